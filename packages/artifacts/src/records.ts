@@ -1,0 +1,133 @@
+/** A fixed number of tokens of one language. */
+export interface Segment {
+  readonly segment: number;
+  readonly language: string;
+  /** How many documents it was joined from. */
+  readonly documents: number;
+  readonly tokens: Int32Array;
+}
+
+/** What a site has seen of one language, a mean over tokens. */
+export interface Statistic {
+  readonly step: string;
+  readonly site: string;
+  readonly language: string;
+  readonly kind: "gram" | "diagonal";
+  readonly tokens: number;
+  readonly width: number;
+  /** gram: packed upper half, width·(width+1)/2 values; diagonal: width values. */
+  readonly values: Float32Array;
+}
+
+/** One stream between two steps, for one segment. */
+export interface StateRecord {
+  readonly segment: number;
+  readonly language: string;
+  /** "hidden" for a decoder. */
+  readonly stream: string;
+  readonly rows: number;
+  readonly width: number;
+  /** [rows, width], row-major. */
+  readonly values: Float32Array;
+}
+
+export interface FactorSummary {
+  readonly tokens: number;
+  /** Weight of each language, sum 1. */
+  readonly weights: Readonly<Record<string, number>>;
+  readonly orderName: string;
+  readonly requestedDamping: number;
+  /** Damping in use, a fraction of the mean living diagonal. */
+  readonly damping: number;
+  /** "float32" or "float64". */
+  readonly precision: string;
+  /** How many rungs of the ladder were climbed; 0 when the first attempt worked. */
+  readonly rescues: number;
+  readonly dead: readonly number[];
+  /** False where no factor could be made or none was asked for; `upper` is then absent. */
+  readonly factorised: boolean;
+}
+
+export interface FactorRecord {
+  readonly step: string;
+  readonly site: string;
+  readonly width: number;
+  readonly summary: FactorSummary;
+  /** Position → column, length width. */
+  readonly order: Int32Array;
+  /** E[x²], undamped, natural order, length width. */
+  readonly diagonal: Float32Array;
+  /** E[x xᵀ], undamped, natural order, packed upper half. Absent where only diagonals were captured. */
+  readonly gram?: Float32Array;
+  /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
+  readonly upper?: Float32Array;
+}
+
+/** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */
+export type TensorDtype = "f32" | "f16" | "bf16" | "u8" | "u1" | "i32";
+
+export interface TensorData {
+  readonly dtype: TensorDtype;
+  readonly rows: number;
+  readonly columns: number;
+  /** Little-endian bytes, row-major. */
+  readonly data: Uint8Array;
+}
+
+export interface LayerSummary {
+  readonly solver: string;
+  /** tr(ΔW H ΔWᵀ), a token. */
+  readonly error: number;
+  /** error / tr(W H Wᵀ). */
+  readonly relativeError: number;
+  readonly sparsity: number;
+  readonly bits?: number;
+  readonly groupSize?: number;
+  readonly symmetric?: boolean;
+  /** What was done instead, where the method could not be used. */
+  readonly fallback?: string;
+}
+
+/** The edit of one tensor. */
+export interface LayerRecord {
+  readonly step: string;
+  readonly site: string;
+  readonly tensor: string;
+  readonly summary: LayerSummary;
+  readonly values: TensorData;
+  readonly mask?: TensorData;
+  readonly codes?: TensorData;
+  readonly scales?: TensorData;
+  readonly zeros?: TensorData;
+  readonly groups?: TensorData;
+}
+
+/** The loss of one model on one window of text. */
+export interface Score {
+  readonly model: string;
+  readonly address: string;
+  readonly language: string;
+  readonly source: string;
+  readonly window: number;
+  /** Sum over `tokens`, nats. */
+  readonly nll: number;
+  readonly tokens: number;
+  /** UTF-8 bytes of the predicted tokens. */
+  readonly bytes: number;
+}
+
+export interface SimilarityRecord {
+  readonly step: string;
+  readonly site: string;
+  readonly measure: string;
+  readonly first: string;
+  readonly second: string;
+  readonly value: number;
+}
+
+/** A piece of a file. Pieces of one file follow each other in order of offset. */
+export interface FilePiece {
+  readonly path: string;
+  readonly offset: number;
+  readonly data: Uint8Array;
+}

@@ -1,0 +1,75 @@
+/** What an error is about: tensor, file, offset, language … Shown to people and kept for programs. */
+export type ErrorFacts = Readonly<Record<string, string | number | boolean>>;
+
+/** The closed set of error categories. Only hosts turn a tag into an exit code, a gRPC status or a job state. */
+export type ErrorTag =
+  | "usage"
+  | "bad-data"
+  | "failed-precondition"
+  | "internal"
+  | "input-output"
+  | "try-again"
+  | "denied"
+  | "interrupted"
+  | "broken-pipe";
+
+/**
+ * Base of every error that this project throws on purpose.
+ *
+ * The message is one line and says what, where and the remedy.
+ */
+export abstract class MbsError extends Error {
+  abstract readonly tag: ErrorTag;
+  readonly facts: ErrorFacts;
+
+  constructor(message: string, facts: ErrorFacts = {}, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.facts = facts;
+  }
+}
+
+/** The command or call itself is off: unknown option, value out of range, missing argument. */
+export class UsageError extends MbsError {
+  readonly tag = "usage";
+}
+
+/** Input that was read is broken, cut short, or does not fit the rest. */
+export class BadDataError extends MbsError {
+  readonly tag = "bad-data";
+}
+
+/** Input is whole, but of a schema version or model that this program does not handle. Exit code as for bad data. */
+export class FailedPreconditionError extends MbsError {
+  readonly tag = "failed-precondition";
+}
+
+/** A bug of ours, or a library failing where it must not. */
+export class InternalError extends MbsError {
+  readonly tag = "internal";
+}
+
+/** The operating system refused to read or write: disk full, device error. */
+export class InputOutputError extends MbsError {
+  readonly tag = "input-output";
+}
+
+/** Another run holds what is needed; the same call may work later. */
+export class TryAgainError extends MbsError {
+  readonly tag = "try-again";
+}
+
+/** Not permitted: read-only or occupied output folder, path outside a root. */
+export class DeniedError extends MbsError {
+  readonly tag = "denied";
+}
+
+/** Stopped by a signal or by the caller's AbortSignal. */
+export class InterruptedError extends MbsError {
+  readonly tag = "interrupted";
+}
+
+/** The reader of our output went away. */
+export class BrokenPipeError extends MbsError {
+  readonly tag = "broken-pipe";
+}

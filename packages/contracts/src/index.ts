@@ -1,0 +1,30 @@
+export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
+export type { Blas, GemmOptions, Matrix } from "./blas.ts";
+export {
+  BadDataError,
+  BrokenPipeError,
+  DeniedError,
+  FailedPreconditionError,
+  InputOutputError,
+  InternalError,
+  InterruptedError,
+  MbsError,
+  TryAgainError,
+  UsageError,
+} from "./errors.ts";
+export type { ErrorFacts, ErrorTag } from "./errors.ts";
+export { optionFlag, parseOptions } from "./options.ts";
+export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
+export { defineSolver } from "./solver.ts";
+export type {
+  Factor,
+  QuantisedWeight,
+  SiteWeight,
+  Solution,
+  Solver,
+  SolverContext,
+  SolverStatistics,
+  StatisticName,
+  WeightPart,
+} from "./solver.ts";
+export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOutput, StageOutputs } from "./stage.ts";

@@ -1,0 +1,149 @@
+import { UsageError } from "./errors.ts";
+
+interface Described<Kind extends string, Value> {
+  readonly kind: Kind;
+  /** One sentence for `--help`. */
+  readonly description: string;
+  /** Used when the option is absent; an option without default and without `optional` is required. */
+  readonly default?: Value;
+  readonly optional?: boolean;
+}
+
+/** Declaration of one option. `resource` values are a path on the command line and a name or address on a server. */
+export type Option =
+  | (Described<"integer", number> & { readonly minimum?: number; readonly maximum?: number })
+  | (Described<"number", number> & { readonly minimum?: number; readonly maximum?: number; readonly above?: number })
+  | Described<"flag", boolean>
+  | (Described<"text", string> & { readonly placeholder?: string })
+  | (Described<"choice", string> & { readonly choices: readonly string[] })
+  | (Described<"list", readonly string[]> & { readonly placeholder?: string })
+  | (Described<"resource", string> & { readonly resource: ResourceKind; readonly many?: false })
+  | (Described<"resource", readonly string[]> & { readonly resource: ResourceKind; readonly many: true });
+
+/** What a server resolves under a root of its own, so that a client never names a path there. */
+export type ResourceKind = "model" | "corpus" | "distribution";
+
+/** Options by camelCase name; the command line shows them in kebab-case. */
+export type OptionTable = Readonly<Record<string, Option>>;
+
+type ValueOf<O extends Option> = O extends { kind: "integer" | "number" }
+  ? number
+  : O extends { kind: "flag" }
+    ? boolean
+    : O extends { kind: "choice"; choices: readonly (infer C)[] }
+      ? C
+      : O extends { kind: "text" }
+        ? string
+        : O extends { kind: "list" }
+          ? readonly string[]
+          : O extends { kind: "resource"; many: true }
+            ? readonly string[]
+            : string;
+
+/** The parsed values of a table: optional options without default may be undefined. */
+export type OptionValues<T extends OptionTable> = {
+  readonly [K in keyof T]: T[K] extends { optional: true } ? ValueOf<T[K]> | undefined : ValueOf<T[K]>;
+};
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The name of an option on the command line: `groupSize` → `--group-size`. */
+export const optionFlag = (name: string): string => `--${kebab(name)}`;
+
+function parseNumber(flag: string, option: Option & { kind: "integer" | "number" }, raw: unknown): number {
+  const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;
+  const whole = option.kind === "integer";
+  if (typeof value !== "number" || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value))) {
+    throw new UsageError(`${flag} takes ${whole ? "a whole number" : "a number"}, not ${JSON.stringify(raw)}`, { option: flag });
+  }
+  const { minimum, maximum } = option;
+  const above = option.kind === "number" ? option.above : undefined;
+  if (
+    (minimum !== undefined && value < minimum) ||
+    (maximum !== undefined && value > maximum) ||
+    (above !== undefined && value <= above)
+  ) {
+    const bounds = [
+      ...(above === undefined ? [] : [`above ${above}`]),
+      ...(minimum === undefined ? [] : [`at least ${minimum}`]),
+      ...(maximum === undefined ? [] : [`at most ${maximum}`]),
+    ];
+    throw new UsageError(`${flag} must be ${bounds.join(" and ")}, not ${value}`, { option: flag });
+  }
+  return value;
+}
+
+function parseFlag(flag: string, raw: unknown): boolean {
+  if (typeof raw === "boolean") return raw;
+  if (raw === "true" || raw === "on") return true;
+  if (raw === "false" || raw === "off") return false;
+  throw new UsageError(`${flag} takes true or false, not ${JSON.stringify(raw)}`, { option: flag });
+}
+
+function parseText(flag: string, raw: unknown): string {
+  if (typeof raw !== "string" || raw === "") {
+    throw new UsageError(`${flag} takes a text, not ${JSON.stringify(raw)}`, { option: flag });
+  }
+  return raw;
+}
+
+function parseList(flag: string, raw: unknown): readonly string[] {
+  const values = typeof raw === "string" ? raw.split(",") : raw;
+  if (!Array.isArray(values) || values.length === 0) {
+    throw new UsageError(`${flag} takes a list, not ${JSON.stringify(raw)}`, { option: flag });
+  }
+  return values.map((value) => parseText(flag, value));
+}
+
+function parseOption(flag: string, option: Option, raw: unknown): unknown {
+  switch (option.kind) {
+    case "integer":
+    case "number":
+      return parseNumber(flag, option, raw);
+    case "flag":
+      return parseFlag(flag, raw);
+    case "list":
+      return parseList(flag, raw);
+    case "choice": {
+      const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
+      if (!option.choices.includes(value)) {
+        throw new UsageError(`${flag} takes one of ${option.choices.join(", ")}, not ${JSON.stringify(value)}`, { option: flag });
+      }
+      return value;
+    }
+    case "resource":
+      return option.many ? (Array.isArray(raw) ? raw : [raw]).map((value) => parseText(flag, value)) : parseText(flag, raw);
+    case "text":
+      return parseText(flag, typeof raw === "number" ? String(raw) : raw);
+  }
+}
+
+/**
+ * Parses option values that came from a command line, a recipe or a network call.
+ *
+ * @param table the declared options
+ * @param raw an object with camelCase keys; absent means {}
+ * @param owner the stage or solver, for messages
+ * @throws {UsageError} on an unknown key, a missing value, a wrong type or a value out of range
+ */
+export function parseOptions<const T extends OptionTable>(table: T, raw: unknown, owner: string): OptionValues<T> {
+  if (raw !== undefined && (typeof raw !== "object" || raw === null || Array.isArray(raw))) {
+    throw new UsageError(`${owner}: options must be an object`, { owner });
+  }
+  const given = new Map(Object.entries(raw ?? {}));
+  for (const name of given.keys()) {
+    if (!Object.hasOwn(table, name)) {
+      const known = Object.keys(table).map(optionFlag).join(", ");
+      throw new UsageError(`${owner}: unknown option ${optionFlag(name)}; it takes ${known || "none"}`, { owner, option: name });
+    }
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(table)) {
+    const value = given.get(name);
+    if (value !== undefined) values[name] = parseOption(optionFlag(name), option, value);
+    else if (option.default !== undefined) values[name] = option.default;
+    else if (option.optional || option.kind === "flag") values[name] = option.kind === "flag" ? false : undefined;
+    else throw new UsageError(`${owner}: ${optionFlag(name)} is required`, { owner, option: name });
+  }
+  return values as OptionValues<T>;
+}

@@ -1,0 +1,107 @@
+import type { Blas } from "./blas.ts";
+import type { OptionTable, OptionValues } from "./options.ts";
+
+/** Rows of one tensor within the stacked weight of a site. */
+export interface WeightPart {
+  readonly tensor: string;
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+/** All weights that read one site, stacked over their output rows. */
+export interface SiteWeight {
+  /** Output features, summed over the parts. */
+  readonly rows: number;
+  /** Input features: the width of the site. */
+  readonly columns: number;
+  /** W, shape [rows, columns], row-major. A solver may overwrite it: it is a copy. */
+  readonly values: Float32Array;
+  readonly parts: readonly WeightPart[];
+}
+
+/** What `mbs solve` made of one site. */
+export interface Factor {
+  /** Column order: position in the ordered matrix → column of the weight. */
+  readonly order: Int32Array;
+  /** Name of the order: natural, activation, group-aware:G. */
+  readonly orderName: string;
+  /** Upper Cholesky factor U of the ordered, damped inverse, [columns, columns] row-major, H⁻¹ = UᵀU. */
+  readonly upper: Float32Array;
+  /** Columns whose input was zero in every token. */
+  readonly dead: readonly number[];
+  /** Damping that was used, as a fraction of the mean living diagonal. */
+  readonly damping: number;
+}
+
+/** The statistics a solver may ask for by name. */
+export interface SolverStatistics {
+  readonly factor: Factor;
+  /** E[x²] of each column, undamped, natural order, length columns. */
+  readonly diagonal: Float32Array;
+  /** E[x xᵀ], undamped, natural order, [columns, columns] row-major. */
+  readonly gram: Float32Array;
+}
+
+export type StatisticName = keyof SolverStatistics;
+
+/** Integer codes on a grid of groups. Value = (code - zero) · scale. */
+export interface QuantisedWeight {
+  readonly bits: number;
+  /** Columns a group; `columns` when one group spans the row. */
+  readonly groupSize: number;
+  readonly symmetric: boolean;
+  /** [rows, columns], natural column order. */
+  readonly codes: Uint8Array;
+  /** [rows, groups]. */
+  readonly scales: Float32Array;
+  /** [rows, groups], whole numbers. */
+  readonly zeros: Uint8Array;
+  /** Group of each column, natural order, length columns (g_idx). */
+  readonly groupOf: Int32Array;
+}
+
+/** What a solver hands back for one site. */
+export interface Solution {
+  /** The weight to use from now on, [rows, columns], natural order. Equals the dequantised and masked values. */
+  readonly values: Float32Array;
+  readonly quantised?: QuantisedWeight;
+  /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
+  readonly mask?: Uint8Array;
+}
+
+export interface SolverContext {
+  readonly blas: Blas;
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * A compression method. It sees one site: the weights that read it and the statistics it asked for.
+ *
+ * Solvers keep nothing between calls and give the same bytes for the same input.
+ */
+export interface Solver<Needs extends StatisticName = StatisticName, Table extends OptionTable = OptionTable> {
+  readonly name: string;
+  /** Where the method is described. */
+  readonly source: string;
+  /** One sentence, for help. */
+  readonly summary: string;
+  /** solve() receives these statistics and no other. */
+  readonly needs: readonly Needs[];
+  readonly options: Table;
+  /** The column order its factor should have for these options; a recipe that says nothing gets this one. */
+  readonly preferredOrder?: (options: OptionValues<Table>) => string;
+  solve(
+    weight: SiteWeight,
+    statistics: Pick<SolverStatistics, Needs>,
+    options: OptionValues<Table>,
+    context: SolverContext,
+  ): Promise<Solution> | Solution;
+}
+
+/** Keeps the literal types of a solver's declaration. */
+export function defineSolver<const Needs extends StatisticName, const Table extends OptionTable>(
+  solver: Solver<Needs, Table>,
+): Solver<Needs, Table> {
+  return solver;
+}

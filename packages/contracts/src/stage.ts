@@ -1,0 +1,62 @@
+import type { ArtifactStream } from "./batch.ts";
+import type { OptionTable } from "./options.ts";
+
+/** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
+export interface Progress {
+  readonly activity: string;
+  readonly done: number;
+  readonly total?: number;
+  readonly unit: string;
+}
+
+/** What a host gives to a running stage. */
+export interface StageContext {
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+  /** A line that the user should see: counted faults, rescues, fallbacks. */
+  readonly warn: (message: string) => void;
+  /** Threads for native code, ≥ 1. The same number gives the same bytes. */
+  readonly threads: number;
+}
+
+export interface StageInput {
+  /** The artifact kinds of docs/formats.md that it accepts. */
+  readonly kinds: readonly string[];
+  readonly optional?: boolean;
+  /** True where the stage takes any number of them. */
+  readonly many?: boolean;
+  readonly description: string;
+}
+
+export interface StageOutput {
+  readonly kind: string;
+  readonly description: string;
+}
+
+/** Inputs by name; a stream is read once. */
+export type StageInputs = Readonly<Record<string, readonly ArtifactStream[]>>;
+export type StageOutputs = Readonly<Record<string, ArtifactStream>>;
+
+/**
+ * A pipeline stage, declared once and carried by any host.
+ *
+ * The first input is what the command line reads from standard input, the first output what it writes to standard
+ * output. All else that a stage reads is named by an option of kind `resource`.
+ */
+export interface Stage {
+  readonly name: string;
+  /** One sentence, for help and listings. */
+  readonly summary: string;
+  /** Command lines for `--help`. */
+  readonly examples: readonly string[];
+  readonly inputs: Readonly<Record<string, StageInput>>;
+  readonly outputs: Readonly<Record<string, StageOutput>>;
+  readonly options: OptionTable;
+  /** Further options that depend on the ones given (a solver's own, for example). */
+  readonly moreOptions?: (raw: Readonly<Record<string, unknown>>) => Promise<OptionTable>;
+  /**
+   * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
+   * Work may go on while the outputs are read; an error then ends the output's iteration.
+   */
+  run(inputs: StageInputs, options: unknown, context: StageContext): Promise<StageOutputs>;
+}
