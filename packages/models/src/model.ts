@@ -1,0 +1,93 @@
+import type { Matrix } from "@mbs/contracts";
+import type { Checkpoint, WeightDtype } from "./checkpoint.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** One weight that reads a site: a linear layer of the step. */
+export interface SiteTensor {
+  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight"; its shape is [rows, site width]. */
+  readonly tensor: string;
+  /** Output features. */
+  readonly rows: number;
+}
+
+/** A tensor inside a step that linear layers read. */
+export interface Site {
+  /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
+  readonly name: string;
+  /** Input features. */
+  readonly width: number;
+  readonly weights: readonly SiteTensor[];
+}
+
+/** A part of the model between two states: a decoder block. */
+export interface Step {
+  /** "h.0", "h.1", … */
+  readonly name: string;
+  /** In the order in which the step computes them. */
+  readonly sites: readonly Site[];
+}
+
+/** The name under which a step's own input, before its norm, is captured. No weight reads it directly. */
+export const inputSite = "input";
+
+/** How to run one step. */
+export interface StepOptions {
+  /** How many equally long segments are stacked in the rows of `states`; default 1. */
+  readonly batch?: number;
+  /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
+  readonly weights?: ReadonlyMap<string, Float32Array>;
+  /** Sites whose input is handed back; default none. */
+  readonly sites?: readonly string[];
+  /** False stops after the last of `sites`, whose projection is then not computed; default true. */
+  readonly states?: boolean;
+}
+
+export interface StepResult {
+  /** The states after the step, [batch · T, hidden]; absent where `states: false` was asked for. */
+  readonly states?: Matrix;
+  /** The input of each site asked for, [batch · T, width]. */
+  readonly sites: ReadonlyMap<string, Matrix>;
+}
+
+/** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
+export interface Forward {
+  /** States before step 0, one row a token: [tokens, hidden]. */
+  embed(tokens: Int32Array): Promise<Matrix>;
+  /** Runs step `index` on `states` of shape [batch · T, hidden]. Positions start at 0 in every segment. */
+  step(index: number, states: Matrix, options?: StepOptions): Promise<StepResult>;
+  /**
+   * Loss of the tokens given the states after the last step.
+   *
+   * @param states [batch · T, hidden]
+   * @param tokens length batch · T
+   * @param batch how many equally long segments are stacked; default 1
+   * @returns nats, batch · (T - 1) values: of tokens 1 … T-1 of each segment
+   */
+  score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
+  /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
+  logits(states: Matrix): Promise<Matrix>;
+  close(): Promise<void>;
+}
+
+/** A Hugging Face model folder, opened. Nothing but headers, configuration and tokenizer are held in memory. */
+export interface Model {
+  readonly folder: string;
+  /** Content address of tensors, configuration and tokenizer. */
+  readonly address: string;
+  /** Content address of tokenizer.json. */
+  readonly tokenizerAddress: string;
+  /** The `model_type` of its config.json: "bloom". */
+  readonly architecture: string;
+  /** Of the linear weights. */
+  readonly dtype: WeightDtype;
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  /** Tokens in the longest text the model was made for, where its configuration says so. */
+  readonly contextLength: number | undefined;
+  readonly steps: readonly Step[];
+  readonly checkpoint: Checkpoint;
+  tokenizer(): Promise<Tokenizer>;
+  /** @param options.threads threads for native code, at least 1 */
+  forward(options: { threads: number }): Promise<Forward>;
+  close(): Promise<void>;
+}
