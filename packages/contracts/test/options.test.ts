@@ -1,0 +1,59 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { optionFlag, parseOptions, UsageError, type OptionTable } from "../src/index.ts";
+
+const table = {
+  bits: { kind: "integer", description: "bits", default: 4, minimum: 2, maximum: 8 },
+  damping: { kind: "number", description: "damping", default: 0.01, above: 0 },
+  symmetric: { kind: "flag", description: "symmetric grid" },
+  order: { kind: "choice", description: "order", choices: ["natural", "activation"], default: "natural" },
+  model: { kind: "resource", resource: "model", description: "model folder" },
+  sites: { kind: "list", description: "sites", optional: true },
+} as const satisfies OptionTable;
+
+const parse = (raw: unknown) => parseOptions(table, raw, "stage");
+
+const refuses = (raw: unknown, pattern: RegExp) =>
+  assert.throws(
+    () => parse(raw),
+    (error: unknown) => error instanceof UsageError && pattern.test(error.message),
+  );
+
+test("defaults fill in and absent optional options stay undefined", () => {
+  assert.equal(parse({ model: "m" }), {
+    bits: 4,
+    damping: 0.01,
+    symmetric: false,
+    order: "natural",
+    model: "m",
+    sites: undefined,
+  });
+});
+
+test("texts from a command line become numbers, flags and lists", () => {
+  const values = parse({ model: "m", bits: "3", damping: "0.5", symmetric: "true", sites: "a,b" });
+  assert.is(values.bits, 3);
+  assert.is(values.damping, 0.5);
+  assert.is(values.symmetric, true);
+  assert.equal(values.sites, ["a", "b"]);
+});
+
+test("what does not fit is refused with the option's name", () => {
+  refuses({}, /--model is required/);
+  refuses({ model: "m", bits: 2.5 }, /--bits takes a whole number, not 2.5/);
+  refuses({ model: "m", bits: "" }, /--bits takes a whole number/);
+  refuses({ model: "m", bits: 9 }, /--bits must be at least 2 and at most 8, not 9/);
+  refuses({ model: "m", damping: 0 }, /--damping must be above 0/);
+  refuses({ model: "m", damping: Number.NaN }, /--damping takes a number/);
+  refuses({ model: "m", order: "random" }, /--order takes one of natural, activation/);
+  refuses({ model: "m", sites: [] }, /--sites takes a list/);
+  refuses({ model: "m", colour: 1 }, /unknown option --colour; it takes --bits/);
+  refuses({ model: "m", ["__proto__x"]: 1 }, /unknown option/);
+  refuses([], /options must be an object/);
+});
+
+test("flags are kebab-case", () => {
+  assert.is(optionFlag("groupSize"), "--group-size");
+});
+
+test.run();

@@ -1,0 +1,91 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+interface Manifest {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+const root = resolve(import.meta.dirname, "../..");
+const folders = readdirSync(join(root, "packages"));
+const manifests = new Map(
+  folders.map((folder) => {
+    const manifest = JSON.parse(readFileSync(join(root, "packages", folder, "package.json"), "utf8")) as Manifest;
+    return [manifest.name, { folder, manifest }] as const;
+  }),
+);
+
+/** A package and every package of ours that it needs. */
+function closure(name: string, seen = new Set<string>()): Set<string> {
+  seen.add(name);
+  for (const needed of Object.keys(manifests.get(name)?.manifest.dependencies ?? {})) {
+    if (manifests.has(needed) && !seen.has(needed)) closure(needed, seen);
+  }
+  return seen;
+}
+
+const npm = (folder: string, ...args: string[]) => execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
+
+/** An empty project with the tarballs of the named packages installed. */
+function emptyProject(work: string, tarballs: ReadonlyMap<string, string>, names: Iterable<string>): string {
+  const project = mkdtempSync(join(work, "project-"));
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+  npm(
+    project,
+    "install",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    ...[...names].map((name) => tarballs.get(name)!),
+  );
+  return project;
+}
+
+const packing = suite<{ work: string; tarballs: Map<string, string> }>("packed packages");
+
+packing.before((context) => {
+  context.work = mkdtempSync(join(tmpdir(), "mbs-packing-"));
+  const args = ["pack", "--json", "--pack-destination", context.work, ...[...manifests.keys()].flatMap((name) => ["-w", name])];
+  const packed: unknown = JSON.parse(npm(root, ...args));
+  const entries = (Array.isArray(packed) ? packed : Object.values(packed as object)) as { name: string; filename: string }[];
+  context.tarballs = new Map(entries.map(({ name, filename }) => [name, join(context.work, filename)]));
+});
+
+packing.after(({ work }) => rmSync(work, { recursive: true, force: true }));
+
+packing("every package installs into an empty project, loads, and has types", ({ work, tarballs }) => {
+  assert.equal([...tarballs.keys()].toSorted(), [...manifests.keys()].toSorted());
+  const project = emptyProject(work, tarballs, tarballs.keys());
+  const entries = [...manifests.values()].flatMap(({ manifest }) =>
+    Object.keys(manifest.exports).map((entry) => manifest.name + entry.slice(1)),
+  );
+  writeFileSync(join(project, "load.mjs"), entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("\n"));
+  execFileSync(process.execPath, ["load.mjs"], { cwd: project, stdio: "pipe" });
+  writeFileSync(
+    join(project, "types.ts"),
+    entries
+      .map((entry, index) => `import * as package${index} from ${JSON.stringify(entry)};\nexport { package${index} };`)
+      .join("\n"),
+  );
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const flags = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "--types", "node"];
+  const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
+  execFileSync(process.execPath, [tsc, ...flags, ...typeRoots, "types.ts"], { cwd: project, stdio: "pipe" });
+});
+
+packing("the solvers alone need no engine, no Arrow and no model code", ({ work, tarballs }) => {
+  const names = closure("@mbs/solvers");
+  assert.equal([...names].toSorted(), ["@mbs/contracts", "@mbs/numbers", "@mbs/solvers"]);
+  const project = emptyProject(work, tarballs, names);
+  const script = `import { gptq } from "@mbs/solvers/gptq"; console.log(gptq.name);`;
+  writeFileSync(join(project, "load.mjs"), script);
+  assert.is(execFileSync(process.execPath, ["load.mjs"], { cwd: project, encoding: "utf8" }).trim(), "gptq");
+});
+
+packing.run();
