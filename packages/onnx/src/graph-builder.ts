@@ -1,0 +1,151 @@
+import { InternalError } from "@mbs/contracts";
+import { encodeModel } from "./onnx-messages.ts";
+import type { AttributeMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
+import { tensorTypeNumbers } from "./tensor.ts";
+import type { Tensor, TensorType } from "./tensor.ts";
+
+/** A whole number is an integer attribute; wrap a real one as { float }. */
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly tensor: Tensor };
+
+/** A size, or the name of one that is known only when the graph runs. */
+export type Dimension = number | string;
+
+export interface NodeOptions {
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  /** Operator set, "" for ONNX's own. */
+  readonly domain?: "" | "com.microsoft";
+  /** Shown in errors; default: the operator and a running number. */
+  readonly name?: string;
+}
+
+const opset = 21;
+
+const rawBytes = (tensor: Tensor): Uint8Array =>
+  new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+
+const tensorMessage = (tensor: Tensor, name?: string): TensorMessage => ({
+  ...(name === undefined ? {} : { name }),
+  dims: tensor.dims,
+  dataType: tensorTypeNumbers[tensor.type],
+  rawData: rawBytes(tensor),
+});
+
+function attributeMessage(name: string, value: Attribute): AttributeMessage {
+  if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value))
+      throw new InternalError(`attribute ${name}: write ${value} as { float }`, { attribute: name });
+    return { name, type: 2, i: value };
+  }
+  if ("float" in value) return { name, type: 1, f: value.float };
+  if ("floats" in value) return { name, type: 6, floats: value.floats };
+  if ("tensor" in value) return { name, type: 4, t: tensorMessage(value.tensor) };
+  return { name, type: 7, ints: value };
+}
+
+const valueMessage = (name: string, type: TensorType, dims: readonly Dimension[] | undefined): ValueMessage => ({
+  name,
+  type: {
+    tensorType: {
+      elemType: tensorTypeNumbers[type],
+      ...(dims && { shape: { dim: dims.map((dim) => (typeof dim === "number" ? { dimValue: dim } : { dimParam: dim })) } }),
+    },
+  },
+});
+
+/**
+ * Builds an ONNX model (opset 21) node by node. Values are known by the names that the methods return.
+ *
+ * ```ts
+ * const graph = new GraphBuilder("double");
+ * const x = graph.input("x", "float32", ["T", 4]);
+ * graph.output("y", graph.node("Add", [x, x]), "float32");
+ * const session = await createSession(graph.build(), { threads: 1 });
+ * ```
+ */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #inputs: ValueMessage[] = [];
+  readonly #outputs: ValueMessage[] = [];
+  readonly #initializers: TensorMessage[] = [];
+  readonly #nodes: NodeMessage[] = [];
+  /** Value → name of the output it became. */
+  readonly #renamed = new Map<string, string>();
+  #values = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Declares an input and returns its name. */
+  input(name: string, type: TensorType, dims: readonly Dimension[]): string {
+    this.#inputs.push(valueMessage(name, type, dims));
+    return name;
+  }
+
+  /** A constant of the graph; its bytes are copied when the graph is built. */
+  constant(tensor: Tensor, name = this.#fresh("constant")): string {
+    this.#initializers.push(tensorMessage(tensor, name));
+    return name;
+  }
+
+  /** Adds a node with one output; "" stands for an optional input that is absent. */
+  node(operator: string, inputs: readonly string[], options?: NodeOptions): string {
+    return this.nodes(operator, inputs, 1, options)[0] ?? "";
+  }
+
+  /** Adds a node with several outputs, for example Split. */
+  nodes(operator: string, inputs: readonly string[], outputs: number, options: NodeOptions = {}): string[] {
+    const name = options.name ?? this.#fresh(operator);
+    const output = Array.from({ length: outputs }, (_, index) => `${name}:${index}`);
+    this.#nodes.push({
+      name,
+      opType: operator,
+      domain: options.domain ?? "",
+      input: inputs,
+      output,
+      attribute: Object.entries(options.attributes ?? {}).map(([key, value]) => attributeMessage(key, value)),
+    });
+    return output;
+  }
+
+  /** Makes a value an output of the graph under a name of its own. */
+  output(name: string, value: string, type: TensorType, dims?: readonly Dimension[]): void {
+    const made = this.#nodes.some((node) => node.output.includes(value));
+    const source = made && !this.#renamed.has(value) ? value : this.node("Identity", [value]);
+    this.#renamed.set(source, name);
+    this.#outputs.push(valueMessage(name, type, dims));
+  }
+
+  /** The serialised model. */
+  build(): Uint8Array {
+    const rename = (value: string): string => this.#renamed.get(value) ?? value;
+    return encodeModel({
+      // IR version 10 is the one that came with opset 21
+      irVersion: 10,
+      producerName: "mbs",
+      opsetImport: [
+        { domain: "", version: opset },
+        { domain: "com.microsoft", version: 1 },
+      ],
+      graph: {
+        name: this.#name,
+        node: this.#nodes.map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) })),
+        initializer: this.#initializers,
+        input: this.#inputs,
+        output: this.#outputs,
+      },
+    });
+  }
+
+  #fresh(kind: string): string {
+    this.#values += 1;
+    return `${kind}-${this.#values}`;
+  }
+}

@@ -1,0 +1,81 @@
+import { InternalError } from "@mbs/contracts";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { Tensor } from "./tensor.ts";
+
+export interface SessionOptions {
+  /** Threads inside one operator, ≥ 1. The same number gives the same bytes. */
+  readonly threads: number;
+}
+
+/** A graph that is ready to run. */
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs the graph; the event loop stands still meanwhile.
+   *
+   * @param feeds every input; arrays are read in place, and must not be views on a SharedArrayBuffer
+   * @param into tensors that take outputs by name, written in place
+   * @throws {InternalError} with the node that failed
+   */
+  run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** Frees the native memory; the session is of no use afterwards. */
+  release(): Promise<void>;
+}
+
+function engineError(activity: string, cause: unknown): InternalError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const node = /Name:\s*'([^']+)'/.exec(message)?.[1] ?? /Node,?\s*\("?([^",)]+)/.exec(message)?.[1];
+  const line = message.replaceAll(/\s+/g, " ").trim();
+  return new InternalError(`ONNX Runtime could not ${activity}${node ? ` node ${node}` : ""}: ${line}`, node ? { node } : {}, {
+    cause,
+  });
+}
+
+const toOrt = (tensor: Tensor): OrtTensor => new OrtTensor(tensor.type, tensor.data, tensor.dims);
+
+function fromOrt(tensor: OrtTensor): Tensor {
+  // the binding types its data as a union of all arrays; type and data belong together by its own contract
+  return { type: tensor.type, dims: tensor.dims, data: tensor.data } as Tensor;
+}
+
+const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(tensor)]));
+
+/**
+ * Loads a model into ONNX Runtime on the CPU.
+ *
+ * @param model a serialised ONNX model, as GraphBuilder makes it
+ * @throws {InternalError} when the graph is not valid, naming the node
+ */
+export async function createSession(model: Uint8Array, { threads }: SessionOptions): Promise<Session> {
+  let session: InferenceSession;
+  try {
+    session = await InferenceSession.create(model, {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 4,
+      // idle threads sleep: many sessions share the machine, each with threads of its own
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
+    });
+  } catch (error) {
+    throw engineError("load the graph at", error);
+  }
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(feeds, into = {}) {
+      try {
+        const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
+        const outputs = await session.run(toOrtRecord(feeds), fetches);
+        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor as OrtTensor)]));
+      } catch (error) {
+        throw engineError("run", error);
+      }
+    },
+    release: () => session.release(),
+  };
+}

@@ -1,0 +1,60 @@
+import { InternalError } from "@mbs/contracts";
+
+/** The array that holds each tensor type: float16 as its bits, bool as 0 and 1. */
+export interface TensorArrays {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Uint16Array;
+  int64: BigInt64Array;
+  int32: Int32Array;
+  uint8: Uint8Array;
+  bool: Uint8Array;
+}
+
+export type TensorType = keyof TensorArrays;
+
+interface TensorOf<T extends TensorType> {
+  readonly type: T;
+  readonly dims: readonly number[];
+  /** Row-major, length the product of dims. */
+  readonly data: TensorArrays[T];
+}
+
+/** A tensor on its way in or out of a session. */
+export type Tensor = { [T in TensorType]: TensorOf<T> }[TensorType];
+
+/** Numbers of ONNX's TensorProto.DataType. */
+export const tensorTypeNumbers: Readonly<Record<TensorType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+};
+
+/** A float32 tensor, without a copy. */
+export const floatTensor = (data: Float32Array, dims: readonly number[]): Tensor => ({ type: "float32", dims, data });
+
+/** An int64 tensor from whole numbers. */
+export const integerTensor = (values: ArrayLike<number>, dims: readonly number[] = [values.length]): Tensor => ({
+  type: "int64",
+  dims,
+  data: BigInt64Array.from({ length: values.length }, (_, index) => BigInt(values[index] ?? 0)),
+});
+
+/**
+ * The values of a float32 tensor that a session handed back.
+ *
+ * @throws {InternalError} when it is absent or of another type
+ */
+export function floatValues(tensors: Readonly<Record<string, Tensor>>, name: string): Float32Array {
+  const tensor = tensors[name];
+  if (tensor?.type !== "float32") {
+    throw new InternalError(`the graph returned ${tensor ? tensor.type : "nothing"} for "${name}" where float32 was expected`, {
+      tensor: name,
+    });
+  }
+  return tensor.data;
+}
