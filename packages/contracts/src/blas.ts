@@ -1,12 +1,15 @@
+/** The arrays a matrix can hold: single precision by default, double where a factorisation needs rescue. */
+export type Real = Float32Array | Float64Array;
+
 /** A dense matrix in row-major order. */
-export interface Matrix {
+export interface Matrix<Values extends Real = Float32Array> {
   readonly rows: number;
   readonly columns: number;
   /** Length rows × columns. */
-  readonly values: Float32Array;
+  readonly values: Values;
 }
 
-export interface GemmOptions {
+export interface GemmOptions<Values extends Real = Float32Array> {
   /** Use aᵀ instead of a. */
   readonly transposeA?: boolean;
   /** Use bᵀ instead of b. */
@@ -14,11 +17,11 @@ export interface GemmOptions {
   /** Factor on a·b, default 1. */
   readonly alpha?: number;
   /** Added to the product, shape of the result; default none. */
-  readonly add?: Matrix;
+  readonly add?: Matrix<Values>;
 }
 
 /** The matrix products that kernels are given, so that maths does not depend on an engine. */
-export interface Blas {
+export interface Blas<Values extends Real = Float32Array> {
   /** alpha·op(a)·op(b) + add, as a new matrix. */
-  gemm(a: Matrix, b: Matrix, options?: GemmOptions): Promise<Matrix>;
+  gemm(a: Matrix<Values>, b: Matrix<Values>, options?: GemmOptions<Values>): Promise<Matrix<Values>>;
 }

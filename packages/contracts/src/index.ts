@@ -1,5 +1,5 @@
 export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
-export type { Blas, GemmOptions, Matrix } from "./blas.ts";
+export type { Blas, GemmOptions, Matrix, Real } from "./blas.ts";
 export {
   BadDataError,
   BrokenPipeError,
