@@ -1,1 +1,3 @@
-export {};
+export { compareLanguages } from "./compare-languages.ts";
+export type { LanguagePair } from "./compare-languages.ts";
+export { similarity } from "./similarity-stage.ts";

@@ -1,0 +1,51 @@
+import type { Statistic } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+
+/** What each language put into one step. */
+export interface Profiles {
+  /** The step whose input was measured. */
+  readonly step: string;
+  /** Language → E[x²] of each channel, [width]. */
+  readonly languages: ReadonlyMap<string, Float32Array>;
+}
+
+const site = "input";
+
+/**
+ * Picks the profiles of the first step that has any: the input of the first decoder block, before its norm, when the
+ * statistics are of a whole model.
+ *
+ * @throws {BadDataError} when there are fewer than two languages, two widths, or one language twice
+ */
+export async function readProfiles(statistics: AsyncIterable<Statistic>): Promise<Profiles> {
+  const languages = new Map<string, Float32Array>();
+  let step: string | undefined;
+  // The whole stream is read, since only its end proves that it is whole.
+  for await (const statistic of statistics) {
+    if (statistic.site !== site || statistic.kind !== "diagonal") continue;
+    step ??= statistic.step;
+    if (statistic.step !== step) continue;
+    const { language, width, values } = statistic;
+    const known = languages.values().next().value;
+    if (known !== undefined && known.length !== width) {
+      throw new BadDataError(
+        `statistics of ${step}/${site}: ${language} has ${width} channels, others ${known.length}; capture again`,
+        {
+          step,
+          language,
+        },
+      );
+    }
+    if (languages.has(language)) {
+      throw new BadDataError(`statistics of ${step}/${site}: ${language} occurs twice; capture again`, { step, language });
+    }
+    languages.set(language, values);
+  }
+  if (step === undefined || languages.size < 2) {
+    throw new BadDataError(
+      `similarity needs the input diagonals of at least two languages, found ${languages.size}; sample a mix of more languages and capture`,
+      { languages: languages.size },
+    );
+  }
+  return { step, languages };
+}

@@ -1,0 +1,65 @@
+import { encodeStatistics, readSimilarities } from "@mbs/artifacts";
+import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { StageContext } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { similarity } from "../src/similarity-stage.ts";
+
+const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+
+const diagonal = (language: string, values: number[], more: Partial<Statistic> = {}): Statistic => ({
+  step: "h.0",
+  site: "input",
+  language,
+  kind: "diagonal",
+  tokens: 10,
+  width: values.length,
+  values: Float32Array.from(values),
+  ...more,
+});
+
+async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
+  async function* items(): AsyncGenerator<Statistic> {
+    yield* statistics;
+  }
+  const stream = encodeStatistics(items(), { model: "m".repeat(64), tokenizer: "", propagation: "dense", unit: "mean a token" });
+  const outputs = await similarity.run({ statistics: [stream] }, {}, context);
+  const records: SimilarityRecord[] = [];
+  for await (const record of readSimilarities(outputs["similarity"]!)) records.push(record);
+  return records;
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+test("compares the first step's input alone", async () => {
+  const records = await run([
+    diagonal("mr", [0, 4]),
+    diagonal("en", [3, 0]),
+    diagonal("en", [9, 9], { site: "mlp-up" }),
+    diagonal("en", [1, 1], { step: "h.1" }),
+    diagonal("mr", [1, 1], { step: "h.1" }),
+  ]);
+  assert.equal(
+    records.map(({ step, site, measure, first, second, value }) => [step, site, measure, first, second, Math.round(value)]),
+    [
+      ["h.0", "input", "cosine", "en", "mr", 0],
+      ["h.0", "input", "degrees", "en", "mr", 90],
+      ["h.0", "input", "euclidean", "en", "mr", 5],
+    ],
+  );
+});
+
+test("refuses one language, a language twice, two widths and unknown options", async () => {
+  assert.instance(await failure(run([diagonal("en", [1, 2])])), BadDataError);
+  assert.instance(await failure(run([diagonal("en", [1, 2]), diagonal("en", [1, 2])])), BadDataError);
+  assert.instance(await failure(run([diagonal("en", [1, 2]), diagonal("mr", [1])])), BadDataError);
+  assert.instance(await failure(similarity.run({}, { colour: "red" }, context)), UsageError);
+});
+
+test.run();
