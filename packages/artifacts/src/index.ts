@@ -1,3 +1,26 @@
+export { encodeFactors, readFactors } from "./codecs/factors.ts";
+export { encodeFiles, readFiles } from "./codecs/files.ts";
+export { encodeLayers, readLayers } from "./codecs/layers.ts";
+export { encodeScores, readScores } from "./codecs/scores.ts";
+export { encodeSegments, readSegments } from "./codecs/segments.ts";
+export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
+export { encodeStates, readStates } from "./codecs/states.ts";
+export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
+export { requireKind } from "./kind.ts";
+export { parseMetadata } from "./metadata.ts";
+export type {
+  ArtifactMetadata,
+  FactorsMetadata,
+  FilesMetadata,
+  LayersMetadata,
+  NumbersByName,
+  ScoresMetadata,
+  SegmentsMetadata,
+  SimilarityMetadata,
+  StatesMetadata,
+  StatisticsMetadata,
+} from "./metadata.ts";
+export type { Receipt } from "./receipt.ts";
 export type {
   FactorRecord,
   FactorSummary,
@@ -14,3 +37,15 @@ export type {
 } from "./records.ts";
 export { artifactKinds } from "./schemas.ts";
 export type { ArtifactKind } from "./schemas.ts";
+export { contentAddress } from "./content-address.ts";
+export { decodeStream } from "./ipc/decode-stream.ts";
+export { encodeStream } from "./ipc/encode-stream.ts";
+export type { EncodedStream } from "./ipc/encode-stream.ts";
+export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
+export type { FlightMessage } from "./ipc/flight.ts";
+export { openArtifact, writeArtifact } from "./storage/artifact-file.ts";
+export type { WriteOptions } from "./storage/artifact-file.ts";
+export { ArtifactStore } from "./storage/artifact-store.ts";
+export type { StoredArtifact } from "./storage/artifact-store.ts";
+export { withLock } from "./storage/lock.ts";
+export { manifestKey, RunManifest } from "./storage/run-manifest.ts";

@@ -1,0 +1,106 @@
+import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { canonicalJson, misfit, parseJson } from "../json.ts";
+import type { FactorsMetadata } from "../metadata.ts";
+import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
+import type { FactorRecord, FactorSummary } from "../records.ts";
+import { readRecords, type RowCursor } from "../row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireLength, requireShape } from "./matrix-shape.ts";
+
+const summaryShape = {
+  tokens: "number",
+  weights: "numbers",
+  orderName: "text",
+  requestedDamping: "number",
+  damping: "number",
+  precision: "text",
+  rescues: "number",
+  dead: "list",
+  factorised: "flag",
+} as const;
+
+const layoutOf = (part: string, width: number): Layout =>
+  part === "gram" || part === "upper" ? packedLayout(width) : denseLayout(1, width);
+
+const empty = new Float32Array(0);
+
+async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors">> {
+  for await (const { step, site, width, summary, order, diagonal, gram, upper } of items) {
+    const what = `factor of ${step} ${site}`;
+    const wrong = misfit(summaryShape, summary);
+    if (wrong !== undefined) throw new InternalError(`${what}: ${wrong} of the summary is malformed`, { step, site });
+    if (summary.factorised !== (upper !== undefined)) {
+      throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
+    }
+    yield { step, site, part: "summary", width, row: 0, rows: 0, values: empty, info: canonicalJson(summary) };
+    const parts = { order: Float32Array.from(order), gram, upper, diagonal };
+    for (const [part, matrix] of Object.entries(parts)) {
+      if (!matrix) continue;
+      const layout = layoutOf(part, width);
+      requireLength(`${part} of the ${what}`, layout, matrix);
+      for (const { row, values } of cutPanels(layout, matrix)) {
+        yield { step, site, part, width, row, rows: layout.rows, values, info: "" };
+      }
+    }
+  }
+}
+
+function parseSummary(what: string, row: Row<"factors">): FactorSummary {
+  if (row.part !== "summary")
+    throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary`, { what });
+  const summary = parseJson(row.info);
+  const wrong = misfit(summaryShape, summary);
+  if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong} of the summary is malformed`, { what });
+  return summary as FactorSummary;
+}
+
+function parseOrder(what: string, values: Float32Array): Int32Array {
+  const order = Int32Array.from(values);
+  const seen = new Uint8Array(order.length);
+  for (const [position, column] of order.entries()) {
+    if (values[position] !== column || column < 0 || column >= order.length || seen[column] === 1) {
+      throw new BadDataError(`${what}: the order is no permutation at position ${position}`, { what, position });
+    }
+    seen[column] = 1;
+  }
+  return order;
+}
+
+async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
+  const head = (await cursor.take()) as Row<"factors">;
+  const { step, site, width } = head;
+  const what = `factor of ${step} ${site}`;
+  const summary = parseSummary(what, head);
+  requireShape(what, width, width);
+  const matrix = async (part: string): Promise<Float32Array> => {
+    const layout = layoutOf(part, width);
+    const take = async () => {
+      const row = await cursor.take();
+      if (
+        row &&
+        (row.step !== step || row.site !== site || row.part !== part || row.width !== width || row.rows !== layout.rows)
+      ) {
+        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}`, { what, part });
+      }
+      return row;
+    };
+    const first = await take();
+    if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}`, { what, part });
+    return joinPanels(`${part} of the ${what}`, layout, first, take);
+  };
+  const order = parseOrder(what, await matrix("order"));
+  const gram = (await cursor.peek())?.part === "gram" ? await matrix("gram") : undefined;
+  const upper = summary.factorised ? await matrix("upper") : undefined;
+  const diagonal = await matrix("diagonal");
+  return { step, site, width, summary, order, diagonal, ...(gram && { gram }), ...(upper && { upper }) };
+}
+
+/**
+ * Factors → artifact: for each its summary, order, gram and upper where they are, and last the diagonal, in panels.
+ * The values are handed over: do not modify them after yielding.
+ */
+export const encodeFactors = (items: Items<FactorRecord>, metadata: FactorsMetadata): ArtifactStream =>
+  encodeRows("factors", metadata, toRows(items));
+
+/** The factors of an artifact. */
+export const readFactors = (stream: ArtifactStream): AsyncIterable<FactorRecord> => readRecords("factors", stream, toRecord);

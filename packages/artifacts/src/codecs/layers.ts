@@ -1,0 +1,119 @@
+import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { canonicalJson, misfit, parseJson } from "../json.ts";
+import type { LayersMetadata } from "../metadata.ts";
+import { cutPanels, denseLayout, joinPanels, type Layout } from "../panels.ts";
+import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../records.ts";
+import { readRecords, type RowCursor } from "../row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireLength, requireShape } from "./matrix-shape.ts";
+
+const summaryShape = {
+  solver: "text",
+  error: "number",
+  relativeError: "number",
+  sparsity: "number",
+  bits: "number?",
+  groupSize: "number?",
+  symmetric: "flag?",
+  fallback: "text?",
+} as const;
+
+const bitsOf: Readonly<Record<TensorDtype, number>> = { f32: 32, f16: 16, bf16: 16, u8: 8, u1: 1, i32: 32 };
+
+/** The parts that may be absent, in their order; `values` comes last and is always there. */
+const optionalParts = ["mask", "codes", "scales", "zeros", "groups"] as const;
+
+const isDtype = (dtype: string): dtype is TensorDtype => Object.hasOwn(bitsOf, dtype);
+
+/** Bytes, each row padded to whole ones. */
+const layoutOf = (dtype: TensorDtype, rows: number, columns: number): Layout =>
+  denseLayout(rows, Math.ceil((columns * bitsOf[dtype]) / 8));
+
+async function* toRows(items: Items<LayerRecord>): AsyncGenerator<Row<"layers">> {
+  for await (const layer of items) {
+    const { step, site, tensor, summary } = layer;
+    const wrong = misfit(summaryShape, summary);
+    if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong} of the summary is malformed`, { tensor });
+    const head = { step, site, tensor };
+    yield {
+      ...head,
+      part: "summary",
+      dtype: "",
+      row: 0,
+      rows: 0,
+      columns: 0,
+      data: new Uint8Array(0),
+      info: canonicalJson(summary),
+    };
+    for (const part of [...optionalParts, "values"] as const) {
+      const matrix = layer[part];
+      if (!matrix) continue;
+      const { dtype, rows, columns } = matrix;
+      const layout = layoutOf(dtype, rows, columns);
+      requireLength(`${part} of layer ${tensor}`, layout, matrix.data);
+      for (const { row, values } of cutPanels(layout, matrix.data)) {
+        yield { ...head, part, dtype, row, rows, columns, data: values, info: "" };
+      }
+    }
+  }
+}
+
+function parseSummary(row: Row<"layers">): LayerSummary {
+  if (row.part !== "summary") {
+    throw new BadDataError(`layer ${row.tensor}: begins with ${JSON.stringify(row.part)} instead of its summary`, {
+      tensor: row.tensor,
+    });
+  }
+  const summary = parseJson(row.info);
+  const wrong = misfit(summaryShape, summary);
+  if (wrong !== undefined)
+    throw new BadDataError(`layer ${row.tensor}: ${wrong} of the summary is malformed`, { tensor: row.tensor });
+  return summary as LayerSummary;
+}
+
+async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
+  const head = (await cursor.take()) as Row<"layers">;
+  const { step, site, tensor } = head;
+  const summary = parseSummary(head);
+
+  const take = async (part: string) => {
+    const row = await cursor.take();
+    if (row && (row.step !== step || row.site !== site || row.tensor !== tensor || row.part !== part)) {
+      throw new BadDataError(`layer ${tensor}: expected its ${part}, found ${row.part} of ${row.tensor}`, { tensor, part });
+    }
+    return row;
+  };
+  const matrix = async (part: string): Promise<TensorData> => {
+    const first = await take(part);
+    if (!first) throw new BadDataError(`layer ${tensor}: the artifact ends before its ${part}`, { tensor, part });
+    const { dtype, rows, columns } = first;
+    const what = `${part} of layer ${tensor}`;
+    if (!isDtype(dtype)) throw new BadDataError(`${what}: unknown dtype ${JSON.stringify(dtype)}`, { tensor, part, dtype });
+    requireShape(what, rows, columns);
+    const panel = { row: first.row, values: first.data };
+    const data = await joinPanels(what, layoutOf(dtype, rows, columns), panel, async () => {
+      const row = await take(part);
+      if (row && (row.dtype !== dtype || row.rows !== rows || row.columns !== columns)) {
+        throw new BadDataError(`${what}: its panels disagree on dtype or shape`, { tensor, part });
+      }
+      return row && { row: row.row, values: row.data };
+    });
+    return { dtype, rows, columns, data };
+  };
+
+  const parts: Partial<Record<(typeof optionalParts)[number], TensorData>> = {};
+  for (const part of optionalParts) {
+    if ((await cursor.peek())?.part === part) parts[part] = await matrix(part);
+  }
+  return { step, site, tensor, summary, values: await matrix("values"), ...parts };
+}
+
+/**
+ * Layers → artifact: for each its summary, the optional parts, and last the values, in panels.
+ * The bytes are handed over: do not modify them after yielding.
+ */
+export const encodeLayers = (items: Items<LayerRecord>, metadata: LayersMetadata): ArtifactStream =>
+  encodeRows("layers", metadata, toRows(items));
+
+/** The layers of an artifact. */
+export const readLayers = (stream: ArtifactStream): AsyncIterable<LayerRecord> => readRecords("layers", stream, toRecord);

@@ -1,0 +1,63 @@
+import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import type { StatisticsMetadata } from "../metadata.ts";
+import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
+import type { Statistic } from "../records.ts";
+import { readRecords, type RowCursor } from "../row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireLength, requireShape } from "./matrix-shape.ts";
+
+/** A gram has `width` packed rows, a diagonal one row. */
+const layoutOf = (kind: Statistic["kind"], width: number): Layout =>
+  kind === "gram" ? packedLayout(width) : denseLayout(1, width);
+
+async function* toRows(items: Items<Statistic>): AsyncGenerator<Row<"statistics">> {
+  for await (const statistic of items) {
+    const { step, site, language, kind, tokens, width } = statistic;
+    const layout = layoutOf(kind, width);
+    requireLength(`${kind} of ${step} ${site} ${language}`, layout, statistic.values);
+    for (const { row, values } of cutPanels(layout, statistic.values)) {
+      yield { step, site, language, kind, tokens, width, row, rows: layout.rows, values };
+    }
+  }
+}
+
+async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
+  const first = (await cursor.take()) as Row<"statistics">;
+  const { step, site, language, kind, tokens, width } = first;
+  const what = `${kind} of ${step} ${site} ${language}`;
+  if (kind !== "gram" && kind !== "diagonal") {
+    throw new BadDataError(`statistics of ${step} ${site}: kind ${JSON.stringify(kind)} is neither gram nor diagonal`, {
+      step,
+      site,
+    });
+  }
+  const layout = layoutOf(kind, width);
+  requireShape(what, layout.rows, width);
+  const sameMatrix = (row: Row<"statistics">) =>
+    row.step === step &&
+    row.site === site &&
+    row.language === language &&
+    row.kind === kind &&
+    row.tokens === tokens &&
+    row.width === width;
+  const checked = (row: Row<"statistics">) => {
+    if (!sameMatrix(row) || row.rows !== layout.rows) {
+      throw new BadDataError(`${what}: the row of ${row.kind} of ${row.step} ${row.site} ${row.language} does not continue it`, {
+        what,
+      });
+    }
+    return row;
+  };
+  const values = await joinPanels(what, layout, checked(first), async () => {
+    const row = await cursor.take();
+    return row && checked(row);
+  });
+  return { step, site, language, kind, tokens, width, values };
+}
+
+/** Statistics → artifact, in panels. The values are handed over: do not modify them after yielding. */
+export const encodeStatistics = (items: Items<Statistic>, metadata: StatisticsMetadata): ArtifactStream =>
+  encodeRows("statistics", metadata, toRows(items));
+
+/** The statistics of an artifact, one whole matrix a record. */
+export const readStatistics = (stream: ArtifactStream): AsyncIterable<Statistic> => readRecords("statistics", stream, toRecord);

@@ -1,0 +1,140 @@
+import { BadDataError, InternalError, type Schema } from "@mbs/contracts";
+import { canonicalJson, isObject, parseJson } from "./json.ts";
+import type { ArtifactKind } from "./schemas.ts";
+
+/** Numbers by language (or by another name), as weights, counts or shares. */
+export type NumbersByName = Readonly<Record<string, number>>;
+
+interface MetadataTypes {
+  text: string;
+  integer: number;
+  number: number;
+  /** JSON object of numbers. */
+  numbers: NumbersByName;
+  /** JSON object of numbers, or "" for none. */
+  "numbers?": NumbersByName | undefined;
+  /** JSON list of texts. */
+  texts: readonly string[];
+  /** JSON object, shape as its writer declares it. */
+  object: Readonly<Record<string, unknown>>;
+}
+
+type MetadataType = keyof MetadataTypes;
+
+/** The metadata of every kind, in the order of docs/formats.md. */
+const metadataTypes = {
+  segments: {
+    tokenizer: "text",
+    corpus: "text",
+    distribution: "text",
+    length: "integer",
+    seed: "integer",
+    mix: "text",
+    counts: "numbers",
+    shortfall: "numbers",
+  },
+  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text" },
+  states: { model: "text", tokenizer: "text", steps: "integer", layers: "texts" },
+  factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
+  layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
+  scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?" },
+  similarity: { model: "text" },
+  files: { model: "text" },
+} as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;
+
+type MetadataOf<K extends ArtifactKind> = {
+  readonly [N in keyof (typeof metadataTypes)[K]]: (typeof metadataTypes)[K][N] extends MetadataType
+    ? MetadataTypes[(typeof metadataTypes)[K][N]]
+    : never;
+};
+
+export interface SegmentsMetadata extends MetadataOf<"segments"> {}
+export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
+export interface StatesMetadata extends MetadataOf<"states"> {}
+export interface FactorsMetadata extends MetadataOf<"factors"> {}
+export interface LayersMetadata extends MetadataOf<"layers"> {}
+export interface ScoresMetadata extends MetadataOf<"scores"> {}
+export interface SimilarityMetadata extends MetadataOf<"similarity"> {}
+export interface FilesMetadata extends MetadataOf<"files"> {}
+
+/** The metadata of each kind. */
+export interface ArtifactMetadata {
+  segments: SegmentsMetadata;
+  statistics: StatisticsMetadata;
+  states: StatesMetadata;
+  factors: FactorsMetadata;
+  layers: LayersMetadata;
+  scores: ScoresMetadata;
+  similarity: SimilarityMetadata;
+  files: FilesMetadata;
+}
+
+function formatValue(type: MetadataType, value: unknown): string | undefined {
+  switch (type) {
+    case "text":
+      return typeof value === "string" ? value : undefined;
+    case "integer":
+      return Number.isSafeInteger(value) ? String(value) : undefined;
+    case "number":
+      return Number.isFinite(value) ? String(value) : undefined;
+    case "numbers?":
+      return value === undefined ? "" : formatValue("numbers", value);
+    case "numbers":
+      return isObject(value) && Object.values(value).every(Number.isFinite) ? canonicalJson(value) : undefined;
+    case "texts":
+      return Array.isArray(value) && value.every((item) => typeof item === "string") ? canonicalJson(value) : undefined;
+    case "object":
+      return isObject(value) ? canonicalJson(value) : undefined;
+  }
+}
+
+/** The value of a text, and whether it has the type: formatting it again must be possible. */
+function parseValue(type: MetadataType, text: string): { value: unknown; fits: boolean } {
+  if (type === "text") return { value: text, fits: true };
+  if (type === "numbers?" && text === "") return { value: undefined, fits: true };
+  const value = type === "integer" || type === "number" ? (text.trim() === "" ? undefined : Number(text)) : parseJson(text);
+  return { value, fits: value !== undefined && formatValue(type, value) !== undefined };
+}
+
+/** Typed metadata → the texts of the schema. */
+export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: ArtifactMetadata[K]): Record<string, string> {
+  const values = new Map<string, unknown>(Object.entries(metadata));
+  return Object.fromEntries(
+    Object.entries(metadataTypes[kind]).map(([name, type]) => {
+      const text = formatValue(type as MetadataType, values.get(name));
+      if (text === undefined) {
+        throw new InternalError(`${kind} metadata ${name} must be ${type as string}, not ${JSON.stringify(values.get(name))}`, {
+          kind,
+          name,
+        });
+      }
+      return [name, text];
+    }),
+  );
+}
+
+/**
+ * The metadata of an artifact, parsed.
+ *
+ * @throws {BadDataError} where a field is missing or malformed
+ */
+export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): ArtifactMetadata[K] {
+  const parsed = Object.entries(metadataTypes[kind]).map(([name, type]) => {
+    const text = Object.hasOwn(schema.metadata, name) ? schema.metadata[name] : undefined;
+    if (text === undefined) {
+      throw new BadDataError(`${kind} artifact without metadata "${name}"; write it again with this program`, { kind, name });
+    }
+    const { value, fits } = parseValue(type as MetadataType, text);
+    if (!fits) {
+      throw new BadDataError(
+        `${kind} artifact: metadata "${name}" is no ${type as string}: ${JSON.stringify(text.slice(0, 80))}`,
+        {
+          kind,
+          name,
+        },
+      );
+    }
+    return [name, value];
+  });
+  return Object.fromEntries(parsed) as ArtifactMetadata[K];
+}
