@@ -30,13 +30,13 @@ test("right angle, half angle and identity", () => {
     ]),
   );
   const [ab, ac, ad] = pairs;
-  close(ab!.cosine, 0);
-  close(ab!.degrees, 90);
-  close(ab!.euclidean, 5);
-  close(ac!.degrees, 45);
-  close(ad!.cosine, 1);
-  close(ad!.degrees, 0);
-  close(ad!.euclidean, 3);
+  close(ab.cosine, 0);
+  close(ab.degrees, 90);
+  close(ab.euclidean, 5);
+  close(ac.degrees, 45);
+  close(ad.cosine, 1);
+  close(ad.degrees, 0);
+  close(ad.euclidean, 3);
 });
 
 test("a language that puts in nothing is like none", () => {
@@ -46,8 +46,8 @@ test("a language that puts in nothing is like none", () => {
       ["b", Float32Array.of(0, 0)],
     ]),
   );
-  assert.is(pair!.cosine, 0);
-  assert.is(pair!.degrees, 90);
+  assert.is(pair.cosine, 0);
+  assert.is(pair.degrees, 90);
 });
 
 test.run();

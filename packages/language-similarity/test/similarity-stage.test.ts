@@ -26,7 +26,7 @@ async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
   const stream = encodeStatistics(items(), { model: "m".repeat(64), tokenizer: "", propagation: "dense", unit: "mean a token" });
   const outputs = await similarity.run({ statistics: [stream] }, {}, context);
   const records: SimilarityRecord[] = [];
-  for await (const record of readSimilarities(outputs["similarity"]!)) records.push(record);
+  for await (const record of readSimilarities(outputs["similarity"])) records.push(record);
   return records;
 }
 
