@@ -49,3 +49,4 @@ export { ArtifactStore } from "./storage/artifact-store.ts";
 export type { StoredArtifact } from "./storage/artifact-store.ts";
 export { withLock } from "./storage/lock.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
+export { unpackFiles } from "./storage/unpack-files.ts";

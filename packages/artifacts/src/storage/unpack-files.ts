@@ -1,0 +1,110 @@
+import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { BadDataError, DeniedError, InterruptedError, type ArtifactStream, type Batch, type ColumnValues } from "@mbs/contracts";
+import { contentAddress } from "../content-address.ts";
+import { requireKind } from "../kind.ts";
+import type { Receipt } from "../receipt.ts";
+import type { WriteOptions } from "./artifact-file.ts";
+
+/** A path that stays inside its folder on every system: plain names joined by "/". */
+function checkPath(path: string): string {
+  const names = path.split("/");
+  if (path.includes("\0") || path.includes("\\") || names.some((name) => name === "" || name === "." || name === "..")) {
+    throw new BadDataError(`files artifact: ${JSON.stringify(path)} is no path inside a folder; refused`, { path });
+  }
+  return path;
+}
+
+/** Writes pieces that follow each other, one file after another. */
+class FolderWriter {
+  readonly #folder: string;
+  readonly #written = new Set<string>();
+  #file: { path: string; handle: FileHandle; length: number } | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async write(path: string, offset: number, data: Uint8Array): Promise<void> {
+    if (this.#file?.path !== path) {
+      await this.close();
+      if (this.#written.has(checkPath(path)))
+        throw new BadDataError(`files artifact: the pieces of ${path} do not follow each other`, { path });
+      this.#written.add(path);
+      const target = join(this.#folder, path);
+      await mkdir(dirname(target), { recursive: true });
+      this.#file = { path, handle: await open(target, "wx"), length: 0 };
+    }
+    const file = this.#file;
+    if (offset !== file.length) {
+      throw new BadDataError(`files artifact: ${path}: expected the piece at offset ${file.length}, found ${offset}`, {
+        path,
+        offset,
+      });
+    }
+    await file.handle.appendFile(data);
+    file.length += data.length;
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file === undefined) return;
+    await file.handle.sync().finally(() => file.handle.close());
+  }
+}
+
+async function* writing(batches: AsyncIterable<Batch>, writer: FolderWriter, signal?: AbortSignal): AsyncGenerator<Batch> {
+  for await (const batch of batches) {
+    if (signal?.aborted) throw new InterruptedError("stopped while unpacking files");
+    const paths = batch.columns["path"] as ColumnValues["utf8"];
+    const offsets = batch.columns["offset"] as ColumnValues["int64"];
+    const data = batch.columns["data"] as ColumnValues["binary"];
+    for (let row = 0; row < batch.rows; row++) await writer.write(paths[row], offsets[row], data[row]);
+    yield batch;
+  }
+}
+
+const entries = (folder: string): Promise<string[] | undefined> =>
+  readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    if (error.code === "ENOTDIR") throw new DeniedError(`${folder} is a file; choose another folder`, { folder });
+    throw error;
+  });
+
+/**
+ * Writes the files of an artifact into a new folder, all of them or none.
+ *
+ * @param stream kind `files`
+ * @param folder appears when the last byte is on disk; an empty folder may be there already
+ * @returns the receipt of the stream
+ * @throws {DeniedError} when the folder is occupied and `force` is not set
+ * @throws {BadDataError} on a path that leaves the folder
+ */
+export async function unpackFiles(stream: ArtifactStream, folder: string, options: WriteOptions = {}): Promise<Receipt> {
+  requireKind(stream, ["files"]);
+  const target = resolve(folder);
+  const found = await entries(target);
+  if (found !== undefined && found.length > 0 && options.force !== true) {
+    throw new DeniedError(`${folder} is not empty; choose another folder or replace it with --force`, { folder });
+  }
+  const partial = `${target}.partial-${process.pid}`;
+  const replaced = `${target}.replaced-${process.pid}`;
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  const writer = new FolderWriter(partial);
+  try {
+    const batches = writing(stream.batches, writer, options.signal);
+    const receipt = await contentAddress({ schema: stream.schema, batches });
+    await writer.close();
+    if (found?.length === 0) await rmdir(target);
+    else if (found !== undefined) await rename(target, replaced);
+    await rename(partial, target);
+    await rm(replaced, { recursive: true, force: true });
+    return receipt;
+  } catch (error) {
+    await writer.close().catch(() => {});
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
+}
