@@ -1,1 +1,13 @@
-export {};
+export { decodeBrain, encodeBrain } from "./brain.ts";
+export { createReferenceKernel, roundHalfEven } from "./column-kernel-reference.ts";
+export type { Choice, ColumnKernel, ColumnKernelFactory, Grid } from "./column-kernel.ts";
+export { walkColumns } from "./column-walk.ts";
+export type { ColumnBlock, ColumnWalk } from "./column-walk.ts";
+export { decodeHalf, encodeHalf } from "./half.ts";
+export { inverseFactorReference } from "./inverse-factor-reference.ts";
+export { inverseFactor } from "./inverse-factor.ts";
+export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
+export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder } from "./ordering.ts";
+export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";
+export { roundTo } from "./rounding.ts";
+export type { WeightDtype } from "./rounding.ts";

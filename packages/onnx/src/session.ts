@@ -71,7 +71,7 @@ export async function createSession(model: Uint8Array, { threads }: SessionOptio
       try {
         const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
         const outputs = await session.run(toOrtRecord(feeds), fetches);
-        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor as OrtTensor)]));
+        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
       } catch (error) {
         throw engineError("run", error);
       }

@@ -1,0 +1,52 @@
+import type { Choice, ColumnKernel } from "./column-kernel.ts";
+
+/** Adding and taking away 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
+const wholeShift = 6755399441055744;
+
+/** Rounds to a whole number, ties to even. */
+export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 51 ? value + wholeShift - wholeShift : value);
+
+/**
+ * The plain form of the column kernel: every operation rounded to float32, in the order of the papers.
+ *
+ * @param columns columns of W in the block
+ * @param rows rows of W
+ * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1
+ */
+export function createReferenceKernel(columns: number, rows: number): ColumnKernel {
+  const weights = new Float32Array(columns * rows);
+  const errors = new Float32Array(columns * rows);
+  const upper = new Float32Array(columns * columns);
+  const { fround } = Math;
+  return {
+    weights,
+    errors,
+    upper,
+    settle(first: number, last: number, { grid, mask }: Choice): Uint8Array {
+      const codes = new Uint8Array((last - first) * rows);
+      for (let j = first; j < last; j += 1) {
+        const pivot = upper[j * columns + j];
+        for (let row = 0; row < rows; row += 1) {
+          const place = (j - first) * rows + row;
+          const w = weights[j * rows + row];
+          let value = mask && mask[place] === 0 ? 0 : w;
+          if (grid) {
+            const scale = grid.scales[row];
+            const zero = grid.zeros[row];
+            const code = Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), grid.maximum);
+            codes[place] = code;
+            value = fround(fround(code - zero) * scale);
+          }
+          const error = fround(fround(w - value) / pivot);
+          weights[j * rows + row] = value;
+          errors[j * rows + row] = error;
+          for (let k = j + 1; k < columns; k += 1) {
+            const index = k * rows + row;
+            weights[index] = fround(weights[index] - fround(error * upper[j * columns + k]));
+          }
+        }
+      }
+      return codes;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** How one weight a row is rounded: code = clamp(round(w / scale) + zero, 0, maximum), value = (code - zero)·scale. */
+export interface Grid {
+  /** Above zero, one a row of W. */
+  readonly scales: Float32Array;
+  /** Whole numbers from 0 to maximum, one a row of W. */
+  readonly zeros: Float32Array;
+  /** Largest code: 2^bits - 1, at most 255. */
+  readonly maximum: number;
+}
+
+/** What is decided for a range of columns. With neither grid nor mask the weights stay as they are. */
+export interface Choice {
+  readonly grid?: Grid;
+  /** One byte a weight, 1 where it is kept, [last - first, rows]; applied before the grid. */
+  readonly mask?: Uint8Array;
+}
+
+/**
+ * The innermost loop of GPTQ and SparseGPT on one block of columns. Wᵀ and Eᵀ are [columns, rows]: the rows of W, which
+ * are independent of each other, lie side by side.
+ */
+export interface ColumnKernel {
+  /** Wᵀ of the block, [columns, rows]. After `settle` the settled columns hold their final values, later ones are up to date. */
+  readonly weights: Float32Array;
+  /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each settled column. */
+  readonly errors: Float32Array;
+  /** Diagonal block of U, [columns, columns]; fill it before the first `settle`. */
+  readonly upper: Float32Array;
+  /**
+   * Settles columns first … last-1 of the block: each gets its value, and its error moves on to all later columns of the
+   * block, w[k] -= e·U[j, k]. Columns are settled once each, in order.
+   *
+   * @returns the codes, [last - first, rows], valid until the next call; zeros without a grid
+   */
+  settle(first: number, last: number, choice: Choice): Uint8Array;
+}
+
+/** Makes a kernel for blocks of this shape. */
+export type ColumnKernelFactory = (columns: number, rows: number) => ColumnKernel;

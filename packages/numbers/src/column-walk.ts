@@ -1,0 +1,121 @@
+import { InternalError } from "@mbs/contracts";
+import type { Blas, Matrix } from "@mbs/contracts";
+import { createReferenceKernel } from "./column-kernel-reference.ts";
+import type { Choice, ColumnKernel } from "./column-kernel.ts";
+
+/** The weights and the factor that a walk goes through. */
+export interface ColumnWalk {
+  /** Wᵀ, [columns, rows], columns in the factor's order; overwritten with the final values. */
+  readonly weights: Matrix;
+  /** U, [columns, columns], row-major, H⁻¹ = UᵀU in the same order. */
+  readonly upper: Float32Array;
+  /** Columns a block, the last block may be smaller; the papers use 128. */
+  readonly blockSize: number;
+}
+
+/** A block of columns on its turn. Columns within it count from 0: column c of the block is `first + c` of the walk. */
+export interface ColumnBlock {
+  /** First column, in the order of the walk. */
+  readonly first: number;
+  readonly columns: number;
+  /** Rows of W. */
+  readonly rows: number;
+  /** Wᵀ of the block, [columns, rows], up to date with every column settled so far. */
+  readonly weights: Float32Array;
+  /** U[j, j] of the block's columns. */
+  readonly diagonal: Float32Array;
+  /**
+   * Wᵀ of any columns from this block on, as they stood when the block began: up to date with all earlier blocks, not with
+   * this one's settled columns. The reference programs fit their grids on it, also for groups that reach beyond the block.
+   *
+   * @param from first column, in the order of the walk, ≥ first
+   * @returns a view, [to - from, rows]
+   */
+  asBegun(from: number, to: number): Promise<Float32Array>;
+  /** {@link ColumnKernel.settle}: decides columns from … to-1 of the block, all in order until the block is done. */
+  settle(from: number, to: number, choice: Choice): Uint8Array;
+}
+
+/** Columns from … to-1 of the rows above: U[0:height, from:to], contiguous. */
+function upperPanel(upper: Float32Array, size: number, top: number, bottom: number, from: number, to: number): Matrix {
+  const columns = to - from;
+  const values = new Float32Array((bottom - top) * columns);
+  for (let row = top; row < bottom; row += 1) {
+    values.set(upper.subarray(row * size + from, row * size + to), (row - top) * columns);
+  }
+  return { rows: bottom - top, columns, values };
+}
+
+/**
+ * Goes through the columns of a weight block by block, so that what is decided for one column is made good by the later
+ * ones (GPTQ, SparseGPT). Inside a block a kernel spreads the errors; a block catches up with all before it by one product,
+ * W[block] -= U[0:first, block]ᵀ·E[0:first], just before its turn.
+ *
+ * @param visit settles every column of the block
+ * @returns Eᵀ, [columns, rows]; the sum of its squares is tr(ΔW·H·ΔWᵀ) with H damped
+ * @throws {InternalError} when a visit leaves columns unsettled
+ */
+export async function walkColumns(
+  blas: Blas,
+  { weights, upper, blockSize }: ColumnWalk,
+  visit: (block: ColumnBlock) => void | Promise<void>,
+): Promise<Float32Array> {
+  const { rows: size, columns: rows } = weights;
+  const errors = new Float32Array(size * rows);
+  /** How many leading columns' errors each column already carries. */
+  const carried = new Int32Array(size);
+
+  async function catchUp(from: number, to: number, settled: number): Promise<void> {
+    let start = from;
+    while (start < to) {
+      const base = carried[start];
+      let end = start + 1;
+      while (end < to && carried[end] === base) end += 1;
+      if (base < settled) {
+        const part = weights.values.subarray(start * rows, end * rows);
+        const result = await blas.gemm(
+          upperPanel(upper, size, base, settled, start, end),
+          { rows: settled - base, columns: rows, values: errors.subarray(base * rows, settled * rows) },
+          { transposeA: true, alpha: -1, add: { rows: end - start, columns: rows, values: part } },
+        );
+        part.set(result.values);
+        carried.fill(settled, start, end);
+      }
+      start = end;
+    }
+  }
+
+  let kernel: ColumnKernel | undefined;
+  for (let first = 0; first < size; first += blockSize) {
+    const columns = Math.min(blockSize, size - first);
+    await catchUp(first, first + columns, first);
+    if (kernel?.weights.length !== columns * rows) kernel = createReferenceKernel(columns, rows);
+    const current = kernel;
+    const own = weights.values.subarray(first * rows, (first + columns) * rows);
+    current.weights.set(own);
+    current.upper.set(upperPanel(upper, size, first, first + columns, first, first + columns).values);
+    let settled = 0;
+    await visit({
+      first,
+      columns,
+      rows,
+      weights: current.weights,
+      diagonal: Float32Array.from({ length: columns }, (_, column) => upper[(first + column) * (size + 1)]),
+      async asBegun(from, to) {
+        await catchUp(from, to, first);
+        return weights.values.subarray(from * rows, to * rows);
+      },
+      settle(from, to, choice) {
+        if (from !== settled || to > columns) {
+          throw new InternalError(`columns ${from} to ${to} of a block were settled after ${settled} of ${columns}`);
+        }
+        settled = to;
+        return current.settle(from, to, choice);
+      },
+    });
+    if (settled !== columns) throw new InternalError(`a block was left with ${settled} of ${columns} columns settled`);
+    own.set(current.weights);
+    errors.set(current.errors, first * rows);
+  }
+  return errors;
+}

@@ -1,0 +1,83 @@
+/** Arrays whose entries are moved, not computed with. */
+type Movable = Float32Array | Uint8Array | Int32Array;
+
+const tile = 32;
+
+function emptyLike<Values extends Movable>(values: Values): Values {
+  // the constructor of a typed array gives back its own kind, which TypeScript cannot say
+  return new (values.constructor as new (length: number) => Values)(values.length);
+}
+
+/** Position → item turned into item → position. */
+export function invertOrder(order: Int32Array): Int32Array {
+  const inverse = new Int32Array(order.length);
+  for (let position = 0; position < order.length; position += 1) inverse[order[position]] = position;
+  return inverse;
+}
+
+/** The order that leaves everything in its place. */
+export const naturalOrder = (size: number): Int32Array => Int32Array.from({ length: size }, (_, index) => index);
+
+/**
+ * Wᵀ with its rows in a given order.
+ *
+ * @param values W, [rows, columns], row-major
+ * @param order position → column of W, length columns
+ * @returns [columns, rows]; row p holds column order[p] of W
+ */
+export function transposeInOrder<Values extends Movable>(
+  values: Values,
+  rows: number,
+  columns: number,
+  order: Int32Array,
+): Values {
+  const result = emptyLike(values);
+  for (let top = 0; top < rows; top += tile) {
+    const bottom = Math.min(top + tile, rows);
+    for (let left = 0; left < columns; left += tile) {
+      const right = Math.min(left + tile, columns);
+      for (let position = left; position < right; position += 1) {
+        const column = order[position];
+        for (let row = top; row < bottom; row += 1) result[position * rows + row] = values[row * columns + column];
+      }
+    }
+  }
+  return result;
+}
+
+/**
+ * Undoes {@link transposeInOrder}.
+ *
+ * @param values [columns, rows]; row p belongs to column order[p]
+ * @returns [rows, columns] in natural column order
+ */
+export function restoreOrder<Values extends Movable>(values: Values, rows: number, columns: number, order: Int32Array): Values {
+  const result = emptyLike(values);
+  for (let left = 0; left < columns; left += tile) {
+    const right = Math.min(left + tile, columns);
+    for (let top = 0; top < rows; top += tile) {
+      const bottom = Math.min(top + tile, rows);
+      for (let position = left; position < right; position += 1) {
+        const column = order[position];
+        for (let row = top; row < bottom; row += 1) result[row * columns + column] = values[position * rows + row];
+      }
+    }
+  }
+  return result;
+}
+
+/**
+ * Rows and columns of a square matrix in a given order: result[i, j] = matrix[order[i], order[j]].
+ *
+ * @param matrix [size, size], row-major, size = order.length
+ */
+export function permuteSymmetric(matrix: Float32Array, order: Int32Array): Float32Array {
+  const size = order.length;
+  const result = new Float32Array(matrix.length);
+  for (let row = 0; row < size; row += 1) {
+    const source = order[row] * size;
+    const target = row * size;
+    for (let column = 0; column < size; column += 1) result[target + column] = matrix[source + order[column]];
+  }
+  return result;
+}
