@@ -1,0 +1,123 @@
+"""Train the controlled model; kill it at any time and start it again to resume.
+
+    python train.py --state state --steps 5200
+
+The learning rate warms up, stays, and falls linearly to zero over the last
+`--decay` of the steps. Because it stays constant before that, `--steps` may be
+changed on a resume as long as the fall has not begun.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+
+from model import Bloom, Shape
+from stream import Mixture, encode_corpus
+
+SEED = 1
+BATCH = 16
+PEAK = 2e-3
+WARMUP = 150
+WEIGHT_DECAY = 0.05
+CHECKPOINT_SECONDS = 240
+
+
+def rate(step: int, steps: int, decay: float) -> float:
+    """The learning rate of a step."""
+    fall = max(1, int(steps * decay))
+    return PEAK * min(1.0, (step + 1) / WARMUP, (steps - step) / fall)
+
+
+def make_optimizer(model: Bloom) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": WEIGHT_DECAY},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.98), eps=1e-8, fused=True)
+
+
+def save(path: Path, **content) -> None:
+    """Write a checkpoint so that a kill never leaves half a file."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
+def main():
+    """Command line entry."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--decay", type=float, default=0.35)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(SEED)
+    tokenizer = Tokenizer.from_file(str(arguments.state / "tokenizer/tokenizer.json"))
+    shape = Shape(vocabulary=tokenizer.get_vocab_size())
+    corpus = encode_corpus(arguments.state / "train", tokenizer, tokenizer.token_to_id("</s>"))
+    mixture = Mixture(corpus, shape.context)
+    model = Bloom(shape)
+    optimizer = make_optimizer(model)
+    path, step, seconds = arguments.state / "checkpoint.pt", 0, 0.0
+    if path.exists():
+        saved = torch.load(path, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        torch.set_rng_state(saved["rng"])
+        step, seconds = saved["step"], saved["seconds"]
+        mixture.skip(step, BATCH)
+    print(f"{sum(p.numel() for p in model.parameters())} parameters, from step {step}", flush=True)
+    log = open(arguments.state / "log.jsonl", "a", encoding="utf-8")
+    started = last_saved = time.monotonic()
+
+    def checkpoint():
+        save(
+            path,
+            model=model.state_dict(),
+            optimizer=optimizer.state_dict(),
+            rng=torch.get_rng_state(),
+            step=step,
+            seconds=seconds + time.monotonic() - started,
+            counts=dict(mixture.counts),
+            epochs={code: stream.epoch for code, stream in mixture.streams.items()},
+            steps=arguments.steps,
+            decay=arguments.decay,
+        )
+
+    total = 0.0
+    while step < arguments.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, arguments.steps, arguments.decay)
+        tokens = torch.from_numpy(mixture.batch(BATCH))
+        logits = model(tokens[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        total += loss.item()
+        if step % 50 == 0:
+            elapsed = seconds + time.monotonic() - started
+            record = {"step": step, "loss": round(total / 50, 4), "seconds": round(elapsed)}
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            total = 0.0
+        if time.monotonic() - last_saved > CHECKPOINT_SECONDS:
+            checkpoint()
+            last_saved = time.monotonic()
+    checkpoint()
+
+
+if __name__ == "__main__":
+    main()
