@@ -90,7 +90,7 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly needs: readonly Needs[];
   readonly options: Table;
   /** The column order its factor should have for these options; a recipe that says nothing gets this one. */
-  readonly preferredOrder?: (options: OptionValues<Table>) => string;
+  preferredOrder?(options: OptionValues<Table>): string;
   solve(
     weight: SiteWeight,
     statistics: Pick<SolverStatistics, Needs>,

@@ -1,1 +1,2 @@
-export {};
+export { solvers } from "./solver-map.ts";
+export { loadSolver } from "./load-solver.ts";

@@ -1,0 +1,26 @@
+/** Which columns share a grid. */
+export interface ColumnGroups {
+  /** Columns a group; all of them where one group spans the row. */
+  readonly groupSize: number;
+  readonly groups: number;
+  /** Group of each position in the order of processing. */
+  readonly groupAt: Int32Array;
+  /** Group of each column in natural order (g_idx). */
+  readonly groupOf: Int32Array;
+}
+
+/**
+ * Lays out the groups of a weight.
+ *
+ * @param order position → column
+ * @param groupSize columns a group; 0 for one group
+ * @param by "position": neighbours in the order of processing; "column": neighbours in the weight
+ */
+export function layOutGroups(order: Int32Array, groupSize: number, by: "position" | "column"): ColumnGroups {
+  const columns = order.length;
+  const size = groupSize === 0 ? columns : Math.min(groupSize, columns);
+  const groupAt = order.map((column, position) => Math.floor((by === "column" ? column : position) / size));
+  const groupOf = new Int32Array(columns);
+  for (const [position, column] of order.entries()) groupOf[column] = groupAt[position];
+  return { groupSize: size, groups: Math.ceil(columns / size), groupAt, groupOf };
+}

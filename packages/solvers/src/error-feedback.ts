@@ -1,0 +1,157 @@
+import {
+  InterruptedError,
+  type Factor,
+  type QuantisedWeight,
+  type SiteWeight,
+  type Solution,
+  type SolverContext,
+} from "@mbs/contracts";
+import { restoreOrder, transposeInOrder, walkColumns, type ColumnBlock, type Grid } from "@mbs/numbers";
+import type { ColumnGroups } from "./column-groups.ts";
+import { fitGrid, type GridRule } from "./quantisation-grid.ts";
+
+/** How columns are rounded on their turn. */
+export interface Rounding {
+  readonly rule: GridRule;
+  readonly groups: ColumnGroups;
+  /**
+   * `beforehand`: on the weights as they were. `reference`: when a group is reached, on the weights as they stood when
+   * the block began, as the reference programs do. `updated`: the same with the block's own updates.
+   */
+  readonly fit: "beforehand" | "reference" | "updated";
+}
+
+/** How columns are pruned on their turn. */
+export interface Pruning {
+  /** Columns that are decided together, from the start of each block. */
+  readonly span: number;
+  /** Decides columns from … to-1 of a block: 1 where a weight is kept, [to - from, rows]. */
+  choose(block: ColumnBlock, from: number, to: number): Uint8Array;
+}
+
+export interface ErrorFeedback {
+  readonly blockSize: number;
+  readonly rounding?: Rounding | undefined;
+  readonly pruning?: Pruning | undefined;
+}
+
+/** First position after `from` that belongs to another group. */
+function endOfGroup(groupAt: Int32Array, from: number): number {
+  let end = from + 1;
+  while (end < groupAt.length && groupAt[end] === groupAt[from]) end += 1;
+  return end;
+}
+
+/** Wᵀ of the columns of one group, [columns of the group, rows], whatever their order. */
+function gatherGroup(transposed: Float32Array, rows: number, groupAt: Int32Array, group: number): Float32Array {
+  const positions = [...groupAt.keys()].filter((position) => groupAt[position] === group);
+  const gathered = new Float32Array(positions.length * rows);
+  for (const [index, position] of positions.entries()) {
+    gathered.set(transposed.subarray(position * rows, (position + 1) * rows), index * rows);
+  }
+  return gathered;
+}
+
+/** Weights of positions from … to-1 for a grid that is fitted when its group is reached. */
+async function weightsOfGroup(block: ColumnBlock, from: number, to: number, fit: Rounding["fit"]): Promise<Float32Array> {
+  if (fit === "reference" || from === block.first) return block.asBegun(from, to);
+  const blockEnd = Math.min(to, block.first + block.columns);
+  const own = block.weights.subarray((from - block.first) * block.rows, (blockEnd - block.first) * block.rows);
+  if (blockEnd === to) return own;
+  const joined = new Float32Array((to - from) * block.rows);
+  joined.set(own);
+  joined.set(await block.asBegun(blockEnd, to), own.length);
+  return joined;
+}
+
+/** [groups, rows] → [rows, groups]. */
+const byRow = <Values extends Float32Array | Uint8Array>(
+  target: Values,
+  grids: readonly Grid[],
+  key: "scales" | "zeros",
+): Values => {
+  for (const [group, grid] of grids.entries()) {
+    for (const [row, value] of grid[key].entries()) target[row * grids.length + group] = value;
+  }
+  return target;
+};
+
+/**
+ * Settles the columns of a site's weights one after another; what one column loses, the later ones make good.
+ *
+ * Dead columns are set to zero first. Rows are independent but for masks that are chosen over several of them.
+ *
+ * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1
+ */
+export async function settleColumns(
+  weight: SiteWeight,
+  factor: Factor,
+  { blockSize, rounding, pruning }: ErrorFeedback,
+  { blas, signal }: SolverContext,
+): Promise<Solution> {
+  const { rows, columns } = weight;
+  const { order } = factor;
+  const transposed = transposeInOrder(weight.values, rows, columns, order);
+  const grids: Grid[] = [];
+  const fitAll = () => {
+    if (rounding?.fit !== "beforehand") return;
+    for (let group = 0; group < rounding.groups.groups; group += 1) {
+      grids.push(fitGrid(gatherGroup(transposed, rows, rounding.groups.groupAt, group), rows, rounding.rule));
+    }
+  };
+  // one grid a row is fitted before dead columns are cleared, as in the reference programs
+  if (rounding?.groups.groups === 1) fitAll();
+  const dead = new Set(factor.dead);
+  for (const [position, column] of order.entries()) {
+    if (dead.has(column)) transposed.fill(0, position * rows, (position + 1) * rows);
+  }
+  if (rounding && rounding.groups.groups > 1) fitAll();
+
+  const codes = new Uint8Array(rounding ? transposed.length : 0);
+  const mask = new Uint8Array(pruning ? transposed.length : 0);
+
+  const visit = async (block: ColumnBlock): Promise<void> => {
+    if (signal.aborted) throw new InterruptedError("stopped while solving a site");
+    const span = pruning?.span ?? block.columns;
+    for (let start = 0; start < block.columns; start += span) {
+      const end = Math.min(start + span, block.columns);
+      const chosen = pruning?.choose(block, start, end);
+      if (chosen) mask.set(chosen, (block.first + start) * rows);
+      for (let from = start; from < end;) {
+        const position = block.first + from;
+        const group = rounding?.groups.groupAt[position];
+        const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : columns;
+        if (rounding && group !== undefined && !grids[group]) {
+          grids[group] = fitGrid(await weightsOfGroup(block, position, groupEnd, rounding.fit), rows, rounding.rule);
+        }
+        const to = Math.min(end, groupEnd - block.first);
+        const settled = block.settle(from, to, {
+          ...(rounding && group !== undefined && { grid: grids[group] }),
+          ...(chosen && { mask: chosen.subarray((from - start) * rows, (to - start) * rows) }),
+        });
+        if (rounding) codes.set(settled, position * rows);
+        from = to;
+      }
+    }
+  };
+  await walkColumns(
+    blas,
+    { weights: { rows: columns, columns: rows, values: transposed }, upper: factor.upper, blockSize },
+    visit,
+  );
+
+  const quantised: QuantisedWeight | undefined = rounding && {
+    bits: rounding.rule.bits,
+    symmetric: rounding.rule.symmetric,
+    groupSize: rounding.groups.groupSize,
+    groupOf: rounding.groups.groupOf,
+    codes: restoreOrder(codes, rows, columns, order),
+    scales: byRow(new Float32Array(rows * grids.length), grids, "scales"),
+    zeros: byRow(new Uint8Array(rows * grids.length), grids, "zeros"),
+  };
+  return {
+    values: restoreOrder(transposed, rows, columns, order),
+    ...(quantised && { quantised }),
+    ...(pruning && { mask: restoreOrder(mask, rows, columns, order) }),
+  };
+}

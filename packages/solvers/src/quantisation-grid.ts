@@ -1,0 +1,104 @@
+import { roundHalfEven, type Grid } from "@mbs/numbers";
+
+/** How grids are laid over weights. */
+export interface GridRule {
+  /** 2 to 8. */
+  readonly bits: number;
+  readonly symmetric: boolean;
+  /** Search for the range with the least error. */
+  readonly mse: boolean;
+}
+
+const { fround } = Math;
+
+/** The search shrinks the range in steps of 1/100 down to a fifth, as the reference program does. */
+const shrinkSteps = 80;
+const shrinkGrid = 100;
+
+/** |x| to the power 2.4, the norm of the search. */
+const penalty = (difference: number): number => Math.pow(Math.abs(difference), 2.4);
+
+/** Integer code of a value, rounded half to even in float32. */
+export function codeOf(value: number, scale: number, zero: number, maximum: number): number {
+  return Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), maximum);
+}
+
+/** Value of a code in float32. */
+export const valueOf = (code: number, scale: number, zero: number): number => fround(fround(code - zero) * scale);
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The range that a row's grid spans: it always holds zero. A row of zeros gets [-1, 1]. */
+function rangeOf(values: Float32Array, symmetric: boolean): Range {
+  let least = 0;
+  let most = 0;
+  for (const value of values) {
+    if (value < least) least = value;
+    else if (value > most) most = value;
+  }
+  if (symmetric) {
+    most = Math.max(most, -least);
+    least = -most;
+  }
+  return least === most ? { least: -1, most: 1 } : { least, most };
+}
+
+function searchRange(
+  values: Float32Array,
+  range: Range,
+  { maximum, midpoint }: { maximum: number; midpoint: number | undefined },
+) {
+  let best = { scale: 1, zero: 0, error: Infinity };
+  for (let step = 0; step < shrinkSteps; step += 1) {
+    const share = fround(1 - step / shrinkGrid);
+    const least = fround(share * range.least);
+    const scale = scaleOf({ least, most: fround(share * range.most) }, maximum);
+    const zero = midpoint ?? roundHalfEven(fround(-least / scale));
+    let error = 0;
+    for (let index = 0; index < values.length && error < best.error; index += 1) {
+      const value = values[index];
+      error += penalty(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
+    }
+    if (error < best.error) best = { scale, zero, error };
+  }
+  return best;
+}
+
+/** Width of a step; never zero, so that subnormal weights stay finite. */
+const scaleOf = ({ least, most }: Range, maximum: number): number => fround(fround(most - least) / maximum) || fround(1e-38);
+
+/**
+ * Fits one grid a row to the weights of a group.
+ *
+ * As the reference program of GPTQ, but a symmetric grid is symmetric for rows without negative weights too (the
+ * reference then clips the upper half).
+ *
+ * @param weights Wᵀ of the group, [columns of the group, rows]
+ * @param rows rows of W
+ * @returns scales and zeros, one a row
+ * @see arXiv:2210.17323
+ */
+export function fitGrid(weights: Float32Array, rows: number, { bits, symmetric, mse }: GridRule): Grid {
+  const maximum = 2 ** bits - 1;
+  const midpoint = symmetric ? 2 ** (bits - 1) : undefined;
+  const scales = new Float32Array(rows);
+  const zeros = new Float32Array(rows);
+  const values = new Float32Array(weights.length / rows);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
+    const range = rangeOf(values, symmetric);
+    if (mse) {
+      const { scale, zero } = searchRange(values, range, { maximum, midpoint });
+      scales[row] = scale;
+      zeros[row] = zero;
+    } else {
+      const scale = scaleOf(range, maximum);
+      scales[row] = scale;
+      zeros[row] = midpoint ?? roundHalfEven(fround(-range.least / scale));
+    }
+  }
+  return { scales, zeros, maximum };
+}

@@ -1,0 +1,10 @@
+import type { Solver } from "@mbs/contracts";
+
+/** The solvers of this package by name. Each is loaded when it is asked for. */
+export const solvers: ReadonlyMap<string, () => Promise<Solver>> = new Map<string, () => Promise<Solver>>([
+  ["rtn", async () => (await import("./rtn.ts")).rtn],
+  ["magnitude", async () => (await import("./magnitude.ts")).magnitude],
+  ["gptq", async () => (await import("./gptq.ts")).gptq],
+  ["sparsegpt", async () => (await import("./sparsegpt.ts")).sparsegpt],
+  ["wanda", async () => (await import("./wanda.ts")).wanda],
+]);

@@ -1,0 +1,88 @@
+import { defineSolver, type WeightPart } from "@mbs/contracts";
+import type { ColumnBlock } from "@mbs/numbers";
+import { layOutGroups } from "./column-groups.ts";
+import { settleColumns, type Pruning } from "./error-feedback.ts";
+import { dropInGroup, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
+import { blockSizeOption, gridOptions } from "./quantisation-options.ts";
+import { dropUpToShare } from "./selection.ts";
+
+const { fround } = Math;
+
+/** What removing each weight costs, w² / U[j, j]², for columns from … to-1 of a block: [to - from, rows]. */
+function scoresOf({ rows, weights, diagonal }: ColumnBlock, from: number, to: number): Float32Array {
+  const scores = weights.slice(from * rows, to * rows);
+  for (let column = from; column < to; column += 1) {
+    const pivot = fround(diagonal[column] * diagonal[column]);
+    const start = (column - from) * rows;
+    for (let index = start; index < start + rows; index += 1)
+      scores[index] = fround(fround(scores[index] * scores[index]) / pivot);
+  }
+  return scores;
+}
+
+/** One threshold a block and part: the share of all its weights, over all rows. */
+const unstructured = (parts: readonly WeightPart[], sparsity: number, blockSize: number): Pruning => ({
+  span: blockSize,
+  choose(block, from, to) {
+    const scores = scoresOf(block, from, to);
+    const kept = new Uint8Array(scores.length);
+    for (const { firstRow, rows } of parts) {
+      const ofPart = new Float32Array((to - from) * rows);
+      const placeOf = (column: number) => column * block.rows + firstRow;
+      for (let column = 0; column < to - from; column += 1) {
+        ofPart.set(scores.subarray(placeOf(column), placeOf(column) + rows), column * rows);
+      }
+      const keptOfPart = dropUpToShare(ofPart, sparsity);
+      for (let column = 0; column < to - from; column += 1) {
+        kept.set(keptOfPart.subarray(column * rows, (column + 1) * rows), placeOf(column));
+      }
+    }
+    return kept;
+  },
+});
+
+/** N of M neighbours of each row, chosen when the first of them is reached. */
+const structured = (pattern: Pattern): Pruning => ({
+  span: pattern.of,
+  choose(block, from, to) {
+    const scores = scoresOf(block, from, to);
+    const kept = new Uint8Array(scores.length).fill(1);
+    for (let row = 0; row < block.rows; row += 1) {
+      dropInGroup(scores, kept, { start: row, stride: block.rows, columns: to - from }, pattern);
+    }
+    return kept;
+  },
+});
+
+/** SparseGPT: removes the weights that cost least and lets the later columns make good for them. */
+export const sparsegpt = defineSolver({
+  name: "sparsegpt",
+  source: "https://arxiv.org/abs/2301.00774",
+  summary: "prunes with error feedback, a share of the weights or N of M, on request rounding them too",
+  needs: ["factor"],
+  options: {
+    ...sparsityOptions,
+    bits: {
+      kind: "integer",
+      description: "also round to that many bits; absent for none",
+      minimum: 2,
+      maximum: 8,
+      optional: true,
+    },
+    ...gridOptions,
+    blockSize: blockSizeOption,
+  },
+  preferredOrder: () => "natural",
+  solve(weight, { factor }, { sparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted }, context) {
+    const pattern = patternText === undefined ? undefined : parsePattern(patternText);
+    // no group of N:M is cut by the end of a block
+    const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;
+    const groups = layOutGroups(factor.order, groupSize, "position");
+    const rounding =
+      bits === undefined
+        ? undefined
+        : ({ rule: { bits, symmetric, mse }, groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
+    const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
+    return settleColumns(weight, factor, { blockSize, rounding, pruning }, context);
+  },
+});
