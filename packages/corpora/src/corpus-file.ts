@@ -1,0 +1,57 @@
+import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { BadDataError, InputOutputError } from "@mbs/contracts";
+
+export type CorpusFormat = "jsonl" | "csv" | "parquet" | "txt";
+
+/** One file of one language. */
+export interface CorpusFile {
+  readonly path: string;
+  readonly format: CorpusFormat;
+  readonly gzip: boolean;
+}
+
+const namePattern = /^(.*?)\.(jsonl|csv|parquet|txt)(\.gz)?$/;
+
+/** The file at `path`, its format told from its name; undefined where the name ends in none of the known ways. */
+export function corpusFile(path: string): CorpusFile | undefined {
+  const match = namePattern.exec(path);
+  return match ? { path, format: match[2] as CorpusFormat, gzip: match[3] !== undefined } : undefined;
+}
+
+/**
+ * The bytes of a file, unzipped where it is gzip.
+ *
+ * @throws {BadDataError} where gzip data is cut short or its checksum is wrong
+ * @throws {InputOutputError} where the file cannot be read
+ */
+export async function* readBytes(file: CorpusFile): AsyncGenerator<Buffer, void, undefined> {
+  const raw = createReadStream(file.path, { highWaterMark: 1 << 20 });
+  const gunzip = createGunzip({ chunkSize: 1 << 20 });
+  // The callback keeps an error from being thrown twice: iteration below meets it too.
+  const stream = file.gzip ? pipeline(raw, gunzip, () => {}) : raw;
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } catch (error) {
+    throw readError(file.path, error);
+  } finally {
+    raw.destroy();
+  }
+}
+
+function readError(path: string, error: unknown): Error {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code?.startsWith("Z_")) {
+    return new BadDataError(
+      `${path} is no whole gzip file (${message}); copy or pack it again`,
+      { file: path },
+      { cause: error },
+    );
+  }
+  return new InputOutputError(
+    `cannot read ${path} (${code ?? message}); check that it exists and may be read`,
+    { file: path },
+    { cause: error },
+  );
+}

@@ -1,0 +1,125 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { glob } from "tinyglobby";
+import { parse } from "yaml";
+import { corpusFile, type CorpusFile } from "./corpus-file.ts";
+
+/** Which files hold which language. */
+export interface CorpusLayout {
+  readonly name: string;
+  readonly license: string | undefined;
+  readonly field: string | undefined;
+  readonly languages: ReadonlyMap<string, readonly CorpusFile[]>;
+}
+
+const languagePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+const manifestKeys = ["name", "license", "field", "languages"];
+
+/** Reads a manifest, or lists a folder of LANG.* files. */
+export async function readLayout(path: string): Promise<CorpusLayout> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(path)).isDirectory();
+  } catch (error) {
+    throw new InputOutputError(
+      `no corpus at ${path}; give a YAML manifest or a folder of LANG.jsonl, .txt, .csv or .parquet files`,
+      { file: path },
+      { cause: error },
+    );
+  }
+  return isFolder ? folderLayout(path) : manifestLayout(path);
+}
+
+async function folderLayout(folder: string): Promise<CorpusLayout> {
+  const languages = new Map<string, CorpusFile[]>();
+  for (const name of (await readdir(folder)).sort()) {
+    const language = name.slice(0, Math.max(0, name.indexOf(".")));
+    const file = corpusFile(join(folder, name));
+    if (file && languagePattern.test(language)) languages.set(language, [...(languages.get(language) ?? []), file]);
+  }
+  if (languages.size === 0) {
+    throw new BadDataError(`${folder} holds no LANG.jsonl, LANG.txt, LANG.csv or LANG.parquet (each also .gz)`, { folder });
+  }
+  return { name: basename(resolve(folder)), license: undefined, field: undefined, languages };
+}
+
+async function manifestLayout(path: string): Promise<CorpusLayout> {
+  const manifest = parseManifest(path, await readFile(path, "utf8"));
+  const languages = new Map<string, readonly CorpusFile[]>();
+  for (const [language, patterns] of manifest.languages) {
+    const files: CorpusFile[] = [];
+    for (const pattern of patterns) files.push(...(await findFiles(path, language, pattern)));
+    languages.set(language, files);
+  }
+  return { ...manifest, languages };
+}
+
+async function findFiles(manifest: string, language: string, pattern: string): Promise<readonly CorpusFile[]> {
+  const folder = dirname(resolve(manifest));
+  const exact = resolve(folder, pattern);
+  const exists = await stat(exact).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  // A name that exists is that file, whatever characters it has; only then is it a glob.
+  const paths = exists ? [exact] : (await glob(pattern, { cwd: folder, absolute: true, dot: false })).sort();
+  if (paths.length === 0) {
+    throw new BadDataError(`${manifest}: language ${language}: no file matches ${JSON.stringify(pattern)}`, {
+      file: manifest,
+      language,
+    });
+  }
+  return paths.map((found) => {
+    const file = corpusFile(found);
+    if (file) return file;
+    throw new BadDataError(`${found}: a corpus file ends in .jsonl, .csv, .parquet or .txt, each also .gz`, {
+      file: found,
+      language,
+    });
+  });
+}
+
+function parseManifest(
+  path: string,
+  text: string,
+): Omit<CorpusLayout, "languages"> & { languages: ReadonlyMap<string, readonly string[]> } {
+  const fail = (what: string): never => {
+    throw new BadDataError(`${path}: ${what}`, { file: path });
+  };
+  let manifest: unknown;
+  try {
+    manifest = parse(text, { mapAsMap: true, maxAliasCount: 0 });
+  } catch (error) {
+    return fail(`is no YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
+  if (!(manifest instanceof Map)) return fail("a manifest is a mapping with the key languages");
+  const entries: ReadonlyMap<unknown, unknown> = manifest;
+  for (const key of entries.keys()) {
+    if (!manifestKeys.includes(key as string)) fail(`unknown key ${String(key)}; a manifest has ${manifestKeys.join(", ")}`);
+  }
+  const optionalText = (key: string): string | undefined => {
+    const value = entries.get(key);
+    return value === undefined || (typeof value === "string" && value !== "") ? value : fail(`${key} must be a text`);
+  };
+  const given = entries.get("languages");
+  if (!(given instanceof Map) || given.size === 0)
+    return fail("languages must be a mapping of language to file, glob or list of them");
+  const languages = new Map<string, readonly string[]>();
+  for (const [language, value] of given as ReadonlyMap<unknown, unknown>) {
+    // YAML reads a bare no as text here (version 1.2), yet a number or true is a slip.
+    if (typeof language !== "string" || !languagePattern.test(language))
+      return fail(`${String(language)} is no language name: letters, digits, - and _`);
+    const patterns: unknown = Array.isArray(value) ? value : [value];
+    const good = (patterns as readonly unknown[]).every((pattern) => typeof pattern === "string" && pattern !== "");
+    if (!good || (patterns as readonly unknown[]).length === 0)
+      return fail(`language ${language} must name a file, a glob or a list of them`);
+    languages.set(language, patterns as readonly string[]);
+  }
+  return {
+    name: optionalText("name") ?? basename(path),
+    license: optionalText("license"),
+    field: optionalText("field"),
+    languages,
+  };
+}

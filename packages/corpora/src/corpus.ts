@@ -1,0 +1,24 @@
+/** One text of one language. */
+export interface CorpusDocument {
+  readonly text: string;
+  /** Where the text comes from, by the corpus's own `source` column; "" where it has none. */
+  readonly source: string;
+}
+
+/** Texts by language, read again and again from their files, never held as a whole. */
+export interface Corpus {
+  /** The manifest's own name, else the base name of its path. */
+  readonly name: string;
+  readonly license: string | undefined;
+  /** Language names, in the manifest's order (a folder's are sorted). */
+  readonly languages: readonly string[];
+  /** SHA-256 over the language names and the bytes of their files, computed when first asked for. */
+  readonly address: Promise<string>;
+  /**
+   * The documents of a language, in the order of its files. Each call reads the files anew.
+   *
+   * @throws {BadDataError} on a file that is broken beyond the stated tolerance
+   * @throws {UsageError} on a language that the corpus does not have
+   */
+  documents(language: string): AsyncIterable<CorpusDocument>;
+}

@@ -1,0 +1,61 @@
+import { BadDataError } from "@mbs/contracts";
+import type { CorpusFile } from "./corpus-file.ts";
+import type { CorpusDocument } from "./corpus.ts";
+import type { FaultCount } from "./fault-count.ts";
+import { readTextTable, surveyTextTable } from "./text-table.ts";
+
+/** No JSON text may hold this character, so every line is one column. */
+const noDelimiter = "\u0001";
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const ownText = (record: Readonly<Record<string, unknown>>, field: string): string | undefined => {
+  const value = Object.hasOwn(record, field) ? record[field] : undefined;
+  return typeof value === "string" ? value.replaceAll(/\p{Surrogate}/gu, "\uFFFD") : undefined;
+};
+
+/**
+ * Documents of a JSONL file: an object a line, the text in `field`, where it comes from in `source`.
+ *
+ * @throws {BadDataError} where the first object lacks the field
+ */
+export async function* readJsonLines(
+  file: CorpusFile,
+  field: string,
+  faults: FaultCount,
+): AsyncGenerator<CorpusDocument, void, undefined> {
+  const survey = await surveyTextTable(file);
+  if (survey.byteOrderMark) faults.mark();
+  faults.add("too long", file.path, survey.longLines);
+  const first = parseLine(survey.firstLine);
+  if (first && !Object.hasOwn(first, field)) {
+    const known = Object.keys(first).join(", ");
+    throw new BadDataError(
+      `${file.path} has no field ${JSON.stringify(field)}; its first line has: ${known}; name one with --field`,
+      {
+        file: file.path,
+        field,
+      },
+    );
+  }
+  const dialect = { delimiter: noDelimiter, quote: "", header: false, columns: ["line"] };
+  let row = 0;
+  for await (const [line] of readTextTable(file, dialect, [0], faults)) {
+    row += 1;
+    if (line === null || line === undefined || line.trim() === "") continue;
+    const record = parseLine(line);
+    const text = record && ownText(record, field);
+    if (text === undefined) faults.add(record ? "no text" : "bad JSON", `${file.path}, row ${row}`);
+    else yield { text, source: ownText(record ?? {}, "source") ?? "" };
+  }
+}

@@ -1,0 +1,79 @@
+import { UsageError } from "@mbs/contracts";
+import { corpusAddress } from "./corpus-address.ts";
+import type { CorpusFile } from "./corpus-file.ts";
+import { readLayout } from "./corpus-layout.ts";
+import type { Corpus, CorpusDocument } from "./corpus.ts";
+import { readCsv } from "./csv.ts";
+import { FaultCount } from "./fault-count.ts";
+import { readJsonLines } from "./jsonl.ts";
+import { readParquet } from "./parquet.ts";
+import { readPlainText } from "./plain-text.ts";
+
+export interface OpenCorpusOptions {
+  /** Field or column that holds the text; default: the manifest's, else "text". Plain text has none. */
+  readonly field?: string | undefined;
+  /** Told once of each language's documents that were left out, and of byte-order marks. Default: nobody. */
+  readonly warn?: (message: string) => void;
+}
+
+async function* readFile(file: CorpusFile, field: string, faults: FaultCount): AsyncGenerator<CorpusDocument, void, undefined> {
+  switch (file.format) {
+    case "jsonl":
+      return yield* readJsonLines(file, field, faults);
+    case "csv":
+      return yield* readCsv(file, field, faults);
+    case "parquet":
+      return yield* readParquet(file, field);
+    case "txt":
+      for await (const text of readPlainText(file, faults)) yield { text, source: "" };
+  }
+}
+
+/**
+ * Opens texts by language: a YAML manifest (`languages: {en: file, glob or list}`, optional `field`, `name`, `license`),
+ * or a folder of LANG.jsonl, LANG.txt, LANG.csv and LANG.parquet, each also .gz.
+ *
+ * Only names are read here. Of the texts never more than a few megabytes are held.
+ *
+ * @throws {BadDataError} on a broken manifest or a file of unknown kind
+ * @throws {InputOutputError} where there is nothing at the path
+ */
+export async function openCorpus(path: string, options: OpenCorpusOptions = {}): Promise<Corpus> {
+  const layout = await readLayout(path);
+  const field = options.field ?? layout.field ?? "text";
+  const told = new Set<string>();
+  let address: Promise<string> | undefined;
+
+  async function* documents(language: string): AsyncGenerator<CorpusDocument, void, undefined> {
+    const files = layout.languages.get(language);
+    if (!files) {
+      throw new UsageError(
+        `corpus ${layout.name} has no language ${language}; it has ${[...layout.languages.keys()].join(", ")}`,
+        { language },
+      );
+    }
+    const faults = new FaultCount(language);
+    for (const file of files) {
+      for await (const document of readFile(file, field, faults)) {
+        if (document.text.trim() === "") continue;
+        faults.document();
+        yield document;
+      }
+    }
+    for (const line of faults.finish()) {
+      // Reading twice must not tell twice.
+      if (!told.has(line)) options.warn?.(line);
+      told.add(line);
+    }
+  }
+
+  return {
+    name: layout.name,
+    license: layout.license,
+    languages: [...layout.languages.keys()],
+    get address() {
+      return (address ??= corpusAddress(layout.languages));
+    },
+    documents,
+  };
+}

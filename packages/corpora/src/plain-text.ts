@@ -1,0 +1,79 @@
+import { byteOrderMarkLength } from "./byte-order-mark.ts";
+import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import type { FaultCount } from "./fault-count.ts";
+
+/** The longest document, and the longest row of a JSONL or CSV file, in bytes. */
+export const longestDocument = 8 << 20;
+
+const newline = 0x0a;
+const blank = /^\s*$/;
+
+/** Splits bytes into lines without their "\n". Of a line longer than `limit` only its first bytes are kept: limit + 1 of them. */
+async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffer, void, undefined> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  const add = (part: Buffer): void => {
+    const kept = part.subarray(0, Math.max(0, limit + 1 - length));
+    if (kept.length > 0) parts.push(kept);
+    length += kept.length;
+  };
+  for await (const chunk of readBytes(file)) {
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      add(chunk.subarray(start, end));
+      yield parts.length === 1 ? parts[0] : Buffer.concat(parts);
+      parts = [];
+      length = 0;
+      start = end + 1;
+    }
+    add(chunk.subarray(start));
+  }
+  if (length > 0) yield Buffer.concat(parts);
+}
+
+/**
+ * Documents of a plain text file, divided by blank lines (the form of CC-100). Line ends become "\n".
+ *
+ * Read as a stream: at most one document of 8 MiB is held; a longer one is counted as a fault, as is one that is no UTF-8.
+ */
+export async function* readPlainText(file: CorpusFile, faults: FaultCount): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let lines: Buffer[] = [];
+  let bytes = 0;
+  let firstLine = 1;
+  let line = 0;
+
+  function decode(): string | undefined {
+    const where = `${file.path}, line ${firstLine}`;
+    if (bytes > longestDocument) {
+      faults.add("too long", where);
+      return undefined;
+    }
+    try {
+      return lines.map((part) => decoder.decode(part).replace(/\r$/, "")).join("\n");
+    } catch {
+      faults.add("bad UTF-8", where);
+      return undefined;
+    }
+  }
+
+  for await (const raw of readLines(file, longestDocument)) {
+    line += 1;
+    const mark = line === 1 ? byteOrderMarkLength(raw, file.path) : 0;
+    if (mark > 0) faults.mark();
+    const content = raw.subarray(mark);
+    if (content.length < 64 && blank.test(content.toString("latin1"))) {
+      const text = lines.length > 0 ? decode() : undefined;
+      lines = [];
+      bytes = 0;
+      if (text !== undefined) yield text;
+      continue;
+    }
+    if (lines.length === 0) firstLine = line;
+    bytes += content.length + 1;
+    // Past the limit only the count matters; the text will not be used.
+    if (bytes <= longestDocument || lines.length === 0) lines.push(content);
+  }
+  const text = lines.length > 0 ? decode() : undefined;
+  if (text !== undefined) yield text;
+}

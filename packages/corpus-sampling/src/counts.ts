@@ -1,0 +1,54 @@
+import { UsageError } from "@mbs/contracts";
+
+/** Largest share first, then by name: the order in which ties are settled. */
+function ranked(shares: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
+  return [...shares].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
+}
+
+/** Largest-remainder rounding of `shares` (any positive scale) to exactly `total`. */
+function roundShares(shares: readonly (readonly [string, number])[], total: number): Map<string, number> {
+  const sum = shares.reduce((all, [, share]) => all + share, 0);
+  const quotas = shares.map(([language, share]) => {
+    const quota = (share / sum) * total;
+    return { language, whole: Math.floor(quota), remainder: quota - Math.floor(quota) };
+  });
+  const left = total - quotas.reduce((all, { whole }) => all + whole, 0);
+  // The sort is stable, so that equal remainders go to the larger share, then by name.
+  const favoured = new Set(
+    [...quotas]
+      .sort((a, b) => b.remainder - a.remainder)
+      .slice(0, left)
+      .map(({ language }) => language),
+  );
+  return new Map(quotas.map(({ language, whole }) => [language, whole + (favoured.has(language) ? 1 : 0)]));
+}
+
+/**
+ * Segments of each language, exactly `total` together: largest-remainder rounding, in which no language gets fewer than
+ * `floor`. Languages whose part of the total is below the floor get the floor; the rest is divided among the others.
+ *
+ * @param shares language → share on any scale, > 0
+ * @returns language → count, largest share first
+ * @throws {UsageError} where the floor alone needs more than `total`
+ */
+export function countSegments(shares: ReadonlyMap<string, number>, total: number, floor: number): ReadonlyMap<string, number> {
+  const languages = ranked(shares);
+  if (floor * languages.length > total) {
+    throw new UsageError(
+      `${languages.length} languages with at least ${floor} segments each need more than ${total}; raise --segments or pass --floor 0`,
+      { languages: languages.length, floor, segments: total },
+    );
+  }
+  const raised = new Set<string>();
+  for (;;) {
+    const rest = languages.filter(([language]) => !raised.has(language));
+    const remaining = total - floor * raised.size;
+    const sum = rest.reduce((all, [, share]) => all + share, 0);
+    const low = rest.filter(([, share]) => (share / sum) * remaining < floor);
+    if (low.length === 0 || low.length === rest.length) {
+      const rounded = roundShares(rest, remaining);
+      return new Map(languages.map(([language]) => [language, rounded.get(language) ?? floor]));
+    }
+    for (const [language] of low) raised.add(language);
+  }
+}

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import type { CorpusDocument } from "@mbs/corpora";
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+/** A generator of its own for each language and purpose, so that no language's text changes another's draws. */
+export function generatorOf(seed: number, ...names: readonly (string | number)[]): ReturnType<typeof xoroshiro128plus> {
+  return xoroshiro128plus(
+    createHash("sha256")
+      .update(JSON.stringify([seed, ...names]))
+      .digest()
+      .readInt32LE(0),
+  );
+}
+
+/** The beginning of a random order of a language's documents. */
+export interface Drawing {
+  readonly texts: readonly string[];
+  /** True where these are all its documents. */
+  readonly complete: boolean;
+}
+
+interface Drawn {
+  readonly key: number;
+  readonly text: string;
+  readonly size: number;
+}
+
+/**
+ * The first documents of a random order: every document gets a random key, and those with the smallest keys are kept
+ * until they weigh at least `wanted`. The order depends on seed and documents alone, so asking for more only makes it
+ * longer. One pass; memory is about twice what is kept.
+ *
+ * @param sizeLimit characters kept of a document, and the most that one weighs
+ * @param wanted characters
+ */
+export async function drawDocuments(
+  documents: AsyncIterable<CorpusDocument>,
+  generator: ReturnType<typeof xoroshiro128plus>,
+  sizeLimit: number,
+  wanted: number,
+): Promise<Drawing> {
+  let kept: Drawn[] = [];
+  let weight = 0;
+  let largestKey = Infinity;
+  let complete = true;
+
+  function shrink(): void {
+    kept.sort((a, b) => a.key - b.key);
+    let sum = 0;
+    const end = kept.findIndex(({ size }) => (sum += size) >= wanted);
+    if (end < 0) return;
+    if (end + 1 < kept.length) complete = false;
+    kept = kept.slice(0, end + 1);
+    weight = sum;
+    largestKey = kept.at(-1)?.key ?? Infinity;
+  }
+
+  for await (const { text } of documents) {
+    const key = uniformFloat64(generator);
+    if (key > largestKey) {
+      complete = false;
+      continue;
+    }
+    // Never cut through a surrogate pair.
+    const cut = text.length > sizeLimit ? text.slice(0, sizeLimit).replace(/[\uD800-\uDBFF]$/, "") : text;
+    kept.push({ key, text: cut, size: cut.length });
+    weight += cut.length;
+    if (weight > 2 * (wanted + sizeLimit)) shrink();
+  }
+  shrink();
+  return { texts: kept.map(({ text }) => text), complete };
+}
+
+/** A new random order of the same texts (Fisher–Yates). */
+export function shuffled(texts: readonly string[], generator: ReturnType<typeof xoroshiro128plus>): string[] {
+  const order = [...texts];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = uniformInt(generator, 0, last);
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+  return order;
+}

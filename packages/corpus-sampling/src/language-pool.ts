@@ -1,0 +1,97 @@
+import type { Corpus } from "@mbs/corpora";
+import type { Tokenizer } from "@mbs/models";
+import { drawDocuments, generatorOf, shuffled, type Drawing } from "./drawing.ts";
+
+/** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
+const charactersAToken = 8;
+
+/** Characters looked at when tokens are counted against bytes. */
+const measuredCharacters = 128 * 1024;
+
+/** What a language's texts were made into. */
+export interface SegmentText {
+  /** Exactly `length` token ids. */
+  readonly tokens: Int32Array;
+  readonly documents: number;
+}
+
+export interface PoolOptions {
+  readonly length: number;
+  readonly seed: number;
+  /** Draw documents again, in a new random order, once all were drawn. */
+  readonly reuse: boolean;
+}
+
+/** The texts of one language, drawn at random without replacement. */
+export class LanguagePool {
+  readonly #corpus: Corpus;
+  readonly #language: string;
+  readonly #tokenizer: Tokenizer;
+  readonly #options: PoolOptions;
+
+  constructor(corpus: Corpus, language: string, tokenizer: Tokenizer, options: PoolOptions) {
+    this.#corpus = corpus;
+    this.#language = language;
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+  }
+
+  /** Tokens a byte, over the first documents of the random order; 0 where there is no text. */
+  async tokensPerByte(): Promise<number> {
+    const { texts } = await this.#draw(measuredCharacters);
+    let tokens = 0;
+    let bytes = 0;
+    for (const text of texts) {
+      tokens += this.#tokenizer.encode(text).length;
+      bytes += Buffer.byteLength(text);
+    }
+    return bytes > 0 ? tokens / bytes : 0;
+  }
+
+  /**
+   * Makes up to `count` segments: documents joined by a blank line until they are at least `length` tokens, then cut.
+   * The rest of the last document is not used again.
+   *
+   * @returns how many tokens were missing for `count`
+   */
+  async *segments(count: number): AsyncGenerator<SegmentText, number, undefined> {
+    const { length } = this.#options;
+    const documents = this.#documents(2 * count * length * charactersAToken);
+    for (let made = 0; made < count; made++) {
+      const texts: string[] = [];
+      // The parts are counted one by one; only when they may be enough is the joined text encoded.
+      let partTokens = 0;
+      let tokens = new Int32Array(0);
+      while (tokens.length < length) {
+        const next = await documents.next();
+        if (next.done) return (count - made) * length - tokens.length;
+        texts.push(next.value);
+        partTokens += this.#tokenizer.encode(next.value).length;
+        if (partTokens >= length) tokens = Int32Array.from(this.#tokenizer.encode(texts.join("\n\n")));
+      }
+      yield { tokens: tokens.slice(0, length), documents: texts.length };
+    }
+    return 0;
+  }
+
+  /** The documents in random order; more of them are read from the files as they are asked for. */
+  async *#documents(wanted: number): AsyncGenerator<string, void, undefined> {
+    let given = 0;
+    for (let characters = wanted; ; characters *= 4) {
+      const { texts, complete } = await this.#draw(characters);
+      for (const text of texts.slice(given)) yield text;
+      given = texts.length;
+      if (!complete) continue;
+      if (!this.#options.reuse || texts.length === 0) return;
+      for (let round = 1; ; round++) {
+        yield* shuffled(texts, generatorOf(this.#options.seed, this.#language, round));
+      }
+    }
+  }
+
+  async #draw(wanted: number): Promise<Drawing> {
+    const generator = generatorOf(this.#options.seed, this.#language);
+    const sizeLimit = 2 * charactersAToken * this.#options.length;
+    return drawDocuments(this.#corpus.documents(this.#language), generator, sizeLimit, wanted);
+  }
+}

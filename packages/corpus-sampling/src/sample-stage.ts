@@ -1,0 +1,203 @@
+import { encodeSegments, type Segment } from "@mbs/artifacts";
+import {
+  BadDataError,
+  InterruptedError,
+  parseOptions,
+  UsageError,
+  type OptionTable,
+  type Stage,
+  type StageContext,
+} from "@mbs/contracts";
+import { openCorpus, readDistribution, type Distribution } from "@mbs/corpora";
+import { openModel } from "@mbs/models";
+import { countSegments } from "./counts.ts";
+import { LanguagePool } from "./language-pool.ts";
+import { parseMix } from "./mix.ts";
+import { requireCounts, sharesOf } from "./shares.ts";
+
+const defaultSegments = 256;
+const defaultLength = 2048;
+
+const options = {
+  model: {
+    kind: "resource",
+    resource: "model",
+    description: "Model folder: its tokenizer, and its distribution.json unless --distribution is given.",
+  },
+  corpus: {
+    kind: "resource",
+    resource: "corpus",
+    description: "YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files.",
+  },
+  field: { kind: "text", optional: true, description: 'Field or column that holds the text (the manifest\'s own, else "text").' },
+  mix: {
+    kind: "text",
+    default: "proportional",
+    description:
+      "proportional, equal, only:LANG, temperature:ALPHA, or counts such as en=87,zh=47, which fix the number of segments.",
+  },
+  distribution: {
+    kind: "resource",
+    resource: "distribution",
+    optional: true,
+    description: "Training mixture: a JSON file or the name of a preset.",
+  },
+  segments: { kind: "integer", optional: true, minimum: 1, maximum: 1e6, description: `Segments in all (${defaultSegments}).` },
+  length: {
+    kind: "integer",
+    optional: true,
+    minimum: 2,
+    maximum: 1 << 19,
+    description: `Tokens a segment (the model's context, at most ${defaultLength}).`,
+  },
+  seed: { kind: "integer", default: 0, description: "Seed of the random order of documents." },
+  floor: { kind: "integer", default: 1, minimum: 0, description: "Least segments of a language; 0 for none." },
+  reuse: { kind: "flag", description: "Draw documents again once all of a language were drawn." },
+  allowShort: { kind: "flag", description: "Go on where a language has too little text, and record what is missing." },
+} as const satisfies OptionTable;
+
+interface Plan {
+  /** Most segments first, then by name. */
+  readonly counts: readonly (readonly [string, number])[];
+  readonly pools: ReadonlyMap<string, LanguagePool>;
+  readonly length: number;
+}
+
+/** Segments, a language after the other; missing tokens are put down in `shortfall`. */
+async function* drawSegments(
+  plan: Plan,
+  shortfall: Map<string, number>,
+  allowShort: boolean,
+  context: StageContext,
+): AsyncGenerator<Segment, void, undefined> {
+  const total = plan.counts.reduce((sum, [, count]) => sum + count, 0);
+  let segment = 0;
+  for (const [language, count] of plan.counts) {
+    const made = plan.pools.get(language)?.segments(count);
+    for (let next = await made?.next(); next; next = await made?.next()) {
+      if (context.signal.aborted) throw new InterruptedError("sample: stopped");
+      if (next.done) {
+        if (next.value > 0) reportShortfall(language, count, plan.length, next.value, allowShort, context);
+        if (next.value > 0) shortfall.set(language, next.value);
+        break;
+      }
+      yield { segment, language, ...next.value };
+      segment += 1;
+      context.progress({ activity: `sample ${language}`, done: segment, total, unit: "segments" });
+    }
+  }
+}
+
+function reportShortfall(
+  language: string,
+  count: number,
+  length: number,
+  missing: number,
+  allowShort: boolean,
+  context: StageContext,
+): void {
+  const what = `${language}: ${missing} tokens too few for ${count} segments of ${length}`;
+  if (allowShort) {
+    context.warn(`${what}; going on without them`);
+    return;
+  }
+  throw new BadDataError(`${what}; add text, lower --segments or --length, or pass --reuse or --allow-short`, {
+    language,
+    missing,
+  });
+}
+
+async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
+  const mix = parseMix(values.mix);
+  const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn });
+  const model = await openModel(values.model);
+  try {
+    const tokenizer = await model.tokenizer();
+    const length = values.length ?? Math.min(defaultLength, model.contextLength ?? defaultLength);
+    const pools = new Map(
+      corpus.languages.map((language) => [
+        language,
+        new LanguagePool(corpus, language, tokenizer, { length, seed: values.seed, reuse: values.reuse }),
+      ]),
+    );
+    let distribution: Distribution | undefined;
+    const sources = {
+      languages: corpus.languages,
+      warn: context.warn,
+      distribution: async () => (distribution = await readDistribution(values.distribution ?? values.model)),
+      tokensPerByte: async (language: string) => pools.get(language)?.tokensPerByte() ?? 0,
+    };
+    const counts =
+      mix.kind === "counts"
+        ? requireCounts(mix.counts, corpus.languages)
+        : countSegments(await sharesOf(mix, sources), values.segments ?? defaultSegments, values.floor);
+    const sorted = [...counts]
+      .filter(([, count]) => count > 0)
+      .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
+    const metadata = {
+      tokenizer: model.tokenizerAddress,
+      corpus: await corpus.address,
+      distribution: distribution?.address ?? "",
+      length,
+      seed: values.seed,
+      mix: values.mix,
+    };
+    return { plan: { counts: sorted, pools, length } satisfies Plan, metadata };
+  } finally {
+    await model.close();
+  }
+}
+
+function parseSampleOptions(raw: unknown) {
+  const values = parseOptions(options, raw, "sample");
+  if (values.segments === undefined) return values;
+  const mix = parseMix(values.mix);
+  const total = mix.kind === "counts" ? [...mix.counts.values()].reduce((sum, count) => sum + count, 0) : values.segments;
+  if (total !== values.segments) {
+    throw new UsageError(`--mix asks for ${total} segments and --segments for ${values.segments}; leave --segments out`, {
+      mix: values.mix,
+    });
+  }
+  return values;
+}
+
+/**
+ * Stage `sample`: texts to segments of tokens, each language as often as the mix asks for.
+ *
+ * Segments are numbered from 0; languages follow each other, most segments first, then by name. Same corpus, options and
+ * seed give the same segments, whatever the number of threads.
+ */
+export const sample: Stage = {
+  name: "sample",
+  summary: "Draw segments of text, each language in its share of the training mixture.",
+  examples: [
+    "mbs sample --model M --corpus C --mix proportional --segments 256 --length 2048 --seed 0 > segments.arrow",
+    "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
+    "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
+  ],
+  inputs: {},
+  outputs: { segments: { kind: "segments", description: "token ids of each segment, with its language" } },
+  options,
+  async run(_inputs, raw, context) {
+    const values = parseSampleOptions(raw);
+    const { plan, metadata } = await makePlan(values, context);
+    const shortfall = new Map<string, number>();
+    const drawn = drawSegments(plan, shortfall, values.allowShort, context);
+    if (!values.allowShort) {
+      return { segments: encodeSegments(drawn, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
+    }
+    // The head of the artifact says what is missing, so all of it must be drawn before the head is written.
+    const segments: Segment[] = [];
+    for await (const segment of drawn) segments.push(segment);
+    const counts = new Map(plan.counts.map(([language]) => [language, 0]));
+    for (const { language } of segments) counts.set(language, (counts.get(language) ?? 0) + 1);
+    if (segments.length === 0) throw new BadDataError("no language has text for a single segment; lower --length or add text");
+    return {
+      segments: encodeSegments(segments, {
+        ...metadata,
+        counts: Object.fromEntries(counts),
+        shortfall: Object.fromEntries(shortfall),
+      }),
+    };
+  },
+};

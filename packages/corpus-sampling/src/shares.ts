@@ -1,0 +1,80 @@
+import { UsageError } from "@mbs/contracts";
+import type { Distribution } from "@mbs/corpora";
+import type { Mix } from "./mix.ts";
+
+/** What turns a mix into shares of tokens. */
+export interface ShareSources {
+  /** Languages of the corpus. */
+  readonly languages: readonly string[];
+  /** Wanted by `proportional` and `temperature`. */
+  readonly distribution: () => Promise<Distribution>;
+  /** Tokens a byte of a language's texts, measured; asked for where shares are of bytes. */
+  readonly tokensPerByte: (language: string) => Promise<number>;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * The distribution's shares, of tokens, for the languages that the corpus has. What either side lacks is told.
+ *
+ * @throws {UsageError} where they have no language in common
+ */
+async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, number>> {
+  const distribution = await sources.distribution();
+  const inCorpus = new Set(sources.languages);
+  const common = [...distribution.shares].filter(([language]) => inCorpus.has(language));
+  const absent = [...distribution.shares].filter(([language]) => !inCorpus.has(language));
+  const unused = sources.languages.filter((language) => !distribution.shares.has(language));
+  if (common.length === 0) {
+    throw new UsageError(
+      `distribution ${distribution.name} and the corpus have no language in common: ${[...distribution.shares.keys()].join(", ")} against ${sources.languages.join(", ")}`,
+      { distribution: distribution.name },
+    );
+  }
+  if (absent.length > 0) {
+    const share = absent.reduce((sum, [, part]) => sum + part, 0);
+    sources.warn(
+      `no text for ${absent.map(([language]) => language).join(", ")} (${(100 * share).toFixed(2)}% of ${distribution.name}); the other shares are raised to 100%`,
+    );
+  }
+  if (unused.length > 0) sources.warn(`${distribution.name} has no share for ${unused.join(", ")}; not sampled`);
+  if (distribution.unit !== "bytes") return new Map(common);
+  const shares = new Map<string, number>();
+  for (const [language, share] of common) shares.set(language, share * (await sources.tokensPerByte(language)));
+  return shares;
+}
+
+function requireLanguages(wanted: Iterable<string>, languages: readonly string[]): void {
+  const unknown = [...wanted].filter((language) => !languages.includes(language));
+  if (unknown.length > 0) {
+    throw new UsageError(`the corpus has no ${unknown.join(", ")}; it has ${languages.join(", ")}`, {
+      languages: unknown.join(","),
+    });
+  }
+}
+
+/** Shares of tokens that a mix other than explicit counts asks for, on any scale. */
+export async function sharesOf(
+  mix: Exclude<Mix, { kind: "counts" }>,
+  sources: ShareSources,
+): Promise<ReadonlyMap<string, number>> {
+  switch (mix.kind) {
+    case "equal":
+      return new Map(sources.languages.map((language) => [language, 1]));
+    case "only":
+      requireLanguages([mix.language], sources.languages);
+      return new Map([[mix.language, 1]]);
+    case "proportional":
+      return commonShares(sources);
+    case "temperature": {
+      const shares = await commonShares(sources);
+      const sum = [...shares.values()].reduce((all, share) => all + share, 0);
+      return new Map([...shares].map(([language, share]) => [language, (share / sum) ** mix.alpha]));
+    }
+  }
+}
+
+/** Checks explicit counts against the corpus. */
+export function requireCounts(counts: ReadonlyMap<string, number>, languages: readonly string[]): ReadonlyMap<string, number> {
+  requireLanguages(counts.keys(), languages);
+  return counts;
+}
