@@ -1,1 +1,9 @@
-export {};
+export { exitCodes, oneLine, toMbsError } from "./failure.ts";
+export { optionToFlag, optionsToFlags, repeatableFlag } from "./flags.ts";
+export type { CliHost, Presenter, RemoteRunner } from "./host.ts";
+export { runProgram } from "./program.ts";
+export { createReporter, formatSeconds, progressStyle } from "./progress.ts";
+export type { ProgressStyle, Reporter } from "./progress.ts";
+export { printText, readStandardInput, writeStandardOutput } from "./standard-streams.ts";
+export { stageCommand } from "./stage-command.ts";
+export { standardStream } from "./stage-inputs.ts";

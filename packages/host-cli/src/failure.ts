@@ -1,0 +1,53 @@
+import {
+  BrokenPipeError,
+  DeniedError,
+  InputOutputError,
+  InternalError,
+  InterruptedError,
+  MbsError,
+  UsageError,
+} from "@mbs/contracts";
+import type { ErrorTag } from "@mbs/contracts";
+import { CommanderError } from "commander";
+
+/** Exit code of each error category; sysexits(3) where it has one. */
+export const exitCodes: Readonly<Record<ErrorTag, number>> = {
+  usage: 2,
+  "bad-data": 65,
+  "failed-precondition": 65,
+  internal: 70,
+  "input-output": 74,
+  "try-again": 75,
+  denied: 77,
+  interrupted: 130,
+  "broken-pipe": 141,
+};
+
+const systemErrors: Readonly<Record<string, (message: string, cause: unknown) => MbsError>> = {
+  EPIPE: (message, cause) => new BrokenPipeError(message, {}, { cause }),
+  ENOSPC: (message, cause) => new InputOutputError(`disk full: ${message}; free some space and run again`, {}, { cause }),
+  EDQUOT: (message, cause) => new InputOutputError(`quota used up: ${message}; free some space and run again`, {}, { cause }),
+  EIO: (message, cause) => new InputOutputError(message, {}, { cause }),
+  ENOENT: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
+  ENOTDIR: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
+  EISDIR: (message, cause) => new InputOutputError(`${message}; name a file`, {}, { cause }),
+  EMFILE: (message, cause) => new InputOutputError(`${message}; raise the limit of open files (ulimit -n)`, {}, { cause }),
+  EACCES: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
+  EPERM: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
+  EROFS: (message, cause) => new DeniedError(`${message}; choose a place that can be written to`, {}, { cause }),
+};
+
+/** Whatever was thrown, as one of the errors that have an exit code. */
+export function toMbsError(thrown: unknown): MbsError {
+  if (thrown instanceof MbsError) return thrown;
+  if (thrown instanceof CommanderError) return new UsageError(thrown.message.replace(/^error: /, ""), {}, { cause: thrown });
+  if (!(thrown instanceof Error)) return new InternalError(`unexpected: ${String(thrown)}`);
+  if (thrown.name === "AbortError") return new InterruptedError("interrupted", {}, { cause: thrown });
+  const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
+  const known = Object.hasOwn(systemErrors, code) ? systemErrors[code] : undefined;
+  if (known) return known(thrown.message, thrown);
+  return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
+}
+
+/** The error as one line, without line breaks of its own. */
+export const oneLine = (name: string, error: MbsError): string => `${name}: ${error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")}\n`;

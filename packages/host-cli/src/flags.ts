@@ -1,0 +1,72 @@
+import { optionFlag } from "@mbs/contracts";
+import type { Option, OptionTable } from "@mbs/contracts";
+import { Option as CommanderOption } from "commander";
+
+const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
+
+const resourceNames = { model: "FOLDER", corpus: "PATH", distribution: "FILE|PRESET" } as const;
+
+function placeholder(option: Option): string {
+  switch (option.kind) {
+    case "integer":
+    case "number":
+      return "NUMBER";
+    case "choice":
+      return "CHOICE";
+    case "resource":
+      return resourceNames[option.resource];
+    case "list":
+      return option.placeholder ?? "LIST";
+    case "text":
+      return option.placeholder ?? "TEXT";
+    case "flag":
+      return "";
+  }
+}
+
+function bounds(option: Option): string | undefined {
+  if (option.kind === "choice") return option.choices.join(", ");
+  if (option.kind !== "integer" && option.kind !== "number") return undefined;
+  const { minimum, maximum } = option;
+  const above = option.kind === "number" ? option.above : undefined;
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
+  const parts = [
+    ...(above === undefined ? [] : [`above ${above}`]),
+    ...(minimum === undefined ? [] : [`at least ${minimum}`]),
+    ...(maximum === undefined ? [] : [`at most ${maximum}`]),
+  ];
+  return parts.length > 0 ? parts.join(", ") : undefined;
+}
+
+function remarks(option: Option): string {
+  const list = [bounds(option)];
+  if (option.kind === "resource" && option.many) list.push("may be repeated");
+  if (option.default !== undefined && option.kind !== "flag") {
+    list.push(`default ${Array.isArray(option.default) ? option.default.join(",") : String(option.default)}`);
+  } else if (option.default === undefined && option.optional !== true && option.kind !== "flag") {
+    list.push("required");
+  }
+  const said = list.filter((part) => part !== undefined);
+  return said.length > 0 ? ` (${said.join("; ")})` : "";
+}
+
+/**
+ * One declared option as a flag of commander. Values stay raw: the stage's own table parses them, so that a value means
+ * the same on a command line, in a recipe and on the network.
+ */
+export function optionToFlag(name: string, option: Option): CommanderOption {
+  const long = optionFlag(name);
+  if (option.kind === "flag") {
+    // A flag that is on by default is only of use when it can be switched off.
+    return new CommanderOption(option.default === true ? long.replace(/^--/, "--no-") : long, option.description);
+  }
+  const flag = new CommanderOption(`${long} <${placeholder(option)}>`, option.description + remarks(option));
+  return option.kind === "resource" && option.many ? flag.argParser(collect) : flag;
+}
+
+export const optionsToFlags = (table: OptionTable): CommanderOption[] =>
+  Object.entries(table).map(([name, option]) => optionToFlag(name, option));
+
+/** A flag that may be given several times; the value is the list. */
+export const repeatableFlag = (flags: string, description: string): CommanderOption =>
+  new CommanderOption(flags, description).argParser(collect);

@@ -1,0 +1,28 @@
+import type { ArtifactStream, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
+
+/** How a person and a program see an artifact of a kind that reports (scores, similarity). */
+export interface Presenter {
+  /** Text for a terminal, with its last line break. */
+  table(stream: ArtifactStream): Promise<string>;
+  /** The value that `--json` prints. */
+  json(stream: ArtifactStream): Promise<unknown>;
+}
+
+/** Runs a stage on another machine; same meaning as `stage.run`. */
+export type RemoteRunner = (
+  via: string,
+  stage: Stage,
+  inputs: StageInputs,
+  options: Readonly<Record<string, unknown>>,
+  context: StageContext,
+) => Promise<StageOutputs>;
+
+/** What the command that uses this host brings along. */
+export interface CliHost {
+  /** "mbs" */
+  readonly program: string;
+  /** By artifact kind. */
+  readonly presenters: Readonly<Record<string, Presenter>>;
+  /** Behind `--via`; without it the flag is not offered. */
+  readonly remote?: RemoteRunner;
+}

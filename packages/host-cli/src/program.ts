@@ -1,0 +1,55 @@
+import { InterruptedError } from "@mbs/contracts";
+import { CommanderError } from "commander";
+import { exitCodes, oneLine, toMbsError } from "./failure.ts";
+
+const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+function causes(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\ncaused by: ${causes(error.cause)}`;
+}
+
+/**
+ * Runs a command as a process: signals, the one line on standard error and the exit code.
+ *
+ * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once.
+ *
+ * @param name how the command calls itself, "mbs capture"
+ */
+export async function runProgram(
+  name: string,
+  options: { readonly debug: boolean },
+  action: (signal: AbortSignal) => Promise<void>,
+): Promise<never> {
+  const controller = new AbortController();
+  let stoppedBy: keyof typeof signalCodes | undefined;
+
+  const fail = (thrown: unknown): never => {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return process.exit(0);
+    const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
+    // A reader that has seen enough is no fault: head and less do it all the time.
+    if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
+    if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
+    return process.exit(stoppedBy ? signalCodes[stoppedBy] : exitCodes[error.tag]);
+  };
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stoppedBy) process.exit(signalCodes[signal]);
+      stoppedBy = signal;
+      controller.abort(new InterruptedError(`stopped by ${signal}`));
+    });
+  }
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  // Nobody is left to tell.
+  process.stderr.on("error", () => undefined);
+
+  try {
+    await action(controller.signal);
+  } catch (error) {
+    return fail(error);
+  }
+  return process.exit(stoppedBy ? signalCodes[stoppedBy] : 0);
+}

@@ -1,0 +1,124 @@
+import { fstatSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import type { Progress } from "@mbs/contracts";
+import { Presets, SingleBar } from "cli-progress";
+
+/** What a running command tells its user on standard error. */
+export interface Reporter {
+  readonly progress: (progress: Progress) => void;
+  readonly warn: (message: string) => void;
+  /** Leaves the terminal clean; nothing is shown afterwards. */
+  readonly stop: () => void;
+}
+
+export type ProgressStyle = "bar" | "lines" | "none";
+
+/** Milliseconds between two plain lines. */
+export const lineInterval = 5000;
+
+const isPipe = (descriptor: number): boolean => {
+  try {
+    const status = fstatSync(descriptor);
+    return status.isFIFO() || status.isSocket();
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * A bar belongs to a command that has the terminal to itself. Neighbours in a pipe share standard error, and their bars
+ * would overwrite each other: there each writes plain lines under its own name.
+ */
+export function progressStyle(
+  quiet: boolean,
+  terminal: boolean = process.stderr.isTTY === true,
+  inPipe: boolean = isPipe(0) || isPipe(1),
+): ProgressStyle {
+  if (quiet) return "none";
+  return terminal && !inPipe ? "bar" : "lines";
+}
+
+/** 4000 → "1 h 7 min", 75 → "1 min 15 s". */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}
+
+const timeLeft = (elapsedMs: number, done: number, total: number): string =>
+  done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
+
+function lineReporter(name: string, write: (text: string) => void, interval: number): Reporter {
+  let activity = "";
+  let started = 0;
+  let last = performance.now();
+  return {
+    progress(progress) {
+      const now = performance.now();
+      if (progress.activity !== activity) {
+        activity = progress.activity;
+        started = now;
+      }
+      if (now - last < interval) return;
+      last = now;
+      const { done, total, unit } = progress;
+      const amount =
+        total === undefined ? `${done} ${unit}` : `${done} of ${total} ${unit}${timeLeft(now - started, done, total)}`;
+      write(`${name}: ${activity}, ${amount}\n`);
+    },
+    warn: (message) => write(`${name}: warning: ${message}\n`),
+    stop: () => undefined,
+  };
+}
+
+function barReporter(name: string, write: (text: string) => void): Reporter {
+  let bar: SingleBar | undefined;
+  let activity = "";
+  const stop = (): void => {
+    bar?.stop();
+    bar = undefined;
+  };
+  return {
+    progress(progress) {
+      if (!bar || progress.activity !== activity) {
+        stop();
+        activity = progress.activity;
+        bar = new SingleBar(
+          {
+            format: `${name}: {activity} {bar} {percentage}% | {value}/{total} {unit} | {eta_formatted} left`,
+            barsize: 24,
+            stream: process.stderr,
+            hideCursor: true,
+            // Signals are the host's business.
+            gracefulExit: false,
+          },
+          Presets.shades_classic,
+        );
+        bar.start(progress.total ?? 0, progress.done, { activity, unit: progress.unit });
+      }
+      if (progress.total !== undefined) bar.setTotal(progress.total);
+      bar.update(progress.done, { activity, unit: progress.unit });
+    },
+    warn(message) {
+      stop();
+      write(`${name}: warning: ${message}\n`);
+    },
+    stop,
+  };
+}
+
+/**
+ * @param name how the command calls itself, "mbs capture"
+ * @param interval milliseconds between two plain lines
+ */
+export function createReporter(
+  name: string,
+  style: ProgressStyle,
+  write: (text: string) => void = (text) => void process.stderr.write(text),
+  interval: number = lineInterval,
+): Reporter {
+  if (style === "none") return { progress: () => undefined, warn: () => undefined, stop: () => undefined };
+  return style === "bar" ? barReporter(name, write) : lineReporter(name, write, interval);
+}

@@ -1,0 +1,165 @@
+import { availableParallelism } from "node:os";
+import { InternalError, UsageError, optionFlag, parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import { Argument, Command, Option } from "commander";
+import { optionsToFlags, repeatableFlag } from "./flags.ts";
+import type { CliHost } from "./host.ts";
+import { createReporter, progressStyle } from "./progress.ts";
+import { openInputs, planInputs, standardStream } from "./stage-inputs.ts";
+import { checkPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+
+/** Flags of the host, the same for every stage. */
+const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "debug", "help"] as const;
+
+const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
+
+const firstKind = (stage: Stage): string => Object.values(stage.outputs)[0]?.kind ?? "";
+
+function checkNames(stage: Stage, table: OptionTable): void {
+  const names = [...Object.keys(stage.inputs), ...outputNames(stage), ...Object.keys(table), ...hostFlags];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
+}
+
+function inputFlags(stage: Stage): Option[] {
+  return Object.entries(stage.inputs).map(([name, { kinds, description, optional, many }], index) => {
+    const remarks = [
+      kinds.join(" or "),
+      ...(many ? ["may be repeated"] : []),
+      ...(index === 0 && optional !== true ? ["default standard input"] : []),
+      ...(index > 0 && optional !== true ? ["required"] : []),
+    ];
+    return repeatableFlag(`${optionFlag(name)} <FILE>`, `${description} (${remarks.join("; ")})`);
+  });
+}
+
+function outputFlags(stage: Stage): Option[] {
+  const folder = firstKind(stage) === "files";
+  const first = Object.values(stage.outputs)[0];
+  return [
+    new Option(
+      `--output <${folder ? "FOLDER" : "FILE"}>`,
+      `${first?.description ?? "output"} (${folder ? "required" : "default standard output"})`,
+    ),
+    ...outputNames(stage).map((name) => new Option(`${optionFlag(name)} <FILE>`, stage.outputs[name]?.description ?? name)),
+    new Option("--force", "replace what is at the output's place"),
+  ];
+}
+
+function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
+  checkNames(stage, table);
+  const flags = [
+    ...optionsToFlags(table),
+    ...inputFlags(stage),
+    ...outputFlags(stage),
+    ...(Object.hasOwn(host.presenters, firstKind(stage))
+      ? [new Option("--json", "print the result as JSON on standard output")]
+      : []),
+    new Option(
+      "--threads <NUMBER>",
+      `threads for native code; the same number gives the same bytes (default ${availableParallelism()})`,
+    ),
+    ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
+    new Option("--quiet", "no progress and no warnings on standard error"),
+    new Option("--debug", "show the stack of an error"),
+  ];
+  for (const flag of flags) command.addOption(flag);
+  if (Object.keys(stage.inputs).length > 0) {
+    command.addArgument(new Argument("[-]", "read the first input from standard input"));
+  }
+  return command;
+}
+
+function bareCommand(stage: Stage): Command {
+  return new Command(stage.name)
+    .description(stage.summary)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+}
+
+/** The options that were given, without those of the host. */
+function stageOptions(given: Readonly<Record<string, unknown>>, table: OptionTable): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined));
+}
+
+/** Options that depend on others, asked for with what a first look at the arguments finds. */
+async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
+  if (!stage.moreOptions) return stage.options;
+  const look = addFlags(bareCommand(stage), stage, stage.options, host)
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments();
+  look.parseOptions([...argv]);
+  return { ...stage.options, ...(await stage.moreOptions(stageOptions(look.opts(), stage.options))) };
+}
+
+function threadCount(raw: unknown): number {
+  const { threads } = parseOptions(
+    { threads: { kind: "integer", description: "", minimum: 1, maximum: 1024, default: availableParallelism() } },
+    raw === undefined ? {} : { threads: raw },
+    "host",
+  );
+  return threads;
+}
+
+async function runStage(
+  stage: Stage,
+  table: OptionTable,
+  host: CliHost,
+  given: Readonly<Record<string, unknown>>,
+  fromPipe: boolean,
+  outer: AbortSignal,
+): Promise<void> {
+  const options = stageOptions(given, table);
+  // Refused here, so that a typing error costs nothing even behind a pipe of hours.
+  parseOptions(table, options, stage.name);
+  const threads = threadCount(given["threads"]);
+  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
+  const outputPlan = planOutputs(stage, {
+    output: given["output"] as string | undefined,
+    named: given as Readonly<Record<string, string | undefined>>,
+    json: given["json"] === true,
+    presenter: host.presenters[firstKind(stage)],
+    terminal: process.stdout.isTTY === true,
+  });
+  const force = given["force"] === true;
+  await checkPlaces(stage, outputPlan, force);
+
+  const controller = new AbortController();
+  const signal = AbortSignal.any([outer, controller.signal]);
+  const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
+  try {
+    const inputs = await openInputs(stage, inputPlan, signal);
+    const context = { signal, threads, progress: reporter.progress, warn: reporter.warn };
+    const via = given["via"] as string | undefined;
+    const outputs =
+      via !== undefined && host.remote
+        ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
+        : await stage.run(inputs, options, context);
+    await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+  } finally {
+    reporter.stop();
+  }
+}
+
+/**
+ * A stage as a command of commander, for one invocation.
+ *
+ * @param argv the arguments after the command's name; options may depend on them
+ * @param signal fires when the user wants to stop
+ */
+export async function stageCommand(stage: Stage, host: CliHost, argv: readonly string[], signal: AbortSignal): Promise<Command> {
+  const table = await fullTable(stage, host, argv);
+  const command = addFlags(bareCommand(stage), stage, table, host);
+  if (stage.examples.length > 0)
+    command.addHelpText("after", `\nExamples:\n${stage.examples.map((line) => `  ${line}`).join("\n")}`);
+  const reads = Object.keys(stage.inputs).length > 0;
+  return command.action(async (...args: unknown[]) => {
+    const word = reads ? (args[0] as string | undefined) : undefined;
+    if (word !== undefined && word !== standardStream) {
+      const [first = ""] = Object.keys(stage.inputs);
+      throw new UsageError(`unexpected argument ${word}; name a file with ${optionFlag(first)} ${word}`);
+    }
+    await runStage(stage, table, host, command.opts(), word === standardStream, signal);
+  });
+}

@@ -1,0 +1,148 @@
+import { access, constants, readdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { encodeStream, unpackFiles, writeArtifact } from "@mbs/artifacts";
+import { DeniedError, InputOutputError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
+import type { ArtifactStream, Batch, Stage, StageOutputs } from "@mbs/contracts";
+import type { Presenter } from "./host.ts";
+import { printText, writeStandardOutput } from "./standard-streams.ts";
+import { standardStream } from "./stage-inputs.ts";
+
+/** Where one output goes; `show` puts a table or JSON on standard output, beside the file if there is one. */
+export interface Destination {
+  readonly path: string | undefined;
+  readonly show?: (stream: ArtifactStream) => Promise<string>;
+}
+
+export interface OutputRequest {
+  /** `--output` */
+  readonly output: string | undefined;
+  /** Paths by name of the outputs after the first. */
+  readonly named: Readonly<Record<string, string | undefined>>;
+  readonly json: boolean;
+  readonly presenter: Presenter | undefined;
+  readonly terminal: boolean;
+}
+
+const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<string> =>
+  `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
+
+function firstDestination(kind: string, { output, json, presenter, terminal }: OutputRequest): Destination {
+  if (json && presenter) {
+    return { path: output === standardStream ? undefined : output, show: (stream) => jsonText(presenter, stream) };
+  }
+  if (kind === "files" && output === undefined) {
+    throw new UsageError("--output FOLDER is required: the files are written there");
+  }
+  if (output !== undefined) return { path: output };
+  if (!terminal) return { path: standardStream };
+  if (presenter) return { path: undefined, show: (stream) => presenter.table(stream) };
+  throw new UsageError(`standard output is a terminal; redirect it, e.g. > ${kind}.arrow, pipe it on, or use --output FILE`);
+}
+
+/**
+ * Where each output goes: the first to standard output or `--output`, the others to the files named for them or nowhere.
+ *
+ * @throws {UsageError} where binary data would be spilt over a terminal, or two outputs meet
+ */
+export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<string, Destination> {
+  const plan = new Map<string, Destination>();
+  for (const [index, [name, { kind }]] of Object.entries(stage.outputs).entries()) {
+    plan.set(name, index === 0 ? firstDestination(kind, request) : { path: request.named[name] });
+  }
+  const places = [...plan.values()].flatMap(({ path, show }) => [
+    ...(path === undefined ? [] : [path]),
+    ...(show ? [standardStream] : []),
+  ]);
+  if (new Set(places.map((place) => (place === standardStream ? place : resolve(place)))).size < places.length) {
+    throw new UsageError("two outputs go to one place; give each a file of its own");
+  }
+  return plan;
+}
+
+/** Finds out before hours of work whether an output can be written at all. */
+async function checkPlace(path: string, folder: boolean, force: boolean): Promise<void> {
+  const parent = dirname(resolve(path));
+  // A folder is made with its parents, a file is not.
+  if (!folder) {
+    const found = await stat(parent).catch(() => undefined);
+    if (!found?.isDirectory()) throw new InputOutputError(`${parent} is no folder; make it first`, { path });
+  }
+  if (await stat(parent).catch(() => undefined)) {
+    await access(parent, constants.W_OK).catch((cause: unknown) => {
+      throw new DeniedError(
+        `${parent} cannot be written to; choose another place or change its permissions`,
+        { path },
+        { cause },
+      );
+    });
+  }
+  const found = await stat(path).catch(() => undefined);
+  if (!found || force) return;
+  const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
+  if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
+}
+
+/** @throws {DeniedError} when a place is occupied or read-only */
+export async function checkPlaces(stage: Stage, plan: ReadonlyMap<string, Destination>, force: boolean): Promise<void> {
+  for (const [name, { path }] of plan) {
+    if (path !== undefined && path !== standardStream) await checkPlace(path, stage.outputs[name]?.kind === "files", force);
+  }
+}
+
+async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
+  const batches: Batch[] = [];
+  for await (const batch of stream.batches) batches.push(batch);
+  return () => ({
+    schema: stream.schema,
+    batches: (async function* replay() {
+      yield* batches;
+    })(),
+  });
+}
+
+async function writeOutput(stream: ArtifactStream, { path, show }: Destination, options: WriteSettings): Promise<void> {
+  if (show) {
+    // What reports is small, and a person and a file may both want it.
+    const again = await collect(stream);
+    if (path !== undefined) await writeArtifact(again(), path, options);
+    await printText(await show(again()));
+  } else if (path === standardStream) {
+    await writeStandardOutput(encodeStream(stream).bytes);
+  } else if (path === undefined) {
+    for await (const _ of stream.batches);
+  } else if (stream.schema.kind === "files") {
+    await unpackFiles(stream, path, options);
+  } else {
+    await writeArtifact(stream, path, options);
+  }
+}
+
+export interface WriteSettings {
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes all outputs side by side, since a stage may make them together.
+ *
+ * @param fail called at the first failure, so that the others stop too
+ */
+export async function writeOutputs(
+  outputs: StageOutputs,
+  plan: ReadonlyMap<string, Destination>,
+  settings: WriteSettings,
+  fail: (cause: unknown) => void,
+): Promise<void> {
+  const writes = [...plan].map(async ([name, destination]) => {
+    try {
+      const stream = outputs[name];
+      if (!stream) throw new InternalError(`the stage made no output ${optionFlag(name).slice(2)}`, { output: name });
+      await writeOutput(stream, destination, settings);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  });
+  const failed = (await Promise.allSettled(writes)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,58 @@
+import { write } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
+
+const writeDescriptor = promisify(write);
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
+
+/**
+ * Standard input as bytes. Ends at once, with an error, when the signal fires: a pipe may stay silent for hours.
+ *
+ * @param what named in the message, "segments"
+ * @throws {UsageError} when standard input is a terminal
+ */
+export async function* readStandardInput(what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (process.stdin.isTTY) {
+    throw new UsageError(
+      `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow`,
+    );
+  }
+  const stop = (): void => void process.stdin.destroy(new InterruptedError("interrupted"));
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    for await (const chunk of process.stdin) yield chunk as Uint8Array;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Writes to standard output as fast as its reader takes it.
+ *
+ * Node writes to pipes synchronously, which would stop a stage's work (and its signal handlers) whenever the reader is
+ * slow; writing to the descriptor goes through the thread pool.
+ *
+ * @throws {BrokenPipeError} when the reader has gone away
+ */
+export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  for await (const chunk of bytes) {
+    let offset = 0;
+    while (offset < chunk.byteLength) {
+      try {
+        const { bytesWritten } = await writeDescriptor(1, chunk, offset);
+        offset += bytesWritten;
+      } catch (error) {
+        if (codeOf(error) === "EPIPE") throw new BrokenPipeError("the reader of standard output went away", {}, { cause: error });
+        // A neighbour in the pipe may have made the shared descriptor non-blocking.
+        if (codeOf(error) !== "EAGAIN") throw error;
+        await delay(5);
+      }
+    }
+  }
+}
+
+/** A text on standard output, with the same care for its reader. */
+export const printText = (text: string): Promise<void> => writeStandardOutput([new TextEncoder().encode(text)]);
