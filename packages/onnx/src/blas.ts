@@ -1,15 +1,42 @@
 import { InternalError } from "@mbs/contracts";
-import type { Blas, GemmOptions, Matrix } from "@mbs/contracts";
+import type { Blas, GemmOptions, Matrix, Real } from "@mbs/contracts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { createSession } from "./session.ts";
 import type { Session } from "./session.ts";
-import { floatTensor, floatValues } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** A Blas on ONNX Runtime, with sessions of its own. */
-export interface OnnxBlas extends Blas {
+export interface OnnxBlas<Values extends Real = Float32Array> extends Blas<Values> {
   /** Frees its sessions. */
   release(): Promise<void>;
 }
+
+export interface BlasOptions {
+  /** Threads of one product, ≥ 1. */
+  readonly threads: number;
+}
+
+/** What one precision needs: its name in ONNX and how its values go in and come out. */
+interface Precision<Values extends Real> {
+  readonly type: "float32" | "float64";
+  readonly zeros: (length: number) => Values;
+  readonly tensor: (matrix: Matrix<Values>) => Tensor;
+  readonly values: (tensor: Tensor | undefined) => Values | undefined;
+}
+
+const single: Precision<Float32Array> = {
+  type: "float32",
+  zeros: (length) => new Float32Array(length),
+  tensor: ({ rows, columns, values }) => ({ type: "float32", dims: [rows, columns], data: values }),
+  values: (tensor) => (tensor?.type === "float32" ? tensor.data : undefined),
+};
+
+const double: Precision<Float64Array> = {
+  type: "float64",
+  zeros: (length) => new Float64Array(length),
+  tensor: ({ rows, columns, values }) => ({ type: "float64", dims: [rows, columns], data: values }),
+  values: (tensor) => (tensor?.type === "float64" ? tensor.data : undefined),
+};
 
 interface Flags {
   readonly transposeA: boolean;
@@ -18,22 +45,22 @@ interface Flags {
   readonly add: boolean;
 }
 
-function gemmGraph({ transposeA, transposeB, alpha, add }: Flags): Uint8Array {
+function gemmGraph(type: "float32" | "float64", { transposeA, transposeB, alpha, add }: Flags): Uint8Array {
   const graph = new GraphBuilder("gemm");
   const inputs = [
-    graph.input("a", "float32", transposeA ? ["K", "M"] : ["M", "K"]),
-    graph.input("b", "float32", transposeB ? ["N", "K"] : ["K", "N"]),
-    ...(add ? [graph.input("c", "float32", ["M", "N"])] : []),
+    graph.input("a", type, transposeA ? ["K", "M"] : ["M", "K"]),
+    graph.input("b", type, transposeB ? ["N", "K"] : ["K", "N"]),
+    ...(add ? [graph.input("c", type, ["M", "N"])] : []),
   ];
   const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: alpha } };
-  graph.output("y", graph.node("Gemm", inputs, { attributes, name: "gemm" }), "float32", ["M", "N"]);
+  graph.output("y", graph.node("Gemm", inputs, { attributes, name: "gemm" }), type, ["M", "N"]);
   return graph.build();
 }
 
-const shapeText = (matrix: Matrix, transpose: boolean): string =>
-  `${matrix.rows}×${matrix.columns}${transpose ? " transposed" : ""}`;
+const shapeText = ({ rows, columns }: Matrix<Real>, transpose = false): string =>
+  `${rows}×${columns}${transpose ? " transposed" : ""}`;
 
-function resultShape(a: Matrix, b: Matrix, options: GemmOptions): { rows: number; columns: number; inner: number } {
+function resultShape<Values extends Real>(a: Matrix<Values>, b: Matrix<Values>, options: GemmOptions<Values>) {
   const { transposeA = false, transposeB = false, add } = options;
   const rows = transposeA ? a.columns : a.rows;
   const inner = transposeA ? a.rows : a.columns;
@@ -41,24 +68,17 @@ function resultShape(a: Matrix, b: Matrix, options: GemmOptions): { rows: number
   const fits = inner === (transposeB ? b.columns : b.rows) && (!add || (add.rows === rows && add.columns === columns));
   const filled = [a, b, ...(add ? [add] : [])].every((matrix) => matrix.values.length === matrix.rows * matrix.columns);
   if (!fits || !filled) {
-    const parts = [shapeText(a, transposeA), shapeText(b, transposeB), ...(add ? [shapeText(add, false)] : [])];
+    const parts = [shapeText(a, transposeA), shapeText(b, transposeB), ...(add ? [shapeText(add)] : [])];
     throw new InternalError(`gemm: shapes ${parts.join(", ")} do not fit each other or their values`);
   }
   return { rows, columns, inner };
 }
 
-const matrixTensor = (matrix: Matrix) => floatTensor(matrix.values, [matrix.rows, matrix.columns]);
-
-/**
- * ONNX Runtime as BLAS. A session a set of flags, made at first use, with free shapes; inputs are read in place.
- *
- * @param options threads of one product, ≥ 1
- */
-export function createBlas({ threads }: { readonly threads: number }): OnnxBlas {
+function createBlasOf<Values extends Real>(precision: Precision<Values>, { threads }: BlasOptions): OnnxBlas<Values> {
   const sessions = new Map<string, Promise<Session>>();
   const sessionFor = (flags: Flags): Promise<Session> => {
     const key = JSON.stringify(flags);
-    const session = sessions.get(key) ?? createSession(gemmGraph(flags), { threads });
+    const session = sessions.get(key) ?? createSession(gemmGraph(precision.type, flags), { threads });
     sessions.set(key, session);
     return session;
   };
@@ -67,11 +87,19 @@ export function createBlas({ threads }: { readonly threads: number }): OnnxBlas 
       const { transposeA = false, transposeB = false, alpha = 1, add } = options;
       const { rows, columns, inner } = resultShape(a, b, options);
       if (rows === 0 || columns === 0 || inner === 0) {
-        return { rows, columns, values: add ? add.values.slice() : new Float32Array(rows * columns) };
+        const values = precision.zeros(rows * columns);
+        if (add) values.set(add.values);
+        return { rows, columns, values };
       }
       const session = await sessionFor({ transposeA, transposeB, alpha, add: add !== undefined });
-      const feeds = { a: matrixTensor(a), b: matrixTensor(b), ...(add && { c: matrixTensor(add) }) };
-      return { rows, columns, values: floatValues(await session.run(feeds), "y") };
+      const outputs = await session.run({
+        a: precision.tensor(a),
+        b: precision.tensor(b),
+        ...(add && { c: precision.tensor(add) }),
+      });
+      const values = precision.values(outputs["y"]);
+      if (!values) throw new InternalError(`gemm returned no ${precision.type} values`);
+      return { rows, columns, values };
     },
     async release() {
       const open = await Promise.all(sessions.values());
@@ -80,3 +108,17 @@ export function createBlas({ threads }: { readonly threads: number }): OnnxBlas 
     },
   };
 }
+
+/**
+ * ONNX Runtime as BLAS. A session a set of flags, made at first use, with free shapes; inputs are read in place.
+ *
+ * ```ts
+ * const blas = createBlas({ threads: 2 });
+ * const gram = await blas.gemm(x, x, { transposeA: true, alpha: 1 / x.rows });
+ * await blas.release();
+ * ```
+ */
+export const createBlas = (options: BlasOptions): OnnxBlas => createBlasOf(single, options);
+
+/** The same in double precision, at about half the speed. */
+export const createDoubleBlas = (options: BlasOptions): OnnxBlas<Float64Array> => createBlasOf(double, options);

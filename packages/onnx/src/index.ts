@@ -1,5 +1,7 @@
-export { createBlas } from "./blas.ts";
-export type { OnnxBlas } from "./blas.ts";
+export { createBlas, createDoubleBlas } from "./blas.ts";
+export type { BlasOptions, OnnxBlas } from "./blas.ts";
+export { createGramKernel } from "./gram.ts";
+export type { GramKernel, GramSum } from "./gram.ts";
 export { GraphBuilder } from "./graph-builder.ts";
 export type { Attribute, Dimension, NodeOptions } from "./graph-builder.ts";
 export { createSession } from "./session.ts";
