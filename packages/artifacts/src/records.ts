@@ -46,6 +46,8 @@ export interface FactorSummary {
   readonly dead: readonly number[];
   /** False where no factor could be made or none was asked for; `upper` is then absent. */
   readonly factorised: boolean;
+  /** What takes a method's place at this site (`--on-singular`): "rtn" (magnitude for pruning). Only where not factorised. */
+  readonly fallback?: string;
 }
 
 export interface FactorRecord {

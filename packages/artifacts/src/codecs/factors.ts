@@ -17,6 +17,7 @@ const summaryShape = {
   rescues: "number",
   dead: "list",
   factorised: "flag",
+  fallback: "text?",
 } as const;
 
 const layoutOf = (part: string, width: number): Layout =>
