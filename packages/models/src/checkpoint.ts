@@ -1,3 +1,9 @@
+import { basename } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { decodeBrain, decodeHalf } from "@mbs/numbers";
+import type { SafetensorsFile } from "./safetensors-file.ts";
+import type { HeaderEntry } from "./safetensors-header.ts";
+
 /** Element types of weights that can be compressed. */
 export type WeightDtype = "f32" | "f16" | "bf16";
 
@@ -14,13 +20,21 @@ export interface TensorInfo {
   readonly file: string;
 }
 
+export interface WeightFile {
+  /** Relative to the model folder. */
+  readonly file: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** In the order of their offsets. */
+  readonly tensors: readonly TensorInfo[];
+}
+
 /** The tensors of a model folder, by name, whatever file they lie in. Read on demand, never a whole file. */
 export interface Checkpoint {
-  /** Weight files, relative to the folder, sorted; tensors of each in the order of their offsets. */
-  readonly files: readonly { readonly file: string; readonly tensors: readonly TensorInfo[] }[];
-  /** Tensors found to hold NaN or Inf while `allowNonfinite` was on: they must stay as they are. */
+  /** Sorted by name. */
+  readonly files: readonly WeightFile[];
+  /** Tensors found to hold NaN or Inf while `allowNonfinite` was on: they must stay as they are. Grows as tensors are read. */
   readonly nonfinite: ReadonlySet<string>;
-  /** All tensors, sorted by name. */
+  /** All tensors, sorted by name (code units). */
   list(): readonly TensorInfo[];
   has(name: string): boolean;
   /** @throws {BadDataError} when there is no such tensor */
@@ -32,8 +46,122 @@ export interface Checkpoint {
    *   tensor joins `nonfinite`.
    */
   readF32(name: string): Promise<Float32Array>;
-  /** Rows [first, first + count) of a tensor of two dimensions as float32, under the same rules. */
-  readRowsF32(name: string, first: number, count: number): Promise<Float32Array>;
-  /** The bytes as stored. */
-  readRaw(name: string): Promise<Uint8Array>;
+  /** Chosen rows of a tensor of two dimensions as float32, [rows.length, columns], under the same rules. */
+  readRowsF32(name: string, rows: ArrayLike<number>): Promise<Float32Array>;
+  /** The bytes as stored; `offset` and `length` choose a part. */
+  readRaw(name: string, offset?: number, length?: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+const weightDtypes: ReadonlyMap<string, WeightDtype> = new Map([
+  ["F32", "f32"],
+  ["F16", "f16"],
+  ["BF16", "bf16"],
+]);
+
+/** Bytes of one element. */
+export const bytesOfDtype = (dtype: WeightDtype): number => (dtype === "f32" ? 4 : 2);
+
+function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
+  if (dtype === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  return dtype === "f16" ? decodeHalf(bits) : decodeBrain(bits);
+}
+
+/** Index of the first NaN or Inf, or -1. */
+function findNonfinite(values: Float32Array): number {
+  for (let index = 0; index < values.length; index++) {
+    if (!Number.isFinite(values[index])) return index;
+  }
+  return -1;
+}
+
+/**
+ * The tensors of opened weight files.
+ *
+ * @param files no name stands in two of them
+ */
+export function createCheckpoint(files: readonly SafetensorsFile[], { allowNonfinite }: { allowNonfinite: boolean }): Checkpoint {
+  const places = new Map<string, { file: SafetensorsFile; entry: HeaderEntry; info: TensorInfo }>();
+  const listing = files.map((file) => ({
+    file: basename(file.path),
+    metadata: file.metadata,
+    tensors: file.tensors.map((entry) => {
+      const { name, storedDtype, shape } = entry;
+      const dtype = weightDtypes.get(storedDtype);
+      const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: basename(file.path) };
+      places.set(name, { file, entry, info });
+      return info;
+    }),
+  }));
+  const sorted = [...places.values()].map(({ info }) => info).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const nonfinite = new Set<string>();
+
+  const place = (name: string) => {
+    const found = places.get(name);
+    if (found === undefined)
+      throw new BadDataError(`the model has no tensor ${JSON.stringify(name)}; is it another model's?`, { tensor: name });
+    return found;
+  };
+  const weight = (name: string) => {
+    const { file, entry, info } = place(name);
+    const { dtype } = info;
+    if (dtype === undefined) {
+      throw new BadDataError(`${file.path}: tensor ${name} is ${info.storedDtype}; weights must be F32, F16 or BF16`, {
+        tensor: name,
+      });
+    }
+    return { file, entry, info, dtype };
+  };
+  const check = (values: Float32Array, name: string, file: string, indexOf: (index: number) => number): Float32Array => {
+    const first = findNonfinite(values);
+    if (first < 0) return values;
+    if (!allowNonfinite) {
+      const index = indexOf(first);
+      throw new BadDataError(
+        `${file}: tensor ${name} has ${values[first]} at index ${index}; repair the model, or leave the tensor uncompressed with --allow-nonfinite`,
+        { file, tensor: name, index },
+      );
+    }
+    nonfinite.add(name);
+    return values.map((value) => (Number.isFinite(value) ? value : 0));
+  };
+
+  return {
+    files: listing,
+    nonfinite,
+    list: () => sorted,
+    has: (name) => places.has(name),
+    info: (name) => place(name).info,
+    async readF32(name) {
+      const { file, entry, info, dtype } = weight(name);
+      const bytes = new Uint8Array(info.bytes);
+      file.readInto(entry, 0, bytes);
+      return check(decode(bytes, dtype), name, file.path, (index) => index);
+    },
+    async readRowsF32(name, rows) {
+      const { file, entry, info, dtype } = weight(name);
+      const columns = info.shape[1] ?? 1;
+      const stride = columns * bytesOfDtype(dtype);
+      const bytes = new Uint8Array(rows.length * stride);
+      for (let index = 0; index < rows.length; index++) {
+        file.readInto(entry, (rows[index] ?? 0) * stride, bytes.subarray(index * stride, (index + 1) * stride));
+      }
+      return check(
+        decode(bytes, dtype),
+        name,
+        file.path,
+        (index) => (rows[Math.floor(index / columns)] ?? 0) * columns + (index % columns),
+      );
+    },
+    async readRaw(name, offset = 0, length) {
+      const { file, entry, info } = place(name);
+      const bytes = new Uint8Array(length ?? info.bytes - offset);
+      file.readInto(entry, offset, bytes);
+      return bytes;
+    },
+    close() {
+      for (const file of files) file.close();
+    },
+  };
 }

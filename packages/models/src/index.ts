@@ -1,7 +1,11 @@
-export type { Checkpoint, TensorInfo, WeightDtype } from "./checkpoint.ts";
+export { bytesOfDtype } from "./checkpoint.ts";
+export type { Checkpoint, TensorInfo, WeightDtype, WeightFile } from "./checkpoint.ts";
 export { generate } from "./generation.ts";
 export { inputSite } from "./model.ts";
 export type { Forward, Model, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
 export { openModel } from "./open-model.ts";
 export type { OpenModelOptions } from "./open-model.ts";
+export { writeSafetensors } from "./safetensors-writer.ts";
+export type { TensorPieces } from "./safetensors-writer.ts";
 export type { Tokenizer } from "./tokenizer.ts";
+export { indexFile, singleFile } from "./weight-files.ts";

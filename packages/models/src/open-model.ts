@@ -1,16 +1,61 @@
-import { InternalError } from "@mbs/contracts";
+import { resolve, join } from "node:path";
+import { loadArchitecture } from "./architectures.ts";
+import { createCheckpoint } from "./checkpoint.ts";
+import { readConfig } from "./config.ts";
+import { createForward } from "./forward.ts";
+import { readJsonFile } from "./json-file.ts";
+import { addressOf, modelAddress } from "./model-address.ts";
 import type { Model } from "./model.ts";
+import { findTensors, nameSteps } from "./tensor-names.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+import { openWeightFiles } from "./weight-files.ts";
 
 export interface OpenModelOptions {
   /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
   readonly allowNonfinite?: boolean;
 }
 
+const configLimit = 10_000_000;
+const tokenizerLimit = 200_000_000;
+
 /**
  * Opens a Hugging Face model folder: safetensors weights, config.json, tokenizer.json.
  *
- * @throws {BadDataError} when a file is missing, broken, or contradicts another one
+ * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
+ *
+ * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
-export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
-  throw new InternalError(`openModel(${folder}) is not written yet`, { allowNonfinite: options.allowNonfinite ?? false });
+export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
+  const root = resolve(folder);
+  const files = await openWeightFiles(root);
+  const checkpoint = createCheckpoint(files, { allowNonfinite });
+  try {
+    const configFile = join(root, "config.json");
+    const config = await readJsonFile(configFile, configLimit);
+    const tokenizerJson = await readJsonFile(join(root, "tokenizer.json"), tokenizerLimit);
+    const modelType = Object.hasOwn(config.value, "model_type") ? config.value["model_type"] : undefined;
+    const architecture = await loadArchitecture(modelType, configFile);
+    const layout = architecture.layout(readConfig(config.value, configFile));
+    const names = findTensors(layout, checkpoint, root);
+    const steps = nameSteps(layout.steps, names);
+    const weight = steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
+    return {
+      folder: root,
+      address: await modelAddress(root, checkpoint, config.bytes, tokenizerJson.bytes),
+      tokenizerAddress: addressOf(tokenizerJson.bytes),
+      architecture: architecture.modelType,
+      dtype: checkpoint.info(weight).dtype ?? "f32",
+      hiddenSize: layout.hiddenSize,
+      vocabularySize: layout.vocabularySize,
+      contextLength: layout.contextLength,
+      steps,
+      checkpoint,
+      tokenizer: () => loadTokenizer(root, tokenizerJson.value),
+      forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, names, threads)),
+      close: () => Promise.resolve(checkpoint.close()),
+    };
+  } catch (error) {
+    checkpoint.close();
+    throw error;
+  }
 }

@@ -1,5 +1,13 @@
-import { InternalError } from "@mbs/contracts";
-import type { WeightDtype } from "./checkpoint.ts";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { bloom } from "./bloom.ts";
+import type { TensorInfo, WeightDtype } from "./checkpoint.ts";
+import { bytesOfDtype } from "./checkpoint.ts";
+import { readConfig } from "./config.ts";
+import { writeSafetensors } from "./safetensors-writer.ts";
+import { tinyTokenizer, tinyVocabulary } from "./tiny-tokenizer.ts";
+import { indexFile, singleFile } from "./weight-files.ts";
 
 export interface TinyModelOptions {
   /** Same seed, same bytes. Default 0. */
@@ -18,13 +26,92 @@ export interface TinyModelOptions {
   readonly prefix?: boolean;
   /** Default 128. */
   readonly contextLength?: number;
+  /** Rows of the embedding, at least 260, the entries of the tokenizer. Default 260. */
+  readonly vocabularySize?: number;
+}
+
+/** Uniform numbers in [-1, 1), the same for the same seed on every machine. */
+function uniform(seed: number): () => number {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), state | 1) + 0x6d2b79f5 + seed) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 31 - 1;
+  };
+}
+
+/** Bytes of float32 values in a dtype, little-endian. */
+function encode(values: Float32Array, dtype: WeightDtype): Uint8Array {
+  const stored = dtype === "f32" ? values : dtype === "f16" ? encodeHalf(values) : encodeBrain(values);
+  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
 }
 
 /**
  * Writes a random BLOOM model folder for tests: config.json, model.safetensors, tokenizer.json, tokenizer_config.json.
- * Its tokenizer is byte-level without merges, plus "<unk>", "<s>", "</s>" and "<pad>": id = 4 + byte, 260 entries,
- * so any text encodes to one token a byte.
+ * Its tokenizer is byte-level without merges, plus "<unk>", "<s>", "</s>" and "<pad>": id = 4 + byte, 260 entries, so
+ * any text encodes to one token a byte.
  */
 export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<void> {
-  throw new InternalError(`writeTinyModel is not written yet`, { folder, seed: options.seed ?? 0 });
+  const { seed = 0, hiddenSize = 32, heads = 4, steps = 2, dtype = "f16", shards = 1, prefix = true } = options;
+  const config = {
+    architectures: ["BloomForCausalLM"],
+    model_type: "bloom",
+    hidden_size: hiddenSize,
+    n_layer: steps,
+    n_head: heads,
+    vocab_size: options.vocabularySize ?? tinyVocabulary,
+    seq_length: options.contextLength ?? 128,
+    layer_norm_epsilon: 1e-5,
+    tie_word_embeddings: true,
+    bos_token_id: 1,
+    eos_token_id: 2,
+    pad_token_id: 3,
+    torch_dtype: { f32: "float32", f16: "float16", bf16: "bfloat16" }[dtype],
+  };
+  const tensors = bloom
+    .layout(readConfig(config, "config.json"))
+    .tensors.filter(({ required }) => required)
+    .map(({ name, shape }): TensorInfo => ({
+      name: prefix ? `transformer.${name}` : name,
+      storedDtype: dtype.toUpperCase(),
+      dtype,
+      shape,
+      bytes: shape.reduce((product, side) => product * side, bytesOfDtype(dtype)),
+      file: "",
+    }));
+  const next = uniform(seed);
+  const contents = new Map(tensors.map((tensor) => [tensor, encode(randomTensor(tensor, next), dtype)]));
+  await mkdir(folder, { recursive: true });
+  const writeJson = (name: string, value: object) => writeFile(join(folder, name), `${JSON.stringify(value, undefined, 2)}\n`);
+  await writeJson("config.json", config);
+  await writeJson("tokenizer.json", tinyTokenizer());
+  await writeJson("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", unk_token: "<unk>", bos_token: "<s>" });
+
+  const digits = (value: number): string => String(value).padStart(5, "0");
+  const names = Array.from({ length: shards }, (_, shard) =>
+    shards === 1 ? singleFile : `model-${digits(shard + 1)}-of-${digits(shards)}.safetensors`,
+  );
+  const weightMap = new Map<string, string>();
+  for (const [shard, name] of names.entries()) {
+    const own = tensors.slice(Math.floor((shard * tensors.length) / shards), Math.floor(((shard + 1) * tensors.length) / shards));
+    for (const tensor of own) weightMap.set(tensor.name, name);
+    await writeFile(
+      join(folder, name),
+      writeSafetensors(own, { format: "pt" }, (tensor) => [contents.get(tensor) ?? new Uint8Array(0)]),
+    );
+  }
+  if (shards > 1) {
+    const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    await writeJson(indexFile, { metadata: { total_size: total }, weight_map: Object.fromEntries(weightMap) });
+  }
+}
+
+/** Norms near 1, small biases, weights that keep the scale of their input. */
+function randomTensor({ name, shape }: TensorInfo, next: () => number): Float32Array {
+  const length = shape.reduce((product, side) => product * side, 1);
+  const isNorm = /layernorm\.weight$|ln_f\.weight$/.test(name);
+  const isVector = shape.length === 1;
+  const scale = isVector ? 0.1 : name.endsWith("word_embeddings.weight") ? 1 : 1.7 / Math.sqrt(shape[1] ?? 1);
+  return Float32Array.from({ length }, () => (isNorm ? 1 : 0) + scale * next());
 }

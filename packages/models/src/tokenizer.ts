@@ -1,10 +1,94 @@
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { isMissing, readJsonFile } from "./json-file.ts";
+import type { JsonObject } from "./json-file.ts";
+
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
   /** Ids without special tokens. */
   encode(text: string): Int32Array;
+  /** The text of the ids, special tokens left out. Ids that end within a character give U+FFFD there. */
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
   /** UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. */
   byteLength(ids: ArrayLike<number>): number;
+}
+
+const configLimit = 10_000_000;
+
+/** Whether a decoder is, or contains, the byte-level one. */
+function isByteLevel(decoder: unknown): boolean {
+  if (typeof decoder !== "object" || decoder === null) return false;
+  const { type, decoders } = decoder as JsonObject;
+  return type === "ByteLevel" || (Array.isArray(decoders) && decoders.some(isByteLevel));
+}
+
+async function readTokenizerConfig(folder: string): Promise<JsonObject> {
+  const path = join(folder, "tokenizer_config.json");
+  try {
+    return (await readJsonFile(path, configLimit)).value;
+  } catch (error) {
+    // Only special tokens and clean-up habits stand there, and neither is used.
+    if (error instanceof BadDataError && isMissing(error.cause)) return {};
+    throw error;
+  }
+}
+
+function findBos(hub: HubTokenizer): number | undefined {
+  const text = "a";
+  const plain = hub.encode(text, { add_special_tokens: false }).ids;
+  const processed = hub.encode(text).ids;
+  const first = processed[0];
+  return processed.length > plain.length && first !== plain[0] ? first : undefined;
+}
+
+/**
+ * Makes the tokenizer of a model folder.
+ *
+ * @param json the parsed tokenizer.json
+ * @throws {BadDataError} when it is no byte-level tokenizer, or one that cannot be built
+ */
+export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
+  const file = join(folder, "tokenizer.json");
+  if (!isByteLevel(json["decoder"])) {
+    throw new BadDataError(`${file} has no byte-level decoder; only byte-level BPE tokenizers are supported`, { file });
+  }
+  const config = await readTokenizerConfig(folder);
+  let hub: HubTokenizer;
+  try {
+    hub = new HubTokenizer(json, config);
+  } catch (cause) {
+    throw new BadDataError(
+      `${file} cannot be used (${String(cause)}); take it from the model's source again`,
+      { file },
+      { cause },
+    );
+  }
+  const added = hub.get_added_tokens_decoder();
+  const lengths = new Map<number, number>();
+  const lengthOf = (id: number): number => {
+    const extra = added.get(id);
+    if (extra !== undefined) return extra.special ? 0 : Buffer.byteLength(extra.content);
+    const token = hub.id_to_token(id);
+    if (token === undefined) throw new BadDataError(`${file} has no token ${id}; is it another model's?`, { file, token: id });
+    // Byte-level BPE writes every byte as one character.
+    return token.length;
+  };
+  return {
+    encode: (text) => Int32Array.from(hub.encode(text, { add_special_tokens: false }).ids),
+    decode: (ids) => hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    bos: findBos(hub),
+    byteLength(ids) {
+      let sum = 0;
+      for (let index = 0; index < ids.length; index++) {
+        const id = ids[index] ?? 0;
+        const length = lengths.get(id) ?? lengthOf(id);
+        lengths.set(id, length);
+        sum += length;
+      }
+      return sum;
+    },
+  };
 }

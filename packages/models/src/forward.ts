@@ -1,0 +1,119 @@
+import { BadDataError, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { floatTensor, floatValues } from "@mbs/onnx";
+import type { Layout } from "./architecture.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { GraphCache } from "./graph-cache.ts";
+import { createHead } from "./head.ts";
+import type { Forward, StepOptions, StepResult } from "./model.ts";
+import { WeightCache } from "./step-weights.ts";
+import type { RoleWeights } from "./step-weights.ts";
+import type { TensorNames } from "./tensor-names.ts";
+
+/** Distinct values and, for each token, where its own stands. */
+function distinct(tokens: Int32Array): { values: number[]; places: Int32Array } {
+  const seen = new Map<number, number>();
+  const places = tokens.map((token) => {
+    const place = seen.get(token) ?? seen.size;
+    seen.set(token, place);
+    return place;
+  });
+  return { values: [...seen.keys()], places };
+}
+
+function checkTokens(tokens: Int32Array, vocabulary: number): void {
+  const position = tokens.findIndex((token) => token < 0 || token >= vocabulary);
+  if (position >= 0) {
+    throw new BadDataError(
+      `token ${tokens[position]} at position ${position} is outside the model's vocabulary of ${vocabulary}; were the tokens made for this model?`,
+      { position, vocabulary },
+    );
+  }
+}
+
+function override(
+  weights: RoleWeights,
+  names: ReadonlyMap<string, string>,
+  values: ReadonlyMap<string, Float32Array>,
+): RoleWeights {
+  const changed = new Map(weights);
+  for (const [role, name] of names) {
+    const value = values.get(name);
+    if (value === undefined) continue;
+    if (value.length !== weights.get(role)?.length)
+      throw new InternalError(`${name}: ${value.length} values given for a step`, { tensor: name });
+    changed.set(role, value);
+  }
+  return changed;
+}
+
+/** The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights. */
+export function createForward(layout: Layout, checkpoint: Checkpoint, names: TensorNames, threads: number): Forward {
+  const graphs = new GraphCache(threads);
+  const cache = new WeightCache(checkpoint);
+  const { hiddenSize, vocabularySize } = layout;
+  const named = (roles: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+    new Map([...roles].map(([role, name]) => [role, names.get(name) ?? name]));
+  const head = createHead(layout, checkpoint, names, graphs, () => cache.read("head", named(layout.headRoles)));
+
+  return {
+    async embed(tokens) {
+      checkTokens(tokens, vocabularySize);
+      const { values, places } = distinct(tokens);
+      const rows = await checkpoint.readRowsF32(names.get(layout.embedding) ?? layout.embedding, values);
+      const embedded = new Float32Array(tokens.length * hiddenSize);
+      places.forEach((place, token) =>
+        embedded.set(rows.subarray(place * hiddenSize, (place + 1) * hiddenSize), token * hiddenSize),
+      );
+      const graph = await graphs.get("embed", (builder, weight) => {
+        const input = builder.input("rows", "float32", ["T", hiddenSize]);
+        builder.output("states", layout.buildEmbed(builder, input, weight), "float32");
+      });
+      const weights = await cache.read("embed", named(layout.embedRoles));
+      const results = await graph.run({ rows: floatTensor(embedded, [tokens.length, hiddenSize]) }, weights);
+      return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
+    },
+
+    async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
+      const step = layout.steps[index];
+      const unknown = sites.find((name) => !step?.sites.some((site) => site.name === name));
+      if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
+        throw new InternalError(
+          `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
+        );
+      }
+      const length = states.rows / batch;
+      const key = `step ${batch} ${length} ${sites.join(" ")} ${wanted}`;
+      const graph = await graphs.get(key, (builder, weight) => {
+        const input = builder.input("input", "float32", [states.rows, hiddenSize]);
+        const made = layout.buildStep(builder, input, weight, { batch, length, sites, states: wanted });
+        for (const [name, value] of made.sites) builder.output(name, value, "float32");
+        if (made.states !== undefined) builder.output("states", made.states, "float32");
+      });
+      const roles = named(layout.stepRoles(index));
+      const stored = await cache.read(step.name, roles);
+      const weights = given === undefined ? stored : override(stored, roles, given);
+      const results = await graph.run({ input: floatTensor(states.values, [states.rows, hiddenSize]) }, weights);
+      const matrix = (name: string, columns: number): Matrix => ({
+        rows: states.rows,
+        columns,
+        values: floatValues(results, name),
+      });
+      const captured = sites.map(
+        (name) => [name, matrix(name, step.sites.find((site) => site.name === name)?.width ?? 0)] as const,
+      );
+      const result: StepResult = { sites: new Map(captured), ...(wanted && { states: matrix("states", hiddenSize) }) };
+      return result;
+    },
+
+    score(states, tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      return head.score(states, tokens, batch);
+    },
+    logits: (states) => head.logits(states),
+    async close() {
+      cache.clear();
+      await graphs.close();
+    },
+  };
+}

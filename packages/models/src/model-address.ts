@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import type { Checkpoint } from "./checkpoint.ts";
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** SHA-256 of some bytes as 64 hex digits. */
+export const addressOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+function frame(hash: Hash, label: string, bytes: number): void {
+  hash.update(`${JSON.stringify([label, bytes])}\n`);
+}
+
+/**
+ * Content address of a model: config.json, tokenizer.json and every tensor by name, dtype, shape and bytes, however the
+ * tensors are spread over files.
+ */
+async function hashModel(checkpoint: Checkpoint, config: Uint8Array, tokenizer: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  frame(hash, "config.json", config.length);
+  hash.update(config);
+  frame(hash, "tokenizer.json", tokenizer.length);
+  hash.update(tokenizer);
+  for (const { name, storedDtype, shape, bytes } of checkpoint.list()) {
+    frame(hash, `${name} ${storedDtype} ${shape.join("x")}`, bytes);
+    for (let offset = 0; offset < bytes; offset += pieceBytes) {
+      hash.update(await checkpoint.readRaw(name, offset, Math.min(pieceBytes, bytes - offset)));
+    }
+  }
+  return hash.digest("hex");
+}
+
+const known = new Map<string, Promise<string>>();
+
+/**
+ * The address of a model folder. Kept in memory as long as no file of it changes in size or time, so that a process that
+ * opens a model again does not read it again.
+ */
+export function modelAddress(folder: string, checkpoint: Checkpoint, config: Uint8Array, tokenizer: Uint8Array): Promise<string> {
+  const stamps = checkpoint.files.map(({ file }) => {
+    const { size, mtimeMs, ino } = statSync(join(folder, file));
+    return [file, size, mtimeMs, ino].join(" ");
+  });
+  const key = [folder, ...stamps, addressOf(config), addressOf(tokenizer)].join("\n");
+  const address = known.get(key) ?? hashModel(checkpoint, config, tokenizer);
+  known.set(key, address);
+  address.catch(() => known.delete(key));
+  return address;
+}
