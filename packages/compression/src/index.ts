@@ -1,1 +1,3 @@
-export {};
+export { compress } from "./compress-stage.ts";
+export { solveSite } from "./solve-site.ts";
+export type { SolverChoice } from "./solver-choice.ts";

@@ -1,2 +1,4 @@
-export { solvers } from "./solver-map.ts";
 export { loadSolver } from "./load-solver.ts";
+export { outputByRow } from "./output-error.ts";
+export type { InputMoment } from "./output-error.ts";
+export { solvers } from "./solver-map.ts";

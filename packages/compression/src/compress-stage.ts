@@ -1,0 +1,111 @@
+import { encodeLayers, parseMetadata, readFactors, type LayerRecord } from "@mbs/artifacts";
+import {
+  BadDataError,
+  InterruptedError,
+  UsageError,
+  parseOptions,
+  type ArtifactStream,
+  type OptionTable,
+  type Stage,
+  type StageContext,
+} from "@mbs/contracts";
+import { inputSite, openModel, type Model } from "@mbs/models";
+import { createBlas } from "@mbs/onnx";
+import { loadSolver } from "@mbs/solvers";
+import { readSite } from "./site-weight.ts";
+import { solveSite } from "./solve-site.ts";
+import type { SolverChoice } from "./solver-choice.ts";
+
+const ownOptions = {
+  model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
+  solver: {
+    kind: "text",
+    placeholder: "NAME|PATH",
+    description: "rtn, magnitude, gptq, sparsegpt, wanda, a path such as ./mine.js, or an installed package",
+    default: "gptq",
+  },
+  allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
+} as const satisfies OptionTable;
+
+const solverNamed = (raw: Readonly<Record<string, unknown>>) => {
+  const name = raw["solver"] ?? ownOptions.solver.default;
+  if (typeof name !== "string") throw new UsageError("compress: --solver takes a text", { option: "--solver" });
+  return loadSolver(name);
+};
+
+/** Splits the options between the stage and the solver, and parses both. */
+async function parseChoice(options: unknown) {
+  const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
+  const solver = await solverNamed(raw);
+  const clash = Object.keys(solver.options).find((name) => Object.hasOwn(ownOptions, name));
+  if (clash !== undefined)
+    throw new UsageError(`solver ${solver.name} takes an option ${clash}, which is the stage's; rename it`);
+  // unknown keys are refused with the list of all
+  parseOptions({ ...ownOptions, ...solver.options }, options, "compress");
+  const of = (own: boolean) => Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(ownOptions, key) === own));
+  const choice: SolverChoice = { solver, options: parseOptions(solver.options, of(false), solver.name) };
+  return { own: parseOptions(ownOptions, of(true), "compress"), choice };
+}
+
+async function* compressAll(
+  factors: ArtifactStream,
+  model: Model,
+  choice: SolverChoice,
+  { signal, warn, progress, threads }: StageContext,
+): AsyncGenerator<LayerRecord> {
+  const blas = createBlas({ threads });
+  let sites = 0;
+  let fallbacks = 0;
+  try {
+    for await (const record of readFactors(factors)) {
+      if (signal.aborted) throw new InterruptedError("compress: stopped");
+      // no weight reads the input before the norm; its factor is there for comparisons of languages
+      if (record.site === inputSite) continue;
+      const { weight, dtypes, skipped } = await readSite(model, record);
+      for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
+      if (weight.rows > 0) {
+        const layers = await solveSite(choice, weight, dtypes, record, { blas, signal, warn });
+        if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
+        yield* layers;
+      }
+      sites += 1;
+      progress({ activity: `compress (${choice.solver.name})`, done: sites, unit: "sites" });
+    }
+    if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
+  } finally {
+    await blas.release();
+    await model.close();
+  }
+}
+
+/** Stage `compress`: factors and a model to layers, by any solver. */
+export const compress: Stage = {
+  name: "compress",
+  summary: "Compress the weights of each site by a solver: quantise, prune, or both.",
+  examples: [
+    "mbs compress --model M --solver gptq --bits 3 --group-size 128 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
+  ],
+  inputs: { factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics" } },
+  outputs: { layers: { kind: "layers", description: "edits to the model's tensors" } },
+  options: ownOptions,
+  moreOptions: async (raw) => (await solverNamed(raw)).options,
+  async run(inputs, options, context) {
+    const { own, choice } = await parseChoice(options);
+    const factors = inputs["factors"]?.[0];
+    if (factors === undefined) throw new UsageError("compress: give it factors");
+    const { model: address, order, weights } = parseMetadata("factors", factors.schema);
+    const model = await openModel(own.model, { allowNonfinite: own.allowNonfinite });
+    if (model.address !== address) {
+      await model.close();
+      throw new BadDataError(`the factors are of model ${address}, ${own.model} is ${model.address}; capture and solve again`, {
+        expected: address,
+        found: model.address,
+      });
+    }
+    const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
+    const metadata = { model: address, solver: choice.solver.name, options: settings, order, weights };
+    return { layers: encodeLayers(compressAll(factors, model, choice, context), metadata) };
+  },
+};

@@ -1,0 +1,38 @@
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError, type SolverStatistics, type StatisticName } from "@mbs/contracts";
+import { unpackUpper } from "@mbs/numbers";
+
+const missing = ({ step, site }: FactorRecord, what: string, remedy: string): BadDataError =>
+  new BadDataError(`${step} ${site}: the factor has no ${what}; ${remedy}`, { step, site });
+
+/** E[x xᵀ] of a site, [width, width]. */
+export function gramOf(record: FactorRecord): Float32Array | undefined {
+  return record.gram && unpackUpper(record.gram, record.width, "mirror");
+}
+
+/**
+ * The statistics that a solver needs, and no other.
+ *
+ * @throws {BadDataError} where the factor does not hold one of them
+ */
+export function siteStatistics(record: FactorRecord, needs: readonly StatisticName[]): Partial<SolverStatistics> {
+  const { width, summary, order, diagonal, upper } = record;
+  const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } = {};
+  if (needs.includes("factor")) {
+    if (!upper) throw missing(record, "triangular matrix", "capture grams, and solve with more --damping or --on-singular rtn");
+    statistics.factor = {
+      order,
+      orderName: summary.orderName,
+      upper: unpackUpper(upper, width, "zero"),
+      dead: summary.dead,
+      damping: summary.damping,
+    };
+  }
+  if (needs.includes("diagonal")) statistics.diagonal = diagonal;
+  if (needs.includes("gram")) {
+    const gram = gramOf(record);
+    if (!gram) throw missing(record, "gram", "capture grams, not only diagonals");
+    statistics.gram = gram;
+  }
+  return statistics;
+}

@@ -1,0 +1,48 @@
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import type { WeightDtype } from "@mbs/numbers";
+
+/** The weights of a site that can be compressed, stacked. */
+export interface LoadedSite {
+  readonly weight: SiteWeight;
+  /** Of each part. */
+  readonly dtypes: readonly WeightDtype[];
+  /** Tensors that hold NaN or Inf and stay as they are. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Reads the weights that read a factor's site.
+ *
+ * @throws {BadDataError} where the model has no such site or it is of another width
+ */
+export async function readSite(model: Model, { step, site, width }: FactorRecord): Promise<LoadedSite> {
+  const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
+  if (found?.width !== width) {
+    const has = found ? `has width ${found.width} there` : "has no such site";
+    throw new BadDataError(`${step} ${site}: the factor is ${width} wide, the model ${has}; is it another model's?`, {
+      step,
+      site,
+    });
+  }
+  const tensors: { tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
+  const skipped: string[] = [];
+  for (const { tensor, rows } of found.weights) {
+    const values = await model.checkpoint.readF32(tensor);
+    if (values.length !== rows * width) {
+      throw new BadDataError(`tensor ${tensor} has ${values.length} values, ${rows}×${width} expected`, { tensor });
+    }
+    if (model.checkpoint.nonfinite.has(tensor)) skipped.push(tensor);
+    else tensors.push({ tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
+  }
+  const parts: WeightPart[] = [];
+  let rows = 0;
+  for (const { tensor, rows: count } of tensors) {
+    parts.push({ tensor, firstRow: rows, rows: count });
+    rows += count;
+  }
+  const values = new Float32Array(rows * width);
+  for (const [index, { firstRow }] of parts.entries()) values.set(tensors[index].values, firstRow * width);
+  return { weight: { rows, columns: width, values, parts }, dtypes: tensors.map(({ dtype }) => dtype), skipped };
+}

@@ -1,0 +1,105 @@
+import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
+import { InternalError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
+import { roundTo, type WeightDtype } from "@mbs/numbers";
+import { outputByRow } from "@mbs/solvers";
+import { gramOf, siteStatistics } from "./site-statistics.ts";
+import { fallbackFor, requireOrder, type SolverChoice } from "./solver-choice.ts";
+import { maskData, plainData, weightData } from "./tensor-data.ts";
+
+/** Refuses what a solver must not hand back. */
+function requireSolution(name: string, { rows, columns }: SiteWeight, { values, mask, quantised }: Solution): void {
+  const size = rows * columns;
+  const fits = values.length === size && (!mask || mask.length === size) && (!quantised || quantised.codes.length === size);
+  if (!fits) throw new InternalError(`solver ${name} handed back a solution of another shape than ${rows}×${columns}`);
+  const nonfinite = values.findIndex((value) => !Number.isFinite(value));
+  if (nonfinite >= 0) {
+    throw new InternalError(`solver ${name} made ${values[nonfinite]} of weight ${nonfinite}; solve with more --damping`);
+  }
+}
+
+const sum = (values: ArrayLike<number>, first: number, count: number): number => {
+  let total = 0;
+  for (let index = first; index < first + count; index += 1) total += values[index];
+  return total;
+};
+
+/**
+ * Compresses the weights of one site.
+ *
+ * The written values are the solver's, rounded to the dtype of their tensor; errors are those of the written values, from
+ * the undamped gram, or from its diagonal where no gram was captured.
+ *
+ * @param weight not modified
+ * @param dtypes of each part
+ * @returns one layer a part, in their order
+ * @throws {BadDataError} where the factor lacks what the solver needs
+ * @throws {UsageError} where the factor's order is not the solver's
+ */
+export async function solveSite(
+  choice: SolverChoice,
+  weight: SiteWeight,
+  dtypes: readonly WeightDtype[],
+  record: FactorRecord,
+  context: SolverContext,
+): Promise<LayerRecord[]> {
+  const { rows, columns, parts } = weight;
+  const { step, site } = record;
+  requireOrder(choice, record);
+  const fallback = await fallbackFor(choice, record);
+  const { solver, options } = fallback ?? choice;
+  // a solver without this statistic never looks at it: the types of the contract say so
+  const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
+  const solution = await solver.solve(
+    { rows, columns, parts, values: weight.values.slice() },
+    statistics,
+    options as Parameters<typeof solver.solve>[2],
+    context,
+  );
+  requireSolution(solver.name, weight, solution);
+
+  const written = parts.map(({ firstRow, rows: count }, index) =>
+    roundTo(dtypes[index], solution.values.subarray(firstRow * columns, (firstRow + count) * columns)),
+  );
+  const change = weight.values.slice();
+  for (const [index, values] of written.entries()) {
+    const start = parts[index].firstRow * columns;
+    for (let place = 0; place < values.length; place += 1) change[start + place] -= values[place];
+  }
+  const gram = gramOf(record);
+  const moment = gram ? { gram } : { diagonal: record.diagonal };
+  const errors = await outputByRow(context.blas, change, rows, moment);
+  const outputs = await outputByRow(context.blas, weight.values, rows, moment);
+
+  return parts.map(({ tensor, firstRow, rows: count }, index) => {
+    const part = <Values extends Float32Array | Uint8Array>(values: Values): Values => {
+      const stride = values.length / rows;
+      return values.slice(firstRow * stride, (firstRow + count) * stride) as Values;
+    };
+    const { quantised } = solution;
+    const mask = solution.mask && part(solution.mask);
+    const error = Math.max(sum(errors, firstRow, count), 0);
+    const output = sum(outputs, firstRow, count);
+    const summary: LayerSummary = {
+      solver: choice.solver.name,
+      error,
+      relativeError: output > 0 ? error / output : 0,
+      sparsity: mask ? 1 - sum(mask, 0, mask.length) / mask.length : 0,
+      ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
+      ...(fallback && { fallback: fallback.solver.name }),
+    };
+    return {
+      step,
+      site,
+      tensor,
+      summary,
+      values: weightData(dtypes[index], count, written[index]),
+      ...(mask && { mask: maskData(count, mask) }),
+      ...(quantised && {
+        codes: plainData(count, part(quantised.codes)),
+        scales: plainData(count, part(quantised.scales)),
+        zeros: plainData(count, part(quantised.zeros)),
+        groups: plainData(1, quantised.groupOf),
+      }),
+    };
+  });
+}

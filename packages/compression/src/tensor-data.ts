@@ -1,0 +1,30 @@
+import type { TensorData } from "@mbs/artifacts";
+import { encodeBrain, encodeHalf, type WeightDtype } from "@mbs/numbers";
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** Values in the dtype of a checkpoint, rounded half to even. */
+export function weightData(dtype: WeightDtype, rows: number, values: Float32Array): TensorData {
+  const encoded = dtype === "f16" ? encodeHalf(values) : dtype === "bf16" ? encodeBrain(values) : values;
+  return { dtype, rows, columns: values.length / rows, data: bytesOf(encoded) };
+}
+
+/** Whole numbers and scales as they are. */
+export function plainData(rows: number, values: Float32Array | Uint8Array | Int32Array): TensorData {
+  const dtype = values instanceof Float32Array ? "f32" : values instanceof Uint8Array ? "u8" : "i32";
+  return { dtype, rows, columns: values.length / rows, data: bytesOf(values) };
+}
+
+/** A mask of one byte a weight as bits, rows padded to whole bytes, least significant first. */
+export function maskData(rows: number, mask: Uint8Array): TensorData {
+  const columns = mask.length / rows;
+  const stride = Math.ceil(columns / 8);
+  const data = new Uint8Array(rows * stride);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      data[row * stride + (column >> 3)] |= mask[row * columns + column] << (column & 7);
+    }
+  }
+  return { dtype: "u1", rows, columns, data };
+}
