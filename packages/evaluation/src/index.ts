@@ -1,1 +1,1 @@
-export {};
+export { evaluate } from "./evaluate-stage.ts";

@@ -1,0 +1,162 @@
+import { readFile, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { encodeScores, type Score } from "@mbs/artifacts";
+import { BadDataError, parseOptions, UsageError, type OptionTable, type Stage, type StageContext } from "@mbs/contracts";
+import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
+import { openModel, type Model, type Tokenizer } from "@mbs/models";
+import { scoreWindows } from "./score-windows.ts";
+import { cutWindows, type Window } from "./windows.ts";
+
+const defaultLength = 2048;
+
+const options = {
+  model: {
+    kind: "resource",
+    resource: "model",
+    many: true,
+    description: "Model folder; repeat it to compare models on the same windows.",
+  },
+  labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "A name for each model (the folder's own)." },
+  corpus: { kind: "resource", resource: "corpus", description: "Held-out texts: YAML manifest, or folder of LANG.* files." },
+  field: { kind: "text", optional: true, description: 'Field or column that holds the text (the manifest\'s own, else "text").' },
+  length: {
+    kind: "integer",
+    optional: true,
+    minimum: 2,
+    maximum: 1 << 19,
+    description: `Tokens a window (the models' context, else ${defaultLength}).`,
+  },
+  bos: {
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    default: "auto",
+    description:
+      "Put the beginning-of-sequence token before every window; auto: where the tokenizer's own post-processing adds one.",
+  },
+  windows: {
+    kind: "integer",
+    optional: true,
+    minimum: 1,
+    description: "Most windows of a language, from its sources in turn (all).",
+  },
+  bySource: { kind: "flag", description: "Keep the sources of a language apart, and score each." },
+  shares: {
+    kind: "resource",
+    resource: "distribution",
+    optional: true,
+    description: "Training mixture for the weighted average (the first model's distribution.json, if it has one).",
+  },
+} as const satisfies OptionTable;
+
+type EvaluateOptions = ReturnType<typeof parseEvaluateOptions>;
+
+function parseEvaluateOptions(raw: unknown) {
+  const values = parseOptions(options, raw, "evaluate");
+  const labels = values.labels ?? values.model.map((folder) => basename(resolve(folder)));
+  if (labels.length !== values.model.length) {
+    throw new UsageError(`--labels names ${labels.length} models, --model ${values.model.length}; give one label a model`);
+  }
+  if (new Set(labels).size < labels.length) {
+    throw new UsageError(`two models have one name (${labels.join(", ")}); tell them apart with --labels`);
+  }
+  return { ...values, labels };
+}
+
+async function readShares(values: EvaluateOptions): Promise<Readonly<Record<string, number>> | undefined> {
+  const own = values.model[0];
+  const hasOwn = await stat(join(own, "distribution.json")).then(
+    () => true,
+    () => false,
+  );
+  if (values.shares === undefined && !hasOwn) return undefined;
+  return Object.fromEntries((await readDistribution(values.shares ?? own)).shares);
+}
+
+async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
+  if (choice === "off") return undefined;
+  if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
+  const config = JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as { bos_token_id?: unknown };
+  if (Number.isInteger(config.bos_token_id)) return config.bos_token_id as number;
+  throw new BadDataError(`${model.folder}: config.json names no bos_token_id, so --bos on cannot be followed`, {
+    model: model.folder,
+  });
+}
+
+async function allWindows(
+  model: Model,
+  corpus: Corpus,
+  length: number,
+  values: EvaluateOptions,
+  context: StageContext,
+): Promise<readonly Window[]> {
+  const tokenizer = await model.tokenizer();
+  const bos = await beginningToken(model, tokenizer, values.bos);
+  const windows: Window[] = [];
+  for (const language of corpus.languages) {
+    const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
+    windows.push(...(await cutWindows(corpus, language, tokenizer, cut)));
+  }
+  if (windows.length > 0) return windows;
+  throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
+}
+
+/** Models that share a tokenizer are scored on the same windows; they are cut once. */
+async function* scoreModels(
+  models: readonly Model[],
+  corpus: Corpus,
+  length: number,
+  values: EvaluateOptions,
+  context: StageContext,
+): AsyncGenerator<Score, void, undefined> {
+  try {
+    let cutFor: string | undefined;
+    let windows: readonly Window[] = [];
+    for (const [index, model] of models.entries()) {
+      if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
+      cutFor = model.tokenizerAddress;
+      yield* scoreWindows(model, values.labels[index], windows, context);
+    }
+  } finally {
+    for (const model of models) await model.close();
+  }
+}
+
+async function openModels(folders: readonly string[]): Promise<readonly Model[]> {
+  const models: Model[] = [];
+  try {
+    for (const folder of folders) models.push(await openModel(folder));
+    return models;
+  } catch (error) {
+    for (const model of models) await model.close();
+    throw error;
+  }
+}
+
+/**
+ * Stage `evaluate`: the loss of any number of models on held-out text, a window a row.
+ *
+ * Perplexity is exp(Σ nll / predicted tokens) over windows that do not overlap; the first token of a window is not
+ * predicted. `scoresReport` sums the rows up.
+ */
+export const evaluate: Stage = {
+  name: "evaluate",
+  summary: "Measure the perplexity and bits per byte of models in each language.",
+  examples: [
+    "mbs evaluate --model out/ --corpus V > scores.arrow",
+    "mbs evaluate --model M --model out/ --labels dense,gptq3 --corpus V --json",
+  ],
+  inputs: {},
+  outputs: { scores: { kind: "scores", description: "loss, tokens and bytes of each window" } },
+  options,
+  async run(_inputs, raw, context) {
+    const values = parseEvaluateOptions(raw);
+    const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn });
+    const shares = await readShares(values);
+    const address = await corpus.address;
+    const models = await openModels(values.model);
+    const contexts = models.flatMap(({ contextLength }) => contextLength ?? []);
+    const length = values.length ?? (contexts.length > 0 ? Math.min(...contexts) : defaultLength);
+    const scores = scoreModels(models, corpus, length, values, context);
+    return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares }) };
+  },
+};
