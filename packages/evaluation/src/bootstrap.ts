@@ -1,30 +1,33 @@
+import { createHash } from "node:crypto";
+import type { Score } from "@mbs/artifacts";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { sumLosses, type LossSums } from "./language-losses.ts";
 
 /** Lower and upper end of a 95% percentile interval. */
 export type Interval = readonly [number, number];
 
-/** How often windows are drawn anew. */
+/** How often the windows of a language are drawn anew. */
 export const resamples = 1000;
 
 /**
- * For each language, `resamples` draws of as many windows as it has, with replacement: positions in its windows. The same
- * draws serve every model and every average, so that differences are paired.
+ * Sums over as many windows as there are, drawn with replacement, `resamples` times.
  *
- * @param counts language → number of windows
+ * The draws depend on seed, language and the number of windows alone: models that were scored on the same windows are
+ * summed over the same draws, so that their differences are paired.
  */
-export function resampleWindows(counts: ReadonlyMap<string, number>, seed: number): ReadonlyMap<string, readonly Int32Array[]> {
-  const generator = xoroshiro128plus(seed);
-  const draws = new Map<string, readonly Int32Array[]>();
-  // In order of name: the order of the scores must not change the draws.
-  for (const language of [...counts.keys()].sort()) {
-    const count = counts.get(language) ?? 0;
-    draws.set(
-      language,
-      Array.from({ length: resamples }, () => Int32Array.from({ length: count }, () => uniformInt(generator, 0, count - 1))),
-    );
-  }
-  return draws;
+export function resampleSums(windows: readonly Score[], language: string, seed: number): readonly LossSums[] {
+  const generator = xoroshiro128plus(
+    createHash("sha256")
+      .update(JSON.stringify([seed, language]))
+      .digest()
+      .readInt32LE(0),
+  );
+  const picks = new Int32Array(windows.length);
+  return Array.from({ length: resamples }, () => {
+    for (let index = 0; index < picks.length; index++) picks[index] = uniformInt(generator, 0, windows.length - 1);
+    return sumLosses(windows, picks);
+  });
 }
 
 /** The 2.5th and 97.5th percentile, between neighbours in proportion. */

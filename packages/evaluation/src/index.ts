@@ -1,1 +1,10 @@
+export { averageLanguages } from "./averages.ts";
+export type { Average, ModelAverages, WorstLanguage, WorstRise } from "./averages.ts";
+export type { Interval } from "./bootstrap.ts";
 export { evaluate } from "./evaluate-stage.ts";
+export { comparePairs } from "./pairs.ts";
+export type { PairedDifference, PairedDifferences } from "./pairs.ts";
+export { summarise, summariseSources } from "./results.ts";
+export type { LanguageResult, SourceResult } from "./results.ts";
+export { scoresReport } from "./scores-report.ts";
+export type { ScoresReport } from "./scores-report.ts";

@@ -1,0 +1,155 @@
+import type { Score } from "@mbs/artifacts";
+import { percentileInterval, resampleSums, type Interval } from "./bootstrap.ts";
+import { bitsPerByte, groupScores, logPerplexity, sumLosses, type LossSums, type ModelScores } from "./language-losses.ts";
+import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
+
+/** A mean over languages. */
+export interface Average {
+  /** Geometric mean of the languages' perplexities. */
+  readonly perplexity: number;
+  readonly interval: Interval;
+  /** Mean of the languages' bits per byte, by the same weights. */
+  readonly bitsPerByte: number;
+  /** Relative rise of the mean above the reference's; absent for the reference, and where windows differ. */
+  readonly rise?: number;
+  readonly riseInterval?: Interval;
+  readonly excludesZero?: boolean;
+}
+
+export interface WorstLanguage {
+  readonly language: string;
+  readonly perplexity: number;
+}
+
+export interface WorstRise {
+  readonly language: string;
+  readonly rise: number;
+  /** 95% bootstrap interval of the largest rise, whichever language has it. */
+  readonly interval: Interval;
+  readonly excludesZero: boolean;
+}
+
+/** Three views of one model. They answer different questions and belong together. */
+export interface ModelAverages {
+  readonly model: string;
+  /** Every language counts the same: what an equal mix is meant for. */
+  readonly unweighted: Average;
+  /** Languages count as in the training mixture: what a proportional mix is meant for. Absent where no shares are known. */
+  readonly weighted?: Average;
+  /** The language with the highest perplexity. */
+  readonly worst: WorstLanguage;
+  /** The language whose perplexity rose most above the reference; absent for the reference, and where windows differ. */
+  readonly worstRise?: WorstRise;
+}
+
+type Weights = ReadonlyMap<string, number>;
+type Draws = ReadonlyMap<string, readonly LossSums[]>;
+
+function normalised(languages: readonly string[], weightOf: (language: string) => number): Weights {
+  const sum = languages.reduce((all, language) => all + weightOf(language), 0);
+  return new Map(languages.map((language) => [language, weightOf(language) / sum]));
+}
+
+function weightedMean(weights: Weights, valueOf: (language: string) => number): number {
+  return [...weights].reduce((sum, [language, weight]) => sum + weight * valueOf(language), 0);
+}
+
+/** A model's sums and their bootstrap draws, by language. */
+function measure({ languages }: ModelScores, seed: number): { sums: ReadonlyMap<string, LossSums>; draws: Draws } {
+  return {
+    sums: new Map([...languages].map(([language, windows]) => [language, sumLosses(windows)])),
+    draws: new Map([...languages].map(([language, windows]) => [language, resampleSums(windows, language, seed)])),
+  };
+}
+
+type Measured = ReturnType<typeof measure>;
+
+const none: LossSums = { nll: NaN, tokens: NaN, bytes: NaN };
+const logOf = (measured: Measured, language: string): number => logPerplexity(measured.sums.get(language) ?? none);
+const logOfDraw = (measured: Measured, language: string, draw: number): number =>
+  logPerplexity(measured.draws.get(language)?.[draw] ?? none);
+
+function drawsOf(measured: Measured, valueOf: (draw: number) => number): number[] {
+  const [first] = measured.draws.values();
+  return first.map((_, draw) => valueOf(draw));
+}
+
+function averageOf(weights: Weights, own: Measured, reference: Measured | undefined): Average {
+  const mean = (draw: number): number => weightedMean(weights, (language) => logOfDraw(own, language, draw));
+  const average = {
+    perplexity: Math.exp(weightedMean(weights, (language) => logOf(own, language))),
+    interval: percentileInterval(drawsOf(own, (draw) => Math.exp(mean(draw)))),
+    bitsPerByte: weightedMean(weights, (language) => bitsPerByte(own.sums.get(language) ?? none)),
+  };
+  if (!reference) return average;
+  const rise = Math.expm1(weightedMean(weights, (language) => logOf(own, language) - logOf(reference, language)));
+  const riseInterval = percentileInterval(
+    drawsOf(own, (draw) =>
+      Math.expm1(weightedMean(weights, (language) => logOfDraw(own, language, draw) - logOfDraw(reference, language, draw))),
+    ),
+  );
+  return { ...average, rise, riseInterval, excludesZero: excludesZero(riseInterval) };
+}
+
+function largest(languages: readonly string[], valueOf: (language: string) => number): { language: string; value: number } {
+  return languages
+    .map((language) => ({ language, value: valueOf(language) }))
+    .reduce((best, next) => (next.value > best.value ? next : best));
+}
+
+function worstRiseOf(languages: readonly string[], own: Measured, reference: Measured): WorstRise {
+  const { language, value } = largest(languages, (name) => Math.expm1(logOf(own, name) - logOf(reference, name)));
+  const interval = percentileInterval(
+    drawsOf(own, (draw) =>
+      Math.expm1(largest(languages, (name) => logOfDraw(own, name, draw) - logOfDraw(reference, name, draw)).value),
+    ),
+  );
+  return { language, rise: value, interval, excludesZero: excludesZero(interval) };
+}
+
+/**
+ * The averages of each model over its languages.
+ *
+ * Intervals are bootstrapped over the windows of all languages at once.
+ *
+ * @param shares training mixture, on any scale; languages without a share do not count in the weighted average
+ * @param reference default: the first model
+ */
+export function averageLanguages(
+  scores: Iterable<Score>,
+  shares?: Readonly<Record<string, number>>,
+  reference?: string,
+  seed = 0,
+): readonly ModelAverages[] {
+  const models = groupScores(scores);
+  if (models.length === 0) return [];
+  const against = referenceOf(models, reference);
+  const measuredReference = measure(against, seed);
+  return models.map((model) => {
+    const own = model === against ? measuredReference : measure(model, seed);
+    const languages = [...model.languages.keys()];
+    const paired = model !== against && comparableLanguages(model, against).length === languages.length;
+    const other = paired ? measuredReference : undefined;
+    const shared = shares ? languages.filter((language) => Object.hasOwn(shares, language)) : [];
+    const worst = largest(languages, (language) => Math.exp(logOf(own, language)));
+    return {
+      model: model.model,
+      unweighted: averageOf(
+        normalised(languages, () => 1),
+        own,
+        other,
+      ),
+      ...(shares && shared.length > 0
+        ? {
+            weighted: averageOf(
+              normalised(shared, (language) => shares[language]),
+              own,
+              other,
+            ),
+          }
+        : {}),
+      worst: { language: worst.language, perplexity: worst.value },
+      ...(other ? { worstRise: worstRiseOf(languages, own, other) } : {}),
+    };
+  });
+}

@@ -1,0 +1,85 @@
+import type { Score } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
+import { percentileInterval, resampleSums, type Interval } from "./bootstrap.ts";
+import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores } from "./language-losses.ts";
+
+/** A model against the reference in one language, on the same windows. */
+export interface PairedDifference {
+  readonly model: string;
+  readonly reference: string;
+  readonly language: string;
+  /** Relative rise of perplexity: 0.05 is 5% above the reference. */
+  readonly rise: number;
+  /** 95% bootstrap interval of the rise, over the same windows for both. */
+  readonly interval: Interval;
+  readonly excludesZero: boolean;
+}
+
+export interface PairedDifferences {
+  readonly pairs: readonly PairedDifference[];
+  /** What could not be compared, and why. */
+  readonly notes: readonly string[];
+}
+
+/** Whether an interval leaves zero out. */
+export const excludesZero = ([low, high]: Interval): boolean => low > 0 || high < 0;
+
+/** The model that the others are compared with: the named one, else the first. */
+export function referenceOf(models: readonly ModelScores[], reference: string | undefined): ModelScores {
+  const found = reference === undefined ? models[0] : models.find(({ model }) => model === reference);
+  if (found) return found;
+  throw new UsageError(
+    `no scores of the reference ${String(reference)}; there are ${models.map(({ model }) => model).join(", ")}`,
+  );
+}
+
+/** The languages in which both were scored on the same windows. */
+export function comparableLanguages(model: ModelScores, reference: ModelScores): readonly string[] {
+  return [...model.languages.keys()].filter((language) =>
+    sameWindows(model.languages.get(language) ?? [], reference.languages.get(language) ?? []),
+  );
+}
+
+function pairOf(model: ModelScores, reference: ModelScores, language: string, seed: number): PairedDifference {
+  const [own, other] = [model, reference].map(({ languages }) => languages.get(language) ?? []);
+  const draws = resampleSums(own, language, seed);
+  const rises = resampleSums(other, language, seed).map((draw, index) =>
+    Math.expm1(logPerplexity(draws[index]) - logPerplexity(draw)),
+  );
+  const interval = percentileInterval(rises);
+  return {
+    model: model.model,
+    reference: reference.model,
+    language,
+    rise: Math.expm1(logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))),
+    interval,
+    excludesZero: excludesZero(interval),
+  };
+}
+
+/**
+ * Every other model against the reference, language by language. Models that were not scored on the same windows (because
+ * their tokenizers differ) are left out with a note; their bits per byte can still be compared.
+ *
+ * @param reference default: the first model
+ * @throws {UsageError} where the reference has no scores
+ */
+export function comparePairs(scores: Iterable<Score>, reference?: string, seed = 0): PairedDifferences {
+  const models = groupScores(scores);
+  if (models.length === 0) return { pairs: [], notes: [] };
+  const against = referenceOf(models, reference);
+  const pairs: PairedDifference[] = [];
+  const notes: string[] = [];
+  for (const model of models) {
+    if (model === against) continue;
+    const languages = comparableLanguages(model, against);
+    const left = [...model.languages.keys()].filter((language) => !languages.includes(language));
+    if (left.length > 0) {
+      notes.push(
+        `${model.model} and ${against.model} were not scored on the same windows in ${left.join(", ")}: compare their bits per byte`,
+      );
+    }
+    for (const language of languages) pairs.push(pairOf(model, against, language, seed));
+  }
+  return { pairs, notes };
+}
