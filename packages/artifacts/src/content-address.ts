@@ -1,5 +1,61 @@
-import { InternalError, type ArtifactStream } from "@mbs/contracts";
+import { createHash, type Hash } from "node:crypto";
+import type { ArtifactStream, Schema } from "@mbs/contracts";
+import { columnBytes, type ColumnBytes } from "./column-bytes.ts";
+import { canonicalJson } from "./json.ts";
 import type { Receipt } from "./receipt.ts";
-export function contentAddress(_stream: ArtifactStream): Promise<Receipt> {
-  throw new InternalError("soon");
+
+/** A content address in the making: batches are added in order, however the rows are split. */
+export interface AddressBuilder {
+  add(rows: number, columns: readonly ColumnBytes[]): void;
+  /** To be called once, after the last batch. */
+  finish(): Receipt;
+}
+
+function lengthsBytes({ lengths }: ColumnBytes): Uint8Array | undefined {
+  return lengths && new Uint8Array(lengths.buffer, lengths.byteOffset, lengths.byteLength);
+}
+
+/**
+ * SHA-256 over the canonical JSON of the schema and, column by column, the SHA-256 of the row lengths and of the values.
+ * docs/formats.md gives it byte by byte.
+ */
+export function startAddress(schema: Schema): AddressBuilder {
+  const columns: readonly { lengths: Hash; values: Hash }[] = schema.fields.map(() => ({
+    lengths: createHash("sha256"),
+    values: createHash("sha256"),
+  }));
+  let rows = 0;
+  let batches = 0;
+  return {
+    add(count, bytes) {
+      if (count === 0) return;
+      rows += count;
+      batches += 1;
+      for (const [index, { lengths, values }] of columns.entries()) {
+        const column = bytes[index];
+        const ofLengths = lengthsBytes(column);
+        if (ofLengths) lengths.update(ofLengths);
+        for (const part of column.parts) values.update(part);
+      }
+    },
+    finish() {
+      const { kind, version, fields, metadata } = schema;
+      const head = canonicalJson({ kind, version, fields: fields.map(({ name, type }) => [name, type]), metadata, rows });
+      const whole = createHash("sha256").update(head);
+      for (const { lengths, values } of columns) whole.update(lengths.digest()).update(values.digest());
+      return { address: whole.digest("hex"), rows, batches };
+    },
+  };
+}
+
+/** Reads an artifact to its end for its content address. */
+export async function contentAddress(stream: ArtifactStream): Promise<Receipt> {
+  const builder = startAddress(stream.schema);
+  for await (const batch of stream.batches) {
+    builder.add(
+      batch.rows,
+      stream.schema.fields.map((field) => columnBytes(field, batch)),
+    );
+  }
+  return builder.finish();
 }

@@ -17,7 +17,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 export function misfit(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {
   if (!isObject(value)) return "the whole";
   return Object.keys(shape).find((name) => {
-    const wanted = shape[name] as FieldShape;
+    const wanted = shape[name];
     const found = Object.hasOwn(value, name) ? value[name] : undefined;
     if (wanted.endsWith("?") && found === undefined) return false;
     return !fits[wanted.replace("?", "") as keyof typeof fits](found);

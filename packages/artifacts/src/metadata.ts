@@ -69,31 +69,25 @@ export interface ArtifactMetadata {
   files: FilesMetadata;
 }
 
-function formatValue(type: MetadataType, value: unknown): string | undefined {
-  switch (type) {
-    case "text":
-      return typeof value === "string" ? value : undefined;
-    case "integer":
-      return Number.isSafeInteger(value) ? String(value) : undefined;
-    case "number":
-      return Number.isFinite(value) ? String(value) : undefined;
-    case "numbers?":
-      return value === undefined ? "" : formatValue("numbers", value);
-    case "numbers":
-      return isObject(value) && Object.values(value).every(Number.isFinite) ? canonicalJson(value) : undefined;
-    case "texts":
-      return Array.isArray(value) && value.every((item) => typeof item === "string") ? canonicalJson(value) : undefined;
-    case "object":
-      return isObject(value) ? canonicalJson(value) : undefined;
-  }
+const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
+  text: (value) => typeof value === "string",
+  integer: Number.isSafeInteger,
+  number: Number.isFinite,
+  numbers: (value) => isObject(value) && Object.values(value).every(Number.isFinite),
+  "numbers?": (value) => value === undefined || fits.numbers(value),
+  texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
+  object: isObject,
+};
+
+function formatValue(type: MetadataType, value: unknown): string {
+  if (type === "text" || type === "integer" || type === "number") return String(value);
+  return value === undefined ? "" : canonicalJson(value);
 }
 
-/** The value of a text, and whether it has the type: formatting it again must be possible. */
-function parseValue(type: MetadataType, text: string): { value: unknown; fits: boolean } {
-  if (type === "text") return { value: text, fits: true };
-  if (type === "numbers?" && text === "") return { value: undefined, fits: true };
-  const value = type === "integer" || type === "number" ? (text.trim() === "" ? undefined : Number(text)) : parseJson(text);
-  return { value, fits: value !== undefined && formatValue(type, value) !== undefined };
+function parseValue(type: MetadataType, text: string): unknown {
+  if (type === "text") return text;
+  if (type === "numbers?" && text === "") return undefined;
+  return parseJson(text);
 }
 
 /** Typed metadata → the texts of the schema. */
@@ -101,14 +95,13 @@ export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: Artifa
   const values = new Map<string, unknown>(Object.entries(metadata));
   return Object.fromEntries(
     Object.entries(metadataTypes[kind]).map(([name, type]) => {
-      const text = formatValue(type as MetadataType, values.get(name));
-      if (text === undefined) {
-        throw new InternalError(`${kind} metadata ${name} must be ${type as string}, not ${JSON.stringify(values.get(name))}`, {
+      if (!fits[type](values.get(name))) {
+        throw new InternalError(`${kind} metadata ${name} must be ${type}, not ${JSON.stringify(values.get(name))}`, {
           kind,
           name,
         });
       }
-      return [name, text];
+      return [name, formatValue(type, values.get(name))];
     }),
   );
 }
@@ -124,15 +117,12 @@ export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): 
     if (text === undefined) {
       throw new BadDataError(`${kind} artifact without metadata "${name}"; write it again with this program`, { kind, name });
     }
-    const { value, fits } = parseValue(type as MetadataType, text);
-    if (!fits) {
-      throw new BadDataError(
-        `${kind} artifact: metadata "${name}" is no ${type as string}: ${JSON.stringify(text.slice(0, 80))}`,
-        {
-          kind,
-          name,
-        },
-      );
+    const value = parseValue(type, text);
+    if (!fits[type](value)) {
+      throw new BadDataError(`${kind} artifact: metadata "${name}" is no ${type}: ${JSON.stringify(text.slice(0, 80))}`, {
+        kind,
+        name,
+      });
     }
     return [name, value];
   });

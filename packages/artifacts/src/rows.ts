@@ -75,7 +75,7 @@ async function* groupInBatches(fields: readonly Field[], rows: Items<AnyRow>): A
   let group: AnyRow[] = [];
   let bytes = 0;
   for await (const row of rows) {
-    const size = fields.reduce((sum, { name }) => sum + sizeOf(row[name] as RowValues[ColumnType]), 0);
+    const size = fields.reduce((sum, { name }) => sum + sizeOf(row[name]), 0);
     if (size > batchLimit + groupBytes)
       throw new InternalError(`one row of ${size} bytes is over the limit of a batch`, { size });
     if (group.length > 0 && bytes + size > groupBytes) {

@@ -1,13 +1,76 @@
-import { InternalError, type ArtifactStream } from "@mbs/contracts";
+import { createReadStream } from "node:fs";
+import { MbsError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
+import { encodeStream } from "../ipc/encode-stream.ts";
 import type { Receipt } from "../receipt.ts";
-export interface WriteOptions {
-  /** Replace what is at the path. */
-  readonly force?: boolean;
-  readonly signal?: AbortSignal;
+import { requireFree, writeAtomically, type OpenNew, type WriteOptions } from "./atomic-file.ts";
+import { systemError } from "./system-error.ts";
+
+/** Bytes a read: pipes and disks are slower with Node's 64 KiB. */
+const chunkSize = 1024 * 1024;
+
+/**
+ * Writes an artifact to a file: whole or not at all. It goes to a temporary file in the same folder, is synced and
+ * renamed.
+ *
+ * @param openNew for tests
+ * @throws {DeniedError} where the path is taken and `force` is not set, or may not be written
+ * @throws {InputOutputError} where the disk is full or fails
+ * @throws {InterruptedError} where the signal aborts
+ */
+export async function writeArtifact(
+  stream: ArtifactStream,
+  path: string,
+  options: WriteOptions = {},
+  openNew?: OpenNew,
+): Promise<Receipt> {
+  await requireFree(path, options.force);
+  const { bytes, receipt } = encodeStream(stream);
+  await writeAtomically(path, bytes, options, openNew);
+  return receipt;
 }
-export function writeArtifact(_stream: ArtifactStream, _path: string, _options?: WriteOptions): Promise<Receipt> {
-  throw new InternalError("soon");
+
+async function* readFileBytes(path: string): AsyncGenerator<Uint8Array> {
+  const file = createReadStream(path, { highWaterMark: chunkSize });
+  try {
+    for await (const chunk of file) yield chunk as Buffer;
+  } catch (cause) {
+    throw systemError(cause, "read", path);
+  }
 }
-export function openArtifact(_path: string): Promise<ArtifactStream> {
-  throw new InternalError("soon");
+
+/** The same error with the file in front. */
+function named(cause: unknown, path: string): unknown {
+  if (
+    cause instanceof MbsError &&
+    (cause.tag === "bad-data" || cause.tag === "failed-precondition") &&
+    cause.facts["path"] === undefined
+  ) {
+    const Same = cause.constructor as new (...parameters: ConstructorParameters<typeof MbsError>) => MbsError;
+    return new Same(`${path}: ${cause.message}`, { ...cause.facts, path }, { cause });
+  }
+  return cause;
+}
+
+async function* namedBatches({ batches }: ArtifactStream, path: string): AsyncGenerator<Batch> {
+  try {
+    yield* batches;
+  } catch (cause) {
+    throw named(cause, path);
+  }
+}
+
+/**
+ * Opens an artifact in a file of any size; it is read as its batches are asked for.
+ *
+ * @throws {InputOutputError} where the file is not there or cannot be read
+ * @throws {BadDataError} here or while batches are read, naming the file
+ */
+export async function openArtifact(path: string): Promise<DecodedStream> {
+  try {
+    const stream = await decodeStream(readFileBytes(path));
+    return { ...stream, batches: namedBatches(stream, path) };
+  } catch (cause) {
+    throw named(cause, path);
+  }
 }

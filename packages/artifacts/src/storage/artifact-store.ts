@@ -1,26 +1,127 @@
-import { InternalError, type ArtifactStream } from "@mbs/contracts";
+import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import { once } from "../ipc/byte-reader.ts";
+import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
+import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
+import { encodeStream } from "../ipc/encode-stream.ts";
+import { prefixSize } from "../ipc/frame.ts";
+import { metadataLimit } from "../ipc/limits.ts";
 import type { Receipt } from "../receipt.ts";
+import { openArtifact } from "./artifact-file.ts";
+import { commitTemporary, writeTemporary } from "./atomic-file.ts";
+import { isMissing, systemError } from "./system-error.ts";
+
 export interface StoredArtifact {
   readonly address: string;
   readonly kind: string;
   readonly rows: number;
+  /** Size of its file. */
   readonly bytes: number;
 }
+
+const extension = ".arrow";
+
+function requireAddress(address: string): void {
+  if (!/^[0-9a-f]{64}$/.test(address)) {
+    throw new UsageError(`${JSON.stringify(address.slice(0, 80))} is no address: 64 digits 0-9a-f are`, {
+      address: address.slice(0, 80),
+    });
+  }
+}
+
+async function* ofAddress({ batches, receipt }: DecodedStream, path: string, address: string): AsyncGenerator<Batch> {
+  yield* batches;
+  const found = (await receipt).address;
+  if (found !== address) {
+    throw new BadDataError(`${path}: its content has the address ${found}; remove the file and make it again`, { path, found });
+  }
+}
+
+/** Artifacts in a folder, each a file named by its content address. */
 export class ArtifactStore {
   readonly root: string;
+
   constructor(root: string) {
     this.root = root;
   }
-  put(_stream: ArtifactStream, _options?: { readonly signal?: AbortSignal }): Promise<Receipt> {
-    throw new InternalError("soon");
+
+  #path(address: string): string {
+    requireAddress(address);
+    return join(this.root, address + extension);
   }
-  open(_address: string): Promise<ArtifactStream> {
-    throw new InternalError("soon");
+
+  /**
+   * Stores an artifact. The same content again changes nothing.
+   *
+   * @throws as writeArtifact
+   */
+  async put(stream: ArtifactStream, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
+    try {
+      await mkdir(this.root, { recursive: true });
+    } catch (cause) {
+      throw systemError(cause, "make", this.root);
+    }
+    const { bytes, receipt } = encodeStream(stream);
+    const temporary = await writeTemporary(join(this.root, "artifact"), bytes, signal);
+    const done = await receipt;
+    if (await this.has(done.address)) await rm(temporary);
+    else await commitTemporary(temporary, this.#path(done.address), true);
+    return done;
   }
-  has(_address: string): Promise<boolean> {
-    throw new InternalError("soon");
+
+  /**
+   * @throws {UsageError} on what is no address, or one that is not in the store
+   * @throws {BadDataError} while its batches are read, where the file is damaged or holds something else
+   */
+  async open(address: string): Promise<DecodedStream> {
+    const path = this.#path(address);
+    if (!(await this.has(address))) {
+      throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
+    }
+    const stream = await openArtifact(path);
+    return { ...stream, batches: ofAddress(stream, path, address) };
   }
-  list(): Promise<readonly StoredArtifact[]> {
-    throw new InternalError("soon");
+
+  async has(address: string): Promise<boolean> {
+    const path = this.#path(address);
+    try {
+      return (await stat(path)).isFile();
+    } catch (cause) {
+      if (isMissing(cause)) return false;
+      throw systemError(cause, "look at", path);
+    }
+  }
+
+  /** All artifacts by address. Of each file only the schema and the end are read. */
+  async list(): Promise<readonly StoredArtifact[]> {
+    const names = await readdir(this.root).catch((cause: unknown) => {
+      if (isMissing(cause)) return [];
+      throw systemError(cause, "list", this.root);
+    });
+    const addresses = names.filter((name) => /^[0-9a-f]{64}\.arrow$/.test(name)).map((name) => name.slice(0, 64));
+    const listed: StoredArtifact[] = [];
+    for (const address of addresses.toSorted()) listed.push(await this.#describe(address));
+    return listed;
+  }
+
+  async #describe(address: string): Promise<StoredArtifact> {
+    const path = this.#path(address);
+    const file = await open(path, "r");
+    try {
+      const { size: bytes } = await file.stat();
+      const read = async (position: number, length: number): Promise<Buffer> => {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+        return buffer.subarray(0, bytesRead);
+      };
+      const { schema } = await decodeStream(once(await read(0, Math.min(bytes, prefixSize + metadataLimit))));
+      const tail = await read(Math.max(0, bytes - endSearchSize), Math.min(bytes, endSearchSize));
+      const { rows } = await decodeEnd(tail, schema, path);
+      return { address, kind: schema.kind, rows, bytes };
+    } catch (cause) {
+      throw systemError(cause, "read", path);
+    } finally {
+      await file.close();
+    }
   }
 }

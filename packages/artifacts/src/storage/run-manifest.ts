@@ -1,17 +1,64 @@
-import { InternalError } from "@mbs/contracts";
-/** What work has made, for resuming: key (hash of stage, options and input addresses) → output addresses by name. */
-export class RunManifest {
-  static open(_path: string): Promise<RunManifest> {
-    throw new InternalError("soon");
-  }
-  get(_key: string): Readonly<Record<string, string>> | undefined {
-    throw new InternalError("soon");
-  }
-  set(_key: string, _outputs: Readonly<Record<string, string>>): Promise<void> {
-    throw new InternalError("soon");
-  }
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { BadDataError } from "@mbs/contracts";
+import { canonicalJson, isObject, parseJson } from "../json.ts";
+import { writeAtomically } from "./atomic-file.ts";
+import { isMissing, systemError } from "./system-error.ts";
+
+/** Addresses of the outputs of one node, by name. */
+export type NodeOutputs = Readonly<Record<string, string>>;
+
+/** The key of a node: what it does to what. Equal work has equal keys, whenever and wherever it is done. */
+export function manifestKey(stage: string, options: unknown, inputs: Readonly<Record<string, readonly string[]>>): string {
+  return createHash("sha256").update(canonicalJson({ stage, options, inputs })).digest("hex");
 }
-/** The key of one node: stage name, options and input addresses in canonical form, hashed. */
-export function manifestKey(_stage: string, _options: unknown, _inputs: Readonly<Record<string, readonly string[]>>): string {
-  throw new InternalError("soon");
+
+const isOutputs = (value: unknown): value is NodeOutputs =>
+  isObject(value) && Object.values(value).every((address) => typeof address === "string");
+
+async function readNodes(path: string): Promise<Map<string, NodeOutputs>> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if (isMissing(cause)) return new Map();
+    throw systemError(cause, "read", path);
+  }
+  const nodes = parseJson(text);
+  if (!isObject(nodes) || !Object.values(nodes).every(isOutputs)) {
+    throw new BadDataError(`${path} is no run manifest; remove it to compute everything again`, { path });
+  }
+  return new Map(Object.entries(nodes) as [string, NodeOutputs][]);
+}
+
+/** What a run has finished, in a small JSON file: key of a node → addresses of its outputs. */
+export class RunManifest {
+  readonly #path: string;
+  readonly #nodes: Map<string, NodeOutputs>;
+  #written: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, nodes: Map<string, NodeOutputs>) {
+    this.#path = path;
+    this.#nodes = nodes;
+  }
+
+  /** Reads the manifest; a file that is not there is an empty one. */
+  static async open(path: string): Promise<RunManifest> {
+    return new RunManifest(path, await readNodes(path));
+  }
+
+  get(key: string): NodeOutputs | undefined {
+    return this.#nodes.get(key);
+  }
+
+  /** Records a node; it is on the disk when this resolves. One process at a time writes a manifest (`withLock`). */
+  set(key: string, outputs: NodeOutputs): Promise<void> {
+    this.#nodes.set(key, outputs);
+    const write = async (): Promise<void> => {
+      const text = JSON.stringify(Object.fromEntries(this.#nodes), undefined, 2);
+      await writeAtomically(this.#path, [Buffer.from(`${text}\n`)], { force: true });
+    };
+    this.#written = this.#written.then(write, write);
+    return this.#written;
+  }
 }

@@ -4,7 +4,8 @@ import { BadDataError, DeniedError, InterruptedError, type ArtifactStream, type 
 import { contentAddress } from "../content-address.ts";
 import { requireKind } from "../kind.ts";
 import type { Receipt } from "../receipt.ts";
-import type { WriteOptions } from "./artifact-file.ts";
+import type { WriteOptions } from "./atomic-file.ts";
+import { systemError } from "./system-error.ts";
 
 /** A path that stays inside its folder on every system: plain names joined by "/". */
 function checkPath(path: string): string {
@@ -69,7 +70,7 @@ const entries = (folder: string): Promise<string[] | undefined> =>
   readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     if (error.code === "ENOTDIR") throw new DeniedError(`${folder} is a file; choose another folder`, { folder });
-    throw error;
+    throw systemError(error, "read", folder);
   });
 
 /**
@@ -90,10 +91,10 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
   }
   const partial = `${target}.partial-${process.pid}`;
   const replaced = `${target}.replaced-${process.pid}`;
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
   const writer = new FolderWriter(partial);
   try {
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
     const batches = writing(stream.batches, writer, options.signal);
     const receipt = await contentAddress({ schema: stream.schema, batches });
     await writer.close();
@@ -105,6 +106,6 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
   } catch (error) {
     await writer.close().catch(() => {});
     await rm(partial, { recursive: true, force: true });
-    throw error;
+    throw systemError(error, "write", folder);
   }
 }

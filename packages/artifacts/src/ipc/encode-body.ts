@@ -1,0 +1,54 @@
+import type { ColumnType, Field } from "@mbs/contracts";
+import type { ColumnBytes } from "../column-bytes.ts";
+import type { BodyPlan } from "./encode-message.ts";
+
+/** A batch laid out: the plan, and the bytes of each buffer of it. */
+export interface PlannedBody extends BodyPlan {
+  readonly contents: readonly (readonly Uint8Array[])[];
+}
+
+/** Arrow wants buffers at multiples of 8 bytes. */
+const padded = (length: number): number => Math.ceil(length / 8) * 8;
+
+const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.byteLength, 0);
+
+function offsetsOf(lengths: Int32Array): Uint8Array {
+  const offsets = new Int32Array(lengths.length + 1);
+  for (const [row, length] of lengths.entries()) offsets[row + 1] = offsets[row] + length;
+  return new Uint8Array(offsets.buffer);
+}
+
+/** The buffers of a column in Arrow's order; the empty ones stand for validity bitmaps, since nothing is null. */
+function buffersOf(type: ColumnType, { lengths, parts }: ColumnBytes): (readonly Uint8Array[])[] {
+  if (!lengths) return [[], parts];
+  const offsets = [offsetsOf(lengths)];
+  return type.startsWith("list") ? [[], offsets, [], parts] : [[], offsets, parts];
+}
+
+/** Lays out the columns of a batch as an Arrow body. */
+export function planBody(fields: readonly Field[], rows: number, columns: readonly ColumnBytes[]): PlannedBody {
+  const contents = fields.flatMap(({ type }, index) => buffersOf(type, columns[index]));
+  const nodes = fields.flatMap(({ type }, index) => {
+    const { lengths } = columns[index];
+    return lengths && type.startsWith("list") ? [rows, lengths.reduce((sum, length) => sum + length, 0)] : [rows];
+  });
+  let bodyLength = 0;
+  const buffers = contents.map((parts) => {
+    const place = { offset: bodyLength, length: sizeOf(parts) };
+    bodyLength += padded(place.length);
+    return place;
+  });
+  return { rows, nodes, buffers, bodyLength, contents };
+}
+
+/** Writes a body to `target`, which has its length. */
+export function writeBody({ buffers, contents }: PlannedBody, target: Uint8Array): void {
+  for (const [index, { offset, length }] of buffers.entries()) {
+    let at = offset;
+    for (const part of contents[index]) {
+      target.set(part, at);
+      at += part.byteLength;
+    }
+    target.fill(0, at, offset + padded(length));
+  }
+}

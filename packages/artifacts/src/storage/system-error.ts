@@ -1,0 +1,37 @@
+import { DeniedError, InputOutputError, InterruptedError, MbsError } from "@mbs/contracts";
+
+const codeOf = (cause: unknown): string => (cause instanceof Error && "code" in cause ? String(cause.code) : "");
+
+const denied: Readonly<Record<string, string>> = {
+  EACCES: "permission denied; choose another place or change its rights",
+  EPERM: "operation not permitted; choose another place or change its rights",
+  EROFS: "the file system is read-only; choose another place",
+  EEXIST: "something is already there; --force replaces it",
+  EISDIR: "a folder is there; choose another name",
+  ENOTDIR: "a part of the path is a file; choose another place",
+};
+
+const failed: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free some space and run again",
+  EDQUOT: "the disk quota is used up; free some space and run again",
+  ENOENT: "no such file or folder; check the path",
+};
+
+/** An error of the operating system as one of ours; other errors as they are. `doing`: "write", "open" … */
+export function systemError(cause: unknown, doing: string, path: string): unknown {
+  if (cause instanceof MbsError || !(cause instanceof Error)) return cause;
+  const code = codeOf(cause);
+  if (cause.name === "AbortError")
+    return new InterruptedError(`stopped while trying to ${doing} ${path}; run again to go on`, { path }, { cause });
+  const reason = denied[code];
+  if (reason !== undefined) return new DeniedError(`cannot ${doing} ${path}: ${reason}`, { path, code }, { cause });
+  if (!/^E[A-Z0-9]+$/.test(code)) return cause;
+  return new InputOutputError(
+    `cannot ${doing} ${path}: ${failed[code] ?? `${code}, check the disk and run again`}`,
+    { path, code },
+    { cause },
+  );
+}
+
+/** Whether an error says that a file is not there. */
+export const isMissing = (cause: unknown): boolean => codeOf(cause) === "ENOENT";
