@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import type { ArtifactStream, Schema } from "@mbs/contracts";
+import type { ArtifactStream, Batch, Schema } from "@mbs/contracts";
 import { columnBytes, type ColumnBytes } from "./column-bytes.ts";
 import { canonicalJson } from "./json.ts";
 import type { Receipt } from "./receipt.ts";
@@ -58,4 +58,26 @@ export async function contentAddress(stream: ArtifactStream): Promise<Receipt> {
     );
   }
   return builder.finish();
+}
+
+/** A stream that is addressed while it is read. */
+export interface AddressedStream {
+  readonly stream: ArtifactStream;
+  /** To be called once, when the last batch has been read. */
+  receipt(): Receipt;
+}
+
+/** Passes an artifact on and makes its content address on the way, for who needs both and reads once. */
+export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedStream {
+  const builder = startAddress(schema);
+  const pass = async function* (): AsyncGenerator<Batch> {
+    for await (const batch of batches) {
+      builder.add(
+        batch.rows,
+        schema.fields.map((field) => columnBytes(field, batch)),
+      );
+      yield batch;
+    }
+  };
+  return { stream: { schema, batches: pass() }, receipt: () => builder.finish() };
 }

@@ -37,7 +37,8 @@ export type {
 } from "./records.ts";
 export { artifactKinds } from "./schemas.ts";
 export type { ArtifactKind } from "./schemas.ts";
-export { contentAddress } from "./content-address.ts";
+export { addressOnTheWay, contentAddress } from "./content-address.ts";
+export type { AddressedStream } from "./content-address.ts";
 export { decodeStream } from "./ipc/decode-stream.ts";
 export type { DecodedStream } from "./ipc/decode-stream.ts";
 export { encodeStream } from "./ipc/encode-stream.ts";
