@@ -1,1 +1,3 @@
-export {};
+export { capture } from "./capture-stage.ts";
+export { propagate } from "./propagate-stage.ts";
+export { mixLanguage } from "./step-capture.ts";

@@ -1,0 +1,59 @@
+import { UsageError } from "@mbs/contracts";
+import { inputSite } from "@mbs/models";
+import type { Step } from "@mbs/models";
+import type { SitePlan } from "./language-statistics.ts";
+
+const units: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["KiB", 2 ** 10],
+  ["MiB", 2 ** 20],
+  ["GiB", 2 ** 30],
+  ["TiB", 2 ** 40],
+]);
+
+/** Bytes of a text such as "4GiB". @throws {UsageError} */
+export function parseBytes(text: string): number {
+  const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
+  const factor = units.get(unit);
+  if (factor === undefined)
+    throw new UsageError(`--budget takes a size such as 4GiB, not ${JSON.stringify(text)}`, { option: "--budget" });
+  return Number(digits) * factor;
+}
+
+/** The sites to capture in a step: all of them and its input, or those asked for. @throws {UsageError} on an unknown one */
+export function chooseSites(step: Step, wanted: readonly string[] | undefined): readonly { site: string; width: number }[] {
+  const input = { site: inputSite, width: step.sites[0]?.width ?? 0 };
+  const all = [input, ...step.sites.map(({ name, width }) => ({ site: name, width }))];
+  const unknown = wanted?.find((name) => !all.some(({ site }) => site === name));
+  if (unknown !== undefined) {
+    const known = all.map(({ site }) => site).join(", ");
+    throw new UsageError(`--site ${unknown}: step ${step.name} has ${known}`, { option: "--site", site: unknown });
+  }
+  return wanted === undefined ? all : all.filter(({ site }) => wanted.includes(site));
+}
+
+export interface CapturePlan {
+  readonly sites: readonly SitePlan[];
+  /** Where the Grams of all languages would not fit: one Gram of the mix a site. */
+  readonly pooled: boolean;
+}
+
+/**
+ * What is gathered at each site: a Gram of every language, or, where these need more than the budget, the Gram of the mix
+ * and the diagonal of every language. A step's own input has a diagonal only.
+ */
+export function planStep(
+  sites: readonly { site: string; width: number }[],
+  statistics: "gram" | "diagonal",
+  languages: number,
+  budget: number,
+): CapturePlan {
+  const grams = sites.filter(({ site }) => statistics === "gram" && site !== inputSite);
+  const bytes = grams.reduce((sum, { width }) => sum + 2 * width * (width + 1), 0) * languages;
+  const pooled = bytes > budget;
+  const plans = sites.map(({ site, width }) => {
+    const gram = statistics === "gram" && site !== inputSite;
+    return { site, width, gram, diagonal: !gram || pooled };
+  });
+  return { sites: plans, pooled };
+}

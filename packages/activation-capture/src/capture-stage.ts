@@ -1,0 +1,143 @@
+import { encodeStatistics, requireKind } from "@mbs/artifacts";
+import type { Statistic } from "@mbs/artifacts";
+import { BadDataError, parseOptions, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { createGramKernel } from "@mbs/onnx";
+import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
+import { FloatSpool } from "./float-spool.ts";
+import { mixShares } from "./mix-shares.ts";
+import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
+import { captureStep } from "./step-capture.ts";
+import type { SpooledSegment } from "./step-capture.ts";
+import { readStepLayers } from "./step-layers.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "Model folder." },
+  site: {
+    kind: "list",
+    optional: true,
+    placeholder: "SITE,…",
+    description: "Capture these sites only; default all and the step's input.",
+  },
+  statistics: {
+    kind: "choice",
+    choices: ["gram", "diagonal"],
+    default: "gram",
+    description: "E[x xᵀ] of every site, or E[x²] alone, which is enough for Wanda and for similarity.",
+  },
+  budget: {
+    kind: "text",
+    default: "4GiB",
+    placeholder: "SIZE",
+    description: "Room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept.",
+  },
+  mix: {
+    kind: "list",
+    optional: true,
+    placeholder: "LANG=WEIGHT,…",
+    description: "Weights of the languages in the Gram of the mix; default by tokens. Used beyond the budget only.",
+  },
+  allowNonfinite: { kind: "flag", description: "Read NaN and Inf weights as 0 instead of stopping.", default: false },
+} as const satisfies OptionTable;
+
+interface Work {
+  readonly source: ArtifactStream;
+  readonly kind: "segments" | "states";
+  readonly model: Model;
+  readonly values: OptionValues<typeof options>;
+  readonly budget: number;
+  /** The steps to run: all from segments, the next one from states. */
+  readonly steps: readonly number[];
+  readonly weights: ReadonlyMap<string, Float32Array>;
+}
+
+async function* captureAll(work: Work, { signal, progress, warn, threads }: StageContext): AsyncGenerator<Statistic> {
+  const { source, kind, model, values, steps, weights } = work;
+  const forward = await model.forward({ threads });
+  const kernel = createGramKernel({ threads });
+  const states = new FloatSpool();
+  const grams = new FloatSpool();
+  try {
+    const spooled: SpooledSegment[] = [];
+    for await (const { language, rows, values: rowValues } of readStateRecords(source, kind, model, forward)) {
+      spooled.push({ language, rows, place: states.append(rowValues) });
+      progress({ activity: "read segments", done: spooled.length, unit: "segments" });
+    }
+    if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
+    const languages = [...new Set(spooled.map(({ language }) => language))].sort();
+    const segments = new Map(languages.map((name) => [name, spooled.filter(({ language }) => language === name)] as const));
+    const shares = mixShares(values.mix, segments);
+    const total = steps.length * spooled.length;
+    let done = 0;
+    for (const [position, index] of steps.entries()) {
+      const step = model.steps[index];
+      const plan = planStep(chooseSites(step, values.site), values.statistics, languages.length, work.budget);
+      if (plan.pooled && position === 0)
+        warn(`the Grams of ${languages.length} languages need more than --budget; keeping the Gram of the mix`);
+      const advance = position < steps.length - 1;
+      const capture = { name: step.name, index, plan, segments, states, advance, weights, shares };
+      const advanceProgress = (count: number): void => {
+        done += count;
+        progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
+      };
+      yield* captureStep(capture, { forward, kernel, grams, signal, advanceProgress });
+    }
+    for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
+  } finally {
+    states.close();
+    grams.close();
+    await kernel.release();
+    await forward.close();
+    await model.close();
+  }
+}
+
+/** Stage `capture`: what every site sees of each language, from segments (all steps) or from states (the next step). */
+export const capture: Stage = {
+  name: "capture",
+  summary: "Gather the statistics of each site and language, for all steps of segments or for the step after given states.",
+  examples: [
+    "mbs capture --model M < segments.arrow > statistics.arrow",
+    "mbs capture --model M < states-3.arrow > statistics-3.arrow",
+    "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
+  ],
+  inputs: {
+    source: { kinds: ["segments", "states"], description: "segments, or the states before the step to capture" },
+    layers: { kinds: ["layers"], optional: true, many: true, description: "layers of the same step that are compressed already" },
+  },
+  outputs: { statistics: { kind: "statistics", description: "means over tokens by step, site and language" } },
+  options,
+  async run(inputs, raw, context) {
+    const values = parseOptions(options, raw, "capture");
+    const budget = parseBytes(values.budget);
+    const source = inputs["source"]?.[0];
+    if (source === undefined) throw new UsageError("capture: give it segments or states");
+    const kind = requireKind(source, ["segments", "states"]);
+    const layers = inputs["layers"] ?? [];
+    if (kind === "segments" && layers.length > 0) {
+      throw new UsageError("capture: --layers go with states; propagate the segments first", { option: "--layers" });
+    }
+    const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
+    try {
+      if (kind === "segments") checkSegments(source, model);
+      const before = kind === "states" ? checkStates(source, model) : undefined;
+      const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
+      for (const index of steps) chooseSites(model.steps[index], values.site);
+      const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
+      const weights = given?.weights ?? new Map<string, Float32Array>();
+      return {
+        statistics: encodeStatistics(captureAll({ source, kind, model, values, budget, steps, weights }, context), {
+          model: model.address,
+          tokenizer: model.tokenizerAddress,
+          propagation: kind === "segments" ? "dense" : "sequential",
+          unit: "mean a token",
+        }),
+      };
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+  },
+};

@@ -1,0 +1,32 @@
+/** Tokens that run together where segments are short, so that matrix products are large. */
+const tokensAtATime = 2048;
+
+/**
+ * Joins neighbours of equal length into batches of at most 2048 tokens, or one segment if it is longer. The rule looks at
+ * lengths alone, so the same segments are batched alike on every machine.
+ */
+export function* batchSegments<T extends { readonly rows: number }>(segments: Iterable<T>): Generator<readonly T[]> {
+  let batch: T[] = [];
+  for (const segment of segments) {
+    const rows = batch[0]?.rows ?? segment.rows;
+    if (segment.rows !== rows || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
+      yield batch;
+      batch = [];
+    }
+    batch.push(segment);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The same for segments that arrive one by one. */
+export async function* batchArriving<T extends { readonly rows: number }>(
+  segments: AsyncIterable<T>,
+): AsyncGenerator<readonly T[]> {
+  let waiting: T[] = [];
+  for await (const segment of segments) {
+    const batches = [...batchSegments([...waiting, segment])];
+    waiting = [...(batches.pop() ?? [])];
+    yield* batches;
+  }
+  if (waiting.length > 0) yield waiting;
+}

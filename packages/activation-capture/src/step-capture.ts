@@ -1,0 +1,118 @@
+import type { Statistic } from "@mbs/artifacts";
+import type { Matrix } from "@mbs/contracts";
+import { InternalError, InterruptedError } from "@mbs/contracts";
+import { inputSite } from "@mbs/models";
+import type { Forward } from "@mbs/models";
+import type { GramKernel } from "@mbs/onnx";
+import type { CapturePlan } from "./capture-plan.ts";
+import type { FloatSpool, SpoolPlace } from "./float-spool.ts";
+import { LanguageStatistics } from "./language-statistics.ts";
+import type { SiteMeans } from "./language-statistics.ts";
+import { batchSegments } from "./segment-batches.ts";
+
+/** Language of a Gram that was summed over all languages. */
+export const mixLanguage = "*";
+
+/** A segment whose states lie in a spool. */
+export interface SpooledSegment {
+  readonly language: string;
+  readonly rows: number;
+  readonly place: SpoolPlace;
+}
+
+export interface StepCapture {
+  readonly name: string;
+  readonly index: number;
+  readonly plan: CapturePlan;
+  /** By language, in sorted order; segments in order. */
+  readonly segments: ReadonlyMap<string, readonly SpooledSegment[]>;
+  readonly states: FloatSpool;
+  /** Whether the states after the step take the place of those before it. */
+  readonly advance: boolean;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Share of each language in the Gram of the mix, sum 1. */
+  readonly shares: ReadonlyMap<string, number>;
+}
+
+export interface CaptureTools {
+  readonly forward: Forward;
+  readonly kernel: GramKernel;
+  /** Holds the Grams of a step until all languages are done. */
+  readonly grams: FloatSpool;
+  readonly signal: AbortSignal;
+  /** Called with the number of segments that a batch had. */
+  readonly advanceProgress: (segments: number) => void;
+}
+
+interface SpooledMeans extends Omit<SiteMeans, "gram"> {
+  readonly gram: SpoolPlace | undefined;
+}
+
+async function captureLanguage(
+  capture: StepCapture,
+  segments: readonly SpooledSegment[],
+  tools: CaptureTools,
+): Promise<SiteMeans[]> {
+  const { index, plan, states, advance, weights } = capture;
+  const { forward, kernel, signal, advanceProgress } = tools;
+  const statistics = new LanguageStatistics(plan.sites, kernel);
+  const sites = plan.sites.map(({ site }) => site).filter((site) => site !== inputSite);
+  for (const batch of batchSegments(segments)) {
+    if (signal.aborted) throw new InterruptedError("capture: stopped");
+    const [{ rows, place }] = batch;
+    const stacked = new Float32Array(batch.length * place.length);
+    for (const [at, segment] of batch.entries()) states.readInto(segment.place, stacked.subarray(at * place.length));
+    const input: Matrix = { rows: batch.length * rows, columns: place.length / rows, values: stacked };
+    await statistics.add(inputSite, input);
+    if (sites.length > 0 || advance) {
+      const result = await forward.step(index, input, { batch: batch.length, weights, sites, states: advance });
+      for (const [site, values] of result.sites) await statistics.add(site, values);
+      if (advance) {
+        if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
+        for (const [at, segment] of batch.entries()) {
+          states.overwrite(segment.place, result.states.values.subarray(at * place.length, (at + 1) * place.length));
+        }
+      }
+    }
+    advanceProgress(batch.length);
+  }
+  return statistics.finish();
+}
+
+function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32Array, share: number): void {
+  const sum = sums.get(site) ?? new Float32Array(gram.length);
+  for (let index = 0; index < gram.length; index++) sum[index] += share * gram[index];
+  sums.set(site, sum);
+}
+
+/**
+ * Runs one step over all segments, language by language, and yields its statistics: by site in the order of the plan, then
+ * by language, the Gram before the diagonal. The Gram of a mix, where there is one, comes first.
+ *
+ * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
+ */
+export async function* captureStep(capture: StepCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
+  const { name: step, plan, segments, shares } = capture;
+  const { grams } = tools;
+  grams.clear();
+  const pooled = new Map<string, Float32Array>();
+  const found: { language: string; means: SpooledMeans[] }[] = [];
+  let tokens = 0;
+  for (const [language, own] of segments) {
+    const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
+      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, shares.get(language) ?? 0);
+      return { ...site, gram: site.gram === undefined || plan.pooled ? undefined : grams.append(site.gram) };
+    });
+    tokens += means[0]?.tokens ?? 0;
+    found.push({ language, means });
+  }
+  for (const [position, { site, width }] of plan.sites.entries()) {
+    const sum = pooled.get(site);
+    if (sum !== undefined) yield { step, site, language: mixLanguage, kind: "gram", tokens, width, values: sum };
+    for (const { language, means } of found) {
+      const { tokens: seen, gram, diagonal } = means[position];
+      if (gram !== undefined) yield { step, site, language, kind: "gram", tokens: seen, width, values: grams.read(gram) };
+      if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: seen, width, values: diagonal };
+    }
+  }
+}
