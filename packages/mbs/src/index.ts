@@ -1,1 +1,2 @@
-export {};
+export { stages } from "./stages.ts";
+export { main } from "./main.ts";
