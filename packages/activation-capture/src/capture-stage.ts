@@ -1,4 +1,4 @@
-import { encodeStatistics, requireKind } from "@mbs/artifacts";
+import { encodeStatistics, requireKind, Spool } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
@@ -6,7 +6,6 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createGramKernel } from "@mbs/onnx";
 import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
-import { FloatSpool } from "./float-spool.ts";
 import { mixShares } from "./mix-shares.ts";
 import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
@@ -57,8 +56,8 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
   const { source, kind, model, values, steps, weights } = work;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
-  const states = new FloatSpool();
-  const grams = new FloatSpool();
+  const states = new Spool();
+  const grams = new Spool();
   try {
     const spooled: SpooledSegment[] = [];
     for await (const { language, rows, values: rowValues } of readStateRecords(source, kind, model, forward)) {

@@ -1,11 +1,10 @@
-import type { Statistic } from "@mbs/artifacts";
+import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
 import type { Matrix } from "@mbs/contracts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import { inputSite } from "@mbs/models";
 import type { Forward } from "@mbs/models";
 import type { GramKernel } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
-import type { FloatSpool, SpoolPlace } from "./float-spool.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans } from "./language-statistics.ts";
 import { batchSegments } from "./segment-batches.ts";
@@ -26,7 +25,7 @@ export interface StepCapture {
   readonly plan: CapturePlan;
   /** By language, in sorted order; segments in order. */
   readonly segments: ReadonlyMap<string, readonly SpooledSegment[]>;
-  readonly states: FloatSpool;
+  readonly states: Spool;
   /** Whether the states after the step take the place of those before it. */
   readonly advance: boolean;
   readonly weights: ReadonlyMap<string, Float32Array>;
@@ -38,7 +37,7 @@ export interface CaptureTools {
   readonly forward: Forward;
   readonly kernel: GramKernel;
   /** Holds the Grams of a step until all languages are done. */
-  readonly grams: FloatSpool;
+  readonly grams: Spool;
   readonly signal: AbortSignal;
   /** Called with the number of segments that a batch had. */
   readonly advanceProgress: (segments: number) => void;
@@ -60,9 +59,10 @@ async function captureLanguage(
   for (const batch of batchSegments(segments)) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
     const [{ rows, place }] = batch;
-    const stacked = new Float32Array(batch.length * place.length);
-    for (const [at, segment] of batch.entries()) states.readInto(segment.place, stacked.subarray(at * place.length));
-    const input: Matrix = { rows: batch.length * rows, columns: place.length / rows, values: stacked };
+    const size = place.length / Float32Array.BYTES_PER_ELEMENT;
+    const stacked = new Float32Array(batch.length * size);
+    for (const [at, segment] of batch.entries()) states.readInto(segment.place, stacked.subarray(at * size));
+    const input: Matrix = { rows: batch.length * rows, columns: size / rows, values: stacked };
     await statistics.add(inputSite, input);
     if (sites.length > 0 || advance) {
       const result = await forward.step(index, input, { batch: batch.length, weights, sites, states: advance });
@@ -70,7 +70,7 @@ async function captureLanguage(
       if (advance) {
         if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
         for (const [at, segment] of batch.entries()) {
-          states.overwrite(segment.place, result.states.values.subarray(at * place.length, (at + 1) * place.length));
+          states.overwrite(segment.place, result.states.values.subarray(at * size, (at + 1) * size));
         }
       }
     }
@@ -111,7 +111,8 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
     if (sum !== undefined) yield { step, site, language: mixLanguage, kind: "gram", tokens, width, values: sum };
     for (const { language, means } of found) {
       const { tokens: seen, gram, diagonal } = means[position];
-      if (gram !== undefined) yield { step, site, language, kind: "gram", tokens: seen, width, values: grams.read(gram) };
+      if (gram !== undefined)
+        yield { step, site, language, kind: "gram", tokens: seen, width, values: new Float32Array(grams.read(gram).buffer) };
       if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: seen, width, values: diagonal };
     }
   }

@@ -53,3 +53,5 @@ export { withLock } from "./storage/lock.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
 export type { NodeOutputs } from "./storage/run-manifest.ts";
 export { unpackFiles } from "./storage/unpack-files.ts";
+export { Spool } from "./storage/spool.ts";
+export type { SpoolPlace } from "./storage/spool.ts";

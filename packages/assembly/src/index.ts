@@ -1,1 +1,1 @@
-export { assemble } from "./assemble.ts";
+export { assemble } from "./assemble-stage.ts";

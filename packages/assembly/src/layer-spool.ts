@@ -1,102 +1,80 @@
-import { open, rm, type FileHandle } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import { parseMetadata, readLayers, type LayerSummary, type LayersMetadata } from "@mbs/artifacts";
-import { bytesOfDtype, type Model } from "@mbs/models";
+import { addressOnTheWay, parseMetadata, readLayers, Spool } from "@mbs/artifacts";
+import type { LayersMetadata, LayerSummary, SpoolPlace } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
 
-/** What is known of one edited tensor once its layer was read. */
-export interface SpooledLayer {
-  readonly step: string;
-  readonly site: string;
-  readonly summary: LayerSummary;
+/** How one artifact of layers was made. */
+export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
+  readonly address: string;
 }
 
-/** The values of all layers, in a temporary file: layers come by step, weight files want them by offset. */
+/** The new values of a model's tensors, in a temporary file until their place in the weight files comes. */
 export interface LayerSpool {
-  readonly layers: ReadonlyMap<string, SpooledLayer>;
-  /** Metadata of every layers artifact, in the order given. */
-  readonly metadata: readonly LayersMetadata[];
-  read(tensor: string, offset: number, length: number): Promise<Uint8Array>;
-  close(): Promise<void>;
+  readonly origins: readonly LayersOrigin[];
+  /** By tensor. */
+  readonly summaries: ReadonlyMap<string, LayerSummary>;
+  /** The bytes to write for a tensor, in the dtype of the source; undefined where nothing changed it. */
+  read(tensor: string): Uint8Array | undefined;
+  close(): void;
 }
 
-interface Place extends SpooledLayer {
-  readonly begin: number;
-}
-
-async function spoolInto(
-  file: FileHandle,
-  model: Model,
-  streams: readonly ArtifactStream[],
-  signal: AbortSignal,
-): Promise<{ places: Map<string, Place>; metadata: LayersMetadata[] }> {
-  const places = new Map<string, Place>();
-  const metadata: LayersMetadata[] = [];
-  let end = 0;
-  for (const stream of streams) {
-    const { model: address, ...rest } = parseMetadata("layers", stream.schema);
-    if (address !== model.address) {
-      throw new BadDataError(
-        `the layers were made from model ${address}, but ${model.folder} is ${model.address}; give the model that was compressed`,
-        { expected: address, found: model.address },
-      );
-    }
-    metadata.push({ model: address, ...rest });
-    for await (const { step, site, tensor, summary, values } of readLayers(stream)) {
-      signal.throwIfAborted();
-      const info = model.checkpoint.info(tensor);
-      const [rows, columns] = info.shape;
-      if (info.dtype !== values.dtype || rows !== values.rows || columns !== values.columns) {
-        throw new BadDataError(
-          `layer ${tensor} is ${values.dtype} [${values.rows}, ${values.columns}], the model's tensor ${info.storedDtype} [${info.shape.join(", ")}]; compress again with this model`,
-          { tensor },
-        );
-      }
-      if (values.data.length !== rows * columns * bytesOfDtype(info.dtype)) {
-        throw new BadDataError(`layer ${tensor} has ${values.data.length} bytes of values, which is not its shape's size`, {
-          tensor,
-        });
-      }
-      if (places.has(tensor))
-        throw new BadDataError(`tensor ${tensor} has two layers; give each layers artifact once`, { tensor });
-      await file.write(values.data, 0, values.data.length, end);
-      places.set(tensor, { step, site, summary, begin: end });
-      end += values.data.length;
-    }
+function checkLayer(model: Model, tensor: string, values: { dtype: string; rows: number; columns: number }): void {
+  if (!model.steps.some(({ sites }) => sites.some(({ weights }) => weights.some((weight) => weight.tensor === tensor)))) {
+    throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
-  return { places, metadata };
+  const { dtype, shape } = model.checkpoint.info(tensor);
+  const expected = `${dtype ?? ""} [${shape.join(", ")}]`;
+  const found = `${values.dtype} [${values.rows}, ${values.columns}]`;
+  if (expected !== found) {
+    throw new BadDataError(`layer ${tensor} is ${found}, the model's tensor ${expected}; compress again with this model`, {
+      tensor,
+      expected,
+      found,
+    });
+  }
 }
 
 /**
- * Reads layers artifacts into a temporary file, checking each against the model.
+ * Reads layers, one tensor in memory at a time, and checks that each fits the model.
  *
- * @throws {BadDataError} when a layer is of another model, of an unknown tensor or shape, or comes twice
+ * @throws {BadDataError} when layers are of another model, unknown, of another dtype or shape, or change a tensor twice
  */
-export async function spoolLayers(model: Model, streams: readonly ArtifactStream[], signal: AbortSignal): Promise<LayerSpool> {
-  const folder = await mkdtemp(join(tmpdir(), "mbs-assemble-"));
-  const file = await open(join(folder, "values"), "wx+");
-  const close = async () => {
-    await file.close();
-    await rm(folder, { recursive: true, force: true });
-  };
+export async function spoolLayers(streams: readonly ArtifactStream[], model: Model): Promise<LayerSpool> {
+  const spool = new Spool();
+  const places = new Map<string, SpoolPlace>();
+  const summaries = new Map<string, LayerSummary>();
+  const origins: LayersOrigin[] = [];
   try {
-    const { places, metadata } = await spoolInto(file, model, streams, signal);
-    return {
-      layers: places,
-      metadata,
-      async read(tensor, offset, length) {
-        const place = places.get(tensor);
-        if (place === undefined) throw new BadDataError(`tensor ${tensor} has no layer`, { tensor });
-        const bytes = new Uint8Array(length);
-        await file.read(bytes, 0, length, place.begin + offset);
-        return bytes;
-      },
-      close,
-    };
+    for (const source of streams) {
+      const { model: address, ...origin } = parseMetadata("layers", source.schema);
+      if (address !== model.address) {
+        throw new BadDataError(`the layers are of model ${address}, the folder is ${model.address}; assemble with that model`, {
+          expected: model.address,
+          found: address,
+        });
+      }
+      const { stream, receipt } = addressOnTheWay(source);
+      for await (const { tensor, values, summary } of readLayers(stream)) {
+        checkLayer(model, tensor, values);
+        if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
+        places.set(tensor, spool.append(values.data));
+        summaries.set(tensor, summary);
+      }
+      origins.push({ ...origin, address: receipt().address });
+    }
+    if (places.size === 0) throw new BadDataError("the layers change no tensor; compress at least one site");
   } catch (error) {
-    await close();
+    spool.close();
     throw error;
   }
+  return {
+    origins,
+    summaries,
+    read(tensor) {
+      const place = places.get(tensor);
+      return place === undefined ? undefined : spool.read(place);
+    },
+    close: () => spool.close(),
+  };
 }

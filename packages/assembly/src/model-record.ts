@@ -1,0 +1,22 @@
+import type { LayerSpool } from "./layer-spool.ts";
+
+/** Name of the file that says how a model was made. */
+export const recordFile = "mbs.json";
+
+const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string, T> =>
+  Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/**
+ * What stands in mbs.json: the dense model's address, how each artifact of layers was made, and the error and sparsity of
+ * every tensor. Nothing in it differs between two runs of the same work.
+ */
+export function formatRecord(model: string, { origins, summaries }: LayerSpool): string {
+  const layers = origins.map(({ address, solver, options, order, weights }) => ({
+    address,
+    solver,
+    options: sortedObject(Object.entries(options)),
+    order,
+    weights: sortedObject(Object.entries(weights)),
+  }));
+  return `${JSON.stringify({ version: 1, model, layers, tensors: sortedObject(summaries) }, undefined, 2)}\n`;
+}
