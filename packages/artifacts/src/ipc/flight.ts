@@ -44,8 +44,9 @@ export function encodeSchemaMessage(schema: Schema): Uint8Array {
   return message;
 }
 
-/** Views of 4 and 8 bytes need aligned memory, which a gRPC library does not promise. */
-const aligned = (body: Uint8Array): Uint8Array => (body.byteOffset % 8 === 0 ? body : Uint8Array.from(body));
+/** Memory that views of 4 and 8 bytes can be had of, which a gRPC library does not promise. */
+const aligned = (body: Uint8Array): Uint8Array =>
+  body.byteOffset % 8 === 0 ? new Uint8Array(body.buffer, body.byteOffset, body.length) : Uint8Array.from(body);
 
 async function* decodeBatches(messages: AsyncIterator<FlightMessage>, schema: Schema): AsyncGenerator<Batch, Receipt> {
   const address = startAddress(schema);

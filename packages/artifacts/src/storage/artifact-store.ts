@@ -46,7 +46,8 @@ export class ArtifactStore {
     this.root = root;
   }
 
-  #path(address: string): string {
+  /** Where the artifact of an address lies, or would. */
+  path(address: string): string {
     requireAddress(address);
     return join(this.root, address + extension);
   }
@@ -66,7 +67,7 @@ export class ArtifactStore {
     const temporary = await writeTemporary(join(this.root, "artifact"), bytes, signal);
     const done = await receipt;
     if (await this.has(done.address)) await rm(temporary);
-    else await commitTemporary(temporary, this.#path(done.address), true);
+    else await commitTemporary(temporary, this.path(done.address), true);
     return done;
   }
 
@@ -75,7 +76,7 @@ export class ArtifactStore {
    * @throws {BadDataError} while its batches are read, where the file is damaged or holds something else
    */
   async open(address: string): Promise<DecodedStream> {
-    const path = this.#path(address);
+    const path = this.path(address);
     if (!(await this.has(address))) {
       throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
     }
@@ -84,12 +85,22 @@ export class ArtifactStore {
   }
 
   async has(address: string): Promise<boolean> {
-    const path = this.#path(address);
+    const path = this.path(address);
     try {
       return (await stat(path)).isFile();
     } catch (cause) {
       if (isMissing(cause)) return false;
       throw systemError(cause, "look at", path);
+    }
+  }
+
+  /** Takes an artifact away; one that is not there is no error. */
+  async remove(address: string): Promise<void> {
+    const path = this.path(address);
+    try {
+      await rm(path, { force: true });
+    } catch (cause) {
+      throw systemError(cause, "remove", path);
     }
   }
 
@@ -106,7 +117,7 @@ export class ArtifactStore {
   }
 
   async #describe(address: string): Promise<StoredArtifact> {
-    const path = this.#path(address);
+    const path = this.path(address);
     const file = await open(path, "r");
     try {
       const { size: bytes } = await file.stat();

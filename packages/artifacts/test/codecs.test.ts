@@ -1,0 +1,159 @@
+import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { isDeepStrictEqual } from "node:util";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  artifactKinds,
+  decodeStream,
+  encodeFactors,
+  encodeSegments,
+  encodeStates,
+  parseMetadata,
+  readFactors,
+  readFiles,
+  readSegments,
+  readStates,
+  readStatistics,
+  requireKind,
+  type ArtifactKind,
+} from "@mbs/artifacts";
+import { collect, encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states } from "./samples.ts";
+
+const test = suite("codecs");
+
+const kinds = Object.keys(artifactKinds) as ArtifactKind[];
+const segmentsMetadata = { tokenizer: "", corpus: "", distribution: "", length: 1, seed: 0, mix: "", counts: {}, shortfall: {} };
+
+for (const kind of kinds) {
+  test(`${kind}: records and metadata come back from batches and from bytes`, async () => {
+    const { encode, read, records, metadata } = samples[kind];
+    assert.ok(isDeepStrictEqual(await collect(read(encode())), records));
+    for (const size of [4096, 1_000_003]) {
+      const decoded = await decodeStream(inChunks(await encodeWhole(encode()), size));
+      assert.equal(parseMetadata(kind, decoded.schema), metadata);
+      assert.ok(isDeepStrictEqual(await collect(read(decoded)), records));
+    }
+  });
+
+  test(`${kind}: an artifact without records`, async () => {
+    const { encode, read } = samples[kind];
+    const empty: ArtifactStream = { schema: encode().schema, batches: (async function* () {})() };
+    const decoded = await decodeStream(inChunks(await encodeWhole(empty)));
+    assert.equal(await collect(read(decoded)), []);
+    assert.is((await decoded.receipt).rows, 0);
+  });
+}
+
+test("no batch holds more than 3.5 MiB, and small records share one", async () => {
+  const bytesOf = async (stream: ArtifactStream) =>
+    (await collect(stream.batches)).map(({ columns }) => {
+      const values = columns["values"] as readonly Float32Array[];
+      return values.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    });
+  const large = await bytesOf(samples.states.encode());
+  assert.is(large.length, 4);
+  assert.ok(Math.max(...large) <= 3.5 * 1024 * 1024);
+  const small = encodeSegments(
+    Array.from({ length: 200 }, (_, segment) => ({ ...segments[0], segment })),
+    segmentsMetadata,
+  );
+  assert.equal(
+    (await collect(small.batches)).map(({ rows }) => rows),
+    [64, 64, 64, 8],
+  );
+});
+
+test("the first batch is there before the source has ended", async () => {
+  let taken = 0;
+  function* endless() {
+    for (;;) yield { ...states[1], segment: taken++ };
+  }
+  const { batches } = encodeStates(endless(), { model: "", tokenizer: "", steps: 0, layers: [] });
+  for await (const { rows } of batches) {
+    assert.is(rows, 64);
+    break;
+  }
+  assert.is(taken, 64);
+});
+
+test("a panel that is missing, twice, swapped or cut is refused", async () => {
+  const panels = async () => collect((await rebatch(samples.states.encode(), [1])).batches);
+  const of = (order: readonly number[]) => async () => {
+    const all = await panels();
+    return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => all[index])) }));
+  };
+  async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
+    yield* items;
+  }
+  assert.is((await of([0, 1, 2, 3])()).length, 2);
+  for (const order of [[0, 1], [0, 2, 3], [1, 2, 3], [0, 0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 3], [0, 3]]) {
+    const error = await errorOf(of(order));
+    assert.instance(error, BadDataError, `${order}`);
+    assert.match(error.message, /segment 0/);
+  }
+});
+
+async function withColumn(kind: ArtifactKind, column: string, change: (values: unknown[]) => unknown[]): Promise<ArtifactStream> {
+  const { schema, batches } = samples[kind].encode();
+  const changed = (await collect(batches)).map((batch) => {
+    const values = change(Array.from(batch.columns[column] as ArrayLike<unknown>));
+    return { ...batch, columns: { ...batch.columns, [column]: values as string[] } };
+  });
+  return {
+    schema,
+    batches: (async function* () {
+      yield* changed;
+    })(),
+  };
+}
+
+test("values that contradict each other are refused", async () => {
+  const cases: [string, () => Promise<unknown>][] = [
+    ["kind", async () => collect(readStatistics(await withColumn("statistics", "kind", (all) => all.map(() => "cross"))))],
+    ["width", async () => collect(readStatistics(await withColumn("statistics", "width", (all) => all.map(() => 2 ** 31 - 1))))],
+    ["zero width", async () => collect(readStatistics(await withColumn("statistics", "width", (all) => all.map(() => 0))))],
+    ["negative", async () => collect(readStates(await withColumn("states", "rows", (all) => all.map(() => -5))))],
+    ["summary", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "{}"))))],
+    ["no json", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "["))))],
+    ["dtype", async () => collect(samples.layers.read(await withColumn("layers", "dtype", (all) => all.map(() => "f8"))))],
+    ["offset", async () => collect(readFiles(await withColumn("files", "offset", (all) => all.map(() => 3))))],
+  ];
+  for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);
+});
+
+test("an order that is no permutation is refused", async () => {
+  const stream = encodeFactors([{ ...factors[0], order: Int32Array.of(0, 0, 1) }], { model: "", weights: {}, damping: 0, order: "" });
+  assert.match((await errorOf(() => collect(readFactors(stream)))).message, /no permutation at position 1/);
+});
+
+test("a writer's own mistakes are internal errors", async () => {
+  const metadata = { model: "", tokenizer: "", steps: 0, layers: [] };
+  const wrongLength = encodeStates([{ ...states[1], rows: 3 }], metadata);
+  assert.instance(await errorOf(() => collect(wrongLength.batches)), InternalError);
+  assert.instance(await errorOf(() => encodeStates([], { ...metadata, steps: Number.NaN })), InternalError);
+  const noUpper = encodeFactors([{ ...factors[1], summary: factors[0].summary }], { model: "", weights: {}, damping: 0, order: "" });
+  assert.instance(await errorOf(() => collect(noUpper.batches)), InternalError);
+});
+
+test("another kind, an unknown version, other columns and bad metadata are refused before the first record", async () => {
+  const { schema, batches } = samples.segments.encode();
+  assert.is(requireKind({ schema }, ["states", "segments"]), "segments");
+  assert.match((await errorOf(() => requireKind({ schema }, ["states", "layers"]))).message, /kind states or layers, found "segments"/);
+  const newer = await errorOf(() => readSegments({ schema: { ...schema, version: 2 }, batches }));
+  assert.instance(newer, FailedPreconditionError);
+  assert.match(newer.message, /version 2, version 1 is supported: update this program/);
+  const fields = schema.fields.slice(1);
+  assert.instance(await errorOf(() => readSegments({ schema: { ...schema, fields }, batches })), BadDataError);
+  const { seed, ...rest } = schema.metadata;
+  assert.is(seed, "7");
+  for (const metadata of [rest, { ...rest, seed: "1.5" }, { ...rest, seed: "" }, { ...rest, seed, counts: "[1]" }, { ...rest, seed, counts: "{" }]) {
+    assert.instance(await errorOf(() => readSegments({ schema: { ...schema, metadata }, batches })), BadDataError);
+  }
+});
+
+test("equal metadata has equal text, whatever the order of its keys", () => {
+  const text = (counts: Record<string, number>) => encodeSegments([], { ...segmentsMetadata, counts }).schema.metadata["counts"];
+  assert.is(text({ en: 1, fr: 2 }), text({ fr: 2, en: 1 }));
+});
+
+test.run();

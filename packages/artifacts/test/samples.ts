@@ -1,0 +1,230 @@
+import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
+import {
+  encodeFactors,
+  encodeFiles,
+  encodeLayers,
+  encodeScores,
+  encodeSegments,
+  encodeSimilarities,
+  encodeStates,
+  encodeStatistics,
+  encodeStream,
+  readFactors,
+  readFiles,
+  readLayers,
+  readScores,
+  readSegments,
+  readSimilarities,
+  readStates,
+  readStatistics,
+  type ArtifactKind,
+  type FactorRecord,
+  type FilePiece,
+  type LayerRecord,
+  type Score,
+  type Segment,
+  type SimilarityRecord,
+  type StateRecord,
+  type Statistic,
+} from "@mbs/artifacts";
+
+const ramp = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, (_, index) => (index % 251) * scale - 7);
+const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 253);
+
+export const segments: readonly Segment[] = [
+  { segment: 0, language: "en", documents: 2, tokens: Int32Array.of(5, 6, 7) },
+  { segment: 1, language: "मराठी", documents: 1, tokens: Int32Array.of(2 ** 31 - 1, -1) },
+];
+
+/** The second gram has two panels. */
+export const statistics: readonly Statistic[] = [
+  { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: ramp(6) },
+  { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: ramp(3) },
+  { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: ramp((1400 * 1401) / 2) },
+];
+
+/** The first has three panels. */
+export const states: readonly StateRecord[] = [
+  { segment: 0, language: "en", stream: "hidden", rows: 2000, width: 1000, values: ramp(2_000_000) },
+  { segment: 1, language: "en", stream: "hidden", rows: 2, width: 2, values: ramp(4) },
+];
+
+const summary = {
+  tokens: 12,
+  weights: { en: 0.75, fr: 0.25 },
+  orderName: "natural",
+  requestedDamping: 0.01,
+  damping: 0.01,
+  precision: "float32",
+  rescues: 0,
+  dead: [2],
+  factorised: true,
+};
+
+export const factors: readonly FactorRecord[] = [
+  { step: "h.0", site: "qkv", width: 3, summary, order: Int32Array.of(2, 0, 1), diagonal: ramp(3), gram: ramp(6), upper: ramp(6, 2) },
+  {
+    step: "h.0",
+    site: "mlp",
+    width: 2,
+    summary: { ...summary, factorised: false },
+    order: Int32Array.of(0, 1),
+    diagonal: ramp(2),
+  },
+  { step: "h.1", site: "mlp", width: 2, summary, order: Int32Array.of(1, 0), diagonal: ramp(2), upper: ramp(3) },
+];
+
+export const layers: readonly LayerRecord[] = [
+  {
+    step: "h.0",
+    site: "qkv",
+    tensor: "a.weight",
+    summary: { solver: "gptq", error: 1.5, relativeError: 0.1, sparsity: 0, bits: 3, groupSize: 2, symmetric: true },
+    values: { dtype: "f16", rows: 2, columns: 3, data: bytes(12) },
+    mask: { dtype: "u1", rows: 2, columns: 9, data: bytes(4) },
+    codes: { dtype: "u8", rows: 2, columns: 3, data: bytes(6) },
+    scales: { dtype: "f32", rows: 2, columns: 2, data: bytes(16) },
+    zeros: { dtype: "u8", rows: 2, columns: 2, data: bytes(4) },
+    groups: { dtype: "i32", rows: 1, columns: 3, data: bytes(12) },
+  },
+  {
+    step: "h.0",
+    site: "mlp",
+    tensor: "b.weight",
+    summary: { solver: "wanda", error: 0, relativeError: 0, sparsity: 0.5, fallback: "magnitude" },
+    values: { dtype: "bf16", rows: 2100, columns: 1000, data: bytes(4_200_000) },
+  },
+];
+
+export const scores: readonly Score[] = [
+  { model: "dense", address: "", language: "ta", source: "gnome", window: 3, nll: Math.PI, tokens: 127, bytes: 900 },
+];
+
+export const similarities: readonly SimilarityRecord[] = [
+  { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: -0.25 },
+];
+
+export const files: readonly FilePiece[] = [
+  { path: "config.json", offset: 0, data: bytes(10) },
+  { path: "config.json", offset: 10, data: bytes(5) },
+  { path: "empty", offset: 0, data: bytes(0) },
+];
+
+const metadata = {
+  segments: {
+    tokenizer: "t",
+    corpus: "c",
+    distribution: "",
+    length: 3,
+    seed: 7,
+    mix: "equal",
+    counts: { en: 1, mr: 1 },
+    shortfall: {},
+  },
+  statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token" },
+  states: { model: "m", tokenizer: "t", steps: 2, layers: ["x", "y"] },
+  factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
+  layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
+  scores: { corpus: "c", length: 128, bos: "off", shares: undefined },
+  similarity: { model: "m" },
+  files: { model: "m" },
+} as const;
+
+interface Sample {
+  readonly records: readonly object[];
+  readonly metadata: object;
+  encode(): ArtifactStream;
+  read(stream: ArtifactStream): AsyncIterable<object>;
+}
+
+/** One artifact of each kind, with its codec. */
+export const samples: Readonly<Record<ArtifactKind, Sample>> = {
+  segments: {
+    records: segments,
+    metadata: metadata.segments,
+    encode: () => encodeSegments(segments, metadata.segments),
+    read: readSegments,
+  },
+  statistics: {
+    records: statistics,
+    metadata: metadata.statistics,
+    encode: () => encodeStatistics(statistics, metadata.statistics),
+    read: readStatistics,
+  },
+  states: { records: states, metadata: metadata.states, encode: () => encodeStates(states, metadata.states), read: readStates },
+  factors: {
+    records: factors,
+    metadata: metadata.factors,
+    encode: () => encodeFactors(factors, metadata.factors),
+    read: readFactors,
+  },
+  layers: { records: layers, metadata: metadata.layers, encode: () => encodeLayers(layers, metadata.layers), read: readLayers },
+  scores: { records: scores, metadata: metadata.scores, encode: () => encodeScores(scores, metadata.scores), read: readScores },
+  similarity: {
+    records: similarities,
+    metadata: metadata.similarity,
+    encode: () => encodeSimilarities(similarities, metadata.similarity),
+    read: readSimilarities,
+  },
+  files: { records: files, metadata: metadata.files, encode: () => encodeFiles(files, metadata.files), read: readFiles },
+};
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+export const encodeWhole = async (stream: ArtifactStream): Promise<Buffer> => Buffer.concat(await collect(encodeStream(stream).bytes));
+
+/** Chunks of one size. */
+export async function* inChunks(whole: Uint8Array, size = whole.length): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
+}
+
+/** The same rows, cut into batches anew: `sizes` in turn. */
+export async function rebatch(stream: ArtifactStream, sizes: readonly number[]): Promise<ArtifactStream> {
+  const rows: Batch[] = [];
+  for await (const { rows: count, columns } of stream.batches) {
+    for (let row = 0; row < count; row++) rows.push(slice(columns, row));
+  }
+  async function* batches(): AsyncGenerator<Batch> {
+    for (let at = 0, turn = 0; at < rows.length; turn++) {
+      const size = sizes[turn % sizes.length];
+      yield join(rows.slice(at, at + size));
+      at += size;
+    }
+  }
+  return { schema: stream.schema, batches: batches() };
+}
+
+type AnyColumn = Batch["columns"][string];
+
+const slice = (columns: Batch["columns"], row: number): Batch => ({
+  rows: 1,
+  columns: Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.slice(row, row + 1)])),
+});
+
+function joinColumn(parts: readonly AnyColumn[]): AnyColumn {
+  const [first] = parts;
+  if (first instanceof Int32Array) return Int32Array.from((parts as Int32Array[]).flatMap((part) => [...part]));
+  if (first instanceof Float64Array) return Float64Array.from((parts as Float64Array[]).flatMap((part) => [...part]));
+  return (parts as ColumnValues["utf8"][]).flat();
+}
+
+const join = (batches: readonly Batch[]): Batch => ({
+  rows: batches.reduce((sum, { rows }) => sum + rows, 0),
+  columns: Object.fromEntries(
+    Object.keys(batches[0].columns).map((name) => [name, joinColumn(batches.map(({ columns }) => columns[name]))]),
+  ),
+});
+
+/** Resolves to the error that something throws. */
+export async function errorOf(work: () => unknown): Promise<Error> {
+  try {
+    await work();
+  } catch (cause) {
+    return cause as Error;
+  }
+  throw new Error("nothing was thrown");
+}
