@@ -1,0 +1,59 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
+import { plainBlas } from "../src/conformance/plain-blas.ts";
+import { outputByRow, solvers } from "../src/index.ts";
+import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase } from "./golden-inputs.ts";
+
+const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
+const inputsOf = new Map<string, ReturnType<typeof makeInputs>>();
+
+/** Solves a golden case and gives the solution with its error tr(ΔW·H·ΔWᵀ). */
+async function solve(name: string, { input, options, order = "natural" }: GoldenCase): Promise<Solution & { error: number }> {
+  const key = JSON.stringify(input);
+  const { weights, gram } = inputsOf.get(key) ?? makeInputs(input);
+  inputsOf.set(key, { weights, gram });
+  const { rows, columns, tokens } = input;
+  const solver = await solvers.get(name)!();
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const factor = await referenceFactor(plainBlas, gram, tokens, order);
+  const parts = [{ tensor: "w", firstRow: 0, rows }];
+  const weight = { rows, columns, parts, values: weights.slice() };
+  const solution = await solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, options, name), context);
+  const change = solution.values.map((value, index) => value - weights[index]);
+  const errors = await outputByRow(plainBlas, change, rows, { gram });
+  return { ...solution, error: errors.reduce((sum, value) => sum + value, 0) };
+}
+
+const shareEqual = (found: Uint8Array, expected: (index: number) => number): number =>
+  found.reduce((count, value, index) => count + Number(value === expected(index)), 0) / found.length;
+
+function requireClose(found: number, expected: number): void {
+  assert.ok(Math.abs(found / expected - 1) < 1e-3, `error ${found}, reference ${expected}`);
+}
+
+for (const [file, solverOf] of [
+  ["gptq.json", () => "gptq"],
+  ["sparsegpt.json", () => "sparsegpt"],
+  ["wanda.json", ({ solver = "" }: GoldenCase) => solver],
+] as const) {
+  for (const golden of readGolden(file)) {
+    const name = solverOf(golden);
+    test(`${name} as the reference program: ${golden.name}`, async () => {
+      const { quantised, mask, error } = await solve(name, golden);
+      if (golden.codes !== undefined) {
+        const codes = decodeBytes(golden.codes);
+        const equal = shareEqual(quantised!.codes, (index) => codes[index]);
+        assert.ok(equal >= 0.999, `${equal} of the codes are equal`);
+      }
+      if (golden.mask !== undefined) {
+        const bits = decodeBytes(golden.mask);
+        const equal = shareEqual(mask!, (index) => (bits[index >> 3] >> (index & 7)) & 1);
+        assert.ok(equal >= 0.999, `${equal} of the mask is equal`);
+      }
+      requireClose(error, golden.error);
+    });
+  }
+}
+
+test.run();

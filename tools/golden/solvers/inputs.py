@@ -1,0 +1,33 @@
+"""Inputs that any language can make again bit by bit: whole numbers from a xorshift, exact in float32.
+
+packages/solvers/test/golden-inputs.ts is the same in TypeScript.
+"""
+
+import numpy as np
+
+
+def xorshift(seed, count):
+    state = (seed * 2654435761 + 1) & 0xFFFFFFFF
+    out = np.empty(count, np.int64)
+    for index in range(count):
+        state ^= (state << 13) & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0xFFFFFFFF
+        out[index] = state
+    return out
+
+
+def make_inputs(seed, rows, columns, tokens, dead):
+    """W [rows, columns] with heavy tails, X [tokens, columns], correlated, of unequal size; dead columns are zero."""
+    numbers = xorshift(seed, rows * columns + tokens * columns + columns)
+    raw = numbers[: rows * columns].reshape(rows, columns)
+    # 24 bits of sign and mantissa, 3 bits of exponent
+    weights = ((raw >> 8) - 2**23) * np.exp2(-23.0 - (raw & 7))
+    noise = (numbers[rows * columns : rows * columns + tokens * columns] >> 24).reshape(tokens, columns) - 128
+    factors = 1 << (numbers[-columns:] >> 30)
+    inputs = noise * factors
+    mixed = inputs.copy()
+    for shift in (1, 5):
+        mixed[:, shift:] += inputs[:, :-shift] // 2
+    mixed[:, dead] = 0
+    return weights.astype(np.float32), mixed.astype(np.float32)

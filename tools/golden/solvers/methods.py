@@ -1,0 +1,185 @@
+"""Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
+
+GPTQ arXiv:2210.17323 algorithm 1, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
+
+Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
+"""
+
+import numpy as np
+
+F = np.float32
+
+
+def factor(moment, order, damping=0.01, dead_diagonal=1.0):
+    """Upper Cholesky factor U of the inverse of the ordered, damped moment, H⁻¹ = UᵀU, in float64."""
+    H = moment.astype(np.float64)[np.ix_(order, order)]
+    dead = np.diag(H) == 0
+    H[dead, dead] = dead_diagonal
+    H[np.diag_indices_from(H)] += damping * np.mean(np.diag(H))
+    # with P the reversal of order: PHP = LLᵀ, so U = P·L⁻¹·P
+    lower = np.linalg.cholesky(H[::-1, ::-1])
+    return np.linalg.inv(lower)[::-1, ::-1]
+
+
+def quantise(values, scale, zero, bits):
+    """Codes of values [rows, …] on grids [rows]; half to even."""
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    codes = np.rint(values.astype(F) / scale.reshape(shape)) + zero.reshape(shape)
+    return np.clip(codes, 0, 2**bits - 1)
+
+
+def dequantise(codes, scale, zero):
+    shape = (-1,) + (1,) * (codes.ndim - 1)
+    return ((codes - zero.reshape(shape)).astype(F) * scale.reshape(shape)).astype(F)
+
+
+def fit_grid(weights, bits, symmetric, mse=False):
+    """Scale and zero of each row; with `mse` the range of least |error|^2.4 among 80 shrunken ones."""
+    weights = weights.astype(F)
+    least = np.minimum(weights.min(1), 0)
+    most = np.maximum(weights.max(1), 0)
+    if symmetric:
+        most = np.maximum(-least, most)
+        least = -most
+    empty = least == most
+    least[empty], most[empty] = -1, 1
+    maximum = F(2**bits - 1)
+
+    def grid(share):
+        scale = (F(share) * most - F(share) * least) / maximum
+        zero = np.full_like(scale, 2 ** (bits - 1)) if symmetric else np.rint(-F(share) * least / scale)
+        return scale, zero
+
+    scale, zero = grid(1)
+    if mse:
+        best = np.full(len(weights), np.inf)
+        for step in range(80):
+            tried = grid(1 - step / 100)
+            error = np.sum(np.abs(dequantise(quantise(weights, *tried, bits), *tried) - weights).astype(np.float64) ** 2.4, 1)
+            better = error < best
+            best[better], scale[better], zero[better] = error[better], tried[0][better], tried[1][better]
+    return scale, zero
+
+
+def clear_dead(weights, moment):
+    weights = weights.astype(F).copy()
+    weights[:, np.diag(moment) == 0] = 0
+    return weights
+
+
+def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, static_groups=False, updated=False,
+         by_column=False, block_size=128, U=None):
+    """Codes and values, natural column order.
+
+    A group is `group_size` columns next to each other in the order of processing (in the weight with `by_column` or
+    `static_groups`). Its grid is fitted when it is reached: on the weights as they were when the block began, or with
+    `updated` on the block's own updates too; with `static_groups` on the weights before anything was updated.
+    """
+    columns = weights.shape[1]
+    U = factor(moment, order) if U is None else U
+    W = clear_dead(weights, moment)[:, order]
+    size = group_size or columns
+    group_at = (order if by_column or static_groups else np.arange(columns)) // size
+    grids = {}
+    if not group_size:
+        grids[0] = fit_grid((W if updated else weights[:, order]), bits, symmetric, mse)
+    elif static_groups:
+        for group in np.unique(group_at):
+            grids[group] = fit_grid(W[:, group_at == group], bits, symmetric, mse)
+    codes = np.zeros_like(W)
+    values = np.zeros_like(W)
+    current = W.astype(np.float64)
+    begun = current.copy()
+    for column in range(columns):
+        if column % block_size == 0:
+            begun = current.copy()
+        group = group_at[column]
+        if group not in grids:
+            inside = group_at == group
+            seen = begun.copy()
+            if updated:
+                end = min(column - column % block_size + block_size, columns)
+                seen[:, column:end] = current[:, column:end]
+            grids[group] = fit_grid(seen[:, inside], bits, symmetric, mse)
+        codes[:, column] = quantise(current[:, column], *grids[group], bits)
+        values[:, column] = dequantise(codes[:, column], *grids[group])
+        error = (current[:, column] - values[:, column]) / U[column, column]
+        current[:, column + 1 :] -= np.outer(error, U[column, column + 1 :])
+    back = np.argsort(order)
+    return codes[:, back].astype(np.uint8), values[:, back]
+
+
+def drop_smallest(scores, count):
+    """Keeps all but the `count` smallest of each row, the first of equal ones going first."""
+    kept = np.ones(scores.shape, bool)
+    np.put_along_axis(kept, np.argsort(scores, axis=1, kind="stable")[:, :count], False, 1)
+    return kept
+
+
+def drop_up_to_share(scores, share):
+    """One threshold for all scores: the one at place floor(share · size), ties included."""
+    return scores > np.sort(scores, axis=None)[int(scores.size * share)]
+
+
+def sparsegpt(weights, moment, sparsity=0.5, pattern=None, bits=None, symmetric=True, mse=False, block_size=128, U=None):
+    """Mask, codes (or None) and values. `pattern` is (kept, of)."""
+    columns = weights.shape[1]
+    U = factor(moment, np.arange(columns)) if U is None else U
+    grid = fit_grid(weights, bits, symmetric, mse) if bits else None
+    current = clear_dead(weights, moment).astype(np.float64)
+    pivots = np.diag(U)
+    mask = np.ones(weights.shape, bool)
+    codes = np.zeros_like(current)
+    values = np.zeros(weights.shape, F)
+    span = pattern[1] if pattern else block_size
+    for column in range(columns):
+        if column % span == 0:
+            part = slice(column, min(column + span, columns))
+            scores = (current[:, part] ** 2 / pivots[part] ** 2).astype(F)
+            if pattern:
+                dropped = (pattern[1] - pattern[0]) * scores.shape[1] // pattern[1]
+                mask[:, part] = drop_smallest(scores, dropped)
+            else:
+                mask[:, part] = drop_up_to_share(scores, sparsity)
+        value = np.where(mask[:, column], current[:, column], 0)
+        if grid:
+            codes[:, column] = quantise(value, *grid, bits)
+            value = dequantise(codes[:, column], *grid)
+        values[:, column] = value
+        error = (current[:, column] - value) / pivots[column]
+        current[:, column + 1 :] -= np.outer(error, U[column, column + 1 :])
+    return mask, codes.astype(np.uint8) if bits else None, values
+
+
+def pattern_mask(scores, pattern):
+    kept, of = pattern
+    parts = [scores[:, start : start + of] for start in range(0, scores.shape[1], of)]
+    return np.concatenate([drop_smallest(part, (of - kept) * part.shape[1] // of) for part in parts], 1)
+
+
+def wanda(weights, diagonal, sparsity=0.5, pattern=None, variant=False):
+    scores = np.abs(weights) * np.sqrt(diagonal.astype(F))
+    if pattern:
+        return pattern_mask(scores, pattern)
+    if not variant:
+        return drop_smallest(scores, int(scores.shape[1] * sparsity))
+    ordered = np.sort(scores, 1)
+    sums = np.cumsum(ordered.astype(np.float64), 1)
+    low, high, share = 0.0, 0.8, 0.4
+    while True:
+        count = np.sum(sums <= sums[:, -1:] * share, 1)
+        limit = np.where(count > 0, np.take_along_axis(ordered, np.maximum(count - 1, 0)[:, None], 1)[:, 0], -1)
+        kept = scores > limit[:, None]
+        reached = 1 - kept.mean()
+        if abs(reached - sparsity) <= 0.001 or high - low < 0.001:
+            return kept
+        if reached > sparsity:
+            high = share
+        else:
+            low = share
+        share = (low + high) / 2
+
+
+def magnitude(weights, sparsity=0.5, pattern=None):
+    scores = np.abs(weights)
+    return pattern_mask(scores, pattern) if pattern else drop_up_to_share(scores, sparsity)
