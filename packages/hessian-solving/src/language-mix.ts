@@ -1,0 +1,45 @@
+import { BadDataError, UsageError } from "@mbs/contracts";
+
+/** Language → weight, not yet normalised. */
+export type LanguageMix = ReadonlyMap<string, number>;
+
+/**
+ * Parses `en=0.5,fr=0.5`. Weights need not sum to one.
+ *
+ * @throws {UsageError} on a malformed entry, a language given twice, or no weight above zero
+ */
+export function parseMix(text: string): LanguageMix {
+  const mix = new Map<string, number>();
+  for (const entry of text.split(",")) {
+    const [, language, digits] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
+    const weight = Number(digits);
+    if (language === undefined || !Number.isFinite(weight) || weight < 0) {
+      throw new UsageError(`--mix takes LANGUAGE=WEIGHT,… with weights from 0, not ${JSON.stringify(entry)}`, { option: "mix" });
+    }
+    if (mix.has(language)) throw new UsageError(`--mix names ${language} twice`, { option: "mix", language });
+    mix.set(language, weight);
+  }
+  if (![...mix.values()].some((weight) => weight > 0)) throw new UsageError("--mix needs a weight above 0", { option: "mix" });
+  return mix;
+}
+
+/**
+ * The weight of every language that a site has seen, sum 1.
+ *
+ * @param tokens language → tokens seen
+ * @param mix replaces the share of tokens; a language that it leaves out weighs 0
+ * @throws {UsageError} when the mix names a language that was not seen
+ * @throws {BadDataError} when nothing was seen
+ */
+export function languageWeights(tokens: ReadonlyMap<string, number>, mix: LanguageMix | undefined): Record<string, number> {
+  for (const [language, weight] of mix ?? []) {
+    if (weight > 0 && !(tokens.get(language) ?? 0)) {
+      const known = [...tokens.keys()].join(", ");
+      throw new UsageError(`--mix names ${language}, of which there are no tokens; the statistics have ${known}`, { language });
+    }
+  }
+  const raw = [...tokens].map(([language, count]) => [language, mix ? (mix.get(language) ?? 0) : count] as const);
+  const sum = raw.reduce((total, [, weight]) => total + weight, 0);
+  if (sum === 0) throw new BadDataError("the statistics were made of no tokens; capture again with text");
+  return Object.fromEntries(raw.map(([language, weight]) => [language, weight / sum]));
+}

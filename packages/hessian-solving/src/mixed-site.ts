@@ -1,0 +1,117 @@
+import type { Statistic } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { packedDiagonal, packedLength } from "@mbs/numbers";
+import { languageWeights } from "./language-mix.ts";
+import type { LanguageMix } from "./language-mix.ts";
+
+/** What a site has seen of all languages together, H = Σ wₗ·Eₗ. */
+export interface MixedSite {
+  readonly step: string;
+  readonly site: string;
+  readonly width: number;
+  /** Tokens of the languages that weigh more than 0. */
+  readonly tokens: number;
+  /** Language → weight, sum 1. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** E[x²], natural order, length width. */
+  readonly diagonal: Float32Array;
+  /** E[x xᵀ], natural order, packed upper half; absent where only diagonals were captured. */
+  readonly gram?: Float32Array;
+}
+
+/** Each step's own input, which similarity alone reads. */
+const stepInput = "input";
+
+/** A weighted sum that grows statistic by statistic, so that one language at a time is in memory. */
+class Accumulator {
+  readonly first: Statistic;
+  readonly #mix: LanguageMix | undefined;
+  readonly #tokens = new Map<string, number>();
+  readonly #sums = new Map<
+    Statistic["kind"],
+    { readonly values: Float64Array; readonly languages: Set<string>; weight: number }
+  >();
+
+  constructor(first: Statistic, mix: LanguageMix | undefined) {
+    this.first = first;
+    this.#mix = mix;
+  }
+
+  add(statistic: Statistic): void {
+    const { step, site, language, kind, tokens, width, values } = statistic;
+    const sum = this.#sums.get(kind) ?? {
+      values: new Float64Array(kind === "gram" ? packedLength(width) : width),
+      languages: new Set(),
+      weight: 0,
+    };
+    this.#sums.set(kind, sum);
+    if (width !== this.first.width || sum.languages.has(language)) {
+      const what =
+        width === this.first.width ? `has ${kind} of ${language} twice` : `has widths ${this.first.width} and ${width}`;
+      throw new BadDataError(`statistics of ${step} ${site}: it ${what}; capture again`, { step, site, language });
+    }
+    sum.languages.add(language);
+    this.#tokens.set(language, tokens);
+    const weight = this.#mix ? (this.#mix.get(language) ?? 0) : tokens;
+    if (weight === 0) return;
+    sum.weight += weight;
+    for (let index = 0; index < values.length; index += 1) sum.values[index] += weight * values[index];
+  }
+
+  finish(): MixedSite {
+    const { step, site, width } = this.first;
+    const weights = languageWeights(this.#tokens, this.#mix);
+    const used = [...this.#tokens.keys()].filter((language) => weights[language] > 0);
+    const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
+      const sum = this.#sums.get(kind);
+      if (!sum || !used.every((language) => sum.languages.has(language))) return undefined;
+      const values = Float32Array.from(sum.values, (value) => value / sum.weight);
+      if (!values.every(Number.isFinite)) {
+        throw new BadDataError(`statistics of ${step} ${site}: the mixed ${kind} is not finite; capture again`, { step, site });
+      }
+      return values;
+    };
+    const gram = mean("gram");
+    const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");
+    if (!diagonal) {
+      throw new BadDataError(
+        `statistics of ${step} ${site}: some languages have Grams only, others diagonals only; capture again`,
+        {
+          step,
+          site,
+        },
+      );
+    }
+    const tokens = used.reduce((total, language) => total + (this.#tokens.get(language) ?? 0), 0);
+    return { step, site, width, tokens, weights, diagonal, ...(gram && { gram }) };
+  }
+}
+
+/**
+ * Mixes the statistics of each site as soon as they are read: languages of one site follow each other.
+ *
+ * @param mix weights; without it each language weighs as many tokens as were seen of it (the pooled Hessian of the papers)
+ * @throws {BadDataError} when statistics contradict each other, or a site comes back after another
+ */
+export async function* mixSites(
+  statistics: AsyncIterable<Statistic>,
+  mix: LanguageMix | undefined,
+): AsyncGenerator<MixedSite, void, void> {
+  const seen = new Set<string>();
+  let current: Accumulator | undefined;
+  for await (const statistic of statistics) {
+    const { step, site } = statistic;
+    if (site === stepInput) continue;
+    if (current?.first.step !== step || current.first.site !== site) {
+      if (current) yield current.finish();
+      const key = JSON.stringify([step, site]);
+      if (seen.has(key)) {
+        throw new BadDataError(`statistics of ${step} ${site} are scattered over the artifact; capture again`, { step, site });
+      }
+      seen.add(key);
+      current = new Accumulator(statistic, mix);
+    }
+    current.add(statistic);
+  }
+  if (current) yield current.finish();
+}

@@ -1,0 +1,158 @@
+import { encodeFactors, readStatistics } from "@mbs/artifacts";
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import type { OptionValues, Stage, StageContext } from "@mbs/contracts";
+import { packUpper } from "@mbs/numbers";
+import { createBlas, createDoubleBlas } from "@mbs/onnx";
+import { parseOrder } from "./column-order.ts";
+import type { ColumnOrder } from "./column-order.ts";
+import { findDead } from "./damping.ts";
+import { parseMix } from "./language-mix.ts";
+import { mixSites } from "./mixed-site.ts";
+import type { MixedSite } from "./mixed-site.ts";
+import { climbLadder } from "./rescue-ladder.ts";
+import type { Engines } from "./rescue-ladder.ts";
+
+const options = {
+  mix: {
+    kind: "text",
+    placeholder: "LANG=WEIGHT,…",
+    optional: true,
+    description: "weight of each language; default: the tokens seen of it",
+  },
+  damping: { kind: "number", default: 0.01, minimum: 0, description: "added to the diagonal, a fraction of its living mean" },
+  order: {
+    kind: "text",
+    placeholder: "natural|activation|group-aware:G",
+    default: "natural",
+    description: "order in which solvers will treat the columns",
+  },
+  onSingular: {
+    kind: "choice",
+    choices: ["error", "rtn"],
+    default: "error",
+    description: "what to do with a site that no rescue makes regular: stop, or leave it to plain rounding or magnitude",
+  },
+  raises: {
+    kind: "integer",
+    default: 3,
+    minimum: 0,
+    maximum: 8,
+    description: "how often damping may be raised tenfold where float64 alone does not help",
+  },
+  factor: {
+    kind: "choice",
+    choices: ["on", "off"],
+    default: "on",
+    description: "off leaves the factor out, for solvers that need the diagonal alone",
+  },
+} as const;
+
+type SolveOptions = OptionValues<typeof options>;
+
+async function solveSite(
+  mixed: MixedSite,
+  order: ColumnOrder,
+  { damping, raises, onSingular, factor }: SolveOptions,
+  engines: Engines,
+  warn: StageContext["warn"],
+): Promise<FactorRecord> {
+  const { step, site, width, tokens, weights, diagonal, gram } = mixed;
+  const living = findDead(diagonal);
+  if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
+  const arranged = order.arrange(diagonal);
+  const wanted = factor === "on" && gram !== undefined;
+  const result = wanted
+    ? await climbLadder({ gram, order: arranged, living, damping, raises }, engines)
+    : { damping, precision: "float32" as const, rescues: 0 };
+  const { upper, failure } = { upper: undefined, failure: undefined, ...result };
+  if (failure) {
+    const what = `${step} ${site}: H stays singular after ${result.rescues} rescues, up to damping ${result.damping}`;
+    if (onSingular === "error") {
+      throw new BadDataError(
+        `${what}; give it more text, raise --damping, or pass --on-singular rtn`,
+        { step, site, rescues: result.rescues, damping: result.damping },
+        { cause: failure },
+      );
+    }
+    warn(`${what}; left to plain rounding or magnitude`);
+  } else if (result.rescues > 0) {
+    warn(`${step} ${site}: factorised after ${result.rescues} rescues, in ${result.precision} with damping ${result.damping}`);
+  }
+  return {
+    step,
+    site,
+    width,
+    summary: {
+      tokens,
+      weights,
+      orderName: order.name,
+      requestedDamping: damping,
+      damping: result.damping,
+      precision: result.precision,
+      rescues: result.rescues,
+      dead: living.dead,
+      factorised: upper !== undefined,
+    },
+    order: arranged,
+    diagonal,
+    ...(gram && { gram }),
+    ...(upper && { upper: packUpper(upper, width) }),
+  };
+}
+
+async function* solveSites(
+  first: MixedSite,
+  rest: AsyncIterable<MixedSite>,
+  order: ColumnOrder,
+  values: SolveOptions,
+  { signal, progress, warn, threads }: StageContext,
+): AsyncGenerator<FactorRecord> {
+  const single = createBlas({ threads });
+  const double = createDoubleBlas({ threads });
+  let done = 0;
+  const solveNext = async (mixed: MixedSite): Promise<FactorRecord> => {
+    if (signal.aborted) throw new InterruptedError("solve: stopped");
+    const record = await solveSite(mixed, order, values, { single, double }, warn);
+    done += 1;
+    progress({ activity: "solve", done, unit: "sites" });
+    return record;
+  };
+  try {
+    yield await solveNext(first);
+    for await (const mixed of rest) yield await solveNext(mixed);
+  } finally {
+    await Promise.all([single.release(), double.release()]);
+  }
+}
+
+/** Stage `solve`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */
+export const solve: Stage = {
+  name: "solve",
+  summary: "Mix the languages' statistics of each site and factorise the inverse of its Hessian.",
+  examples: [
+    "mbs solve --damping 0.01 < statistics.arrow > factors.arrow",
+    "mbs solve --mix en=0.5,fr=0.5 --order group-aware:128 < statistics.arrow > factors.arrow",
+  ],
+  inputs: { statistics: { kinds: ["statistics"], description: "what capture writes" } },
+  outputs: { factors: { kind: "factors", description: "for each site its factor, order, Gram and diagonal" } },
+  options,
+  async run(inputs, raw, context) {
+    const values = parseOptions(options, raw, "solve");
+    const order = parseOrder(values.order);
+    const mix = values.mix === undefined ? undefined : parseMix(values.mix);
+    const statistics = inputs["statistics"]?.[0];
+    if (statistics === undefined) throw new UsageError("solve: give it statistics");
+    // the schema states the weights, so the first site is read before it goes out
+    const sites = mixSites(readStatistics(statistics), mix);
+    const first = await sites.next();
+    if (first.done) throw new BadDataError("solve: the statistics hold no site that linear layers read; capture again");
+    const metadata = {
+      model: statistics.schema.metadata["model"] ?? "",
+      weights: first.value.weights,
+      damping: values.damping,
+      order: order.name,
+    };
+    return { factors: encodeFactors(solveSites(first.value, sites, order, values, context), metadata) };
+  },
+};
