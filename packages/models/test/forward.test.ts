@@ -1,0 +1,185 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { openModel } from "../src/index.ts";
+import type { Forward, Model } from "../src/index.ts";
+import type { Matrix } from "@mbs/contracts";
+
+interface Golden {
+  model?: string;
+  tokens: number[];
+  rows: number[];
+  logits: number[][];
+  losses: number[];
+}
+
+const fixtures = fileURLToPath(new URL("fixtures/forward/", import.meta.url));
+const controlled = fileURLToPath(new URL("../../../datasets/controlled-bloom", import.meta.url));
+const controlledGolden = fileURLToPath(new URL("fixtures/controlled-bloom.golden.json", import.meta.url));
+
+const readGolden = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, "utf8")) as Golden;
+
+async function runAll(model: Model, forward: Forward, tokens: Int32Array): Promise<Matrix> {
+  let states = await forward.embed(tokens);
+  for (const index of model.steps.keys()) {
+    const result = await forward.step(index, states);
+    states = result.states ?? states;
+  }
+  return states;
+}
+
+/** Largest distance of logits and of losses from the golden ones. */
+async function distances(model: Model, golden: Golden): Promise<{ logits: number; losses: number; perplexity: number }> {
+  const forward = await model.forward({ threads: 1 });
+  const tokens = Int32Array.from(golden.tokens);
+  const states = await runAll(model, forward, tokens);
+  const logits = await forward.logits(states);
+  const losses = await forward.score(states, tokens);
+  await forward.close();
+  let furthest = 0;
+  golden.rows.forEach((row, at) =>
+    golden.logits[at].forEach((expected, column) => {
+      furthest = Math.max(furthest, Math.abs(expected - logits.values[row * logits.columns + column]));
+    }),
+  );
+  assert.is(losses.length, golden.losses.length);
+  const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    logits: furthest,
+    losses: Math.max(...golden.losses.map((expected, at) => Math.abs(expected - losses[at]))),
+    perplexity: Math.abs(Math.exp(mean(losses) - mean(golden.losses)) - 1),
+  };
+}
+
+const cases = await readdir(fixtures);
+
+test("there is a golden model for every kind of checkpoint", () => {
+  assert.equal(cases.sort(), [
+    "plain-f32",
+    "residual-after-norm-untied",
+    "six-heads-sharded-bf16",
+    "three-heads-f16",
+    "twelve-heads-f16",
+  ]);
+});
+
+for (const name of cases) {
+  test(`logits and losses of ${name} are those of transformers`, async () => {
+    const model = await openModel(`${fixtures}${name}`);
+    const found = await distances(model, await readGolden(`${fixtures}${name}/golden.json`));
+    await model.close();
+    assert.ok(found.logits < 1e-4, `logits differ by ${found.logits}`);
+    assert.ok(found.losses < 1e-4, `losses differ by ${found.losses}`);
+  });
+}
+
+if (existsSync(controlled) && existsSync(controlledGolden)) {
+  test("logits of the controlled model are those of transformers", async () => {
+    const model = await openModel(controlled);
+    const golden = await readGolden(controlledGolden);
+    assert.is(
+      model.address,
+      golden.model,
+      "the golden numbers are of other weights: run tools/golden/forward/make_fixtures.py on the model",
+    );
+    const found = await distances(model, golden);
+    await model.close();
+    assert.ok(found.logits < 1e-3, `logits differ by ${found.logits}`);
+    assert.ok(found.perplexity < 1e-3, `perplexity differs by ${found.perplexity}`);
+  });
+}
+
+test("segments that run together give what each gives alone", async () => {
+  const model = await openModel(`${fixtures}three-heads-f16`);
+  const forward = await model.forward({ threads: 1 });
+  const segments = [0, 1, 2].map((seed) => Int32Array.from({ length: 20 }, (_, at) => (seed * 17 + at * at * 5) % 64));
+  const alone: Matrix[] = [];
+  for (const tokens of segments) alone.push(await runAll(model, forward, tokens));
+  let states = await forward.embed(Int32Array.from(segments.flatMap((tokens) => [...tokens])));
+  for (const index of model.steps.keys()) {
+    const result = await forward.step(index, states, { batch: 3 });
+    states = result.states ?? states;
+  }
+  const together = segments.map((_, at) => states.values.subarray(at * 20 * 24, (at + 1) * 20 * 24));
+  for (const [at, values] of together.entries()) {
+    const furthest = values.reduce((most, value, index) => Math.max(most, Math.abs(value - alone[at].values[index])), 0);
+    assert.ok(furthest < 1e-5, `segment ${at} differs by ${furthest}`);
+  }
+  const losses = await forward.score(states, Int32Array.from(segments.flatMap((tokens) => [...tokens])), 3);
+  const single = await forward.score(alone[2], segments[2]);
+  assert.is(losses.length, 3 * 19);
+  single.forEach((loss, at) => assert.ok(Math.abs(loss - losses[38 + at]) < 1e-4));
+  await forward.close();
+  await model.close();
+});
+
+test("sites are the inputs of the weights, and a step stops before the last one's projection", async () => {
+  const model = await openModel(`${fixtures}plain-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const states = await forward.embed(Int32Array.of(1, 2, 3, 4, 5));
+  const names = model.steps[0].sites.map(({ name }) => name);
+  const { sites, states: none } = await forward.step(0, states, { sites: names, states: false });
+  assert.is(none, undefined);
+  assert.equal([...sites.keys()], ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]);
+  assert.equal(
+    [...sites.values()].map(({ rows, columns }) => [rows, columns]),
+    [
+      [5, 16],
+      [5, 16],
+      [5, 16],
+      [5, 64],
+    ],
+  );
+  // attention-qkv is the normed input: recomputed here in plain TypeScript
+  const gamma = await model.checkpoint.readF32("transformer.h.0.input_layernorm.weight");
+  const beta = await model.checkpoint.readF32("transformer.h.0.input_layernorm.bias");
+  const row = states.values.subarray(16, 32);
+  const mean = row.reduce((sum, value) => sum + value, 0) / 16;
+  const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 16;
+  const captured = sites.get("attention-qkv")?.values.subarray(16, 32) ?? new Float32Array(0);
+  row.forEach((value, column) => {
+    const expected = ((value - mean) / Math.sqrt(variance + 1e-5)) * gamma[column] + beta[column];
+    assert.ok(Math.abs(expected - captured[column]) < 1e-5);
+  });
+  // mlp-down times its weight, added to what the step had before, is the state after it
+  const full = await forward.step(0, states, { sites: ["mlp-down"] });
+  assert.equal(full.sites.get("mlp-down")?.values, sites.get("mlp-down")?.values);
+  assert.is(full.states?.rows, 5);
+  await forward.close();
+  await model.close();
+});
+
+test("given weights take the place of the checkpoint's", async () => {
+  const model = await openModel(`${fixtures}plain-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const states = await forward.embed(Int32Array.of(9, 8, 7));
+  const tensor = model.steps[0].sites[3].weights[0].tensor;
+  const own = await model.checkpoint.readF32(tensor);
+  const plain = await forward.step(0, states);
+  const same = await forward.step(0, states, { weights: new Map([[tensor, own]]) });
+  const zero = await forward.step(0, states, { weights: new Map([[tensor, new Float32Array(own.length)]]) });
+  assert.equal(same.states?.values, plain.states?.values);
+  // Without the last projection, the step adds the same bias to every row's middle states; it cannot equal the full step.
+  assert.not.equal(zero.states?.values, plain.states?.values);
+  const again = await forward.step(0, states);
+  assert.equal(again.states?.values, plain.states?.values);
+  await forward.close();
+  await model.close();
+});
+
+test("a token outside the vocabulary is named", async () => {
+  const model = await openModel(`${fixtures}plain-f32`);
+  const forward = await model.forward({ threads: 1 });
+  try {
+    await forward.embed(Int32Array.of(1, 64));
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String(error), /token 64 at position 1 is outside the model's vocabulary of 64/);
+  }
+  await forward.close();
+  await model.close();
+});
+
+test.run();

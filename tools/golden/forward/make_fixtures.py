@@ -1,0 +1,150 @@
+"""Random tiny BLOOM models and their logits by transformers, as fixtures of packages/models.
+
+    python tools/golden/forward/make_fixtures.py            # the tiny models
+    python tools/golden/forward/make_fixtures.py MODEL      # logits of a model folder, to MODEL's golden file
+
+Needs torch and transformers (made with torch 2.15.0, transformers 5.24.0). Weights are random and rounded to the stored
+dtype first; logits are then computed in float32 with eager attention.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, BloomConfig, BloomForCausalLM
+
+ROOT = Path(__file__).resolve().parents[3]
+FIXTURES = ROOT / "packages/models/test/fixtures/forward"
+
+VOCABULARY = 64
+LONG = 300  # more than one chunk of queries
+
+CASES = {
+    # name: (heads, hidden, layers, dtype, prefix, shard size, tokens, further configuration)
+    "plain-f32": (4, 16, 2, torch.float32, True, None, LONG, {}),
+    "three-heads-f16": (3, 24, 2, torch.float16, False, None, 12, {}),
+    "six-heads-sharded-bf16": (6, 24, 3, torch.bfloat16, True, "12KB", 40, {}),
+    "twelve-heads-f16": (12, 48, 1, torch.float16, True, None, 12, {}),
+    "residual-after-norm-untied": (
+        2,
+        16,
+        2,
+        torch.float32,
+        True,
+        None,
+        12,
+        {"apply_residual_connection_post_layernorm": True, "tie_word_embeddings": False, "layer_norm_epsilon": 1e-3},
+    ),
+}
+
+
+def tokenizer_json() -> dict:
+    characters = [chr(code) for code in range(33, 33 + VOCABULARY)]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "post_processor": None,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": {character: index for index, character in enumerate(characters)},
+            "merges": [],
+        },
+    }
+
+
+def logits_of(model, tokens: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+    model = model.float().eval()
+    with torch.no_grad():
+        logits = model(tokens[None]).logits[0].float()
+    losses = torch.nn.functional.cross_entropy(logits[:-1].double(), tokens[1:], reduction="none")
+    return logits, losses.tolist()
+
+
+def golden(logits: torch.Tensor, losses: list[float], tokens: torch.Tensor, rows: list[int]) -> dict:
+    return {
+        "tokens": tokens.tolist(),
+        "rows": rows,
+        "logits": [[float(f"{value:.8g}") for value in logits[row].tolist()] for row in rows],
+        "losses": [float(f"{value:.8g}") for value in losses],
+    }
+
+
+def make_case(name: str, seed: int) -> None:
+    heads, hidden, layers, dtype, prefix, shard, length, further = CASES[name]
+    torch.manual_seed(seed)
+    config = BloomConfig(
+        vocab_size=VOCABULARY, hidden_size=hidden, n_layer=layers, n_head=heads, bos_token_id=1, eos_token_id=2, pad_token_id=3, **further
+    )
+    model = BloomForCausalLM(config)
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            noise = torch.randn_like(parameter) * (0.4 if parameter.ndim > 1 else 0.1)
+            parameter.copy_(noise + (1.0 if parameter.ndim == 1 and "layernorm.weight" in parameter_name else 0.0))
+    model = model.to(dtype)
+    folder = FIXTURES / name
+    saved = model if prefix else model.transformer
+    saved.save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False) + "\n", encoding="utf-8")
+    tokens = torch.randint(0, VOCABULARY, (length,))
+    logits, losses = logits_of(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager"), tokens)
+    rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 1, 255, 256, 257, length - 1]
+    (folder / "golden.json").write_text(json.dumps(golden(logits, losses, tokens, rows)) + "\n")
+
+
+def content_address(folder: Path) -> str:
+    """The address that openModel gives, so that a test can tell numbers of other weights."""
+    sha = hashlib.sha256()
+
+    def part(label: str, data: bytes) -> None:
+        sha.update((json.dumps([label, len(data)], separators=(",", ":"), ensure_ascii=False) + "\n").encode())
+        sha.update(data)
+
+    for file in ("config.json", "tokenizer.json"):
+        part(file, (folder / file).read_bytes())
+    tensors = {}
+    for file in folder.glob("model*.safetensors"):
+        raw = file.read_bytes()
+        length = int.from_bytes(raw[:8], "little")
+        header = json.loads(raw[8 : 8 + length])
+        for name, info in header.items():
+            if name != "__metadata__":
+                begin, end = info["data_offsets"]
+                tensors[name] = (info, raw[8 + length + begin : 8 + length + end])
+    for name in sorted(tensors):
+        info, data = tensors[name]
+        part(f"{name} {info['dtype']} {'x'.join(map(str, info['shape']))}", data)
+    return sha.hexdigest()
+
+
+def make_for_folder(folder: Path) -> None:
+    """Logits of a few positions of a fixed walk through the vocabulary, and the losses of all."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    vocabulary = model.config.vocab_size
+    tokens = torch.tensor([(7 + 37 * index * index) % vocabulary for index in range(256)])
+    logits, losses = logits_of(model, tokens)
+    content = {"model": content_address(folder), **golden(logits, losses, tokens, [0, 1, 100, 255])}
+    target = FIXTURES.parent / f"{folder.resolve().name}.golden.json"
+    target.write_text(json.dumps(content) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        make_for_folder(Path(sys.argv[1]))
+    else:
+        for seed, case in enumerate(CASES):
+            make_case(case, seed)
