@@ -86,7 +86,15 @@ test("a panel that is missing, twice, swapped or cut is refused", async () => {
     yield* items;
   }
   assert.is((await of([0, 1, 2, 3])()).length, 2);
-  for (const order of [[0, 1], [0, 2, 3], [1, 2, 3], [0, 0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 3], [0, 3]]) {
+  for (const order of [
+    [0, 1],
+    [0, 2, 3],
+    [1, 2, 3],
+    [0, 0, 1, 2, 3],
+    [1, 0, 2, 3],
+    [0, 1, 3],
+    [0, 3],
+  ]) {
     const error = await errorOf(of(order));
     assert.instance(error, BadDataError, `${order}`);
     assert.match(error.message, /segment 0/);
@@ -122,7 +130,12 @@ test("values that contradict each other are refused", async () => {
 });
 
 test("an order that is no permutation is refused", async () => {
-  const stream = encodeFactors([{ ...factors[0], order: Int32Array.of(0, 0, 1) }], { model: "", weights: {}, damping: 0, order: "" });
+  const stream = encodeFactors([{ ...factors[0], order: Int32Array.of(0, 0, 1) }], {
+    model: "",
+    weights: {},
+    damping: 0,
+    order: "",
+  });
   assert.match((await errorOf(() => collect(readFactors(stream)))).message, /no permutation at position 1/);
 });
 
@@ -131,14 +144,22 @@ test("a writer's own mistakes are internal errors", async () => {
   const wrongLength = encodeStates([{ ...states[1], rows: 3 }], metadata);
   assert.instance(await errorOf(() => collect(wrongLength.batches)), InternalError);
   assert.instance(await errorOf(() => encodeStates([], { ...metadata, steps: Number.NaN })), InternalError);
-  const noUpper = encodeFactors([{ ...factors[1], summary: factors[0].summary }], { model: "", weights: {}, damping: 0, order: "" });
+  const noUpper = encodeFactors([{ ...factors[1], summary: factors[0].summary }], {
+    model: "",
+    weights: {},
+    damping: 0,
+    order: "",
+  });
   assert.instance(await errorOf(() => collect(noUpper.batches)), InternalError);
 });
 
 test("another kind, an unknown version, other columns and bad metadata are refused before the first record", async () => {
   const { schema, batches } = samples.segments.encode();
   assert.is(requireKind({ schema }, ["states", "segments"]), "segments");
-  assert.match((await errorOf(() => requireKind({ schema }, ["states", "layers"]))).message, /kind states or layers, found "segments"/);
+  assert.match(
+    (await errorOf(() => requireKind({ schema }, ["states", "layers"]))).message,
+    /kind states or layers, found "segments"/,
+  );
   const newer = await errorOf(() => readSegments({ schema: { ...schema, version: 2 }, batches }));
   assert.instance(newer, FailedPreconditionError);
   assert.match(newer.message, /version 2, version 1 is supported: update this program/);
@@ -146,7 +167,13 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   assert.instance(await errorOf(() => readSegments({ schema: { ...schema, fields }, batches })), BadDataError);
   const { seed, ...rest } = schema.metadata;
   assert.is(seed, "7");
-  for (const metadata of [rest, { ...rest, seed: "1.5" }, { ...rest, seed: "" }, { ...rest, seed, counts: "[1]" }, { ...rest, seed, counts: "{" }]) {
+  for (const metadata of [
+    rest,
+    { ...rest, seed: "1.5" },
+    { ...rest, seed: "" },
+    { ...rest, seed, counts: "[1]" },
+    { ...rest, seed, counts: "{" },
+  ]) {
     assert.instance(await errorOf(() => readSegments({ schema: { ...schema, metadata }, batches })), BadDataError);
   }
 });

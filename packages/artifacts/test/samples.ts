@@ -62,7 +62,16 @@ const summary = {
 };
 
 export const factors: readonly FactorRecord[] = [
-  { step: "h.0", site: "qkv", width: 3, summary, order: Int32Array.of(2, 0, 1), diagonal: ramp(3), gram: ramp(6), upper: ramp(6, 2) },
+  {
+    step: "h.0",
+    site: "qkv",
+    width: 3,
+    summary,
+    order: Int32Array.of(2, 0, 1),
+    diagonal: ramp(3),
+    gram: ramp(6),
+    upper: ramp(6, 2),
+  },
   {
     step: "h.0",
     site: "mlp",
@@ -175,7 +184,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-export const encodeWhole = async (stream: ArtifactStream): Promise<Buffer> => Buffer.concat(await collect(encodeStream(stream).bytes));
+export const encodeWhole = async (stream: ArtifactStream): Promise<Buffer> =>
+  Buffer.concat(await collect(encodeStream(stream).bytes));
 
 /** Chunks of one size. */
 export async function* inChunks(whole: Uint8Array, size = whole.length): AsyncGenerator<Uint8Array> {

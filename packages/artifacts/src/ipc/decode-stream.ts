@@ -75,8 +75,8 @@ export async function decodeStream(bytes: AsyncIterable<Uint8Array>): Promise<De
   try {
     const frame = await readFrame(reader);
     if (!frame) throw new BadDataError("the Arrow stream closes before its schema; write it again", { offset: 0 });
-    if (frame.body.length > 0) throw new BadDataError("the schema of the Arrow stream has a body; write it again", { offset: 0 });
     const schema = decodeSchemaHeader(frame.header, frame.offset);
+    if (frame.body.length > 0) throw new BadDataError("the schema of the Arrow stream has a body; write it again", { offset: 0 });
     const { items, receipt } = settling(decodeBatches(reader, schema));
     return { schema, batches: items, receipt };
   } catch (cause) {
