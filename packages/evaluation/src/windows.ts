@@ -25,28 +25,36 @@ export interface WindowOptions {
   readonly warn: (message: string) => void;
 }
 
-/** Characters that are encoded at once. Texts are joined within such a piece, so nearly every corpus is one piece. */
+/** Most characters that are encoded at once. Texts are joined within such a piece, so nearly every corpus is one piece. */
 const pieceCharacters = 1 << 20;
+
+/** More characters than a token has on average, so that a limited number of windows mostly needs one piece. */
+const charactersAToken = 8;
 
 /** Joins the texts of one source and cuts the tokens into windows; what is left at the end is dropped. */
 class WindowCutter {
   readonly windows: Int32Array[] = [];
   readonly #tokenizer: Tokenizer;
   readonly #textTokens: number;
+  readonly #pieceCharacters: number;
+  readonly #limit: number;
   #texts: string[] = [];
   #characters = 0;
   #rest = new Int32Array(0);
   #started = false;
 
-  constructor(tokenizer: Tokenizer, textTokens: number) {
+  constructor(tokenizer: Tokenizer, textTokens: number, limit: number) {
     this.#tokenizer = tokenizer;
     this.#textTokens = textTokens;
+    this.#limit = limit;
+    this.#pieceCharacters = Math.min(pieceCharacters, limit * textTokens * charactersAToken);
   }
 
   add(text: string): void {
+    if (this.windows.length >= this.#limit) return;
     this.#texts.push(text);
     this.#characters += text.length;
-    if (this.#characters >= pieceCharacters) this.flush();
+    if (this.#characters >= this.#pieceCharacters) this.flush();
   }
 
   flush(): void {
@@ -102,9 +110,9 @@ export async function cutWindows(
   const cutters = new Map<string, WindowCutter>();
   for await (const { text, source } of corpus.documents(language)) {
     const key = options.bySource ? source : "";
-    const cutter = cutters.get(key) ?? new WindowCutter(tokenizer, textTokens);
+    const cutter = cutters.get(key) ?? new WindowCutter(tokenizer, textTokens, limit);
     cutters.set(key, cutter);
-    if (cutter.windows.length < limit) cutter.add(text);
+    cutter.add(text);
   }
   for (const cutter of cutters.values()) cutter.flush();
   const taken = takeInTurn(new Map([...cutters].map(([source, { windows }]) => [source, windows])), limit);

@@ -1,0 +1,205 @@
+import { DuckDBInstance } from "@duckdb/node-api";
+import { BadDataError } from "@mbs/contracts";
+import { openCorpus } from "@mbs/corpora";
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { withFolder } from "./temporary-folder.ts";
+
+interface Outcome {
+  readonly documents: number;
+  readonly warnings: readonly string[];
+  readonly error: Error | undefined;
+}
+
+/** Reads language `en` of a folder with one file. */
+async function read(name: string, content: string | Uint8Array, field?: string): Promise<Outcome> {
+  const warnings: string[] = [];
+  let documents = 0;
+  let error: Error | undefined;
+  await withFolder({ [name]: content }, async (folder) => {
+    try {
+      const corpus = await openCorpus(folder, { field, warn: (message) => warnings.push(message.replaceAll(folder, "")) });
+      for await (const { text } of corpus.documents("en")) documents += text.length > 0 ? 1 : 0;
+    } catch (thrown) {
+      error = thrown as Error;
+    }
+  });
+  return { documents, warnings, error };
+}
+
+/** 999 good rows around a bad one, which comes in the middle. */
+function around(good: string, bad: string | Uint8Array, header = ""): Buffer {
+  return Buffer.concat([Buffer.from(header + good.repeat(500)), Buffer.from(bad), Buffer.from(good.repeat(499))]);
+}
+
+const invalid = Buffer.from([0x61, 0xff, 0xfe]);
+const huge = "x".repeat(9 << 20);
+/** Longer than DuckDB's own buffer, which then drops the line without a word. */
+const enormous = "x".repeat(40 << 20);
+const line = '{"text":"good"}\n';
+
+for (const [what, name, content, summary] of [
+  [
+    "bad UTF-8 in JSONL",
+    "en.jsonl",
+    around(line, Buffer.concat([Buffer.from('{"text":"'), invalid, Buffer.from('"}\n')])),
+    "1 bad UTF-8; first: /en.jsonl, line 501",
+  ],
+  ["a bad JSON line", "en.jsonl", around(line, '{"text": oops}\n'), "1 bad JSON; first: /en.jsonl, row 501"],
+  ["a line without the field", "en.jsonl", around(line, '{"other":"x"}\n'), "1 no text; first: /en.jsonl, row 501"],
+  ["a field that is no text", "en.jsonl", around(line, '{"text":5}\n'), "1 no text; first: /en.jsonl, row 501"],
+  ["a huge JSONL line", "en.jsonl", around(line, `{"text":"${huge}"}\n`), "1 too long; first: /en.jsonl"],
+  ["an enormous JSONL line", "en.jsonl", around(line, `{"text":"${enormous}"}\n`), "1 too long; first: /en.jsonl"],
+  [
+    "an enormous line in gzip",
+    "en.jsonl.gz",
+    gzipSync(around(line, `{"text":"${enormous}"}\n`), { level: 1 }),
+    "1 too long; first: /en.jsonl.gz",
+  ],
+  [
+    "bad UTF-8 in CSV",
+    "en.csv",
+    around("good,s\n", Buffer.concat([invalid, Buffer.from(",s\n")]), "text,source\n"),
+    "1 bad UTF-8; first: /en.csv, line 502",
+  ],
+  [
+    "a CSV row with too many columns",
+    "en.csv",
+    around("good,s\n", "a,b,c\n", "text,source\n"),
+    "1 bad row; first: /en.csv, line 502",
+  ],
+  ["an enormous CSV line", "en.csv", around("good,s\n", `${enormous},s\n`, "text,source\n"), "1 too long; first: /en.csv"],
+  [
+    "bad UTF-8 in plain text",
+    "en.txt",
+    around("good\n\n", Buffer.concat([invalid, Buffer.from("\n\n")])),
+    "1 bad UTF-8; first: /en.txt, line 1001",
+  ],
+  ["a huge line in plain text", "en.txt", around("good\n\n", `${huge}\n\n`), "1 too long; first: /en.txt, line 1001"],
+  [
+    "a huge document of short lines",
+    "en.txt",
+    around("good\n\n", `${"short\n".repeat(1.6e6)}\n\n`),
+    "1 too long; first: /en.txt, line 1001",
+  ],
+] as const) {
+  test(`${what} is left out, counted and reported`, async () => {
+    const { documents, warnings, error } = await read(name, content);
+    assert.is(error, undefined);
+    assert.is(documents, 999);
+    assert.equal(warnings, [`en: 1 of 1000 documents are broken (${summary}); left out`]);
+  });
+}
+
+for (const [name, good, bad, header] of [
+  ["en.jsonl", line, "{\n", ""],
+  ["en.csv", "good,s\n", "a,b,c\n", "text,source\n"],
+  ["en.txt", "good\n\n", Buffer.concat([invalid, Buffer.from("\n\n")]), ""],
+] as const) {
+  test(`${name}: above 1% the files are refused`, async () => {
+    const content = Buffer.concat([Buffer.from(header + good.repeat(98)), Buffer.from(bad)]);
+    const { error } = await read(name, content);
+    assert.instance(error, BadDataError);
+    assert.ok(error?.message.includes("en: 1 of 99 documents are broken"), error?.message);
+    const enough = Buffer.concat([content, Buffer.from(good)]);
+    assert.is((await read(name, enough)).documents, 99);
+  });
+}
+
+for (const [name, content] of [
+  ["en.jsonl", '{"body":"x","id":1}\n'],
+  ["en.csv", "id,body\n1,x\n"],
+] as const) {
+  test(`${name}: a missing field is refused at once, naming those that are there`, async () => {
+    const { error } = await read(name, content);
+    assert.instance(error, BadDataError);
+    assert.ok(error?.message.includes('"text"') && error.message.includes("body"), error?.message);
+    assert.is((await read(name, content, "body")).documents, 1);
+  });
+}
+
+test("a field that is missing in all lines but the first ends early", async () => {
+  const { error } = await read("en.jsonl", line + '{"other":"x"}\n'.repeat(5000));
+  assert.ok(error?.message.includes("1000 of 1001 documents"), error?.message);
+});
+
+for (const [name, content] of [
+  ["en.jsonl", line],
+  ["en.csv", "text\ngood\n"],
+  ["en.txt", "good\n"],
+  ["en.jsonl.gz", line],
+] as const) {
+  test(`${name}: a byte-order mark is dropped and reported`, async () => {
+    const bytes = Buffer.from(`\ufeff${content}`);
+    const { documents, warnings, error } = await read(name, name.endsWith(".gz") ? gzipSync(bytes) : bytes);
+    assert.is(error, undefined);
+    assert.is(documents, 1);
+    assert.equal(warnings, ["en: 1 of its files start with a byte-order mark; dropped"]);
+    const other = await read(name.replace(".gz", ""), Buffer.from(`\ufeff${content}`, "utf16le"));
+    assert.instance(other.error, BadDataError);
+    assert.ok(other.error?.message.includes("UTF-16"));
+  });
+}
+
+test("gzip that is cut short, changed or no gzip is refused", async () => {
+  for (const name of ["en.jsonl.gz", "en.txt.gz"]) {
+    const packed = gzipSync(Array.from({ length: 5000 }, (_, row) => `{"text":"row ${row * 7919}"}\n\n`).join(""));
+    assert.is((await read(name, packed)).documents, 5000);
+    const changed = Buffer.from(packed);
+    changed[packed.length - 6] ^= 1;
+    for (const broken of [packed.subarray(0, packed.length >> 1), packed.subarray(0, -1), changed, Buffer.from(line)]) {
+      const { error } = await read(name, broken);
+      assert.instance(error, BadDataError);
+      assert.ok(error?.message.includes("is no whole gzip file"), error?.message);
+    }
+  }
+});
+
+test("Parquet that is broken, or whose column is missing or no text, is refused", async () => {
+  assert.instance((await read("en.parquet", "PAR1 nothing PAR1")).error, BadDataError);
+  await withFolder({}, async (folder) => {
+    const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+    const connection = await instance.connect();
+    await connection.run(`COPY (SELECT 5 AS text, 'x' AS body) TO '${join(folder, "en.parquet")}' (FORMAT parquet)`);
+    const corpus = await openCorpus(folder);
+    const messageOf = async (field?: string): Promise<string> => {
+      try {
+        const opened = field === undefined ? corpus : await openCorpus(folder, { field });
+        for await (const { text } of opened.documents("en")) return text;
+      } catch (error) {
+        assert.instance(error, BadDataError);
+        return (error as Error).message;
+      }
+      return "";
+    };
+    assert.ok((await messageOf()).includes("holds INTEGER, not text"));
+    assert.ok((await messageOf("absent")).includes("it has: text, body"));
+    assert.is(await messageOf("body"), "x");
+    connection.closeSync();
+    instance.closeSync();
+  });
+});
+
+test("a file that went away is an error with its name", async () => {
+  await withFolder({ "en.jsonl": line, "fr.txt": "a" }, async (folder) => {
+    const corpus = await openCorpus(folder);
+    for (const [language, name] of [
+      ["en", "en.jsonl"],
+      ["fr", "fr.txt"],
+    ] as const) {
+      await rm(join(folder, name));
+      assert.not.ok(await stat(join(folder, name)).catch(() => undefined));
+      try {
+        for await (const { text } of corpus.documents(language)) assert.unreachable(text);
+        assert.unreachable("no error");
+      } catch (error) {
+        assert.ok((error as Error).message.includes(`cannot read ${join(folder, name)}`), (error as Error).message);
+      }
+    }
+  });
+});
+
+test.run();

@@ -1,0 +1,182 @@
+import { DuckDBInstance } from "@duckdb/node-api";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { withFolder } from "./temporary-folder.ts";
+
+async function documentsOf(corpus: Corpus, language: string): Promise<CorpusDocument[]> {
+  const documents: CorpusDocument[] = [];
+  for await (const document of corpus.documents(language)) documents.push(document);
+  return documents;
+}
+
+async function failure(run: () => Promise<unknown>): Promise<Error> {
+  try {
+    await run();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected a failure");
+}
+
+const jsonl = '{"text":"one","source":"s"}\n\n{"id":2,"text":"two\\n\\nlines \\ud83d\\ude00"}\n{"text":"  "}\n{"text":"three"}';
+const three = [
+  { text: "one", source: "s" },
+  { text: "two\n\nlines 😀", source: "" },
+  { text: "three", source: "" },
+];
+const csv = 'id,"text",source\r\n1,"one, ""quoted""",s\r\n2,"two\r\n\r\nlines",\r\n3,,x\r\n4,three,t\r\n';
+const csvDocuments = [
+  { text: 'one, "quoted"', source: "s" },
+  { text: "two\n\nlines", source: "" },
+  { text: "three", source: "t" },
+];
+
+async function writeParquet(path: string, select: string): Promise<Buffer> {
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  await connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet)`);
+  connection.closeSync();
+  instance.closeSync();
+  return readFile(path);
+}
+
+test("a folder of LANG.* files in every format, each also gzip, several files of one language", async () => {
+  const text = "first\r\nline two\r\n\r\n\r\n \t\r\nsecond\n\nthird";
+  const files = {
+    "en.jsonl": jsonl,
+    "fr.jsonl.gz": gzipSync(jsonl),
+    "hi.csv": csv,
+    "mr.csv.gz": gzipSync(csv),
+    "zh-Hans.txt": text,
+    "zh-Hant.txt.gz": gzipSync(text),
+    "en.more.txt": "four",
+    "README.md": "not a corpus",
+  };
+  await withFolder(files, async (folder) => {
+    const packed = await writeParquet(join(folder, "te.parquet"), "SELECT 'a' || i AS text, 7 AS n FROM range(3) t(i)");
+    await (await import("node:fs/promises")).writeFile(join(folder, "ta.parquet.gz"), gzipSync(packed));
+    const corpus = await openCorpus(folder);
+    assert.equal(corpus.languages, ["en", "fr", "hi", "mr", "ta", "te", "zh-Hans", "zh-Hant"]);
+    assert.equal(await documentsOf(corpus, "en"), [...three, { text: "four", source: "" }]);
+    assert.equal(await documentsOf(corpus, "fr"), three);
+    assert.equal(await documentsOf(corpus, "hi"), csvDocuments);
+    assert.equal(await documentsOf(corpus, "mr"), csvDocuments);
+    const paragraphs = ["first\nline two", "second", "third"].map((part) => ({ text: part, source: "" }));
+    assert.equal(await documentsOf(corpus, "zh-Hans"), paragraphs);
+    assert.equal(await documentsOf(corpus, "zh-Hant"), paragraphs);
+    const rows = ["a0", "a1", "a2"].map((part) => ({ text: part, source: "" }));
+    assert.equal(await documentsOf(corpus, "te"), rows);
+    assert.equal(await documentsOf(corpus, "ta"), rows);
+  });
+});
+
+test("a manifest names files, globs and lists, and a field", async () => {
+  const files = {
+    "manifest.yaml": "name: mine\nlicense: CC0-1.0\nfield: content\nlanguages:\n  en: [a.jsonl, 'b*.jsonl']\n  no: b1.jsonl\n",
+    "a.jsonl": '{"content":"a","text":"wrong"}\n',
+    "b2.jsonl": '{"content":"b2","text":"wrong"}\n',
+    "b1.jsonl": '{"content":"b1","text":"right"}\n',
+  };
+  await withFolder(files, async (folder) => {
+    const path = join(folder, "manifest.yaml");
+    const corpus = await openCorpus(path);
+    assert.equal([corpus.name, corpus.license, corpus.languages], ["mine", "CC0-1.0", ["en", "no"]]);
+    assert.equal(
+      (await documentsOf(corpus, "en")).map(({ text }) => text),
+      ["a", "b1", "b2"],
+    );
+    const other = await openCorpus(path, { field: "text" });
+    assert.equal(await documentsOf(other, "no"), [{ text: "right", source: "" }]);
+  });
+});
+
+for (const [what, manifest, message] of [
+  ["an unknown key", "languages: {en: a.txt}\nlanguage: en\n", "unknown key language"],
+  ["no languages", "name: x\n", "languages must be a mapping"],
+  ["a number for a file", "languages: {en: 5}\n", "must name a file"],
+  ["an empty list", "languages: {en: []}\n", "must name a file"],
+  ["a language name with a path in it", "languages: {../en: a.txt}\n", "no language name"],
+  ["a glob without files", "languages: {en: 'x*.txt'}\n", "no file matches"],
+  ["a file of unknown kind", "languages: {en: manifest.yaml}\n", "ends in .jsonl"],
+  ["no YAML", "languages: {en: [a.txt\n", "is no YAML"],
+  ["a list", "- en\n", "a manifest is a mapping"],
+] as const) {
+  test(`a manifest with ${what} is refused`, async () => {
+    await withFolder({ "manifest.yaml": manifest, "a.txt": "text" }, async (folder) => {
+      const error = await failure(() => openCorpus(join(folder, "manifest.yaml")));
+      assert.instance(error, BadDataError);
+      assert.ok(error.message.includes(message), error.message);
+      assert.not.ok(error.message.includes("\n"));
+    });
+  });
+}
+
+test("nothing at the path, an empty folder and an unknown language are errors", async () => {
+  await withFolder({ "en.txt": "a" }, async (folder) => {
+    assert.instance(await failure(() => openCorpus(join(folder, "absent"))), InputOutputError);
+    const error = await failure(async () => documentsOf(await openCorpus(folder), "fr"));
+    assert.instance(error, UsageError);
+    assert.ok(error.message.includes("it has en"));
+  });
+  await withFolder({}, async (folder) => assert.instance(await failure(() => openCorpus(folder)), BadDataError));
+});
+
+test("the address depends on language names and bytes, not on names of files", async () => {
+  const addressOf = async (files: Record<string, string>): Promise<string> => {
+    let address = "";
+    await withFolder(files, async (folder) => {
+      address = await (await openCorpus(folder)).address;
+    });
+    return address;
+  };
+  const address = await addressOf({ "en.txt": "a", "fr.txt": "b" });
+  assert.match(address, /^[0-9a-f]{64}$/);
+  assert.is(await addressOf({ "en.other.txt": "a", "fr.txt": "b" }), address);
+  assert.is.not(await addressOf({ "en.txt": "a", "de.txt": "b" }), address);
+  assert.is.not(await addressOf({ "en.txt": "a", "fr.txt": "c" }), address);
+  assert.is.not(await addressOf({ "en.txt": "b", "fr.txt": "a" }), address);
+  assert.is.not(await addressOf({ "en.1.txt": "a", "en.2.txt": "", "fr.txt": "b" }), address);
+});
+
+test("names that mean something to SQL or to a shell are names", async () => {
+  const name = "it's [1]* ; DROP TABLE x --.jsonl";
+  await withFolder(
+    { [name]: '{"text":"good"}\n', "manifest.yaml": JSON.stringify({ languages: { en: name } }) },
+    async (folder) => {
+      const corpus = await openCorpus(join(folder, "manifest.yaml"));
+      assert.equal(await documentsOf(corpus, "en"), [{ text: "good", source: "" }]);
+    },
+  );
+  const column = 'te"xt; x';
+  await withFolder({ "en.csv": '"te""xt; x",b\nyes,no\n' }, async (folder) => {
+    const corpus = await openCorpus(folder, { field: column });
+    assert.equal(await documentsOf(corpus, "en"), [{ text: "yes", source: "" }]);
+  });
+  await withFolder({}, async (folder) => {
+    await writeParquet(join(folder, "en.parquet"), `SELECT 'yes' AS "te""xt; x"`);
+    const corpus = await openCorpus(folder, { field: column });
+    assert.equal(await documentsOf(corpus, "en"), [{ text: "yes", source: "" }]);
+  });
+});
+
+test("reading can stop early and start again", async () => {
+  await withFolder({ "en.jsonl": jsonl, "fr.txt.gz": gzipSync("a\n\n".repeat(100000)) }, async (folder) => {
+    const corpus = await openCorpus(folder);
+    for (const language of corpus.languages) {
+      let seen = 0;
+      for await (const document of corpus.documents(language)) {
+        seen += document.text.length > 0 ? 1 : 0;
+        if (seen === 2) break;
+      }
+      assert.is(seen, 2);
+    }
+    assert.is((await documentsOf(corpus, "fr")).length, 100000);
+  });
+});
+
+test.run();
