@@ -3,28 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError, type Solver } from "@mbs/contracts";
 import { solvers } from "./solver-map.ts";
-
-const statisticNames: readonly string[] = ["factor", "diagonal", "gram"];
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-
-/** What is wrong with a solver's shape, or undefined. */
-function misfit(solver: unknown): string | undefined {
-  if (!isRecord(solver)) return "it has no default export that is a solver object";
-  for (const key of ["name", "source", "summary"]) {
-    if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
-  }
-  const { needs, options, preferredOrder, solve } = solver;
-  if (!Array.isArray(needs)) return "its needs are not a list";
-  const unknown = needs.find((need) => !statisticNames.includes(need as string));
-  if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
-  if (!isRecord(options) || !Object.values(options).every((option) => isRecord(option) && typeof option["kind"] === "string")) {
-    return "its options are not a table of options";
-  }
-  if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
-  if (typeof solve !== "function") return "its solve is not a function";
-  return undefined;
-}
+import { isRecord, solverMisfit } from "./solver-shape.ts";
 
 const isPath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
 
@@ -57,7 +36,7 @@ export async function loadSolver(nameOrPath: string, folder: string = process.cw
     );
   }
   const solver = isRecord(module) ? module["default"] : undefined;
-  const wrong = misfit(solver);
+  const wrong = solverMisfit(solver);
   if (wrong !== undefined) {
     throw new UsageError(`${nameOrPath} is no solver: ${wrong}; see @mbs/contracts, defineSolver`, { solver: nameOrPath });
   }

@@ -1,0 +1,156 @@
+import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
+import { outputByRow } from "../output-error.ts";
+import { solvers } from "../solver-map.ts";
+import { solverMisfit } from "../solver-shape.ts";
+import { plainBlas } from "./plain-blas.ts";
+import { require, requireAgreement, requireFinite, requireSame, requireShape } from "./requirements.ts";
+import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
+
+/** One check. `run` rejects with what the solver did wrong. */
+export interface ConformanceCheck {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+export interface ConformanceSettings {
+  /** Settings to try, as a user would give them; default the solver's defaults alone. */
+  readonly options?: readonly Readonly<Record<string, unknown>>[];
+  /** The simple method that it must beat on tr(ΔW·H·ΔWᵀ) at the same options; default none. */
+  readonly beats?: "rtn" | "magnitude";
+  /** False where parts of one site may influence each other; default true. */
+  readonly independentParts?: boolean;
+  readonly blas?: Blas;
+}
+
+const shapes: Readonly<Record<string, SampleShape>> = {
+  "a site of two weights": { parts: [10, 14], columns: 150 },
+  "dead columns and rows of zeros": { parts: [12], columns: 136, dead: [0, 7, 130, 131, 132, 133, 134, 135], zeroRows: [3] },
+  "one row and seven columns": { parts: [1], columns: 7 },
+  "one column": { parts: [3], columns: 1 },
+};
+const mainShape = shapes["a site of two weights"];
+
+/** The declared statistics alone; reading another one fails. */
+function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStatistics {
+  return new Proxy(statistics, {
+    get(target, key) {
+      const declared = typeof key === "symbol" || solver.needs.includes(key as StatisticName);
+      require(declared, `reads the statistic ${String(key)}, which its needs do not name`);
+      return Reflect.get(target, key);
+    },
+  });
+}
+
+function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {
+  const arrays = ({ factor, diagonal, gram }: SolverStatistics) => [factor.order, factor.upper, diagonal, gram];
+  const [now, then] = [arrays(after), arrays(before)];
+  require(now.every((values, index) =>
+    values.every((value, place) => Object.is(value, then[index][place])),
+  ), "modifies its statistics");
+  require(after.factor.dead.join() === before.factor.dead.join(), "modifies the list of dead columns");
+}
+
+/**
+ * What every solver must do, as checks for any test framework.
+ *
+ * @param solver yours or one of ours
+ * @returns checks to run, each independent of the others
+ */
+export function conformanceSuite(solver: Solver, settings: ConformanceSettings = {}): readonly ConformanceCheck[] {
+  const { options: optionSets = [{}], beats, independentParts = true, blas = plainBlas } = settings;
+  const context = { blas, signal: new AbortController().signal, warn: () => {} };
+
+  const samples = new Map<string, Promise<SampleSite>>();
+  /** A copy of its own for each check. */
+  async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
+    const order = solver.preferredOrder?.(parseOptions(solver.options, raw, solver.name)) ?? "natural";
+    const key = JSON.stringify([shape, order]);
+    const sample = samples.get(key) ?? makeSampleSite(blas, shape, order);
+    samples.set(key, sample);
+    return structuredClone(await sample);
+  }
+  async function solve(
+    by: Solver,
+    raw: Readonly<Record<string, unknown>>,
+    { weight, statistics }: SampleSite,
+  ): Promise<Solution> {
+    const options = parseOptions(by.options, raw, by.name);
+    return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics), options, context);
+  }
+  async function errorOf({ weight, statistics }: SampleSite, { values }: Solution): Promise<number> {
+    const change = values.map((value, index) => value - weight.values[index]);
+    const errors = await outputByRow(blas, change, weight.rows, { gram: statistics.gram });
+    return errors.reduce((sum, value) => sum + value, 0);
+  }
+
+  const checksOf = (raw: Readonly<Record<string, unknown>>): ConformanceCheck[] => [
+    ...Object.entries(shapes).map(([name, shape]) => ({
+      name: `${name}: shapes, finite values, codes and mask agree`,
+      async run() {
+        const site = await sampleFor(raw, shape);
+        const solution = await solve(solver, raw, site);
+        requireShape(site.weight, solution);
+        requireFinite(site.weight, solution);
+        requireAgreement(site.weight, solution);
+      },
+    })),
+    {
+      name: "gives the same bytes again, also after another site",
+      async run() {
+        const site = await sampleFor(raw, mainShape);
+        const first = structuredClone(await solve(solver, raw, site));
+        await solve(solver, raw, await sampleFor(raw, { parts: [5], columns: 40 }));
+        requireSame(first, await solve(solver, raw, site), "from the first time");
+      },
+    },
+    {
+      name: "reads the declared statistics alone and modifies none",
+      async run() {
+        const site = await sampleFor(raw, mainShape);
+        const before = structuredClone(site.statistics);
+        await solve(solver, raw, site);
+        requireUntouched(before, site.statistics);
+      },
+    },
+    ...(independentParts ? [{ name: "each part alone comes out as it does among the others", run: () => checkParts(raw) }] : []),
+    ...(beats === undefined ? [] : [{ name: `loses less output than ${beats}`, run: () => checkBeats(beats, raw) }]),
+  ];
+
+  async function checkParts(raw: Readonly<Record<string, unknown>>): Promise<void> {
+    const site = await sampleFor(raw, mainShape);
+    const { columns, parts, values } = site.weight;
+    const together = await solve(solver, raw, site);
+    for (const { firstRow, rows, tensor } of parts) {
+      const from = firstRow * columns;
+      const own = { rows, columns, values: values.slice(from, from + rows * columns), parts: [{ tensor, firstRow: 0, rows }] };
+      const alone = await solve(solver, raw, { weight: own, statistics: site.statistics });
+      const difference = alone.values.findIndex((value, index) => value !== together.values[from + index]);
+      require(difference < 0, `${tensor} differs from itself alone at value ${difference}`);
+    }
+  }
+
+  async function checkBeats(name: string, raw: Readonly<Record<string, unknown>>): Promise<void> {
+    const simple = await solvers.get(name)!();
+    const site = await sampleFor(raw, mainShape);
+    const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(simple.options, key)));
+    const [error, simpleError] = [
+      await errorOf(site, await solve(solver, raw, site)),
+      await errorOf(site, await solve(simple, shared, site)),
+    ];
+    require(error < simpleError, `its error ${error} is not below ${name}'s ${simpleError}`);
+  }
+
+  const declared: ConformanceCheck = {
+    name: `${solver.name}: has the shape of a solver`,
+    async run() {
+      const wrong = solverMisfit(solver);
+      require(wrong === undefined, wrong ?? "");
+    },
+  };
+  return [
+    declared,
+    ...optionSets.flatMap((raw) =>
+      checksOf(raw).map(({ name, run }) => ({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run })),
+    ),
+  ];
+}

@@ -1,0 +1,69 @@
+import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
+
+/** A solver that does not keep the contract: what it did, and where. */
+export class ConformanceError extends Error {
+  override readonly name = "ConformanceError";
+}
+
+export function require(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new ConformanceError(message);
+}
+
+const place = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+
+export function requireShape({ rows, columns }: SiteWeight, { values, mask, quantised }: Solution): void {
+  require(values.length === rows * columns, `${values.length} values for a weight of ${rows}×${columns}`);
+  require(!mask || mask.length === rows * columns, `${mask?.length} mask entries for a weight of ${rows}×${columns}`);
+  require(!mask || mask.every((kept) => kept <= 1), "a mask holds 0 and 1 alone");
+  if (!quantised) return;
+  const { bits, codes, scales, zeros, groupOf } = quantised;
+  const groups = groupOf.reduce((largest, group) => Math.max(largest, group), 0) + 1;
+  require(codes.length === rows * columns, `${codes.length} codes for a weight of ${rows}×${columns}`);
+  require(groupOf.length === columns, `groups of ${groupOf.length} columns, the weight has ${columns}`);
+  require(groupOf.every((group) => group >= 0), "a group's number is negative");
+  require(scales.length === rows * groups, `${scales.length} scales for ${rows} rows and ${groups} groups`);
+  require(zeros.length === rows * groups, `${zeros.length} zeros for ${rows} rows and ${groups} groups`);
+  const largest = 2 ** bits - 1;
+  require(codes.every((code) => code <= largest), `a code is above ${largest}, the largest of ${bits} bits`);
+  require(zeros.every((zero) => zero <= largest), `a zero point is above ${largest}, the largest of ${bits} bits`);
+}
+
+export function requireFinite({ columns }: SiteWeight, { values, quantised }: Solution): void {
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  require(wrong < 0, `${values[wrong]} at ${place(wrong, columns)}`);
+  const scale = quantised?.scales.find((value) => !Number.isFinite(value) || value <= 0);
+  require(scale === undefined, `scale ${scale}`);
+}
+
+function requireDequantised(columns: number, values: Float32Array, quantised: QuantisedWeight): void {
+  const { codes, scales, zeros, groupOf } = quantised;
+  const groups = scales.length / (values.length / columns);
+  for (const [index, value] of values.entries()) {
+    const grid = Math.floor(index / columns) * groups + groupOf[index % columns];
+    const expected = Math.fround((codes[index] - zeros[grid]) * scales[grid]);
+    require(value === expected, `value ${value} at ${place(index, columns)}, its code says ${expected}`);
+  }
+}
+
+/** Values are exactly those of codes and mask. */
+export function requireAgreement({ columns }: SiteWeight, { values, mask, quantised }: Solution): void {
+  if (quantised) requireDequantised(columns, values, quantised);
+  const kept = mask ? values.findIndex((value, index) => mask[index] === 0 && value !== 0) : -1;
+  require(kept < 0, `${values[kept]} at ${place(kept, columns)}, which the mask says is pruned`);
+}
+
+const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined): boolean =>
+  a === b ||
+  (a !== undefined &&
+    b !== undefined &&
+    a.length === b.length &&
+    Array.from(a).every((value, index) => Object.is(value, b[index])));
+
+/** Refuses two solutions that differ in a bit. */
+export function requireSame(first: Solution, second: Solution, when: string): void {
+  require(sameArray(first.values, second.values), `values differ ${when}`);
+  require(sameArray(first.mask, second.mask), `masks differ ${when}`);
+  for (const key of ["codes", "scales", "zeros", "groupOf"] as const) {
+    require(sameArray(first.quantised?.[key], second.quantised?.[key]), `${key} differ ${when}`);
+  }
+}

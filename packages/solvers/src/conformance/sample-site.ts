@@ -1,0 +1,83 @@
+import type { Blas, Factor, SiteWeight, SolverStatistics } from "@mbs/contracts";
+import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
+
+/** A made-up site: weights, and the statistics of correlated inputs of unequal size. */
+export interface SampleSite {
+  readonly weight: SiteWeight;
+  readonly statistics: SolverStatistics;
+}
+
+export interface SampleShape {
+  /** Output rows of each part. */
+  readonly parts: readonly number[];
+  readonly columns: number;
+  readonly dead?: readonly number[];
+  /** Rows whose weights are all zero. */
+  readonly zeroRows?: readonly number[];
+}
+
+/** Uniform numbers in [-1, 1), always the same. */
+function uniform(): () => number {
+  let state = 2463534242;
+  return () => {
+    state = (state ^ (state << 13)) >>> 0;
+    state = (state ^ (state >>> 17)) >>> 0;
+    state = (state ^ (state << 5)) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}
+
+function makeGram(next: () => number, columns: number, dead: readonly number[]): Float32Array {
+  const tokens = 4 * columns;
+  const sizes = Float64Array.from({ length: columns }, () => Math.exp(next()));
+  const gram = new Float64Array(columns * columns);
+  for (let token = 0; token < tokens; token += 1) {
+    const noise = sizes.map((size) => size * next());
+    const x = noise.map((value, column) => (dead.includes(column) ? 0 : value + 0.7 * (noise[column - 1] ?? 0)));
+    for (let i = 0; i < columns; i += 1) for (let j = 0; j < columns; j += 1) gram[i * columns + j] += (x[i] * x[j]) / tokens;
+  }
+  return Float32Array.from(gram);
+}
+
+/** Position → column for the names of the contract. */
+function orderNamed(name: string, diagonal: Float32Array): Int32Array {
+  const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
+  const columns = [...diagonal.keys()];
+  if (name === "activation") return Int32Array.from(columns.sort(byDiagonal));
+  const size = Number(/^group-aware:(\d+)$/.exec(name)?.[1] ?? 0);
+  if (size === 0) return Int32Array.from(columns);
+  const groups = Array.from({ length: Math.ceil(columns.length / size) }, (_, group) =>
+    columns.slice(group * size, (group + 1) * size).sort(byDiagonal),
+  );
+  return Int32Array.from(groups.sort((a, b) => byDiagonal(a[0], b[0])).flat());
+}
+
+async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array, orderName: string): Promise<Factor> {
+  const columns = diagonal.length;
+  const dead = [...diagonal.keys()].filter((column) => diagonal[column] === 0);
+  const mean = diagonal.reduce((sum, value) => sum + value, 0) / Math.max(columns - dead.length, 1);
+  const damping = 0.01;
+  const damped = gram.slice();
+  for (let column = 0; column < columns; column += 1) damped[column * (columns + 1)] += damping * mean;
+  for (const column of dead) damped[column * (columns + 1)] = mean;
+  const order = orderNamed(orderName, diagonal);
+  return { order, orderName, dead, damping, upper: await inverseFactor(blas, permuteSymmetric(damped, order), columns) };
+}
+
+/** Makes a site; the same shape and order give the same site. */
+export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
+  const { parts: partRows, columns, dead = [], zeroRows = [] } = shape;
+  const next = uniform();
+  const gram = makeGram(next, columns, dead);
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const rows = partRows.reduce((sum, count) => sum + count, 0);
+  const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);
+  for (const row of zeroRows) values.fill(0, row * columns, (row + 1) * columns);
+  const parts = partRows.map((count, index) => ({
+    tensor: `part-${index}`,
+    firstRow: partRows.slice(0, index).reduce((sum, before) => sum + before, 0),
+    rows: count,
+  }));
+  const factor = await makeFactor(blas, gram, diagonal, orderName);
+  return { weight: { rows, columns, values, parts }, statistics: { factor, diagonal, gram } };
+}

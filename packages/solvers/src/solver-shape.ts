@@ -1,0 +1,21 @@
+const statisticNames: readonly string[] = ["factor", "diagonal", "gram"];
+
+export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** What keeps a value from being a solver, or undefined where it has the shape of one. */
+export function solverMisfit(solver: unknown): string | undefined {
+  if (!isRecord(solver)) return "it has no default export that is a solver object";
+  for (const key of ["name", "source", "summary"]) {
+    if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
+  }
+  const { needs, options, preferredOrder, solve } = solver;
+  if (!Array.isArray(needs)) return "its needs are not a list";
+  const unknown = needs.find((need) => !statisticNames.includes(need as string));
+  if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
+  if (!isRecord(options) || !Object.values(options).every((option) => isRecord(option) && typeof option["kind"] === "string")) {
+    return "its options are not a table of options";
+  }
+  if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
+  if (typeof solve !== "function") return "its solve is not a function";
+  return undefined;
+}

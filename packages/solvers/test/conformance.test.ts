@@ -1,0 +1,75 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { defineSolver, type Solver } from "@mbs/contracts";
+import { conformanceSuite, type ConformanceSettings } from "../src/conformance/index.ts";
+import { solvers } from "../src/index.ts";
+
+const settings: Readonly<Record<string, ConformanceSettings>> = {
+  rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false }, { bits: 2, groupSize: 0, mse: true }] },
+  magnitude: { options: [{}, { sparsity: 0 }, { pattern: "2:4" }] },
+  wanda: { options: [{}, { sparsity: 0.7 }, { pattern: "4:8" }, { useVariant: true }], beats: "magnitude" },
+  gptq: {
+    options: [
+      {},
+      { bits: 3, groupSize: 32, symmetric: false },
+      { bits: 3, groupSize: 0, mse: true },
+      { bits: 3, groupSize: 32, order: "activation" },
+      { bits: 3, groupSize: 32, order: "activation", staticGroups: true },
+      { bits: 3, groupSize: 32, order: "group-aware" },
+      { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
+    ],
+    beats: "rtn",
+  },
+  sparsegpt: {
+    options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }],
+    beats: "magnitude",
+  },
+};
+
+for (const [name, load] of solvers) {
+  for (const { name: check, run } of conformanceSuite(await load(), settings[name])) test(check, run);
+}
+
+/** What a broken solver is told by the suite. */
+async function complaintsOf(solver: Solver): Promise<string[]> {
+  const complaints: string[] = [];
+  for (const { run } of conformanceSuite(solver)) await run().catch((error: Error) => complaints.push(error.message));
+  return complaints;
+}
+
+const idle = { name: "idle", source: "test", summary: "does nothing", needs: [], options: {} } as const;
+
+test("the suite passes a solver that changes nothing", async () => {
+  assert.equal(await complaintsOf(defineSolver({ ...idle, solve: ({ values }) => ({ values }) })), []);
+});
+
+test("the suite catches what a solver must not do", async () => {
+  const refuses = async (solve: Solver["solve"], pattern: RegExp) => {
+    const complaints = await complaintsOf({ ...idle, solve });
+    assert.ok(
+      complaints.some((complaint) => pattern.test(complaint)),
+      `${pattern} not in: ${complaints.join("; ")}`,
+    );
+  };
+  await refuses(({ values }, { gram }) => ({ values: values.fill(gram[0]) }), /reads the statistic gram/);
+  await refuses(({ values }) => ({ values: values.fill(NaN) }), /NaN at row 0, column 0/);
+  await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
+  await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which the mask says is pruned/);
+  let calls = 0;
+  await refuses(({ values }) => ({ values: values.fill((calls += 1)) }), /values differ from the first time/);
+  await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
+});
+
+test("the suite catches a solver that modifies its statistics", async () => {
+  const solver = defineSolver({
+    ...idle,
+    needs: ["diagonal"],
+    solve: ({ values }, { diagonal }) => {
+      diagonal[0] += 1;
+      return { values };
+    },
+  });
+  assert.match((await complaintsOf(solver as Solver)).join(), /modifies its statistics/);
+});
+
+test.run();

@@ -1,0 +1,83 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { UsageError } from "@mbs/contracts";
+import { loadSolver, solvers } from "../src/index.ts";
+
+const loading = suite<{ folder: string }>("loadSolver");
+
+/** A stranger's project: the packed contracts package alone, and solvers of its own. */
+loading.before((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), "mbs-stranger-"));
+  const npm = (...args: string[]) => execFileSync("npm", args, { cwd: context.folder, encoding: "utf8", stdio: "pipe" });
+  writeFileSync(join(context.folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
+  const contracts = resolve(import.meta.dirname, "../../contracts");
+  const tarball = npm("pack", contracts, "--silent", "--pack-destination", context.folder).trim();
+  npm("install", "--ignore-scripts", "--no-audit", "--no-fund", "--offline", `./${tarball}`);
+  cpSync(join(import.meta.dirname, "fixtures/stranger.js"), join(context.folder, "mine.js"));
+  mkdirSync(join(context.folder, "node_modules/solver-of-mine"));
+  cpSync(join(import.meta.dirname, "fixtures/stranger.js"), join(context.folder, "node_modules/solver-of-mine/index.js"));
+  writeFileSync(
+    join(context.folder, "node_modules/solver-of-mine/package.json"),
+    JSON.stringify({ name: "solver-of-mine", type: "module", exports: "./index.js" }),
+  );
+});
+
+loading.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+
+loading("our solvers come by their names", async () => {
+  assert.equal([...solvers.keys()], ["rtn", "magnitude", "gptq", "sparsegpt", "wanda"]);
+  for (const name of solvers.keys()) assert.is((await loadSolver(name)).name, name);
+});
+
+loading("a stranger's solver comes by path or package and passes the conformance suite", ({ folder }) => {
+  // a process of its own: the packed contracts package has no sources, which these tests run from
+  const built = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, "../dist", file)).href);
+  const script = `
+    import { loadSolver } from ${built("index.js")};
+    import { conformanceSuite } from ${built("conformance/index.js")};
+    for (const name of ["./mine.js", ${JSON.stringify(join(folder, "mine.js"))}, "solver-of-mine"]) {
+      const solver = await loadSolver(name);
+      for (const { run } of conformanceSuite(solver, { options: [{}, { width: 0.5 }] })) await run();
+      console.log(solver.name);
+    }`;
+  writeFileSync(join(folder, "check.js"), script);
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  const output = execFileSync(process.execPath, ["check.js"], { cwd: folder, encoding: "utf8", env });
+  assert.is(output, "band\nband\nband\n");
+});
+
+const refuses = async (folder: string, name: string, pattern: RegExp) => {
+  try {
+    await loadSolver(name, folder);
+  } catch (error) {
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, pattern);
+    assert.not.match((error as Error).message, /\n/);
+    return;
+  }
+  assert.unreachable(`${name} was loaded`);
+};
+
+loading("what is no solver is refused with what is wrong", async ({ folder }) => {
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+  const valid = `name: "x", source: "s", summary: "s", needs: [], options: {}, solve() {}`;
+  write("broken.js", "export default {");
+  write("named.js", `export const solver = { ${valid} };`);
+  write("needs.js", `export default { ${valid}, needs: ["hessian"] };`);
+  write("solve.js", `export default { ${valid}, solve: 1 };`);
+  write("options.js", `export default { ${valid}, options: { bits: 4 } };`);
+  await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, sparsegpt, wanda, a path/);
+  await refuses(folder, "./absent.js", /no solver "\.\/absent\.js"/);
+  await refuses(folder, "./broken.js", /no solver/);
+  await refuses(folder, "./named.js", /no default export/);
+  await refuses(folder, "./needs.js", /it needs "hessian"; statistics are factor, diagonal, gram/);
+  await refuses(folder, "./solve.js", /its solve is not a function/);
+  await refuses(folder, "./options.js", /its options are not a table/);
+});
+
+loading.run();

@@ -1,0 +1,84 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { UsageError } from "@mbs/contracts";
+import { parsePattern, patternMask } from "../src/pattern.ts";
+import { codeOf, fitGrid, valueOf } from "../src/quantisation-grid.ts";
+import { dropSmallest, dropUpToShare, scoreAt } from "../src/selection.ts";
+
+const scores = Float32Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 1009) / 16);
+
+test("scoreAt is the entry of the sorted list, at every place", () => {
+  const sorted = scores.slice().sort();
+  for (let place = 0; place < scores.length; place += 1) assert.is(scoreAt(scores, place), sorted[place]);
+  assert.is(scoreAt(Float32Array.of(0, 3e38, 1e-45), 1), Math.fround(1e-45));
+});
+
+test("dropSmallest drops exactly so many, the first of equal ones first", () => {
+  assert.equal([...dropSmallest(Float32Array.of(1, 2, 1, 0, 1), 3)], [0, 1, 0, 0, 1]);
+  for (const count of [0, 1, 999, 3000]) {
+    assert.is(
+      dropSmallest(scores, count).reduce((sum, kept) => sum + kept, 0),
+      3000 - count,
+    );
+  }
+});
+
+test("dropUpToShare takes ties with it", () => {
+  assert.equal([...dropUpToShare(Float32Array.of(1, 2, 1, 0), 0.25)], [0, 1, 0, 0]);
+  assert.equal([...dropUpToShare(Float32Array.of(1, 2, 1, 0), 0)], [1, 1, 1, 1]);
+});
+
+test("a pattern holds in every group, a short last one keeps at least its share", () => {
+  const mask = patternMask(Float32Array.of(1, 1, 1, 1, 3, 1, 2, 0, 5, 4), 10, { kept: 2, of: 4 });
+  assert.equal([...mask], [0, 0, 1, 1, 1, 0, 1, 0, 1, 0]);
+});
+
+test("patterns are parsed and refused", () => {
+  assert.equal(parsePattern("4:8"), { kept: 4, of: 8 });
+  for (const text of ["2", "4:4", "0:4", "2:4:8", "5:4", "a:b", "2:65"])
+    assert.throws(
+      () => parsePattern(text),
+      (error: unknown) => error instanceof UsageError,
+    );
+});
+
+test("grids round half to even, hold zero exactly and never divide by zero", () => {
+  const { scales, zeros, maximum } = fitGrid(Float32Array.of(-8, 0, 7), 1, { bits: 4, symmetric: false, mse: false });
+  assert.is(scales[0], 1);
+  assert.is(zeros[0], 8);
+  assert.equal(
+    [0.5, 1.5, 2.5, -0.5].map((value) => codeOf(value, 1, 8, maximum)),
+    [8, 10, 10, 8],
+  );
+  assert.is(valueOf(codeOf(0, scales[0], zeros[0], maximum), scales[0], zeros[0]), 0);
+  for (const weights of [Float32Array.of(0, 0), Float32Array.of(1e-45, 0)]) {
+    for (const symmetric of [true, false]) {
+      const grid = fitGrid(weights, 1, { bits: 8, symmetric, mse: true });
+      assert.ok(grid.scales[0] > 0 && Number.isFinite(grid.zeros[0]));
+    }
+  }
+});
+
+test("a symmetric grid covers rows of one sign", () => {
+  const weights = Float32Array.of(0.25, 0.5, 1);
+  const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, mse: false });
+  const values = [...weights].map((value) => valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]));
+  assert.ok(values.every((value, index) => Math.abs(value - weights[index]) <= scales[0]));
+});
+
+test("the grid search beats the full range in its own norm where few weights are large", () => {
+  const weights = Float32Array.from(
+    { length: 64 },
+    (_, index) => Math.sin(index) + Math.sin(index * 1.7) + Math.sin(index * 2.9),
+  );
+  const loss = (mse: boolean) => {
+    const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 3, symmetric: true, mse });
+    return weights.reduce(
+      (sum, value) => sum + Math.abs(valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]) - value) ** 2.4,
+      0,
+    );
+  };
+  assert.ok(loss(true) < loss(false));
+});
+
+test.run();
