@@ -7,6 +7,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { withFolder } from "./temporary-folder.ts";
 
+const address = (value: unknown): string => parseDistribution(value, "x").address;
+
 test("the presets are those of datasets/distributions", () => {
   const root = fileURLToPath(new URL("../../..", import.meta.url));
   execFileSync(process.execPath, ["--import", "tsx", "tools/generate-presets.ts", "--check"], { cwd: root, stdio: "pipe" });
@@ -41,7 +43,6 @@ test("a file and a model folder are read, shares normalised", async () => {
 });
 
 test("the address depends on unit and shares, not on their order or the name", () => {
-  const address = (value: unknown): string => parseDistribution(value, "x").address;
   const first = address({ unit: "tokens", source: "a", shares: { en: 1, fr: 2 } });
   assert.match(first, /^[0-9a-f]{64}$/);
   assert.is(address({ name: "n", unit: "tokens", source: "b", shares: { fr: 2, en: 1 } }), first);

@@ -1,7 +1,7 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { test } from "uvu";
@@ -59,7 +59,7 @@ test("a folder of LANG.* files in every format, each also gzip, several files of
   };
   await withFolder(files, async (folder) => {
     const packed = await writeParquet(join(folder, "te.parquet"), "SELECT 'a' || i AS text, 7 AS n FROM range(3) t(i)");
-    await (await import("node:fs/promises")).writeFile(join(folder, "ta.parquet.gz"), gzipSync(packed));
+    await writeFile(join(folder, "ta.parquet.gz"), gzipSync(packed));
     const corpus = await openCorpus(folder);
     assert.equal(corpus.languages, ["en", "fr", "hi", "mr", "ta", "te", "zh-Hans", "zh-Hant"]);
     assert.equal(await documentsOf(corpus, "en"), [...three, { text: "four", source: "" }]);
@@ -126,14 +126,15 @@ test("nothing at the path, an empty folder and an unknown language are errors", 
   await withFolder({}, async (folder) => assert.instance(await failure(() => openCorpus(folder)), BadDataError));
 });
 
+async function addressOf(files: Record<string, string>): Promise<string> {
+  let address = "";
+  await withFolder(files, async (folder) => {
+    address = await (await openCorpus(folder)).address;
+  });
+  return address;
+}
+
 test("the address depends on language names and bytes, not on names of files", async () => {
-  const addressOf = async (files: Record<string, string>): Promise<string> => {
-    let address = "";
-    await withFolder(files, async (folder) => {
-      address = await (await openCorpus(folder)).address;
-    });
-    return address;
-  };
   const address = await addressOf({ "en.txt": "a", "fr.txt": "b" });
   assert.match(address, /^[0-9a-f]{64}$/);
   assert.is(await addressOf({ "en.other.txt": "a", "fr.txt": "b" }), address);

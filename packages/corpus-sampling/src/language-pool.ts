@@ -57,17 +57,18 @@ export class LanguagePool {
   async *segments(count: number): AsyncGenerator<SegmentText, number, undefined> {
     const { length } = this.#options;
     const documents = this.#documents(2 * count * length * charactersAToken);
+    const blankLine = this.#tokenizer.encode("\n\n").length;
     for (let made = 0; made < count; made++) {
       const texts: string[] = [];
       // The parts are counted one by one; only when they may be enough is the joined text encoded.
-      let partTokens = 0;
+      let parts = -blankLine;
       let tokens = new Int32Array(0);
       while (tokens.length < length) {
         const next = await documents.next();
-        if (next.done) return (count - made) * length - tokens.length;
+        if (next.done) return (count - made) * length - this.#tokenizer.encode(texts.join("\n\n")).length;
         texts.push(next.value);
-        partTokens += this.#tokenizer.encode(next.value).length;
-        if (partTokens >= length) tokens = Int32Array.from(this.#tokenizer.encode(texts.join("\n\n")));
+        parts += blankLine + this.#tokenizer.encode(next.value).length;
+        if (parts >= length) tokens = Int32Array.from(this.#tokenizer.encode(texts.join("\n\n")));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }

@@ -1,0 +1,130 @@
+import { contentAddress, parseMetadata, readSegments, type Segment, type SegmentsMetadata } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { sample } from "@mbs/corpus-sampling";
+import { openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("sample");
+let folder = "";
+let model = "";
+let corpus = "";
+const warnings: string[] = [];
+
+const texts = (language: string, count: number): string =>
+  Array.from({ length: count }, (_, index) => `${language} text ${index}, of a few words`).join("\n\n");
+
+function run(options: Record<string, unknown>, threads = 1) {
+  const context = {
+    signal: new AbortController().signal,
+    progress: () => {},
+    warn: (message: string) => warnings.push(message),
+    threads,
+  };
+  return sample.run({}, { model, corpus, length: 16, ...options }, context);
+}
+
+async function drawn(options: Record<string, unknown>): Promise<{ segments: Segment[]; metadata: SegmentsMetadata }> {
+  const { segments: stream } = await run(options);
+  const segments: Segment[] = [];
+  for await (const segment of readSegments(stream)) segments.push(segment);
+  return { segments, metadata: parseMetadata("segments", stream.schema) };
+}
+
+async function addressOf(options: Record<string, unknown>, threads: number): Promise<string> {
+  const { segments } = await run({ segments: 20, ...options }, threads);
+  return (await contentAddress(segments)).address;
+}
+
+async function failure(options: Record<string, unknown>): Promise<Error> {
+  try {
+    await drawn(options);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected a failure");
+}
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mbs-sample-"));
+  model = join(folder, "model");
+  corpus = join(folder, "corpus");
+  await writeTinyModel(model, { steps: 1 });
+  await writeFile(
+    join(model, "distribution.json"),
+    JSON.stringify({ unit: "tokens", source: "test", shares: { en: 70, fr: 25, mr: 5, xx: 10 } }),
+  );
+  await mkdir(corpus);
+  await writeFile(join(corpus, "en.txt"), texts("en", 200));
+  await writeFile(join(corpus, "fr.txt"), texts("fr", 100));
+  await writeFile(join(corpus, "mr.txt"), texts("मराठी", 3));
+});
+
+test.after(async () => rm(folder, { recursive: true, force: true }));
+
+test.before.each(() => {
+  warnings.length = 0;
+});
+
+test("proportional by the model's own distribution, with everything recorded", async () => {
+  const { segments, metadata } = await drawn({ segments: 20 });
+  assert.equal(metadata.counts, { en: 14, fr: 5, mr: 1 });
+  assert.equal(metadata.shortfall, {});
+  assert.equal([metadata.length, metadata.seed, metadata.mix], [16, 0, "proportional"]);
+  for (const address of [metadata.tokenizer, metadata.corpus, metadata.distribution]) assert.match(address, /^[0-9a-f]{64}$/);
+  const opened = await openModel(model);
+  assert.is(metadata.tokenizer, opened.tokenizerAddress);
+  const tokenizer = await opened.tokenizer();
+  await opened.close();
+  assert.equal(
+    segments.map(({ segment, language }) => [segment, language]),
+    Array.from({ length: 20 }, (_, index) => [index, index < 14 ? "en" : index < 19 ? "fr" : "mr"]),
+  );
+  for (const { language, tokens } of segments) {
+    assert.is(tokens.length, 16);
+    if (language !== "mr") assert.ok(tokenizer.decode(tokens).startsWith(`${language} text `));
+  }
+  assert.ok(warnings.some((message) => message.includes("no text for xx")));
+});
+
+test("the same options give the same address, whatever the threads; another seed another one", async () => {
+  const address = await addressOf({}, 1);
+  assert.is(await addressOf({}, 2), address);
+  assert.is.not(await addressOf({ seed: 1 }, 1), address);
+});
+
+test("equal, only, temperature, a preset and explicit counts", async () => {
+  assert.equal((await drawn({ mix: "equal", segments: 6, reuse: true })).metadata.counts, { en: 2, fr: 2, mr: 2 });
+  assert.equal((await drawn({ mix: "only:fr", segments: 3 })).metadata.counts, { fr: 3 });
+  assert.equal((await drawn({ mix: "temperature:1", segments: 20 })).metadata.counts, { en: 14, fr: 5, mr: 1 });
+  assert.equal((await drawn({ mix: "fr=2,en=1" })).metadata.counts, { fr: 2, en: 1 });
+  const preset = await drawn({ distribution: "mbs-paper", segments: 125 });
+  assert.equal(preset.metadata.counts, { en: 87, fr: 37, mr: 1 });
+});
+
+test("too little text names the language and the deficit; allowShort records it", async () => {
+  const error = await failure({ mix: "mr=9" });
+  assert.instance(error, BadDataError);
+  assert.match(error.message, /^mr: \d+ tokens too few for 9 segments of 16;.*--allow-short/);
+  const { segments, metadata } = await drawn({ mix: "mr=9,en=1", allowShort: true });
+  const made = segments.filter(({ language }) => language === "mr").length;
+  assert.equal(metadata.counts, { mr: made, en: 1 });
+  assert.ok(made > 0 && made < 9);
+  assert.ok(error.message.includes(`mr: ${metadata.shortfall["mr"]} tokens`), error.message);
+  assert.equal(Object.keys(metadata.shortfall), ["mr"]);
+  assert.equal((await drawn({ mix: "mr=9", reuse: true })).metadata.counts, { mr: 9 });
+});
+
+test("a wrong call is refused", async () => {
+  assert.instance(await failure({ mix: "most" }), UsageError);
+  assert.instance(await failure({ mix: "en=2", segments: 3 }), UsageError);
+  assert.instance(await failure({ mix: "zh=2" }), UsageError);
+  assert.instance(await failure({ segments: 2 }), UsageError);
+  assert.instance(await failure({ temperature: 1 }), UsageError);
+});
+
+test.run();
