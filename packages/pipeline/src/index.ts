@@ -1,1 +1,10 @@
-export {};
+export { parseRecipe, readRecipe, recipeFrom } from "./parse-recipe.ts";
+export { planRun } from "./plan.ts";
+export type { ModelOutline, Plan, PlanNode } from "./plan.ts";
+export type { Propagation, Recipe, StageOptions } from "./recipe.ts";
+export { replayCommand } from "./replay-command.ts";
+export type { NodeReport } from "./engine.ts";
+export { run } from "./run.ts";
+export type { RunOptions, RunResult } from "./run.ts";
+export type { RunFolder } from "./run-folder.ts";
+export type { Stages } from "./stage-options.ts";

@@ -1,0 +1,88 @@
+import { mkdir, statfs } from "node:fs/promises";
+import { InputOutputError } from "@mbs/contracts";
+import type { Step } from "@mbs/models";
+import type { Recipe } from "./recipe.ts";
+import { formatBytes } from "./format.ts";
+
+/** The shape of a model, as far as its cost goes. */
+export interface ModelShape {
+  readonly steps: readonly Step[];
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly contextLength: number | undefined;
+  readonly checkpoint: { list(): readonly { readonly bytes: number }[] };
+}
+
+/** Bytes on disk, by what they are for. */
+export interface DiskNeed {
+  /** Token ids. */
+  readonly segments: number;
+  /** States before and after one step. */
+  readonly states: number;
+  /** Statistics and factors of one step, or of all steps where propagation is dense. */
+  readonly statistics: number;
+  /** Edits of all steps. */
+  readonly layers: number;
+  /** The compressed model. */
+  readonly model: number;
+  /** Most that lies on disk at one time. */
+  readonly peak: number;
+}
+
+const number = (value: unknown, fallback: number): number => {
+  const parsed = typeof value === "string" || typeof value === "number" ? Number(value) : NaN;
+  return Number.isFinite(parsed) ? parsed : fallback;
+};
+
+/** Segments, their length, and the languages among them at most. */
+export function sampleSize(recipe: Recipe, model: ModelShape): { segments: number; length: number; languages: number } {
+  const mix = recipe.sample["mix"];
+  const counts =
+    typeof mix === "string" && /^[^:]+=\d/.test(mix) ? mix.split(",").map((part) => Number(part.split("=")[1])) : undefined;
+  const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : number(recipe.sample["segments"], 256);
+  const languages = counts?.length ?? (typeof mix === "string" && mix.startsWith("only:") ? 1 : segments);
+  return { segments, length: number(recipe.sample["length"], model.contextLength ?? 2048), languages };
+}
+
+const packed = (width: number): number => (width * (width + 1) * 4) / 2;
+
+/**
+ * What a run will have on disk.
+ *
+ * @param languages how many languages the sample has
+ */
+export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number): DiskNeed {
+  const size = sampleSize(recipe, model);
+  const tokens = size.segments * size.length;
+  const kinds = Math.min(languages ?? 32, size.languages);
+  const perStep = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + packed(width) * kinds, 0));
+  const factors = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + 2 * packed(width), 0));
+  const both = perStep.map((bytes, index) => bytes + factors[index]);
+  const dense = recipe.propagation === "dense";
+  const statistics = dense ? both.reduce((sum, bytes) => sum + bytes, 0) : Math.max(0, ...both);
+  const weights = model.steps.flatMap(({ sites }) =>
+    sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),
+  );
+  const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const need = {
+    segments: tokens * 4,
+    states: dense ? 0 : 2 * tokens * model.hiddenSize * 4,
+    statistics,
+    // Values in half precision, and codes or a mask beside them.
+    layers: weights.reduce((sum, count) => sum + 3 * count, 0),
+    model: bytes,
+  };
+  return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };
+}
+
+/** @throws {InputOutputError} when the disk under a folder has less room than a run needs */
+export async function checkDisk(folder: string, need: DiskNeed): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free >= need.peak) return;
+  throw new InputOutputError(
+    `${folder}: the run needs ${formatBytes(need.peak)} of disk and ${formatBytes(free)} are free; free some space or choose another output`,
+    { need: need.peak, free },
+  );
+}

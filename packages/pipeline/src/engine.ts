@@ -1,0 +1,195 @@
+import { performance } from "node:perf_hooks";
+import { manifestKey, unpackFiles } from "@mbs/artifacts";
+import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
+import { InternalError, InterruptedError } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import type { Plan, PlanNode } from "./plan.ts";
+import type { StageOptions } from "./recipe.ts";
+import { replayCommand } from "./replay-command.ts";
+import type { Resources } from "./resources.ts";
+import { exists } from "./run-folder.ts";
+import { optionTable, stageOf } from "./stage-options.ts";
+import type { Stages } from "./stage-options.ts";
+
+/** One node that is done. */
+export interface NodeReport {
+  readonly id: string;
+  readonly stage: string;
+  /** Address of its output. */
+  readonly address: string;
+  /** The shell command that runs it again on its artifacts. */
+  readonly command: string;
+  /** Seconds it took now; undefined when an earlier run had done it. */
+  readonly seconds?: number;
+}
+
+export interface EngineOptions {
+  readonly stages: Stages;
+  readonly store: ArtifactStore;
+  readonly manifest: RunManifest;
+  readonly resources: Resources;
+  readonly context: StageContext;
+  readonly keep: boolean;
+  readonly onNode: (report: NodeReport) => void;
+}
+
+/** Kinds that only the next nodes need, and that grow with the segments or with the square of the width. */
+const intermediate: ReadonlySet<string> = new Set(["states", "statistics", "factors"]);
+
+const outputOf = (stage: Stage): { name: string; kind: string } => {
+  const [entry] = Object.entries(stage.outputs);
+  if (entry === undefined) throw new InternalError(`stage ${stage.name} has no output`);
+  return { name: entry[0], kind: entry[1].kind };
+};
+
+/**
+ * Runs the nodes of a plan in order, in this process, through the contract of stages alone.
+ *
+ * A node is known by its stage, options, threads and the addresses of all that it reads. What has been made is not made
+ * again, so a run that ended anywhere goes on where it was.
+ */
+export class Engine {
+  readonly #plan: Plan;
+  readonly #options: EngineOptions;
+  readonly #readers = new Map<string, string[]>();
+  readonly #addresses = new Map<string, string>();
+
+  constructor(plan: Plan, options: EngineOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    for (const node of plan.nodes) {
+      for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
+    }
+  }
+
+  /** @returns the address of every node's output */
+  async run(): Promise<ReadonlyMap<string, string>> {
+    const pending = await this.#findPending();
+    await this.#sweep(pending);
+    for (const [index, node] of this.#plan.nodes.entries()) {
+      if (this.#options.context.signal.aborted) {
+        throw new InterruptedError(`stopped after ${index} of ${this.#plan.nodes.length} steps; run again to go on`, {
+          done: index,
+        });
+      }
+      const before = this.#addresses.get(node.id);
+      if (!pending.has(node.id) && before !== undefined) {
+        this.#options.onNode(this.#report(node, before));
+        continue;
+      }
+      const started = performance.now();
+      const address = await this.#execute(node, index);
+      if (before !== undefined && before !== address) {
+        throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; start over with --force`, {
+          node: node.id,
+        });
+      }
+      this.#addresses.set(node.id, address);
+      await this.#options.manifest.set(await this.#key(node), { [outputOf(this.#stage(node)).name]: address });
+      pending.delete(node.id);
+      this.#options.onNode({ ...this.#report(node, address), seconds: (performance.now() - started) / 1000 });
+      await this.#sweep(pending);
+    }
+    return this.#addresses;
+  }
+
+  #stage(node: PlanNode): Stage {
+    return stageOf(this.#options.stages, node.stage);
+  }
+
+  async #key(node: PlanNode): Promise<string> {
+    const { resources, context } = this.#options;
+    const options: StageOptions = await resources.resolve(await optionTable(this.#stage(node), node.options), node.options);
+    return manifestKey(node.stage, { ...options, threads: context.threads }, this.#inputAddresses(node));
+  }
+
+  #inputAddresses(node: PlanNode): Record<string, string[]> {
+    const addressOf = (id: string): string => {
+      const address = this.#addresses.get(id);
+      if (address === undefined) throw new InternalError(`${node.id} comes before ${id} in the plan`);
+      return address;
+    };
+    return Object.fromEntries(Object.entries(node.inputs).map(([name, ids]) => [name, ids.map(addressOf)]));
+  }
+
+  /** Learns the addresses of what is done, and which nodes have to run. */
+  async #findPending(): Promise<Set<string>> {
+    const pending = new Set<string>();
+    for (const node of this.#plan.nodes) {
+      const waits = [...Object.values(node.inputs).flat(), ...node.after].some((id) => !this.#addresses.has(id));
+      const address = waits ? undefined : this.#options.manifest.get(await this.#key(node))?.[outputOf(this.#stage(node)).name];
+      if (address === undefined) {
+        pending.add(node.id);
+        continue;
+      }
+      this.#addresses.set(node.id, address);
+      this.#learn(node, address);
+    }
+    for (const node of this.#plan.nodes.toReversed()) {
+      const address = this.#addresses.get(node.id);
+      if (address !== undefined && (await this.#isLost(node, address, pending))) pending.add(node.id);
+    }
+    return pending;
+  }
+
+  /** Whether a recorded output is gone although something still has to read it. */
+  async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
+    const { kind } = outputOf(this.#stage(node));
+    if (kind === "files") return !(await exists(this.#plan.modelFolder));
+    const readers = this.#readers.get(node.id) ?? [];
+    const released = !this.#options.keep && intermediate.has(kind) && readers.every((id) => !pending.has(id));
+    return !released && !(await this.#options.store.has(address));
+  }
+
+  /** A model that this run makes is known by its address before it is read back. */
+  #learn(node: PlanNode, address: string): void {
+    if (outputOf(this.#stage(node)).kind === "files") this.#options.resources.set("model", this.#plan.modelFolder, address);
+  }
+
+  async #execute(node: PlanNode, index: number): Promise<string> {
+    const { store, context } = this.#options;
+    const stage = this.#stage(node);
+    const inputs: Record<string, ArtifactStream[]> = {};
+    for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
+      inputs[name] = await Promise.all(addresses.map((address) => store.open(address)));
+    }
+    const place = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
+    const outputs = await stage.run(inputs, node.options, {
+      ...context,
+      progress: (progress) => context.progress({ ...progress, activity: `${place}: ${progress.activity}` }),
+      warn: (message) => context.warn(`${node.id}: ${message}`),
+    });
+    const { name, kind } = outputOf(stage);
+    const { signal } = context;
+    if (kind !== "files") return (await store.put(outputs[name], { signal })).address;
+    const { address } = await unpackFiles(outputs[name], this.#plan.modelFolder, { signal, force: true });
+    this.#learn(node, address);
+    return address;
+  }
+
+  /** Takes away the intermediate artifacts that no pending node reads, also those that a killed run left behind. */
+  async #sweep(pending: ReadonlySet<string>): Promise<void> {
+    const { store, keep } = this.#options;
+    if (keep) return;
+    const needed = new Set<string>();
+    const released = new Set<string>();
+    for (const node of this.#plan.nodes) {
+      const address = this.#addresses.get(node.id);
+      if (address === undefined || !intermediate.has(outputOf(this.#stage(node)).kind)) continue;
+      const wanted = (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
+      (wanted ? needed : released).add(address);
+    }
+    for (const address of released) if (!needed.has(address)) await store.remove(address);
+  }
+
+  #report(node: PlanNode, address: string): NodeReport {
+    const { store, context } = this.#options;
+    const stage = this.#stage(node);
+    const inputs = Object.fromEntries(
+      Object.entries(this.#inputAddresses(node)).map(([name, addresses]) => [name, addresses.map((input) => store.path(input))]),
+    );
+    const output = outputOf(stage).kind === "files" ? `${node.id}/` : `${node.id}.arrow`;
+    const command = replayCommand(stage, { options: node.options, inputs, output, threads: context.threads });
+    return { id: node.id, stage: node.stage, address, command };
+  }
+}

@@ -1,0 +1,151 @@
+import { readFile } from "node:fs/promises";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { LineCounter, isNode, parseDocument } from "yaml";
+import type { Document } from "yaml";
+import type { Propagation, Recipe, StageOptions } from "./recipe.ts";
+
+const propagations: readonly Propagation[] = ["sequential", "dense", "true-sequential"];
+const keys = [
+  "model",
+  "corpus",
+  "sample",
+  "propagation",
+  "capture",
+  "solve",
+  "compress",
+  "evaluate",
+  "similarity",
+  "keep",
+  "output",
+  "hashes",
+] as const;
+type Key = (typeof keys)[number];
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** "group-size", as on the command line, or "groupSize", as in the library. */
+const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+class Reader {
+  readonly #values: Record<string, unknown>;
+  readonly #locate: (keys: readonly string[]) => string;
+
+  constructor(values: Record<string, unknown>, locate: (keys: readonly string[]) => string) {
+    this.#values = values;
+    this.#locate = locate;
+  }
+
+  fail(path: readonly string[], problem: string): never {
+    throw new UsageError(`${this.#locate(path)}: ${path.join(".")} ${problem}`, { key: path.join(".") });
+  }
+
+  text(key: Key): string {
+    const value = this.#values[key];
+    if (value === undefined) this.fail([key], "is missing");
+    return typeof value === "string" && value !== "" ? value : this.fail([key], `takes a path, not ${JSON.stringify(value)}`);
+  }
+
+  flag(key: Key): boolean {
+    const value = this.#values[key] ?? false;
+    return typeof value === "boolean" ? value : this.fail([key], `takes true or false, not ${JSON.stringify(value)}`);
+  }
+
+  choice<T extends string>(key: Key, choices: readonly T[]): T {
+    const value = this.#values[key] ?? choices[0];
+    return (
+      choices.find((choice) => choice === value) ?? this.fail([key], `takes ${choices.join(", ")}, not ${JSON.stringify(value)}`)
+    );
+  }
+
+  /** Options of a stage; `reserved` ones are given by the recipe itself. */
+  options(key: Key, reserved: readonly string[], required: readonly string[] = []): StageOptions {
+    const value = this.#values[key] ?? {};
+    if (!isObject(value)) this.fail([key], `takes options (name: value), not ${JSON.stringify(value)}`);
+    const options = new Map<string, unknown>();
+    for (const [name, option] of Object.entries(value)) {
+      const known = camel(name);
+      if (reserved.includes(known)) this.fail([key, name], `is given by the recipe's own ${reserved.join(" and ")}; remove it`);
+      if (options.has(known)) this.fail([key, name], "is given twice");
+      options.set(known, option);
+    }
+    for (const name of required) if (!options.has(name)) this.fail([key], `needs ${name}`);
+    return Object.fromEntries(options);
+  }
+}
+
+/**
+ * A recipe from its parsed values.
+ *
+ * @param values what the YAML holds
+ * @param locate where a key stands, for messages
+ * @throws {UsageError} on unknown keys, missing keys and values of a wrong type; options are checked by their stages
+ */
+export function recipeFrom(values: unknown, locate: (keys: readonly string[]) => string = () => "recipe"): Recipe {
+  if (!isObject(values)) throw new UsageError(`${locate([])}: a recipe holds keys and values: ${keys.join(", ")}`);
+  for (const key of Object.keys(values)) {
+    if (!(keys as readonly string[]).includes(key)) {
+      throw new UsageError(`${locate([key])}: unknown key ${key}; a recipe takes ${keys.join(", ")}`, { key });
+    }
+  }
+  const reader = new Reader(values, locate);
+  return {
+    model: reader.text("model"),
+    corpus: reader.text("corpus"),
+    sample: reader.options("sample", ["model", "corpus"]),
+    propagation: reader.choice("propagation", propagations),
+    capture: reader.options("capture", ["model", "site"]),
+    solve: reader.options("solve", []),
+    compress: reader.options("compress", ["model"], ["solver"]),
+    ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate", ["model"], ["corpus"]) }),
+    similarity: reader.flag("similarity"),
+    keep: reader.flag("keep"),
+    output: reader.text("output"),
+    ...(values["hashes"] === undefined ? {} : { hashes: reader.options("hashes", []) }),
+    locate,
+  };
+}
+
+function locator(document: Document.Parsed, lines: LineCounter, path: string): (keys: readonly string[]) => string {
+  return (keys) => {
+    for (let length = keys.length; length > 0; length--) {
+      const node = document.getIn(keys.slice(0, length), true);
+      if (isNode(node) && node.range) return `${path}:${lines.linePos(node.range[0]).line}`;
+    }
+    return path;
+  };
+}
+
+/**
+ * Parses a recipe's YAML.
+ *
+ * @param path for messages
+ * @throws {BadDataError} when it is no YAML
+ * @throws {UsageError} when it is no recipe
+ */
+export function parseRecipe(text: string, path: string): Recipe {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    const { line } = lines.linePos(problem.pos[0]);
+    throw new BadDataError(`${path}:${line}: no valid YAML: ${problem.message.split("\n")[0]}`, { path, line });
+  }
+  return recipeFrom(document.toJS({ maxAliasCount: 100 }), locator(document, lines, path));
+}
+
+/**
+ * Reads a recipe file.
+ *
+ * @throws {InputOutputError} when it cannot be read; else as parseRecipe
+ */
+export async function readRecipe(path: string): Promise<Recipe> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new InputOutputError(
+      `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code}); name a recipe`,
+      { path },
+      { cause },
+    );
+  });
+  return parseRecipe(text, path);
+}

@@ -1,0 +1,121 @@
+import type { Recipe, StageOptions } from "./recipe.ts";
+
+/** The shape of a model, as far as a plan needs it. */
+export interface ModelOutline {
+  readonly steps: readonly { readonly name: string; readonly sites: readonly { readonly name: string }[] }[];
+}
+
+/** One stage run on artifacts. */
+export interface PlanNode {
+  /** Unique in the plan: "capture.h.0". */
+  readonly id: string;
+  readonly stage: string;
+  readonly options: StageOptions;
+  /** Name of the stage's input → ids of the nodes whose outputs it reads. The first is the command's standard input. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  /** Ids of nodes that must be done though their outputs are not read as artifacts. */
+  readonly after: readonly string[];
+}
+
+/** The graph of stage runs, each node after all that it reads. */
+export interface Plan {
+  readonly nodes: readonly PlanNode[];
+  /** Folder of the compressed model. */
+  readonly modelFolder: string;
+}
+
+type Add = (node: Omit<PlanNode, "after"> & { after?: readonly string[] }) => string;
+
+/** Captures, factors and edits of one step or of one of its sites; returns the node that makes the layers. */
+function compressFrom(add: Add, recipe: Recipe, suffix: string, capture: string): string {
+  const factors = add({ id: `solve${suffix}`, stage: "solve", options: recipe.solve, inputs: { statistics: [capture] } });
+  return add({
+    id: `compress${suffix}`,
+    stage: "compress",
+    options: { model: recipe.model, ...recipe.compress },
+    inputs: { factors: [factors] },
+  });
+}
+
+function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
+  const { model } = recipe;
+  const all: string[] = [];
+  let states = add({ id: "propagate.embedding", stage: "propagate", options: { model }, inputs: { source: [segments] } });
+  outline.steps.forEach((step, index) => {
+    const layers: string[] = [];
+    const sites = recipe.propagation === "true-sequential" ? step.sites.map(({ name }) => name) : [undefined];
+    if (recipe.similarity && index === 0 && recipe.propagation === "true-sequential") {
+      const capture = add({
+        id: `capture.${step.name}.input`,
+        stage: "capture",
+        options: { model, site: ["input"] },
+        inputs: { source: [states] },
+      });
+      add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+    }
+    for (const site of sites) {
+      const suffix = site === undefined ? `.${step.name}` : `.${step.name}.${site}`;
+      const capture = add({
+        id: `capture${suffix}`,
+        stage: "capture",
+        options: site === undefined ? { model, ...recipe.capture } : { model, ...recipe.capture, site: [site] },
+        inputs: { source: [states], ...(layers.length === 0 ? {} : { layers: [...layers] }) },
+      });
+      if (recipe.similarity && index === 0 && site === undefined) {
+        add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+      }
+      layers.push(compressFrom(add, recipe, suffix, capture));
+    }
+    all.push(...layers);
+    // The states after the last step feed nothing.
+    if (index < outline.steps.length - 1) {
+      states = add({
+        id: `propagate.${step.name}`,
+        stage: "propagate",
+        options: { model },
+        inputs: { source: [states], layers },
+      });
+    }
+  });
+  return all;
+}
+
+/**
+ * The stage runs of a recipe.
+ *
+ * @param outline steps and sites of the model
+ * @param modelFolder where the compressed model will lie
+ */
+export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
+  const nodes: PlanNode[] = [];
+  const add: Add = (node) => {
+    nodes.push({ after: [], ...node });
+    return node.id;
+  };
+  const { model, corpus } = recipe;
+  const segments = add({ id: "sample", stage: "sample", options: { model, corpus, ...recipe.sample }, inputs: {} });
+  let layers: string[];
+  if (recipe.propagation === "dense") {
+    const capture = add({
+      id: "capture",
+      stage: "capture",
+      options: { model, ...recipe.capture },
+      inputs: { source: [segments] },
+    });
+    if (recipe.similarity) add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+    layers = [compressFrom(add, recipe, "", capture)];
+  } else {
+    layers = planSteps(add, recipe, outline, segments);
+  }
+  const assembled = add({ id: "assemble", stage: "assemble", options: { model }, inputs: { layers } });
+  if (recipe.evaluate !== undefined) {
+    add({
+      id: "evaluate",
+      stage: "evaluate",
+      options: { labels: ["dense", "compressed"], ...recipe.evaluate, model: [model, modelFolder] },
+      inputs: {},
+      after: [assembled],
+    });
+  }
+  return { nodes, modelFolder };
+}

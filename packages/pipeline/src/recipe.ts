@@ -1,0 +1,33 @@
+/** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
+export type Propagation = "dense" | "sequential" | "true-sequential";
+
+/** Options of one stage by camelCase name, unparsed: the stage checks them. */
+export type StageOptions = Readonly<Record<string, unknown>>;
+
+/**
+ * What one run does. Options are those of the stages' commands without what the recipe gives itself (model, corpus).
+ * Paths mean what they mean on the command line: they start at the working directory.
+ */
+export interface Recipe {
+  readonly model: string;
+  /** Calibration texts. */
+  readonly corpus: string;
+  readonly sample: StageOptions;
+  readonly propagation: Propagation;
+  readonly capture: StageOptions;
+  readonly solve: StageOptions;
+  /** `solver`, and the solver's own options. */
+  readonly compress: StageOptions;
+  /** `corpus`, and further options; absent when nothing is to be evaluated. */
+  readonly evaluate?: StageOptions;
+  /** Whether languages are to be compared by what they put into the first step. */
+  readonly similarity: boolean;
+  /** Whether states, statistics and factors are kept after their last use. */
+  readonly keep: boolean;
+  /** Folder of the run: the model lies in it as `model`. */
+  readonly output: string;
+  /** Content addresses of `model`, `corpus` and `evaluationCorpus` that a recorded recipe holds its inputs to. */
+  readonly hashes?: StageOptions;
+  /** "recipe.yaml:12" for the keys of a value; absent where the recipe is from no file. */
+  readonly locate?: (keys: readonly string[]) => string;
+}

@@ -1,0 +1,51 @@
+import { optionFlag } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
+import type { StageOptions } from "./recipe.ts";
+
+/** Quotes a word for a POSIX shell where it needs it. */
+const quote = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+function optionWords(stage: Stage, name: string, value: unknown): string[] {
+  const flag = optionFlag(name);
+  if (value === undefined) return [];
+  if (typeof value === "boolean") {
+    if (value) return stage.options[name]?.default === true ? [] : [flag];
+    return stage.options[name]?.default === true ? [flag.replace(/^--/, "--no-")] : [];
+  }
+  const option = stage.options[name];
+  if (Array.isArray(value)) {
+    const words = value.map(String);
+    return option?.kind === "resource" ? words.flatMap((word) => [flag, word]) : [flag, words.join(",")];
+  }
+  return [flag, String(value)];
+}
+
+/** What a command needs to know of one node. */
+export interface ReplayNode {
+  readonly options: StageOptions;
+  /** Input name → paths of artifacts. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  /** Path of the output: a file, or a folder for stages that make one. */
+  readonly output: string;
+  readonly threads: number;
+}
+
+/**
+ * The shell command that runs a node again on its artifacts.
+ *
+ * @returns one line, "mbs capture --model M --threads 2 < states.arrow > capture.h.0.arrow"
+ */
+export function replayCommand(stage: Stage, node: ReplayNode): string {
+  const words = ["mbs", stage.name, ...Object.entries(node.options).flatMap(([name, value]) => optionWords(stage, name, value))];
+  const [main, ...others] = Object.keys(stage.inputs);
+  const paths = main === undefined ? [] : (node.inputs[main] ?? []);
+  for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
+  // Standard input carries one artifact; the rest of a many-to-one input are named.
+  if (main !== undefined) words.push(...paths.slice(1).flatMap((path) => [optionFlag(main), path]));
+  words.push("--threads", String(node.threads));
+  const folder = Object.values(stage.outputs)[0]?.kind === "files";
+  if (folder) words.push("--output", node.output);
+  const command = words.map(quote).join(" ");
+  const input = paths.length === 0 ? "" : ` < ${quote(paths[0])}`;
+  return folder ? `${command}${input}` : `${command}${input} > ${quote(node.output)}`;
+}

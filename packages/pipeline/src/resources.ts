@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { openCorpus, readDistribution } from "@mbs/corpora";
+import { openModel } from "@mbs/models";
+import type { OptionTable, ResourceKind } from "@mbs/contracts";
+import type { StageOptions } from "./recipe.ts";
+
+/**
+ * Content addresses of what options name: models, corpora, distributions. Each is read once a run, so a file that
+ * changes while the run goes on is noticed by the next one.
+ */
+export class Resources {
+  readonly #addresses = new Map<string, Promise<string>>();
+
+  /** Says what a path holds without reading it: for a model that this run itself has written. */
+  set(kind: ResourceKind, path: string, address: string): void {
+    this.#addresses.set(`${kind}:${path}`, Promise.resolve(address));
+  }
+
+  address(kind: ResourceKind, path: string): Promise<string> {
+    const key = `${kind}:${path}`;
+    const known = this.#addresses.get(key) ?? this.#read(kind, path);
+    this.#addresses.set(key, known);
+    return known;
+  }
+
+  async #read(kind: ResourceKind, path: string): Promise<string> {
+    switch (kind) {
+      case "model": {
+        const model = await openModel(path);
+        try {
+          return model.address;
+        } finally {
+          await model.close();
+        }
+      }
+      case "corpus":
+        return (await openCorpus(path)).address;
+      case "distribution":
+        return (await readDistribution(path)).address;
+    }
+  }
+
+  /** Options with every path replaced by the address of what it names, for keys and records. */
+  async resolve(table: OptionTable, options: StageOptions): Promise<StageOptions> {
+    const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
+      const option = table[name];
+      if (option?.kind !== "resource" || value === undefined) return [name, value];
+      const paths = Array.isArray(value) ? value.map(String) : [String(value)];
+      const addresses = await Promise.all(paths.map((path) => this.address(option.resource, path)));
+      return [name, Array.isArray(value) ? addresses : addresses[0]];
+    });
+    return Object.fromEntries((await Promise.all(entries)).filter(([, value]) => value !== undefined));
+  }
+}
+
+/** SHA-256 of a text, 64 lower-case hex digits. */
+export const textAddress = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -1,0 +1,79 @@
+import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { DeniedError } from "@mbs/contracts";
+import { replaceFile } from "./replace-file.ts";
+
+/** Where a run keeps what. */
+export interface RunFolder {
+  readonly root: string;
+  /** The compressed model. */
+  readonly model: string;
+  readonly scores: string;
+  readonly similarity: string;
+  /** The full recipe with all hashes. */
+  readonly recipe: string;
+  /** Artifacts by address. */
+  readonly artifacts: string;
+  /** What has been made from what. */
+  readonly manifest: string;
+  /** Identity of the recipe that this folder works on. */
+  readonly identity: string;
+}
+
+export function runFolder(root: string): RunFolder {
+  const work = join(root, "run");
+  return {
+    root,
+    model: join(root, "model"),
+    scores: join(root, "scores.arrow"),
+    similarity: join(root, "similarity.arrow"),
+    recipe: join(root, "recipe.yaml"),
+    artifacts: join(work, "artifacts"),
+    manifest: join(work, "manifest.json"),
+    identity: join(work, "identity"),
+  };
+}
+
+const ignoreMissing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code === "ENOENT") return undefined;
+  throw error;
+};
+
+export const exists = async (path: string): Promise<boolean> => (await stat(path).catch(ignoreMissing)) !== undefined;
+
+/** Takes away what a run has written, and nothing else. */
+async function clear(folder: RunFolder): Promise<void> {
+  const { root, model, scores, similarity, recipe } = folder;
+  for (const path of [model, scores, similarity, recipe, join(root, "run")]) await rm(path, { recursive: true, force: true });
+}
+
+/**
+ * Makes the folder ready for a run, or for going on with one.
+ *
+ * @param identity hash of recipe and resources
+ * @throws {DeniedError} when the folder holds something else and `force` is not set
+ */
+export async function claimFolder(folder: RunFolder, identity: string, force: boolean): Promise<void> {
+  const { root } = folder;
+  const found = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") throw new DeniedError(`${root} is a file; choose another output`, { path: root });
+    return ignoreMissing(error);
+  });
+  const known = await readFile(folder.identity, "utf8").catch(ignoreMissing);
+  if (force) {
+    await clear(folder);
+  } else if (known !== undefined && known !== identity) {
+    throw new DeniedError(
+      `${root} holds a run of another recipe or of changed inputs; choose another output, or start over with --force`,
+      {
+        path: root,
+      },
+    );
+  } else if (known === undefined && found !== undefined && found.some((name) => name !== "run")) {
+    throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, { path: root });
+  }
+  await mkdir(folder.artifacts, { recursive: true });
+  await replaceFile(folder.identity, identity);
+  const stale = (await readdir(root)).filter((name) => /^model\.(partial|replaced)-\d+$/.test(name));
+  for (const name of stale) await rm(join(root, name), { recursive: true, force: true });
+}

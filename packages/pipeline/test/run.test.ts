@@ -1,0 +1,180 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withLock } from "@mbs/artifacts";
+import { BadDataError, DeniedError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parseRecipe } from "../src/parse-recipe.ts";
+import type { Recipe } from "../src/recipe.ts";
+import { run } from "../src/run.ts";
+import type { RunOptions, RunResult } from "../src/run.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
+import type { Workspace } from "./fixtures/workspace.ts";
+
+const test = suite<Workspace>("run");
+test.before.each(async (context) => {
+  Object.assign(context, await createWorkspace());
+});
+test.after.each(({ remove }) => remove());
+
+const go = (recipe: Recipe, options: Partial<RunOptions> = {}): Promise<RunResult> =>
+  run(recipe, { stages: fakeStages(), threads: 1, signal: new AbortController().signal, ...options });
+
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test("runs every node once and leaves model, scores, similarity and the full recipe", async ({ root, recipe }) => {
+  const { nodes } = await go(recipe());
+  assert.equal(
+    nodes.map(({ id }) => id),
+    [
+      "sample",
+      "propagate.embedding",
+      "capture.h.0",
+      "similarity",
+      "solve.h.0",
+      "compress.h.0",
+      "propagate.h.0",
+      "capture.h.1",
+      "solve.h.1",
+      "compress.h.1",
+      "assemble",
+      "evaluate",
+    ],
+  );
+  assert.equal((await readdir(join(root, "out"))).sort(), ["model", "recipe.yaml", "run", "scores.arrow", "similarity.arrow"]);
+  const kept = (await readdir(join(root, "out", "run", "artifacts"))).length;
+  assert.is(kept, 5, "segments, layers of two steps, scores, similarity");
+});
+
+test("a second run does nothing and a recorded recipe runs again", async ({ root, recipe }) => {
+  const first = await go(recipe());
+  const started: string[] = [];
+  const second = await go(recipe(), { stages: fakeStages((name) => started.push(name)) });
+  assert.equal(started, []);
+  assert.equal(
+    second.nodes.map(({ address }) => address),
+    first.nodes.map(({ address }) => address),
+  );
+  const path = join(root, "out", "recipe.yaml");
+  const recorded = parseRecipe(await readFile(path, "utf8"), path);
+  await go({ ...recorded, output: join(root, "again") });
+  assert.equal(await snapshot(join(root, "again", "model")), await snapshot(join(root, "out", "model")));
+  await writeFile(join(root, "corpus", "en.txt"), "Something else.\n");
+  const error = await failure(go({ ...recorded, output: join(root, "changed") }));
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /recipe\.yaml:\d+: corpus has the hash/);
+});
+
+test("all three propagations make a plan whose every node runs", async ({ root, recipe }) => {
+  for (const [propagation, count] of [
+    ["dense", 7],
+    ["true-sequential", 31],
+  ] as const) {
+    const { nodes } = await go(recipe({ propagation, output: join(root, propagation) }));
+    assert.is(nodes.length, count, propagation);
+  }
+});
+
+test("keep leaves every artifact", async ({ root, recipe }) => {
+  const { nodes } = await go(recipe({ keep: true }));
+  const names = new Set(await readdir(join(root, "out", "run", "artifacts")));
+  for (const { id, address } of nodes) assert.ok(id === "assemble" || names.has(`${address}.arrow`), id);
+});
+
+test("resumes after SIGKILL before, in and after every node with the same bytes", async ({ root, recipe }) => {
+  const { nodes } = await go(recipe({ output: join(root, "whole") }));
+  const whole = await snapshot(join(root, "whole"));
+  const script = fileURLToPath(new URL("fixtures/killed-run.ts", import.meta.url));
+  for (let count = 1; count <= nodes.length; count += 3) {
+    for (const when of ["before", "after"]) {
+      await rm(join(root, "out"), { recursive: true, force: true });
+      const { locate: _, ...plain } = recipe();
+      const child = spawnSync(
+        process.execPath,
+        ["--conditions=mbs-source", "--import", "tsx", script, JSON.stringify(plain), String(count), when],
+        { encoding: "utf8" },
+      );
+      assert.is(child.signal, "SIGKILL", child.stderr);
+      const started: string[] = [];
+      await go(recipe(), { stages: fakeStages((name) => started.push(name)) });
+      assert.is(started.length, nodes.length - (when === "before" ? count - 1 : count), `${when} ${count}`);
+      const resumed = await snapshot(join(root, "out"));
+      for (const name of Object.keys(whole)) {
+        // The output's own name stands in its recipe, and the recipe's hash in identity.
+        if (name !== "recipe.yaml") assert.is(resumed[name], whole[name], `${when} ${count}: ${name}`);
+      }
+      assert.equal(Object.keys(resumed), Object.keys(whole), `${when} ${count}`);
+    }
+  }
+});
+
+test("stops between nodes when the signal fires, and goes on", async ({ recipe }) => {
+  const controller = new AbortController();
+  const error = await failure(
+    go(recipe(), { signal: controller.signal, onNode: ({ id }) => id === "capture.h.0" && controller.abort() }),
+  );
+  assert.instance(error, InterruptedError);
+  const started: string[] = [];
+  await go(recipe(), { stages: fakeStages((name) => started.push(name)) });
+  assert.is(started[0], "similarity");
+});
+
+test("makes a lost artifact again where something still reads it", async ({ root, recipe }) => {
+  const controller = new AbortController();
+  let lost = "";
+  await failure(
+    go(recipe(), {
+      signal: controller.signal,
+      onNode: ({ id, address }) => {
+        if (id !== "compress.h.0") return;
+        lost = address;
+        controller.abort();
+      },
+    }),
+  );
+  await rm(join(root, "out", "run", "artifacts", `${lost}.arrow`));
+  const { nodes } = await go(recipe());
+  assert.is(nodes.find(({ id }) => id === "compress.h.0")?.address, lost);
+});
+
+test("refuses an occupied folder, another recipe's run and a file; --force replaces only what a run wrote", async ({
+  root,
+  recipe,
+}) => {
+  await mkdir(join(root, "out"));
+  await writeFile(join(root, "out", "mine.txt"), "mine");
+  assert.instance(await failure(go(recipe())), DeniedError);
+  await go(recipe(), { force: true });
+  assert.is(await readFile(join(root, "out", "mine.txt"), "utf8"), "mine");
+  const error = await failure(go(recipe({ solve: { damping: 0.1 } })));
+  assert.instance(error, DeniedError);
+  assert.match((error as Error).message, /another recipe/);
+  await go(recipe({ solve: { damping: 0.1 } }), { force: true });
+  await writeFile(join(root, "file"), "");
+  assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
+});
+
+test("one run at a time works on an output", async ({ root, recipe }) => {
+  await withLock(join(root, "out"), async () => {
+    const error = await failure(go(recipe()));
+    assert.instance(error, TryAgainError);
+    assert.match((error as Error).message, new RegExp(String(process.pid)));
+  });
+});
+
+test("a wrong option shows before anything runs, with its line", async ({ root }) => {
+  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  solver: wanda\nsolve:\n  order: natural\n  dampig: 0.1\noutput: ${join(root, "out")}\n`;
+  const error = await failure(go(parseRecipe(text, "r.yaml")));
+  assert.instance(error, UsageError);
+  assert.match((error as Error).message, /^r\.yaml:7: solve: unknown option --dampig/);
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test.run();
