@@ -34,6 +34,3 @@ export interface ColumnKernel {
    */
   settle(first: number, last: number, choice: Choice): Uint8Array;
 }
-
-/** Makes a kernel for blocks of this shape. */
-export type ColumnKernelFactory = (columns: number, rows: number) => ColumnKernel;

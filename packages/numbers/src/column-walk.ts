@@ -1,6 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
-import { createReferenceKernel } from "./column-kernel-reference.ts";
+import { createSimdKernel } from "./column-kernel-simd.ts";
 import type { Choice, ColumnKernel } from "./column-kernel.ts";
 
 /** The weights and the factor that a walk goes through. */
@@ -89,7 +89,7 @@ export async function walkColumns(
   for (let first = 0; first < size; first += blockSize) {
     const columns = Math.min(blockSize, size - first);
     await catchUp(first, first + columns, first);
-    if (kernel?.weights.length !== columns * rows) kernel = createReferenceKernel(columns, rows);
+    if (kernel?.weights.length !== columns * rows) kernel = createSimdKernel(columns, rows);
     const current = kernel;
     const own = weights.values.subarray(first * rows, (first + columns) * rows);
     current.weights.set(own);

@@ -1,0 +1,160 @@
+import { columnKernelBinary } from "./column-kernel-binary.ts";
+import type { Choice, ColumnKernel } from "./column-kernel.ts";
+
+/** Rows that the kernel treats at a time. */
+const strip = 32;
+const pageBytes = 65536;
+
+type Settle = (
+  W: number,
+  E: number,
+  U: number,
+  T: number,
+  S: number,
+  Z: number,
+  M: number,
+  C: number,
+  B: number,
+  R: number,
+  rows: number,
+  first: number,
+  last: number,
+  maximum: number,
+) => void;
+
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** What is used of the engine's WebAssembly; Node's own types leave it to the DOM's. */
+declare const WebAssembly: {
+  readonly Memory: new (size: { readonly initial: number; readonly maximum: number }) => Memory;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: Memory } },
+  ) => { readonly exports: { readonly settle: Settle } };
+};
+
+let compiled: object | undefined;
+
+function instantiate(memory: Memory): Settle {
+  compiled ??= new WebAssembly.Module(Buffer.from(columnKernelBinary, "base64"));
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports.settle;
+}
+
+/** One memory, cut into arrays from the front. */
+class Layout {
+  // the first bytes stay free: pointer 0 means "absent" to the kernel
+  #end = 64;
+
+  take(bytes: number): number {
+    const start = this.#end;
+    this.#end += Math.ceil(bytes / 16) * 16;
+    return start;
+  }
+
+  memory(): Memory {
+    const pages = Math.ceil(this.#end / pageBytes);
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  }
+}
+
+/** Where the arrays of a part of the rows lie; R is the distance from one column to the next. */
+interface Arrays {
+  readonly W: number;
+  readonly E: number;
+  readonly S: number;
+  readonly Z: number;
+  readonly M: number;
+  readonly C: number;
+  readonly R: number;
+}
+
+function takeArrays(layout: Layout, columns: number, R: number): Arrays {
+  const matrix = (): number => layout.take(columns * R * 4);
+  return {
+    R,
+    W: matrix(),
+    E: matrix(),
+    S: layout.take(R * 4),
+    Z: layout.take(R * 4),
+    M: layout.take(columns * R),
+    C: layout.take(columns * R),
+  };
+}
+
+/** Copies `count` columns' rows from one matrix to another: the last rows, which fill no strip, are treated apart. */
+function copyRows<Values extends Float32Array | Uint8Array>(
+  source: Values,
+  from: { readonly row: number; readonly stride: number },
+  target: Values,
+  to: { readonly row: number; readonly stride: number },
+  rows: number,
+  count: number,
+): void {
+  for (let column = 0; column < count; column += 1) {
+    const start = column * from.stride + from.row;
+    target.set(source.subarray(start, start + rows), column * to.stride + to.row);
+  }
+}
+
+/**
+ * The column kernel in WebAssembly SIMD. It gives the same bits as {@link createReferenceKernel}.
+ *
+ * @param columns columns of W in the block
+ * @param rows rows of W
+ */
+export function createSimdKernel(columns: number, rows: number): ColumnKernel {
+  const whole = rows - (rows % strip);
+  const rest = rows - whole;
+  const layout = new Layout();
+  const U = layout.take(columns * columns * 4);
+  const T = layout.take(columns * strip * 4);
+  const all = takeArrays(layout, columns, rows);
+  const tail = rest > 0 ? takeArrays(layout, columns, strip) : undefined;
+  const memory = layout.memory();
+  const run = instantiate(memory);
+  const floats = (pointer: number, length: number): Float32Array => new Float32Array(memory.buffer, pointer, length);
+  const bytes = (pointer: number, length: number): Uint8Array => new Uint8Array(memory.buffer, pointer, length);
+  const weights = floats(all.W, columns * rows);
+  const errors = floats(all.E, columns * rows);
+
+  function call({ W, E, S, Z, M, C, R }: Arrays, count: number, first: number, last: number, { grid, mask }: Choice): void {
+    run(W, E, U, T, grid ? S : 0, Z, mask ? M : 0, C, columns, R, count, first, last, grid?.maximum ?? 0);
+  }
+
+  function settleTail(part: Arrays, first: number, last: number, choice: Choice): void {
+    const inner = { row: whole, stride: rows };
+    const own = { row: 0, stride: strip };
+    const tailWeights = floats(part.W, columns * strip);
+    copyRows(weights, inner, tailWeights, own, rest, columns);
+    if (choice.mask) copyRows(bytes(all.M, columns * rows), inner, bytes(part.M, columns * strip), own, rest, last - first);
+    if (choice.grid) {
+      floats(part.S, strip).fill(1).set(choice.grid.scales.subarray(whole));
+      floats(part.Z, strip).set(choice.grid.zeros.subarray(whole));
+    }
+    call(part, strip, first, last, choice);
+    copyRows(tailWeights, own, weights, inner, rest, columns);
+    copyRows(floats(part.E, columns * strip), own, errors, inner, rest, columns);
+    if (choice.grid) copyRows(bytes(part.C, columns * strip), own, bytes(all.C, columns * rows), inner, rest, last - first);
+  }
+
+  return {
+    weights,
+    errors,
+    upper: floats(U, columns * columns),
+    settle(first, last, choice) {
+      const codes = bytes(all.C, (last - first) * rows);
+      if (!choice.grid) codes.fill(0);
+      if (choice.mask) bytes(all.M, (last - first) * rows).set(choice.mask);
+      if (choice.grid) {
+        floats(all.S, rows).set(choice.grid.scales);
+        floats(all.Z, rows).set(choice.grid.zeros);
+      }
+      if (whole > 0) call(all, whole, first, last, choice);
+      if (tail) settleTail(tail, first, last, choice);
+      return codes;
+    },
+  };
+}

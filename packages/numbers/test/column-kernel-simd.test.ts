@@ -1,0 +1,75 @@
+import { createReferenceKernel, createSimdKernel } from "@mbs/numbers";
+import type { Choice, ColumnKernel } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { readFile } from "node:fs/promises";
+import { compileKernel } from "../assembly/compile.ts";
+import { randomNumbers } from "./random-numbers.ts";
+
+interface Step {
+  readonly first: number;
+  readonly last: number;
+  readonly choice: Choice;
+}
+
+function fill(kernel: ColumnKernel, columns: number, seed: number): void {
+  const next = randomNumbers(seed);
+  kernel.weights.set(kernel.weights.map(() => next() - 0.5));
+  for (let row = 0; row < columns; row += 1) {
+    for (let column = row; column < columns; column += 1) {
+      kernel.upper[row * columns + column] = row === column ? 0.5 + next() : next() - 0.5;
+    }
+  }
+}
+
+function compare(columns: number, rows: number, steps: readonly Step[]): void {
+  const plain = createReferenceKernel(columns, rows);
+  const fast = createSimdKernel(columns, rows);
+  fill(plain, columns, 7);
+  fill(fast, columns, 7);
+  for (const { first, last, choice } of steps) {
+    assert.equal(fast.settle(first, last, choice).slice(), plain.settle(first, last, choice), `codes of ${first} to ${last}`);
+    assert.equal(fast.weights.slice(), plain.weights, `weights after column ${last}`);
+  }
+  assert.equal(fast.errors.slice(), plain.errors);
+}
+
+const next = randomNumbers(3);
+const gridOf = (rows: number, maximum: number) => ({
+  maximum,
+  scales: Float32Array.from({ length: rows }, () => 0.01 + next() / 10),
+  zeros: Float32Array.from({ length: rows }, () => Math.round(next() * maximum)),
+});
+const maskOf = (length: number) => Uint8Array.from({ length }, () => Math.round(next()));
+
+for (const rows of [1, 31, 32, 33, 100]) {
+  test(`${rows} rows: both kernels give the same bits, with grids, masks, both and neither`, () => {
+    compare(12, rows, [
+      { first: 0, last: 5, choice: { grid: gridOf(rows, 7) } },
+      { first: 5, last: 6, choice: { mask: maskOf(rows) } },
+      { first: 6, last: 10, choice: { mask: maskOf(4 * rows), grid: gridOf(rows, 255) } },
+      { first: 10, last: 12, choice: {} },
+    ]);
+  });
+}
+
+test("a block of one column", () => {
+  compare(1, 40, [{ first: 0, last: 1, choice: { grid: gridOf(40, 3) } }]);
+});
+
+test("ties are rounded to even, and codes stay on the grid", () => {
+  const kernel = createSimdKernel(1, 6);
+  kernel.upper[0] = 1;
+  kernel.weights.set([0.5, 1.5, 2.5, -0.5, 9, -9]);
+  const grid = { maximum: 7, scales: new Float32Array(6).fill(1), zeros: new Float32Array(6).fill(2) };
+  assert.equal([...kernel.settle(0, 1, { grid })], [2, 4, 4, 2, 7, 0]);
+  assert.equal([...kernel.weights], [0, 2, 2, 0, 5, -2]);
+  assert.equal([...kernel.errors], [0.5, -0.5, 0.5, -0.5, 4, -7]);
+});
+
+test("the binary in src is what assembly compiles to", async () => {
+  const stored = await readFile(new URL("../src/column-kernel-binary.ts", import.meta.url), "utf8");
+  assert.is(await compileKernel(), stored, "run `npm run kernel` in packages/numbers");
+});
+
+test.run();
