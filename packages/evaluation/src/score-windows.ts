@@ -31,6 +31,7 @@ async function scoreChunk(
   model: Model,
   batches: readonly StackedWindows[],
   signal: AbortSignal,
+  report: (share: number) => void,
 ): Promise<readonly Float64Array[]> {
   const states: Matrix[] = [];
   for (const { tokens } of batches) states.push(await forward.embed(tokens));
@@ -39,6 +40,7 @@ async function scoreChunk(
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
       const result = await forward.step(step, states[index], { batch: windows.length });
       if (result.states) states[index] = result.states;
+      report((step * batches.length + index + 1) / (model.steps.length * batches.length));
     }
   }
   const losses: Float64Array[] = [];
@@ -70,12 +72,17 @@ export async function* scoreWindows(
     let done = 0;
     for (const chunk of chunksOf(windows, chunkSize)) {
       const batches = [...chunksOf(chunk, batchSize)].map(stack);
-      const losses = await scoreChunk(forward, model, batches, context.signal);
-      for (const [index, batch] of batches.entries()) {
-        yield* scoresOf(model, label, batch.windows, losses[index]);
-        done += batch.windows.length;
-        context.progress({ activity: `evaluate ${label}`, done, total: windows.length, unit: "windows" });
-      }
+      // All windows of a chunk are finished together, so that a share of them stands for its steps.
+      const report = (share: number): void =>
+        context.progress({
+          activity: `evaluate ${label}`,
+          done: done + Math.floor(share * chunk.length),
+          total: windows.length,
+          unit: "windows",
+        });
+      const losses = await scoreChunk(forward, model, batches, context.signal, report);
+      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch.windows, losses[index]);
+      done += chunk.length;
     }
   } finally {
     await forward.close();

@@ -1,0 +1,149 @@
+import { contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { evaluate, scoresReport } from "@mbs/evaluation";
+import { openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("evaluate");
+let folder = "";
+let model = "";
+let other = "";
+let corpus = "";
+const warnings: string[] = [];
+
+function run(options: Record<string, unknown>, signal = new AbortController().signal) {
+  const context = { signal, progress: () => {}, warn: (message: string) => warnings.push(message), threads: 1 };
+  return evaluate.run({}, { model: [model], corpus, ...options }, context);
+}
+
+async function scored(options: Record<string, unknown> = {}): Promise<Score[]> {
+  const { scores: stream } = await run(options);
+  const scores: Score[] = [];
+  for await (const score of readScores(stream)) scores.push(score);
+  return scores;
+}
+
+const addressOf = async (): Promise<string> => (await contentAddress((await run({}))["scores"])).address;
+
+async function failure(run: () => Promise<unknown>): Promise<Error> {
+  try {
+    await run();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected a failure");
+}
+
+const english = Array.from({ length: 12 }, (_, index) => `English text number ${index}.`);
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mbs-evaluate-"));
+  [model, other, corpus] = ["model", "other", "corpus"].map((name) => join(folder, name));
+  await writeTinyModel(model, { contextLength: 32 });
+  await writeTinyModel(other, { contextLength: 64, seed: 1 });
+  await mkdir(corpus);
+  await writeFile(
+    join(corpus, "en.jsonl"),
+    english.map((text, index) => JSON.stringify({ text, source: index % 3 ? "a" : "b" })).join("\n"),
+  );
+  await writeFile(join(corpus, "mr.txt"), "मराठी मजकूर ".repeat(8));
+  await writeFile(join(corpus, "te.txt"), "క");
+});
+
+test.after(async () => rm(folder, { recursive: true, force: true }));
+
+test.before.each(() => {
+  warnings.length = 0;
+});
+
+test("every window's loss is that of the model run by hand on the joined text", async () => {
+  const scores = await scored();
+  const opened = await openModel(model);
+  const tokenizer = await opened.tokenizer();
+  const tokens = tokenizer.encode(english.join("\n\n"));
+  const forward = await opened.forward({ threads: 1 });
+  const own = scores.filter(({ language }) => language === "en");
+  assert.is(own.length, Math.floor(tokens.length / 32));
+  for (const { window, nll, tokens: count, bytes } of own) {
+    const ids = tokens.slice(window * 32, (window + 1) * 32);
+    let states = await forward.embed(ids);
+    for (let step = 0; step < opened.steps.length; step++) states = (await forward.step(step, states)).states ?? states;
+    const expected = (await forward.score(states, ids)).reduce((sum, loss) => sum + loss, 0);
+    // Windows are run in batches: the same sums in another order, in float32.
+    assert.ok(Math.abs(nll - expected) < 1e-4 * expected, `${nll} ${expected}`);
+    assert.equal([count, bytes], [31, 31]);
+  }
+  await forward.close();
+  await opened.close();
+  assert.equal(warnings, ["te: 3 tokens of text, too few for one window of 32; left out"]);
+});
+
+test("several models are scored on the same windows, at the shortest context", async () => {
+  await writeFile(join(model, "distribution.json"), JSON.stringify({ unit: "tokens", source: "test", shares: { en: 3, mr: 1 } }));
+  const { scores: stream } = await run({ model: [model, other], labels: "dense,other" });
+  const { shares, length, bos, corpus: address } = parseMetadata("scores", stream.schema);
+  assert.equal([shares, length, bos], [{ en: 0.75, mr: 0.25 }, 32, "auto"]);
+  assert.match(address, /^[0-9a-f]{64}$/);
+  const scores: Score[] = [];
+  for await (const score of readScores(stream)) scores.push(score);
+  await rm(join(model, "distribution.json"));
+  const { pairs, notes, averages, results } = scoresReport(scores, shares);
+  assert.equal(notes, []);
+  assert.equal(
+    pairs.map(({ model: name, reference, language }) => [name, reference, language]),
+    [
+      ["other", "dense", "en"],
+      ["other", "dense", "mr"],
+    ],
+  );
+  assert.ok(averages.every(({ weighted }) => weighted !== undefined));
+  assert.is(results.length, 4);
+});
+
+test("a model against itself has no rise at all", async () => {
+  const { pairs } = scoresReport(await scored({ model: [model, model], labels: ["a", "b"] }));
+  for (const { rise, interval, excludesZero } of pairs) assert.equal([rise, ...interval, excludesZero], [0, 0, 0, false]);
+});
+
+test("windows, length, sources and the beginning token are options", async () => {
+  const some = await scored({ windows: 3, length: 16, bySource: true });
+  assert.equal(
+    some.filter(({ language }) => language === "en").map(({ source, window, tokens }) => [source, window, tokens]),
+    [
+      ["b", 0, 15],
+      ["a", 1, 15],
+      ["b", 2, 15],
+    ],
+  );
+  const plain = await scored({ length: 16 });
+  const begun = await scored({ length: 16, bos: "on" });
+  // The beginning token has no bytes; 15 of the text's tokens are in each window, and all are predicted.
+  assert.ok(begun.length > plain.length);
+  assert.equal([begun[0].tokens, begun[0].bytes], [15, 15]);
+  assert.is.not(begun[0].nll, plain[0].nll);
+});
+
+test("the same call gives the same address", async () => {
+  assert.is(await addressOf(), await addressOf());
+});
+
+test("wrong calls, no text at all and a stop are errors", async () => {
+  assert.instance(await failure(() => scored({ model: [model, model] })), UsageError);
+  assert.instance(await failure(() => scored({ labels: "a,b" })), UsageError);
+  const error = await failure(() => scored({ length: 5000 }));
+  assert.instance(error, BadDataError);
+  assert.ok(error.message.includes("no language has text for one window of 5000"));
+  const stop = new AbortController();
+  stop.abort();
+  const stopped = await failure(async () => {
+    for await (const score of readScores((await run({}, stop.signal))["scores"])) assert.unreachable(score.language);
+  });
+  assert.instance(stopped, InterruptedError);
+});
+
+test.run();
