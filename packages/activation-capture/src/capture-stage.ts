@@ -6,7 +6,6 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createGramKernel } from "@mbs/onnx";
 import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
-import { mixShares } from "./mix-shares.ts";
 import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
@@ -30,13 +29,7 @@ const options = {
     kind: "text",
     default: "4GiB",
     placeholder: "SIZE",
-    description: "Room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept.",
-  },
-  mix: {
-    kind: "list",
-    optional: true,
-    placeholder: "LANG=WEIGHT,…",
-    description: "Weights of the languages in the Gram of the mix; default by tokens. Used beyond the budget only.",
+    description: "Room for the Grams of one step; beyond it one Gram of all tokens and every language's diagonal are kept.",
   },
   allowNonfinite: { kind: "flag", description: "Read NaN and Inf weights as 0 instead of stopping.", default: false },
 } as const satisfies OptionTable;
@@ -67,16 +60,17 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
     const languages = [...new Set(spooled.map(({ language }) => language))].sort();
     const segments = new Map(languages.map((name) => [name, spooled.filter(({ language }) => language === name)] as const));
-    const shares = mixShares(values.mix, segments);
     const total = steps.length * spooled.length;
     let done = 0;
     for (const [position, index] of steps.entries()) {
       const step = model.steps[index];
       const plan = planStep(chooseSites(step, values.site), values.statistics, languages.length, work.budget);
       if (plan.pooled && position === 0)
-        warn(`the Grams of ${languages.length} languages need more than --budget; keeping the Gram of the mix`);
+        warn(
+          `the Grams of ${languages.length} languages need more than --budget; keeping one Gram of all tokens and the diagonals`,
+        );
       const advance = position < steps.length - 1;
-      const capture = { name: step.name, index, plan, segments, states, advance, weights, shares };
+      const capture = { name: step.name, index, plan, segments, states, advance, weights };
       const advanceProgress = (count: number): void => {
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });

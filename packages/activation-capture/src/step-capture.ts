@@ -29,8 +29,6 @@ export interface StepCapture {
   /** Whether the states after the step take the place of those before it. */
   readonly advance: boolean;
   readonly weights: ReadonlyMap<string, Float32Array>;
-  /** Share of each language in the Gram of the mix, sum 1. */
-  readonly shares: ReadonlyMap<string, number>;
 }
 
 export interface CaptureTools {
@@ -92,18 +90,17 @@ function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32A
  * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
  */
 export async function* captureStep(capture: StepCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
-  const { name: step, plan, segments, shares } = capture;
+  const { name: step, plan, segments } = capture;
   const { grams } = tools;
   grams.clear();
   const pooled = new Map<string, Float32Array>();
   const found: { language: string; means: SpooledMeans[] }[] = [];
-  let tokens = 0;
+  const tokens = [...segments.values()].flat().reduce((sum, { rows }) => sum + rows, 0);
   for (const [language, own] of segments) {
     const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
-      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, shares.get(language) ?? 0);
+      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, site.tokens / tokens);
       return { ...site, gram: site.gram === undefined || plan.pooled ? undefined : grams.append(site.gram) };
     });
-    tokens += means[0]?.tokens ?? 0;
     found.push({ language, means });
   }
   for (const [position, { site, width }] of plan.sites.entries()) {

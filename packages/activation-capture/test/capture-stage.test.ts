@@ -1,0 +1,196 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Matrix } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import {
+  keep,
+  makeSegments,
+  relativeDistance,
+  runCapture,
+  runPropagate,
+  segmentStream,
+  warnings,
+  withModel,
+} from "./stage-run.ts";
+
+/** E[x xᵀ] packed by rows and E[x²], in float64, over the inputs of one site, segment by segment. */
+async function reference(
+  model: Model,
+  language: string,
+  index: number,
+  site: string,
+): Promise<{ gram: number[]; diagonal: number[] }> {
+  const forward = await model.forward({ threads: 1 });
+  const inputs: Matrix[] = [];
+  for (const { language: own, tokens } of makeSegments()) {
+    if (own !== language) continue;
+    let states = await forward.embed(tokens);
+    for (let step = 0; step < index; step++) states = (await forward.step(step, states)).states ?? states;
+    const { sites } =
+      site === "input" ? { sites: new Map([["input", states]]) } : await forward.step(index, states, { sites: [site] });
+    const found = sites.get(site);
+    if (found !== undefined) inputs.push(found);
+  }
+  await forward.close();
+  const width = inputs[0].columns;
+  const tokens = inputs.reduce((sum, { rows }) => sum + rows, 0);
+  const moment = (first: number, second: number): number =>
+    inputs.reduce((sum, { rows, values }) => {
+      for (let row = 0; row < rows; row++) sum += values[row * width + first] * values[row * width + second];
+      return sum;
+    }, 0) / tokens;
+  const columns = Array.from({ length: width }, (_, column) => column);
+  return {
+    gram: columns.flatMap((row) => columns.slice(row).map((column) => moment(row, column))),
+    diagonal: columns.map((column) => moment(column, column)),
+  };
+}
+
+test("dense capture gives every step, site and language in order, as plain sums do", async () => {
+  await withModel(async (folder, model) => {
+    const found = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const sites = ["input", "attention-qkv", "attention-output", "mlp-up", "mlp-down"];
+    assert.equal(
+      found.map(({ step, site, language, kind }) => [step, site, language, kind].join(" ")),
+      ["h.0", "h.1", "h.2"].flatMap((step) =>
+        sites.flatMap((site) =>
+          ["en", "mr", "te"].map((language) => `${step} ${site} ${language} ${site === "input" ? "diagonal" : "gram"}`),
+        ),
+      ),
+    );
+    for (const { step, site, language, kind, tokens, values } of found) {
+      assert.is(tokens, { en: 41, mr: 32, te: 32 }[language]);
+      if (step === "h.1") continue;
+      const expected = await reference(model, language, Number(step.slice(2)), site);
+      const distance = relativeDistance(values, expected[kind]);
+      assert.ok(distance < 1e-5, `${step} ${site} ${language} differs by ${distance}`);
+    }
+  });
+});
+
+test("capture from states is the dense capture's step", async () => {
+  await withModel(async (folder, model) => {
+    const dense = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const next = await runPropagate(start, { model: folder });
+    const found = await runCapture(next, { model: folder });
+    const expected = dense.filter(({ step }) => step === "h.1");
+    assert.is(found.length, expected.length);
+    for (const [at, statistic] of found.entries()) {
+      const { values, ...head } = expected[at];
+      const { values: own, ...ownHead } = statistic;
+      assert.equal(ownHead, head);
+      assert.ok(relativeDistance(own, values) < 1e-5);
+    }
+  });
+});
+
+test("the whole is the weighted sum of its parts", async () => {
+  await withModel(async (folder, model) => {
+    const segments = makeSegments().filter(({ language }) => language === "en");
+    const statistics = async (part: typeof segments) =>
+      runCapture(segmentStream(part, model.tokenizerAddress), { model: folder, site: ["mlp-down"] });
+    const [whole, first, rest] = [
+      await statistics(segments),
+      await statistics(segments.slice(0, 1)),
+      await statistics(segments.slice(1)),
+    ];
+    for (const [at, { values, tokens }] of whole.entries()) {
+      const joined = values.map(
+        (_, index) => (first[at].tokens * first[at].values[index] + rest[at].tokens * rest[at].values[index]) / tokens,
+      );
+      assert.is(first[at].tokens + rest[at].tokens, tokens);
+      assert.ok(relativeDistance(joined, values) < 1e-6);
+    }
+  });
+});
+
+test("the same input gives the same bytes", async () => {
+  await withModel(async (folder, model) => {
+    const once = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const twice = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    assert.equal(once, twice);
+  });
+});
+
+test("--statistics diagonal keeps the diagonal of the Gram", async () => {
+  await withModel(async (folder, model) => {
+    const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const [gram] = await runCapture(states, { model: folder, site: ["mlp-up"] });
+    const [diagonal] = await runCapture(states, { model: folder, site: ["mlp-up"], statistics: "diagonal" });
+    assert.is(diagonal.kind, "diagonal");
+    const width = 32;
+    const expected = Array.from({ length: width }, (_, row) => gram.values[row * width - (row * (row - 1)) / 2]);
+    assert.ok(relativeDistance(diagonal.values, expected) < 1e-6);
+  });
+});
+
+test("beyond the budget one Gram of the mix and all diagonals remain", async () => {
+  await withModel(async (folder, model) => {
+    const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const all = await runCapture(states, { model: folder, site: ["mlp-up"] });
+    warnings.length = 0;
+    const pooled = await runCapture(states, { model: folder, site: ["mlp-up"], budget: "4KiB" });
+    assert.is(warnings.length, 1);
+    assert.equal(
+      pooled.map(({ language, kind, tokens }) => [language, kind, tokens]),
+      [
+        ["*", "gram", 105],
+        ["en", "diagonal", 41],
+        ["mr", "diagonal", 32],
+        ["te", "diagonal", 32],
+      ],
+    );
+    const mixed = all[0].values.map((_, index) =>
+      all.reduce((sum, { tokens, values }) => sum + (tokens / 105) * values[index], 0),
+    );
+    assert.ok(relativeDistance(pooled[0].values, mixed) < 1e-6);
+  });
+});
+
+test("segments of another tokenizer are refused with both addresses", async () => {
+  await withModel(async (folder, model) => {
+    try {
+      await runCapture(segmentStream(makeSegments(), "f".repeat(64)), { model: folder });
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, BadDataError);
+      assert.match(String(error), "f".repeat(64));
+      assert.match(String(error), model.tokenizerAddress);
+    }
+  });
+});
+
+const refusals: [string, object, string][] = [
+  ["a site that no step has", { site: ["mlp"] }, "--site mlp: step h.0 has input, attention-qkv"],
+  ["a budget that is no size", { budget: "much" }, "--budget takes a size"],
+  ["an unknown option", { sites: "x" }, "unknown option --sites"],
+];
+for (const [name, options, message] of refusals) {
+  test(`${name} is refused`, async () => {
+    await withModel(async (folder, model) => {
+      try {
+        await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder, ...options });
+        assert.unreachable();
+      } catch (error) {
+        assert.instance(error, UsageError);
+        assert.match(String(error), message);
+      }
+    });
+  });
+}
+
+test("an artifact without segments is refused", async () => {
+  await withModel(async (folder, model) => {
+    try {
+      await runCapture(await keep(segmentStream([], model.tokenizerAddress)), { model: folder });
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, BadDataError);
+      assert.match(String(error), "no segments");
+    }
+  });
+});
+
+test.run();

@@ -1,0 +1,142 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, encodeLayers, parseMetadata } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { decodeHalf, encodeHalf } from "@mbs/numbers";
+import {
+  collectStates,
+  keep,
+  makeSegments,
+  relativeDistance,
+  runCapture,
+  runPropagate,
+  segmentStream,
+  withModel,
+} from "./stage-run.ts";
+
+/** A layer that halves a weight, rounded to the model's f16. */
+async function halve(model: Model, index: number, site: number): Promise<LayerRecord> {
+  const { name, width, weights } = model.steps[index].sites[site];
+  const [{ tensor, rows }] = weights;
+  const bits = encodeHalf((await model.checkpoint.readF32(tensor)).map((value) => value / 2.0001));
+  return {
+    step: model.steps[index].name,
+    site: name,
+    tensor,
+    summary: { solver: "rtn", error: 1, relativeError: 0.25, sparsity: 0 },
+    values: { dtype: "f16", rows, columns: width, data: new Uint8Array(bits.buffer) },
+  };
+}
+
+const layerStream = (layers: LayerRecord[], model: string): Promise<ArtifactStream> =>
+  keep(encodeLayers(layers, { model, solver: "rtn", options: {}, order: "natural", weights: { en: 1 } }));
+
+const weightsOf = ({ tensor, values }: LayerRecord): [string, Float32Array] => [
+  tensor,
+  decodeHalf(new Uint16Array(values.data.slice().buffer)),
+];
+
+test("segments become the embedded states, states go through one step", async () => {
+  await withModel(async (folder, model) => {
+    const forward = await model.forward({ threads: 1 });
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const next = await runPropagate(start, { model: folder });
+    assert.is(parseMetadata("states", start.schema).steps, 0);
+    assert.is(parseMetadata("states", next.schema).steps, 1);
+    const [embedded, after] = [await collectStates(start), await collectStates(next)];
+    for (const [at, { tokens, language, segment }] of makeSegments().entries()) {
+      assert.equal([after[at].segment, after[at].language, after[at].rows], [segment, language, tokens.length]);
+      const states = await forward.embed(tokens);
+      assert.equal(embedded[at].values, states.values);
+      const { states: expected } = await forward.step(0, states);
+      assert.ok(relativeDistance(after[at].values, expected?.values ?? []) < 1e-6);
+    }
+    await forward.close();
+  });
+});
+
+test("layers are used exactly as they will be written, and their addresses are recorded", async () => {
+  await withModel(async (folder, model) => {
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const records = [await halve(model, 0, 0), await halve(model, 0, 3)];
+    const layers = [await layerStream(records.slice(0, 1), model.address), await layerStream(records.slice(1), model.address)];
+    const next = await runPropagate(start, { model: folder }, layers);
+    const addresses = await Promise.all(layers.map(async (stream) => (await contentAddress(stream)).address));
+    assert.equal(parseMetadata("states", next.schema).layers, addresses);
+    const forward = await model.forward({ threads: 1 });
+    const { states } = await forward.step(0, await forward.embed(makeSegments()[0].tokens), {
+      weights: new Map(records.map(weightsOf)),
+    });
+    await forward.close();
+    const [first] = await collectStates(next);
+    assert.ok(relativeDistance(first.values, states?.values ?? []) < 1e-6);
+    const [dense] = await collectStates(await runPropagate(start, { model: folder }));
+    assert.ok(relativeDistance(dense.values, states?.values ?? []) > 1e-2);
+  });
+});
+
+test("capture sees earlier sites of its step compressed", async () => {
+  await withModel(async (folder, model) => {
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const layers = await layerStream([await halve(model, 0, 0)], model.address);
+    const options = { model: folder, site: ["attention-qkv", "attention-output"] };
+    const [denseInput, , , denseOutput] = await runCapture(start, options);
+    const [input, , , output] = await runCapture(start, options, [layers]);
+    assert.equal(input, denseInput);
+    assert.ok(relativeDistance(output.values, denseOutput.values) > 1e-2);
+  });
+});
+
+test("layers of another model, step or shape, and a tensor twice, are refused", async () => {
+  await withModel(async (folder, model) => {
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const layer = await halve(model, 0, 0);
+    const cut: LayerRecord = { ...layer, values: { ...layer.values, rows: 2, data: layer.values.data.subarray(0, 128) } };
+    const cases: [LayerRecord[], string, string][] = [
+      [[layer], "e".repeat(64), `the layers are of model ${"e".repeat(64)}`],
+      [[await halve(model, 1, 0)], model.address, "does not belong to step h.0"],
+      [[cut], model.address, "has shape [2, 32], the model's [96, 32]"],
+      [[layer, layer], model.address, "two layers change tensor"],
+    ];
+    for (const [records, address, message] of cases) {
+      try {
+        await runPropagate(start, { model: folder }, [await layerStream(records, address)]);
+        assert.unreachable(message);
+      } catch (error) {
+        assert.instance(error, BadDataError);
+        assert.match(String(error), message);
+      }
+    }
+  });
+});
+
+test("there is no step after the last", async () => {
+  await withModel(async (folder, model) => {
+    let states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    for (const _ of model.steps) states = await runPropagate(states, { model: folder });
+    try {
+      await runPropagate(states, { model: folder });
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, BadDataError);
+      assert.match(String(error), "after 3 of 3 steps");
+    }
+  });
+});
+
+test("layers beside segments are refused", async () => {
+  await withModel(async (folder, model) => {
+    const layers = await layerStream([await halve(model, 0, 0)], model.address);
+    try {
+      await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder }, [layers]);
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, UsageError);
+    }
+  });
+});
+
+test.run();

@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
+import type { Segment, StateRecord, Statistic } from "@mbs/artifacts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { capture, propagate } from "../src/index.ts";
+
+export const warnings: string[] = [];
+
+export const context: StageContext = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  warn: (message) => warnings.push(message),
+  threads: 1,
+};
+
+/** Runs `use` with the folder and the opened form of a tiny model, and cleans up. */
+export async function withModel(use: (folder: string, model: Model) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "capture-test-"));
+  try {
+    await writeTinyModel(folder, { seed: 3, steps: 3 });
+    const model = await openModel(folder);
+    try {
+      await use(folder, model);
+    } finally {
+      await model.close();
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Segments of three languages, interleaved, of two lengths. */
+export function makeSegments(): Segment[] {
+  const languages = ["te", "en", "en", "mr", "te", "en", "mr"];
+  return languages.map((language, segment) => ({
+    segment,
+    language,
+    documents: 1,
+    tokens: Int32Array.from({ length: segment === 5 ? 9 : 16 }, (_, at) => 4 + ((segment * 31 + at * at * 7 + at) % 256)),
+  }));
+}
+
+export function segmentStream(segments: readonly Segment[], tokenizer: string): ArtifactStream {
+  return encodeSegments(segments, {
+    tokenizer,
+    corpus: "c".repeat(64),
+    distribution: "",
+    length: 16,
+    seed: 0,
+    mix: "equal",
+    counts: {},
+    shortfall: {},
+  });
+}
+
+/** A stream that can be read again and again. */
+export async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
+  const batches = [];
+  for await (const batch of stream.batches) batches.push(batch);
+  return {
+    schema: stream.schema,
+    batches: { [Symbol.asyncIterator]: () => batches.values() as unknown as AsyncIterator<(typeof batches)[number]> },
+  };
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+export async function runCapture(source: ArtifactStream, options: object, layers: ArtifactStream[] = []): Promise<Statistic[]> {
+  const { statistics } = await capture.run({ source: [source], layers }, options, context);
+  return collect(readStatistics(statistics));
+}
+
+export async function runPropagate(
+  source: ArtifactStream,
+  options: object,
+  layers: ArtifactStream[] = [],
+): Promise<ArtifactStream> {
+  const { states } = await propagate.run({ source: [source], layers }, options, context);
+  return keep(states);
+}
+
+export const collectStates = (stream: ArtifactStream): Promise<StateRecord[]> => collect(readStates(stream));
+
+/** Largest difference of two lists, as a fraction of the largest value of the second. */
+export function relativeDistance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Infinity;
+  let furthest = 0;
+  let largest = 0;
+  for (let index = 0; index < expected.length; index++) {
+    furthest = Math.max(furthest, Math.abs(found[index] - expected[index]));
+    largest = Math.max(largest, Math.abs(expected[index]));
+  }
+  return furthest / largest;
+}
