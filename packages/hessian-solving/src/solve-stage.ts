@@ -93,6 +93,7 @@ async function solveSite(
       rescues: result.rescues,
       dead: living.dead,
       factorised: upper !== undefined,
+      ...(failure && { fallback: onSingular }),
     },
     order: arranged,
     diagonal,
