@@ -1,0 +1,241 @@
+import { cp, mkdtemp, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { BadDataError } from "@mbs/contracts";
+import { generate, openModel } from "../src/index.ts";
+import { writeTinyModel } from "../src/testing.ts";
+
+const root = await mkdtemp(join(tmpdir(), "open-model-test-"));
+test.after(() => rm(root, { recursive: true }));
+let count = 0;
+const freshFolder = (): string => join(root, String(count++));
+
+async function tiny(options = {}): Promise<string> {
+  const folder = freshFolder();
+  await writeTinyModel(folder, options);
+  return folder;
+}
+
+async function refusal(folder: string): Promise<string> {
+  try {
+    await (await openModel(folder)).close();
+  } catch (error) {
+    assert.instance(error, BadDataError, String(error));
+    assert.not.match((error as Error).message, /\n/);
+    return (error as Error).message;
+  }
+  return "accepted";
+}
+
+async function addressOf(folder: string): Promise<string> {
+  const model = await openModel(folder);
+  await model.close();
+  return model.address;
+}
+
+async function edit(path: string, change: (text: string) => string): Promise<void> {
+  await writeFile(path, change(await readFile(path, "utf8")));
+}
+
+test("a model tells what it is", async () => {
+  const model = await openModel(await tiny({ steps: 3, dtype: "bf16", contextLength: 64 }));
+  const { architecture, dtype, hiddenSize, vocabularySize, contextLength, steps } = model;
+  assert.equal(
+    { architecture, dtype, hiddenSize, vocabularySize, contextLength },
+    {
+      architecture: "bloom",
+      dtype: "bf16",
+      hiddenSize: 32,
+      vocabularySize: 260,
+      contextLength: 64,
+    },
+  );
+  assert.equal(
+    steps.map(({ name }) => name),
+    ["h.0", "h.1", "h.2"],
+  );
+  assert.equal(steps[1].sites, [
+    {
+      name: "attention-qkv",
+      width: 32,
+      weights: [{ tensor: "transformer.h.1.self_attention.query_key_value.weight", rows: 96 }],
+    },
+    { name: "attention-output", width: 32, weights: [{ tensor: "transformer.h.1.self_attention.dense.weight", rows: 32 }] },
+    { name: "mlp-up", width: 32, weights: [{ tensor: "transformer.h.1.mlp.dense_h_to_4h.weight", rows: 128 }] },
+    { name: "mlp-down", width: 128, weights: [{ tensor: "transformer.h.1.mlp.dense_4h_to_h.weight", rows: 32 }] },
+  ]);
+  await model.close();
+});
+
+test("the address is of the contents: not of shards, but of every value, the configuration and the tokenizer", async () => {
+  const address = await addressOf(await tiny({ seed: 5 }));
+  assert.match(address, /^[0-9a-f]{64}$/);
+  assert.is(await addressOf(await tiny({ seed: 5 })), address);
+  assert.is(await addressOf(await tiny({ seed: 5, shards: 3 })), address);
+  assert.is.not(await addressOf(await tiny({ seed: 6 })), address);
+  const changed = await tiny({ seed: 5 });
+  const path = join(changed, "model.safetensors");
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1] ^= 1;
+  await writeFile(path, bytes);
+  assert.is.not(await addressOf(changed), address);
+  for (const name of ["config.json", "tokenizer.json"]) {
+    const folder = await tiny({ seed: 5 });
+    await edit(join(folder, name), (text) => `${text} `);
+    assert.is.not(await addressOf(folder), address, name);
+  }
+});
+
+test("a model that changes in place gets another address in the same process", async () => {
+  const folder = await tiny({ seed: 7 });
+  const address = await addressOf(folder);
+  await writeTinyModel(folder, { seed: 8 });
+  assert.is.not(await addressOf(folder), address);
+});
+
+test("values are read in every dtype, whole or by rows", async () => {
+  for (const [dtype, tolerance] of [
+    ["f32", 0],
+    ["f16", 1e-3],
+    ["bf16", 1e-2],
+  ] as const) {
+    const model = await openModel(await tiny({ seed: 2, dtype }));
+    const full = await openModel(await tiny({ seed: 2, dtype: "f32" }));
+    const name = "transformer.word_embeddings.weight";
+    const values = await model.checkpoint.readF32(name);
+    const expected = await full.checkpoint.readF32(name);
+    const furthest = values.reduce((most, value, at) => Math.max(most, Math.abs(value - expected[at])), 0);
+    assert.ok(furthest <= tolerance, `${dtype} differs by ${furthest}`);
+    const rows = await model.checkpoint.readRowsF32(name, [259, 3]);
+    assert.equal(rows, Float32Array.from([...values.subarray(259 * 32), ...values.subarray(96, 128)]));
+    await model.close();
+    await full.close();
+  }
+});
+
+test("pickles are not opened, and the message says what to do", async () => {
+  const folder = await tiny();
+  await unlink(join(folder, "model.safetensors"));
+  await writeFile(join(folder, "pytorch_model.bin"), "");
+  assert.match(await refusal(folder), /only as pytorch_model\.bin.*convert to safetensors/);
+});
+
+test("a folder without weights, and none, are refused", async () => {
+  const folder = await tiny();
+  await unlink(join(folder, "model.safetensors"));
+  assert.match(await refusal(folder), "has neither model.safetensors nor model.safetensors.index.json");
+  assert.match(await refusal(join(folder, "none")), "is no folder");
+});
+
+test("missing shards are all listed", async () => {
+  const folder = await tiny({ shards: 3 });
+  await unlink(join(folder, "model-00001-of-00003.safetensors"));
+  await unlink(join(folder, "model-00003-of-00003.safetensors"));
+  assert.match(await refusal(folder), "model-00001-of-00003.safetensors is missing; model-00003-of-00003.safetensors is missing");
+});
+
+test("an index that contradicts its shards is refused with every fault", async () => {
+  const swapped = await tiny({ shards: 2 });
+  await rename(join(swapped, "model-00001-of-00002.safetensors"), join(swapped, "kept"));
+  await cp(join(swapped, "model-00002-of-00002.safetensors"), join(swapped, "model-00001-of-00002.safetensors"));
+  assert.match(await refusal(swapped), /is not in model-00001-of-00002\.safetensors; .* contradicts the index/);
+  const outside = await tiny({ shards: 2 });
+  await edit(join(outside, "model.safetensors.index.json"), (text) => text.replaceAll("model-00001", "../model-00001"));
+  assert.match(await refusal(outside), "which is no safetensors file of this folder");
+  const beside = await tiny({ shards: 2 });
+  await cp(join(beside, "model-00001-of-00002.safetensors"), join(beside, "model-00009-of-00009.safetensors"));
+  assert.match(await refusal(beside), "model-00009-of-00009.safetensors is not in the index");
+});
+
+for (const [name, bits] of [
+  ["NaN", 0x7e00],
+  ["Infinity", 0x7c00],
+] as const) {
+  test(`a weight of ${name} is refused with its place, or read as 0 and listed`, async () => {
+    const folder = await tiny();
+    const path = join(folder, "model.safetensors");
+    const tensor = "transformer.h.1.mlp.dense_4h_to_h.weight";
+    const bytes = await readFile(path);
+    const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString()) as Record<
+      string,
+      { data_offsets: number[] }
+    >;
+    bytes.writeUInt16LE(bits, 8 + Number(bytes.readBigUInt64LE(0)) + header[tensor].data_offsets[0] + 2 * 130);
+    await writeFile(path, bytes);
+    const strict = await openModel(folder);
+    try {
+      await strict.checkpoint.readF32(tensor);
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, BadDataError);
+      assert.match(String(error), `tensor ${tensor} has ${name} at index 130`);
+      assert.match(String(error), "--allow-nonfinite");
+    }
+    await strict.close();
+    const lenient = await openModel(folder, { allowNonfinite: true });
+    const values = await lenient.checkpoint.readF32(tensor);
+    assert.is(values[130], 0);
+    assert.equal([...lenient.checkpoint.nonfinite], [tensor]);
+    await lenient.close();
+  });
+}
+
+test("an unknown model type names the supported ones", async () => {
+  const folder = await tiny();
+  await edit(join(folder, "config.json"), (text) => text.replace('"model_type": "bloom"', '"model_type": "constructor"'));
+  assert.match(await refusal(folder), 'model_type "constructor" is not supported; supported: bloom');
+});
+
+const configFaults: [string, (text: string) => string, RegExp][] = [
+  ["a missing size", (text) => text.replace('"n_layer": 2,', ""), /n_layer must be a whole number, at least 1, not absent/],
+  [
+    "a size that is no number",
+    (text) => text.replace('"n_head": 4', '"n_head": "4"'),
+    /n_head must be a whole number, at least 1, not "4"/,
+  ],
+  ["heads that do not divide", (text) => text.replace('"n_head": 4', '"n_head": 5'), /hidden_size 32 is no multiple of n_head 5/],
+  [
+    "more steps than tensors",
+    (text) => text.replace('"n_layer": 2', '"n_layer": 3'),
+    /h\.2\.input_layernorm\.weight is missing.*and \d+ more/,
+  ],
+  ["fewer steps than tensors", (text) => text.replace('"n_layer": 2', '"n_layer": 1'), /transformer\.h\.1\.\S+ is unknown/],
+  [
+    "another shape",
+    (text) => text.replace('"vocab_size": 260', '"vocab_size": 261'),
+    /has shape \[260, 32\] where config\.json asks for \[261, 32\]/,
+  ],
+  ["a name twice", (text) => text.replace("{", '{ "n_head": 4,'), /has the name "n_head" twice/],
+  ["no JSON", () => "bloom", /is not JSON/],
+];
+for (const [name, change, message] of configFaults) {
+  test(`a configuration with ${name} is refused`, async () => {
+    const folder = await tiny();
+    await edit(join(folder, "config.json"), change);
+    assert.match(await refusal(folder), message);
+  });
+}
+
+test("greedy generation is what the logits say, and stops where the context ends", async () => {
+  const model = await openModel(await tiny({ seed: 4, contextLength: 8 }));
+  const continued = await generate(model, "abcd", 2, { threads: 1 });
+  const longer = await generate(model, "abcd", 100, { threads: 1 });
+  const tokenizer = await model.tokenizer();
+  const forward = await model.forward({ threads: 1 });
+  const ids = [...tokenizer.encode("abcd")];
+  for (let added = 0; added < 4; added++) {
+    let states = await forward.embed(Int32Array.from(ids));
+    for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+    const { values, columns } = await forward.logits(states);
+    const last = [...values.subarray((ids.length - 1) * columns)];
+    ids.push(last.indexOf(Math.max(...last)));
+    if (added === 1) assert.is(continued, tokenizer.decode(ids.slice(4)));
+  }
+  assert.is(longer, tokenizer.decode(ids.slice(4)));
+  await forward.close();
+  await model.close();
+});
+
+test.run();
