@@ -48,18 +48,6 @@ export function startAddress(schema: Schema): AddressBuilder {
   };
 }
 
-/** Reads an artifact to its end for its content address. */
-export async function contentAddress(stream: ArtifactStream): Promise<Receipt> {
-  const builder = startAddress(stream.schema);
-  for await (const batch of stream.batches) {
-    builder.add(
-      batch.rows,
-      stream.schema.fields.map((field) => columnBytes(field, batch)),
-    );
-  }
-  return builder.finish();
-}
-
 /** A stream that is addressed while it is read. */
 export interface AddressedStream {
   readonly stream: ArtifactStream;
@@ -80,4 +68,12 @@ export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedS
     }
   };
   return { stream: { schema, batches: pass() }, receipt: () => builder.finish() };
+}
+
+/** Reads an artifact to its end for its content address. */
+export async function contentAddress(artifact: ArtifactStream): Promise<Receipt> {
+  const { stream, receipt } = addressOnTheWay(artifact);
+  // oxlint-disable-next-line no-unused-vars
+  for await (const _batch of stream.batches);
+  return receipt();
 }

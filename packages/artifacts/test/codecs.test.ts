@@ -96,7 +96,7 @@ test("a panel that is missing, twice, swapped or cut is refused", async () => {
     [0, 3],
   ]) {
     const error = await errorOf(of(order));
-    assert.instance(error, BadDataError, `${order}`);
+    assert.instance(error, BadDataError, order.join(" "));
     assert.match(error.message, /segment 0/);
   }
 });

@@ -142,8 +142,8 @@ const metadata = {
 interface Sample {
   readonly records: readonly object[];
   readonly metadata: object;
-  encode(): ArtifactStream;
-  read(stream: ArtifactStream): AsyncIterable<object>;
+  readonly encode: () => ArtifactStream;
+  readonly read: (stream: ArtifactStream) => AsyncIterable<object>;
 }
 
 /** One artifact of each kind, with its codec. */

@@ -1,0 +1,152 @@
+import { chmod, mkdir, open, readFile, readdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { BadDataError, DeniedError, InputOutputError, InterruptedError, type ArtifactStream } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, openArtifact, readSegments, writeArtifact } from "@mbs/artifacts";
+import { writeArtifact as writeWith } from "../src/storage/artifact-file.ts";
+import type { OpenNew } from "../src/storage/atomic-file.ts";
+import { systemError } from "../src/storage/system-error.ts";
+import { kill, startChild } from "./child.ts";
+import { collect, errorOf, samples, segments } from "./samples.ts";
+import { inFolder } from "./temporary-folder.ts";
+
+const test = suite("artifact file");
+
+const sample = () => samples.segments.encode();
+
+test("what was written is read, and nothing else is left", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "segments.arrow");
+    const receipt = await writeArtifact(sample(), path);
+    assert.is(receipt.address, (await contentAddress(sample())).address);
+    assert.equal(await collect(readSegments(await openArtifact(path))), segments);
+    assert.equal(await readdir(folder), ["segments.arrow"]);
+  }));
+
+test("an occupied path is denied before anything is read, and replaced with force", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    await writeFile(path, "mine");
+    const unread: ArtifactStream = {
+      schema: sample().schema,
+      // oxlint-disable-next-line require-yield
+      batches: (async function* () {
+        throw new Error("read");
+      })(),
+    };
+    assert.instance(await errorOf(() => writeArtifact(unread, path)), DeniedError);
+    assert.is(await readFile(path, "utf8"), "mine");
+    await writeArtifact(sample(), path, { force: true });
+    assert.is((await collect(readSegments(await openArtifact(path)))).length, 2);
+  }));
+
+test("a path that is taken while it is written is denied and kept", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    const { schema, batches } = sample();
+    async function* slow() {
+      await writeFile(path, "theirs");
+      yield* batches;
+    }
+    assert.instance(await errorOf(() => writeArtifact({ schema, batches: slow() }, path)), DeniedError);
+    assert.is(await readFile(path, "utf8"), "theirs");
+    assert.equal(await readdir(folder), ["a.arrow"]);
+  }));
+
+/** Files whose write number `turn`, sync or close fails as the system would. */
+const failing =
+  (turn: number, code: string): OpenNew =>
+  async (path) => {
+    const file = await open(path, "wx");
+    let calls = 0;
+    const counted = () => {
+      if (calls++ === turn) throw Object.assign(new Error(code), { code, syscall: "write" });
+    };
+    return {
+      async write(...parameters: [Uint8Array]) {
+        counted();
+        return file.write(...parameters);
+      },
+      async sync() {
+        counted();
+        await file.sync();
+      },
+      close: () => file.close(),
+    } as Awaited<ReturnType<OpenNew>>;
+  };
+
+test("a full disk at any call is input-output, the temporary file goes and what was there stays", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    const { address } = await writeArtifact(sample(), path);
+    for (let turn = 0; turn < 5; turn++) {
+      const error = await errorOf(() => writeWith(samples.scores.encode(), path, { force: true }, failing(turn, "ENOSPC")));
+      assert.instance(error, InputOutputError, `call ${turn}`);
+      assert.match(error.message, /a\.arrow: the disk is full; free some space/);
+      assert.equal(await readdir(folder), ["a.arrow"]);
+      assert.is((await contentAddress(await openArtifact(path))).address, address);
+    }
+    await writeWith(samples.scores.encode(), path, { force: true }, failing(5, "ENOSPC"));
+    assert.is((await openArtifact(path)).schema.kind, "scores");
+  }));
+
+test("an error or an abort of the source leaves nothing", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    const { schema, batches } = sample();
+    const stop = new AbortController();
+    async function* breaking(cause?: Error) {
+      yield* batches;
+      if (cause) throw cause;
+      stop.abort();
+      yield { rows: 0, columns: {} };
+    }
+    const broken = new BadDataError("broken");
+    assert.is(await errorOf(() => writeArtifact({ schema, batches: breaking(broken) }, path)), broken);
+    const aborted = await errorOf(() => writeArtifact({ schema, batches: breaking() }, path, { signal: stop.signal }));
+    assert.instance(aborted, InterruptedError);
+    assert.equal(await readdir(folder), []);
+  }));
+
+test("a missing folder, a missing file and a read-only folder have their errors", () =>
+  inFolder(async (folder) => {
+    const missing = join(folder, "no", "a.arrow");
+    assert.instance(await errorOf(() => writeArtifact(sample(), missing)), InputOutputError);
+    assert.match((await errorOf(() => openArtifact(missing))).message, /cannot read .*a\.arrow: no such file/);
+    const locked = join(folder, "locked");
+    await mkdir(locked);
+    await chmod(locked, 0o555);
+    // The superuser writes everywhere; for others the system says no.
+    if (process.getuid?.() !== 0) assert.instance(await errorOf(() => writeArtifact(sample(), join(locked, "a"))), DeniedError);
+    for (const code of ["EACCES", "EROFS", "EPERM"]) {
+      assert.instance(systemError(Object.assign(new Error(code), { code }), "write", "a"), DeniedError);
+    }
+  }));
+
+test("a damaged file is refused by name", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    await writeArtifact(sample(), path);
+    await truncate(path, 1500);
+    const error = await errorOf(async () => collect((await openArtifact(path)).batches));
+    assert.instance(error, BadDataError);
+    assert.match(error.message, /a\.arrow: the Arrow stream is cut short/);
+  }));
+
+test("a process killed at any moment leaves the old artifact or the new one, and the next clears up", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    await writeArtifact(sample(), path);
+    for (const delay of [0, 3, 9, 20, 45]) {
+      const child = await startChild("writer-child.ts", path);
+      await wait(delay);
+      await kill(child);
+      await collect((await openArtifact(path)).batches);
+    }
+    await writeArtifact(sample(), path, { force: true });
+    assert.equal(await readdir(folder), ["a.arrow"]);
+  }));
+
+test.run();

@@ -1,0 +1,72 @@
+import { readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ArtifactStore, contentAddress, readScores, type ArtifactKind } from "@mbs/artifacts";
+import { collect, errorOf, rebatch, samples, scores } from "./samples.ts";
+import { inFolder } from "./temporary-folder.ts";
+
+const test = suite("artifact store");
+
+test("artifacts go in, are listed and come out by address", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(join(folder, "store"));
+    assert.equal(await store.list(), []);
+    const kinds: readonly ArtifactKind[] = ["segments", "statistics", "scores", "files"];
+    for (const kind of kinds) {
+      const { address, rows } = await store.put(samples[kind].encode());
+      assert.is(address, (await contentAddress(samples[kind].encode())).address);
+      const listed = (await store.list()).find((found) => found.address === address);
+      const { size } = await stat(join(store.root, `${address}.arrow`));
+      assert.equal(listed, { address, kind, rows, bytes: size });
+      assert.ok(await store.has(address));
+    }
+    assert.is((await store.list()).length, 4);
+    const { address } = await contentAddress(samples.scores.encode());
+    assert.equal(await collect(readScores(await store.open(address))), scores);
+  }));
+
+test("the same content again, split otherwise, changes nothing", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder);
+    const { address } = await store.put(samples.segments.encode());
+    const before = await stat(join(folder, `${address}.arrow`));
+    const [late, later] = await Promise.all([
+      store.put(await rebatch(samples.segments.encode(), [1])),
+      store.put(samples.segments.encode()),
+    ]);
+    assert.is(late.address, address);
+    assert.is(later.address, address);
+    assert.is((await stat(join(folder, `${address}.arrow`))).mtimeMs, before.mtimeMs);
+    assert.equal(await readdir(folder), [`${address}.arrow`]);
+  }));
+
+test("what is no address is refused before the disk is touched", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder);
+    for (const id of ["", "../x", "a".repeat(63), "A".repeat(64), `${"a".repeat(64)}/..`, `${"a".repeat(64)}\n`]) {
+      assert.instance(await errorOf(() => store.open(id)), UsageError, id);
+      assert.instance(await errorOf(() => store.has(id)), UsageError, id);
+    }
+    assert.instance(await errorOf(() => store.open("a".repeat(64))), UsageError);
+    assert.not(await store.has("a".repeat(64)));
+  }));
+
+test("a file with another content than its name, or cut short, is refused", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder);
+    const { address } = await store.put(samples.segments.encode());
+    const other = "0".repeat(64);
+    await rename(join(folder, `${address}.arrow`), join(folder, `${other}.arrow`));
+    const error = await errorOf(async () => collect((await store.open(other)).batches));
+    assert.instance(error, BadDataError);
+    assert.match(error.message, new RegExp(`has the address ${address}`));
+    await truncate(join(folder, `${other}.arrow`), 1500);
+    assert.instance(await errorOf(() => store.list()), BadDataError);
+    await rm(join(folder, `${other}.arrow`));
+    await writeFile(join(folder, "notes.txt"), "mine");
+    assert.equal(await store.list(), []);
+  }));
+
+test.run();

@@ -1,0 +1,74 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { TryAgainError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { withLock } from "@mbs/artifacts";
+import { kill, startChild } from "./child.ts";
+import { errorOf } from "./samples.ts";
+import { inFolder } from "./temporary-folder.ts";
+
+const test = suite("lock");
+
+test("one holds it, the other is told by whom; then it is free and nothing is left", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    await withLock(path, async () => {
+      const error = await errorOf(() => withLock(path, async () => {}));
+      assert.instance(error, TryAgainError);
+      assert.match(error.message, new RegExp(`in use by process ${process.pid};`));
+    });
+    assert.is(await withLock(path, async () => 5), 5);
+    const cause = new Error("work failed");
+    assert.is(
+      await errorOf(() =>
+        withLock(path, async () => {
+          throw cause;
+        }),
+      ),
+      cause,
+    );
+    assert.equal(await readdir(folder), []);
+  }));
+
+test("of many at once, one wins", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    let inside = 0;
+    const work = async () => {
+      inside++;
+      await new Promise((done) => setTimeout(done, 300));
+    };
+    const tries = await Promise.allSettled(Array.from({ length: 4 }, () => withLock(path, work)));
+    assert.is(tries.filter(({ status }) => status === "fulfilled").length, 1);
+    assert.is(inside, 1);
+  }));
+
+test("another process holds it, even with a blocked event loop; once killed, its lock is taken over", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    const child = await startChild("lock-child.ts", path);
+    try {
+      const error = await errorOf(() => withLock(path, async () => {}));
+      assert.instance(error, TryAgainError);
+      assert.match(error.message, new RegExp(`process ${child.pid};`));
+    } finally {
+      await kill(child);
+    }
+    assert.is(await withLock(path, async () => "mine"), "mine");
+  }));
+
+test("a holder with our number before us is gone, one on another machine is not", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    const holder = (host: string) => writeFile(`${path}.lock`, JSON.stringify({ process: process.pid, host }));
+    await holder(hostname());
+    assert.is(await withLock(path, async () => 1), 1);
+    await holder(`not-${hostname()}`);
+    assert.match((await errorOf(() => withLock(path, async () => {}))).message, /on not-.*; if it is gone, remove .*run\.lock/);
+    await writeFile(`${path}.lock`, "");
+    assert.is(await withLock(path, async () => 2), 2);
+  }));
+
+test.run();

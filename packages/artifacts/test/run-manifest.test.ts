@@ -1,0 +1,48 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { manifestKey, RunManifest } from "@mbs/artifacts";
+import { errorOf } from "./samples.ts";
+import { inFolder } from "./temporary-folder.ts";
+
+const test = suite("run manifest");
+
+test("equal work has an equal key, and any difference another", () => {
+  const key = manifestKey("solve", { damping: 0.01, mix: "equal" }, { statistics: ["a", "b"] });
+  assert.match(key, /^[0-9a-f]{64}$/);
+  assert.is(manifestKey("solve", { mix: "equal", damping: 0.01 }, { statistics: ["a", "b"] }), key);
+  const others = [
+    manifestKey("capture", { damping: 0.01, mix: "equal" }, { statistics: ["a", "b"] }),
+    manifestKey("solve", { damping: 0.02, mix: "equal" }, { statistics: ["a", "b"] }),
+    manifestKey("solve", { damping: 0.01, mix: "equal" }, { statistics: ["b", "a"] }),
+    manifestKey("solve", { damping: 0.01, mix: "equal" }, { states: ["a", "b"] }),
+  ];
+  assert.is(new Set([key, ...others]).size, 5);
+});
+
+test("what was set is there when it is opened again, also when many are set at once", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    const manifest = await RunManifest.open(path);
+    assert.is(manifest.get("a"), undefined);
+    await Promise.all(["a", "b", "__proto__"].map((key) => manifest.set(key, { factors: `of ${key}` })));
+    const again = await RunManifest.open(path);
+    assert.equal(again.get("a"), { factors: "of a" });
+    assert.equal(again.get("__proto__"), { factors: "of __proto__" });
+    assert.equal(await readdir(folder), ["manifest.json"]);
+  }));
+
+test("a broken manifest is refused with its name", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    for (const text of ["", "[]", '{"a": 1}', '{"a": {"b": 2}}', '{"a": {']) {
+      await writeFile(path, text);
+      const error = await errorOf(() => RunManifest.open(path));
+      assert.instance(error, BadDataError, text);
+      assert.match(error.message, /manifest\.json is no run manifest/);
+    }
+  }));
+
+test.run();

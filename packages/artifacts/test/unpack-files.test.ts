@@ -1,0 +1,45 @@
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError, DeniedError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, encodeFiles, unpackFiles } from "@mbs/artifacts";
+import { errorOf, samples } from "./samples.ts";
+import { inFolder } from "./temporary-folder.ts";
+
+const test = suite("unpack files");
+
+const text = (path: string, content: string) => ({ path, offset: 0, data: Buffer.from(content) });
+
+test("files lie in their folders, joined from their pieces", () =>
+  inFolder(async (folder) => {
+    const target = join(folder, "model");
+    const receipt = await unpackFiles(samples.files.encode(), target);
+    assert.is(receipt.address, (await contentAddress(samples.files.encode())).address);
+    assert.is((await readFile(join(target, "config.json"))).toString("hex"), "000102030405060708090001020304");
+    assert.equal((await readdir(target)).toSorted(), ["config.json", "empty"]);
+    assert.equal(await readdir(folder), ["model"]);
+  }));
+
+test("a path that leaves the folder is refused and nothing is left", () =>
+  inFolder(async (folder) => {
+    for (const path of ["../a", "/a", "a/../../b", "a//b", ".", "", "a\\b", "a\0b"]) {
+      const error = await errorOf(() => unpackFiles(encodeFiles([text(path, "x")], { model: "" }), join(folder, "model")));
+      assert.instance(error, BadDataError, path);
+      assert.equal(await readdir(folder), []);
+    }
+  }));
+
+test("an occupied folder is denied and kept, and replaced with force", () =>
+  inFolder(async (folder) => {
+    const target = join(folder, "model");
+    await mkdir(target);
+    await writeFile(join(target, "mine"), "mine");
+    assert.instance(await errorOf(() => unpackFiles(samples.files.encode(), target)), DeniedError);
+    assert.equal(await readdir(target), ["mine"]);
+    await unpackFiles(encodeFiles([text("new/a", "x")], { model: "" }), target, { force: true });
+    assert.equal(await readdir(target), ["new"]);
+    assert.equal(await readdir(folder), ["model"]);
+  }));
+
+test.run();
