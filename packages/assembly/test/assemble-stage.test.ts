@@ -1,0 +1,166 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model, WeightDtype } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { assemble } from "../src/index.ts";
+
+const root = await mkdtemp(join(tmpdir(), "assemble-test-"));
+test.after(() => rm(root, { recursive: true }));
+let count = 0;
+const freshFolder = (): string => join(root, String(count++));
+
+const context: StageContext = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  warn: () => undefined,
+  threads: 1,
+};
+
+/** A layer that sets every weight of a tensor to `value`. */
+function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord {
+  const { name, width, weights } = model.steps[index].sites[site];
+  const [{ tensor, rows }] = weights;
+  const values = new Float32Array(rows * width).fill(value);
+  const bits = { f32: values, f16: encodeHalf(values), bf16: encodeBrain(values) }[model.dtype];
+  return {
+    step: model.steps[index].name,
+    site: name,
+    tensor,
+    summary: { solver: "rtn", error: 0.5, relativeError: 0.125, sparsity: 0.25 },
+    values: { dtype: model.dtype, rows, columns: width, data: new Uint8Array(bits.buffer) },
+  };
+}
+
+const layerStream = (layers: LayerRecord[], model: string, options = { bits: 3, asymmetric: true }): ArtifactStream =>
+  encodeLayers(layers, { model, solver: "rtn", options, order: "natural", weights: { mr: 0.25, en: 0.75 } });
+
+async function run(folder: string, layers: ArtifactStream[], given = context): Promise<ArtifactStream> {
+  return (await assemble.run({ layers }, { model: folder }, given)).files;
+}
+
+async function tiny(options: Parameters<typeof writeTinyModel>[1]): Promise<{ folder: string; model: Model }> {
+  const folder = freshFolder();
+  await writeTinyModel(folder, options);
+  return { folder, model: await openModel(folder) };
+}
+
+for (const [dtype, shards] of [
+  ["f16", 1],
+  ["bf16", 3],
+  ["f32", 2],
+] as [WeightDtype, number][]) {
+  test(`a ${dtype} model in ${shards} files comes back with the layers' values and all else as it was`, async () => {
+    const { folder, model } = await tiny({ dtype, shards, seed: 9 });
+    await writeFile(join(folder, "distribution.json"), "{}");
+    await writeFile(join(folder, "LICENSE"), "terms");
+    await writeFile(join(folder, "training.log"), "not part of the model");
+    const changed = [constantLayer(model, 1, 3, 0.5), constantLayer(model, 0, 0, -0.25)];
+    const output = freshFolder();
+    await unpackFiles(await run(folder, [layerStream(changed, model.address)]), output, { force: false });
+    const names = (await readdir(folder)).filter((name) => name !== "training.log");
+    assert.equal((await readdir(output)).sort(), [...names, "mbs.json"].sort());
+    for (const name of names.filter((name) => !name.endsWith(".safetensors"))) {
+      assert.equal(await readFile(join(output, name)), await readFile(join(folder, name)), name);
+    }
+    const written = await openModel(output);
+    assert.is(written.dtype, dtype);
+    assert.is.not(written.address, model.address);
+    const files = ({ checkpoint }: Model) => checkpoint.files.map(({ file, tensors }) => [file, tensors.map(({ name }) => name)]);
+    assert.equal(files(written), files(model));
+    for (const { name } of model.checkpoint.list()) {
+      const layer = changed.find(({ tensor }) => tensor === name);
+      assert.equal(await written.checkpoint.readRaw(name), layer?.values.data ?? (await model.checkpoint.readRaw(name)), name);
+    }
+    await written.close();
+    await model.close();
+  });
+}
+
+test("mbs.json says how the model was made, in the same bytes each time", async () => {
+  const { folder, model } = await tiny({ seed: 1 });
+  const streams = () => [
+    layerStream([constantLayer(model, 1, 1, 0)], model.address),
+    layerStream([constantLayer(model, 0, 1, 0)], model.address, { bits: 4, asymmetric: false }),
+  ];
+  const addresses = await Promise.all(streams().map(async (stream) => (await contentAddress(stream)).address));
+  let text = "";
+  for await (const { path, data } of readFiles(await run(folder, streams())))
+    if (path === "mbs.json") text += new TextDecoder().decode(data);
+  const summary = { solver: "rtn", error: 0.5, relativeError: 0.125, sparsity: 0.25 };
+  const origin = { solver: "rtn", order: "natural", weights: { en: 0.75, mr: 0.25 } };
+  assert.equal(JSON.parse(text), {
+    version: 1,
+    model: model.address,
+    layers: [
+      { ...origin, address: addresses[0], options: { asymmetric: true, bits: 3 } },
+      { ...origin, address: addresses[1], options: { asymmetric: false, bits: 4 } },
+    ],
+    tensors: {
+      "transformer.h.0.self_attention.dense.weight": summary,
+      "transformer.h.1.self_attention.dense.weight": summary,
+    },
+  });
+  const [once, twice] = [await contentAddress(await run(folder, streams())), await contentAddress(await run(folder, streams()))];
+  assert.is(once.address, twice.address);
+  await model.close();
+});
+
+test("layers that do not fit the model are refused", async () => {
+  const { folder, model } = await tiny({ seed: 2 });
+  const layer = constantLayer(model, 0, 0, 1);
+  const cases: [LayerRecord[], string, string][] = [
+    [[layer], "a".repeat(64), `the layers are of model ${"a".repeat(64)}, the folder is ${model.address}`],
+    [[{ ...layer, tensor: "transformer.h.9.x" }], model.address, "layer transformer.h.9.x: the model has no such weight"],
+    [[{ ...layer, tensor: "transformer.ln_f.weight" }], model.address, "the model has no such weight"],
+    [
+      [{ ...layer, values: { ...layer.values, rows: 32, columns: 96 } }],
+      model.address,
+      "is f16 [32, 96], the model's tensor f16 [96, 32]",
+    ],
+    [
+      [{ ...layer, values: { ...layer.values, dtype: "bf16" } }],
+      model.address,
+      "is bf16 [96, 32], the model's tensor f16 [96, 32]",
+    ],
+    [[layer, layer], model.address, "two layers change tensor"],
+    [[], model.address, "the layers change no tensor"],
+  ];
+  for (const [layers, address, message] of cases) {
+    try {
+      await contentAddress(await run(folder, [layerStream(layers, address)]));
+      assert.unreachable(message);
+    } catch (error) {
+      assert.instance(error, BadDataError, String(error));
+      assert.ok((error as Error).message.includes(message), String(error));
+    }
+  }
+  await model.close();
+});
+
+test("an abort ends the stream", async () => {
+  const { folder, model } = await tiny({ seed: 2 });
+  const controller = new AbortController();
+  const stream = await run(folder, [layerStream([constantLayer(model, 0, 0, 1)], model.address)], {
+    ...context,
+    signal: controller.signal,
+  });
+  controller.abort();
+  try {
+    await contentAddress(stream);
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, InterruptedError);
+  }
+  await model.close();
+});
+
+test.run();
