@@ -50,22 +50,27 @@ function remarks(option: Option): string {
   return said.length > 0 ? ` (${said.join("; ")})` : "";
 }
 
+/** Both ways to give a flag; help shows the one that changes something. */
+function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
+  const long = optionFlag(name);
+  const on = new CommanderOption(long, option.description);
+  const off = new CommanderOption(long.replace(/^--/, "--no-"), option.description);
+  (option.default === true ? on : off).hideHelp();
+  return [on, off];
+}
+
 /**
- * One declared option as a flag of commander. Values stay raw: the stage's own table parses them, so that a value means
+ * One declared option as flags of commander. Values stay raw: the stage's own table parses them, so that a value means
  * the same on a command line, in a recipe and on the network.
  */
-export function optionToFlag(name: string, option: Option): CommanderOption {
-  const long = optionFlag(name);
-  if (option.kind === "flag") {
-    // A flag that is on by default is only of use when it can be switched off.
-    return new CommanderOption(option.default === true ? long.replace(/^--/, "--no-") : long, option.description);
-  }
-  const flag = new CommanderOption(`${long} <${placeholder(option)}>`, option.description + remarks(option));
-  return option.kind === "resource" && option.many ? flag.argParser(collect) : flag;
+export function optionToFlags(name: string, option: Option): CommanderOption[] {
+  if (option.kind === "flag") return switches(name, option);
+  const flag = new CommanderOption(`${optionFlag(name)} <${placeholder(option)}>`, option.description + remarks(option));
+  return [option.kind === "resource" && option.many ? flag.argParser(collect) : flag];
 }
 
 export const optionsToFlags = (table: OptionTable): CommanderOption[] =>
-  Object.entries(table).map(([name, option]) => optionToFlag(name, option));
+  Object.entries(table).flatMap(([name, option]) => optionToFlags(name, option));
 
 /** A flag that may be given several times; the value is the list. */
 export const repeatableFlag = (flags: string, description: string): CommanderOption =>

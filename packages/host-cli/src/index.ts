@@ -1,5 +1,5 @@
 export { exitCodes, oneLine, toMbsError } from "./failure.ts";
-export { optionToFlag, optionsToFlags, repeatableFlag } from "./flags.ts";
+export { optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
 export type { CliHost, Presenter, RemoteRunner } from "./host.ts";
 export { runProgram } from "./program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./progress.ts";

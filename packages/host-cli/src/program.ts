@@ -1,6 +1,7 @@
 import { InterruptedError } from "@mbs/contracts";
 import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
+import { tellParent } from "./parent.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -21,17 +22,19 @@ export async function runProgram(
   name: string,
   options: { readonly debug: boolean },
   action: (signal: AbortSignal) => Promise<void>,
-): Promise<never> {
+): Promise<void> {
   const controller = new AbortController();
   let stoppedBy: keyof typeof signalCodes | undefined;
 
-  const fail = (thrown: unknown): never => {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return process.exit(0);
+  const fail = (thrown: unknown): void => {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
     const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that has seen enough is no fault: head and less do it all the time.
     if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
     if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
-    return process.exit(stoppedBy ? signalCodes[stoppedBy] : exitCodes[error.tag]);
+    tellParent({ tag: error.tag, message: error.message }, () =>
+      process.exit(stoppedBy ? signalCodes[stoppedBy] : exitCodes[error.tag]),
+    );
   };
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -45,11 +48,14 @@ export async function runProgram(
   process.on("unhandledRejection", fail);
   // Nobody is left to tell.
   process.stderr.on("error", () => undefined);
+  // A server that is gone wants no result: a child must not outlive it.
+  process.on("disconnect", () => process.exit(exitCodes.interrupted));
 
   try {
     await action(controller.signal);
   } catch (error) {
-    return fail(error);
+    fail(error);
+    return;
   }
-  return process.exit(stoppedBy ? signalCodes[stoppedBy] : 0);
+  process.exit(stoppedBy ? signalCodes[stoppedBy] : 0);
 }

@@ -31,7 +31,7 @@ const isPipe = (descriptor: number): boolean => {
  */
 export function progressStyle(
   quiet: boolean,
-  terminal: boolean = process.stderr.isTTY === true,
+  terminal: boolean = process.stderr.isTTY,
   inPipe: boolean = isPipe(0) || isPipe(1),
 ): ProgressStyle {
   if (quiet) return "none";

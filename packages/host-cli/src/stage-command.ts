@@ -4,6 +4,7 @@ import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, Option } from "commander";
 import { optionsToFlags, repeatableFlag } from "./flags.ts";
 import type { CliHost } from "./host.ts";
+import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
 import { openInputs, planInputs, standardStream } from "./stage-inputs.ts";
 import { checkPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
@@ -120,7 +121,7 @@ async function runStage(
     named: given as Readonly<Record<string, string | undefined>>,
     json: given["json"] === true,
     presenter: host.presenters[firstKind(stage)],
-    terminal: process.stdout.isTTY === true,
+    terminal: process.stdout.isTTY,
   });
   const force = given["force"] === true;
   await checkPlaces(stage, outputPlan, force);
@@ -130,7 +131,11 @@ async function runStage(
   const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
   try {
     const inputs = await openInputs(stage, inputPlan, signal);
-    const context = { signal, threads, progress: reporter.progress, warn: reporter.warn };
+    const warn = (message: string): void => {
+      reporter.warn(message);
+      tellParent({ warning: message });
+    };
+    const context = { signal, threads, progress: reporter.progress, warn };
     const via = given["via"] as string | undefined;
     const outputs =
       via !== undefined && host.remote

@@ -89,15 +89,15 @@ export async function checkPlaces(stage: Stage, plan: ReadonlyMap<string, Destin
   }
 }
 
+async function* replay(batches: readonly Batch[]): AsyncGenerator<Batch> {
+  yield* batches;
+}
+
+/** Reads a small artifact whole, to hand it out several times. */
 async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
   const batches: Batch[] = [];
   for await (const batch of stream.batches) batches.push(batch);
-  return () => ({
-    schema: stream.schema,
-    batches: (async function* replay() {
-      yield* batches;
-    })(),
-  });
+  return () => ({ schema: stream.schema, batches: replay(batches) });
 }
 
 async function writeOutput(stream: ArtifactStream, { path, show }: Destination, options: WriteSettings): Promise<void> {

@@ -7,6 +7,8 @@ const writeDescriptor = promisify(write);
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
 
+const stopReading = (): void => void process.stdin.destroy(new InterruptedError("interrupted"));
+
 /**
  * Standard input as bytes. Ends at once, with an error, when the signal fires: a pipe may stay silent for hours.
  *
@@ -19,13 +21,12 @@ export async function* readStandardInput(what: string, signal: AbortSignal): Asy
       `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow`,
     );
   }
-  const stop = (): void => void process.stdin.destroy(new InterruptedError("interrupted"));
-  signal.addEventListener("abort", stop, { once: true });
+  signal.addEventListener("abort", stopReading, { once: true });
   try {
     signal.throwIfAborted();
     for await (const chunk of process.stdin) yield chunk as Uint8Array;
   } finally {
-    signal.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stopReading);
   }
 }
 

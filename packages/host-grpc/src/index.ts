@@ -1,1 +1,7 @@
-export {};
+export { parseAddress, parseListenAddress } from "./listen-address.ts";
+export type { ListenAddress } from "./listen-address.ts";
+export { runRemote } from "./run-remote.ts";
+export type { RemoteCall } from "./run-remote.ts";
+export type { ResourceRoots } from "./resources.ts";
+export { messageLimit, serve } from "./serve.ts";
+export type { RunningServer, ServeOptions } from "./serve.ts";

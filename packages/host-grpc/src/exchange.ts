@@ -1,0 +1,186 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { decodeFlight, decodeStream, encodeFlight, encodeStream, openArtifact } from "@mbs/artifacts";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, MbsError, UsageError } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
+import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
+import type { Places } from "./places.ts";
+import { messages } from "./protocol/messages.ts";
+import type { FlightData, StageCall } from "./protocol/messages.ts";
+import { requireAddress } from "./resources.ts";
+import type { ResourceRoots } from "./resources.ts";
+import { firstInput, firstOutput, resolveOptions } from "./stage-call.ts";
+import { feed, startChild } from "./stage-child.ts";
+import type { ChildRun, StageChild } from "./stage-child.ts";
+
+/** What calls of stages share. */
+export interface ExchangeServer {
+  readonly stages: readonly Stage[];
+  readonly store: ArtifactStore;
+  readonly resources: ResourceRoots;
+  /** Throws where a call asks for what a server must not do. */
+  readonly checkCall: (stage: Stage, options: Readonly<Record<string, unknown>>) => void;
+  readonly command: readonly string[];
+  readonly places: Places;
+  /** Threads of a child; a client may ask for fewer. */
+  readonly threads: number;
+}
+
+type ExchangeCall = ServerDuplexStream<FlightData, FlightData>;
+
+function parseCall(first: FlightData | undefined): StageCall {
+  const command = first?.flightDescriptor?.cmd;
+  if (!command || command.length === 0) {
+    throw new UsageError("the first message's descriptor must hold a StageCall (protos/mbs/v1/stage.proto) as its command");
+  }
+  try {
+    return messages.StageCall.decode(command);
+  } catch (cause) {
+    throw new UsageError("the descriptor's command is no StageCall (protos/mbs/v1/stage.proto)", {}, { cause });
+  }
+}
+
+function findStage(stages: readonly Stage[], name: string): Stage {
+  const stage = stages.find((candidate) => candidate.name === name);
+  if (stage) return stage;
+  throw new UsageError(
+    `no stage ${JSON.stringify(name.slice(0, 80))}; this server has ${stages.map((each) => each.name).join(", ")}`,
+  );
+}
+
+async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore): Promise<Record<string, readonly string[]>> {
+  const paths: Record<string, readonly string[]> = {};
+  for (const [name, { items }] of Object.entries(call.inputs)) {
+    if (!Object.hasOwn(stage.inputs, name)) {
+      throw new UsageError(
+        `${stage.name} has no input ${JSON.stringify(name.slice(0, 80))}; it has ${Object.keys(stage.inputs).join(", ")}`,
+      );
+    }
+    for (const address of items) {
+      if (!(await store.has(requireAddress(address)))) {
+        throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { input: name });
+      }
+    }
+    paths[name] = items.map((address) => store.path(address));
+  }
+  return paths;
+}
+
+/** Outputs by flag of the command line: the one that comes back on standard output, the others in a folder. */
+function outputPlaces(stage: Stage, wanted: string, folder: string): Readonly<Record<string, string>> {
+  const first = firstOutput(stage);
+  const back = wanted === "" ? first : wanted;
+  if (!Object.hasOwn(stage.outputs, back)) {
+    throw new UsageError(
+      `${stage.name} has no output ${JSON.stringify(back.slice(0, 80))}; it has ${Object.keys(stage.outputs).join(", ")}`,
+    );
+  }
+  return Object.fromEntries(
+    Object.keys(stage.outputs).map((name) => [
+      name === first ? "output" : name,
+      name === back ? "-" : join(folder, `${name}.arrow`),
+    ]),
+  );
+}
+
+/** The first message may hold the schema beside the call. */
+async function* startingWith(first: FlightData, rest: AsyncIterable<FlightData>): AsyncGenerator<FlightData> {
+  yield first;
+  yield* rest;
+}
+
+/** Client to child: Flight messages become the stream that a pipe would carry, with its hashes and its end. */
+async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, child: StageChild): Promise<void> {
+  if (!run.readsInput) {
+    child.input.end();
+    return;
+  }
+  try {
+    await feed(child.input, encodeStream(await decodeFlight(withoutDescriptors(incoming))).bytes);
+  } catch (error) {
+    // Without its end the child takes the input for cut short, and stops by itself.
+    child.input.destroy();
+    throw error;
+  }
+}
+
+/** Child to client. */
+async function passOutput(call: ExchangeCall, child: StageChild): Promise<void> {
+  const stream = await decodeStream(child.output);
+  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body });
+}
+
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+const isBrokenPipe = (error: unknown): boolean => error instanceof MbsError && error.tag === "broken-pipe";
+
+/**
+ * Runs a stage between the two directions of a call.
+ *
+ * @returns what the user should see
+ */
+async function runBetween(
+  call: ExchangeCall,
+  incoming: AsyncIterable<FlightData>,
+  run: ChildRun,
+  outer: AbortSignal,
+): Promise<readonly string[]> {
+  const own = new AbortController();
+  const child = startChild(run, AbortSignal.any([outer, own.signal]));
+  let inputFailure: unknown;
+  // Not waited for: a stage may be done before the client has sent all.
+  void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
+  const output = failureOf(passOutput(call, child)).then((failure) => {
+    if (failure !== undefined) own.abort();
+    return failure;
+  });
+  const [outputFailure, ending] = await Promise.all([output, failureOf(child.ended)]);
+  if (outer.aborted) throw new InterruptedError("the client cancelled the call");
+  // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
+  if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
+  const failure = ending instanceof InterruptedError ? (outputFailure ?? ending) : (ending ?? outputFailure);
+  if (failure !== undefined) throw failure;
+  return child.warnings;
+}
+
+/**
+ * DoExchange: the first message's descriptor names the stage, its first input streams in, its first output streams out.
+ *
+ * @param signal fires when the client goes away
+ */
+export async function exchange(server: ExchangeServer, call: ExchangeCall, signal: AbortSignal): Promise<void> {
+  const incoming = receive<FlightData>(call);
+  const { value: first } = await incoming.next();
+  const request = parseCall(first as FlightData | undefined);
+  const stage = findStage(server.stages, request.stage);
+  const options = await resolveOptions(request, stage.options, server.resources);
+  server.checkCall(stage, options);
+  const inputs = await storedInputs(stage, request, server.store);
+  const folder = await mkdtemp(join(tmpdir(), "mbs-serve-"));
+  try {
+    const outputs = outputPlaces(stage, request.output, folder);
+    const streamed = firstInput(stage);
+    const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
+    const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
+    const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
+    const warnings = await server.places.run(signal, () =>
+      runBetween(call, startingWith(first as FlightData, incoming), run, signal),
+    );
+    const stored: Record<string, string> = {};
+    for (const [flag, place] of Object.entries(outputs)) {
+      if (place === "-") continue;
+      const name = flag === "output" ? firstOutput(stage) : flag;
+      stored[name] = (await server.store.put(await openArtifact(place), { signal })).address;
+    }
+    await send(call, { appMetadata: messages.StageResult.encode({ outputs: stored, warnings }) });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

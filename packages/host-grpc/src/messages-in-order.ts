@@ -1,0 +1,76 @@
+import type { Readable, Writable } from "node:stream";
+import type { FlightMessage } from "@mbs/artifacts";
+import { InterruptedError } from "@mbs/contracts";
+import type { FlightData } from "./protocol/messages.ts";
+
+const nobody = (): void => {};
+
+/**
+ * The messages of a call, pulled one by one: the transport reads on only when one is taken.
+ *
+ * `for await` on a gRPC duplex waits for its writing side too, hence this one.
+ */
+export async function* receive<T>(call: Readable): AsyncGenerator<T> {
+  const queue: T[] = [];
+  let finished = false;
+  let failure: unknown;
+  let wake = nobody;
+  const onData = (message: T): void => {
+    queue.push(message);
+    call.pause();
+    wake();
+  };
+  const onEnd = (): void => {
+    finished = true;
+    wake();
+  };
+  const onError = (error: unknown): void => {
+    failure ??= error;
+    wake();
+  };
+  const onCancelled = (): void => onError(new InterruptedError("the client cancelled the call"));
+  call.on("data", onData).on("end", onEnd).on("error", onError).on("cancelled", onCancelled);
+  try {
+    for (;;) {
+      const next = queue.shift();
+      if (next !== undefined) yield next;
+      else if (failure !== undefined) throw failure;
+      else if (finished) return;
+      else {
+        const woken = new Promise<void>((resolve) => (wake = resolve));
+        call.resume();
+        await woken;
+      }
+    }
+  } finally {
+    call.off("data", onData).off("end", onEnd).off("cancelled", onCancelled);
+    call.pause();
+  }
+}
+
+/**
+ * Sends one message and waits until the transport wants more.
+ *
+ * @throws {InterruptedError} when the other side is gone
+ */
+export async function send(call: Writable, message: object): Promise<void> {
+  if (call.destroyed || call.writableEnded) throw new InterruptedError("the call has ended");
+  if (call.write(message)) return;
+  await new Promise<void>((resolve, reject) => {
+    const done = (error?: unknown): void => {
+      call.off("drain", onDrain).off("error", done).off("cancelled", onGone).off("close", onGone);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onDrain = (): void => done();
+    const onGone = (): void => done(new InterruptedError("the other side ended the call"));
+    call.on("drain", onDrain).on("error", done).on("cancelled", onGone).on("close", onGone);
+  });
+}
+
+/** What of a stream of Flight data is Arrow. */
+export async function* withoutDescriptors(incoming: AsyncIterable<FlightData>): AsyncGenerator<FlightMessage> {
+  for await (const { dataHeader, dataBody } of incoming) {
+    yield { header: dataHeader ?? new Uint8Array(0), body: dataBody ?? new Uint8Array(0) };
+  }
+}

@@ -1,0 +1,57 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { ResourceKind } from "@mbs/contracts";
+
+const address = /^[0-9a-f]{64}$/;
+const plainName = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
+
+export const isAddress = (text: string): boolean => address.test(text);
+
+/** @throws {UsageError} on anything but 64 lower-case hex digits */
+export function requireAddress(text: string): string {
+  if (!isAddress(text))
+    throw new UsageError(`${JSON.stringify(text.slice(0, 80))} is no address; an address is 64 digits 0-9a-f`);
+  return text;
+}
+
+export interface ResourceRoots {
+  /** A folder for each kind; a kind without one cannot be named. */
+  readonly roots: Partial<Readonly<Record<ResourceKind, string>>>;
+  /** Names that need no root, such as presets of distributions. */
+  readonly builtIn: Partial<Readonly<Record<ResourceKind, readonly string[]>>>;
+  /** The content address of what lies at a path, or undefined where there is no such resource. */
+  readonly addressOf: (kind: ResourceKind, path: string) => Promise<string | undefined>;
+}
+
+async function findByAddress({ addressOf }: ResourceRoots, kind: ResourceKind, root: string, wanted: string): Promise<string> {
+  for (const name of (await readdir(root)).sort()) {
+    if (!plainName.test(name)) continue;
+    const path = join(root, name);
+    if ((await addressOf(kind, path).catch(() => undefined)) === wanted) return path;
+  }
+  throw new BadDataError(`no ${kind} with address ${wanted} under the server's --${kind}-root; put it there first`, { kind });
+}
+
+/**
+ * The path of what a client named, always directly under the root of its kind.
+ *
+ * @throws {UsageError} on a path
+ * @throws {BadDataError} where there is nothing of that name or address
+ */
+export async function resolveResource(resources: ResourceRoots, kind: ResourceKind, name: string): Promise<string> {
+  if (resources.builtIn[kind]?.includes(name)) return name;
+  if (!plainName.test(name)) {
+    throw new UsageError(
+      `${kind} ${JSON.stringify(name.slice(0, 80))}: a server takes an address or a plain name, never a path`,
+      { kind },
+    );
+  }
+  const root = resources.roots[kind];
+  if (root === undefined) throw new BadDataError(`this server offers no ${kind}; start it with --${kind}-root`, { kind });
+  if (isAddress(name)) return findByAddress(resources, kind, root, name);
+  if (!(await readdir(root)).includes(name)) {
+    throw new BadDataError(`no ${kind} named ${name} under the server's --${kind}-root`, { kind });
+  }
+  return join(root, name);
+}

@@ -1,0 +1,154 @@
+import { availableParallelism } from "node:os";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { ServerErrorResponse } from "@grpc/grpc-js";
+import { ArtifactStore } from "@mbs/artifacts";
+import { InputOutputError, UsageError } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
+import { doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
+import { exchange } from "./exchange.ts";
+import type { ExchangeServer } from "./exchange.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import { send } from "./messages-in-order.ts";
+import { Places } from "./places.ts";
+import { flightService } from "./protocol/flight-service.ts";
+import { messages } from "./protocol/messages.ts";
+import type { ResourceRoots } from "./resources.ts";
+import { describeStages } from "./stage-call.ts";
+import { toStatus } from "./status.ts";
+
+/** Most bytes of one message, in either direction. */
+export const messageLimit = 4 * 1024 * 1024;
+
+export interface ServeOptions {
+  /** "127.0.0.1:8815"; port 0 takes a free one. */
+  readonly listen: string;
+  readonly stages: readonly Stage[];
+  /** Folder of the artifacts. */
+  readonly store: string;
+  readonly modelRoot?: string | undefined;
+  readonly corpusRoot?: string | undefined;
+  readonly distributionRoot?: string | undefined;
+  readonly builtIn?: ResourceRoots["builtIn"];
+  readonly addressOf: ResourceRoots["addressOf"];
+  /** Program and arguments that run a stage as a command: a child is `…command STAGE --flags`. */
+  readonly command: readonly string[];
+  /** Throws where a call asks for what a server must not do. */
+  readonly checkCall?: ExchangeServer["checkCall"];
+  /** Stages that run at one time; further calls wait. Default: the number of cores. */
+  readonly children?: number | undefined;
+  /** Threads of each stage. Default: the number of cores. */
+  readonly threads?: number | undefined;
+  /** Told of what clients must not see. */
+  readonly log?: (line: string) => void;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Ends all calls and their children. */
+  close(): Promise<void>;
+}
+
+const listStages = "list-stages";
+
+interface StreamingCall {
+  on(event: "cancelled" | "error", listener: (error?: unknown) => void): unknown;
+  emit(event: "error", error: Partial<ServerErrorResponse>): boolean;
+  end(): unknown;
+}
+
+const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** Starts a server of Arrow Flight for stages and artifacts. */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { host, port: wanted } = parseListenAddress(options.listen);
+  const { stages, modelRoot, corpusRoot, distributionRoot, log = () => undefined } = options;
+  const store = new ArtifactStore(options.store);
+  const roots = {
+    ...(modelRoot === undefined ? {} : { model: modelRoot }),
+    ...(corpusRoot === undefined ? {} : { corpus: corpusRoot }),
+    ...(distributionRoot === undefined ? {} : { distribution: distributionRoot }),
+  };
+  const exchanges: ExchangeServer = {
+    stages,
+    store,
+    resources: { roots, builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
+    checkCall: options.checkCall ?? (() => undefined),
+    command: options.command,
+    places: new Places(options.children ?? availableParallelism()),
+    threads: options.threads ?? availableParallelism(),
+  };
+  const hidden = Object.fromEntries(
+    [["the store", store.root], ...Object.entries(roots).map(([kind, folder]) => [`the server's --${kind}-root`, folder])].map(
+      ([name, folder]) => [name, folder ?? ""],
+    ),
+  );
+  const closing = new AbortController();
+
+  const statusOf = (error: unknown): Partial<ServerErrorResponse> => {
+    const status = toStatus(error, hidden);
+    if (status.details !== (error as Error).message) log(causeOf(error));
+    return status;
+  };
+
+  /** Nothing that a handler throws may leave it: the library would end the process. */
+  const streaming =
+    <Call extends StreamingCall>(handler: (call: Call, signal: AbortSignal) => Promise<void>) =>
+    (call: Call): void => {
+      const controller = new AbortController();
+      call.on("cancelled", () => controller.abort());
+      call.on("error", () => controller.abort());
+      handler(call, AbortSignal.any([controller.signal, closing.signal])).then(
+        () => call.end(),
+        (error: unknown) => call.emit("error", statusOf(error)),
+      );
+    };
+
+  const unary =
+    <Request, Response>(handler: (request: Request) => Promise<Response>) =>
+    (call: { request: Request }, callback: (error: Partial<ServerErrorResponse> | null, value?: Response) => void): void => {
+      handler(call.request).then(
+        (value) => callback(null, value),
+        (error: unknown) => callback(statusOf(error)),
+      );
+    };
+
+  const server = new Server({
+    "grpc.max_receive_message_length": messageLimit,
+    "grpc.max_send_message_length": messageLimit,
+  });
+  server.addService(flightService, {
+    listFlights: streaming((call: Parameters<typeof listFlights>[1]) => listFlights(store, call)),
+    getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store, descriptor)),
+    getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store, descriptor)),
+    doGet: streaming((call: Parameters<typeof doGet>[1]) => doGet(store, call)),
+    doPut: streaming((call: Parameters<typeof doPut>[1], signal) => doPut(store, call, signal)),
+    doExchange: streaming((call: Parameters<typeof exchange>[1], signal) => exchange(exchanges, call, signal)),
+    doAction: streaming(async (call: Parameters<typeof send>[0] & StreamingCall & { request: { type: string } }) => {
+      if (call.request.type !== listStages) throw new UsageError(`no such action; this server has ${listStages}`);
+      await send(call, { body: messages.StageList.encode(describeStages(stages)) });
+    }),
+    listActions: streaming(async (call: Parameters<typeof send>[0] & StreamingCall) => {
+      await send(call, { type: listStages, description: "All stages: one result, a StageList of protos/mbs/v1/stage.proto" });
+    }),
+  });
+
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host}:${wanted}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
+      else resolve(bound);
+    });
+  });
+  return {
+    port,
+    async close() {
+      closing.abort();
+      await new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve());
+        setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, 2000).unref();
+      });
+    },
+  };
+}

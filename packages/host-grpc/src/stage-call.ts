@@ -1,0 +1,79 @@
+import { UsageError, optionFlag } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import type { StageCall, StageList, Value } from "./protocol/messages.ts";
+import { resolveResource } from "./resources.ts";
+import type { OptionValue } from "./stage-child.ts";
+import type { ResourceRoots } from "./resources.ts";
+
+/** One option's value as it travels. */
+export function toValue(value: unknown): Value {
+  if (typeof value === "boolean") return { flag: value };
+  if (typeof value === "number") return { number: value };
+  if (typeof value === "string") return { text: value };
+  if (Array.isArray(value)) return { list: { items: value.map(String) } };
+  throw new UsageError(`an option cannot hold ${typeof value}`);
+}
+
+/** What arrived for one option; protobuf gives every absent field its default, hence `in`. */
+export function fromValue(name: string, value: Value): OptionValue {
+  const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
+  const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
+  if (found === undefined) throw new UsageError(`${optionFlag(name)} has no value`, { option: name });
+  return found;
+}
+
+/** Whether a stage reads an artifact at all; the first one travels in the call's stream. */
+export const firstInput = (stage: Stage): string | undefined => Object.keys(stage.inputs)[0];
+
+export const firstOutput = (stage: Stage): string => Object.keys(stage.outputs)[0] ?? "";
+
+/** The options of a call, with resources as paths of this machine. */
+export async function resolveOptions(
+  call: StageCall,
+  table: OptionTable,
+  resources: ResourceRoots,
+): Promise<Readonly<Record<string, OptionValue>>> {
+  const options: Record<string, OptionValue> = {};
+  for (const [name, value] of Object.entries(call.options)) {
+    // It becomes a flag of the child's command line: nothing but a name may come in here.
+    if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new UsageError(`${JSON.stringify(name)} is no option`, { option: name });
+    const raw = fromValue(name, value);
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (option?.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
+    else {
+      const names = typeof raw === "object" ? raw : [String(raw)];
+      if (names.length === 0 || (names.length > 1 && option.many !== true)) {
+        throw new UsageError(`${optionFlag(name)} names ${names.length} resources`, { option: name });
+      }
+      const paths: string[] = [];
+      for (const text of names) paths.push(await resolveResource(resources, option.resource, text));
+      options[name] = paths;
+    }
+  }
+  return options;
+}
+
+/** What the action list-stages tells. */
+export function describeStages(stages: readonly Stage[]): StageList {
+  return {
+    stages: stages.map((stage) => ({
+      name: stage.name,
+      summary: stage.summary,
+      inputs: Object.entries(stage.inputs).map(([name, { kinds, optional = false, many = false, description }]) => ({
+        name,
+        kinds,
+        optional,
+        many,
+        description,
+      })),
+      outputs: Object.entries(stage.outputs).map(([name, { kind, description }]) => ({ name, kind, description })),
+      options: Object.entries(stage.options).map(([name, option]) => ({
+        name,
+        kind: option.kind,
+        description: option.description,
+        required: option.default === undefined && option.optional !== true && option.kind !== "flag",
+        choices: option.kind === "choice" ? option.choices : [],
+      })),
+    })),
+  };
+}

@@ -1,0 +1,80 @@
+import { status } from "@grpc/grpc-js";
+import type { ServiceError, StatusObject } from "@grpc/grpc-js";
+import {
+  BadDataError,
+  BrokenPipeError,
+  DeniedError,
+  FailedPreconditionError,
+  InputOutputError,
+  InternalError,
+  InterruptedError,
+  MbsError,
+  TryAgainError,
+  UsageError,
+} from "@mbs/contracts";
+import type { ErrorTag } from "@mbs/contracts";
+
+const statusByTag: Readonly<Record<ErrorTag, status>> = {
+  usage: status.INVALID_ARGUMENT,
+  "bad-data": status.INVALID_ARGUMENT,
+  "failed-precondition": status.FAILED_PRECONDITION,
+  internal: status.INTERNAL,
+  "input-output": status.RESOURCE_EXHAUSTED,
+  "try-again": status.UNAVAILABLE,
+  denied: status.PERMISSION_DENIED,
+  interrupted: status.CANCELLED,
+  "broken-pipe": status.CANCELLED,
+};
+
+const errorByTag: Readonly<Record<ErrorTag, new (message: string) => MbsError>> = {
+  usage: UsageError,
+  "bad-data": BadDataError,
+  "failed-precondition": FailedPreconditionError,
+  internal: InternalError,
+  "input-output": InputOutputError,
+  "try-again": TryAgainError,
+  denied: DeniedError,
+  interrupted: InterruptedError,
+  "broken-pipe": BrokenPipeError,
+};
+
+/** The error class of a tag, for failures that a child process reports. */
+export const errorOfTag = (tag: ErrorTag, message: string): MbsError => new errorByTag[tag](message);
+
+export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "string" && Object.hasOwn(errorByTag, tag);
+
+/**
+ * What a client learns of a failure: the message of an error that was thrown on purpose, without the server's folders,
+ * and nothing of any other.
+ *
+ * @param hidden folders of the server, replaced by their names here
+ */
+export function toStatus(thrown: unknown, hidden: Readonly<Record<string, string>> = {}): Partial<StatusObject> {
+  if (!(thrown instanceof MbsError) || thrown.tag === "internal") {
+    return { code: status.INTERNAL, details: "the call failed inside the server; its log says why" };
+  }
+  let details = thrown.message;
+  for (const [name, folder] of Object.entries(hidden)) if (folder !== "") details = details.replaceAll(folder, name);
+  return { code: statusByTag[thrown.tag], details };
+}
+
+const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
+  [status.INVALID_ARGUMENT]: "bad-data",
+  [status.NOT_FOUND]: "bad-data",
+  [status.FAILED_PRECONDITION]: "failed-precondition",
+  [status.PERMISSION_DENIED]: "denied",
+  [status.UNAVAILABLE]: "try-again",
+  [status.RESOURCE_EXHAUSTED]: "input-output",
+  [status.CANCELLED]: "interrupted",
+  [status.DEADLINE_EXCEEDED]: "try-again",
+};
+
+const isServiceError = (thrown: unknown): thrown is ServiceError =>
+  thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
+
+/** A failed call as one of our errors, for the client's own host. */
+export function fromStatus(thrown: unknown, via: string): unknown {
+  if (!isServiceError(thrown)) return thrown;
+  const remedy = thrown.code === status.UNAVAILABLE ? "; is the server running there?" : "";
+  return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${thrown.details}${remedy}`);
+}
