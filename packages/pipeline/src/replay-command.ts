@@ -17,7 +17,7 @@ function optionWords(stage: Stage, name: string, value: unknown): string[] {
     const words = value.map(String);
     return option?.kind === "resource" ? words.flatMap((word) => [flag, word]) : [flag, words.join(",")];
   }
-  return [flag, String(value)];
+  return [flag, typeof value === "string" ? value : JSON.stringify(value)];
 }
 
 /** What a command needs to know of one node. */

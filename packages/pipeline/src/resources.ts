@@ -45,7 +45,7 @@ export class Resources {
     const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
       const option = table[name];
       if (option?.kind !== "resource" || value === undefined) return [name, value];
-      const paths = Array.isArray(value) ? value.map(String) : [String(value)];
+      const paths = [value].flat().map(String);
       const addresses = await Promise.all(paths.map((path) => this.address(option.resource, path)));
       return [name, Array.isArray(value) ? addresses : addresses[0]];
     });

@@ -66,7 +66,7 @@ export async function checkPins(recipe: Recipe, resources: Resources): Promise<v
     const pinned = recipe.hashes[name];
     if (pinned !== undefined && pinned !== address) {
       throw new BadDataError(
-        `${recipe.locate?.(["hashes", name]) ?? "recipe"}: ${name} has the hash ${address}, the recipe was made with ${String(pinned)}; remove hashes to use it anyway`,
+        `${recipe.locate?.(["hashes", name]) ?? "recipe"}: ${name} has the hash ${address}, the recipe was made with ${JSON.stringify(pinned)}; remove hashes to use it anyway`,
         { input: name },
       );
     }

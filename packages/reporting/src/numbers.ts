@@ -1,0 +1,16 @@
+/** 23.456 → "23.5", 1234.5 → "1235": enough digits to tell models apart. */
+export const formatNumber = (value: number): string => (Math.abs(value) < 100 ? value.toPrecision(3) : value.toFixed(0));
+
+/** 0.0123 → "+1.2%". */
+export function formatRise(rise: number): string {
+  const percent = rise * 100;
+  const text = Math.abs(percent) < 100 ? percent.toFixed(1) : percent.toFixed(0);
+  return `${percent < 0 ? "" : "+"}${text}%`;
+}
+
+/** A 95% interval of rises: "+0.5 … +2.1%". */
+export const formatInterval = ([low, high]: readonly [number, number]): string =>
+  `${formatRise(low).slice(0, -1)} … ${formatRise(high)}`;
+
+/** 0.0049 → "0.5%". */
+export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;

@@ -1,0 +1,51 @@
+import { encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { buildReport } from "../src/build-report.ts";
+import { makeScores, makeSimilarities } from "./fixtures.ts";
+
+const scores = encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
+  corpus: "",
+  length: 11,
+  bos: "auto",
+  shares: { en: 1, mr: 1, te: 1 },
+});
+const similarity = encodeSimilarities(makeSimilarities(), { model: "" });
+
+/** Every tag that is opened is closed, in order. */
+function unclosed(html: string): string[] {
+  const open: string[] = [];
+  for (const [, closing, name, self] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|[^>"])*?(\/?)>/g)) {
+    if (self === "/" || name === "meta") continue;
+    if (closing === "") open.push(name);
+    else if (open.pop() !== name) return [`</${name}>`];
+  }
+  return open;
+}
+
+test("one whole page with plots, tables behind them and nothing from elsewhere", async () => {
+  const page = await buildReport([
+    { name: "scores.arrow", stream: scores },
+    { name: "similarity.arrow", stream: similarity },
+  ]);
+  assert.equal(unclosed(page), []);
+  assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
+  assert.is(page.match(/<svg[^>]* width="/g), null, "pictures shrink on a phone");
+  assert.ok((page.match(/<table>/g)?.length ?? 0) >= 4);
+  assert.not.match(page, /<script|<link|<img|src=|href=|@import|url\((?!#)/);
+  assert.match(page, /prefers-color-scheme:dark/);
+  assert.match(page, /name="viewport"/);
+  assert.match(page, /&lt;b&gt;gptq&lt;\/b&gt;/);
+  assert.not.match(page, /<b>gptq/);
+  assert.not.match(page, /NaN|undefined|Infinity/);
+});
+
+test("refuses an artifact that reports nothing", async () => {
+  const metadata = { tokenizer: "", corpus: "", distribution: "", length: 1, seed: 0, mix: "equal", counts: {}, shortfall: {} };
+  const error = await buildReport([{ name: "s.arrow", stream: encodeSegments([], metadata) }]).catch((thrown: unknown) => thrown);
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /s\.arrow holds segments/);
+});
+
+test.run();

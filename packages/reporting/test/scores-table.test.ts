@@ -1,0 +1,34 @@
+import { scoresReport } from "@mbs/evaluation";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { averagesOf, scoresTable } from "../src/scores-table.ts";
+import { makeScores } from "./fixtures.ts";
+
+test("fits 80 columns with any number of models and shows all three averages", () => {
+  for (const models of [["dense"], ["dense", "gptq"], ["dense", "a-rather-long-name", "b", "c"]]) {
+    const text = scoresTable(scoresReport(makeScores(models), { en: 0.8, mr: 0.15, te: 0.05 }));
+    for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+    for (const word of ["en", "mr", "te", "equal languages", "training mixture", "worst language", ...models]) {
+      assert.ok(text.includes(word), `${word} in ${text}`);
+    }
+    assert.not.match(text, /\u001B/, "no colour where there is no terminal");
+  }
+});
+
+test("shows rises of the other models only", () => {
+  const text = scoresTable(scoresReport(makeScores(["dense", "gptq"])));
+  const [dense, gptq] = text.split("gptq, rise above dense");
+  assert.not.match(dense, /%/);
+  assert.match(gptq, /mr .*\+35\.\d% *\* *\+35\.\d … \+35\.\d%/);
+});
+
+test("leaves out the mixture's average where no shares are known", () => {
+  const table = averagesOf(scoresReport(makeScores(["dense", "gptq"])));
+  assert.equal(
+    table.columns.map(({ title }) => title),
+    ["model", "equal languages", "worst language"],
+  );
+  assert.match(table.rows[1].join(" "), /te \(\+56\.\d%\)/);
+});
+
+test.run();
