@@ -51,8 +51,8 @@ export async function readStepLayers(streams: readonly ArtifactStream[], model: 
         found: address,
       });
     }
-    const { stream, receipt } = addressOnTheWay(source);
-    for await (const { tensor, values } of readLayers(stream)) {
+    const addressed = addressOnTheWay(source);
+    for await (const { tensor, values } of readLayers(addressed.stream)) {
       const shape = shapes.get(tensor);
       if (shape === undefined) {
         throw new BadDataError(
@@ -69,7 +69,7 @@ export async function readStepLayers(streams: readonly ArtifactStream[], model: 
       if (weights.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
       weights.set(tensor, decode(values, tensor));
     }
-    addresses.push(receipt().address);
+    addresses.push(addressed.receipt().address);
   }
   return { weights, addresses };
 }

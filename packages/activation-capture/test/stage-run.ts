@@ -60,11 +60,14 @@ export function segmentStream(segments: readonly Segment[], tokenizer: string): 
 
 /** A stream that can be read again and again. */
 export async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
-  const batches = [];
-  for await (const batch of stream.batches) batches.push(batch);
+  const batches = await collect(stream.batches);
   return {
     schema: stream.schema,
-    batches: { [Symbol.asyncIterator]: () => batches.values() as unknown as AsyncIterator<(typeof batches)[number]> },
+    batches: {
+      async *[Symbol.asyncIterator]() {
+        yield* batches;
+      },
+    },
   };
 }
 

@@ -54,14 +54,14 @@ export async function spoolLayers(streams: readonly ArtifactStream[], model: Mod
           found: address,
         });
       }
-      const { stream, receipt } = addressOnTheWay(source);
-      for await (const { tensor, values, summary } of readLayers(stream)) {
+      const addressed = addressOnTheWay(source);
+      for await (const { tensor, values, summary } of readLayers(addressed.stream)) {
         checkLayer(model, tensor, values);
         if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
         places.set(tensor, spool.append(values.data));
         summaries.set(tensor, summary);
       }
-      origins.push({ ...origin, address: receipt().address });
+      origins.push({ ...origin, address: addressed.receipt().address });
     }
     if (places.size === 0) throw new BadDataError("the layers change no tensor; compress at least one site");
   } catch (error) {

@@ -47,6 +47,9 @@ async function run(folder: string, layers: ArtifactStream[], given = context): P
   return (await assemble.run({ layers }, { model: folder }, given)).files;
 }
 
+/** Files with the names of their tensors, in order. */
+const listFiles = ({ checkpoint }: Model) => checkpoint.files.map(({ file, tensors }) => [file, tensors.map(({ name }) => name)]);
+
 async function tiny(options: Parameters<typeof writeTinyModel>[1]): Promise<{ folder: string; model: Model }> {
   const folder = freshFolder();
   await writeTinyModel(folder, options);
@@ -74,8 +77,7 @@ for (const [dtype, shards] of [
     const written = await openModel(output);
     assert.is(written.dtype, dtype);
     assert.is.not(written.address, model.address);
-    const files = ({ checkpoint }: Model) => checkpoint.files.map(({ file, tensors }) => [file, tensors.map(({ name }) => name)]);
-    assert.equal(files(written), files(model));
+    assert.equal(listFiles(written), listFiles(model));
     for (const { name } of model.checkpoint.list()) {
       const layer = changed.find(({ tensor }) => tensor === name);
       assert.equal(await written.checkpoint.readRaw(name), layer?.values.data ?? (await model.checkpoint.readRaw(name)), name);

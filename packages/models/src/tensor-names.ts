@@ -21,7 +21,7 @@ export function findTensors(layout: Layout, checkpoint: Checkpoint, folder: stri
     const candidates = ["", ...layout.prefixes].map((prefix) => `${prefix}${name}`).filter((full) => checkpoint.has(full));
     const [found, second] = candidates;
     for (const candidate of candidates) used.add(candidate);
-    if (second !== undefined) problems.push(`${String(found)} stands beside ${second}`);
+    if (second !== undefined) problems.push(`${found} stands beside ${second}`);
     if (found === undefined) {
       if (required) problems.push(`${name} is missing`);
       continue;

@@ -41,6 +41,8 @@ function uniform(seed: number): () => number {
   };
 }
 
+const digits = (value: number): string => String(value).padStart(5, "0");
+
 /** Bytes of float32 values in a dtype, little-endian. */
 function encode(values: Float32Array, dtype: WeightDtype): Uint8Array {
   const stored = dtype === "f32" ? values : dtype === "f16" ? encodeHalf(values) : encodeBrain(values);
@@ -88,7 +90,6 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
   await writeJson("tokenizer.json", tinyTokenizer());
   await writeJson("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", unk_token: "<unk>", bos_token: "<s>" });
 
-  const digits = (value: number): string => String(value).padStart(5, "0");
   const names = Array.from({ length: shards }, (_, shard) =>
     shards === 1 ? singleFile : `model-${digits(shard + 1)}-of-${digits(shards)}.safetensors`,
   );

@@ -30,6 +30,8 @@ async function runAll(model: Model, forward: Forward, tokens: Int32Array): Promi
   return states;
 }
 
+const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+
 /** Largest distance of logits and of losses from the golden ones. */
 async function distances(model: Model, golden: Golden): Promise<{ logits: number; losses: number; perplexity: number }> {
   const forward = await model.forward({ threads: 1 });
@@ -45,7 +47,6 @@ async function distances(model: Model, golden: Golden): Promise<{ logits: number
     }),
   );
   assert.is(losses.length, golden.losses.length);
-  const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
   return {
     logits: furthest,
     losses: Math.max(...golden.losses.map((expected, at) => Math.abs(expected - losses[at]))),
