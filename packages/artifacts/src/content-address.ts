@@ -72,8 +72,8 @@ export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedS
 
 /** Reads an artifact to its end for its content address. */
 export async function contentAddress(artifact: ArtifactStream): Promise<Receipt> {
-  const { stream, receipt } = addressOnTheWay(artifact);
-  // oxlint-disable-next-line no-unused-vars
-  for await (const _batch of stream.batches);
-  return receipt();
+  const addressed = addressOnTheWay(artifact);
+  const batches = addressed.stream.batches[Symbol.asyncIterator]();
+  while (!(await batches.next()).done);
+  return addressed.receipt();
 }

@@ -44,12 +44,13 @@ for (const kind of kinds) {
   });
 }
 
+const bytesOf = async (stream: ArtifactStream) =>
+  (await collect(stream.batches)).map(({ columns }) => {
+    const values = columns["values"] as readonly Float32Array[];
+    return values.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  });
+
 test("no batch holds more than 3.5 MiB, and small records share one", async () => {
-  const bytesOf = async (stream: ArtifactStream) =>
-    (await collect(stream.batches)).map(({ columns }) => {
-      const values = columns["values"] as readonly Float32Array[];
-      return values.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    });
   const large = await bytesOf(samples.states.encode());
   assert.is(large.length, 4);
   assert.ok(Math.max(...large) <= 3.5 * 1024 * 1024);
@@ -76,15 +77,17 @@ test("the first batch is there before the source has ended", async () => {
   assert.is(taken, 64);
 });
 
+const panels = async () => collect((await rebatch(samples.states.encode(), [1])).batches);
+
+async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
 test("a panel that is missing, twice, swapped or cut is refused", async () => {
-  const panels = async () => collect((await rebatch(samples.states.encode(), [1])).batches);
   const of = (order: readonly number[]) => async () => {
     const all = await panels();
     return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => all[index])) }));
   };
-  async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
-    yield* items;
-  }
   assert.is((await of([0, 1, 2, 3])()).length, 2);
   for (const order of [
     [0, 1],
@@ -178,8 +181,9 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   }
 });
 
+const text = (counts: Record<string, number>) => encodeSegments([], { ...segmentsMetadata, counts }).schema.metadata["counts"];
+
 test("equal metadata has equal text, whatever the order of its keys", () => {
-  const text = (counts: Record<string, number>) => encodeSegments([], { ...segmentsMetadata, counts }).schema.metadata["counts"];
   assert.is(text({ en: 1, fr: 2 }), text({ fr: 2, en: 1 }));
 });
 

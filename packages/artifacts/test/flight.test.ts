@@ -57,11 +57,12 @@ test("Arrow's own reader reads the stream, its end and the schema message", asyn
   );
 });
 
+const read = async (list: readonly FlightMessage[]) => collect((await decodeFlight(of(list))).batches);
+
 test("no schema, a body cut short, an unknown version and an oversized message are refused", async () => {
   assert.match((await errorOf(() => decodeFlight(of([])))).message, /empty/);
   assert.match((await errorOf(() => decodeFlight(of([{ header: none, body: none }])))).message, /empty/);
   const [schema, batch] = await messages();
-  const read = async (list: readonly FlightMessage[]) => collect((await decodeFlight(of(list))).batches);
   assert.instance(await errorOf(() => read([batch])), BadDataError);
   for (const body of [none, batch.body.subarray(0, batch.body.length - 16)]) {
     assert.instance(await errorOf(() => read([schema, { ...batch, body }])), BadDataError);
