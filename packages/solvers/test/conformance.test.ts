@@ -39,18 +39,19 @@ async function complaintsOf(solver: Solver): Promise<string[]> {
 
 const idle = { name: "idle", source: "test", summary: "does nothing", needs: [], options: {} } as const;
 
+const refuses = async (solve: Solver["solve"], pattern: RegExp) => {
+  const complaints = await complaintsOf({ ...idle, solve });
+  assert.ok(
+    complaints.some((complaint) => pattern.test(complaint)),
+    `${pattern} not in: ${complaints.join("; ")}`,
+  );
+};
+
 test("the suite passes a solver that changes nothing", async () => {
   assert.equal(await complaintsOf(defineSolver({ ...idle, solve: ({ values }) => ({ values }) })), []);
 });
 
 test("the suite catches what a solver must not do", async () => {
-  const refuses = async (solve: Solver["solve"], pattern: RegExp) => {
-    const complaints = await complaintsOf({ ...idle, solve });
-    assert.ok(
-      complaints.some((complaint) => pattern.test(complaint)),
-      `${pattern} not in: ${complaints.join("; ")}`,
-    );
-  };
   await refuses(({ values }, { gram }) => ({ values: values.fill(gram[0]) }), /reads the statistic gram/);
   await refuses(({ values }) => ({ values: values.fill(NaN) }), /NaN at row 0, column 0/);
   await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
@@ -69,7 +70,7 @@ test("the suite catches a solver that modifies its statistics", async () => {
       return { values };
     },
   });
-  assert.match((await complaintsOf(solver as Solver)).join(), /modifies its statistics/);
+  assert.match((await complaintsOf(solver)).join(), /modifies its statistics/);
 });
 
 test.run();

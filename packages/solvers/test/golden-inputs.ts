@@ -75,6 +75,16 @@ export function makeInputs({ seed, rows, columns, tokens, dead }: InputSpec): Go
   return { weights, gram: Float32Array.from(gram, (value) => value / tokens) };
 }
 
+/** Groups by their largest diagonal, columns of a group by their own; a short last group stays last. */
+function groupAware(columns: Int32Array, size: number, compare: (a: number, b: number) => number): number[] {
+  const whole = Math.floor(columns.length / size);
+  const groups = Array.from({ length: whole }, (_, group) => columns.slice(group * size, (group + 1) * size).sort(compare));
+  return [
+    ...groups.sort((a, b) => compare(a[0], b[0])).flatMap((group) => [...group]),
+    ...columns.slice(whole * size).sort(compare),
+  ];
+}
+
 /** The factor as the reference programs make it: 2·tokens·E[x xᵀ], dead diagonals 1, 1% damping of the mean diagonal. */
 export async function referenceFactor(blas: Blas, gram: Float32Array, tokens: number, orderName: string): Promise<Factor> {
   const columns = Math.sqrt(gram.length);
@@ -87,7 +97,9 @@ export async function referenceFactor(blas: Blas, gram: Float32Array, tokens: nu
   }
   const diagonal = Float32Array.from({ length: columns }, (_, column) => hessian[column * (columns + 1)]);
   const order = Int32Array.from(diagonal.keys());
-  if (orderName === "activation") order.sort((a, b) => diagonal[b] - diagonal[a] || a - b);
+  const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
+  if (orderName === "activation") order.sort(byDiagonal);
+  if (orderName.startsWith("group-aware:")) order.set(groupAware(order, Number(orderName.slice(12)), byDiagonal));
   const damping = 0.01;
   const added = damping * (diagonal.reduce((sum, value) => sum + value, 0) / columns);
   for (let column = 0; column < columns; column += 1) hessian[column * (columns + 1)] += added;

@@ -36,10 +36,11 @@ for (const [file, solverOf] of [
   ["gptq.json", () => "gptq"],
   ["sparsegpt.json", () => "sparsegpt"],
   ["wanda.json", ({ solver = "" }: GoldenCase) => solver],
+  ["methods.json", ({ solver = "" }: GoldenCase) => solver],
 ] as const) {
   for (const golden of readGolden(file)) {
     const name = solverOf(golden);
-    test(`${name} as the reference program: ${golden.name}`, async () => {
+    test(`${name} as ${file} has it: ${golden.name}`, async () => {
       const { quantised, mask, error } = await solve(name, golden);
       if (golden.codes !== undefined) {
         const codes = decodeBytes(golden.codes);

@@ -10,6 +10,9 @@ import { loadSolver, solvers } from "../src/index.ts";
 
 const loading = suite<{ folder: string }>("loadSolver");
 
+/** Where a built file of this package is, as a literal. */
+const built = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, "../dist", file)).href);
+
 /** A stranger's project: the packed contracts package alone, and solvers of its own. */
 loading.before((context) => {
   context.folder = mkdtempSync(join(tmpdir(), "mbs-stranger-"));
@@ -36,7 +39,6 @@ loading("our solvers come by their names", async () => {
 
 loading("a stranger's solver comes by path or package and passes the conformance suite", ({ folder }) => {
   // a process of its own: the packed contracts package has no sources, which these tests run from
-  const built = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, "../dist", file)).href);
   const script = `
     import { loadSolver } from ${built("index.js")};
     import { conformanceSuite } from ${built("conformance/index.js")};

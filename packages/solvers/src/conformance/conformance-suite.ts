@@ -9,7 +9,7 @@ import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site
 /** One check. `run` rejects with what the solver did wrong. */
 export interface ConformanceCheck {
   readonly name: string;
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
 }
 
 export interface ConformanceSettings {
@@ -41,9 +41,10 @@ function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStati
   });
 }
 
+const arraysOf = ({ factor, diagonal, gram }: SolverStatistics) => [factor.order, factor.upper, diagonal, gram];
+
 function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {
-  const arrays = ({ factor, diagonal, gram }: SolverStatistics) => [factor.order, factor.upper, diagonal, gram];
-  const [now, then] = [arrays(after), arrays(before)];
+  const [now, then] = [arraysOf(after), arraysOf(before)];
   require(now.every((values, index) =>
     values.every((value, place) => Object.is(value, then[index][place])),
   ), "modifies its statistics");

@@ -1,0 +1,186 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { decodeHalf, roundTo } from "@mbs/numbers";
+import { compress } from "../src/index.ts";
+import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
+
+const halves = ({ data }: TensorData): Float32Array => decodeHalf(new Uint16Array(data.slice().buffer));
+const floats = ({ data }: TensorData): Float32Array => new Float32Array(data.slice().buffer);
+
+const rejects = async (work: Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
+  const error = await work.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  assert.instance(error, type);
+  assert.match((error as Error).message, pattern);
+};
+
+/** (code - zero)·scale in float32. */
+function dequantise({ codes, scales, zeros, groups }: LayerRecord): Float32Array {
+  const { rows, columns, data } = codes!;
+  const scale = floats(scales!);
+  const groupOf = new Int32Array(groups!.data.slice().buffer);
+  const count = scales!.columns;
+  return Float32Array.from({ length: rows * columns }, (_, index) => {
+    const grid = Math.floor(index / columns) * count + groupOf[index % columns];
+    return (data[index] - zeros!.data[grid]) * scale[grid];
+  });
+}
+
+test("every weight of every site becomes a layer, in order, whose codes give the written values", async () => {
+  await withTinyModel({}, async (model) => {
+    const layers = await runCompress(model, await factorsOf(model), { solver: "gptq", bits: 3, groupSize: 16 });
+    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    assert.equal(
+      layers.map(({ tensor }) => tensor),
+      tensors,
+    );
+    for (const layer of layers) {
+      assert.is(layer.values.dtype, "f16");
+      const values = halves(layer.values);
+      assert.equal(
+        [values.length, [...values]],
+        [layer.values.rows * layer.values.columns, [...roundTo("f16", dequantise(layer))]],
+      );
+      const { bits, groupSize, symmetric, solver, error, relativeError, sparsity } = layer.summary;
+      assert.equal(
+        { bits, groupSize, symmetric, solver, sparsity },
+        { bits: 3, groupSize: 16, symmetric: true, solver: "gptq", sparsity: 0 },
+      );
+      assert.ok(error > 0 && relativeError > 0 && relativeError < 0.2, `${relativeError}`);
+    }
+  });
+});
+
+test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const { width, name } = model.steps[0].sites[0];
+    const record = await makeFactor("h.0", name, width);
+    const [layer] = await runCompress(model, [record], { solver: "magnitude", pattern: "2:4" });
+    const before = await model.checkpoint.readF32(layer.tensor);
+    const change = halves(layer.values).map((value, index) => value - before[index]);
+    let expected = 0;
+    for (let start = 0; start < change.length; start += width) {
+      for (let column = 0; column < width; column += 1) {
+        const d = change[start + column];
+        expected += record.diagonal[column] * d * d + (column > 2 ? change[start + column - 1] * d : 0);
+      }
+    }
+    assert.ok(Math.abs(layer.summary.error / expected - 1) < 1e-5, `${layer.summary.error} and ${expected}`);
+    assert.is(layer.summary.sparsity, 0.5);
+    const bits = layer.mask!;
+    assert.equal([bits.dtype, bits.data.length], ["u1", layer.values.rows * Math.ceil(width / 8)]);
+    const values = halves(layer.values);
+    const agrees = values.every((value, index) => {
+      const row = Math.floor(index / width);
+      const column = index % width;
+      const kept = (bits.data[row * Math.ceil(width / 8) + (column >> 3)] >> (column & 7)) & 1;
+      return kept === 1 ? value === before[index] : value === 0;
+    });
+    assert.ok(agrees);
+    const { gram: _gram, ...diagonalOnly } = record;
+    const [coarse] = await runCompress(model, [diagonalOnly], { solver: "magnitude", pattern: "2:4" });
+    const fromDiagonal = change.reduce((sum, d, index) => sum + record.diagonal[index % width] * d * d, 0);
+    assert.ok(Math.abs(coarse.summary.error / fromDiagonal - 1) < 1e-5);
+  });
+});
+
+test("the same factors give the same address", async () => {
+  await withTinyModel({ dtype: "bf16" }, async (model) => {
+    const records = await factorsOf(model);
+    const address = async () => {
+      const options = { model: model.folder, solver: "sparsegpt", bits: "4" };
+      const { layers } = await compress.run({ factors: [factorStream(model.address, records)] }, options, recordingContext());
+      return (await contentAddress(layers)).address;
+    };
+    assert.is(await address(), await address());
+  });
+});
+
+test("further options are the solver's, and unknown ones are refused", async () => {
+  assert.ok("useVariant" in (await compress.moreOptions!({ solver: "wanda" })));
+  assert.ok("groupSize" in (await compress.moreOptions!({})));
+  await withTinyModel({}, async (model) => {
+    await rejects(runCompress(model, [], { solver: "wanda", bits: 3 }), UsageError, /compress: unknown option --bits/);
+    await rejects(runCompress(model, [], { solver: "gptq", bits: 9 }), UsageError, /--bits must be at least 2 and at most 8/);
+    await rejects(runCompress(model, [], { solver: "wandar" }), UsageError, /no solver "wandar"/);
+  });
+});
+
+const without = ({ upper: _upper, ...record }: FactorRecord, summary: Partial<FactorRecord["summary"]> = {}): FactorRecord => ({
+  ...record,
+  summary: { ...record.summary, factorised: false, ...summary },
+});
+
+test("what does not fit the solver or the model is refused with the remedy", async () => {
+  await withTinyModel({}, async (model) => {
+    const record = await makeFactor("h.0", "mlp-down", 128);
+    const run = (records: FactorRecord[], options = {}) => runCompress(model, records, options);
+    const activation = { ...record, summary: { ...record.summary, orderName: "activation" } };
+    await rejects(
+      run([activation]),
+      UsageError,
+      /order is activation, gptq with these options takes natural; solve with --order natural/,
+    );
+    const grouped = { order: "group-aware", groupSize: 16 };
+    await rejects(run([record], grouped), UsageError, /takes group-aware:16; solve with --order group-aware:16/);
+    assert.is((await run([activation], { solver: "wanda" })).length, 1);
+    await rejects(run([without(record)]), BadDataError, /has no triangular matrix; capture grams/);
+    await rejects(run([{ ...record, step: "h.9" }]), BadDataError, /the model has no such site/);
+    await rejects(run([await makeFactor("h.0", "mlp-down", 16)]), BadDataError, /16 wide, the model has width 128 there/);
+    const other = compress.run({ factors: [factorStream("0".repeat(64), [])] }, { model: model.folder }, recordingContext());
+    await rejects(other, BadDataError, /factors are of model 0{64}/);
+    const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
+    await rejects(runCompress(model, [record], {}, stopped), InterruptedError, /stopped/);
+  });
+});
+
+test("a site without a factor falls back where solve said so, and is counted", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const records = (await factorsOf(model)).map((record, index) =>
+      index === 0 ? without(record, { fallback: "rtn" }) : record,
+    );
+    for (const [solver, fallback, part] of [
+      ["gptq", "rtn", "codes"],
+      ["sparsegpt", "magnitude", "mask"],
+    ] as const) {
+      const context = recordingContext();
+      const layers = await runCompress(model, records, { solver }, context);
+      assert.equal(
+        layers.map(({ summary }) => summary.fallback),
+        [fallback, undefined, undefined, undefined],
+      );
+      assert.ok(layers.every((layer) => layer[part] !== undefined));
+      assert.match(context.warnings.join(), /1 of 4 sites had no factor/);
+    }
+  });
+});
+
+test("a tensor with NaN is refused, or left alone on request", async () => {
+  await withTinyModel({ steps: 1 }, async ({ folder }) => {
+    const path = join(folder, "model.safetensors");
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
+    const name = Object.keys(header).find((tensor) => tensor.endsWith("dense_h_to_4h.weight"))!;
+    bytes.writeUInt16LE(0x7e00, 8 + length + header[name].data_offsets[0]);
+    writeFileSync(path, bytes);
+    const { openModel } = await import("@mbs/models");
+    const model = await openModel(folder, { allowNonfinite: true });
+    const records = await factorsOf(model);
+    await rejects(runCompress(model, records, {}), BadDataError, /dense_h_to_4h.weight has NaN at index 0/);
+    const context = recordingContext();
+    const layers = await runCompress(model, records, { allowNonfinite: true }, context);
+    assert.is(layers.length, 3);
+    assert.ok(!layers.some(({ tensor }) => tensor === name));
+    assert.match(context.warnings.join(), /dense_h_to_4h.weight has NaN or Inf and stays uncompressed/);
+    await model.close();
+  });
+});
+
+test.run();

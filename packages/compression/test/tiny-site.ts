@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { openModel, type Model } from "@mbs/models";
+import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
+import { inverseFactor, packUpper } from "@mbs/numbers";
+import { plainBlas } from "@mbs/solvers/conformance";
+import { compress } from "../src/index.ts";
+
+/** A context that keeps what a stage warns of. */
+export function recordingContext(): StageContext & { readonly warnings: string[] } {
+  const warnings: string[] = [];
+  return {
+    warnings,
+    signal: new AbortController().signal,
+    progress: () => {},
+    warn: (message) => warnings.push(message),
+    threads: 1,
+  };
+}
+
+/** Makes a tiny model, hands it to `work`, and takes it away again. */
+export async function withTinyModel(options: TinyModelOptions, work: (model: Model) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "mbs-compress-"));
+  try {
+    await writeTinyModel(folder, options);
+    const model = await openModel(folder, { allowNonfinite: true });
+    await work(model).finally(() => model.close());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A made-up factor: H has `1 + column % 3` on its diagonal and 0.5 beside it; column 1 is dead. */
+export async function makeFactor(step: string, site: string, width: number): Promise<FactorRecord> {
+  const gram = new Float32Array(width * width);
+  for (let column = 0; column < width; column += 1) {
+    gram[column * (width + 1)] = column === 1 ? 0 : 1 + (column % 3);
+    if (column > 2) gram[column * width + column - 1] = gram[(column - 1) * width + column] = 0.5;
+  }
+  const diagonal = Float32Array.from({ length: width }, (_, column) => gram[column * (width + 1)]);
+  const damped = gram.slice();
+  for (let column = 0; column < width; column += 1) damped[column * (width + 1)] = (diagonal[column] || 2) + 0.02;
+  return {
+    step,
+    site,
+    width,
+    summary: {
+      tokens: 100,
+      weights: { en: 1 },
+      orderName: "natural",
+      requestedDamping: 0.01,
+      damping: 0.01,
+      precision: "float32",
+      rescues: 0,
+      dead: [1],
+      factorised: true,
+    },
+    order: Int32Array.from({ length: width }, (_, column) => column),
+    diagonal,
+    gram: packUpper(gram, width),
+    upper: packUpper(await inverseFactor(plainBlas, damped, width), width),
+  };
+}
+
+export async function factorsOf({ steps }: Model): Promise<FactorRecord[]> {
+  return Promise.all(steps.flatMap(({ name, sites }) => sites.map((site) => makeFactor(name, site.name, site.width))));
+}
+
+export const factorStream = (address: string, records: Iterable<FactorRecord>): ArtifactStream =>
+  encodeFactors(records, { model: address, weights: { en: 1 }, damping: 0.01, order: "natural" });
+
+/** Runs the stage on records and collects its layers. */
+export async function runCompress(
+  model: Model,
+  records: Iterable<FactorRecord>,
+  options: Readonly<Record<string, unknown>>,
+  context: StageContext = recordingContext(),
+): Promise<LayerRecord[]> {
+  const inputs = { factors: [factorStream(model.address, records)] };
+  const { layers } = await compress.run(inputs, { model: model.folder, ...options }, context);
+  const found: LayerRecord[] = [];
+  for await (const layer of readLayers(layers)) found.push(layer);
+  return found;
+}

@@ -1,0 +1,51 @@
+"""Writes methods.json: cases of methods.py that the reference programs cannot make."""
+
+import base64
+import json
+import pathlib
+
+import numpy as np
+
+import methods
+from inputs import make_inputs
+
+target = pathlib.Path(__file__).parents[3] / "packages/solvers/test/fixtures/methods.json"
+spec = {"seed": 4, "rows": 64, "columns": 200, "tokens": 512, "dead": [11]}
+
+
+def group_aware(diagonal, size):
+    """Groups by their largest diagonal, columns of a group by their own; a short last group stays last."""
+    groups = [np.arange(start, min(start + size, len(diagonal))) for start in range(0, len(diagonal), size)]
+    last = [groups.pop()] if len(groups[-1]) < size else []
+    groups.sort(key=lambda group: -diagonal[group].max())
+    return np.concatenate([group[np.argsort(-diagonal[group], kind="stable")] for group in groups + last])
+
+
+def gptq_case(name, order_name, options, **more):
+    weights, inputs = make_inputs(**spec)
+    exact = inputs.astype(np.float64)
+    total = exact.T @ exact
+    moment = 2 * total
+    diagonal = np.diag(moment).copy()
+    diagonal[diagonal == 0] = 1
+    size = options["groupSize"]
+    order = group_aware(diagonal, size) if order_name.startswith("group-aware") else np.arange(len(diagonal))
+    codes, values = methods.gptq(weights, moment, order, options["bits"], size, options["symmetric"], **more)
+    change = values.astype(np.float64) - weights
+    return {
+        "name": name,
+        "solver": "gptq",
+        "input": spec,
+        "options": options,
+        "order": order_name,
+        "codes": base64.b64encode(codes.tobytes()).decode(),
+        "error": float(np.sum((change @ (total / len(inputs))) * change)),
+    }
+
+
+cases = [
+    gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True, "order": "group-aware"}, by_column=True),
+    gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
+    gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
+]
+target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", "cases": cases}, indent=1) + "\n")
