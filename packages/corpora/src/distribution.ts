@@ -70,7 +70,7 @@ export function parseDistribution(value: unknown, where: string): Distribution {
  */
 export async function readDistribution(nameOrPath: string): Promise<Distribution> {
   if (Object.hasOwn(presets, nameOrPath)) return parseDistribution(presets[nameOrPath], nameOrPath);
-  const missing = `no distribution at ${nameOrPath}; give a JSON file, a model folder with a distribution.json, or one of ${presetNames.join(", ")}`;
+  const missing = `no distribution at ${nameOrPath}; name another: a JSON file, a model folder with a distribution.json, or one of ${presetNames.join(", ")}`;
   let text: string;
   try {
     const isFolder = (await stat(nameOrPath)).isDirectory();

@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { InterruptedError, UsageError } from "@mbs/contracts";
 import { corpusAddress } from "./corpus-address.ts";
 import type { CorpusFile } from "./corpus-file.ts";
 import { readLayout } from "./corpus-layout.ts";
@@ -14,6 +14,8 @@ export interface OpenCorpusOptions {
   readonly field?: string | undefined;
   /** Told once of each language's documents that were left out, and of byte-order marks. Default: nobody. */
   readonly warn?: (message: string) => void;
+  /** Stops reading. */
+  readonly signal?: AbortSignal;
 }
 
 async function* readFile(file: CorpusFile, field: string, faults: FaultCount): AsyncGenerator<CorpusDocument, void, undefined> {
@@ -55,6 +57,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     const faults = new FaultCount(language);
     for (const file of files) {
       for await (const document of readFile(file, field, faults)) {
+        if (options.signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
         if (document.text.trim() === "") continue;
         faults.document();
         yield document;
@@ -72,7 +75,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     license: layout.license,
     languages: [...layout.languages.keys()],
     get address() {
-      return (address ??= corpusAddress(layout.languages));
+      return (address ??= corpusAddress(layout.languages, options.signal));
     },
     documents,
   };

@@ -24,12 +24,12 @@ export interface PoolOptions {
 
 /** The texts of one language, drawn at random without replacement. */
 export class LanguagePool {
-  readonly #corpus: Corpus;
+  readonly #corpus: Pick<Corpus, "documents">;
   readonly #language: string;
   readonly #tokenizer: Tokenizer;
   readonly #options: PoolOptions;
 
-  constructor(corpus: Corpus, language: string, tokenizer: Tokenizer, options: PoolOptions) {
+  constructor(corpus: Pick<Corpus, "documents">, language: string, tokenizer: Tokenizer, options: PoolOptions) {
     this.#corpus = corpus;
     this.#language = language;
     this.#tokenizer = tokenizer;
@@ -62,13 +62,14 @@ export class LanguagePool {
       const texts: string[] = [];
       // The parts are counted one by one; only when they may be enough is the joined text encoded.
       let parts = -blankLine;
-      let tokens = new Int32Array(0);
+      let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
         const next = await documents.next();
         if (next.done) return (count - made) * length - this.#tokenizer.encode(texts.join("\n\n")).length;
         texts.push(next.value);
-        parts += blankLine + this.#tokenizer.encode(next.value).length;
-        if (parts >= length) tokens = Int32Array.from(this.#tokenizer.encode(texts.join("\n\n")));
+        const part = this.#tokenizer.encode(next.value);
+        parts += blankLine + part.length;
+        if (parts >= length) tokens = texts.length === 1 ? part : this.#tokenizer.encode(texts.join("\n\n"));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }

@@ -13,6 +13,7 @@ import { openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
 import { parseMix } from "./mix.ts";
+import { watchedCorpus } from "./watched-corpus.ts";
 import { requireCounts, sharesOf } from "./shares.ts";
 
 const defaultSegments = 256;
@@ -109,7 +110,8 @@ function reportShortfall(
 
 async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
   const mix = parseMix(values.mix);
-  const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn });
+  const opened = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
+  const corpus = watchedCorpus(opened, context);
   const model = await openModel(values.model);
   try {
     const tokenizer = await model.tokenizer();
@@ -136,7 +138,7 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
       .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
     const metadata = {
       tokenizer: model.tokenizerAddress,
-      corpus: await corpus.address,
+      corpus: await opened.address,
       distribution: distribution?.address ?? "",
       length,
       seed: values.seed,

@@ -150,7 +150,7 @@ export const evaluate: Stage = {
   options,
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
-    const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn });
+    const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
     const shares = await readShares(values);
     const address = await corpus.address;
     const models = await openModels(values.model);
