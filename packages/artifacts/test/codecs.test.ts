@@ -83,12 +83,13 @@ async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 
+const readPanels = (order: readonly number[]) => async () => {
+  const all = await panels();
+  return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => all[index])) }));
+};
+
 test("a panel that is missing, twice, swapped or cut is refused", async () => {
-  const of = (order: readonly number[]) => async () => {
-    const all = await panels();
-    return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => all[index])) }));
-  };
-  assert.is((await of([0, 1, 2, 3])()).length, 2);
+  assert.is((await readPanels([0, 1, 2, 3])()).length, 2);
   for (const order of [
     [0, 1],
     [0, 2, 3],
@@ -98,7 +99,7 @@ test("a panel that is missing, twice, swapped or cut is refused", async () => {
     [0, 1, 3],
     [0, 3],
   ]) {
-    const error = await errorOf(of(order));
+    const error = await errorOf(readPanels(order));
     assert.instance(error, BadDataError, order.join(" "));
     assert.match(error.message, /segment 0/);
   }
