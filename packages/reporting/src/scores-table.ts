@@ -5,7 +5,7 @@ import { formatTable } from "./table.ts";
 import type { TextTable } from "./table.ts";
 import { textBar } from "./text-bar.ts";
 
-const barWidth = 12;
+const barWidth = 8;
 const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(({ model }) => model))];
 
 /** One model, a row a language. A star marks a rise whose paired 95% interval leaves zero out. */
