@@ -1,4 +1,5 @@
 import { roundHalfEven, type Grid } from "@mbs/numbers";
+import { searchNorm } from "./search-norm.ts";
 
 /** How grids are laid over weights. */
 export interface GridRule {
@@ -15,12 +16,10 @@ const { fround } = Math;
 const shrinkSteps = 80;
 const shrinkGrid = 100;
 
-/** |x| to the power 2.4, the norm of the search. */
-const penalty = (difference: number): number => Math.pow(Math.abs(difference), 2.4);
-
 /** Integer code of a value, rounded half to even in float32. */
 export function codeOf(value: number, scale: number, zero: number, maximum: number): number {
-  return Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), maximum);
+  const code = roundHalfEven(fround(value / scale)) + zero;
+  return code < 0 ? 0 : code > maximum ? maximum : code;
 }
 
 /** Value of a code in float32. */
@@ -46,23 +45,30 @@ function rangeOf(values: Float32Array, symmetric: boolean): Range {
   return least === most ? { least: -1, most: 1 } : { least, most };
 }
 
-function searchRange(
-  values: Float32Array,
-  range: Range,
-  { maximum, midpoint }: { maximum: number; midpoint: number | undefined },
-) {
-  let best = { scale: 1, zero: 0, error: Infinity };
+/** Sum of |error|^2.4 over a row's weights; stops where it can no longer be below `limit`. */
+function lossOf(values: Float32Array, scale: number, zero: number, maximum: number, limit: number): number {
+  let loss = 0;
+  for (let index = 0; index < values.length && loss < limit; index += 1) {
+    const value = values[index];
+    loss += searchNorm(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
+  }
+  return loss;
+}
+
+/** Scale and zero of the range with the least loss, of two equal ones the wider. */
+function searchGrid(values: Float32Array, range: Range, maximum: number, midpoint: number | undefined) {
+  let best = { scale: 1, zero: 0 };
+  let least = Infinity;
   for (let step = 0; step < shrinkSteps; step += 1) {
     const share = fround(1 - step / shrinkGrid);
-    const least = fround(share * range.least);
-    const scale = scaleOf({ least, most: fround(share * range.most) }, maximum);
-    const zero = midpoint ?? roundHalfEven(fround(-least / scale));
-    let error = 0;
-    for (let index = 0; index < values.length && error < best.error; index += 1) {
-      const value = values[index];
-      error += penalty(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
+    const bottom = fround(share * range.least);
+    const scale = scaleOf({ least: bottom, most: fround(share * range.most) }, maximum);
+    const zero = midpoint ?? roundHalfEven(fround(-bottom / scale));
+    const loss = lossOf(values, scale, zero, maximum, least);
+    if (loss < least) {
+      least = loss;
+      best = { scale, zero };
     }
-    if (error < best.error) best = { scale, zero, error };
   }
   return best;
 }
@@ -91,7 +97,7 @@ export function fitGrid(weights: Float32Array, rows: number, { bits, symmetric, 
     for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
     const range = rangeOf(values, symmetric);
     if (mse) {
-      const { scale, zero } = searchRange(values, range, { maximum, midpoint });
+      const { scale, zero } = searchGrid(values, range, maximum, midpoint);
       scales[row] = scale;
       zeros[row] = zero;
     } else {

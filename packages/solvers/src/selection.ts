@@ -58,7 +58,9 @@ export function dropSmallest(scores: Float32Array, count: number): Uint8Array {
  * @param share 0 ≤ share < 1; 0 marks none
  */
 export function dropUpToShare(scores: Float32Array, share: number): Uint8Array {
-  if (share === 0) return new Uint8Array(scores.length).fill(1);
+  const kept = new Uint8Array(scores.length).fill(1);
+  if (share === 0) return kept;
   const threshold = scoreAt(scores, Math.trunc(scores.length * share));
-  return Uint8Array.from(scores, (score) => (score <= threshold ? 0 : 1));
+  for (let index = 0; index < scores.length; index += 1) if (scores[index] <= threshold) kept[index] = 0;
+  return kept;
 }

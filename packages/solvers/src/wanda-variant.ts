@@ -25,7 +25,10 @@ export function variantMask(scores: Float32Array, columns: number, sparsity: num
     const sorted = scores.slice(row * columns, (row + 1) * columns).sort();
     const sums = new Float32Array(columns);
     let total = 0;
-    for (const [index, score] of sorted.entries()) sums[index] = total += score;
+    for (let index = 0; index < columns; index += 1) {
+      total += sorted[index];
+      sums[index] = total;
+    }
     return { sorted, sums, total: Math.fround(total) };
   });
   /** The largest score that each row loses. */
@@ -49,5 +52,9 @@ export function variantMask(scores: Float32Array, columns: number, sparsity: num
     thresholds = thresholdsAt(share);
     reached = sparsityOf(thresholds);
   }
-  return Uint8Array.from(scores, (score, index) => (score <= thresholds[Math.floor(index / columns)] ? 0 : 1));
+  const kept = new Uint8Array(scores.length).fill(1);
+  for (let index = 0; index < scores.length; index += 1) {
+    if (scores[index] <= thresholds[Math.floor(index / columns)]) kept[index] = 0;
+  }
+  return kept;
 }

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { UsageError } from "@mbs/contracts";
 import { parsePattern, patternMask } from "../src/pattern.ts";
 import { codeOf, fitGrid, valueOf } from "../src/quantisation-grid.ts";
+import { searchNorm } from "../src/search-norm.ts";
 import { dropSmallest, dropUpToShare, scoreAt } from "../src/selection.ts";
 
 const scores = Float32Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 1009) / 16);
@@ -64,6 +65,15 @@ test("a symmetric grid covers rows of one sign", () => {
   const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, mse: false });
   const values = [...weights].map((value) => valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]));
   assert.ok(values.every((value, index) => Math.abs(value - weights[index]) <= scales[0]));
+});
+
+test("the search's norm is |x|^2.4", () => {
+  for (let exponent = -37; exponent < 12; exponent += 0.0137) {
+    const x = Math.fround((exponent * 7) % 2 > 0 ? 10 ** exponent : -(10 ** exponent));
+    const expected = Math.abs(x) ** 2.4;
+    assert.ok(Math.abs(searchNorm(x) - expected) <= 1e-8 * expected, `${x}`);
+  }
+  assert.is(searchNorm(0), 0);
 });
 
 test("the grid search beats the full range in its own norm where few weights are large", () => {
