@@ -1,0 +1,119 @@
+import type { SimilarityRecord } from "@mbs/artifacts";
+import {
+  degreesTable,
+  formatInterval,
+  formatNumber,
+  formatPage,
+  formatRise,
+  formatShare,
+  plotPrediction,
+  plotRises,
+  plotSimilarity,
+} from "@mbs/reporting";
+import type { Section, TextTable } from "@mbs/reporting";
+import type { DemoResults, MethodResult, MixResult, Rise } from "./demo-results.ts";
+import type { Completion } from "./demo-screen.ts";
+import { settingsLines } from "./demo-screen.ts";
+import { findings, predictionFinding } from "./findings.ts";
+
+const withSpread = ({ rise, spread: [low, high], excludesZero }: Rise, seeds: number): string =>
+  `${formatRise(rise)}${excludesZero ? " *" : ""}${seeds > 1 ? ` (${formatInterval([low, high])})` : ""}`;
+
+/** A row a language and the three averages, a column a mix. */
+export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodResult): TextTable {
+  const seeds = plan.seeds.length;
+  const average = (name: string, of: (mix: MixResult) => Rise, note = (_: MixResult): string => ""): string[] => [
+    name,
+    "",
+    "",
+    ...mixes.map((mix) => `${note(mix)}${withSpread(of(mix), seeds)}`),
+  ];
+  return {
+    columns: [
+      { title: "language" },
+      { title: "share", numeric: true },
+      { title: "dense", numeric: true },
+      ...mixes.map(({ title }) => ({ title, numeric: true })),
+    ],
+    rows: [
+      ...languages.map(({ language, share, perplexity }, index) => [
+        language,
+        formatShare(share),
+        formatNumber(perplexity),
+        ...mixes.map((mix) => withSpread(mix.languages[index], seeds)),
+      ]),
+      average("mean over languages", ({ unweighted }) => unweighted),
+      average("weighted by share", ({ weighted }) => weighted),
+      average(
+        "worst language",
+        ({ worst }) => worst,
+        ({ worst }) => `${worst.language} `,
+      ),
+    ],
+  };
+}
+
+async function methodSections(results: DemoResults, method: MethodResult): Promise<Section[]> {
+  const bars = method.mixes.flatMap(({ title, languages }) =>
+    languages.map(({ language, rise, interval }) => ({ language, series: title, rise, interval })),
+  );
+  const points = method.mixes.flatMap(({ title, languages }) =>
+    languages.map(({ language, predicted, rise }) => ({ language, series: title, predicted, rise })),
+  );
+  return [
+    {
+      title: method.title,
+      texts: findings(results, method),
+      plot: await plotRises(bars, `${method.title}: rise of perplexity by language and calibration mix`),
+      table: methodTable(results, method),
+      open: true,
+    },
+    {
+      title: `${method.title}: does similarity foretell the rise?`,
+      texts: [predictionFinding(method)],
+      plot: await plotPrediction(
+        points,
+        "mean angle to the calibration mix (degrees)",
+        `${method.title}: predicted against actual rise`,
+      ),
+      table: {
+        columns: [{ title: "language" }, { title: "mix" }, { title: "angle", numeric: true }, { title: "rise", numeric: true }],
+        rows: points.map(({ language, series, predicted, rise }) => [language, series, predicted.toFixed(1), formatRise(rise)]),
+      },
+    },
+  ];
+}
+
+/** The whole demo as one HTML page. */
+export async function demoPage(
+  results: DemoResults,
+  completions: readonly Completion[],
+  similarities: readonly SimilarityRecord[],
+): Promise<string> {
+  const sections: Section[] = [];
+  for (const method of results.methods) sections.push(...(await methodSections(results, method)));
+  return formatPage({
+    title: "What each calibration mix does to each language",
+    lead: [
+      ...settingsLines(results),
+      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, a star marks one that leaves zero out. " +
+        (results.plan.seeds.length > 1
+          ? "Values are means over seeds, in brackets the smallest and the largest."
+          : "One seed: --full runs three and shows their spread."),
+      "A proportional mix is meant for the mean weighted by the training mixture, an equal mix for the unweighted one; read all three averages together.",
+    ],
+    sections: [
+      ...sections,
+      {
+        title: "Similarity of languages",
+        texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
+        plot: await plotSimilarity(similarities, "heat map of angles between languages"),
+        table: degreesTable(similarities),
+      },
+      {
+        title: "The compressed model goes on",
+        texts: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
+      },
+    ],
+  });
+}

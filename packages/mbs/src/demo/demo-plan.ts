@@ -1,0 +1,51 @@
+/** A calibration mix as `mbs sample --mix` takes it, and how people call it. */
+export interface DemoMix {
+  readonly mix: string;
+  readonly title: string;
+}
+
+/** A method: the recipe that describes it, and how people call it. */
+export interface DemoMethod {
+  readonly name: string;
+  readonly title: string;
+  readonly recipe: string;
+}
+
+/** What one demo does. */
+export interface DemoPlan {
+  readonly methods: readonly DemoMethod[];
+  readonly mixes: readonly DemoMix[];
+  readonly seeds: readonly number[];
+  /** Calibration segments of every mix: the same for all, so that mixes differ in nothing else. */
+  readonly segments: number;
+  /** Tokens a segment and a window. */
+  readonly length: number;
+  /** Held-out windows of a language at most; undefined for all. */
+  readonly windows: number | undefined;
+  /** Held-out texts. */
+  readonly evaluation: string;
+  /** Languages in which a sentence is completed. */
+  readonly completions: readonly string[];
+}
+
+const shared = {
+  methods: [
+    { name: "sparsegpt", title: "SparseGPT 50%", recipe: "recipes/sparsegpt-50.yaml" },
+    { name: "wanda", title: "Wanda 50%", recipe: "recipes/wanda-50.yaml" },
+    { name: "gptq", title: "GPTQ 3-bit", recipe: "recipes/gptq-3bit.yaml" },
+  ],
+  mixes: [
+    { mix: "only:en", title: "English-only" },
+    { mix: "equal", title: "equal" },
+    { mix: "proportional", title: "proportional" },
+  ],
+  length: 256,
+  evaluation: "datasets/controlled-texts/heldout.yaml",
+  completions: ["en", "es"],
+} as const;
+
+/** Within minutes on two cores. */
+export const quickPlan: DemoPlan = { ...shared, seeds: [0], segments: 64, windows: 12 };
+
+/** The paper's number of segments, all held-out text, three draws of the calibration texts. */
+export const fullPlan: DemoPlan = { ...shared, seeds: [0, 1, 2], segments: 256, windows: undefined };

@@ -1,0 +1,171 @@
+import type { SimilarityRecord } from "@mbs/artifacts";
+import type { ScoresReport } from "@mbs/evaluation";
+import { similarityMatrix } from "@mbs/reporting";
+import type { DemoPlan } from "./demo-plan.ts";
+import { rankCorrelation } from "./rank-correlation.ts";
+
+/** A rise of perplexity above the dense model over all seeds, as a fraction. */
+export interface Rise {
+  /** Mean over seeds. */
+  readonly rise: number;
+  /** Smallest and largest over seeds. */
+  readonly spread: readonly [number, number];
+  /** Hull of the seeds' 95% bootstrap intervals. */
+  readonly interval: readonly [number, number];
+  /** Whether the interval leaves zero out with every seed. */
+  readonly excludesZero: boolean;
+}
+
+export interface LanguageRise extends Rise {
+  readonly language: string;
+  /** Angle in degrees between the language and the calibration mix at the first step's input, mean over the mix. */
+  readonly predicted: number;
+}
+
+/** One method with one mix. */
+export interface MixResult {
+  readonly mix: string;
+  readonly title: string;
+  /** Sorted by training share. */
+  readonly languages: readonly LanguageRise[];
+  readonly unweighted: Rise;
+  readonly weighted: Rise;
+  readonly worst: Rise & { readonly language: string };
+  /** Spearman's correlation over languages of predicted and actual rise. */
+  readonly correlation: number;
+}
+
+export interface MethodResult {
+  readonly name: string;
+  readonly title: string;
+  readonly mixes: readonly MixResult[];
+}
+
+export interface DenseResult {
+  readonly language: string;
+  readonly share: number;
+  readonly perplexity: number;
+  readonly bitsPerByte: number;
+  readonly windows: number;
+}
+
+/** All that the demo found. */
+export interface DemoResults {
+  readonly plan: DemoPlan;
+  readonly languages: readonly DenseResult[];
+  readonly methods: readonly MethodResult[];
+}
+
+/** What one model is called in the scores. */
+export const demoLabel = (method: string, mix: string, seed: number): string => `${method}/${mix}/${seed}`;
+
+interface SeedRise {
+  readonly rise: number;
+  readonly interval: readonly [number, number];
+  readonly excludesZero: boolean;
+}
+
+function overSeeds(seeds: readonly SeedRise[]): Rise {
+  const rises = seeds.map(({ rise }) => rise);
+  return {
+    rise: rises.reduce((sum, rise) => sum + rise, 0) / rises.length,
+    spread: [Math.min(...rises), Math.max(...rises)],
+    interval: [Math.min(...seeds.map(({ interval }) => interval[0])), Math.max(...seeds.map(({ interval }) => interval[1]))],
+    excludesZero: seeds.every((seed) => seed.excludesZero),
+  };
+}
+
+/**
+ * The weights of a mix over languages.
+ *
+ * @param counts segments of each language
+ */
+function meanAngle(
+  language: string,
+  counts: Readonly<Record<string, number>>,
+  angles: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): number {
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return Object.entries(counts).reduce(
+    (sum, [other, count]) => sum + (count / total) * (angles.get(language)?.get(other) ?? NaN),
+    0,
+  );
+}
+
+function found<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`the demo's scores lack ${what}`);
+  return value;
+}
+
+/**
+ * Sums up the demo.
+ *
+ * @param counts segments of each language, by mix
+ * @param similarities between all languages
+ */
+export function demoResults(
+  plan: DemoPlan,
+  report: ScoresReport,
+  shares: ReadonlyMap<string, number>,
+  counts: ReadonlyMap<string, Readonly<Record<string, number>>>,
+  similarities: readonly SimilarityRecord[],
+): DemoResults {
+  const { languages: names, values } = similarityMatrix(similarities, "degrees");
+  const angles = new Map(names.map((name, row) => [name, new Map(names.map((other, column) => [other, values[row][column]]))]));
+  const languages = report.results
+    .filter(({ model }) => model === "dense")
+    .map(({ language, perplexity, bitsPerByte, windows }) => ({
+      language,
+      share: shares.get(language) ?? 0,
+      perplexity,
+      bitsPerByte,
+      windows,
+    }))
+    .sort((a, b) => b.share - a.share);
+  const mixResult = (method: string, { mix, title }: DemoPlan["mixes"][number]): MixResult => {
+    const labels = plan.seeds.map((seed) => demoLabel(method, mix, seed));
+    const averages = labels.map((label) =>
+      found(
+        report.averages.find(({ model }) => model === label),
+        label,
+      ),
+    );
+    const rises = languages.map(({ language }) => ({
+      language,
+      predicted: meanAngle(language, found(counts.get(mix), mix), angles),
+      ...overSeeds(
+        labels.map((label) =>
+          found(
+            report.pairs.find((pair) => pair.model === label && pair.language === language),
+            `${label} ${language}`,
+          ),
+        ),
+      ),
+    }));
+    const average = (kind: "unweighted" | "weighted"): Rise =>
+      overSeeds(
+        averages.map((entry) => {
+          const { rise, riseInterval, excludesZero } = found(entry[kind], kind);
+          return { rise: found(rise, kind), interval: found(riseInterval, kind), excludesZero: excludesZero === true };
+        }),
+      );
+    const worst = rises.reduce((highest, next) => (next.rise > highest.rise ? next : highest));
+    return {
+      mix,
+      title,
+      languages: rises,
+      unweighted: average("unweighted"),
+      weighted: average("weighted"),
+      worst,
+      correlation: rankCorrelation(
+        rises.map(({ predicted }) => predicted),
+        rises.map(({ rise }) => rise),
+      ),
+    };
+  };
+  return {
+    plan,
+    languages,
+    methods: plan.methods.map(({ name, title }) => ({ name, title, mixes: plan.mixes.map((mix) => mixResult(name, mix)) })),
+  };
+}

@@ -1,0 +1,99 @@
+import { formatRise, formatShare, formatNumber, textBar } from "@mbs/reporting";
+import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
+import { findings, predictionFinding } from "./findings.ts";
+
+/** A text in a language, and how the compressed model went on. */
+export interface Completion {
+  readonly language: string;
+  readonly prompt: string;
+  readonly continuation: string;
+}
+
+const columns = 80;
+const barWidth = 8;
+
+/** Lines of at most 80 columns, later ones indented. */
+function wrap(text: string, indent = "  "): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? "";
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${word}`);
+  }
+  return lines;
+}
+
+const cut = (text: string, width: number): string => {
+  const letters = [...text.replaceAll(/\s+/g, " ").trim()];
+  return letters.length <= width ? letters.join("") : `${letters.slice(0, width - 1).join("")}…`;
+};
+
+/** "+12.3%* █████   ": 18 columns. */
+const cell = ({ rise, excludesZero }: Rise, largest: number): string =>
+  ` ${formatRise(rise).padStart(7)}${excludesZero ? "*" : " "} ${textBar(rise / largest, barWidth)}`;
+
+function averageLine(
+  name: string,
+  mixes: readonly MixResult[],
+  of: (mix: MixResult) => Rise,
+  note: (mix: MixResult) => string,
+): string {
+  const cells = mixes.map(
+    (mix) => ` ${formatRise(of(mix).rise).padStart(7)}${of(mix).excludesZero ? "*" : " "} ${note(mix).padEnd(barWidth)}`,
+  );
+  return `${name.padEnd(22)}${cells.join(" ")}`.trimEnd();
+}
+
+/** The lines that say how the numbers were made. */
+export function settingsLines({ plan, languages }: DemoResults): string[] {
+  const counts = languages.map(({ windows }) => windows);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return [
+    `${languages.length} languages, ${least === most ? least : `${least} to ${most}`} held-out windows a language of ${plan.length} tokens; ` +
+      `calibration ${plan.segments} segments of ${plan.length} tokens for every mix, ${plan.seeds.length} seed${plan.seeds.length === 1 ? "" : "s"}; ` +
+      `sequential propagation; GPTQ groups of 64 columns.`,
+  ];
+}
+
+/** One screen: what each mix does to each language with the first method. */
+export function demoScreen(results: DemoResults, completions: readonly Completion[], next: readonly string[]): string {
+  const [method] = results.methods;
+  const largest = Math.max(...method.mixes.flatMap(({ languages }) => languages.map(({ rise }) => rise)));
+  const head =
+    `${"language share dense".padEnd(22)}${method.mixes.map(({ title }) => ` ${title.padEnd(17)}`).join(" ")}`.trimEnd();
+  const rows = results.languages.map(({ language, share, perplexity }, index) => {
+    const cells = method.mixes.map(({ languages }) => cell(languages[index], largest));
+    return `${language.padEnd(8)} ${formatShare(share).padStart(5)} ${formatNumber(perplexity).padStart(6)} ${cells.join(" ")}`.trimEnd();
+  });
+  return [
+    ...findings(results, method).flatMap((line) => wrap(line)),
+    ...settingsLines(results).flatMap((line) => wrap(line)),
+    "",
+    head,
+    ...rows,
+    averageLine(
+      "mean over languages",
+      method.mixes,
+      ({ unweighted }) => unweighted,
+      () => "",
+    ),
+    averageLine(
+      "weighted by share",
+      method.mixes,
+      ({ weighted }) => weighted,
+      () => "",
+    ),
+    averageLine(
+      "worst language",
+      method.mixes,
+      ({ worst }) => worst,
+      ({ worst }) => worst.language,
+    ),
+    "* the paired 95% interval leaves zero out; rises are of perplexity above dense",
+    ...wrap(predictionFinding(method)),
+    ...completions.map(({ language, prompt, continuation }) => cut(`${language}: ${prompt} [${continuation.trim()}]`, columns)),
+    ...next,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,157 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openArtifact, parseMetadata, readScores, readSimilarities, writeArtifact, ArtifactStore } from "@mbs/artifacts";
+import type { SimilarityRecord } from "@mbs/artifacts";
+import type { Progress, StageContext } from "@mbs/contracts";
+import { openCorpus, readDistribution } from "@mbs/corpora";
+import { scoresReport } from "@mbs/evaluation";
+import { generate, openModel } from "@mbs/models";
+import { readRecipe, run } from "@mbs/pipeline";
+import type { Recipe, Stages } from "@mbs/pipeline";
+import type { DemoPlan } from "./demo-plan.ts";
+import { demoPage } from "./demo-page.ts";
+import { demoLabel, demoResults } from "./demo-results.ts";
+import type { DemoResults } from "./demo-results.ts";
+import { demoScreen } from "./demo-screen.ts";
+import type { Completion } from "./demo-screen.ts";
+
+export interface DemoOptions {
+  readonly plan: DemoPlan;
+  readonly stages: Stages;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+  readonly warn: (message: string) => void;
+  /** Folder of page, results and runs; runs in it are resumed. */
+  readonly output: string;
+}
+
+export interface DemoOutcome {
+  readonly results: DemoResults;
+  /** One screen. */
+  readonly screen: string;
+}
+
+/** Words of a prompt. */
+const promptWords = 7;
+const continuationTokens = 16;
+
+interface Compressed {
+  readonly label: string;
+  readonly folder: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly similarity: string;
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+/** Runs every method with every mix and seed as an ordinary recipe. */
+async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]; base: Recipe }> {
+  const { plan, output } = options;
+  const work = plan.methods.flatMap((method) => plan.mixes.flatMap((mix) => plan.seeds.map((seed) => ({ method, mix, seed }))));
+  const models: Compressed[] = [];
+  const base = await readRecipe(plan.methods[0].recipe);
+  for (const [index, { method, mix, seed }] of work.entries()) {
+    const { evaluate: _, ...recipe } = await readRecipe(method.recipe);
+    const label = demoLabel(method.name, mix.mix, seed);
+    const title = `${method.title}, ${mix.title}${plan.seeds.length > 1 ? `, seed ${seed}` : ""} (${index + 1} of ${work.length})`;
+    const { folder, nodes } = await run(
+      {
+        ...recipe,
+        sample: { ...recipe.sample, mix: mix.mix, segments: plan.segments, length: plan.length, seed },
+        // One language alone cannot be compared.
+        similarity: mix.mix === "equal",
+        output: join(output, "runs", `${method.name}-${mix.mix.replace(":", "-")}-${seed}`),
+      },
+      { ...options, progress: (progress) => options.progress({ ...progress, activity: title }) },
+    );
+    const segments = await new ArtifactStore(folder.artifacts).open(nodes[0].address);
+    models.push({
+      label,
+      folder: folder.model,
+      counts: parseMetadata("segments", segments.schema).counts,
+      similarity: folder.similarity,
+    });
+  }
+  return { models, base };
+}
+
+/** Scores the dense model and all others on the same windows. */
+async function evaluateAll(options: DemoOptions, dense: string, models: readonly Compressed[]): Promise<string> {
+  const { plan, stages, signal, progress, warn, threads, output } = options;
+  const stage = stages.get("evaluate");
+  if (stage === undefined) throw new Error("no stage evaluate");
+  const context: StageContext = { signal, progress, warn, threads };
+  const { scores } = await stage.run(
+    {},
+    {
+      model: [dense, ...models.map(({ folder }) => folder)],
+      labels: ["dense", ...models.map(({ label }) => label)],
+      corpus: plan.evaluation,
+      length: plan.length,
+      ...(plan.windows === undefined ? {} : { windows: plan.windows }),
+    },
+    context,
+  );
+  const path = join(output, "scores.arrow");
+  await writeArtifact(scores, path, { force: true, signal });
+  return path;
+}
+
+async function firstWords(corpus: Awaited<ReturnType<typeof openCorpus>>, language: string): Promise<string> {
+  for await (const { text } of corpus.documents(language)) {
+    const words = text.split(/\s+/).filter((word) => word !== "");
+    if (words.length >= promptWords) return words.slice(0, promptWords).join(" ");
+  }
+  return "";
+}
+
+async function completeSentences({ plan, threads }: DemoOptions, folder: string): Promise<Completion[]> {
+  const corpus = await openCorpus(plan.evaluation);
+  const model = await openModel(folder);
+  const completions: Completion[] = [];
+  try {
+    for (const language of plan.completions) {
+      const prompt = await firstWords(corpus, language);
+      completions.push({ language, prompt, continuation: await generate(model, prompt, continuationTokens, { threads }) });
+    }
+    return completions;
+  } finally {
+    await model.close();
+  }
+}
+
+/**
+ * Compresses the controlled model with every method and calibration mix, scores all, and writes page and results.
+ *
+ * Paths of its recipes start at the working directory, which must be the repository's root.
+ */
+export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
+  const { plan, output } = options;
+  await mkdir(output, { recursive: true });
+  const { models, base } = await compressAll(options);
+  const stream = await openArtifact(await evaluateAll(options, base.model, models));
+  const scores = await collect(readScores(stream));
+  const { shares } = await readDistribution(base.model);
+  const report = scoresReport(scores, Object.fromEntries(shares), "dense");
+  const ofMix = (mix: string): Compressed | undefined =>
+    models.find(({ label }) => label === demoLabel(plan.methods[0].name, mix, plan.seeds[0]));
+  const similarities: SimilarityRecord[] = await collect(readSimilarities(await openArtifact(ofMix("equal")?.similarity ?? "")));
+  const counts = new Map(plan.mixes.map(({ mix }) => [mix, ofMix(mix)?.counts ?? {}]));
+  const results = demoResults(plan, report, shares, counts, similarities);
+  const completions = await completeSentences(options, ofMix("proportional")?.folder ?? "");
+  const page = join(output, "index.html");
+  await writeFile(page, await demoPage(results, completions, similarities));
+  await writeFile(join(output, "results.json"), `${JSON.stringify({ ...results, completions }, null, 2)}\n`);
+  const screen = demoScreen(results, completions, [
+    `Plots, Wanda and GPTQ: ${page}; numbers: ${join(output, "results.json")}`,
+    "Your own model: copy recipes/sparsegpt-50.yaml, name your model and texts in it, then",
+    "  npx mbs estimate mine.yaml && npx mbs run mine.yaml",
+  ]);
+  await rm(join(output, "runs"), { recursive: true, force: true });
+  return { results, screen };
+}
