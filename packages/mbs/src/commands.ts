@@ -1,15 +1,55 @@
-import type { Command } from "commander";
+import type { CommandEntry } from "./command-entry.ts";
+import { stages } from "./stages.ts";
 
-/** Commands that are no stage. Modules are loaded only when a command is used. */
-export const commands: ReadonlyMap<
-  string,
-  { readonly summary: string; readonly load: (signal: AbortSignal) => Promise<Command> }
-> = new Map([
+const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
-    "demo",
+    "run",
     {
-      summary: "Compress the controlled model and show what each calibration mix does to each language.",
-      load: async (signal: AbortSignal) => (await import("./demo/demo-command.ts")).demoCommand(signal),
+      summary: "Do all of it by a recipe: sample, capture, solve, compress, assemble, evaluate; resumes.",
+      load: async () => (await import("./commands/run-command.ts")).runCommand,
     },
   ],
+  [
+    "inspect",
+    {
+      summary: "Show what an artifact holds.",
+      load: async () => (await import("./commands/inspect-command.ts")).inspectCommand,
+    },
+  ],
+  [
+    "report",
+    {
+      summary: "Write scores and similarities as one HTML page.",
+      load: async () => (await import("./commands/report-command.ts")).reportCommand,
+    },
+  ],
+  [
+    "generate",
+    {
+      summary: "Let a model complete a text, to see that it still speaks.",
+      load: async () => (await import("./commands/generate-command.ts")).generateCommand,
+    },
+  ],
+  [
+    "serve",
+    {
+      summary: "Offer the stages and a store of artifacts over Arrow Flight (gRPC).",
+      load: async () => (await import("./commands/serve-command.ts")).serveCommand,
+    },
+  ],
+]);
+
+/** All commands by name, stages first. */
+export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  ...[...stages].map(([name, { summary, load }]): [string, CommandEntry] => [
+    name,
+    {
+      summary,
+      load: async () => {
+        const [stage, { stageCommand }, { host }] = await Promise.all([load(), import("@mbs/host-cli"), import("./host.ts")]);
+        return ({ argv, signal }) => stageCommand(stage, host, argv, signal);
+      },
+    },
+  ]),
+  ...others,
 ]);
