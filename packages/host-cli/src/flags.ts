@@ -75,3 +75,8 @@ export const optionsToFlags = (table: OptionTable): CommanderOption[] =>
 /** A flag that may be given several times; the value is the list. */
 export const repeatableFlag = (flags: string, description: string): CommanderOption =>
   new CommanderOption(flags, description).argParser(collect);
+
+/** The options of a table that were given, without the flags of the host. */
+export function givenOptions(given: Readonly<Record<string, unknown>>, table: OptionTable): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined));
+}

@@ -26,3 +26,6 @@ export interface CliHost {
   /** Behind `--via`; without it the flag is not offered. */
   readonly remote?: RemoteRunner;
 }
+
+/** Kind of the output that goes to standard output. */
+export const firstKind = (stage: Stage): string => Object.values(stage.outputs)[0]?.kind ?? "";

@@ -4,6 +4,5 @@ export type { CliHost, Presenter, RemoteRunner } from "./host.ts";
 export { runProgram } from "./program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./progress.ts";
 export type { ProgressStyle, Reporter } from "./progress.ts";
-export { printText, readStandardInput, writeStandardOutput } from "./standard-streams.ts";
+export { printText, readStandardInput, standardStream, writeStandardOutput } from "./standard-streams.ts";
 export { stageCommand } from "./stage-command.ts";
-export { standardStream } from "./stage-inputs.ts";

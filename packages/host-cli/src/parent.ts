@@ -13,6 +13,6 @@ const nothing = (): void => {};
  * @param done called when it is on its way, or at once where nobody listens
  */
 export function tellParent(report: ChildReport, done: () => void = nothing): void {
-  if (process.send && process.connected) process.send(report, done);
+  if (process.send && process.connected) process.send(report, undefined, undefined, done);
   else done();
 }

@@ -1,7 +1,8 @@
 import { fstatSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import type { Progress } from "@mbs/contracts";
-import { Presets, SingleBar } from "cli-progress";
+import CliProgress from "cli-progress";
+import type { SingleBar } from "cli-progress";
 
 /** What a running command tells its user on standard error. */
 export interface Reporter {
@@ -85,7 +86,7 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
       if (!bar || progress.activity !== activity) {
         stop();
         activity = progress.activity;
-        bar = new SingleBar(
+        bar = new CliProgress.SingleBar(
           {
             format: `${name}: {activity} {bar} {percentage}% | {value}/{total} {unit} | {eta_formatted} left`,
             barsize: 24,
@@ -94,7 +95,7 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
             // Signals are the host's business.
             gracefulExit: false,
           },
-          Presets.shades_classic,
+          CliProgress.Presets.shades_classic,
         );
         bar.start(progress.total ?? 0, progress.done, { activity, unit: progress.unit });
       }

@@ -1,20 +1,16 @@
 import { availableParallelism } from "node:os";
-import { InternalError, UsageError, optionFlag, parseOptions } from "@mbs/contracts";
+import { InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, Option } from "commander";
-import { optionsToFlags, repeatableFlag } from "./flags.ts";
+import { givenOptions, optionsToFlags, repeatableFlag } from "./flags.ts";
+import { firstKind } from "./host.ts";
 import type { CliHost } from "./host.ts";
-import { tellParent } from "./parent.ts";
-import { createReporter, progressStyle } from "./progress.ts";
-import { openInputs, planInputs, standardStream } from "./stage-inputs.ts";
-import { checkPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+import { standardStream } from "./standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */
 const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "debug", "help"] as const;
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
-
-const firstKind = (stage: Stage): string => Object.values(stage.outputs)[0]?.kind ?? "";
 
 function checkNames(stage: Stage, table: OptionTable): void {
   const names = [...Object.keys(stage.inputs), ...outputNames(stage), ...Object.keys(table), ...hostFlags];
@@ -78,11 +74,6 @@ function bareCommand(stage: Stage): Command {
     .configureOutput({ outputError: () => undefined });
 }
 
-/** The options that were given, without those of the host. */
-function stageOptions(given: Readonly<Record<string, unknown>>, table: OptionTable): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(given).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined));
-}
-
 /** Options that depend on others, asked for with what a first look at the arguments finds. */
 async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
   if (!stage.moreOptions) return stage.options;
@@ -91,60 +82,7 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
     .allowUnknownOption()
     .allowExcessArguments();
   look.parseOptions([...argv]);
-  return { ...stage.options, ...(await stage.moreOptions(stageOptions(look.opts(), stage.options))) };
-}
-
-function threadCount(raw: unknown): number {
-  const { threads } = parseOptions(
-    { threads: { kind: "integer", description: "", minimum: 1, maximum: 1024, default: availableParallelism() } },
-    raw === undefined ? {} : { threads: raw },
-    "host",
-  );
-  return threads;
-}
-
-async function runStage(
-  stage: Stage,
-  table: OptionTable,
-  host: CliHost,
-  given: Readonly<Record<string, unknown>>,
-  fromPipe: boolean,
-  outer: AbortSignal,
-): Promise<void> {
-  const options = stageOptions(given, table);
-  // Refused here, so that a typing error costs nothing even behind a pipe of hours.
-  parseOptions(table, options, stage.name);
-  const threads = threadCount(given["threads"]);
-  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
-  const outputPlan = planOutputs(stage, {
-    output: given["output"] as string | undefined,
-    named: given as Readonly<Record<string, string | undefined>>,
-    json: given["json"] === true,
-    presenter: host.presenters[firstKind(stage)],
-    terminal: process.stdout.isTTY,
-  });
-  const force = given["force"] === true;
-  await checkPlaces(stage, outputPlan, force);
-
-  const controller = new AbortController();
-  const signal = AbortSignal.any([outer, controller.signal]);
-  const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
-  try {
-    const inputs = await openInputs(stage, inputPlan, signal);
-    const warn = (message: string): void => {
-      reporter.warn(message);
-      tellParent({ warning: message });
-    };
-    const context = { signal, threads, progress: reporter.progress, warn };
-    const via = given["via"] as string | undefined;
-    const outputs =
-      via !== undefined && host.remote
-        ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
-        : await stage.run(inputs, options, context);
-    await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
-  } finally {
-    reporter.stop();
-  }
+  return { ...stage.options, ...(await stage.moreOptions(givenOptions(look.opts(), stage.options))) };
 }
 
 /**
@@ -165,6 +103,8 @@ export async function stageCommand(stage: Stage, host: CliHost, argv: readonly s
       const [first = ""] = Object.keys(stage.inputs);
       throw new UsageError(`unexpected argument ${word}; name a file with ${optionFlag(first)} ${word}`);
     }
+    // Behind it stands all that reads and writes artifacts, which help does not need.
+    const { runStage } = await import("./run-stage.ts");
     await runStage(stage, table, host, command.opts(), word === standardStream, signal);
   });
 }

@@ -1,10 +1,7 @@
 import { openArtifact, decodeStream } from "@mbs/artifacts";
 import { BadDataError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageInput, StageInputs } from "@mbs/contracts";
-import { readStandardInput } from "./standard-streams.ts";
-
-/** The name of standard input and output where a file may be named. */
-export const standardStream = "-";
+import { readStandardInput, standardStream } from "./standard-streams.ts";
 
 async function openInput(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
   const fromPipe = path === standardStream;

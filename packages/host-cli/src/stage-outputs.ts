@@ -4,8 +4,7 @@ import { encodeStream, unpackFiles, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InputOutputError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./host.ts";
-import { printText, writeStandardOutput } from "./standard-streams.ts";
-import { standardStream } from "./stage-inputs.ts";
+import { printText, standardStream, writeStandardOutput } from "./standard-streams.ts";
 
 /** Where one output goes; `show` puts a table or JSON on standard output, beside the file if there is one. */
 export interface Destination {

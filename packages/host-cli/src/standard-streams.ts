@@ -3,6 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
 
+/** The name of standard input and output where a file may be named. */
+export const standardStream = "-";
+
 const writeDescriptor = promisify(write);
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);

@@ -1,2 +1,2 @@
-export { stages } from "./stages.ts";
 export { main } from "./main.ts";
+export { stages } from "./stages.ts";

@@ -19,7 +19,10 @@ function overview(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .usage("COMMAND [options]")
-    .addHelpText("after", `\nEvery command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
+    .addHelpText(
+      "after",
+      `\nEvery command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`,
+    );
   for (const [name, { summary }] of commands) program.command(name).description(summary);
   return program;
 }
@@ -36,5 +39,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
 /** Runs the command with these arguments and ends the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   const [name = ""] = argv;
-  await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal) => run(argv, signal));
+  await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal) =>
+    run(argv, signal),
+  );
 }

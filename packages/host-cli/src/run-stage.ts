@@ -1,0 +1,64 @@
+import { availableParallelism } from "node:os";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import { givenOptions } from "./flags.ts";
+import { firstKind } from "./host.ts";
+import type { CliHost } from "./host.ts";
+import { tellParent } from "./parent.ts";
+import { createReporter, progressStyle } from "./progress.ts";
+import { openInputs, planInputs } from "./stage-inputs.ts";
+import { checkPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+
+function threadCount(raw: unknown): number {
+  const { threads } = parseOptions(
+    { threads: { kind: "integer", description: "", minimum: 1, maximum: 1024, default: availableParallelism() } },
+    raw === undefined ? {} : { threads: raw },
+    "host",
+  );
+  return threads;
+}
+
+/** Runs a stage with what its command was given. */
+export async function runStage(
+  stage: Stage,
+  table: OptionTable,
+  host: CliHost,
+  given: Readonly<Record<string, unknown>>,
+  fromPipe: boolean,
+  outer: AbortSignal,
+): Promise<void> {
+  const options = givenOptions(given, table);
+  // Refused here, so that a typing error costs nothing even behind a pipe of hours.
+  parseOptions(table, options, stage.name);
+  const threads = threadCount(given["threads"]);
+  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
+  const outputPlan = planOutputs(stage, {
+    output: given["output"] as string | undefined,
+    named: given as Readonly<Record<string, string | undefined>>,
+    json: given["json"] === true,
+    presenter: host.presenters[firstKind(stage)],
+    terminal: process.stdout.isTTY,
+  });
+  const force = given["force"] === true;
+  await checkPlaces(stage, outputPlan, force);
+
+  const controller = new AbortController();
+  const signal = AbortSignal.any([outer, controller.signal]);
+  const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
+  try {
+    const inputs = await openInputs(stage, inputPlan, signal);
+    const warn = (message: string): void => {
+      reporter.warn(message);
+      tellParent({ warning: message });
+    };
+    const context = { signal, threads, progress: reporter.progress, warn };
+    const via = given["via"] as string | undefined;
+    const outputs =
+      via !== undefined && host.remote
+        ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
+        : await stage.run(inputs, options, context);
+    await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+  } finally {
+    reporter.stop();
+  }
+}

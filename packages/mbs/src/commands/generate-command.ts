@@ -1,0 +1,39 @@
+import { availableParallelism } from "node:os";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { optionsToFlags, printText } from "@mbs/host-cli";
+import { generate, openModel } from "@mbs/models";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import { plainCommand } from "../plain-command.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "Model folder." },
+  tokens: { kind: "integer", description: "Tokens to add at most.", minimum: 1, maximum: 4096, default: 24 },
+  threads: {
+    kind: "integer",
+    description: "Threads for native code.",
+    minimum: 1,
+    maximum: 1024,
+    default: availableParallelism(),
+  },
+} as const satisfies OptionTable;
+
+/** `mbs generate`: the likeliest continuation of a text. */
+export function generateCommand(): Command {
+  const command = plainCommand("generate", "Complete a text, always with the likeliest token.", [
+    'mbs generate --model out/ "The capital of France"',
+    'mbs generate --model out/ --tokens 40 "Ang unang hakbang"',
+  ]).addArgument(new Argument("<text>", "beginning of the text"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (text: string) => {
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const values = parseOptions(options, given, "generate");
+    const model = await openModel(values.model);
+    try {
+      await printText(`${text}${await generate(model, text, values.tokens, { threads: values.threads })}\n`);
+    } finally {
+      await model.close();
+    }
+  });
+}

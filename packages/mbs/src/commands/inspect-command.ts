@@ -1,0 +1,58 @@
+import { decodeStream, openArtifact, requireKind } from "@mbs/artifacts";
+import type { ArtifactKind } from "@mbs/artifacts";
+import { UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { optionsToFlags, printText, readStandardInput, standardStream } from "@mbs/host-cli";
+import { formatTable } from "@mbs/reporting";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
+import { inspections } from "../inspection.ts";
+import type { InspectionRow } from "../inspection.ts";
+import { plainCommand } from "../plain-command.ts";
+
+const options = {
+  json: { kind: "flag", description: "Print JSON." },
+  rows: { kind: "integer", description: "Most rows of the summary; 0 for all.", minimum: 0, default: 40 },
+} as const satisfies OptionTable;
+
+const kinds = Object.keys(inspections) as ArtifactKind[];
+
+function table(rows: readonly InspectionRow[], limit: number): string {
+  const [first] = rows;
+  if (!first) return "no rows\n";
+  const columns = Object.entries(first).map(([title, cell]) => ({ title, numeric: typeof cell === "number" }));
+  const shown = limit === 0 ? rows : rows.slice(0, limit);
+  const text = formatTable({ columns, rows: shown.map((row) => columns.map(({ title }) => String(row[title] ?? ""))) });
+  return shown.length < rows.length ? `${text}… and ${rows.length - shown.length} more (--rows 0 shows all)\n` : text;
+}
+
+/** `mbs inspect`: what an artifact holds, for a person or a program. */
+export function inspectCommand({ signal }: CommandContext): Command {
+  const command = plainCommand(
+    "inspect",
+    "Show what an artifact holds: kind, content address, metadata and a summary of its rows.",
+    ["mbs inspect segments.arrow", "mbs inspect layers.arrow --json", "mbs similarity < statistics.arrow | mbs inspect -"],
+  ).addArgument(new Argument("<file>", "an artifact, or - for standard input"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (path: string) => {
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { json, rows: limit } = parseOptions(options, given, "inspect");
+    if (path === "") throw new UsageError("name an artifact, or - for standard input");
+    const stream =
+      path === standardStream ? await decodeStream(readStandardInput("an artifact", signal)) : await openArtifact(path);
+    const summary = await inspections[requireKind(stream, kinds)](stream);
+    const { address, rows, batches } = await stream.receipt;
+    const { kind, version, metadata, fields } = stream.schema;
+    if (json) {
+      await printText(`${JSON.stringify({ kind, version, address, rows, batches, metadata, fields, summary }, null, 2)}\n`);
+      return;
+    }
+    const facts = Object.entries(metadata).map(
+      ([name, value]) => `  ${name}: ${value.length > 200 ? `${value.slice(0, 200)}…` : value}\n`,
+    );
+    await printText(
+      `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${table(summary, limit)}`,
+    );
+  });
+}

@@ -1,0 +1,62 @@
+import { availableParallelism } from "node:os";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
+import { readRecipe, run } from "@mbs/pipeline";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
+import { plainCommand } from "../plain-command.ts";
+import { stages } from "../stages.ts";
+
+const options = {
+  threads: {
+    kind: "integer",
+    description: "Threads for native code; the same number gives the same bytes.",
+    minimum: 1,
+    maximum: 1024,
+    default: availableParallelism(),
+  },
+  force: { kind: "flag", description: "Start over, replacing what an earlier run has left." },
+  json: { kind: "flag", description: "Print each step as a line of JSON." },
+} as const satisfies OptionTable;
+
+/** All stages, loaded. */
+export async function loadStages(): Promise<ReadonlyMap<string, Stage>> {
+  return new Map(await Promise.all([...stages].map(async ([name, { load }]): Promise<[string, Stage]> => [name, await load()])));
+}
+
+/** `mbs run`: a recipe, step by step, each printed as the command that replays it. */
+export function runCommand({ signal }: CommandContext): Command {
+  const command = plainCommand("run", "Do all that a recipe says; run again to resume where it ended.", [
+    "mbs run recipe.yaml",
+    "mbs run recipe.yaml --force",
+  ]).addArgument(new Argument("<recipe>", "YAML file that names model, corpus, mix, solver and output"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (path: string) => {
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const { threads, force, json } = parseOptions(options, given, "run");
+    const reporter = createReporter("mbs run", progressStyle(quiet));
+    const lines: Promise<void>[] = [];
+    try {
+      const { folder } = await run(await readRecipe(path), {
+        stages: await loadStages(),
+        threads,
+        signal,
+        force,
+        progress: reporter.progress,
+        warn: reporter.warn,
+        onNode(report) {
+          const { command: replay, seconds, address } = report;
+          const took = seconds === undefined ? "done before" : formatSeconds(seconds);
+          const text = json ? `${JSON.stringify(report)}\n` : `${replay}\n  # ${took}, ${address}\n`;
+          if (!quiet || json) lines.push(printText(text));
+        },
+      });
+      await Promise.all(lines);
+      if (!json) await printText(`${folder.model}\n`);
+    } finally {
+      reporter.stop();
+    }
+  });
+}

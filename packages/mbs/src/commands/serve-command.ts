@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { optionsToFlags } from "@mbs/host-cli";
+import { serve } from "@mbs/host-grpc";
+import { solvers } from "@mbs/solvers";
+import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
+import { plainCommand } from "../plain-command.ts";
+import { builtInNames, checkRemoteCall, resourceAddress } from "../resource-names.ts";
+import { loadStages } from "./run-command.ts";
+
+const options = {
+  listen: {
+    kind: "text",
+    placeholder: "HOST:PORT",
+    description: "Loopback address; port 0 takes a free one.",
+    default: "127.0.0.1:8815",
+  },
+  store: { kind: "text", placeholder: "FOLDER", description: "Folder of the artifacts.", default: "mbs-store" },
+  modelRoot: { kind: "text", placeholder: "FOLDER", description: "Folder whose model folders clients may name.", optional: true },
+  corpusRoot: { kind: "text", placeholder: "FOLDER", description: "Folder whose corpora clients may name.", optional: true },
+  distributionRoot: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description: "Folder whose distributions clients may name; presets need none.",
+    optional: true,
+  },
+  children: { kind: "integer", description: "Stages at one time; further calls wait (one a core).", minimum: 1, optional: true },
+  threads: { kind: "integer", description: "Threads of each stage (one a core).", minimum: 1, optional: true },
+} as const satisfies OptionTable;
+
+/** `mbs serve`: runs until it is stopped. */
+export function serveCommand({ signal }: CommandContext): Command {
+  const command = plainCommand("serve", "Offer the stages and a store of artifacts over Arrow Flight (gRPC), on loopback.", [
+    "mbs serve --listen 127.0.0.1:8815 --store store/ --model-root models/ --corpus-root corpora/",
+    "mbs capture --model models/M --via grpc://127.0.0.1:8815 < segments.arrow > statistics.arrow",
+  ]);
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async () => {
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const values = parseOptions(options, given, "serve");
+    const say = (line: string): void => {
+      if (!quiet) process.stderr.write(`mbs serve: ${line}\n`);
+    };
+    const builtInSolvers = [...solvers.keys()];
+    const server = await serve({
+      ...values,
+      stages: [...(await loadStages()).values()],
+      builtIn: builtInNames,
+      addressOf: resourceAddress,
+      command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
+      checkCall: (stage, given) => checkRemoteCall(stage, given, builtInSolvers),
+      log: say,
+    });
+    say(`listening at grpc://${values.listen.replace(/:\d+$/, `:${server.port}`)}`);
+    try {
+      if (!signal.aborted) await once(signal, "abort");
+    } finally {
+      await server.close();
+    }
+    signal.throwIfAborted();
+  });
+}

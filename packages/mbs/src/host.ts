@@ -1,0 +1,15 @@
+import type { CliHost } from "@mbs/host-cli";
+import { presenters } from "./presenters.ts";
+
+/** The command line's host, with what only this package knows. */
+export const host: CliHost = {
+  program: "mbs",
+  presenters,
+  async remote(via, stage, inputs, options, context) {
+    const [{ runRemote }, { namedResource, namedOptions }] = await Promise.all([
+      import("@mbs/host-grpc"),
+      import("./resource-names.ts"),
+    ]);
+    return runRemote({ via, stage, inputs, options: namedOptions(stage, options), context, nameResource: namedResource });
+  },
+};

@@ -1,0 +1,130 @@
+import {
+  readFactors,
+  readFiles,
+  readLayers,
+  readScores,
+  readSegments,
+  readSimilarities,
+  readStates,
+  readStatistics,
+} from "@mbs/artifacts";
+import type { ArtifactKind } from "@mbs/artifacts";
+import type { ArtifactStream } from "@mbs/contracts";
+
+/** One line of a summary: a cell by column title. */
+export type InspectionRow = Readonly<Record<string, string | number>>;
+
+/** Adds numbers up under a key. */
+class Sums {
+  readonly #rows = new Map<string, Record<string, string | number>>();
+
+  add(labels: Readonly<Record<string, string>>, amounts: Readonly<Record<string, number>>): void {
+    const key = JSON.stringify(labels);
+    const row = this.#rows.get(key) ?? { ...labels };
+    for (const [name, amount] of Object.entries(amounts)) row[name] = Number(row[name] ?? 0) + amount;
+    this.#rows.set(key, row);
+  }
+
+  rows(): readonly InspectionRow[] {
+    return [...this.#rows.values()];
+  }
+}
+
+const short = (value: number): number => Number(value.toPrecision(4));
+
+async function inspectSegments(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const sums = new Sums();
+  for await (const { language, documents, tokens } of readSegments(stream)) {
+    sums.add({ language }, { segments: 1, documents, tokens: tokens.length });
+  }
+  return sums.rows();
+}
+
+async function inspectStatistics(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const sums = new Sums();
+  for await (const { step, site, kind, width, tokens } of readStatistics(stream)) {
+    sums.add({ step, site, kind, width: String(width) }, { languages: 1, tokens });
+  }
+  return sums.rows();
+}
+
+async function inspectStates(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const sums = new Sums();
+  for await (const { language, stream: name, rows, width } of readStates(stream)) {
+    sums.add({ language, stream: name, width: String(width) }, { segments: 1, tokens: rows });
+  }
+  return sums.rows();
+}
+
+async function inspectFactors(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { step, site, width, summary } of readFactors(stream)) {
+    const { tokens, orderName, damping, precision, rescues, dead, factorised, fallback = "" } = summary;
+    rows.push({
+      step,
+      site,
+      width,
+      tokens,
+      order: orderName,
+      damping,
+      precision,
+      rescues,
+      dead: dead.length,
+      factor: factorised ? "yes" : fallback || "no",
+    });
+  }
+  return rows;
+}
+
+async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { tensor, values, summary } of readLayers(stream)) {
+    const { solver, relativeError, sparsity, bits, groupSize, fallback = "" } = summary;
+    const shape = `${values.rows}×${values.columns}`;
+    rows.push({
+      tensor,
+      shape,
+      dtype: values.dtype,
+      solver,
+      "relative error": short(relativeError),
+      sparsity: short(sparsity),
+      bits: bits ?? "",
+      group: groupSize ?? "",
+      fallback,
+    });
+  }
+  return rows;
+}
+
+async function inspectScores(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const sums = new Sums();
+  for await (const { model, language, nll, tokens, bytes } of readScores(stream)) {
+    sums.add({ model, language }, { windows: 1, tokens, bytes, nll });
+  }
+  return sums.rows().map(({ nll, ...row }) => ({ ...row, perplexity: short(Math.exp(Number(nll) / Number(row["tokens"]))) }));
+}
+
+async function inspectSimilarities(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { first, second, measure, value } of readSimilarities(stream))
+    rows.push({ first, second, measure, value: short(value) });
+  return rows;
+}
+
+async function inspectFiles(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const sums = new Sums();
+  for await (const { path, data } of readFiles(stream)) sums.add({ path }, { bytes: data.length });
+  return sums.rows();
+}
+
+/** What each kind shows of itself; every one reads its stream to the end, which proves it whole. */
+export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream) => Promise<readonly InspectionRow[]>>> = {
+  segments: inspectSegments,
+  statistics: inspectStatistics,
+  states: inspectStates,
+  factors: inspectFactors,
+  layers: inspectLayers,
+  scores: inspectScores,
+  similarity: inspectSimilarities,
+  files: inspectFiles,
+};
