@@ -30,19 +30,28 @@ interface Range {
   readonly most: number;
 }
 
-/** The range that a row's grid spans: it always holds zero. A row of zeros gets [-1, 1]. */
-function rangeOf(values: Float32Array, symmetric: boolean): Range {
-  let least = 0;
-  let most = 0;
-  for (const value of values) {
-    if (value < least) least = value;
-    else if (value > most) most = value;
+/** The range that each row's grid spans: it always holds zero. A row of zeros gets [-1, 1]. */
+function rangesOf(weights: Float32Array, rows: number, symmetric: boolean): { least: Float32Array; most: Float32Array } {
+  const least = new Float32Array(rows);
+  const most = new Float32Array(rows);
+  for (let start = 0; start < weights.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) {
+      const value = weights[start + row];
+      if (value < least[row]) least[row] = value;
+      if (value > most[row]) most[row] = value;
+    }
   }
-  if (symmetric) {
-    most = Math.max(most, -least);
-    least = -most;
+  for (let row = 0; row < rows; row += 1) {
+    if (symmetric) {
+      most[row] = Math.max(most[row], -least[row]);
+      least[row] = -most[row];
+    }
+    if (least[row] === most[row]) {
+      least[row] = -1;
+      most[row] = 1;
+    }
   }
-  return least === most ? { least: -1, most: 1 } : { least, most };
+  return { least, most };
 }
 
 /** Sum of |error|^2.4 over a row's weights; stops where it can no longer be below `limit`. */
@@ -92,11 +101,12 @@ export function fitGrid(weights: Float32Array, rows: number, { bits, symmetric, 
   const midpoint = symmetric ? 2 ** (bits - 1) : undefined;
   const scales = new Float32Array(rows);
   const zeros = new Float32Array(rows);
+  const ranges = rangesOf(weights, rows, symmetric);
   const values = new Float32Array(weights.length / rows);
   for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
-    const range = rangeOf(values, symmetric);
+    const range = { least: ranges.least[row], most: ranges.most[row] };
     if (mse) {
+      for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
       const { scale, zero } = searchGrid(values, range, maximum, midpoint);
       scales[row] = scale;
       zeros[row] = zero;

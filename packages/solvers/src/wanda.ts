@@ -4,8 +4,6 @@ import { parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
 import { dropSmallest } from "./selection.ts";
 import { variantMask } from "./wanda-variant.ts";
 
-const { fround } = Math;
-
 /** Wanda: prunes by |w| times the norm of the input, compared within each row; nothing is updated. */
 export const wanda = defineSolver({
   name: "wanda",
@@ -22,7 +20,12 @@ export const wanda = defineSolver({
   },
   solve({ columns, values, parts }, { diagonal }, { sparsity, pattern, useVariant }) {
     const norms = diagonal.map(Math.sqrt);
-    const scores = values.map((value, index) => fround(Math.abs(value) * norms[index % columns]));
+    const scores = new Float32Array(values.length);
+    for (let start = 0; start < scores.length; start += columns) {
+      for (let column = 0; column < columns; column += 1) {
+        scores[start + column] = Math.abs(values[start + column]) * norms[column];
+      }
+    }
     const mask = new Uint8Array(values.length);
     if (pattern !== undefined) {
       mask.set(patternMask(scores, columns, parsePattern(pattern)));
