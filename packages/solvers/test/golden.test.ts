@@ -3,20 +3,32 @@ import * as assert from "uvu/assert";
 import { parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { outputByRow, solvers } from "../src/index.ts";
-import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase } from "./golden-inputs.ts";
+import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase, type InputSpec } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
-const inputsOf = new Map<string, ReturnType<typeof makeInputs>>();
+/** Values that several cases share, made once. */
+function remembered<Value>(make: (key: string) => Value): (key: string) => Value {
+  const known = new Map<string, Value>();
+  return (key) => {
+    const value = known.get(key) ?? make(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+const inputsFor = remembered((key) => makeInputs(JSON.parse(key) as InputSpec));
+const factorFor = remembered((key) => {
+  const [input, order] = JSON.parse(key) as [InputSpec, string];
+  return referenceFactor(plainBlas, inputsFor(JSON.stringify(input)).gram, input.tokens, order);
+});
 
 /** Solves a golden case and gives the solution with its error tr(ΔW·H·ΔWᵀ). */
 async function solve(name: string, { input, options, order = "natural" }: GoldenCase): Promise<Solution & { error: number }> {
-  const key = JSON.stringify(input);
-  const { weights, gram } = inputsOf.get(key) ?? makeInputs(input);
-  inputsOf.set(key, { weights, gram });
-  const { rows, columns, tokens } = input;
+  const { weights, gram } = inputsFor(JSON.stringify(input));
+  const { rows, columns } = input;
   const solver = await solvers.get(name)!();
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
-  const factor = await referenceFactor(plainBlas, gram, tokens, order);
+  const factor = await factorFor(JSON.stringify([input, order]));
   const parts = [{ tensor: "w", firstRow: 0, rows }];
   const weight = { rows, columns, parts, values: weights.slice() };
   const solution = await solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, options, name), context);
