@@ -1,0 +1,89 @@
+/**
+ * Tables variants of GPTQ on the controlled model: the best on the validation texts is then measured on the held-out ones.
+ *
+ * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER   (resumes; needs a build)
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { roundToNearest, variants, type Variant } from "./variants.ts";
+
+interface Report {
+  readonly results: readonly { readonly model: string; readonly language: string; readonly perplexity: number }[];
+  readonly averages: readonly {
+    readonly model: string;
+    readonly unweighted: {
+      readonly rise?: number;
+      readonly riseInterval?: readonly [number, number];
+      readonly perplexity: number;
+    };
+    readonly weighted?: { readonly rise?: number };
+    readonly worstRise?: { readonly language: string; readonly rise: number };
+  }[];
+}
+
+const root = resolve(import.meta.dirname, "../..");
+const mbs = join(root, "node_modules/.bin/mbs");
+const model = "datasets/controlled-bloom";
+const texts = (split: string): string => `datasets/controlled-texts/${split}.yaml`;
+const [output = "out/variants"] = process.argv.slice(2);
+
+function run(...args: string[]): string {
+  return execFileSync(mbs, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+function compress(variant: Variant, index: number): string {
+  const folder = join(output, String(index));
+  const recipe = {
+    model,
+    corpus: texts("calibration"),
+    sample: { mix: "proportional", segments: 128, length: 256, seed: 0 },
+    propagation: variant.propagation,
+    compress: variant.compress,
+    output: folder,
+  };
+  const path = join(output, `${index}.yaml`);
+  writeFileSync(path, stringify(recipe));
+  run("run", path, "--quiet");
+  return join(folder, "model");
+}
+
+function evaluate(split: string, named: readonly { readonly name: string; readonly folder: string }[]): Report {
+  const models = [{ name: "dense", folder: model }, ...named];
+  const flags = models.flatMap(({ folder }) => ["--model", folder]);
+  // Names hold commas; labels are a list of its own.
+  const labels = models.map(({ name }) => name.replaceAll(",", ";")).join(",");
+  return JSON.parse(
+    run("evaluate", ...flags, "--labels", labels, "--corpus", texts(split), "--windows", "24", "--json", "--quiet"),
+  ) as Report;
+}
+
+const percent = (rise: number | undefined): string => (rise === undefined ? "" : `${(rise * 100).toFixed(2)}%`);
+
+function table(report: Report): string {
+  const rows = report.averages.map(({ model: name, unweighted, weighted, worstRise }) => {
+    const interval = unweighted.riseInterval?.map(percent).join(" to ") ?? "";
+    const worst = worstRise ? `${worstRise.language} ${percent(worstRise.rise)}` : "";
+    return `| ${name.replaceAll(";", ",")} | ${unweighted.perplexity.toFixed(3)} | ${percent(unweighted.rise)} | ${interval} | ${percent(weighted?.rise)} | ${worst} |`;
+  });
+  return [
+    "| variant | perplexity (mean of languages) | rise | 95% interval | rise weighted by share | worst language |",
+    "|---|---|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
+
+mkdirSync(output, { recursive: true });
+const compressed = [roundToNearest, ...variants].map((variant, index) => ({
+  name: variant.name,
+  folder: compress(variant, index),
+}));
+const validation = evaluate("validation", compressed);
+const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== roundToNearest.name);
+const best = tabled.reduce((a, b) => ((b.unweighted.rise ?? Infinity) < (a.unweighted.rise ?? Infinity) ? b : a));
+const bestName = best.model.replaceAll(";", ",");
+const chosen = compressed.filter(({ name }) => name === bestName || name === variants[0].name || name === roundToNearest.name);
+const heldout = evaluate("heldout", chosen);
+writeFileSync(join(output, "results.json"), `${JSON.stringify({ best: bestName, validation, heldout }, null, 2)}\n`);
+process.stdout.write(`Validation\n\n${table(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${table(heldout)}\n`);
