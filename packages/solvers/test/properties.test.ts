@@ -1,0 +1,74 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseOptions, type Factor, type Solution, type SolverContext } from "@mbs/contracts";
+import { plainBlas } from "../src/conformance/plain-blas.ts";
+import { solvers } from "../src/index.ts";
+
+const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
+const rows = 9;
+const columns = 60;
+
+const values = Float32Array.from({ length: rows * columns }, (_, index) => Math.fround(Math.sin(index * 1.3) ** 3));
+const diagonal = Float32Array.from({ length: columns }, (_, column) => 1 + ((column * 37) % 11));
+
+/** H = diag(diagonal), undamped: no column can make good for another. */
+function diagonalFactor(orderName: string, order: Int32Array): Factor {
+  const upper = new Float32Array(columns * columns);
+  for (const [position, column] of order.entries()) upper[position * (columns + 1)] = 1 / Math.sqrt(diagonal[column]);
+  return { order, orderName, upper, dead: [], damping: 0 };
+}
+
+const natural = Int32Array.from({ length: columns }, (_, column) => column);
+const descending = natural.slice().sort((a, b) => diagonal[b] - diagonal[a] || a - b);
+/** Groups of 20, last first, reversed within. */
+const grouped = natural.map((position) => (2 - Math.floor(position / 20)) * 20 + (19 - (position % 20)));
+
+async function solve(name: string, options: Readonly<Record<string, unknown>>, factor: Factor): Promise<Solution> {
+  const solver = await solvers.get(name)!();
+  const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
+  const gram = new Float32Array(columns * columns);
+  return solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, options, name), context);
+}
+
+test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
+  const shared = { bits: 3, groupSize: 20, symmetric: false };
+  const nearest = await solve("rtn", shared, diagonalFactor("natural", natural));
+  for (const [factor, options] of [
+    [diagonalFactor("natural", natural), {}],
+    [diagonalFactor("natural", natural), { gridRule: "updated", blockSize: 7 }],
+    [diagonalFactor("activation", descending), { staticGroups: true }],
+    [diagonalFactor("group-aware:20", grouped), {}],
+  ] as const) {
+    const { quantised, values: found } = await solve("gptq", { ...shared, ...options }, factor);
+    assert.equal(quantised, nearest.quantised, factor.orderName);
+    assert.equal(found, nearest.values);
+  }
+});
+
+test("with the activation order, groups follow the order of processing", async () => {
+  const { quantised } = await solve("gptq", { groupSize: 20, order: "activation" }, diagonalFactor("activation", descending));
+  for (const [position, column] of descending.entries()) assert.is(quantised!.groupOf[column], Math.floor(position / 20));
+});
+
+test("where inputs are uncorrelated, sparsegpt picks what wanda picks by pattern and changes nothing else", async () => {
+  const pruned = await solve("sparsegpt", { pattern: "2:4" }, diagonalFactor("natural", natural));
+  const compared = await solve("wanda", { pattern: "2:4" }, diagonalFactor("natural", natural));
+  assert.equal(pruned.mask, compared.mask);
+  assert.equal(pruned.values, compared.values);
+});
+
+test("sparsegpt and magnitude take the threshold's ties with them, wanda drops exactly so many a row", async () => {
+  const kept = ({ mask }: Solution, row: number) => mask!.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b, 0);
+  const solution = await solve("wanda", { sparsity: 0.35 }, diagonalFactor("natural", natural));
+  for (let row = 0; row < rows; row += 1) assert.is(kept(solution, row), columns - 21);
+  const { mask } = await solve("magnitude", { sparsity: 0.35 }, diagonalFactor("natural", natural));
+  assert.is(mask!.filter((bit) => bit === 0).length, Math.trunc(rows * columns * 0.35) + 1);
+});
+
+test("groups of another size than the order's are refused with the remedy", async () => {
+  const solving = solve("gptq", { groupSize: 10, order: "group-aware" }, diagonalFactor("group-aware:20", grouped));
+  const error = await solving.catch((caught: Error) => caught);
+  assert.match((error as Error).message, /group-aware:20, which splits groups of 10; solve with --order group-aware:10/);
+});
+
+test.run();
