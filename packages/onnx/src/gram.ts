@@ -101,7 +101,7 @@ function createSum(width: number, sessionFor: (width: number) => Promise<Session
  * Gram matrices Σ x xᵀ on ONNX Runtime, computed in upper block panels: about half the work of the whole product.
  *
  * A segment's product is summed by the engine and then added once to the running float32 sum; over 256 segments that is
- * good to 2e-7 of the largest value.
+ * good to 1e-6 of the largest value.
  *
  * @param options threads of one product, ≥ 1
  */
