@@ -22,11 +22,15 @@ export interface MixedSite {
 /** Each step's own input, which similarity alone reads. */
 const stepInput = "input";
 
+/** Language of a Gram over the tokens of all languages, which capture keeps beyond its budget in place of theirs. */
+const allLanguages = "*";
+
 /** A weighted sum that grows statistic by statistic, so that one language at a time is in memory. */
 class Accumulator {
   readonly first: Statistic;
   readonly #mix: LanguageMix | undefined;
   readonly #tokens = new Map<string, number>();
+  #whole: Float32Array | undefined;
   readonly #sums = new Map<
     Statistic["kind"],
     { readonly values: Float64Array; readonly languages: Set<string>; weight: number }
@@ -39,6 +43,16 @@ class Accumulator {
 
   add(statistic: Statistic): void {
     const { step, site, language, kind, tokens, width, values } = statistic;
+    if (language === allLanguages && kind === "gram") {
+      if (this.#mix) {
+        throw new BadDataError(
+          `statistics of ${step} ${site}: --mix needs the Gram of each language, here is one of all; capture again with a larger --budget`,
+          { step, site },
+        );
+      }
+      this.#whole = values;
+      return;
+    }
     const sum = this.#sums.get(kind) ?? {
       values: new Float64Array(kind === "gram" ? packedLength(width) : width),
       languages: new Set(),
@@ -71,7 +85,7 @@ class Accumulator {
       }
       return values;
     };
-    const gram = mean("gram");
+    const gram = this.#whole ?? mean("gram");
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");
     if (!diagonal) {
       throw new BadDataError(
