@@ -43,7 +43,7 @@ async function expectProduct<V extends Real>(
 ) {
   const { values } = await blas.gemm(a, b, options);
   assert.is(values.length, wanted.length);
-  const worst = values.reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
+  const worst = Array.from<number>(values).reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
   assert.ok(worst < tolerance, `off by ${worst}`);
 }
 

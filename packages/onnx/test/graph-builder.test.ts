@@ -65,7 +65,7 @@ test("a real number as a plain attribute is refused: it would become an integer"
   const graph = new GraphBuilder("wrong");
   assert.throws(
     () => graph.node("LeakyRelu", ["x"], { attributes: { alpha: 0.5 } }),
-    (error) => error instanceof InternalError,
+    (error: unknown) => error instanceof InternalError,
   );
 });
 

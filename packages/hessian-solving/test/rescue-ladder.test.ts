@@ -1,0 +1,128 @@
+import { climbLadder, findDead, parseOrder } from "@mbs/hessian-solving";
+import { packedDiagonal, packedLength, packedRowStart, unpackUpper } from "@mbs/numbers";
+import { createBlas, createDoubleBlas } from "@mbs/onnx";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { gramOf, randomStates, worst } from "./statistics-fixture.ts";
+
+const engines = { single: createBlas({ threads: 1 }), double: createDoubleBlas({ threads: 1 }) };
+const width = 90;
+
+function inputOf(gram: Float32Array, size: number, damping: number, order = "natural") {
+  const diagonal = packedDiagonal(gram, size);
+  return { gram, damping, raises: 3, living: findDead(diagonal), order: parseOrder(order).arrange(diagonal) };
+}
+
+/** UᵀU·H - I for the ordered, damped H; largest entry. */
+function residual(upper: Float32Array, gram: Float32Array, order: Int32Array, damping: number): number {
+  const size = order.length;
+  const { dead, mean } = findDead(packedDiagonal(gram, size));
+  const whole = unpackUpper(gram, size, "mirror");
+  const H = Float64Array.from({ length: size * size }, (_, index) => {
+    const [row, column] = [order[Math.floor(index / size)], order[index % size]];
+    const own = row === column ? damping * mean + (dead.includes(row) ? mean : 0) : 0;
+    return whole[row * size + column] + own;
+  });
+  const multiply = (left: ArrayLike<number>, right: ArrayLike<number>, transpose: boolean): Float64Array =>
+    Float64Array.from({ length: size * size }, (_, index) => {
+      const [row, column] = [Math.floor(index / size), index % size];
+      let sum = 0;
+      for (let k = 0; k < size; k += 1) sum += left[transpose ? k * size + row : row * size + k] * right[k * size + column];
+      return sum;
+    });
+  const identity = multiply(upper, multiply(upper, H, false), true);
+  return worst(
+    identity,
+    identity.map((_, index) => Number(index % (size + 1) === 0)),
+  );
+}
+
+const gram = gramOf(randomStates(3 * width, width, 4, [5, 41]), width);
+
+for (const order of ["natural", "activation", "group-aware:16"]) {
+  test(`${order}: UᵀU is the inverse of the ordered, damped H, dead columns included, without a rescue`, async () => {
+    const input = inputOf(gram, width, 0.01, order);
+    const { upper, ...result } = await climbLadder(input, engines);
+    assert.equal(result, { damping: 0.01, precision: "float32", rescues: 0 });
+    if (!upper) throw new Error("no factor");
+    assert.ok(residual(upper, gram, input.order, 0.01) < 1e-4);
+    for (let row = 1; row < width; row += 1) {
+      assert.ok(upper.subarray(row * width, row * width + row).every((value) => value === 0));
+    }
+  });
+}
+
+test("towards no damping the factor goes to the undamped one", async () => {
+  const none = await climbLadder(inputOf(gram, width, 0), engines);
+  const distance = async (damping: number): Promise<number> => {
+    const { upper } = await climbLadder(inputOf(gram, width, damping), engines);
+    return worst(upper ?? [NaN], none.upper ?? []);
+  };
+  assert.is(none.rescues, 0);
+  const [far, near] = [await distance(1e-2), await distance(1e-4)];
+  assert.ok(near < far / 50, `${near} against ${far}`);
+});
+
+test("the factor does not depend on how columns are numbered", async () => {
+  const input = inputOf(gram, width, 0.01, "activation");
+  const { upper } = await climbLadder(input, engines);
+  const whole = unpackUpper(gram, width, "mirror");
+  const moved = new Float32Array(packedLength(width));
+  for (let row = 0; row < width; row += 1) {
+    for (let column = row; column < width; column += 1) {
+      moved[packedRowStart(width, row) + column - row] = whole[input.order[row] * width + input.order[column]];
+    }
+  }
+  const again = await climbLadder(inputOf(moved, width, 0.01), engines);
+  assert.ok(worst(again.upper ?? [NaN], upper ?? []) < 1e-4);
+});
+
+test("float64 rescues what float32 cannot factorise, and is counted", async () => {
+  // pairs of columns with h² = v - 1: the pivot left is 1 - h²/v ≈ 6e-8, and h/√v comes to 1 in float32
+  const size = 128;
+  const half = size / 2;
+  const height = 4002;
+  const v = height ** 2 + 1;
+  const twins = new Float32Array(packedLength(size));
+  for (let row = 0; row < half; row += 1) {
+    twins[packedRowStart(size, row)] = 1;
+    twins[packedRowStart(size, row) + half] = height;
+    twins[packedRowStart(size, row + half)] = v;
+  }
+  const { upper, ...result } = await climbLadder(inputOf(twins, size, 0), engines);
+  assert.equal(result, { rescues: 1, precision: "float64", damping: 0 });
+  const pivot = Math.sqrt(1 / (1 - height ** 2 / v));
+  for (let row = 0; row < half; row += 1) assert.ok(Math.abs((upper?.[row * (size + 1)] ?? NaN) / pivot - 1) < 1e-5);
+});
+
+test("a singular H gets more damping, each rung counted; without damping it begins at 1e-4", async () => {
+  // rank 1, with a negative direction of 0.05 that damping has to cover
+  const size = 3;
+  const singular = Float32Array.of(1, 1.05, 0, 1, 0, 1);
+  const raised = await climbLadder(inputOf(singular, size, 0.01), engines);
+  assert.equal([raised.rescues, raised.precision, raised.damping], [2, "float64", 0.1]);
+  const fromNone = await climbLadder(inputOf(singular, size, 0), engines);
+  assert.equal([fromNone.rescues, fromNone.upper], [4, undefined]);
+  assert.is(fromNone.damping, 1e-2);
+});
+
+test("when no rung holds the last failure names the column", async () => {
+  const hopeless = Float32Array.of(1, 50, 0, 1, 0, 1);
+  const result = await climbLadder({ ...inputOf(hopeless, 3, 0.01), raises: 2 }, engines);
+  assert.equal([result.rescues, result.upper, result.damping], [3, undefined, 1]);
+  assert.is(result.failure?.pivot, 0);
+});
+
+test("an all-zero statistic factorises to the identity, up to damping", async () => {
+  const zeros = new Float32Array(packedLength(4));
+  const { upper, rescues } = await climbLadder(inputOf(zeros, 4, 0), engines);
+  assert.is(rescues, 0);
+  assert.equal([...(upper ?? [])], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+});
+
+test.after(async () => {
+  await engines.single.release();
+  await engines.double.release();
+});
+
+test.run();

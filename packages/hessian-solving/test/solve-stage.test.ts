@@ -1,0 +1,138 @@
+import { contentAddress, encodeStatistics, readFactors } from "@mbs/artifacts";
+import type { FactorRecord, Statistic } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { solve } from "@mbs/hessian-solving";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { collect, diagonalStatistic, failureOf, gramStatistic, randomStates } from "./statistics-fixture.ts";
+
+const width = 12;
+const states = { en: randomStates(50, width, 1, [7]), fr: randomStates(40, width, 2, [7]) };
+const metadata = { model: "m", tokenizer: "t", propagation: "dense", unit: "token" };
+
+const site = (name: string): Statistic[] =>
+  Object.entries(states).map(([language, values]) => gramStatistic(name, language, values, width));
+
+const regular = [...site("qkv"), ...site("mlp"), diagonalStatistic("input", "en", states.en, width)];
+/** E[x xᵀ] that no text can have: a direction of negative energy. */
+const hopeless: Statistic = {
+  ...site("odd")[0],
+  width: 2,
+  values: Float32Array.of(1, 50, 1),
+};
+
+interface Outcome {
+  readonly stream: ArtifactStream;
+  readonly warnings: string[];
+}
+
+async function run(statistics: readonly Statistic[], options: Record<string, unknown> = {}, more: Partial<StageContext> = {}) {
+  const warnings: string[] = [];
+  const context: StageContext = {
+    signal: new AbortController().signal,
+    progress: () => {},
+    warn: (message) => warnings.push(message),
+    threads: 1,
+    ...more,
+  };
+  const outputs = await solve.run({ statistics: [encodeStatistics(statistics, metadata)] }, options, context);
+  return { stream: outputs["factors"], warnings } satisfies Outcome;
+}
+
+async function factors(statistics: readonly Statistic[], options?: Record<string, unknown>): Promise<FactorRecord[]> {
+  return collect(readFactors((await run(statistics, options)).stream));
+}
+
+test("each site has its summary, order, Gram, diagonal and factor", async () => {
+  const { stream, warnings } = await run(regular, { mix: "en=1,fr=1", order: "activation" });
+  assert.equal(stream.schema.metadata, { model: "m", weights: '{"en":0.5,"fr":0.5}', damping: "0.01", order: "activation" });
+  const records = await collect(readFactors(stream));
+  assert.equal(
+    records.map((record) => record.site),
+    ["qkv", "mlp"],
+  );
+  const [{ summary, gram, upper, order, diagonal }] = records;
+  assert.equal(summary, {
+    tokens: 90,
+    weights: { en: 0.5, fr: 0.5 },
+    orderName: "activation",
+    requestedDamping: 0.01,
+    damping: 0.01,
+    precision: "float32",
+    rescues: 0,
+    dead: [7],
+    factorised: true,
+  });
+  assert.is(gram?.length, 78);
+  assert.is(upper?.length, 78);
+  assert.is(order[width - 1], 7);
+  assert.is(diagonal[7], 0);
+  assert.match(warnings.join("\n"), /h\.0 qkv: 1 of 12 channels/);
+});
+
+test("--factor off leaves the factor out and keeps the rest", async () => {
+  const [record] = await factors(regular, { factor: "off" });
+  assert.is(record.upper, undefined);
+  assert.not(record.summary.factorised);
+  assert.is(record.gram?.length, 78);
+});
+
+test("sites with diagonals alone get no factor", async () => {
+  const [record] = await factors([diagonalStatistic("mlp", "en", states.en, width)]);
+  assert.not(record.summary.factorised);
+  assert.is(record.gram, undefined);
+  assert.is(record.diagonal.length, width);
+});
+
+test("a site that stays singular stops the run, or is counted and left out", async () => {
+  const error = await failureOf(() => factors([hopeless]));
+  assert.instance(error, BadDataError);
+  assert.equal((error as BadDataError).facts["site"], "odd");
+  assert.equal((error as BadDataError).facts["rescues"], 4);
+  const { stream, warnings } = await run([hopeless], { onSingular: "rtn", raises: 1 });
+  const [record] = await collect(readFactors(stream));
+  assert.equal([record.summary.factorised, record.summary.rescues, record.summary.damping], [false, 2, 0.1]);
+  assert.is(warnings.length, 1);
+});
+
+test("a rescue is reported", async () => {
+  const weak = { ...hopeless, values: Float32Array.of(1, 1.05, 1) };
+  const { stream, warnings } = await run([weak]);
+  const [{ summary }] = await collect(readFactors(stream));
+  assert.equal([summary.rescues, summary.precision, summary.damping], [2, "float64", 0.1]);
+  assert.match(warnings.join("\n"), /h\.0 odd: factorised after 2 rescues/);
+});
+
+test("the same input gives the same address", async () => {
+  const { address } = await contentAddress((await run(regular)).stream);
+  assert.is((await contentAddress((await run(regular)).stream)).address, address);
+  assert.is.not((await contentAddress((await run(regular, { damping: 0.02 })).stream)).address, address);
+});
+
+const refused: [
+  what: string,
+  statistics: Statistic[],
+  options: Record<string, unknown>,
+  kind: typeof BadDataError | typeof UsageError,
+][] = [
+  ["no site", [diagonalStatistic("input", "en", states.en, width)], {}, BadDataError],
+  ["a mix of unknown languages", regular, { mix: "xx=1" }, UsageError],
+  ["a negative damping", regular, { damping: -1 }, UsageError],
+  ["an unknown order", regular, { order: "random" }, UsageError],
+  ["an unknown option", regular, { dampening: 1 }, UsageError],
+];
+for (const [what, statistics, options, kind] of refused) {
+  test(`${what} is refused before anything goes out`, async () => {
+    assert.instance(await failureOf(() => run(statistics, options)), kind);
+  });
+}
+
+test("an aborted run ends its output", async () => {
+  const stop = new AbortController();
+  const { stream } = await run(regular, {}, { signal: stop.signal });
+  stop.abort();
+  assert.instance(await failureOf(() => collect(readFactors(stream))), InterruptedError);
+});
+
+test.run();
