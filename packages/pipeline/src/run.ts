@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { ArtifactStore, RunManifest, withLock, writeArtifact } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import type { Progress } from "@mbs/contracts";
@@ -108,6 +110,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     const resources = new Resources();
     resources.set("model", ordered.model, model.address);
     await checkPins(ordered, resources);
+    await mkdir(dirname(resolve(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identify(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));
