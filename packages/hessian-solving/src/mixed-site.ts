@@ -76,16 +76,19 @@ class Accumulator {
     const { step, site, width } = this.first;
     const weights = languageWeights(this.#tokens, this.#mix);
     const used = [...this.#tokens.keys()].filter((language) => weights[language] > 0);
+    const finite = (kind: Statistic["kind"], values: Float32Array): Float32Array => {
+      if (values.every(Number.isFinite)) return values;
+      throw new BadDataError(`statistics of ${step} ${site}: the mixed ${kind} is not finite; capture again`, { step, site });
+    };
     const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
       const sum = this.#sums.get(kind);
       if (!sum || !used.every((language) => sum.languages.has(language))) return undefined;
-      const values = Float32Array.from(sum.values, (value) => value / sum.weight);
-      if (!values.every(Number.isFinite)) {
-        throw new BadDataError(`statistics of ${step} ${site}: the mixed ${kind} is not finite; capture again`, { step, site });
-      }
-      return values;
+      return finite(
+        kind,
+        Float32Array.from(sum.values, (value) => value / sum.weight),
+      );
     };
-    const gram = this.#whole ?? mean("gram");
+    const gram = this.#whole ? finite("gram", this.#whole) : mean("gram");
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");
     if (!diagonal) {
       throw new BadDataError(
