@@ -10,6 +10,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "demo",
+    {
+      summary: "Compress the controlled model and show what each mix does to each language.",
+      load: async () => (await import("./demo/demo-command.ts")).demoCommand,
+    },
+  ],
+  [
     "inspect",
     {
       summary: "Show what an artifact holds.",

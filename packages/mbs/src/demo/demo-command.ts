@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { UsageError } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import { createReporter, formatSeconds, progressStyle } from "@mbs/host-cli";
+import type { CommandContext } from "../command-entry.ts";
 import { stages } from "../stages.ts";
 import { fullPlan, quickPlan } from "./demo-plan.ts";
 import { runDemo } from "./run-demo.ts";
@@ -26,7 +27,7 @@ async function loadStages(): Promise<ReadonlyMap<string, Stage>> {
 }
 
 /** `mbs demo`: runs in a clone of the repository, whose recipes and datasets it uses. */
-export function demoCommand(signal: AbortSignal): Command {
+export function demoCommand({ signal }: CommandContext): Command {
   return new Command("demo")
     .description("Compress the controlled model by three methods with three calibration mixes and show what each language lost.")
     .option("--full", "full size, three seeds and their spread (about half an hour)")
