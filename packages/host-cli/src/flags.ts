@@ -54,7 +54,7 @@ function remarks(option: Option): string {
 function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
   const long = optionFlag(name);
   const on = new CommanderOption(long, option.description);
-  const off = new CommanderOption(long.replace(/^--/, "--no-"), option.description);
+  const off = new CommanderOption(long.replace(/^--/, "--no-"), `turn off: ${option.description} (on by default)`);
   (option.default === true ? on : off).hideHelp();
   return [on, off];
 }

@@ -7,7 +7,7 @@ import type { CliHost } from "./host.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
-import { checkPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+import { holdingPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
 
 function threadCount(raw: unknown): number {
   const { threads } = parseOptions(
@@ -40,24 +40,24 @@ export async function runStage(
     terminal: process.stdout.isTTY,
   });
   const force = given["force"] === true;
-  await checkPlaces(stage, outputPlan, force);
-
   const controller = new AbortController();
   const signal = AbortSignal.any([outer, controller.signal]);
   const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
+  const warn = (message: string): void => {
+    reporter.warn(message);
+    tellParent({ warning: message });
+  };
+  const context = { signal, threads, progress: reporter.progress, warn };
+  const via = given["via"] as string | undefined;
   try {
-    const inputs = await openInputs(stage, inputPlan, signal);
-    const warn = (message: string): void => {
-      reporter.warn(message);
-      tellParent({ warning: message });
-    };
-    const context = { signal, threads, progress: reporter.progress, warn };
-    const via = given["via"] as string | undefined;
-    const outputs =
-      via !== undefined && host.remote
-        ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
-        : await stage.run(inputs, options, context);
-    await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+    await holdingPlaces(stage, outputPlan, force, async () => {
+      const inputs = await openInputs(stage, inputPlan, signal);
+      const outputs =
+        via !== undefined && host.remote
+          ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
+          : await stage.run(inputs, options, context);
+      await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+    });
   } finally {
     reporter.stop();
   }

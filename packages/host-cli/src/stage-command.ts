@@ -67,8 +67,8 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
   return command;
 }
 
-function bareCommand(stage: Stage): Command {
-  return new Command(stage.name)
+function bareCommand(stage: Stage, host: CliHost): Command {
+  return new Command(`${host.program} ${stage.name}`)
     .description(stage.summary)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
@@ -77,7 +77,7 @@ function bareCommand(stage: Stage): Command {
 /** Options that depend on others, asked for with what a first look at the arguments finds. */
 async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
   if (!stage.moreOptions) return stage.options;
-  const look = addFlags(bareCommand(stage), stage, stage.options, host)
+  const look = addFlags(bareCommand(stage, host), stage, stage.options, host)
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments();
@@ -93,7 +93,7 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
  */
 export async function stageCommand(stage: Stage, host: CliHost, argv: readonly string[], signal: AbortSignal): Promise<Command> {
   const table = await fullTable(stage, host, argv);
-  const command = addFlags(bareCommand(stage), stage, table, host);
+  const command = addFlags(bareCommand(stage, host), stage, table, host);
   if (stage.examples.length > 0)
     command.addHelpText("after", `\nExamples:\n${stage.examples.map((line) => `  ${line}`).join("\n")}`);
   const reads = Object.keys(stage.inputs).length > 0;

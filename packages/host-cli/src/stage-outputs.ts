@@ -1,7 +1,7 @@
-import { access, constants, readdir, stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { encodeStream, unpackFiles, writeArtifact } from "@mbs/artifacts";
-import { DeniedError, InputOutputError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
+import { encodeStream, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
+import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./host.ts";
 import { printText, standardStream, writeStandardOutput } from "./standard-streams.ts";
@@ -58,34 +58,41 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
   return plan;
 }
 
-/** Finds out before hours of work whether an output can be written at all. */
+/** Finds out before hours of work whether a place is free. */
 async function checkPlace(path: string, folder: boolean, force: boolean): Promise<void> {
-  const parent = dirname(resolve(path));
-  // A folder is made with its parents, a file is not.
-  if (!folder) {
-    const found = await stat(parent).catch(() => undefined);
-    if (!found?.isDirectory()) throw new InputOutputError(`${parent} is no folder; make it first`, { path });
-  }
-  if (await stat(parent).catch(() => undefined)) {
-    await access(parent, constants.W_OK).catch((cause: unknown) => {
-      throw new DeniedError(
-        `${parent} cannot be written to; choose another place or change its permissions`,
-        { path },
-        { cause },
-      );
-    });
-  }
   const found = await stat(path).catch(() => undefined);
   if (!found || force) return;
   const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
   if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
 }
 
-/** @throws {DeniedError} when a place is occupied or read-only */
-export async function checkPlaces(stage: Stage, plan: ReadonlyMap<string, Destination>, force: boolean): Promise<void> {
-  for (const [name, { path }] of plan) {
-    if (path !== undefined && path !== standardStream) await checkPlace(path, stage.outputs[name]?.kind === "files", force);
+const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
+  [...plan.values()].flatMap(({ path }) => (path === undefined || path === standardStream ? [] : [path]));
+
+/**
+ * Works while no other process writes to the same places.
+ *
+ * @throws {DeniedError} when a place is occupied or read-only
+ * @throws {TryAgainError} when another process holds a place, naming it
+ */
+export async function holdingPlaces(
+  stage: Stage,
+  plan: ReadonlyMap<string, Destination>,
+  force: boolean,
+  work: () => Promise<void>,
+): Promise<void> {
+  let whole = async (): Promise<void> => {
+    for (const [name, { path }] of plan) {
+      if (path !== undefined && path !== standardStream) await checkPlace(path, stage.outputs[name]?.kind === "files", force);
+    }
+    await work();
+  };
+  for (const path of placesOf(plan)) {
+    const inner = whole;
+    await mkdir(dirname(resolve(path)), { recursive: true });
+    whole = () => withLock(path, inner);
   }
+  await whole();
 }
 
 async function* replay(batches: readonly Batch[]): AsyncGenerator<Batch> {

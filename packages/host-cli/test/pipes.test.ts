@@ -1,0 +1,113 @@
+import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ending, runProgram, speaking, startProgram } from "./fixtures/run-program.ts";
+
+const pipes = suite<{ folder: string; segments: Buffer }>("pipes and signals");
+
+pipes.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), "host-cli-"));
+  context.segments = (await runProgram(["make", "--segments", "300", "--length", "20000"])).stdout;
+});
+pipes.after(({ folder }) => rm(folder, { recursive: true }));
+
+pipes("faults 27: the reader goes away: quiet, 141", async () => {
+  const child = startProgram(["make", "--segments", "2000", "--length", "20000"]);
+  const ended = ending(child);
+  child.stdout?.once("data", () => child.stdout?.destroy());
+  const { code, stderr } = await ended;
+  assert.is(code, 141);
+  assert.is(stderr, "");
+});
+
+pipes("faults 28: the writer dies in the middle: 65, nothing at the final path", async ({ folder, segments }) => {
+  const path = join(folder, "cut.arrow");
+  const child = startProgram(["pass", "--output", path]);
+  const ended = ending(child);
+  child.stdin?.write(segments.subarray(0, segments.length - 1000));
+  child.stdin?.end();
+  const { code, stderr } = await ended;
+  assert.is(code, 65);
+  assert.is(stderr.split("\n").length, 2, stderr);
+  assert.equal(await readdir(folder), []);
+});
+
+pipes("faults 19: empty standard input: 65", async () => {
+  const { code, stderr } = await runProgram(["pass"]);
+  assert.is(code, 65);
+  assert.match(stderr, /^fake pass: empty/);
+});
+
+pipes("faults 29: SIGINT once cleans up, 130", async ({ folder }) => {
+  const path = join(folder, "stopped.arrow");
+  const child = startProgram(["make", "--segments", "100000", "--pause", "20", "--warn", "--output", path]);
+  const ended = ending(child);
+  await speaking(child);
+  child.kill("SIGINT");
+  const { code, stderr } = await ended;
+  assert.is(code, 130);
+  assert.match(stderr, /\nfake make: stopped by SIGINT\n$/);
+  assert.equal(await readdir(folder), []);
+});
+
+pipes("faults 29: SIGINT while waiting for standard input, 130", async ({ segments }) => {
+  const child = startProgram(["pass"]);
+  const ended = ending(child);
+  child.stdin?.write(segments.subarray(0, segments.length - 1000));
+  await new Promise<void>((resolve) => child.stdout?.once("data", () => resolve()));
+  child.kill("SIGINT");
+  assert.is((await ended).code, 130);
+});
+
+pipes("faults 29: SIGINT twice ends at once, 130", async () => {
+  // One pause of a minute: the stage itself does not look at its signal.
+  const child = startProgram(["make", "--segments", "1", "--pause", "60000", "--warn"]);
+  const ended = ending(child);
+  await speaking(child);
+  child.kill("SIGINT");
+  const still = await Promise.race([ended, delay(500)]);
+  assert.is(still, undefined);
+  child.kill("SIGINT");
+  assert.is((await ended).code, 130);
+});
+
+pipes("faults 31: a second run with one output gets 75", async ({ folder }) => {
+  const path = join(folder, "shared.arrow");
+  const first = startProgram(["make", "--segments", "100000", "--pause", "20", "--warn", "--output", path]);
+  const ended = ending(first);
+  await speaking(first);
+  const second = await runProgram(["make", "--output", path]);
+  assert.is(second.code, 75, second.stderr);
+  assert.match(second.stderr, new RegExp(String(first.pid)));
+  first.kill("SIGINT");
+  assert.is((await ended).code, 130);
+});
+
+pipes("faults 26: a full disk is 74", async () => {
+  const full = await open("/dev/full", "w");
+  const { code, stderr } = await ending(startProgram(["make"], ["ignore", full.fd, "pipe"]));
+  await full.close();
+  assert.is(code, 74);
+  assert.match(stderr, /^fake make: disk full/);
+});
+
+pipes("output begins before the input ends", async ({ segments }) => {
+  const child = startProgram(["pass"]);
+  const ended = ending(child);
+  let begun = 0;
+  const firstOutput = new Promise<void>((resolve) => child.stdout?.once("data", () => resolve(void (begun = performance.now()))));
+  // Several batches, but not the last ones.
+  child.stdin?.write(segments.subarray(0, segments.length - 1000));
+  await firstOutput;
+  const closed = performance.now();
+  child.stdin?.end(segments.subarray(segments.length - 1000));
+  const { code, stdout } = await ended;
+  assert.ok(begun <= closed);
+  assert.is(code, 0);
+  assert.equal(stdout, segments);
+});
+
+pipes.run();

@@ -1,0 +1,45 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { createReporter, formatSeconds, progressStyle } from "@mbs/host-cli";
+
+test("a bar only where the command has the terminal to itself", () => {
+  assert.is(progressStyle(false, true, false), "bar");
+  assert.is(progressStyle(false, true, true), "lines");
+  assert.is(progressStyle(false, false, false), "lines");
+  assert.is(progressStyle(true, true, false), "none");
+});
+
+test("times read well", () => {
+  assert.is(formatSeconds(12.4), "12 s");
+  assert.is(formatSeconds(75), "1 min 15 s");
+  assert.is(formatSeconds(4000), "1 h 6 min");
+});
+
+test("plain lines carry the command's name, come at intervals and tell the time left", () => {
+  const lines: string[] = [];
+  const reporter = createReporter("mbs capture", "lines", (text) => void lines.push(text), 0);
+  reporter.progress({ activity: "capture", done: 0, total: 4, unit: "steps" });
+  reporter.progress({ activity: "capture", done: 1, total: 4, unit: "steps" });
+  reporter.progress({ activity: "read", done: 7, unit: "documents" });
+  reporter.warn("odd");
+  assert.is(lines[0], "mbs capture: capture, 0 of 4 steps\n");
+  assert.match(lines[1] ?? "", /^mbs capture: capture, 1 of 4 steps, \d+ s left\n$/);
+  assert.is(lines[2], "mbs capture: read, 7 documents\n");
+  assert.is(lines[3], "mbs capture: warning: odd\n");
+
+  const rare: string[] = [];
+  const slow = createReporter("mbs capture", "lines", (text) => void rare.push(text), 60_000);
+  for (let done = 0; done < 100; done++) slow.progress({ activity: "capture", done, total: 100, unit: "steps" });
+  assert.equal(rare, []);
+});
+
+test("quiet says nothing", () => {
+  const lines: string[] = [];
+  const reporter = createReporter("mbs capture", "none", (text) => void lines.push(text), 0);
+  reporter.progress({ activity: "capture", done: 1, unit: "steps" });
+  reporter.warn("odd");
+  reporter.stop();
+  assert.equal(lines, []);
+});
+
+test.run();
