@@ -22,7 +22,7 @@ const withSpread = ({ rise, spread: [low, high], excludesZero }: Rise, seeds: nu
 /** A row a language and the three averages, a column a mix. */
 export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodResult): TextTable {
   const seeds = plan.seeds.length;
-  const average = (name: string, of: (mix: MixResult) => Rise, note = (_: MixResult): string => ""): string[] => [
+  const average = (name: string, of: (mix: MixResult) => Rise, note: (mix: MixResult) => string = () => ""): string[] => [
     name,
     "",
     "",
@@ -96,7 +96,7 @@ export async function demoPage(
     title: "What each calibration mix does to each language",
     lead: [
       ...settingsLines(results),
-      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, a star marks one that leaves zero out. " +
+      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, a star marks one that leaves zero out; mixes differ clearly where their intervals do not overlap. " +
         (results.plan.seeds.length > 1
           ? "Values are means over seeds, in brackets the smallest and the largest."
           : "One seed: --full runs three and shows their spread."),

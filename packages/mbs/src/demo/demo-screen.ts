@@ -25,8 +25,9 @@ function wrap(text: string, indent = "  "): string[] {
 }
 
 const cut = (text: string, width: number): string => {
-  const letters = [...text.replaceAll(/\s+/g, " ").trim()];
-  return letters.length <= width ? letters.join("") : `${letters.slice(0, width - 1).join("")}…`;
+  const plain = text.replaceAll(/\s+/g, " ").trim();
+  const letters = Array.from(new Intl.Segmenter().segment(plain), ({ segment }) => segment);
+  return letters.length <= width ? plain : `${letters.slice(0, width - 1).join("")}…`;
 };
 
 /** "+12.3%* █████   ": 18 columns. */

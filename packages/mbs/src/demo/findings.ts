@@ -10,14 +10,12 @@ const riseOf = (mix: MixResult, language: string): LanguageRise => {
 const listed = (mixes: readonly MixResult[], value: (mix: MixResult) => number): string =>
   mixes.map((mix) => `${formatRise(value(mix))} with ${mix.title}`).join(", ");
 
-/** Which mix gives the smallest mean rise, and whether it is clearly ahead of the next: intervals that do not overlap. */
+/** Whether the mean rises of the mixes differ: "clearly" where the 95% intervals do not overlap. */
 function verdict(mixes: readonly MixResult[], title: string, kind: "unweighted" | "weighted"): string {
   const [best, next, last] = mixes.toSorted((a, b) => a[kind].rise - b[kind].rise);
   const clearly = (a: MixResult, b: MixResult): boolean => a[kind].interval[1] < b[kind].interval[0];
-  const order = `${best.title} (${formatRise(best[kind].rise)}) < ${next.title} (${formatRise(next[kind].rise)}) < ${last.title} (${formatRise(last[kind].rise)})`;
-  const lead = clearly(best, next) ? `${best.title} is clearly best` : `${best.title} and ${next.title} are about as good`;
-  const tail = clearly(next, last) ? `${last.title} is clearly worst` : `${last.title} is not clearly worse`;
-  return `${title}: ${order}: ${lead}, ${tail}.`;
+  const lead = clearly(best, next) ? `${best.title} clearly best` : `${best.title} and ${next.title} about equal`;
+  return `${title}: ${lead}, ${last.title} ${clearly(next, last) ? "clearly worst" : "not clearly worse"}.`;
 }
 
 /** What a method's results say, in sentences that follow from the numbers alone. */
@@ -29,7 +27,7 @@ export function findings({ languages }: Pick<DemoResults, "languages">, { title,
     `${title}, worst language with ${alone.title}: ${language} ${listed(mixes, (mix) => riseOf(mix, language).rise)}; ` +
       `${first.language} ${listed(mixes, (mix) => riseOf(mix, first.language).rise)}.`,
     verdict(mixes, "Mean over languages", "unweighted"),
-    verdict(mixes, "Weighted by training mixture", "weighted"),
+    verdict(mixes, "Weighted by training share", "weighted"),
   ];
 }
 

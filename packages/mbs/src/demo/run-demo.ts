@@ -149,7 +149,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   await writeFile(join(output, "results.json"), `${JSON.stringify({ ...results, completions }, null, 2)}\n`);
   const screen = demoScreen(results, completions, [
     `Plots, Wanda and GPTQ: ${page}; numbers: ${join(output, "results.json")}`,
-    "Your own model: copy recipes/sparsegpt-50.yaml, name your model and texts in it, then",
+    "Your own model: name it and your texts in a copy of recipes/sparsegpt-50.yaml:",
     "  npx mbs estimate mine.yaml && npx mbs run mine.yaml",
   ]);
   await rm(join(output, "runs"), { recursive: true, force: true });
