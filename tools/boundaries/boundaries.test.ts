@@ -1,0 +1,64 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { importsOf, publicNames } from "./read-packages.ts";
+import { findViolations, type PackageFacts } from "./rules.ts";
+
+const facts = (name: string, layer: string, imports: readonly string[] = [], dependencies = imports): PackageFacts => ({
+  name,
+  layer,
+  dependencies,
+  imports: imports.map((specifier) => ({ file: `packages/${name}/src/a.ts`, specifier })),
+});
+
+const finds = (packages: readonly PackageFacts[], pattern: RegExp) => {
+  const found = findViolations(packages);
+  assert.ok(
+    found.some((line) => pattern.test(line)),
+    `${String(pattern)} not in ${JSON.stringify(found)}`,
+  );
+};
+
+test("a clean workspace has no violation", () => {
+  const packages = [
+    facts("@mbs/contracts", "foundation"),
+    facts("@mbs/artifacts", "base", ["@mbs/contracts", "apache-arrow"]),
+    facts("@mbs/x", "stage", ["@mbs/artifacts"]),
+  ];
+  assert.equal(findViolations(packages), []);
+});
+
+test("an import upwards or sideways is found", () => {
+  finds([facts("a", "base", ["b"]), facts("b", "stage")], /a \(base\) must not import b \(stage\)/);
+  finds([facts("a", "stage", ["b"]), facts("b", "stage")], /a \(stage\) must not import b \(stage\)/);
+});
+
+test("an undeclared and an unused dependency are found", () => {
+  finds([facts("a", "base", ["left-pad/sub"], [])], /left-pad is not in the dependencies of a/);
+  finds([facts("a", "base", [], ["left-pad"])], /depends on left-pad and never imports it/);
+});
+
+test("a second importer of a guarded library is found", () => {
+  finds([facts("a", "base", ["apache-arrow"])], /only @mbs\/artifacts may import apache-arrow/);
+  finds([facts("a", "base", ["onnxruntime-node"])], /only @mbs\/onnx may import onnxruntime-node/);
+});
+
+test("a cycle is found", () => {
+  finds([facts("a", "base", ["b"]), facts("b", "base", ["a"])], /cycle: a → b → a/);
+});
+
+test("a solver that imports a solver, and an unknown layer, are found", () => {
+  const solvers = {
+    ...facts("@mbs/solvers", "domain"),
+    imports: [{ file: "packages/solvers/src/gptq.ts", specifier: "./rtn.ts" }],
+  };
+  finds([solvers], /a solver imports the solver/);
+  finds([facts("a", "attic")], /unknown layer attic/);
+});
+
+test("imports and public names are read from source", () => {
+  const source = `import { a } from "x";\nimport "y";\n// from "no"\nconst z = await import("z/sub");\nexport { b, type C } from "./b.ts";\nexport type { D as E } from "w";`;
+  assert.equal(importsOf(source), ["x", "y", "z/sub", "./b.ts", "w"]);
+  assert.equal(publicNames(source), ["C", "E", "b"]);
+});
+
+test.run();

@@ -1,0 +1,30 @@
+/**
+ * Fails when an import goes against the arrows of docs/architecture.md, or when public names changed without saying so.
+ *
+ * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { readPackages, readPublicNames } from "./read-packages.ts";
+import { findViolations } from "./rules.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const snapshot = join(import.meta.dirname, "public-names.json");
+
+const names = readPublicNames(root);
+if (process.argv.includes("--update")) writeFileSync(snapshot, `${JSON.stringify(names, null, 2)}\n`);
+
+const recorded = JSON.parse(readFileSync(snapshot, "utf8")) as Record<string, string[]>;
+const changed = [...new Set([...Object.keys(names), ...Object.keys(recorded)])]
+  .filter((name) => !isDeepStrictEqual(names[name], recorded[name]))
+  .map((name) => {
+    const [now, before] = [names[name] ?? [], recorded[name] ?? []];
+    const added = now.filter((entry) => !before.includes(entry));
+    const gone = before.filter((entry) => !now.includes(entry));
+    return `${name}: public names changed (new: ${added.join(", ") || "none"}; gone: ${gone.join(", ") || "none"}); npm run boundaries -- --update records it`;
+  });
+
+const violations = [...findViolations(readPackages(root)), ...changed];
+for (const violation of violations) process.stderr.write(`${violation}\n`);
+process.exitCode = violations.length > 0 ? 1 : 0;
