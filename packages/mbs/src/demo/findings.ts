@@ -14,7 +14,7 @@ const listed = (mixes: readonly MixResult[], value: (mix: MixResult) => number):
 function verdict(mixes: readonly MixResult[], title: string, kind: "unweighted" | "weighted"): string {
   const [best, next, last] = mixes.toSorted((a, b) => a[kind].rise - b[kind].rise);
   const clearly = (a: MixResult, b: MixResult): boolean => a[kind].interval[1] < b[kind].interval[0];
-  const lead = clearly(best, next) ? `${best.title} clearly best` : `${best.title} and ${next.title} about equal`;
+  const lead = clearly(best, next) ? `${best.title} clearly best` : `${best.title} and ${next.title} about as good`;
   return `${title}: ${lead}, ${last.title} ${clearly(next, last) ? "clearly worst" : "not clearly worse"}.`;
 }
 
@@ -26,8 +26,8 @@ export function findings({ languages }: Pick<DemoResults, "languages">, { title,
   return [
     `${title}, worst language with ${alone.title}: ${language} ${listed(mixes, (mix) => riseOf(mix, language).rise)}; ` +
       `${first.language} ${listed(mixes, (mix) => riseOf(mix, first.language).rise)}.`,
-    verdict(mixes, "Mean over languages", "unweighted"),
-    verdict(mixes, "Weighted by training share", "weighted"),
+    verdict(mixes, "Plain mean", "unweighted"),
+    verdict(mixes, "Weighted mean", "weighted"),
   ];
 }
 
