@@ -69,7 +69,8 @@ class Accumulator {
     const weight = this.#mix ? (this.#mix.get(language) ?? 0) : tokens;
     if (weight === 0) return;
     sum.weight += weight;
-    for (let index = 0; index < values.length; index += 1) sum.values[index] += weight * values[index];
+    const { values: total } = sum;
+    for (let index = 0; index < values.length; index += 1) total[index] += weight * values[index];
   }
 
   finish(): MixedSite {
@@ -83,10 +84,11 @@ class Accumulator {
     const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
       const sum = this.#sums.get(kind);
       if (!sum || !used.every((language) => sum.languages.has(language))) return undefined;
-      return finite(
-        kind,
-        Float32Array.from(sum.values, (value) => value / sum.weight),
-      );
+      // a plain loop: Float32Array.from with a function takes a second where a site is 4096 wide
+      const { values, weight } = sum;
+      const means = new Float32Array(values.length);
+      for (let index = 0; index < values.length; index += 1) means[index] = values[index] / weight;
+      return finite(kind, means);
     };
     const gram = this.#whole ? finite("gram", this.#whole) : mean("gram");
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");

@@ -3,7 +3,7 @@ import type { Matrix } from "@mbs/contracts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { createSession } from "./session.ts";
 import type { Session } from "./session.ts";
-import { floatTensor, floatValues, integerTensor } from "./tensor.ts";
+import { floatTensor } from "./tensor.ts";
 
 /** A running sum of x xᵀ over tokens. */
 export interface GramSum {
@@ -12,11 +12,11 @@ export interface GramSum {
   readonly tokens: number;
   /** Adds XᵀX of X, shape [tokens, width]. */
   add(states: Matrix): Promise<void>;
-  /** The sum as it stands (not a mean): upper half packed, row i holds columns i … width-1. A view, not a copy. */
+  /** A copy of the sum as it stands (not a mean): upper half packed, row i holds columns i … width-1. */
   packed(): Float32Array;
 }
 
-/** Makes Gram sums that share their sessions, one a width. */
+/** Makes Gram sums that share their sessions. */
 export interface GramKernel {
   sum(width: number): GramSum;
   /** Frees the sessions; sums keep what they have. */
@@ -24,56 +24,79 @@ export interface GramKernel {
 }
 
 /** Columns a panel. Narrower panels save more of the lower half, wider ones run nearer to the peak. */
-const panelColumns = 512;
+const panelColumns = 256;
 
+/** Rows first … last-1 of the sum, its columns first … width-1: little below the diagonal is computed. */
 interface Panel {
   readonly first: number;
   readonly last: number;
+  readonly values: Float32Array;
 }
 
 function panelsOf(width: number): Panel[] {
   const count = Math.max(1, Math.round(width / panelColumns));
-  return Array.from({ length: count }, (_, index) => ({
-    first: Math.round((index * width) / count),
-    last: Math.round(((index + 1) * width) / count),
-  }));
+  return Array.from({ length: count }, (_, index) => {
+    const first = Math.round((index * width) / count);
+    const last = Math.round(((index + 1) * width) / count);
+    return { first, last, values: new Float32Array((last - first) * (width - first)) };
+  });
 }
 
-const panelName = ({ first }: Panel): string => `panel-${first}`;
-
-/** One product a panel: columns first … last-1 against first … width-1, so that little below the diagonal is computed. */
-function gramGraph(width: number): Uint8Array {
-  const graph = new GraphBuilder("gram");
-  const x = graph.input("x", "float32", ["T", width]);
-  const columns = (from: number, to: number): string => {
-    if (from === 0 && to === width) return x;
-    const bounds = [[from], [to], [1]].map((values) => graph.constant(integerTensor(values)));
-    return graph.node("Slice", [x, ...bounds]);
-  };
-  for (const panel of panelsOf(width)) {
-    const inputs = [columns(panel.first, panel.last), columns(panel.first, width)];
-    const product = graph.node("Gemm", inputs, { attributes: { transA: 1 }, name: `gram-${panelName(panel)}` });
-    graph.output(panelName(panel), product, "float32", [panel.last - panel.first, width - panel.first]);
-  }
+function transposeGraph(): Uint8Array {
+  const graph = new GraphBuilder("transpose");
+  const x = graph.input("x", "float32", ["T", "W"]);
+  graph.output("y", graph.node("Transpose", [x], { attributes: { perm: [1, 0] } }), "float32", ["W", "T"]);
   return graph.build();
 }
 
-/** Adds the upper half of a panel's product, [last - first, width - first], to the packed sum. */
-function addPanel(sum: Float32Array, start: number, panel: Panel, width: number, product: Float32Array): number {
-  const columns = width - panel.first;
-  let target = start;
-  for (let row = 0; row < panel.last - panel.first; row += 1) {
-    const end = (row + 1) * columns;
-    for (let index = row * columns + row; index < end; index += 1) {
-      sum[target] += product[index];
-      target += 1;
-    }
-  }
-  return target;
+function panelGraph(): Uint8Array {
+  const graph = new GraphBuilder("gram");
+  const inputs = [
+    graph.input("a", "float32", ["M", "T"]),
+    graph.input("b", "float32", ["N", "T"]),
+    graph.input("sum", "float32", ["M", "N"]),
+  ];
+  const product = graph.node("Gemm", inputs, { attributes: { transB: 1 }, name: "gram-panel" });
+  graph.output("y", product, "float32", ["M", "N"]);
+  return graph.build();
 }
 
-function createSum(width: number, sessionFor: (width: number) => Promise<Session>): GramSum {
-  const sum = new Float32Array((width * (width + 1)) / 2);
+/** What all sums of a kernel share: sessions, and room for one Xᵀ. */
+class Engine {
+  readonly #threads: number;
+  #sessions: Promise<readonly [transpose: Session, panel: Session]> | undefined;
+  #room = new Float32Array(0);
+
+  constructor(threads: number) {
+    this.#threads = threads;
+  }
+
+  /** Adds XᵀX to the panels. Parts of Xᵀ are views, and a panel is read and written in place: nothing else is copied. */
+  async add({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
+    const options = { threads: this.#threads };
+    this.#sessions ??= Promise.all([createSession(transposeGraph(), options), createSession(panelGraph(), options)]);
+    const [transpose, product] = await this.#sessions;
+    if (this.#room.length < values.length) this.#room = new Float32Array(values.length);
+    const turned = this.#room.subarray(0, values.length);
+    await transpose.run({ x: floatTensor(values, [rows, columns]) }, { y: floatTensor(turned, [columns, rows]) });
+    for (const { first, last, values: panel } of panels) {
+      const sum = floatTensor(panel, [last - first, columns - first]);
+      const a = floatTensor(turned.subarray(first * rows, last * rows), [last - first, rows]);
+      const b = floatTensor(turned.subarray(first * rows), [columns - first, rows]);
+      await product.run({ a, b, sum }, { y: sum });
+    }
+  }
+
+  async release(): Promise<void> {
+    const open = (await this.#sessions) ?? [];
+    this.#sessions = undefined;
+    this.#room = new Float32Array(0);
+    await Promise.all(open.map((session) => session.release()));
+  }
+}
+
+function createSum(width: number, engine: Engine): GramSum {
+  const panels = panelsOf(width);
   let tokens = 0;
   return {
     width,
@@ -87,37 +110,36 @@ function createSum(width: number, sessionFor: (width: number) => Promise<Session
         });
       }
       if (states.rows === 0) return;
-      const session = await sessionFor(width);
-      const products = await session.run({ x: floatTensor(states.values, [states.rows, width]) });
-      let target = 0;
-      for (const panel of panelsOf(width)) target = addPanel(sum, target, panel, width, floatValues(products, panelName(panel)));
+      await engine.add(states, panels);
       tokens += states.rows;
     },
-    packed: () => sum,
+    packed() {
+      const whole = new Float32Array((width * (width + 1)) / 2);
+      let target = 0;
+      for (const { first, last, values } of panels) {
+        const columns = width - first;
+        for (let row = 0; row < last - first; row += 1) {
+          whole.set(values.subarray(row * columns + row, (row + 1) * columns), target);
+          target += columns - row;
+        }
+      }
+      return whole;
+    },
   };
 }
 
 /**
  * Gram matrices Σ x xᵀ on ONNX Runtime, computed in upper block panels: about half the work of the whole product.
  *
- * A segment's product is summed by the engine and then added once to the running float32 sum; over 256 segments that is
- * good to 1e-6 of the largest value.
+ * A segment's product is summed by the engine onto the running float32 sum; over 256 segments that is good to 1e-6 of the
+ * largest value. Sums of one kernel are fed one after the other.
  *
  * @param options threads of one product, ≥ 1
  */
 export function createGramKernel({ threads }: { readonly threads: number }): GramKernel {
-  const sessions = new Map<number, Promise<Session>>();
-  const sessionFor = (width: number): Promise<Session> => {
-    const session = sessions.get(width) ?? createSession(gramGraph(width), { threads });
-    sessions.set(width, session);
-    return session;
-  };
+  const engine = new Engine(threads);
   return {
-    sum: (width) => createSum(width, sessionFor),
-    async release() {
-      const open = await Promise.all(sessions.values());
-      sessions.clear();
-      await Promise.all(open.map((session) => session.release()));
-    },
+    sum: (width) => createSum(width, engine),
+    release: () => engine.release(),
   };
 }
