@@ -132,20 +132,20 @@ async function runBetween(
   run: ChildRun,
   outer: AbortSignal,
 ): Promise<readonly string[]> {
-  const own = new AbortController();
-  const child = startChild(run, AbortSignal.any([outer, own.signal]));
+  const child = startChild(run, outer);
   let inputFailure: unknown;
   // Not waited for: a stage may be done before the client has sent all.
   void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
   const output = failureOf(passOutput(call, child)).then((failure) => {
-    if (failure !== undefined) own.abort();
+    // A child that still writes then learns that nobody reads.
+    if (failure !== undefined) child.output.destroy();
     return failure;
   });
   const [outputFailure, ending] = await Promise.all([output, failureOf(child.ended)]);
   if (outer.aborted) throw new InterruptedError("the client cancelled the call");
   // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
   if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
-  const failure = ending instanceof InterruptedError ? (outputFailure ?? ending) : (ending ?? outputFailure);
+  const failure = isBrokenPipe(ending) ? outputFailure : (ending ?? outputFailure);
   if (failure !== undefined) throw failure;
   return child.warnings;
 }
