@@ -15,6 +15,7 @@ export {
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { optionFlag, parseOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
+export { printable } from "./printable.ts";
 export { defineSolver } from "./solver.ts";
 export type {
   Factor,

@@ -6,6 +6,7 @@ import {
   InterruptedError,
   MbsError,
   UsageError,
+  printable,
 } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 import { CommanderError } from "commander";
@@ -49,5 +50,6 @@ export function toMbsError(thrown: unknown): MbsError {
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
 }
 
-/** The error as one line, without line breaks of its own. */
-export const oneLine = (name: string, error: MbsError): string => `${name}: ${error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")}\n`;
+/** The error as one line, without line breaks of its own and without what would command a terminal. */
+export const oneLine = (name: string, error: MbsError): string =>
+  `${name}: ${printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " "))}\n`;

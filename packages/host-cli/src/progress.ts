@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import { performance } from "node:perf_hooks";
+import { printable } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import CliProgress from "cli-progress";
 import type { SingleBar } from "cli-progress";
@@ -67,9 +68,9 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
       const { done, total, unit } = progress;
       const amount =
         total === undefined ? `${done} ${unit}` : `${done} of ${total} ${unit}${timeLeft(now - started, done, total)}`;
-      write(`${name}: ${activity}, ${amount}\n`);
+      write(`${name}: ${printable(activity)}, ${amount}\n`);
     },
-    warn: (message) => write(`${name}: warning: ${message}\n`),
+    warn: (message) => write(`${name}: warning: ${printable(message)}\n`),
     stop: () => undefined,
   };
 }
@@ -104,7 +105,7 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
     },
     warn(message) {
       stop();
-      write(`${name}: warning: ${message}\n`);
+      write(`${name}: warning: ${printable(message)}\n`);
     },
     stop,
   };

@@ -25,4 +25,8 @@ test("a message is one line", () => {
   assert.is(oneLine("mbs pass", new BadDataError("first\n  second")), "mbs pass: first second\n");
 });
 
+test("what would command a terminal is spelt out", () => {
+  assert.is(oneLine("mbs", new BadDataError("tensor \u001b[31mred\u009b\u202e")), "mbs: tensor \\u001b[31mred\\u009b\\u202e\n");
+});
+
 test.run();

@@ -1,6 +1,6 @@
 import { decodeStream, openArtifact, requireKind } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
-import { UsageError, parseOptions } from "@mbs/contracts";
+import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, readStandardInput, standardStream } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
@@ -23,7 +23,10 @@ function table(rows: readonly InspectionRow[], limit: number): string {
   if (!first) return "no rows\n";
   const columns = Object.entries(first).map(([title, cell]) => ({ title, numeric: typeof cell === "number" }));
   const shown = limit === 0 ? rows : rows.slice(0, limit);
-  const text = formatTable({ columns, rows: shown.map((row) => columns.map(({ title }) => String(row[title] ?? ""))) });
+  const text = formatTable({
+    columns,
+    rows: shown.map((row) => columns.map(({ title }) => printable(String(row[title] ?? "")))),
+  });
   return shown.length < rows.length ? `${text}… and ${rows.length - shown.length} more (--rows 0 shows all)\n` : text;
 }
 
@@ -49,7 +52,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
       return;
     }
     const facts = Object.entries(metadata).map(
-      ([name, value]) => `  ${name}: ${value.length > 200 ? `${value.slice(0, 200)}…` : value}\n`,
+      ([name, value]) => `  ${printable(`${name}: ${value.length > 200 ? `${value.slice(0, 200)}…` : value}`)}\n`,
     );
     await printText(
       `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${table(summary, limit)}`,
