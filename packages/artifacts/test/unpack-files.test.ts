@@ -37,9 +37,22 @@ test("an occupied folder is denied and kept, and replaced with force", () =>
     await writeFile(join(target, "mine"), "mine");
     assert.instance(await errorOf(() => unpackFiles(samples.files.encode(), target)), DeniedError);
     assert.equal(await readdir(target), ["mine"]);
-    await unpackFiles(encodeFiles([text("new/a", "x")], { model: "" }), target, { force: true });
-    assert.equal(await readdir(target), ["new"]);
+    await unpackFiles(encodeFiles([text("mine", "x"), text("new/a", "x")], { model: "" }), target, { force: true });
+    assert.equal((await readdir(target)).toSorted(), ["mine", "new"]);
+    assert.is(await readFile(join(target, "mine"), "utf8"), "x");
     assert.equal(await readdir(folder), ["model"]);
+  }));
+
+test("force takes nothing away that the artifact does not replace", () =>
+  inFolder(async (folder) => {
+    const target = join(folder, "home");
+    await mkdir(target);
+    await writeFile(join(target, "thesis"), "years");
+    const error = await errorOf(() => unpackFiles(samples.files.encode(), target, { force: true }));
+    assert.instance(error, DeniedError);
+    assert.match(String(error), /also holds thesis/);
+    assert.equal(await readdir(target), ["thesis"]);
+    assert.equal(await readdir(folder), ["home"]);
   }));
 
 test.run();

@@ -73,13 +73,24 @@ const entries = (folder: string): Promise<string[] | undefined> =>
     throw systemError(error, "read", folder);
   });
 
+/** A folder that `--force` replaces holds an earlier version of the same; anything else in it is somebody's work. */
+async function checkReplaced(folder: string, found: readonly string[], partial: string): Promise<void> {
+  const made = new Set(await readdir(partial));
+  const strange = found.find((name) => !made.has(name));
+  if (strange === undefined) return;
+  throw new DeniedError(
+    `${folder} also holds ${strange}, which is none of the files to be written; remove it, or choose another folder`,
+    { folder },
+  );
+}
+
 /**
  * Writes the files of an artifact into a new folder, all of them or none.
  *
  * @param stream kind `files`
  * @param folder appears when the last byte is on disk; an empty folder may be there already
  * @returns the receipt of the stream
- * @throws {DeniedError} when the folder is occupied and `force` is not set
+ * @throws {DeniedError} when the folder is occupied and `force` is not set, or holds what the artifact would not replace
  * @throws {BadDataError} on a path that leaves the folder
  */
 export async function unpackFiles(stream: ArtifactStream, folder: string, options: WriteOptions = {}): Promise<Receipt> {
@@ -99,7 +110,10 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     const receipt = await contentAddress({ schema: stream.schema, batches });
     await writer.close();
     if (found?.length === 0) await rmdir(target);
-    else if (found !== undefined) await rename(target, replaced);
+    else if (found !== undefined) {
+      await checkReplaced(folder, found, partial);
+      await rename(target, replaced);
+    }
     await rename(partial, target);
     await rm(replaced, { recursive: true, force: true });
     return receipt;
