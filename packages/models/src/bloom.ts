@@ -14,6 +14,9 @@ interface BloomShape {
   readonly residualAfterNorm: boolean;
 }
 
+/** More than any model has; beyond it a configuration is broken, and its list of tensors would fill the memory. */
+const mostBlocks = 10_000;
+
 /** Role of each tensor of a block → its name after "h.N.". */
 const blockRoles: ReadonlyMap<string, string> = new Map([
   ["norm1.weight", "input_layernorm.weight"],
@@ -114,6 +117,9 @@ function layout(config: ConfigReader): Layout {
   const blocks = config.count("n_layer", "num_hidden_layers");
   const heads = config.count("n_head", "num_attention_heads");
   const vocabulary = config.count("vocab_size");
+  if (blocks > mostBlocks) {
+    throw new BadDataError(`config.json: n_layer ${blocks} is above ${mostBlocks}; correct the configuration`, { blocks });
+  }
   if (hidden % heads !== 0) {
     throw new BadDataError(`config.json: hidden_size ${hidden} is no multiple of n_head ${heads}; correct the configuration`, {
       hidden,

@@ -25,6 +25,13 @@ function isByteLevel(decoder: unknown): boolean {
   return type === "ByteLevel" || (Array.isArray(decoders) && decoders.some(isByteLevel));
 }
 
+/** Ids are kept as int32; the library takes whatever stands there. */
+function hasIds(model: unknown): boolean {
+  const vocab = typeof model === "object" && model !== null ? (model as JsonObject)["vocab"] : undefined;
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) return false;
+  return Object.values(vocab).every((id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31);
+}
+
 async function readTokenizerConfig(folder: string): Promise<JsonObject> {
   const path = join(folder, "tokenizer_config.json");
   try {
@@ -54,6 +61,9 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
   const file = join(folder, "tokenizer.json");
   if (!isByteLevel(json["decoder"])) {
     throw new BadDataError(`${file} has no byte-level decoder; only byte-level BPE tokenizers are supported`, { file });
+  }
+  if (!hasIds(json["model"])) {
+    throw new BadDataError(`${file} has no vocabulary of token to whole number; take it from the model's source again`, { file });
   }
   const config = await readTokenizerConfig(folder);
   let hub: HubTokenizer;

@@ -55,4 +55,16 @@ test("other tokenizers and unknown ids are refused", async () => {
   assert.throws(() => tokenizer.byteLength([260]), /has no token 260/);
 });
 
+test("a vocabulary whose ids are no whole numbers is refused", async () => {
+  for (const vocab of [undefined, null, ["a"], { a: -1 }, { a: 1.5 }, { a: 2 ** 31 }, { a: "1" }]) {
+    try {
+      await loadTokenizer(folder, { ...json, model: { ...(json["model"] as object), vocab } });
+      assert.unreachable(JSON.stringify(vocab));
+    } catch (error) {
+      assert.instance(error, BadDataError);
+      assert.match(String(error), "no vocabulary");
+    }
+  }
+});
+
 test.run();
