@@ -14,14 +14,34 @@ export interface CorpusLayout {
 }
 
 const languagePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+const manifestLimit = 10_000_000;
 const manifestKeys = ["name", "license", "field", "languages"];
+
+/** Texts are read more than once, and a pipe without a writer would be waited for for ever. */
+async function checkFiles({ languages }: CorpusLayout): Promise<void> {
+  for (const { path } of [...languages.values()].flat()) {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() === false) throw new BadDataError(`${path} is no regular file; copy the texts into one`, { file: path });
+  }
+}
 
 /** Reads a manifest, or lists a folder of LANG.* files. */
 export async function readLayout(path: string): Promise<CorpusLayout> {
+  const layout = await findLayout(path);
+  await checkFiles(layout);
+  return layout;
+}
+
+async function findLayout(path: string): Promise<CorpusLayout> {
   let isFolder: boolean;
   try {
-    isFolder = (await stat(path)).isDirectory();
+    const found = await stat(path);
+    isFolder = found.isDirectory();
+    if (!isFolder && !(found.isFile() && found.size <= manifestLimit)) {
+      throw new BadDataError(`${path} is no manifest: a regular file of at most ${manifestLimit} bytes`, { file: path });
+    }
   } catch (error) {
+    if (error instanceof BadDataError) throw error;
     throw new InputOutputError(
       `no corpus at ${path}; give a YAML manifest or a folder of LANG.jsonl, .txt, .csv or .parquet files`,
       { file: path },

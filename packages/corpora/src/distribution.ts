@@ -19,6 +19,8 @@ export interface Distribution {
   readonly address: string;
 }
 
+/** A line for every language that there is takes less. */
+const sizeLimit = 10_000_000;
 const units: readonly string[] = ["tokens", "bytes", "segments"];
 
 /** Names under which well-known training mixtures are built in. */
@@ -74,8 +76,16 @@ export async function readDistribution(nameOrPath: string): Promise<Distribution
   let text: string;
   try {
     const isFolder = (await stat(nameOrPath)).isDirectory();
-    text = await readFile(isFolder ? join(nameOrPath, "distribution.json") : nameOrPath, "utf8");
+    const path = isFolder ? join(nameOrPath, "distribution.json") : nameOrPath;
+    const found = await stat(path);
+    if (!found.isFile() || found.size > sizeLimit) {
+      throw new BadDataError(`distribution ${path} is no regular file of at most ${sizeLimit} bytes; name another`, {
+        distribution: path,
+      });
+    }
+    text = await readFile(path, "utf8");
   } catch (error) {
+    if (error instanceof BadDataError) throw error;
     throw new InputOutputError(missing, { distribution: nameOrPath }, { cause: error });
   }
   let value: unknown;

@@ -86,4 +86,20 @@ test("nothing of that name, and no JSON, are errors", async () => {
   });
 });
 
+test("what is no regular file is refused, not waited for", async () => {
+  await withFolder({}, async (folder) => {
+    const path = join(folder, "distribution.json");
+    execFileSync("mkfifo", [path]);
+    for (const name of [folder, path]) {
+      try {
+        await readDistribution(name);
+        assert.unreachable();
+      } catch (error) {
+        assert.instance(error, BadDataError);
+        assert.match(String(error), "no regular file");
+      }
+    }
+  });
+});
+
 test.run();

@@ -1,6 +1,7 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
+import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -177,6 +178,21 @@ test("reading can stop early and start again", async () => {
       assert.is(seen, 2);
     }
     assert.is((await documentsOf(corpus, "fr")).length, 100000);
+  });
+});
+
+test("what is no regular file is refused, not waited for", async () => {
+  await withFolder({ "en.txt": "a" }, async (folder) => {
+    execFileSync("mkfifo", [join(folder, "fr.txt")]);
+    for (const path of [folder, join(folder, "fr.txt"), "/dev/zero"]) {
+      try {
+        await openCorpus(path);
+        assert.unreachable();
+      } catch (error) {
+        assert.instance(error, BadDataError);
+        assert.match(String(error), "regular file");
+      }
+    }
   });
 });
 
