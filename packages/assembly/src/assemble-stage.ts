@@ -72,7 +72,7 @@ export const assemble: Stage = {
   summary: "Write a Hugging Face model folder with the compressed weights.",
   examples: [
     "mbs assemble --model M --output out/ < layers.arrow",
-    "mbs assemble --model M --output out/ --layers layers-1.arrow --layers layers-2.arrow < layers-0.arrow",
+    "mbs assemble --model M --output out/ --layers layers-1.arrow --layers layers-2.arrow - < layers-0.arrow",
   ],
   inputs: { layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" } },
   outputs: { files: { kind: "files", description: "the model folder" } },

@@ -9,7 +9,7 @@ import type { Stage } from "@mbs/contracts";
 import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
 import type { Places } from "./places.ts";
 import { messages } from "./protocol/messages.ts";
-import type { FlightData, StageCall } from "./protocol/messages.ts";
+import type { FlightData, StageCall, StageResult } from "./protocol/messages.ts";
 import { requireAddress } from "./resources.ts";
 import type { ResourceRoots } from "./resources.ts";
 import { firstInput, firstOutput, resolveOptions } from "./stage-call.ts";
@@ -107,10 +107,11 @@ async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, chi
   }
 }
 
-/** Child to client. */
-async function passOutput(call: ExchangeCall, child: StageChild): Promise<void> {
+/** Child to client. Returns the content address. */
+async function passOutput(call: ExchangeCall, child: StageChild): Promise<string> {
   const stream = await decodeStream(child.output);
   for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body });
+  return (await stream.receipt).address;
 }
 
 const failureOf = (work: Promise<unknown>): Promise<unknown> =>
@@ -124,30 +125,30 @@ const isBrokenPipe = (error: unknown): boolean => error instanceof MbsError && e
 /**
  * Runs a stage between the two directions of a call.
  *
- * @returns what the user should see
+ * @returns the address of what went back
  */
 async function runBetween(
   call: ExchangeCall,
   incoming: AsyncIterable<FlightData>,
   run: ChildRun,
   outer: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<Pick<StageResult, "address" | "warnings">> {
   const child = startChild(run, outer);
   let inputFailure: unknown;
   // Not waited for: a stage may be done before the client has sent all.
   void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
-  const output = failureOf(passOutput(call, child)).then((failure) => {
+  const output = passOutput(call, child).catch((error: unknown) => {
     // A child that still writes then learns that nobody reads.
-    if (failure !== undefined) child.output.destroy();
-    return failure;
+    child.output.destroy();
+    throw error;
   });
-  const [outputFailure, ending] = await Promise.all([output, failureOf(child.ended)]);
+  const [outputFailure, ending] = await Promise.all([failureOf(output), failureOf(child.ended)]);
   if (outer.aborted) throw new InterruptedError("the client cancelled the call");
   // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
   if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
   const failure = isBrokenPipe(ending) ? outputFailure : (ending ?? outputFailure);
   if (failure !== undefined) throw failure;
-  return child.warnings;
+  return { address: await output, warnings: child.warnings };
 }
 
 /**
@@ -170,7 +171,7 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, signa
     const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
     const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-    const warnings = await server.places.run(signal, () =>
+    const result = await server.places.run(signal, () =>
       runBetween(call, startingWith(first as FlightData, incoming), run, signal),
     );
     const stored: Record<string, string> = {};
@@ -179,7 +180,7 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, signa
       const name = flag === "output" ? firstOutput(stage) : flag;
       stored[name] = (await server.store.put(await openArtifact(place), { signal })).address;
     }
-    await send(call, { appMetadata: messages.StageResult.encode({ outputs: stored, warnings }) });
+    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -171,7 +171,12 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
           done += 1;
           context.progress({ activity: `${stage.name} via ${via}`, done, unit: "batches" });
         }
-        if (!result) throw new BadDataError(`${via} ended the call without its result; call again`);
+        const { address } = await stream.receipt;
+        if (result?.address !== address) {
+          throw new BadDataError(
+            `${via}: what arrived is not what was sent (${address}, ${result?.address ?? "no result"}); call again`,
+          );
+        }
         for (const warning of result.warnings) context.warn(warning);
       } catch (error) {
         throw sendFailure instanceof BadDataError ? sendFailure : failed(error);

@@ -116,7 +116,7 @@ served("the stages are listed with their options", async ({ client }) => {
 served("a stage's input streams in and its output streams back, the same artifact", async ({ client, segments, address }) => {
   const answers = await callPass(client, segments, {});
   const last = answers.pop();
-  assert.equal(messages.StageResult.decode(last?.appMetadata ?? new Uint8Array(0)), { outputs: {}, warnings: [] });
+  assert.equal(messages.StageResult.decode(last?.appMetadata ?? new Uint8Array(0)), { outputs: {}, warnings: [], address });
   const received = async function* messagesOf() {
     yield* answers;
   };

@@ -18,6 +18,7 @@ function overview(): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
+    .helpCommand(false)
     .usage("COMMAND [options]")
     .addHelpText(
       "after",
@@ -29,6 +30,7 @@ function overview(): Command {
 
 async function run(argv: readonly string[], signal: AbortSignal): Promise<void> {
   const [name, ...rest] = argv;
+  if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
   if (name === undefined) throw new UsageError("which command? mbs --help lists them");
   const entry = commands.get(name);
   // Suggestions for a misspelt command come from commander.

@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 
 /** A command that is no stage, with the flags that every command takes. */
 export function plainCommand(name: string, description: string, examples: readonly string[]): Command {
-  return new Command(name)
+  return new Command(`mbs ${name}`)
     .description(description)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })

@@ -40,8 +40,8 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   const [main, ...others] = Object.keys(stage.inputs);
   const paths = main === undefined ? [] : (node.inputs[main] ?? []);
   for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
-  // Standard input carries one artifact; the rest of a many-to-one input are named.
-  if (main !== undefined) words.push(...paths.slice(1).flatMap((path) => [optionFlag(main), path]));
+  // Standard input carries one artifact; the rest of a many-to-one input are named, and "-" says that both are meant.
+  if (main !== undefined && paths.length > 1) words.push("-", ...paths.slice(1).flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
   const folder = Object.values(stage.outputs)[0]?.kind === "files";
   if (folder) words.push("--output", node.output);

@@ -350,6 +350,10 @@ export const descriptors = {
                   type: "string",
                   id: 2,
                 },
+                address: {
+                  type: "string",
+                  id: 3,
+                },
               },
             },
             StageList: {

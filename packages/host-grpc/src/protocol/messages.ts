@@ -56,6 +56,8 @@ export interface StageCall {
 export interface StageResult {
   readonly outputs: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
+  /** Of the output that came back. */
+  readonly address: string;
 }
 
 export interface StageList {

@@ -1,0 +1,186 @@
+import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { contentAddress, decodeStream, encodeStream, openArtifact, unpackFiles } from "@mbs/artifacts";
+import { optionFlag } from "@mbs/contracts";
+import type { ArtifactStream, Stage } from "@mbs/contracts";
+import { writeTinyModel } from "@mbs/models/testing";
+import { stages } from "mbs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runMbs, startMbs } from "./run-mbs.ts";
+
+type Options = Readonly<Record<string, string | number | boolean>>;
+
+interface Context {
+  folder: string;
+  server: ChildProcess;
+  via: string;
+  model: string;
+  corpus: string;
+}
+
+const hosts = suite<Context>("hosts");
+const covered = new Set<string>();
+
+const text = (language: string): string =>
+  Array.from(
+    { length: 60 },
+    (_, index) => `${language} ${index} ${"abcdefgh".slice(index % 8)} words of ${language}, line ${index * 7}.`,
+  ).join("\n\n");
+
+hosts.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), "mbs-hosts-"));
+  const models = join(context.folder, "models");
+  context.model = join(models, "tiny");
+  context.corpus = join(context.folder, "corpora", "texts");
+  await mkdir(context.corpus, { recursive: true });
+  await writeTinyModel(context.model, { seed: 1 });
+  for (const language of ["en", "mr"]) await writeFile(join(context.corpus, `${language}.txt`), text(language));
+  const store = join(context.folder, "store");
+  const roots = ["--model-root", models, "--corpus-root", join(context.folder, "corpora")];
+  context.server = startMbs(["serve", "--listen", "127.0.0.1:0", "--store", store, ...roots]);
+  context.via = await new Promise<string>((resolve, reject) => {
+    context.server.stderr?.on("data", (chunk: Buffer) => {
+      const found = /grpc:\/\/\S+/.exec(chunk.toString());
+      if (found) resolve(found[0]);
+    });
+    context.server.on("close", () => reject(new Error("the server ended")));
+  });
+});
+hosts.after(async ({ server, folder }) => {
+  const closed = new Promise((resolve) => server.on("close", resolve));
+  server.kill("SIGINT");
+  assert.is(await closed, 130);
+  await rm(folder, { recursive: true });
+});
+
+const open = async (bytes: Buffer): Promise<ArtifactStream> =>
+  decodeStream(
+    (async function* chunks() {
+      yield bytes;
+    })(),
+  );
+
+async function bytesOf(stream: ArtifactStream): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of encodeStream(stream).bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function loadStage(name: string): Promise<Stage> {
+  const entry = stages.get(name);
+  if (!entry) throw new Error(`no stage ${name}`);
+  return entry.load();
+}
+
+async function throughLibrary(
+  stage: Stage,
+  options: Options,
+  inputs: Readonly<Record<string, readonly string[]>>,
+  first?: Buffer,
+): Promise<Buffer> {
+  const streams: Record<string, ArtifactStream[]> = {};
+  for (const name of Object.keys(stage.inputs)) streams[name] = [];
+  const [main] = Object.keys(stage.inputs);
+  if (first && main !== undefined) streams[main] = [await open(first)];
+  for (const [name, paths] of Object.entries(inputs)) for (const path of paths) streams[name]?.push(await openArtifact(path));
+  const context = { signal: new AbortController().signal, threads: 1, progress: () => undefined, warn: () => undefined };
+  const [output] = Object.values(await stage.run(streams, options, context));
+  if (!output) throw new Error(`${stage.name} made nothing`);
+  return bytesOf(output);
+}
+
+async function throughCommand(
+  stage: Stage,
+  options: Options,
+  inputs: Readonly<Record<string, readonly string[]>>,
+  first?: Buffer,
+  via?: string,
+): Promise<Buffer> {
+  const args = [
+    stage.name,
+    ...Object.entries(options).flatMap(([name, value]) =>
+      value === true ? [optionFlag(name)] : [optionFlag(name), String(value)],
+    ),
+    ...Object.entries(inputs).flatMap(([name, paths]) => paths.flatMap((path) => [optionFlag(name), path])),
+    "--threads",
+    "1",
+    "--output",
+    "-",
+    ...(first ? ["-"] : []),
+    ...(via === undefined ? [] : ["--via", via]),
+  ];
+  const { code, stdout, stderr } = await runMbs(args, first);
+  assert.is(code, 0, `mbs ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+/** Runs a stage through every host and demands one content address; returns the artifact's bytes. */
+async function everywhere(
+  { via }: Context,
+  name: string,
+  options: Options,
+  first?: Buffer,
+  inputs: Readonly<Record<string, readonly string[]>> = {},
+): Promise<Buffer> {
+  covered.add(name);
+  const stage = await loadStage(name);
+  const [library, pipe, grpc] = [
+    await throughLibrary(stage, options, inputs, first),
+    await throughCommand(stage, options, inputs, first),
+    await throughCommand(stage, options, inputs, first, via),
+  ];
+  const [expected, ...others] = await Promise.all(
+    [library, pipe, grpc].map(async (bytes) => (await contentAddress(await open(bytes))).address),
+  );
+  for (const [index, address] of others.entries())
+    assert.is(address, expected, `${name} through ${index === 0 ? "a pipe" : "gRPC"}`);
+  // One encoding too: whoever writes an artifact writes the same bytes.
+  assert.equal(pipe, library, `${name}: bytes of the pipe`);
+  assert.equal(grpc, library, `${name}: bytes of gRPC`);
+  return library;
+}
+
+hosts("every stage gives one content address through library, pipe and gRPC", async (context) => {
+  const { model, corpus, folder } = context;
+  const save = async (name: string, bytes: Buffer): Promise<string> => {
+    const path = join(folder, `${name}.arrow`);
+    await writeFile(path, bytes);
+    return path;
+  };
+  const segments = await everywhere(context, "sample", { model, corpus, mix: "equal", segments: 6, length: 32 });
+  const statistics = await everywhere(context, "capture", { model }, segments);
+  const factors = await everywhere(context, "solve", { damping: 0.01 }, statistics);
+  const layers = await everywhere(context, "compress", { model, solver: "gptq", bits: 3, groupSize: 16 }, factors);
+  await everywhere(context, "similarity", {}, statistics);
+
+  const states = await everywhere(context, "propagate", { model }, segments);
+  const stepStatistics = await everywhere(context, "capture", { model }, states);
+  const stepFactors = await everywhere(context, "solve", { damping: 0.01 }, stepStatistics);
+  const stepLayers = await everywhere(context, "compress", { model, solver: "sparsegpt" }, stepFactors);
+  await everywhere(context, "propagate", { model }, states, { layers: [await save("step", stepLayers)] });
+
+  const files = await everywhere(context, "assemble", { model }, layers);
+  const out = join(folder, "models", "out");
+  await unpackFiles(await open(files), out);
+  await everywhere(context, "evaluate", { model: out, corpus, length: 32 });
+  assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
+});
+
+hosts("several artifacts of one input: standard input and files, or files alone", async (context) => {
+  const { model, corpus, folder } = context;
+  const segments = await everywhere(context, "sample", { model, corpus, mix: "only:en", segments: 2, length: 16 });
+  const states = await everywhere(context, "propagate", { model }, segments);
+  const statistics = await everywhere(context, "capture", { model }, states);
+  const factors = await everywhere(context, "solve", {}, statistics);
+  const first = await everywhere(context, "compress", { model, solver: "rtn" }, factors);
+  const next = await everywhere(context, "propagate", { model }, states);
+  const secondFactors = await everywhere(context, "solve", {}, await everywhere(context, "capture", { model }, next));
+  const path = join(folder, "second.arrow");
+  await writeFile(path, await everywhere(context, "compress", { model, solver: "rtn" }, secondFactors));
+  await everywhere(context, "assemble", { model }, first, { layers: [path] });
+});
+
+hosts.run();
