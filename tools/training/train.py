@@ -3,8 +3,9 @@
     python train.py --state state --steps 5200
 
 The learning rate warms up, stays, and falls linearly to zero over the last
-`--decay` of the steps. Because it stays constant before that, `--steps` may be
-changed on a resume as long as the fall has not begun.
+`--decay` of the steps, or of `--seconds` of training time where that ends
+earlier. Because the rate stays constant before the fall, both may be changed on
+a resume as long as it has not begun.
 """
 
 import argparse
@@ -27,10 +28,9 @@ WEIGHT_DECAY = 0.05
 CHECKPOINT_SECONDS = 240
 
 
-def rate(step: int, steps: int, decay: float) -> float:
-    """The learning rate of a step."""
-    fall = max(1, int(steps * decay))
-    return PEAK * min(1.0, (step + 1) / WARMUP, (steps - step) / fall)
+def rate(step: int, progress: float, decay: float) -> float:
+    """The learning rate of a step when `progress` (0 to 1) of the training is done."""
+    return PEAK * max(0.0, min(1.0, (step + 1) / WARMUP, (1 - progress) / decay))
 
 
 def make_optimizer(model: Bloom) -> torch.optim.Optimizer:
@@ -57,6 +57,7 @@ def main():
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=float, default=0.35)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -80,6 +81,12 @@ def main():
     log = open(arguments.state / "log.jsonl", "a", encoding="utf-8")
     started = last_saved = time.monotonic()
 
+    def elapsed():
+        return seconds + time.monotonic() - started
+
+    def progress():
+        return max(step / arguments.steps, elapsed() / arguments.seconds)
+
     def checkpoint():
         save(
             path,
@@ -87,17 +94,16 @@ def main():
             optimizer=optimizer.state_dict(),
             rng=torch.get_rng_state(),
             step=step,
-            seconds=seconds + time.monotonic() - started,
+            seconds=elapsed(),
             counts=dict(mixture.counts),
             epochs={code: stream.epoch for code, stream in mixture.streams.items()},
-            steps=arguments.steps,
-            decay=arguments.decay,
+            progress=progress(),
         )
 
-    total = 0.0
-    while step < arguments.steps:
+    losses = []
+    while progress() < 1:
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, arguments.steps, arguments.decay)
+            group["lr"] = rate(step, progress(), arguments.decay)
         tokens = torch.from_numpy(mixture.batch(BATCH))
         logits = model(tokens[:, :-1])
         loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
@@ -106,13 +112,17 @@ def main():
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
-        total += loss.item()
+        losses.append(loss.item())
         if step % 50 == 0:
-            elapsed = seconds + time.monotonic() - started
-            record = {"step": step, "loss": round(total / 50, 4), "seconds": round(elapsed)}
+            record = {
+                "step": step,
+                "loss": round(sum(losses) / len(losses), 4),
+                "rate": optimizer.param_groups[0]["lr"],
+                "seconds": round(elapsed()),
+            }
             log.write(json.dumps(record) + "\n")
             log.flush()
-            total = 0.0
+            losses.clear()
         if time.monotonic() - last_saved > CHECKPOINT_SECONDS:
             checkpoint()
             last_saved = time.monotonic()
