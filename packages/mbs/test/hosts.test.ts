@@ -143,6 +143,14 @@ async function everywhere(
   return library;
 }
 
+/** Layers of the second step, made in this process. */
+async function secondStep(model: string, states: Buffer): Promise<Buffer> {
+  const next = await throughLibrary(await loadStage("propagate"), { model }, {}, states);
+  const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, next);
+  const factors = await throughLibrary(await loadStage("solve"), {}, {}, statistics);
+  return throughLibrary(await loadStage("compress"), { model, solver: "rtn" }, {}, factors);
+}
+
 hosts("every stage gives one content address through library, pipe and gRPC", async (context) => {
   const { model, corpus, folder } = context;
   const save = async (name: string, bytes: Buffer): Promise<string> => {
@@ -158,29 +166,19 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 
   const states = await everywhere(context, "propagate", { model }, segments);
   const stepStatistics = await everywhere(context, "capture", { model }, states);
-  const stepFactors = await everywhere(context, "solve", { damping: 0.01 }, stepStatistics);
-  const stepLayers = await everywhere(context, "compress", { model, solver: "sparsegpt" }, stepFactors);
+  const stepFactors = await throughLibrary(await loadStage("solve"), {}, {}, stepStatistics);
+  const stepLayers = await throughLibrary(await loadStage("compress"), { model, solver: "sparsegpt" }, {}, stepFactors);
   await everywhere(context, "propagate", { model }, states, { layers: [await save("step", stepLayers)] });
+  // One artifact on standard input, another one of the same input from a file.
+  await everywhere(context, "assemble", { model }, stepLayers, {
+    layers: [await save("second", await secondStep(model, states))],
+  });
 
   const files = await everywhere(context, "assemble", { model }, layers);
   const out = join(folder, "models", "out");
   await unpackFiles(await open(files), out);
   await everywhere(context, "evaluate", { model: out, corpus, length: 32 });
   assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
-});
-
-hosts("several artifacts of one input: standard input and files, or files alone", async (context) => {
-  const { model, corpus, folder } = context;
-  const segments = await everywhere(context, "sample", { model, corpus, mix: "only:en", segments: 2, length: 16 });
-  const states = await everywhere(context, "propagate", { model }, segments);
-  const statistics = await everywhere(context, "capture", { model }, states);
-  const factors = await everywhere(context, "solve", {}, statistics);
-  const first = await everywhere(context, "compress", { model, solver: "rtn" }, factors);
-  const next = await everywhere(context, "propagate", { model }, states);
-  const secondFactors = await everywhere(context, "solve", {}, await everywhere(context, "capture", { model }, next));
-  const path = join(folder, "second.arrow");
-  await writeFile(path, await everywhere(context, "compress", { model, solver: "rtn" }, secondFactors));
-  await everywhere(context, "assemble", { model }, first, { layers: [path] });
 });
 
 hosts.run();
