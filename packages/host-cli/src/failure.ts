@@ -28,6 +28,8 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   EPIPE: (message, cause) => new BrokenPipeError(message, {}, { cause }),
   ENOSPC: (message, cause) => new InputOutputError(`disk full: ${message}; free some space and run again`, {}, { cause }),
   EDQUOT: (message, cause) => new InputOutputError(`quota used up: ${message}; free some space and run again`, {}, { cause }),
+  EFBIG: (message, cause) =>
+    new InputOutputError(`file too large: ${message}; raise the limit on file sizes (ulimit -f)`, {}, { cause }),
   EIO: (message, cause) => new InputOutputError(message, {}, { cause }),
   ENOENT: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   ENOTDIR: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),

@@ -1,4 +1,4 @@
-import { InterruptedError } from "@mbs/contracts";
+import { InternalError, InterruptedError } from "@mbs/contracts";
 import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
 import { tellParent } from "./parent.ts";
@@ -44,8 +44,12 @@ export async function runProgram(
       controller.abort(new InterruptedError(`stopped by ${signal}`));
     });
   }
+  // Left alone, a limit on the size of files ends the process like a crash; watched, the write fails and is cleaned up.
+  process.on("SIGXFSZ", () => undefined);
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
+  // A promise that nothing can settle any more, in a solver or in a stream, leaves Node with nothing to do: that is no success.
+  process.on("beforeExit", () => fail(new InternalError("ended without a result; something it waited for never came (a bug)")));
   // Nobody is left to tell.
   process.stderr.on("error", () => undefined);
   // A server that is gone wants no result: a child must not outlive it.

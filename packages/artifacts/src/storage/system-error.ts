@@ -14,6 +14,7 @@ const denied: Readonly<Record<string, string>> = {
 const failed: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free some space and run again",
   EDQUOT: "the disk quota is used up; free some space and run again",
+  EFBIG: "the file grows beyond the limit on file sizes; raise it (ulimit -f) or choose another disk",
   ENOENT: "no such file or folder; check the path",
 };
 
