@@ -131,7 +131,17 @@ export function parseRecipe(text: string, path: string): Recipe {
     const { line } = lines.linePos(problem.pos[0]);
     throw new BadDataError(`${path}:${line}: no valid YAML: ${problem.message.split("\n")[0]}`, { path, line });
   }
-  return recipeFrom(document.toJS({ maxAliasCount: 100 }), locator(document, lines, path));
+  return recipeFrom(valuesOf(document, path), locator(document, lines, path));
+}
+
+/** Aliases could make a small text endlessly large, or a value contain itself; a recipe has no need of them. */
+function valuesOf(document: Document.Parsed, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new BadDataError(`${path}: no valid YAML: ${problem}; write values out`, { path }, { cause });
+  }
 }
 
 /**
