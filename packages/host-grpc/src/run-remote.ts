@@ -9,7 +9,7 @@ import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
 import { flightService } from "./protocol/flight-service.ts";
 import { descriptorTypes, messages } from "./protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "./protocol/messages.ts";
-import { messageLimit } from "./serve.ts";
+import { channelOptions } from "./serve.ts";
 import { firstOutput, toValue } from "./stage-call.ts";
 import { fromStatus } from "./status.ts";
 
@@ -58,10 +58,7 @@ class FlightClient {
     const { host, port } = parseAddress(via);
     this.#via = via;
     this.#signal = signal;
-    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
-      "grpc.max_receive_message_length": messageLimit,
-      "grpc.max_send_message_length": messageLimit,
-    });
+    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), channelOptions);
   }
 
   #duplex<Response>(

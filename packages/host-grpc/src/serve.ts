@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { resolve as resolvePath } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ServerErrorResponse } from "@grpc/grpc-js";
 import { ArtifactStore } from "@mbs/artifacts";
@@ -18,6 +19,13 @@ import { toStatus } from "./status.ts";
 
 /** Most bytes of one message, in either direction. */
 export const messageLimit = 4 * 1024 * 1024;
+
+/** Settings of both ends. A window of one message saves a round trip every 64 KiB, and bounds what lies in memory. */
+export const channelOptions = {
+  "grpc.max_receive_message_length": messageLimit,
+  "grpc.max_send_message_length": messageLimit,
+  "grpc-node.flow_control_window": messageLimit,
+};
 
 export interface ServeOptions {
   /** "127.0.0.1:8815"; port 0 takes a free one. */
@@ -62,11 +70,12 @@ const causeOf = (error: unknown): string => (error instanceof Error ? (error.sta
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port: wanted } = parseListenAddress(options.listen);
   const { stages, modelRoot, corpusRoot, distributionRoot, log = () => undefined } = options;
-  const store = new ArtifactStore(options.store);
+  // Absolute, so that a folder called "store" hides that word in no message.
+  const store = new ArtifactStore(resolvePath(options.store));
   const roots = {
-    ...(modelRoot === undefined ? {} : { model: modelRoot }),
-    ...(corpusRoot === undefined ? {} : { corpus: corpusRoot }),
-    ...(distributionRoot === undefined ? {} : { distribution: distributionRoot }),
+    ...(modelRoot === undefined ? {} : { model: resolvePath(modelRoot) }),
+    ...(corpusRoot === undefined ? {} : { corpus: resolvePath(corpusRoot) }),
+    ...(distributionRoot === undefined ? {} : { distribution: resolvePath(distributionRoot) }),
   };
   const exchanges: ExchangeServer = {
     stages,
@@ -112,10 +121,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       );
     };
 
-  const server = new Server({
-    "grpc.max_receive_message_length": messageLimit,
-    "grpc.max_send_message_length": messageLimit,
-  });
+  const server = new Server(channelOptions);
   server.addService(flightService, {
     listFlights: streaming((call: Parameters<typeof listFlights>[1]) => listFlights(store, call)),
     getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store, descriptor)),
