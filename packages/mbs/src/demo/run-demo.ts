@@ -2,12 +2,12 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openArtifact, parseMetadata, readScores, readSimilarities, writeArtifact, ArtifactStore } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import type { Progress, StageContext } from "@mbs/contracts";
+import { DeniedError, type Progress, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { scoresReport } from "@mbs/evaluation";
 import { generate, openModel } from "@mbs/models";
 import { readRecipe, run } from "@mbs/pipeline";
-import type { Recipe, Stages } from "@mbs/pipeline";
+import type { Recipe, RunOptions, RunResult, Stages } from "@mbs/pipeline";
 import type { DemoPlan } from "./demo-plan.ts";
 import { demoPage } from "./demo-page.ts";
 import { demoLabel, demoResults } from "./demo-results.ts";
@@ -49,6 +49,16 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
+/** Runs a recipe; what an earlier demo of other sizes or weights has left in its folder is of no use and gives way. */
+async function runOrReplace(recipe: Recipe, options: RunOptions): Promise<RunResult> {
+  try {
+    return await run(recipe, options);
+  } catch (error) {
+    if (!(error instanceof DeniedError)) throw error;
+    return run(recipe, { ...options, force: true });
+  }
+}
+
 /** Runs every method with every mix and seed as an ordinary recipe. */
 async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]; base: Recipe }> {
   const { plan, output } = options;
@@ -59,7 +69,7 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
     const { evaluate: _, ...recipe } = await readRecipe(method.recipe);
     const label = demoLabel(method.name, mix.mix, seed);
     const title = `${method.title}, ${mix.title}${plan.seeds.length > 1 ? `, seed ${seed}` : ""} (${index + 1} of ${work.length})`;
-    const { folder, nodes } = await run(
+    const { folder, nodes } = await runOrReplace(
       {
         ...recipe,
         sample: { ...recipe.sample, mix: mix.mix, segments: plan.segments, length: plan.length, seed },
@@ -93,7 +103,7 @@ async function evaluateAll(options: DemoOptions, dense: string, models: readonly
       labels: ["dense", ...models.map(({ label }) => label)],
       corpus: plan.evaluation,
       length: plan.length,
-      ...(plan.windows === undefined ? {} : { windows: plan.windows }),
+      windows: plan.windows,
     },
     context,
   );
