@@ -27,11 +27,9 @@ interface Peak {
 const [folder = ".", ...numbers] = process.argv.slice(2);
 const [width = 0, blocks = 0, segments = 0, length = 0] = numbers.map(Number);
 const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
-const ours = read<Measured & { nodes: readonly { stage: string; seconds: number; processorSeconds: number }[] }>("ours.json");
-const torch = read<Measured>("torch.json");
-const peaks = ["peak-before.json", "peak-after.json"].map((name) =>
-  read<{ perSecond: number; perProcessorSecond: number }>(name),
-);
+const ours = read("ours.json") as OwnMeasured;
+const torch = read("torch.json") as Measured;
+const peaks = ["peak-before.json", "peak-after.json"].map((name) => read(name) as Peak);
 const peak = {
   perSecond: Math.max(...peaks.map(({ perSecond }) => perSecond)),
   perProcessorSecond: Math.max(...peaks.map(({ perProcessorSecond }) => perProcessorSecond)),
