@@ -17,6 +17,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "estimate",
+    {
+      summary: "Say what a recipe takes before anything runs: tokens, time, memory, disk.",
+      load: async () => (await import("./commands/estimate-command.ts")).estimateCommand,
+    },
+  ],
+  [
     "inspect",
     {
       summary: "Show what an artifact holds.",

@@ -1,3 +1,7 @@
+export type { DiskNeed } from "./estimate/disk.ts";
+export { estimate } from "./estimate/estimate.ts";
+export type { Estimate } from "./estimate/estimate.ts";
+export { formatBytes } from "./format.ts";
 export { parseRecipe, readRecipe, recipeFrom } from "./parse-recipe.ts";
 export { planRun } from "./plan.ts";
 export type { ModelOutline, Plan, PlanNode } from "./plan.ts";

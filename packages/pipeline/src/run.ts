@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { ArtifactStore, RunManifest, withLock, writeArtifact } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import type { Progress } from "@mbs/contracts";
-import { checkDisk, diskNeed } from "./disk.ts";
+import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
 import { planRun } from "./plan.ts";

@@ -1,8 +1,8 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { InputOutputError } from "@mbs/contracts";
 import type { Step } from "@mbs/models";
-import type { Recipe } from "./recipe.ts";
-import { formatBytes } from "./format.ts";
+import type { Recipe } from "../recipe.ts";
+import { formatBytes } from "../format.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
@@ -44,7 +44,8 @@ export function sampleSize(recipe: Recipe, model: ModelShape): { segments: numbe
   return { segments, length: number(recipe.sample["length"], model.contextLength ?? 2048), languages };
 }
 
-const packed = (width: number): number => (width * (width + 1) * 4) / 2;
+/** Bytes of the packed upper half of a Gram. */
+export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 
 /**
  * What a run will have on disk.
@@ -55,8 +56,8 @@ export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number):
   const size = sampleSize(recipe, model);
   const tokens = size.segments * size.length;
   const kinds = Math.min(languages ?? 32, size.languages);
-  const perStep = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + packed(width) * kinds, 0));
-  const factors = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + 2 * packed(width), 0));
+  const perStep = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + packedBytes(width) * kinds, 0));
+  const factors = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + 2 * packedBytes(width), 0));
   const both = perStep.map((bytes, index) => bytes + factors[index]);
   const dense = recipe.propagation === "dense";
   const statistics = dense ? both.reduce((sum, bytes) => sum + bytes, 0) : Math.max(0, ...both);

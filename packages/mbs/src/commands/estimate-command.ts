@@ -1,0 +1,58 @@
+import { availableParallelism } from "node:os";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
+import { estimate, formatBytes, readRecipe } from "@mbs/pipeline";
+import type { Estimate } from "@mbs/pipeline";
+import { formatTable } from "@mbs/reporting";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import { plainCommand } from "../plain-command.ts";
+
+const options = {
+  threads: {
+    kind: "integer",
+    description: "Threads for native code, as for the run.",
+    minimum: 1,
+    maximum: 1024,
+    default: availableParallelism(),
+  },
+  json: { kind: "flag", description: "Print the estimate as JSON." },
+} as const satisfies OptionTable;
+
+const count = (tokens: number): string => tokens.toLocaleString("en");
+
+function estimateText(found: Estimate): string {
+  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, memory, disk } = found;
+  const { peak, ...places } = disk;
+  const columns = [{ title: "" }, { title: "", numeric: true }];
+  return [
+    `tokens  ${count(calibrationTokens)} for calibration, ${count(evaluationTokens)} for evaluation (both models)`,
+    `work    ${(operations / 1e12).toFixed(2)} TFLOP in matrix products; measured peak ${(gemmRate / 1e9).toFixed(0)} GFLOPS`,
+    `time    ${formatSeconds(seconds)}`,
+    `memory  ${formatBytes(memory)}`,
+    `disk    ${formatBytes(peak)} at most`,
+    "",
+    formatTable({
+      columns,
+      rows: [
+        ...parts.map((part) => [`time: ${part.name}`, `${part.seconds.toFixed(1)} s`]),
+        ...Object.entries(places).map(([name, bytes]) => [`disk: ${name}`, formatBytes(bytes)]),
+      ],
+    }).trimStart(),
+  ].join("\n");
+}
+
+/** `mbs estimate`: what a recipe will take, before anything runs. */
+export function estimateCommand(): Command {
+  const command = plainCommand("estimate", "Say how many tokens, how long, how much memory and disk a recipe takes.", [
+    "mbs estimate recipe.yaml",
+  ]).addArgument(new Argument("<recipe>", "YAML file, as for mbs run"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (path: string) => {
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const { threads, json } = parseOptions(options, given, "estimate");
+    const found = await estimate(await readRecipe(path), { threads });
+    await printText(json ? `${JSON.stringify(found, null, 2)}\n` : estimateText(found));
+  });
+}

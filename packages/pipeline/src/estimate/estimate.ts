@@ -1,0 +1,176 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { readDistribution } from "@mbs/corpora";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { withPreferredOrder } from "../preferred-order.ts";
+import type { Recipe } from "../recipe.ts";
+import { diskNeed, packedBytes, sampleSize } from "./disk.ts";
+import type { DiskNeed } from "./disk.ts";
+import { measureRates } from "./rates.ts";
+import type { Rates } from "./rates.ts";
+import { measureTexts } from "./text-size.ts";
+import type { TextSize } from "./text-size.ts";
+
+/** What a run will take, before anything runs. */
+export interface Estimate {
+  readonly calibrationTokens: number;
+  /** Of all models together. */
+  readonly evaluationTokens: number;
+  /** Floating-point operations of the matrix products. */
+  readonly operations: number;
+  /** Measured rate of a large matrix product, operations a second. */
+  readonly gemmRate: number;
+  /** Seconds by what they are spent on. */
+  readonly parts: readonly { readonly name: string; readonly seconds: number }[];
+  readonly seconds: number;
+  /** Peak of resident memory, bytes. */
+  readonly memory: number;
+  readonly disk: DiskNeed;
+}
+
+const sum = <T>(items: Iterable<T>, of: (item: T) => number): number => {
+  let total = 0;
+  for (const item of items) total += of(item);
+  return total;
+};
+
+/** Multiply-adds of one token in one step, without attention over other tokens. */
+const weightsOf = ({ sites }: Model["steps"][number]): number =>
+  sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
+
+async function countLanguages(recipe: Recipe, texts: TextSize): Promise<number> {
+  const { languages } = sampleSize(recipe, {
+    steps: [],
+    hiddenSize: 0,
+    vocabularySize: 0,
+    contextLength: undefined,
+    checkpoint: { list: () => [] },
+  });
+  const mix = recipe.sample["mix"];
+  if (typeof mix === "string" && mix.includes("=")) return languages;
+  const distribution = recipe.sample["distribution"];
+  const known = await readDistribution(typeof distribution === "string" ? distribution : recipe.model).catch(() => undefined);
+  return Math.min(
+    languages,
+    known === undefined ? texts.tokens.size : [...known.shares.keys()].filter((name) => texts.tokens.has(name)).length,
+  );
+}
+
+function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): number {
+  if (evaluate === undefined || texts === undefined) return 0;
+  const limit = evaluate["windows"] === undefined ? Infinity : Number(evaluate["windows"]);
+  return sum(texts.tokens.values(), (tokens) => Math.min(limit, Math.floor(tokens / length)) * length);
+}
+
+interface Work {
+  readonly recipe: Recipe;
+  readonly model: Model;
+  readonly rates: Rates;
+  readonly tokens: number;
+  readonly languages: number;
+  readonly disk: DiskNeed;
+}
+
+/** Seconds of capture, solve, compress and propagate over all steps. */
+function compressParts({ recipe, model, rates, tokens, languages, disk }: Work): { name: string; seconds: number }[] {
+  const dense = recipe.propagation === "dense";
+  const passes = recipe.propagation === "true-sequential";
+  const [first] = model.steps;
+  // A step is measured once; others differ by their operations.
+  const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(first));
+  // True-sequential runs a step up to each site in turn: about half of it on average.
+  const captures = passes ? first.sites.length / 2 + 0.5 : 1;
+  const forward = scale * tokens * (rates.capture * captures + (dense ? rates.step - rates.capture : rates.step));
+  const sites = model.steps.flatMap((step) => step.sites);
+  const statesBytes = dense ? 0 : tokens * model.hiddenSize * 4;
+  const steps = model.steps.length;
+  // Each step: states are read by every capture and by propagate, which writes them.
+  const statesRead = statesBytes * steps * ((passes ? first.sites.length : 1) + 1);
+  const statisticBytes = sum(sites, ({ width }) => packedBytes(width)) * languages;
+  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width));
+  const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
+  const written = statesBytes * steps + statisticBytes + factorBytes + disk.layers + disk.model;
+  const read = statesRead + statisticBytes + similarity + factorBytes + disk.layers * 2 + disk.model;
+  const nodes = dense ? 4 : steps * (passes ? 3 * first.sites.length + 1 : 4);
+  return [
+    { name: "forward passes", seconds: forward },
+    { name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * tokens },
+    { name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) },
+    { name: "solver", seconds: sum(sites, ({ width, weights }) => rates.solver(width) * sum(weights, ({ rows }) => rows)) },
+    { name: "artifacts", seconds: written / rates.write + read / rates.read },
+    { name: "opening the model", seconds: rates.open * nodes * (dense ? 1 : 0.5) },
+  ];
+}
+
+/** Buffers are freed some time after their last use: measured peaks were 1.5 times what is alive, at widths 256 to 1024. */
+const freedLate = 1.5;
+
+/** Peak memory: what the probes have needed, and the largest of what the stages hold on top. */
+function memoryOf(model: Model): number {
+  const sites = model.steps.flatMap((step) => step.sites);
+  const square = Math.max(...sites.map(({ width }) => width * width * 4));
+  const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
+  // solve: the mix in double precision, H, U and halves of both; compress: U, H and four copies of the weight.
+  const solving = 5 * square;
+  const compressing = 2.5 * square + 4 * weight;
+  return freedLate * (process.memoryUsage().rss + Math.max(solving, compressing));
+}
+
+/**
+ * Estimates a run by counting the operations of its stages from the model's shapes, and by measuring for some seconds
+ * what this machine does with the kernels that they use. Nothing is left behind.
+ *
+ * @throws as run, for a recipe or a model that cannot be used
+ */
+export async function estimate(given: Recipe, { threads }: { readonly threads: number }): Promise<Estimate> {
+  const recipe = await withPreferredOrder(given);
+  const model = await openModel(recipe.model);
+  try {
+    const tokenizer = await model.tokenizer();
+    const { segments, length } = sampleSize(recipe, model);
+    const tokens = segments * length;
+    const calibration = await measureTexts(recipe.corpus, tokenizer);
+    const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer));
+    const window = Number(recipe.evaluate?.["length"] ?? model.contextLength ?? 2048);
+    const scored = evaluationTokens(recipe, heldOut, window) * 2;
+    const folder = dirname(resolve(recipe.output));
+    await mkdir(folder, { recursive: true });
+    const rates = await measureRates(model, recipe.compress, length, folder, threads);
+    const languages = await countLanguages(recipe, calibration);
+    const disk = diskNeed(recipe, model, languages);
+    const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(model.steps[0]));
+    const parts = [
+      { name: "sampling", seconds: calibration.readSeconds + tokens / calibration.tokensPerSecond },
+      ...compressParts({ recipe, model, rates, tokens, languages, disk }),
+      {
+        name: "evaluation",
+        seconds:
+          heldOut === undefined
+            ? 0
+            : heldOut.readSeconds +
+              scored / 2 / heldOut.tokensPerSecond +
+              2 * rates.open +
+              scored * (scale * rates.step + rates.head),
+      },
+    ];
+    const perToken = 2 * sum(model.steps, weightsOf);
+    const grams = sum(
+      model.steps.flatMap(({ sites }) => sites),
+      ({ width }) => width * width,
+    );
+    const head = 2 * model.hiddenSize * model.vocabularySize;
+    return {
+      calibrationTokens: tokens,
+      evaluationTokens: scored,
+      operations: tokens * (perToken * 2 + grams) + scored * (perToken + head),
+      gemmRate: rates.gemm,
+      parts,
+      seconds: sum(parts, ({ seconds }) => seconds),
+      memory: memoryOf(model),
+      disk,
+    };
+  } finally {
+    await model.close();
+  }
+}

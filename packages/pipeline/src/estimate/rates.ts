@@ -1,0 +1,223 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
+import type { StateRecord } from "@mbs/artifacts";
+import { parseOptions } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model, Site } from "@mbs/models";
+import { inverseFactor } from "@mbs/numbers";
+import { createBlas, createGramKernel } from "@mbs/onnx";
+import type { OnnxBlas } from "@mbs/onnx";
+import { loadSolver } from "@mbs/solvers";
+import type { StageOptions } from "../recipe.ts";
+
+/** What this machine does in a second, measured with the kernels that the stages use. */
+export interface Rates {
+  /** Floating-point operations a second of a large matrix product. */
+  readonly gemm: number;
+  /** Seconds of one step for one token, without and with its last projection. */
+  readonly capture: number;
+  readonly step: number;
+  /** Seconds of the loss for one token. */
+  readonly head: number;
+  /** Seconds to open the model and make its sessions. */
+  readonly open: number;
+  /** Site width → seconds for one token's Gram, for a factor, and for one row of the solver. */
+  readonly gram: (width: number) => number;
+  readonly factor: (width: number) => number;
+  readonly solver: (width: number) => number;
+  /** Bytes of artifacts a second. */
+  readonly write: number;
+  readonly read: number;
+}
+
+/** Sites wider than this are measured at this width and scaled by their operations: a probe must stay short. */
+const probeWidth = 1024;
+const probeRows = 256;
+const batchTokens = 2048;
+const probeBytes = 16 * 1024 * 1024;
+
+/** The middle of three: one disturbed measurement does not count. */
+async function seconds(work: () => Promise<unknown>, times = 3): Promise<number> {
+  const found: number[] = [];
+  for (let round = 0; round < times; round++) {
+    const started = performance.now();
+    await work();
+    found.push((performance.now() - started) / 1000);
+  }
+  return found.sort((a, b) => a - b)[Math.floor(times / 2)];
+}
+
+/** Repeatable numbers of about the size of states. */
+function noise(length: number, seed = 1): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+async function measureForward(
+  model: Model,
+  length: number,
+  threads: number,
+): Promise<Pick<Rates, "capture" | "step" | "head" | "open">> {
+  const opened = performance.now();
+  const again = await openModel(model.folder);
+  const forward = await again.forward({ threads });
+  try {
+    const batch = Math.max(1, Math.floor(batchTokens / length));
+    const rows = batch * length;
+    const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % model.vocabularySize);
+    const states = await forward.embed(tokens);
+    const sites = model.steps[0].sites.map(({ name }) => name);
+    await forward.step(0, states, { batch, sites, states: false });
+    const open = (performance.now() - opened) / 1000;
+    const capture = await seconds(() => forward.step(0, states, { batch, sites, states: false }));
+    await forward.step(0, states, { batch });
+    const step = await seconds(() => forward.step(0, states, { batch }));
+    await forward.score(states, tokens, batch);
+    const head = await seconds(() => forward.score(states, tokens, batch), 1);
+    return { capture: capture / rows, step: step / rows, head: head / rows, open: Math.max(0, open - capture) };
+  } finally {
+    await forward.close();
+    await again.close();
+  }
+}
+
+/** A Gram of as many tokens as channels and some more, so that it can be factorised. */
+async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
+  const rows = width + 64;
+  const x = { rows, columns: width, values: noise(rows * width) };
+  const { values } = await blas.gemm(x, x, { transposeA: true, alpha: 1 / rows });
+  for (let channel = 0; channel < width; channel++) values[channel * (width + 1)] += 0.01;
+  return values;
+}
+
+interface SiteRates {
+  readonly gram: number;
+  readonly factor: number;
+  readonly solver: number;
+}
+
+async function measureSite(blas: OnnxBlas, width: number, compress: StageOptions, threads: number): Promise<SiteRates> {
+  const kernel = createGramKernel({ threads });
+  try {
+    const sum = kernel.sum(width);
+    const states = { rows: batchTokens, columns: width, values: noise(batchTokens * width) };
+    await sum.add(states);
+    const gramTime = await seconds(() => sum.add(states));
+    const gram = await probeGram(blas, width);
+    await inverseFactor(blas, gram, width);
+    const factor = await seconds(() => inverseFactor(blas, gram, width));
+    const upper = await inverseFactor(blas, gram, width);
+    return { gram: gramTime / batchTokens, factor, solver: await measureSolver(blas, width, gram, upper, compress) };
+  } finally {
+    await kernel.release();
+  }
+}
+
+async function measureSolver(
+  blas: OnnxBlas,
+  width: number,
+  gram: Float32Array,
+  upper: Float32Array,
+  { solver: name, ...given }: StageOptions,
+): Promise<number> {
+  const solver = await loadSolver(String(name));
+  const options = parseOptions(
+    solver.options,
+    Object.fromEntries(Object.entries(given).filter(([key]) => Object.hasOwn(solver.options, key))),
+    solver.name,
+  );
+  const factor = {
+    order: Int32Array.from({ length: width }, (_, column) => column),
+    orderName: solver.preferredOrder?.(options) ?? "natural",
+    upper,
+    dead: [],
+    damping: 0.01,
+  };
+  const statistics = {
+    factor,
+    gram,
+    diagonal: Float32Array.from({ length: width }, (_, channel) => gram[channel * (width + 1)]),
+  };
+  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
+  const context = { blas, signal: new AbortController().signal, warn: (): void => {} };
+  const solve = async (): Promise<void> => {
+    await solver.solve(
+      { rows: probeRows, columns: width, values: noise(probeRows * width), parts },
+      statistics,
+      options,
+      context,
+    );
+    // The stage measures the output's error of every site: two more products.
+    const matrix = { rows: width, columns: width, values: gram };
+    const weight = { rows: probeRows, columns: width, values: noise(probeRows * width) };
+    await blas.gemm(weight, matrix);
+    await blas.gemm(weight, matrix);
+  };
+  await solve();
+  return (await seconds(solve)) / probeRows;
+}
+
+async function measureArtifacts(folder: string): Promise<Pick<Rates, "write" | "read">> {
+  const place = await mkdtemp(join(folder, ".mbs-estimate-"));
+  const path = join(place, "states.arrow");
+  try {
+    const width = 1024;
+    const rows = probeBytes / 8 / 4 / width;
+    const values = noise(rows * width);
+    const record = (segment: number): StateRecord => ({ segment, language: "en", stream: "hidden", rows, width, values });
+    const records = Array.from({ length: 8 }, (_, segment) => record(segment));
+    const write = await seconds(() =>
+      writeArtifact(encodeStates(records, { model: "", tokenizer: "", steps: 0, layers: [] }), path, { force: true }),
+    );
+    const read = await seconds(async () => {
+      for await (const state of readStates(await openArtifact(path))) void state;
+    });
+    return { write: probeBytes / write, read: probeBytes / read };
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+async function measureGemm(blas: OnnxBlas): Promise<number> {
+  const size = 1024;
+  const matrix = { rows: size, columns: size, values: noise(size * size) };
+  await blas.gemm(matrix, matrix);
+  return (2 * size ** 3) / (await seconds(() => blas.gemm(matrix, matrix)));
+}
+
+/**
+ * Measures for some seconds what a run of a model will need.
+ *
+ * @param length tokens a segment
+ * @param folder where a small file may be written for a moment
+ */
+export async function measureRates(
+  model: Model,
+  compress: StageOptions,
+  length: number,
+  folder: string,
+  threads: number,
+): Promise<Rates> {
+  const blas = createBlas({ threads });
+  const widths = new Set(model.steps.flatMap(({ sites }) => sites.map(({ width }: Site) => Math.min(width, probeWidth))));
+  const forward = await measureForward(model, length, threads);
+  const sites = new Map<number, SiteRates>();
+  for (const width of widths) sites.set(width, await measureSite(blas, width, compress, threads));
+  const at = (width: number, of: keyof SiteRates, power: number): number => {
+    const probed = Math.min(width, probeWidth);
+    return (sites.get(probed)?.[of] ?? NaN) * (width / probed) ** power;
+  };
+  return {
+    ...forward,
+    ...(await measureArtifacts(folder)),
+    gemm: await measureGemm(blas),
+    gram: (width) => at(width, "gram", 2),
+    factor: (width) => at(width, "factor", 3),
+    solver: (width) => at(width, "solver", 2),
+  };
+}

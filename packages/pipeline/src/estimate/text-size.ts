@@ -1,0 +1,47 @@
+import { performance } from "node:perf_hooks";
+import { openCorpus } from "@mbs/corpora";
+import type { Corpus } from "@mbs/corpora";
+import type { Tokenizer } from "@mbs/models";
+
+/** How much text a corpus holds. */
+export interface TextSize {
+  /** Language → tokens, from its bytes and the ratio measured on its first texts. */
+  readonly tokens: ReadonlyMap<string, number>;
+  /** Seconds to read all of it. */
+  readonly readSeconds: number;
+  /** Tokens that are made of text in a second. */
+  readonly tokensPerSecond: number;
+}
+
+/** Characters of each language that are encoded to learn the ratio of tokens to bytes. */
+const probeCharacters = 20_000;
+
+async function measureLanguage(corpus: Corpus, language: string): Promise<{ bytes: number; probe: string }> {
+  let bytes = 0;
+  let probe = "";
+  for await (const { text } of corpus.documents(language)) {
+    bytes += Buffer.byteLength(text) + 2;
+    if (probe.length < probeCharacters) probe += `${text}\n\n`;
+  }
+  return { bytes, probe: probe.slice(0, probeCharacters) };
+}
+
+/** Reads a corpus once and encodes a piece of every language. */
+export async function measureTexts(path: string, tokenizer: Tokenizer): Promise<TextSize> {
+  const corpus = await openCorpus(path);
+  const tokens = new Map<string, number>();
+  let readSeconds = 0;
+  let encodeSeconds = 0;
+  let encoded = 0;
+  for (const language of corpus.languages) {
+    const started = performance.now();
+    const { bytes, probe } = await measureLanguage(corpus, language);
+    const read = performance.now();
+    const count = probe === "" ? 0 : tokenizer.encode(probe).length;
+    readSeconds += (read - started) / 1000;
+    encodeSeconds += (performance.now() - read) / 1000;
+    encoded += count;
+    tokens.set(language, probe === "" ? 0 : (bytes * count) / Buffer.byteLength(probe));
+  }
+  return { tokens, readSeconds, tokensPerSecond: encoded / Math.max(encodeSeconds, 1e-6) };
+}
