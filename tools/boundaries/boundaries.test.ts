@@ -56,9 +56,9 @@ test("a solver that imports a solver, and an unknown layer, are found", () => {
 });
 
 test("imports and public names are read from source", () => {
-  const source = `import { a } from "x";\nimport "y";\n// from "no"\nconst z = await import("z/sub");\nexport { b, type C } from "./b.ts";\nexport type { D as E } from "w";`;
+  const source = `import { a } from "x";\nimport "y";\n// from "no"\nconst z = await import("z/sub");\nexport { b, type C } from "./b.ts";\nexport type { D as E } from "w";\nexport async function f() {}\nexport const g = 1;\nconst h = 2;`;
   assert.equal(importsOf(source), ["x", "y", "z/sub", "./b.ts", "w"]);
-  assert.equal(publicNames(source), ["C", "E", "b"]);
+  assert.equal(publicNames(source), ["C", "E", "b", "f", "g"]);
 });
 
 test.run();

@@ -5,6 +5,7 @@ import type { ImportFact, PackageFacts } from "./rules.ts";
 interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, { readonly "mbs-source": string }>>;
   readonly nx?: { readonly tags?: readonly string[] };
 }
 
@@ -24,11 +25,13 @@ function sourceFiles(folder: string): string[] {
     .sort();
 }
 
+const manifestOf = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+
 /** The facts of every package under packages/. */
 export function readPackages(root: string): PackageFacts[] {
   return readdirSync(join(root, "packages")).map((folder) => {
     const path = join(root, "packages", folder);
-    const manifest = JSON.parse(readFileSync(join(path, "package.json"), "utf8")) as Manifest;
+    const manifest = manifestOf(path);
     const imports = sourceFiles(join(path, "src")).flatMap((file): ImportFact[] =>
       importsOf(readFileSync(file, "utf8")).map((specifier) => ({ file: relative(root, file), specifier })),
     );
@@ -37,28 +40,32 @@ export function readPackages(root: string): PackageFacts[] {
   });
 }
 
-const exportPattern = /export (type )?\{([^}]*)\}/g;
+const listPattern = /export (?:type )?\{([^}]*)\}/g;
+const declarationPattern = /^export (?:async )?(?:const|function\*?|class|interface|type) (\w+)/gm;
 
-/** Public names of a package: what its index.ts exports, sorted. */
+/** Names that a file exports, in lists or where they are declared, sorted. */
 export function publicNames(source: string): string[] {
-  return [...withoutComments(source).matchAll(exportPattern)]
-    .flatMap(([, , names]) => names.split(","))
+  const code = withoutComments(source);
+  const listed = [...code.matchAll(listPattern)]
+    .flatMap(([, names]) => names.split(","))
     .map((name) =>
       name
         .trim()
         .replace(/^type /, "")
         .replace(/^.* as /, ""),
     )
-    .filter((name) => name !== "")
-    .sort();
+    .filter((name) => name !== "");
+  return [...listed, ...[...code.matchAll(declarationPattern)].map(([, name]) => name)].sort();
 }
 
-/** Public names of every package, by package. */
+/** Public names by entry point of every package: "solvers", "solvers/conformance". */
 export function readPublicNames(root: string): Record<string, string[]> {
-  return Object.fromEntries(
-    readdirSync(join(root, "packages")).map((folder) => [
-      folder,
-      publicNames(readFileSync(join(root, "packages", folder, "src/index.ts"), "utf8")),
-    ]),
-  );
+  const entries = readdirSync(join(root, "packages")).flatMap((folder) => {
+    const path = join(root, "packages", folder);
+    return Object.entries(manifestOf(path).exports).map(([entry, { "mbs-source": source }]): [string, string[]] => [
+      join(folder, entry),
+      publicNames(readFileSync(join(path, source), "utf8")),
+    ]);
+  });
+  return Object.fromEntries(entries);
 }
