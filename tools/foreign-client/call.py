@@ -1,0 +1,80 @@
+"""Calls stages of `mbs serve` from Python: no code of this project, only pyarrow and the public protos.
+
+usage: python call.py grpc://127.0.0.1:8815 MODEL CORPUS     (MODEL and CORPUS by name under the server's roots)
+"""
+
+import sys
+
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from mbs.v1 import stage_pb2
+
+
+def option(value):
+    """A StageCall option by the type of its value."""
+    if isinstance(value, bool):
+        return stage_pb2.Value(flag=value)
+    if isinstance(value, (int, float)):
+        return stage_pb2.Value(number=value)
+    return stage_pb2.Value(text=value)
+
+
+def call(client, stage, table=None, **options):
+    """Runs a stage: `table` is its first input; returns its first output and what the server says of it."""
+    request = stage_pb2.StageCall(stage=stage, threads=1, options={k: option(v) for k, v in options.items()})
+    descriptor = flight.FlightDescriptor.for_command(request.SerializeToString())
+    writer, reader = client.do_exchange(descriptor)
+    if table is None:
+        # A stage without input still needs a first message to carry the call.
+        writer.begin(pa.schema([]))
+    else:
+        writer.begin(table.schema)
+        for batch in table.to_batches():
+            writer.write_batch(batch)
+    writer.done_writing()
+    batches, result = [], stage_pb2.StageResult()
+    for chunk in reader:
+        if chunk.data is not None:
+            batches.append(chunk.data)
+        elif chunk.app_metadata is not None:
+            result.ParseFromString(chunk.app_metadata.to_pybytes())
+    return pa.Table.from_batches(batches, reader.schema), result
+
+
+def main(location, model, corpus):
+    client = flight.connect(location.replace("grpc://", "grpc+tcp://"))
+    listed = stage_pb2.StageList()
+    listed.ParseFromString(next(client.do_action("list-stages")).body.to_pybytes())
+    print("stages:", ", ".join(stage.name for stage in listed.stages))
+
+    segments, result = call(client, "sample", model=model, corpus=corpus, mix="equal", segments=24, length=64)
+    print(f"sample: {segments.num_rows} segments, {len(set(segments['language'].to_pylist()))} languages, {result.address[:12]}…")
+    statistics, result = call(client, "capture", segments, model=model)
+    print(f"capture: {statistics.num_rows} rows, {statistics.nbytes / 1e6:.1f} MB, {result.address[:12]}…")
+    similarities, result = call(client, "similarity", statistics)
+    cosines = [row for row in similarities.to_pylist() if row["measure"] == "cosine"]
+    nearest = max(cosines, key=lambda row: row["value"])
+    print(f"similarity: {nearest['first']} and {nearest['second']} are nearest, cosine {nearest['value']:.3f}, {result.address[:12]}…")
+
+    # The same artifact by DoPut and DoGet: its address is its ticket.
+    writer, metadata = client.do_put(flight.FlightDescriptor.for_path("similarity"), similarities.schema)
+    for batch in similarities.to_batches():
+        writer.write_batch(batch)
+    writer.done_writing()
+    address = metadata.read().to_pybytes().decode()
+    writer.close()
+    assert address == result.address, (address, result.address)
+    assert client.do_get(flight.Ticket(address)).read_all().equals(similarities)
+    for info in client.list_flights():
+        print(f"stored: {info.descriptor.path[0].decode()[:12]}…, {info.total_records} rows, {info.app_metadata.decode()}")
+
+    for wrong in ("../../etc/passwd", "0" * 64):
+        try:
+            client.do_get(flight.Ticket(wrong)).read_all()
+        except pa.ArrowInvalid as error:
+            print(f"refused: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
