@@ -24,7 +24,10 @@ def main():
     network = load(arguments.state / "network.json")
     full = load(arguments.state / "ngram.json")
     read = load(arguments.state / "ngram-read.json")
-    print("| Language | perplexity | n-gram | n-gram, text read | bits/byte | n-gram | n-gram, text read |")
+    print(
+        "| Language | network ppl | n-gram ppl | n-gram, text read "
+        "| network bits/byte | n-gram bits/byte | n-gram, text read |"
+    )
     print("|---|---|---|---|---|---|---|")
     for code in (language.code for language in LANGUAGES):
         if arguments.group not in network[code]:
