@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import type { ServerErrorResponse } from "@grpc/grpc-js";
 import { ArtifactStore } from "@mbs/artifacts";
 import { InputOutputError, UsageError } from "@mbs/contracts";
@@ -91,6 +91,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       ([name, folder]) => [name, folder ?? ""],
     ),
   );
+  // What the library would print reaches us as errors, which say it in our words.
+  setLogVerbosity(logVerbosity.NONE);
   const closing = new AbortController();
 
   const statusOf = (error: unknown): Partial<ServerErrorResponse> => {

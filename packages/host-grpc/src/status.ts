@@ -76,5 +76,7 @@ const isServiceError = (thrown: unknown): thrown is ServiceError =>
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
   const remedy = thrown.code === status.UNAVAILABLE ? "; is the server running there?" : "";
-  return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${thrown.details}${remedy}`);
+  // The library ends its own messages with what resolved the name, empty for an address.
+  const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
+  return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);
 }
