@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { inputSite } from "@mbs/models";
+import { inputSite } from "@mbs/artifacts";
 import type { Step } from "@mbs/models";
 import type { SitePlan } from "./language-statistics.ts";
 
@@ -34,13 +34,13 @@ export function chooseSites(step: Step, wanted: readonly string[] | undefined): 
 
 export interface CapturePlan {
   readonly sites: readonly SitePlan[];
-  /** Where the Grams of all languages would not fit: one Gram of the mix a site. */
+  /** Where the Grams of all languages would not fit: one Gram of all languages a site. */
   readonly pooled: boolean;
 }
 
 /**
- * What is gathered at each site: a Gram of every language, or, where these need more than the budget, the Gram of the mix
- * and the diagonal of every language. A step's own input has a diagonal only.
+ * What is gathered at each site: a Gram of every language, or, where these need more than the budget, one Gram of all
+ * languages and the diagonal of each. A step's own input has a diagonal only.
  */
 export function planStep(
   sites: readonly { site: string; width: number }[],

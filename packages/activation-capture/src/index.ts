@@ -1,3 +1,2 @@
 export { capture } from "./capture-stage.ts";
 export { propagate } from "./propagate-stage.ts";
-export { mixLanguage } from "./step-capture.ts";

@@ -1,16 +1,13 @@
+import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
 import type { Matrix } from "@mbs/contracts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
-import { inputSite } from "@mbs/models";
 import type { Forward } from "@mbs/models";
 import type { GramKernel } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans } from "./language-statistics.ts";
 import { batchSegments } from "./segment-batches.ts";
-
-/** Language of a Gram that was summed over all languages. */
-export const mixLanguage = "*";
 
 /** A segment whose states lie in a spool. */
 export interface SpooledSegment {
@@ -85,7 +82,7 @@ function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32A
 
 /**
  * Runs one step over all segments, language by language, and yields its statistics: by site in the order of the plan, then
- * by language, the Gram before the diagonal. The Gram of a mix, where there is one, comes first.
+ * by language, the Gram before the diagonal. The Gram of all languages, where there is one, comes first.
  *
  * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
  */
@@ -105,7 +102,7 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   }
   for (const [position, { site, width }] of plan.sites.entries()) {
     const sum = pooled.get(site);
-    if (sum !== undefined) yield { step, site, language: mixLanguage, kind: "gram", tokens, width, values: sum };
+    if (sum !== undefined) yield { step, site, language: allLanguages, kind: "gram", tokens, width, values: sum };
     for (const { language, means } of found) {
       const { tokens: seen, gram, diagonal } = means[position];
       if (gram !== undefined)

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
+import { collect, encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
 import type { Segment, StateRecord, Statistic } from "@mbs/artifacts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -69,12 +69,6 @@ export async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
       },
     },
   };
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
 }
 
 export async function runCapture(source: ArtifactStream, options: object, layers: ArtifactStream[] = []): Promise<Statistic[]> {

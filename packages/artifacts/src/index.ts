@@ -6,6 +6,7 @@ export { encodeSegments, readSegments } from "./codecs/segments.ts";
 export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
+export { collect } from "./collect.ts";
 export { requireKind } from "./kind.ts";
 export { parseMetadata } from "./metadata.ts";
 export type {
@@ -35,6 +36,7 @@ export type {
   TensorData,
   TensorDtype,
 } from "./records.ts";
+export { allLanguages, inputSite } from "./reserved-names.ts";
 export { artifactKinds } from "./schemas.ts";
 export type { ArtifactKind } from "./schemas.ts";
 export { addressOnTheWay, contentAddress } from "./content-address.ts";

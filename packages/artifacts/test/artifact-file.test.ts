@@ -4,12 +4,12 @@ import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, InputOutputError, InterruptedError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { contentAddress, openArtifact, readSegments, writeArtifact } from "@mbs/artifacts";
+import { collect, contentAddress, openArtifact, readSegments, writeArtifact } from "@mbs/artifacts";
 import { writeArtifact as writeWith } from "../src/storage/artifact-file.ts";
 import type { OpenNew } from "../src/storage/atomic-file.ts";
 import { systemError } from "../src/storage/system-error.ts";
 import { kill, startChild } from "./child.ts";
-import { collect, errorOf, samples, segments } from "./samples.ts";
+import { errorOf, samples, segments } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact file");

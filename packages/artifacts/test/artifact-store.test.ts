@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ArtifactStore, contentAddress, readScores, type ArtifactKind } from "@mbs/artifacts";
-import { collect, errorOf, rebatch, samples, scores } from "./samples.ts";
+import { collect, ArtifactStore, contentAddress, readScores, type ArtifactKind } from "@mbs/artifacts";
+import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact store");

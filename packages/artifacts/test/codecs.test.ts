@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  collect,
   artifactKinds,
   decodeStream,
   encodeFactors,
@@ -17,7 +18,7 @@ import {
   requireKind,
   type ArtifactKind,
 } from "@mbs/artifacts";
-import { collect, encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states } from "./samples.ts";
+import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states } from "./samples.ts";
 
 const test = suite("codecs");
 

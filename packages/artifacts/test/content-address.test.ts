@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  collect,
   contentAddress,
   decodeFlight,
   decodeStream,
@@ -9,7 +10,7 @@ import {
   encodeStream,
   type ArtifactKind,
 } from "@mbs/artifacts";
-import { collect, inChunks, encodeWhole, rebatch, samples, segments } from "./samples.ts";
+import { inChunks, encodeWhole, rebatch, samples, segments } from "./samples.ts";
 
 const test = suite("content address");
 

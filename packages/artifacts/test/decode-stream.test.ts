@@ -11,8 +11,8 @@ import { RecordBatch } from "apache-arrow/fb/record-batch";
 import { Builder, ByteBuffer } from "flatbuffers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { decodeStream, encodeStream } from "@mbs/artifacts";
-import { collect, encodeWhole, errorOf, inChunks, samples } from "./samples.ts";
+import { collect, decodeStream, encodeStream } from "@mbs/artifacts";
+import { encodeWhole, errorOf, inChunks, samples } from "./samples.ts";
 
 const test = suite("decode stream");
 

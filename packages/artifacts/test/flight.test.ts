@@ -2,9 +2,9 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { MessageReader, RecordBatchReader, tableFromIPC, tableToIPC } from "apache-arrow";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { decodeFlight, encodeFlight, encodeSchemaMessage, readStates, type FlightMessage } from "@mbs/artifacts";
+import { collect, decodeFlight, encodeFlight, encodeSchemaMessage, readStates, type FlightMessage } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
-import { collect, encodeWhole, errorOf, samples, states } from "./samples.ts";
+import { encodeWhole, errorOf, samples, states } from "./samples.ts";
 
 const test = suite("flight");
 

@@ -1,5 +1,6 @@
 import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import {
+  collect,
   encodeFactors,
   encodeFiles,
   encodeLayers,
@@ -177,12 +178,6 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
   },
   files: { records: files, metadata: metadata.files, encode: () => encodeFiles(files, metadata.files), read: readFiles },
 };
-
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
-}
 
 export const encodeWhole = async (stream: ArtifactStream): Promise<Buffer> =>
   Buffer.concat(await collect(encodeStream(stream).bytes));

@@ -1,4 +1,4 @@
-import { encodeLayers, parseMetadata, readFactors, type LayerRecord } from "@mbs/artifacts";
+import { encodeLayers, inputSite, parseMetadata, readFactors, type LayerRecord } from "@mbs/artifacts";
 import {
   BadDataError,
   InterruptedError,
@@ -9,7 +9,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { inputSite, openModel, type Model } from "@mbs/models";
+import { openModel, type Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver } from "@mbs/solvers";
 import { readSite } from "./site-weight.ts";

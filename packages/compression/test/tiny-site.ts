@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
+import { collect, encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
@@ -81,7 +81,5 @@ export async function runCompress(
 ): Promise<LayerRecord[]> {
   const inputs = { factors: [factorStream(model.address, records)] };
   const { layers } = await compress.run(inputs, { model: model.folder, ...options }, context);
-  const found: LayerRecord[] = [];
-  for await (const layer of readLayers(layers)) found.push(layer);
-  return found;
+  return collect(readLayers(layers));
 }

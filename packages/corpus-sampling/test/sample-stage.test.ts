@@ -1,4 +1,4 @@
-import { contentAddress, parseMetadata, readSegments, type Segment, type SegmentsMetadata } from "@mbs/artifacts";
+import { collect, contentAddress, parseMetadata, readSegments, type Segment, type SegmentsMetadata } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { sample } from "@mbs/corpus-sampling";
 import { openModel } from "@mbs/models";
@@ -30,9 +30,7 @@ function run(options: Record<string, unknown>, threads = 1) {
 
 async function drawn(options: Record<string, unknown>): Promise<{ segments: Segment[]; metadata: SegmentsMetadata }> {
   const { segments: stream } = await run(options);
-  const segments: Segment[] = [];
-  for await (const segment of readSegments(stream)) segments.push(segment);
-  return { segments, metadata: parseMetadata("segments", stream.schema) };
+  return { segments: await collect(readSegments(stream)), metadata: parseMetadata("segments", stream.schema) };
 }
 
 async function addressOf(options: Record<string, unknown>, threads: number): Promise<string> {

@@ -1,4 +1,4 @@
-import { contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
+import { collect, contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import { evaluate, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
@@ -23,9 +23,7 @@ function run(options: Record<string, unknown>, signal = new AbortController().si
 
 async function scored(options: Record<string, unknown> = {}): Promise<Score[]> {
   const { scores: stream } = await run(options);
-  const scores: Score[] = [];
-  for await (const score of readScores(stream)) scores.push(score);
-  return scores;
+  return collect(readScores(stream));
 }
 
 const addressOf = async (): Promise<string> => (await contentAddress((await run({}))["scores"])).address;
@@ -89,8 +87,7 @@ test("several models are scored on the same windows, at the shortest context", a
   const { shares, length, bos, corpus: address } = parseMetadata("scores", stream.schema);
   assert.equal([shares, length, bos], [{ en: 0.75, mr: 0.25 }, 32, "auto"]);
   assert.match(address, /^[0-9a-f]{64}$/);
-  const scores: Score[] = [];
-  for await (const score of readScores(stream)) scores.push(score);
+  const scores = await collect(readScores(stream));
   await rm(join(model, "distribution.json"));
   const { pairs, notes, averages, results } = scoresReport(scores, shares);
   assert.equal(notes, []);

@@ -1,3 +1,4 @@
+import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { packedDiagonal, packedLength } from "@mbs/numbers";
@@ -18,12 +19,6 @@ export interface MixedSite {
   /** E[x xᵀ], natural order, packed upper half; absent where only diagonals were captured. */
   readonly gram?: Float32Array;
 }
-
-/** Each step's own input, which similarity alone reads. */
-const stepInput = "input";
-
-/** Language of a Gram over the tokens of all languages, which capture keeps beyond its budget in place of theirs. */
-const allLanguages = "*";
 
 /** A weighted sum that grows statistic by statistic, so that one language at a time is in memory. */
 class Accumulator {
@@ -120,7 +115,7 @@ export async function* mixSites(
   let current: Accumulator | undefined;
   for await (const statistic of statistics) {
     const { step, site } = statistic;
-    if (site === stepInput) continue;
+    if (site === inputSite) continue;
     if (current?.first.step !== step || current.first.site !== site) {
       if (current) yield current.finish();
       const key = JSON.stringify([step, site]);

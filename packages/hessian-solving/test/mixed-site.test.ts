@@ -1,19 +1,11 @@
+import { collect } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { mixSites, parseMix } from "@mbs/hessian-solving";
 import type { MixedSite } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  collect,
-  diagonalStatistic,
-  failureOf,
-  gramOf,
-  gramStatistic,
-  randomStates,
-  streamOf,
-  worst,
-} from "./statistics-fixture.ts";
+import { diagonalStatistic, failureOf, gramOf, gramStatistic, randomStates, streamOf, worst } from "./statistics-fixture.ts";
 
 const width = 6;
 const english = randomStates(30, width, 1);

@@ -1,11 +1,11 @@
-import { contentAddress, encodeStatistics, readFactors } from "@mbs/artifacts";
+import { collect, contentAddress, encodeStatistics, readFactors } from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { solve } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, diagonalStatistic, failureOf, gramStatistic, randomStates } from "./statistics-fixture.ts";
+import { diagonalStatistic, failureOf, gramStatistic, randomStates } from "./statistics-fixture.ts";
 
 const width = 12;
 const states = { en: randomStates(50, width, 1, [7]), fr: randomStates(40, width, 2, [7]) };

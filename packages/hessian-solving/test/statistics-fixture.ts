@@ -49,13 +49,6 @@ export async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 
-/** Everything a stream holds. */
-export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const items: T[] = [];
-  for await (const item of stream) items.push(item);
-  return items;
-}
-
 /** What a promise fails with. */
 export async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
   try {

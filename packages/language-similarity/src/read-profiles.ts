@@ -1,3 +1,4 @@
+import { inputSite } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 
@@ -8,8 +9,6 @@ export interface Profiles {
   /** Language → E[x²] of each channel, [width]. */
   readonly languages: ReadonlyMap<string, Float32Array>;
 }
-
-const site = "input";
 
 /**
  * Picks the profiles of the first step that has any: the input of the first decoder block, before its norm, when the
@@ -22,14 +21,14 @@ export async function readProfiles(statistics: AsyncIterable<Statistic>): Promis
   let step: string | undefined;
   // The whole stream is read, since only its end proves that it is whole.
   for await (const statistic of statistics) {
-    if (statistic.site !== site || statistic.kind !== "diagonal") continue;
+    if (statistic.site !== inputSite || statistic.kind !== "diagonal") continue;
     step ??= statistic.step;
     if (statistic.step !== step) continue;
     const { language, width, values } = statistic;
     const known = languages.values().next().value;
     if (known !== undefined && known.length !== width) {
       throw new BadDataError(
-        `statistics of ${step}/${site}: ${language} has ${width} channels, others ${known.length}; capture again`,
+        `statistics of ${step}/${inputSite}: ${language} has ${width} channels, others ${known.length}; capture again`,
         {
           step,
           language,
@@ -37,7 +36,7 @@ export async function readProfiles(statistics: AsyncIterable<Statistic>): Promis
       );
     }
     if (languages.has(language)) {
-      throw new BadDataError(`statistics of ${step}/${site}: ${language} occurs twice; capture again`, { step, language });
+      throw new BadDataError(`statistics of ${step}/${inputSite}: ${language} occurs twice; capture again`, { step, language });
     }
     languages.set(language, values);
   }

@@ -1,4 +1,4 @@
-import { encodeSimilarities, readStatistics } from "@mbs/artifacts";
+import { encodeSimilarities, inputSite, readStatistics } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, Stage } from "@mbs/contracts";
@@ -9,7 +9,7 @@ async function* compareAll(statistics: ArtifactStream, signal: AbortSignal): Asy
   const { step, languages } = await readProfiles(readStatistics(statistics));
   if (signal.aborted) throw new InterruptedError("similarity: stopped");
   for (const { first, second, cosine, degrees, euclidean } of compareLanguages(languages)) {
-    const pair = { step, site: "input", first, second };
+    const pair = { step, site: inputSite, first, second };
     yield { ...pair, measure: "cosine", value: cosine };
     yield { ...pair, measure: "degrees", value: degrees };
     yield { ...pair, measure: "euclidean", value: euclidean };

@@ -1,4 +1,4 @@
-import { encodeStatistics, readSimilarities } from "@mbs/artifacts";
+import { collect, encodeStatistics, readSimilarities } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
@@ -25,9 +25,7 @@ async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
   }
   const stream = encodeStatistics(items(), { model: "m".repeat(64), tokenizer: "", propagation: "dense", unit: "mean a token" });
   const outputs = await similarity.run({ statistics: [stream] }, {}, context);
-  const records: SimilarityRecord[] = [];
-  for await (const record of readSimilarities(outputs["similarity"])) records.push(record);
-  return records;
+  return collect(readSimilarities(outputs["similarity"]));
 }
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {

@@ -3,21 +3,17 @@ import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
-  const [{ parseMetadata, readScores }, { scoresReport }] = await Promise.all([
+  const [{ collect, parseMetadata, readScores }, { scoresReport }] = await Promise.all([
     import("@mbs/artifacts"),
     import("@mbs/evaluation"),
   ]);
   const { shares } = parseMetadata("scores", stream.schema);
-  const scores = [];
-  for await (const score of readScores(stream)) scores.push(score);
-  return scoresReport(scores, shares);
+  return scoresReport(await collect(readScores(stream)), shares);
 }
 
 async function similarities(stream: ArtifactStream) {
-  const { readSimilarities } = await import("@mbs/artifacts");
-  const records = [];
-  for await (const record of readSimilarities(stream)) records.push(record);
-  return records;
+  const { collect, readSimilarities } = await import("@mbs/artifacts");
+  return collect(readSimilarities(stream));
 }
 
 /** How artifacts that report are shown; the modules behind them load when they are used. */

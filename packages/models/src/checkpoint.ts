@@ -1,11 +1,9 @@
 import { basename } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import { decodeBrain, decodeHalf } from "@mbs/numbers";
+import type { WeightDtype } from "@mbs/numbers";
 import type { SafetensorsFile } from "./safetensors-file.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
-
-/** Element types of weights that can be compressed. */
-export type WeightDtype = "f32" | "f16" | "bf16";
 
 export interface TensorInfo {
   readonly name: string;

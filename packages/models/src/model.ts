@@ -1,5 +1,6 @@
 import type { Matrix } from "@mbs/contracts";
-import type { Checkpoint, WeightDtype } from "./checkpoint.ts";
+import type { WeightDtype } from "@mbs/numbers";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** One weight that reads a site: a linear layer of the step. */
@@ -26,9 +27,6 @@ export interface Step {
   /** In the order in which the step computes them. */
   readonly sites: readonly Site[];
 }
-
-/** The name under which a step's own input, before its norm, is captured. No weight reads it directly. */
-export const inputSite = "input";
 
 /** How to run one step. */
 export interface StepOptions {

@@ -1,3 +1,4 @@
+import { inputSite } from "@mbs/artifacts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 /** The shape of a model, as far as a plan needs it. */
@@ -48,7 +49,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       const capture = add({
         id: `capture.${step.name}.input`,
         stage: "capture",
-        options: { model, site: ["input"] },
+        options: { model, site: [inputSite] },
         inputs: { source: [states] },
       });
       add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });

@@ -1,4 +1,4 @@
-import { parseMetadata, readScores, readSimilarities } from "@mbs/artifacts";
+import { collect, parseMetadata, readScores, readSimilarities } from "@mbs/artifacts";
 import type { Score, SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
@@ -13,12 +13,6 @@ import { degreesTable } from "./similarity-table.ts";
 export interface ReportInput {
   readonly name: string;
   readonly stream: ArtifactStream;
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const item of items) list.push(item);
-  return list;
 }
 
 async function scoreSections({ stream, name }: ReportInput): Promise<Section[]> {

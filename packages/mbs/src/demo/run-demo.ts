@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openArtifact, parseMetadata, readScores, readSimilarities, writeArtifact, ArtifactStore } from "@mbs/artifacts";
+import { collect, openArtifact, parseMetadata, readScores, readSimilarities, writeArtifact, ArtifactStore } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { DeniedError, type Progress, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
@@ -41,12 +41,6 @@ interface Compressed {
   readonly folder: string;
   readonly counts: Readonly<Record<string, number>>;
   readonly similarity: string;
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const item of items) list.push(item);
-  return list;
 }
 
 /** Runs a recipe; what an earlier demo of other sizes or weights has left in its folder is of no use and gives way. */
