@@ -1,7 +1,5 @@
+import { isatty } from "node:tty";
 import pc from "picocolors";
 
-/** Colours where a person reads them; a pipe, a file and NO_COLOR get plain text. */
-export const colours = pc.createColors(
-  // Off a terminal isTTY is undefined, and picocolors would then decide by itself.
-  Boolean(process.stdout.isTTY) && !process.env["NO_COLOR"],
-);
+/** Colours where a person reads them; a pipe, a file and NO_COLOR get plain text, whatever picocolors itself would decide. */
+export const colours = pc.createColors(isatty(1) && !process.env["NO_COLOR"]);
