@@ -5,7 +5,7 @@ import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/arti
 import type { StateRecord } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model, Site } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
@@ -32,7 +32,10 @@ export interface Rates {
   readonly read: number;
 }
 
-/** Sites wider than this are measured at this width and scaled by their operations: a probe must stay short. */
+/**
+ * Sites wider than this are measured at this width and at half of it, and scaled by the power that the two show, at most
+ * the power of their operations: a probe must stay short.
+ */
 const probeWidth = 1024;
 const probeRows = 256;
 const batchTokens = 2048;
@@ -204,13 +207,16 @@ export async function measureRates(
   threads: number,
 ): Promise<Rates> {
   const blas = createBlas({ threads });
-  const widths = new Set(model.steps.flatMap(({ sites }) => sites.map(({ width }: Site) => Math.min(width, probeWidth))));
+  const wanted = model.steps.flatMap((step) => step.sites.map(({ width }) => width));
+  const widths = new Set(wanted.flatMap((width) => (width > probeWidth ? [probeWidth / 2, probeWidth] : [width])));
   const forward = await measureForward(model, length, threads);
   const sites = new Map<number, SiteRates>();
   for (const width of widths) sites.set(width, await measureSite(blas, width, compress, threads));
+  const probed = (width: number, of: keyof SiteRates): number => sites.get(width)?.[of] ?? NaN;
   const at = (width: number, of: keyof SiteRates, power: number): number => {
-    const probed = Math.min(width, probeWidth);
-    return (sites.get(probed)?.[of] ?? NaN) * (width / probed) ** power;
+    if (width <= probeWidth) return probed(width, of);
+    const shown = Math.log2(probed(probeWidth, of) / probed(probeWidth / 2, of));
+    return probed(probeWidth, of) * (width / probeWidth) ** Math.min(power, Math.max(1, shown));
   };
   return {
     ...forward,

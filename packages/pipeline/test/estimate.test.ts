@@ -1,0 +1,54 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { InputOutputError, UsageError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { checkDisk } from "../src/estimate/disk.ts";
+import { estimate } from "../src/estimate/estimate.ts";
+import { createWorkspace } from "./fixtures/workspace.ts";
+import type { Workspace } from "./fixtures/workspace.ts";
+
+const test = suite<Workspace>("estimate");
+test.before.each(async (context) => {
+  Object.assign(context, await createWorkspace());
+});
+test.after.each(({ remove }) => remove());
+
+test("counts tokens exactly, names every part, and leaves nothing behind", async ({ root, recipe }) => {
+  // One token a byte: 100 windows of 16 in each language.
+  for (const language of ["en", "mr"]) await writeFile(join(root, "corpus", `${language}.txt`), "x".repeat(1600));
+  const found = await estimate(
+    recipe({ sample: { mix: "en=3,mr=2", length: 16 }, evaluate: { corpus: join(root, "corpus"), length: 16, windows: 7 } }),
+    { threads: 1 },
+  );
+  assert.is(found.calibrationTokens, 5 * 16);
+  assert.is(found.evaluationTokens, 2 * 2 * 7 * 16);
+  assert.equal(
+    found.parts.map(({ name }) => name),
+    ["sampling", "forward passes", "Grams", "factors", "solver", "artifacts", "opening the model", "evaluation"],
+  );
+  for (const { name, seconds } of found.parts) assert.ok(seconds > 0 && seconds < 60, `${name}: ${seconds}`);
+  assert.is(found.disk.segments, 5 * 16 * 4);
+  assert.is(found.disk.states, 2 * 5 * 16 * 8 * 4);
+  assert.ok(found.memory > 50 * 2 ** 20);
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("work grows with the segments", async ({ recipe }) => {
+  const sizes = [4, 40].map((segments) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), { threads: 1 }));
+  const [few, many] = await Promise.all(sizes);
+  assert.is(many.calibrationTokens, 10 * few.calibrationTokens);
+  assert.ok(many.operations > few.operations);
+  assert.is(many.disk.states, 10 * few.disk.states);
+});
+
+test("an unknown solver and a full disk are errors before anything runs", async ({ root, recipe }) => {
+  const unknown = await estimate(recipe({ compress: { solver: "nosuch" } }), { threads: 1 }).catch((error: unknown) => error);
+  assert.instance(unknown, UsageError);
+  const need = { segments: 0, states: 0, statistics: 0, layers: 0, model: 0, peak: 2 ** 60 };
+  const full = await checkDisk(root, need).catch((error: unknown) => error);
+  assert.instance(full, InputOutputError);
+  assert.match((full as Error).message, /needs 1048576\.0 TiB of disk and .* are free/);
+});
+
+test.run();

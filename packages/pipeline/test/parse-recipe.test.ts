@@ -1,0 +1,71 @@
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseRecipe, readRecipe } from "../src/parse-recipe.ts";
+
+const whole = `model: m
+corpus: c
+compress:
+  solver: gptq
+  group-size: 64
+output: out
+`;
+
+function thrown(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+test("fills in what is not said; options may be spelt as on the command line", () => {
+  const { locate: _, ...recipe } = parseRecipe(whole, "r.yaml");
+  assert.equal(recipe, {
+    model: "m",
+    corpus: "c",
+    sample: {},
+    propagation: "sequential",
+    capture: {},
+    solve: {},
+    compress: { solver: "gptq", groupSize: 64 },
+    similarity: false,
+    keep: false,
+    output: "out",
+  });
+});
+
+test("says what is wrong, and in which line", () => {
+  for (const [text, message] of [
+    [`${whole}colour: red\n`, /^r\.yaml:7: unknown key colour; a recipe takes model, corpus/],
+    [whole.replace("model: m\n", ""), /^r\.yaml: model is missing/],
+    [whole.replace("model: m", "model: [a]"), /^r\.yaml:1: model takes a path/],
+    [`${whole}propagation: sideways\n`, /^r\.yaml:7: propagation takes sequential, dense, true-sequential, not "sideways"/],
+    [`${whole}keep: perhaps\n`, /^r\.yaml:7: keep takes true or false/],
+    [`${whole}sample: 5\n`, /^r\.yaml:7: sample takes options/],
+    [`${whole}sample:\n  seed: 1\n  model: other\n`, /^r\.yaml:9: sample\.model is given by the recipe's own model/],
+    [`${whole}evaluate:\n  length: 8\n`, /^r\.yaml:8: evaluate needs corpus/],
+    [whole.replace("  solver: gptq\n", ""), /^r\.yaml:4: compress needs solver/],
+    [whole.replace("  group-size: 64", "  group-size: 64\n  groupSize: 64"), /^r\.yaml:6: compress\.groupSize is given twice/],
+    ["- a\n- b\n", /^r\.yaml: a recipe holds keys and values/],
+    ["", /^r\.yaml: a recipe holds keys and values/],
+  ] as const) {
+    const error = thrown(() => parseRecipe(text, "r.yaml"));
+    assert.instance(error, UsageError, text);
+    assert.match((error as Error).message, message);
+    assert.not.match((error as Error).message, /\n/);
+  }
+});
+
+test("refuses broken YAML, keys given twice, and a file that is not there", async () => {
+  for (const text of ["model: [a\n", `${whole}model: again\n`]) {
+    const error = thrown(() => parseRecipe(text, "r.yaml"));
+    assert.instance(error, BadDataError, text);
+    assert.match((error as Error).message, /^r\.yaml:\d+: no valid YAML/);
+  }
+  const missing = await readRecipe("/no/such/recipe.yaml").catch((error: unknown) => error);
+  assert.instance(missing, InputOutputError);
+});
+
+test.run();

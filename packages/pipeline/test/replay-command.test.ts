@@ -1,0 +1,62 @@
+import type { Stage } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { replayCommand } from "../src/replay-command.ts";
+
+const stage = (changes: Partial<Stage>): Stage => ({
+  name: "capture",
+  summary: "",
+  examples: [],
+  inputs: {},
+  outputs: { statistics: { kind: "statistics", description: "" } },
+  options: {},
+  run: () => Promise.reject(new Error("not run")),
+  ...changes,
+});
+
+const input = { kinds: ["states"], description: "" };
+
+test("reads the first input from standard input and names the others", () => {
+  const line = replayCommand(stage({ inputs: { source: input, layers: { ...input, many: true } } }), {
+    options: {},
+    inputs: { source: ["a.arrow"], layers: ["b.arrow", "c.arrow"] },
+    output: "o.arrow",
+    threads: 2,
+  });
+  assert.is(line, "mbs capture --layers b.arrow --layers c.arrow --threads 2 < a.arrow > o.arrow");
+});
+
+test("names all but the first of a many-to-one input, and a folder as output", () => {
+  const assemble = stage({
+    name: "assemble",
+    inputs: { layers: { ...input, many: true } },
+    outputs: { files: { kind: "files", description: "" } },
+  });
+  const line = replayCommand(assemble, { options: {}, inputs: { layers: ["a", "b"] }, output: "model/", threads: 1 });
+  assert.is(line, "mbs assemble - --layers b --threads 1 --output model/ < a");
+});
+
+test("writes every kind of option as its command reads it, quoted for a shell", () => {
+  const line = replayCommand(
+    stage({
+      options: {
+        model: { kind: "resource", resource: "model", many: true, description: "" },
+        site: { kind: "list", description: "" },
+        floor: { kind: "flag", description: "" },
+        fast: { kind: "flag", default: true, description: "" },
+      },
+    }),
+    {
+      options: { model: ["my model", "it's"], site: ["a", "b"], floor: true, fast: false, groupSize: 64, left: undefined },
+      inputs: {},
+      output: "o",
+      threads: 1,
+    },
+  );
+  assert.is(
+    line,
+    `mbs capture --model 'my model' --model 'it'\\''s' --site a,b --floor --no-fast --group-size 64 --threads 1 > o`,
+  );
+});
+
+test.run();
