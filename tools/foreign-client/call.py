@@ -4,6 +4,7 @@ usage: python call.py grpc://127.0.0.1:8815 MODEL CORPUS     (MODEL and CORPUS b
 """
 
 import sys
+import threading
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -20,25 +21,45 @@ def option(value):
     return stage_pb2.Value(text=value)
 
 
+def send(writer, table):
+    """Writes the input of a call. A refused call ends its writer; its reader learns why."""
+    try:
+        # A stage without input still needs a first message to carry the call.
+        writer.begin(pa.schema([]) if table is None else table.schema)
+        for batch in [] if table is None else table.to_batches():
+            writer.write_batch(batch)
+        writer.done_writing()
+    except (pa.ArrowException, flight.FlightError):
+        pass
+
+
+def refusal(work):
+    """What a call that must fail is told."""
+    try:
+        work()
+    except (pa.ArrowException, flight.FlightError) as error:
+        told = str(error).split("with message: ")[-1].split(". gRPC client debug context")[0]
+        return f"{type(error).__name__}: {told}"
+    raise SystemExit("a wrong call was served")
+
+
 def call(client, stage, table=None, **options):
     """Runs a stage: `table` is its first input; returns its first output and what the server says of it."""
     request = stage_pb2.StageCall(stage=stage, threads=1, options={k: option(v) for k, v in options.items()})
     descriptor = flight.FlightDescriptor.for_command(request.SerializeToString())
     writer, reader = client.do_exchange(descriptor)
-    if table is None:
-        # A stage without input still needs a first message to carry the call.
-        writer.begin(pa.schema([]))
-    else:
-        writer.begin(table.schema)
-        for batch in table.to_batches():
-            writer.write_batch(batch)
-    writer.done_writing()
+    # Beside the reading: a stage answers before it has read all, and waits until its answer is taken.
+    sending = threading.Thread(target=send, args=(writer, table))
+    sending.start()
     batches, result = [], stage_pb2.StageResult()
-    for chunk in reader:
-        if chunk.data is not None:
-            batches.append(chunk.data)
-        elif chunk.app_metadata is not None:
-            result.ParseFromString(chunk.app_metadata.to_pybytes())
+    try:
+        for chunk in reader:
+            if chunk.data is not None:
+                batches.append(chunk.data)
+            elif chunk.app_metadata is not None:
+                result.ParseFromString(chunk.app_metadata.to_pybytes())
+    finally:
+        sending.join()
     return pa.Table.from_batches(batches, reader.schema), result
 
 
@@ -70,10 +91,10 @@ def main(location, model, corpus):
         print(f"stored: {info.descriptor.path[0].decode()[:12]}…, {info.total_records} rows, {info.app_metadata.decode()}")
 
     for wrong in ("../../etc/passwd", "0" * 64):
-        try:
-            client.do_get(flight.Ticket(wrong)).read_all()
-        except pa.ArrowInvalid as error:
-            print(f"refused: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+        print("refused:", refusal(lambda: client.do_get(flight.Ticket(wrong)).read_all()))
+    print("refused:", refusal(lambda: call(client, "no-such-stage", statistics)))
+    print("refused:", refusal(lambda: call(client, "solve", statistics, damping="much")))
+    print("refused:", refusal(lambda: call(client, "capture", segments, model="../controlled-bloom")))
 
 
 if __name__ == "__main__":
