@@ -1,0 +1,82 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { demoPage } from "../../src/demo/demo-page.ts";
+import { demoScreen } from "../../src/demo/demo-screen.ts";
+import { findings } from "../../src/demo/findings.ts";
+import { rankCorrelation } from "../../src/demo/rank-correlation.ts";
+import { fabricate, similarities } from "./fabricated.ts";
+
+const completions = [
+  { language: "en", prompt: "The window shows all", continuation: " files of the folder and of every folder that lies in it." },
+  { language: "es", prompt: "La ventana", continuation: " muestra." },
+];
+
+test("rank correlation: order, reverse, ties, nothing to order", () => {
+  assert.is(rankCorrelation([1, 5, 9], [2, 3, 100]), 1);
+  assert.is(rankCorrelation([1, 5, 9], [3, 2, 1]), -1);
+  assert.ok(Math.abs(rankCorrelation([1, 2, 2, 3], [1, 2, 3, 4]) - 4.5 / Math.sqrt(4.5 * 5)) < 1e-12);
+  assert.ok(Number.isNaN(rankCorrelation([1, 1], [1, 2])));
+});
+
+test("results are sorted by share, and the farthest language suffers most with English-only", () => {
+  const { languages, methods } = fabricate();
+  assert.is(languages[0].language, "en");
+  assert.is(methods.length, 3);
+  const [alone, equal] = methods[0].mixes;
+  assert.is(alone.worst.language, "l15");
+  assert.ok(Math.abs(alone.worst.rise - Math.expm1(0.16)) < 1e-9);
+  assert.ok(Math.abs(equal.unweighted.rise - Math.expm1(0.02)) < 1e-9);
+  assert.is(alone.correlation, 1);
+  assert.is(alone.languages[3].predicted, 15);
+});
+
+test("seeds give a mean and a spread", () => {
+  const { rise, spread } = fabricate({ seeds: [0, 1, 2] }).methods[0].mixes[1].unweighted;
+  const rises = [1, 1.1, 1.2].map((factor) => Math.expm1(0.02 * factor));
+  assert.ok(Math.abs(rise - (rises[0] + rises[1] + rises[2]) / 3) < 1e-9);
+  assert.ok(Math.abs(spread[0] - rises[0]) < 1e-9 && Math.abs(spread[1] - rises[2]) < 1e-9);
+});
+
+test("sentences follow from the numbers", () => {
+  const results = fabricate();
+  const lines = findings(results, results.methods[0]);
+  assert.equal(lines, [
+    "SparseGPT 50%, worst language with English-only: l15 +17.4% with English-only, +2.0% with equal, +2.1% with proportional; en +1.0% with English-only, +2.0% with equal, +2.1% with proportional.",
+    "Plain mean: equal clearly best, English-only clearly worst.",
+    // Half of the weight lies on English here: the sentence goes where the numbers go.
+    "Weighted mean: English-only clearly best, proportional clearly worst.",
+  ]);
+});
+
+test("one screen: 80 columns, 40 lines, everything in it", () => {
+  const screen = demoScreen(fabricate(), completions, [
+    "Plots: demo-output/index.html",
+    "Your own model:",
+    "  npx mbs run mine.yaml",
+  ]);
+  const lines = screen.trimEnd().split("\n");
+  assert.ok(lines.length <= 40, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+  assert.is(lines.filter((line) => /^(en|l\d\d) +\d/.test(line)).length, 16);
+  for (const word of [
+    "mean over languages",
+    "weighted by share",
+    "worst language",
+    "Rank correlation",
+    "6 held-out windows",
+    "sequential propagation",
+  ]) {
+    assert.ok(screen.replaceAll(/\s+/g, " ").includes(word), word);
+  }
+});
+
+test("the page shows all methods, plots and the spread of seeds", async () => {
+  const page = await demoPage(fabricate({ seeds: [0, 1, 2] }), completions, similarities);
+  for (const title of ["SparseGPT 50%", "Wanda 50%", "GPTQ 3-bit", "Similarity of languages", "3 seeds"])
+    assert.ok(page.includes(title), title);
+  assert.is(page.match(/<svg role="img"/g)?.length, 7);
+  assert.match(page, /\+2\.2% \* \(\+2\.0 … \+2\.4%\)/);
+  assert.not.match(page, /NaN|undefined/);
+});
+
+test.run();
