@@ -31,7 +31,7 @@ test("results are sorted by share, and the farthest language suffers most with E
 });
 
 test("seeds give a mean and a spread", () => {
-  const { rise, spread } = fabricate({ seeds: [0, 1, 2] }).methods[0].mixes[1].unweighted;
+  const { rise, spread } = fabricate([0, 1, 2]).methods[0].mixes[1].unweighted;
   const rises = [1, 1.1, 1.2].map((factor) => Math.expm1(0.02 * factor));
   assert.ok(Math.abs(rise - (rises[0] + rises[1] + rises[2]) / 3) < 1e-9);
   assert.ok(Math.abs(spread[0] - rises[0]) < 1e-9 && Math.abs(spread[1] - rises[2]) < 1e-9);
@@ -71,7 +71,7 @@ test("one screen: 80 columns, 40 lines, everything in it", () => {
 });
 
 test("the page shows all methods, plots and the spread of seeds", async () => {
-  const page = await demoPage(fabricate({ seeds: [0, 1, 2] }), completions, similarities);
+  const page = await demoPage(fabricate([0, 1, 2]), completions, similarities);
   for (const title of ["SparseGPT 50%", "Wanda 50%", "GPTQ 3-bit", "Similarity of languages", "3 seeds"])
     assert.ok(page.includes(title), title);
   assert.is(page.match(/<svg role="img"/g)?.length, 7);
