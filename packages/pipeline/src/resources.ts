@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
 import type { OptionTable, ResourceKind } from "@mbs/contracts";
@@ -40,10 +41,16 @@ export class Resources {
     }
   }
 
+  /** A solver of one's own is code: once its file changes, what it made is stale. Files that it imports are not looked at. */
+  async #codeAddress(path: string): Promise<string> {
+    return textAddress(await readFile(path, "utf8"));
+  }
+
   /** Options with every path replaced by the address of what it names, for keys and records. */
   async resolve(table: OptionTable, options: StageOptions): Promise<StageOptions> {
     const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
       const option = table[name];
+      if (name === "solver" && typeof value === "string" && isModulePath(value)) return [name, await this.#codeAddress(value)];
       if (option?.kind !== "resource" || value === undefined) return [name, value];
       const paths = [value].flat().map(String);
       const addresses = await Promise.all(paths.map((path) => this.address(option.resource, path)));
@@ -52,6 +59,9 @@ export class Resources {
     return Object.fromEntries((await Promise.all(entries)).filter(([, value]) => value !== undefined));
   }
 }
+
+/** "./mine.js" or "/solvers/mine.js": a file, and not a name. */
+const isModulePath = (solver: string): boolean => /^\.{0,2}\//.test(solver);
 
 /** SHA-256 of a text, 64 lower-case hex digits. */
 export const textAddress = (text: string): string => createHash("sha256").update(text).digest("hex");
