@@ -1,0 +1,82 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { commands } from "../src/commands.ts";
+import { stages } from "../src/stages.ts";
+import { version } from "../src/version.ts";
+import { runMbs } from "./run-mbs.ts";
+
+const bin = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));
+
+test("the version is the package's", async () => {
+  const { version: stated } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  assert.is(version, stated);
+  assert.is((await runMbs(["--version"])).stdout.toString(), `${version}\n`);
+});
+
+test("help answers without loading what a command needs", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-help-"));
+  try {
+    // Node's own record of every script that ran.
+    const environment = { ...process.env, NODE_V8_COVERAGE: folder };
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, "--help"], { env: environment });
+    for (const name of commands.keys()) assert.match(stdout, new RegExp(`^  ${name}\\b`, "m"));
+    const [report = ""] = await readdir(folder);
+    const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
+    const packages = result.map(({ url }) => /(?:packages|node_modules)\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter(Boolean);
+    const folders = await readdir(fileURLToPath(new URL("../../", import.meta.url)));
+    assert.equal(folders.filter((name) => packages.includes(name)).sort(), ["contracts", "host-cli", "mbs"]);
+    // Small ones alone: commander, the progress bar and what it stands on.
+    const foreign = packages.filter((name) => name !== undefined && !folders.includes(name));
+    assert.ok(new Set(foreign).size <= 8, `${foreign.length} scripts of ${[...new Set(foreign)].join(", ")}`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("every command has help with examples, and stages say what the overview says they are", async () => {
+  const signal = new AbortController().signal;
+  for (const [name, entry] of commands) {
+    let help = "";
+    const command = await (await entry.load())({ argv: [], signal });
+    command.configureOutput({ writeOut: (text) => void (help += text) });
+    command.outputHelp();
+    assert.match(help, `Usage: mbs ${name}`);
+    assert.match(help, new RegExp(`Examples:\\n  mbs ${name}|Examples:\\n(.*\\n)*.*mbs ${name}`), name);
+    assert.match(help, "--quiet", name);
+  }
+  for (const [name, { load }] of stages) assert.is((await load()).name, name);
+});
+
+test("a misspelt command or option is met with a suggestion and 2", async () => {
+  const command = await runMbs(["comprss"]);
+  assert.is(command.code, 2);
+  assert.is(command.stderr, "mbs: unknown command 'comprss' (Did you mean compress?)\n");
+  const option = await runMbs(["compress", "--solvr", "gptq"]);
+  assert.is(option.code, 2);
+  assert.is(option.stderr, "mbs compress: unknown option '--solvr' (Did you mean --solver?)\n");
+  const none = await runMbs([]);
+  assert.is(none.code, 2);
+  assert.match(none.stderr, /^mbs: which command\?/);
+});
+
+test("a solver's options are in help once it is named", async () => {
+  const { stdout } = await runMbs(["compress", "--solver", "wanda", "--help"]);
+  assert.match(stdout.toString(), /--use-variant/);
+  assert.not.match(stdout.toString(), /--group-size </);
+});
+
+test("a server that is not there is 75", async () => {
+  const sample = await runMbs(["sample", "--model", "no-such", "--corpus", "no-such", "--via", "grpc://127.0.0.1:1"]);
+  assert.is(sample.code, 75, sample.stderr);
+  assert.match(sample.stderr, /^mbs sample: grpc:\/\/127.0.0.1:1: [^\n]*is the server running there\?\n$/);
+});
+
+test.run();
