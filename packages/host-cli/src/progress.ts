@@ -1,9 +1,13 @@
 import { fstatSync } from "node:fs";
+import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
 import { printable } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
-import CliProgress from "cli-progress";
 import type { SingleBar } from "cli-progress";
+
+// Loaded when the first bar is drawn: help answers sooner without it.
+const loadBars = (): typeof import("cli-progress") =>
+  createRequire(import.meta.url)("cli-progress") as typeof import("cli-progress");
 
 /** What a running command tells its user on standard error. */
 export interface Reporter {
@@ -87,7 +91,8 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
       if (!bar || progress.activity !== activity) {
         stop();
         activity = progress.activity;
-        bar = new CliProgress.SingleBar(
+        const { Presets, SingleBar: Bar } = loadBars();
+        bar = new Bar(
           {
             format: `${name}: {activity} {bar} {percentage}% | {value}/{total} {unit} | {eta_formatted} left`,
             barsize: 24,
@@ -96,7 +101,7 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
             // Signals are the host's business.
             gracefulExit: false,
           },
-          CliProgress.Presets.shades_classic,
+          Presets.shades_classic,
         );
         bar.start(progress.total ?? 0, progress.done, { activity, unit: progress.unit });
       }
