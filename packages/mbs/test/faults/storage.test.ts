@@ -1,0 +1,160 @@
+import { execFileSync, spawn } from "node:child_process";
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import * as assert from "uvu/assert";
+import { bin, done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+
+const test = faultSuite("faults 25, 26 and 30: kills, full disks, occupied and read-only places");
+
+const recipe = (model: string, corpus: string, output: string): string =>
+  [
+    `model: ${model}`,
+    `corpus: ${corpus}`,
+    `output: ${output}`,
+    "sample: { mix: equal, segments: 4, length: 32 }",
+    "compress: { solver: gptq, bits: 4 }",
+    `evaluate: { corpus: ${corpus}, length: 32, windows: 2 }`,
+    "similarity: true",
+  ].join("\n");
+
+/** Runs a recipe and kills it once it has printed so many lines; resolves to whether it was killed in time. */
+async function killAfter(path: string, lines: number): Promise<boolean> {
+  const child = spawn(process.execPath, [bin, "run", path, "--json"], { stdio: ["ignore", "pipe", "ignore"] });
+  let seen = 0;
+  createInterface(child.stdout).on("line", () => {
+    seen += 1;
+    if (seen === lines) child.kill("SIGKILL");
+  });
+  const signal = await new Promise<string | null>((resolve) => child.on("close", (_, by) => resolve(by)));
+  return signal === "SIGKILL";
+}
+
+/** All files of a run's results, by name. */
+async function results(output: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const name of ["scores.arrow", "similarity.arrow"]) files[name] = await readFile(join(output, name), "hex");
+  for (const name of await readdir(join(output, "model"))) files[name] = await readFile(join(output, "model", name), "hex");
+  return files;
+}
+
+test("25: a run killed again and again resumes, and its results are the same bytes", async ({ model, corpus, path }) => {
+  await writeFile(path("whole.yaml"), recipe(model, corpus, path("whole")));
+  await done(["run", path("whole.yaml"), "--quiet"]);
+  await writeFile(path("killed.yaml"), recipe(model, corpus, path("killed")));
+  // The lines of what earlier runs have done are printed first: each run comes a little further.
+  let kills = 0;
+  for (const lines of [1, 3, 5, 8, 10]) kills += (await killAfter(path("killed.yaml"), lines)) ? 1 : 0;
+  assert.ok(kills >= 3, `only ${kills} runs were killed in time`);
+  await done(["run", path("killed.yaml"), "--quiet"]);
+  assert.equal(await results(path("killed")), await results(path("whole")));
+  assert.equal((await readdir(path("killed"))).toSorted(), (await readdir(path("whole"))).toSorted());
+});
+
+const limited = (blocks: number): readonly string[] => ["bash", "-c", `ulimit -f ${blocks}; exec "$@"`, "bash"];
+
+test("26: where no more can be written it is 74, nothing stays, and what was there stays whole", async ({
+  model,
+  corpus,
+  path,
+}) => {
+  const sample = sampling(model, corpus);
+  await mkdir(path("full"));
+  const output = join(path("full"), "segments.arrow");
+  await refused(sample, 74, /segments\.arrow: .*limit on file sizes; raise it/, { before: limited(1), output });
+  assert.equal(await readdir(path("full")), []);
+
+  await done([...sample, "--output", output]);
+  const before = await readFile(output);
+  const again = await mbs([...sample, "--seed", "1", "--force", "--output", output], { before: limited(1) });
+  assert.is(again.code, 74, again.stderr);
+  assert.equal(await readFile(output), before);
+  assert.equal(await readdir(path("full")), ["segments.arrow"]);
+});
+
+test("26: a full standard output is 74", async ({ model, corpus, path }) => {
+  for (const args of [sampling(model, corpus), ["inspect", join(path("full"), "segments.arrow")]]) {
+    const { code, stderr } = await mbs(args, { before: ["bash", "-c", 'exec "$@" > /dev/full', "bash"] });
+    assert.is(code, 74, stderr);
+    assert.match(stderr, /^mbs[^\n]*disk full[^\n]*\n$/);
+  }
+});
+
+/** Mounts a file system of 64 KiB, or says why that cannot be. */
+function mountSmall(folder: string): string | undefined {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.split("\n")[0];
+  }
+}
+
+test("26: a really full disk is 74, and a run estimates before it starts", async ({ model, corpus, path }) => {
+  const disk = path("disk");
+  await mkdir(disk);
+  const reason = mountSmall(disk);
+  if (reason !== undefined) {
+    console.log(`    a small file system needs the right to mount, the limit above stands in for it (${reason})`);
+    return;
+  }
+  try {
+    const long = sampling(model, corpus, "--segments", "300", "--length", "120", "--reuse");
+    await refused(long, 74, /disk is full; free some space/, { output: join(disk, "segments.arrow") });
+    assert.equal(await readdir(disk), []);
+    await writeFile(path("disk.yaml"), recipe(model, corpus, join(disk, "run")));
+    await refused(["run", path("disk.yaml"), "--quiet"], 74, /the run needs .* of disk and .* are free/);
+  } finally {
+    execFileSync("umount", [disk]);
+  }
+});
+
+test("30: what is there is never overwritten without --force", async ({ model, corpus, path }) => {
+  const occupied = path("occupied.arrow");
+  await writeFile(occupied, "mine");
+  const { code, stderr } = await mbs([...sampling(model, corpus), "--output", occupied]);
+  assert.is(code, 77);
+  assert.match(stderr, /^mbs sample: [^\n]*exists; [^\n]*--force\n$/);
+  assert.is(await readFile(occupied, "utf8"), "mine");
+
+  await mkdir(path("home"));
+  await writeFile(join(path("home"), "thesis"), "mine");
+  await writeFile(path("home.yaml"), recipe(model, corpus, path("home")));
+  await refused(["run", path("home.yaml")], 77, /not empty/);
+  assert.equal(await readdir(path("home")), ["thesis"]);
+});
+
+test("30: --force takes away a model, but no folder that holds other things", async ({ model, corpus, path }) => {
+  const sources = ["--model", model];
+  await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
+  await done(["capture", ...sources, "--source", path("segments.arrow"), "--output", path("statistics.arrow")]);
+  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  await done(["compress", ...sources, "--factors", path("factors.arrow"), "--output", path("layers.arrow")]);
+  const assemble = ["assemble", ...sources, "--layers", path("layers.arrow"), "--force"];
+  const { code, stderr } = await mbs([...assemble, "--output", path("home")]);
+  assert.is(code, 77, stderr);
+  assert.match(stderr, /^mbs assemble: [^\n]*also holds thesis[^\n]*\n$/);
+  assert.equal(await readdir(path("home")), ["thesis"]);
+  for (const _ of [1, 2]) await done([...assemble, "--output", path("made")]);
+  await writeFile(path("stuck.mjs"), "await new Promise(() => {});\nexport default 1;\n");
+  const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];
+  await refused(stuck, 70, /ended without a result/, { output: path("no.arrow") });
+});
+
+test("30: a read-only folder is 77", async ({ folder, model, corpus, path }) => {
+  const nobody = 65534;
+  const isRoot = process.getuid?.() === 0;
+  const readOnly = path("read-only");
+  await mkdir(readOnly);
+  await chmod(readOnly, 0o555);
+  await chmod(folder, 0o755);
+  const probe = await mbs(["--version"], isRoot ? { uid: nobody } : {}).catch(() => undefined);
+  if (probe?.code !== 0) return console.log("    root may write everywhere, and nobody may not read this folder");
+  await refused(sampling(model, corpus), 77, /read-only[^\n]*; choose another place/, {
+    output: join(readOnly, "segments.arrow"),
+    ...(isRoot ? { uid: nobody } : {}),
+  });
+  await rm(readOnly, { recursive: true });
+});
+
+test.run();
