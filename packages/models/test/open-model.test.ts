@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { generate, openModel } from "../src/index.ts";
 import { writeTinyModel } from "../src/testing.ts";
 
@@ -18,11 +18,14 @@ async function tiny(options = {}): Promise<string> {
   return folder;
 }
 
-async function refusal(folder: string): Promise<string> {
+async function refusal(
+  folder: string,
+  Category: typeof BadDataError | typeof FailedPreconditionError = BadDataError,
+): Promise<string> {
   try {
     await (await openModel(folder)).close();
   } catch (error) {
-    assert.instance(error, BadDataError, String(error));
+    assert.instance(error, Category, String(error));
     assert.not.match((error as Error).message, /\n/);
     return (error as Error).message;
   }
@@ -185,7 +188,7 @@ for (const [name, bits] of [
 test("an unknown model type names the supported ones", async () => {
   const folder = await tiny();
   await edit(join(folder, "config.json"), (text) => text.replace('"model_type": "bloom"', '"model_type": "constructor"'));
-  assert.match(await refusal(folder), 'model_type "constructor" is not supported; supported: bloom');
+  assert.match(await refusal(folder, FailedPreconditionError), 'model_type "constructor" is not supported; supported: bloom');
 });
 
 const configFaults: [string, (text: string) => string, RegExp][] = [
