@@ -1,7 +1,7 @@
 import { encodeStatistics, requireKind, Spool } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { BadDataError, parseOptions, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
+import { BadDataError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createGramKernel } from "@mbs/onnx";
@@ -29,7 +29,13 @@ const options = {
     kind: "text",
     default: "4GiB",
     placeholder: "SIZE",
-    description: "Room for the Grams of one step; beyond it one Gram of all tokens and every language's diagonal are kept.",
+    description: "Room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept.",
+  },
+  mix: {
+    kind: "text",
+    optional: true,
+    placeholder: "LANG=WEIGHT,…",
+    description: "Weight of each language in the Gram kept beyond --budget, and in solve; default: the tokens seen of it.",
   },
   allowNonfinite: { kind: "flag", description: "Read NaN and Inf weights as 0 instead of stopping.", default: false },
 } as const satisfies OptionTable;
@@ -40,13 +46,14 @@ interface Work {
   readonly model: Model;
   readonly values: OptionValues<typeof options>;
   readonly budget: number;
+  readonly mix: LanguageMix | undefined;
   /** The steps to run: all from segments, the next one from states. */
   readonly steps: readonly number[];
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
 async function* captureAll(work: Work, { signal, progress, warn, threads }: StageContext): AsyncGenerator<Statistic> {
-  const { source, kind, model, values, steps, weights } = work;
+  const { source, kind, model, values, mix, steps, weights } = work;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
   const states = new Spool();
@@ -60,17 +67,16 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
     const languages = [...new Set(spooled.map(({ language }) => language))].sort();
     const segments = new Map(languages.map((name) => [name, spooled.filter(({ language }) => language === name)] as const));
+    const shares = languageWeights(countTokens(spooled), mix);
     const total = steps.length * spooled.length;
     let done = 0;
     for (const [position, index] of steps.entries()) {
       const step = model.steps[index];
       const plan = planStep(chooseSites(step, values.site), values.statistics, languages.length, work.budget);
       if (plan.pooled && position === 0)
-        warn(
-          `the Grams of ${languages.length} languages need more than --budget; keeping one Gram of all tokens and the diagonals`,
-        );
+        warn(`the Grams of ${languages.length} languages need more than --budget; keeping one Gram of the mix and the diagonals`);
       const advance = position < steps.length - 1;
-      const capture = { name: step.name, index, plan, segments, states, advance, weights };
+      const capture = { name: step.name, index, plan, segments, shares, states, advance, weights };
       const advanceProgress = (count: number): void => {
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
@@ -85,6 +91,12 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     await forward.close();
     await model.close();
   }
+}
+
+function countTokens(segments: readonly SpooledSegment[]): ReadonlyMap<string, number> {
+  const tokens = new Map<string, number>();
+  for (const { language, rows } of segments) tokens.set(language, (tokens.get(language) ?? 0) + rows);
+  return tokens;
 }
 
 /** Stage `capture`: what every site sees of each language, from segments (all steps) or from states (the next step). */
@@ -105,6 +117,7 @@ export const capture: Stage = {
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "capture");
     const budget = parseBytes(values.budget);
+    const mix = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const source = inputs["source"]?.[0];
     if (source === undefined) throw new UsageError("capture: give it segments or states");
     const kind = requireKind(source, ["segments", "states"]);
@@ -121,11 +134,12 @@ export const capture: Stage = {
       const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
       const weights = given?.weights ?? new Map<string, Float32Array>();
       return {
-        statistics: encodeStatistics(captureAll({ source, kind, model, values, budget, steps, weights }, context), {
+        statistics: encodeStatistics(captureAll({ source, kind, model, values, budget, mix, steps, weights }, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
           propagation: kind === "segments" ? "dense" : "sequential",
           unit: "mean a token",
+          mix: mix && Object.fromEntries(mix),
         }),
       };
     } catch (error) {

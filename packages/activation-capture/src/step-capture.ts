@@ -22,6 +22,8 @@ export interface StepCapture {
   readonly plan: CapturePlan;
   /** By language, in sorted order; segments in order. */
   readonly segments: ReadonlyMap<string, readonly SpooledSegment[]>;
+  /** Language → its weight in a Gram of all languages, sum 1. */
+  readonly shares: Readonly<Record<string, number>>;
   readonly states: Spool;
   /** Whether the states after the step take the place of those before it. */
   readonly advance: boolean;
@@ -87,7 +89,7 @@ function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32A
  * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
  */
 export async function* captureStep(capture: StepCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
-  const { name: step, plan, segments } = capture;
+  const { name: step, plan, segments, shares } = capture;
   const { grams } = tools;
   grams.clear();
   const pooled = new Map<string, Float32Array>();
@@ -95,7 +97,7 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   const tokens = [...segments.values()].flat().reduce((sum, { rows }) => sum + rows, 0);
   for (const [language, own] of segments) {
     const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
-      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, site.tokens / tokens);
+      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, shares[language]);
       return { ...site, gram: site.gram === undefined || plan.pooled ? undefined : grams.append(site.gram) };
     });
     found.push({ language, means });

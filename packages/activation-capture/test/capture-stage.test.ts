@@ -149,6 +149,19 @@ test("beyond the budget one Gram of the mix and all diagonals remain", async () 
   });
 });
 
+test("beyond the budget --mix weighs the languages", async () => {
+  await withModel(async (folder, model) => {
+    const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const all = await runCapture(states, { model: folder, site: ["mlp-up"] });
+    const [pooled] = await runCapture(states, { model: folder, site: ["mlp-up"], budget: "4KiB", mix: "mr=3,te=1" });
+    const weights: Readonly<Record<string, number>> = { en: 0, mr: 0.75, te: 0.25 };
+    const mixed = all[0].values.map((_, index) =>
+      all.reduce((sum, { language, values }) => sum + weights[language] * values[index], 0),
+    );
+    assert.ok(relativeDistance(pooled.values, mixed) < 1e-6);
+  });
+});
+
 test("segments of another tokenizer are refused with both addresses", async () => {
   await withModel(async (folder, model) => {
     try {

@@ -33,7 +33,7 @@ const metadataTypes = {
     counts: "numbers",
     shortfall: "numbers",
   },
-  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text" },
+  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "numbers?" },
   states: { model: "text", tokenizer: "text", steps: "integer", layers: "texts" },
   factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },

@@ -131,7 +131,7 @@ const metadata = {
     counts: { en: 1, mr: 1 },
     shortfall: {},
   },
-  statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token" },
+  statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token", mix: { en: 0.5, mr: 0.5 } },
   states: { model: "m", tokenizer: "t", steps: 2, layers: ["x", "y"] },
   factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },

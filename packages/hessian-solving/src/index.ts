@@ -2,8 +2,6 @@ export { parseOrder } from "./column-order.ts";
 export type { ColumnOrder } from "./column-order.ts";
 export { damp, findDead } from "./damping.ts";
 export type { LivingDiagonal } from "./damping.ts";
-export { languageWeights, parseMix } from "./language-mix.ts";
-export type { LanguageMix } from "./language-mix.ts";
 export { mixSites } from "./mixed-site.ts";
 export type { MixedSite } from "./mixed-site.ts";
 export { climbLadder } from "./rescue-ladder.ts";

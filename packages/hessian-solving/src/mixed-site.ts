@@ -1,9 +1,8 @@
 import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, languageWeights } from "@mbs/contracts";
+import type { LanguageMix } from "@mbs/contracts";
 import { packedDiagonal, packedLength } from "@mbs/numbers";
-import { languageWeights } from "./language-mix.ts";
-import type { LanguageMix } from "./language-mix.ts";
 
 /** What a site has seen of all languages together, H = Σ wₗ·Eₗ. */
 export interface MixedSite {
@@ -20,10 +19,14 @@ export interface MixedSite {
   readonly gram?: Float32Array;
 }
 
+/** Whether a Gram of all languages, where there is one, has the mix that is asked for. */
+export type PooledMix = "same" | "other";
+
 /** A weighted sum that grows statistic by statistic, so that one language at a time is in memory. */
 class Accumulator {
   readonly first: Statistic;
   readonly #mix: LanguageMix | undefined;
+  readonly #pooledMix: PooledMix;
   readonly #tokens = new Map<string, number>();
   #whole: Float32Array | undefined;
   readonly #sums = new Map<
@@ -31,17 +34,18 @@ class Accumulator {
     { readonly values: Float64Array; readonly languages: Set<string>; weight: number }
   >();
 
-  constructor(first: Statistic, mix: LanguageMix | undefined) {
+  constructor(first: Statistic, mix: LanguageMix | undefined, pooledMix: PooledMix) {
     this.first = first;
     this.#mix = mix;
+    this.#pooledMix = pooledMix;
   }
 
   add(statistic: Statistic): void {
     const { step, site, language, kind, tokens, width, values } = statistic;
     if (language === allLanguages && kind === "gram") {
-      if (this.#mix) {
+      if (this.#pooledMix !== "same") {
         throw new BadDataError(
-          `statistics of ${step} ${site}: --mix needs the Gram of each language, here is one of all; capture again with a larger --budget`,
+          `statistics of ${step} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or a larger --budget`,
           { step, site },
         );
       }
@@ -105,11 +109,13 @@ class Accumulator {
  * Mixes the statistics of each site as soon as they are read: languages of one site follow each other.
  *
  * @param mix weights; without it each language weighs as many tokens as were seen of it (the pooled Hessian of the papers)
+ * @param pooledMix whether Grams of all languages were made with this mix
  * @throws {BadDataError} when statistics contradict each other, or a site comes back after another
  */
 export async function* mixSites(
   statistics: AsyncIterable<Statistic>,
   mix: LanguageMix | undefined,
+  pooledMix: PooledMix = mix === undefined ? "same" : "other",
 ): AsyncGenerator<MixedSite, void, void> {
   const seen = new Set<string>();
   let current: Accumulator | undefined;
@@ -123,7 +129,7 @@ export async function* mixSites(
         throw new BadDataError(`statistics of ${step} ${site} are scattered over the artifact; capture again`, { step, site });
       }
       seen.add(key);
-      current = new Accumulator(statistic, mix);
+      current = new Accumulator(statistic, mix, pooledMix);
     }
     current.add(statistic);
   }

@@ -1,15 +1,14 @@
-import { encodeFactors, readStatistics } from "@mbs/artifacts";
+import { encodeFactors, parseMetadata, readStatistics } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
-import type { OptionValues, Stage, StageContext } from "@mbs/contracts";
+import { BadDataError, InterruptedError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
+import type { LanguageMix, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { packUpper } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { parseOrder } from "./column-order.ts";
 import type { ColumnOrder } from "./column-order.ts";
 import { findDead } from "./damping.ts";
-import { parseMix } from "./language-mix.ts";
 import { mixSites } from "./mixed-site.ts";
-import type { MixedSite } from "./mixed-site.ts";
+import type { MixedSite, PooledMix } from "./mixed-site.ts";
 import { climbLadder } from "./rescue-ladder.ts";
 import type { Engines } from "./rescue-ladder.ts";
 
@@ -18,7 +17,7 @@ const options = {
     kind: "text",
     placeholder: "LANG=WEIGHT,…",
     optional: true,
-    description: "weight of each language; default: the tokens seen of it",
+    description: "weight of each language; default: the mix given to capture, else the tokens seen of it",
   },
   damping: { kind: "number", default: 0.01, minimum: 0, description: "added to the diagonal, a fraction of its living mean" },
   order: {
@@ -127,6 +126,19 @@ async function* solveSites(
   }
 }
 
+/** Weights that are equal up to a common factor. */
+function sameMix(first: LanguageMix, second: LanguageMix): boolean {
+  const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
+  const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
+  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < 1e-9);
+}
+
+/** The mix to use, and whether Grams that capture pooled have it. */
+function chooseMix(asked: LanguageMix | undefined, captured: LanguageMix | undefined): [LanguageMix | undefined, PooledMix] {
+  if (asked === undefined) return [captured, "same"];
+  return [asked, captured !== undefined && sameMix(asked, captured) ? "same" : "other"];
+}
+
 /** Stage `solve`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */
 export const solve: Stage = {
   name: "solve",
@@ -141,15 +153,16 @@ export const solve: Stage = {
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "solve");
     const order = parseOrder(values.order);
-    const mix = values.mix === undefined ? undefined : parseMix(values.mix);
+    const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("solve: give it statistics");
     // the schema states the weights, so the first site is read before it goes out
-    const sites = mixSites(readStatistics(statistics), mix);
+    const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
+    const sites = mixSites(readStatistics(statistics), ...chooseMix(asked, captured && new Map(Object.entries(captured))));
     const first = await sites.next();
     if (first.done) throw new BadDataError("solve: the statistics hold no site that linear layers read; capture again");
     const metadata = {
-      model: statistics.schema.metadata["model"] ?? "",
+      model,
       weights: first.value.weights,
       damping: values.damping,
       order: order.name,

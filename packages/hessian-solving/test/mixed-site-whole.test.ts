@@ -33,7 +33,7 @@ test("it cannot be mixed otherwise", async () => {
     assert.unreachable();
   } catch (error) {
     assert.instance(error, BadDataError);
-    assert.match(String(error), "capture again with a larger --budget");
+    assert.match(String(error), "give capture this --mix, or a larger --budget");
   }
 });
 

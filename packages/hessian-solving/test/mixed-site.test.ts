@@ -1,7 +1,7 @@
 import { collect } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
-import { mixSites, parseMix } from "@mbs/hessian-solving";
+import { BadDataError, parseLanguageMix } from "@mbs/contracts";
+import { mixSites } from "@mbs/hessian-solving";
 import type { MixedSite } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,7 +12,7 @@ const english = randomStates(30, width, 1);
 const french = randomStates(10, width, 2);
 
 const mixAll = (statistics: readonly Statistic[], mix?: string): Promise<MixedSite[]> =>
-  collect(mixSites(streamOf(statistics), mix === undefined ? undefined : parseMix(mix)));
+  collect(mixSites(streamOf(statistics), mix === undefined ? undefined : parseLanguageMix(mix)));
 
 const both = (site: string): Statistic[] => [gramStatistic(site, "en", english, width), gramStatistic(site, "fr", french, width)];
 

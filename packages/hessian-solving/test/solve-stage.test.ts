@@ -9,7 +9,7 @@ import { diagonalStatistic, failureOf, gramStatistic, randomStates } from "./sta
 
 const width = 12;
 const states = { en: randomStates(50, width, 1, [7]), fr: randomStates(40, width, 2, [7]) };
-const metadata = { model: "m", tokenizer: "t", propagation: "dense", unit: "token" };
+const metadata = { model: "m", tokenizer: "t", propagation: "dense", unit: "token", mix: undefined };
 
 const site = (name: string): Statistic[] =>
   Object.entries(states).map(([language, values]) => gramStatistic(name, language, values, width));
@@ -27,7 +27,12 @@ interface Outcome {
   readonly warnings: string[];
 }
 
-async function run(statistics: readonly Statistic[], options: Record<string, unknown> = {}, more: Partial<StageContext> = {}) {
+async function run(
+  statistics: readonly Statistic[],
+  options: Record<string, unknown> = {},
+  more: Partial<StageContext> = {},
+  mix?: Record<string, number>,
+) {
   const warnings: string[] = [];
   const context: StageContext = {
     signal: new AbortController().signal,
@@ -36,13 +41,32 @@ async function run(statistics: readonly Statistic[], options: Record<string, unk
     threads: 1,
     ...more,
   };
-  const outputs = await solve.run({ statistics: [encodeStatistics(statistics, metadata)] }, options, context);
+  const outputs = await solve.run({ statistics: [encodeStatistics(statistics, { ...metadata, mix })] }, options, context);
   return { stream: outputs["factors"], warnings } satisfies Outcome;
 }
 
 async function factors(statistics: readonly Statistic[], options?: Record<string, unknown>): Promise<FactorRecord[]> {
   return collect(readFactors((await run(statistics, options)).stream));
 }
+
+test("without --mix it takes the one that capture was given", async () => {
+  const { stream } = await run(regular, {}, {}, { en: 3, fr: 1 });
+  assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
+});
+
+const pooled: readonly Statistic[] = [
+  { ...site("mlp")[0], language: "*" },
+  diagonalStatistic("mlp", "en", states.en, width),
+  diagonalStatistic("mlp", "fr", states.fr, width),
+];
+
+test("a Gram that capture pooled serves its own mix and no other", async () => {
+  const { stream } = await run(pooled, { mix: "fr=0.5,en=1.5" }, {}, { en: 3, fr: 1 });
+  assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
+  const other = await failureOf(() => run(pooled, { mix: "en=1" }, {}, { en: 3, fr: 1 }));
+  assert.instance(other, BadDataError);
+  assert.match(String(other), "give capture this --mix, or a larger --budget");
+});
 
 test("each site has its summary, order, Gram, diagonal and factor", async () => {
   const { stream, warnings } = await run(regular, { mix: "en=1,fr=1", order: "activation" });

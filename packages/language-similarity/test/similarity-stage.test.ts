@@ -23,7 +23,13 @@ async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
   async function* items(): AsyncGenerator<Statistic> {
     yield* statistics;
   }
-  const stream = encodeStatistics(items(), { model: "m".repeat(64), tokenizer: "", propagation: "dense", unit: "mean a token" });
+  const stream = encodeStatistics(items(), {
+    model: "m".repeat(64),
+    tokenizer: "",
+    propagation: "dense",
+    unit: "mean a token",
+    mix: undefined,
+  });
   const outputs = await similarity.run({ statistics: [stream] }, {}, context);
   return collect(readSimilarities(outputs["similarity"]));
 }

@@ -1,4 +1,4 @@
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "./errors.ts";
 
 /** Language → weight, not yet normalised. */
 export type LanguageMix = ReadonlyMap<string, number>;
@@ -8,7 +8,7 @@ export type LanguageMix = ReadonlyMap<string, number>;
  *
  * @throws {UsageError} on a malformed entry, a language given twice, or no weight above zero
  */
-export function parseMix(text: string): LanguageMix {
+export function parseLanguageMix(text: string): LanguageMix {
   const mix = new Map<string, number>();
   for (const entry of text.split(",")) {
     const [, language, digits] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];

@@ -1,5 +1,4 @@
-import { BadDataError, UsageError } from "@mbs/contracts";
-import { languageWeights, parseMix } from "@mbs/hessian-solving";
+import { BadDataError, languageWeights, parseLanguageMix, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -13,14 +12,14 @@ test("without a mix, the share of tokens", () => {
 });
 
 test("a mix replaces the shares, is normalised, and leaves others out", () => {
-  assert.equal(languageWeights(tokens, parseMix("fr=3, en=1")), { en: 0.25, fr: 0.75 });
-  assert.equal(languageWeights(tokens, parseMix("fr=0.2")), { en: 0, fr: 1 });
-  assert.equal(languageWeights(tokens, parseMix("fr=1,xx=0")), { en: 0, fr: 1 });
+  assert.equal(languageWeights(tokens, parseLanguageMix("fr=3, en=1")), { en: 0.25, fr: 0.75 });
+  assert.equal(languageWeights(tokens, parseLanguageMix("fr=0.2")), { en: 0, fr: 1 });
+  assert.equal(languageWeights(tokens, parseLanguageMix("fr=1,xx=0")), { en: 0, fr: 1 });
 });
 
 test("a language that was not seen is an error that names it and the known ones", () => {
   assert.throws(
-    () => languageWeights(tokens, parseMix("en=1,de=1")),
+    () => languageWeights(tokens, parseLanguageMix("en=1,de=1")),
     (error: unknown) => error instanceof UsageError && error.facts["language"] === "de" && error.message.includes("en, fr"),
   );
 });
@@ -35,7 +34,7 @@ test("no tokens at all", () => {
 for (const text of ["en", "en=", "en=x", "=1", "en=-1", "en=Infinity", "en=1,en=2", "en=0", "en=1,,fr=1"]) {
   test(`--mix ${text} is refused`, () => {
     assert.throws(
-      () => parseMix(text),
+      () => parseLanguageMix(text),
       (error: unknown) => error instanceof UsageError && error.message.startsWith("--mix"),
     );
   });
