@@ -48,6 +48,7 @@ export type { EncodedStream } from "./ipc/encode-stream.ts";
 export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
 export type { FlightMessage } from "./ipc/flight.ts";
 export { openArtifact, writeArtifact } from "./storage/artifact-file.ts";
+export { writeAtomically } from "./storage/atomic-file.ts";
 export type { WriteOptions } from "./storage/atomic-file.ts";
 export { ArtifactStore } from "./storage/artifact-store.ts";
 export type { StoredArtifact } from "./storage/artifact-store.ts";

@@ -1,7 +1,7 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { TryAgainError } from "@mbs/contracts";
+import { InputOutputError, TryAgainError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { withLock } from "@mbs/artifacts";
@@ -69,6 +69,15 @@ test("a holder with our number before us is gone, one on another machine is not"
     assert.match((await errorOf(() => withLock(path, async () => {}))).message, /on not-.*; if it is gone, remove .*run\.lock/);
     await writeFile(`${path}.lock`, "");
     assert.is(await withLock(path, async () => 2), 2);
+  }));
+
+test("where no lock can be made it fails at once", () =>
+  inFolder(async (folder) => {
+    const started = performance.now();
+    const error = await errorOf(() => withLock(join(folder, "absent", "run"), async () => {}));
+    assert.instance(error, InputOutputError);
+    assert.match(error.message, /cannot lock .*absent.run: no such file or folder; check the path/);
+    assert.ok(performance.now() - started < 2000, "it waited");
   }));
 
 test.run();

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { BadDataError, DeniedError } from "@mbs/contracts";
 import { suite } from "uvu";
@@ -53,6 +55,18 @@ test("force takes nothing away that the artifact does not replace", () =>
     assert.match(String(error), /also holds thesis/);
     assert.equal(await readdir(target), ["thesis"]);
     assert.equal(await readdir(folder), ["home"]);
+  }));
+
+test("what killed processes left behind goes, what living ones write stays", () =>
+  inFolder(async (folder) => {
+    const { pid: dead } = spawnSync(process.execPath, ["--version"]);
+    const living = `.model.${hostname()}.${process.ppid}.00aa.tmp`;
+    for (const name of [`.model.${hostname()}.${dead}.00aa.tmp`, `.model.${hostname()}.${dead}.00aa.old`, living]) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, "config.json"), "half");
+    }
+    await unpackFiles(samples.files.encode(), join(folder, "model"));
+    assert.equal((await readdir(folder)).toSorted(), [living, "model"]);
   }));
 
 test.run();

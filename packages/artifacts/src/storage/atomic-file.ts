@@ -1,10 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { link, lstat, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
-import { hostname } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { link, lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 import { DeniedError } from "@mbs/contracts";
-import { isAlive } from "./process-alive.ts";
 import { isMissing, systemError } from "./system-error.ts";
+import { removeLeftovers, temporaryName } from "./temporary-name.ts";
 
 export interface WriteOptions {
   /** Replace what is at the path. */
@@ -16,8 +14,6 @@ export interface WriteOptions {
 export type OpenNew = (path: string) => Promise<Pick<FileHandle, "write" | "sync" | "close">>;
 
 const openNew: OpenNew = (path) => open(path, "wx");
-
-const temporaryPrefix = (path: string): string => `.${basename(path)}.${hostname()}.`;
 
 async function exists(path: string): Promise<boolean> {
   try {
@@ -36,16 +32,6 @@ export async function requireFree(path: string, force: boolean | undefined): Pro
   }
 }
 
-/** Removes what killed processes of this machine left of writing the same path. */
-async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(path);
-  const prefix = temporaryPrefix(path);
-  for (const name of await readdir(folder)) {
-    const process = name.startsWith(prefix) ? /^(\d+)\.[0-9a-f]+\.tmp$/.exec(name.slice(prefix.length))?.[1] : undefined;
-    if (process !== undefined && !isAlive(Number(process))) await rm(join(folder, name), { force: true });
-  }
-}
-
 /**
  * Writes a temporary file beside `path` and syncs it to the disk; nothing is left of it when that fails.
  *
@@ -57,7 +43,7 @@ export async function writeTemporary(
   signal?: AbortSignal,
   open: OpenNew = openNew,
 ): Promise<string> {
-  const temporary = join(dirname(path), `${temporaryPrefix(path)}${process.pid}.${randomBytes(4).toString("hex")}.tmp`);
+  const temporary = temporaryName(path);
   try {
     await removeLeftovers(path);
     const file = await open(temporary);

@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { TryAgainError } from "@mbs/contracts";
 import { lock } from "proper-lockfile";
 import { parseJson } from "../json.ts";
@@ -17,20 +18,31 @@ const held = new Set<string>();
 
 const holderPath = (path: string): string => `${path}.lock`;
 
+/** How often, and how long, the milliseconds of another process are waited for. */
+const attempts = 60;
+const pauseMs = 100;
+
+/** proper-lockfile's own retries would also wait for a folder that is not there, or is read-only, to mend itself. */
+async function takeTurn(path: string): Promise<() => Promise<void>> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await lock(path, { realpath: false, lockfilePath: `${path}.lock.busy`, stale: 5000 });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ELOCKED") throw systemError(cause, "lock", path);
+      if (attempt === attempts) {
+        throw new TryAgainError(`${path} is being locked by another process; try again`, { path }, { cause });
+      }
+    }
+    await setTimeout(pauseMs * (0.5 + Math.random()));
+  }
+}
+
 /**
  * Runs a look at the holder and the change that follows from it as one step. The long lock is no lock of
  * proper-lockfile, which takes a process whose event loop is blocked by native code for dead; this one lasts milliseconds.
  */
 async function alone<T>(path: string, fn: () => Promise<T>): Promise<T> {
-  const release = await lock(path, {
-    realpath: false,
-    lockfilePath: `${path}.lock.busy`,
-    stale: 5000,
-    retries: { retries: 60, factor: 1.2, minTimeout: 20, maxTimeout: 200 },
-  }).catch((cause: unknown) => {
-    if ((cause as NodeJS.ErrnoException).code !== "ELOCKED") throw systemError(cause, "lock", path);
-    throw new TryAgainError(`${path} is being locked by another process; try again`, { path }, { cause });
-  });
+  const release = await takeTurn(path);
   try {
     return await fn();
   } finally {
@@ -77,6 +89,8 @@ async function acquire(path: string): Promise<void> {
  * lock of a process that is gone is taken over.
  *
  * @throws {TryAgainError} where another process holds it, with its id
+ * @throws {InputOutputError} at once where its folder is not there
+ * @throws {DeniedError} at once where its folder may not be written
  */
 export async function withLock<T>(path: string, fn: () => Promise<T>): Promise<T> {
   const whole = resolve(path);

@@ -6,6 +6,7 @@ import { requireKind } from "../kind.ts";
 import type { Receipt } from "../receipt.ts";
 import type { WriteOptions } from "./atomic-file.ts";
 import { systemError } from "./system-error.ts";
+import { removeLeftovers, temporaryName } from "./temporary-name.ts";
 
 /** A path that stays inside its folder on every system: plain names joined by "/". */
 function checkPath(path: string): string {
@@ -100,12 +101,13 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
   if (found !== undefined && found.length > 0 && options.force !== true) {
     throw new DeniedError(`${folder} is not empty; choose another folder or replace it with --force`, { folder });
   }
-  const partial = `${target}.partial-${process.pid}`;
-  const replaced = `${target}.replaced-${process.pid}`;
+  const partial = temporaryName(target);
+  const replaced = temporaryName(target, "old");
   const writer = new FolderWriter(partial);
   try {
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
+    await mkdir(dirname(target), { recursive: true });
+    await removeLeftovers(target);
+    await mkdir(partial);
     const batches = writing(stream.batches, writer, options.signal);
     const receipt = await contentAddress({ schema: stream.schema, batches });
     await writer.close();
@@ -116,6 +118,8 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     }
     await rename(partial, target);
     await rm(replaced, { recursive: true, force: true });
+    // A process that was killed between the two renames has left the old files; only now are they of no use.
+    await removeLeftovers(target, "old");
     return receipt;
   } catch (error) {
     await writer.close().catch(() => {});
