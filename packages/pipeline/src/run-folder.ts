@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
-import { replaceFile } from "./replace-file.ts";
 
 /** Where a run keeps what. */
 export interface RunFolder {
@@ -73,7 +73,5 @@ export async function claimFolder(folder: RunFolder, identity: string, force: bo
     throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, { path: root });
   }
   await mkdir(folder.artifacts, { recursive: true });
-  await replaceFile(folder.identity, identity);
-  const stale = (await readdir(root)).filter((name) => /^model\.(partial|replaced)-\d+$/.test(name));
-  for (const name of stale) await rm(join(root, name), { recursive: true, force: true });
+  await writeAtomically(folder.identity, [Buffer.from(identity)], { force: true });
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ArtifactStore, RunManifest, withLock, writeArtifact } from "@mbs/artifacts";
+import { ArtifactStore, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
@@ -9,7 +9,6 @@ import type { NodeReport } from "./engine.ts";
 import { planRun } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
-import { replaceFile } from "./replace-file.ts";
 import { Resources, textAddress } from "./resources.ts";
 import { claimFolder, runFolder } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -87,7 +86,8 @@ async function execute(
     const address = addresses.get(id);
     if (address !== undefined) await writeArtifact(await store.open(address), path, { force: true, signal });
   }
-  await replaceFile(folder.recipe, await recordRun(recipe, plan, nodes, resources, threads));
+  const record = await recordRun(recipe, plan, nodes, resources, threads);
+  await writeAtomically(folder.recipe, [Buffer.from(record)], { force: true });
   return { folder, nodes };
 }
 

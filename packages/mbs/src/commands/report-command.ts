@@ -1,6 +1,6 @@
-import { stat, writeFile, rename, rm } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { openArtifact } from "@mbs/artifacts";
+import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import { printText, standardStream } from "@mbs/host-cli";
 import { buildReport } from "@mbs/reporting";
@@ -38,13 +38,6 @@ export function reportCommand(): Command {
       await printText(page);
       return;
     }
-    const partial = `${output}.partial-${process.pid}`;
-    try {
-      await writeFile(partial, page, { flag: "wx" });
-      await rename(partial, output);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw error;
-    }
+    await writeAtomically(output, [Buffer.from(page)], { force: force === true });
   });
 }

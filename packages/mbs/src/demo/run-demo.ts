@@ -1,6 +1,15 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { collect, openArtifact, parseMetadata, readScores, readSimilarities, writeArtifact, ArtifactStore } from "@mbs/artifacts";
+import {
+  collect,
+  openArtifact,
+  parseMetadata,
+  readScores,
+  readSimilarities,
+  writeArtifact,
+  writeAtomically,
+  ArtifactStore,
+} from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { DeniedError, type Progress, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
@@ -149,8 +158,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const results = demoResults(plan, report, shares, counts, similarities);
   const completions = await completeSentences(options, ofMix("proportional")?.folder ?? "");
   const page = join(output, "index.html");
-  await writeFile(page, await demoPage(results, completions, similarities));
-  await writeFile(join(output, "results.json"), `${JSON.stringify({ ...results, completions }, null, 2)}\n`);
+  await writeAtomically(page, [Buffer.from(await demoPage(results, completions, similarities))], { force: true });
+  const numbers = `${JSON.stringify({ ...results, completions }, null, 2)}\n`;
+  await writeAtomically(join(output, "results.json"), [Buffer.from(numbers)], { force: true });
   const screen = demoScreen(results, completions, [
     `Plots, Wanda and GPTQ: ${page}; numbers: ${join(output, "results.json")}`,
     "Your own model: name it and your texts in a copy of recipes/sparsegpt-50.yaml:",
