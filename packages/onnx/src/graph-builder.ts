@@ -1,8 +1,8 @@
 import { InternalError } from "@mbs/contracts";
 import { encodeModel } from "./onnx-messages.ts";
 import type { AttributeMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
-import { tensorTypeNumbers } from "./tensor.ts";
-import type { Tensor, TensorType } from "./tensor.ts";
+import { elementTypeNumbers } from "./tensor.ts";
+import type { ElementType, Tensor, TensorType } from "./tensor.ts";
 
 /** A whole number is an integer attribute; wrap a real one as { float }. */
 export type Attribute =
@@ -24,6 +24,17 @@ export interface NodeOptions {
   readonly name?: string;
 }
 
+/** A constant whose values lie in a file beside the model's. */
+export interface ExternalTensor {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  /** File name, relative to the model's folder. */
+  readonly location: string;
+  /** Where the values begin in it, and their bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
 const opset = 21;
 
 const rawBytes = (tensor: Tensor): Uint8Array =>
@@ -32,7 +43,7 @@ const rawBytes = (tensor: Tensor): Uint8Array =>
 const tensorMessage = (tensor: Tensor, name?: string): TensorMessage => ({
   ...(name === undefined ? {} : { name }),
   dims: tensor.dims,
-  dataType: tensorTypeNumbers[tensor.type],
+  dataType: elementTypeNumbers[tensor.type],
   rawData: rawBytes(tensor),
 });
 
@@ -53,7 +64,7 @@ const valueMessage = (name: string, type: TensorType, dims: readonly Dimension[]
   name,
   type: {
     tensorType: {
-      elemType: tensorTypeNumbers[type],
+      elemType: elementTypeNumbers[type],
       ...(dims && { shape: { dim: dims.map((dim) => (typeof dim === "number" ? { dimValue: dim } : { dimParam: dim })) } }),
     },
   },
@@ -92,6 +103,14 @@ export class GraphBuilder {
   /** A constant of the graph; its bytes are copied when the graph is built. */
   constant(tensor: Tensor, name = this.#fresh("constant")): string {
     this.#initializers.push(tensorMessage(tensor, name));
+    return name;
+  }
+
+  /** A constant in a file of its own: the model then has to be loaded from a path. */
+  external({ type, dims, location, offset, length }: ExternalTensor, name = this.#fresh("weight")): string {
+    const place = { location, offset: String(offset), length: String(length) };
+    const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
+    this.#initializers.push({ name, dims, dataType: elementTypeNumbers[type], externalData, dataLocation: 1 });
     return name;
   }
 

@@ -26,11 +26,17 @@ const messages = `
     repeated AttributeProto attribute = 5;
     optional string domain = 7;
   }
+  message StringStringEntryProto {
+    optional string key = 1;
+    optional string value = 2;
+  }
   message TensorProto {
     repeated int64 dims = 1;
     optional int32 data_type = 2;
     optional string name = 8;
     optional bytes raw_data = 9;
+    repeated StringStringEntryProto external_data = 13;
+    optional int32 data_location = 14;
   }
   message TensorShapeProto {
     message Dimension {
@@ -93,7 +99,12 @@ export interface TensorMessage {
   name?: string;
   dims: readonly number[];
   dataType: number;
-  rawData: Uint8Array;
+  /** The values, little-endian; absent where they lie in another file. */
+  rawData?: Uint8Array;
+  /** location, offset and length of values in another file. */
+  externalData?: readonly { key: string; value: string }[];
+  /** 1 where the values lie in another file. */
+  dataLocation?: number;
 }
 
 export interface ValueMessage {

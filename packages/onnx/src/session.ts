@@ -45,22 +45,25 @@ const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, 
 /**
  * Loads a model into ONNX Runtime on the CPU.
  *
- * @param model a serialised ONNX model, as GraphBuilder makes it
+ * @param model a serialised ONNX model, as GraphBuilder makes it, or the path of one, with its weight files beside it
  * @throws {InternalError} when the graph is not valid, naming the node
  */
-export async function createSession(model: Uint8Array, { threads }: SessionOptions): Promise<Session> {
+export async function createSession(model: Uint8Array | string, { threads }: SessionOptions): Promise<Session> {
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 4,
+    // idle threads sleep: many sessions share the machine, each with threads of its own
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+  };
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(model, {
-      executionProviders: ["cpu"],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 4,
-      // idle threads sleep: many sessions share the machine, each with threads of its own
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-    });
+    session = await (typeof model === "string"
+      ? InferenceSession.create(model, options)
+      : InferenceSession.create(model, options));
   } catch (error) {
     throw engineError("load the graph at", error);
   }

@@ -23,8 +23,11 @@ interface TensorOf<T extends TensorType> {
 /** A tensor on its way in or out of a session. */
 export type Tensor = { [T in TensorType]: TensorOf<T> }[TensorType];
 
+/** What a weight file can hold: JavaScript has no array of bfloat16, a graph casts it. */
+export type ElementType = TensorType | "bfloat16";
+
 /** Numbers of ONNX's TensorProto.DataType. */
-export const tensorTypeNumbers: Readonly<Record<TensorType, number>> = {
+export const elementTypeNumbers: Readonly<Record<ElementType, number>> = {
   float32: 1,
   uint8: 2,
   int32: 6,
@@ -32,6 +35,7 @@ export const tensorTypeNumbers: Readonly<Record<TensorType, number>> = {
   bool: 9,
   float16: 10,
   float64: 11,
+  bfloat16: 16,
 };
 
 /** A float32 tensor, without a copy. */

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { InternalError } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
 import { test } from "uvu";
@@ -58,6 +61,26 @@ test("inputs may be views, outputs may be given", async () => {
   assert.equal([...taken], [7, 10, 15, 22]);
   assert.equal([...floatValues(outputs, "z")], [7, 10, 15, 22]);
   await session.release();
+});
+
+test("a model with its weights in a file beside it is loaded from its path, and a missing weight file is an error", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "session-test-"));
+  const graph = new GraphBuilder("beside");
+  const x = graph.input("x", "float32", [2]);
+  const place = { location: "weights.bin", dims: [2] };
+  // 1 and -2 as bfloat16 lie behind 0.5 and 4 as float32
+  const single = graph.external({ ...place, type: "float32", offset: 0, length: 8 });
+  const brain = graph.external({ ...place, type: "bfloat16", offset: 8, length: 4 });
+  const cast = graph.node("Cast", [brain], { attributes: { to: 1 } });
+  graph.output("y", graph.node("Mul", [graph.node("Add", [x, cast]), single]), "float32");
+  await writeFile(join(folder, "model.onnx"), graph.build());
+  assert.is((await failure(() => createSession(join(folder, "model.onnx"), { threads: 1 }))).tag, "internal");
+  await writeFile(join(folder, "weights.bin"), Uint8Array.of(0, 0, 0, 0x3f, 0, 0, 0x80, 0x40, 0x80, 0x3f, 0, 0xc0));
+  const session = await createSession(join(folder, "model.onnx"), { threads: 1 });
+  const outputs = await session.run({ x: floatTensor(Float32Array.of(3, 3), [2]) });
+  assert.equal([...floatValues(outputs, "y")], [2, 4]);
+  await session.release();
+  await rm(folder, { recursive: true });
 });
 
 test.run();
