@@ -4,56 +4,73 @@ import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { openModel, writeSafetensors } from "@mbs/models";
+import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { listCarriedFiles } from "./carried-files.ts";
+import type { Format, OutputFile } from "./format.ts";
+import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { formatRecord, recordFile } from "./model-record.ts";
 
-const options = {
+const ownOptions = {
   model: { kind: "resource", resource: "model", description: "Folder of the model that was compressed." },
+  format: { kind: "choice", choices: formatNames, description: "how the weights are written", default: "dense" },
 } as const satisfies OptionTable;
 
-/** Bytes of an unchanged tensor that are in memory at a time. */
-const pieceBytes = 3 * 1024 * 1024;
+/** The format that was asked for; what is no text is refused where the options are parsed. */
+const formatNamed = (raw: Readonly<Record<string, unknown>>): Promise<Format> => {
+  const name = raw["format"] ?? ownOptions.format.default;
+  if (typeof name !== "string") throw new UsageError("assemble: --format takes a text", { option: "--format" });
+  return loadFormat(name);
+};
 
-async function* rawPieces(model: Model, name: string, bytes: number): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < bytes; offset += pieceBytes) {
-    yield await model.checkpoint.readRaw(name, offset, Math.min(pieceBytes, bytes - offset));
-  }
+/** Splits the options between the stage and the format, and parses both. */
+async function parseChoice(options: unknown) {
+  const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
+  const format = await formatNamed(raw);
+  // unknown keys are refused with the list of all
+  parseOptions({ ...ownOptions, ...format.options }, options, `assemble --format ${format.name}`);
+  const of = (own: boolean) => Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(ownOptions, key) === own));
+  return { own: parseOptions(ownOptions, of(true), "assemble"), format, formatOptions: of(false) };
 }
 
-async function* contentOf(path: string, model: Model, layers: LayerSpool): AsyncGenerator<Uint8Array> {
-  const weights = model.checkpoint.files.find(({ file }) => file === path);
-  if (path === recordFile) {
-    yield new TextEncoder().encode(formatRecord(model.address, layers));
-  } else if (weights !== undefined) {
-    yield* writeSafetensors(weights.tensors, { format: "pt", ...weights.metadata }, ({ name, bytes }) => {
-      const changed = layers.read(name);
-      return changed === undefined ? rawPieces(model, name, bytes) : [changed];
-    });
-  } else {
-    for await (const piece of createReadStream(join(model.folder, path))) yield piece as Uint8Array;
-  }
+const text = (path: string, content: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(content)] });
+
+async function listFiles(model: Model, layers: LayerSpool, format: Format, options: unknown, context: StageContext) {
+  const { files } = await format.plan(model, layers, options, context);
+  const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
+    path,
+    content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
+  }));
+  // A format's file takes the place of the source's.
+  const byPath = new Map(
+    [...carried, ...files, text(recordFile, formatRecord(model.address, layers))].map((file) => [file.path, file]),
+  );
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function* assembleAll(streams: readonly ArtifactStream[], model: Model, context: StageContext): AsyncGenerator<FilePiece> {
+async function* assembleAll(
+  streams: readonly ArtifactStream[],
+  model: Model,
+  format: Format,
+  options: unknown,
+  context: StageContext,
+): AsyncGenerator<FilePiece> {
   const { signal, progress } = context;
   let layers: LayerSpool | undefined;
   try {
-    layers = await spoolLayers(streams, model);
-    const weightFiles = model.checkpoint.files.map(({ file }) => file);
-    const paths = [...new Set([...(await listCarriedFiles(model.folder)), ...weightFiles, recordFile])].sort();
-    for (const [index, path] of paths.entries()) {
+    layers = await spoolLayers(streams, model, format.parts);
+    const files = await listFiles(model, layers, format, options, context);
+    for (const [index, { path, content }] of files.entries()) {
       let offset = 0;
-      for await (const data of contentOf(path, model, layers)) {
+      for await (const data of content()) {
         if (signal.aborted) throw new InterruptedError("assemble: stopped");
         yield { path, offset, data };
         offset += data.length;
       }
       if (offset === 0) yield { path, offset, data: new Uint8Array(0) };
-      progress({ activity: "assemble", done: index + 1, total: paths.length, unit: "files" });
+      progress({ activity: "assemble", done: index + 1, total: files.length, unit: "files" });
     }
   } finally {
     layers?.close();
@@ -64,8 +81,8 @@ async function* assembleAll(streams: readonly ArtifactStream[], model: Model, co
 /**
  * Stage `assemble`: layers and the model that they change to a model folder.
  *
- * The folder is the source's, byte for byte, but for the changed tensors: same shards, same dtypes (f32 stays f32), and
- * mbs.json says how it was made.
+ * In the default format, dense, the folder is the source's, byte for byte, but for the changed tensors. mbs.json says how
+ * it was made.
  */
 export const assemble: Stage = {
   name: "assemble",
@@ -76,12 +93,13 @@ export const assemble: Stage = {
   ],
   inputs: { layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" } },
   outputs: { files: { kind: "files", description: "the model folder" } },
-  options,
+  options: ownOptions,
+  moreOptions: async (raw) => (await formatNamed(raw)).options,
   async run(inputs, raw, context) {
-    const values = parseOptions(options, raw, "assemble");
+    const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];
     if (layers.length === 0) throw new UsageError("assemble: give it layers");
-    const model = await openModel(values.model);
-    return { files: encodeFiles(assembleAll(layers, model, context), { model: model.address }) };
+    const model = await openModel(own.model);
+    return { files: encodeFiles(assembleAll(layers, model, format, formatOptions, context), { model: model.address }) };
   },
 };

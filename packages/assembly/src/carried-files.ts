@@ -8,7 +8,6 @@ const carried = new Set([
   "distribution.json",
   "generation_config.json",
   "merges.txt",
-  "model.safetensors.index.json",
   "special_tokens_map.json",
   "tokenizer.json",
   "tokenizer_config.json",
@@ -17,7 +16,7 @@ const carried = new Set([
 
 const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
-/** Names of the files that are copied byte for byte: configuration, tokenizer, index, language distribution, licences. */
+/** Names of the files that are copied byte for byte: configuration, tokenizer, language distribution, licences. */
 export async function listCarriedFiles(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder);
   return names.filter((name) => carried.has(name) || legal.test(name)).sort();

@@ -1,5 +1,5 @@
 import { addressOnTheWay, parseMetadata, readLayers, Spool } from "@mbs/artifacts";
-import type { LayersMetadata, LayerSummary, SpoolPlace } from "@mbs/artifacts";
+import type { LayerRecord, LayersMetadata, LayerSummary, SpoolPlace, TensorData } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
@@ -9,6 +9,14 @@ export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
   readonly address: string;
 }
 
+/** What a layer may say of a tensor beside its values. */
+export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups";
+
+/** Where a part lies, and what its bytes mean. */
+interface KeptPart extends Omit<TensorData, "data"> {
+  readonly place: SpoolPlace;
+}
+
 /** The new values of a model's tensors, in a temporary file until their place in the weight files comes. */
 export interface LayerSpool {
   readonly origins: readonly LayersOrigin[];
@@ -16,6 +24,10 @@ export interface LayerSpool {
   readonly summaries: ReadonlyMap<string, LayerSummary>;
   /** The bytes to write for a tensor, in the dtype of the source; undefined where nothing changed it. */
   read(tensor: string): Uint8Array | undefined;
+  /** Whether a layer has a part of those that were kept. */
+  has(tensor: string, part: LayerPart): boolean;
+  /** A part of a layer; undefined where it has none. */
+  readPart(tensor: string, part: LayerPart): TensorData | undefined;
   close(): void;
 }
 
@@ -35,14 +47,31 @@ function checkLayer(model: Model, tensor: string, values: { dtype: string; rows:
   }
 }
 
+function keepParts(spool: Spool, layer: LayerRecord, wanted: readonly LayerPart[]): ReadonlyMap<LayerPart, KeptPart> {
+  const kept = new Map<LayerPart, KeptPart>();
+  for (const part of wanted) {
+    const matrix = layer[part];
+    if (matrix === undefined) continue;
+    const { dtype, rows, columns, data } = matrix;
+    kept.set(part, { dtype, rows, columns, place: spool.append(data) });
+  }
+  return kept;
+}
+
 /**
  * Reads layers, one tensor in memory at a time, and checks that each fits the model.
  *
+ * @param wanted the parts to keep beside the values
  * @throws {BadDataError} when layers are of another model, unknown, of another dtype or shape, or change a tensor twice
  */
-export async function spoolLayers(streams: readonly ArtifactStream[], model: Model): Promise<LayerSpool> {
+export async function spoolLayers(
+  streams: readonly ArtifactStream[],
+  model: Model,
+  wanted: readonly LayerPart[],
+): Promise<LayerSpool> {
   const spool = new Spool();
   const places = new Map<string, SpoolPlace>();
+  const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
   const summaries = new Map<string, LayerSummary>();
   const origins: LayersOrigin[] = [];
   try {
@@ -55,10 +84,12 @@ export async function spoolLayers(streams: readonly ArtifactStream[], model: Mod
         });
       }
       const addressed = addressOnTheWay(source);
-      for await (const { tensor, values, summary } of readLayers(addressed.stream)) {
+      for await (const layer of readLayers(addressed.stream)) {
+        const { tensor, values, summary } = layer;
         checkLayer(model, tensor, values);
         if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
         places.set(tensor, spool.append(values.data));
+        parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);
       }
       origins.push({ ...origin, address: addressed.receipt().address });
@@ -74,6 +105,13 @@ export async function spoolLayers(streams: readonly ArtifactStream[], model: Mod
     read(tensor) {
       const place = places.get(tensor);
       return place === undefined ? undefined : spool.read(place);
+    },
+    has: (tensor, part) => parts.get(tensor)?.has(part) === true,
+    readPart(tensor, part) {
+      const kept = parts.get(tensor)?.get(part);
+      if (kept === undefined) return undefined;
+      const { place, ...shape } = kept;
+      return { ...shape, data: spool.read(place) };
     },
     close: () => spool.close(),
   };

@@ -1,0 +1,40 @@
+import { createReadStream } from "node:fs";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { parseOptions } from "@mbs/contracts";
+import { indexFile, writeSafetensors } from "@mbs/models";
+import type { Format, OutputFile } from "./format.ts";
+import { rawPieces } from "./raw-pieces.ts";
+
+/**
+ * The source's safetensors files, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
+ */
+export const denseFormat: Format = {
+  name: "dense",
+  options: {},
+  parts: [],
+  async plan(model, layers, options) {
+    parseOptions({}, options, "assemble --format dense");
+    const index = join(model.folder, indexFile);
+    const sharded = await access(index).then(
+      () => true,
+      () => false,
+    );
+    const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => ({
+      path: file,
+      content: () =>
+        writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name, bytes }) => {
+          const changed = layers.read(name);
+          return changed === undefined ? rawPieces(model, name, bytes) : [changed];
+        }),
+    }));
+    const changed = [...layers.summaries.keys()].map((tensor) => model.checkpoint.info(tensor).bytes);
+    return {
+      files: [
+        ...files,
+        ...(sharded ? [{ path: indexFile, content: () => createReadStream(index) as AsyncIterable<Uint8Array> }] : []),
+      ],
+      compressedBytes: changed.reduce((sum, bytes) => sum + bytes, 0),
+    };
+  },
+};

@@ -1,0 +1,40 @@
+import type { OptionTable, StageContext } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import type { LayerPart, LayerSpool } from "./layer-spool.ts";
+
+/** One file of the folder that is written. */
+export interface OutputFile {
+  /** Relative to the folder, with "/" between its parts. */
+  readonly path: string;
+  /** Its bytes in pieces; asked for once, when the file's turn comes. */
+  readonly content: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/** What a format makes of a model. */
+export interface FormattedModel {
+  /**
+   * Weights, and whatever else differs from the source: a path that the source has too (config.json) takes its place.
+   * Tokenizer, configuration, licences, mbs.json and the model card are added by the stage.
+   */
+  readonly files: readonly OutputFile[];
+  /** Bytes of the compressed tensors as written, with their scales, zeros, masks and indices. */
+  readonly compressedBytes: number;
+}
+
+/** A way to write a compressed model: a file or folder each, listed in formats.ts. */
+export interface Format {
+  /** The value of `--format`. */
+  readonly name: string;
+  /** The options that belong to this format; they are refused with any other. */
+  readonly options: OptionTable;
+  /** The parts of a layer beside its values that it reads; others are not kept. */
+  readonly parts: readonly LayerPart[];
+  /**
+   * Looks at headers and summaries and refuses what the format cannot hold, before a byte is written. Values are read
+   * when the contents are.
+   *
+   * @param options raw; the format parses them by its own table
+   * @throws {FailedPreconditionError} where the format cannot hold a layer, naming it and the remedy
+   */
+  plan(model: Model, layers: LayerSpool, options: unknown, context: StageContext): Promise<FormattedModel>;
+}

@@ -1,0 +1,19 @@
+import { UsageError } from "@mbs/contracts";
+import type { Format } from "./format.ts";
+
+/** Every format by name, loaded when it is asked for. */
+const formats: ReadonlyMap<string, () => Promise<Format>> = new Map([
+  ["dense", async () => (await import("./dense-format.ts")).denseFormat],
+]);
+
+/** The values of `--format`. */
+export const formatNames: readonly string[] = [...formats.keys()];
+
+/** @throws {UsageError} naming the formats there are */
+export async function loadFormat(name: string): Promise<Format> {
+  const load = formats.get(name);
+  if (load === undefined) {
+    throw new UsageError(`--format takes one of ${formatNames.join(", ")}, not ${JSON.stringify(name)}`, { option: "--format" });
+  }
+  return load();
+}
