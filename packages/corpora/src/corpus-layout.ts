@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
-import { glob } from "tinyglobby";
 import { parse } from "yaml";
+import { boundedGlob } from "./bounded-glob.ts";
 import { corpusFile, type CorpusFile } from "./corpus-file.ts";
 
 /** Which files hold which language. */
@@ -83,9 +83,10 @@ async function findFiles(manifest: string, language: string, pattern: string): P
     () => false,
   );
   // A name that exists is that file, whatever characters it has; only then is it a glob.
-  const paths = exists ? [exact] : (await glob(pattern, { cwd: folder, absolute: true, dot: false })).sort();
+  const where = `${manifest}: language ${language}`;
+  const paths = exists ? [exact] : await boundedGlob(pattern, folder, where);
   if (paths.length === 0) {
-    throw new BadDataError(`${manifest}: language ${language}: no file matches ${JSON.stringify(pattern)}`, {
+    throw new BadDataError(`${where}: no file matches ${JSON.stringify(pattern)}`, {
       file: manifest,
       language,
     });
