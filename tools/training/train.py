@@ -1,6 +1,7 @@
 """Train the controlled model; kill it at any time and start it again to resume.
 
-    python train.py --state state --steps 5200
+    python train.py --state state --steps 5140
+    python train.py --state state --run state/llama --architecture llama --steps 5140
 
 The learning rate warms up, stays, and falls linearly to zero over the last
 `--decay` of the steps, or of `--seconds` of training time where that ends
@@ -17,7 +18,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
-from model import Bloom, Shape
+from networks import NETWORKS
 from stream import Mixture, encode_corpus
 
 SEED = 1
@@ -33,7 +34,7 @@ def rate(step: int, progress: float, decay: float) -> float:
     return PEAK * max(0.0, min(1.0, (step + 1) / WARMUP, (1 - progress) / decay))
 
 
-def make_optimizer(model: Bloom) -> torch.optim.Optimizer:
+def make_optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
     """AdamW; only matrices decay."""
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() <= 1]
@@ -55,6 +56,8 @@ def main():
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="folder of checkpoint and log; default: the state")
+    parser.add_argument("--architecture", choices=NETWORKS, default="bloom")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=float, default=0.35)
     parser.add_argument("--seconds", type=float, default=float("inf"))
@@ -64,12 +67,15 @@ def main():
     torch.set_flush_denormal(True)
     torch.manual_seed(SEED)
     tokenizer = Tokenizer.from_file(str(arguments.state / "tokenizer/tokenizer.json"))
-    shape = Shape(vocabulary=tokenizer.get_vocab_size())
+    network = NETWORKS[arguments.architecture]
+    shape = network.shape(vocabulary=tokenizer.get_vocab_size())
     corpus = encode_corpus(arguments.state / "train", tokenizer, tokenizer.token_to_id("</s>"))
     mixture = Mixture(corpus, shape.context)
-    model = Bloom(shape)
+    model = network.build(shape)
     optimizer = make_optimizer(model)
-    path, step, seconds = arguments.state / "checkpoint.pt", 0, 0.0
+    run = arguments.run or arguments.state
+    run.mkdir(parents=True, exist_ok=True)
+    path, step, seconds = run / "checkpoint.pt", 0, 0.0
     if path.exists():
         saved = torch.load(path, weights_only=True)
         model.load_state_dict(saved["model"])
@@ -78,7 +84,7 @@ def main():
         step, seconds = saved["step"], saved["seconds"]
         mixture.skip(step, BATCH)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, from step {step}", flush=True)
-    log = open(arguments.state / "log.jsonl", "a", encoding="utf-8")
+    log = open(run / "log.jsonl", "a", encoding="utf-8")
     started = last_saved = time.monotonic()
 
     def elapsed():
