@@ -20,10 +20,8 @@ export async function* readCsv(
   field: string,
   faults: FaultCount,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
-  const survey = await surveyTextTable(file);
-  if (survey.byteOrderMark) faults.mark();
-  faults.add("too long", file.path, survey.longLines);
-  const columns = parseHeader(survey.firstLine);
+  const firstLine = await surveyTextTable(file, faults);
+  const columns = parseHeader(firstLine);
   const textColumn = requireColumn(file, columns, field);
   const sourceColumn = columns.indexOf("source");
   const selected = sourceColumn < 0 ? [textColumn] : [textColumn, sourceColumn];

@@ -34,10 +34,8 @@ export async function* readJsonLines(
   field: string,
   faults: FaultCount,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
-  const survey = await surveyTextTable(file);
-  if (survey.byteOrderMark) faults.mark();
-  faults.add("too long", file.path, survey.longLines);
-  const first = parseLine(survey.firstLine);
+  const firstLine = await surveyTextTable(file, faults);
+  const first = parseLine(firstLine);
   if (first && !Object.hasOwn(first, field)) {
     const known = Object.keys(first).join(", ");
     throw new BadDataError(

@@ -4,20 +4,13 @@ import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase, quoted } from "./locked-database.ts";
 import { longestDocument } from "./plain-text.ts";
 
-/** What a pass over the bytes of a JSONL or CSV file tells about it. */
-interface TextTableSurvey {
-  /** Its first line, without byte-order mark; "" in an empty file. */
-  readonly firstLine: string;
-  readonly byteOrderMark: boolean;
-  /** Lines longer than `longestDocument`. */
-  readonly longLines: number;
-}
-
 /**
  * Reads all bytes once before DuckDB does: DuckDB takes a gzip file that is cut short for a whole one, and drops a line
- * longer than its buffer without a word.
+ * longer than its buffer without a word. Such lines and a byte-order mark are counted.
+ *
+ * @returns the first line, without byte-order mark; "" in an empty file
  */
-export async function surveyTextTable(file: CorpusFile): Promise<TextTableSurvey> {
+export async function surveyTextTable(file: CorpusFile, faults: FaultCount): Promise<string> {
   const start: Buffer[] = [];
   let startLength = 0;
   let length = 0;
@@ -43,8 +36,9 @@ export async function surveyTextTable(file: CorpusFile): Promise<TextTableSurvey
   const head = Buffer.concat(start);
   const mark = byteOrderMarkLength(head, file.path);
   const end = head.indexOf(10);
-  const firstLine = head.toString("utf8", mark, end < 0 ? head.length : end).replace(/\r$/, "");
-  return { firstLine, byteOrderMark: mark > 0, longLines };
+  if (mark > 0) faults.mark();
+  faults.add("too long", file.path, longLines);
+  return head.toString("utf8", mark, end < 0 ? head.length : end).replace(/\r$/, "");
 }
 
 /** How DuckDB divides a text file into rows and columns. */
