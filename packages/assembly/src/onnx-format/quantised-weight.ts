@@ -1,0 +1,136 @@
+import type { LayerRecord, TensorData } from "@mbs/artifacts";
+import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { layBlocks } from "./block-grid.ts";
+import type { BlockGrid } from "./block-grid.ts";
+import { packCodes, splitPlanes } from "./code-packing.ts";
+import type { StoredTensor } from "./weight-files.ts";
+
+/** How 3-bit codes are kept: as a plane of two bits and one of one, or each in 4 bits. */
+export type ThreeBit = "planes" | "nibbles";
+
+/** How a quantised weight is stored. */
+export interface StoredWeight {
+  readonly rows: number;
+  readonly grid: BlockGrid;
+  /** Of a code as MatMulNBits sees it. */
+  readonly bits: 2 | 4 | 8;
+  /** Whether 4-bit codes are joined from two planes in the graph. */
+  readonly planes: boolean;
+  /** Whether zero points are stored; without, they are 2^(bits - 1). */
+  readonly zeros: boolean;
+}
+
+const storedBits: ReadonlyMap<number, 2 | 4 | 8> = new Map([
+  [2, 2],
+  [3, 4],
+  [4, 4],
+  [8, 8],
+]);
+
+function part(layer: LayerRecord, name: "codes" | "scales" | "zeros" | "groups"): TensorData {
+  const data = layer[name];
+  if (data === undefined) throw new InternalError(`layer ${layer.tensor} has no ${name}`, { tensor: layer.tensor });
+  return data;
+}
+
+/** Copied where it does not begin at a multiple of 4. */
+function words(data: Uint8Array): ArrayBuffer | SharedArrayBuffer {
+  return data.slice().buffer;
+}
+
+/**
+ * How a layer with codes is stored.
+ *
+ * @throws {FailedPreconditionError} for bits or groups that ONNX Runtime has no form for, naming the nearest
+ */
+export function planWeight(layer: LayerRecord, threeBit: ThreeBit): StoredWeight {
+  const { tensor, summary } = layer;
+  const { bits = 0 } = summary;
+  const stored = storedBits.get(bits);
+  if (stored === undefined) {
+    throw new FailedPreconditionError(
+      `${tensor}: ${bits} bits cannot be written as ONNX, whose weights have 2, 3, 4 or 8; compress with --bits 4 or --bits 8`,
+      { tensor, bits },
+    );
+  }
+  const zeros = part(layer, "zeros").data;
+  return {
+    rows: layer.values.rows,
+    grid: layBlocks(new Int32Array(words(part(layer, "groups").data)), bits, tensor),
+    bits: stored,
+    planes: bits === 3 && threeBit === "planes",
+    zeros: zeros.some((zero) => zero !== 2 ** (stored - 1)),
+  };
+}
+
+/** The tensors of a weight in the order in which `packWeight` gives their bytes: codes or planes, scales, zero points. */
+export function weightTensors({ rows, grid, bits, planes, zeros }: StoredWeight): readonly StoredTensor[] {
+  const { blockSize, groupOf } = grid;
+  const blocks = groupOf.length;
+  const bytes = (...dims: number[]): StoredTensor => ({
+    type: "uint8",
+    dims,
+    bytes: dims.reduce((product, side) => product * side, 1),
+  });
+  return [
+    ...(planes
+      ? [bytes(rows, blocks, blockSize / 4), bytes(rows, blocks, blockSize / 8)]
+      : [bytes(rows, blocks, (blockSize * bits) / 8)]),
+    { type: "float32", dims: [rows * blocks], bytes: rows * blocks * 4 },
+    ...(zeros ? [bytes(rows * Math.ceil((blocks * bits) / 8))] : []),
+  ];
+}
+
+/** A byte a code in blocks, columns in their order; what stands behind the last column is a zero point, as is what a mask drops. */
+function layCodes(layer: LayerRecord, { rows, grid }: StoredWeight): Uint8Array {
+  const { columns, blockSize, order, groupOf } = grid;
+  const [codes, zeros] = [part(layer, "codes").data, part(layer, "zeros")];
+  const mask = layer.mask?.data;
+  const maskStride = Math.ceil(columns / 8);
+  const padded = groupOf.length * blockSize;
+  const laid = new Uint8Array(rows * padded);
+  for (let row = 0; row < rows; row++) {
+    for (let position = 0; position < padded; position++) {
+      const column = order?.[position] ?? position;
+      const dropped =
+        position >= columns ||
+        (mask !== undefined && (((mask[row * maskStride + (column >> 3)] ?? 0) >> (column & 7)) & 1) === 0);
+      const zero = row * zeros.columns + (groupOf[Math.floor(position / blockSize)] ?? 0);
+      laid[row * padded + position] = (dropped ? zeros.data[zero] : codes[row * columns + column]) ?? 0;
+    }
+  }
+  return laid;
+}
+
+/** The value of each block, from those of the groups. */
+function byBlock<Values extends Float32Array | Uint8Array>(
+  values: Values,
+  target: Values,
+  rows: number,
+  groupOf: Int32Array,
+): Values {
+  const groups = values.length / rows;
+  const blocks = groupOf.length;
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) target[row * blocks + block] = values[row * groups + (groupOf[block] ?? 0)] ?? 0;
+  }
+  return target;
+}
+
+/** The bytes of the tensors of `weightTensors`. */
+export function packWeight(layer: LayerRecord, stored: StoredWeight): readonly Uint8Array[] {
+  const { rows, grid, bits, planes } = stored;
+  const { blockSize, groupOf } = grid;
+  const blocks = groupOf.length;
+  const packed = packCodes(layCodes(layer, stored), rows, blocks * blockSize, bits);
+  const scales = new Float32Array(words(part(layer, "scales").data));
+  const blockScales = byBlock(scales, new Float32Array(rows * blocks), rows, groupOf);
+  const codes = planes ? splitPlanes(packed, blockSize / 2) : undefined;
+  return [
+    ...(codes === undefined ? [packed] : [codes.low, codes.high]),
+    new Uint8Array(blockScales.buffer),
+    ...(stored.zeros
+      ? [packCodes(byBlock(part(layer, "zeros").data, new Uint8Array(rows * blocks), rows, groupOf), rows, blocks, bits)]
+      : []),
+  ];
+}
