@@ -1,5 +1,4 @@
 import { availableParallelism } from "node:os";
-import { resolve as resolvePath } from "node:path";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import type { ServerErrorResponse } from "@grpc/grpc-js";
 import { ArtifactStore } from "@mbs/artifacts";
@@ -14,6 +13,7 @@ import { Places } from "./places.ts";
 import { flightService } from "./protocol/flight-service.ts";
 import { messages } from "./protocol/messages.ts";
 import type { ResourceRoots } from "./resources.ts";
+import { prepareStore, requireRoot } from "./served-folders.ts";
 import { describeStages } from "./stage-call.ts";
 import { toStatus } from "./status.ts";
 
@@ -66,16 +66,27 @@ interface StreamingCall {
 
 const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-/** Starts a server of Arrow Flight for stages and artifacts. */
+/**
+ * Starts a server of Arrow Flight for stages and artifacts.
+ *
+ * @throws {UsageError} on an address that is none, or a root that is no folder
+ * @throws {DeniedError} off loopback, or where the store is no folder to write to
+ * @throws {InputOutputError} where the port is taken
+ */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port: wanted } = parseListenAddress(options.listen);
-  const { stages, modelRoot, corpusRoot, distributionRoot, log = () => undefined } = options;
+  const { stages, log = () => undefined } = options;
   // Absolute, so that a folder called "store" hides that word in no message.
-  const store = new ArtifactStore(resolvePath(options.store));
+  const store = new ArtifactStore(await prepareStore(options.store));
+  const [model, corpus, distribution] = [
+    await requireRoot("model", options.modelRoot),
+    await requireRoot("corpus", options.corpusRoot),
+    await requireRoot("distribution", options.distributionRoot),
+  ];
   const roots = {
-    ...(modelRoot === undefined ? {} : { model: resolvePath(modelRoot) }),
-    ...(corpusRoot === undefined ? {} : { corpus: resolvePath(corpusRoot) }),
-    ...(distributionRoot === undefined ? {} : { distribution: resolvePath(distributionRoot) }),
+    ...(model === undefined ? {} : { model }),
+    ...(corpus === undefined ? {} : { corpus }),
+    ...(distribution === undefined ? {} : { distribution }),
   };
   const exchanges: ExchangeServer = {
     stages,
