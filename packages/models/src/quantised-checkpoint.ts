@@ -1,0 +1,108 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import { encodeBrain, encodeHalf, roundTo } from "@mbs/numbers";
+import type { WeightDtype } from "@mbs/numbers";
+import { bytesOfDtype } from "./checkpoint.ts";
+import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
+import type { JsonObject } from "./json-file.ts";
+import { gptqLinear, packedLinear } from "./quantised-linear.ts";
+import type { QuantisedLinear } from "./quantised-linear.ts";
+
+const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
+  ["float32", "f32"],
+  ["float16", "f16"],
+  ["bfloat16", "bf16"],
+]);
+
+const modulesWith = (checkpoint: Checkpoint, suffix: string): string[] =>
+  checkpoint.list().flatMap(({ name }) => (name.endsWith(suffix) ? [name.slice(0, -suffix.length)] : []));
+
+async function findLinears(
+  checkpoint: Checkpoint,
+  quantisation: JsonObject,
+  file: string,
+): Promise<ReadonlyMap<string, QuantisedLinear>> {
+  const { quant_method: method, checkpoint_format: version, format } = quantisation;
+  const linears = new Map<string, QuantisedLinear>();
+  if (method === "gptq") {
+    for (const module of modulesWith(checkpoint, ".qweight")) {
+      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, version === "gptq_v2" ? 0 : 1));
+    }
+  } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
+    for (const module of modulesWith(checkpoint, ".weight_packed")) {
+      linears.set(`${module}.weight`, await packedLinear(checkpoint, module));
+    }
+  } else {
+    const found = [method, format].filter((part) => typeof part === "string").join(" ");
+    throw new FailedPreconditionError(
+      `${file}: quantised by ${found || "an unnamed method"}, which is not read; gptq and compressed-tensors pack-quantized are, or take the dense model`,
+      { file },
+    );
+  }
+  return linears;
+}
+
+const encode = (values: Float32Array, dtype: WeightDtype): Uint8Array => {
+  const stored = dtype === "f16" ? encodeHalf(values) : dtype === "bf16" ? encodeBrain(values) : values;
+  return new Uint8Array(stored.buffer as ArrayBuffer, stored.byteOffset, stored.byteLength);
+};
+
+/**
+ * The checkpoint of a quantised model with the weights that its packed tensors stand for, rounded to the model's dtype.
+ * `files` stay those on disk. A checkpoint that is not quantised is handed back as it is.
+ *
+ * @param config the parsed config.json
+ * @param file its path, for messages
+ * @throws {FailedPreconditionError} for a method that is not read
+ */
+export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObject, file: string): Promise<Checkpoint> {
+  const quantisation = Object.hasOwn(config, "quantization_config") ? config["quantization_config"] : undefined;
+  if (typeof quantisation !== "object" || quantisation === null) return checkpoint;
+  const linears = await findLinears(checkpoint, quantisation as JsonObject, file);
+  if (linears.size === 0) return checkpoint;
+  const dtype = dtypes.get(config["dtype"] ?? config["torch_dtype"]) ?? "f16";
+  const packed = new Set([...linears.values()].flatMap(({ tensors }) => tensors));
+  const infos = new Map<string, TensorInfo>(checkpoint.list().map((info) => [info.name, info]));
+  for (const [name, { shape, tensors }] of linears) {
+    const bytes = shape[0] * shape[1] * bytesOfDtype(dtype);
+    infos.set(name, {
+      name,
+      storedDtype: dtype.toUpperCase(),
+      dtype,
+      shape,
+      bytes,
+      file: infos.get(tensors[0] ?? "")?.file ?? "",
+    });
+  }
+  for (const name of packed) infos.delete(name);
+  const sorted = [...infos.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const readF32 = async (name: string): Promise<Float32Array> => {
+    const linear = linears.get(name);
+    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, await linear.read());
+  };
+  return {
+    files: checkpoint.files,
+    nonfinite: checkpoint.nonfinite,
+    list: () => sorted,
+    has: (name) => infos.has(name),
+    info: (name) => infos.get(name) ?? checkpoint.info(name),
+    readF32,
+    async readRowsF32(name, rows) {
+      const linear = linears.get(name);
+      if (linear === undefined) return checkpoint.readRowsF32(name, rows);
+      const columns = linear.shape[1];
+      const all = await readF32(name);
+      const chosen = new Float32Array(rows.length * columns);
+      for (let index = 0; index < rows.length; index++) {
+        const first = (rows[index] ?? 0) * columns;
+        chosen.set(all.subarray(first, first + columns), index * columns);
+      }
+      return chosen;
+    },
+    async readRaw(name, offset = 0, length) {
+      if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
+      const bytes = encode(await readF32(name), dtype);
+      return bytes.slice(offset, length === undefined ? undefined : offset + length);
+    },
+    close: () => checkpoint.close(),
+  };
+}
