@@ -1,5 +1,4 @@
 import { BadDataError } from "@mbs/contracts";
-import { decodeBrain, decodeHalf } from "@mbs/numbers";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** A linear layer that is stored packed. */
