@@ -2,11 +2,13 @@ import { UsageError } from "./errors.ts";
 
 interface Described<Kind extends string, Value> {
   readonly kind: Kind;
-  /** One sentence for `--help`. */
+  /** A phrase for `--help`, without capital and full stop: bounds and default follow it in brackets. */
   readonly description: string;
   /** Used when the option is absent; an option without default and without `optional` is required. */
   readonly default?: Value;
   readonly optional?: boolean;
+  /** Options of the same table that it cannot be given with; their defaults then do not count, so they are `optional`. */
+  readonly excludes?: readonly string[];
 }
 
 /** Declaration of one option. `resource` values are a path on the command line and a name or address on a server. */
@@ -118,13 +120,27 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
   }
 }
 
+/** A flag that is off is as good as not given. */
+const absent: readonly unknown[] = [undefined, false, "false", "off"];
+
+/** Which options cannot be given beside those that are given: the excluded one → the one that excludes it. */
+function excludedBy(table: OptionTable, given: ReadonlyMap<string, unknown>): ReadonlyMap<string, string> {
+  const present = (name: string): boolean => !absent.includes(given.get(name));
+  return new Map(
+    Object.entries(table).flatMap(([name, { excludes = [] }]) =>
+      present(name) ? excludes.map((other): [string, string] => [other, name]) : [],
+    ),
+  );
+}
+
 /**
  * Parses option values that came from a command line, a recipe or a network call.
  *
  * @param table the declared options
  * @param raw an object with camelCase keys; absent means {}
  * @param owner the stage or solver, for messages
- * @throws {UsageError} on an unknown key, a missing value, a wrong type or a value out of range
+ * @throws {UsageError} on an unknown key, a missing value, a wrong type, a value out of range or options that exclude each
+ * other
  */
 export function parseOptions<const T extends OptionTable>(table: T, raw: unknown, owner: string): OptionValues<T> {
   if (raw !== undefined && (typeof raw !== "object" || raw === null || Array.isArray(raw))) {
@@ -138,10 +154,18 @@ export function parseOptions<const T extends OptionTable>(table: T, raw: unknown
     }
   }
   const values: Record<string, unknown> = {};
+  const excluded = excludedBy(table, given);
   for (const [name, option] of Object.entries(table)) {
     const value = given.get(name);
+    const by = excluded.get(name);
+    if (by !== undefined && value !== undefined) {
+      throw new UsageError(`${owner}: ${optionFlag(by)} and ${optionFlag(name)} exclude each other; give one of them`, {
+        owner,
+        option: optionFlag(by),
+      });
+    }
     if (value !== undefined) values[name] = parseOption(optionFlag(name), option, value);
-    else if (option.default !== undefined) values[name] = option.default;
+    else if (option.default !== undefined && by === undefined) values[name] = option.default;
     else if (option.optional || option.kind === "flag") values[name] = option.kind === "flag" ? false : undefined;
     else throw new UsageError(`${owner}: ${optionFlag(name)} is required`, { owner, option: name });
   }

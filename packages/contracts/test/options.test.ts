@@ -56,4 +56,28 @@ test("flags are kebab-case", () => {
   assert.is(optionFlag("groupSize"), "--group-size");
 });
 
+test("options that exclude each other: what is given counts, a default does not", () => {
+  const pruning = {
+    sparsity: { kind: "number", description: "share", default: 0.5, optional: true },
+    pattern: { kind: "text", description: "N:M", optional: true, excludes: ["sparsity"] },
+    variant: { kind: "flag", description: "variant", excludes: ["pattern"] },
+  } as const satisfies OptionTable;
+  const parsePruning = (raw: unknown) => parseOptions(pruning, raw, "solver");
+  assert.equal(parsePruning({}), { sparsity: 0.5, pattern: undefined, variant: false });
+  const withPattern = { sparsity: undefined, pattern: "2:4", variant: false };
+  assert.equal(parsePruning({ pattern: "2:4" }), withPattern);
+  assert.equal(parsePruning(withPattern), withPattern, "parsed values parse again");
+  assert.equal(parsePruning({ sparsity: 0.3, variant: true }), { sparsity: 0.3, pattern: undefined, variant: true });
+  for (const raw of [
+    { pattern: "2:4", sparsity: 0.5 },
+    { pattern: "2:4", variant: "true" },
+  ]) {
+    assert.throws(
+      () => parsePruning(raw),
+      (error: unknown) =>
+        error instanceof UsageError && /^solver: --.* and --.* exclude each other; give one/.test(error.message),
+    );
+  }
+});
+
 test.run();

@@ -46,6 +46,7 @@ function remarks(option: Option): string {
   } else if (option.default === undefined && option.optional !== true && option.kind !== "flag") {
     list.push("required");
   }
+  if (option.excludes) list.push(`not with ${option.excludes.map(optionFlag).join(", ")}`);
   const said = list.filter((part) => part !== undefined);
   return said.length > 0 ? ` (${said.join("; ")})` : "";
 }

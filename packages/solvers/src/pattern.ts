@@ -8,14 +8,25 @@ export interface Pattern {
 
 /** The options of every solver that prunes. */
 export const sparsityOptions = {
-  sparsity: { kind: "number", description: "share of the weights set to zero", default: 0.5, minimum: 0, maximum: 0.999 },
+  sparsity: {
+    kind: "number",
+    description: "share of the weights set to zero",
+    default: 0.5,
+    optional: true,
+    minimum: 0,
+    maximum: 0.999,
+  },
   pattern: {
     kind: "text",
     placeholder: "N:M",
-    description: "keep at most N of every M neighbouring weights, such as 2:4; decides instead of the sparsity",
+    description: "keep at most N of every M neighbouring weights, such as 2:4",
     optional: true,
+    excludes: ["sparsity"],
   },
 } as const;
+
+/** For TypeScript alone: with the options above, a sparsity is absent only where there is a pattern. */
+export const defaultSparsity = sparsityOptions.sparsity.default;
 
 const largestGroup = 64;
 

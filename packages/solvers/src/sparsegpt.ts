@@ -2,7 +2,7 @@ import { defineSolver, type WeightPart } from "@mbs/contracts";
 import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 import { settleColumns, type Pruning } from "./error-feedback.ts";
-import { dropInGroup, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
+import { defaultSparsity, dropInGroup, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
 import { blockSizeOption, gridOptions } from "./quantisation-options.ts";
 import { dropUpToShare } from "./selection.ts";
 
@@ -73,7 +73,12 @@ export const sparsegpt = defineSolver({
     blockSize: blockSizeOption,
   },
   preferredOrder: () => "natural",
-  solve(weight, { factor }, { sparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted }, context) {
+  solve(
+    weight,
+    { factor },
+    { sparsity = defaultSparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted },
+    context,
+  ) {
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;

@@ -1,6 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
 import { maskedValues } from "./masked-values.ts";
-import { parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
+import { defaultSparsity, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
 import { dropSmallest } from "./selection.ts";
 import { variantMask } from "./wanda-variant.ts";
 
@@ -16,9 +16,10 @@ export const wanda = defineSolver({
       kind: "flag",
       description: "let rows differ in sparsity, by Wanda's own threshold search",
       default: false,
+      excludes: ["pattern"],
     },
   },
-  solve({ columns, values, parts }, { diagonal }, { sparsity, pattern, useVariant }) {
+  solve({ columns, values, parts }, { diagonal }, { sparsity = defaultSparsity, pattern, useVariant }) {
     const norms = diagonal.map(Math.sqrt);
     const scores = new Float32Array(values.length);
     for (let start = 0; start < scores.length; start += columns) {

@@ -71,4 +71,16 @@ test("groups of another size than the order's are refused with the remedy", asyn
   assert.match((error as Error).message, /group-aware:20, which splits groups of 10; solve with --order group-aware:10/);
 });
 
+test("a pattern and a sparsity exclude each other, a default sparsity does not count", async () => {
+  for (const name of ["sparsegpt", "wanda", "magnitude"]) {
+    const { options } = await solvers.get(name)!();
+    assert.is(parseOptions(options, { pattern: "2:4" }, name)["sparsity"], undefined);
+    assert.is(parseOptions(options, {}, name)["sparsity"], 0.5);
+    assert.throws(
+      () => parseOptions(options, { pattern: "2:4", sparsity: 0.5 }, name),
+      /--pattern and --sparsity exclude each other/,
+    );
+  }
+});
+
 test.run();
