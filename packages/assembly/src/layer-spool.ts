@@ -2,7 +2,8 @@ import { addressOnTheWay, parseMetadata, readLayers, Spool } from "@mbs/artifact
 import type { LayerRecord, LayersMetadata, LayerSummary, SpoolPlace, TensorData } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { transpose } from "@mbs/models";
+import type { Model, SiteTensor } from "@mbs/models";
 
 /** How one artifact of layers was made. */
 export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
@@ -31,12 +32,15 @@ export interface LayerSpool {
   close(): void;
 }
 
-function checkLayer(model: Model, tensor: string, values: { dtype: string; rows: number; columns: number }): void {
-  if (!model.steps.some(({ sites }) => sites.some(({ weights }) => weights.some((weight) => weight.tensor === tensor)))) {
+/** @returns the weight that a layer changes */
+function checkLayer(model: Model, tensor: string, values: { dtype: string; rows: number; columns: number }): SiteTensor {
+  const weights = model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
+  const weight = weights.find(({ tensor: name }) => name === tensor);
+  if (weight === undefined) {
     throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
   const { dtype, shape } = model.checkpoint.info(tensor);
-  const expected = `${dtype ?? ""} [${shape.join(", ")}]`;
+  const expected = `${dtype ?? ""} [${(weight.transposed ? shape.toReversed() : shape).join(", ")}]`;
   const found = `${values.dtype} [${values.rows}, ${values.columns}]`;
   if (expected !== found) {
     throw new BadDataError(`layer ${tensor} is ${found}, the model's tensor ${expected}; compress again with this model`, {
@@ -45,6 +49,16 @@ function checkLayer(model: Model, tensor: string, values: { dtype: string; rows:
       found,
     });
   }
+  return weight;
+}
+
+/** The bytes of a layer's values as the checkpoint stores them. */
+function storedBytes({ dtype, rows, data }: TensorData, { transposed = false }: SiteTensor): Uint8Array {
+  if (!transposed) return data;
+  // copied, since bytes from a stream may lie at any offset
+  const { buffer } = data.slice();
+  const turned = transpose(dtype === "f32" ? new Float32Array(buffer) : new Uint16Array(buffer), rows);
+  return new Uint8Array(turned.buffer, turned.byteOffset, turned.byteLength);
 }
 
 function keepParts(spool: Spool, layer: LayerRecord, wanted: readonly LayerPart[]): ReadonlyMap<LayerPart, KeptPart> {
@@ -86,9 +100,9 @@ export async function spoolLayers(
       const addressed = addressOnTheWay(source);
       for await (const layer of readLayers(addressed.stream)) {
         const { tensor, values, summary } = layer;
-        checkLayer(model, tensor, values);
+        const weight = checkLayer(model, tensor, values);
         if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
-        places.set(tensor, spool.append(values.data));
+        places.set(tensor, spool.append(storedBytes(values, weight)));
         parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);
       }

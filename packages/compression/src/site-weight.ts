@@ -29,7 +29,7 @@ export async function readSite(model: Model, { step, site, width }: FactorRecord
   const tensors: { tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
   for (const { tensor, rows } of found.weights) {
-    const values = await model.checkpoint.readF32(tensor);
+    const values = await model.readWeight(tensor);
     if (values.length !== rows * width) {
       throw new BadDataError(`tensor ${tensor} has ${values.length} values, ${rows}×${width} expected`, { tensor });
     }

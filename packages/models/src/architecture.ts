@@ -1,37 +1,27 @@
-import type { GraphBuilder } from "@mbs/onnx";
 import type { ConfigReader } from "./config.ts";
 import type { Step } from "./model.ts";
+import type { EmbedGraph, RowGraph, SequenceGraph } from "./sequence-graph.ts";
 
 /** A tensor that an architecture reads. Its name has no prefix such as "transformer.". */
 export interface ExpectedTensor {
   readonly name: string;
+  /** As graphs use it: [rows, columns] for a linear weight. */
   readonly shape: readonly number[];
   /** False for tensors that may be there and are then read or knowingly left alone. */
   readonly required: boolean;
-}
-
-/** Adds a weight to a graph as an input, by the name of its role, and returns the value's name. */
-export type WeightInput = (role: string, shape: readonly number[]) => string;
-
-/** What a step's graph is to compute. Every distinct shape is one session. */
-export interface StepGraphShape {
-  /** Segments stacked in the rows of the states. */
-  readonly batch: number;
-  /** Tokens of each. */
-  readonly length: number;
-  /** The sites whose inputs are outputs of the graph. */
-  readonly sites: readonly string[];
-  /** Whether the states after the step are an output. */
-  readonly states: boolean;
+  /** True where a checkpoint stores it as [columns, rows]. */
+  readonly transposed?: boolean;
 }
 
 /** The names of the values that a step's graph makes. */
 export interface StepGraphValues {
+  /** Input of each of the step's sites, [rows, width]. */
   readonly sites: ReadonlyMap<string, string>;
-  readonly states: string | undefined;
+  /** The states after the step. */
+  readonly states: string;
 }
 
-/** What a model type is made of: names, shapes and graphs. The forward pass, shared by all, does the rest. */
+/** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
 export interface Layout {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
@@ -50,12 +40,16 @@ export interface Layout {
   readonly embedRoles: ReadonlyMap<string, string>;
   readonly headRoles: ReadonlyMap<string, string>;
   stepRoles(index: number): ReadonlyMap<string, string>;
-  /** Embedded tokens [T, hidden] → states. */
-  buildEmbed(graph: GraphBuilder, rows: string, weight: WeightInput): string;
-  /** States [batch · length, hidden] → states and site inputs; nothing is computed that no output needs. */
-  buildStep(graph: GraphBuilder, states: string, weight: WeightInput, shape: StepGraphShape): StepGraphValues;
-  /** States [T, hidden] → what the head multiplies, [T, hidden]. */
-  buildHeadInput(graph: GraphBuilder, states: string, weight: WeightInput): string;
+  /** Steps of one kind have the same graph: "" where all are alike, "local" or "global" where attention differs. */
+  stepKind(index: number): string;
+  /** Embedded tokens [rows, hidden] → states. */
+  buildEmbed(embed: EmbedGraph, rows: string): string;
+  /** States [rows, hidden] → states and site inputs. A graph leaves out what none of its outputs needs. */
+  buildStep(sequence: SequenceGraph, states: string, index: number): StepGraphValues;
+  /** States [rows, hidden] → what the head multiplies, [rows, hidden]. */
+  buildHeadInput(rows: RowGraph, states: string): string;
+  /** What the head made, [rows, vocabulary] → logits, where they are not the same. */
+  buildLogits?(rows: RowGraph, products: string): string;
 }
 
 /** A model type: one file each, listed in architectures.ts. */

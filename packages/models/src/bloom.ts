@@ -1,15 +1,15 @@
-import { integerTensor } from "@mbs/onnx";
-import type { GraphBuilder } from "@mbs/onnx";
-import { alibiSlopes } from "./alibi.ts";
-import type { Architecture, ExpectedTensor, Layout, StepGraphShape, StepGraphValues, WeightInput } from "./architecture.ts";
-import { causalAttention } from "./causal-attention.ts";
-import type { ConfigReader } from "./config.ts";
 import { BadDataError } from "@mbs/contracts";
+import { alibiSlopes } from "./alibi.ts";
+import type { Architecture, ExpectedTensor, Layout, StepGraphValues } from "./architecture.ts";
+import type { ConfigReader } from "./config.ts";
+import { layerNorm } from "./norms.ts";
+import type { NormShape } from "./norms.ts";
+import type { SequenceGraph } from "./sequence-graph.ts";
 
 interface BloomShape {
   readonly hidden: number;
   readonly heads: number;
-  readonly epsilon: number;
+  readonly norm: NormShape;
   /** Whether the residual is taken after the norm, as a few checkpoints ask. */
   readonly residualAfterNorm: boolean;
 }
@@ -54,62 +54,34 @@ function blockTensors(step: string, hidden: number): ExpectedTensor[] {
   });
 }
 
-function norm(graph: GraphBuilder, states: string, weight: WeightInput, role: string, { hidden, epsilon }: BloomShape): string {
-  const inputs = [states, weight(`${role}.weight`, [hidden]), weight(`${role}.bias`, [hidden])];
-  return graph.node("LayerNormalization", inputs, { attributes: { axis: -1, epsilon: { float: epsilon } } });
-}
-
-function linear(graph: GraphBuilder, input: string, weight: WeightInput, role: string, hidden: number): string {
-  const [rows = 0, columns = 0] = linearShapes(hidden).get(role) ?? [];
-  const inputs = [input, weight(`${role}.weight`, [rows, columns]), weight(`${role}.bias`, [rows])];
-  return graph.node("Gemm", inputs, { attributes: { transB: 1 }, name: role });
-}
-
-/** [batch · length, heads · 3 · headSize], each head's query, key and value side by side → context. */
-function attention(graph: GraphBuilder, qkv: string, { hidden, heads }: BloomShape, { batch, length }: StepGraphShape): string {
-  const headSize = hidden / heads;
-  const integers = (...values: number[]): string => graph.constant(integerTensor(values));
-  const split = graph.node("Reshape", [qkv, integers(batch, length, heads, 3, headSize)]);
-  const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });
-  const [query = "", key = "", value = ""] = graph
-    .nodes("Split", [byPart], 3, { attributes: { axis: 0, num_outputs: 3 } })
-    .map((part) => graph.node("Reshape", [part, integers(batch, heads, length, headSize)]));
-  return causalAttention(graph, query, key, value, { batch, length, heads, headSize, slopes: alibiSlopes(heads) });
-}
-
 function buildStep(
-  graph: GraphBuilder,
+  sequence: SequenceGraph,
   states: string,
-  weight: WeightInput,
-  bloom: BloomShape,
-  shape: StepGraphShape,
+  { hidden, heads, norm, residualAfterNorm }: BloomShape,
 ): StepGraphValues {
-  const { hidden, residualAfterNorm } = bloom;
-  const sites = new Map<string, string>();
-  let awaited = shape.states ? Infinity : shape.sites.length;
-  /** Notes a site's input; true when nothing after it is wanted. */
-  const reached = (name: string, value: string): boolean => {
-    if (shape.sites.includes(name)) {
-      sites.set(name, value);
-      awaited--;
-    }
-    return awaited === 0;
+  const { graph } = sequence;
+  const headSize = hidden / heads;
+  const linear = (input: string, role: string): string => {
+    const [rows = 0, columns = 0] = linearShapes(hidden).get(role) ?? [];
+    return sequence.linear(input, { role, rows, columns, bias: true });
   };
-  const finished = { sites, states: undefined };
-
-  const normed = norm(graph, states, weight, "norm1", bloom);
-  if (reached("attention-qkv", normed)) return finished;
-  const context = attention(graph, linear(graph, normed, weight, "qkv", hidden), bloom, shape);
-  if (reached("attention-output", context)) return finished;
-  const attended = linear(graph, context, weight, "output", hidden);
-  const middle = graph.node("Add", [attended, residualAfterNorm ? normed : states]);
-  const normedMiddle = norm(graph, middle, weight, "norm2", bloom);
-  if (reached("mlp-up", normedMiddle)) return finished;
-  const up = linear(graph, normedMiddle, weight, "up", hidden);
-  const activated = graph.node("Gelu", [up], { attributes: { approximate: "tanh" } });
-  if (reached("mlp-down", activated)) return finished;
-  const down = linear(graph, activated, weight, "down", hidden);
-  return { sites, states: graph.node("Add", [down, residualAfterNorm ? normedMiddle : middle]) };
+  const normed = layerNorm(sequence, states, "norm1", norm);
+  const [query = "", key = "", value = ""] = sequence.splitFusedHeads(linear(normed, "qkv"), heads, 3, headSize);
+  const context = sequence.attend(query, key, value, {
+    heads,
+    kvHeads: heads,
+    headSize,
+    scale: 1 / Math.sqrt(headSize),
+    slopes: alibiSlopes(heads),
+  });
+  const middle = graph.node("Add", [linear(context, "output"), residualAfterNorm ? normed : states]);
+  const normedMiddle = layerNorm(sequence, middle, "norm2", norm);
+  const activated = graph.node("Gelu", [linear(normedMiddle, "up")], { attributes: { approximate: "tanh" } });
+  const values = [normed, context, normedMiddle, activated];
+  return {
+    sites: new Map(siteNames.map((name, site) => [name, values[site] ?? ""])),
+    states: graph.node("Add", [linear(activated, "down"), residualAfterNorm ? normedMiddle : middle]),
+  };
 }
 
 function layout(config: ConfigReader): Layout {
@@ -130,7 +102,7 @@ function layout(config: ConfigReader): Layout {
   const bloom: BloomShape = {
     hidden,
     heads,
-    epsilon: config.number("layer_norm_epsilon", 1e-5),
+    norm: { size: hidden, epsilon: config.number("layer_norm_epsilon", 1e-5) },
     residualAfterNorm: config.flag("apply_residual_connection_post_layernorm", false),
   };
   const linears = [...linearShapes(hidden)];
@@ -170,9 +142,10 @@ function layout(config: ConfigReader): Layout {
       ["norm.bias", "ln_f.bias"],
     ]),
     stepRoles: (index) => new Map([...blockRoles].map(([role, name]) => [role, `h.${index}.${name}`])),
-    buildEmbed: (graph, rows, weight) => norm(graph, rows, weight, "norm", bloom),
-    buildStep: (graph, states, weight, shape) => buildStep(graph, states, weight, bloom, shape),
-    buildHeadInput: (graph, states, weight) => norm(graph, states, weight, "norm", bloom),
+    stepKind: () => "",
+    buildEmbed: (embed, rows) => layerNorm(embed, rows, "norm", bloom.norm),
+    buildStep: (sequence, states) => buildStep(sequence, states, bloom),
+    buildHeadInput: (rows, states) => layerNorm(rows, states, "norm", bloom.norm),
   };
 }
 

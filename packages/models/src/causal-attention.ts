@@ -1,5 +1,6 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import type { Attention } from "./sequence-graph.ts";
 
 /**
  * Queries of one chunk. A chunk meets only the keys up to its own end, so that of T² scores little more than half are
@@ -16,27 +17,28 @@ const masked = -1e30;
  */
 const scoreFloor = -70;
 
-export interface CausalAttentionShape {
+export interface CausalAttentionShape extends Attention {
   readonly batch: number;
   readonly length: number;
-  readonly heads: number;
-  readonly headSize: number;
-  /** Bias on the score of a key at position j: slope · j, one slope a head. */
-  readonly slopes: Float32Array;
 }
 
-/** Where key j may not be seen by query first + i: masked, else 0. [length, first + length] */
-function causalMask(first: number, length: number): Float32Array {
-  const columns = first + length;
+/** Where the key at start + j may not be seen by the query at first + i: masked, else 0. [length, first + length - start] */
+function causalMask(first: number, length: number, start: number, window: number): Float32Array {
+  const columns = first + length - start;
   const mask = new Float32Array(length * columns);
-  for (let query = 0; query < length; query++) mask.fill(masked, query * columns + first + query + 1, (query + 1) * columns);
+  for (let query = 0; query < length; query++) {
+    const row = query * columns;
+    mask.fill(masked, row + first - start + query + 1, row + columns);
+    mask.fill(masked, row, row + Math.max(0, first + query + 1 - window - start));
+  }
   return mask;
 }
 
 /**
- * Adds causal softmax attention with a linear bias to a graph.
+ * Adds causal softmax attention to a graph, chunk by chunk.
  *
- * @param query,key,value names of values [batch, heads, length, headSize]
+ * @param query [batch, heads, length, headSize]
+ * @param key,value [batch, kvHeads, length, headSize]
  * @returns name of the context, [batch · length, heads · headSize]
  */
 export function causalAttention(
@@ -46,29 +48,45 @@ export function causalAttention(
   value: string,
   shape: CausalAttentionShape,
 ): string {
-  const { batch, length, heads, headSize, slopes } = shape;
+  const { batch, length, heads, kvHeads, headSize, slopes, window = length, softcap } = shape;
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
+  const number = (value: number): string => graph.constant(floatTensor(Float32Array.of(value), []));
   const slice = (name: string, axis: number, from: number, to: number): string =>
     from === 0 && to === length ? name : graph.node("Slice", [name, integers(from), integers(to), integers(axis)]);
-  const scale = graph.constant(floatTensor(Float32Array.of(1 / Math.sqrt(headSize)), []));
-  const scaled = graph.node("Mul", [query, scale]);
+  /** Heads that share a key are rows of one product: [batch, heads, n, …] ↔ [batch, kvHeads, heads / kvHeads · n, …]. */
+  const group = (name: string, rows: number, columns: number): string =>
+    heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, kvHeads, (heads / kvHeads) * rows, columns)]);
+  const ungroup = (name: string, rows: number, columns: number): string =>
+    heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, heads, rows, columns)]);
+  const scaled = graph.node("Mul", [query, number(shape.scale)]);
   const keyColumns = graph.node("Transpose", [key], { attributes: { perm: [0, 1, 3, 2] } });
   const contexts: string[] = [];
   for (let first = 0; first < length; first += chunkLength) {
     const end = Math.min(length, first + chunkLength);
-    const scores = graph.node("MatMul", [slice(scaled, 2, first, end), slice(keyColumns, 3, 0, end)]);
-    // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
-    const bias = Float32Array.from(
-      { length: heads * end },
-      (_, index) => (slopes[Math.floor(index / end)] ?? 0) * ((index % end) - end + 1),
-    );
-    const biased = graph.node("Add", [scores, graph.constant(floatTensor(bias, [heads, 1, end]))]);
-    const seen = graph.node("Add", [biased, graph.constant(floatTensor(causalMask(first, end - first), [end - first, end]))]);
+    const rows = end - first;
+    const start = Math.max(0, first + 1 - window);
+    const queries = group(slice(scaled, 2, first, end), rows, headSize);
+    const products = graph.node("MatMul", [queries, slice(keyColumns, 3, start, end)]);
+    let scores = ungroup(products, rows, end - start);
+    if (softcap !== undefined) {
+      const bounded = graph.node("Tanh", [graph.node("Div", [scores, number(softcap)])]);
+      scores = graph.node("Mul", [bounded, number(softcap)]);
+    }
+    if (slopes !== undefined) {
+      // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
+      const bias = Float32Array.from(
+        { length: heads * (end - start) },
+        (_, index) => (slopes[Math.floor(index / (end - start))] ?? 0) * ((index % (end - start)) - (end - start) + 1),
+      );
+      scores = graph.node("Add", [scores, graph.constant(floatTensor(bias, [heads, 1, end - start]))]);
+    }
+    const mask = graph.constant(floatTensor(causalMask(first, rows, start, window), [rows, end - start]));
+    const seen = graph.node("Add", [scores, mask]);
     const largest = graph.node("ReduceMax", [seen, integers(3)], { attributes: { keepdims: 1 } });
-    const floor = graph.node("Add", [largest, graph.constant(floatTensor(Float32Array.of(scoreFloor), []))]);
-    const floored = graph.node("Max", [seen, floor]);
+    const floored = graph.node("Max", [seen, graph.node("Add", [largest, number(scoreFloor)])]);
     const shares = graph.node("Softmax", [floored], { attributes: { axis: -1 } });
-    contexts.push(graph.node("MatMul", [shares, slice(value, 2, 0, end)]));
+    const context = graph.node("MatMul", [group(shares, rows, end - start), slice(value, 2, start, end)]);
+    contexts.push(ungroup(context, rows, headSize));
   }
   const joined = contexts.length === 1 ? (contexts[0] ?? "") : graph.node("Concat", contexts, { attributes: { axis: 2 } });
   const byToken = graph.node("Transpose", [joined], { attributes: { perm: [0, 2, 1, 3] } });

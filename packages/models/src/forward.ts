@@ -1,14 +1,16 @@
 import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues } from "@mbs/onnx";
+import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Layout } from "./architecture.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead } from "./head.ts";
 import type { Forward, StepOptions, StepResult } from "./model.ts";
+import { createRowGraph } from "./row-graph.ts";
+import { createStackedSequence } from "./stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
 import type { RoleWeights } from "./step-weights.ts";
-import type { TensorNames } from "./tensor-names.ts";
+import type { WeightReader } from "./weight-reader.ts";
 
 /** Distinct values and, for each token, where its own stands. */
 function distinct(tokens: Int32Array): { values: number[]; places: Int32Array } {
@@ -47,30 +49,38 @@ function override(
   return changed;
 }
 
-/** The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights. */
-export function createForward(layout: Layout, checkpoint: Checkpoint, names: TensorNames, threads: number): Forward {
+/**
+ * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
+ *
+ * @param layout with tensor names as in the checkpoint
+ */
+export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight: WeightReader, threads: number): Forward {
   const graphs = new GraphCache(threads);
-  const cache = new WeightCache(checkpoint);
+  const cache = new WeightCache(readWeight);
   const { hiddenSize, vocabularySize } = layout;
-  const named = (roles: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
-    new Map([...roles].map(([role, name]) => [role, names.get(name) ?? name]));
-  const head = createHead(layout, checkpoint, names, graphs, () => cache.read("head", named(layout.headRoles)));
+  const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
   return {
     async embed(tokens) {
       checkTokens(tokens, vocabularySize);
       const { values, places } = distinct(tokens);
-      const rows = await checkpoint.readRowsF32(names.get(layout.embedding) ?? layout.embedding, values);
+      const rows = await checkpoint.readRowsF32(layout.embedding, values);
       const embedded = new Float32Array(tokens.length * hiddenSize);
       places.forEach((place, token) =>
         embedded.set(rows.subarray(place * hiddenSize, (place + 1) * hiddenSize), token * hiddenSize),
       );
       const graph = await graphs.get("embed", (builder, weight) => {
         const input = builder.input("rows", "float32", ["T", hiddenSize]);
-        builder.output("states", layout.buildEmbed(builder, input, weight), "float32");
+        const positions = builder.input("positions", "int64", ["T"]);
+        const embed = { ...createRowGraph(builder, weight), positions: () => positions };
+        builder.output("states", layout.buildEmbed(embed, input), "float32");
       });
-      const weights = await cache.read("embed", named(layout.embedRoles));
-      const results = await graph.run({ rows: floatTensor(embedded, [tokens.length, hiddenSize]) }, weights);
+      const weights = await cache.read("embed", layout.embedRoles);
+      const feeds = {
+        rows: floatTensor(embedded, [tokens.length, hiddenSize]),
+        positions: integerTensor(Int32Array.from(tokens.keys())),
+      };
+      const results = await graph.run(feeds, weights);
       return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
     },
 
@@ -83,14 +93,14 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, names: Ten
         );
       }
       const length = states.rows / batch;
-      const key = `step ${batch} ${length} ${sites.join(" ")} ${wanted}`;
+      const key = `step ${layout.stepKind(index)} ${batch} ${length} ${sites.join(" ")} ${wanted}`;
       const graph = await graphs.get(key, (builder, weight) => {
         const input = builder.input("input", "float32", [states.rows, hiddenSize]);
-        const made = layout.buildStep(builder, input, weight, { batch, length, sites, states: wanted });
-        for (const [name, value] of made.sites) builder.output(name, value, "float32");
-        if (made.states !== undefined) builder.output("states", made.states, "float32");
+        const made = layout.buildStep(createStackedSequence(builder, weight, { batch, length }), input, index);
+        for (const name of sites) builder.output(name, made.sites.get(name) ?? "", "float32");
+        if (wanted) builder.output("states", made.states, "float32");
       });
-      const roles = named(layout.stepRoles(index));
+      const roles = layout.stepRoles(index);
       const stored = await cache.read(step.name, roles);
       const weights = given === undefined ? stored : override(stored, roles, given);
       const results = await graph.run({ input: floatTensor(states.values, [states.rows, hiddenSize]) }, weights);

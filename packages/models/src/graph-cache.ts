@@ -1,6 +1,6 @@
 import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
-import type { WeightInput } from "./architecture.ts";
+import type { WeightInput } from "./row-graph.ts";
 import type { RoleWeights } from "./step-weights.ts";
 
 /** A graph with its weights as inputs: one session serves every step of the same shape. */

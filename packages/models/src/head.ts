@@ -2,12 +2,13 @@ import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
-import type { Layout, WeightInput } from "./architecture.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Layout } from "./architecture.ts";
 import type { GraphCache } from "./graph-cache.ts";
 import type { Forward } from "./model.ts";
+import { createRowGraph } from "./row-graph.ts";
+import type { WeightInput } from "./row-graph.ts";
 import type { RoleWeights } from "./step-weights.ts";
-import type { TensorNames } from "./tensor-names.ts";
+import type { WeightReader } from "./weight-reader.ts";
 
 /** Logits in memory at a time: 64 positions of a vocabulary of 250,000. */
 const logitsAtATime = 16 * 1024 * 1024;
@@ -18,8 +19,7 @@ const logitsAtATime = 16 * 1024 * 1024;
  */
 export function createHead(
   layout: Layout,
-  checkpoint: Checkpoint,
-  names: TensorNames,
+  readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
 ): Pick<Forward, "score" | "logits"> {
@@ -27,12 +27,14 @@ export function createHead(
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Promise<Float32Array> | undefined;
   const readWeights = async (): Promise<RoleWeights> => {
-    matrix ??= checkpoint.readF32(names.get(layout.head) ?? layout.head);
+    matrix ??= readWeight(layout.head);
     return new Map([...(await readNorm()), ["head", await matrix]]);
   };
   const buildLogits = (graph: GraphBuilder, weight: WeightInput): string => {
-    const normed = layout.buildHeadInput(graph, graph.input("states", "float32", ["T", hiddenSize]), weight);
-    return graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
+    const rows = createRowGraph(graph, weight);
+    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", hiddenSize]));
+    const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
+    return layout.buildLogits?.(rows, products) ?? products;
   };
   const parts = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
     for (let first = 0; first < states.rows; first += rowsAtATime) {

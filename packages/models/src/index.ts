@@ -1,3 +1,4 @@
+export type { Architecture, ExpectedTensor, Layout, StepGraphValues } from "./architecture.ts";
 export { bytesOfDtype } from "./checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
@@ -5,7 +6,12 @@ export { generate } from "./generation.ts";
 export type { Forward, Model, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
 export { openModel } from "./open-model.ts";
 export type { OpenModelOptions } from "./open-model.ts";
+export { rotaryTables } from "./rotary.ts";
+export type { Rotary } from "./rotary.ts";
 export { writeSafetensors } from "./safetensors-writer.ts";
 export type { TensorPieces } from "./safetensors-writer.ts";
+export type { Attention, EmbedGraph, LinearLayer, RowGraph, SequenceGraph } from "./sequence-graph.ts";
 export type { Tokenizer } from "./tokenizer.ts";
 export { indexFile, singleFile } from "./weight-files.ts";
+export { transpose } from "./weight-reader.ts";
+export type { WeightReader } from "./weight-reader.ts";

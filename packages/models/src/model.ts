@@ -1,14 +1,18 @@
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
+import type { Layout } from "./architecture.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import type { WeightReader } from "./weight-reader.ts";
 
 /** One weight that reads a site: a linear layer of the step. */
 export interface SiteTensor {
-  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight"; its shape is [rows, site width]. */
+  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight". */
   readonly tensor: string;
   /** Output features. */
   readonly rows: number;
+  /** True where the checkpoint stores it as [site width, rows] instead of [rows, site width]. */
+  readonly transposed?: boolean;
 }
 
 /** A tensor inside a step that linear layers read. */
@@ -83,7 +87,11 @@ export interface Model {
   /** Tokens in the longest text the model was made for, where its configuration says so. */
   readonly contextLength: number | undefined;
   readonly steps: readonly Step[];
+  /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
+  readonly layout: Layout;
   readonly checkpoint: Checkpoint;
+  /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
+  readonly readWeight: WeightReader;
   tokenizer(): Promise<Tokenizer>;
   /** @param options.threads threads for native code, at least 1 */
   forward(options: { threads: number }): Promise<Forward>;

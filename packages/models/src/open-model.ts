@@ -6,9 +6,11 @@ import { createForward } from "./forward.ts";
 import { readJsonFile } from "./json-file.ts";
 import { addressOf, modelAddress } from "./model-address.ts";
 import type { Model } from "./model.ts";
-import { findTensors, nameSteps } from "./tensor-names.ts";
+import { readableCheckpoint } from "./quantised-checkpoint.ts";
+import { nameTensors } from "./tensor-names.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 import { openWeightFiles } from "./weight-files.ts";
+import { createWeightReader } from "./weight-reader.ts";
 
 export interface OpenModelOptions {
   /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
@@ -28,34 +30,36 @@ const tokenizerLimit = 200_000_000;
 export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
   const root = resolve(folder);
   const files = await openWeightFiles(root);
-  const checkpoint = createCheckpoint(files, { allowNonfinite });
+  const stored = createCheckpoint(files, { allowNonfinite });
   try {
     const configFile = join(root, "config.json");
     const config = await readJsonFile(configFile, configLimit);
     const tokenizerJson = await readJsonFile(join(root, "tokenizer.json"), tokenizerLimit);
+    const checkpoint = await readableCheckpoint(stored, config.value, configFile);
     const modelType = Object.hasOwn(config.value, "model_type") ? config.value["model_type"] : undefined;
     const architecture = await loadArchitecture(modelType, configFile);
-    const layout = architecture.layout(readConfig(config.value, configFile));
-    const names = findTensors(layout, checkpoint, root);
-    const steps = nameSteps(layout.steps, names);
-    const weight = steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
+    const layout = nameTensors(architecture.layout(readConfig(config.value, configFile)), checkpoint, root);
+    const readWeight = createWeightReader(checkpoint, layout.tensors);
+    const weight = layout.steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
     return {
       folder: root,
-      address: await modelAddress(root, checkpoint, config.bytes, tokenizerJson.bytes),
+      address: await modelAddress(root, stored, config.bytes, tokenizerJson.bytes),
       tokenizerAddress: addressOf(tokenizerJson.bytes),
       architecture: architecture.modelType,
       dtype: checkpoint.info(weight).dtype ?? "f32",
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
-      steps,
+      steps: layout.steps,
+      layout,
       checkpoint,
+      readWeight,
       tokenizer: () => loadTokenizer(root, tokenizerJson.value),
-      forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, names, threads)),
-      close: () => Promise.resolve(checkpoint.close()),
+      forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),
+      close: () => Promise.resolve(stored.close()),
     };
   } catch (error) {
-    checkpoint.close();
+    stored.close();
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { Checkpoint } from "./checkpoint.ts";
+import type { WeightReader } from "./weight-reader.ts";
 
 /** Weights of a step or of the head, by the name of their role. */
 export type RoleWeights = ReadonlyMap<string, Float32Array>;
@@ -10,11 +10,11 @@ const bytesOf = (weights: RoleWeights): number => [...weights.values()].reduce((
 
 /** Reads weights by role and keeps those used last: a small model stays whole, of a large one a few steps. */
 export class WeightCache {
-  readonly #checkpoint: Checkpoint;
+  readonly #readWeight: WeightReader;
   readonly #kept = new Map<string, RoleWeights>();
 
-  constructor(checkpoint: Checkpoint) {
-    this.#checkpoint = checkpoint;
+  constructor(readWeight: WeightReader) {
+    this.#readWeight = readWeight;
   }
 
   /**
@@ -29,7 +29,7 @@ export class WeightCache {
       return kept;
     }
     const weights = new Map<string, Float32Array>();
-    for (const [role, name] of tensors) weights.set(role, await this.#checkpoint.readF32(name));
+    for (const [role, name] of tensors) weights.set(role, await this.#readWeight(name));
     this.#makeRoom(bytesOf(weights));
     this.#kept.set(key, weights);
     return weights;

@@ -1,23 +1,21 @@
 import { BadDataError } from "@mbs/contracts";
-import type { Layout } from "./architecture.ts";
+import type { ExpectedTensor, Layout } from "./architecture.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import type { Step } from "./model.ts";
 
 const shownProblems = 8;
 
-/** The name in the checkpoint of each tensor that a layout knows, where the checkpoint has it. */
-export type TensorNames = ReadonlyMap<string, string>;
+/** Where a layout's tensors lie: their names in the checkpoint, of those that it has. */
+type TensorNames = ReadonlyMap<string, string>;
 
-/**
- * Finds the tensors of a layout in a checkpoint, with or without one of the prefixes.
- *
- * @throws {BadDataError} listing tensors that are missing, have another shape or are no weights, and those that nobody knows
- */
-export function findTensors(layout: Layout, checkpoint: Checkpoint, folder: string): TensorNames {
+const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
+
+function findTensors(layout: Layout, checkpoint: Checkpoint, folder: string): TensorNames {
   const names = new Map<string, string>();
   const used = new Set<string>();
   const problems: string[] = [];
-  for (const { name, shape, required } of layout.tensors) {
+  for (const expected of layout.tensors) {
+    const { name, required } = expected;
+    const shape = storedShape(expected);
     const candidates = ["", ...layout.prefixes].map((prefix) => `${prefix}${name}`).filter((full) => checkpoint.has(full));
     const [found, second] = candidates;
     for (const candidate of candidates) used.add(candidate);
@@ -50,13 +48,36 @@ export function findTensors(layout: Layout, checkpoint: Checkpoint, folder: stri
   return names;
 }
 
-/** Steps whose weights go by their names in the checkpoint. */
-export function nameSteps(steps: readonly Step[], names: TensorNames): readonly Step[] {
-  return steps.map(({ name, sites }) => ({
-    name,
-    sites: sites.map((site) => ({
-      ...site,
-      weights: site.weights.map(({ tensor, rows }) => ({ tensor: names.get(tensor) ?? tensor, rows })),
+/**
+ * The layout with the names that its tensors have in a checkpoint, with or without one of the prefixes.
+ *
+ * @throws {BadDataError} listing tensors that are missing, have another shape or are no weights, and those that nobody knows
+ */
+export function nameTensors(layout: Layout, checkpoint: Checkpoint, folder: string): Layout {
+  const names = findTensors(layout, checkpoint, folder);
+  const nameOf = (tensor: string): string => names.get(tensor) ?? tensor;
+  const named = (roles: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+    new Map([...roles].map(([role, tensor]) => [role, nameOf(tensor)]));
+  const transposed = new Set(layout.tensors.filter((tensor) => tensor.transposed).map(({ name }) => name));
+  return {
+    ...layout,
+    prefixes: [],
+    tensors: layout.tensors.filter(({ name }) => names.has(name)).map((tensor) => ({ ...tensor, name: nameOf(tensor.name) })),
+    embedding: nameOf(layout.embedding),
+    head: nameOf(layout.head),
+    embedRoles: named(layout.embedRoles),
+    headRoles: named(layout.headRoles),
+    stepRoles: (index) => named(layout.stepRoles(index)),
+    steps: layout.steps.map(({ name, sites }) => ({
+      name,
+      sites: sites.map((site) => ({
+        ...site,
+        weights: site.weights.map(({ tensor, rows }) => ({
+          tensor: nameOf(tensor),
+          rows,
+          ...(transposed.has(tensor) && { transposed: true }),
+        })),
+      })),
     })),
-  }));
+  };
 }

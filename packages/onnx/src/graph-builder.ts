@@ -142,8 +142,15 @@ export class GraphBuilder {
     this.#outputs.push(valueMessage(name, type, dims));
   }
 
-  /** The serialised model. */
+  /** The serialised model, without the nodes and constants that no output needs. */
   build(): Uint8Array {
+    const needed = new Set(this.#outputs.map(({ name }) => name));
+    for (const [value, name] of this.#renamed) if (needed.has(name)) needed.add(value);
+    const nodes = this.#nodes.toReversed().filter(({ input, output }) => {
+      const used = output.some((value) => needed.has(value));
+      if (used) for (const value of input) needed.add(value);
+      return used;
+    });
     const rename = (value: string): string => this.#renamed.get(value) ?? value;
     return encodeModel({
       // IR version 10 is the one that came with opset 21
@@ -155,8 +162,8 @@ export class GraphBuilder {
       ],
       graph: {
         name: this.#name,
-        node: this.#nodes.map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) })),
-        initializer: this.#initializers,
+        node: nodes.toReversed().map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) })),
+        initializer: this.#initializers.filter(({ name = "" }) => needed.has(name)),
         input: this.#inputs,
         output: this.#outputs,
       },

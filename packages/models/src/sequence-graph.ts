@@ -1,0 +1,62 @@
+import type { GraphBuilder } from "@mbs/onnx";
+import type { Rotary } from "./rotary.ts";
+
+/** A linear layer y = x·Wᵀ + b. Its weight is the input `ROLE.weight`, its bias `ROLE.bias`. */
+export interface LinearLayer {
+  readonly role: string;
+  /** Output features. */
+  readonly rows: number;
+  /** Input features. */
+  readonly columns: number;
+  readonly bias: boolean;
+}
+
+/** Causal softmax attention of one layer. */
+export interface Attention {
+  readonly heads: number;
+  /** Divides `heads`; head h reads key head floor(h · kvHeads / heads). */
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Factor on query · key. */
+  readonly scale: number;
+  /** Bias on the score of a key at position j: slope · j, one slope a head. */
+  readonly slopes?: Float32Array;
+  /** A query sees itself and the `window` - 1 keys before it; all where absent. */
+  readonly window?: number;
+  /** Scores s become cap · tanh(s / cap). */
+  readonly softcap?: number;
+}
+
+/** Where rows, one a token, are computed each for itself. */
+export interface RowGraph {
+  readonly graph: GraphBuilder;
+  /** Adds a weight to the graph as an input, by the name of its role, and returns the value's name. */
+  weight(role: string, shape: readonly number[]): string;
+  /** [rows, columns of the layer] → [rows, rows of the layer]; the only way in which architectures multiply by a matrix. */
+  linear(input: string, layer: LinearLayer): string;
+}
+
+/** Where tokens are embedded. */
+export interface EmbedGraph extends RowGraph {
+  /** Position of each row's token in its text, int64 [rows]. */
+  positions(): string;
+}
+
+/**
+ * Where a step is computed. Architectures say by it what depends on how rows belong to texts: stacked segments in
+ * calibration, a batch with a cache of keys and values in an exported decoder. They use no batch or length themselves.
+ */
+export interface SequenceGraph extends RowGraph {
+  /** [rows, heads · headSize] → [batch, heads, length, headSize] */
+  splitHeads(value: string, heads: number, headSize: number): string;
+  /** [rows, heads · parts · headSize], the parts of each head side by side → `parts` times [batch, heads, length, headSize] */
+  splitFusedHeads(value: string, heads: number, parts: number, headSize: number): readonly string[];
+  /** Rotary embedding of [batch, heads, length, headSize]. */
+  rotate(value: string, rotary: Rotary): string;
+  /**
+   * @param query [batch, heads, length, headSize]
+   * @param key,value [batch, kvHeads, length, headSize], rotated already
+   * @returns the context, [rows, heads · headSize]
+   */
+  attend(query: string, key: string, value: string, attention: Attention): string;
+}

@@ -1,0 +1,55 @@
+import { floatTensor, integerTensor } from "@mbs/onnx";
+import type { GraphBuilder } from "@mbs/onnx";
+import { causalAttention } from "./causal-attention.ts";
+import { rotaryTables } from "./rotary.ts";
+import type { Rotary } from "./rotary.ts";
+import { createRowGraph } from "./row-graph.ts";
+import type { WeightInput } from "./row-graph.ts";
+import type { SequenceGraph } from "./sequence-graph.ts";
+
+/** Segments of one length, stacked in the rows; positions start at 0 in each. */
+export interface StackedShape {
+  readonly batch: number;
+  readonly length: number;
+}
+
+/** The graph of a step as calibration and evaluation run it: sizes are constants, attention is over whole segments. */
+export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, { batch, length }: StackedShape): SequenceGraph {
+  const integers = (...values: number[]): string => graph.constant(integerTensor(values));
+  const tables = new Map<Rotary, { cosines: string; sines: string }>();
+  const tablesOf = (rotary: Rotary): { cosines: string; sines: string } => {
+    const { cosines, sines } = rotaryTables(rotary, length);
+    const constant = (values: Float32Array): string => graph.constant(floatTensor(values, [length, rotary.frequencies.length]));
+    const made = tables.get(rotary) ?? { cosines: constant(cosines), sines: constant(sines) };
+    tables.set(rotary, made);
+    return made;
+  };
+  return {
+    ...createRowGraph(graph, weight),
+    splitHeads(value, heads, headSize) {
+      const split = graph.node("Reshape", [value, integers(batch, length, heads, headSize)]);
+      return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+    },
+    splitFusedHeads(value, heads, parts, headSize) {
+      const split = graph.node("Reshape", [value, integers(batch, length, heads, parts, headSize)]);
+      const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });
+      return graph
+        .nodes("Split", [byPart], parts, { attributes: { axis: 0, num_outputs: parts } })
+        .map((part) => graph.node("Reshape", [part, integers(batch, heads, length, headSize)]));
+    },
+    rotate(value, rotary) {
+      const half = rotary.frequencies.length;
+      const { cosines, sines } = tablesOf(rotary);
+      const part = (from: number, to: number): string => graph.node("Slice", [value, integers(from), integers(to), integers(3)]);
+      const [first, second] = [part(0, half), part(half, 2 * half)];
+      const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
+      const turned = [
+        graph.node("Sub", [times(first, cosines), times(second, sines)]),
+        graph.node("Add", [times(second, cosines), times(first, sines)]),
+        part(2 * half, Number.MAX_SAFE_INTEGER),
+      ];
+      return graph.node("Concat", turned, { attributes: { axis: 3 } });
+    },
+    attend: (query, key, value, attention) => causalAttention(graph, query, key, value, { batch, length, ...attention }),
+  };
+}
