@@ -12,6 +12,7 @@ import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { formatRecord, recordFile } from "./model-record.ts";
+import { measureSizes } from "./model-sizes.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "Folder of the model that was compressed." },
@@ -38,15 +39,16 @@ async function parseChoice(options: unknown) {
 const text = (path: string, content: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(content)] });
 
 async function listFiles(model: Model, layers: LayerSpool, format: Format, options: unknown, context: StageContext) {
-  const { files } = await format.plan(model, layers, options, context);
+  const formatted = await format.plan(model, layers, options, context);
+  const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
+  const packed = format.name === "dense" ? undefined : { format: format.name, sizes };
   const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
+  const record = text(recordFile, formatRecord(model.address, layers, packed));
   // A format's file takes the place of the source's.
-  const byPath = new Map(
-    [...carried, ...files, text(recordFile, formatRecord(model.address, layers))].map((file) => [file.path, file]),
-  );
+  const byPath = new Map([...carried, ...formatted.files, record].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

@@ -19,6 +19,8 @@ export interface FormattedModel {
   readonly files: readonly OutputFile[];
   /** Bytes of the compressed tensors as written, with their scales, zeros, masks and indices. */
   readonly compressedBytes: number;
+  /** Bytes of all tensors as written; absent where those that no layer changed are as large as before. */
+  readonly bytes?: number;
 }
 
 /** A way to write a compressed model: a file or folder each, listed in formats.ts. */

@@ -4,6 +4,9 @@ import type { Format } from "./format.ts";
 /** Every format by name, loaded when it is asked for. */
 const formats: ReadonlyMap<string, () => Promise<Format>> = new Map([
   ["dense", async () => (await import("./dense-format.ts")).denseFormat],
+  ["compressed-tensors", async () => (await import("./compressed-tensors-format.ts")).compressedTensorsFormat],
+  ["gptq", async () => (await import("./gptq-format.ts")).gptqFormat],
+  ["gptq-v2", async () => (await import("./gptq-format.ts")).gptqV2Format],
 ]);
 
 /** The values of `--format`. */

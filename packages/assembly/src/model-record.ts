@@ -1,4 +1,5 @@
 import type { LayerSpool } from "./layer-spool.ts";
+import type { ModelSizes } from "./model-sizes.ts";
 
 /** Name of the file that says how a model was made. */
 export const recordFile = "mbs.json";
@@ -6,11 +7,19 @@ export const recordFile = "mbs.json";
 const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string, T> =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 
+/** How a model takes up less room than the dense one, where it does. */
+export interface PackedRecord {
+  readonly format: string;
+  readonly sizes: ModelSizes;
+}
+
 /**
  * What stands in mbs.json: the dense model's address, how each artifact of layers was made, and the error and sparsity of
  * every tensor. Nothing in it differs between two runs of the same work.
+ *
+ * @param packed absent for the dense format
  */
-export function formatRecord(model: string, { origins, summaries }: LayerSpool): string {
+export function formatRecord(model: string, { origins, summaries }: LayerSpool, packed?: PackedRecord): string {
   const layers = origins.map(({ address, solver, options, order, weights }) => ({
     address,
     solver,
@@ -18,5 +27,5 @@ export function formatRecord(model: string, { origins, summaries }: LayerSpool):
     order,
     weights: sortedObject(Object.entries(weights)),
   }));
-  return `${JSON.stringify({ version: 1, model, layers, tensors: sortedObject(summaries) }, undefined, 2)}\n`;
+  return `${JSON.stringify({ version: 1, model, ...packed, layers, tensors: sortedObject(summaries) }, undefined, 2)}\n`;
 }

@@ -1,0 +1,43 @@
+/**
+ * Whole numbers of `bits` bits packed without gaps into 32-bit words, the first in the lowest bits; a number may lie in
+ * two words. So 32 numbers fill `bits` words. The layout of GPTQ's and compressed-tensors' files.
+ *
+ * @param values [rows, columns] row-major, each below 2^bits
+ * @param along "columns" packs each row by itself, into [rows, ⌈columns · bits / 32⌉]; "rows" packs each column by
+ *   itself, into [⌈rows · bits / 32⌉, columns]
+ */
+export function packBits(values: Uint8Array, rows: number, columns: number, bits: number, along: "rows" | "columns"): Int32Array {
+  const packsRows = along === "rows";
+  const [length, lines] = packsRows ? [rows, columns] : [columns, rows];
+  const words = Math.ceil((length * bits) / 32);
+  const packed = new Int32Array(words * lines);
+  // A value's neighbour in its line, and the line's neighbour, in `values` and in `packed`.
+  const [nextValue, nextLine] = packsRows ? [columns, 1] : [1, columns];
+  const [nextWord, nextPackedLine] = packsRows ? [columns, 1] : [1, words];
+  for (let start = 0; start < length; start += 32) {
+    const count = Math.min(32, length - start);
+    const firstWord = (start / 32) * bits;
+    for (let line = 0; line < lines; line += 1) {
+      const source = start * nextValue + line * nextLine;
+      const target = firstWord * nextWord + line * nextPackedLine;
+      for (let index = 0; index < count; index += 1) {
+        const value = values[source + index * nextValue];
+        const bit = index * bits;
+        const place = target + (bit >> 5) * nextWord;
+        const shift = bit & 31;
+        packed[place] |= value << shift;
+        if (shift + bits > 32) packed[place + nextWord] |= value >>> (32 - shift);
+      }
+    }
+  }
+  return packed;
+}
+
+/** [rows, columns] → [columns, rows]. */
+export function transpose<Values extends Uint8Array | Float32Array>(values: Values, rows: number, columns: number): Values {
+  const turned = values.slice() as Values;
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) turned[column * rows + row] = values[row * columns + column];
+  }
+  return turned;
+}

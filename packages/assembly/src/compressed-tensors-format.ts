@@ -1,0 +1,51 @@
+import { parseOptions } from "@mbs/contracts";
+import { denseFormat } from "./dense-format.ts";
+import type { Format } from "./format.ts";
+import { gridClasses } from "./grid-classes.ts";
+import { moduleOf, unchangedWeights } from "./module-names.ts";
+import { packedConfig } from "./packed-config.ts";
+import { checkPackedLayer, packedTensors } from "./packed-tensors.ts";
+import { quantisedConfig } from "./quantised-config.ts";
+import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
+import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
+import { sparseConfig } from "./sparse-config.ts";
+
+const name = "compressed-tensors";
+
+/** Bits that programs have kernels for, and that every version of the library packs alike. */
+const common: ReadonlySet<number> = new Set([2, 4, 8]);
+
+/**
+ * Folders of compressed-tensors: quantised weights packed (pack-quantized), pruned ones dense with their zeros.
+ */
+export const compressedTensorsFormat: Format = {
+  name,
+  options: {},
+  parts: quantisedParts,
+  async plan(model, layers, options, context) {
+    parseOptions({}, options, `assemble --format ${name}`);
+    const summaries = [...layers.summaries.values()];
+    if (summaries.every(({ bits }) => bits === undefined)) {
+      const dense = await denseFormat.plan(model, layers, {}, context);
+      return { ...dense, files: [...dense.files, await sparseConfig(model, layers)] };
+    }
+    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(model, layers, tensor, name));
+    for (const layer of quantised) checkPackedLayer(layer);
+    const classes = gridClasses(quantised);
+    const rare = new Set(classes.map(({ bits }) => bits).filter((bits) => !common.has(bits)));
+    if (rare.size > 0) {
+      context.warn(`only compressed-tensors 0.20 and later read ${[...rare].join(" and ")} bits; vLLM has kernels for 4 and 8`);
+    }
+    const replacements = new Map(
+      quantised.map((layer) => {
+        const dtype = model.checkpoint.info(layer.tensor).dtype ?? model.dtype;
+        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), layer, dtype, layer.symmetric)];
+      }),
+    );
+    const unchanged = unchangedWeights(model, new Set(replacements.keys()));
+    return {
+      files: [...replacedWeights(model, replacements), await quantisedConfig(model, packedConfig(classes, unchanged))],
+      compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
+    };
+  },
+};

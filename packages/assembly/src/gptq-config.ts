@@ -1,0 +1,41 @@
+import type { GridClass } from "./grid-classes.ts";
+import { moduleOf, modulePattern } from "./module-names.ts";
+
+/** Names of a class's layers as keys of `dynamic`, "+:" for other settings and "-:" for layers that stay as they are. */
+const overrides = (grid: GridClass): [string, object][] =>
+  grid.layers.map(({ tensor }) => [
+    `+:${modulePattern(moduleOf(tensor, "GPTQ"))}`,
+    { bits: grid.bits, group_size: grid.groupSize, sym: grid.symmetric },
+  ]);
+
+/**
+ * What quantize_config.json and `quantization_config` say. Layers that differ from the most are named in `dynamic`, as
+ * gptqmodel and vLLM read it.
+ *
+ * @param unchanged tensors that are stored dense
+ * @param damping of the factor, where it is known
+ */
+export function gptqConfig(
+  [base, ...others]: readonly GridClass[],
+  unchanged: readonly string[],
+  version: 1 | 2,
+  producer: string,
+): object {
+  const dynamic = Object.fromEntries([
+    ...others.flatMap(overrides),
+    ...unchanged.map((tensor) => [`-:${modulePattern(moduleOf(tensor, "GPTQ"))}`, {}]),
+  ]);
+  const reordered = [base, ...others].some(({ layers }) => layers.some((layer) => layer.reordered));
+  return {
+    bits: base.bits,
+    group_size: base.groupSize,
+    desc_act: reordered,
+    sym: base.symmetric,
+    lm_head: false,
+    quant_method: "gptq",
+    checkpoint_format: version === 1 ? "gptq" : "gptq_v2",
+    pack_dtype: "int32",
+    ...(Object.keys(dynamic).length > 0 && { dynamic }),
+    meta: { quantizer: [producer] },
+  };
+}

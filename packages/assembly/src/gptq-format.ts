@@ -1,0 +1,44 @@
+import { parseOptions } from "@mbs/contracts";
+import type { Format } from "./format.ts";
+import { gptqConfig } from "./gptq-config.ts";
+import { checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
+import type { GptqVersion } from "./gptq-tensors.ts";
+import { gridClasses } from "./grid-classes.ts";
+import { moduleOf, unchangedWeights } from "./module-names.ts";
+import { producer } from "./producer.ts";
+import { jsonFile, quantisedConfig } from "./quantised-config.ts";
+import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
+import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
+
+const createGptqFormat = (name: string, version: GptqVersion): Format => ({
+  name,
+  options: {},
+  parts: quantisedParts,
+  async plan(model, layers, options, { warn }) {
+    parseOptions({}, options, `assemble --format ${name}`);
+    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(model, layers, tensor, "GPTQ"));
+    for (const layer of quantised) checkGptqLayer(layer, version);
+    if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {
+      warn("gptqmodel takes asymmetric grids of other programs only in version 2: --format gptq-v2");
+    }
+    const replacements = new Map(
+      quantised.map((layer) => [layer.tensor, gptqTensors(moduleOf(layer.tensor, "GPTQ"), layer, version)]),
+    );
+    const unchanged = unchangedWeights(model, new Set(replacements.keys()));
+    const config = gptqConfig(gridClasses(quantised), unchanged, version, producer);
+    return {
+      files: [
+        ...replacedWeights(model, replacements),
+        await quantisedConfig(model, config),
+        jsonFile("quantize_config.json", config),
+      ],
+      compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
+    };
+  },
+});
+
+/** GPTQ's safetensors with zeros less one, which every program that reads GPTQ reads. */
+export const gptqFormat = createGptqFormat("gptq", 1);
+
+/** GPTQ's safetensors with zeros as they are, which gptqmodel and vLLM read. */
+export const gptqV2Format = createGptqFormat("gptq-v2", 2);

@@ -1,0 +1,42 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+
+const suffix = ".weight";
+
+/** The linear layer of a weight: its name without ".weight". @throws {FailedPreconditionError} for a tensor named otherwise */
+export function moduleOf(tensor: string, format: string): string {
+  if (tensor.endsWith(suffix)) return tensor.slice(0, -suffix.length);
+  throw new FailedPreconditionError(
+    `tensor ${tensor} is no weight of a linear layer of its own, which ${format} needs; assemble with --format dense`,
+    { tensor },
+  );
+}
+
+/** Layers that vLLM joins, and the name it then asks for. */
+const joined: ReadonlyMap<string, string> = new Map([
+  ["q_proj", "qkv_proj"],
+  ["k_proj", "qkv_proj"],
+  ["v_proj", "qkv_proj"],
+  ["gate_proj", "gate_up_proj"],
+  ["up_proj", "gate_up_proj"],
+]);
+
+const escape = (text: string): string => text.replaceAll(/[.\\+*?()[\]{}|^$]/g, "\\$&");
+
+/**
+ * A regular expression for a linear layer, whatever prefix ("transformer.") a program puts before its name, and for the
+ * joined layer that some make of it.
+ */
+export function modulePattern(module: string): string {
+  const parts = module.split(".");
+  const leaf = parts.pop() ?? "";
+  const other = joined.get(leaf);
+  const path = parts.map((part) => `${escape(part)}\\.`).join("");
+  return `^(?:.*\\.)?${path}${other === undefined ? escape(leaf) : `(?:${escape(leaf)}|${other})`}$`;
+}
+
+/** Tensors of the model that solvers could have changed and no layer did. */
+export function unchangedWeights(model: Model, changed: ReadonlySet<string>): readonly string[] {
+  const all = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  return all.filter((tensor) => !changed.has(tensor));
+}

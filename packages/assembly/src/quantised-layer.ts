@@ -1,0 +1,95 @@
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import type { LayerPart, LayerSpool } from "./layer-spool.ts";
+
+/** What `readQuantisedLayer` reads of a layer. */
+export const quantisedParts: readonly LayerPart[] = ["mask", "codes", "scales", "zeros", "groups"];
+
+/** A tensor on a grid. Value = (code - zero) · scale. */
+export interface QuantisedLayer {
+  readonly tensor: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bits: number;
+  /** Columns a group; `columns` when one group spans the row. */
+  readonly groupSize: number;
+  readonly groups: number;
+  /** Whether every zero is the middle of the grid, 2^(bits - 1). */
+  readonly symmetric: boolean;
+  /** [rows, groups] */
+  readonly scales: Float32Array;
+  /** [rows, groups] */
+  readonly zeros: Uint8Array;
+  /** Group of each column. */
+  readonly groupOf: Int32Array;
+  /** Whether some column lies outside the group of its place: activation order. */
+  readonly reordered: boolean;
+  /** [rows, columns], read when asked for. Where a mask removed a weight, the code is the zero. */
+  codes(): Uint8Array;
+}
+
+function readPart(layers: LayerSpool, tensor: string, part: LayerPart, dtype: string, rows: number, columns: number): Uint8Array {
+  const found = layers.readPart(tensor, part);
+  const wanted = `${dtype} [${rows}, ${columns}]`;
+  const has = found === undefined ? "absent" : `${found.dtype} [${found.rows}, ${found.columns}]`;
+  if (found === undefined || has !== wanted) {
+    throw new BadDataError(`layer ${tensor}: its ${part} are ${has}, not ${wanted}; compress again`, { tensor, part });
+  }
+  return found.data;
+}
+
+/** Codes with the masked ones on their group's zero, which stands for the value 0. */
+function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLayer, "codes">): Uint8Array {
+  const { rows, columns, groups, zeros, groupOf } = layer;
+  const stride = Math.ceil(columns / 8);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      const kept = (mask[row * stride + (column >> 3)] >> (column & 7)) & 1;
+      if (kept === 0) codes[row * columns + column] = zeros[row * groups + groupOf[column]];
+    }
+  }
+  return codes;
+}
+
+/**
+ * The grid of a layer; its codes stay on disk until asked for.
+ *
+ * @throws {FailedPreconditionError} where the layer has no codes: it was pruned, or left as it was
+ * @throws {BadDataError} where its parts do not fit each other
+ */
+export function readQuantisedLayer(model: Model, layers: LayerSpool, tensor: string, format: string): QuantisedLayer {
+  const { bits, groupSize, solver } = layers.summaries.get(tensor) ?? {};
+  if (bits === undefined || groupSize === undefined || !layers.has(tensor, "codes")) {
+    throw new FailedPreconditionError(
+      `layer ${tensor}: ${solver ?? "its solver"} made no codes, and ${format} holds nothing else; assemble with --format dense`,
+      { tensor },
+    );
+  }
+  const [rows = 0, columns = 0] = model.checkpoint.info(tensor).shape;
+  const groups = Math.ceil(columns / groupSize);
+  // Copies, so that views of 4 bytes a value are aligned.
+  const scales = new Float32Array(readPart(layers, tensor, "scales", "f32", rows, groups).slice().buffer);
+  const zeros = readPart(layers, tensor, "zeros", "u8", rows, groups);
+  const groupOf = new Int32Array(readPart(layers, tensor, "groups", "i32", 1, columns).slice().buffer);
+  const middle = 2 ** (bits - 1);
+  const layer = {
+    tensor,
+    rows,
+    columns,
+    bits,
+    groupSize,
+    groups,
+    symmetric: zeros.every((zero) => zero === middle),
+    scales,
+    zeros,
+    groupOf,
+    reordered: groupOf.some((group, column) => group !== Math.floor(column / groupSize)),
+  };
+  return {
+    ...layer,
+    codes() {
+      const codes = readPart(layers, tensor, "codes", "u8", rows, columns);
+      return layers.has(tensor, "mask") ? maskCodes(codes, readPart(layers, tensor, "mask", "u1", rows, columns), layer) : codes;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { indexFile, singleFile, writeSafetensors } from "@mbs/models";
+import type { Model, TensorInfo } from "@mbs/models";
+import type { OutputFile } from "./format.ts";
+import { rawPieces } from "./raw-pieces.ts";
+
+/** A tensor that stands in the place of a changed one, or beside it. */
+export interface NewTensor {
+  readonly name: string;
+  /** As in a safetensors header. */
+  readonly storedDtype: "I32" | "I64" | "F16" | "BF16" | "F32";
+  readonly shape: readonly number[];
+  /** Its values, when their turn comes. */
+  read(): ArrayBufferView;
+}
+
+const bytesOf: Readonly<Record<NewTensor["storedDtype"], number>> = { I32: 4, I64: 8, F16: 2, BF16: 2, F32: 4 };
+
+/** Length of a tensor in the file. */
+export const tensorBytes = ({ storedDtype, shape }: NewTensor): number =>
+  shape.reduce((product, side) => product * side, bytesOf[storedDtype]);
+
+const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
+  name: tensor.name,
+  storedDtype: tensor.storedDtype,
+  dtype: undefined,
+  shape: tensor.shape,
+  bytes: tensorBytes(tensor),
+  file,
+});
+
+/**
+ * The source's safetensors files with some tensors replaced by others, in the same files, and their index.
+ *
+ * @param replacements by the name of the tensor that they replace
+ */
+export function replacedWeights(model: Model, replacements: ReadonlyMap<string, readonly NewTensor[]>): OutputFile[] {
+  const placed = new Map<string, string>();
+  let total = 0;
+  const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => {
+    const written = new Map<TensorInfo, NewTensor | undefined>();
+    for (const tensor of tensors) {
+      const others = replacements.get(tensor.name);
+      if (others === undefined) written.set(tensor, undefined);
+      else for (const other of others) written.set(infoOf(other, file), other);
+    }
+    for (const { name, bytes } of written.keys()) {
+      placed.set(name, file);
+      total += bytes;
+    }
+    return {
+      path: file,
+      content: () =>
+        writeSafetensors([...written.keys()], { ...metadata, format: "pt" }, (tensor) => {
+          const other = written.get(tensor);
+          if (other === undefined) return rawPieces(model, tensor.name, tensor.bytes);
+          const { buffer, byteOffset, byteLength } = other.read();
+          return [new Uint8Array(buffer, byteOffset, byteLength)];
+        }),
+    };
+  });
+  if (files.length === 1 && files[0]?.path === singleFile) return files;
+  const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(placed) };
+  const content = (): Uint8Array[] => [new TextEncoder().encode(`${JSON.stringify(index, undefined, 2)}\n`)];
+  return [...files, { path: indexFile, content }];
+}
