@@ -121,11 +121,11 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
 }
 
 /** A flag that is off is as good as not given. */
-const absent: readonly unknown[] = [undefined, false, "false", "off"];
+const absent: ReadonlySet<unknown> = new Set([undefined, false, "false", "off"]);
 
 /** Which options cannot be given beside those that are given: the excluded one → the one that excludes it. */
 function excludedBy(table: OptionTable, given: ReadonlyMap<string, unknown>): ReadonlyMap<string, string> {
-  const present = (name: string): boolean => !absent.includes(given.get(name));
+  const present = (name: string): boolean => !absent.has(given.get(name));
   return new Map(
     Object.entries(table).flatMap(([name, { excludes = [] }]) =>
       present(name) ? excludes.map((other): [string, string] => [other, name]) : [],

@@ -36,12 +36,12 @@ def solve(method, case):
                                      static_groups=options["staticGroups"], block_size=options["blockSize"])
         return weights, total / len(inputs), values, codes, None
     if method == "sparsegpt":
-        mask, codes, values = methods.sparsegpt(weights, moment, options["sparsity"], pattern, options.get("bits"), **grid)
+        mask, codes, values = methods.sparsegpt(weights, moment, options.get("sparsity", 0.5), pattern, options.get("bits"), **grid)
         return weights, total / len(inputs), values, codes, mask
     if method == "wanda":
-        mask = methods.wanda(weights, np.diag(total), options["sparsity"], pattern, options.get("useVariant", False))
+        mask = methods.wanda(weights, np.diag(total), options.get("sparsity", 0.5), pattern, options.get("useVariant", False))
     else:
-        mask = methods.magnitude(weights, options["sparsity"], pattern)
+        mask = methods.magnitude(weights, options.get("sparsity", 0.5), pattern)
     return weights, total / len(inputs), np.where(mask, weights, 0), None, mask
 
 
