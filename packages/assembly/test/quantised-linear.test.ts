@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -35,15 +35,7 @@ async function multiply(cases: readonly Case[], tokens: number, columns: number,
     graph.output(name, addQuantisedLinear(graph, given, stored, tensors, 0), "float32");
   }
   await writeFile(join(folder, "products.onnx"), graph.build());
-  const file = await open(join(folder, "products.onnx_data"), "w");
-  let end = 0;
-  for await (const { path, offset, data } of files.write()) {
-    assert.is(path, "products.onnx_data");
-    assert.is(offset, end);
-    end += data.length;
-    await file.write(data);
-  }
-  await file.close();
+  for (const name of files.names) await writeFile(join(folder, name), files.write(name));
   const session = await createSession(join(folder, "products.onnx"), { threads: 1 });
   const products = await session.run({ x: floatTensor(x, [tokens, columns]) });
   await session.release();
@@ -69,6 +61,16 @@ const columns = 544;
 const tokens = 3;
 const random = dice(5);
 const x = Float32Array.from({ length: tokens * columns }, () => random(2000) / 1000 - 1);
+
+function refusal(bits: number, groupSize: number): string {
+  try {
+    planWeight(randomLayer({ rows: 2, columns: 240, bits, groupSize, symmetric: true }), "planes");
+  } catch (error) {
+    assert.instance(error, FailedPreconditionError);
+    return (error as Error).message;
+  }
+  throw new Error("nothing was refused");
+}
 
 test("bits, groups, zero points, act-order and masks give the product with the values", async () => {
   const cases: Case[] = [];
@@ -118,15 +120,6 @@ test("symmetric 4 bits have no zero points, symmetric 3 bits in nibbles carry th
 });
 
 test("bits and groups without a form are refused with the nearest", () => {
-  const refusal = (bits: number, groupSize: number): string => {
-    try {
-      planWeight(randomLayer({ rows: 2, columns: 240, bits, groupSize, symmetric: true }), "planes");
-    } catch (error) {
-      assert.instance(error, FailedPreconditionError);
-      return (error as Error).message;
-    }
-    throw new Error("nothing was refused");
-  };
   for (const bits of [5, 6, 7]) {
     assert.is(
       refusal(bits, 16),

@@ -1,5 +1,5 @@
-import type { LayerRecord, TensorData } from "@mbs/artifacts";
-import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { QuantisedLayer } from "../quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
 import type { BlockGrid } from "./block-grid.ts";
 import { packCodes, splitPlanes } from "./code-packing.ts";
@@ -27,25 +27,12 @@ const storedBits: ReadonlyMap<number, 2 | 4 | 8> = new Map([
   [8, 8],
 ]);
 
-function part(layer: LayerRecord, name: "codes" | "scales" | "zeros" | "groups"): TensorData {
-  const data = layer[name];
-  if (data === undefined) throw new InternalError(`layer ${layer.tensor} has no ${name}`, { tensor: layer.tensor });
-  return data;
-}
-
-/** Copied where it does not begin at a multiple of 4. */
-function words(data: Uint8Array): ArrayBuffer | SharedArrayBuffer {
-  return data.slice().buffer;
-}
-
 /**
  * How a layer with codes is stored.
  *
  * @throws {FailedPreconditionError} for bits or groups that ONNX Runtime has no form for, naming the nearest
  */
-export function planWeight(layer: LayerRecord, threeBit: ThreeBit): StoredWeight {
-  const { tensor, summary } = layer;
-  const { bits = 0 } = summary;
+export function planWeight({ tensor, rows, bits, groupOf, zeros }: QuantisedLayer, threeBit: ThreeBit): StoredWeight {
   const stored = storedBits.get(bits);
   if (stored === undefined) {
     throw new FailedPreconditionError(
@@ -53,10 +40,9 @@ export function planWeight(layer: LayerRecord, threeBit: ThreeBit): StoredWeight
       { tensor, bits },
     );
   }
-  const zeros = part(layer, "zeros").data;
   return {
-    rows: layer.values.rows,
-    grid: layBlocks(new Int32Array(words(part(layer, "groups").data)), bits, tensor),
+    rows,
+    grid: layBlocks(groupOf, bits, tensor),
     bits: stored,
     planes: bits === 3 && threeBit === "planes",
     zeros: zeros.some((zero) => zero !== 2 ** (stored - 1)),
@@ -81,23 +67,19 @@ export function weightTensors({ rows, grid, bits, planes, zeros }: StoredWeight)
   ];
 }
 
-/** A byte a code in blocks, columns in their order; what stands behind the last column is a zero point, as is what a mask drops. */
-function layCodes(layer: LayerRecord, { rows, grid }: StoredWeight): Uint8Array {
+/** A byte a code in blocks, columns in their order; what stands behind the last column is a zero point. */
+function layCodes(layer: QuantisedLayer, { grid }: StoredWeight): Uint8Array {
+  const { rows, groups, zeros } = layer;
   const { columns, blockSize, order, groupOf } = grid;
-  const [codes, zeros] = [part(layer, "codes").data, part(layer, "zeros")];
-  const mask = layer.mask?.data;
-  const maskStride = Math.ceil(columns / 8);
+  const codes = layer.codes();
   const padded = groupOf.length * blockSize;
+  if (order === undefined && padded === columns) return codes;
   const laid = new Uint8Array(rows * padded);
   for (let row = 0; row < rows; row++) {
-    for (let position = 0; position < padded; position++) {
-      const column = order?.[position] ?? position;
-      const dropped =
-        position >= columns ||
-        (mask !== undefined && (((mask[row * maskStride + (column >> 3)] ?? 0) >> (column & 7)) & 1) === 0);
-      const zero = row * zeros.columns + (groupOf[Math.floor(position / blockSize)] ?? 0);
-      laid[row * padded + position] = (dropped ? zeros.data[zero] : codes[row * columns + column]) ?? 0;
+    for (let position = 0; position < columns; position++) {
+      laid[row * padded + position] = codes[row * columns + (order?.[position] ?? position)] ?? 0;
     }
+    laid.fill(zeros[row * groups + (groupOf.at(-1) ?? 0)] ?? 0, row * padded + columns, (row + 1) * padded);
   }
   return laid;
 }
@@ -118,19 +100,16 @@ function byBlock<Values extends Float32Array | Uint8Array>(
 }
 
 /** The bytes of the tensors of `weightTensors`. */
-export function packWeight(layer: LayerRecord, stored: StoredWeight): readonly Uint8Array[] {
+export function packWeight(layer: QuantisedLayer, stored: StoredWeight): readonly Uint8Array[] {
   const { rows, grid, bits, planes } = stored;
   const { blockSize, groupOf } = grid;
   const blocks = groupOf.length;
   const packed = packCodes(layCodes(layer, stored), rows, blocks * blockSize, bits);
-  const scales = new Float32Array(words(part(layer, "scales").data));
-  const blockScales = byBlock(scales, new Float32Array(rows * blocks), rows, groupOf);
+  const scales = byBlock(layer.scales, new Float32Array(rows * blocks), rows, groupOf);
   const codes = planes ? splitPlanes(packed, blockSize / 2) : undefined;
   return [
     ...(codes === undefined ? [packed] : [codes.low, codes.high]),
-    new Uint8Array(blockScales.buffer),
-    ...(stored.zeros
-      ? [packCodes(byBlock(part(layer, "zeros").data, new Uint8Array(rows * blocks), rows, groupOf), rows, blocks, bits)]
-      : []),
+    new Uint8Array(scales.buffer),
+    ...(stored.zeros ? [packCodes(byBlock(layer.zeros, new Uint8Array(rows * blocks), rows, groupOf), rows, blocks, bits)] : []),
   ];
 }

@@ -1,4 +1,3 @@
-import type { FilePiece } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ElementType, ExternalTensor } from "@mbs/onnx";
 
@@ -9,14 +8,14 @@ export interface StoredTensor {
   readonly bytes: number;
 }
 
+/** Bytes of tensors one after the other; a chunk is never of two of them. */
+export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Tensors that are made together, and what makes them. */
 interface Reservation {
   readonly places: readonly ExternalTensor[];
   readonly make: () => Chunks;
 }
-
-/** Bytes of tensors one after the other; a chunk is never of two of them. */
-export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Tensors begin at whole pages, so that they can be mapped. */
 const alignment = 4096;
@@ -24,62 +23,68 @@ const alignment = 4096;
 /** A browser holds a file in one array, which must be below 2 GiB: a larger model has several files. */
 const fileLimit = 2_000_000_000;
 
+const aligned = (offset: number): number => Math.ceil(offset / alignment) * alignment;
+
 /**
  * The weight files of an ONNX model: room is reserved while the graph is built, and filled when they are written, one
  * reservation in memory at a time.
  */
 export class WeightFiles {
-  readonly #name: string;
+  readonly #model: string;
   readonly #limit: number;
-  readonly #reservations: Reservation[] = [];
-  #count = 0;
-  #end = 0;
+  readonly #files: { readonly name: string; end: number; readonly reservations: Reservation[] }[] = [];
 
-  /** @param name of the model file; those here are called NAME_data, NAME_data_1, … */
-  constructor(name: string, limit = fileLimit) {
-    this.#name = name;
+  /** @param model name of the model file; those here are called MODEL_data, MODEL_data_1, … */
+  constructor(model: string, limit = fileLimit) {
+    this.#model = model;
     this.#limit = limit;
   }
 
-  /** Number of files. */
-  get count(): number {
-    return this.#count;
+  get names(): readonly string[] {
+    return this.#files.map(({ name }) => name);
+  }
+
+  /** Of all files together. */
+  get bytes(): number {
+    return this.#files.reduce((sum, { end }) => sum + end, 0);
   }
 
   /** @param make gives the bytes of all the tensors, in order */
   reserve(tensors: readonly StoredTensor[], make: () => Chunks): readonly ExternalTensor[] {
+    const room = tensors.reduce((sum, { bytes }) => sum + aligned(bytes), 0);
+    const last = this.#files.at(-1);
+    const file = last === undefined || last.end + room > this.#limit ? this.#open() : last;
     const places = tensors.map(({ type, dims, bytes }) => {
-      const offset = Math.ceil(this.#end / alignment) * alignment;
-      const full = this.#count === 0 || (this.#end > 0 && offset + bytes > this.#limit);
-      if (full) this.#count++;
-      const start = full ? 0 : offset;
-      this.#end = start + bytes;
-      const location = `${this.#name}_data${this.#count === 1 ? "" : `_${this.#count - 1}`}`;
-      return { type, dims, location, offset: start, length: bytes };
+      const offset = aligned(file.end);
+      file.end = offset + bytes;
+      return { type, dims, location: file.name, offset, length: bytes };
     });
-    this.#reservations.push({ places, make });
+    file.reservations.push({ places, make });
     return places;
   }
 
-  /** The files from start to end, one after the other; paths are their names. */
-  async *write(): AsyncGenerator<FilePiece> {
-    const written = new Map<string, number>();
-    for (const { places, make } of this.#reservations) {
+  /** One file from start to end. */
+  async *write(name: string): AsyncGenerator<Uint8Array> {
+    let end = 0;
+    for (const { places, make } of this.#files.find((file) => file.name === name)?.reservations ?? []) {
       let [index, done] = [0, 0];
       for await (const data of make()) {
-        const place = places[index];
-        if (place === undefined || done + data.length > place.length) {
-          throw new InternalError(`${places[0]?.location}: a weight has other bytes than were reserved`);
-        }
-        const { location, offset, length } = place;
-        const end = written.get(location) ?? 0;
-        if (done === 0 && end < offset) yield { path: location, offset: end, data: new Uint8Array(offset - end) };
-        yield { path: location, offset: offset + done, data };
+        const { offset, length } = places[index] ?? { offset: end, length: 0 };
+        if (done + data.length > length) throw new InternalError(`${name}: a weight has more bytes than were reserved`);
+        if (end < offset + done) yield new Uint8Array(offset + done - end);
+        yield data;
         done += data.length;
-        written.set(location, offset + done);
+        end = offset + done;
         if (done === length) [index, done] = [index + 1, 0];
       }
-      if (index !== places.length) throw new InternalError(`${places[0]?.location}: a weight has fewer bytes than were reserved`);
+      if (index !== places.length) throw new InternalError(`${name}: a weight has fewer bytes than were reserved`);
     }
+  }
+
+  #open() {
+    const count = this.#files.length;
+    const file = { name: `${this.#model}_data${count === 0 ? "" : `_${count}`}`, end: 0, reservations: [] };
+    this.#files.push(file);
+    return file;
   }
 }

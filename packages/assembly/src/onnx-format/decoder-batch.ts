@@ -1,0 +1,116 @@
+import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
+import type { GraphBuilder } from "@mbs/onnx";
+import type { Rotary } from "@mbs/models";
+
+/** Lower than any score, and finite, so that no row of a softmax can become NaN. */
+const masked = -1e30;
+
+/** A size in a shape: a number, or one of the batch's. */
+export type Size = number | "B" | "T" | "S";
+
+/**
+ * What all steps of a decoder read of its batch: B texts, of which T tokens each come in now, behind past ones; S = past
+ * + T. Values are added to the graph when first asked for, and once.
+ */
+export class DecoderBatch {
+  readonly graph: GraphBuilder;
+  /** int64 [B, T] */
+  readonly tokens: string;
+  /** int64 [B, S]: 1 where there is a token, 0 where a shorter text is filled up. */
+  readonly attentionMask: string;
+  readonly #made = new Map<unknown, string>();
+
+  constructor(graph: GraphBuilder) {
+    this.graph = graph;
+    this.tokens = graph.input("input_ids", "int64", ["batch_size", "sequence_length"]);
+    this.attentionMask = graph.input("attention_mask", "int64", ["batch_size", "total_sequence_length"]);
+  }
+
+  /** Sizes as a value for Reshape, where "B", "T" and "S" stand for those of the batch. */
+  shape(...sizes: readonly Size[]): string {
+    return this.once(`shape ${sizes.join(" ")}`, () => {
+      if (sizes.every((size) => typeof size === "number")) return this.integers(...sizes);
+      const parts = sizes.map((size) => (typeof size === "number" ? this.integers(size) : this.#size(size)));
+      return parts.length === 1 ? (parts[0] ?? "") : this.graph.node("Concat", parts, { attributes: { axis: 0 } });
+    });
+  }
+
+  integers(...values: readonly number[]): string {
+    return this.once(`integers ${values.join(" ")}`, () => this.graph.constant(integerTensor(values)));
+  }
+
+  number(value: number): string {
+    return this.once(`number ${value}`, () => this.graph.constant(floatTensor(Float32Array.of(value), [])));
+  }
+
+  /** int64 [B, T], from 0 at the first token of each text. The input exists only where an architecture asks for it. */
+  positions(): string {
+    return this.once("positions", () => this.graph.input("position_ids", "int64", ["batch_size", "sequence_length"]));
+  }
+
+  /**
+   * Added to scores [B, heads, T, S]: 0 where a query sees a key, and lower than any score elsewhere. [B, 1, T, S]
+   *
+   * @param window keys that a query sees, with its own
+   */
+  mask(window: number | undefined): string {
+    return this.once(`mask ${window}`, () => {
+      const { graph } = this;
+      const filled = graph.node("Cast", [this.attentionMask], { attributes: { to: elementTypeNumbers.bool } });
+      const real = graph.node("Unsqueeze", [filled, this.integers(1, 2)]);
+      const total = graph.node("Squeeze", [this.#size("S")]);
+      const past = graph.node("Sub", [total, graph.node("Squeeze", [this.#size("T")])]);
+      const [zero, one] = [graph.constant(integerTensor([0], [])), graph.constant(integerTensor([1], []))];
+      const keys = graph.node("Range", [zero, total, one]);
+      const queries = graph.node("Unsqueeze", [graph.node("Range", [past, total, one]), this.integers(1)]);
+      let seen = graph.node("LessOrEqual", [keys, queries]);
+      if (window !== undefined) {
+        const first = graph.node("Sub", [queries, this.integers(window)]);
+        seen = graph.node("And", [seen, graph.node("Greater", [keys, first])]);
+      }
+      return graph.node("Where", [graph.node("And", [real, seen]), this.number(0), this.number(masked)]);
+    });
+  }
+
+  /**
+   * Positions of keys for a linear bias: 0 at the last token of each text, -1 before it, filling left out. As float32
+   * is finest near 0, and softmax does not see the difference. [B, 1, 1, S]
+   */
+  keyPositions(): string {
+    return this.once("key positions", () => {
+      const { graph } = this;
+      const count = graph.node("CumSum", [this.attentionMask, this.integers(1)]);
+      const whole = graph.node("ReduceMax", [count, this.integers(1)], { attributes: { keepdims: 1 } });
+      const fromEnd = graph.node("Sub", [count, whole]);
+      const single = graph.node("Cast", [fromEnd], { attributes: { to: elementTypeNumbers.float32 } });
+      return graph.node("Unsqueeze", [single, this.integers(1, 2)]);
+    });
+  }
+
+  /** Angles by which the elements of a head turn: [B, 1, T, frequencies]. */
+  angles(rotary: Rotary): string {
+    return this.once(rotary, () => {
+      const { graph } = this;
+      const single = graph.node("Cast", [this.positions()], { attributes: { to: elementTypeNumbers.float32 } });
+      const positions = graph.node("Unsqueeze", [single, this.integers(1, 3)]);
+      return graph.node("Mul", [positions, graph.constant(floatTensor(rotary.frequencies, [rotary.frequencies.length]))]);
+    });
+  }
+
+  /** One of B, T and S: int64 [1]. */
+  #size(name: Exclude<Size, number>): string {
+    return this.once(`size ${name}`, () => {
+      const [start, end] = name === "B" ? [0, 1] : [1, 2];
+      return this.graph.node("Shape", [name === "S" ? this.attentionMask : this.tokens], { attributes: { start, end } });
+    });
+  }
+
+  /** A value that `key` alone decides on: the same for all steps. */
+  once(key: unknown, make: () => string): string {
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const value = make();
+    this.#made.set(key, value);
+    return value;
+  }
+}

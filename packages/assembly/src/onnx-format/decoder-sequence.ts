@@ -1,0 +1,85 @@
+import { floatTensor } from "@mbs/onnx";
+import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
+import type { DecoderBatch, Size } from "./decoder-batch.ts";
+
+/** Scores this far below their row's largest count as no less: far keys of a linear bias would be slow, denormal numbers. */
+const scoreFloor = -70;
+
+/** A step of a decoder whose keys and values come out, and in again before those of the next tokens. */
+export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step: number): SequenceGraph {
+  const { graph } = batch;
+  const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
+
+  /** What came before joined with what comes now, [B, kvHeads, S, headSize]. */
+  const withPast = (name: "key" | "value", value: string, { kvHeads, headSize }: Attention): string => {
+    const dims = (length: string) => ["batch_size", kvHeads, length, headSize];
+    const past = graph.input(`past_key_values.${step}.${name}`, "float32", dims("past_sequence_length"));
+    const all = graph.node("Concat", [past, value], { attributes: { axis: 2 } });
+    graph.output(`present.${step}.${name}`, all, "float32", dims("total_sequence_length"));
+    return all;
+  };
+
+  /** Scores with what an architecture adds to them, [B, heads, T, S]. */
+  const adjust = (scores: string, { softcap, slopes, window }: Attention): string => {
+    let adjusted = scores;
+    if (softcap !== undefined) {
+      const cap = batch.number(softcap);
+      adjusted = times(graph.node("Tanh", [graph.node("Div", [adjusted, cap])]), cap);
+    }
+    if (slopes !== undefined) {
+      const bias = batch.once(`slopes ${slopes.join(" ")}`, () =>
+        times(batch.keyPositions(), graph.constant(floatTensor(slopes, [slopes.length, 1, 1]))),
+      );
+      adjusted = graph.node("Add", [adjusted, bias]);
+    }
+    adjusted = graph.node("Add", [adjusted, batch.mask(window)]);
+    if (slopes === undefined) return adjusted;
+    const largest = graph.node("ReduceMax", [adjusted, batch.integers(3)], { attributes: { keepdims: 1 } });
+    return graph.node("Max", [adjusted, graph.node("Add", [largest, batch.number(scoreFloor)])]);
+  };
+
+  return {
+    ...rows,
+    splitHeads(value, heads, headSize) {
+      const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);
+      return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+    },
+    splitFusedHeads(value, heads, parts, headSize) {
+      const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, parts, headSize)]);
+      const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });
+      return graph
+        .nodes("Split", [byPart], parts, { attributes: { axis: 0, num_outputs: parts } })
+        .map((part) => graph.node("Squeeze", [part, batch.integers(0)]));
+    },
+    rotate(value, rotary) {
+      const half = rotary.frequencies.length;
+      const angles = batch.angles(rotary);
+      const cosines = batch.once(`cosines ${angles}`, () => graph.node("Cos", [angles]));
+      const sines = batch.once(`sines ${angles}`, () => graph.node("Sin", [angles]));
+      const part = (from: number, to: number): string =>
+        graph.node("Slice", [value, batch.integers(from), batch.integers(to), batch.integers(3)]);
+      const [first, second] = [part(0, half), part(half, 2 * half)];
+      const turned = [
+        graph.node("Sub", [times(first, cosines), times(second, sines)]),
+        graph.node("Add", [times(second, cosines), times(first, sines)]),
+        part(2 * half, Number.MAX_SAFE_INTEGER),
+      ];
+      return graph.node("Concat", turned, { attributes: { axis: 3 } });
+    },
+    attend(query, key, value, attention) {
+      const { heads, kvHeads, headSize, scale } = attention;
+      // Heads that share a key are rows of one product.
+      const grouped = heads !== kvHeads;
+      const reshape = (name: string, ...sizes: readonly Size[]): string =>
+        grouped ? graph.node("Reshape", [name, batch.shape(...sizes)]) : name;
+      const [keys, values] = [withPast("key", key, attention), withPast("value", value, attention)];
+      const queries = reshape(times(query, batch.number(scale)), 0, kvHeads, -1, headSize);
+      const products = graph.node("MatMul", [queries, graph.node("Transpose", [keys], { attributes: { perm: [0, 1, 3, 2] } })]);
+      const scores = adjust(reshape(products, "B", heads, "T", "S"), attention);
+      const shares = reshape(graph.node("Softmax", [scores], { attributes: { axis: -1 } }), "B", kvHeads, -1, "S");
+      const context = reshape(graph.node("MatMul", [shares, values]), "B", heads, "T", headSize);
+      const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
+      return graph.node("Reshape", [byToken, batch.shape(-1, heads * headSize)]);
+    },
+  };
+}

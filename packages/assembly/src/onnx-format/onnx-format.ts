@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import type { Format, OutputFile } from "../format.ts";
+import { quantisedParts } from "../quantised-layer.ts";
+import { buildDecoderGraph } from "./decoder-graph.ts";
+import { WeightFiles } from "./weight-files.ts";
+
+const options = {
+  threeBit: {
+    kind: "choice",
+    choices: ["planes", "nibbles"],
+    default: "planes",
+    description: "3-bit codes as planes of 2 and 1 bits (small on disk) or in 4 bits (fast to load)",
+  },
+  accuracyLevel: {
+    kind: "choice",
+    choices: ["0", "1", "4"],
+    default: "0",
+    description: "how MatMulNBits multiplies: 0 and 1 in float32, 4 with activations rounded to 8 bits (fast)",
+  },
+  embeddings: {
+    kind: "choice",
+    choices: ["f32", "f16", "int8", "int4"],
+    optional: true,
+    description: "how embedding and head are stored; default: as in the source",
+  },
+} as const satisfies OptionTable;
+
+const folder = "onnx";
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The source's config.json, with what transformers.js wants to know of the files. */
+async function configFile(source: string, dtype: string, weightFiles: number, file: string): Promise<OutputFile> {
+  const config = JSON.parse(await readFile(join(source, "config.json"), "utf8")) as Record<string, unknown>;
+  const hints = { dtype, kv_cache_dtype: "float32", use_external_data_format: { [file]: weightFiles } };
+  const text = `${JSON.stringify({ ...config, "transformers.js_config": hints }, undefined, 2)}\n`;
+  return { path: "config.json", content: () => [encode(text)] };
+}
+
+/** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
+export const onnxFormat: Format = {
+  name: "onnx",
+  options,
+  parts: quantisedParts,
+  async plan(model, layers, raw) {
+    const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
+    const quantised = [...layers.summaries.keys()].some((tensor) => layers.has(tensor, "codes"));
+    const file = quantised ? "model_q4.onnx" : "model.onnx";
+    const weights = new WeightFiles(file);
+    const graph = buildDecoderGraph(model, layers, weights, {
+      threeBit,
+      accuracyLevel: Number(accuracyLevel) as 0 | 1 | 4,
+      embeddings,
+    });
+    return {
+      files: [
+        { path: `${folder}/${file}`, content: () => [graph.model] },
+        ...weights.names.map((name) => ({ path: `${folder}/${name}`, content: () => weights.write(name) })),
+        await configFile(model.folder, quantised ? "q4" : "fp32", weights.names.length, file),
+      ],
+      compressedBytes: graph.compressedBytes,
+      bytes: weights.bytes,
+    };
+  },
+};

@@ -1,0 +1,201 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { encodeLayers, unpackFiles } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import type { StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model, WeightDtype } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import type { TinyModelOptions } from "@mbs/models/testing";
+import { createSession, floatTensor, floatValues, integerTensor } from "@mbs/onnx";
+import type { Session, Tensor } from "@mbs/onnx";
+import { assemble } from "../src/index.ts";
+import { layerRecord, randomLayer } from "./fixtures/random-layer.ts";
+
+const root = await mkdtemp(join(tmpdir(), "onnx-format-test-"));
+test.after(() => rm(root, { recursive: true }));
+let count = 0;
+
+const context: StageContext = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  warn: () => undefined,
+  threads: 1,
+};
+
+/** Layers of other bits, groups, grids and orders for every weight of a model, and the values that they stand for. */
+function randomLayers(model: Model, dtype: WeightDtype) {
+  const records: LayerRecord[] = [];
+  const weights = new Map<string, Float32Array>();
+  let turn = 0;
+  for (const { name, sites } of model.steps) {
+    for (const site of sites) {
+      for (const { tensor, rows } of site.weights) {
+        const bits = [4, 3, 8, 2][turn % 4];
+        const groupSize = [16, 32, site.width][turn % 3];
+        const options = {
+          tensor,
+          rows,
+          columns: site.width,
+          bits,
+          groupSize,
+          symmetric: turn % 2 === 0,
+          scattered: turn % 5 < 2,
+        };
+        const layer = randomLayer(options);
+        records.push(layerRecord(layer, name, site.name, dtype));
+        weights.set(tensor, layer.exact);
+        turn++;
+      }
+    }
+  }
+  return { records, weights };
+}
+
+/** Logits of a text by our own forward pass, [T, vocabulary]. */
+async function ownLogits(model: Model, tokens: readonly number[], weights: ReadonlyMap<string, Float32Array>) {
+  const forward = await model.forward({ threads: 1 });
+  let states = await forward.embed(Int32Array.from(tokens));
+  for (const index of model.steps.keys()) states = (await forward.step(index, states, { weights })).states ?? states;
+  const { values } = await forward.logits(states);
+  await forward.close();
+  return values;
+}
+
+/** A written decoder with its cache. */
+class Decoder {
+  readonly session: Session;
+  readonly #heads: number;
+  readonly #headSize: number;
+
+  constructor(session: Session, heads: number, headSize: number) {
+    this.session = session;
+    this.#heads = heads;
+    this.#headSize = headSize;
+  }
+
+  /** @param past outputs of the run before */
+  run(tokens: readonly (readonly number[])[], mask: readonly (readonly number[])[], past?: Record<string, Tensor>) {
+    const feeds: Record<string, Tensor> = {
+      input_ids: integerTensor(tokens.flat(), [tokens.length, tokens[0].length]),
+      attention_mask: integerTensor(mask.flat(), [mask.length, mask[0].length]),
+    };
+    for (const name of this.session.inputNames) {
+      if (name.startsWith("past_key_values.")) {
+        const empty = floatTensor(new Float32Array(0), [tokens.length, this.#heads, 0, this.#headSize]);
+        feeds[name] = past?.[name.replace("past_key_values", "present")] ?? empty;
+      }
+    }
+    return this.session.run(feeds);
+  }
+}
+
+async function write(tiny: TinyModelOptions, options: Record<string, unknown> = {}) {
+  const [source, folder] = [join(root, String(count++)), join(root, String(count++))];
+  await writeTinyModel(source, tiny);
+  const model = await openModel(source);
+  const { records, weights } = randomLayers(model, model.dtype);
+  const metadata = { model: model.address, solver: "gptq", options: {}, order: "natural", weights: {} };
+  const { files } = await assemble.run(
+    { layers: [encodeLayers(records, metadata)] },
+    { model: source, format: "onnx", ...options },
+    context,
+  );
+  await unpackFiles(files, folder, { force: false });
+  const session = await createSession(join(folder, "onnx", "model_q4.onnx"), { threads: 1 });
+  const { heads = 4, hiddenSize = 32 } = tiny;
+  return { model, weights, folder, decoder: new Decoder(session, heads, hiddenSize / heads) };
+}
+
+const largest = (a: Float32Array, b: Float32Array): number => {
+  assert.is(a.length, b.length);
+  return a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index])), 0);
+};
+
+const text = [1, 70, 105, 5, 200, 34, 34, 120, 9, 77, 150, 43];
+const ones = (length: number): number[] => Array.from({ length }, () => 1);
+
+for (const dtype of ["f32", "f16", "bf16"] as const) {
+  test(`logits of a ${dtype} model equal our own, at once and token by token`, async () => {
+    const { model, weights, decoder } = await write({ dtype, hiddenSize: 64, heads: 4, seed: 3 });
+    const expected = await ownLogits(model, text, weights);
+    const whole = await decoder.run([text], [ones(text.length)]);
+    assert.equal(whole["logits"].dims, [1, text.length, model.vocabularySize]);
+    assert.ok(largest(floatValues(whole, "logits"), expected) < 1e-3);
+    let outputs = await decoder.run([text.slice(0, 4)], [ones(4)]);
+    for (let position = 4; position < text.length; position++) {
+      outputs = await decoder.run([[text[position]]], [ones(position + 1)], outputs);
+      const row = expected.subarray(position * model.vocabularySize, (position + 1) * model.vocabularySize);
+      assert.ok(largest(floatValues(outputs, "logits"), row) < 1e-3, `token ${position}`);
+    }
+    assert.equal(outputs["present.1.value"].dims, [1, 4, text.length, 16]);
+    await decoder.session.release();
+    await model.close();
+  });
+}
+
+test("a shorter text of a batch, filled up on the left, has its own logits", async () => {
+  const { model, weights, decoder } = await write({ dtype: "f32", hiddenSize: 48, heads: 3 });
+  const short = text.slice(0, 7);
+  const missing = text.length - short.length;
+  const filled = [...Array.from({ length: missing }, () => 3), ...short];
+  const mask = [...Array.from({ length: missing }, () => 0), ...ones(short.length)];
+  const first = await decoder.run([text, filled], [ones(text.length), mask]);
+  const { vocabularySize } = model;
+  const all = floatValues(first, "logits");
+  assert.ok(largest(all.subarray(0, text.length * vocabularySize), await ownLogits(model, text, weights)) < 1e-3);
+  assert.ok(largest(all.subarray((text.length + missing) * vocabularySize), await ownLogits(model, short, weights)) < 1e-3);
+  const next = await decoder.run(
+    [[50], [60]],
+    [
+      [...ones(text.length), 1],
+      [...mask, 1],
+    ],
+    first,
+  );
+  const longer = await Promise.all(
+    [
+      [...text, 50],
+      [...short, 60],
+    ].map((tokens) => ownLogits(model, tokens, weights)),
+  );
+  const lasts = longer.map((logits) => logits.subarray(-vocabularySize));
+  assert.ok(largest(floatValues(next, "logits"), Float32Array.from([...lasts[0], ...lasts[1]])) < 1e-3);
+  await decoder.session.release();
+  await model.close();
+});
+
+test("the folder has what transformers.js asks for, and no safetensors", async () => {
+  const { model, folder, decoder } = await write({ dtype: "f16" });
+  const names = (await readdir(folder, { recursive: true })).sort();
+  for (const name of [
+    "config.json",
+    "mbs.json",
+    "onnx/model_q4.onnx",
+    "onnx/model_q4.onnx_data",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ]) {
+    assert.ok(names.includes(name), `${name} is not among ${names.join(", ")}`);
+  }
+  assert.is(
+    names.some((name) => name.includes("safetensors")),
+    false,
+  );
+  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
+  assert.is(config.model_type, "bloom");
+  assert.equal(config["transformers.js_config"], {
+    dtype: "q4",
+    kv_cache_dtype: "float32",
+    use_external_data_format: { "model_q4.onnx": 1 },
+  });
+  const past = [0, 1].flatMap((step) => [`past_key_values.${step}.key`, `past_key_values.${step}.value`]);
+  assert.equal(decoder.session.inputNames, ["input_ids", "attention_mask", ...past]);
+  await decoder.session.release();
+  await model.close();
+});
+
+test.run();
