@@ -7,6 +7,7 @@ const formats: ReadonlyMap<string, () => Promise<Format>> = new Map([
   ["compressed-tensors", async () => (await import("./compressed-tensors-format.ts")).compressedTensorsFormat],
   ["gptq", async () => (await import("./gptq-format.ts")).gptqFormat],
   ["gptq-v2", async () => (await import("./gptq-format.ts")).gptqV2Format],
+  ["onnx", async () => (await import("./onnx-format/onnx-format.ts")).onnxFormat],
 ]);
 
 /** The values of `--format`. */
