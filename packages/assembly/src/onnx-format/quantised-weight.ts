@@ -49,21 +49,22 @@ export function planWeight({ tensor, rows, bits, groupOf, zeros }: QuantisedLaye
   };
 }
 
+const byteTensor = (...dims: number[]): StoredTensor => ({
+  type: "uint8",
+  dims,
+  bytes: dims.reduce((product, side) => product * side, 1),
+});
+
 /** The tensors of a weight in the order in which `packWeight` gives their bytes: codes or planes, scales, zero points. */
 export function weightTensors({ rows, grid, bits, planes, zeros }: StoredWeight): readonly StoredTensor[] {
   const { blockSize, groupOf } = grid;
   const blocks = groupOf.length;
-  const bytes = (...dims: number[]): StoredTensor => ({
-    type: "uint8",
-    dims,
-    bytes: dims.reduce((product, side) => product * side, 1),
-  });
   return [
     ...(planes
-      ? [bytes(rows, blocks, blockSize / 4), bytes(rows, blocks, blockSize / 8)]
-      : [bytes(rows, blocks, (blockSize * bits) / 8)]),
+      ? [byteTensor(rows, blocks, blockSize / 4), byteTensor(rows, blocks, blockSize / 8)]
+      : [byteTensor(rows, blocks, (blockSize * bits) / 8)]),
     { type: "float32", dims: [rows * blocks], bytes: rows * blocks * 4 },
-    ...(zeros ? [bytes(rows * Math.ceil((blocks * bits) / 8))] : []),
+    ...(zeros ? [byteTensor(rows * Math.ceil((blocks * bits) / 8))] : []),
   ];
 }
 
