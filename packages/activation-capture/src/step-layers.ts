@@ -1,9 +1,8 @@
 import { addressOnTheWay, parseMetadata, readLayers } from "@mbs/artifacts";
-import type { TensorData } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
-import { decodeBrain, decodeHalf } from "@mbs/numbers";
+import { decodeWeights } from "@mbs/numbers";
 
 /** The weights that layers give to one step. */
 export interface StepLayers {
@@ -11,24 +10,6 @@ export interface StepLayers {
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Content address of each artifact that was read. */
   readonly addresses: readonly string[];
-}
-
-function decode({ dtype, data }: TensorData, tensor: string): Float32Array {
-  // Copied, since bytes from a stream may lie at any offset.
-  const { buffer } = data.slice();
-  switch (dtype) {
-    case "f32":
-      return new Float32Array(buffer);
-    case "f16":
-      return decodeHalf(new Uint16Array(buffer));
-    case "bf16":
-      return decodeBrain(new Uint16Array(buffer));
-    default:
-      throw new BadDataError(`layer ${tensor}: values of dtype ${dtype}, f32, f16 or bf16 expected; compress again`, {
-        tensor,
-        dtype,
-      });
-  }
 }
 
 /**
@@ -67,7 +48,7 @@ export async function readStepLayers(streams: readonly ArtifactStream[], model: 
         );
       }
       if (weights.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
-      weights.set(tensor, decode(values, tensor));
+      weights.set(tensor, decodeWeights(values.dtype, values.data, `layer ${tensor}`));
     }
     addresses.push(addressed.receipt().address);
   }

@@ -1,3 +1,4 @@
+export { encodeErrors, readErrors } from "./codecs/errors.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
@@ -11,6 +12,7 @@ export { requireKind } from "./kind.ts";
 export { parseMetadata } from "./metadata.ts";
 export type {
   ArtifactMetadata,
+  ErrorsMetadata,
   FactorsMetadata,
   FilesMetadata,
   LayersMetadata,
@@ -26,6 +28,7 @@ export type {
   FactorRecord,
   FactorSummary,
   FilePiece,
+  LanguageError,
   LayerRecord,
   LayerSummary,
   Score,
@@ -36,7 +39,7 @@ export type {
   TensorData,
   TensorDtype,
 } from "./records.ts";
-export { allLanguages, inputSite } from "./reserved-names.ts";
+export { allLanguages, allSites, inputSite } from "./reserved-names.ts";
 export { artifactKinds } from "./schemas.ts";
 export type { ArtifactKind } from "./schemas.ts";
 export { addressOnTheWay, contentAddress } from "./content-address.ts";

@@ -39,6 +39,7 @@ const metadataTypes = {
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
   scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?" },
   similarity: { model: "text" },
+  errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
   files: { model: "text" },
 } as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;
 
@@ -55,6 +56,7 @@ export interface FactorsMetadata extends MetadataOf<"factors"> {}
 export interface LayersMetadata extends MetadataOf<"layers"> {}
 export interface ScoresMetadata extends MetadataOf<"scores"> {}
 export interface SimilarityMetadata extends MetadataOf<"similarity"> {}
+export interface ErrorsMetadata extends MetadataOf<"errors"> {}
 export interface FilesMetadata extends MetadataOf<"files"> {}
 
 /** The metadata of each kind. */
@@ -66,6 +68,7 @@ export interface ArtifactMetadata {
   layers: LayersMetadata;
   scores: ScoresMetadata;
   similarity: SimilarityMetadata;
+  errors: ErrorsMetadata;
   files: FilesMetadata;
 }
 

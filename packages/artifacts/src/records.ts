@@ -127,6 +127,22 @@ export interface SimilarityRecord {
   readonly value: number;
 }
 
+/** What the edit of one tensor does to the output of one language. */
+export interface LanguageError {
+  readonly step: string;
+  readonly site: string;
+  readonly tensor: string;
+  readonly language: string;
+  /** What of the language's inputs was known: `gram` is all of E[x xᵀ], `diagonal` takes channels as uncorrelated. */
+  readonly moment: "gram" | "diagonal";
+  /** tr(ΔW H ΔWᵀ), a token. */
+  readonly error: number;
+  /** tr(W H Wᵀ), a token. */
+  readonly output: number;
+  /** error / output, 0 where there is no output. */
+  readonly relative: number;
+}
+
 /** A piece of a file. Pieces of one file follow each other in order of offset. */
 export interface FilePiece {
   readonly path: string;

@@ -91,6 +91,19 @@ export const artifactKinds = {
       { name: "value", type: "float64" },
     ),
   },
+  errors: {
+    version: 1,
+    fields: fields(
+      { name: "step", type: "utf8" },
+      { name: "site", type: "utf8" },
+      { name: "tensor", type: "utf8" },
+      { name: "language", type: "utf8" },
+      { name: "moment", type: "utf8" },
+      { name: "error", type: "float64" },
+      { name: "output", type: "float64" },
+      { name: "relative", type: "float64" },
+    ),
+  },
   files: {
     version: 1,
     fields: fields({ name: "path", type: "utf8" }, { name: "offset", type: "int64" }, { name: "data", type: "binary" }),

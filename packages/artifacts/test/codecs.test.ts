@@ -129,6 +129,7 @@ test("values that contradict each other are refused", async () => {
     ["summary", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "{}"))))],
     ["no json", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "["))))],
     ["dtype", async () => collect(samples.layers.read(await withColumn("layers", "dtype", (all) => all.map(() => "f8"))))],
+    ["moment", async () => collect(samples.errors.read(await withColumn("errors", "moment", (all) => all.map(() => "mean"))))],
     ["offset", async () => collect(readFiles(await withColumn("files", "offset", (all) => all.map(() => 3))))],
   ];
   for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);

@@ -1,6 +1,7 @@
 import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import {
   collect,
+  encodeErrors,
   encodeFactors,
   encodeFiles,
   encodeLayers,
@@ -10,6 +11,7 @@ import {
   encodeStates,
   encodeStatistics,
   encodeStream,
+  readErrors,
   readFactors,
   readFiles,
   readLayers,
@@ -21,6 +23,7 @@ import {
   type ArtifactKind,
   type FactorRecord,
   type FilePiece,
+  type LanguageError,
   type LayerRecord,
   type Score,
   type Segment,
@@ -114,6 +117,19 @@ export const similarities: readonly SimilarityRecord[] = [
   { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: -0.25 },
 ];
 
+export const errors: readonly LanguageError[] = [
+  {
+    step: "h.0",
+    site: "qkv",
+    tensor: "a.weight",
+    language: "en",
+    moment: "diagonal",
+    error: 0.25,
+    output: 4,
+    relative: 1 / 16,
+  },
+];
+
 export const files: readonly FilePiece[] = [
   { path: "config.json", offset: 0, data: bytes(10) },
   { path: "config.json", offset: 10, data: bytes(5) },
@@ -137,6 +153,7 @@ const metadata = {
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
   scores: { corpus: "c", length: 128, bos: "off", shares: undefined },
   similarity: { model: "m" },
+  errors: { model: "m", solver: "gptq", scored: "small", rises: { en: 0.1 } },
   files: { model: "m" },
 } as const;
 
@@ -176,6 +193,7 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
     encode: () => encodeSimilarities(similarities, metadata.similarity),
     read: readSimilarities,
   },
+  errors: { records: errors, metadata: metadata.errors, encode: () => encodeErrors(errors, metadata.errors), read: readErrors },
   files: { records: files, metadata: metadata.files, encode: () => encodeFiles(files, metadata.files), read: readFiles },
 };
 

@@ -1,4 +1,5 @@
 import {
+  readErrors,
   readFactors,
   readFiles,
   readLayers,
@@ -106,8 +107,15 @@ async function inspectScores(stream: ArtifactStream): Promise<readonly Inspectio
 
 async function inspectSimilarities(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
-  for await (const { first, second, measure, value } of readSimilarities(stream))
-    rows.push({ first, second, measure, value: short(value) });
+  for await (const { step, site, first, second, measure, value } of readSimilarities(stream))
+    rows.push({ step, site, first, second, measure, value: short(value) });
+  return rows;
+}
+
+async function inspectErrors(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { tensor, language, moment, error, output, relative } of readErrors(stream))
+    rows.push({ tensor, language, moment, error: short(error), output: short(output), "relative error": short(relative) });
   return rows;
 }
 
@@ -126,5 +134,6 @@ export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream)
   layers: inspectLayers,
   scores: inspectScores,
   similarity: inspectSimilarities,
+  errors: inspectErrors,
   files: inspectFiles,
 };

@@ -1,3 +1,4 @@
+import { BadDataError } from "@mbs/contracts";
 import { decodeBrain, encodeBrain } from "./brain.ts";
 import { decodeHalf, encodeHalf } from "./half.ts";
 
@@ -13,5 +14,27 @@ export function roundTo(dtype: WeightDtype, values: Float32Array): Float32Array 
       return decodeHalf(encodeHalf(values));
     case "bf16":
       return decodeBrain(encodeBrain(values));
+  }
+}
+
+/**
+ * The values of stored weights, exactly.
+ *
+ * @param bytes little-endian, at any offset
+ * @param what the tensor, for the message
+ * @throws {BadDataError} on a dtype that holds no weights
+ */
+export function decodeWeights(dtype: string, bytes: Uint8Array, what: string): Float32Array {
+  // Copied, since bytes from a stream may lie at any offset.
+  const { buffer } = bytes.slice();
+  switch (dtype) {
+    case "f32":
+      return new Float32Array(buffer);
+    case "f16":
+      return decodeHalf(new Uint16Array(buffer));
+    case "bf16":
+      return decodeBrain(new Uint16Array(buffer));
+    default:
+      throw new BadDataError(`${what}: values of dtype ${dtype}, f32, f16 or bf16 expected; compress again`, { what, dtype });
   }
 }

@@ -1,4 +1,5 @@
-import { roundTo } from "@mbs/numbers";
+import { BadDataError } from "@mbs/contracts";
+import { decodeWeights, encodeBrain, encodeHalf, roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -16,6 +17,22 @@ test("rounding twice changes nothing more", () => {
     const once = roundTo(dtype, values);
     assert.equal(roundTo(dtype, once), once);
   }
+});
+
+test("stored weights come back from bytes at an odd offset", () => {
+  const atOddOffset = ({ buffer, byteLength }: ArrayBufferView): Uint8Array => {
+    const whole = new Uint8Array(byteLength + 1);
+    whole.set(new Uint8Array(buffer, 0, byteLength), 1);
+    return whole.subarray(1);
+  };
+  const stored = { f32: values, f16: encodeHalf(values), bf16: encodeBrain(values) };
+  for (const dtype of ["f32", "f16", "bf16"] as const) {
+    assert.equal(decodeWeights(dtype, atOddOffset(stored[dtype]), "w"), roundTo(dtype, values));
+  }
+  assert.throws(
+    () => decodeWeights("u8", new Uint8Array(3), "layer w"),
+    (error: unknown) => error instanceof BadDataError && /layer w: values of dtype u8/.test(error.message),
+  );
 });
 
 test.run();

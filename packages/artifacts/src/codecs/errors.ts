@@ -1,0 +1,25 @@
+import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import type { ErrorsMetadata } from "../metadata.ts";
+import type { LanguageError } from "../records.ts";
+import { encodeRows, readRows, type Items, type Row } from "../rows.ts";
+
+async function* toRecords(rows: AsyncIterable<Row<"errors">>): AsyncGenerator<LanguageError> {
+  for await (const row of rows) {
+    const { moment, tensor } = row;
+    if (moment !== "gram" && moment !== "diagonal") {
+      throw new BadDataError(`error of ${tensor}: moment ${JSON.stringify(moment)} is neither gram nor diagonal`, { tensor });
+    }
+    yield { ...row, moment };
+  }
+}
+
+/** Errors of languages → artifact, a row each. */
+export const encodeErrors = (items: Items<LanguageError>, metadata: ErrorsMetadata): ArtifactStream =>
+  encodeRows("errors", metadata, items);
+
+/**
+ * The errors of an artifact, in order.
+ *
+ * @throws {BadDataError} on an unknown moment
+ */
+export const readErrors = (stream: ArtifactStream): AsyncIterable<LanguageError> => toRecords(readRows("errors", stream));
