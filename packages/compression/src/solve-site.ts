@@ -1,16 +1,30 @@
 import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
 import { InternalError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { outputByRow } from "@mbs/solvers";
+import { outputByRow, settled } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
 import { fallbackFor, requireOrder, type SolverChoice } from "./solver-choice.ts";
 import { maskData, plainData, weightData } from "./tensor-data.ts";
 
-/** Refuses what a solver must not hand back. */
-function requireSolution(name: string, { rows, columns }: SiteWeight, { values, mask, quantised }: Solution): void {
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** Refuses what a solver must not hand back: a stranger's need not keep to its types. */
+function requireSolution(name: string, { rows, columns }: SiteWeight, solution: unknown): asserts solution is Solution {
+  const fail = (what: string): never => {
+    throw new InternalError(`solver ${name} ${what}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
+      solver: name,
+    });
+  };
+  if (!isRecord(solution)) return fail(`handed back ${solution === null ? "null" : typeof solution}, not a solution`);
+  const { values, mask, quantised } = solution;
+  if (!(values instanceof Float32Array)) return fail("handed back values that are no Float32Array");
   const size = rows * columns;
-  const fits = values.length === size && (!mask || mask.length === size) && (!quantised || quantised.codes.length === size);
-  if (!fits) throw new InternalError(`solver ${name} handed back a solution of another shape than ${rows}×${columns}`);
+  const isBytes = (bytes: unknown): boolean => bytes instanceof Uint8Array && bytes.length === size;
+  const fits =
+    values.length === size &&
+    (mask === undefined || isBytes(mask)) &&
+    (quantised === undefined || (isRecord(quantised) && isBytes(quantised["codes"])));
+  if (!fits) return fail(`handed back a solution of another shape than ${rows}×${columns}`);
   const nonfinite = values.findIndex((value) => !Number.isFinite(value));
   if (nonfinite >= 0) {
     throw new InternalError(`solver ${name} made ${values[nonfinite]} of weight ${nonfinite}; solve with more --damping`);
@@ -34,6 +48,7 @@ const sum = (values: ArrayLike<number>, first: number, count: number): number =>
  * @returns one layer a part, in their order
  * @throws {BadDataError} where the factor lacks what the solver needs
  * @throws {UsageError} where the factor's order is not the solver's
+ * @throws {InternalError} where the solver breaks its contract
  */
 export async function solveSite(
   choice: SolverChoice,
@@ -49,11 +64,15 @@ export async function solveSite(
   const { solver, options } = fallback ?? choice;
   // a solver without this statistic never looks at it: the types of the contract say so
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
-  const solution = await solver.solve(
+  const solving = solver.solve(
     { rows, columns, parts, values: weight.values.slice() },
     statistics,
     options as Parameters<typeof solver.solve>[2],
     context,
+  );
+  const solution: unknown = await settled(
+    solving,
+    () => new InternalError(`solver ${solver.name} waits for something that never comes at ${step} ${site}; mend it`),
   );
   requireSolution(solver.name, weight, solution);
 

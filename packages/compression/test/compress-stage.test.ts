@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { contentAddress, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
 import { decodeHalf, roundTo } from "@mbs/numbers";
 import { compress } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
@@ -180,6 +180,26 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
     assert.ok(!layers.some(({ tensor }) => tensor === name));
     assert.match(context.warnings.join(), /dense_h_to_4h.weight has NaN or Inf and stays uncompressed/);
     await model.close();
+  });
+});
+
+test("a stranger's solver that breaks the contract is told so", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const record = await makeFactor("h.0", "mlp-down", 128);
+    for (const [solve, pattern] of [
+      ["() => undefined", /solver mine handed back undefined, not a solution; it breaks the contract/],
+      ["() => ({})", /solver mine handed back values that are no Float32Array; it breaks the contract/],
+      ["() => ({ values: new Float32Array(3) })", /solver mine handed back a solution of another shape than 32×128; it breaks/],
+      ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a solution of another shape/],
+      ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],
+    ] as const) {
+      const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
+      writeFileSync(
+        path,
+        `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };`,
+      );
+      await rejects(runCompress(model, [record], { solver: path }), InternalError, pattern);
+    }
   });
 });
 

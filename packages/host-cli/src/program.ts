@@ -48,8 +48,14 @@ export async function runProgram(
   process.on("SIGXFSZ", () => undefined);
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  // A promise that nothing can settle any more, in a solver or in a stream, leaves Node with nothing to do: that is no success.
-  process.on("beforeExit", () => fail(new InternalError("ended without a result; something it waited for never came (a bug)")));
+  // A promise that nothing can settle any more leaves Node with nothing to do: that is no success. Who waits for others'
+  // code has the first word, so it is told one turn later.
+  let ranDry = false;
+  process.on("beforeExit", () => {
+    if (ranDry) fail(new InternalError("ended without a result; something it waited for never came (a bug)"));
+    ranDry = true;
+    setImmediate(() => undefined);
+  });
   // Nobody is left to tell.
   process.stderr.on("error", () => undefined);
   // A server that is gone wants no result: a child must not outlive it.

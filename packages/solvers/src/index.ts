@@ -2,3 +2,4 @@ export { loadSolver } from "./load-solver.ts";
 export { outputByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { solvers } from "./solver-map.ts";
+export { settled } from "./settled.ts";

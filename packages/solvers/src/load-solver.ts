@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError, type Solver } from "@mbs/contracts";
+import { settled } from "./settled.ts";
 import { solvers } from "./solver-map.ts";
 import { isRecord, solverMisfit } from "./solver-shape.ts";
 
@@ -26,7 +27,8 @@ export async function loadSolver(nameOrPath: string, folder: string = process.cw
   const known = [...solvers.keys()].join(", ");
   let module: unknown;
   try {
-    module = await import(pathToFileURL(locate(nameOrPath, folder)).href);
+    const url = pathToFileURL(locate(nameOrPath, folder)).href;
+    module = await settled(import(url), () => new Error("its module waits for something that never comes"));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
     throw new UsageError(

@@ -73,9 +73,11 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("needs.js", `export default { ${valid}, needs: ["hessian"] };`);
   write("solve.js", `export default { ${valid}, solve: 1 };`);
   write("options.js", `export default { ${valid}, options: { bits: 4 } };`);
+  write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
   await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, sparsegpt, wanda, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js"/);
   await refuses(folder, "./broken.js", /no solver/);
+  await refuses(folder, "./stuck.js", /no solver "\.\/stuck\.js": its module waits for something that never comes; take/);
   await refuses(folder, "./named.js", /no default export/);
   await refuses(folder, "./needs.js", /it needs "hessian"; statistics are factor, diagonal, gram/);
   await refuses(folder, "./solve.js", /its solve is not a function/);

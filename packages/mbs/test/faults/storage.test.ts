@@ -136,9 +136,24 @@ test("30: --force takes away a model, but no folder that holds other things", as
   assert.match(stderr, /^mbs assemble: [^\n]*also holds thesis[^\n]*\n$/);
   assert.equal(await readdir(path("home")), ["thesis"]);
   for (const _ of [1, 2]) await done([...assemble, "--output", path("made")]);
+});
+
+const solverModule = (solve: string): string =>
+  `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };\n`;
+
+test("a stranger's solver that never answers, or answers nothing, is named as what is at fault", async ({ model, path }) => {
+  const sources = ["--model", model];
   await writeFile(path("stuck.mjs"), "await new Promise(() => {});\nexport default 1;\n");
   const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];
-  await refused(stuck, 70, /ended without a result/, { output: path("no.arrow") });
+  await refused(stuck, 2, /stuck\.mjs": its module waits for something that never comes/, { output: path("no.arrow") });
+  await writeFile(path("empty.mjs"), solverModule("() => undefined"));
+  const empty = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("empty.mjs")];
+  await refused(empty, 70, /solver mine handed back undefined, not a solution; it breaks the contract/, {
+    output: path("no.arrow"),
+  });
+  await writeFile(path("endless.mjs"), solverModule("() => new Promise(() => {})"));
+  const endless = [...empty.slice(0, -1), path("endless.mjs")];
+  await refused(endless, 70, /solver mine waits for something that never comes at/, { output: path("no.arrow") });
 });
 
 test("30: a read-only folder is 77", async ({ folder, model, corpus, path }) => {
