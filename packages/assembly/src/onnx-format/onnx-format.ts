@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import type { Format, OutputFile } from "../format.ts";
+import type { Format } from "../format.ts";
 import { quantisedParts } from "../quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";
+import { hubFiles, transformersJsWarning } from "./hub-files.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 const options = {
@@ -30,22 +29,14 @@ const options = {
 
 const folder = "onnx";
 
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-/** The source's config.json, with what transformers.js wants to know of the files. */
-async function configFile(source: string, dtype: string, weightFiles: number, file: string): Promise<OutputFile> {
-  const config = JSON.parse(await readFile(join(source, "config.json"), "utf8")) as Record<string, unknown>;
-  const hints = { dtype, kv_cache_dtype: "float32", use_external_data_format: { [file]: weightFiles } };
-  const text = `${JSON.stringify({ ...config, "transformers.js_config": hints }, undefined, 2)}\n`;
-  return { path: "config.json", content: () => [encode(text)] };
-}
-
 /** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
 export const onnxFormat: Format = {
   name: "onnx",
   options,
   parts: quantisedParts,
-  async plan(model, layers, raw) {
+  async plan(model, layers, raw, { warn }) {
+    const warning = transformersJsWarning(model.architecture);
+    if (warning !== undefined) warn(warning);
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
     const quantised = [...layers.summaries.keys()].some((tensor) => layers.has(tensor, "codes"));
     const file = quantised ? "model_q4.onnx" : "model.onnx";
@@ -59,7 +50,7 @@ export const onnxFormat: Format = {
       files: [
         { path: `${folder}/${file}`, content: () => [graph.model] },
         ...weights.names.map((name) => ({ path: `${folder}/${name}`, content: () => weights.write(name) })),
-        await configFile(model.folder, quantised ? "q4" : "fp32", weights.names.length, file),
+        ...(await hubFiles(model.folder, quantised ? "q4" : "fp32", file, weights.names.length)),
       ],
       compressedBytes: graph.compressedBytes,
       bytes: weights.bytes,
