@@ -3,6 +3,7 @@ import { loadArchitecture } from "./architectures.ts";
 import { createCheckpoint } from "./checkpoint.ts";
 import { readConfig } from "./config.ts";
 import { createForward } from "./forward.ts";
+import { isHubAddress } from "./hub-address.ts";
 import { readJsonFile } from "./json-file.ts";
 import { addressOf, modelAddress } from "./model-address.ts";
 import type { Model } from "./model.ts";
@@ -21,14 +22,15 @@ const configLimit = 10_000_000;
 const tokenizerLimit = 200_000_000;
 
 /**
- * Opens a Hugging Face model folder: safetensors weights, config.json, tokenizer.json.
+ * Opens a Hugging Face model folder: safetensors weights, config.json, tokenizer.json. A name such as
+ * "hf:org/name@revision" is fetched from the Hub first.
  *
  * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
  *
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
 export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
-  const root = resolve(folder);
+  const root = resolve(isHubAddress(folder) ? await (await import("./hub-model.ts")).fetchHubModel(folder) : folder);
   const files = await openWeightFiles(root);
   const stored = createCheckpoint(files, { allowNonfinite });
   try {

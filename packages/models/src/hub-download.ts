@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { BadDataError, InputOutputError } from "@mbs/contracts";
+
+/** A file as the Hub lists it. */
+export interface HubFile {
+  readonly path: string;
+  readonly size: number;
+  /** Name of its content: the SHA-256 of a large file, git's SHA-1 of a small one. */
+  readonly etag: string;
+}
+
+/** A broken connection is taken up this often before it is an error. */
+const attempts = 5;
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
+
+/** Whether a file has the content that its name says. */
+async function isWhole(path: string, { size, etag }: HubFile): Promise<boolean> {
+  const hash = createHash(etag.length === 64 ? "sha256" : "sha1");
+  if (etag.length !== 64) hash.update(`blob ${size}\0`);
+  for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);
+  return hash.digest("hex") === etag;
+}
+
+/** Appends what is missing of a file. */
+async function fetchRest(url: string, token: string | undefined, partial: string, size: number): Promise<void> {
+  const offset = await sizeOf(partial);
+  if (offset >= size && size > 0) return;
+  const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+  if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
+  const response = await fetch(url, { headers });
+  if (!response.ok || response.body === null) {
+    throw new BadDataError(`${url} answers ${response.status}; check the name, and HF_TOKEN where the model is gated`, {
+      url,
+      status: response.status,
+    });
+  }
+  // A server that knows no ranges sends the whole file.
+  const file = await open(partial, response.status === 206 ? "a" : "w");
+  try {
+    for await (const piece of response.body) await file.appendFile(piece as Uint8Array);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Downloads a file, going on where an earlier attempt stopped, and checks size and content before it gets its name.
+ *
+ * @param target where it ends up; beside it lies what has come so far
+ * @throws {InputOutputError} when the connection breaks again and again; what came is kept for the next run
+ * @throws {BadDataError} when the content is not what the Hub says
+ */
+export async function downloadFile(url: string, token: string | undefined, file: HubFile, target: string): Promise<void> {
+  const partial = `${target}.mbs.incomplete`;
+  if ((await sizeOf(partial)) > file.size) await rm(partial);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await fetchRest(url, token, partial, file.size);
+      if ((await sizeOf(partial)) >= file.size) break;
+      throw new TypeError("the connection ended early");
+    } catch (cause) {
+      if (cause instanceof BadDataError) throw cause;
+      if (attempt < attempts) continue;
+      throw new InputOutputError(
+        `${file.path}: the download broke off after ${await sizeOf(partial)} of ${file.size} bytes (${reasonOf(cause)}); run again to go on`,
+        { file: file.path, size: file.size },
+        { cause },
+      );
+    }
+  }
+  if ((await sizeOf(partial)) !== file.size || !(await isWhole(partial, file))) {
+    const size = await sizeOf(partial);
+    await rm(partial);
+    throw new BadDataError(
+      `${file.path}: ${size} bytes came that are not the ${file.size} bytes with hash ${file.etag}; run again to download it anew`,
+      { file: file.path, expected: file.etag },
+    );
+  }
+  await rename(partial, target);
+}
+
+/** Why a request failed; fetch hides it in the cause. */
+export function reasonOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (inner instanceof Error) return "code" in inner && typeof inner.code === "string" ? inner.code : inner.message;
+  return String(inner);
+}
