@@ -6,17 +6,28 @@ import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { readCardResults } from "./card-results.ts";
+import { readCardSource } from "./card-source.ts";
 import { listCarriedFiles } from "./carried-files.ts";
 import type { Format, OutputFile } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
+import { cardFile, modelCard } from "./model-card.ts";
 import { formatRecord, recordFile } from "./model-record.ts";
 import { measureSizes } from "./model-sizes.ts";
+import { requireDense } from "./quantised-config.ts";
 
 const ownOptions = {
-  model: { kind: "resource", resource: "model", description: "Folder of the model that was compressed." },
+  model: { kind: "resource", resource: "model", description: "folder of the model that was compressed" },
   format: { kind: "choice", choices: formatNames, description: "how the weights are written", default: "dense" },
+  card: { kind: "flag", description: "write a model card, README.md", default: true },
+  baseModel: {
+    kind: "text",
+    placeholder: "ORG/NAME",
+    description: "the model's name on the Hub, for the card; else from the Hub cache's path or config.json",
+    optional: true,
+  },
 } as const satisfies OptionTable;
 
 /** The format that was asked for; what is no text is refused where the options are parsed. */
@@ -38,32 +49,46 @@ async function parseChoice(options: unknown) {
 
 const text = (path: string, content: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(content)] });
 
-async function listFiles(model: Model, layers: LayerSpool, format: Format, options: unknown, context: StageContext) {
-  const formatted = await format.plan(model, layers, options, context);
+interface AssembleChoice {
+  readonly format: Format;
+  readonly formatOptions: unknown;
+  readonly card: boolean;
+  readonly baseModel: string | undefined;
+  readonly scores: readonly ArtifactStream[];
+}
+
+async function listFiles(model: Model, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
+  const { format, formatOptions, card, baseModel, scores } = choice;
+  const formatted = await format.plan(model, layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
   const packed = format.name === "dense" ? undefined : { format: format.name, sizes };
   const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
-  const record = text(recordFile, formatRecord(model.address, layers, packed));
+  const own = [text(recordFile, formatRecord(model.address, layers, packed))];
+  const results = await readCardResults(scores);
+  if (card) {
+    const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
+    own.push(text(cardFile, modelCard({ source, address: model.address, format: format.name, layers, sizes, results })));
+  }
   // A format's file takes the place of the source's.
-  const byPath = new Map([...carried, ...formatted.files, record].map((file) => [file.path, file]));
+  const byPath = new Map([...carried, ...formatted.files, ...own].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 async function* assembleAll(
   streams: readonly ArtifactStream[],
   model: Model,
-  format: Format,
-  options: unknown,
+  choice: AssembleChoice,
   context: StageContext,
 ): AsyncGenerator<FilePiece> {
   const { signal, progress } = context;
   let layers: LayerSpool | undefined;
   try {
-    layers = await spoolLayers(streams, model, format.parts);
-    const files = await listFiles(model, layers, format, options, context);
+    await requireDense(model);
+    layers = await spoolLayers(streams, model, choice.format.parts);
+    const files = await listFiles(model, layers, choice, context);
     for (const [index, { path, content }] of files.entries()) {
       let offset = 0;
       for await (const data of content()) {
@@ -91,9 +116,13 @@ export const assemble: Stage = {
   summary: "Write a Hugging Face model folder with the compressed weights.",
   examples: [
     "mbs assemble --model M --output out/ < layers.arrow",
+    "mbs assemble --model M --output out/ --format gptq < layers.arrow",
     "mbs assemble --model M --output out/ --layers layers-1.arrow --layers layers-2.arrow - < layers-0.arrow",
   ],
-  inputs: { layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" } },
+  inputs: {
+    layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" },
+    scores: { kinds: ["scores"], optional: true, many: true, description: "what `mbs evaluate` found, for the card" },
+  },
   outputs: { files: { kind: "files", description: "the model folder" } },
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
@@ -101,7 +130,10 @@ export const assemble: Stage = {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];
     if (layers.length === 0) throw new UsageError("assemble: give it layers");
+    const scores = inputs["scores"] ?? [];
+    if (!own.card && scores.length > 0) throw new UsageError("assemble: --scores are for the card; leave out --no-card");
     const model = await openModel(own.model);
-    return { files: encodeFiles(assembleAll(layers, model, format, formatOptions, context), { model: model.address }) };
+    const choice = { format, formatOptions, card: own.card, baseModel: own.baseModel, scores };
+    return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },
 };

@@ -30,11 +30,15 @@ export const compressedTensorsFormat: Format = {
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers)] };
     }
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(model, layers, tensor, name));
-    for (const layer of quantised) checkPackedLayer(layer);
+    const transposed = new Set(model.layout.tensors.filter((tensor) => tensor.transposed).map((tensor) => tensor.name));
+    for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor));
     const classes = gridClasses(quantised);
     const rare = new Set(classes.map(({ bits }) => bits).filter((bits) => !common.has(bits)));
     if (rare.size > 0) {
       context.warn(`only compressed-tensors 0.20 and later read ${[...rare].join(" and ")} bits; vLLM has kernels for 4 and 8`);
+    }
+    if (classes.some(({ symmetric }) => !symmetric)) {
+      context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
     const replacements = new Map(
       quantised.map((layer) => {

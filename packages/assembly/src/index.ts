@@ -1,1 +1,3 @@
 export { assemble } from "./assemble-stage.ts";
+export { formatSizeReport, sizeReport } from "./size-report.ts";
+export type { SizeReport } from "./size-report.ts";

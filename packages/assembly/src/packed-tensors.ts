@@ -10,7 +10,13 @@ const refuse = (layer: QuantisedLayer, problem: string): never => {
 };
 
 /** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer, with the remedy */
-export function checkPackedLayer(layer: QuantisedLayer): void {
+export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): void {
+  if (transposed) {
+    refuse(
+      layer,
+      "compressed-tensors knows linear layers only, and this model type keeps its weights in transposed ones; assemble with --format gptq or dense",
+    );
+  }
   const { columns, groups, groupSize, reordered, scales } = layer;
   if (reordered) {
     refuse(

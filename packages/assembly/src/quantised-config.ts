@@ -10,14 +10,19 @@ export const jsonFile = (path: string, value: object): OutputFile => ({
   content: () => [new TextEncoder().encode(`${JSON.stringify(value, undefined, 2)}\n`)],
 });
 
+/** The source's config.json, parsed and checked when the model was opened. */
+const readConfig = async (model: Model): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as Record<string, unknown>;
+
+/** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
+export async function requireDense(model: Model): Promise<void> {
+  if (!Object.hasOwn(await readConfig(model), "quantization_config")) return;
+  throw new FailedPreconditionError(`${model.folder} is quantised already; assemble with the model it was made from`, {
+    folder: model.folder,
+  });
+}
+
 /** The source's config.json with a `quantization_config`, which tells programs how to read the weights. */
 export async function quantisedConfig(model: Model, quantisation: object): Promise<OutputFile> {
-  // Parsed and checked when the model was opened.
-  const config = JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as Record<string, unknown>;
-  if (Object.hasOwn(config, "quantization_config")) {
-    throw new FailedPreconditionError(`${model.folder} is quantised already; assemble with the model it was made from`, {
-      folder: model.folder,
-    });
-  }
-  return jsonFile("config.json", { ...config, quantization_config: quantisation });
+  return jsonFile("config.json", { ...(await readConfig(model)), quantization_config: quantisation });
 }

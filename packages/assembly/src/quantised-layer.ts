@@ -51,6 +51,14 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
   return codes;
 }
 
+/** Of a weight as a linear layer, however it is stored. */
+export function weightShape(model: Model, tensor: string): { readonly rows: number; readonly columns: number } {
+  const sites = model.steps.flatMap((step) => step.sites);
+  const site = sites.find(({ weights }) => weights.some((weight) => weight.tensor === tensor));
+  const rows = site?.weights.find((weight) => weight.tensor === tensor)?.rows ?? 0;
+  return { rows, columns: site?.width ?? 0 };
+}
+
 /**
  * The grid of a layer; its codes stay on disk until asked for.
  *
@@ -65,7 +73,7 @@ export function readQuantisedLayer(model: Model, layers: LayerSpool, tensor: str
       { tensor },
     );
   }
-  const [rows = 0, columns = 0] = model.checkpoint.info(tensor).shape;
+  const { rows, columns } = weightShape(model, tensor);
   const groups = Math.ceil(columns / groupSize);
   // Copies, so that views of 4 bytes a value are aligned.
   const scales = new Float32Array(readPart(layers, tensor, "scales", "f32", rows, groups).slice().buffer);

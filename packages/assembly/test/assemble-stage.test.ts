@@ -70,7 +70,7 @@ for (const [dtype, shards] of [
     const output = freshFolder();
     await unpackFiles(await run(folder, [layerStream(changed, model.address)]), output, { force: false });
     const names = (await readdir(folder)).filter((name) => name !== "training.log");
-    assert.equal((await readdir(output)).sort(), [...names, "mbs.json"].sort());
+    assert.equal((await readdir(output)).sort(), [...names, "README.md", "mbs.json"].sort());
     for (const name of names.filter((name) => !name.endsWith(".safetensors"))) {
       assert.equal(await readFile(join(output, name)), await readFile(join(folder, name)), name);
     }

@@ -1,0 +1,41 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What is known of a model's origin, for the card of what is made from it. */
+export interface CardSource {
+  /** Its name on the Hub: "org/name". */
+  readonly baseModel?: string;
+  readonly license?: string;
+  readonly licenseName?: string;
+  readonly licenseLink?: string;
+}
+
+const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+/** models--org--name/snapshots/commit, as a Hub cache has it. */
+const snapshotPath = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+[/\\]?$/;
+
+const readText = (path: string): Promise<string> => readFile(path, "utf8").catch(() => "");
+
+/** A plain value of the YAML at the head of a card; what is not one line is left alone. */
+function frontMatter(card: string, key: string): string | undefined {
+  const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? "";
+  const value = new RegExp(`^${key}:[ \\t]*(\\S.*?)[ \\t]*$`, "m").exec(head)?.[1];
+  return value?.replace(/^(["'])(.*)\1$/, "$2");
+}
+
+/** What the source's folder says of itself: its card's license, and its name by the cache's path or config.json. */
+export async function readCardSource(folder: string): Promise<CardSource> {
+  const card = await readText(join(folder, "README.md"));
+  const config = JSON.parse((await readText(join(folder, "config.json"))) || "{}") as Record<string, unknown>;
+  const [, organisation, name] = snapshotPath.exec(folder) ?? [];
+  const path = config["_name_or_path"];
+  const stated = typeof path === "string" && hubName.test(path) ? path : undefined;
+  const baseModel = organisation === undefined ? stated : `${organisation}/${name}`;
+  const [license, licenseName, licenseLink] = ["license", "license_name", "license_link"].map((key) => frontMatter(card, key));
+  return {
+    ...(baseModel !== undefined && { baseModel }),
+    ...(license !== undefined && { license }),
+    ...(licenseName !== undefined && { licenseName }),
+    ...(licenseLink !== undefined && { licenseLink }),
+  };
+}

@@ -1,0 +1,67 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { recordFile } from "./model-record.ts";
+import type { ModelSizes } from "./model-sizes.ts";
+
+/** What is said of a folder that assemble wrote. */
+export interface SizeReport {
+  readonly format: string;
+  /** Weight files on disk, headers included. */
+  readonly bytesOnDisk: number;
+  /** Tensors of the dense model. */
+  readonly denseBytes: number;
+  /** denseBytes / bytesOnDisk. */
+  readonly ratio: number;
+  /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format. */
+  readonly bitsACompressedWeight?: number;
+  /** Bits of any weight, those that stay dense included; absent for the dense format. */
+  readonly bitsAWeight?: number;
+  /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
+  readonly estimatedSpeed: number;
+}
+
+const weightFile = /\.(safetensors|onnx|onnx_data(_\d+)?)$/;
+
+async function weightBytes(folder: string): Promise<number> {
+  const paths = await readdir(folder, { recursive: true });
+  const sizes = paths.filter((path) => weightFile.test(path)).map(async (path) => (await stat(join(folder, path))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** @param folder one that assemble has written */
+export async function sizeReport(folder: string): Promise<SizeReport> {
+  const record = JSON.parse(await readFile(join(folder, recordFile), "utf8")) as { format?: string; sizes?: ModelSizes };
+  const bytesOnDisk = await weightBytes(folder);
+  const { format = "dense", sizes } = record;
+  if (sizes === undefined) return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
+  return {
+    format,
+    bytesOnDisk,
+    denseBytes: sizes.denseBytes,
+    ratio: sizes.denseBytes / bytesOnDisk,
+    bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
+    bitsAWeight: (sizes.bytes * 8) / sizes.parameters,
+    estimatedSpeed: sizes.denseBytesAToken / sizes.bytesAToken,
+  };
+}
+
+/** Bytes as people read them, in powers of 1000. */
+export function formatBytes(bytes: number): string {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
+}
+
+/** The report as lines for a terminal. */
+export function formatSizeReport(report: SizeReport): string {
+  const { format, bytesOnDisk, denseBytes, ratio, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
+  if (bitsACompressedWeight === undefined || bitsAWeight === undefined) {
+    return `${format}: ${formatBytes(bytesOnDisk)} on disk, as large as the model it was made from; --format gptq, compressed-tensors or onnx pack the weights\n`;
+  }
+  return [
+    `${format}: ${formatBytes(bytesOnDisk)} on disk, ${formatBytes(denseBytes)} dense: ${ratio.toFixed(2)} times smaller`,
+    `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, ${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
+    `decoding about ${estimatedSpeed.toFixed(1)} times as fast: an estimate from the bytes that a token reads, not measured`,
+    "",
+  ].join("\n");
+}
