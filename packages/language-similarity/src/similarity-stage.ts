@@ -1,34 +1,87 @@
-import { encodeSimilarities, inputSite, readStatistics } from "@mbs/artifacts";
+import { Spool, encodeSimilarities, inputSite, readStatistics } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
-import type { ArtifactStream, Stage } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
+import { createBlas } from "@mbs/onnx";
 import { compareLanguages } from "./compare-languages.ts";
+import { gatherSites } from "./gathered-sites.ts";
+import { MeanSimilarity } from "./mean-similarity.ts";
 import { readProfiles } from "./read-profiles.ts";
+import { compareSite, pairRecords } from "./site-comparison.ts";
 
-async function* compareAll(statistics: ArtifactStream, signal: AbortSignal): AsyncGenerator<SimilarityRecord> {
+const defaultSubspace = 16;
+
+const options = {
+  sites: {
+    kind: "choice",
+    choices: ["first-input", "all"],
+    default: "first-input",
+    description: "the input of the first step (the paper's measure), or every step's input, every site and their mean",
+  },
+  subspace: {
+    kind: "integer",
+    minimum: 1,
+    optional: true,
+    description: `with --sites all: how many leading eigenvectors span the subspaces compared, default ${defaultSubspace}`,
+  },
+} as const satisfies OptionTable;
+
+async function* compareFirstInput(statistics: ArtifactStream, signal: AbortSignal): AsyncGenerator<SimilarityRecord> {
   const { step, languages } = await readProfiles(readStatistics(statistics));
   if (signal.aborted) throw new InterruptedError("similarity: stopped");
-  for (const { first, second, cosine, degrees, euclidean } of compareLanguages(languages)) {
-    const pair = { step, site: inputSite, first, second };
-    yield { ...pair, measure: "cosine", value: cosine };
-    yield { ...pair, measure: "degrees", value: degrees };
-    yield { ...pair, measure: "euclidean", value: euclidean };
+  for (const pair of compareLanguages(languages)) yield* pairRecords(step, inputSite, pair);
+}
+
+async function* compareAllSites(
+  statistics: ArtifactStream,
+  subspace: number,
+  { signal, progress, threads }: StageContext,
+): AsyncGenerator<SimilarityRecord> {
+  const blas = createBlas({ threads });
+  const spool = new Spool();
+  const mean = new MeanSimilarity();
+  let sites = 0;
+  try {
+    for await (const site of gatherSites(readStatistics(statistics), spool)) {
+      if (signal.aborted) throw new InterruptedError("similarity: stopped");
+      for (const record of await compareSite(site, { blas, subspace, signal })) {
+        mean.add(record);
+        yield record;
+      }
+      sites += 1;
+      progress({ activity: "compare languages", done: sites, unit: "sites" });
+    }
+    if (sites === 0) throw new BadDataError("the artifact has no statistics; capture again");
+    yield* mean.records();
+  } finally {
+    spool.close();
+    await blas.release();
   }
 }
 
-/** Stage `similarity`: the paper's measure between every two languages. */
+/** Stage `similarity`: how alike every two languages look to the model. */
 export const similarity: Stage = {
   name: "similarity",
-  summary: "Compare languages by what they put into the model's first step (cosine, degrees, Euclidean).",
-  examples: ["mbs similarity < statistics.arrow > similarity.arrow"],
-  inputs: { statistics: { kinds: ["statistics"], description: "statistics with the diagonal of the site `input`" } },
-  outputs: { similarity: { kind: "similarity", description: "each pair of languages once, three measures" } },
-  options: {},
-  async run(inputs, options, context) {
-    parseOptions(this.options, options, this.name);
+  summary: "Compare languages by what they put into the model's first step, or into every site.",
+  examples: [
+    "mbs similarity < statistics.arrow > similarity.arrow",
+    "mbs similarity --sites all --subspace 32 < statistics.arrow > similarity.arrow",
+  ],
+  inputs: { statistics: { kinds: ["statistics"], description: "statistics of at least two languages" } },
+  outputs: { similarity: { kind: "similarity", description: "each pair of languages once a site, by every measure" } },
+  options,
+  async run(inputs, raw, context) {
+    const { sites, subspace } = parseOptions(options, raw, "similarity");
+    if (sites !== "all" && subspace !== undefined) {
+      throw new UsageError("--subspace goes with --sites all", { option: "--subspace" });
+    }
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("similarity: give it statistics");
     const metadata = { model: statistics.schema.metadata["model"] ?? "" };
-    return { similarity: encodeSimilarities(compareAll(statistics, context.signal), metadata) };
+    const records =
+      sites === "all"
+        ? compareAllSites(statistics, subspace ?? defaultSubspace, context)
+        : compareFirstInput(statistics, context.signal);
+    return { similarity: encodeSimilarities(records, metadata) };
   },
 };

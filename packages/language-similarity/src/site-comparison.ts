@@ -1,0 +1,99 @@
+import type { SimilarityRecord } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import type { Blas, Matrix } from "@mbs/contracts";
+import { compareLanguages } from "./compare-languages.ts";
+import type { LanguagePair } from "./compare-languages.ts";
+import type { GatheredSite } from "./gathered-sites.ts";
+import { leadingSubspace, subspaceOverlap } from "./leading-subspace.ts";
+import { traceProducts } from "./spooled-gram.ts";
+
+/** The three measures of one pair at one place. */
+export function pairRecords(step: string, site: string, pair: LanguagePair): SimilarityRecord[] {
+  const { first, second } = pair;
+  return (["cosine", "degrees", "euclidean"] as const).map((measure) => ({
+    step,
+    site,
+    measure,
+    first,
+    second,
+    value: pair[measure],
+  }));
+}
+
+export interface ComparisonTools {
+  readonly blas: Blas;
+  /** How many eigenvectors span the subspaces that are compared. */
+  readonly subspace: number;
+  readonly signal: AbortSignal;
+}
+
+/** What the whole matrices of a pair have in common. */
+interface GramPair {
+  readonly gram: number;
+  readonly subspace: number;
+}
+
+async function subspacesOf({ step, site, width, grams }: GatheredSite, languages: readonly string[], tools: ComparisonTools) {
+  const { blas, subspace, signal } = tools;
+  if (subspace > width) {
+    throw new UsageError(`--subspace ${subspace}: ${step} ${site} is ${width} wide; give --subspace ${width} or less`, {
+      option: "--subspace",
+    });
+  }
+  const spans = new Map<string, Matrix>();
+  for (const language of languages) {
+    if (signal.aborted) throw new InterruptedError("similarity: stopped");
+    const gram = grams.get(language);
+    if (gram) spans.set(language, await leadingSubspace(blas, (block) => gram.multiply(blas, block), width, subspace));
+  }
+  return spans;
+}
+
+/** Compares the whole matrices, where every language has one. */
+async function compareGrams(site: GatheredSite, languages: readonly string[], tools: ComparisonTools) {
+  const matrices = languages.flatMap((language) => site.grams.get(language) ?? []);
+  if (matrices.length < languages.length) return undefined;
+  const traces = await traceProducts(tools.blas, matrices);
+  const spans = await subspacesOf(site, languages, tools);
+  return async (first: string, second: string): Promise<GramPair> => {
+    const [a, b] = [languages.indexOf(first), languages.indexOf(second)];
+    const lengths = Math.sqrt(traces[a][a] * traces[b][b]);
+    const [left, right] = [spans.get(first), spans.get(second)];
+    return {
+      gram: lengths === 0 ? 0 : Math.min(1, traces[a][b] / lengths),
+      subspace: left && right ? (await subspaceOverlap(tools.blas, left, right)) / tools.subspace : 0,
+    };
+  };
+}
+
+/**
+ * Every measure between every two languages at one site: cosine, degrees and Euclidean distance of E[x²], and where all
+ * languages have whole statistics the normalised trace `gram` and the overlap `subspace:K`.
+ *
+ * @throws {BadDataError} when there are fewer than two languages, or a value is not finite
+ * @throws {UsageError} when the site is narrower than the subspace
+ */
+export async function compareSite(gathered: GatheredSite, tools: ComparisonTools): Promise<SimilarityRecord[]> {
+  const { step, site, diagonals } = gathered;
+  const languages = [...diagonals.keys()].sort();
+  if (languages.length < 2) {
+    throw new BadDataError(
+      `similarity needs statistics of at least two languages, ${step} ${site} has ${languages.length}; sample a mix of more languages and capture`,
+      { step, site, languages: languages.length },
+    );
+  }
+  const whole = await compareGrams(gathered, languages, tools);
+  const records: SimilarityRecord[] = [];
+  for (const pair of compareLanguages(diagonals)) {
+    const { first, second } = pair;
+    records.push(...pairRecords(step, site, pair));
+    if (!whole) continue;
+    const { gram, subspace } = await whole(first, second);
+    records.push({ step, site, measure: "gram", first, second, value: gram });
+    records.push({ step, site, measure: `subspace:${tools.subspace}`, first, second, value: subspace });
+  }
+  if (!records.every(({ value }) => Number.isFinite(value))) {
+    throw new BadDataError(`statistics of ${step} ${site} are not finite; capture again`, { step, site });
+  }
+  return records;
+}
