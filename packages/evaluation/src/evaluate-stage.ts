@@ -14,37 +14,38 @@ const options = {
     kind: "resource",
     resource: "model",
     many: true,
-    description: "Model folder; repeat it to compare models on the same windows.",
+    description: "model folder; repeat it to compare models on the same windows",
   },
-  labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "A name for each model (the folder's own)." },
-  corpus: { kind: "resource", resource: "corpus", description: "Held-out texts: YAML manifest, or folder of LANG.* files." },
-  field: { kind: "text", optional: true, description: 'Field or column that holds the text (the manifest\'s own, else "text").' },
+  labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "a name for each model (the folder's own)" },
+  corpus: { kind: "resource", resource: "corpus", description: "held-out texts: YAML manifest, or folder of LANG.* files" },
+  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   length: {
     kind: "integer",
     optional: true,
     minimum: 2,
     maximum: 1 << 19,
-    description: `Tokens a window (the models' context, else ${defaultLength}).`,
+    description: `tokens a window (the models' context, else ${defaultLength})`,
   },
   bos: {
     kind: "choice",
     choices: ["auto", "on", "off"],
     default: "auto",
     description:
-      "Put the beginning-of-sequence token before every window; auto: where the tokenizer's own post-processing adds one.",
+      "put the beginning-of-sequence token before every window; auto: where the tokenizer's own post-processing adds one",
   },
   windows: {
     kind: "integer",
     optional: true,
     minimum: 1,
-    description: "Most windows of a language, from its sources in turn (all).",
+    description: "most windows of a language, from its sources in turn (all)",
   },
-  bySource: { kind: "flag", description: "Keep the sources of a language apart, and score each." },
+  allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
+  bySource: { kind: "flag", description: "keep the sources of a language apart, and score each" },
   shares: {
     kind: "resource",
     resource: "distribution",
     optional: true,
-    description: "Training mixture for the weighted average (the first model's distribution.json, if it has one).",
+    description: "training mixture for the weighted average (the first model's distribution.json, if it has one)",
   },
 } as const satisfies OptionTable;
 
@@ -114,17 +115,19 @@ async function* scoreModels(
     for (const [index, model] of models.entries()) {
       if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
       cutFor = model.tokenizerAddress;
-      yield* scoreWindows(model, values.labels[index], windows, context);
+      const label = values.labels[index];
+      yield* scoreWindows(model, label, windows, context);
+      for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
     }
   } finally {
     for (const model of models) await model.close();
   }
 }
 
-async function openModels(folders: readonly string[]): Promise<readonly Model[]> {
+async function openModels(folders: readonly string[], allowNonfinite: boolean): Promise<readonly Model[]> {
   const models: Model[] = [];
   try {
-    for (const folder of folders) models.push(await openModel(folder));
+    for (const folder of folders) models.push(await openModel(folder, { allowNonfinite }));
     return models;
   } catch (error) {
     for (const model of models) await model.close();
@@ -153,7 +156,7 @@ export const evaluate: Stage = {
     const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
     const shares = await readShares(values);
     const address = await corpus.address;
-    const models = await openModels(values.model);
+    const models = await openModels(values.model, values.allowNonfinite);
     const contexts = models.flatMap(({ contextLength }) => contextLength ?? []);
     const length = values.length ?? (contexts.length > 0 ? Math.min(...contexts) : defaultLength);
     const scores = scoreModels(models, corpus, length, values, context);

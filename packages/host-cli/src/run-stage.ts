@@ -1,22 +1,21 @@
-import { availableParallelism } from "node:os";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
 import { firstKind } from "./host.ts";
-import type { CliHost } from "./host.ts";
+import type { CliHost, FolderPresenter } from "./host.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
+import { printText, standardStream } from "./standard-streams.ts";
 import { holdingPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+import { threadsOption } from "./threads-option.ts";
 
 function threadCount(raw: unknown): number {
-  const { threads } = parseOptions(
-    { threads: { kind: "integer", description: "", minimum: 1, maximum: 1024, default: availableParallelism() } },
-    raw === undefined ? {} : { threads: raw },
-    "host",
-  );
-  return threads;
+  return parseOptions({ threads: threadsOption }, raw === undefined ? {} : { threads: raw }, "host").threads;
 }
+
+const folderText = async (presenter: FolderPresenter, folder: string, json: boolean): Promise<string> =>
+  json ? `${JSON.stringify(await presenter.json(folder), null, 2)}\n` : presenter.text(folder);
 
 /** Runs a stage with what its command was given. */
 export async function runStage(
@@ -39,6 +38,8 @@ export async function runStage(
     presenter: host.presenters[firstKind(stage)],
     terminal: process.stdout.isTTY,
   });
+  // What openModel reads; a stage that runs on a server does not fetch here.
+  if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
   const force = given["force"] === true;
   const controller = new AbortController();
   const signal = AbortSignal.any([outer, controller.signal]);
@@ -57,6 +58,10 @@ export async function runStage(
           ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
           : await stage.run(inputs, options, context);
       await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+      const folder = given["output"] as string | undefined;
+      if (host.folder && firstKind(stage) === "files" && folder !== undefined && folder !== standardStream) {
+        await printText(await folderText(host.folder, folder, given["json"] === true));
+      }
     });
   } finally {
     reporter.stop();

@@ -1,14 +1,14 @@
-import { availableParallelism } from "node:os";
 import { InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, Option } from "commander";
-import { givenOptions, optionsToFlags, repeatableFlag } from "./flags.ts";
+import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
 import { firstKind } from "./host.ts";
 import type { CliHost } from "./host.ts";
 import { standardStream } from "./standard-streams.ts";
+import { threadsOption } from "./threads-option.ts";
 
 /** Flags of the host, the same for every stage. */
-const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "debug", "help"] as const;
+const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
@@ -43,20 +43,21 @@ function outputFlags(stage: Stage): Option[] {
   ];
 }
 
+const readsModel = (table: OptionTable): boolean =>
+  Object.values(table).some((option) => option.kind === "resource" && option.resource === "model");
+
 function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
   checkNames(stage, table);
   const flags = [
     ...optionsToFlags(table),
     ...inputFlags(stage),
     ...outputFlags(stage),
-    ...(Object.hasOwn(host.presenters, firstKind(stage))
+    ...(Object.hasOwn(host.presenters, firstKind(stage)) || (host.folder && firstKind(stage) === "files")
       ? [new Option("--json", "print the result as JSON on standard output")]
       : []),
-    new Option(
-      "--threads <NUMBER>",
-      `threads for native code; the same number gives the same bytes (default ${availableParallelism()})`,
-    ),
+    ...optionToFlags("threads", threadsOption),
     ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
+    ...(readsModel(table) ? [new Option("--offline", "take hf: models from the cache only, and never ask the network")] : []),
     new Option("--quiet", "no progress and no warnings on standard error"),
     new Option("--debug", "show the stack of an error"),
   ];

@@ -36,6 +36,7 @@ export function planInputs(
     if (paths.length === 0 && input.optional !== true) {
       throw new UsageError(`${optionFlag(name)} FILE is required: ${input.description}`, { input: name });
     }
+    if (paths.includes("")) throw new UsageError(`${optionFlag(name)} takes a path, not ""`, { input: name });
     if (paths.length > 1 && input.many !== true) {
       throw new UsageError(`${optionFlag(name)} takes one artifact, not ${paths.length}`, { input: name });
     }

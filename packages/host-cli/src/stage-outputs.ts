@@ -48,6 +48,10 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
   for (const [index, [name, { kind }]] of Object.entries(stage.outputs).entries()) {
     plan.set(name, index === 0 ? firstDestination(kind, request) : { path: request.named[name] });
   }
+  for (const [index, [name, { path }]] of [...plan].entries()) {
+    if (path === "")
+      throw new UsageError(`${index === 0 ? "--output" : optionFlag(name)} takes a path, not ""`, { output: name });
+  }
   const places = [...plan.values()].flatMap(({ path, show }) => [
     ...(path === undefined ? [] : [path]),
     ...(show ? [standardStream] : []),

@@ -90,6 +90,8 @@ command("usage errors are told before anything runs", async () => {
     [["make", "surplus"], /too many arguments/],
     [["pack"], /--output FOLDER is required/],
     [["pass", "some.arrow"], /unexpected argument some.arrow; name a file with --segments some.arrow/],
+    [["make", "--output", ""], /^--output takes a path, not ""$/],
+    [["pass", "--segments", ""], /^--segments takes a path, not ""$/],
     [["pass", "--more", "-"], /standard input can be read once/],
   ];
   for (const [args, pattern] of cases) {

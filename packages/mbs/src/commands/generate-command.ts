@@ -1,22 +1,16 @@
-import { availableParallelism } from "node:os";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { optionsToFlags, printText } from "@mbs/host-cli";
+import { optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
 import { generate, openModel } from "@mbs/models";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { plainCommand } from "../plain-command.ts";
 
 const options = {
-  model: { kind: "resource", resource: "model", description: "Model folder." },
-  tokens: { kind: "integer", description: "Tokens to add at most.", minimum: 1, maximum: 4096, default: 24 },
-  threads: {
-    kind: "integer",
-    description: "Threads for native code.",
-    minimum: 1,
-    maximum: 1024,
-    default: availableParallelism(),
-  },
+  model: { kind: "resource", resource: "model", description: "model folder" },
+  tokens: { kind: "integer", description: "tokens to add at most", minimum: 1, maximum: 4096, default: 24 },
+  allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
+  threads: threadsOption,
 } as const satisfies OptionTable;
 
 /** `mbs generate`: the likeliest continuation of a text. */
@@ -29,7 +23,7 @@ export function generateCommand(): Command {
   return command.action(async (text: string) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const values = parseOptions(options, given, "generate");
-    const model = await openModel(values.model);
+    const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
       await printText(`${text}${await generate(model, text, values.tokens, { threads: values.threads })}\n`);
     } finally {

@@ -133,7 +133,7 @@ test("every broken file is refused by capture", async ({ model, corpus, path }) 
   await Promise.all(lanes);
 });
 
-test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports it", async ({ model, path }) => {
+test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports it", async ({ model, corpus, path }) => {
   const sick = path("sick");
   await cp(model, sick, { recursive: true });
   const [make] = faults["8: NaN"];
@@ -156,6 +156,8 @@ test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports 
   const { stdout } = await done(["inspect", path("sick-layers.arrow"), "--json", "--rows", "0"]);
   assert.not.match(stdout, /h\.1\.mlp\.dense_h_to_4h/);
   assert.match(stdout, /h\.0\.mlp\.dense_h_to_4h/);
+  const scored = await done(["evaluate", ...common, "--corpus", corpus, "--length", "32", "--output", path("sick.arrow")]);
+  assert.match(scored.stderr, /sick: tensor [^\n]*dense_h_to_4h\.weight has NaN or Inf, read as 0/);
 });
 
 test("7: missing shards are all named, and a shard that contradicts the index", async ({ path }) => {
