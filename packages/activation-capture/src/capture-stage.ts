@@ -12,32 +12,32 @@ import type { SpooledSegment } from "./step-capture.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {
-  model: { kind: "resource", resource: "model", description: "Model folder." },
+  model: { kind: "resource", resource: "model", description: "model folder" },
   site: {
     kind: "list",
     optional: true,
     placeholder: "SITE,…",
-    description: "Capture these sites only; default all and the step's input.",
+    description: "capture these sites only; default all and the step's input",
   },
   statistics: {
     kind: "choice",
     choices: ["gram", "diagonal"],
     default: "gram",
-    description: "E[x xᵀ] of every site, or E[x²] alone, which is enough for Wanda and for similarity.",
+    description: "E[x xᵀ] of every site, or E[x²] alone, which is enough for Wanda and for similarity",
   },
   budget: {
     kind: "text",
     default: "4GiB",
     placeholder: "SIZE",
-    description: "Room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept.",
+    description: "room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept",
   },
   mix: {
     kind: "text",
     optional: true,
     placeholder: "LANG=WEIGHT,…",
-    description: "Weight of each language in the Gram kept beyond --budget, and in solve; default: the tokens seen of it.",
+    description: "weight of each language in the Gram kept beyond --budget, and in solve; default: the tokens seen of it",
   },
-  allowNonfinite: { kind: "flag", description: "Read NaN and Inf weights as 0 instead of stopping.", default: false },
+  allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
 } as const satisfies OptionTable;
 
 interface Work {

@@ -10,8 +10,8 @@ import { stackStates } from "./stack-states.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {
-  model: { kind: "resource", resource: "model", description: "Model folder." },
-  allowNonfinite: { kind: "flag", description: "Read NaN and Inf weights as 0 instead of stopping.", default: false },
+  model: { kind: "resource", resource: "model", description: "model folder" },
+  allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
 } as const satisfies OptionTable;
 
 interface Work {

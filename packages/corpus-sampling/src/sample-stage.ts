@@ -23,38 +23,38 @@ const options = {
   model: {
     kind: "resource",
     resource: "model",
-    description: "Model folder: its tokenizer, and its distribution.json unless --distribution is given.",
+    description: "model folder: its tokenizer, and its distribution.json unless --distribution is given",
   },
   corpus: {
     kind: "resource",
     resource: "corpus",
-    description: "YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files.",
+    description: "YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files",
   },
-  field: { kind: "text", optional: true, description: 'Field or column that holds the text (the manifest\'s own, else "text").' },
+  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   mix: {
     kind: "text",
     default: "proportional",
     description:
-      "proportional, equal, only:LANG, temperature:ALPHA, or counts such as en=87,zh=47, which fix the number of segments.",
+      "proportional, equal, only:LANG, temperature:ALPHA, or counts such as en=87,zh=47, which fix the number of segments",
   },
   distribution: {
     kind: "resource",
     resource: "distribution",
     optional: true,
-    description: "Training mixture: a JSON file or the name of a preset.",
+    description: "training mixture: a JSON file or the name of a preset",
   },
-  segments: { kind: "integer", optional: true, minimum: 1, maximum: 1e6, description: `Segments in all (${defaultSegments}).` },
+  segments: { kind: "integer", optional: true, minimum: 1, maximum: 1e6, description: `segments in all (${defaultSegments})` },
   length: {
     kind: "integer",
     optional: true,
     minimum: 2,
     maximum: 1 << 19,
-    description: `Tokens a segment (the model's context, at most ${defaultLength}).`,
+    description: `tokens a segment (the model's context, at most ${defaultLength})`,
   },
-  seed: { kind: "integer", default: 0, description: "Seed of the random order of documents." },
-  floor: { kind: "integer", default: 1, minimum: 0, description: "Least segments of a language; 0 for none." },
-  reuse: { kind: "flag", description: "Draw documents again once all of a language were drawn." },
-  allowShort: { kind: "flag", description: "Go on where a language has too little text, and record what is missing." },
+  seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
+  floor: { kind: "integer", default: 1, minimum: 0, description: "least segments of a language; 0 for none" },
+  reuse: { kind: "flag", description: "draw documents again once all of a language were drawn" },
+  allowShort: { kind: "flag", description: "go on where a language has too little text, and record what is missing" },
 } as const satisfies OptionTable;
 
 interface Plan {

@@ -5,57 +5,62 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "sample",
     {
-      summary: "Draw segments of calibration text for each language of a mix.",
+      summary: "Draw segments of text, each language in its share of the training mixture.",
       load: async () => (await import("@mbs/corpus-sampling")).sample,
     },
   ],
   [
     "capture",
     {
-      summary: "Run the model on segments or states and keep statistics of each site and language.",
+      summary: "Gather the statistics of each site and language, for all steps of segments or for the step after given states.",
       load: async () => (await import("@mbs/activation-capture")).capture,
     },
   ],
   [
     "propagate",
     {
-      summary: "Carry states through the embedding or through one compressed step.",
+      summary: "Run the next step: segments through the embedding, states through one step with its compressed layers.",
       load: async () => (await import("@mbs/activation-capture")).propagate,
     },
   ],
   [
     "solve",
     {
-      summary: "Mix the statistics of languages and factorise them.",
+      summary: "Mix the languages' statistics of each site and factorise the inverse of its Hessian.",
       load: async () => (await import("@mbs/hessian-solving")).solve,
     },
   ],
   [
     "compress",
     {
-      summary: "Quantise or prune the weights of each site by a solver.",
+      summary: "Compress the weights of each site by a solver: quantise, prune, or both.",
       load: async () => (await import("@mbs/compression")).compress,
     },
   ],
   [
     "assemble",
     {
-      summary: "Write a model folder from layers and the model they were made from.",
+      summary: "Write a Hugging Face model folder with the compressed weights.",
       load: async () => (await import("@mbs/assembly")).assemble,
     },
   ],
   [
     "evaluate",
     {
-      summary: "Measure perplexity and bits per byte of models in each language.",
+      summary: "Measure the perplexity and bits per byte of models in each language.",
       load: async () => (await import("@mbs/evaluation")).evaluate,
     },
   ],
   [
     "similarity",
     {
-      summary: "Compare languages by what they put into the first step.",
+      summary: "Compare languages by what they put into the model's first step, or into every site.",
       load: async () => (await import("@mbs/language-similarity")).similarity,
     },
   ],
 ]);
+
+/** All stages, loaded. */
+export async function loadStages(): Promise<ReadonlyMap<string, Stage>> {
+  return new Map(await Promise.all([...stages].map(async ([name, { load }]): Promise<[string, Stage]> => [name, await load()])));
+}

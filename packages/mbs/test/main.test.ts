@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { commands } from "../src/commands.ts";
-import { stages } from "../src/stages.ts";
+import { loadStages, stages } from "../src/stages.ts";
 import { version } from "../src/version.ts";
 import { runMbs } from "./run-mbs.ts";
 
@@ -51,7 +51,19 @@ test("every command has help with examples, and stages say what the overview say
     assert.match(help, new RegExp(`Examples:\\n  mbs ${name}|Examples:\\n(.*\\n)*.*mbs ${name}`), name);
     assert.match(help, "--quiet", name);
   }
-  for (const [name, { load }] of stages) assert.is((await load()).name, name);
+  for (const [name, { load, summary }] of stages) {
+    const stage = await load();
+    assert.is(stage.name, name);
+    assert.is(stage.summary, summary, `${name} in stages.ts`);
+  }
+});
+
+test("descriptions are phrases: no capital, no full stop", async () => {
+  for (const { options, inputs, outputs } of (await loadStages()).values()) {
+    for (const { description } of [options, inputs, outputs].flatMap((table) => Object.values(table))) {
+      assert.not.match(description, /^[A-Z][a-z ]|\.$/, description);
+    }
+  }
 });
 
 test("a misspelt command or option is met with a suggestion and 2", async () => {

@@ -9,7 +9,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadStages } from "../src/commands/run-command.ts";
+import { loadStages } from "../src/stages.ts";
 import { writeTexts } from "./fixtures/texts.ts";
 
 const command = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));

@@ -1,7 +1,6 @@
-import { availableParallelism } from "node:os";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
+import { formatSeconds, optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
 import { estimate, formatBytes, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
@@ -10,14 +9,8 @@ import type { Command } from "commander";
 import { plainCommand } from "../plain-command.ts";
 
 const options = {
-  threads: {
-    kind: "integer",
-    description: "Threads for native code, as for the run.",
-    minimum: 1,
-    maximum: 1024,
-    default: availableParallelism(),
-  },
-  json: { kind: "flag", description: "Print the estimate as JSON." },
+  threads: threadsOption,
+  json: { kind: "flag", description: "print the estimate as JSON" },
 } as const satisfies OptionTable;
 
 const count = (tokens: number): string => tokens.toLocaleString("en");

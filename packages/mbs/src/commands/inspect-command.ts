@@ -12,8 +12,8 @@ import type { InspectionRow } from "../inspection.ts";
 import { plainCommand } from "../plain-command.ts";
 
 const options = {
-  json: { kind: "flag", description: "Print JSON." },
-  rows: { kind: "integer", description: "Most rows of the summary; 0 for all.", minimum: 0, default: 40 },
+  json: { kind: "flag", description: "print JSON" },
+  rows: { kind: "integer", description: "most rows of the summary; 0 for all", minimum: 0, default: 40 },
 } as const satisfies OptionTable;
 
 const kinds = Object.keys(inspections) as ArtifactKind[];

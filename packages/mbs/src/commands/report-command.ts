@@ -1,30 +1,29 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, UsageError } from "@mbs/contracts";
-import { printText, standardStream } from "@mbs/host-cli";
+import { DeniedError, UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
 import { buildReport } from "@mbs/reporting";
-import { Argument, Option } from "commander";
+import { Argument } from "commander";
 import type { Command } from "commander";
 import { plainCommand } from "../plain-command.ts";
 
-interface Given {
-  readonly output?: string;
-  readonly title?: string;
-  readonly force?: boolean;
-}
+const options = {
+  output: { kind: "text", placeholder: "FILE", description: "the page (default standard output)", optional: true },
+  title: { kind: "text", description: "title of the page", optional: true },
+  force: { kind: "flag", description: "replace what is at the output's place" },
+} as const satisfies OptionTable;
 
 /** `mbs report`: one HTML page that needs nothing else. */
 export function reportCommand(): Command {
   const command = plainCommand("report", "Write scores and similarities as one HTML page with tables and plots.", [
     "mbs report scores.arrow similarity.arrow --output report.html",
-  ])
-    .addArgument(new Argument("<files...>", "artifacts of kind scores or similarity, in the order of the page"))
-    .addOption(new Option("--output <FILE>", "the page (default standard output)"))
-    .addOption(new Option("--title <TEXT>", "title of the page"))
-    .addOption(new Option("--force", "replace what is at the output's place"));
+  ]).addArgument(new Argument("<files...>", "artifacts of kind scores or similarity, in the order of the page"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {
-    const { output = standardStream, title, force } = command.opts<Given>();
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { output = standardStream, title, force } = parseOptions(options, given, "report");
     if (output === standardStream && process.stdout.isTTY) {
       throw new UsageError("standard output is a terminal; give --output report.html");
     }
@@ -38,6 +37,6 @@ export function reportCommand(): Command {
       await printText(page);
       return;
     }
-    await writeAtomically(output, [Buffer.from(page)], { force: force === true });
+    await writeAtomically(output, [Buffer.from(page)], { force });
   });
 }

@@ -1,30 +1,18 @@
-import { availableParallelism } from "node:os";
 import { parseOptions } from "@mbs/contracts";
-import type { OptionTable, Stage } from "@mbs/contracts";
-import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
+import type { OptionTable } from "@mbs/contracts";
+import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "../plain-command.ts";
-import { stages } from "../stages.ts";
+import { loadStages } from "../stages.ts";
 
 const options = {
-  threads: {
-    kind: "integer",
-    description: "Threads for native code; the same number gives the same bytes.",
-    minimum: 1,
-    maximum: 1024,
-    default: availableParallelism(),
-  },
-  force: { kind: "flag", description: "Start over, replacing what an earlier run has left." },
-  json: { kind: "flag", description: "Print each step as a line of JSON." },
+  threads: threadsOption,
+  force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
+  json: { kind: "flag", description: "print each step as a line of JSON" },
 } as const satisfies OptionTable;
-
-/** All stages, loaded. */
-export async function loadStages(): Promise<ReadonlyMap<string, Stage>> {
-  return new Map(await Promise.all([...stages].map(async ([name, { load }]): Promise<[string, Stage]> => [name, await load()])));
-}
 
 /** `mbs run`: a recipe, step by step, each printed as the command that replays it. */
 export function runCommand({ signal }: CommandContext): Command {

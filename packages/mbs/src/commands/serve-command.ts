@@ -8,26 +8,26 @@ import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "../plain-command.ts";
 import { builtInNames, checkRemoteCall, resourceAddress } from "../resource-names.ts";
-import { loadStages } from "./run-command.ts";
+import { loadStages } from "../stages.ts";
 
 const options = {
   listen: {
     kind: "text",
     placeholder: "HOST:PORT",
-    description: "Loopback address; port 0 takes a free one.",
+    description: "loopback address; port 0 takes a free one",
     default: "127.0.0.1:8815",
   },
-  store: { kind: "text", placeholder: "FOLDER", description: "Folder of the artifacts.", default: "mbs-store" },
-  modelRoot: { kind: "text", placeholder: "FOLDER", description: "Folder whose model folders clients may name.", optional: true },
-  corpusRoot: { kind: "text", placeholder: "FOLDER", description: "Folder whose corpora clients may name.", optional: true },
+  store: { kind: "text", placeholder: "FOLDER", description: "folder of the artifacts", default: "mbs-store" },
+  modelRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose model folders clients may name", optional: true },
+  corpusRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose corpora clients may name", optional: true },
   distributionRoot: {
     kind: "text",
     placeholder: "FOLDER",
-    description: "Folder whose distributions clients may name; presets need none.",
+    description: "folder whose distributions clients may name; presets need none",
     optional: true,
   },
-  children: { kind: "integer", description: "Stages at one time; further calls wait (one a core).", minimum: 1, optional: true },
-  threads: { kind: "integer", description: "Threads of each stage (one a core).", minimum: 1, optional: true },
+  children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
+  threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
 } as const satisfies OptionTable;
 
 /** `mbs serve`: runs until it is stopped. */

@@ -1,4 +1,5 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
+import { InternalError } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { similarityMatrix } from "@mbs/reporting";
 import type { DemoPlan } from "./demo-plan.ts";
@@ -76,9 +77,11 @@ function overSeeds(seeds: readonly SeedRise[]): Rise {
 }
 
 /**
- * The weights of a mix over languages.
+ * Angle between a language and the calibration mix: the mean over the mix, each language by its share of the segments.
  *
- * @param counts segments of each language
+ * @param counts segments of each language in the mix
+ * @param angles degrees, by language and other language
+ * @returns degrees; NaN where a language of the mix has no angle
  */
 function meanAngle(
   language: string,
@@ -93,7 +96,7 @@ function meanAngle(
 }
 
 function found<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Error(`the demo's scores lack ${what}`);
+  if (value === undefined) throw new InternalError(`the demo's scores lack ${what}; remove its output and run it again`);
   return value;
 }
 

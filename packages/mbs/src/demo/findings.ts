@@ -1,9 +1,10 @@
+import { InternalError } from "@mbs/contracts";
 import { formatRise } from "@mbs/reporting";
 import type { DemoResults, LanguageRise, MethodResult, MixResult } from "./demo-results.ts";
 
 const riseOf = (mix: MixResult, language: string): LanguageRise => {
   const found = mix.languages.find((entry) => entry.language === language);
-  if (found === undefined) throw new Error(`no result for ${language}`);
+  if (found === undefined) throw new InternalError(`no result for ${language}`, { language });
   return found;
 };
 

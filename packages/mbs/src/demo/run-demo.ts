@@ -11,7 +11,7 @@ import {
   ArtifactStore,
 } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { DeniedError, type Progress, type StageContext } from "@mbs/contracts";
+import { DeniedError, InternalError, type Progress, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { scoresReport } from "@mbs/evaluation";
 import { generate, openModel } from "@mbs/models";
@@ -97,7 +97,7 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
 async function evaluateAll(options: DemoOptions, dense: string, models: readonly Compressed[]): Promise<string> {
   const { plan, stages, signal, progress, warn, threads, output } = options;
   const stage = stages.get("evaluate");
-  if (stage === undefined) throw new Error("no stage evaluate");
+  if (stage === undefined) throw new InternalError("no stage evaluate");
   const context: StageContext = { signal, progress, warn, threads };
   const { scores } = await stage.run(
     {},
