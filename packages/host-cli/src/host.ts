@@ -8,6 +8,14 @@ export interface Presenter {
   json(stream: ArtifactStream): Promise<unknown>;
 }
 
+/** What a person and a program are told of a folder that was written. */
+export interface FolderPresenter {
+  /** Text for a terminal, with its last line break. */
+  text(folder: string): Promise<string>;
+  /** The value that `--json` prints. */
+  json(folder: string): Promise<unknown>;
+}
+
 /** Runs a stage on another machine; same meaning as `stage.run`. */
 export type RemoteRunner = (
   via: string,
@@ -23,6 +31,8 @@ export interface CliHost {
   readonly program: string;
   /** By artifact kind. */
   readonly presenters: Readonly<Record<string, Presenter>>;
+  /** Of folders; without it nothing is printed of them. */
+  readonly folder?: FolderPresenter;
   /** Behind `--via`; without it the flag is not offered. */
   readonly remote?: RemoteRunner;
 }

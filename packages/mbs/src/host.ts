@@ -5,6 +5,16 @@ import { presenters } from "./presenters.ts";
 export const host: CliHost = {
   program: "mbs",
   presenters,
+  folder: {
+    async text(folder) {
+      const { formatSizeReport, sizeReport } = await import("@mbs/assembly");
+      return formatSizeReport(await sizeReport(folder));
+    },
+    async json(folder) {
+      const { sizeReport } = await import("@mbs/assembly");
+      return sizeReport(folder);
+    },
+  },
   async remote(via, stage, inputs, options, context) {
     const [{ runRemote }, { namedResource, namedOptions }] = await Promise.all([
       import("@mbs/host-grpc"),
