@@ -1,0 +1,160 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { parseHubAddress } from "../src/hub-address.ts";
+import { fetchHubModel } from "../src/hub-model.ts";
+import { openModel } from "../src/open-model.ts";
+import { writeTinyModel } from "../src/testing.ts";
+import { startHubStub, stubCommit } from "./hub-stub.ts";
+import type { HubStub } from "./hub-stub.ts";
+
+const root = await mkdtemp(join(tmpdir(), "hub-test-"));
+const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
+const before = new Map(variables.map((name) => [name, process.env[name]]));
+
+interface Context {
+  stub: HubStub;
+  home: string;
+  source: string;
+}
+
+let count = 0;
+const hub = suite<Context>("hub");
+
+hub.before.each(async (context) => {
+  for (const name of variables) delete process.env[name];
+  // A name of its own for each test, since a process looks each up once.
+  const name = `org/tiny-${count++}`;
+  context.home = join(root, name);
+  context.source = join(root, `${name}-source`);
+  context.stub = await startHubStub(name);
+  await writeTinyModel(context.source, { shards: 2 });
+  for (const file of await readdir(context.source)) context.stub.files.set(file, await readFile(join(context.source, file)));
+  context.stub.files.set("pytorch_model.bin", Buffer.from("a pickle"));
+  process.env["HF_HOME"] = context.home;
+  process.env["HF_ENDPOINT"] = context.stub.url;
+});
+
+hub.after.each(async ({ stub }) => {
+  await stub.close();
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+});
+hub.after(() => rm(root, { recursive: true }));
+
+const nameNow = (): string => `hf:org/tiny-${count - 1}`;
+
+async function failure(work: Promise<unknown>): Promise<Error> {
+  try {
+    await work;
+  } catch (error) {
+    return error as Error;
+  }
+  return assert.unreachable() as never;
+}
+
+hub("a model is fetched into the cache's layout, and opened as its source is", async ({ home, source, stub }) => {
+  const model = await openModel(`${nameNow()}@main`);
+  const plain = await openModel(source);
+  assert.is(model.address, plain.address);
+  await model.close();
+  await plain.close();
+  const storage = join(home, "hub", nameNow().replace("hf:", "models--").replace("/", "--"));
+  assert.is(model.folder, join(storage, "snapshots", stubCommit));
+  assert.is(await readFile(join(storage, "refs", "main"), "utf8"), stubCommit);
+  const config = join(model.folder, "config.json");
+  assert.ok((await lstat(config)).isSymbolicLink());
+  assert.match(await readlink(config), /^\.\.[/\\]\.\.[/\\]blobs[/\\][0-9a-f]{40}$/);
+  assert.not(
+    stub.requests.some((request) => request.includes("pytorch_model.bin")),
+    "a pickle was asked for",
+  );
+
+  // Once there, an offline program needs nothing else.
+  process.env["HF_HUB_OFFLINE"] = "1";
+  const asked = stub.requests.length;
+  assert.is(await fetchHubModel(nameNow()), model.folder);
+  assert.is(await fetchHubModel(`${nameNow()}@${stubCommit}`), model.folder);
+  assert.is(stub.requests.length, asked);
+});
+
+hub("a download that broke off goes on where it stopped", async ({ stub, source }) => {
+  const [shard] = (await readdir(source)).filter((file) => file.endsWith(".safetensors"));
+  stub.cuts.set(shard, 1000);
+  const model = await openModel(nameNow());
+  await model.close();
+  const asked = stub.requests.filter((request) => request.includes(shard));
+  assert.is(asked.length, 2);
+  assert.match(asked[1], / bytes=1000-$/);
+});
+
+hub("bytes that are not what the Hub announces are refused and not kept", async ({ stub, home, source }) => {
+  const [shard] = (await readdir(source)).filter((file) => file.endsWith(".safetensors"));
+  stub.forged.set(shard, Buffer.from(stub.files.get(shard) ?? []).fill(1, 5000, 5001));
+  const error = await failure(openModel(nameNow()));
+  assert.instance(error, BadDataError);
+  assert.match(error.message, "run again to download it anew");
+  const names = await readdir(join(home, "hub"), { recursive: true });
+  assert.not(names.some((name) => name.includes("incomplete")));
+  stub.forged.clear();
+  await (await openModel(nameNow())).close();
+});
+
+hub("pickles alone are refused, with nothing fetched", async ({ stub }) => {
+  for (const name of [...stub.files.keys()]) if (name.includes("safetensors")) stub.files.delete(name);
+  const error = await failure(openModel(nameNow()));
+  assert.instance(error, BadDataError);
+  assert.match(error.message, "has its weights only as pytorch_model.bin, which can run code when opened");
+  assert.not(stub.requests.some((request) => request.includes("/resolve/")));
+});
+
+hub("no network, no such model and no copy offline each give one line", async ({ stub }) => {
+  const missing = await failure(openModel("hf:org/nothing"));
+  assert.instance(missing, BadDataError);
+  assert.match(missing.message, `hf:org/nothing: ${stub.url} answers 404; check name and revision`);
+  process.env["HF_HUB_OFFLINE"] = "1";
+  const offline = await failure(openModel(nameNow()));
+  assert.instance(offline, InputOutputError);
+  assert.match(offline.message, "and the program is offline; run once with a network");
+  delete process.env["HF_HUB_OFFLINE"];
+  process.env["HF_ENDPOINT"] = "http://127.0.0.1:1";
+  const unreachable = await failure(openModel(nameNow()));
+  assert.instance(unreachable, InputOutputError);
+  assert.match(unreachable.message, /cannot reach http:\/\/127\.0\.0\.1:1 \(.+\); check the network, or use --offline/);
+  for (const { message } of [missing, offline, unreachable]) assert.not(message.includes("\n"));
+});
+
+hub("a file of another program's in the cache is used as it is", async ({ home, stub, source }) => {
+  const storage = join(home, "hub", nameNow().replace("hf:", "models--").replace("/", "--"));
+  const first = await openModel(nameNow());
+  await first.close();
+  // As another program leaves it: the branch moved on, the blobs are there.
+  await rm(join(storage, "snapshots"), { recursive: true });
+  const asked = stub.requests.length;
+  await mkdir(join(storage, "snapshots"), { recursive: true });
+  const folder = await fetchHubModel(`${nameNow()}@${stubCommit}`);
+  assert.not(stub.requests.slice(asked).some((request) => request.includes("/resolve/")));
+  assert.equal(await readFile(join(folder, "config.json")), await readFile(join(source, "config.json")));
+  // A snapshot without one of its shards is fetched again.
+  await rm(join(folder, (await readdir(folder)).find((name) => name.endsWith(".safetensors")) ?? ""));
+  await writeFile(join(folder, "unrelated"), "");
+});
+
+hub("names that are none are refused", () => {
+  assert.equal(parseHubAddress("hf:org/name@refs/pr/1"), { name: "org/name", revision: "refs/pr/1" });
+  assert.equal(parseHubAddress("hf:gpt2"), { name: "gpt2", revision: "main" });
+  for (const address of ["hf:", "hf:../x", "hf:a/b/c", "hf:a/b@../../x", "hf:a b", "hf:a/..", "hf:org/name@"]) {
+    assert.throws(
+      () => parseHubAddress(address),
+      (error: unknown) => error instanceof UsageError,
+      address,
+    );
+  }
+});
+
+hub.run();
