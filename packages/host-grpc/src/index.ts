@@ -1,5 +1,3 @@
-export { parseAddress, parseListenAddress } from "./listen-address.ts";
-export type { ListenAddress } from "./listen-address.ts";
 export { runRemote } from "./run-remote.ts";
 export type { RemoteCall } from "./run-remote.ts";
 export type { ResourceRoots } from "./resources.ts";

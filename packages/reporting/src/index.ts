@@ -1,12 +1,11 @@
 export { buildReport } from "./build-report.ts";
 export type { ReportInput } from "./build-report.ts";
-export { clusterOrder } from "./cluster-order.ts";
 export { formatInterval, formatNumber, formatRise, formatShare } from "./numbers.ts";
 export { formatPage } from "./page.ts";
 export type { Page, Section } from "./page.ts";
 export { plotPrediction, plotRises, plotSimilarity } from "./plots.ts";
 export type { PredictionPoint, RiseBar } from "./plots.ts";
-export { averagesOf, scoresTable } from "./scores-table.ts";
+export { scoresTable } from "./scores-table.ts";
 export { similarityMatrix } from "./similarity-matrix.ts";
 export type { SimilarityMatrix } from "./similarity-matrix.ts";
 export { degreesTable, similarityTable } from "./similarity-table.ts";
