@@ -3,17 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { encodeLayers, unpackFiles } from "@mbs/artifacts";
-import type { LayerRecord } from "@mbs/artifacts";
 import type { StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import type { TinyModelOptions } from "@mbs/models/testing";
-import { createSession, floatTensor, floatValues, integerTensor } from "@mbs/onnx";
-import type { Session, Tensor } from "@mbs/onnx";
-import { assemble } from "../src/index.ts";
-import { layerRecord, randomLayer } from "./fixtures/random-layer.ts";
+import { floatValues } from "@mbs/onnx";
+import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
 const root = await mkdtemp(join(tmpdir(), "onnx-format-test-"));
 test.after(() => rm(root, { recursive: true }));
@@ -26,88 +21,14 @@ const context: StageContext = {
   threads: 1,
 };
 
-/** Layers of other bits, groups, grids and orders for every weight of a model, and the values that they stand for. */
-function randomLayers(model: Model, dtype: WeightDtype) {
-  const records: LayerRecord[] = [];
-  const weights = new Map<string, Float32Array>();
-  let turn = 0;
-  for (const { name, sites } of model.steps) {
-    for (const site of sites) {
-      for (const { tensor, rows } of site.weights) {
-        const bits = [4, 3, 8, 2][turn % 4];
-        const groupSize = [16, 32, site.width][turn % 3];
-        const options = {
-          tensor,
-          rows,
-          columns: site.width,
-          bits,
-          groupSize,
-          symmetric: turn % 2 === 0,
-          scattered: turn % 5 < 2,
-        };
-        const layer = randomLayer(options);
-        records.push(layerRecord(layer, name, site.name, dtype));
-        weights.set(tensor, layer.exact);
-        turn++;
-      }
-    }
-  }
-  return { records, weights };
-}
-
-/** Logits of a text by our own forward pass, [T, vocabulary]. */
-async function ownLogits(model: Model, tokens: readonly number[], weights: ReadonlyMap<string, Float32Array>) {
-  const forward = await model.forward({ threads: 1 });
-  let states = await forward.embed(Int32Array.from(tokens));
-  for (const index of model.steps.keys()) states = (await forward.step(index, states, { weights })).states ?? states;
-  const { values } = await forward.logits(states);
-  await forward.close();
-  return values;
-}
-
-/** A written decoder with its cache. */
-class Decoder {
-  readonly session: Session;
-  readonly #heads: number;
-  readonly #headSize: number;
-
-  constructor(session: Session, heads: number, headSize: number) {
-    this.session = session;
-    this.#heads = heads;
-    this.#headSize = headSize;
-  }
-
-  /** @param past outputs of the run before */
-  run(tokens: readonly (readonly number[])[], mask: readonly (readonly number[])[], past?: Record<string, Tensor>) {
-    const feeds: Record<string, Tensor> = {
-      input_ids: integerTensor(tokens.flat(), [tokens.length, tokens[0].length]),
-      attention_mask: integerTensor(mask.flat(), [mask.length, mask[0].length]),
-    };
-    for (const name of this.session.inputNames) {
-      if (name.startsWith("past_key_values.")) {
-        const empty = floatTensor(new Float32Array(0), [tokens.length, this.#heads, 0, this.#headSize]);
-        feeds[name] = past?.[name.replace("past_key_values", "present")] ?? empty;
-      }
-    }
-    return this.session.run(feeds);
-  }
-}
-
 async function write(tiny: TinyModelOptions, options: Record<string, unknown> = {}) {
   const [source, folder] = [join(root, String(count++)), join(root, String(count++))];
   await writeTinyModel(source, tiny);
   const model = await openModel(source);
-  const { records, weights } = randomLayers(model, model.dtype);
-  const metadata = { model: model.address, solver: "gptq", options: {}, order: "natural", weights: {} };
-  const { files } = await assemble.run(
-    { layers: [encodeLayers(records, metadata)] },
-    { model: source, format: "onnx", ...options },
-    context,
-  );
-  await unpackFiles(files, folder, { force: false });
-  const session = await createSession(join(folder, "onnx", "model_q4.onnx"), { threads: 1 });
+  const { records, weights } = randomLayers(model);
+  await writeDecoder(model, records, folder, options, context);
   const { heads = 4, hiddenSize = 32 } = tiny;
-  return { model, weights, folder, decoder: new Decoder(session, heads, hiddenSize / heads) };
+  return { model, weights, folder, decoder: await openDecoder(folder, [heads, hiddenSize / heads]) };
 }
 
 const largest = (a: Float32Array, b: Float32Array): number => {

@@ -1,0 +1,84 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { openModel } from "@mbs/models";
+import { floatValues } from "@mbs/onnx";
+import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
+
+// Models of every architecture, whose forward pass is checked against transformers.
+const fixtures = join(import.meta.dirname, "../../models/test/fixtures/forward");
+const root = await mkdtemp(join(tmpdir(), "onnx-architectures-test-"));
+test.after(() => rm(root, { recursive: true }));
+
+interface Config {
+  readonly model_type: string;
+  readonly [key: string]: unknown;
+}
+
+/** Key heads and head size of the cache, as the configurations of the model types say. */
+function cacheDims(config: Config, hidden: number): readonly [number, number] {
+  const first = (...keys: string[]): number => Number(keys.map((key) => config[key]).find((value) => typeof value === "number"));
+  const heads = first("num_attention_heads", "n_head", "attention_heads");
+  return [Number(config["num_key_value_heads"] ?? heads), Number(config["head_dim"] ?? hidden / heads)];
+}
+
+const off = (found: Float32Array, expected: Float32Array): number => {
+  assert.is(found.length, expected.length);
+  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - expected[index])), 0);
+};
+
+const ones = (length: number): number[] => Array.from({ length }, () => 1);
+const zeros = (length: number): number[] => Array.from({ length }, () => 0);
+
+for (const name of await readdir(fixtures)) {
+  test(`the written decoder of ${name} gives our own logits: at once, with its cache, and filled up`, async () => {
+    const model = await openModel(join(fixtures, name));
+    const { records, weights } = randomLayers(model);
+    const warnings: string[] = [];
+    const context = {
+      signal: new AbortController().signal,
+      progress: () => undefined,
+      warn: (text: string) => warnings.push(text),
+      threads: 1,
+    };
+    await writeDecoder(model, records, join(root, name), { threeBit: "nibbles" }, context);
+    const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as Config;
+    const decoder = await openDecoder(join(root, name), cacheDims(config, model.hiddenSize));
+    const { vocabularySize } = model;
+    const tokens = Array.from({ length: 14 }, (_, index) => (index * 29 + 5) % vocabularySize);
+    const [long, short, missing] = [tokens.slice(0, 12), tokens.slice(3, 12), 3];
+
+    const expected = await ownLogits(model, tokens, weights);
+    const shortExpected = await ownLogits(model, tokens.slice(3), weights);
+    const rowsOf = (logits: Float32Array, first: number, last: number): Float32Array =>
+      logits.subarray(first * vocabularySize, last * vocabularySize);
+
+    const mask = [ones(12), [...zeros(missing), ...ones(short.length)]];
+    const outputs = await decoder.run([long, [...zeros(missing), ...short]], mask);
+    const logits = floatValues(outputs, "logits");
+    assert.ok(off(rowsOf(logits, 0, 12), rowsOf(expected, 0, 12)) < 1e-3, "prefill");
+    assert.ok(off(rowsOf(logits, 12 + missing, 24), rowsOf(shortExpected, 0, short.length)) < 1e-3, "filled up");
+    // two tokens, each by itself behind the cache
+    let past = outputs;
+    for (const position of [12, 13]) {
+      const longer = mask.map((row) => [...row, ...ones(position - 11)]);
+      past = await decoder.run([[tokens[position]], [tokens[position]]], longer, past);
+      const next = floatValues(past, "logits");
+      assert.ok(off(rowsOf(next, 0, 1), rowsOf(expected, position, position + 1)) < 1e-3, `token ${position}`);
+      assert.ok(
+        off(rowsOf(next, 1, 2), rowsOf(shortExpected, position - 3, position - 2)) < 1e-3,
+        `filled up, token ${position}`,
+      );
+    }
+    assert.is(
+      warnings.some((text) => text.includes("transformers.js")),
+      ["xglm", "mixtral"].includes(config.model_type),
+    );
+    await decoder.session.release();
+    await model.close();
+  });
+}
+
+test.run();
