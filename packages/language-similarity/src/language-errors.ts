@@ -1,0 +1,86 @@
+import { allLanguages } from "@mbs/artifacts";
+import type { LanguageError, Statistic } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import type { Blas } from "@mbs/contracts";
+import { unpackUpper } from "@mbs/numbers";
+import { outputByRow } from "@mbs/solvers";
+import type { InputMoment } from "@mbs/solvers";
+import type { WeightChange } from "./spooled-layers.ts";
+
+const momentOf = ({ kind, width, values }: Statistic): InputMoment =>
+  kind === "gram" ? { gram: unpackUpper(values, width, "mirror") } : { diagonal: values };
+
+const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+
+/**
+ * What changed weights do to the output of one language: tr(ΔW H ΔWᵀ) of each tensor, alone and against tr(W H Wᵀ).
+ *
+ * @param statistic H, or its diagonal, of the site that the weights read
+ * @throws {BadDataError} when it is not finite
+ */
+export async function languageErrors(
+  blas: Blas,
+  changes: readonly WeightChange[],
+  statistic: Statistic,
+): Promise<LanguageError[]> {
+  const { step, site, language, kind } = statistic;
+  const moment = momentOf(statistic);
+  const errors: LanguageError[] = [];
+  for (const { tensor, rows, weight, change } of changes) {
+    // rounding can take an error of nothing below zero
+    const error = Math.max(0, sum(await outputByRow(blas, change, rows, moment)));
+    const output = Math.max(0, sum(await outputByRow(blas, weight, rows, moment)));
+    if (!Number.isFinite(error) || !Number.isFinite(output)) {
+      throw new BadDataError(`statistics of ${step} ${site}: the ${kind} of ${language} is not finite; capture again`, {
+        step,
+        site,
+        language,
+      });
+    }
+    errors.push({ step, site, tensor, language, moment: kind, error, output, relative: output > 0 ? error / output : 0 });
+  }
+  return errors;
+}
+
+/** Which languages a site has shown, and whether their statistics fit together. */
+export class SiteLanguages {
+  readonly step: string;
+  readonly site: string;
+  readonly width: number;
+  readonly #kinds = new Map<string, Statistic["kind"]>();
+
+  constructor({ step, site, width }: Statistic) {
+    this.step = step;
+    this.site = site;
+    this.width = width;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#kinds.keys()].sort();
+  }
+
+  /** Whether only diagonals are known. */
+  get diagonal(): boolean {
+    return [...this.#kinds.values()].includes("diagonal");
+  }
+
+  /**
+   * Whether a statistic is the one to use for its language: its Gram, or else its diagonal.
+   *
+   * @throws {BadDataError} where it contradicts what came before
+   */
+  take({ language, kind, width }: Statistic): boolean {
+    const known = this.#kinds.get(language);
+    if (language === allLanguages || (known === "gram" && kind === "diagonal")) return false;
+    if (known !== undefined || width !== this.width) {
+      const what = width === this.width ? `has ${language} twice` : `has widths ${this.width} and ${width}`;
+      throw new BadDataError(`statistics of ${this.step} ${this.site}: it ${what}; capture again`, {
+        step: this.step,
+        site: this.site,
+        language,
+      });
+    }
+    this.#kinds.set(language, kind);
+    return true;
+  }
+}

@@ -1,0 +1,159 @@
+import { Spool, encodeErrors, parseMetadata, readStatistics } from "@mbs/artifacts";
+import type { LanguageError, Statistic } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { createBlas } from "@mbs/onnx";
+import { readRises } from "./actual-rises.ts";
+import { SiteLanguages, languageErrors } from "./language-errors.ts";
+import { SpooledLayers } from "./spooled-layers.ts";
+import type { WeightChange } from "./spooled-layers.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "the model before compression" },
+  compressed: {
+    kind: "text",
+    optional: true,
+    placeholder: "LABEL",
+    description: "with --scores: the model that the layers made, where the scores have several",
+  },
+} as const satisfies OptionTable;
+
+/** The statistics of all artifacts, one after the other. */
+async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): AsyncGenerator<Statistic> {
+  for (const stream of streams) {
+    const { model: address } = parseMetadata("statistics", stream.schema);
+    if (address !== model.address) {
+      throw new BadDataError(`the statistics are of model ${address}, ${model.folder} is ${model.address}; capture again`, {
+        expected: model.address,
+        found: address,
+      });
+    }
+    yield* readStatistics(stream);
+  }
+}
+
+/** Refuses sites that were seen of other languages than the sites before: their sums could not be compared. */
+class FinishedSites {
+  readonly #done = new Set<string>();
+  #languages: readonly string[] | undefined;
+  diagonals = 0;
+
+  get count(): number {
+    return this.#done.size;
+  }
+
+  has(step: string, site: string): boolean {
+    return this.#done.has(JSON.stringify([step, site]));
+  }
+
+  add({ step, site, names, diagonal }: SiteLanguages): void {
+    this.#languages ??= names;
+    if (names.join(" ") !== this.#languages.join(" ")) {
+      throw new BadDataError(
+        `statistics of ${step} ${site} are of ${names.join(", ") || "no language"}, those before of ${this.#languages.join(", ")}; capture again`,
+        { step, site },
+      );
+    }
+    this.#done.add(JSON.stringify([step, site]));
+    if (diagonal) this.diagonals += 1;
+  }
+}
+
+async function* predictAll(
+  statistics: readonly ArtifactStream[],
+  layers: readonly ArtifactStream[],
+  model: Model,
+  { signal, warn, progress, threads }: StageContext,
+): AsyncGenerator<LanguageError> {
+  const blas = createBlas({ threads });
+  const spool = new Spool();
+  try {
+    const spooled = new SpooledLayers(model, spool);
+    for (const stream of layers) await spooled.add(stream);
+    const total = spooled.sites.length;
+    const finished = new FinishedSites();
+    let current: SiteLanguages | undefined;
+    let changes: readonly WeightChange[] = [];
+    for await (const statistic of statisticsOf(statistics, model)) {
+      const { step, site, width } = statistic;
+      if (signal.aborted) throw new InterruptedError("predict: stopped");
+      if (!spooled.has(step, site)) continue;
+      if (current?.step !== step || current.site !== site) {
+        if (current) finished.add(current);
+        if (finished.has(step, site)) {
+          throw new BadDataError(`statistics of ${step} ${site} come twice; give them once`, { step, site });
+        }
+        current = new SiteLanguages(statistic);
+        changes = await spooled.read(step, site, width);
+      }
+      if (!current.take(statistic)) continue;
+      progress({ activity: `predict ${step}`, done: finished.count, total, unit: "sites" });
+      yield* await languageErrors(blas, changes, statistic);
+    }
+    if (current) finished.add(current);
+    const missing = spooled.sites.find(([step, site]) => !finished.has(step, site));
+    if (missing) {
+      const [step, site] = missing;
+      throw new BadDataError(`no statistics of ${step} ${site}, which the layers change; give those of every step`, {
+        step,
+        site,
+      });
+    }
+    if (finished.diagonals > 0) {
+      warn(
+        `${finished.diagonals} of ${finished.count} sites know only the diagonal of each language; their errors take channels as uncorrelated`,
+      );
+    }
+  } finally {
+    spool.close();
+    await blas.release();
+    await model.close();
+  }
+}
+
+/** Stage `predict`: what layers do to the outputs of each language, without running the model. */
+export const predict: Stage = {
+  name: "predict",
+  summary: "Predict from statistics and layers what compression does to each language, without evaluating.",
+  examples: [
+    "mbs predict --model M --layers layers.arrow < statistics.arrow > errors.arrow",
+    "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
+  ],
+  inputs: {
+    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of one step or of all" },
+    layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made" },
+    scores: {
+      kinds: ["scores"],
+      optional: true,
+      description: "scores of the dense and the compressed model, to calibrate the prediction and to see how good it is",
+    },
+  },
+  outputs: { errors: { kind: "errors", description: "output error of each site, tensor and language" } },
+  options,
+  async run(inputs, raw, context) {
+    const { model: folder, compressed } = parseOptions(options, raw, "predict");
+    const { statistics = [], layers = [], scores = [] } = inputs;
+    if (statistics.length === 0 || layers.length === 0) throw new UsageError("predict: give it statistics and layers");
+    if (compressed !== undefined && scores.length === 0) {
+      throw new UsageError("--compressed goes with --scores", { option: "--compressed" });
+    }
+    const solvers = [...new Set(layers.map(({ schema }) => parseMetadata("layers", schema).solver))];
+    const model = await openModel(folder);
+    try {
+      const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
+      return {
+        errors: encodeErrors(predictAll(statistics, layers, model, context), {
+          model: model.address,
+          solver: solvers.join(", "),
+          scored: actual?.scored ?? "",
+          rises: actual?.rises,
+        }),
+      };
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+  },
+};

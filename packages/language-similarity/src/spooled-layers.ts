@@ -1,0 +1,91 @@
+import { parseMetadata, readLayers } from "@mbs/artifacts";
+import type { Spool, SpoolPlace } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { decodeWeights } from "@mbs/numbers";
+
+/** Where the written values of one tensor wait. */
+interface SpooledLayer {
+  readonly tensor: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dtype: string;
+  readonly place: SpoolPlace;
+}
+
+/** The weight that a model has and what is left of it after compression. */
+export interface WeightChange {
+  readonly tensor: string;
+  readonly rows: number;
+  /** W, [rows, width]. */
+  readonly weight: Float32Array;
+  /** ΔW = W - what is written, [rows, width]. */
+  readonly change: Float32Array;
+}
+
+const keyOf = (step: string, site: string): string => JSON.stringify([step, site]);
+
+/** Written values of layers, in a file until the statistics of their site come. */
+export class SpooledLayers {
+  readonly #model: Model;
+  readonly #spool: Spool;
+  readonly #sites = new Map<string, SpooledLayer[]>();
+  readonly #tensors = new Set<string>();
+
+  constructor(model: Model, spool: Spool) {
+    this.#model = model;
+    this.#spool = spool;
+  }
+
+  /** @throws {BadDataError} when the layers are of another model, or a tensor comes twice */
+  async add(stream: ArtifactStream): Promise<void> {
+    const { model: address } = parseMetadata("layers", stream.schema);
+    if (address !== this.#model.address) {
+      throw new BadDataError(
+        `the layers are of model ${address}, ${this.#model.folder} is ${this.#model.address}; compress again`,
+        { expected: this.#model.address, found: address },
+      );
+    }
+    for await (const { step, site, tensor, values } of readLayers(stream)) {
+      if (this.#tensors.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
+      this.#tensors.add(tensor);
+      const { rows, columns, dtype, data } = values;
+      const layers = this.#sites.get(keyOf(step, site)) ?? [];
+      this.#sites.set(keyOf(step, site), layers);
+      layers.push({ tensor, rows, columns, dtype, place: this.#spool.append(data) });
+    }
+  }
+
+  has(step: string, site: string): boolean {
+    return this.#sites.has(keyOf(step, site));
+  }
+
+  get sites(): readonly (readonly [step: string, site: string])[] {
+    return [...this.#sites.keys()].map((key) => JSON.parse(key) as [string, string]);
+  }
+
+  /**
+   * Reads the weights of one site and subtracts what is written.
+   *
+   * @throws {BadDataError} where the model has no such weight at this site, or of another shape
+   */
+  async read(step: string, site: string, width: number): Promise<WeightChange[]> {
+    const weights = this.#model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site)?.weights ?? [];
+    const changes: WeightChange[] = [];
+    for (const { tensor, rows, columns, dtype, place } of this.#sites.get(keyOf(step, site)) ?? []) {
+      const known = weights.find((weight) => weight.tensor === tensor);
+      if (known?.rows !== rows || columns !== width) {
+        const expected = known ? `[${known.rows}, ${width}]` : `no such tensor at ${step} ${site}`;
+        throw new BadDataError(`layer ${tensor} has shape [${rows}, ${columns}], the model ${expected}; compress again`, {
+          tensor,
+        });
+      }
+      const weight = await this.#model.readWeight(tensor);
+      const change = decodeWeights(dtype, this.#spool.read(place), `layer ${tensor}`);
+      for (let index = 0; index < change.length; index += 1) change[index] = weight[index] - change[index];
+      changes.push({ tensor, rows, weight, change });
+    }
+    return changes;
+  }
+}

@@ -1,0 +1,194 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { collect, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readErrors } from "@mbs/artifacts";
+import type { LanguageError, LayerRecord, Score, Statistic } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { packUpper } from "@mbs/numbers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { predict } from "../src/predict-stage.ts";
+import { randomGram, randomValues } from "./matrices.ts";
+
+interface Fixture {
+  folder: string;
+  address: string;
+  /** Of the first step's two sites. */
+  layers: LayerRecord[];
+  weights: Map<string, { rows: number; width: number; weight: Float32Array; change: Float32Array }>;
+}
+
+const test = suite<Fixture>("predict");
+const sites = ["attention-qkv", "mlp-up"];
+
+test.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), "mbs-predict-"));
+  await writeTinyModel(context.folder, { seed: 4, dtype: "f32", steps: 2 });
+  const model = await openModel(context.folder);
+  context.address = model.address;
+  context.layers = [];
+  context.weights = new Map();
+  for (const site of model.steps[0].sites.filter(({ name }) => sites.includes(name))) {
+    for (const { tensor, rows } of site.weights) {
+      const weight = await model.readWeight(tensor);
+      const noise = randomValues(weight.length, 9);
+      const written = weight.map((value, index) => value - noise[index] / 10);
+      const change = weight.map((value, index) => value - written[index]);
+      context.weights.set(tensor, { rows, width: site.width, weight, change });
+      context.layers.push({
+        step: "h.0",
+        site: site.name,
+        tensor,
+        summary: { solver: "rtn", error: 0, relativeError: 0, sparsity: 0 },
+        values: { dtype: "f32", rows, columns: site.width, data: new Uint8Array(written.buffer) },
+      });
+    }
+  }
+  await model.close();
+});
+test.after(({ folder }) => rm(folder, { recursive: true }));
+
+const width = 32;
+const gramOf = (language: string): Float32Array => randomGram(width, 50, language.charCodeAt(0));
+
+function statistic(site: string, language: string, kind: Statistic["kind"], step = "h.0"): Statistic {
+  const gram = gramOf(language);
+  const values =
+    kind === "gram" ? packUpper(gram, width) : Float32Array.from({ length: width }, (_, row) => gram[row * (width + 1)]);
+  return { step, site, language, kind, tokens: 10, width, values };
+}
+
+const statisticsOf = (kind: Statistic["kind"]): Statistic[] =>
+  ["input", ...sites].flatMap((site) =>
+    ["en", "mr"].map((language) => statistic(site, language, site === "input" ? "diagonal" : kind)),
+  );
+
+const score = (model: string, address: string, language: string, nll: number): Score => ({
+  model,
+  address,
+  language,
+  source: "",
+  window: 0,
+  nll,
+  tokens: 10,
+  bytes: 40,
+});
+
+interface Given {
+  readonly statistics?: readonly (readonly Statistic[])[];
+  readonly layers?: readonly LayerRecord[];
+  readonly scores?: readonly Score[];
+  readonly options?: object;
+  readonly warnings?: string[];
+}
+
+async function run({ folder, address, layers: all }: Fixture, given: Given) {
+  const { statistics = [statisticsOf("gram")], layers = all, scores, options = {}, warnings = [] } = given;
+  const outputs = await predict.run(
+    {
+      statistics: statistics.map((items) =>
+        encodeStatistics(items, { model: address, tokenizer: "", propagation: "dense", unit: "", mix: undefined }),
+      ),
+      layers: [encodeLayers(layers, { model: address, solver: "rtn", options: {}, order: "natural", weights: {} })],
+      scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined })] : [],
+    },
+    { model: folder, ...options },
+    { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },
+  );
+  const records: LanguageError[] = await collect(readErrors(outputs["errors"]));
+  return { records, metadata: parseMetadata("errors", outputs["errors"].schema) };
+}
+
+/** tr(M·H·Mᵀ) by its definition. */
+function trace(matrix: Float32Array, rows: number, moment: (row: number, column: number) => number): number {
+  let sum = 0;
+  for (let row = 0; row < rows; row += 1) {
+    for (let i = 0; i < width; i += 1) {
+      for (let j = 0; j < width; j += 1) sum += matrix[row * width + i] * moment(i, j) * matrix[row * width + j];
+    }
+  }
+  return sum;
+}
+
+test("errors are those of the definition, by language and tensor, from Grams", async (context) => {
+  const { records, metadata } = await run(context, {});
+  assert.equal(metadata, { model: context.address, solver: "rtn", scored: "", rises: undefined });
+  assert.equal(
+    records.map(({ site, tensor, language }) => [site, tensor, language]),
+    context.layers.flatMap(({ site, tensor }) => ["en", "mr"].map((language) => [site, tensor, language])),
+  );
+  for (const { tensor, language, moment, error, output, relative } of records) {
+    assert.is(moment, "gram");
+    const { rows, weight, change } = context.weights.get(tensor) ?? assert.unreachable();
+    const gram = gramOf(language);
+    const expected = trace(change, rows, (i, j) => gram[i * width + j]);
+    assert.ok(Math.abs(error - expected) < 1e-5 * expected, `${error} ${expected}`);
+    const whole = trace(weight, rows, (i, j) => gram[i * width + j]);
+    assert.ok(Math.abs(output - whole) < 1e-5 * whole);
+    assert.is(relative, error / output);
+  }
+  assert.ok(new Set(records.map(({ relative }) => relative)).size === records.length, "languages differ");
+});
+
+test("diagonals stand in where there are no Grams, said in the record and in a warning", async (context) => {
+  const warnings: string[] = [];
+  const pooled = { ...statistic("mlp-up", "en", "gram"), language: "*" };
+  const { records } = await run(context, {
+    statistics: [[pooled, ...statisticsOf("diagonal").slice(4)], statisticsOf("diagonal").slice(0, 4)],
+    warnings,
+  });
+  for (const { tensor, language, moment, error } of records) {
+    assert.is(moment, "diagonal");
+    const { rows, change } = context.weights.get(tensor) ?? assert.unreachable();
+    const gram = gramOf(language);
+    const expected = trace(change, rows, (i, j) => (i === j ? gram[i * width + j] : 0));
+    assert.ok(Math.abs(error - expected) < 1e-5 * expected);
+  }
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^2 of 2 sites know only the diagonal/);
+});
+
+test("scores give the actual rises in nats a token", async (context) => {
+  const scores = [
+    score("dense", context.address, "en", 30),
+    score("dense", context.address, "mr", 40),
+    score("small", "b".repeat(64), "en", 31),
+    score("small", "b".repeat(64), "mr", 43),
+  ];
+  const { metadata } = await run(context, { scores });
+  assert.is(metadata.scored, "small");
+  assert.ok(Math.abs((metadata.rises?.["en"] ?? 0) - 0.1) < 1e-12 && Math.abs((metadata.rises?.["mr"] ?? 0) - 0.3) < 1e-12);
+  const two = [...scores, score("other", "c".repeat(64), "en", 33)];
+  assert.match(
+    String(await run(context, { scores: two }).catch((error: unknown) => error)),
+    /small, other; say with --compressed/,
+  );
+  assert.is((await run(context, { scores: two, options: { compressed: "other" } })).metadata.scored, "other");
+  for (const broken of [scores.slice(2), scores.slice(1)]) {
+    assert.instance(await run(context, { scores: broken }).catch((error: unknown) => error), BadDataError);
+  }
+});
+
+test("refuses statistics and layers that do not fit each other", async (context) => {
+  const failure = (given: Given) => run(context, given).catch((error: unknown) => error);
+  const all = statisticsOf("gram");
+  const cases: [RegExp, Given][] = [
+    [/no statistics of h\.0 mlp-up/, { statistics: [all.slice(0, 4)] }],
+    [/come twice/, { statistics: [all, all] }],
+    [/has en twice/, { statistics: [[...all.slice(0, 3), all[2]]] }],
+    [/are of en, those before of en, mr/, { statistics: [all.slice(0, 5)] }],
+    [/two layers change/, { layers: [...context.layers, context.layers[0]] }],
+    [/no such tensor/, { layers: [{ ...context.layers[0], tensor: "nothing" }] }],
+  ];
+  for (const [message, given] of cases) {
+    const error = await failure(given);
+    assert.instance(error, BadDataError);
+    assert.match(String(error), message);
+  }
+  assert.instance(await failure({ options: { compressed: "small" } }), UsageError);
+  assert.match(String(await failure({ statistics: [] })), /give it statistics and layers/);
+});
+
+test.run();
