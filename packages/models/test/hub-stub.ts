@@ -31,6 +31,10 @@ function listing(files: ReadonlyMap<string, Uint8Array>): object[] {
   }));
 }
 
+const send = (response: ServerResponse, status: number, body: object): void => {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+};
+
 /** The parts of the Hub's interface that fetching a model needs, for one model, on this machine. */
 export async function startHubStub(name: string): Promise<HubStub> {
   const state = {
@@ -38,9 +42,6 @@ export async function startHubStub(name: string): Promise<HubStub> {
     files: new Map<string, Uint8Array>(),
     cuts: new Map<string, number>(),
     forged: new Map<string, Uint8Array>(),
-  };
-  const send = (response: ServerResponse, status: number, body: object): void => {
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   };
   const sendFile = (request: IncomingMessage, response: ServerResponse, path: string): void => {
     const whole = state.forged.get(path) ?? state.files.get(path);
