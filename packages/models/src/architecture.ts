@@ -30,6 +30,8 @@ export interface Layout {
   readonly steps: readonly Step[];
   /** All tensors that a checkpoint may have. */
   readonly tensors: readonly ExpectedTensor[];
+  /** Names of tensors that older checkpoints hold without being weights, such as masks: they are let pass. */
+  readonly unread: readonly string[];
   /** Prefixes that checkpoints of this type put before all or most names. */
   readonly prefixes: readonly string[];
   /** [vocabulary, hidden] */

@@ -4,13 +4,26 @@ import type { Architecture } from "./architecture.ts";
 /** Supported `model_type`s, each loaded when first needed. A new one is a file and a line here. */
 const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map([
   ["bloom", async () => (await import("./bloom.ts")).bloom],
+  ["gemma2", async () => (await import("./gemma2.ts")).gemma2],
+  ["gemma3_text", async () => (await import("./gemma3.ts")).gemma3],
+  ["gpt2", async () => (await import("./gpt2.ts")).gpt2],
+  ["gpt_neox", async () => (await import("./gpt-neox.ts")).gptNeox],
+  ["llama", async () => (await import("./llama.ts")).llama],
+  ["mistral", async () => (await import("./mistral.ts")).mistral],
+  ["phi3", async () => (await import("./phi3.ts")).phi3],
+  ["qwen2", async () => (await import("./qwen2.ts")).qwen2],
+  ["qwen3", async () => (await import("./qwen3.ts")).qwen3],
+  ["xglm", async () => (await import("./xglm.ts")).xglm],
 ]);
+
+/** `model_type`s that can be opened. */
+export const supportedTypes: readonly string[] = [...architectures.keys()];
 
 /** @throws {FailedPreconditionError} naming the supported ones when `modelType` is another */
 export async function loadArchitecture(modelType: unknown, file: string): Promise<Architecture> {
   const load = typeof modelType === "string" ? architectures.get(modelType) : undefined;
   if (load === undefined) {
-    const supported = [...architectures.keys()].join(", ");
+    const supported = supportedTypes.join(", ");
     throw new FailedPreconditionError(
       `${file}: model_type ${JSON.stringify(modelType) ?? "absent"} is not supported; supported: ${supported}`,
       {

@@ -1,5 +1,6 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import { softcapped } from "./scaling.ts";
 import type { Attention } from "./sequence-graph.ts";
 
 /**
@@ -67,11 +68,7 @@ export function causalAttention(
     const start = Math.max(0, first + 1 - window);
     const queries = group(slice(scaled, 2, first, end), rows, headSize);
     const products = graph.node("MatMul", [queries, slice(keyColumns, 3, start, end)]);
-    let scores = ungroup(products, rows, end - start);
-    if (softcap !== undefined) {
-      const bounded = graph.node("Tanh", [graph.node("Div", [scores, number(softcap)])]);
-      scores = graph.node("Mul", [bounded, number(softcap)]);
-    }
+    let scores = softcapped(graph, ungroup(products, rows, end - start), softcap);
     if (slopes !== undefined) {
       // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
       const bias = Float32Array.from(

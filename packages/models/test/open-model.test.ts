@@ -188,7 +188,10 @@ for (const [name, bits] of [
 test("an unknown model type names the supported ones", async () => {
   const folder = await tiny();
   await edit(join(folder, "config.json"), (text) => text.replace('"model_type": "bloom"', '"model_type": "constructor"'));
-  assert.match(await refusal(folder, FailedPreconditionError), 'model_type "constructor" is not supported; supported: bloom');
+  assert.match(
+    await refusal(folder, FailedPreconditionError),
+    'model_type "constructor" is not supported; supported: bloom, gemma2, gemma3_text, gpt2, ',
+  );
 });
 
 const configFaults: [string, (text: string) => string, RegExp][] = [
@@ -198,11 +201,15 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
     (text) => text.replace('"n_head": 4', '"n_head": "4"'),
     /n_head must be a whole number, at least 1, not "4"/,
   ],
-  ["heads that do not divide", (text) => text.replace('"n_head": 4', '"n_head": 5'), /hidden_size 32 is no multiple of n_head 5/],
+  [
+    "heads that do not divide",
+    (text) => text.replace('"n_head": 4', '"n_head": 5'),
+    /n_head must be a divisor of hidden_size 32, not 5/,
+  ],
   [
     "more steps than tensors",
     (text) => text.replace('"n_layer": 2', '"n_layer": 3'),
-    /h\.2\.input_layernorm\.weight is missing.*and \d+ more/,
+    /h\.2\.self_attention\.query_key_value\.weight is missing.*and \d+ more/,
   ],
   ["fewer steps than tensors", (text) => text.replace('"n_layer": 2', '"n_layer": 1'), /transformer\.h\.1\.\S+ is unknown/],
   [

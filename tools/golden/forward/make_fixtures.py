@@ -1,7 +1,8 @@
-"""Random tiny BLOOM models and their logits by transformers, as fixtures of packages/models.
+"""Random tiny models and their logits by transformers, as fixtures of packages/models.
 
-    python tools/golden/forward/make_fixtures.py            # the tiny models
-    python tools/golden/forward/make_fixtures.py MODEL      # logits of a model folder, to MODEL's golden file
+    python tools/golden/forward/make_fixtures.py              # all tiny models
+    python tools/golden/forward/make_fixtures.py CASE …       # some of them
+    python tools/golden/forward/make_fixtures.py MODEL        # logits of a model folder, to MODEL's golden file
 
 Needs torch and transformers (made with torch 2.15.0, transformers 5.24.0). Weights are random and rounded to the stored
 dtype first; logits are then computed in float32 with eager attention.
@@ -13,7 +14,9 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, BloomConfig, BloomForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, BloomConfig, BloomForCausalLM
+
+from cases import CASES as FAMILY_CASES
 
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "packages/models/test/fixtures/forward"
@@ -106,6 +109,37 @@ def make_case(name: str, seed: int) -> None:
     (folder / "golden.json").write_text(json.dumps(golden(logits, losses, tokens, rows)) + "\n")
 
 
+def randomise(model) -> None:
+    """Norms near 1 (Gemma stores them less 1), small biases, matrices that neither fade nor drown the states."""
+    centre = 0.0 if model.config.model_type.startswith("gemma") else 1.0
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn_like(parameter) * (0.4 if parameter.ndim > 1 else 0.1)
+            is_norm = parameter.ndim == 1 and name.endswith("weight")
+            parameter.copy_(noise + (centre if is_norm else 0.0))
+
+
+def make_family_case(name: str, seed: int) -> None:
+    case = FAMILY_CASES[name]
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(
+        case["type"], vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2, pad_token_id=case.get("pad", 3), **case["config"]
+    )
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    randomise(model)
+    model = model.to(case.get("dtype", torch.float32))
+    folder = FIXTURES / name
+    saved = model.base_model if case.get("base") else model
+    saved.save_pretrained(folder, **({"max_shard_size": case["shard"]} if "shard" in case else {}))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False) + "\n", encoding="utf-8")
+    length = case.get("length", 24)
+    tokens = torch.randint(4, VOCABULARY, (length,))
+    logits, losses = logits_of(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager"), tokens)
+    rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 255, 256, length - 1]
+    (folder / "golden.json").write_text(json.dumps(golden(logits, losses, tokens, rows)) + "\n")
+
+
 def content_address(folder: Path) -> str:
     """The address that openModel gives, so that a test can tell numbers of other weights."""
     sha = hashlib.sha256()
@@ -143,8 +177,13 @@ def make_for_folder(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        make_for_folder(Path(sys.argv[1]))
+    wanted = sys.argv[1:]
+    if len(wanted) == 1 and Path(wanted[0]).is_dir():
+        make_for_folder(Path(wanted[0]))
     else:
         for seed, case in enumerate(CASES):
-            make_case(case, seed)
+            if not wanted or case in wanted:
+                make_case(case, seed)
+        for seed, case in enumerate(FAMILY_CASES):
+            if not wanted or case in wanted:
+                make_family_case(case, 100 + seed)

@@ -1,0 +1,80 @@
+import { BadDataError } from "@mbs/contracts";
+import type { ExpectedTensor, Layout } from "./architecture.ts";
+import type { LinearLayer } from "./sequence-graph.ts";
+
+/** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
+export interface BlockLinear extends LinearLayer {
+  readonly name: string;
+  /** True where the checkpoint stores the weight as [columns, rows]. */
+  readonly transposed?: boolean;
+}
+
+export const blockLinear = (role: string, name: string, rows: number, columns: number, bias: boolean): BlockLinear => ({
+  role,
+  name,
+  rows,
+  columns,
+  bias,
+});
+
+/** A tensor of one dimension of a block. */
+export interface BlockVector {
+  readonly role: string;
+  /** After the block's own name. */
+  readonly name: string;
+  readonly size: number;
+}
+
+/** What a decoder block is made of. */
+export interface Block {
+  /** Sites in the order in which they are computed, with all layers that read each. */
+  readonly sites: readonly { readonly name: string; readonly linears: readonly BlockLinear[] }[];
+  readonly vectors: readonly BlockVector[];
+  /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
+  readonly unread?: readonly string[];
+}
+
+/** More than any model has; beyond it a configuration is broken, and its list of tensors would fill the memory. */
+const mostBlocks = 10_000;
+
+/** Weight and bias of a norm. */
+export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockVector[] =>
+  ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, size }));
+
+/** The parts of a layout that speak of blocks, all of them alike. @param prefix of block names: "h." */
+export function describeBlocks(
+  prefix: string,
+  count: number,
+  { sites, vectors, unread = [] }: Block,
+): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
+  if (count > mostBlocks) {
+    throw new BadDataError(`config.json: ${count} blocks are above ${mostBlocks}; correct the configuration`, { blocks: count });
+  }
+  const linears = sites.flatMap((site) => site.linears);
+  const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+  const roles = new Map([
+    ...linears.flatMap(({ role, name, bias }) =>
+      ["weight", ...(bias ? ["bias"] : [])].map((kind) => [`${role}.${kind}`, `${name}.${kind}`] as const),
+    ),
+    ...vectors.map(({ role, name }) => [role, name] as const),
+  ]);
+  return {
+    steps: names.map((block) => ({
+      name: block,
+      sites: sites.map((site) => ({
+        name: site.name,
+        width: site.linears[0]?.columns ?? 0,
+        weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
+      })),
+    })),
+    tensors: names.flatMap((block): ExpectedTensor[] => [
+      ...linears.flatMap(({ name, rows, columns, bias, transposed = false }) => [
+        { name: `${block}.${name}.weight`, shape: [rows, columns], required: true, transposed },
+        ...(bias ? [{ name: `${block}.${name}.bias`, shape: [rows], required: true }] : []),
+      ]),
+      ...vectors.map(({ name, size }) => ({ name: `${block}.${name}`, shape: [size], required: true })),
+    ]),
+    unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
+    stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${names[index] ?? ""}.${name}`])),
+  };
+}

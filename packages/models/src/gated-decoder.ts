@@ -1,0 +1,132 @@
+import type { Activation } from "./activations.ts";
+import type { Layout } from "./architecture.ts";
+import { blockLinear, describeBlocks, normVectors } from "./decoder-blocks.ts";
+import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import { gatedStep } from "./gated-step.ts";
+import { rmsNorm } from "./norms.ts";
+import type { Rotary } from "./rotary.ts";
+import { scaled, softcapped } from "./scaling.ts";
+
+/** What attention does in one kind of block. */
+export interface BlockKind {
+  /** "" where all blocks are alike. */
+  readonly name: string;
+  readonly rotary: Rotary;
+  readonly window: number | undefined;
+}
+
+/** A decoder of the Llama family: RMS norms before attention and a gated MLP, rotary positions, grouped keys. */
+export interface GatedDecoder {
+  readonly hidden: number;
+  readonly vocabulary: number;
+  readonly contextLength: number | undefined;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Width of the MLP. */
+  readonly inner: number;
+  readonly activation: Activation;
+  /** Of each block. */
+  readonly kinds: readonly BlockKind[];
+  readonly norm: { readonly epsilon: number; readonly plusOne: boolean };
+  /** Which linear layers have a bias. */
+  readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** Query, key and value in one matrix, gate and up in another. */
+  readonly fused: boolean;
+  /** Norms of each query and key head. */
+  readonly headNorms: boolean;
+  /** Norms after attention and MLP too; that before the MLP then has another name. */
+  readonly outerNorms: boolean;
+  /** Factor on query · key. */
+  readonly scale: number;
+  readonly softcap: number | undefined;
+  readonly embeddingScale: number;
+  readonly logitSoftcap: number | undefined;
+  /** Whether the head is the embedding. */
+  readonly tied: boolean;
+}
+
+/** The linear layers of a block by what they make; a fused one stands for all that it makes. */
+export interface GatedLinears {
+  readonly qkv: readonly BlockLinear[];
+  readonly output: BlockLinear;
+  readonly up: readonly BlockLinear[];
+  readonly down: BlockLinear;
+}
+
+function linearsOf({ hidden, heads, kvHeads, headSize, inner, bias, fused }: GatedDecoder): GatedLinears {
+  const [query, keys] = [heads * headSize, kvHeads * headSize];
+  return {
+    qkv: fused
+      ? [blockLinear("qkv", "self_attn.qkv_proj", query + 2 * keys, hidden, bias.qkv)]
+      : [
+          blockLinear("query", "self_attn.q_proj", query, hidden, bias.qkv),
+          blockLinear("key", "self_attn.k_proj", keys, hidden, bias.qkv),
+          blockLinear("value", "self_attn.v_proj", keys, hidden, bias.qkv),
+        ],
+    output: blockLinear("output", "self_attn.o_proj", hidden, query, bias.output),
+    up: fused
+      ? [blockLinear("gate-up", "mlp.gate_up_proj", 2 * inner, hidden, bias.mlp)]
+      : [
+          blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp),
+          blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
+        ],
+    down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
+  };
+}
+
+function blockOf({ hidden, headSize, headNorms, outerNorms }: GatedDecoder, { qkv, output, up, down }: GatedLinears): Block {
+  const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
+  return {
+    sites: [
+      { name: "attention-qkv", linears: qkv },
+      { name: "attention-output", linears: [output] },
+      { name: "mlp-up", linears: up },
+      { name: "mlp-down", linears: [down] },
+    ],
+    vectors: [
+      ...norm("norm1", "input_layernorm"),
+      ...(headNorms
+        ? [...norm("query-norm", "self_attn.q_norm", headSize), ...norm("key-norm", "self_attn.k_norm", headSize)]
+        : []),
+      ...(outerNorms
+        ? [
+            ...norm("attention-norm", "post_attention_layernorm"),
+            ...norm("norm2", "pre_feedforward_layernorm"),
+            ...norm("mlp-norm", "post_feedforward_layernorm"),
+          ]
+        : norm("norm2", "post_attention_layernorm")),
+    ],
+    unread: ["self_attn.rotary_emb.inv_freq"],
+  };
+}
+
+/** The layout of a decoder of the Llama family. */
+export function gatedDecoder(decoder: GatedDecoder): Layout {
+  const { hidden, vocabulary, contextLength, kinds, tied, norm, embeddingScale, logitSoftcap } = decoder;
+  const linears = linearsOf(decoder);
+  const blocks = describeBlocks("layers.", kinds.length, blockOf(decoder, linears));
+  return {
+    ...blocks,
+    hiddenSize: hidden,
+    vocabularySize: vocabulary,
+    contextLength,
+    prefixes: ["model."],
+    embedding: "embed_tokens.weight",
+    head: tied ? "embed_tokens.weight" : "lm_head.weight",
+    tensors: [
+      { name: "embed_tokens.weight", shape: [vocabulary, hidden], required: true },
+      ...blocks.tensors,
+      { name: "norm.weight", shape: [hidden], required: true },
+      // A tied checkpoint may repeat the embedding here; like transformers, the embedding is then what counts.
+      { name: "lm_head.weight", shape: [vocabulary, hidden], required: !tied },
+    ],
+    embedRoles: new Map(),
+    headRoles: new Map([["norm.weight", "norm.weight"]]),
+    stepKind: (index) => kinds[index]?.name ?? "",
+    buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
+    buildStep: (sequence, states, index) => gatedStep(sequence, states, decoder, linears, kinds[index]),
+    buildHeadInput: (rows, states) => rmsNorm(rows, states, "norm", { size: hidden, ...norm }),
+    buildLogits: ({ graph }, products) => softcapped(graph, products, logitSoftcap),
+  };
+}
