@@ -43,7 +43,8 @@ async function continueThere(folder: string): Promise<{ alone: string[]; togethe
   const continued = async (given: readonly string[]): Promise<string[]> => {
     const inputs = tokenizer([...given], { padding: true }) as { input_ids: Tensor; attention_mask: Tensor };
     const outputs = (await model.generate({ ...inputs, max_new_tokens: newTokens, do_sample: false })) as Tensor;
-    return tokenizer.batch_decode(outputs.slice(null, [inputs.input_ids.dims[1], null]), { skip_special_tokens: true });
+    const added = outputs.slice(null, [inputs.input_ids.dims[1], outputs.dims[1]]);
+    return tokenizer.batch_decode(added, { skip_special_tokens: true });
   };
   const alone: string[] = [];
   for (const text of texts) alone.push(...(await continued([text])));
