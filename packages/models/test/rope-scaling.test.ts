@@ -1,0 +1,86 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { FailedPreconditionError } from "@mbs/contracts";
+import { readConfig } from "../src/config.ts";
+import { readRotary } from "../src/rope-scaling.ts";
+import type { RopeOptions } from "../src/rope-scaling.ts";
+
+const frequencies = (config: Record<string, unknown>, options: Partial<RopeOptions> = {}): number[] => [
+  ...readRotary(readConfig(config, "config.json"), { headSize: 8, ...options }).frequencies,
+];
+
+const close = (found: number[], expected: number[]): void => {
+  assert.is(found.length, expected.length);
+  expected.forEach((value, at) => assert.ok(Math.abs(found[at] / value - 1) < 1e-6, `${found[at]} instead of ${value}`));
+};
+
+test("frequencies fall from 1 by the base, over the share of the head that turns", () => {
+  close(frequencies({}), [1, 0.1, 0.01, 0.001]);
+  close(frequencies({ rope_theta: 16 }), [1, 0.5, 0.25, 0.125]);
+  close(frequencies({ rope_theta: 16, partial_rotary_factor: 0.5 }), [1, 0.25]);
+});
+
+test("the older form of a configuration says the same as the newer", () => {
+  const llama3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 };
+  const pairs: [Record<string, unknown>, Record<string, unknown>, Partial<RopeOptions>?][] = [
+    [{ rope_theta: 50 }, { rope_parameters: { rope_type: "default", rope_theta: 50 } }],
+    [
+      { rope_theta: 50, rope_scaling: { type: "linear", factor: 4 } },
+      { rope_parameters: { rope_type: "linear", factor: 4, rope_theta: 50 } },
+    ],
+    [
+      { rope_theta: 100, rope_scaling: { rope_type: "llama3", ...llama3 } },
+      { rope_parameters: { rope_type: "llama3", rope_theta: 100, ...llama3 } },
+    ],
+    [
+      { rotary_emb_base: 50, rotary_pct: 0.5 },
+      { rope_parameters: { rope_theta: 50, partial_rotary_factor: 0.5 } },
+      { thetaKey: "rotary_emb_base", shareKey: "rotary_pct", share: 0.25 },
+    ],
+    [
+      { rope_theta: 1e6, rope_scaling: { rope_type: "linear", factor: 8 } },
+      { rope_parameters: { full_attention: { rope_type: "linear", factor: 8, rope_theta: 1e6 }, sliding_attention: {} } },
+      { kind: "full_attention" },
+    ],
+    [
+      { rope_theta: 1e6, rope_local_base_freq: 50, rope_scaling: { rope_type: "linear", factor: 8 } },
+      { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 50 } } },
+      { kind: "sliding_attention", thetaKey: "rope_local_base_freq", scaled: false },
+    ],
+  ];
+  for (const [older, newer, options] of pairs) assert.equal(frequencies(older, options), frequencies(newer, options));
+});
+
+test("Llama 3 keeps short waves, stretches long ones and mixes between", () => {
+  const scaling = {
+    rope_type: "llama3",
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 64,
+  };
+  const plain = frequencies({ rope_theta: 100 });
+  const scaled = frequencies({ rope_theta: 100, rope_scaling: scaling });
+  assert.is(scaled[0], plain[0]);
+  assert.ok(scaled[1] < plain[1] && scaled[1] > plain[1] / 8);
+  close(scaled.slice(3), [plain[3] / 8]);
+});
+
+for (const type of ["dynamic", "yarn", "longrope", "su"]) {
+  test(`scaling ${type} is refused by name`, () => {
+    try {
+      frequencies({ rope_scaling: { type, factor: 2 } });
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, FailedPreconditionError);
+      assert.match(String(error), `rope_scaling.type "${type}" is not supported; supported: default, linear, llama3`);
+    }
+  });
+}
+
+test("a scaling without its factor, and a share that turns half a pair, are refused", () => {
+  assert.throws(() => frequencies({ rope_scaling: { type: "linear" } }), /rope_scaling\.factor must be above 0, not absent/);
+  assert.throws(() => frequencies({ partial_rotary_factor: 0.4 }), /it turns 3 of 8 elements of a head/);
+});
+
+test.run();
