@@ -40,6 +40,7 @@ function compress(variant: Variant, index: number): string {
     corpus: texts("calibration"),
     sample: { mix: "proportional", segments: 128, length: 256, seed: 0 },
     propagation: variant.propagation,
+    solve: { order: variant.order },
     compress: variant.compress,
     output: folder,
   };

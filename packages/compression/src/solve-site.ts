@@ -3,7 +3,7 @@ import { InternalError, type SiteWeight, type Solution, type SolverContext } fro
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { outputByRow, settled } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
-import { fallbackFor, requireOrder, type SolverChoice } from "./solver-choice.ts";
+import { fallbackFor, type SolverChoice } from "./solver-choice.ts";
 import { maskData, plainData, weightData } from "./tensor-data.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
@@ -47,7 +47,7 @@ const sum = (values: ArrayLike<number>, first: number, count: number): number =>
  * @param dtypes of each part
  * @returns one layer a part, in their order
  * @throws {BadDataError} where the factor lacks what the solver needs
- * @throws {UsageError} where the factor's order is not the solver's
+ * @throws {UsageError} where the solver cannot use the factor's order
  * @throws {InternalError} where the solver breaks its contract
  */
 export async function solveSite(
@@ -59,7 +59,6 @@ export async function solveSite(
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
   const { step, site } = record;
-  requireOrder(choice, record);
   const fallback = await fallbackFor(choice, record);
   const { solver, options } = fallback ?? choice;
   // a solver without this statistic never looks at it: the types of the contract say so

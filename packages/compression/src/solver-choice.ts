@@ -9,23 +9,6 @@ export interface SolverChoice {
 }
 
 /**
- * Refuses a factor whose columns are in another order than the solver wants for these options.
- *
- * @throws {UsageError} with the order to solve with
- */
-export function requireOrder({ solver, options }: SolverChoice, { step, site, summary }: FactorRecord): void {
-  if (!solver.needs.includes("factor") || !solver.preferredOrder) return;
-  // options were parsed by the solver's own table
-  const wanted = solver.preferredOrder(options as Parameters<NonNullable<Solver["preferredOrder"]>>[0]);
-  if (summary.orderName === wanted) return;
-  throw new UsageError(
-    `${step} ${site}: the factor's order is ${summary.orderName}, ${solver.name} with these options takes ${wanted}; ` +
-      `solve with --order ${wanted}, or choose the solver's order to fit`,
-    { step, site, found: summary.orderName, expected: wanted },
-  );
-}
-
-/**
  * What stands in for a solver at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
  * those of the options that they share.
  *

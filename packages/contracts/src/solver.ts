@@ -89,7 +89,7 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   /** solve() receives these statistics and no other. */
   readonly needs: readonly Needs[];
   readonly options: Table;
-  /** The column order its factor should have for these options; a recipe that says nothing gets this one. */
+  /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
   preferredOrder?(options: OptionValues<Table>): string;
   solve(
     weight: SiteWeight,

@@ -6,12 +6,6 @@ import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options
 const options = {
   bits: bitsOption,
   ...gridOptions,
-  order: {
-    kind: "choice",
-    description: "order in which columns are settled; the factor must have it (group-aware: by groups of --group-size)",
-    choices: ["natural", "activation", "group-aware"],
-    default: "natural",
-  },
   staticGroups: {
     kind: "flag",
     description: "groups are neighbours in the weight whatever the order, their grids fitted beforehand",
@@ -50,8 +44,6 @@ export const gptq = defineSolver({
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
   needs: ["factor"],
   options,
-  preferredOrder: ({ order, groupSize }) =>
-    order !== "group-aware" ? order : groupSize === 0 ? "activation" : `${groupAware}${groupSize}`,
   solve(weight, { factor }, { bits, symmetric, mse, groupSize, staticGroups, gridRule, blockSize }, context) {
     const groups = groupsOf(factor, groupSize, staticGroups);
     // one grid a row is fitted at the start by definition, on the weights that the first block begins with

@@ -1,4 +1,4 @@
-import { defineSolver, type WeightPart } from "@mbs/contracts";
+import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 import { settleColumns, type Pruning } from "./error-feedback.ts";
@@ -72,13 +72,17 @@ export const sparsegpt = defineSolver({
     ...gridOptions,
     blockSize: blockSizeOption,
   },
-  preferredOrder: () => "natural",
   solve(
     weight,
     { factor },
     { sparsity = defaultSparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted },
     context,
   ) {
+    if (factor.orderName !== "natural") {
+      throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${factor.orderName}; solve with --order natural`, {
+        order: factor.orderName,
+      });
+    }
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;

@@ -13,9 +13,6 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
       {},
       { bits: 3, groupSize: 32, symmetric: false },
       { bits: 3, groupSize: 0, mse: true },
-      { bits: 3, groupSize: 32, order: "activation" },
-      { bits: 3, groupSize: 32, order: "activation", staticGroups: true },
-      { bits: 3, groupSize: 32, order: "group-aware" },
       { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
     ],
     beats: "rtn",
@@ -28,6 +25,15 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
 
 for (const [name, load] of solvers) {
   for (const { name: check, run } of conformanceSuite(await load(), settings[name])) test(check, run);
+}
+
+for (const order of ["natural", "activation", "group-aware:32"]) {
+  const options = [
+    { bits: 3, groupSize: 32 },
+    { bits: 3, groupSize: 32, staticGroups: true },
+  ];
+  const checks = conformanceSuite(await solvers.get("gptq")!(), { options, order, beats: "rtn" });
+  for (const { name: check, run } of checks) test(`${order} order: ${check}`, run);
 }
 
 /** What a broken solver is told by the suite. */

@@ -46,7 +46,7 @@ test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by
 });
 
 test("with the activation order, groups follow the order of processing", async () => {
-  const { quantised } = await solve("gptq", { groupSize: 20, order: "activation" }, diagonalFactor("activation", descending));
+  const { quantised } = await solve("gptq", { groupSize: 20 }, diagonalFactor("activation", descending));
   for (const [position, column] of descending.entries()) assert.is(quantised!.groupOf[column], Math.floor(position / 20));
 });
 
@@ -66,7 +66,7 @@ test("sparsegpt and magnitude take the threshold's ties with them, wanda drops e
 });
 
 test("groups of another size than the order's are refused with the remedy", async () => {
-  const solving = solve("gptq", { groupSize: 10, order: "group-aware" }, diagonalFactor("group-aware:20", grouped));
+  const solving = solve("gptq", { groupSize: 10 }, diagonalFactor("group-aware:20", grouped));
   const error = await solving.catch((caught: Error) => caught);
   assert.match((error as Error).message, /group-aware:20, which splits groups of 10; solve with --order group-aware:10/);
 });

@@ -44,7 +44,7 @@ def gptq_case(name, order_name, options, **more):
 
 
 cases = [
-    gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True, "order": "group-aware"}, by_column=True),
+    gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True}, by_column=True),
     gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
     gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
 ]

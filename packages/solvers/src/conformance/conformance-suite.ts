@@ -15,6 +15,8 @@ export interface ConformanceCheck {
 export interface ConformanceSettings {
   /** Settings to try, as a user would give them; default the solver's defaults alone. */
   readonly options?: readonly Readonly<Record<string, unknown>>[];
+  /** Column order of the factors, as `mbs solve --order` takes it; default the solver's preferred one. */
+  readonly order?: string;
   /** The simple method that it must beat on tr(ΔW·H·ΔWᵀ) at the same options; default none. */
   readonly beats?: "rtn" | "magnitude";
   /** False where parts of one site may influence each other; default true. */
@@ -58,13 +60,13 @@ function requireUntouched(before: SolverStatistics, after: SolverStatistics): vo
  * @returns checks to run, each independent of the others
  */
 export function conformanceSuite(solver: Solver, settings: ConformanceSettings = {}): readonly ConformanceCheck[] {
-  const { options: optionSets = [{}], beats, independentParts = true, blas = plainBlas } = settings;
+  const { options: optionSets = [{}], order: asked, beats, independentParts = true, blas = plainBlas } = settings;
   const context = { blas, signal: new AbortController().signal, warn: () => {} };
 
   const samples = new Map<string, Promise<SampleSite>>();
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
-    const order = solver.preferredOrder?.(parseOptions(solver.options, raw, solver.name)) ?? "natural";
+    const order = asked ?? solver.preferredOrder?.(parseOptions(solver.options, raw, solver.name)) ?? "natural";
     const key = JSON.stringify([shape, order]);
     const sample = samples.get(key) ?? makeSampleSite(blas, shape, order);
     samples.set(key, sample);
