@@ -19,13 +19,14 @@ const modulesWith = (checkpoint: Checkpoint, suffix: string): string[] =>
 async function findLinears(
   checkpoint: Checkpoint,
   quantisation: JsonObject,
+  dtype: WeightDtype,
   file: string,
 ): Promise<ReadonlyMap<string, QuantisedLinear>> {
   const { quant_method: method, checkpoint_format: version, format } = quantisation;
   const linears = new Map<string, QuantisedLinear>();
   if (method === "gptq") {
     for (const module of modulesWith(checkpoint, ".qweight")) {
-      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, version === "gptq_v2" ? 0 : 1));
+      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, version === "gptq_v2" ? 0 : 1, dtype));
     }
   } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
     for (const module of modulesWith(checkpoint, ".weight_packed")) {
@@ -57,9 +58,9 @@ const encode = (values: Float32Array, dtype: WeightDtype): Uint8Array => {
 export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObject, file: string): Promise<Checkpoint> {
   const quantisation = Object.hasOwn(config, "quantization_config") ? config["quantization_config"] : undefined;
   if (typeof quantisation !== "object" || quantisation === null) return checkpoint;
-  const linears = await findLinears(checkpoint, quantisation as JsonObject, file);
-  if (linears.size === 0) return checkpoint;
   const dtype = dtypes.get(config["dtype"] ?? config["torch_dtype"]) ?? "f16";
+  const linears = await findLinears(checkpoint, quantisation as JsonObject, dtype, file);
+  if (linears.size === 0) return checkpoint;
   const packed = new Set([...linears.values()].flatMap(({ tensors }) => tensors));
   const infos = new Map<string, TensorInfo>(checkpoint.list().map((info) => [info.name, info]));
   for (const [name, { shape, tensors }] of linears) {

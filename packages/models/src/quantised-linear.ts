@@ -1,4 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
+import { roundTo } from "@mbs/numbers";
+import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** A linear layer that is stored packed. */
@@ -76,8 +78,9 @@ function bitsFor(words: number, length: number, name: string): number {
  *
  * @param module its name, without ".qweight"
  * @param zeroOffset what is to be added to stored zeros: 1 in version 1, 0 in version 2
+ * @param dtype of the model: programs round the scales to it when they load them
  */
-export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: number): QuantisedLinear {
+export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: number, dtype: WeightDtype): QuantisedLinear {
   const [qweight, qzeros, scales, gIdx] = ["qweight", "qzeros", "scales", "g_idx"].map((part) => `${module}.${part}`) as [
     string,
     string,
@@ -98,7 +101,7 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
       const codes = await readWords(checkpoint, qweight);
       const zeros = await readWords(checkpoint, qzeros);
       const groupOf = await readWords(checkpoint, gIdx);
-      const scale = await checkpoint.readF32(scales);
+      const scale = roundTo(dtype, await checkpoint.readF32(scales));
       if (groupOf.some((group) => group < 0 || group >= groups))
         throw new BadDataError(`tensor ${gIdx} names a group that ${scales} does not have; download the model again`, {
           tensor: gIdx,
