@@ -1,0 +1,109 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { collect, encodeLayers, encodeSegments, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import type { ArtifactStream, Matrix, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { loadStages } from "../src/stages.ts";
+
+const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "mbs-architectures-"));
+test.after(() => rm(root, { recursive: true }));
+
+const stages = await loadStages();
+const context: StageContext = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  warn: (message) => assert.unreachable(message),
+  threads: 1,
+};
+
+async function stage(
+  name: string,
+  input: string,
+  stream: ArtifactStream,
+  options: object,
+  output: string,
+): Promise<ArtifactStream> {
+  const outputs = await stages.get(name)?.run({ [input]: [stream] }, options, context);
+  const made = outputs?.[output];
+  if (made === undefined) throw new Error(`stage ${name} made no ${output}`);
+  return made;
+}
+
+/** Segments of two languages, long enough to fill every Gram. */
+function segmentsFor(model: Model): ArtifactStream {
+  const segments = Array.from({ length: 6 }, (_, segment) => ({
+    segment,
+    language: segment % 2 === 0 ? "en" : "mr",
+    documents: 1,
+    tokens: Int32Array.from({ length: 40 }, (_, at) => 4 + ((segment * 13 + at * at * 7 + at) % (model.vocabularySize - 4))),
+  }));
+  const unknown = { corpus: "c".repeat(64), distribution: "", mix: "equal", seed: 0, counts: {}, shortfall: {} };
+  return encodeSegments(segments, { tokenizer: model.tokenizerAddress, length: 40, ...unknown });
+}
+
+async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Matrix> {
+  const forward = await model.forward({ threads: 1 });
+  let states = await forward.embed(Int32Array.from({ length: 24 }, (_, at) => 4 + ((at * 11) % 50)));
+  for (const index of model.steps.keys()) states = (await forward.step(index, states, weights && { weights })).states ?? states;
+  await forward.close();
+  return states;
+}
+
+/** Sum of squared differences. */
+const distance = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, at) => sum + (value - b[at]) ** 2, 0);
+
+/** The last fixture of each model type. */
+const fixtureOf = new Map<string, string>();
+for (const name of await readdir(fixtures)) {
+  const { model_type: type } = JSON.parse(await readFile(`${fixtures}${name}/config.json`, "utf8")) as { model_type: string };
+  fixtureOf.set(type, name);
+}
+
+for (const [type, fixture] of fixtureOf) {
+  test(`${type} (${fixture}) is captured, solved, compressed and written, and opens again as what was compressed`, async () => {
+    const model = await openModel(`${fixtures}${fixture}`);
+    const folder = { model: model.folder };
+    const statistics = await stage("capture", "source", segmentsFor(model), folder, "statistics");
+    const factors = await stage("solve", "statistics", statistics, { damping: 0.01 }, "factors");
+    const compressed = await stage(
+      "compress",
+      "factors",
+      factors,
+      { ...folder, solver: "gptq", bits: 4, groupSize: 8 },
+      "layers",
+    );
+    const metadata = parseMetadata("layers", compressed.schema);
+    const layers: LayerRecord[] = await collect(readLayers(compressed));
+    const weights = model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
+    assert.equal(
+      layers.map(({ tensor }) => tensor),
+      weights.map(({ tensor }) => tensor),
+    );
+    for (const { tensor, summary } of layers) assert.ok(summary.relativeError < 0.05, `${tensor}: ${summary.relativeError}`);
+    const files = await stage("assemble", "layers", encodeLayers(layers, metadata), folder, "files");
+    await unpackFiles(files, join(root, fixture), { force: false });
+
+    const written = await openModel(join(root, fixture));
+    const values = new Map(
+      await Promise.all(weights.map(async ({ tensor }) => [tensor, await written.readWeight(tensor)] as const)),
+    );
+    assert.equal((await statesAfter(written)).values, (await statesAfter(model, values)).values);
+    for (const { tensor } of weights) {
+      const [own, found] = [await model.readWeight(tensor), values.get(tensor) ?? new Float32Array(0)];
+      const share = distance(own, found) / distance(own, new Float32Array(own.length));
+      // Rows and columns mixed up would give about 2.
+      assert.ok(share > 0 && share < 0.5, `${tensor} differs by ${share}`);
+    }
+    await written.close();
+    await model.close();
+  });
+}
+
+test.run();
