@@ -27,8 +27,8 @@ export const presenters: Readonly<Record<string, Presenter>> = {
   },
   similarity: {
     async table(stream) {
-      const { similarityTable } = await import("@mbs/reporting");
-      return similarityTable(await similarities(stream));
+      const { similarityMatrix, similarityTable } = await import("@mbs/reporting");
+      return similarityTable(similarityMatrix(await similarities(stream), "degrees"));
     },
     json: async (stream) => ({ similarities: await similarities(stream) }),
   },

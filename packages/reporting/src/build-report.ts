@@ -1,13 +1,18 @@
-import { collect, parseMetadata, readScores, readSimilarities } from "@mbs/artifacts";
-import type { Score, SimilarityRecord } from "@mbs/artifacts";
+import { allSites, collect, parseMetadata, readErrors, readScores, readSimilarities } from "@mbs/artifacts";
+import type { LanguageError, Score, SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
+import { blocksTable, plotErrors } from "./errors-plot.ts";
+import { errorsReport } from "./errors-report.ts";
+import { predictedTable, qualityTexts, worstSitesTable } from "./errors-table.ts";
 import { formatPage } from "./page.ts";
 import type { Section } from "./page.ts";
-import { plotRises, plotSimilarity, risesOf } from "./plots.ts";
+import { plotPrediction, plotRises, plotSimilarity, risesOf } from "./plots.ts";
 import { averagesOf, languagesOf } from "./scores-table.ts";
-import { degreesTable } from "./similarity-table.ts";
+import { similarityMatrix } from "./similarity-matrix.ts";
+import type { SimilarityPlace } from "./similarity-matrix.ts";
+import { matrixTable, similarityTitle } from "./similarity-table.ts";
 
 /** An artifact and what to call it. */
 export interface ReportInput {
@@ -37,29 +42,82 @@ async function scoreSections({ stream, name }: ReportInput): Promise<Section[]> 
   ];
 }
 
-async function similaritySection({ stream, name }: ReportInput): Promise<Section> {
+const measureTexts: Readonly<Record<string, string>> = {
+  degrees: "Angle between the mean squared inputs, channel by channel: small is alike.",
+  gram: "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike.",
+  subspace: "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike.",
+};
+
+/** The first step's input, and where all sites were compared the mean over them by each measure. */
+async function similaritySections({ stream, name }: ReportInput): Promise<Section[]> {
   const records: SimilarityRecord[] = await collect(readSimilarities(stream));
-  return {
-    title: `Similarity of languages (${name})`,
-    texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
-    plot: await plotSimilarity(records, "heat map of angles between languages"),
-    table: degreesTable(records),
-  };
+  const everywhere: SimilarityPlace = { step: allSites, site: allSites };
+  const measures = ["degrees", "gram", "subspace"].filter((measure) =>
+    records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
+  );
+  const choices = [{ measure: "degrees", place: undefined }, ...measures.map((measure) => ({ measure, place: everywhere }))];
+  const sections: Section[] = [];
+  for (const { measure, place } of choices) {
+    const matrix = similarityMatrix(records, measure, place);
+    const title = similarityTitle(matrix);
+    sections.push({
+      title: `Similarity of languages: ${title} (${name})`,
+      texts: [measureTexts[measure]],
+      plot: await plotSimilarity(matrix, `heat map: ${title}`),
+      table: matrixTable(matrix),
+    });
+  }
+  return sections;
 }
 
+async function errorSections({ stream, name }: ReportInput): Promise<Section[]> {
+  const metadata = parseMetadata("errors", stream.schema);
+  const records: LanguageError[] = await collect(readErrors(stream));
+  const report = errorsReport(records, metadata);
+  const points = report.languages.flatMap(({ language, sum, rise }) =>
+    rise === undefined ? [] : [{ language, series: report.solver, predicted: sum, rise }],
+  );
+  return [
+    {
+      title: `Predicted error of each language (${name})`,
+      texts: [...qualityTexts(report), ...report.notes],
+      ...(report.quality
+        ? { plot: await plotPrediction(points, "Σ of relative errors", "predicted error against actual rise") }
+        : {}),
+      table: predictedTable(report),
+      open: true,
+    },
+    {
+      title: "Predicted error by block and language",
+      texts: ["Mean relative error of the outputs of each block's layers, the languages that lose most to the left."],
+      plot: await plotErrors(report, "heat map of the predicted error by block and language"),
+      table: blocksTable(report),
+    },
+    { title: "Sites that hurt most", table: worstSitesTable(report) },
+  ];
+}
+
+/** The sections of one artifact, by its kind. */
+const sectionsOf: Readonly<Record<string, (input: ReportInput) => Promise<Section[]>>> = {
+  scores: scoreSections,
+  similarity: similaritySections,
+  errors: errorSections,
+};
+
 /**
- * One self-contained HTML page of scores and similarities.
+ * One self-contained HTML page of scores, similarities and predicted errors.
  *
- * @param inputs artifacts of kind `scores` or `similarity`, in the order of the page
+ * @param inputs artifacts of kind `scores`, `similarity` or `errors`, in the order of the page
  * @throws {BadDataError} on another kind
  */
 export async function buildReport(inputs: readonly ReportInput[], title = "Multilingual Brain Surgeon"): Promise<string> {
   const sections: Section[] = [];
   for (const input of inputs) {
     const { kind } = input.stream.schema;
-    if (kind === "scores") sections.push(...(await scoreSections(input)));
-    else if (kind === "similarity") sections.push(await similaritySection(input));
-    else throw new BadDataError(`${input.name} holds ${kind}; a report is made of scores and similarity`, { kind });
+    if (!Object.hasOwn(sectionsOf, kind)) {
+      throw new BadDataError(`${input.name} holds ${kind}; a report is made of scores, similarity and errors`, { kind });
+    }
+    sections.push(...(await sectionsOf[kind](input)));
   }
   return formatPage({ title, lead: [], sections });
 }

@@ -14,3 +14,6 @@ export const formatInterval = ([low, high]: readonly [number, number]): string =
 
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
+
+/** 0.00123 → "0.12%": two digits, however small. */
+export const formatError = (relative: number): string => `${Number((relative * 100).toPrecision(2))}%`;

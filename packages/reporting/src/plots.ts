@@ -1,9 +1,8 @@
-import type { SimilarityRecord } from "@mbs/artifacts";
 import type { ScoresReport } from "@mbs/evaluation";
 import type { TopLevelSpec } from "vega-lite";
-import { clusterOrder } from "./cluster-order.ts";
 import { renderPlot } from "./render-plot.ts";
-import { similarityMatrix } from "./similarity-matrix.ts";
+import { alikeOrder, isLikeness } from "./similarity-matrix.ts";
+import type { SimilarityMatrix } from "./similarity-matrix.ts";
 
 /** One bar with its interval, rises as fractions. */
 export interface RiseBar {
@@ -55,14 +54,14 @@ export const risesOf = (report: ScoresReport): RiseBar[] =>
   report.pairs.map(({ model, language, rise, interval }) => ({ language, series: model, rise, interval }));
 
 /**
- * A heat map of angles between languages, alike languages beside each other.
+ * A heat map of one measure between languages, alike languages beside each other.
  *
  * @returns SVG
  */
-export function plotSimilarity(records: readonly SimilarityRecord[], label: string): Promise<string> {
-  const { languages, values } = similarityMatrix(records, "degrees");
-  const order = clusterOrder(values).map((index) => languages[index]);
-  const cells = languages.flatMap((row, i) => languages.map((column, j) => ({ row, column, degrees: values[i][j] })));
+export function plotSimilarity(matrix: SimilarityMatrix, label: string): Promise<string> {
+  const { languages, values, measure } = matrix;
+  const order = alikeOrder(matrix).map((index) => languages[index]);
+  const cells = languages.flatMap((row, i) => languages.map((column, j) => ({ row, column, value: values[i][j] })));
   const spec: TopLevelSpec = {
     width: { step: 20 },
     height: { step: 20 },
@@ -72,10 +71,10 @@ export function plotSimilarity(records: readonly SimilarityRecord[], label: stri
       x: { field: "column", type: "nominal", sort: order, title: null, axis: { orient: "top", labelAngle: -60 } },
       y: { field: "row", type: "nominal", sort: order, title: null },
       color: {
-        field: "degrees",
+        field: "value",
         type: "quantitative",
-        scale: { scheme: "viridis", reverse: true },
-        legend: { title: "degrees", orient: "bottom" },
+        scale: { scheme: "viridis", reverse: !isLikeness(matrix) },
+        legend: { title: measure, orient: "bottom" },
       },
     },
   };

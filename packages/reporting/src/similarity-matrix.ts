@@ -1,29 +1,83 @@
+import { allSites, inputSite } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { clusterOrder } from "./cluster-order.ts";
 
-/** One measure between all languages. */
-export interface SimilarityMatrix {
+/** Where two languages were compared; `*` in both is the mean over all sites. */
+export interface SimilarityPlace {
+  readonly step: string;
+  readonly site: string;
+}
+
+/** One measure between all languages at one place. */
+export interface SimilarityMatrix extends SimilarityPlace {
+  /** "degrees", "subspace:16", … */
   readonly measure: string;
   readonly languages: readonly string[];
   /** Of row and column in the order of `languages`; a language with itself has the measure's own extreme. */
   readonly values: readonly (readonly number[])[];
 }
 
+/** Measures that are 1 for what is the same; the others are distances, 0 for what is the same. */
+const likenesses: ReadonlySet<string> = new Set(["cosine", "gram", "subspace"]);
+
+/** The name of a measure without its setting: "subspace:16" → "subspace". */
+const baseName = (measure: string): string => measure.replace(/:.*$/, "");
+
+export const isLikeness = ({ measure }: Pick<SimilarityMatrix, "measure">): boolean => likenesses.has(baseName(measure));
+
+/** The paper's place: the input of the first step. Records are in the order of the model. */
+const firstInput = (records: readonly SimilarityRecord[]): SimilarityPlace | undefined =>
+  records.find(({ site }) => site === inputSite) ?? records[0];
+
+/** The place that a text names: `STEP/SITE`, or `mean` for the mean over all sites. @throws {UsageError} */
+export function parsePlace(text: string): SimilarityPlace {
+  if (text === "mean") return { step: allSites, site: allSites };
+  const slash = text.lastIndexOf("/");
+  if (slash < 1) throw new UsageError(`--at takes STEP/SITE or mean, not ${JSON.stringify(text)}`, { option: "--at" });
+  return { step: text.slice(0, slash), site: text.slice(slash + 1) };
+}
+
+/** The place in words. */
+export function placeText({ step, site }: SimilarityPlace): string {
+  if (step === allSites) return "mean over all sites";
+  return site === inputSite ? `input of ${step}` : `${site} of ${step}`;
+}
+
 /**
- * @param measure "cosine", "degrees" or "euclidean"
+ * Picks one measure at one place.
+ *
+ * @param measure "cosine", "degrees", "euclidean", "gram" or "subspace"
+ * @param place default: the input of the first step
+ * @throws {UsageError} when there is nothing of this place and measure
  * @throws {BadDataError} when a pair is missing
  */
-export function similarityMatrix(records: readonly SimilarityRecord[], measure: string): SimilarityMatrix {
-  const values = new Map<string, number>();
-  for (const { first, second, value, measure: name } of records) {
-    if (name !== measure) continue;
-    values.set(JSON.stringify([first, second]), value);
-    values.set(JSON.stringify([second, first]), value);
+export function similarityMatrix(
+  records: readonly SimilarityRecord[],
+  measure: string,
+  place: SimilarityPlace | undefined = firstInput(records),
+): SimilarityMatrix {
+  const chosen = records.filter(
+    ({ step, site, measure: name }) => step === place?.step && site === place.site && baseName(name) === baseName(measure),
+  );
+  const [first] = chosen;
+  if (place === undefined || first === undefined) {
+    const where = place ? ` at ${placeText(place)}` : "";
+    throw new UsageError(`the similarities have no ${measure}${where}; make them with --sites all, from captured Grams`, {
+      measure,
+    });
   }
-  const languages = [...new Set(records.flatMap(({ first, second }) => [first, second]))];
-  const itself = measure === "cosine" ? 1 : 0;
+  const values = new Map<string, number>();
+  for (const { first: one, second: other, value } of chosen) {
+    values.set(JSON.stringify([one, other]), value);
+    values.set(JSON.stringify([other, one]), value);
+  }
+  const languages = [...new Set(chosen.flatMap(({ first: one, second: other }) => [one, other]))];
+  const itself = isLikeness(first) ? 1 : 0;
   return {
-    measure,
+    step: place.step,
+    site: place.site,
+    measure: first.measure,
     languages,
     values: languages.map((row) =>
       languages.map((column) => {
@@ -35,3 +89,7 @@ export function similarityMatrix(records: readonly SimilarityRecord[], measure: 
     ),
   };
 }
+
+/** An order in which alike languages stand beside each other: positions in `languages`. */
+export const alikeOrder = (matrix: SimilarityMatrix): number[] =>
+  clusterOrder(isLikeness(matrix) ? matrix.values.map((row) => row.map((value) => 1 - value)) : matrix.values);

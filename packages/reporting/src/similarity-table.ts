@@ -1,41 +1,60 @@
-import type { SimilarityRecord } from "@mbs/artifacts";
 import { colours } from "./colours.ts";
-import { clusterOrder } from "./cluster-order.ts";
-import { similarityMatrix } from "./similarity-matrix.ts";
+import { alikeOrder, isLikeness, placeText } from "./similarity-matrix.ts";
+import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatTable } from "./table.ts";
 import type { TextTable } from "./table.ts";
 
-/** Most languages whose columns fit a terminal of 80 columns. */
-const columnsLimit = 11;
+const terminalColumns = 80;
 
-/** Angles between all languages in whole degrees, alike languages beside each other. */
-export function degreesTable(records: readonly SimilarityRecord[]): TextTable {
-  const { languages, values } = similarityMatrix(records, "degrees");
-  const order = clusterOrder(values);
+const formatValue = ({ measure }: SimilarityMatrix, value: number): string =>
+  measure === "degrees" ? value.toFixed(0) : measure === "euclidean" ? value.toPrecision(2) : value.toFixed(2);
+
+/** What a matrix shows, and where. */
+export function similarityTitle(matrix: SimilarityMatrix): string {
+  const [name, setting] = matrix.measure.split(":");
+  const what = new Map([
+    ["degrees", "angle between languages in degrees"],
+    ["cosine", "cosine between languages"],
+    ["euclidean", "distance between languages"],
+    ["gram", "normalised trace of the Grams of languages"],
+    ["subspace", `overlap of the ${setting} leading directions of languages`],
+  ]).get(name);
+  return `${what ?? matrix.measure}, ${placeText(matrix)}`;
+}
+
+/** The measure between all languages, alike languages beside each other. */
+export function matrixTable(matrix: SimilarityMatrix): TextTable {
+  const { languages, values, measure } = matrix;
+  const order = alikeOrder(matrix);
   return {
-    columns: [{ title: "degrees" }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
-    rows: order.map((row) => [languages[row], ...order.map((column) => (row === column ? "·" : values[row][column].toFixed(0)))]),
+    columns: [{ title: measure }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
+    rows: order.map((row) => [
+      languages[row],
+      ...order.map((column) => (row === column ? "·" : formatValue(matrix, values[row][column]))),
+    ]),
   };
 }
 
 /** For each language the ones most and least like it; fits any number of languages. */
-function neighboursTable(records: readonly SimilarityRecord[]): TextTable {
-  const { languages, values } = similarityMatrix(records, "degrees");
-  const rows = clusterOrder(values).map((row) => {
+function neighboursTable(matrix: SimilarityMatrix): TextTable {
+  const { languages, values, measure } = matrix;
+  const sign = isLikeness(matrix) ? -1 : 1;
+  const unit = measure === "degrees" ? "°" : "";
+  const rows = alikeOrder(matrix).map((row) => {
     const others = languages
-      .map((language, column) => ({ language, degrees: values[row][column] }))
+      .map((language, column) => ({ language, value: values[row][column] }))
       .filter(({ language }) => language !== languages[row])
-      .sort((a, b) => a.degrees - b.degrees);
+      .sort((a, b) => sign * (a.value - b.value));
     const show = (list: typeof others): string =>
-      list.map(({ language, degrees }) => `${language} ${degrees.toFixed(0)}°`).join(", ");
+      list.map(({ language, value }) => `${language} ${formatValue(matrix, value)}${unit}`).join(", ");
     return [languages[row], show(others.slice(0, 3)), show(others.slice(-3).toReversed())];
   });
   return { columns: [{ title: "language" }, { title: "nearest" }, { title: "farthest" }], rows };
 }
 
-/** Similarities for a terminal of 80 columns. */
-export function similarityTable(records: readonly SimilarityRecord[]): string {
-  const matrix = degreesTable(records);
-  const title = colours.bold("angle between languages at the input of the first step");
-  return `${title}\n${formatTable(matrix.rows.length <= columnsLimit ? matrix : neighboursTable(records))}`;
+/** Similarities for a terminal of 80 columns: the matrix where it fits, else each language's neighbours. */
+export function similarityTable(matrix: SimilarityMatrix): string {
+  const table = formatTable(matrixTable(matrix));
+  const fits = table.split("\n").every((line) => line.length <= terminalColumns);
+  return `${colours.bold(similarityTitle(matrix))}\n${fits ? table : formatTable(neighboursTable(matrix))}`;
 }

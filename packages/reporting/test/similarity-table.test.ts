@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { clusterOrder } from "../src/cluster-order.ts";
 import { similarityMatrix } from "../src/similarity-matrix.ts";
-import { degreesTable, similarityTable } from "../src/similarity-table.ts";
+import { matrixTable, similarityTable } from "../src/similarity-table.ts";
 import { makeSimilarities } from "./fixtures.ts";
 
 test("alike languages stand beside each other", () => {
@@ -33,14 +33,14 @@ test("the matrix is symmetric and a missing pair is an error", () => {
 });
 
 test("few languages give a matrix, many give neighbours, both within 80 columns", () => {
-  assert.is(degreesTable(makeSimilarities()).rows.length, 3);
+  assert.is(matrixTable(similarityMatrix(makeSimilarities(), "degrees")).rows.length, 3);
   const many = Array.from({ length: 20 }, (_, index) => `l${String(index).padStart(2, "0")}`);
   const records = many.flatMap((first, i) =>
     many.slice(i + 1).map((second, j) => ({ step: "h.0", site: "input", measure: "degrees", first, second, value: j + 1 })),
   );
-  const text = similarityTable(records);
+  const text = similarityTable(similarityMatrix(records, "degrees"));
   assert.match(text, /l00 +l01 1°, l02 2°, l03 3° +l19 19°/);
-  for (const line of [...text.split("\n"), ...similarityTable(makeSimilarities()).split("\n")])
+  for (const line of [...text.split("\n"), ...similarityTable(similarityMatrix(makeSimilarities(), "degrees")).split("\n")])
     assert.ok(line.length <= 80, line);
 });
 

@@ -1,14 +1,15 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
 import {
-  degreesTable,
   formatInterval,
   formatNumber,
   formatPage,
   formatRise,
   formatShare,
+  matrixTable,
   plotPrediction,
   plotRises,
   plotSimilarity,
+  similarityMatrix,
 } from "@mbs/reporting";
 import type { Section, TextTable } from "@mbs/reporting";
 import type { DemoResults, MethodResult, MixResult, Rise } from "./demo-results.ts";
@@ -90,6 +91,7 @@ export async function demoPage(
   completions: readonly Completion[],
   similarities: readonly SimilarityRecord[],
 ): Promise<string> {
+  const angles = similarityMatrix(similarities, "degrees");
   const sections: Section[] = [];
   for (const method of results.methods) sections.push(...(await methodSections(results, method)));
   return formatPage({
@@ -107,8 +109,8 @@ export async function demoPage(
       {
         title: "Similarity of languages",
         texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
-        plot: await plotSimilarity(similarities, "heat map of angles between languages"),
-        table: degreesTable(similarities),
+        plot: await plotSimilarity(angles, "heat map of angles between languages"),
+        table: matrixTable(angles),
       },
       {
         title: "The compressed model goes on",

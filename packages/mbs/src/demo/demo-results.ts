@@ -1,9 +1,8 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { similarityMatrix } from "@mbs/reporting";
+import { similarityMatrix, spearman } from "@mbs/reporting";
 import type { DemoPlan } from "./demo-plan.ts";
-import { rankCorrelation } from "./rank-correlation.ts";
 
 /** A rise of perplexity above the dense model over all seeds, as a fraction. */
 export interface Rise {
@@ -160,7 +159,7 @@ export function demoResults(
       unweighted: average("unweighted"),
       weighted: average("weighted"),
       worst,
-      correlation: rankCorrelation(
+      correlation: spearman(
         rises.map(({ predicted }) => predicted),
         rises.map(({ rise }) => rise),
       ),

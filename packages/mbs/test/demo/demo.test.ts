@@ -3,20 +3,12 @@ import * as assert from "uvu/assert";
 import { demoPage } from "../../src/demo/demo-page.ts";
 import { demoScreen } from "../../src/demo/demo-screen.ts";
 import { findings } from "../../src/demo/findings.ts";
-import { rankCorrelation } from "../../src/demo/rank-correlation.ts";
 import { fabricate, similarities } from "./fabricated.ts";
 
 const completions = [
   { language: "en", prompt: "The window shows all", continuation: " files of the folder and of every folder that lies in it." },
   { language: "es", prompt: "La ventana", continuation: " muestra." },
 ];
-
-test("rank correlation: order, reverse, ties, nothing to order", () => {
-  assert.is(rankCorrelation([1, 5, 9], [2, 3, 100]), 1);
-  assert.is(rankCorrelation([1, 5, 9], [3, 2, 1]), -1);
-  assert.ok(Math.abs(rankCorrelation([1, 2, 2, 3], [1, 2, 3, 4]) - 4.5 / Math.sqrt(4.5 * 5)) < 1e-12);
-  assert.ok(Number.isNaN(rankCorrelation([1, 1], [1, 2])));
-});
 
 test("results are sorted by share, and the farthest language suffers most with English-only", () => {
   const { languages, methods } = fabricate();

@@ -1,0 +1,51 @@
+import type { TopLevelSpec } from "vega-lite";
+import type { ErrorsReport } from "./errors-report.ts";
+import { formatError } from "./numbers.ts";
+import { renderPlot } from "./render-plot.ts";
+import type { TextTable } from "./table.ts";
+
+const stepsOf = ({ blocks }: ErrorsReport): string[] => [...new Set(blocks.map(({ step }) => step))];
+
+/**
+ * A heat map of the predicted error, a column a language and a row a block.
+ *
+ * @returns SVG
+ */
+export function plotErrors(report: ErrorsReport, label: string): Promise<string> {
+  const spec: TopLevelSpec = {
+    width: { step: 20 },
+    height: { step: 16 },
+    data: { values: [...report.blocks] },
+    mark: "rect",
+    encoding: {
+      x: {
+        field: "language",
+        type: "nominal",
+        sort: report.languages.map(({ language }) => language),
+        title: null,
+        axis: { orient: "top", labelAngle: -60 },
+      },
+      y: { field: "step", type: "nominal", sort: stepsOf(report), title: null },
+      color: {
+        field: "relative",
+        type: "quantitative",
+        scale: { scheme: "viridis" },
+        legend: { title: "relative error", orient: "bottom", format: "%" },
+      },
+    },
+  };
+  return renderPlot(spec, label);
+}
+
+/** The numbers behind the heat map: a row a block, a column a language. */
+export function blocksTable(report: ErrorsReport): TextTable {
+  const names = report.languages.map(({ language }) => language);
+  const values = new Map(report.blocks.map(({ step, language, relative }) => [JSON.stringify([step, language]), relative]));
+  return {
+    columns: [{ title: "block" }, ...names.map((title) => ({ title, numeric: true }))],
+    rows: stepsOf(report).map((step) => [
+      step,
+      ...names.map((language) => formatError(values.get(JSON.stringify([step, language])) ?? NaN)),
+    ]),
+  };
+}

@@ -1,0 +1,76 @@
+import { colours } from "./colours.ts";
+import type { TestedCorrelation } from "./correlation.ts";
+import type { ErrorsReport, PredictedLanguage, SiteError } from "./errors-report.ts";
+import { formatError, formatRise } from "./numbers.ts";
+import { formatTable } from "./table.ts";
+import type { TextTable } from "./table.ts";
+
+const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
+
+/** A row a language: its relative error, and rises where scores were given. */
+export function predictedTable({ languages, quality }: ErrorsReport): TextTable {
+  return {
+    columns: [
+      { title: "language" },
+      { title: "relative error", numeric: true },
+      { title: "Σ over tensors", numeric: true },
+      ...(quality
+        ? [
+            { title: "predicted rise", numeric: true },
+            { title: "actual rise", numeric: true },
+          ]
+        : []),
+    ],
+    rows: languages.map(({ language, mean, sum, predicted, rise }) => [
+      language,
+      formatError(mean),
+      sum.toPrecision(3),
+      ...(quality ? [riseCell(predicted), riseCell(rise)] : []),
+    ]),
+  };
+}
+
+const placeOf = ({ step, site }: SiteError): string => `${step}/${site}`;
+
+/** A row a language: the site with the largest error, and the one that hurts it most beyond the other languages. */
+export function worstSitesTable({ languages }: ErrorsReport): TextTable {
+  const row = ({ language, sites }: PredictedLanguage): string[] => {
+    const [worst] = sites;
+    const beyond = sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
+    return [language, placeOf(worst), formatError(worst.relative), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
+  };
+  return {
+    columns: [
+      { title: "language" },
+      { title: "worst site" },
+      { title: "error", numeric: true },
+      { title: "beyond other languages" },
+      { title: "mean", numeric: true },
+    ],
+    rows: languages.filter(({ sites }) => sites.length > 0).map(row),
+  };
+}
+
+const correlationText = ({ value, p }: TestedCorrelation): string =>
+  Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
+
+/** How good the prediction was, in two sentences; none without scores. */
+export function qualityTexts({ quality }: ErrorsReport): string[] {
+  if (!quality) return [];
+  const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
+  return [
+    `Predicted error and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}; p-values by 10,000 permutations, two-sided.`,
+    `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
+  ];
+}
+
+/** Predicted errors for a terminal. */
+export function errorsTable(report: ErrorsReport): string {
+  const title = colours.bold(`error of each language's outputs, ${report.tensors} tensors by ${report.solver}`);
+  const texts = [...qualityTexts(report), ...report.notes.map((note) => `${colours.yellow("note:")} ${note}`)];
+  return [
+    `${title}\n${formatTable(predictedTable(report))}`,
+    `${colours.bold("sites that hurt most")}\n${formatTable(worstSitesTable(report))}`,
+    `${texts.join("\n")}\n`,
+  ].join("\n");
+}

@@ -1,0 +1,53 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { calibrate } from "../src/calibration.ts";
+import { pearson, spearman, testCorrelation } from "../src/correlation.ts";
+
+const close = (actual: number, expected: number, tolerance = 1e-12): void =>
+  assert.ok(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);
+
+test("rank correlation: order, reverse, ties, nothing to order", () => {
+  close(spearman([1, 5, 9], [2, 3, 100]), 1);
+  close(spearman([1, 5, 9], [3, 2, 1]), -1);
+  close(spearman([1, 2, 2, 3], [1, 2, 3, 4]), 4.5 / Math.sqrt(4.5 * 5));
+  assert.ok(Number.isNaN(spearman([1, 1], [1, 2])));
+});
+
+test("Pearson's correlation by its definition", () => {
+  close(pearson([1, 2, 3], [10, 20, 30]), 1);
+  // covariance 8, variances 10 and 10
+  close(pearson([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]), 0.8);
+  assert.ok(Number.isNaN(pearson([1, 2], [3, 3])));
+});
+
+test("the p-value of four points is that of their 24 orders", () => {
+  const strongest = testCorrelation("spearman", [1, 2, 3, 4], [10, 20, 30, 40]);
+  close(strongest.value, 1);
+  // two of the 24 orders are as far from zero; three standard errors of 10,000 draws
+  close(strongest.p, 2 / 24, 0.009);
+  assert.equal(testCorrelation("spearman", [1, 2, 3, 4], [10, 20, 30, 40]), strongest, "same seed, same p-value");
+  const weak = testCorrelation("pearson", [1, 2, 3, 4], [1, -1, -1, 1]);
+  close(weak.value, 0);
+  assert.is(weak.p, 1);
+  assert.ok(Number.isNaN(testCorrelation("pearson", [1, 1], [1, 2]).p));
+});
+
+test("many points on a line hardly come by chance", () => {
+  const values = Array.from({ length: 16 }, (_, index) => index);
+  assert.is(testCorrelation("pearson", values, values).p, 1 / 10_001);
+});
+
+test("a line through the origin, each point by the others", () => {
+  const calibration = calibrate([1, 2, 3], [2, 4, 6]);
+  close(calibration?.factor ?? 0, 2);
+  for (const [index, value] of [2, 4, 6].entries()) close(calibration?.predicted[index] ?? 0, value);
+  close(calibration?.error ?? 1, 0);
+  // means of the others: 5, 4, 3
+  close(calibration?.errorOfMean ?? 0, 2);
+  const bent = calibrate([1, 1, 1], [0, 0, 3]);
+  close(bent?.factor ?? 0, 1);
+  assert.equal(bent?.predicted, [1.5, 1.5, 0]);
+  assert.is(calibrate([1, 2], [1, 2]), undefined);
+});
+
+test.run();
