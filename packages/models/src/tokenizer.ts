@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
+import { findTokenBytes } from "./token-bytes.ts";
 
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
@@ -12,23 +13,22 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
-  /** UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. */
+  /**
+   * UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. The space
+   * that SentencePiece puts before a text counts as one.
+   */
   byteLength(ids: ArrayLike<number>): number;
 }
 
 const configLimit = 10_000_000;
 
-/** Whether a decoder is, or contains, the byte-level one. */
-function isByteLevel(decoder: unknown): boolean {
-  if (typeof decoder !== "object" || decoder === null) return false;
-  const { type, decoders } = decoder as JsonObject;
-  return type === "ByteLevel" || (Array.isArray(decoders) && decoders.some(isByteLevel));
-}
-
 /** Ids are kept as int32; the library takes whatever stands there. */
 function hasIds(model: unknown): boolean {
   const vocab = typeof model === "object" && model !== null ? (model as JsonObject)["vocab"] : undefined;
-  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) return false;
+  // Unigram lists [token, score]; ids are places in the list
+  if (Array.isArray(vocab))
+    return vocab.length > 0 && vocab.every((entry) => Array.isArray(entry) && typeof entry[0] === "string");
+  if (typeof vocab !== "object" || vocab === null) return false;
   return Object.values(vocab).every((id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31);
 }
 
@@ -55,12 +55,15 @@ function findBos(hub: HubTokenizer): number | undefined {
  * Makes the tokenizer of a model folder.
  *
  * @param json the parsed tokenizer.json
- * @throws {BadDataError} when it is no byte-level tokenizer, or one that cannot be built
+ * @throws {FailedPreconditionError} when it is of another kind than byte-level BPE or SentencePiece's
+ * @throws {BadDataError} when it cannot be built
  */
 export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
   const file = join(folder, "tokenizer.json");
-  if (!isByteLevel(json["decoder"])) {
-    throw new BadDataError(`${file} has no byte-level decoder; only byte-level BPE tokenizers are supported`, { file });
+  const bytesOf = findTokenBytes(json);
+  if (bytesOf === undefined) {
+    const message = `${file} is of no supported kind; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
+    throw new FailedPreconditionError(message, { file });
   }
   if (!hasIds(json["model"])) {
     throw new BadDataError(`${file} has no vocabulary of token to whole number; take it from the model's source again`, { file });
@@ -83,12 +86,12 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
     if (extra !== undefined) return extra.special ? 0 : Buffer.byteLength(extra.content);
     const token = hub.id_to_token(id);
     if (token === undefined) throw new BadDataError(`${file} has no token ${id}; is it another model's?`, { file, token: id });
-    // Byte-level BPE writes every byte as one character.
-    return token.length;
+    return bytesOf(token);
   };
   return {
     encode: (text) => Int32Array.from(hub.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) => hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    decode: (ids) =>
+      ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     bos: findBos(hub),
     byteLength(ids) {
       let sum = 0;

@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { tinyTokenizer } from "../src/tiny-tokenizer.ts";
 import { loadTokenizer } from "../src/tokenizer.ts";
 
@@ -45,18 +47,18 @@ test("a token is put first only where the post-processor says so", async () => {
 
 test("other tokenizers and unknown ids are refused", async () => {
   try {
-    await loadTokenizer(folder, { ...json, decoder: { type: "Metaspace" } });
+    await loadTokenizer(folder, { ...json, decoder: { type: "WordPiece" } });
     assert.unreachable();
   } catch (error) {
-    assert.instance(error, BadDataError);
-    assert.match(String(error), "only byte-level BPE");
+    assert.instance(error, FailedPreconditionError);
+    assert.match(String(error), "supported: byte-level BPE, and BPE or Unigram");
   }
   const tokenizer = await loadTokenizer(folder, json);
   assert.throws(() => tokenizer.byteLength([260]), /has no token 260/);
 });
 
 test("a vocabulary whose ids are no whole numbers is refused", async () => {
-  for (const vocab of [undefined, null, ["a"], { a: -1 }, { a: 1.5 }, { a: 2 ** 31 }, { a: "1" }]) {
+  for (const vocab of [undefined, null, [], ["a"], { a: -1 }, { a: 1.5 }, { a: 2 ** 31 }, { a: "1" }]) {
     try {
       await loadTokenizer(folder, { ...json, model: { ...(json["model"] as object), vocab } });
       assert.unreachable(JSON.stringify(vocab));
@@ -65,6 +67,36 @@ test("a vocabulary whose ids are no whole numbers is refused", async () => {
       assert.match(String(error), "no vocabulary");
     }
   }
+});
+
+interface GoldenLines {
+  bos: number;
+  lines: { text: string; ids: number[]; decoded: string }[];
+}
+
+const fixtures = fileURLToPath(new URL("fixtures/tokenizers/", import.meta.url));
+for (const name of ["unigram", "byte-fallback"]) {
+  test(`a tokenizer of SentencePiece's kind (${name}) gives what the Python library gives`, async () => {
+    const read = async <T>(file: string): Promise<T> => JSON.parse(await readFile(`${fixtures}${name}/${file}`, "utf8")) as T;
+    const tokenizer = await loadTokenizer(`${fixtures}${name}`, await read("tokenizer.json"));
+    const golden = await read<GoldenLines>("golden.json");
+    assert.is(tokenizer.bos, golden.bos);
+    for (const { text, ids, decoded } of golden.lines) {
+      assert.equal([...tokenizer.encode(text)], ids, text);
+      assert.is(tokenizer.decode(ids), decoded, text);
+    }
+    // all of these characters are in both vocabularies, or are bytes
+    for (const text of ["The folder", "खिडकी दाखवते", "窓の表示"]) {
+      assert.is(tokenizer.byteLength(tokenizer.encode(text)), Buffer.byteLength(` ${text}`), text);
+    }
+  });
+}
+
+test("a byte token counts one byte", async () => {
+  const json = JSON.parse(await readFile(`${fixtures}byte-fallback/tokenizer.json`, "utf8")) as Record<string, unknown>;
+  const tokenizer = await loadTokenizer(`${fixtures}byte-fallback`, json);
+  const text = "emoji 👩‍👧";
+  assert.is(tokenizer.byteLength(tokenizer.encode(text)), Buffer.byteLength(` ${text}`));
 });
 
 test.run();
