@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress } from "@mbs/artifacts";
+import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { assemble } from "../src/index.ts";
+import { caseLayers, formatCases, goldenTokens, quietContext, writeCase } from "./fixtures/quantised-model.ts";
+import type { Rounding } from "./fixtures/quantised-model.ts";
+
+interface Golden {
+  readonly tokens: readonly number[];
+  readonly cases: Readonly<
+    Record<
+      string,
+      { sha256: string; rows: number[]; logits: number[][]; nativeDifference: number; standardDeviation: number } | undefined
+    >
+  >;
+}
+
+/** Made by tools/golden/formats with gptqmodel and compressed-tensors. */
+const golden = JSON.parse(await readFile(new URL("fixtures/formats-golden.json", import.meta.url), "utf8")) as Golden;
+
+const root = await mkdtemp(join(tmpdir(), "formats-test-"));
+test.after(() => rm(root, { recursive: true }));
+
+async function logitsOf(model: Model, tokens: Int32Array): Promise<Float32Array> {
+  const forward = await model.forward({ threads: 1 });
+  try {
+    let states = await forward.embed(tokens);
+    for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+    return (await forward.logits(states)).values;
+  } finally {
+    await forward.close();
+  }
+}
+
+for (const formatCase of formatCases) {
+  test(`${formatCase.name}: the library's logits are ours, and reading back keeps the values`, async () => {
+    const expected = golden.cases[formatCase.name];
+    if (expected === undefined) return assert.unreachable("no golden numbers; make them with tools/golden/formats");
+    const { packed, dense } = await writeCase(root, formatCase);
+    const weights = await readFile(join(packed, "model.safetensors"));
+    assert.is(createHash("sha256").update(weights).digest("hex"), expected.sha256, "the file that Python read");
+
+    const [model, plain] = [await openModel(packed), await openModel(dense)];
+    assert.equal(Int32Array.from(golden.tokens), goldenTokens);
+    const logits = await logitsOf(model, goldenTokens);
+    const vocabulary = model.vocabularySize;
+    for (const [place, row] of expected.rows.entries()) {
+      for (let token = 0; token < vocabulary; token++) {
+        const difference = Math.abs(logits[row * vocabulary + token] - expected.logits[place][token]);
+        assert.ok(difference < 1e-3, `row ${row} token ${token} differs by ${difference}`);
+      }
+    }
+    // What the library computes in the model's dtype, against a dense model of the same weights.
+    assert.ok(expected.nativeDifference < 0.05 * expected.standardDeviation, String(expected.nativeDifference));
+
+    // A packed value has the scale's rounding beside its own; the dense one only its own.
+    const rounding = 2 ** (formatCase.dtype === "bf16" ? -8 : -11);
+    for (const tensor of packedTensors(model)) {
+      const [unpacked, original] = [await model.checkpoint.readF32(tensor), await plain.checkpoint.readF32(tensor)];
+      const worst = original.findIndex(
+        (value, index) => Math.abs(unpacked[index] - value) > 3 * rounding * Math.abs(value) + 1e-7,
+      );
+      assert.is(worst, -1, `${tensor} has ${unpacked[worst]} for ${original[worst]}`);
+    }
+    await model.close();
+    await plain.close();
+  });
+}
+
+/** The weights that read a site. */
+const packedTensors = (model: Model): string[] =>
+  model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+
+async function refusal(format: string, rounding: Rounding | undefined, hiddenSize = 64): Promise<string> {
+  const folder = join(root, `refused-${hiddenSize}`);
+  await writeTinyModel(folder, { seed: 5, hiddenSize });
+  const model = await openModel(folder);
+  try {
+    const layers = [
+      caseLayers(model, {
+        name: "",
+        format,
+        rounding: (tensor) => (tensor.includes("h.0.") ? rounding : { bits: 4, symmetric: true }),
+      }),
+    ];
+    await contentAddress((await assemble.run({ layers }, { model: folder, format }, quietContext)).files);
+    return "";
+  } catch (error) {
+    assert.instance(error, FailedPreconditionError, String(error));
+    return (error as Error).message;
+  } finally {
+    await model.close();
+  }
+}
+
+test("what a format cannot hold is refused with the remedy", async () => {
+  const name = "layer transformer.h.0.self_attention.query_key_value.weight: ";
+  assert.is(
+    await refusal("gptq", { bits: 5, groupSize: 32 }),
+    `${name}GPTQ files hold 2, 3, 4 or 8 bits, not 5; compress with --bits 4 or 8, or assemble with --format dense or compressed-tensors`,
+  );
+  assert.match(
+    await refusal("gptq", { pruned: true }),
+    `${name}rtn made no codes, and GPTQ holds nothing else; assemble with --format dense`,
+  );
+  assert.match(await refusal("gptq", { bits: 4, groupSize: 8 }), "GPTQ programs know groups of 16, 32");
+  assert.match(
+    await refusal("gptq", { bits: 4, symmetric: true }, 48),
+    "[144, 48] is no multiple of 32 both ways; assemble with --format dense",
+  );
+  assert.match(
+    await refusal("compressed-tensors", { bits: 4, groupSize: 32, scattered: true }),
+    "compressed-tensors no longer reads groups in activation order; assemble with --format gptq",
+  );
+  assert.match(await refusal("compressed-tensors", { pruned: true }), "made no codes, and compressed-tensors holds nothing else");
+});
+
+test("an option of another format is refused, and so is an unknown format", async () => {
+  const folder = join(root, "options");
+  await writeTinyModel(folder);
+  for (const [options, message] of [
+    [{ format: "gguf" }, "--format takes one of dense, compressed-tensors, gptq, gptq-v2"],
+    [{ format: "gptq", threeBit: "planes" }, "assemble --format gptq: unknown option --three-bit"],
+    [{ threeBit: "planes" }, "assemble --format dense: unknown option --three-bit"],
+  ] as const) {
+    try {
+      await assemble.run({ layers: [] }, { model: folder, ...options }, quietContext);
+      assert.unreachable(message);
+    } catch (error) {
+      assert.instance(error, UsageError, String(error));
+      assert.ok((error as Error).message.startsWith(message), String(error));
+    }
+  }
+});
+
+test("a quantised model is not compressed again", async () => {
+  const [first] = formatCases;
+  const { packed } = await writeCase(root, { ...first, name: "again" });
+  const model = await openModel(packed);
+  const layers = () => [caseLayers(model, first)];
+  for (const format of ["dense", "gptq", "compressed-tensors"]) {
+    try {
+      await contentAddress((await assemble.run({ layers: layers() }, { model: packed, format }, quietContext)).files);
+      assert.unreachable(format);
+    } catch (error) {
+      assert.match(String(error), "is quantised already; assemble with the model it was made from");
+    }
+  }
+  await model.close();
+});
+
+test.run();
