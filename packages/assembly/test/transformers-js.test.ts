@@ -1,15 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
-import type { PreTrainedModel, PreTrainedTokenizer, Tensor } from "@huggingface/transformers";
+import { AutoModelForCausalLM, AutoTokenizer, env, Tensor } from "@huggingface/transformers";
+import type { PreTrainedModel, PreTrainedTokenizer } from "@huggingface/transformers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { unpackFiles } from "@mbs/artifacts";
 import { generate, openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { assemble } from "../src/index.ts";
+import { transformersJsWarning } from "../src/onnx-format/hub-files.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
+import { ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
 const source = resolve(import.meta.dirname, "../../../datasets/controlled-bloom");
 const root = await mkdtemp(join(tmpdir(), "transformers-js-test-"));
@@ -74,6 +77,45 @@ for (const [name, rounding, options] of [
     const { alone, together } = await continueThere(folders.onnx);
     assert.equal(alone, expected);
     assert.equal(together, expected, "as a batch, filled up on the left");
+  });
+}
+
+/** Greedy continuation by our own forward pass, to the end-of-text token. */
+async function greedyHere(
+  model: Model,
+  start: readonly number[],
+  weights: ReadonlyMap<string, Float32Array>,
+  ends: ReadonlySet<number>,
+) {
+  const ids = [...start];
+  while (ids.length < start.length + 5 && !ends.has(ids.at(-1) ?? -1)) {
+    const last = (await ownLogits(model, ids, weights)).subarray(-model.vocabularySize);
+    ids.push(last.indexOf(Math.max(...last)));
+  }
+  return ids;
+}
+
+const fixtures = resolve(import.meta.dirname, "../../models/test/fixtures/forward");
+const modelTypes = new Set<string>();
+for (const name of await readdir(fixtures)) {
+  const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as Record<string, unknown>;
+  const modelType = String(config["model_type"]);
+  if (transformersJsWarning(modelType) !== undefined || modelTypes.has(modelType)) continue;
+  modelTypes.add(modelType);
+  test(`transformers.js runs ${modelType} as our own forward pass does`, async () => {
+    const model = await openModel(join(fixtures, name));
+    const { records, weights } = randomLayers(model);
+    await writeDecoder(model, records, join(root, name), {}, quietContext);
+    const start = Array.from({ length: 6 }, (_, index) => (index * 29 + 5) % model.vocabularySize);
+    const ends = new Set([config["eos_token_id"]].flat().map(Number));
+    const expected = await greedyHere(model, start, weights, ends);
+    const there: PreTrainedModel = await AutoModelForCausalLM.from_pretrained(name);
+    const input_ids = new Tensor("int64", BigInt64Array.from(start, BigInt), [1, start.length]);
+    const outputs = (await there.generate({ inputs: input_ids, max_new_tokens: 5, do_sample: false })) as Tensor;
+    assert.equal([...(outputs.data as BigInt64Array)].map(Number), expected);
+    assert.ok(expected.length > start.length);
+    await there.dispose();
+    await model.close();
   });
 }
 
