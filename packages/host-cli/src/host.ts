@@ -1,9 +1,15 @@
-import type { ArtifactStream, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
 
 /** How a person and a program see an artifact of a kind that reports (scores, similarity). */
 export interface Presenter {
-  /** Text for a terminal, with its last line break. */
-  table(stream: ArtifactStream): Promise<string>;
+  /** What of the artifact is shown; flags of every command that makes it, which change the table alone. */
+  readonly options?: OptionTable;
+  /**
+   * Text for a terminal, with its last line break.
+   *
+   * @param options values of its own table, unparsed
+   */
+  table(stream: ArtifactStream, options: Readonly<Record<string, unknown>>): Promise<string>;
   /** The value that `--json` prints. */
   json(stream: ArtifactStream): Promise<unknown>;
 }
@@ -36,6 +42,10 @@ export interface CliHost {
   /** Behind `--via`; without it the flag is not offered. */
   readonly remote?: RemoteRunner;
 }
+
+/** What shows the output that goes to standard output. */
+export const firstPresenter = (stage: Stage, host: CliHost): Presenter | undefined =>
+  Object.hasOwn(host.presenters, firstKind(stage)) ? host.presenters[firstKind(stage)] : undefined;
 
 /** Kind of the output that goes to standard output. */
 export const firstKind = (stage: Stage): string => Object.values(stage.outputs)[0]?.kind ?? "";

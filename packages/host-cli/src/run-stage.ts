@@ -1,7 +1,7 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
-import { firstKind } from "./host.ts";
+import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
@@ -29,13 +29,17 @@ export async function runStage(
   const options = givenOptions(given, table);
   // Refused here, so that a typing error costs nothing even behind a pipe of hours.
   parseOptions(table, options, stage.name);
+  const presenter = firstPresenter(stage, host);
+  const shown = givenOptions(given, presenter?.options ?? {});
+  parseOptions(presenter?.options ?? {}, shown, stage.name);
   const threads = threadCount(given["threads"]);
   const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
   const outputPlan = planOutputs(stage, {
     output: given["output"] as string | undefined,
     named: given as Readonly<Record<string, string | undefined>>,
     json: given["json"] === true,
-    presenter: host.presenters[firstKind(stage)],
+    presenter,
+    shown,
     terminal: process.stdout.isTTY,
   });
   // What openModel reads; a stage that runs on a server does not fetch here.

@@ -2,7 +2,7 @@ import { InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
-import { firstKind } from "./host.ts";
+import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
 import { standardStream } from "./standard-streams.ts";
 import { threadsOption } from "./threads-option.ts";
@@ -12,8 +12,8 @@ const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offlin
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
-function checkNames(stage: Stage, table: OptionTable): void {
-  const names = [...Object.keys(stage.inputs), ...outputNames(stage), ...Object.keys(table), ...hostFlags];
+function checkNames(stage: Stage, table: OptionTable, shown: OptionTable): void {
+  const names = [...Object.keys(stage.inputs), ...outputNames(stage), ...Object.keys(table), ...Object.keys(shown), ...hostFlags];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
 }
@@ -47,12 +47,15 @@ const readsModel = (table: OptionTable): boolean =>
   Object.values(table).some((option) => option.kind === "resource" && option.resource === "model");
 
 function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
-  checkNames(stage, table);
+  const presenter = firstPresenter(stage, host);
+  const shown = presenter?.options ?? {};
+  checkNames(stage, table, shown);
   const flags = [
     ...optionsToFlags(table),
+    ...optionsToFlags(shown),
     ...inputFlags(stage),
     ...outputFlags(stage),
-    ...(Object.hasOwn(host.presenters, firstKind(stage)) || (host.folder && firstKind(stage) === "files")
+    ...(presenter || (host.folder && firstKind(stage) === "files")
       ? [new Option("--json", "print the result as JSON on standard output")]
       : []),
     ...optionToFlags("threads", threadsOption),

@@ -19,13 +19,15 @@ export interface OutputRequest {
   readonly named: Readonly<Record<string, string | undefined>>;
   readonly json: boolean;
   readonly presenter: Presenter | undefined;
+  /** Options of the presenter's table, unparsed. */
+  readonly shown: Readonly<Record<string, unknown>>;
   readonly terminal: boolean;
 }
 
 const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<string> =>
   `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
 
-function firstDestination(kind: string, { output, json, presenter, terminal }: OutputRequest): Destination {
+function firstDestination(kind: string, { output, json, presenter, shown, terminal }: OutputRequest): Destination {
   if (json && presenter) {
     return { path: output === standardStream ? undefined : output, show: (stream) => jsonText(presenter, stream) };
   }
@@ -34,7 +36,7 @@ function firstDestination(kind: string, { output, json, presenter, terminal }: O
   }
   if (output !== undefined) return { path: output };
   if (!terminal) return { path: standardStream };
-  if (presenter) return { path: undefined, show: (stream) => presenter.table(stream) };
+  if (presenter) return { path: undefined, show: (stream) => presenter.table(stream, shown) };
   throw new UsageError(`standard output is a terminal; redirect it, e.g. > ${kind}.arrow, pipe it on, or use --output FILE`);
 }
 

@@ -1,6 +1,9 @@
 import type { ArtifactStream } from "@mbs/contracts";
+import { parseOptions } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
+import type { ErrorsReport } from "@mbs/reporting";
+import { similarityOptions } from "./similarity-options.ts";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
   const [{ collect, parseMetadata, readScores }, { scoresReport }] = await Promise.all([
@@ -16,6 +19,14 @@ async function similarities(stream: ArtifactStream) {
   return collect(readSimilarities(stream));
 }
 
+async function predictedErrors(stream: ArtifactStream): Promise<ErrorsReport> {
+  const [{ collect, parseMetadata, readErrors }, { errorsReport }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/reporting"),
+  ]);
+  return errorsReport(await collect(readErrors(stream)), parseMetadata("errors", stream.schema));
+}
+
 /** How artifacts that report are shown; the modules behind them load when they are used. */
 export const presenters: Readonly<Record<string, Presenter>> = {
   scores: {
@@ -26,10 +37,20 @@ export const presenters: Readonly<Record<string, Presenter>> = {
     json: report,
   },
   similarity: {
-    async table(stream) {
-      const { similarityMatrix, similarityTable } = await import("@mbs/reporting");
-      return similarityTable(similarityMatrix(await similarities(stream), "degrees"));
+    options: similarityOptions,
+    async table(stream, options) {
+      const { at, measure } = parseOptions(similarityOptions, options, "similarity");
+      const { parsePlace, similarityMatrix, similarityTable } = await import("@mbs/reporting");
+      const place = at === undefined ? undefined : parsePlace(at);
+      return similarityTable(similarityMatrix(await similarities(stream), measure, place));
     },
     json: async (stream) => ({ similarities: await similarities(stream) }),
+  },
+  errors: {
+    async table(stream) {
+      const { errorsTable } = await import("@mbs/reporting");
+      return errorsTable(await predictedErrors(stream));
+    },
+    json: predictedErrors,
   },
 };

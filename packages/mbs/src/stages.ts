@@ -58,6 +58,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
       load: async () => (await import("@mbs/language-similarity")).similarity,
     },
   ],
+  [
+    "predict",
+    {
+      summary: "Predict from statistics and layers what compression does to each language, without evaluating.",
+      load: async () => (await import("@mbs/language-similarity")).predict,
+    },
+  ],
 ]);
 
 /** All stages, loaded. */

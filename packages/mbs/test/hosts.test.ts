@@ -11,7 +11,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runMbs, startMbs } from "./run-mbs.ts";
 
-type Options = Readonly<Record<string, string | number | boolean>>;
+type Options = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 interface Context {
   folder: string;
@@ -163,6 +163,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const factors = await everywhere(context, "solve", { damping: 0.01 }, statistics);
   const layers = await everywhere(context, "compress", { model, solver: "gptq", bits: 3, groupSize: 16 }, factors);
   await everywhere(context, "similarity", {}, statistics);
+  await everywhere(context, "similarity", { sites: "all", subspace: 4 }, statistics);
 
   const states = await everywhere(context, "propagate", { model }, segments);
   const stepStatistics = await everywhere(context, "capture", { model }, states);
@@ -178,6 +179,12 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const out = join(folder, "models", "out");
   await unpackFiles(await open(files), out);
   await everywhere(context, "evaluate", { model: out, corpus, length: 32 });
+
+  const evaluation = { model: [model, out], corpus, length: 32 };
+  const scores = await throughLibrary(await loadStage("evaluate"), evaluation, {});
+  const predicted = { layers: [await save("layers", layers)] };
+  await everywhere(context, "predict", { model }, statistics, predicted);
+  await everywhere(context, "predict", { model }, statistics, { ...predicted, scores: [await save("scores", scores)] });
   assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
 });
 

@@ -1,0 +1,58 @@
+import { encodeErrors, encodeSimilarities } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { presenters } from "../src/presenters.ts";
+
+const similarities = () =>
+  encodeSimilarities(
+    [
+      ["h.0", "input", "degrees", 30],
+      ["h.0", "mlp-up", "degrees", 44],
+      ["h.0", "mlp-up", "subspace:4", 0.75],
+      ["*", "*", "degrees", 37],
+    ].map(([step, site, measure, value]) => ({
+      step: String(step),
+      site: String(site),
+      measure: String(measure),
+      first: "en",
+      second: "mr",
+      value: Number(value),
+    })),
+    { model: "" },
+  );
+
+test("the table of similarities shows the first input, or the place and measure asked for", async () => {
+  const show = (options: object) => presenters["similarity"].table(similarities(), { ...options });
+  assert.match(await show({}), /^angle between languages in degrees, input of h\.0\n[^]*\b30\b/);
+  assert.match(await show({ at: "mean" }), /mean over all sites\n[^]*\b37\b/);
+  assert.match(await show({ at: "h.0/mlp-up", measure: "subspace" }), /overlap of the 4 leading directions[^]*0\.75/);
+  for (const options of [{ at: "h.9/mlp-up" }, { at: "h0" }, { measure: "gram" }, { measure: "colour" }]) {
+    assert.instance(await show(options).catch((error: unknown) => error), UsageError, JSON.stringify(options));
+  }
+});
+
+test("predicted errors as table and as JSON", async () => {
+  const stream = () =>
+    encodeErrors(
+      ["en", "mr"].map((language, index) => ({
+        step: "h.0",
+        site: "mlp-up",
+        tensor: "w",
+        language,
+        moment: "gram" as const,
+        error: 1 + index,
+        output: 10,
+        relative: (1 + index) / 10,
+      })),
+      { model: "", solver: "rtn", scored: "", rises: undefined },
+    );
+  assert.match(await presenters["errors"].table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
+  const json = (await presenters["errors"].json(stream())) as { languages: { language: string }[] };
+  assert.equal(
+    json.languages.map(({ language }) => language),
+    ["mr", "en"],
+  );
+});
+
+test.run();
