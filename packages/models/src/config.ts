@@ -1,10 +1,13 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { JsonObject } from "./json-file.ts";
 
+/** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
+const largestCount = 2 ** 24;
+
 /** Typed look-ups in a config.json, with one message for all faults. A key whose value is null counts as absent. */
 export interface ConfigReader {
   has(key: string): boolean;
-  /** The first of `keys` that is there, a whole number ≥ 1. */
+  /** The first of `keys` that is there, a whole number from 1 to 2²⁴. */
   count(...keys: readonly string[]): number;
   optionalCount(...keys: readonly string[]): number | undefined;
   number(key: string, fallback: number): number;
@@ -49,9 +52,8 @@ export function readConfig(config: JsonObject, file: string, prefix = ""): Confi
     const found = find(keys);
     if (found === undefined) return undefined;
     const { key, value } = found;
-    return typeof value === "number" && Number.isSafeInteger(value) && value >= 1
-      ? value
-      : broken(key, "a whole number, at least 1");
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) return broken(key, "a whole number, at least 1");
+    return value <= largestCount ? value : broken(key, `at most ${largestCount}`);
   };
   const optionalNumber = (key: string): number | undefined => {
     const value = valueOf(key);

@@ -193,6 +193,7 @@ for (const [fixture, key, value, message] of unsupported) {
 
 const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { num_key_value_heads: 3 }, /num_key_value_heads must be a divisor of num_attention_heads 4, not 3/],
+  ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
   ["llama-grouped-f32", { rms_norm_eps: -1 }, /rms_norm_eps must be above 0, not -1/],
   ["gpt2-f32", { layer_norm_epsilon: -1 }, /layer_norm_epsilon must be above 0, not -1/],
   ["llama-grouped-f32", { attention_bias: true }, /layers\.0\.self_attn\.q_proj\.bias is missing/],
