@@ -101,6 +101,11 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
   return { records, metadata: parseMetadata("errors", outputs["errors"].schema) };
 }
 
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("an unknown tensor");
+  return value;
+}
+
 /** tr(M·H·Mᵀ) by its definition. */
 function trace(matrix: Float32Array, rows: number, moment: (row: number, column: number) => number): number {
   let sum = 0;
@@ -121,7 +126,7 @@ test("errors are those of the definition, by language and tensor, from Grams", a
   );
   for (const { tensor, language, moment, error, output, relative } of records) {
     assert.is(moment, "gram");
-    const { rows, weight, change } = context.weights.get(tensor) ?? assert.unreachable();
+    const { rows, weight, change } = found(context.weights.get(tensor));
     const gram = gramOf(language);
     const expected = trace(change, rows, (i, j) => gram[i * width + j]);
     assert.ok(Math.abs(error - expected) < 1e-5 * expected, `${error} ${expected}`);
@@ -141,7 +146,7 @@ test("diagonals stand in where there are no Grams, said in the record and in a w
   });
   for (const { tensor, language, moment, error } of records) {
     assert.is(moment, "diagonal");
-    const { rows, change } = context.weights.get(tensor) ?? assert.unreachable();
+    const { rows, change } = found(context.weights.get(tensor));
     const gram = gramOf(language);
     const expected = trace(change, rows, (i, j) => (i === j ? gram[i * width + j] : 0));
     assert.ok(Math.abs(error - expected) < 1e-5 * expected);

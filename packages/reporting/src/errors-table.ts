@@ -32,24 +32,23 @@ export function predictedTable({ languages, quality }: ErrorsReport): TextTable 
 
 const placeOf = ({ step, site }: SiteError): string => `${step}/${site}`;
 
-/** A row a language: the site with the largest error, and the one that hurts it most beyond the other languages. */
-export function worstSitesTable({ languages }: ErrorsReport): TextTable {
-  const row = ({ language, sites }: PredictedLanguage): string[] => {
-    const [worst] = sites;
-    const beyond = sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
-    return [language, placeOf(worst), formatError(worst.relative), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
-  };
-  return {
-    columns: [
-      { title: "language" },
-      { title: "worst site" },
-      { title: "error", numeric: true },
-      { title: "beyond other languages" },
-      { title: "mean", numeric: true },
-    ],
-    rows: languages.filter(({ sites }) => sites.length > 0).map(row),
-  };
+function worstSitesRow({ language, sites }: PredictedLanguage): string[] {
+  const [worst] = sites;
+  const beyond = sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
+  return [language, placeOf(worst), formatError(worst.relative), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
 }
+
+/** A row a language: the site with the largest error, and the one that hurts it most beyond the mean of all languages. */
+export const worstSitesTable = ({ languages }: ErrorsReport): TextTable => ({
+  columns: [
+    { title: "language" },
+    { title: "worst site" },
+    { title: "error", numeric: true },
+    { title: "worse than for others" },
+    { title: "by", numeric: true },
+  ],
+  rows: languages.map(worstSitesRow),
+});
 
 const correlationText = ({ value, p }: TestedCorrelation): string =>
   Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;

@@ -1,9 +1,9 @@
-import { encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
+import { encodeErrors, encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildReport } from "../src/build-report.ts";
-import { makeScores, makeSimilarities } from "./fixtures.ts";
+import { makeErrors, makeScores, makeSimilarities } from "./fixtures.ts";
 
 const scores = encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
   corpus: "",
@@ -39,6 +39,45 @@ test("one whole page with plots, tables behind them and nothing from elsewhere",
   assert.match(page, /&lt;b&gt;gptq&lt;\/b&gt;/);
   assert.not.match(page, /<b>gptq/);
   assert.not.match(page, /NaN|undefined|Infinity/);
+});
+
+test("predicted errors: heat map by block and language, table behind it, scatter where scores were given", async () => {
+  const rises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
+  const metadata = { model: "", solver: "gptq", scored: "small", rises };
+  const page = await buildReport([{ name: "errors", stream: encodeErrors(makeErrors(), metadata) }]);
+  assert.equal(unclosed(page), []);
+  assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
+  assert.is(page.match(/<table>/g)?.length, 3);
+  assert.match(page, /heat map of the predicted error by block and language/);
+  assert.match(page, /Spearman 1\.00/);
+  assert.not.match(page, /NaN|undefined|Infinity/);
+  const bare = await buildReport([
+    { name: "errors", stream: encodeErrors(makeErrors(), { ...metadata, scored: "", rises: undefined }) },
+  ]);
+  assert.is(bare.match(/<svg role="img" aria-label="/g)?.length, 1);
+  assert.match(bare, /No scores were given/);
+});
+
+test("similarities of all sites: the first input, and the mean over all by each measure", async () => {
+  const places = [
+    ["h.0", "input", "degrees"],
+    ["h.0", "mlp-up", "subspace:16"],
+    ["*", "*", "degrees"],
+    ["*", "*", "subspace:16"],
+  ];
+  const records = places.flatMap(([step, site, measure], index) =>
+    makeSimilarities().map((record) => ({
+      ...record,
+      step,
+      site,
+      measure,
+      value: record.value / (measure === "degrees" ? 1 + index : 100),
+    })),
+  );
+  const page = await buildReport([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
+  assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3);
+  for (const title of ["input of h.0", "degrees, mean over all sites", "overlap of the 16 leading directions"])
+    assert.ok(page.includes(title), title);
 });
 
 test("refuses an artifact that reports nothing", async () => {

@@ -1,4 +1,4 @@
-import type { Score, SimilarityRecord } from "@mbs/artifacts";
+import type { LanguageError, Score, SimilarityRecord } from "@mbs/artifacts";
 
 /** Scores of models in three languages; the loss of a window differs by language and model. */
 export function makeScores(models: readonly string[]): Score[] {
@@ -26,4 +26,31 @@ export function makeSimilarities(): SimilarityRecord[] {
     ["fr", "te", 58],
   ];
   return angles.map(([first, second, value]) => ({ step: "h.0", site: "input", measure: "degrees", first, second, value }));
+}
+
+/** Two blocks of three tensors; from en to te errors grow, and te has more of its own at the first block's attention. */
+export function makeErrors(): LanguageError[] {
+  const tensors = [
+    { site: "attention-qkv", tensor: "q", size: 1 },
+    { site: "attention-qkv", tensor: "v", size: 1 },
+    { site: "mlp-up", tensor: "up", size: 2 },
+  ];
+  return ["h.0", "h.1"].flatMap((step, block) =>
+    tensors.flatMap(({ site, tensor, size }) =>
+      ["en", "fr", "mr", "te"].map((language, index): LanguageError => {
+        const own = language === "te" && site === "attention-qkv" && block === 0 ? 9 : 1;
+        const relative = 0.01 * size * (index + 1) * (block + 1) * own;
+        return {
+          step,
+          site,
+          tensor: `${step}.${tensor}`,
+          language,
+          moment: "gram",
+          error: relative * 10,
+          output: 10,
+          relative,
+        };
+      }),
+    ),
+  );
 }

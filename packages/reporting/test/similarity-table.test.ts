@@ -32,6 +32,14 @@ test("the matrix is symmetric and a missing pair is an error", () => {
   );
 });
 
+test("picks the first step's input among many sites, or the place asked for", () => {
+  const elsewhere = makeSimilarities().map((record) => ({ ...record, site: "mlp-up", value: 1 }));
+  const later = makeSimilarities().map((record) => ({ ...record, step: "h.1", value: 2 }));
+  const records = [...elsewhere, ...makeSimilarities(), ...later];
+  assert.equal(similarityMatrix(records, "degrees"), similarityMatrix(makeSimilarities(), "degrees"));
+  assert.is(similarityMatrix(records, "degrees", { step: "h.0", site: "mlp-up" }).values[0][1], 1);
+});
+
 test("few languages give a matrix, many give neighbours, both within 80 columns", () => {
   assert.is(matrixTable(similarityMatrix(makeSimilarities(), "degrees")).rows.length, 3);
   const many = Array.from({ length: 20 }, (_, index) => `l${String(index).padStart(2, "0")}`);

@@ -1,0 +1,85 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { errorsReport } from "../src/errors-report.ts";
+import { blocksTable } from "../src/errors-plot.ts";
+import { errorsTable } from "../src/errors-table.ts";
+import { makeErrors } from "./fixtures.ts";
+
+const metadata = { model: "m", solver: "gptq", scored: "", rises: undefined };
+
+test("sums relative errors by language, and finds the sites that hurt", () => {
+  const report = errorsReport(makeErrors(), metadata);
+  assert.equal(
+    report.languages.map(({ language }) => language),
+    ["te", "mr", "fr", "en"],
+  );
+  assert.is(report.tensors, 6);
+  const [te] = report.languages;
+  const en = report.languages[3];
+  // of the tensors q, v and up in two blocks: (1 + 1 + 2)·(1 + 2) parts, te four of them more in its own site
+  assert.ok(Math.abs(en.sum - 0.12) < 1e-12 && Math.abs(en.mean - 0.02) < 1e-12);
+  const [worst] = report.languages[1].sites;
+  assert.equal([worst.step, worst.site], ["h.1", "mlp-up"]);
+  const beyond = te.sites.toSorted((a, b) => b.againstOthers - a.againstOthers)[0];
+  assert.equal([beyond.step, beyond.site], ["h.0", "attention-qkv"]);
+  // q and v together: (0.01 · 4 · 9 + 0.01 · 4 · 9) / 20 against the mean of four languages
+  assert.ok(Math.abs(beyond.relative - 0.36) < 1e-12);
+  assert.ok(Math.abs(beyond.againstOthers - 0.36 / ((0.01 + 0.02 + 0.03 + 0.36) / 4)) < 1e-9);
+  assert.is(report.quality, undefined);
+  assert.match(report.notes.join(" "), /No scores were given/);
+});
+
+test("blocks hold the mean over their tensors", () => {
+  const { rows, columns } = blocksTable(errorsReport(makeErrors(), metadata));
+  assert.equal(
+    columns.map(({ title }) => title),
+    ["block", "te", "mr", "fr", "en"],
+  );
+  assert.equal(
+    rows.map(([step, , , , en]) => [step, en]),
+    [
+      ["h.0", "1.3%"],
+      ["h.1", "2.7%"],
+    ],
+  );
+});
+
+test("scores calibrate: rises in proportion to the errors are foretold exactly", () => {
+  const { languages: predicted } = errorsReport(makeErrors(), metadata);
+  const rises = Object.fromEntries(predicted.map(({ language, sum }) => [language, 0.5 * sum]));
+  const report = errorsReport(makeErrors(), { ...metadata, scored: "small", rises });
+  for (const { sum, rise, predicted: foretold } of report.languages) {
+    assert.ok(Math.abs((rise ?? 0) - Math.expm1(0.5 * sum)) < 1e-12);
+    assert.ok(Math.abs((foretold ?? 0) - Math.expm1(0.5 * sum)) < 1e-9);
+  }
+  const { quality } = report;
+  assert.ok(Math.abs((quality?.factor ?? NaN) - 0.5) < 1e-12);
+  assert.ok(Math.abs((quality?.pearson.value ?? NaN) - 1) < 1e-9);
+  assert.ok(Math.abs((quality?.spearman.p ?? NaN) - 2 / 24) < 0.009);
+  assert.ok((quality?.error ?? NaN) < 1e-9 && (quality?.errorOfMean ?? NaN) > 0.01);
+  assert.is(quality?.languages, 4);
+});
+
+test("two languages in the scores are too few to calibrate", () => {
+  const report = errorsReport(makeErrors(), { ...metadata, scored: "small", rises: { en: 0.1, mr: 0.2 } });
+  assert.is(report.quality, undefined);
+  assert.match(report.notes.join(" "), /fewer than three languages/);
+});
+
+test("diagonals are said to be diagonals", () => {
+  const records = makeErrors().map((record) => ({ ...record, moment: "diagonal" as const }));
+  assert.match(errorsReport(records, metadata).notes.join(" "), /24 of 24 errors are from diagonals alone/);
+});
+
+test("tables fit 80 columns, with scores and without", () => {
+  for (const rises of [undefined, { en: 0.01, mr: 0.5, te: 2, fr: -0.001 }]) {
+    const text = errorsTable(errorsReport(makeErrors(), { ...metadata, scored: rises ? "small" : "", rises }));
+    const rows = text.split("\n").filter((line) => !/^note:|^Predicted error and|^Factor/.test(line));
+    for (const line of rows) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+    assert.is(text.includes("actual rise"), rises !== undefined);
+    if (rises) assert.match(text, /te .*\+639%/);
+    assert.not.match(text, /NaN|undefined/);
+  }
+});
+
+test.run();
