@@ -33,7 +33,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "report",
     {
-      summary: "Write scores and similarities as one HTML page.",
+      summary: "Write scores, similarities and predicted errors as one HTML page.",
       load: async () => (await import("./commands/report-command.ts")).reportCommand,
     },
   ],

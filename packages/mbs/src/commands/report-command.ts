@@ -17,9 +17,11 @@ const options = {
 
 /** `mbs report`: one HTML page that needs nothing else. */
 export function reportCommand(): Command {
-  const command = plainCommand("report", "Write scores and similarities as one HTML page with tables and plots.", [
-    "mbs report scores.arrow similarity.arrow --output report.html",
-  ]).addArgument(new Argument("<files...>", "artifacts of kind scores or similarity, in the order of the page"));
+  const command = plainCommand(
+    "report",
+    "Write scores, similarities and predicted errors as one HTML page with tables and plots.",
+    ["mbs report scores.arrow similarity.arrow --output report.html"],
+  ).addArgument(new Argument("<files...>", "artifacts of kind scores, similarity or errors, in the order of the page"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
