@@ -1,14 +1,16 @@
 /** Codes in bytes, the first in the least significant bits: 8 / bits codes a byte. Rows are padded to whole bytes. */
 export function packCodes(codes: Uint8Array, rows: number, columns: number, bits: 2 | 4 | 8): Uint8Array {
   if (bits === 8) return codes;
-  const perByte = 8 / bits;
-  const stride = Math.ceil(columns / perByte);
+  // 4 codes a byte, or 2
+  const shift = bits === 2 ? 2 : 1;
+  const within = (1 << shift) - 1;
+  const stride = Math.ceil(columns / (1 << shift));
   const packed = new Uint8Array(rows * stride);
   for (let row = 0; row < rows; row++) {
     const [source, target] = [row * columns, row * stride];
     for (let column = 0; column < columns; column++) {
-      const place = target + Math.floor(column / perByte);
-      packed[place] = (packed[place] ?? 0) | ((codes[source + column] ?? 0) << (bits * (column % perByte)));
+      const place = target + (column >> shift);
+      packed[place] = (packed[place] ?? 0) | ((codes[source + column] ?? 0) << (bits * (column & within)));
     }
   }
   return packed;
