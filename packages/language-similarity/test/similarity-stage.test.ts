@@ -1,7 +1,7 @@
-import { collect, encodeStatistics, readSimilarities } from "@mbs/artifacts";
+import { collect, contentAddress, encodeStatistics, readSimilarities } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { similarity } from "../src/similarity-stage.ts";
@@ -19,7 +19,7 @@ const diagonal = (language: string, values: number[], more: Partial<Statistic> =
   ...more,
 });
 
-async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
+async function runStage(statistics: Statistic[]): Promise<ArtifactStream> {
   async function* items(): AsyncGenerator<Statistic> {
     yield* statistics;
   }
@@ -31,8 +31,10 @@ async function run(statistics: Statistic[]): Promise<SimilarityRecord[]> {
     mix: undefined,
   });
   const outputs = await similarity.run({ statistics: [stream] }, {}, context);
-  return collect(readSimilarities(outputs["similarity"]));
+  return outputs["similarity"];
 }
+
+const run = async (statistics: Statistic[]): Promise<SimilarityRecord[]> => collect(readSimilarities(await runStage(statistics)));
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
@@ -57,6 +59,11 @@ test("compares the first step's input alone", async () => {
       ["h.0", "input", "euclidean", "en", "mr", 5],
     ],
   );
+});
+
+test("the default keeps its content address", async () => {
+  const { address } = await contentAddress(await runStage([diagonal("mr", [0, 4]), diagonal("en", [3, 0])]));
+  assert.is(address, "7d9baed094be60936e8b248d6fef6f28cc60e60f8d2ef4c4114ed2a5d3941e33");
 });
 
 test("refuses one language, a language twice, two widths and unknown options", async () => {
