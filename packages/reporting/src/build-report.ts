@@ -43,21 +43,33 @@ async function scoreSections({ stream, name }: ReportInput): Promise<Section[]> 
 }
 
 const measureTexts: Readonly<Record<string, string>> = {
+  cosine: "Cosine of the angle between the mean squared inputs, channel by channel: 1 is alike.",
+  euclidean: "Distance between the mean squared inputs, channel by channel: small is alike.",
   degrees: "Angle between the mean squared inputs, channel by channel: small is alike.",
   gram: "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike.",
   subspace: "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike.",
 };
 
-/** The first step's input, and where all sites were compared the mean over them by each measure. */
-async function similaritySections({ stream, name }: ReportInput): Promise<Section[]> {
-  const records: SimilarityRecord[] = await collect(readSimilarities(stream));
-  const everywhere: SimilarityPlace = { step: allSites, site: allSites };
-  const measures = ["degrees", "gram", "subspace"].filter((measure) =>
+/** One heat map of similarities. */
+export interface SimilarityChoice {
+  readonly measure: string;
+  /** Default: the input of the first step. */
+  readonly place?: SimilarityPlace;
+}
+
+/** What is shown where nothing is chosen: the first step's input, and where all sites were compared the mean over them. */
+function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[] {
+  const place: SimilarityPlace = { step: allSites, site: allSites };
+  const means = ["degrees", "gram", "subspace"].filter((measure) =>
     records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
   );
-  const choices = [{ measure: "degrees", place: undefined }, ...measures.map((measure) => ({ measure, place: everywhere }))];
+  return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, place }))];
+}
+
+async function similaritySections({ stream, name }: ReportInput, choice: SimilarityChoice | undefined): Promise<Section[]> {
+  const records: SimilarityRecord[] = await collect(readSimilarities(stream));
   const sections: Section[] = [];
-  for (const { measure, place } of choices) {
+  for (const { measure, place } of choice ? [choice] : defaultChoices(records)) {
     const matrix = similarityMatrix(records, measure, place);
     const title = similarityTitle(matrix);
     sections.push({
@@ -98,7 +110,7 @@ async function errorSections({ stream, name }: ReportInput): Promise<Section[]> 
 }
 
 /** The sections of one artifact, by its kind. */
-const sectionsOf: Readonly<Record<string, (input: ReportInput) => Promise<Section[]>>> = {
+const sectionsOf: Readonly<Record<string, (input: ReportInput, choice: SimilarityChoice | undefined) => Promise<Section[]>>> = {
   scores: scoreSections,
   similarity: similaritySections,
   errors: errorSections,
@@ -108,16 +120,21 @@ const sectionsOf: Readonly<Record<string, (input: ReportInput) => Promise<Sectio
  * One self-contained HTML page of scores, similarities and predicted errors.
  *
  * @param inputs artifacts of kind `scores`, `similarity` or `errors`, in the order of the page
+ * @param choice the similarities to show; default the first step's input and the means over all sites
  * @throws {BadDataError} on another kind
  */
-export async function buildReport(inputs: readonly ReportInput[], title = "Multilingual Brain Surgeon"): Promise<string> {
+export async function buildReport(
+  inputs: readonly ReportInput[],
+  title = "Multilingual Brain Surgeon",
+  choice?: SimilarityChoice,
+): Promise<string> {
   const sections: Section[] = [];
   for (const input of inputs) {
     const { kind } = input.stream.schema;
     if (!Object.hasOwn(sectionsOf, kind)) {
       throw new BadDataError(`${input.name} holds ${kind}; a report is made of scores, similarity and errors`, { kind });
     }
-    sections.push(...(await sectionsOf[kind](input)));
+    sections.push(...(await sectionsOf[kind](input, choice)));
   }
   return formatPage({ title, lead: [], sections });
 }

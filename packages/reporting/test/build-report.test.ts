@@ -76,6 +76,12 @@ test("similarities of all sites: the first input, and the mean over all by each 
   );
   const page = await buildReport([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3);
+  const one = await buildReport([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }], "one", {
+    measure: "subspace",
+    place: { step: "h.0", site: "mlp-up" },
+  });
+  assert.is(one.match(/<svg role="img" aria-label="/g)?.length, 1);
+  assert.ok(one.includes("directions of languages, mlp-up of h.0"));
   for (const title of ["input of h.0", "degrees, mean over all sites", "overlap of the 16 leading directions"])
     assert.ok(page.includes(title), title);
 });
