@@ -3,14 +3,9 @@ import type { Matrix } from "@mbs/contracts";
 /** A running sum of x² of each column, in float64. */
 export class ColumnSquares {
   readonly #sums: Float64Array;
-  #tokens = 0;
 
   constructor(width: number) {
     this.#sums = new Float64Array(width);
-  }
-
-  get tokens(): number {
-    return this.#tokens;
   }
 
   /** @param states [tokens, width] */
@@ -23,11 +18,10 @@ export class ColumnSquares {
         sums[column] += value * value;
       }
     }
-    this.#tokens += rows;
   }
 
-  /** E[x²] of each column. */
-  mean(): Float32Array {
-    return Float32Array.from(this.#sums, (sum) => sum / this.#tokens);
+  /** E[x²] of each column over `tokens`. */
+  mean(tokens: number): Float32Array {
+    return Float32Array.from(this.#sums, (sum) => sum / tokens);
   }
 }

@@ -20,33 +20,46 @@ export interface SiteMeans {
   readonly diagonal?: Float32Array;
 }
 
+interface SiteSums {
+  readonly plan: SitePlan;
+  readonly gram: GramSum | undefined;
+  readonly squares: ColumnSquares | undefined;
+  tokens: number;
+}
+
 /** The sums of one language in one step. */
 export class LanguageStatistics {
-  readonly #sites: ReadonlyMap<string, { plan: SitePlan; gram: GramSum | undefined; squares: ColumnSquares | undefined }>;
+  readonly #sites: ReadonlyMap<string, SiteSums>;
 
   constructor(plans: readonly SitePlan[], kernel: GramKernel) {
     this.#sites = new Map(
       plans.map((plan) => {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
-        return [plan.site, { plan, gram, squares: plan.diagonal ? new ColumnSquares(plan.width) : undefined }];
+        return [plan.site, { plan, gram, squares: plan.diagonal ? new ColumnSquares(plan.width) : undefined, tokens: 0 }];
       }),
     );
   }
 
-  /** Adds the inputs of a site, [tokens, width]. */
-  async add(site: string, states: Matrix): Promise<void> {
+  /**
+   * Adds the inputs of a site.
+   *
+   * @param states [rows, width]
+   * @param tokens that they are of; rows are fewer where an expert reads its own tokens only, and the others count as 0
+   */
+  async add(site: string, states: Matrix, tokens: number): Promise<void> {
     const found = this.#sites.get(site);
-    await found?.gram?.add(states);
-    found?.squares?.add(states);
+    if (found === undefined) return;
+    await found.gram?.add(states);
+    found.squares?.add(states);
+    found.tokens += tokens;
   }
 
   /** The means; the sums are used up. */
   finish(): SiteMeans[] {
-    return [...this.#sites.values()].map(({ plan, gram, squares }) => {
-      const tokens = gram?.tokens ?? squares?.tokens ?? 0;
+    return [...this.#sites.values()].map(({ plan, gram, squares, tokens }) => {
       const mean = gram?.packed();
       if (mean !== undefined) for (let index = 0; index < mean.length; index++) mean[index] /= tokens;
-      return { plan, tokens, ...(mean && { gram: mean }), ...(squares && { diagonal: squares.mean() }) };
+      return { plan, tokens, ...(mean && { gram: mean }), ...(squares && { diagonal: squares.mean(tokens) }) };
     });
   }
 }

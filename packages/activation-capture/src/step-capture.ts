@@ -60,10 +60,10 @@ async function captureLanguage(
     const stacked = new Float32Array(batch.length * size);
     for (const [at, segment] of batch.entries()) states.readInto(segment.place, stacked.subarray(at * size));
     const input: Matrix = { rows: batch.length * rows, columns: size / rows, values: stacked };
-    await statistics.add(inputSite, input);
+    await statistics.add(inputSite, input, input.rows);
     if (sites.length > 0 || advance) {
       const result = await forward.step(index, input, { batch: batch.length, weights, sites, states: advance });
-      for (const [site, values] of result.sites) await statistics.add(site, values);
+      for (const [site, values] of result.sites) await statistics.add(site, values, input.rows);
       if (advance) {
         if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
         for (const [at, segment] of batch.entries()) {

@@ -58,7 +58,10 @@ async function solveSite(
 ): Promise<FactorRecord> {
   const { step, site, width, tokens, weights, diagonal, gram } = mixed;
   const living = findDead(diagonal);
-  if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
+  // An expert that no token came to: with H = I every method falls back to its plain form, and no weight is cleared.
+  const unseen = living.dead.length === width;
+  if (unseen) warn(`${step} ${site}: no token came here; its weights are rounded or chosen by size alone`);
+  else if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
   const arranged = order.arrange(diagonal);
   const wanted = factor === "on" && gram !== undefined;
   const result = wanted
@@ -90,7 +93,7 @@ async function solveSite(
       damping: result.damping,
       precision: result.precision,
       rescues: result.rescues,
-      dead: living.dead,
+      dead: unseen ? [] : living.dead,
       factorised: upper !== undefined,
       ...(failure && { fallback: onSingular }),
     },

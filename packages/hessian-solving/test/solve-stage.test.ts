@@ -95,6 +95,19 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
   assert.match(warnings.join("\n"), /h\.0 qkv: 1 of 12 channels/);
 });
 
+test("a site that no token came to gets H = I, no dead columns, and a warning", async () => {
+  const { stream, warnings } = await run([gramStatistic("expert-1-up", "en", new Float64Array(40 * width), width)]);
+  const [record] = await collect(readFactors(stream));
+  assert.equal(record.summary.dead, []);
+  const diagonal = 1 / Math.sqrt(1.01);
+  const onDiagonal = new Set(Array.from({ length: width }, (_, row) => row * width - (row * (row - 1)) / 2));
+  record.upper?.forEach((value, index) => {
+    assert.ok(Math.abs(value - (onDiagonal.has(index) ? diagonal : 0)) < 1e-6);
+  });
+  assert.is(record.upper?.length, 78);
+  assert.match(warnings.join("\n"), /h\.0 expert-1-up: no token came here/);
+});
+
 test("--factor off leaves the factor out and keeps the rest", async () => {
   const [record] = await factors(regular, { factor: "off" });
   assert.is(record.upper, undefined);

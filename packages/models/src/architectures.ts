@@ -10,6 +10,7 @@ const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map(
   ["gpt_neox", async () => (await import("./gpt-neox.ts")).gptNeox],
   ["llama", async () => (await import("./llama.ts")).llama],
   ["mistral", async () => (await import("./mistral.ts")).mistral],
+  ["mixtral", async () => (await import("./mixtral.ts")).mixtral],
   ["phi3", async () => (await import("./phi3.ts")).phi3],
   ["qwen2", async () => (await import("./qwen2.ts")).qwen2],
   ["qwen3", async () => (await import("./qwen3.ts")).qwen3],

@@ -17,19 +17,19 @@ export const blockLinear = (role: string, name: string, rows: number, columns: n
   bias,
 });
 
-/** A tensor of one dimension of a block. */
-export interface BlockVector {
+/** A tensor of a block that is no linear layer to compress. */
+export interface BlockTensor {
   readonly role: string;
   /** After the block's own name. */
   readonly name: string;
-  readonly size: number;
+  readonly shape: readonly number[];
 }
 
 /** What a decoder block is made of. */
 export interface Block {
   /** Sites in the order in which they are computed, with all layers that read each. */
   readonly sites: readonly { readonly name: string; readonly linears: readonly BlockLinear[] }[];
-  readonly vectors: readonly BlockVector[];
+  readonly others: readonly BlockTensor[];
   /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
   readonly unread?: readonly string[];
 }
@@ -38,14 +38,14 @@ export interface Block {
 const mostBlocks = 10_000;
 
 /** Weight and bias of a norm. */
-export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockVector[] =>
-  ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, size }));
+export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockTensor[] =>
+  ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, shape: [size] }));
 
 /** The parts of a layout that speak of blocks, all of them alike. @param prefix of block names: "h." */
 export function describeBlocks(
   prefix: string,
   count: number,
-  { sites, vectors, unread = [] }: Block,
+  { sites, others, unread = [] }: Block,
 ): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
   if (count > mostBlocks) {
     throw new BadDataError(`config.json: ${count} blocks are above ${mostBlocks}; correct the configuration`, { blocks: count });
@@ -56,7 +56,7 @@ export function describeBlocks(
     ...linears.flatMap(({ role, name, bias }) =>
       ["weight", ...(bias ? ["bias"] : [])].map((kind) => [`${role}.${kind}`, `${name}.${kind}`] as const),
     ),
-    ...vectors.map(({ role, name }) => [role, name] as const),
+    ...others.map(({ role, name }) => [role, name] as const),
   ]);
   return {
     steps: names.map((block) => ({
@@ -72,7 +72,7 @@ export function describeBlocks(
         { name: `${block}.${name}.weight`, shape: [rows, columns], required: true, transposed },
         ...(bias ? [{ name: `${block}.${name}.bias`, shape: [rows], required: true }] : []),
       ]),
-      ...vectors.map(({ name, size }) => ({ name: `${block}.${name}`, shape: [size], required: true })),
+      ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
     ]),
     unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
     stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${names[index] ?? ""}.${name}`])),

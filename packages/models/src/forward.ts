@@ -104,11 +104,10 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       const stored = await cache.read(step.name, roles);
       const weights = given === undefined ? stored : override(stored, roles, given);
       const results = await graph.run({ input: floatTensor(states.values, [states.rows, hiddenSize]) }, weights);
-      const matrix = (name: string, columns: number): Matrix => ({
-        rows: states.rows,
-        columns,
-        values: floatValues(results, name),
-      });
+      const matrix = (name: string, columns: number): Matrix => {
+        const values = floatValues(results, name);
+        return { rows: values.length / columns, columns, values };
+      };
       const captured = sites.map(
         (name) => [name, matrix(name, step.sites.find((site) => site.name === name)?.width ?? 0)] as const,
       );

@@ -2,6 +2,8 @@ import type { Activation } from "./activations.ts";
 import type { Layout } from "./architecture.ts";
 import { blockLinear, describeBlocks, normVectors } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import { expertSites } from "./gated-experts.ts";
+import type { Expert } from "./gated-experts.ts";
 import { gatedStep } from "./gated-step.ts";
 import { rmsNorm } from "./norms.ts";
 import type { Rotary } from "./rotary.ts";
@@ -26,6 +28,8 @@ export interface GatedDecoder {
   /** Width of the MLP. */
   readonly inner: number;
   readonly activation: Activation;
+  /** Experts of each block in place of one MLP, and how many of them a token goes through; 0 where there are none. */
+  readonly experts: { readonly count: number; readonly used: number };
   /** Of each block. */
   readonly kinds: readonly BlockKind[];
   readonly norm: { readonly epsilon: number; readonly plusOne: boolean };
@@ -52,9 +56,12 @@ export interface GatedLinears {
   readonly output: BlockLinear;
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;
+  /** In place of `up` and `down`, where there are any. */
+  readonly experts: readonly Expert[];
 }
 
-function linearsOf({ hidden, heads, kvHeads, headSize, inner, bias, fused }: GatedDecoder): GatedLinears {
+function linearsOf(decoder: GatedDecoder): GatedLinears {
+  const { hidden, heads, kvHeads, headSize, inner, bias, fused } = decoder;
   const [query, keys] = [heads * headSize, kvHeads * headSize];
   return {
     qkv: fused
@@ -72,19 +79,43 @@ function linearsOf({ hidden, heads, kvHeads, headSize, inner, bias, fused }: Gat
           blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
         ],
     down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
+    experts: Array.from({ length: decoder.experts.count }, (_, index) => {
+      const name = `block_sparse_moe.experts.${index}`;
+      return {
+        gate: blockLinear(`gate-${index}`, `${name}.w1`, inner, hidden, false),
+        up: blockLinear(`up-${index}`, `${name}.w3`, inner, hidden, false),
+        down: blockLinear(`down-${index}`, `${name}.w2`, hidden, inner, false),
+      };
+    }),
   };
 }
 
-function blockOf({ hidden, headSize, headNorms, outerNorms }: GatedDecoder, { qkv, output, up, down }: GatedLinears): Block {
+function blockOf(
+  { hidden, headSize, headNorms, outerNorms }: GatedDecoder,
+  { qkv, output, up, down, experts }: GatedLinears,
+): Block {
   const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
   return {
     sites: [
       { name: "attention-qkv", linears: qkv },
       { name: "attention-output", linears: [output] },
-      { name: "mlp-up", linears: up },
-      { name: "mlp-down", linears: [down] },
+      ...(experts.length === 0
+        ? [
+            { name: "mlp-up", linears: up },
+            { name: "mlp-down", linears: [down] },
+          ]
+        : experts.flatMap((expert, index) => {
+            const names = expertSites(index);
+            return [
+              { name: names.up, linears: [expert.gate, expert.up] },
+              { name: names.down, linears: [expert.down] },
+            ];
+          })),
     ],
-    vectors: [
+    others: [
+      ...(experts.length > 0
+        ? [{ role: "router.weight", name: "block_sparse_moe.gate.weight", shape: [experts.length, hidden] }]
+        : []),
       ...norm("norm1", "input_layernorm"),
       ...(headNorms
         ? [...norm("query-norm", "self_attn.q_norm", headSize), ...norm("key-norm", "self_attn.k_norm", headSize)]

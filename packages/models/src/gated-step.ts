@@ -1,6 +1,7 @@
 import { integerTensor } from "@mbs/onnx";
 import type { StepGraphValues } from "./architecture.ts";
 import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-decoder.ts";
+import { mixExperts } from "./gated-experts.ts";
 import { rmsNorm } from "./norms.ts";
 import type { SequenceGraph } from "./sequence-graph.ts";
 
@@ -37,6 +38,26 @@ function attention(
   });
 }
 
+/** The gated MLP: what it makes of normed states, and what its layers read. */
+function gatedMlp(
+  sequence: SequenceGraph,
+  normed: string,
+  { inner, activation, fused }: GatedDecoder,
+  linears: GatedLinears,
+): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
+  const { graph } = sequence;
+  const ups = linears.up.map((layer) => sequence.linear(normed, layer));
+  const [gate = "", up = ""] = fused ? splitColumns(sequence, ups[0] ?? "", [inner, inner]) : ups;
+  const gated = graph.node("Mul", [activation(graph, gate), up]);
+  return {
+    sites: new Map([
+      ["mlp-up", normed],
+      ["mlp-down", gated],
+    ]),
+    states: sequence.linear(gated, linears.down),
+  };
+}
+
 /** Adds a block of the Llama family to a graph: states → states and what its linear layers read. */
 export function gatedStep(
   sequence: SequenceGraph,
@@ -46,7 +67,7 @@ export function gatedStep(
   kind: BlockKind,
 ): StepGraphValues {
   const { graph } = sequence;
-  const { hidden, inner, activation, outerNorms, fused } = decoder;
+  const { hidden, outerNorms } = decoder;
   const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, ...decoder.norm });
   const added = (value: string, role: string, to: string): string =>
     graph.node("Add", [outerNorms ? norm(value, role) : value, to]);
@@ -54,16 +75,12 @@ export function gatedStep(
   const context = attention(sequence, normed, decoder, linears, kind);
   const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
   const normedMiddle = norm(middle, "norm2");
-  const ups = linears.up.map((layer) => sequence.linear(normedMiddle, layer));
-  const [gate = "", up = ""] = fused ? splitColumns(sequence, ups[0] ?? "", [inner, inner]) : ups;
-  const gated = graph.node("Mul", [activation(graph, gate), up]);
+  const { sites, states: made } =
+    linears.experts.length > 0
+      ? mixExperts(sequence, normedMiddle, decoder, linears.experts, decoder.experts.used)
+      : gatedMlp(sequence, normedMiddle, decoder, linears);
   return {
-    sites: new Map([
-      ["attention-qkv", normed],
-      ["attention-output", context],
-      ["mlp-up", normedMiddle],
-      ["mlp-down", gated],
-    ]),
-    states: added(sequence.linear(gated, linears.down), "mlp-norm", middle),
+    sites: new Map([["attention-qkv", normed], ["attention-output", context], ...sites]),
+    states: added(made, "mlp-norm", middle),
   };
 }

@@ -40,7 +40,7 @@ export function describePlain({ qkv, output, up, down, norm, normNames, unread =
       { name: "mlp-up", linears: [up] },
       { name: "mlp-down", linears: [down] },
     ],
-    vectors: normNames.flatMap((name, at) => normVectors(`norm${at + 1}`, name, norm.size, true)),
+    others: normNames.flatMap((name, at) => normVectors(`norm${at + 1}`, name, norm.size, true)),
     unread,
   };
 }

@@ -123,6 +123,31 @@ for (const fixture of ["gemma3-alternating-f32", "mistral-window-f32", "gpt2-f32
   });
 }
 
+test("each expert's sites have the rows that were sent to it, none where no token was", async () => {
+  const model = await openModel(`${fixtures}mixtral-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const names = model.steps[0].sites.map(({ name }) => name);
+  assert.equal(names.slice(2, 6), ["expert-0-up", "expert-0-down", "expert-1-up", "expert-1-down"]);
+  assert.equal(
+    model.steps[0].sites[2].weights.map(({ tensor }) => tensor),
+    ["model.layers.0.block_sparse_moe.experts.0.w1.weight", "model.layers.0.block_sparse_moe.experts.0.w3.weight"],
+  );
+  for (const tokens of [1, 50]) {
+    const states = await forward.embed(Int32Array.from({ length: tokens }, (_, at) => 4 + ((at * 17) % 60)));
+    const { sites } = await forward.step(0, states, { sites: names });
+    const rows = names.slice(2).map((name) => sites.get(name)?.rows ?? -1);
+    // two of five experts a token, and two sites an expert
+    assert.is(
+      rows.reduce((sum, count) => sum + count, 0),
+      2 * 2 * tokens,
+    );
+    rows.forEach((count, at) => assert.is(count, rows[at - (at % 2)]));
+    if (tokens === 1) assert.is(rows.filter((count) => count === 0).length, 6);
+  }
+  await forward.close();
+  await model.close();
+});
+
 test("masks that older checkpoints of GPT-2 hold are let pass, other tensors are not", async () => {
   const source = await openModel(`${fixtures}gpt2-base-untied-f16`);
   const stored = source.checkpoint.list();
@@ -176,6 +201,7 @@ const unsupported: [string, string, unknown, RegExp][] = [
   ],
   ["gpt2-f32", "scale_attn_by_inverse_layer_idx", true, /scale_attn_by_inverse_layer_idx true is not supported/],
   ["gpt2-f32", "add_cross_attention", true, /add_cross_attention true is not supported/],
+  ["mixtral-f32", "hidden_act", "mish", /hidden_act "mish" is not supported/],
   ["xglm-f32", "pad_token_id", 3, /pad_token_id 3 is not supported/],
 ];
 for (const [fixture, key, value, message] of unsupported) {
@@ -194,6 +220,8 @@ for (const [fixture, key, value, message] of unsupported) {
 const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { num_key_value_heads: 3 }, /num_key_value_heads must be a divisor of num_attention_heads 4, not 3/],
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
+  ["mixtral-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_local_experts 5, not 6/],
+  ["mixtral-f32", { num_local_experts: 4 }, /experts\.4\.w1\.weight is unknown/],
   ["llama-grouped-f32", { rms_norm_eps: -1 }, /rms_norm_eps must be above 0, not -1/],
   ["gpt2-f32", { layer_norm_epsilon: -1 }, /layer_norm_epsilon must be above 0, not -1/],
   ["llama-grouped-f32", { attention_bias: true }, /layers\.0\.self_attn\.q_proj\.bias is missing/],

@@ -141,4 +141,14 @@ CASES = {
         "dtype": torch.bfloat16,
         "pad": 1,
     },
+    "mixtral-f32": {
+        "type": "mixtral",
+        "config": {**GROUPED, "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": None},
+        "length": LONG,
+    },
+    "mixtral-window-f16": {
+        "type": "mixtral",
+        "config": {**GROUPED, "num_local_experts": 3, "num_experts_per_tok": 1, "sliding_window": 6, "tie_word_embeddings": True},
+        "dtype": torch.float16,
+    },
 }
