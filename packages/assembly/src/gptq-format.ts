@@ -4,7 +4,7 @@ import { gptqConfig } from "./gptq-config.ts";
 import { checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 import { gridClasses } from "./grid-classes.ts";
-import { moduleOf, unchangedWeights } from "./module-names.ts";
+import { moduleOf, prefixedName, unchangedWeights } from "./module-names.ts";
 import { producer } from "./producer.ts";
 import { jsonFile, quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
@@ -21,14 +21,15 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {
       warn("gptqmodel takes asymmetric grids of other programs only in version 2: --format gptq-v2");
     }
+    const nameOf = (tensor: string): string => prefixedName(model, tensor);
     const replacements = new Map(
-      quantised.map((layer) => [layer.tensor, gptqTensors(moduleOf(layer.tensor, "GPTQ"), layer, version)]),
+      quantised.map((layer) => [layer.tensor, gptqTensors(moduleOf(nameOf(layer.tensor), "GPTQ"), layer, version)]),
     );
     const unchanged = unchangedWeights(model, new Set(replacements.keys()));
     const config = gptqConfig(gridClasses(quantised), unchanged, version, producer);
     return {
       files: [
-        ...replacedWeights(model, replacements),
+        ...replacedWeights(model, replacements, nameOf),
         await quantisedConfig(model, config),
         jsonFile("quantize_config.json", config),
       ],

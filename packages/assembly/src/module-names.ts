@@ -40,3 +40,15 @@ export function unchangedWeights(model: Model, changed: ReadonlySet<string>): re
   const all = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
   return all.filter((tensor) => !changed.has(tensor));
 }
+
+/**
+ * The name of a tensor with the prefix of its model type ("transformer."), which the Hub's checkpoints of some types leave
+ * out and gptqmodel asks for. A head of its own stands outside.
+ */
+export function prefixedName({ layout }: Model, tensor: string): string {
+  const [prefix] = layout.prefixes;
+  const isOwnHead = tensor === layout.head && layout.head !== layout.embedding;
+  return prefix === undefined || isOwnHead || layout.prefixes.some((known) => tensor.startsWith(known))
+    ? tensor
+    : `${prefix}${tensor}`;
+}

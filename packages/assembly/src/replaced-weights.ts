@@ -32,15 +32,20 @@ const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
  * The source's safetensors files with some tensors replaced by others, in the same files, and their index.
  *
  * @param replacements by the name of the tensor that they replace
+ * @param nameOf what the other tensors are called in the new files; default as in the source
  */
-export function replacedWeights(model: Model, replacements: ReadonlyMap<string, readonly NewTensor[]>): OutputFile[] {
+export function replacedWeights(
+  model: Model,
+  replacements: ReadonlyMap<string, readonly NewTensor[]>,
+  nameOf: (tensor: string) => string = (tensor) => tensor,
+): OutputFile[] {
   const placed = new Map<string, string>();
   let total = 0;
   const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => {
-    const written = new Map<TensorInfo, NewTensor | undefined>();
+    const written = new Map<TensorInfo, NewTensor | TensorInfo>();
     for (const tensor of tensors) {
       const others = replacements.get(tensor.name);
-      if (others === undefined) written.set(tensor, undefined);
+      if (others === undefined) written.set({ ...tensor, name: nameOf(tensor.name) }, tensor);
       else for (const other of others) written.set(infoOf(other, file), other);
     }
     for (const { name, bytes } of written.keys()) {
@@ -51,8 +56,8 @@ export function replacedWeights(model: Model, replacements: ReadonlyMap<string, 
       path: file,
       content: () =>
         writeSafetensors([...written.keys()], { ...metadata, format: "pt" }, (tensor) => {
-          const other = written.get(tensor);
-          if (other === undefined) return rawPieces(model, tensor.name, tensor.bytes);
+          const other = written.get(tensor) ?? tensor;
+          if (!("read" in other)) return rawPieces(model, other.name, other.bytes);
           const { buffer, byteOffset, byteLength } = other.read();
           return [new Uint8Array(buffer, byteOffset, byteLength)];
         }),

@@ -75,6 +75,12 @@ for (const formatCase of formatCases) {
   });
 }
 
+test("a source without its type's prefix gets it in GPTQ's names, which gptqmodel asks for", async () => {
+  const { packed } = await writeCase(root, { ...formatCases[0], name: "no-prefix", prefix: false });
+  const weights = await readFile(join(packed, "model.safetensors"));
+  assert.is(createHash("sha256").update(weights).digest("hex"), golden.cases["gptq-4"]?.sha256);
+});
+
 /** The weights that read a site. */
 const packedTensors = (model: Model): string[] =>
   model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));

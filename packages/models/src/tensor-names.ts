@@ -63,7 +63,6 @@ export function nameTensors(layout: Layout, checkpoint: Checkpoint, folder: stri
   const transposed = new Set(layout.tensors.filter((tensor) => tensor.transposed).map(({ name }) => name));
   return {
     ...layout,
-    prefixes: [],
     tensors: layout.tensors.filter(({ name }) => names.has(name)).map((tensor) => ({ ...tensor, name: nameOf(tensor.name) })),
     embedding: nameOf(layout.embedding),
     head: nameOf(layout.head),
