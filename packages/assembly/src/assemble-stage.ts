@@ -129,11 +129,12 @@ export const assemble: Stage = {
   async run(inputs, raw, context) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];
-    if (layers.length === 0) throw new UsageError("assemble: give it layers");
+    // a dense model without layers would be a copy of its source
+    if (layers.length === 0 && format.name !== "onnx") throw new UsageError("assemble: give it layers");
     const scores = inputs["scores"] ?? [];
     if (!own.card && scores.length > 0) throw new UsageError("assemble: --scores are for the card; leave out --no-card");
     const model = await openModel(own.model);
-    const choice = { format, formatOptions, card: own.card, baseModel: own.baseModel, scores };
+    const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel, scores };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },
 };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { openModel, writeSafetensors } from "../src/index.ts";
 import type { Model } from "../src/index.ts";
 
@@ -31,7 +32,7 @@ async function statesOf(folder: string, tokens: Int32Array, batch = 1): Promise<
   for (let at = 0; at < batch; at++) {
     embedded.push((await forward.embed(tokens.subarray(at * length, (at + 1) * length))).values);
   }
-  let states = {
+  let states: Matrix = {
     rows: tokens.length,
     columns: model.hiddenSize,
     values: Float32Array.from(embedded.flatMap((part) => [...part])),

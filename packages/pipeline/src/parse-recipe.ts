@@ -13,6 +13,7 @@ const keys = [
   "capture",
   "solve",
   "compress",
+  "assemble",
   "evaluate",
   "similarity",
   "keep",
@@ -74,6 +75,18 @@ class Reader {
   }
 }
 
+/** Options of assemble: a format that evaluate reads, where the recipe evaluates. */
+function assembleOptions(reader: Reader, evaluated: boolean): StageOptions {
+  const options = reader.options("assemble", ["model"]);
+  if (evaluated && options["format"] === "onnx") {
+    reader.fail(
+      ["assemble", "format"],
+      "onnx cannot be evaluated; leave it out here, and write it from the run's layers: mbs assemble --format onnx",
+    );
+  }
+  return options;
+}
+
 /**
  * A recipe from its parsed values.
  *
@@ -97,6 +110,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     capture: reader.options("capture", ["model", "site"]),
     solve: reader.options("solve", []),
     compress: reader.options("compress", ["model"], ["solver"]),
+    assemble: assembleOptions(reader, values["evaluate"] !== undefined),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate", ["model"], ["corpus"]) }),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),

@@ -108,7 +108,7 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
   } else {
     layers = planSteps(add, recipe, outline, segments);
   }
-  const assembled = add({ id: "assemble", stage: "assemble", options: { model }, inputs: { layers } });
+  const assembled = add({ id: "assemble", stage: "assemble", options: { model, ...recipe.assemble }, inputs: { layers } });
   if (recipe.evaluate !== undefined) {
     add({
       id: "evaluate",

@@ -18,6 +18,8 @@ export interface Recipe {
   readonly solve: StageOptions;
   /** `solver`, and the solver's own options. */
   readonly compress: StageOptions;
+  /** How the model is written. */
+  readonly assemble: StageOptions;
   /** `corpus`, and further options; absent when nothing is to be evaluated. */
   readonly evaluate?: StageOptions;
   /** Whether languages are to be compared by what they put into the first step. */

@@ -4,7 +4,7 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/bench/whole/ours.ts RECIPE [THREADS]
  */
-import { loadStages } from "../../../packages/mbs/src/commands/run-command.ts";
+import { loadStages } from "../../../packages/mbs/src/stages.ts";
 import { readRecipe, run } from "@mbs/pipeline";
 
 const [recipe = "", threads = "2"] = process.argv.slice(2);
