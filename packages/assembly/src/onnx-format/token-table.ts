@@ -3,6 +3,7 @@ import type { GraphBuilder } from "@mbs/onnx";
 import type { Model, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { rawPieces } from "../raw-pieces.ts";
+import { gatherRounded } from "./block-gather.ts";
 import { roundBlocks, roundingBlock } from "./block-rounding.ts";
 import { packCodes } from "./code-packing.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
@@ -100,9 +101,8 @@ function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLev
     places.map((place, index) => graph.external({ ...place, dims: shapes[index] ?? place.dims }, `${tensor}:${name}:${index}`));
   return {
     gather(tokens) {
-      const attributes = { bits, block_size: blockSize, gather_axis: 0, quantize_axis: 1 };
-      const [codes = "", ...grid] = shaped("gather", []);
-      return graph.node("GatherBlockQuantized", [codes, tokens, ...grid], { domain: "com.microsoft", attributes });
+      const [codes = "", scales = "", zeros = ""] = shaped("gather", []);
+      return gatherRounded(graph, { codes, scales, zeros, bits, columns, blocks }, tokens);
     },
     multiply(input) {
       const attributes = { K: columns, N: rows, bits, block_size: blockSize, accuracy_level: accuracy };
