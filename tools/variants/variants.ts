@@ -7,7 +7,7 @@ export interface Variant {
   readonly compress: Readonly<Record<string, string | number | boolean>>;
 }
 
-const base = { solver: "gptq", bits: 4, groupSize: 64, symmetric: true } as const;
+const base = { solver: "gptq", bits: 4, groupSize: 64, symmetric: true, mse: false } as const;
 
 const variant = (
   name: string,

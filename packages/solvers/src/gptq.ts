@@ -6,6 +6,8 @@ import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options
 const options = {
   bits: bitsOption,
   ...gridOptions,
+  // the best of the variants that tools/variants tables, chosen on the validation texts; so is the preferred order
+  mse: { ...gridOptions.mse, default: true },
   staticGroups: {
     kind: "flag",
     description: "groups are neighbours in the weight whatever the order, their grids fitted beforehand",
@@ -44,6 +46,7 @@ export const gptq = defineSolver({
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
   needs: ["factor"],
   options,
+  preferredOrder: ({ groupSize }) => (groupSize === 0 ? "activation" : `${groupAware}${groupSize}`),
   solve(weight, { factor }, { bits, symmetric, mse, groupSize, staticGroups, gridRule, blockSize }, context) {
     const groups = groupsOf(factor, groupSize, staticGroups);
     // one grid a row is fitted at the start by definition, on the weights that the first block begins with

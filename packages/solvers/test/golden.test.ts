@@ -31,7 +31,9 @@ async function solve(name: string, { input, options, order = "natural" }: Golden
   const factor = await factorFor(JSON.stringify([input, order]));
   const parts = [{ tensor: "w", firstRow: 0, rows }];
   const weight = { rows, columns, parts, values: weights.slice() };
-  const solution = await solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, options, name), context);
+  // the reference programs span all weights unless they are told otherwise
+  const given = Object.hasOwn(solver.options, "mse") ? { mse: false, ...options } : options;
+  const solution = await solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, given, name), context);
   const change = solution.values.map((value, index) => value - weights[index]);
   const errors = await outputByRow(plainBlas, change, rows, { gram });
   return { ...solution, error: errors.reduce((sum, value) => sum + value, 0) };

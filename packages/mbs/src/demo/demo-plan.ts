@@ -47,5 +47,5 @@ const shared = {
 /** Within minutes on two cores. */
 export const quickPlan: DemoPlan = { ...shared, seeds: [0], segments: 64, windows: 12 };
 
-/** As many segments as the smallest pool of one language allows without drawing a text twice, and three draws of them. */
-export const fullPlan: DemoPlan = { ...shared, seeds: [0, 1, 2], segments: 192, windows: 48 };
+/** The paper's number of segments, and three draws of them. */
+export const fullPlan: DemoPlan = { ...shared, seeds: [0, 1, 2], segments: 256, windows: 48 };
