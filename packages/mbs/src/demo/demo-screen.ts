@@ -53,7 +53,7 @@ export function settingsLines({ plan, languages }: DemoResults): string[] {
   return [
     `${languages.length} languages, ${least === most ? least : `${least} to ${most}`} held-out windows a language of ${plan.length} tokens; ` +
       `calibration ${plan.segments} segments of ${plan.length} tokens for every mix, ${plan.seeds.length} seed${plan.seeds.length === 1 ? "" : "s"}; ` +
-      `sequential propagation; GPTQ groups of 64 columns.`,
+      `sequential propagation (GPTQ: true-sequential, groups of 64 columns).`,
   ];
 }
 
