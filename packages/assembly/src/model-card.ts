@@ -128,7 +128,7 @@ export function modelCard(facts: CardFacts): string {
     "",
     `# ${source.baseModel?.split("/")[1] ?? "Model"}, compressed`,
     "",
-    `Made by Multilingual Brain Surgeon from ${origin}: its calibration text is mixed from the languages of the training mixture ([MBS](https://arxiv.org/abs/2404.04748)).`,
+    `Made by Multilingual Brain Surgeon from ${origin}: calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748)).`,
     "",
     "## Method",
     "",
@@ -140,7 +140,7 @@ export function modelCard(facts: CardFacts): string {
     "",
     ...table(
       ["language", "share"],
-      mix.map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]),
+      mix.filter(([, share]) => share > 0).map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]),
     ),
     ...resultLines(results),
     "",

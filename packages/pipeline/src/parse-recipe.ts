@@ -81,7 +81,7 @@ function assembleOptions(reader: Reader, evaluated: boolean): StageOptions {
   if (evaluated && options["format"] === "onnx") {
     reader.fail(
       ["assemble", "format"],
-      "onnx cannot be evaluated; leave it out here, and write it from the run's layers: mbs assemble --format onnx",
+      "onnx cannot be evaluated; leave out evaluate, or run with another format and then write the layers of the run again: mbs assemble --format onnx",
     );
   }
   return options;

@@ -42,6 +42,7 @@ export async function recordRun(
     capture: used(plan, "capture", ["model", "site"]),
     solve: used(plan, "solve", []),
     compress: used(plan, "compress", ["model"]),
+    assemble: used(plan, "assemble", ["model"]),
     ...(recipe.evaluate === undefined ? {} : { evaluate: used(plan, "evaluate", ["model"]) }),
     similarity,
     keep,
