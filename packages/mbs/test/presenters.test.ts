@@ -22,8 +22,9 @@ const similarities = () =>
     { model: "" },
   );
 
+const show = (options: object) => presenters["similarity"].table(similarities(), { ...options });
+
 test("the table of similarities shows the first input, or the place and measure asked for", async () => {
-  const show = (options: object) => presenters["similarity"].table(similarities(), { ...options });
   assert.match(await show({}), /^angle between languages in degrees, input of h\.0\n[^]*\b30\b/);
   assert.match(await show({ at: "mean" }), /mean over all sites\n[^]*\b37\b/);
   assert.match(await show({ at: "h.0/mlp-up", measure: "subspace" }), /overlap of the 4 leading directions[^]*0\.75/);
@@ -32,21 +33,22 @@ test("the table of similarities shows the first input, or the place and measure 
   }
 });
 
+const stream = () =>
+  encodeErrors(
+    ["en", "mr"].map((language, index) => ({
+      step: "h.0",
+      site: "mlp-up",
+      tensor: "w",
+      language,
+      moment: "gram" as const,
+      error: 1 + index,
+      output: 10,
+      relative: (1 + index) / 10,
+    })),
+    { model: "", solver: "rtn", scored: "", rises: undefined },
+  );
+
 test("predicted errors as table and as JSON", async () => {
-  const stream = () =>
-    encodeErrors(
-      ["en", "mr"].map((language, index) => ({
-        step: "h.0",
-        site: "mlp-up",
-        tensor: "w",
-        language,
-        moment: "gram" as const,
-        error: 1 + index,
-        output: 10,
-        relative: (1 + index) / 10,
-      })),
-      { model: "", solver: "rtn", scored: "", rises: undefined },
-    );
   assert.match(await presenters["errors"].table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
   const json = (await presenters["errors"].json(stream())) as { languages: { language: string }[] };
   assert.equal(

@@ -19,12 +19,13 @@ test("rounding twice changes nothing more", () => {
   }
 });
 
+function atOddOffset({ buffer, byteLength }: ArrayBufferView): Uint8Array {
+  const whole = new Uint8Array(byteLength + 1);
+  whole.set(new Uint8Array(buffer, 0, byteLength), 1);
+  return whole.subarray(1);
+}
+
 test("stored weights come back from bytes at an odd offset", () => {
-  const atOddOffset = ({ buffer, byteLength }: ArrayBufferView): Uint8Array => {
-    const whole = new Uint8Array(byteLength + 1);
-    whole.set(new Uint8Array(buffer, 0, byteLength), 1);
-    return whole.subarray(1);
-  };
   const stored = { f32: values, f16: encodeHalf(values), bf16: encodeBrain(values) };
   for (const dtype of ["f32", "f16", "bf16"] as const) {
     assert.equal(decodeWeights(dtype, atOddOffset(stored[dtype]), "w"), roundTo(dtype, values));

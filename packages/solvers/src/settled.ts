@@ -5,15 +5,12 @@
  *
  * @param unsettled makes the error to reject with
  */
-export async function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promise<T> {
-  let ranDry = (): void => {};
-  const never = new Promise<never>((_, reject) => {
-    ranDry = () => reject(unsettled());
+export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const ranDry = (): void => reject(unsettled());
+    process.once("beforeExit", ranDry);
+    Promise.resolve(work)
+      .finally(() => process.removeListener("beforeExit", ranDry))
+      .then(resolve, reject);
   });
-  process.once("beforeExit", ranDry);
-  try {
-    return await Promise.race([work, never]);
-  } finally {
-    process.removeListener("beforeExit", ranDry);
-  }
 }
