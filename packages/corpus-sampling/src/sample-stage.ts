@@ -16,8 +16,6 @@ import { parseMix } from "./mix.ts";
 import { watchedCorpus } from "./watched-corpus.ts";
 import { requireCounts, sharesOf } from "./shares.ts";
 
-/** Part of the segments that a floor may take from the mix unsaid. */
-const floorShare = 0.1;
 const defaultSegments = 256;
 const defaultLength = 2048;
 
@@ -110,18 +108,6 @@ function reportShortfall(
   });
 }
 
-/** Says where the floor has made another mix of the one that was asked for. */
-function warnOfFloor(shares: ReadonlyMap<string, number>, counts: ReadonlyMap<string, number>, warn: StageContext["warn"]): void {
-  const segments = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const moved =
-    [...counts].reduce((sum, [language, count]) => sum + Math.abs(count / segments - (shares.get(language) ?? 0)), 0) / 2;
-  if (moved < floorShare) return;
-  const percent = (moved * 100).toFixed(0);
-  warn(
-    `the floor of a language moves ${percent}% of the ${segments} segments away from the mix; raise --segments, or pass --floor 0`,
-  );
-}
-
 async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
   const mix = parseMix(values.mix);
   const opened = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
@@ -143,12 +129,10 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
       distribution: async () => (distribution = await readDistribution(values.distribution ?? values.model)),
       tokensPerByte: async (language: string) => pools.get(language)?.tokensPerByte() ?? 0,
     };
-    const shares = mix.kind === "counts" ? undefined : await sharesOf(mix, sources);
     const counts =
       mix.kind === "counts"
         ? requireCounts(mix.counts, corpus.languages)
-        : countSegments(shares ?? new Map(), values.segments ?? defaultSegments, values.floor);
-    if (shares !== undefined && values.floor > 0) warnOfFloor(shares, counts, context.warn);
+        : countSegments(await sharesOf(mix, sources), values.segments ?? defaultSegments, values.floor);
     const sorted = [...counts]
       .filter(([, count]) => count > 0)
       .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));

@@ -89,17 +89,6 @@ test("proportional by the model's own distribution, with everything recorded", a
   assert.ok(warnings.some((message) => message.includes("no text for xx")));
 });
 
-test("a floor that makes another mix of it is told, one that moves little is not", async () => {
-  const told = (): boolean => warnings.some((message) => message.includes("pass --floor 0"));
-  await drawn({ segments: 3 });
-  assert.ok(told());
-  warnings.length = 0;
-  await drawn({ segments: 20 });
-  assert.not.ok(told());
-  await drawn({ segments: 3, floor: 0 });
-  assert.not.ok(told());
-});
-
 test("the same options give the same address, whatever the threads; another seed another one", async () => {
   const address = await addressOf({}, 1);
   assert.is(await addressOf({}, 2), address);
