@@ -5,10 +5,11 @@
  * usage: ./scripts/demo --onnx [--output FOLDER] [--serve PORT]
  */
 import { availableParallelism } from "node:os";
-import { cp, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { sizeReport } from "@mbs/assembly";
 import { createReporter, progressStyle } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
@@ -24,13 +25,6 @@ const { values } = parseArgs({
 });
 const output = resolve(values.output);
 const models = join(output, "models");
-
-async function folderBytes(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
 
 /** The page with all that it needs: it is served as it stands, and asks no other server. */
 async function writePage(data: unknown): Promise<void> {
@@ -57,7 +51,7 @@ await mkdir(output, { recursive: true });
 await writeModels({ stages: await loadStages(), context, runs: join(output, "runs"), models });
 const prompts = await readPrompts("datasets/controlled-texts/heldout.yaml");
 const sized = await Promise.all(
-  demoModels.map(async (model) => ({ ...model, bytes: await folderBytes(join(models, model.name, "onnx")) })),
+  demoModels.map(async (model) => ({ ...model, bytes: (await sizeReport(join(models, model.name))).bytesOnDisk })),
 );
 const inNode: Generated[] = [];
 for (const { name } of demoModels) inNode.push(await generateInNode(models, name, prompts));

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import { InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -41,10 +41,8 @@ const formatNamed = (raw: Readonly<Record<string, unknown>>): Promise<Format> =>
 async function parseChoice(options: unknown) {
   const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
   const format = await formatNamed(raw);
-  // unknown keys are refused with the list of all
-  parseOptions({ ...ownOptions, ...format.options }, options, `assemble --format ${format.name}`);
-  const of = (own: boolean) => Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(ownOptions, key) === own));
-  return { own: parseOptions(ownOptions, of(true), "assemble"), format, formatOptions: of(false) };
+  const { own, rest } = splitOptions(ownOptions, format.options, options, `assemble --format ${format.name}`);
+  return { own, format, formatOptions: rest };
 }
 
 const text = (path: string, content: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(content)] });

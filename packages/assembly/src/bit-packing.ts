@@ -32,12 +32,3 @@ export function packBits(values: Uint8Array, rows: number, columns: number, bits
   }
   return packed;
 }
-
-/** [rows, columns] → [columns, rows]. */
-export function transpose<Values extends Uint8Array | Float32Array>(values: Values, rows: number, columns: number): Values {
-  const turned = values.slice() as Values;
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) turned[column * rows + row] = values[row * columns + column];
-  }
-  return turned;
-}

@@ -1,4 +1,5 @@
-import { readdir } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
+import { join } from "node:path";
 
 /** Files of a model folder that describe it and stay true of the compressed model. */
 const carried = new Set([
@@ -15,6 +16,13 @@ const carried = new Set([
 ]);
 
 const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+
+/** Whether a folder has a file of this name. */
+export const hasFile = (folder: string, name: string): Promise<boolean> =>
+  access(join(folder, name)).then(
+    () => true,
+    () => false,
+  );
 
 /** Names of the files that are copied byte for byte: configuration, tokenizer, language distribution, licences. */
 export async function listCarriedFiles(folder: string): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { checkPackedLayer, packedTensors } from "./packed-tensors.ts";
 import { quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
 import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
+import { transposedTensors } from "./site-weights.ts";
 import { sparseConfig } from "./sparse-config.ts";
 
 const name = "compressed-tensors";
@@ -29,8 +30,8 @@ export const compressedTensorsFormat: Format = {
       const dense = await denseFormat.plan(model, layers, {}, context);
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers)] };
     }
-    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(model, layers, tensor, name));
-    const transposed = new Set(model.layout.tensors.filter((tensor) => tensor.transposed).map((tensor) => tensor.name));
+    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
+    const transposed = transposedTensors(model);
     for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor));
     const classes = gridClasses(quantised);
     const rare = new Set(classes.map(({ bits }) => bits).filter((bits) => !common.has(bits)));

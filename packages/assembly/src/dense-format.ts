@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { parseOptions } from "@mbs/contracts";
 import { indexFile, writeSafetensors } from "@mbs/models";
+import { hasFile } from "./carried-files.ts";
 import type { Format, OutputFile } from "./format.ts";
 import { rawPieces } from "./raw-pieces.ts";
 
@@ -16,10 +16,7 @@ export const denseFormat: Format = {
   async plan(model, layers, options) {
     parseOptions({}, options, "assemble --format dense");
     const index = join(model.folder, indexFile);
-    const sharded = await access(index).then(
-      () => true,
-      () => false,
-    );
+    const sharded = await hasFile(model.folder, indexFile);
     const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => ({
       path: file,
       content: () =>

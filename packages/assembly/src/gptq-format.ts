@@ -16,7 +16,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   parts: quantisedParts,
   async plan(model, layers, options, { warn }) {
     parseOptions({}, options, `assemble --format ${name}`);
-    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(model, layers, tensor, "GPTQ"));
+    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
     if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {
       warn("gptqmodel takes asymmetric grids of other programs only in version 2: --format gptq-v2");

@@ -1,6 +1,7 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { transpose } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
-import { packBits, transpose } from "./bit-packing.ts";
+import { packBits } from "./bit-packing.ts";
+import { refuseLayer, requireHalfScales } from "./quantised-layer.ts";
 import type { QuantisedLayer } from "./quantised-layer.ts";
 import type { NewTensor } from "./replaced-weights.ts";
 
@@ -11,40 +12,35 @@ const bitsHeld: readonly number[] = [2, 3, 4, 8];
 /** The group sizes that gptqmodel takes, beside one group a row. */
 const groupSizes: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 
-const refuse = (layer: QuantisedLayer, problem: string): never => {
-  throw new FailedPreconditionError(`layer ${layer.tensor}: ${problem}`, { tensor: layer.tensor });
-};
-
 /** @throws {FailedPreconditionError} where GPTQ's files cannot hold a layer, with the remedy */
 export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
-  const { bits, rows, columns, groups, groupSize, zeros, scales } = layer;
+  const { bits, rows, columns, groups, groupSize, zeros } = layer;
   if (!bitsHeld.includes(bits)) {
     const nearest = bitsHeld.filter((held) => held === 4 || held === 8).join(" or ");
-    refuse(
+    refuseLayer(
       layer,
       `GPTQ files hold 2, 3, 4 or 8 bits, not ${bits}; compress with --bits ${nearest}, or assemble with --format dense or compressed-tensors`,
     );
   }
   if (rows % 32 !== 0 || columns % 32 !== 0) {
-    refuse(
+    refuseLayer(
       layer,
       `GPTQ files pack 32 weights together, and [${rows}, ${columns}] is no multiple of 32 both ways; assemble with --format dense`,
     );
   }
   if (groups > 1 && !groupSizes.includes(groupSize)) {
-    refuse(
+    refuseLayer(
       layer,
       `GPTQ programs know groups of ${groupSizes.join(", ")} and whole rows, not of ${groupSize}; compress with one of these`,
     );
   }
   if (version === 1 && zeros.includes(0)) {
-    refuse(
+    refuseLayer(
       layer,
       "version 1 of GPTQ's files cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, or compress with --symmetric",
     );
   }
-  const worst = scales.findIndex((scale) => !(Math.abs(scale) < 65504));
-  if (worst >= 0) refuse(layer, `scale ${scales[worst]} is beyond half precision; assemble with --format dense`);
+  requireHalfScales(layer);
 }
 
 /**
@@ -59,7 +55,7 @@ export function gptqTensors(module: string, layer: QuantisedLayer, version: Gptq
       name: `${module}.qweight`,
       storedDtype: "I32",
       shape: [(columns * bits) / 32, rows],
-      read: () => packBits(transpose(layer.codes(), rows, columns), columns, rows, bits, "rows"),
+      read: () => packBits(transpose(layer.codes(), rows), columns, rows, bits, "rows"),
     },
     {
       name: `${module}.qzeros`,
@@ -67,14 +63,14 @@ export function gptqTensors(module: string, layer: QuantisedLayer, version: Gptq
       shape: [groups, (rows * bits) / 32],
       read: () => {
         const stored = version === 1 ? zeros.map((zero) => zero - 1) : zeros;
-        return packBits(transpose(stored, rows, groups), groups, rows, bits, "columns");
+        return packBits(transpose(stored, rows), groups, rows, bits, "columns");
       },
     },
     {
       name: `${module}.scales`,
       storedDtype: "F16",
       shape: [groups, rows],
-      read: () => encodeHalf(transpose(scales, rows, groups)),
+      read: () => encodeHalf(transpose(scales, rows)),
     },
   ];
 }

@@ -4,6 +4,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
 import type { Model, SiteTensor } from "@mbs/models";
+import { siteWeights } from "./site-weights.ts";
 
 /** How one artifact of layers was made. */
 export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
@@ -12,6 +13,12 @@ export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
 
 /** What a layer may say of a tensor beside its values. */
 export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups";
+
+/** Output and input features. */
+export interface LayerShape {
+  readonly rows: number;
+  readonly columns: number;
+}
 
 /** Where a part lies, and what its bytes mean. */
 interface KeptPart extends Omit<TensorData, "data"> {
@@ -23,6 +30,8 @@ export interface LayerSpool {
   readonly origins: readonly LayersOrigin[];
   /** By tensor. */
   readonly summaries: ReadonlyMap<string, LayerSummary>;
+  /** Of each weight as a linear layer, however it is stored. */
+  readonly shapes: ReadonlyMap<string, LayerShape>;
   /** The bytes to write for a tensor, in the dtype of the source; undefined where nothing changed it. */
   read(tensor: string): Uint8Array | undefined;
   /** Whether a layer has a part of those that were kept. */
@@ -33,9 +42,8 @@ export interface LayerSpool {
 }
 
 /** @returns the weight that a layer changes */
-function checkLayer(model: Model, tensor: string, values: { dtype: string; rows: number; columns: number }): SiteTensor {
-  const weights = model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
-  const weight = weights.find(({ tensor: name }) => name === tensor);
+function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, { tensor, values }: LayerRecord): SiteTensor {
+  const weight = weights.get(tensor);
   if (weight === undefined) {
     throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
@@ -88,6 +96,8 @@ export async function spoolLayers(
   const places = new Map<string, SpoolPlace>();
   const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
   const summaries = new Map<string, LayerSummary>();
+  const shapes = new Map<string, LayerShape>();
+  const weights = new Map(siteWeights(model).map((weight) => [weight.tensor, weight]));
   const origins: LayersOrigin[] = [];
   try {
     for (const source of streams) {
@@ -101,11 +111,12 @@ export async function spoolLayers(
       const addressed = addressOnTheWay(source);
       for await (const layer of readLayers(addressed.stream)) {
         const { tensor, values, summary } = layer;
-        const weight = checkLayer(model, tensor, values);
+        const weight = checkLayer(model, weights, layer);
         if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
         places.set(tensor, spool.append(storedBytes(values, weight)));
         parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);
+        shapes.set(tensor, { rows: values.rows, columns: values.columns });
       }
       origins.push({ ...origin, address: addressed.receipt().address });
     }
@@ -118,6 +129,7 @@ export async function spoolLayers(
   return {
     origins,
     summaries,
+    shapes,
     read(tensor) {
       const place = places.get(tensor);
       return place === undefined ? undefined : spool.read(place);

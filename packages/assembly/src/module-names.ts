@@ -1,5 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
+import { siteWeights } from "./site-weights.ts";
 
 const suffix = ".weight";
 
@@ -37,7 +38,7 @@ export function modulePattern(module: string): string {
 
 /** Tensors of the model that solvers could have changed and no layer did. */
 export function unchangedWeights(model: Model, changed: ReadonlySet<string>): readonly string[] {
-  const all = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  const all = siteWeights(model).map(({ tensor }) => tensor);
   return all.filter((tensor) => !changed.has(tensor));
 }
 

@@ -3,6 +3,9 @@ import { moduleOf, modulePattern } from "./module-names.ts";
 
 const pattern = (tensor: string): string => `re:${modulePattern(moduleOf(tensor, "compressed-tensors"))}`;
 
+/** The linear layers that stay as they are: the head, and what no layer changed. */
+export const ignoredLayers = (unchanged: readonly string[]): string[] => ["lm_head", ...unchanged.map(pattern)];
+
 const weightsOf = ({ bits, groupSize, symmetric }: GridClass): object => ({
   num_bits: bits,
   type: "int",
@@ -33,7 +36,7 @@ export function packedConfig(classes: readonly GridClass[], unchanged: readonly 
     format: "pack-quantized",
     quantization_status: "compressed",
     config_groups: Object.fromEntries(groups),
-    ignore: ["lm_head", ...unchanged.map(pattern)],
+    ignore: ignoredLayers(unchanged),
     kv_cache_scheme: null,
   };
 }

@@ -1,41 +1,33 @@
-import { FailedPreconditionError } from "@mbs/contracts";
-import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/models";
 import { packBits } from "./bit-packing.ts";
+import { refuseLayer, requireHalfScales } from "./quantised-layer.ts";
 import type { QuantisedLayer } from "./quantised-layer.ts";
 import type { NewTensor } from "./replaced-weights.ts";
-
-const refuse = (layer: QuantisedLayer, problem: string): never => {
-  throw new FailedPreconditionError(`layer ${layer.tensor}: ${problem}`, { tensor: layer.tensor });
-};
 
 /** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer, with the remedy */
 export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): void {
   if (transposed) {
-    refuse(
+    refuseLayer(
       layer,
       "compressed-tensors knows linear layers only, and this model type keeps its weights in transposed ones; assemble with --format gptq or dense",
     );
   }
-  const { columns, groups, groupSize, reordered, scales } = layer;
+  const { columns, groups, groupSize, reordered } = layer;
   if (reordered) {
-    refuse(
+    refuseLayer(
       layer,
       "compressed-tensors no longer reads groups in activation order; assemble with --format gptq, or solve with --order natural or group-aware",
     );
   }
   if (groups > 1 && columns % groupSize !== 0) {
-    refuse(
+    refuseLayer(
       layer,
       `compressed-tensors needs whole groups, and ${columns} columns are no multiple of ${groupSize}; compress with a --group-size that divides them`,
     );
   }
-  const worst = scales.findIndex((scale) => !(Math.abs(scale) < 65504));
-  if (worst >= 0) refuse(layer, `scale ${scales[worst]} is beyond half precision; assemble with --format dense`);
+  requireHalfScales(layer);
 }
-
-const encodeScales = (scales: Float32Array, dtype: WeightDtype): ArrayBufferView =>
-  dtype === "f16" ? encodeHalf(scales) : dtype === "bf16" ? encodeBrain(scales) : scales;
 
 /**
  * The tensors of one linear layer: weight_packed [rows, ⌈columns · bits / 32⌉], weight_scale [rows, groups] in the dtype
@@ -60,7 +52,7 @@ export function packedTensors(
       name: `${module}.weight_scale`,
       storedDtype: dtype === "f16" ? "F16" : dtype === "bf16" ? "BF16" : "F32",
       shape: [rows, groups],
-      read: () => encodeScales(scales, dtype),
+      read: () => encodeWeights(dtype, scales),
     },
     {
       name: `${module}.weight_shape`,

@@ -11,7 +11,7 @@ export const jsonFile = (path: string, value: object): OutputFile => ({
 });
 
 /** The source's config.json, parsed and checked when the model was opened. */
-const readConfig = async (model: Model): Promise<Record<string, unknown>> =>
+export const readConfig = async (model: Model): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as Record<string, unknown>;
 
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */

@@ -1,5 +1,4 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
 
 /** What `readQuantisedLayer` reads of a layer. */
@@ -28,6 +27,17 @@ export interface QuantisedLayer {
   codes(): Uint8Array;
 }
 
+/** @throws {FailedPreconditionError} naming the layer */
+export function refuseLayer({ tensor }: QuantisedLayer, problem: string): never {
+  throw new FailedPreconditionError(`layer ${tensor}: ${problem}`, { tensor });
+}
+
+/** @throws {FailedPreconditionError} where a scale does not fit half precision */
+export function requireHalfScales(layer: QuantisedLayer): void {
+  const worst = layer.scales.find((scale) => !(Math.abs(scale) < 65504));
+  if (worst !== undefined) refuseLayer(layer, `scale ${worst} is beyond half precision; assemble with --format dense`);
+}
+
 function readPart(layers: LayerSpool, tensor: string, part: LayerPart, dtype: string, rows: number, columns: number): Uint8Array {
   const found = layers.readPart(tensor, part);
   const wanted = `${dtype} [${rows}, ${columns}]`;
@@ -51,21 +61,13 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
   return codes;
 }
 
-/** Of a weight as a linear layer, however it is stored. */
-export function weightShape(model: Model, tensor: string): { readonly rows: number; readonly columns: number } {
-  const sites = model.steps.flatMap((step) => step.sites);
-  const site = sites.find(({ weights }) => weights.some((weight) => weight.tensor === tensor));
-  const rows = site?.weights.find((weight) => weight.tensor === tensor)?.rows ?? 0;
-  return { rows, columns: site?.width ?? 0 };
-}
-
 /**
  * The grid of a layer; its codes stay on disk until asked for.
  *
  * @throws {FailedPreconditionError} where the layer has no codes: it was pruned, or left as it was
  * @throws {BadDataError} where its parts do not fit each other
  */
-export function readQuantisedLayer(model: Model, layers: LayerSpool, tensor: string, format: string): QuantisedLayer {
+export function readQuantisedLayer(layers: LayerSpool, tensor: string, format: string): QuantisedLayer {
   const { bits, groupSize, solver } = layers.summaries.get(tensor) ?? {};
   if (bits === undefined || groupSize === undefined || !layers.has(tensor, "codes")) {
     throw new FailedPreconditionError(
@@ -73,7 +75,7 @@ export function readQuantisedLayer(model: Model, layers: LayerSpool, tensor: str
       { tensor },
     );
   }
-  const { rows, columns } = weightShape(model, tensor);
+  const { rows, columns } = layers.shapes.get(tensor) ?? { rows: 0, columns: 0 };
   const groups = Math.ceil(columns / groupSize);
   // Copies, so that views of 4 bytes a value are aligned.
   const scales = new Float32Array(readPart(layers, tensor, "scales", "f32", rows, groups).slice().buffer);

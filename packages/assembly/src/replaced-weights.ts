@@ -1,6 +1,7 @@
 import { indexFile, singleFile, writeSafetensors } from "@mbs/models";
 import type { Model, TensorInfo } from "@mbs/models";
 import type { OutputFile } from "./format.ts";
+import { jsonFile } from "./quantised-config.ts";
 import { rawPieces } from "./raw-pieces.ts";
 
 /** A tensor that stands in the place of a changed one, or beside it. */
@@ -65,6 +66,5 @@ export function replacedWeights(
   });
   if (files.length === 1 && files[0]?.path === singleFile) return files;
   const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(placed) };
-  const content = (): Uint8Array[] => [new TextEncoder().encode(`${JSON.stringify(index, undefined, 2)}\n`)];
-  return [...files, { path: indexFile, content }];
+  return [...files, jsonFile(indexFile, index)];
 }

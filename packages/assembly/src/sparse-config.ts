@@ -1,7 +1,8 @@
 import type { Model, TensorInfo } from "@mbs/models";
 import type { OutputFile } from "./format.ts";
 import type { LayerSpool } from "./layer-spool.ts";
-import { moduleOf, modulePattern, unchangedWeights } from "./module-names.ts";
+import { unchangedWeights } from "./module-names.ts";
+import { ignoredLayers } from "./packed-config.ts";
 import { quantisedConfig } from "./quantised-config.ts";
 
 /** How many of 4 neighbours each of the 16 masks keeps. */
@@ -31,7 +32,7 @@ export function sparseConfig(model: Model, layers: LayerSpool): Promise<OutputFi
     0,
   );
   const all = model.checkpoint.list().reduce((sum, info) => sum + count(info), 0);
-  const ignore = ["lm_head", ...unchanged.map((tensor) => `re:${modulePattern(moduleOf(tensor, "compressed-tensors"))}`)];
+  const ignore = ignoredLayers(unchanged);
   return quantisedConfig(model, {
     quant_method: "compressed-tensors",
     format: "dense",

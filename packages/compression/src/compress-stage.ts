@@ -4,6 +4,7 @@ import {
   InterruptedError,
   UsageError,
   parseOptions,
+  splitOptions,
   type ArtifactStream,
   type OptionTable,
   type Stage,
@@ -40,11 +41,9 @@ async function parseChoice(options: unknown) {
   const clash = Object.keys(solver.options).find((name) => Object.hasOwn(ownOptions, name));
   if (clash !== undefined)
     throw new UsageError(`solver ${solver.name} takes an option ${clash}, which is the stage's; rename it`);
-  // unknown keys are refused with the list of all
-  parseOptions({ ...ownOptions, ...solver.options }, options, "compress");
-  const of = (own: boolean) => Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(ownOptions, key) === own));
-  const choice: SolverChoice = { solver, options: parseOptions(solver.options, of(false), solver.name) };
-  return { own: parseOptions(ownOptions, of(true), "compress"), choice };
+  const { own, rest } = splitOptions(ownOptions, solver.options, options, "compress");
+  const choice: SolverChoice = { solver, options: parseOptions(solver.options, rest, solver.name) };
+  return { own, choice };
 }
 
 async function* compressAll(

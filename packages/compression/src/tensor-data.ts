@@ -1,13 +1,12 @@
 import type { TensorData } from "@mbs/artifacts";
-import { encodeBrain, encodeHalf, type WeightDtype } from "@mbs/numbers";
+import { encodeWeights, type WeightDtype } from "@mbs/numbers";
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
 /** Values in the dtype of a checkpoint, rounded half to even. */
 export function weightData(dtype: WeightDtype, rows: number, values: Float32Array): TensorData {
-  const encoded = dtype === "f16" ? encodeHalf(values) : dtype === "bf16" ? encodeBrain(values) : values;
-  return { dtype, rows, columns: values.length / rows, data: bytesOf(encoded) };
+  return { dtype, rows, columns: values.length / rows, data: encodeWeights(dtype, values) };
 }
 
 /** Whole numbers and scales as they are. */

@@ -15,7 +15,7 @@ export {
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { languageWeights, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
-export { optionFlag, parseOptions } from "./options.ts";
+export { optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable } from "./printable.ts";
 export { defineSolver } from "./solver.ts";

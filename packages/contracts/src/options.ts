@@ -134,6 +134,26 @@ function excludedBy(table: OptionTable, given: ReadonlyMap<string, unknown>): Re
 }
 
 /**
+ * Parses the options of a stage that passes some on to what it was told to use, a solver or a format.
+ *
+ * @param own the stage's table
+ * @param others the table of what the rest is for
+ * @returns the stage's values, and the rest as it was given
+ * @throws {UsageError} as parseOptions; an unknown key is refused with the list of both tables
+ */
+export function splitOptions<const T extends OptionTable>(
+  own: T,
+  others: OptionTable,
+  raw: unknown,
+  owner: string,
+): { readonly own: OptionValues<T>; readonly rest: Readonly<Record<string, unknown>> } {
+  parseOptions({ ...own, ...others }, raw, owner);
+  const given = Object.entries((raw ?? {}) as Readonly<Record<string, unknown>>);
+  const of = (mine: boolean) => Object.fromEntries(given.filter(([name]) => Object.hasOwn(own, name) === mine));
+  return { own: parseOptions(own, of(true), owner), rest: of(false) };
+}
+
+/**
  * Parses option values that came from a command line, a recipe or a network call.
  *
  * @param table the declared options

@@ -10,13 +10,13 @@ import type { Attention } from "./sequence-graph.ts";
 const chunkLength = 256;
 
 /** Lower than any score, and finite, so that no row of a softmax can become NaN. */
-const masked = -1e30;
+export const maskedScore = -1e30;
 
 /**
  * Scores this far below their row's largest count as no less: e^-70 is lost in float32 beside 1, and anything much smaller
  * is a denormal number, which makes the softmax and the product after it three times slower.
  */
-const scoreFloor = -70;
+export const scoreFloor = -70;
 
 export interface CausalAttentionShape extends Attention {
   readonly batch: number;
@@ -29,8 +29,8 @@ function causalMask(first: number, length: number, start: number, window: number
   const mask = new Float32Array(length * columns);
   for (let query = 0; query < length; query++) {
     const row = query * columns;
-    mask.fill(masked, row + first - start + query + 1, row + columns);
-    mask.fill(masked, row, row + Math.max(0, first + query + 1 - window - start));
+    mask.fill(maskedScore, row + first - start + query + 1, row + columns);
+    mask.fill(maskedScore, row, row + Math.max(0, first + query + 1 - window - start));
   }
   return mask;
 }

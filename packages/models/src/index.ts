@@ -1,4 +1,5 @@
 export type { Architecture, ExpectedTensor, Layout, StepGraphValues } from "./architecture.ts";
+export { maskedScore, scoreFloor } from "./causal-attention.ts";
 export { bytesOfDtype } from "./checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
@@ -6,8 +7,8 @@ export { generate } from "./generation.ts";
 export type { Forward, Model, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
 export { openModel } from "./open-model.ts";
 export type { OpenModelOptions } from "./open-model.ts";
-export { rotaryTables } from "./rotary.ts";
-export type { Rotary } from "./rotary.ts";
+export { addRotation, rotaryTables } from "./rotary.ts";
+export type { Rotary, Turn } from "./rotary.ts";
 export { writeSafetensors } from "./safetensors-writer.ts";
 export type { TensorPieces } from "./safetensors-writer.ts";
 export type { Attention, EmbedGraph, LinearLayer, RowGraph, SequenceGraph } from "./sequence-graph.ts";

@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { encodeBrain, encodeHalf, roundTo } from "@mbs/numbers";
+import { encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { bytesOfDtype } from "./checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
@@ -41,11 +41,6 @@ async function findLinears(
   }
   return linears;
 }
-
-const encode = (values: Float32Array, dtype: WeightDtype): Uint8Array => {
-  const stored = dtype === "f16" ? encodeHalf(values) : dtype === "bf16" ? encodeBrain(values) : values;
-  return new Uint8Array(stored.buffer as ArrayBuffer, stored.byteOffset, stored.byteLength);
-};
 
 /**
  * The checkpoint of a quantised model with the weights that its packed tensors stand for, rounded to the model's dtype.
@@ -101,7 +96,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
     },
     async readRaw(name, offset = 0, length) {
       if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
-      const bytes = encode(await readF32(name), dtype);
+      const bytes = encodeWeights(dtype, await readF32(name));
       return bytes.slice(offset, length === undefined ? undefined : offset + length);
     },
     close: () => checkpoint.close(),

@@ -1,3 +1,5 @@
+import type { GraphBuilder } from "@mbs/onnx";
+
 /**
  * Rotary positions: elements i and i + n of a head (n = number of frequencies) turn together by position · frequency[i].
  * Elements from 2n on stay as they are.
@@ -7,6 +9,27 @@
 export interface Rotary {
   /** Radians a position. */
   readonly frequencies: Float32Array;
+}
+
+/** What turns a head: cosines and sines of its angles, and how a part of its elements is taken. */
+export interface Turn {
+  readonly cosines: string;
+  readonly sines: string;
+  /** Elements from … to-1 of the last axis. */
+  readonly part: (from: number, to: number) => string;
+}
+
+/** Adds the rotation of [batch, heads, length, headSize] to a graph. */
+export function addRotation(graph: GraphBuilder, { frequencies }: Rotary, { cosines, sines, part }: Turn): string {
+  const half = frequencies.length;
+  const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
+  const [first, second] = [part(0, half), part(half, 2 * half)];
+  const turned = [
+    graph.node("Sub", [times(first, cosines), times(second, sines)]),
+    graph.node("Add", [times(second, cosines), times(first, sines)]),
+    part(2 * half, Number.MAX_SAFE_INTEGER),
+  ];
+  return graph.node("Concat", turned, { attributes: { axis: 3 } });
 }
 
 /** Cosines and sines of positions 0 … length - 1, each [length, frequencies]. */

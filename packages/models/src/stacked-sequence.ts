@@ -1,7 +1,7 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { causalAttention } from "./causal-attention.ts";
-import { rotaryTables } from "./rotary.ts";
+import { addRotation, rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
 import { createRowGraph } from "./row-graph.ts";
 import type { WeightInput } from "./row-graph.ts";
@@ -18,9 +18,11 @@ export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, 
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const tables = new Map<Rotary, { cosines: string; sines: string }>();
   const tablesOf = (rotary: Rotary): { cosines: string; sines: string } => {
+    const known = tables.get(rotary);
+    if (known !== undefined) return known;
     const { cosines, sines } = rotaryTables(rotary, length);
     const constant = (values: Float32Array): string => graph.constant(floatTensor(values, [length, rotary.frequencies.length]));
-    const made = tables.get(rotary) ?? { cosines: constant(cosines), sines: constant(sines) };
+    const made = { cosines: constant(cosines), sines: constant(sines) };
     tables.set(rotary, made);
     return made;
   };
@@ -38,17 +40,8 @@ export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, 
         .map((part) => graph.node("Reshape", [part, integers(batch, heads, length, headSize)]));
     },
     rotate(value, rotary) {
-      const half = rotary.frequencies.length;
-      const { cosines, sines } = tablesOf(rotary);
       const part = (from: number, to: number): string => graph.node("Slice", [value, integers(from), integers(to), integers(3)]);
-      const [first, second] = [part(0, half), part(half, 2 * half)];
-      const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
-      const turned = [
-        graph.node("Sub", [times(first, cosines), times(second, sines)]),
-        graph.node("Add", [times(second, cosines), times(first, sines)]),
-        part(2 * half, Number.MAX_SAFE_INTEGER),
-      ];
-      return graph.node("Concat", turned, { attributes: { axis: 3 } });
+      return addRotation(graph, rotary, { ...tablesOf(rotary), part });
     },
     attend: (query, key, value, attention) => causalAttention(graph, query, key, value, { batch, length, ...attention }),
   };

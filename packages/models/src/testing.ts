@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { encodeWeights } from "@mbs/numbers";
 import { bloom } from "./bloom.ts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { TensorInfo } from "./checkpoint.ts";
@@ -44,12 +44,6 @@ function uniform(seed: number): () => number {
 
 const digits = (value: number): string => String(value).padStart(5, "0");
 
-/** Bytes of float32 values in a dtype, little-endian. */
-function encode(values: Float32Array, dtype: WeightDtype): Uint8Array {
-  const stored = dtype === "f32" ? values : dtype === "f16" ? encodeHalf(values) : encodeBrain(values);
-  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-}
-
 /**
  * Writes a random BLOOM model folder for tests: config.json, model.safetensors, tokenizer.json, tokenizer_config.json.
  * Its tokenizer is byte-level without merges, plus "<unk>", "<s>", "</s>" and "<pad>": id = 4 + byte, 260 entries, so
@@ -84,7 +78,7 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
       file: "",
     }));
   const next = uniform(seed);
-  const contents = new Map(tensors.map((tensor) => [tensor, encode(randomTensor(tensor, next), dtype)]));
+  const contents = new Map(tensors.map((tensor) => [tensor, encodeWeights(dtype, randomTensor(tensor, next))]));
   await mkdir(folder, { recursive: true });
   const writeJson = (name: string, value: object) => writeFile(join(folder, name), `${JSON.stringify(value, undefined, 2)}\n`);
   await writeJson("config.json", config);

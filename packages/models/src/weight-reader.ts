@@ -5,7 +5,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 export type WeightReader = (tensor: string) => Promise<Float32Array>;
 
 /** [rows, columns] → [columns, rows] */
-export function transpose<Values extends Float32Array | Uint16Array>(values: Values, rows: number): Values {
+export function transpose<Values extends Float32Array | Uint16Array | Uint8Array>(values: Values, rows: number): Values {
   const columns = values.length / rows;
   const turned = values.slice() as Values;
   for (let row = 0; row < rows; row++) {

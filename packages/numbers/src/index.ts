@@ -10,5 +10,5 @@ export { inverseFactor } from "./inverse-factor.ts";
 export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
 export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder } from "./ordering.ts";
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";
-export { decodeWeights, roundTo } from "./rounding.ts";
+export { decodeWeights, encodeWeights, roundTo } from "./rounding.ts";
 export type { WeightDtype } from "./rounding.ts";

@@ -17,6 +17,12 @@ export function roundTo(dtype: WeightDtype, values: Float32Array): Float32Array 
   }
 }
 
+/** Values as a checkpoint of this dtype stores them: little-endian, rounded half to even. Shares memory for f32. */
+export function encodeWeights(dtype: WeightDtype, values: Float32Array): Uint8Array {
+  const stored = dtype === "f16" ? encodeHalf(values) : dtype === "bf16" ? encodeBrain(values) : values;
+  return new Uint8Array(stored.buffer as ArrayBuffer, stored.byteOffset, stored.byteLength);
+}
+
 /**
  * The values of stored weights, exactly.
  *

@@ -1,5 +1,5 @@
-import { UsageError, parseOptions } from "@mbs/contracts";
-import { loadSolver } from "@mbs/solvers";
+import { UsageError } from "@mbs/contracts";
+import { readSolver } from "./recipe-solver.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
@@ -13,8 +13,7 @@ export async function withPreferredOrder(recipe: Recipe): Promise<Recipe> {
   if (recipe.solve["order"] !== undefined) return recipe;
   if (typeof name !== "string")
     throw new UsageError(`${recipe.locate?.(["compress", "solver"]) ?? "recipe"}: solver takes a name`);
-  const solver = await loadSolver(name);
-  const own = Object.fromEntries(Object.entries(given).filter(([key]) => Object.hasOwn(solver.options, key)));
-  const order = solver.preferredOrder?.(parseOptions(solver.options, own, name));
+  const { solver, options } = await readSolver(name, given);
+  const order = solver.preferredOrder?.(options);
   return order === undefined ? recipe : { ...recipe, solve: { ...recipe.solve, order } };
 }

@@ -1,9 +1,7 @@
 import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import { maskedScore } from "@mbs/models";
 import type { Rotary } from "@mbs/models";
-
-/** Lower than any score, and finite, so that no row of a softmax can become NaN. */
-const masked = -1e30;
 
 /** A size in a shape: a number, or one of the batch's. */
 export type Size = number | "B" | "T" | "S";
@@ -68,7 +66,7 @@ export class DecoderBatch {
         const first = graph.node("Sub", [queries, this.integers(window)]);
         seen = graph.node("And", [seen, graph.node("Greater", [keys, first])]);
       }
-      return graph.node("Where", [graph.node("And", [real, seen]), this.number(0), this.number(masked)]);
+      return graph.node("Where", [graph.node("And", [real, seen]), this.number(0), this.number(maskedScore)]);
     });
   }
 

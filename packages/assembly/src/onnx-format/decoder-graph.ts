@@ -1,9 +1,10 @@
 import { GraphBuilder } from "@mbs/onnx";
 import type { Model } from "@mbs/models";
 import type { LayerSpool } from "../layer-spool.ts";
+import { transposedTensors } from "../site-weights.ts";
 import { DecoderBatch } from "./decoder-batch.ts";
 import { createDecoderSequence } from "./decoder-sequence.ts";
-import { createStoredRows, transposedTensors } from "./stored-rows.ts";
+import { createStoredRows } from "./stored-rows.ts";
 import { addTokenTable } from "./token-table.ts";
 import type { TableStorage } from "./token-table.ts";
 import type { WeightFiles } from "./weight-files.ts";

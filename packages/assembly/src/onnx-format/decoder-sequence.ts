@@ -1,9 +1,7 @@
 import { floatTensor } from "@mbs/onnx";
+import { addRotation, scoreFloor } from "@mbs/models";
 import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
-
-/** Scores this far below their row's largest count as no less: far keys of a linear bias would be slow, denormal numbers. */
-const scoreFloor = -70;
 
 /** A step of a decoder whose keys and values come out, and in again before those of the next tokens. */
 export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step: number): SequenceGraph {
@@ -52,19 +50,12 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step:
         .map((part) => graph.node("Squeeze", [part, batch.integers(0)]));
     },
     rotate(value, rotary) {
-      const half = rotary.frequencies.length;
       const angles = batch.angles(rotary);
       const cosines = batch.once(`cosines ${angles}`, () => graph.node("Cos", [angles]));
       const sines = batch.once(`sines ${angles}`, () => graph.node("Sin", [angles]));
       const part = (from: number, to: number): string =>
         graph.node("Slice", [value, batch.integers(from), batch.integers(to), batch.integers(3)]);
-      const [first, second] = [part(0, half), part(half, 2 * half)];
-      const turned = [
-        graph.node("Sub", [times(first, cosines), times(second, sines)]),
-        graph.node("Add", [times(second, cosines), times(first, sines)]),
-        part(2 * half, Number.MAX_SAFE_INTEGER),
-      ];
-      return graph.node("Concat", turned, { attributes: { axis: 3 } });
+      return addRotation(graph, rotary, { cosines, sines, part });
     },
     attend(query, key, value, attention) {
       const { heads, kvHeads, headSize, scale } = attention;

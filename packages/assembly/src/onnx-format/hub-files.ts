@@ -1,7 +1,7 @@
-import { access, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import type { Model } from "@mbs/models";
+import { hasFile } from "../carried-files.ts";
 import type { OutputFile } from "../format.ts";
-import { jsonFile } from "../quantised-config.ts";
+import { jsonFile, readConfig } from "../quantised-config.ts";
 
 /** Model types of ours that transformers.js 4.3 has no class for: other programs run their files. */
 const unknownThere: ReadonlySet<string> = new Set(["xglm", "mixtral"]);
@@ -12,28 +12,22 @@ export const transformersJsWarning = (modelType: string): string | undefined =>
     ? `transformers.js has no class for model_type ${modelType}: the ONNX file is for other programs`
     : undefined;
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 /**
  * The files around an ONNX model that transformers.js reads before it and that the source has not as they must be:
  * config.json with hints on the weight files, and a tokenizer_config.json where there is none.
  *
- * @param source folder of the model that was compressed
+ * @param model the one that was compressed
  * @param dtype name of the model file's kind there: "q4" for model_q4.onnx, "fp32" for model.onnx
  * @param file name of the model file
  * @param weightFiles how many files of weights it has
  */
-export async function hubFiles(source: string, dtype: "q4" | "fp32", file: string, weightFiles: number): Promise<OutputFile[]> {
-  const config = JSON.parse(await readFile(join(source, "config.json"), "utf8")) as object;
+export async function hubFiles(model: Model, dtype: "q4" | "fp32", file: string, weightFiles: number): Promise<OutputFile[]> {
+  const config = await readConfig(model);
   const hints = { dtype, kv_cache_dtype: "float32", use_external_data_format: { [file]: weightFiles } };
   const tokenizer = "tokenizer_config.json";
   return [
     // how the source's weights were packed says nothing of those written here
     jsonFile("config.json", { ...config, quantization_config: undefined, "transformers.js_config": hints }),
-    ...((await exists(join(source, tokenizer))) ? [] : [jsonFile(tokenizer, { tokenizer_class: "PreTrainedTokenizerFast" })]),
+    ...((await hasFile(model.folder, tokenizer)) ? [] : [jsonFile(tokenizer, { tokenizer_class: "PreTrainedTokenizerFast" })]),
   ];
 }

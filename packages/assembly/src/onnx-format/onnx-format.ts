@@ -50,7 +50,7 @@ export const onnxFormat: Format = {
       files: [
         { path: `${folder}/${file}`, content: () => [graph.model] },
         ...weights.names.map((name) => ({ path: `${folder}/${name}`, content: () => weights.write(name) })),
-        ...(await hubFiles(model.folder, quantised ? "q4" : "fp32", file, weights.names.length)),
+        ...(await hubFiles(model, quantised ? "q4" : "fp32", file, weights.names.length)),
       ],
       compressedBytes: graph.compressedBytes,
       bytes: weights.bytes,

@@ -1,11 +1,7 @@
-import type { LinearLayer, Model, RowGraph } from "@mbs/models";
+import type { LinearLayer, RowGraph } from "@mbs/models";
 import type { GraphBuilder } from "@mbs/onnx";
 import { InternalError } from "@mbs/contracts";
 import type { WeightStore } from "./weight-store.ts";
-
-/** Linear weights that the checkpoint has as [columns, rows]. */
-export const transposedTensors = (model: Model): ReadonlySet<string> =>
-  new Set(model.layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));
 
 /**
  * Rows with the weights of a store.

@@ -7,7 +7,7 @@ import { gatherRounded } from "./block-gather.ts";
 import { roundBlocks, roundingBlock } from "./block-rounding.ts";
 import { packCodes } from "./code-packing.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
-import { castToSingle, elementTypes } from "./weight-store.ts";
+import { bytesBelow, castToSingle, elementTypes } from "./weight-store.ts";
 import type { WeightFiles } from "./weight-files.ts";
 
 /** How embedding and head are stored; undefined as in the source. */
@@ -44,9 +44,6 @@ async function* slabs({ model, tensor }: TableSource): AsyncGenerator<Float32Arr
     );
   }
 }
-
-const bytesBelow = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);
 
 function halves(values: Float32Array, tensor: string): Uint8Array {
   const encoded = encodeHalf(values);

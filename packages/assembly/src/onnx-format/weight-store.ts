@@ -23,7 +23,8 @@ export interface DenseMatrix {
 
 export const elementTypes: Readonly<Record<WeightDtype, ElementType>> = { f32: "float32", f16: "float16", bf16: "bfloat16" };
 
-const bytesBelow = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+/** The bytes of an array. */
+export const bytesBelow = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Float32 of a stored value; the engine casts constants once, when it loads the model. */
@@ -96,8 +97,8 @@ export class WeightStore {
   }
 
   #multiplyQuantised(input: string, tensor: string): string {
-    const [model, layers] = [this.#model, this.#layers];
-    const read = () => readQuantisedLayer(model, layers, tensor, "ONNX");
+    const layers = this.#layers;
+    const read = () => readQuantisedLayer(layers, tensor, "ONNX");
     const stored = planWeight(read(), this.#options.threeBit);
     const tensors = weightTensors(stored);
     this.#compressedBytes += tensors.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -3,14 +3,13 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
-import { parseOptions } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
-import { loadSolver } from "@mbs/solvers";
 import type { StageOptions } from "../recipe.ts";
+import { readSolver } from "../recipe-solver.ts";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates {
@@ -112,9 +111,8 @@ async function measureSite(blas: OnnxBlas, width: number, compress: StageOptions
     await sum.add(states);
     const gramTime = await seconds(() => sum.add(states));
     const gram = await probeGram(blas, width);
-    await inverseFactor(blas, gram, width);
-    const factor = await seconds(() => inverseFactor(blas, gram, width));
     const upper = await inverseFactor(blas, gram, width);
+    const factor = await seconds(() => inverseFactor(blas, gram, width));
     return { gram: gramTime / batchTokens, factor, solver: await measureSolver(blas, width, gram, upper, compress) };
   } finally {
     await kernel.release();
@@ -128,12 +126,7 @@ async function measureSolver(
   upper: Float32Array,
   { solver: name, ...given }: StageOptions,
 ): Promise<number> {
-  const solver = await loadSolver(String(name));
-  const options = parseOptions(
-    solver.options,
-    Object.fromEntries(Object.entries(given).filter(([key]) => Object.hasOwn(solver.options, key))),
-    solver.name,
-  );
+  const { solver, options } = await readSolver(String(name), given);
   const factor = {
     order: Int32Array.from({ length: width }, (_, column) => column),
     // the order changes what is settled first, not how much there is to do
