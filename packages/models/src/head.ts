@@ -11,7 +11,7 @@ import type { RoleWeights } from "./step-weights.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
 /** Logits in memory at a time: 64 positions of a vocabulary of 250,000. */
-const logitsAtATime = 16 * 1024 * 1024;
+export const logitsAtATime = 16 * 1024 * 1024;
 
 /**
  * The last part of the forward pass: final norm, head, and the loss of given tokens. The head's matrix is read at first

@@ -7,6 +7,8 @@ import { withPreferredOrder } from "../preferred-order.ts";
 import type { Recipe } from "../recipe.ts";
 import { diskNeed, packedBytes, sampleSize } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
+import { sum } from "./sum.ts";
+import { memoryNeed } from "./memory.ts";
 import { measureRates } from "./rates.ts";
 import type { Rates } from "./rates.ts";
 import { measureTexts } from "./text-size.ts";
@@ -28,12 +30,6 @@ export interface Estimate {
   readonly memory: number;
   readonly disk: DiskNeed;
 }
-
-const sum = <T>(items: Iterable<T>, of: (item: T) => number): number => {
-  let total = 0;
-  for (const item of items) total += of(item);
-  return total;
-};
 
 /** Multiply-adds of one token in one step, without attention over other tokens. */
 const weightsOf = ({ sites }: Model["steps"][number]): number =>
@@ -57,10 +53,11 @@ async function countLanguages(recipe: Recipe, texts: TextSize): Promise<number> 
   );
 }
 
-function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): number {
-  if (evaluate === undefined || texts === undefined) return 0;
+/** Tokens to score in each language. */
+function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
+  if (evaluate === undefined || texts === undefined) return [];
   const limit = evaluate["windows"] === undefined ? Infinity : Number(evaluate["windows"]);
-  return sum(texts.tokens.values(), (tokens) => Math.min(limit, Math.floor(tokens / length)) * length);
+  return [...texts.tokens.values()].map((tokens) => Math.min(limit, Math.floor(tokens / length)) * length);
 }
 
 interface Work {
@@ -103,20 +100,6 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   ];
 }
 
-/** Buffers are freed some time after their last use: measured peaks were 1.5 times what is alive, at widths 256 to 1024. */
-const freedLate = 1.5;
-
-/** Peak memory: what the probes have needed, and the largest of what the stages hold on top. */
-function memoryOf(model: Model): number {
-  const sites = model.steps.flatMap((step) => step.sites);
-  const square = Math.max(...sites.map(({ width }) => width * width * 4));
-  const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
-  // solve: the mix in double precision, H, U and halves of both; compress: U, H and four copies of the weight.
-  const solving = 5 * square;
-  const compressing = 2.5 * square + 4 * weight;
-  return freedLate * (process.memoryUsage().rss + Math.max(solving, compressing));
-}
-
 /**
  * Estimates a run by counting the operations of its stages from the model's shapes, and by measuring for some seconds
  * what this machine does with the kernels that they use. Nothing is left behind.
@@ -133,7 +116,8 @@ export async function estimate(given: Recipe, { threads }: { readonly threads: n
     const calibration = await measureTexts(recipe.corpus, tokenizer);
     const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer));
     const window = Number(recipe.evaluate?.["length"] ?? model.contextLength ?? 2048);
-    const scored = evaluationTokens(recipe, heldOut, window) * 2;
+    const heldOutTokens = evaluationTokens(recipe, heldOut, window);
+    const scored = sum(heldOutTokens, (count) => count) * 2;
     const folder = dirname(resolve(recipe.output));
     await mkdir(folder, { recursive: true });
     const rates = await measureRates(model, recipe.compress, length, folder, threads);
@@ -167,7 +151,7 @@ export async function estimate(given: Recipe, { threads }: { readonly threads: n
       gemmRate: rates.gemm,
       parts,
       seconds: sum(parts, ({ seconds }) => seconds),
-      memory: memoryOf(model),
+      memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens),
       disk,
     };
   } finally {

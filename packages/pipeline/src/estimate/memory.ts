@@ -1,0 +1,36 @@
+import { logitsAtATime } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { sum } from "./sum.ts";
+
+/** Buffers are freed some time after their last use: measured peaks were 1.5 times what is alive, at widths 256 to 1024. */
+const freedLate = 1.5;
+
+/** States that evaluate keeps between steps at most, bytes. */
+const evaluatedStates = 256 * 1024 * 1024;
+
+/** Tokens whose logits are made together at most. */
+const scoredTogether = 2048;
+
+/** What evaluate holds: the states of a language's windows, logits and their logarithmic softmax. */
+function evaluating({ hiddenSize, vocabularySize }: Model, tokens: readonly number[]): number {
+  const most = Math.max(0, ...tokens);
+  const states = Math.min(evaluatedStates, most * hiddenSize * 4);
+  const logits = Math.min(logitsAtATime, Math.min(scoredTogether, most) * vocabularySize) * 4;
+  return states + 2 * logits;
+}
+
+/**
+ * Peak of resident memory, bytes: what the probes have needed, and the largest of what the stages hold on top.
+ *
+ * @param probed resident bytes after probing a step of this model
+ * @param heldOutTokens tokens to score, a language each; empty where nothing is evaluated
+ */
+export function memoryNeed(model: Model, probed: number, heldOutTokens: readonly number[]): number {
+  const sites = model.steps.flatMap((step) => step.sites);
+  const square = Math.max(...sites.map(({ width }) => width * width * 4));
+  const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
+  // solve: the mix in double precision, H, U and halves of both; compress: U, H and four copies of the weight.
+  const solving = 5 * square;
+  const compressing = 2.5 * square + 4 * weight;
+  return freedLate * (probed + Math.max(solving, compressing, evaluating(model, heldOutTokens)));
+}
