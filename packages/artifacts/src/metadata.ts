@@ -17,6 +17,8 @@ interface MetadataTypes {
   texts: readonly string[];
   /** JSON object, shape as its writer declares it. */
   object: Readonly<Record<string, unknown>>;
+  /** The same, or "" for none. */
+  "object?": Readonly<Record<string, unknown>> | undefined;
 }
 
 type MetadataType = keyof MetadataTypes;
@@ -37,7 +39,7 @@ const metadataTypes = {
   states: { model: "text", tokenizer: "text", steps: "integer", layers: "texts" },
   factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
-  scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?" },
+  scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?", models: "object?" },
   similarity: { model: "text" },
   errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
   files: { model: "text" },
@@ -80,6 +82,7 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   "numbers?": (value) => value === undefined || fits.numbers(value),
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: isObject,
+  "object?": (value) => value === undefined || isObject(value),
 };
 
 function formatValue(type: MetadataType, value: unknown): string {
@@ -89,7 +92,7 @@ function formatValue(type: MetadataType, value: unknown): string {
 
 function parseValue(type: MetadataType, text: string): unknown {
   if (type === "text") return text;
-  if (type === "numbers?" && text === "") return undefined;
+  if ((type === "numbers?" || type === "object?") && text === "") return undefined;
   return parseJson(text);
 }
 

@@ -151,7 +151,7 @@ const metadata = {
   states: { model: "m", tokenizer: "t", steps: 2, layers: ["x", "y"] },
   factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
-  scores: { corpus: "c", length: 128, bos: "off", shares: undefined },
+  scores: { corpus: "c", length: 128, bos: "off", shares: undefined, models: { dense: { bytes: 8 } } },
   similarity: { model: "m" },
   errors: { model: "m", solver: "gptq", scored: "small", rises: { en: 0.1 } },
   files: { model: "m" },

@@ -4,7 +4,7 @@ import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { readCardResults } from "./card-results.ts";
 import { readCardSource } from "./card-source.ts";
@@ -14,7 +14,7 @@ import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { cardFile, modelCard } from "./model-card.ts";
-import { formatRecord, recordFile } from "./model-record.ts";
+import { formatRecord } from "./model-record.ts";
 import { measureSizes } from "./model-sizes.ts";
 import { requireDense } from "./quantised-config.ts";
 

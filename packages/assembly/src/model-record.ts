@@ -1,8 +1,6 @@
+import type { RecordedLayers } from "@mbs/models";
 import type { LayerSpool } from "./layer-spool.ts";
 import type { ModelSizes } from "./model-sizes.ts";
-
-/** Name of the file that says how a model was made. */
-export const recordFile = "mbs.json";
 
 const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string, T> =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -14,13 +12,13 @@ export interface PackedRecord {
 }
 
 /**
- * What stands in mbs.json: the dense model's address, how each artifact of layers was made, and the error and sparsity of
+ * What stands in mbs.json, a `ModelRecord` and more: the dense model's address, how each artifact of layers was made, and the error and sparsity of
  * every tensor. Nothing in it differs between two runs of the same work.
  *
  * @param packed absent for the dense format
  */
 export function formatRecord(model: string, { origins, summaries }: LayerSpool, packed?: PackedRecord): string {
-  const layers = origins.map(({ address, solver, options, order, weights }) => ({
+  const layers = origins.map(({ address, solver, options, order, weights }): RecordedLayers => ({
     address,
     solver,
     options: sortedObject(Object.entries(options)),

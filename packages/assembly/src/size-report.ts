@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { recordFile } from "./model-record.ts";
+import { recordFile } from "@mbs/models";
 import type { ModelSizes } from "./model-sizes.ts";
 
 /** What is said of a folder that assemble wrote. */

@@ -29,7 +29,7 @@ const score = (model: string, language: string, window: number, nll: number): Sc
 const scores = (): ArtifactStream =>
   encodeScores(
     [score("dense", "sw", 0, 200), score("dense", "sw", 1, 220), score("dense", "en", 0, 150), score("small", "sw", 0, 230)],
-    { corpus: address, length: 128, bos: "on", shares: undefined },
+    { corpus: address, length: 128, bos: "on", shares: undefined, models: undefined },
   );
 
 /** Writes a folder from a model that lies in a Hub cache. */

@@ -4,6 +4,7 @@ import { encodeScores, type Score } from "@mbs/artifacts";
 import { BadDataError, parseOptions, UsageError, type OptionTable, type Stage, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
 import { openModel, type Model, type Tokenizer } from "@mbs/models";
+import { describeModel } from "./scored-models.ts";
 import { scoreWindows } from "./score-windows.ts";
 import { cutWindows, type Window } from "./windows.ts";
 
@@ -124,11 +125,11 @@ async function* scoreModels(
   }
 }
 
-async function openModels(folders: readonly string[], allowNonfinite: boolean): Promise<readonly Model[]> {
+async function openModels(folders: readonly string[], allowNonfinite: boolean) {
   const models: Model[] = [];
   try {
     for (const folder of folders) models.push(await openModel(folder, { allowNonfinite }));
-    return models;
+    return { models, described: await Promise.all(models.map(describeModel)) };
   } catch (error) {
     for (const model of models) await model.close();
     throw error;
@@ -156,10 +157,11 @@ export const evaluate: Stage = {
     const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
     const shares = await readShares(values);
     const address = await corpus.address;
-    const models = await openModels(values.model, values.allowNonfinite);
+    const { models, described } = await openModels(values.model, values.allowNonfinite);
     const contexts = models.flatMap(({ contextLength }) => contextLength ?? []);
     const length = values.length ?? (contexts.length > 0 ? Math.min(...contexts) : defaultLength);
+    const about = Object.fromEntries(values.labels.map((label, index) => [label, described[index]]));
     const scores = scoreModels(models, corpus, length, values, context);
-    return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares }) };
+    return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares, models: about }) };
   },
 };

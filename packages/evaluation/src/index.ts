@@ -6,5 +6,7 @@ export { comparePairs } from "./pairs.ts";
 export type { PairedDifference, PairedDifferences } from "./pairs.ts";
 export { summarise, summariseSources } from "./results.ts";
 export type { LanguageResult, SourceResult } from "./results.ts";
+export { readScoredModels } from "./scored-models.ts";
+export type { ScoredMethod, ScoredModel } from "./scored-models.ts";
 export { scoresReport } from "./scores-report.ts";
 export type { ScoresReport } from "./scores-report.ts";

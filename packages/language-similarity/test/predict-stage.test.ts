@@ -92,7 +92,7 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
         encodeStatistics(items, { model: address, tokenizer: "", propagation: "dense", unit: "", mix: undefined }),
       ),
       layers: [encodeLayers(layers, { model: address, solver: "rtn", options: {}, order: "natural", weights: {} })],
-      scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined })] : [],
+      scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined, models: undefined })] : [],
     },
     { model: folder, ...options },
     { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },

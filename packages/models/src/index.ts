@@ -6,6 +6,8 @@ export type { WeightDtype } from "@mbs/numbers";
 export { generate } from "./generation.ts";
 export { logitsAtATime } from "./head.ts";
 export type { Forward, Model, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
+export { readModelRecord, recordFile } from "./model-record.ts";
+export type { ModelRecord, RecordedLayers } from "./model-record.ts";
 export { openModel } from "./open-model.ts";
 export type { OpenModelOptions } from "./open-model.ts";
 export { addRotation, rotaryTables } from "./rotary.ts";

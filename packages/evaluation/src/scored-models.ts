@@ -1,0 +1,83 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { readModelRecord, type Model } from "@mbs/models";
+
+/** A solver with its options. */
+export interface ScoredMethod {
+  readonly solver: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** What is known of a model beside its scores. */
+export interface ScoredModel {
+  /** Its weight files on disk. */
+  readonly bytes: number;
+  /** How it was compressed; absent where its folder does not say so. */
+  readonly made?: {
+    /** Content address of the model that was compressed. */
+    readonly source: string;
+    /** How its weights are stored. */
+    readonly format: string;
+    /** One, where all its layers were made alike. */
+    readonly methods: readonly ScoredMethod[];
+    /** The calibration mix, mean over layers: language → share. */
+    readonly mix: Readonly<Record<string, number>>;
+  };
+}
+
+type Mix = Readonly<Record<string, number>>;
+
+function meanMix(mixes: readonly Mix[]): Mix {
+  const mean = new Map<string, number>();
+  for (const mix of mixes) {
+    const sum = Object.values(mix).reduce((all, weight) => all + weight, 0);
+    for (const [language, weight] of Object.entries(mix)) {
+      mean.set(language, (mean.get(language) ?? 0) + weight / sum / mixes.length);
+    }
+  }
+  return Object.fromEntries(mean);
+}
+
+/** What the scores keep of a model, from its folder. */
+export async function describeModel({ folder, checkpoint }: Model): Promise<ScoredModel> {
+  const sizes = await Promise.all(checkpoint.files.map(async ({ file }) => (await stat(join(folder, file))).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const record = await readModelRecord(folder);
+  if (record === undefined) return { bytes };
+  const { model: source, format, layers } = record;
+  const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
+  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers.map(({ weights }) => weights)) } };
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isMethod = (value: unknown): boolean =>
+  isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);
+
+function isScoredModel(value: unknown): value is ScoredModel {
+  if (!isObject(value) || !Number.isSafeInteger(value["bytes"])) return false;
+  const { made } = value;
+  if (made === undefined) return true;
+  if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(Number.isFinite)) return false;
+  const { source, format, methods } = made;
+  return typeof source === "string" && typeof format === "string" && Array.isArray(methods) && methods.every(isMethod);
+}
+
+/**
+ * The models that scores tell of, by their name in the scores.
+ *
+ * @param models of the scores' metadata
+ * @throws {BadDataError} where they are malformed
+ */
+export function readScoredModels(models: Readonly<Record<string, unknown>> = {}): ReadonlyMap<string, ScoredModel> {
+  return new Map(
+    Object.entries(models).map(([name, model]) => {
+      if (!isScoredModel(model)) {
+        throw new BadDataError(`scores: what they tell of model ${name} is malformed; evaluate again`, { model: name });
+      }
+      return [name, model];
+    }),
+  );
+}

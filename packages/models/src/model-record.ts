@@ -1,0 +1,64 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { isMissing, readJsonFile } from "./json-file.ts";
+
+/** Name of the file in a model's folder that says how it was made. */
+export const recordFile = "mbs.json";
+
+const recordLimit = 100_000_000;
+
+/** How one artifact of layers in a model was made. */
+export interface RecordedLayers {
+  readonly address: string;
+  readonly solver: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The column order. */
+  readonly order: string;
+  /** The calibration mix: language → weight. */
+  readonly weights: Readonly<Record<string, number>>;
+}
+
+/** What mbs.json says of a compressed model. */
+export interface ModelRecord {
+  /** Content address of the model that was compressed. */
+  readonly model: string;
+  /** How its weights are stored. */
+  readonly format: string;
+  readonly layers: readonly RecordedLayers[];
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isLayers = (value: unknown): value is RecordedLayers =>
+  isObject(value) &&
+  typeof value["address"] === "string" &&
+  typeof value["solver"] === "string" &&
+  typeof value["order"] === "string" &&
+  isObject(value["options"]) &&
+  isObject(value["weights"]) &&
+  Object.values(value["weights"]).every(Number.isFinite);
+
+/**
+ * How a model was compressed.
+ *
+ * @returns undefined where its folder has no mbs.json: this program did not make it
+ * @throws {BadDataError} where mbs.json is malformed
+ */
+export async function readModelRecord(folder: string): Promise<ModelRecord | undefined> {
+  const path = join(folder, recordFile);
+  try {
+    await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const { value } = await readJsonFile(path, recordLimit);
+  const { version, model, format = "dense", layers } = value;
+  const whole = version === 1 && typeof model === "string" && typeof format === "string" && Array.isArray(layers);
+  if (!whole || !layers.every(isLayers)) {
+    throw new BadDataError(`${path} is no record of a compressed model; assemble it again, or remove the file`, { file: path });
+  }
+  return { model, format, layers };
+}

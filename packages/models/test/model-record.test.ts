@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { readModelRecord, recordFile } from "../src/model-record.ts";
+
+let folder = "";
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mbs-record-"));
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+const layers = { address: "a", solver: "gptq", options: { bits: 3 }, order: "natural", weights: { en: 0.75, sw: 0.25 } };
+
+const write = (content: unknown): Promise<void> => writeFile(join(folder, recordFile), JSON.stringify(content));
+
+test("a folder without a record was made by another program", async () => {
+  assert.is(await readModelRecord(folder), undefined);
+});
+
+test("a record says how each artifact of layers was made; the dense format goes unsaid", async () => {
+  await write({ version: 1, model: "m", layers: [layers], tensors: {} });
+  assert.equal(await readModelRecord(folder), { model: "m", format: "dense", layers: [layers] });
+  await write({ version: 1, model: "m", format: "gptq", sizes: {}, layers: [layers], tensors: {} });
+  assert.is((await readModelRecord(folder))?.format, "gptq");
+});
+
+test("what is malformed is refused", async () => {
+  const whole = { version: 1, model: "m", layers: [layers] };
+  const { weights: _, ...weightless } = layers;
+  for (const broken of [
+    { ...whole, version: 2 },
+    { ...whole, model: 1 },
+    { ...whole, layers: {} },
+    { ...whole, layers: [weightless] },
+    { ...whole, layers: [{ ...layers, weights: { en: "much" } }] },
+  ]) {
+    await write(broken);
+    const error = await readModelRecord(folder).catch((thrown: unknown) => thrown);
+    assert.instance(error, BadDataError, JSON.stringify(broken));
+    assert.match((error as Error).message, /mbs\.json .*assemble it again/);
+  }
+});
+
+test.run();
