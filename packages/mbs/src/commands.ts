@@ -38,6 +38,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "diagnose",
+    {
+      summary: "Tell from results what went wrong, and what to do about it.",
+      load: async () => (await import("./commands/diagnose-command.ts")).diagnoseCommand,
+    },
+  ],
+  [
     "generate",
     {
       summary: "Let a model complete a text, to see that it still speaks.",

@@ -3,6 +3,7 @@ import { calibrate } from "./calibration.ts";
 import type { Calibration } from "./calibration.ts";
 import { testCorrelation } from "./correlation.ts";
 import type { TestedCorrelation } from "./correlation.ts";
+import { groupBy } from "./groups.ts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteError {
@@ -51,16 +52,6 @@ export interface ErrorsReport {
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item)) ?? [];
-    groups.set(keyOf(item), group);
-    group.push(item);
-  }
-  return groups;
-}
 
 /** Site errors by language, largest first. */
 function siteErrors(records: readonly LanguageError[]): ReadonlyMap<string, readonly SiteError[]> {

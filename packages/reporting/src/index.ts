@@ -1,6 +1,12 @@
 export { buildReport } from "./build-report.ts";
-export type { ReportInput } from "./build-report.ts";
+export { collectArtifacts } from "./collected.ts";
+export type { Collected, ReportInput } from "./collected.ts";
 export { spearman } from "./correlation.ts";
+export { diagnose } from "./diagnosis/diagnose.ts";
+export type { Diagnosis, DiagnosisInput } from "./diagnosis/diagnose.ts";
+export { diagnoseArtifacts } from "./diagnosis/diagnose-artifacts.ts";
+export { diagnosisText } from "./diagnosis/diagnosis-text.ts";
+export type { Evidence, Finding, MeasuredRise, Remedy, Signature } from "./diagnosis/finding.ts";
 export { errorsReport } from "./errors-report.ts";
 export type { ErrorsReport } from "./errors-report.ts";
 export { errorsTable } from "./errors-table.ts";

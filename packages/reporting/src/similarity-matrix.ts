@@ -93,3 +93,23 @@ export function similarityMatrix(
 /** An order in which alike languages stand beside each other: positions in `languages`. */
 export const alikeOrder = (matrix: SimilarityMatrix): number[] =>
   clusterOrder(isLikeness(matrix) ? matrix.values.map((row) => row.map((value) => 1 - value)) : matrix.values);
+
+/**
+ * Distance between a language and a calibration mix: the mean over the mix, each language by its share.
+ *
+ * @param matrix of a distance, such as degrees
+ * @param mix language → weight, on any scale
+ * @returns undefined where a language is not in the matrix
+ */
+export function distanceToMix(
+  { languages, values }: SimilarityMatrix,
+  language: string,
+  mix: Readonly<Record<string, number>>,
+): number | undefined {
+  const row = languages.indexOf(language);
+  const present = Object.entries(mix).filter(([, weight]) => weight > 0);
+  const columns = present.map(([other]) => languages.indexOf(other));
+  if (row < 0 || columns.includes(-1)) return undefined;
+  const total = present.reduce((sum, [, weight]) => sum + weight, 0);
+  return present.reduce((sum, [, weight], index) => sum + (weight / total) * values[row][columns[index]], 0);
+}

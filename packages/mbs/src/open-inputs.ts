@@ -1,0 +1,24 @@
+import { basename } from "node:path";
+import { decodeStream, openArtifact } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
+import { readStandardInput, standardStream } from "@mbs/host-cli";
+import type { ReportInput } from "@mbs/reporting";
+
+/**
+ * Opens the artifacts that a command was given by name.
+ *
+ * @param files paths; `-` once for standard input
+ * @throws {UsageError} where standard input is named twice
+ */
+export async function openInputs(files: readonly string[], signal: AbortSignal): Promise<readonly ReportInput[]> {
+  if (files.filter((file) => file === standardStream).length > 1) throw new UsageError("standard input can be read once only");
+  const inputs: ReportInput[] = [];
+  for (const file of files) {
+    inputs.push(
+      file === standardStream
+        ? { name: "standard input", stream: await decodeStream(readStandardInput("an artifact", signal)) }
+        : { name: basename(file, ".arrow"), stream: await openArtifact(file) },
+    );
+  }
+  return inputs;
+}

@@ -1,0 +1,88 @@
+import { addressOnTheWay, collect, parseMetadata, readErrors, readScores, readSegments, readSimilarities } from "@mbs/artifacts";
+import { allLanguages, readStatistics } from "@mbs/artifacts";
+import type { ErrorsMetadata, LanguageError, Score, ScoresMetadata, SegmentsMetadata, SimilarityRecord } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+
+/** An artifact and what to call it. */
+export interface ReportInput {
+  readonly name: string;
+  readonly stream: ArtifactStream;
+}
+
+/** Tokens of each language. */
+export type Tokens = Readonly<Record<string, number>>;
+
+/** What reports and diagnoses take from an artifact, by its kind. */
+export interface CollectedKinds {
+  readonly scores: { readonly metadata: ScoresMetadata; readonly records: readonly Score[] };
+  readonly similarity: { readonly records: readonly SimilarityRecord[] };
+  readonly errors: { readonly metadata: ErrorsMetadata; readonly records: readonly LanguageError[] };
+  readonly segments: { readonly metadata: SegmentsMetadata; readonly tokens: Tokens };
+  readonly statistics: { readonly tokens: Tokens };
+}
+
+/** A whole artifact, read. */
+export type Collected<Kind extends keyof CollectedKinds = keyof CollectedKinds> = {
+  [K in Kind]: { readonly kind: K; readonly name: string; readonly address: string } & CollectedKinds[K];
+}[Kind];
+
+async function segmentTokens(stream: ArtifactStream): Promise<Tokens> {
+  const tokens = new Map<string, number>();
+  for await (const segment of readSegments(stream)) {
+    tokens.set(segment.language, (tokens.get(segment.language) ?? 0) + segment.tokens.length);
+  }
+  return Object.fromEntries(tokens);
+}
+
+/** A site that only some tokens reach (an expert's) has seen fewer than the text has, so the most over all sites counts. */
+async function statisticTokens(stream: ArtifactStream): Promise<Tokens> {
+  const most = new Map<string, number>();
+  for await (const { language, tokens } of readStatistics(stream)) {
+    if (language !== allLanguages) most.set(language, Math.max(most.get(language) ?? 0, tokens));
+  }
+  return Object.fromEntries(most);
+}
+
+const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) => Promise<CollectedKinds[K]> } = {
+  scores: async (stream) => ({
+    metadata: parseMetadata("scores", stream.schema),
+    records: await collect(readScores(stream)),
+  }),
+  similarity: async (stream) => ({ records: await collect(readSimilarities(stream)) }),
+  errors: async (stream) => ({
+    metadata: parseMetadata("errors", stream.schema),
+    records: await collect(readErrors(stream)),
+  }),
+  segments: async (stream) => ({
+    metadata: parseMetadata("segments", stream.schema),
+    tokens: await segmentTokens(stream),
+  }),
+  statistics: async (stream) => ({ tokens: await statisticTokens(stream) }),
+};
+
+const isReadable = (kind: string): kind is keyof CollectedKinds => Object.hasOwn(readers, kind);
+
+/**
+ * Reads artifacts, in order.
+ *
+ * @throws {BadDataError} on a kind that nothing is told from, or a broken artifact
+ */
+export async function collectArtifacts(inputs: readonly ReportInput[]): Promise<readonly Collected[]> {
+  const collected: Collected[] = [];
+  for (const { name, stream } of inputs) {
+    const { kind } = stream.schema;
+    if (!isReadable(kind)) {
+      const kinds = Object.keys(readers).join(", ");
+      throw new BadDataError(`${name} holds ${kind}; give artifacts of kind ${kinds}`, { kind });
+    }
+    const addressed = addressOnTheWay(stream);
+    const content = await readers[kind](addressed.stream);
+    collected.push({ kind, name, address: addressed.receipt().address, ...content } as Collected);
+  }
+  return collected;
+}
+
+/** The artifacts of one kind. */
+export const ofKind = <Kind extends keyof CollectedKinds>(all: readonly Collected[], kind: Kind): Collected<Kind>[] =>
+  all.filter((artifact): artifact is Collected<Kind> => artifact.kind === kind);

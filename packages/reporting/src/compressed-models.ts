@@ -1,0 +1,82 @@
+import type { ScoredMethod, ScoredModel } from "@mbs/evaluation";
+import { formatShare } from "./numbers.ts";
+
+type Shares = Readonly<Record<string, number>>;
+
+/** A model in the scores whose folder said how it was compressed. */
+export interface CompressedModel {
+  readonly name: string;
+  readonly solvers: readonly string[];
+  /** "sparsegpt sparsity 0.5" */
+  readonly method: string;
+  /** The same for models that were made alike but for the mix. */
+  readonly methodKey: string;
+  /** Language → share, sum 1; none of 0. */
+  readonly mix: Shares;
+  /** "en alone", "equal mix", "proportional mix", "mix of 16 languages (31% en)". */
+  readonly mixName: string;
+}
+
+/** A solver with the options that people know it by. */
+function nameMethod({ solver, options: { bits, groupSize, sparsity, pattern } }: ScoredMethod): string {
+  const quantised = bits === undefined ? [] : [`${String(bits)} bits`, ...(groupSize ? [`groups of ${String(groupSize)}`] : [])];
+  const pruned = pattern === undefined ? (sparsity === undefined ? [] : [`sparsity ${String(sparsity)}`]) : [String(pattern)];
+  return [solver, ...pruned, ...quantised].join(" ");
+}
+
+/** Shares that stay below this total variation are taken for the same mix: segments are whole. */
+const sameMix = 0.05;
+
+function distance(first: Shares, second: Shares): number {
+  const languages = new Set([...Object.keys(first), ...Object.keys(second)]);
+  const shareOf = (shares: Shares, language: string): number => (Object.hasOwn(shares, language) ? shares[language] : 0);
+  return [...languages].reduce((sum, language) => sum + Math.abs(shareOf(first, language) - shareOf(second, language)), 0) / 2;
+}
+
+function normalised(shares: Shares): Shares {
+  const present = Object.entries(shares).filter(([, share]) => share > 0);
+  const sum = present.reduce((total, [, share]) => total + share, 0);
+  return Object.fromEntries(present.map(([language, share]) => [language, share / sum]));
+}
+
+/**
+ * A name for a calibration mix.
+ *
+ * @param training the training mixture, where it is known
+ */
+export function nameMix(mix: Shares, training: Shares | undefined): string {
+  const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
+  const [[most, share]] = entries;
+  if (entries.length === 1) return `${most} alone`;
+  if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < sameMix) return "equal mix";
+  if (training && distance(mix, normalised(training)) < sameMix) return "proportional mix";
+  return `mix of ${entries.length} languages (${formatShare(share)} ${most})`;
+}
+
+/** Whether two mixes give every language the same share, but for rounding. */
+export const isSameMix = (first: Shares, second: Shares): boolean => distance(normalised(first), normalised(second)) < 1e-6;
+
+/**
+ * The models whose making is known, in the order of the scores.
+ *
+ * @param training the training mixture, where it is known
+ */
+export function compressedModels(
+  models: ReadonlyMap<string, ScoredModel>,
+  training: Shares | undefined,
+): readonly CompressedModel[] {
+  return [...models].flatMap(([name, { made }]): CompressedModel[] => {
+    const mix = normalised(made?.mix ?? {});
+    if (made === undefined || made.methods.length === 0 || Object.keys(mix).length === 0) return [];
+    return [
+      {
+        name,
+        solvers: made.methods.map(({ solver }) => solver),
+        method: made.methods.map(nameMethod).join(" and "),
+        methodKey: JSON.stringify([made.source, made.methods]),
+        mix,
+        mixName: nameMix(mix, training),
+      },
+    ];
+  });
+}

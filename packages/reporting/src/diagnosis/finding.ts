@@ -1,0 +1,57 @@
+import type { Interval } from "@mbs/evaluation";
+
+/** A relative rise of perplexity with its 95% interval. */
+export interface MeasuredRise {
+  readonly rise: number;
+  readonly interval: Interval;
+}
+
+/** A number that a finding rests on. */
+export interface Evidence {
+  readonly what: string;
+  readonly unit: "rise" | "share" | "tokens" | "degrees" | "correlation" | "p-value" | "nats";
+  readonly value: number;
+  /** 95%; with several seeds the hull of theirs. */
+  readonly interval?: Interval;
+  /** Whether the finding claims this: its interval leaves zero (or what it is compared with) out, with every seed. */
+  readonly significant: boolean;
+}
+
+/** What to do about a finding. */
+export interface Remedy {
+  readonly text: string;
+  /** To run; words in capitals stand for the reader's own paths. */
+  readonly command: string;
+}
+
+/** The paper's failure signatures. */
+export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-misfit";
+
+/** A failure signature that results show. */
+export interface Finding {
+  readonly signature: Signature;
+  /** One sentence. */
+  readonly title: string;
+  readonly texts: readonly string[];
+  /** Names in the scores. */
+  readonly models: readonly string[];
+  readonly languages: readonly string[];
+  readonly evidence: readonly Evidence[];
+  readonly remedy: Remedy;
+}
+
+/** Mean of several seeds' rises, with the hull of their intervals. */
+export function overSeeds(rises: readonly MeasuredRise[]): MeasuredRise {
+  return {
+    rise: rises.reduce((sum, { rise }) => sum + rise, 0) / rises.length,
+    interval: [Math.min(...rises.map(({ interval }) => interval[0])), Math.max(...rises.map(({ interval }) => interval[1]))],
+  };
+}
+
+/** Whether the interval of every seed lies above zero. */
+export const aboveZero = (rises: readonly MeasuredRise[]): boolean =>
+  rises.length > 0 && rises.every(({ interval: [low] }) => low > 0);
+
+/** Whether the interval of every seed lies below zero. */
+export const belowZero = (rises: readonly MeasuredRise[]): boolean =>
+  rises.length > 0 && rises.every(({ interval: [, high] }) => high < 0);

@@ -1,0 +1,90 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { causeOf, rareLanguagesFall } from "../../src/diagnosis/rare-language-signature.ts";
+import type { LanguageUnderMix, LanguagesUnderMix } from "../../src/diagnosis/rare-language-signature.ts";
+
+const rise = (value: number, width = 0.01) => ({ rise: value, interval: [value - width, value + width] as const });
+
+/** en and fr are large, sw and te rare; all rise by 5%. */
+const languages: readonly LanguageUnderMix[] = [
+  { language: "en", trainingShare: 0.6, mixShare: 0.6, rises: [rise(0.05)] },
+  { language: "fr", trainingShare: 0.3, mixShare: 0.3, rises: [rise(0.05)] },
+  { language: "sw", trainingShare: 0.06, mixShare: 0.06, rises: [rise(0.05)] },
+  { language: "te", trainingShare: 0.04, mixShare: 0.04, rises: [rise(0.05)] },
+];
+
+const withChanges = (changes: Readonly<Record<string, Partial<LanguageUnderMix>>>): LanguagesUnderMix => ({
+  method: "wanda sparsity 0.5",
+  mix: "proportional mix",
+  models: ["w"],
+  unweighted: [rise(0.05)],
+  languages: languages.map((language) => ({ ...language, ...changes[language.language] })),
+});
+
+const causeIn = (input: LanguagesUnderMix, name: string) => {
+  const found = input.languages.find(({ language }) => language === name);
+  return found && causeOf(found, input.languages);
+};
+
+test("fires for a rare language whose interval lies above that of the mean", () => {
+  const finding = rareLanguagesFall(withChanges({ te: { rises: [rise(0.2)], tokens: 1024 } }));
+  assert.equal(finding?.languages, ["te"]);
+  assert.match(finding?.title ?? "", /te is under-represented and still loses more than the average/);
+  assert.match(finding?.texts[1] ?? "", /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): too few tokens in the mix; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/);
+  assert.match(finding?.remedy.command ?? "", /^mbs sample /);
+});
+
+test("does not fire where intervals meet, for a large language, or for one that the mix leaves out", () => {
+  assert.is(rareLanguagesFall(withChanges({})), undefined);
+  assert.is(rareLanguagesFall(withChanges({ te: { rises: [rise(0.07)] } })), undefined, "0.06 is the mean's upper end");
+  assert.ok(rareLanguagesFall(withChanges({ te: { rises: [rise(0.0701)] } })));
+  assert.is(rareLanguagesFall(withChanges({ fr: { rises: [rise(0.2)] } })), undefined, "30% is more than an equal share");
+  assert.is(rareLanguagesFall(withChanges({ te: { rises: [rise(0.2)], mixShare: 0 } })), undefined);
+});
+
+test("does not fire where a language loses more than the mean gains, but gains itself", () => {
+  const gaining = withChanges({ sw: { rises: [rise(-0.1)] }, te: { rises: [rise(-0.02)] } });
+  assert.is(rareLanguagesFall({ ...gaining, unweighted: [rise(-0.1)] }), undefined);
+});
+
+test("every seed has to bear it out", () => {
+  const seeds = (second: number): LanguagesUnderMix => ({
+    ...withChanges({ te: { rises: [rise(0.2), rise(second)] } }),
+    unweighted: [rise(0.05), rise(0.05)],
+  });
+  assert.is(rareLanguagesFall(seeds(0.06)), undefined);
+  assert.ok(rareLanguagesFall(seeds(0.3)));
+});
+
+test("another mix with more text decides: it lost less, so text was lacking", () => {
+  const more = (difference: number, angle: number) =>
+    withChanges({
+      en: { angle: 10 },
+      fr: { angle: 12 },
+      sw: { angle: 20 },
+      te: { rises: [rise(0.2)], angle, withMoreText: { mix: "equal mix", mixShare: 0.25, differences: [rise(difference)] } },
+    });
+  assert.is(causeIn(more(-0.05, 60), "te"), "tokens");
+  assert.is(causeIn(more(-0.01, 60), "te"), "distance", "the interval touches zero: more text did not help");
+  assert.is(causeIn(more(0.02, 60), "te"), "distance");
+  assert.is(causeIn(more(0.02, 11), "te"), "unknown");
+  const finding = rareLanguagesFall(more(0.02, 60));
+  assert.match(finding?.texts[1] ?? "", /too far from the mix; .*60° from the mix; with the equal mix \(25%\) \+2\.0%/);
+  assert.match(finding?.remedy.command ?? "", /^mbs predict /);
+});
+
+test("without another mix, tokens and distance are held against those of the other languages", () => {
+  const angles = { en: { angle: 10 }, fr: { angle: 12 }, sw: { angle: 20 } };
+  assert.is(causeIn(withChanges({ ...angles, te: { angle: 60 } }), "te"), "both");
+  assert.is(causeIn(withChanges({ ...angles, te: { angle: 11 } }), "te"), "tokens");
+  const enough = { te: { mixShare: 0.5, angle: 60 }, sw: { mixShare: 0.06, angle: 20 }, en: { mixShare: 0.4, angle: 10 } };
+  assert.is(causeIn(withChanges({ ...angles, ...enough }), "te"), "distance");
+  assert.is(causeIn(withChanges({ te: { mixShare: 0.5 } }), "te"), "unknown");
+});
+
+test("in an equal mix nobody has few tokens", () => {
+  const equal = withChanges(Object.fromEntries(languages.map(({ language }) => [language, { mixShare: 0.25 }])));
+  assert.is(causeIn(equal, "te"), "unknown");
+});
+
+test.run();
