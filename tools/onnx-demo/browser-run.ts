@@ -1,20 +1,5 @@
-import { existsSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { startChromium } from "../browser/chromium.ts";
 import type { Generated } from "./node-generation.ts";
-
-/** Where systems keep Chromium or Chrome. */
-const places = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/usr/bin/google-chrome-stable",
-  "/snap/bin/chromium",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "/Applications/Chromium.app/Contents/MacOS/Chromium",
-];
-
-/** The system's Chromium, or undefined. The environment variable CHROMIUM names another place. */
-export const findChromium = (): string | undefined => [process.env["CHROMIUM"] ?? "", ...places].find((path) => existsSync(path));
 
 const limit = 120_000;
 
@@ -25,7 +10,7 @@ const limit = 120_000;
  * @throws {Error} with the page's own messages where it does not finish
  */
 export async function generateInBrowser(executablePath: string, address: string, picture: string): Promise<Generated[]> {
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const browser = await startChromium(executablePath);
   const messages: string[] = [];
   try {
     const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });

@@ -1,8 +1,8 @@
+import { formatBytes } from "@mbs/contracts";
 import type { CardResults } from "./card-results.ts";
 import type { CardSource } from "./card-source.ts";
 import type { LayersOrigin, LayerSpool } from "./layer-spool.ts";
 import type { ModelSizes } from "./model-sizes.ts";
-import { formatBytes } from "./size-report.ts";
 
 /** Name of the card in a model's folder. */
 export const cardFile = "README.md";

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { formatBytes } from "@mbs/contracts";
 import { recordFile } from "@mbs/models";
 import type { ModelSizes } from "./model-sizes.ts";
 
@@ -43,13 +44,6 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
     bitsAWeight: (sizes.bytes * 8) / sizes.parameters,
     estimatedSpeed: sizes.denseBytesAToken / sizes.bytesAToken,
   };
-}
-
-/** Bytes as people read them, in powers of 1000. */
-export function formatBytes(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
 }
 
 /** The report as lines for a terminal. */

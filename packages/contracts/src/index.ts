@@ -13,6 +13,7 @@ export {
   UsageError,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
+export { formatBytes } from "./format-bytes.ts";
 export { languageWeights, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";

@@ -1,140 +1,71 @@
-import { allSites, collect, parseMetadata, readErrors, readScores, readSimilarities } from "@mbs/artifacts";
-import type { LanguageError, Score, SimilarityRecord } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
-import { scoresReport } from "@mbs/evaluation";
-import { blocksTable, plotErrors } from "./errors-plot.ts";
-import { errorsReport } from "./errors-report.ts";
-import { predictedTable, qualityTexts, worstSitesTable } from "./errors-table.ts";
-import { formatPage } from "./page.ts";
-import type { Section } from "./page.ts";
-import { plotPrediction, plotRises, plotSimilarity, risesOf } from "./plots.ts";
-import { averagesOf, languagesOf } from "./scores-table.ts";
-import { similarityMatrix } from "./similarity-matrix.ts";
-import type { SimilarityPlace } from "./similarity-matrix.ts";
-import { matrixTable, similarityTitle } from "./similarity-table.ts";
+import { collectArtifacts, ofKind } from "./collected.ts";
+import type { Collected, ReportInput } from "./collected.ts";
+import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
+import { errorsSections } from "./errors-sections.ts";
+import { calibrationSections, originSections } from "./origin-sections.ts";
+import type { RecipeText } from "./origin-sections.ts";
+import { scoredArtifacts } from "./scored-artifact.ts";
+import type { ScoredArtifact, ScoresView } from "./scored-artifact.ts";
+import { scoresSections } from "./scores-sections.ts";
+import { sectionNames } from "./section-names.ts";
+import type { SectionNames } from "./section-names.ts";
+import type { Page, Section } from "./section.ts";
+import { similaritySections } from "./similarity-sections.ts";
+import type { SimilarityChoice } from "./similarity-sections.ts";
+import { diagnosisSection, gainsSection } from "./summary-sections.ts";
 
-/** An artifact and what to call it. */
-export interface ReportInput {
-  readonly name: string;
-  readonly stream: ArtifactStream;
+export interface ReportOptions extends ScoresView {
+  readonly title?: string;
+  /** The similarities to show; default the first step's input and the means over all sites. */
+  readonly similarity?: SimilarityChoice;
+  readonly recipe?: RecipeText;
 }
 
-async function scoreSections({ stream, name }: ReportInput): Promise<Section[]> {
-  const { shares } = parseMetadata("scores", stream.schema);
-  const scores: Score[] = await collect(readScores(stream));
-  const report = scoresReport(scores, shares);
-  const models = [...new Set(report.results.map(({ model }) => model))];
-  const rises = risesOf(report);
-  const [reference] = models;
-  return [
-    { title: `Perplexity: three averages (${name})`, texts: report.notes, table: averagesOf(report) },
-    ...(rises.length === 0
-      ? []
-      : [
-          {
-            title: `Rise above ${reference} by language`,
-            texts: ["Bars are paired differences on the same windows; lines are 95% bootstrap intervals over windows."],
-            plot: await plotRises(rises, `rise of perplexity above ${reference} by language`),
-          },
-        ]),
-    ...models.map((model) => ({ title: `${model}, by language`, table: languagesOf(report, model, false) })),
-  ];
+/** The sections that show one artifact. */
+function sectionsOf(
+  artifact: Collected,
+  names: SectionNames,
+  scored: ScoredArtifact | undefined,
+  { similarity }: ReportOptions,
+): Promise<Section[]> {
+  if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names);
+  if (artifact.kind === "errors") return errorsSections(artifact, names);
+  return scored ? scoresSections(scored, names) : Promise.resolve([]);
 }
-
-const measureTexts: Readonly<Record<string, string>> = {
-  cosine: "Cosine of the angle between the mean squared inputs, channel by channel: 1 is alike.",
-  euclidean: "Distance between the mean squared inputs, channel by channel: small is alike.",
-  degrees: "Angle between the mean squared inputs, channel by channel: small is alike.",
-  gram: "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike.",
-  subspace: "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike.",
-};
-
-/** One heat map of similarities. */
-export interface SimilarityChoice {
-  readonly measure: string;
-  /** Default: the input of the first step. */
-  readonly place?: SimilarityPlace;
-}
-
-/** What is shown where nothing is chosen: the first step's input, and where all sites were compared the mean over them. */
-function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[] {
-  const place: SimilarityPlace = { step: allSites, site: allSites };
-  const means = ["degrees", "gram", "subspace"].filter((measure) =>
-    records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
-  );
-  return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, place }))];
-}
-
-async function similaritySections({ stream, name }: ReportInput, choice: SimilarityChoice | undefined): Promise<Section[]> {
-  const records: SimilarityRecord[] = await collect(readSimilarities(stream));
-  const sections: Section[] = [];
-  for (const { measure, place } of choice ? [choice] : defaultChoices(records)) {
-    const matrix = similarityMatrix(records, measure, place);
-    const title = similarityTitle(matrix);
-    sections.push({
-      title: `Similarity of languages: ${title} (${name})`,
-      texts: [measureTexts[measure]],
-      plot: await plotSimilarity(matrix, `heat map: ${title}`),
-      table: matrixTable(matrix),
-    });
-  }
-  return sections;
-}
-
-async function errorSections({ stream, name }: ReportInput): Promise<Section[]> {
-  const metadata = parseMetadata("errors", stream.schema);
-  const records: LanguageError[] = await collect(readErrors(stream));
-  const report = errorsReport(records, metadata);
-  const points = report.languages.flatMap(({ language, sum, rise }) =>
-    rise === undefined ? [] : [{ language, series: report.solver, predicted: sum, rise }],
-  );
-  return [
-    {
-      title: `Predicted error of each language (${name})`,
-      texts: [...qualityTexts(report), ...report.notes],
-      ...(report.quality
-        ? { plot: await plotPrediction(points, "Σ of relative errors", "predicted error against actual rise") }
-        : {}),
-      table: predictedTable(report),
-      open: true,
-    },
-    {
-      title: "Predicted error by block and language",
-      texts: ["Mean relative error of the outputs of each block's layers, the languages that lose most to the left."],
-      plot: await plotErrors(report, "heat map of the predicted error by block and language"),
-      table: blocksTable(report),
-    },
-    { title: "Sites that hurt most", table: worstSitesTable(report) },
-  ];
-}
-
-/** The sections of one artifact, by its kind. */
-const sectionsOf: Readonly<Record<string, (input: ReportInput, choice: SimilarityChoice | undefined) => Promise<Section[]>>> = {
-  scores: scoreSections,
-  similarity: similaritySections,
-  errors: errorSections,
-};
 
 /**
- * One self-contained HTML page of scores, similarities and predicted errors.
+ * What results say, as a page: in plain words who gains and who loses and what went wrong, then every number.
  *
- * @param inputs artifacts of kind `scores`, `similarity` or `errors`, in the order of the page
- * @param choice the similarities to show; default the first step's input and the means over all sites
+ * @param inputs artifacts of kind scores, similarity, errors, segments or statistics, in the order of the page
  * @throws {BadDataError} on another kind
+ * @throws {UsageError} where the scores have none of the reference
  */
-export async function buildReport(
-  inputs: readonly ReportInput[],
-  title = "Multilingual Brain Surgeon",
-  choice?: SimilarityChoice,
-): Promise<string> {
-  const sections: Section[] = [];
-  for (const input of inputs) {
-    const { kind } = input.stream.schema;
-    if (!Object.hasOwn(sectionsOf, kind)) {
-      throw new BadDataError(`${input.name} holds ${kind}; a report is made of scores, similarity and errors`, { kind });
-    }
-    sections.push(...(await sectionsOf[kind](input, choice)));
+export async function buildReport(inputs: readonly ReportInput[], options: ReportOptions = {}): Promise<Page> {
+  const artifacts = await collectArtifacts(inputs);
+  const scored = scoredArtifacts(artifacts, options);
+  const shown: Section[] = [];
+  for (const artifact of artifacts) {
+    const alike = ofKind(artifacts, artifact.kind);
+    const index = alike.findIndex((other) => other === artifact);
+    const names = sectionNames(artifact.name, index, alike.length);
+    shown.push(...(await sectionsOf(artifact, names, artifact.kind === "scores" ? scored[index] : undefined, options)));
   }
-  return formatPage({ title, lead: [], sections });
+  const diagnoses = scored.map((one) => diagnoseScored(one, artifacts));
+  const gains = scored.flatMap((one, index) =>
+    gainsSection(one, diagnoses[index].mixes, sectionNames(one.name, index, scored.length)),
+  );
+  return {
+    title: options.title ?? "Multilingual Brain Surgeon",
+    lead:
+      scored.length === 0
+        ? []
+        : ["What compression did to each language, by perplexity on held-out text: lower is better, a rise is a loss."],
+    sections: [
+      ...gains,
+      ...(gains.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnoses))]),
+      ...shown,
+      ...calibrationSections(artifacts),
+      ...originSections(artifacts, options.recipe),
+    ],
+  };
 }

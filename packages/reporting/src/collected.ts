@@ -1,6 +1,24 @@
-import { addressOnTheWay, collect, parseMetadata, readErrors, readScores, readSegments, readSimilarities } from "@mbs/artifacts";
-import { allLanguages, readStatistics } from "@mbs/artifacts";
-import type { ErrorsMetadata, LanguageError, Score, ScoresMetadata, SegmentsMetadata, SimilarityRecord } from "@mbs/artifacts";
+import {
+  addressOnTheWay,
+  allLanguages,
+  collect,
+  parseMetadata,
+  readErrors,
+  readScores,
+  readSegments,
+  readSimilarities,
+  readStatistics,
+} from "@mbs/artifacts";
+import type {
+  ErrorsMetadata,
+  LanguageError,
+  Score,
+  ScoresMetadata,
+  SegmentsMetadata,
+  SimilarityMetadata,
+  SimilarityRecord,
+  StatisticsMetadata,
+} from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 
@@ -16,16 +34,21 @@ export type Tokens = Readonly<Record<string, number>>;
 /** What reports and diagnoses take from an artifact, by its kind. */
 export interface CollectedKinds {
   readonly scores: { readonly metadata: ScoresMetadata; readonly records: readonly Score[] };
-  readonly similarity: { readonly records: readonly SimilarityRecord[] };
+  readonly similarity: { readonly metadata: SimilarityMetadata; readonly records: readonly SimilarityRecord[] };
   readonly errors: { readonly metadata: ErrorsMetadata; readonly records: readonly LanguageError[] };
   readonly segments: { readonly metadata: SegmentsMetadata; readonly tokens: Tokens };
-  readonly statistics: { readonly tokens: Tokens };
+  readonly statistics: { readonly metadata: StatisticsMetadata; readonly tokens: Tokens };
 }
 
+/** A whole artifact of one kind, read. */
+export type CollectedOf<Kind extends keyof CollectedKinds> = {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly address: string;
+} & CollectedKinds[Kind];
+
 /** A whole artifact, read. */
-export type Collected<Kind extends keyof CollectedKinds = keyof CollectedKinds> = {
-  [K in Kind]: { readonly kind: K; readonly name: string; readonly address: string } & CollectedKinds[K];
-}[Kind];
+export type Collected = { [Kind in keyof CollectedKinds]: CollectedOf<Kind> }[keyof CollectedKinds];
 
 async function segmentTokens(stream: ArtifactStream): Promise<Tokens> {
   const tokens = new Map<string, number>();
@@ -49,7 +72,10 @@ const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) 
     metadata: parseMetadata("scores", stream.schema),
     records: await collect(readScores(stream)),
   }),
-  similarity: async (stream) => ({ records: await collect(readSimilarities(stream)) }),
+  similarity: async (stream) => ({
+    metadata: parseMetadata("similarity", stream.schema),
+    records: await collect(readSimilarities(stream)),
+  }),
   errors: async (stream) => ({
     metadata: parseMetadata("errors", stream.schema),
     records: await collect(readErrors(stream)),
@@ -58,7 +84,10 @@ const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) 
     metadata: parseMetadata("segments", stream.schema),
     tokens: await segmentTokens(stream),
   }),
-  statistics: async (stream) => ({ tokens: await statisticTokens(stream) }),
+  statistics: async (stream) => ({
+    metadata: parseMetadata("statistics", stream.schema),
+    tokens: await statisticTokens(stream),
+  }),
 };
 
 const isReadable = (kind: string): kind is keyof CollectedKinds => Object.hasOwn(readers, kind);
@@ -84,5 +113,5 @@ export async function collectArtifacts(inputs: readonly ReportInput[]): Promise<
 }
 
 /** The artifacts of one kind. */
-export const ofKind = <Kind extends keyof CollectedKinds>(all: readonly Collected[], kind: Kind): Collected<Kind>[] =>
-  all.filter((artifact): artifact is Collected<Kind> => artifact.kind === kind);
+export const ofKind = <Kind extends keyof CollectedKinds>(all: readonly Collected[], kind: Kind): readonly CollectedOf<Kind>[] =>
+  all.filter((artifact) => artifact.kind === kind) as unknown as readonly CollectedOf<Kind>[];

@@ -39,15 +39,25 @@ function normalised(shares: Shares): Shares {
   return Object.fromEntries(present.map(([language, share]) => [language, share / sum]));
 }
 
+/** A mix that has a name already. */
+export interface NamedMix {
+  readonly name: string;
+  /** On any scale. */
+  readonly weights: Shares;
+}
+
 /**
  * A name for a calibration mix.
  *
  * @param training the training mixture, where it is known
+ * @param named mixes by their own names
  */
-export function nameMix(mix: Shares, training: Shares | undefined): string {
+export function nameMix(mix: Shares, training: Shares | undefined, named: readonly NamedMix[] = []): string {
+  const known = named.find(({ weights }) => isSameMix(weights, mix));
   const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
   const [[most, share]] = entries;
   if (entries.length === 1) return `${most} alone`;
+  if (known) return known.name;
   if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < sameMix) return "equal mix";
   if (training && distance(mix, normalised(training)) < sameMix) return "proportional mix";
   return `mix of ${entries.length} languages (${formatShare(share)} ${most})`;
@@ -60,10 +70,12 @@ export const isSameMix = (first: Shares, second: Shares): boolean => distance(no
  * The models whose making is known, in the order of the scores.
  *
  * @param training the training mixture, where it is known
+ * @param named mixes by their own names
  */
 export function compressedModels(
   models: ReadonlyMap<string, ScoredModel>,
   training: Shares | undefined,
+  named: readonly NamedMix[],
 ): readonly CompressedModel[] {
   return [...models].flatMap(([name, { made }]): CompressedModel[] => {
     const mix = normalised(made?.mix ?? {});
@@ -75,7 +87,7 @@ export function compressedModels(
         method: made.methods.map(nameMethod).join(" and "),
         methodKey: JSON.stringify([made.source, made.methods]),
         mix,
-        mixName: nameMix(mix, training),
+        mixName: nameMix(mix, training, named),
       },
     ];
   });

@@ -1,21 +1,16 @@
-import type { TopLevelSpec } from "vega-lite";
 import type { ErrorsReport } from "./errors-report.ts";
 import { formatError } from "./numbers.ts";
 import { renderPlot } from "./render-plot.ts";
+import type { Plot } from "./section.ts";
 import type { TextTable } from "./table.ts";
 
 const stepsOf = ({ blocks }: ErrorsReport): string[] => [...new Set(blocks.map(({ step }) => step))];
 
-/**
- * A heat map of the predicted error, a column a language and a row a block.
- *
- * @returns SVG
- */
-export function plotErrors(report: ErrorsReport, label: string): Promise<string> {
-  const spec: TopLevelSpec = {
-    width: { step: 20 },
-    height: { step: 16 },
-    data: { values: [...report.blocks] },
+/** A heat map of the predicted error, a column a language and a row a block. */
+export function plotErrors(report: ErrorsReport, label: string): Promise<Plot> {
+  const spec = {
+    width: { step: 22 },
+    height: { step: 18 },
     mark: "rect",
     encoding: {
       x: {
@@ -30,11 +25,13 @@ export function plotErrors(report: ErrorsReport, label: string): Promise<string>
         field: "relative",
         type: "quantitative",
         scale: { scheme: "viridis" },
-        legend: { title: "relative error", orient: "bottom", format: "%" },
+        legend: { title: "relative error", orient: "bottom", format: ".1%" },
       },
     },
   };
-  return renderPlot(spec, label);
+  const rows = report.blocks.map(({ step, language, relative }) => ({ step, language, relative }));
+  const most = rows.reduce((worst, row) => (row.relative > worst.relative ? row : worst));
+  return renderPlot(spec, rows, `${label}: most ${formatError(most.relative)}, ${most.language} in ${most.step}`);
 }
 
 /** The numbers behind the heat map: a row a block, a column a language. */

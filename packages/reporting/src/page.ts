@@ -1,72 +1,86 @@
+import { escapeHtml } from "./escape-html.ts";
+import { pageStyle } from "./page-style.ts";
+import type { CaptionedTable, Page, Part, Plot, Section } from "./section.ts";
 import type { TextTable } from "./table.ts";
 
-/** One part of a page. Texts are plain; the picture is SVG of this package's own. */
-export interface Section {
-  readonly title: string;
-  readonly texts?: readonly string[];
-  readonly plot?: string;
-  /** The numbers behind the picture. */
-  readonly table?: TextTable;
-  /** Whether the table stands open; default when there is no picture. */
-  readonly open?: boolean;
+/** A box that scrolls sideways on a narrow screen; the keyboard reaches it. */
+const scrolling = (label: string, content: string): string =>
+  `<div class="scroll" role="region" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
+
+function formatHtmlTable(caption: string, { columns, rows }: TextTable): string {
+  const mark = (index: number): string => {
+    const { numeric, wide } = columns[index];
+    return numeric ? ' class="n"' : wide ? ' class="wide"' : "";
+  };
+  const head = columns
+    // An empty heading is no heading: it belongs to the cells beside it.
+    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${escapeHtml(title)}</th>`))
+    .join("");
+  const cellOf = (cell: string, index: number): string =>
+    index === 0 ? `<th scope="row">${escapeHtml(cell)}</th>` : `<td${mark(index)}>${escapeHtml(cell)}</td>`;
+  const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
+  return scrolling(
+    caption,
+    `<table>\n<caption>${escapeHtml(caption)}</caption>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table>`,
+  );
 }
 
-export interface Page {
-  readonly title: string;
-  readonly lead: readonly string[];
-  readonly sections: readonly Section[];
-}
+const formatCaptioned = ({ caption, table, open }: CaptionedTable): string =>
+  open
+    ? formatHtmlTable(caption, table)
+    : `<details><summary>Numbers: ${escapeHtml(caption)}</summary>\n${formatHtmlTable(caption, table)}</details>`;
 
-const escape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+const formatPlot = (title: string, { svg }: Plot): string => `<figure>${scrolling(`${title}, picture`, svg)}</figure>`;
 
-const style = `
-:root{color-scheme:light dark;--ink:#1c2126;--paper:#fff;--line:#d5dae0;--soft:#5b6670}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ec;--paper:#15181b;--line:#363c42;--soft:#a3adb6}}
-body{margin:0 auto;max-width:52rem;padding:1rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-h1{font-size:1.5rem;line-height:1.2}h2{font-size:1.15rem;margin-top:2.5rem}
-.lead{font-size:1.05rem}.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .6rem;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
-.n{text-align:right}summary{cursor:pointer;color:var(--soft);margin:.5rem 0}
-`.trim();
+const formatPart = ({ title, texts, command }: Part): string =>
+  [
+    `<article>\n<h3>${escapeHtml(title)}</h3>`,
+    ...texts.map((text) => `<p>${escapeHtml(text)}</p>`),
+    ...(command === undefined ? [] : [scrolling("command", `<pre><code>${escapeHtml(command)}</code></pre>`)]),
+    "</article>",
+  ].join("\n");
 
-function formatHtmlTable({ columns, rows }: TextTable): string {
-  const mark = (index: number): string => (columns[index].numeric ? ' class="n"' : "");
-  const head = columns.map(({ title }, index) => `<th scope="col"${mark(index)}>${escape(title)}</th>`).join("");
-  const body = rows
-    .map((row) => `<tr>${row.map((cell, index) => `<td${mark(index)}>${escape(cell)}</td>`).join("")}</tr>`)
-    .join("\n");
-  return `<div class="scroll"><table>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table></div>`;
-}
-
-function formatSection({ title, texts = [], plot, table, open }: Section): string {
-  const shown = open ?? plot === undefined;
+function formatSection({ id, title, texts = [], points = [], parts = [], plot, tables = [], source }: Section): string {
   return [
-    `<section>\n<h2>${escape(title)}</h2>`,
-    ...texts.map((text) => `<p>${escape(text)}</p>`),
-    ...(plot === undefined ? [] : [`<figure style="margin:1rem 0">${plot}</figure>`]),
-    ...(table === undefined
-      ? []
-      : [`<details${shown ? " open" : ""}><summary>numbers</summary>${formatHtmlTable(table)}</details>`]),
+    `<section id="${escapeHtml(id)}" aria-labelledby="${escapeHtml(id)}-title">\n<h2 id="${escapeHtml(id)}-title">${escapeHtml(title)}</h2>`,
+    ...texts.map((text) => `<p>${escapeHtml(text)}</p>`),
+    ...(points.length === 0 ? [] : [`<ul>${points.map((point) => `<li>${escapeHtml(point)}</li>`).join("\n")}</ul>`]),
+    ...parts.map(formatPart),
+    ...(plot === undefined ? [] : [formatPlot(title, plot)]),
+    ...tables.map(formatCaptioned),
+    ...(source === undefined ? [] : [scrolling(title, `<pre>${escapeHtml(source)}</pre>`)]),
     "</section>",
   ].join("\n");
 }
 
 /** One HTML file that needs nothing else: no network, no script; light and dark; readable on a phone. */
 export function formatPage({ title, lead, sections }: Page): string {
+  const contents = sections
+    .map(({ id, title: name }) => `<li><a href="#${escapeHtml(id)}">${escapeHtml(name)}</a></li>`)
+    .join("\n");
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}</title>
-<style>${style}</style>
+<title>${escapeHtml(title)}</title>
+<style>${pageStyle}</style>
 </head>
 <body>
-<h1>${escape(title)}</h1>
-${lead.map((text) => `<p class="lead">${escape(text)}</p>`).join("\n")}
+<header>
+<h1>${escapeHtml(title)}</h1>
+${lead.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
+</header>
+<nav aria-label="Contents">
+<details><summary>Contents</summary>
+<ul>
+${contents}
+</ul>
+</details>
+</nav>
+<main>
 ${sections.map(formatSection).join("\n")}
+</main>
 </body>
 </html>
 `;

@@ -1,8 +1,12 @@
 import type { TopLevelSpec } from "vega-lite";
+import { escapeHtml } from "./escape-html.ts";
+import type { DataRow, Plot } from "./section.ts";
 
 /** Text and lines take the page's own colour, so that one picture serves light and dark. */
 const ink = "currentColor";
 const config = {
+  // The page gives each picture one text for all of it, and the numbers as a table.
+  aria: false,
   background: "transparent",
   font: "system-ui, sans-serif",
   view: { stroke: "transparent" },
@@ -15,25 +19,43 @@ const config = {
     gridOpacity: 0.15,
     labelFontSize: 12,
     titleFontSize: 12,
+    titleFontWeight: "normal",
+    labelLimit: 260,
   },
-  legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, orient: "top" },
-  title: { color: ink, subtitleColor: ink },
+  header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: "bold", labelAnchor: "start" },
+  legend: {
+    labelColor: ink,
+    titleColor: ink,
+    labelFontSize: 12,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    orient: "top",
+    columns: 1,
+    labelLimit: 320,
+  },
+  point: { opacity: 1 },
 } as const;
+
+/** A picture grows and shrinks within these shares of its size, so that its text stays legible; on a narrower screen it scrolls. */
+const [smallest, largest] = [0.8, 1.3];
 
 /**
  * Draws a plot without a browser.
  *
- * @returns SVG that grows and shrinks with its place
+ * @param spec without data
+ * @param rows the data
+ * @param label what the picture shows, for those who do not see it
  */
-export async function renderPlot(spec: TopLevelSpec, label: string): Promise<string> {
+export async function renderPlot(spec: object, rows: readonly DataRow[], label: string): Promise<Plot> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
-  const compiled = compile({ ...spec, config }).spec;
-  const view = new vega.View(vega.parse(compiled), { renderer: "none" });
+  const whole = { ...spec, data: { values: [...rows] }, config } as unknown as TopLevelSpec;
+  const view = new vega.View(vega.parse(compile(whole).spec), { renderer: "none" });
   const svg = await view.toSVG();
   view.finalize();
-  return svg.replace(
+  const sized = svg.replace(
     /<svg([^>]*?) width="(\d+(?:\.\d+)?)" height="\d+(?:\.\d+)?"/,
     (_, attributes: string, width: string) =>
-      `<svg role="img" aria-label="${label.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;")}"${attributes} style="width:100%;max-width:${width}px;height:auto"`,
+      `<svg role="img" aria-label="${escapeHtml(label)}"${attributes} style="width:100%;max-width:${Math.floor(Number(width) * largest)}px;min-width:${Math.floor(Number(width) * smallest)}px;height:auto"`,
   );
+  return { svg: sized, rows };
 }

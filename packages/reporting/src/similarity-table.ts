@@ -6,7 +6,8 @@ import type { TextTable } from "./table.ts";
 
 const terminalColumns = 80;
 
-const formatValue = ({ measure }: SimilarityMatrix, value: number): string =>
+/** A value of a matrix as its tables and pictures show it. */
+export const formatSimilarity = ({ measure }: SimilarityMatrix, value: number): string =>
   measure === "degrees" ? value.toFixed(0) : measure === "euclidean" ? value.toPrecision(2) : value.toFixed(2);
 
 /** What a matrix shows, and where. */
@@ -30,7 +31,7 @@ export function matrixTable(matrix: SimilarityMatrix): TextTable {
     columns: [{ title: measure }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
     rows: order.map((row) => [
       languages[row],
-      ...order.map((column) => (row === column ? "·" : formatValue(matrix, values[row][column]))),
+      ...order.map((column) => (row === column ? "·" : formatSimilarity(matrix, values[row][column]))),
     ]),
   };
 }
@@ -46,7 +47,7 @@ function neighboursTable(matrix: SimilarityMatrix): TextTable {
       .filter(({ language }) => language !== languages[row])
       .sort((a, b) => sign * (a.value - b.value));
     const show = (list: typeof others): string =>
-      list.map(({ language, value }) => `${language} ${formatValue(matrix, value)}${unit}`).join(", ");
+      list.map(({ language, value }) => `${language} ${formatSimilarity(matrix, value)}${unit}`).join(", ");
     return [languages[row], show(others.slice(0, 3)), show(others.slice(-3).toReversed())];
   });
   return { columns: [{ title: "language" }, { title: "nearest" }, { title: "farthest" }], rows };

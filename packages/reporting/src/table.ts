@@ -2,7 +2,12 @@ import Table from "cli-table3";
 
 /** Rows of text under headings; a column of numbers is aligned to the right. */
 export interface TextTable {
-  readonly columns: readonly { readonly title: string; readonly numeric?: boolean }[];
+  readonly columns: readonly {
+    readonly title: string;
+    readonly numeric?: boolean;
+    /** Long text, which breaks into lines where there is no room. */
+    readonly wide?: boolean;
+  }[];
   readonly rows: readonly (readonly string[])[];
 }
 

@@ -1,17 +1,27 @@
-import { encodeErrors, encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
+import { contentAddress, encodeErrors, encodeFiles, encodeScores, encodeSimilarities } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
+import { csvParse } from "d3-dsv";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildReport } from "../src/build-report.ts";
+import type { ReportOptions } from "../src/build-report.ts";
+import type { ReportInput } from "../src/collected.ts";
+import { formatPage } from "../src/page.ts";
+import { csvFiles, svgFiles } from "../src/section-files.ts";
 import { makeErrors, makeScores, makeSimilarities } from "./fixtures.ts";
 
-const scores = encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
-  corpus: "",
-  length: 11,
-  bos: "auto",
-  shares: { en: 1, mr: 1, te: 1 },
-});
-const similarity = encodeSimilarities(makeSimilarities(), { model: "" });
+const scores = () =>
+  encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
+    corpus: "",
+    length: 11,
+    bos: "auto",
+    shares: { en: 1, mr: 1, te: 1 },
+    models: { dense: { bytes: 4_000_000 }, "<b>gptq</b>": { bytes: 1_000_000 } },
+  });
+const similarity = () => encodeSimilarities(makeSimilarities(), { model: "" });
+
+const render = async (inputs: readonly ReportInput[], options?: ReportOptions): Promise<string> =>
+  formatPage(await buildReport(inputs, options));
 
 /** Every tag that is opened is closed, in order. */
 function unclosed(html: string): string[] {
@@ -24,16 +34,17 @@ function unclosed(html: string): string[] {
   return open;
 }
 
+const twoInputs = (): ReportInput[] => [
+  { name: "scores.arrow", stream: scores() },
+  { name: "similarity.arrow", stream: similarity() },
+];
+
 test("one whole page with plots, tables behind them and nothing from elsewhere", async () => {
-  const page = await buildReport([
-    { name: "scores.arrow", stream: scores },
-    { name: "similarity.arrow", stream: similarity },
-  ]);
+  const page = await render(twoInputs());
   assert.equal(unclosed(page), []);
-  assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
+  assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3, "averages, rises, similarity");
   assert.is(page.match(/<svg[^>]* width="/g), null, "pictures shrink on a phone");
-  assert.ok((page.match(/<table>/g)?.length ?? 0) >= 4);
-  assert.not.match(page, /<script|<link|<img|src=|href=|@import|url\((?!#)/);
+  assert.not.match(page, /<script|<link|<img|src=|href=(?!"#)|@import|url\((?!#)/);
   assert.match(page, /prefers-color-scheme:dark/);
   assert.match(page, /name="viewport"/);
   assert.match(page, /&lt;b&gt;gptq&lt;\/b&gt;/);
@@ -41,17 +52,70 @@ test("one whole page with plots, tables behind them and nothing from elsewhere",
   assert.not.match(page, /NaN|undefined|Infinity/);
 });
 
+test("every section has an anchor of its own, and every plot a table and a text that says what it shows", async () => {
+  const inputs = [...twoInputs(), { name: "again.arrow", stream: scores() }, { name: "other.arrow", stream: similarity() }];
+  const { sections } = await buildReport(inputs);
+  const ids = sections.map(({ id }) => id);
+  assert.is(new Set(ids).size, ids.length, ids.join(" "));
+  for (const id of ids) assert.match(id, /^[a-z]+(-[a-z0-9]+)*$/);
+  for (const { title, plot, tables = [] } of sections) {
+    if (!plot) continue;
+    assert.ok(tables.length > 0, title);
+    const [, label] = /aria-label="([^"]*)"/.exec(plot.svg) ?? [];
+    assert.match(label ?? "", /: .*(\d|none)/, `${title}: numbers in the text`);
+  }
+  assert.ok(sections.some(({ title }) => title.endsWith("(again.arrow)")));
+});
+
+test("plain words: who loses, by intervals; averages come as three; hashes stand on the page", async () => {
+  const page = await buildReport(twoInputs(), { recipe: { name: "recipe.yaml", text: "model: <m>\n" } });
+  const [gains, findings, averages] = page.sections;
+  assert.is(gains.id, "gains-and-losses");
+  assert.match(
+    gains.texts?.[0] ?? "",
+    /^Against dense on the same windows\. With 1 of 1 models every language clearly loses\. No language clearly gains with any\. The largest loss is te with <b>gptq<\/b>: \+56\.8%\.$/,
+  );
+  assert.match(findings.texts?.join(" ") ?? "", /nothing to look for.*How <b>gptq<\/b> was made is not known/);
+  const titles = averages.tables?.[0].table.columns.map(({ title }) => title).join("; ") ?? "";
+  for (const figure of ["unweighted mean", "weighted by training mixture", "worst language"])
+    assert.ok(titles.includes(`rise, ${figure}`) && titles.includes(`perplexity, ${figure}`), titles);
+  const html = formatPage(page);
+  assert.match(html, /<pre>model: &lt;m&gt;\n<\/pre>/);
+  const { address } = await contentAddress(scores());
+  assert.ok(html.includes(address), "content address of the scores");
+});
+
+test("SVG and CSV: a file a plot, a file of plain numbers a section", async () => {
+  const { sections } = await buildReport(twoInputs());
+  assert.equal(
+    svgFiles(sections).map(({ name }) => name),
+    ["averages.svg", "rises.svg", "similarity.svg"],
+  );
+  for (const { content } of svgFiles(sections))
+    assert.match(content, /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^]*<\/svg>\n$/);
+  const files = new Map(csvFiles(sections).map(({ name, content }) => [name, csvParse(content)]));
+  const rises = files.get("rises.csv");
+  assert.equal(rises?.columns, ["language", "series", "rise", "low", "high"]);
+  assert.is(rises?.length, 3);
+  // te: 30 · 0.05 · 3 nats more in each window of 10 tokens
+  const te = rises?.find(({ language }) => language === "te");
+  assert.ok(Math.abs(Number(te?.["rise"]) - Math.expm1(0.45)) < 1e-12);
+  assert.is(te?.["series"], "<b>gptq</b>");
+  assert.is(files.get("languages.csv")?.length, 6);
+  assert.is(files.get("size.csv")?.[0]["bytes"], "1000000");
+});
+
 test("predicted errors: heat map by block and language, table behind it, scatter where scores were given", async () => {
   const rises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
   const metadata = { model: "", solver: "gptq", scored: "small", rises };
-  const page = await buildReport([{ name: "errors", stream: encodeErrors(makeErrors(), metadata) }]);
+  const page = await render([{ name: "errors", stream: encodeErrors(makeErrors(), metadata) }]);
   assert.equal(unclosed(page), []);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
-  assert.is(page.match(/<table>/g)?.length, 3);
+  assert.is(page.match(/<table>/g)?.length, 4, "three of errors, one of artifacts");
   assert.match(page, /heat map of the predicted error by block and language/);
   assert.match(page, /Spearman 1\.00/);
   assert.not.match(page, /NaN|undefined|Infinity/);
-  const bare = await buildReport([
+  const bare = await render([
     { name: "errors", stream: encodeErrors(makeErrors(), { ...metadata, scored: "", rises: undefined }) },
   ]);
   assert.is(bare.match(/<svg role="img" aria-label="/g)?.length, 1);
@@ -74,11 +138,10 @@ test("similarities of all sites: the first input, and the mean over all by each 
       value: record.value / (measure === "degrees" ? 1 + index : 100),
     })),
   );
-  const page = await buildReport([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
+  const page = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3);
-  const one = await buildReport([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }], "one", {
-    measure: "subspace",
-    place: { step: "h.0", site: "mlp-up" },
+  const one = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }], {
+    similarity: { measure: "subspace", place: { step: "h.0", site: "mlp-up" } },
   });
   assert.is(one.match(/<svg role="img" aria-label="/g)?.length, 1);
   assert.ok(one.includes("directions of languages, mlp-up of h.0"));
@@ -87,10 +150,10 @@ test("similarities of all sites: the first input, and the mean over all by each 
 });
 
 test("refuses an artifact that reports nothing", async () => {
-  const metadata = { tokenizer: "", corpus: "", distribution: "", length: 1, seed: 0, mix: "equal", counts: {}, shortfall: {} };
-  const error = await buildReport([{ name: "s.arrow", stream: encodeSegments([], metadata) }]).catch((thrown: unknown) => thrown);
+  const stream = encodeFiles([], { model: "" });
+  const error = await buildReport([{ name: "s.arrow", stream }]).catch((thrown: unknown) => thrown);
   assert.instance(error, BadDataError);
-  assert.match((error as Error).message, /s\.arrow holds segments/);
+  assert.match((error as Error).message, /s\.arrow holds files; give artifacts of kind scores/);
 });
 
 test.run();

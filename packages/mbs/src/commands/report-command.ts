@@ -1,52 +1,103 @@
-import { stat } from "node:fs/promises";
-import { basename } from "node:path";
-import { openArtifact, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, UsageError, parseOptions } from "@mbs/contracts";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
+import { DeniedError, InputOutputError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
-import { buildReport, parsePlace } from "@mbs/reporting";
+import { buildReport, csvFiles, formatPage, parsePlace, svgFiles } from "@mbs/reporting";
+import type { RecipeText, SectionFile } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
+import { openInputs } from "../open-inputs.ts";
 import { plainCommand } from "../plain-command.ts";
 import { similarityOptions } from "../similarity-options.ts";
 
 const options = {
-  output: { kind: "text", placeholder: "FILE", description: "the page (default standard output)", optional: true },
+  output: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "the page (standard output; with --svg or --csv none)",
+    optional: true,
+  },
+  svg: { kind: "text", placeholder: "FOLDER", description: "also write each plot as SVG", optional: true },
+  csv: { kind: "text", placeholder: "FOLDER", description: "also write the numbers of each section as CSV", optional: true },
   title: { kind: "text", description: "title of the page", optional: true },
+  recipe: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "recipe to show: the one that `mbs run` wrote beside its results has all hashes",
+    optional: true,
+  },
+  reference: { kind: "text", optional: true, placeholder: "LABEL", description: "the dense model in the scores (the first)" },
   ...similarityOptions,
-  force: { kind: "flag", description: "replace what is at the output's place" },
+  force: { kind: "flag", description: "replace what is at the outputs' places" },
 } as const satisfies OptionTable;
 
+const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
+
+async function readRecipeText(path: string): Promise<RecipeText> {
+  try {
+    return { name: basename(path), text: await readFile(path, "utf8") };
+  } catch (cause) {
+    throw new InputOutputError(`${path} cannot be read; give the recipe.yaml of a run`, { path }, { cause });
+  }
+}
+
+/** Files and where they go, checked before anything is written. */
+async function requireFree(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (await exists(path)) {
+      throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
+    }
+  }
+}
+
+async function writeFiles(folder: string, files: readonly SectionFile[], force: boolean): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const { name, content } of files) await writeAtomically(join(folder, name), [Buffer.from(content)], { force });
+}
+
 /** `mbs report`: one HTML page that needs nothing else. */
-export function reportCommand(): Command {
+export function reportCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "report",
-    "Write scores, similarities and predicted errors as one HTML page with tables and plots.",
+    "Write results as one HTML page: who gains and who loses, what went wrong, plots with the numbers behind them.",
     [
-      "mbs report scores.arrow similarity.arrow --output report.html",
+      "mbs report scores.arrow similarity.arrow errors.arrow --output report.html",
+      "mbs report out/scores.arrow out/similarity.arrow --recipe out/recipe.yaml --output report.html",
+      "mbs report scores.arrow --svg plots/ --csv numbers/",
       "mbs report similarity.arrow --at mean --measure gram --output similarity.html",
     ],
-  ).addArgument(new Argument("<files...>", "artifacts of kind scores, similarity or errors, in the order of the page"));
+  ).addArgument(
+    new Argument("<files...>", "scores, similarity, errors, segments, statistics, in the order of the page; - is standard input"),
+  );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
-    const { output = standardStream, title, force, at, measure } = parseOptions(options, given, "report");
-    if (output === standardStream && process.stdout.isTTY) {
+    const { output, svg, csv, title, recipe, reference, force, at, measure } = parseOptions(options, given, "report");
+    const page = output ?? (svg === undefined && csv === undefined ? standardStream : undefined);
+    if (page === standardStream && process.stdout.isTTY) {
       throw new UsageError("standard output is a terminal; give --output report.html");
     }
-    if (output !== standardStream && !force && (await stat(output).catch(() => undefined))) {
-      throw new DeniedError(`${output} exists; choose another name, or replace it with --force`, { path: output });
-    }
-    const inputs = [];
-    for (const file of files) inputs.push({ name: basename(file, ".arrow"), stream: await openArtifact(file) });
+    const file = page === standardStream ? undefined : page;
+    if (!force && file !== undefined) await requireFree([file]);
     const place = at === undefined ? undefined : parsePlace(at);
     // Without either flag the page shows more than one.
     const chosen = place !== undefined || given["measure"] !== undefined;
-    const page = await buildReport(inputs, title, chosen ? { measure, ...(place && { place }) } : undefined);
-    if (output === standardStream) {
-      await printText(page);
-      return;
-    }
-    await writeAtomically(output, [Buffer.from(page)], { force });
+    const report = await buildReport(await openInputs(files, signal), {
+      ...(title !== undefined && { title }),
+      ...(reference !== undefined && { reference }),
+      ...(recipe !== undefined && { recipe: await readRecipeText(recipe) }),
+      ...(chosen && { similarity: { measure, ...(place && { place }) } }),
+    });
+    const folders = [
+      { folder: svg, made: svgFiles },
+      { folder: csv, made: csvFiles },
+    ].flatMap(({ folder, made }) => (folder === undefined ? [] : [{ folder, files: made(report.sections) }]));
+    if (!force) await requireFree(folders.flatMap((one) => one.files.map(({ name }) => join(one.folder, name))));
+    for (const one of folders) await writeFiles(one.folder, one.files, force);
+    if (page === standardStream) await printText(formatPage(report));
+    if (file !== undefined) await writeAtomically(file, [Buffer.from(formatPage(report))], { force });
   });
 }

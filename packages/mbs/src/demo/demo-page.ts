@@ -63,13 +63,14 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
   );
   return [
     {
+      id: method.name,
       title: method.title,
-      texts: findings(results, method),
+      points: findings(results, method),
       plot: await plotRises(bars, `${method.title}: rise of perplexity by language and calibration mix`),
-      table: methodTable(results, method),
-      open: true,
+      tables: [{ caption: `${method.title}: rises of perplexity`, table: methodTable(results, method), open: true }],
     },
     {
+      id: `${method.name}-prediction`,
       title: `${method.title}: does similarity foretell the rise?`,
       texts: [predictionFinding(method)],
       plot: await plotPrediction(
@@ -77,10 +78,26 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
         "mean angle to the calibration mix (degrees)",
         `${method.title}: predicted against actual rise`,
       ),
-      table: {
-        columns: [{ title: "language" }, { title: "mix" }, { title: "angle", numeric: true }, { title: "rise", numeric: true }],
-        rows: points.map(({ language, series, predicted, rise }) => [language, series, predicted.toFixed(1), formatRise(rise)]),
-      },
+      tables: [
+        {
+          caption: `${method.title}: angle and rise`,
+          open: false,
+          table: {
+            columns: [
+              { title: "language" },
+              { title: "mix" },
+              { title: "angle", numeric: true },
+              { title: "rise", numeric: true },
+            ],
+            rows: points.map(({ language, series, predicted, rise }) => [
+              language,
+              series,
+              predicted.toFixed(1),
+              formatRise(rise),
+            ]),
+          },
+        },
+      ],
     },
   ];
 }
@@ -107,14 +124,16 @@ export async function demoPage(
     sections: [
       ...sections,
       {
+        id: "similarity",
         title: "Similarity of languages",
         texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
         plot: await plotSimilarity(angles, "heat map of angles between languages"),
-        table: matrixTable(angles),
+        tables: [{ caption: "Angles between languages", table: matrixTable(angles), open: false }],
       },
       {
+        id: "completions",
         title: "The compressed model goes on",
-        texts: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
+        points: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
       },
     ],
   });

@@ -1,7 +1,7 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { similarityMatrix, spearman } from "@mbs/reporting";
+import { distanceToMix, similarityMatrix, spearman } from "@mbs/reporting";
 import type { DemoPlan } from "./demo-plan.ts";
 
 /** A rise of perplexity above the dense model over all seeds, as a fraction. */
@@ -75,25 +75,6 @@ function overSeeds(seeds: readonly SeedRise[]): Rise {
   };
 }
 
-/**
- * Angle between a language and the calibration mix: the mean over the mix, each language by its share of the segments.
- *
- * @param counts segments of each language in the mix
- * @param angles degrees, by language and other language
- * @returns degrees; NaN where a language of the mix has no angle
- */
-function meanAngle(
-  language: string,
-  counts: Readonly<Record<string, number>>,
-  angles: ReadonlyMap<string, ReadonlyMap<string, number>>,
-): number {
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return Object.entries(counts).reduce(
-    (sum, [other, count]) => sum + (count / total) * (angles.get(language)?.get(other) ?? NaN),
-    0,
-  );
-}
-
 function found<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new InternalError(`the demo's scores lack ${what}; remove its output and run it again`);
   return value;
@@ -112,8 +93,7 @@ export function demoResults(
   counts: ReadonlyMap<string, Readonly<Record<string, number>>>,
   similarities: readonly SimilarityRecord[],
 ): DemoResults {
-  const { languages: names, values } = similarityMatrix(similarities, "degrees");
-  const angles = new Map(names.map((name, row) => [name, new Map(names.map((other, column) => [other, values[row][column]]))]));
+  const angles = similarityMatrix(similarities, "degrees");
   const languages = report.results
     .filter(({ model }) => model === "dense")
     .map(({ language, perplexity, bitsPerByte, windows }) => ({
@@ -134,7 +114,7 @@ export function demoResults(
     );
     const rises = languages.map(({ language }) => ({
       language,
-      predicted: meanAngle(language, found(counts.get(mix), mix), angles),
+      predicted: distanceToMix(angles, language, found(counts.get(mix), mix)) ?? NaN,
       ...overSeeds(
         labels.map((label) =>
           found(

@@ -1,4 +1,4 @@
-import { formatRise, formatShare, formatNumber, textBar } from "@mbs/reporting";
+import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/reporting";
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
 import { findings, predictionFinding } from "./findings.ts";
 
@@ -11,18 +11,6 @@ export interface Completion {
 
 const columns = 80;
 const barWidth = 8;
-
-/** Lines of at most 80 columns, later ones indented. */
-function wrap(text: string, indent = "  "): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1) ?? "";
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (longer.length <= columns) lines[lines.length - 1] = longer;
-    else lines.push(`${indent}${word}`);
-  }
-  return lines;
-}
 
 const cut = (text: string, width: number): string => {
   const plain = text.replaceAll(/\s+/g, " ").trim();
@@ -68,8 +56,8 @@ export function demoScreen(results: DemoResults, completions: readonly Completio
     return `${language.padEnd(8)} ${formatShare(share).padStart(5)} ${formatNumber(perplexity).padStart(6)} ${cells.join(" ")}`.trimEnd();
   });
   return [
-    ...findings(results, method).flatMap((line) => wrap(line)),
-    ...settingsLines(results).flatMap((line) => wrap(line)),
+    ...findings(results, method).flatMap((line) => wrapLines(line, "", "  ")),
+    ...settingsLines(results).flatMap((line) => wrapLines(line, "", "  ")),
     "",
     head,
     ...rows,
@@ -92,7 +80,7 @@ export function demoScreen(results: DemoResults, completions: readonly Completio
       ({ worst }) => worst.language,
     ),
     "* the paired 95% interval leaves zero out; rises are of perplexity above dense",
-    ...wrap(predictionFinding(method)),
+    ...wrapLines(predictionFinding(method), "", "  "),
     ...completions.map(({ language, prompt, continuation }) => cut(`${language}: ${prompt} [${continuation.trim()}]`, columns)),
     ...next,
     "",

@@ -1,8 +1,9 @@
 import { inputSite } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
-import { readScoredModels, scoresReport } from "@mbs/evaluation";
 import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
+import { scoredArtifacts } from "../scored-artifact.ts";
+import type { ScoredArtifact, ScoresView } from "../scored-artifact.ts";
 import { similarityMatrix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import { diagnose } from "./diagnose.ts";
@@ -22,31 +23,24 @@ function anglesOf(artifacts: readonly Collected[]): SimilarityMatrix | undefined
  * Diagnoses each of the scores, with what the other artifacts add: similarities the distance to the mix, segments and
  * statistics the tokens of each language.
  *
- * @param shares the training mixture; default the one in the scores
- * @param reference the dense model; default the first
  * @throws {UsageError} where there are no scores, or none of the reference
  */
-export function diagnoseArtifacts(
-  artifacts: readonly Collected[],
-  { shares, reference }: { shares?: Readonly<Record<string, number>>; reference?: string } = {},
-): Diagnosis {
-  const scores = ofKind(artifacts, "scores");
-  if (scores.length === 0) throw new UsageError("give scores: mbs evaluate --model M --model out/ --corpus V > scores.arrow");
-  const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens);
-  const angles = anglesOf(artifacts);
-  const diagnoses = scores.map(({ records, metadata }) => {
-    const mixture = shares ?? metadata.shares;
-    return diagnose({
-      scores: records,
-      report: scoresReport(records, mixture, reference),
-      shares: mixture,
-      models: readScoredModels(metadata.models),
-      calibrations,
-      angles,
-    });
-  });
-  return {
-    findings: diagnoses.flatMap(({ findings }) => findings),
-    notes: [...new Set(diagnoses.flatMap(({ notes }) => notes))],
-  };
+export function diagnoseArtifacts(artifacts: readonly Collected[], view: ScoresView = {}): Diagnosis {
+  const scored = scoredArtifacts(artifacts, view);
+  if (scored.length === 0) throw new UsageError("give scores: mbs evaluate --model M --model out/ --corpus V > scores.arrow");
+  return mergeDiagnoses(scored.map((one) => diagnoseScored(one, artifacts)));
 }
+
+/** The same for scores that have been summed up already. */
+export function diagnoseScored(scored: ScoredArtifact, artifacts: readonly Collected[]): Diagnosis {
+  const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens);
+  return diagnose({ scored, calibrations, angles: anglesOf(artifacts) });
+}
+
+/** The diagnoses of several scores as one. */
+export const mergeDiagnoses = (diagnoses: readonly Diagnosis[]): Diagnosis => ({
+  mixes: diagnoses.flatMap(({ mixes }) => mixes),
+  checked: [...new Set(diagnoses.flatMap(({ checked }) => checked))],
+  findings: diagnoses.flatMap(({ findings }) => findings),
+  notes: [...new Set(diagnoses.flatMap(({ notes }) => notes))],
+});

@@ -1,9 +1,8 @@
-import type { Score } from "@mbs/artifacts";
-import type { ScoredModel, ScoresReport } from "@mbs/evaluation";
-import { compressedModels, isSameMix } from "../compressed-models.ts";
+import { isSameMix } from "../compressed-models.ts";
 import { distanceToMix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
-import type { Finding, MeasuredRise } from "./finding.ts";
+import type { ScoredArtifact } from "../scored-artifact.ts";
+import type { Finding, MeasuredRise, Signature } from "./finding.ts";
 import { methodsDisagree } from "./methods-signature.ts";
 import type { MethodRises } from "./methods-signature.ts";
 import { Comparisons, groupMixes, risesOfLanguage, risesOfMean } from "./mix-groups.ts";
@@ -17,12 +16,7 @@ type NumbersByLanguage = Readonly<Record<string, number>>;
 
 /** Results to be diagnosed. */
 export interface DiagnosisInput {
-  readonly scores: readonly Score[];
-  /** The scores summed up; its reference is the dense model. */
-  readonly report: ScoresReport;
-  /** The training mixture, on any scale. */
-  readonly shares: NumbersByLanguage | undefined;
-  readonly models: ReadonlyMap<string, ScoredModel>;
+  readonly scored: ScoredArtifact;
   /** Tokens of each language in each calibration text that is known. */
   readonly calibrations: readonly NumbersByLanguage[];
   /** Degrees between languages. */
@@ -31,6 +25,10 @@ export interface DiagnosisInput {
 
 /** What `mbs diagnose --json` prints. */
 export interface Diagnosis {
+  /** What each mix gave and took against calibration with one language alone. */
+  readonly mixes: readonly MixAgainstAlone[];
+  /** What the results allowed to look for. */
+  readonly checked: readonly Signature[];
   readonly findings: readonly Finding[];
   /** What could not be looked at, and what it would take. */
   readonly notes: readonly string[];
@@ -78,11 +76,11 @@ function languagesUnderMix(
   group: MixGroup,
   others: readonly MixGroup[],
   comparisons: Comparisons,
-  { shares = {}, calibrations, angles }: DiagnosisInput,
+  { scored: { shares = {} }, calibrations, angles }: DiagnosisInput,
 ): LanguagesUnderMix {
   const dense = comparisons.withDense(group);
-  const scored = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
-  const training = scored.reduce((sum, language) => sum + shares[language], 0);
+  const languages = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
+  const training = languages.reduce((sum, language) => sum + shares[language], 0);
   const tokens = calibrations.find((calibration) => isSameMix(calibration, group.mix));
   const shareIn = ({ mix }: MixGroup, language: string): number => (Object.hasOwn(mix, language) ? mix[language] : 0);
   const moreText = (language: string): LanguageUnderMix["withMoreText"] => {
@@ -101,7 +99,7 @@ function languagesUnderMix(
     mix: group.mixName,
     models: group.models,
     unweighted: risesOfMean(dense, "unweighted"),
-    languages: scored.map((language): LanguageUnderMix => {
+    languages: languages.map((language): LanguageUnderMix => {
       const angle = angles && distanceToMix(angles, language, group.mix);
       const withMoreText = moreText(language);
       return {
@@ -128,14 +126,13 @@ function methodRises(group: MixGroup, comparisons: Comparisons): MethodRises {
   };
 }
 
-function missing({ shares, angles, models, report }: DiagnosisInput, groups: readonly MixGroup[]): string[] {
-  const unknown = report.averages.filter(({ model }, index) => index > 0 && models.get(model)?.made === undefined);
+function missing({ scored, angles }: DiagnosisInput, groups: readonly MixGroup[]): string[] {
+  const { shares, models, report, reference } = scored;
+  const unknown = report.averages.map(({ model }) => model).filter((model) => model !== reference && !models.get(model)?.made);
   return [
     ...report.notes,
     ...(unknown.length > 0
-      ? [
-          `How ${unknown.map(({ model }) => model).join(", ")} was made is not known (no mbs.json in its folder when it was scored): left out.`,
-        ]
+      ? [`How ${unknown.join(", ")} was made is not known (no mbs.json in its folder when it was scored): left out.`]
       : []),
     ...(groups.some(isAlone)
       ? []
@@ -151,27 +148,41 @@ function missing({ shares, angles, models, report }: DiagnosisInput, groups: rea
  * @see arXiv:2404.04748
  */
 export function diagnose(input: DiagnosisInput): Diagnosis {
-  const groups = groupMixes(compressedModels(input.models, input.shares));
-  const comparisons = new Comparisons(input.scores, input.shares, input.report);
+  const { scores, shares, report, compressed } = input.scored;
+  const groups = groupMixes(compressed);
+  const comparisons = new Comparisons(scores, shares, report);
   // Groups that were not scored on the reference's windows have no rises.
   const paired = groups.filter((group) => risesOfMean(comparisons.withDense(group), "unweighted").length === group.models.length);
   const mixed = paired.filter((group) => !isAlone(group));
-  const findings: (Finding | undefined)[] = [];
-  for (const group of mixed) {
-    const siblings = paired.filter((other) => other !== group && other.methodKey === group.methodKey);
-    const alone = mainAlone(siblings, input.shares);
-    if (alone) findings.push(mixWorseThanAlone(mixAgainstAlone(group, alone, comparisons)));
-  }
-  for (const group of mixed) {
-    const siblings = paired.filter((other) => other !== group && other.methodKey === group.methodKey);
-    findings.push(rareLanguagesFall(languagesUnderMix(group, siblings, comparisons, input)));
-  }
-  for (const [index, first] of mixed.entries()) {
-    for (const second of mixed.slice(index + 1)) {
-      const otherSolver = first.solvers.join() !== second.solvers.join();
-      if (!otherSolver || !isSameMix(first.mix, second.mix)) continue;
-      findings.push(methodsDisagree(first.mixName, methodRises(first, comparisons), methodRises(second, comparisons)));
-    }
-  }
-  return { findings: findings.filter((finding) => finding !== undefined), notes: missing(input, groups) };
+  const siblingsOf = (group: MixGroup): MixGroup[] =>
+    paired.filter((other) => other !== group && other.methodKey === group.methodKey);
+  const againstAlone = mixed.flatMap((group) => {
+    const alone = mainAlone(siblingsOf(group), shares);
+    return alone ? [mixAgainstAlone(group, alone, comparisons)] : [];
+  });
+  const underMixes = shares ? mixed.map((group) => languagesUnderMix(group, siblingsOf(group), comparisons, input)) : [];
+  const methods = mixed.flatMap((first, index) =>
+    mixed
+      .slice(index + 1)
+      .filter((second) => first.solvers.join() !== second.solvers.join() && isSameMix(first.mix, second.mix))
+      .map((second) => [first, second] as const),
+  );
+  const findings = [
+    ...againstAlone.map(mixWorseThanAlone),
+    ...underMixes.map(rareLanguagesFall),
+    ...methods.map(([first, second]) =>
+      methodsDisagree(first.mixName, methodRises(first, comparisons), methodRises(second, comparisons)),
+    ),
+  ];
+  const checked: readonly [Signature, number][] = [
+    ["mix-worse-than-one-language", againstAlone.length],
+    ["rare-language-falls", underMixes.length],
+    ["methods-disagree", methods.length],
+  ];
+  return {
+    mixes: againstAlone,
+    checked: checked.filter(([, count]) => count > 0).map(([signature]) => signature),
+    findings: findings.filter((finding) => finding !== undefined),
+    notes: missing(input, groups),
+  };
 }

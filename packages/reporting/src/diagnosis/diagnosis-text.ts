@@ -1,38 +1,37 @@
 import { colours } from "../colours.ts";
+import { wrapLines } from "../wrap-lines.ts";
+import type { Signature } from "./finding.ts";
 import type { Diagnosis } from "./diagnose.ts";
 
-const columns = 80;
+const names: Readonly<Record<Signature, string>> = {
+  "mix-worse-than-one-language": "a mix worse than one language alone",
+  "rare-language-falls": "under-represented languages that still fall",
+  "methods-disagree": "methods that disagree",
+  "distribution-misfit": "a distribution that does not fit the model's losses",
+};
 
-/** Lines of at most 80 columns, indented. */
-function wrap(text: string, indent: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? `${indent}${word}` : `${line} ${word}`;
-    if (longer.length > columns && line !== "") {
-      lines.push(line);
-      line = `${indent}${word}`;
-    } else {
-      line = longer;
-    }
-  }
-  return [...lines, line].join("\n");
+/** What was looked for, and how much of it was found. */
+export function foundText({ checked, findings }: Diagnosis): string {
+  if (checked.length === 0) return "There was nothing to look for: the results compare no models whose making is known.";
+  const what = checked.map((signature) => names[signature]).join("; ");
+  const found = findings.length === 0 ? "Nothing found that 95% intervals bear out" : `Found: ${findings.length}`;
+  return `Looked for: ${what}. ${found}.`;
 }
 
-/** What is said where no signature shows. */
-export const nothingFound = "None of the paper's failure signatures shows: nothing that 95% intervals bear out.";
-
 /** A diagnosis for a terminal of 80 columns; commands stay on one line, to be copied. */
-export function diagnosisText({ findings, notes }: Diagnosis): string {
+export function diagnosisText(diagnosis: Diagnosis): string {
+  const { findings, notes } = diagnosis;
   const blocks = findings.map(({ title, texts, remedy }) =>
     [
-      colours.bold(wrap(title, "")),
-      ...texts.map((text) => wrap(text, "  ")),
-      wrap(`Remedy: ${remedy.text}`, "  "),
+      ...wrapLines(title).map((line) => colours.bold(line)),
+      ...[...texts, `Remedy: ${remedy.text}`].flatMap((text) => wrapLines(text, "  ")),
       `    ${remedy.command}`,
       "",
     ].join("\n"),
   );
-  const found = blocks.length === 0 ? [`${nothingFound}\n`] : blocks;
-  return [...found, ...notes.map((note) => `${colours.yellow("note:")} ${note}\n`)].join("\n");
+  return [
+    `${wrapLines(foundText(diagnosis)).join("\n")}\n`,
+    ...blocks,
+    ...notes.map((note) => `${colours.yellow("note:")} ${note}`),
+  ].join("\n");
 }

@@ -68,7 +68,13 @@ export function methodsDisagree(mix: string, first: MethodRises, second: MethodR
       ...opposed.flatMap((language) =>
         both.map((method): Evidence => {
           const { rise, interval } = riseOf(method, language);
-          return { what: `${language} with ${method.method}, above dense`, unit: "rise", value: rise, interval, significant: true };
+          return {
+            what: `${language} with ${method.method}, above dense`,
+            unit: "rise",
+            value: rise,
+            interval,
+            significant: true,
+          };
         }),
       ),
     ],

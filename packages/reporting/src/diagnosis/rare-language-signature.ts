@@ -79,7 +79,9 @@ function languageText(language: LanguageUnderMix, cause: Cause): string {
     `${formatShare(trainingShare)} of the training, ${formatShare(mixShare)} of the calibration${tokens === undefined ? "" : ` (${tokens} tokens)`}`,
     ...(angle === undefined ? [] : [`${angle.toFixed(0)}° from the mix`]),
     ...(withMoreText && more
-      ? [`with the ${withMoreText.mix} (${formatShare(withMoreText.mixShare)}) ${formatRise(more.rise)} (${formatInterval(more.interval)})`]
+      ? [
+          `with the ${withMoreText.mix} (${formatShare(withMoreText.mixShare)}) ${formatRise(more.rise)} (${formatInterval(more.interval)})`,
+        ]
       : []),
   ];
   return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeTexts[cause]}; ${facts.join("; ")}.`;
@@ -91,8 +93,12 @@ function evidenceOf({ language, rises, mixShare, tokens, angle, withMoreText }: 
   return [
     { what: `${language}, above dense`, unit: "rise", value: rise, interval, significant: true },
     { what: `${language}, share of the calibration`, unit: "share", value: mixShare, significant: false },
-    ...(tokens === undefined ? [] : [{ what: `${language}, tokens`, unit: "tokens" as const, value: tokens, significant: false }]),
-    ...(angle === undefined ? [] : [{ what: `${language}, angle to the mix`, unit: "degrees" as const, value: angle, significant: false }]),
+    ...(tokens === undefined
+      ? []
+      : [{ what: `${language}, tokens`, unit: "tokens" as const, value: tokens, significant: false }]),
+    ...(angle === undefined
+      ? []
+      : [{ what: `${language}, angle to the mix`, unit: "degrees" as const, value: angle, significant: false }]),
     ...(withMoreText && more
       ? [
           {

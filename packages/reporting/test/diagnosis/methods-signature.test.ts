@@ -21,7 +21,17 @@ const method = (name: string, rises: readonly number[], width = 0.001, seeds = 1
 const rising = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06];
 
 test("methods that rank languages alike agree, whatever their strength", () => {
-  assert.is(methodsDisagree("equal mix", method("gptq", rising), method("wanda", rising.map((value) => value * 4))), undefined);
+  assert.is(
+    methodsDisagree(
+      "equal mix",
+      method("gptq", rising),
+      method(
+        "wanda",
+        rising.map((value) => value * 4),
+      ),
+    ),
+    undefined,
+  );
 });
 
 test("fires where the ranks are turned round, with both sides of the mean by intervals", () => {

@@ -30,7 +30,10 @@ test("fires for a rare language whose interval lies above that of the mean", () 
   const finding = rareLanguagesFall(withChanges({ te: { rises: [rise(0.2)], tokens: 1024 } }));
   assert.equal(finding?.languages, ["te"]);
   assert.match(finding?.title ?? "", /te is under-represented and still loses more than the average/);
-  assert.match(finding?.texts[1] ?? "", /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): too few tokens in the mix; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/);
+  assert.match(
+    finding?.texts[1] ?? "",
+    /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): too few tokens in the mix; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/,
+  );
   assert.match(finding?.remedy.command ?? "", /^mbs sample /);
 });
 

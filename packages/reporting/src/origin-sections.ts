@@ -1,0 +1,96 @@
+import type { Collected } from "./collected.ts";
+import { ofKind } from "./collected.ts";
+import { groupBy } from "./groups.ts";
+import type { CaptionedTable, Section } from "./section.ts";
+
+/** A recipe as `mbs run` writes it beside its results. */
+export interface RecipeText {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Models by their address in the scores. */
+function modelsTable(artifacts: readonly Collected[]): CaptionedTable[] {
+  const scores = ofKind(artifacts, "scores").flatMap(({ records }) => records);
+  const models = [...groupBy(scores, ({ model }) => model)].map(([model, [{ address }]]) => [model, address]);
+  if (models.length === 0) return [];
+  return [
+    { caption: "Models", table: { columns: [{ title: "model" }, { title: "content address" }], rows: models }, open: false },
+  ];
+}
+
+function settingsOf(artifact: Collected): string {
+  switch (artifact.kind) {
+    case "scores":
+      return `windows of ${artifact.metadata.length} tokens, corpus ${artifact.metadata.corpus}`;
+    case "segments":
+      return `mix ${artifact.metadata.mix}, segments of ${artifact.metadata.length} tokens, seed ${artifact.metadata.seed}, corpus ${artifact.metadata.corpus}`;
+    case "errors":
+      return `solver ${artifact.metadata.solver}, model ${artifact.metadata.model}`;
+    case "similarity":
+    case "statistics":
+      return `model ${artifact.metadata.model}`;
+  }
+}
+
+const textOf = (tokens: Readonly<Record<string, number>>): [string, number][] =>
+  Object.entries(tokens).sort(([, a], [, b]) => b - a);
+
+/** Calibration text: tokens of each language. */
+export function calibrationSections(artifacts: readonly Collected[]): Section[] {
+  const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")];
+  if (calibrations.length === 0) return [];
+  const languages = [...new Set(calibrations.flatMap(({ tokens }) => textOf(tokens).map(([language]) => language)))];
+  const tokensIn = (tokens: Readonly<Record<string, number>>, language: string): number =>
+    Object.hasOwn(tokens, language) ? tokens[language] : 0;
+  return [
+    {
+      id: "calibration",
+      title: "Calibration text",
+      tables: [
+        {
+          caption: "Tokens of each language",
+          open: true,
+          table: {
+            columns: [{ title: "language" }, ...calibrations.map(({ name }) => ({ title: name, numeric: true }))],
+            rows: languages.map((language) => [
+              language,
+              ...calibrations.map(({ tokens }) => String(tokensIn(tokens, language))),
+            ]),
+          },
+        },
+      ],
+      data: calibrations.flatMap(({ name, tokens }) =>
+        textOf(tokens).map(([language, count]) => ({ calibration: name, language, tokens: count })),
+      ),
+    },
+  ];
+}
+
+/** What a page was made of: artifacts and models with their hashes, and the recipe. */
+export function originSections(artifacts: readonly Collected[], recipe: RecipeText | undefined): Section[] {
+  const columns = [{ title: "artifact" }, { title: "kind" }, { title: "content address" }, { title: "made with" }];
+  const origin: Section = {
+    id: "origin",
+    title: "How this was made",
+    texts: ["Content addresses are SHA-256 hashes: the same address is the same content, wherever it lies."],
+    tables: [
+      {
+        caption: "Artifacts that this page shows",
+        open: true,
+        table: {
+          columns,
+          rows: artifacts.map((artifact) => [artifact.name, artifact.kind, artifact.address, settingsOf(artifact)]),
+        },
+      },
+      ...modelsTable(artifacts),
+    ],
+    data: artifacts.map((artifact) => ({
+      name: artifact.name,
+      kind: artifact.kind,
+      address: artifact.address,
+      settings: settingsOf(artifact),
+    })),
+  };
+  return recipe === undefined ? [origin] : [origin, { id: "recipe", title: `Recipe: ${recipe.name}`, source: recipe.text }];
+}

@@ -1,0 +1,21 @@
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
+
+/** Where systems keep Chromium or Chrome. */
+const places = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/usr/bin/google-chrome-stable",
+  "/snap/bin/chromium",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
+
+/** The system's Chromium, or undefined. The environment variable CHROMIUM names another place. */
+export const findChromium = (): string | undefined => [process.env["CHROMIUM"] ?? "", ...places].find((path) => existsSync(path));
+
+/** Starts a browser; no sandbox, since containers give it none. */
+export const startChromium = (executablePath: string): Promise<Browser> =>
+  chromium.launch({ executablePath, args: ["--no-sandbox"] });
