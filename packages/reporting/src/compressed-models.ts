@@ -1,7 +1,7 @@
 import type { ScoredMethod, ScoredModel } from "@mbs/evaluation";
+import { numberOf } from "./numbers-by-language.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
 import { formatShare } from "./numbers.ts";
-
-type Shares = Readonly<Record<string, number>>;
 
 /** A model in the scores whose folder said how it was compressed. */
 export interface CompressedModel {
@@ -12,28 +12,30 @@ export interface CompressedModel {
   /** The same for models that were made alike but for the mix. */
   readonly methodKey: string;
   /** Language → share, sum 1; none of 0. */
-  readonly mix: Shares;
+  readonly mix: NumbersByLanguage;
   /** "en alone", "equal mix", "proportional mix", "mix of 16 languages (31% en)". */
   readonly mixName: string;
 }
 
+const plain = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
+
 /** A solver with the options that people know it by. */
 function nameMethod({ solver, options: { bits, groupSize, sparsity, pattern } }: ScoredMethod): string {
-  const quantised = bits === undefined ? [] : [`${String(bits)} bits`, ...(groupSize ? [`groups of ${String(groupSize)}`] : [])];
-  const pruned = pattern === undefined ? (sparsity === undefined ? [] : [`sparsity ${String(sparsity)}`]) : [String(pattern)];
+  const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
+  const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
+  const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
   return [solver, ...pruned, ...quantised].join(" ");
 }
 
-/** Shares that stay below this total variation are taken for the same mix: segments are whole. */
+/** NumbersByLanguage that stay below this total variation are taken for the same mix: segments are whole. */
 const sameMix = 0.05;
 
-function distance(first: Shares, second: Shares): number {
+function distance(first: NumbersByLanguage, second: NumbersByLanguage): number {
   const languages = new Set([...Object.keys(first), ...Object.keys(second)]);
-  const shareOf = (shares: Shares, language: string): number => (Object.hasOwn(shares, language) ? shares[language] : 0);
-  return [...languages].reduce((sum, language) => sum + Math.abs(shareOf(first, language) - shareOf(second, language)), 0) / 2;
+  return [...languages].reduce((sum, language) => sum + Math.abs(numberOf(first, language) - numberOf(second, language)), 0) / 2;
 }
 
-function normalised(shares: Shares): Shares {
+function normalised(shares: NumbersByLanguage): NumbersByLanguage {
   const present = Object.entries(shares).filter(([, share]) => share > 0);
   const sum = present.reduce((total, [, share]) => total + share, 0);
   return Object.fromEntries(present.map(([language, share]) => [language, share / sum]));
@@ -43,7 +45,7 @@ function normalised(shares: Shares): Shares {
 export interface NamedMix {
   readonly name: string;
   /** On any scale. */
-  readonly weights: Shares;
+  readonly weights: NumbersByLanguage;
 }
 
 /**
@@ -52,7 +54,11 @@ export interface NamedMix {
  * @param training the training mixture, where it is known
  * @param named mixes by their own names
  */
-export function nameMix(mix: Shares, training: Shares | undefined, named: readonly NamedMix[] = []): string {
+export function nameMix(
+  mix: NumbersByLanguage,
+  training: NumbersByLanguage | undefined,
+  named: readonly NamedMix[] = [],
+): string {
   const known = named.find(({ weights }) => isSameMix(weights, mix));
   const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
   const [[most, share]] = entries;
@@ -64,7 +70,8 @@ export function nameMix(mix: Shares, training: Shares | undefined, named: readon
 }
 
 /** Whether two mixes give every language the same share, but for rounding. */
-export const isSameMix = (first: Shares, second: Shares): boolean => distance(normalised(first), normalised(second)) < 1e-6;
+export const isSameMix = (first: NumbersByLanguage, second: NumbersByLanguage): boolean =>
+  distance(normalised(first), normalised(second)) < 1e-6;
 
 /**
  * The models whose making is known, in the order of the scores.
@@ -74,7 +81,7 @@ export const isSameMix = (first: Shares, second: Shares): boolean => distance(no
  */
 export function compressedModels(
   models: ReadonlyMap<string, ScoredModel>,
-  training: Shares | undefined,
+  training: NumbersByLanguage | undefined,
   named: readonly NamedMix[],
 ): readonly CompressedModel[] {
   return [...models].flatMap(([name, { made }]): CompressedModel[] => {

@@ -30,8 +30,8 @@ export const mixesTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
     { title: "weighted by training mixture", numeric: true },
     { title: "worst language above dense", numeric: true },
     { title: "before", numeric: true },
-    { title: "lose less", wide: true },
-    { title: "lose more", wide: true },
+    { title: "lose less" },
+    { title: "lose more" },
   ],
   rows: mixes.map(({ method, mix, alone, unweighted, weighted, worst, winners, losers }) => [
     mix,
@@ -41,7 +41,7 @@ export const mixesTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
     meanCell(weighted),
     worst.length === 0 ? "–" : `${worst[0].mix.language} ${meanCell(worst.map((pair) => pair.mix))}`,
     worst.length === 0 ? "–" : `${worst[0].alone.language} ${meanCell(worst.map((pair) => pair.alone))}`,
-    winners.join(", ") || "none",
-    losers.join(", ") || "none",
+    named(winners),
+    named(losers),
   ]),
 });

@@ -1,6 +1,7 @@
 import type { Collected } from "./collected.ts";
 import { ofKind } from "./collected.ts";
 import { groupBy } from "./groups.ts";
+import { numberOf } from "./numbers-by-language.ts";
 import type { CaptionedTable, Section } from "./section.ts";
 
 /** A recipe as `mbs run` writes it beside its results. */
@@ -41,8 +42,6 @@ export function calibrationSections(artifacts: readonly Collected[]): Section[] 
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")];
   if (calibrations.length === 0) return [];
   const languages = [...new Set(calibrations.flatMap(({ tokens }) => textOf(tokens).map(([language]) => language)))];
-  const tokensIn = (tokens: Readonly<Record<string, number>>, language: string): number =>
-    Object.hasOwn(tokens, language) ? tokens[language] : 0;
   return [
     {
       id: "calibration",
@@ -55,7 +54,7 @@ export function calibrationSections(artifacts: readonly Collected[]): Section[] 
             columns: [{ title: "language" }, ...calibrations.map(({ name }) => ({ title: name, numeric: true }))],
             rows: languages.map((language) => [
               language,
-              ...calibrations.map(({ tokens }) => String(tokensIn(tokens, language))),
+              ...calibrations.map(({ tokens }) => String(numberOf(tokens, language))),
             ]),
           },
         },

@@ -30,7 +30,7 @@ thead th{border-bottom-width:2px;vertical-align:bottom}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}
 .n{text-align:right}.wide{white-space:normal;min-width:12rem}
 summary{cursor:pointer;color:var(--link);padding:.4rem 0}
-pre,code{font:.85rem/1.45 ui-monospace,monospace}pre{margin:.5rem 0;padding:.75rem;background:var(--tint);overflow-x:auto}
+pre,code{font:.85rem/1.45 ui-monospace,monospace}pre{margin:.5rem 0;padding:.75rem;background:var(--tint);width:max-content;min-width:100%}
 article pre{padding:.5rem 0;background:none}
 @media print{nav{display:none}section{break-inside:avoid}}
 `.trim();

@@ -5,7 +5,7 @@ import type { TextTable } from "./table.ts";
 
 /** A box that scrolls sideways on a narrow screen; the keyboard reaches it. */
 const scrolling = (label: string, content: string): string =>
-  `<div class="scroll" role="region" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
+  `<div class="scroll" role="group" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
 
 function formatHtmlTable(caption: string, { columns, rows }: TextTable): string {
   const mark = (index: number): string => {

@@ -52,7 +52,9 @@ export async function renderPlot(spec: object, rows: readonly DataRow[], label: 
   const view = new vega.View(vega.parse(compile(whole).spec), { renderer: "none" });
   const svg = await view.toSVG();
   view.finalize();
-  const sized = svg.replace(
+  // The marks' own roles mean nothing within a picture that has one text for all of it.
+  const plain = svg.replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"/g, "");
+  const sized = plain.replace(
     /<svg([^>]*?) width="(\d+(?:\.\d+)?)" height="\d+(?:\.\d+)?"/,
     (_, attributes: string, width: string) =>
       `<svg role="img" aria-label="${escapeHtml(label)}"${attributes} style="width:100%;max-width:${Math.floor(Number(width) * largest)}px;min-width:${Math.floor(Number(width) * smallest)}px;height:auto"`,

@@ -8,7 +8,7 @@ import type { ReportOptions } from "../src/build-report.ts";
 import type { ReportInput } from "../src/collected.ts";
 import { formatPage } from "../src/page.ts";
 import { csvFiles, svgFiles } from "../src/section-files.ts";
-import { makeErrors, makeScores, makeSimilarities } from "./fixtures.ts";
+import { makeErrors, makeScores, makeSimilarities } from "./made-records.ts";
 
 const scores = () =>
   encodeScores(makeScores(["dense", "<b>gptq</b>"]), {

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { errorsReport } from "../src/errors-report.ts";
 import { blocksTable } from "../src/errors-plot.ts";
 import { errorsTable } from "../src/errors-table.ts";
-import { makeErrors } from "./fixtures.ts";
+import { makeErrors } from "./made-records.ts";
 
 const metadata = { model: "m", solver: "gptq", scored: "", rises: undefined };
 

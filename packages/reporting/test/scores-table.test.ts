@@ -2,7 +2,7 @@ import { scoresReport } from "@mbs/evaluation";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { averagesOf, scoresTable } from "../src/scores-table.ts";
-import { makeScores } from "./fixtures.ts";
+import { makeScores } from "./made-records.ts";
 
 test("fits 80 columns with any number of models and shows all three averages", () => {
   for (const models of [["dense"], ["dense", "gptq"], ["dense", "a-rather-long-name", "b", "c"]]) {

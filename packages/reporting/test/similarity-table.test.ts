@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { clusterOrder } from "../src/cluster-order.ts";
 import { similarityMatrix } from "../src/similarity-matrix.ts";
 import { matrixTable, similarityTable } from "../src/similarity-table.ts";
-import { makeSimilarities } from "./fixtures.ts";
+import { makeSimilarities } from "./made-records.ts";
 
 test("alike languages stand beside each other", () => {
   const line = [0, 9, 1, 8, 2, 7];

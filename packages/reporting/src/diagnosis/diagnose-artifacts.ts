@@ -13,7 +13,7 @@ const paperMeasure = "degrees";
 
 /** The paper's measure at the first step's input, from the first similarities that have it. */
 function anglesOf(artifacts: readonly Collected[]): SimilarityMatrix | undefined {
-  const [found] = ofKind(artifacts, "similarity").filter(({ records }) =>
+  const found = ofKind(artifacts, "similarity").find(({ records }) =>
     records.some(({ site, measure }) => site === inputSite && measure === paperMeasure),
   );
   return found && similarityMatrix(found.records, paperMeasure);

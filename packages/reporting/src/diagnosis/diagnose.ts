@@ -1,4 +1,6 @@
 import { isSameMix } from "../compressed-models.ts";
+import { numberOf } from "../numbers-by-language.ts";
+import type { NumbersByLanguage } from "../numbers-by-language.ts";
 import { distanceToMix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import type { ScoredArtifact } from "../scored-artifact.ts";
@@ -11,8 +13,6 @@ import { mixWorseThanAlone } from "./mix-signature.ts";
 import type { MixAgainstAlone } from "./mix-signature.ts";
 import { rareLanguagesFall } from "./rare-language-signature.ts";
 import type { LanguageUnderMix, LanguagesUnderMix } from "./rare-language-signature.ts";
-
-type NumbersByLanguage = Readonly<Record<string, number>>;
 
 /** Results to be diagnosed. */
 export interface DiagnosisInput {
@@ -82,15 +82,14 @@ function languagesUnderMix(
   const languages = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
   const training = languages.reduce((sum, language) => sum + shares[language], 0);
   const tokens = calibrations.find((calibration) => isSameMix(calibration, group.mix));
-  const shareIn = ({ mix }: MixGroup, language: string): number => (Object.hasOwn(mix, language) ? mix[language] : 0);
   const moreText = (language: string): LanguageUnderMix["withMoreText"] => {
     const [most] = others
-      .filter((other) => !isAlone(other) && shareIn(other, language) >= 2 * shareIn(group, language))
-      .sort((a, b) => shareIn(b, language) - shareIn(a, language));
-    if (most === undefined || shareIn(group, language) === 0) return undefined;
+      .filter((other) => !isAlone(other) && numberOf(other.mix, language) >= 2 * numberOf(group.mix, language))
+      .sort((a, b) => numberOf(b.mix, language) - numberOf(a.mix, language));
+    if (most === undefined || numberOf(group.mix, language) === 0) return undefined;
     return {
       mix: most.mixName,
-      mixShare: shareIn(most, language),
+      mixShare: numberOf(most.mix, language),
       differences: risesOfLanguage(comparisons.between(most, group), language),
     };
   };
@@ -105,9 +104,9 @@ function languagesUnderMix(
       return {
         language,
         trainingShare: shares[language] / training,
-        mixShare: shareIn(group, language),
+        mixShare: numberOf(group.mix, language),
         rises: risesOfLanguage(dense, language),
-        ...(tokens && { tokens: tokens[language] ?? 0 }),
+        ...(tokens && { tokens: numberOf(tokens, language) }),
         ...(angle !== undefined && { angle }),
         ...(withMoreText && { withMoreText }),
       };

@@ -7,7 +7,6 @@ const names: Readonly<Record<Signature, string>> = {
   "mix-worse-than-one-language": "a mix worse than one language alone",
   "rare-language-falls": "under-represented languages that still fall",
   "methods-disagree": "methods that disagree",
-  "distribution-misfit": "a distribution that does not fit the model's losses",
 };
 
 /** What was looked for, and how much of it was found. */

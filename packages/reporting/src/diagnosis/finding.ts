@@ -25,7 +25,7 @@ export interface Remedy {
 }
 
 /** The paper's failure signatures. */
-export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-misfit";
+export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree";
 
 /** A failure signature that results show. */
 export interface Finding {

@@ -19,7 +19,14 @@ export function groupMixes(models: readonly CompressedModel[]): readonly MixGrou
     if (known) known.names.push(model.name);
     else groups.push({ first: model, names: [model.name] });
   }
-  return groups.map(({ first: { name: _, ...shared }, names }) => ({ ...shared, models: names }));
+  return groups.map(({ first: { method, methodKey, solvers, mix, mixName }, names }) => ({
+    method,
+    methodKey,
+    solvers,
+    mix,
+    mixName,
+    models: names,
+  }));
 }
 
 /** One group against another, a pair of seeds an entry. */

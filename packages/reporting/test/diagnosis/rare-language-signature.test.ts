@@ -50,23 +50,25 @@ test("does not fire where a language loses more than the mean gains, but gains i
   assert.is(rareLanguagesFall({ ...gaining, unweighted: [rise(-0.1)] }), undefined);
 });
 
+const seeds = (second: number): LanguagesUnderMix => ({
+  ...withChanges({ te: { rises: [rise(0.2), rise(second)] } }),
+  unweighted: [rise(0.05), rise(0.05)],
+});
+
 test("every seed has to bear it out", () => {
-  const seeds = (second: number): LanguagesUnderMix => ({
-    ...withChanges({ te: { rises: [rise(0.2), rise(second)] } }),
-    unweighted: [rise(0.05), rise(0.05)],
-  });
   assert.is(rareLanguagesFall(seeds(0.06)), undefined);
   assert.ok(rareLanguagesFall(seeds(0.3)));
 });
 
+const more = (difference: number, angle: number) =>
+  withChanges({
+    en: { angle: 10 },
+    fr: { angle: 12 },
+    sw: { angle: 20 },
+    te: { rises: [rise(0.2)], angle, withMoreText: { mix: "equal mix", mixShare: 0.25, differences: [rise(difference)] } },
+  });
+
 test("another mix with more text decides: it lost less, so text was lacking", () => {
-  const more = (difference: number, angle: number) =>
-    withChanges({
-      en: { angle: 10 },
-      fr: { angle: 12 },
-      sw: { angle: 20 },
-      te: { rises: [rise(0.2)], angle, withMoreText: { mix: "equal mix", mixShare: 0.25, differences: [rise(difference)] } },
-    });
   assert.is(causeIn(more(-0.05, 60), "te"), "tokens");
   assert.is(causeIn(more(-0.01, 60), "te"), "distance", "the interval touches zero: more text did not help");
   assert.is(causeIn(more(0.02, 60), "te"), "distance");

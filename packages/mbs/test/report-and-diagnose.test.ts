@@ -1,0 +1,87 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Diagnosis } from "@mbs/reporting";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runMbs } from "./run-mbs.ts";
+
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../reporting/test/fixtures/controlled-${name}.arrow`, import.meta.url));
+const [scores, similarity] = [fixture("scores"), fixture("similarity")];
+let folder = "";
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mbs-report-"));
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+test("diagnose: text and JSON tell the same findings, exit code 0 though there are some", async () => {
+  const text = await runMbs(["diagnose", scores, similarity]);
+  const json = await runMbs(["diagnose", scores, similarity, "--json"]);
+  assert.equal([text.code, json.code, text.stderr, json.stderr], [0, 0, "", ""]);
+  const { findings, checked } = JSON.parse(json.stdout.toString()) as Diagnosis;
+  assert.ok(findings.length > 0 && checked.length === 3);
+  const words = text.stdout.toString().replaceAll(/\s+/g, " ");
+  for (const { title, remedy } of findings) {
+    assert.ok(words.includes(title), title);
+    assert.ok(words.includes(remedy.command), remedy.command);
+  }
+});
+
+test("diagnose reads a pipe", async () => {
+  const { code, stdout } = await runMbs(["diagnose", "-"], await readFile(scores));
+  assert.is(code, 0);
+  assert.match(stdout.toString(), /^Looked for: [^]*No similarities were given/);
+});
+
+test("diagnose refuses what it cannot tell from: no scores, another kind, a broken file, an unknown reference", async () => {
+  const broken = join(folder, "broken.arrow");
+  await writeFile(broken, (await readFile(scores)).subarray(0, 5000));
+  const cases: [readonly string[], number, RegExp][] = [
+    [[similarity], 2, /give scores/],
+    [[broken], 65, /broken\.arrow/],
+    [[scores, "--reference", "elsewhere"], 2, /no scores of the reference elsewhere; there are dense/],
+    [["-", "-"], 2, /once only/],
+  ];
+  for (const [args, code, message] of cases) {
+    const ended = await runMbs(["diagnose", ...args]);
+    assert.is(ended.code, code, ended.stderr);
+    assert.match(ended.stderr, message);
+    assert.is(ended.stderr.trim().split("\n").length, 1, "one line");
+    assert.is(ended.stdout.length, 0);
+  }
+});
+
+test("report: page, pictures and numbers in one call; the findings are those of diagnose; nothing is replaced unasked", async () => {
+  const [page, svg, csv] = ["report.html", "svg", "csv"].map((name) => join(folder, name));
+  const args = ["report", scores, similarity, "--output", page, "--svg", svg, "--csv", csv];
+  const first = await runMbs(args);
+  assert.equal([first.code, first.stderr], [0, ""]);
+  const html = await readFile(page, "utf8");
+  const { findings } = JSON.parse((await runMbs(["diagnose", scores, similarity, "--json"])).stdout.toString()) as Diagnosis;
+  for (const { title } of findings) assert.ok(html.includes(title), title);
+  assert.ok((await readdir(svg)).includes("size.svg"));
+  assert.match(await readFile(join(csv, "size.csv"), "utf8"), /^model,figure,rise,low,high,language,bytes\n/);
+  await rm(page);
+  const again = await runMbs(args);
+  assert.is(again.code, 77);
+  assert.match(again.stderr, /averages\.svg exists; .*--force/);
+  assert.not.ok((await readdir(folder)).includes("report.html"), "nothing is written where something is in the way");
+  assert.is((await runMbs([...args, "--force"])).code, 0);
+});
+
+test("report: --svg alone writes no page, a pipe gets the page, a recipe is shown", async () => {
+  const recipe = join(folder, "recipe.yaml");
+  await writeFile(recipe, "model: m\n");
+  const alone = await runMbs(["report", similarity, "--svg", join(folder, "alone")]);
+  assert.equal([alone.code, alone.stdout.length], [0, 0]);
+  assert.equal(await readdir(join(folder, "alone")), ["similarity.svg"]);
+  const piped = await runMbs(["report", similarity, "--recipe", recipe, "--title", "Mine"]);
+  assert.match(piped.stdout.toString(), /<h1>Mine<\/h1>[^]*<pre>model: m\n<\/pre>/);
+  const missing = await runMbs(["report", similarity, "--recipe", join(folder, "none.yaml")]);
+  assert.is(missing.code, 74);
+});
+
+test.run();

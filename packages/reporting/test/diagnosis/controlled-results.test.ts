@@ -1,0 +1,64 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { collectArtifacts, ofKind } from "../../src/collected.ts";
+import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
+import { controlledResults } from "../controlled-results.ts";
+
+const artifacts = await collectArtifacts(await controlledResults());
+const [{ records, metadata }] = ofKind(artifacts, "scores");
+const diagnosis = diagnoseArtifacts(artifacts);
+
+const lossOf = (model: string, language: string): number => {
+  const own = records.filter((score) => score.model === model && score.language === language);
+  return own.reduce((sum, { nll }) => sum + nll, 0) / own.reduce((sum, { tokens }) => sum + tokens, 0);
+};
+
+const languages = [...new Set(records.map(({ language }) => language))];
+const rise = (model: string, language: string): number => Math.expm1(lossOf(model, language) - lossOf("dense", language));
+const meanRise = (model: string): number =>
+  Math.expm1(
+    languages.reduce((sum, language) => sum + lossOf(model, language) - lossOf("dense", language), 0) / languages.length,
+  );
+
+test("all signatures can be looked for", () => {
+  assert.equal(diagnosis.checked, ["mix-worse-than-one-language", "rare-language-falls", "methods-disagree"]);
+});
+
+test("both mixes of both pruning methods give 15 languages more than English alone, and nobody is worse by an average", () => {
+  assert.equal(
+    diagnosis.mixes.map(({ method, mix }) => `${method}, ${mix}`),
+    ["sparsegpt", "wanda"].flatMap((solver) =>
+      ["equal mix", "mix of 16 languages (31% en)"].map((mix) => `${solver} sparsity 0.5, ${mix}`),
+    ),
+  );
+  for (const { alone, winners, losers, unweighted, weighted } of diagnosis.mixes) {
+    assert.is(alone, "en");
+    assert.ok(winners.length >= 12 && !winners.includes("en"), winners.join(" "));
+    assert.equal(
+      losers.filter((language) => language !== "en"),
+      [],
+    );
+    for (const { interval } of [...unweighted, ...weighted]) assert.ok(interval[1] < 0);
+  }
+  assert.not.ok(diagnosis.findings.some(({ signature }) => signature === "mix-worse-than-one-language"));
+});
+
+test("languages that are found to fall are rare and above the mean by a plain sum over the windows", () => {
+  const found = diagnosis.findings.filter(({ signature }) => signature === "rare-language-falls");
+  assert.ok(found.length > 0);
+  const shares = metadata.shares ?? {};
+  const total = languages.reduce((sum, language) => sum + shares[language], 0);
+  for (const { models, languages: falling, evidence } of found) {
+    const [model] = models;
+    const [mean] = evidence;
+    assert.ok(Math.abs(mean.value - meanRise(model)) < 1e-12);
+    for (const language of falling) {
+      assert.ok(shares[language] / total < 1 / languages.length, language);
+      const own = evidence.find(({ what }) => what === `${language}, above dense`);
+      assert.ok(own?.interval && mean.interval && own.interval[0] > mean.interval[1], language);
+      assert.ok(Math.abs(own.value - rise(model, language)) < 1e-12, language);
+    }
+  }
+});
+
+test.run();
