@@ -33,7 +33,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "report",
     {
-      summary: "Write scores, similarities and predicted errors as one HTML page.",
+      summary: "Write results as one HTML page: plain words, plots and the numbers behind them.",
       load: async () => (await import("./commands/report-command.ts")).reportCommand,
     },
   ],

@@ -30,11 +30,16 @@ export function predictedTable({ languages, quality }: ErrorsReport): TextTable 
   };
 }
 
-const placeOf = ({ step, site }: SiteError): string => `${step}/${site}`;
+export const placeOf = ({ step, site }: SiteError): string => `${step}/${site}`;
 
-function worstSitesRow({ language, sites }: PredictedLanguage): string[] {
+/** The site that hurts a language most beyond the mean of all languages. */
+export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteError =>
+  sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
+
+function worstSitesRow(predicted: PredictedLanguage): string[] {
+  const { language, sites } = predicted;
   const [worst] = sites;
-  const beyond = sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
+  const beyond = siteBeyondOthers(predicted);
   return [language, placeOf(worst), formatError(worst.relative), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
 }
 

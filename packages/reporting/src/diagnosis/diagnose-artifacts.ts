@@ -4,6 +4,7 @@ import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
 import { scoredArtifacts } from "../scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "../scored-artifact.ts";
+import { errorsReport } from "../errors-report.ts";
 import { similarityMatrix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import { diagnose } from "./diagnose.ts";
@@ -21,7 +22,7 @@ function anglesOf(artifacts: readonly Collected[]): SimilarityMatrix | undefined
 
 /**
  * Diagnoses each of the scores, with what the other artifacts add: similarities the distance to the mix, segments and
- * statistics the tokens of each language.
+ * statistics the tokens of each language, errors the site that hurts a language most.
  *
  * @throws {UsageError} where there are no scores, or none of the reference
  */
@@ -34,7 +35,11 @@ export function diagnoseArtifacts(artifacts: readonly Collected[], view: ScoresV
 /** The same for scores that have been summed up already. */
 export function diagnoseScored(scored: ScoredArtifact, artifacts: readonly Collected[]): Diagnosis {
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens);
-  return diagnose({ scored, calibrations, angles: anglesOf(artifacts) });
+  const errors = ofKind(artifacts, "errors").map(({ records, metadata }) => ({
+    scored: metadata.scored,
+    report: errorsReport(records, metadata),
+  }));
+  return diagnose({ scored, calibrations, errors, angles: anglesOf(artifacts) });
 }
 
 /** The diagnoses of several scores as one. */

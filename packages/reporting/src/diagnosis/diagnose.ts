@@ -1,4 +1,6 @@
 import { isSameMix } from "../compressed-models.ts";
+import type { ErrorsReport } from "../errors-report.ts";
+import { placeOf, siteBeyondOthers } from "../errors-table.ts";
 import { numberOf } from "../numbers-by-language.ts";
 import type { NumbersByLanguage } from "../numbers-by-language.ts";
 import { distanceToMix } from "../similarity-matrix.ts";
@@ -19,6 +21,8 @@ export interface DiagnosisInput {
   readonly scored: ScoredArtifact;
   /** Tokens of each language in each calibration text that is known. */
   readonly calibrations: readonly NumbersByLanguage[];
+  /** Predicted errors, and which model in the scores the layers made. */
+  readonly errors: readonly { readonly scored: string; readonly report: ErrorsReport }[];
   /** Degrees between languages. */
   readonly angles: SimilarityMatrix | undefined;
 }
@@ -76,7 +80,7 @@ function languagesUnderMix(
   group: MixGroup,
   others: readonly MixGroup[],
   comparisons: Comparisons,
-  { scored: { shares = {} }, calibrations, angles }: DiagnosisInput,
+  { scored: { shares = {} }, calibrations, errors, angles }: DiagnosisInput,
 ): LanguagesUnderMix {
   const dense = comparisons.withDense(group);
   const languages = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
@@ -93,6 +97,13 @@ function languagesUnderMix(
       differences: risesOfLanguage(comparisons.between(most, group), language),
     };
   };
+  const predicted = errors.find(({ scored }) => group.models.includes(scored))?.report;
+  const siteOf = (language: string): LanguageUnderMix["site"] => {
+    const own = predicted?.languages.find((entry) => entry.language === language);
+    if (own === undefined) return undefined;
+    const beyond = siteBeyondOthers(own);
+    return { place: placeOf(beyond), againstOthers: beyond.againstOthers };
+  };
   return {
     method: group.method,
     mix: group.mixName,
@@ -100,6 +111,7 @@ function languagesUnderMix(
     unweighted: risesOfMean(dense, "unweighted"),
     languages: languages.map((language): LanguageUnderMix => {
       const angle = angles && distanceToMix(angles, language, group.mix);
+      const site = siteOf(language);
       const withMoreText = moreText(language);
       return {
         language,
@@ -108,6 +120,7 @@ function languagesUnderMix(
         rises: risesOfLanguage(dense, language),
         ...(tokens && { tokens: numberOf(tokens, language) }),
         ...(angle !== undefined && { angle }),
+        ...(site && { site }),
         ...(withMoreText && { withMoreText }),
       };
     }),

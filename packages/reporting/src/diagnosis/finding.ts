@@ -24,6 +24,13 @@ export interface Remedy {
   readonly command: string;
 }
 
+/** The command that shows at which sites a scored model hurts which language. */
+export function predictCommand(model: string): string {
+  // Names that a shell would take apart are left to the reader.
+  const label = /^[\w./:-]+$/.test(model) ? model : "LABEL";
+  return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
+}
+
 /** The paper's failure signatures. */
 export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree";
 

@@ -1,6 +1,6 @@
 import { testCorrelation } from "../correlation.ts";
 import { formatInterval, formatRise } from "../numbers.ts";
-import { overSeeds } from "./finding.ts";
+import { overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise } from "./finding.ts";
 
 /** What one method did with a mix. Lists have an entry a seed. */
@@ -80,7 +80,7 @@ export function methodsDisagree(mix: string, first: MethodRises, second: MethodR
     ],
     remedy: {
       text: "See at which sites each method hurts these languages.",
-      command: "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
+      command: predictCommand(second.models[0]),
     },
   };
 }

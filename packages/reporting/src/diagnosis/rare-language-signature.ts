@@ -1,5 +1,5 @@
 import { formatInterval, formatRise, formatShare } from "../numbers.ts";
-import { belowZero, overSeeds } from "./finding.ts";
+import { belowZero, overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise, Remedy } from "./finding.ts";
 
 /** One language under one method and mix. Lists have an entry a seed. */
@@ -15,6 +15,8 @@ export interface LanguageUnderMix {
   readonly tokens?: number;
   /** Angle in degrees to the calibration mix, where similarities were given. */
   readonly angle?: number;
+  /** The site whose predicted error is largest beyond that of other languages, where errors of one of the models were given. */
+  readonly site?: { readonly place: string; readonly againstOthers: number };
   /** The mix of the same method that gives the language the most text, twice as much as this one at least. */
   readonly withMoreText?: {
     readonly mix: string;
@@ -73,7 +75,7 @@ const causeTexts: Readonly<Record<Cause, string>> = {
 
 function languageText(language: LanguageUnderMix, cause: Cause): string {
   const { rise, interval } = overSeeds(language.rises);
-  const { trainingShare, mixShare, tokens, angle, withMoreText } = language;
+  const { trainingShare, mixShare, tokens, angle, site, withMoreText } = language;
   const more = withMoreText && overSeeds(withMoreText.differences);
   const facts = [
     `${formatShare(trainingShare)} of the training, ${formatShare(mixShare)} of the calibration${tokens === undefined ? "" : ` (${tokens} tokens)`}`,
@@ -83,6 +85,9 @@ function languageText(language: LanguageUnderMix, cause: Cause): string {
           `with the ${withMoreText.mix} (${formatShare(withMoreText.mixShare)}) ${formatRise(more.rise)} (${formatInterval(more.interval)})`,
         ]
       : []),
+    ...(site === undefined
+      ? []
+      : [`predicted error ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.place}`]),
   ];
   return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeTexts[cause]}; ${facts.join("; ")}.`;
 }
@@ -113,7 +118,7 @@ function evidenceOf({ language, rises, mixShare, tokens, angle, withMoreText }: 
   ];
 }
 
-function remedyOf(causes: readonly Cause[]): Remedy {
+function remedyOf(causes: readonly Cause[], model: string): Remedy {
   if (causes.some((cause) => cause === "tokens" || cause === "both"))
     return {
       text: "Give the rare languages more text: a mix nearer to equal, or more segments.",
@@ -121,7 +126,7 @@ function remedyOf(causes: readonly Cause[]): Remedy {
     };
   return {
     text: "See which sites hurt them, and weigh the languages nearest to them more.",
-    command: "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
+    command: predictCommand(model),
   };
 }
 
@@ -155,6 +160,6 @@ export function rareLanguagesFall({ method, mix, models, unweighted, languages }
       { what: "unweighted mean, above dense", unit: "rise", value: mean.rise, interval: mean.interval, significant: false },
       ...falling.flatMap(evidenceOf),
     ],
-    remedy: remedyOf(causes),
+    remedy: remedyOf(causes, models[0]),
   };
 }

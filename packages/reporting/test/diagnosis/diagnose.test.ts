@@ -1,4 +1,4 @@
-import { encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
+import { encodeErrors, encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
 import type { Score, SimilarityRecord } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import { test } from "uvu";
@@ -8,6 +8,7 @@ import type { ReportInput } from "../../src/collected.ts";
 import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
 import type { Diagnosis } from "../../src/diagnosis/diagnose.ts";
 import { diagnosisText } from "../../src/diagnosis/diagnosis-text.ts";
+import { makeErrors } from "../made-records.ts";
 
 const shares = { en: 0.6, fr: 0.3, sw: 0.06, te: 0.04 };
 const languages = Object.keys(shares);
@@ -155,6 +156,18 @@ test("similarities add the distance, segments the tokens and the name of the mix
     /: too far from the mix; 4\.0% of the training, 13% of the calibration \(16 tokens\); 53° from the mix/,
   );
   assert.match(second.title, /^wanda, equal mix: te /);
+});
+
+test("errors of the scored model add the site that hurts a language beyond the others", async () => {
+  const metadata = { model: "dense", solver: "wanda", scored: "proportional", rises: undefined };
+  const inputs = (scored: string): ReportInput[] => [
+    scoresInput([falling(shares, "proportional", 0.4)]),
+    { name: "errors", stream: encodeErrors(makeErrors(), { ...metadata, scored }) },
+  ];
+  const { findings } = await look(inputs("proportional"));
+  // te: 0.36 against the mean of 0.01, 0.02, 0.03 and 0.36
+  assert.match(findings[0].texts[1], /predicted error 3\.43× the mean of all languages at h\.0\/attention-qkv\.$/);
+  assert.not.match((await look(inputs("another"))).findings[0].texts[1], /predicted error/);
 });
 
 const model = (solver: string, rises: readonly number[], mix = equal): Made => ({ name: solver, solver, mix, rises });

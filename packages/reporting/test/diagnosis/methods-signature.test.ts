@@ -41,7 +41,7 @@ test("fires where the ranks are turned round, with both sides of the mean by int
   assert.equal(finding?.models, ["gptq-model", "wanda-model"]);
   const [correlation] = finding?.evidence ?? [];
   assert.ok(Math.abs(correlation.value + 1) < 1e-12);
-  assert.match(finding?.remedy.command ?? "", /^mbs predict /);
+  assert.match(finding?.remedy.command ?? "", /^mbs predict .*--compressed wanda-model </);
 });
 
 test("does not fire where intervals are too wide to put a language on opposite sides", () => {
