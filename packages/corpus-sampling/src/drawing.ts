@@ -1,18 +1,7 @@
-import { createHash } from "node:crypto";
 import type { CorpusDocument } from "@mbs/corpora";
+import type { seededGenerator } from "@mbs/numbers";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-
-/** A generator of its own for each language and purpose, so that no language's text changes another's draws. */
-export function generatorOf(seed: number, ...names: readonly (string | number)[]): ReturnType<typeof xoroshiro128plus> {
-  return xoroshiro128plus(
-    createHash("sha256")
-      .update(JSON.stringify([seed, ...names]))
-      .digest()
-      .readInt32LE(0),
-  );
-}
 
 /** The beginning of a random order of a language's documents. */
 export interface Drawing {
@@ -37,7 +26,7 @@ interface Drawn {
  */
 export async function drawDocuments(
   documents: AsyncIterable<CorpusDocument>,
-  generator: ReturnType<typeof xoroshiro128plus>,
+  generator: ReturnType<typeof seededGenerator>,
   sizeLimit: number,
   wanted: number,
 ): Promise<Drawing> {
@@ -74,7 +63,7 @@ export async function drawDocuments(
 }
 
 /** A new random order of the same texts (Fisher–Yates). */
-export function shuffled(texts: readonly string[], generator: ReturnType<typeof xoroshiro128plus>): string[] {
+export function shuffled(texts: readonly string[], generator: ReturnType<typeof seededGenerator>): string[] {
   const order = [...texts];
   for (let last = order.length - 1; last > 0; last--) {
     const other = uniformInt(generator, 0, last);

@@ -1,6 +1,7 @@
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
-import { drawDocuments, generatorOf, shuffled, type Drawing } from "./drawing.ts";
+import { seededGenerator } from "@mbs/numbers";
+import { drawDocuments, shuffled, type Drawing } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -86,13 +87,13 @@ export class LanguagePool {
       if (!complete) continue;
       if (!this.#options.reuse || texts.length === 0) return;
       for (let round = 1; ; round++) {
-        yield* shuffled(texts, generatorOf(this.#options.seed, this.#language, round));
+        yield* shuffled(texts, seededGenerator(this.#options.seed, this.#language, round));
       }
     }
   }
 
   async #draw(wanted: number): Promise<Drawing> {
-    const generator = generatorOf(this.#options.seed, this.#language);
+    const generator = seededGenerator(this.#options.seed, this.#language);
     const sizeLimit = 2 * charactersAToken * this.#options.length;
     return drawDocuments(this.#corpus.documents(this.#language), generator, sizeLimit, wanted);
   }

@@ -10,7 +10,7 @@ const erfGelu = (graph: GraphBuilder, value: string): string => graph.node("Gelu
 const silu = (graph: GraphBuilder, value: string): string => graph.node("Mul", [value, graph.node("Sigmoid", [value])]);
 
 /** By the names that config.json uses. */
-const activations = {
+export const activations = {
   gelu: erfGelu,
   gelu_python: erfGelu,
   gelu_new: tanhGelu,

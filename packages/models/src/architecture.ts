@@ -1,5 +1,6 @@
 import type { ConfigReader } from "./config.ts";
 import type { Step } from "./model.ts";
+import type { SourceTarget } from "./passages.ts";
 import type { EmbedGraph, RowGraph, SequenceGraph } from "./sequence-graph.ts";
 
 /** A tensor that an architecture reads. Its name has no prefix such as "transformer.". */
@@ -26,6 +27,8 @@ export interface Layout {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
+  /** What an encoder-decoder puts around its texts; absent in a decoder. */
+  readonly sourceTarget?: SourceTarget;
   /** Tensor names as in `tensors`. */
   readonly steps: readonly Step[];
   /** All tensors that a checkpoint may have. */
@@ -36,7 +39,7 @@ export interface Layout {
   readonly prefixes: readonly string[];
   /** [vocabulary, hidden] */
   readonly embedding: string;
-  /** [vocabulary, hidden] */
+  /** [vocabulary, hidden]; the embedding serves where this is not required and the checkpoint has none. */
   readonly head: string;
   /** Role → tensor name of the graphs around the steps and of step `index`. */
   readonly embedRoles: ReadonlyMap<string, string>;

@@ -11,9 +11,11 @@ const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map(
   ["llama", async () => (await import("./llama.ts")).llama],
   ["mistral", async () => (await import("./mistral.ts")).mistral],
   ["mixtral", async () => (await import("./mixtral.ts")).mixtral],
+  ["mt5", async () => (await import("./mt5.ts")).mt5],
   ["phi3", async () => (await import("./phi3.ts")).phi3],
   ["qwen2", async () => (await import("./qwen2.ts")).qwen2],
   ["qwen3", async () => (await import("./qwen3.ts")).qwen3],
+  ["t5", async () => (await import("./t5.ts")).t5],
   ["xglm", async () => (await import("./xglm.ts")).xglm],
 ]);
 

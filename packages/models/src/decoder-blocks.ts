@@ -1,6 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 import type { ExpectedTensor, Layout } from "./architecture.ts";
 import type { LinearLayer } from "./sequence-graph.ts";
+import { hiddenStream } from "./streams.ts";
 
 /** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
 export interface BlockLinear extends LinearLayer {
@@ -25,13 +26,20 @@ export interface BlockTensor {
   readonly shape: readonly number[];
 }
 
-/** What a decoder block is made of. */
+/** What a block is made of. */
 export interface Block {
   /** Sites in the order in which they are computed, with all layers that read each. */
-  readonly sites: readonly { readonly name: string; readonly linears: readonly BlockLinear[] }[];
+  readonly sites: readonly {
+    readonly name: string;
+    readonly linears: readonly BlockLinear[];
+    /** The stream that the linears read where it is not the block's own. */
+    readonly stream?: string;
+  }[];
   readonly others: readonly BlockTensor[];
   /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
   readonly unread?: readonly string[];
+  /** The stream that it changes; that of a decoder where not given. */
+  readonly stream?: string;
 }
 
 /** More than any model has; beyond it a configuration is broken, and its list of tensors would fill the memory. */
@@ -45,7 +53,7 @@ export const normVectors = (role: string, name: string, size: number, bias: bool
 export function describeBlocks(
   prefix: string,
   count: number,
-  { sites, others, unread = [] }: Block,
+  { sites, others, unread = [], stream = hiddenStream }: Block,
 ): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
   if (count > mostBlocks) {
     throw new BadDataError(`config.json: ${count} blocks are above ${mostBlocks}; correct the configuration`, { blocks: count });
@@ -61,8 +69,11 @@ export function describeBlocks(
   return {
     steps: names.map((block) => ({
       name: block,
+      stream,
+      reads: [...new Set(sites.flatMap((site) => site.stream ?? []))],
       sites: sites.map((site) => ({
         name: site.name,
+        ...(site.stream !== undefined && { stream: site.stream }),
         width: site.linears[0]?.columns ?? 0,
         weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
       })),

@@ -9,6 +9,7 @@ import type { Forward, StepOptions, StepResult } from "./model.ts";
 import { createRowGraph } from "./row-graph.ts";
 import { createStackedSequence } from "./stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
+import { statesOf } from "./streams.ts";
 import type { RoleWeights } from "./step-weights.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
@@ -84,7 +85,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
     },
 
-    async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
+    async step(index, states, { batch = 1, reads = new Map(), weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
       const step = layout.steps[index];
       const unknown = sites.find((name) => !step?.sites.some((site) => site.name === name));
       if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
@@ -93,17 +94,28 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
         );
       }
       const length = states.rows / batch;
-      const key = `step ${layout.stepKind(index)} ${batch} ${length} ${sites.join(" ")} ${wanted}`;
+      const others = step.reads.map((stream) => ({ stream, states: statesOf(reads, stream) }));
+      const lengths = [length, ...others.map((other) => other.states.rows / batch)].join(" ");
+      const key = `step ${layout.stepKind(index)} ${batch} ${lengths} ${sites.join(" ")} ${wanted}`;
       const graph = await graphs.get(key, (builder, weight) => {
         const input = builder.input("input", "float32", [states.rows, hiddenSize]);
-        const made = layout.buildStep(createStackedSequence(builder, weight, { batch, length }), input, index);
+        const shapes = others.map(({ stream, states: { rows, columns } }) => {
+          const name = builder.input(`stream ${stream}`, "float32", [rows, columns]);
+          return [stream, { states: name, length: rows / batch }] as const;
+        });
+        const sequence = createStackedSequence(builder, weight, { batch, length, others: new Map(shapes) });
+        const made = layout.buildStep(sequence, input, index);
         for (const name of sites) builder.output(name, made.sites.get(name) ?? "", "float32");
         if (wanted) builder.output("states", made.states, "float32");
       });
       const roles = layout.stepRoles(index);
       const stored = await cache.read(step.name, roles);
       const weights = given === undefined ? stored : override(stored, roles, given);
-      const results = await graph.run({ input: floatTensor(states.values, [states.rows, hiddenSize]) }, weights);
+      const feeds = [
+        ["input", floatTensor(states.values, [states.rows, hiddenSize])] as const,
+        ...others.map(({ stream, states: { rows, columns, values } }) => [`stream ${stream}`, floatTensor(values, [rows, columns])] as const),
+      ];
+      const results = await graph.run(Object.fromEntries(feeds), weights);
       const matrix = (name: string, columns: number): Matrix => {
         const values = floatValues(results, name);
         return { rows: values.length / columns, columns, values };

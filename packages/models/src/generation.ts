@@ -1,7 +1,8 @@
 import type { Model } from "./model.ts";
+import { hiddenStream, runSteps } from "./streams.ts";
 
 /**
- * Greedy continuation of a text. The whole text runs again for each token: meant for a sentence, not for serving.
+ * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it. The whole text runs again for each token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
@@ -11,16 +12,18 @@ export async function generate(model: Model, text: string, tokens: number, optio
   const forward = await model.forward(options);
   try {
     const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
-    const ids = [...start];
-    const limit = Math.min(start.length + tokens, model.contextLength ?? Infinity);
+    const inputs = new Map((await model.passages()).ofPrompt(Int32Array.from(start)));
+    const ids = [...(inputs.get(hiddenStream) ?? [])];
+    const given = ids.length;
+    const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
     while (ids.length < limit) {
-      let states = await forward.embed(Int32Array.from(ids));
-      for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+      inputs.set(hiddenStream, Int32Array.from(ids));
+      const states = await runSteps(model, forward, inputs);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
       ids.push(values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0));
     }
-    return tokenizer.decode(ids.slice(start.length));
+    return tokenizer.decode(ids.slice(given));
   } finally {
     await forward.close();
   }

@@ -59,7 +59,8 @@ export function createHead(
 
     async score(states, tokens, batch = 1) {
       const length = states.rows / batch;
-      if (tokens.length !== states.rows || !Number.isInteger(length) || length < 2) {
+      const read = tokens.length / batch;
+      if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
         throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${states.rows} states`);
       }
       const graph = await graphs.get("score", (builder, weight) => {
@@ -68,8 +69,10 @@ export function createHead(
         builder.output("logs", builder.node("GatherElements", [shares, next], { attributes: { axis: 1 } }), "float32");
       });
       const weights = await readWeights();
-      // The last position of a segment predicts nothing: its target is itself and its loss is left out below.
-      const next = tokens.map((token, row) => ((row + 1) % length === 0 ? token : (tokens[row + 1] ?? token)));
+      // Where all tokens were read, the last row predicts nothing: any token is its target, and its loss is left out below.
+      const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
+      const predicts = (row: number): boolean => (row % length) + 1 < read;
+      const next = Int32Array.from({ length: states.rows }, (_, row) => (predicts(row) ? (tokens[targetOf(row)] ?? 0) : 0));
       const losses: number[] = [];
       for (const { first, count, values } of parts(states)) {
         const feeds = {
@@ -77,7 +80,7 @@ export function createHead(
           next: integerTensor(next.subarray(first, first + count), [count, 1]),
         };
         const logs = floatValues(await graph.run(feeds, weights), "logs");
-        logs.forEach((log, row) => (first + row + 1) % length !== 0 && losses.push(-log));
+        logs.forEach((log, row) => predicts(first + row) && losses.push(-log));
       }
       return Float64Array.from(losses);
     },

@@ -2,6 +2,8 @@ import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Layout } from "./architecture.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { Passages } from "./passages.ts";
+import type { StreamStates } from "./streams.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
@@ -19,15 +21,21 @@ export interface SiteTensor {
 export interface Site {
   /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
   readonly name: string;
+  /** The stream whose rows it has; the step's own where absent. */
+  readonly stream?: string;
   /** Input features. */
   readonly width: number;
   readonly weights: readonly SiteTensor[];
 }
 
-/** A part of the model between two states: a decoder block. */
+/** A part of the model between two states: a block of a decoder or an encoder. */
 export interface Step {
   /** "h.0", "h.1", … */
   readonly name: string;
+  /** The stream whose states it changes: "hidden" for a decoder. */
+  readonly stream: string;
+  /** The streams that it reads beside. */
+  readonly reads: readonly string[];
   /** In the order in which the step computes them. */
   readonly sites: readonly Site[];
 }
@@ -36,6 +44,8 @@ export interface Step {
 export interface StepOptions {
   /** How many equally long segments are stacked in the rows of `states`; default 1. */
   readonly batch?: number;
+  /** States of the other streams that the step reads, [batch · their length, hidden]; default none. */
+  readonly reads?: StreamStates;
   /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
   readonly weights?: ReadonlyMap<string, Float32Array>;
   /** Sites whose input is handed back; default none. */
@@ -47,13 +57,13 @@ export interface StepOptions {
 export interface StepResult {
   /** The states after the step, [batch · T, hidden]; absent where `states: false` was asked for. */
   readonly states?: Matrix;
-  /** The input of each site asked for, [batch · T, width]. */
+  /** The input of each site asked for, [batch · T, width], T of its stream. */
   readonly sites: ReadonlyMap<string, Matrix>;
 }
 
 /** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
 export interface Forward {
-  /** States before step 0, one row a token: [tokens, hidden]. */
+  /** States of a stream before its first step, one row a token: [tokens, hidden]. */
   embed(tokens: Int32Array): Promise<Matrix>;
   /** Runs step `index` on `states` of shape [batch · T, hidden]. Positions start at 0 in every segment. */
   step(index: number, states: Matrix, options?: StepOptions): Promise<StepResult>;
@@ -61,9 +71,9 @@ export interface Forward {
    * Loss of the tokens given the states after the last step.
    *
    * @param states [batch · T, hidden]
-   * @param tokens length batch · T
+   * @param tokens length batch · N, where N is T, or T + 1 where the last token of each segment was not read
    * @param batch how many equally long segments are stacked; default 1
-   * @returns nats, batch · (T - 1) values: of tokens 1 … T-1 of each segment
+   * @returns nats, batch · (N - 1) values: of tokens 1 … N-1 of each segment
    */
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
@@ -87,12 +97,20 @@ export interface Model {
   /** Tokens in the longest text the model was made for, where its configuration says so. */
   readonly contextLength: number | undefined;
   readonly steps: readonly Step[];
+  /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
+  readonly streams: readonly string[];
   /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
   readonly layout: Layout;
   readonly checkpoint: Checkpoint;
   /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
   readonly readWeight: WeightReader;
   tokenizer(): Promise<Tokenizer>;
+  /**
+   * How texts enter the streams.
+   *
+   * @throws {BadDataError} where an encoder-decoder's configuration names a token that the vocabulary does not have
+   */
+  passages(): Promise<Passages>;
   /** @param options.threads threads for native code, at least 1 */
   forward(options: { threads: number }): Promise<Forward>;
   close(): Promise<void>;

@@ -7,9 +7,12 @@ import { isHubAddress } from "./hub-address.ts";
 import { readJsonFile } from "./json-file.ts";
 import { addressOf, modelAddress } from "./model-address.ts";
 import type { Model } from "./model.ts";
+import { plainPassages, sourceTargetPassages } from "./passages.ts";
 import { readableCheckpoint } from "./quantised-checkpoint.ts";
+import { encoderStream, hiddenStream } from "./streams.ts";
 import { nameTensors } from "./tensor-names.ts";
 import { loadTokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 import { openWeightFiles } from "./weight-files.ts";
 import { createWeightReader } from "./weight-reader.ts";
 
@@ -42,6 +45,8 @@ export async function openModel(folder: string, { allowNonfinite = false }: Open
     const architecture = await loadArchitecture(modelType, configFile);
     const layout = nameTensors(architecture.layout(readConfig(config.value, configFile)), checkpoint, root);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
+    const tokenizer = (): Promise<Tokenizer> => loadTokenizer(root, tokenizerJson.value);
+    const { sourceTarget } = layout;
     const weight = layout.steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
     return {
       folder: root,
@@ -53,10 +58,12 @@ export async function openModel(folder: string, { allowNonfinite = false }: Open
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
       steps: layout.steps,
+      streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
       checkpoint,
       readWeight,
-      tokenizer: () => loadTokenizer(root, tokenizerJson.value),
+      tokenizer,
+      passages: async () => (sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await tokenizer())),
       forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),
       close: () => Promise.resolve(stored.close()),
     };

@@ -11,7 +11,15 @@ export interface LinearLayer {
   readonly bias: boolean;
 }
 
-/** Causal softmax attention of one layer. */
+/** A learned bias on the score of a key, by how far it stands from the query. */
+export interface DistanceBias {
+  /** Name of a value [buckets, heads]. */
+  readonly table: string;
+  /** Row of the table for a key that stands `distance` tokens after the query; before it where negative. */
+  bucket(distance: number): number;
+}
+
+/** Softmax attention of one layer: causal, unless `bidirectional` or `stream` say otherwise. */
 export interface Attention {
   readonly heads: number;
   /** Divides `heads`; head h reads key head floor(h · kvHeads / heads). */
@@ -25,6 +33,11 @@ export interface Attention {
   readonly window?: number;
   /** Scores s become cap · tanh(s / cap). */
   readonly softcap?: number;
+  readonly distances?: DistanceBias;
+  /** Whether a query sees the keys after it too. */
+  readonly bidirectional?: boolean;
+  /** The other stream that keys and values are of; a query sees all of it. */
+  readonly stream?: string;
 }
 
 /** Where rows, one a token, are computed each for itself. */
@@ -47,8 +60,14 @@ export interface EmbedGraph extends RowGraph {
  * calibration, a batch with a cache of keys and values in an exported decoder. They use no batch or length themselves.
  */
 export interface SequenceGraph extends RowGraph {
-  /** [rows, heads · headSize] → [batch, heads, length, headSize] */
-  splitHeads(value: string, heads: number, headSize: number): string;
+  /** States of another stream that the step reads, [rows of that stream, width]. An exported decoder has none. */
+  otherStates(stream: string): string;
+  /**
+   * [rows, heads · headSize] → [batch, heads, length, headSize]
+   *
+   * @param stream whose rows they are; the step's own where not given
+   */
+  splitHeads(value: string, heads: number, headSize: number, stream?: string): string;
   /** [rows, heads · parts · headSize], the parts of each head side by side → `parts` times [batch, heads, length, headSize] */
   splitFusedHeads(value: string, heads: number, parts: number, headSize: number): readonly string[];
   /** Rotary embedding of [batch, heads, length, headSize]. */

@@ -1,20 +1,33 @@
+import { InternalError } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
-import { causalAttention } from "./causal-attention.ts";
 import { addRotation, rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
 import { createRowGraph } from "./row-graph.ts";
 import type { WeightInput } from "./row-graph.ts";
 import type { SequenceGraph } from "./sequence-graph.ts";
+import { softmaxAttention } from "./softmax-attention.ts";
 
 /** Segments of one length, stacked in the rows; positions start at 0 in each. */
 export interface StackedShape {
   readonly batch: number;
   readonly length: number;
+  /** The streams that the step reads beside its own: name of their states [batch · length, width], and length. */
+  readonly others: ReadonlyMap<string, { readonly states: string; readonly length: number }>;
 }
 
 /** The graph of a step as calibration and evaluation run it: sizes are constants, attention is over whole segments. */
-export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, { batch, length }: StackedShape): SequenceGraph {
+export function createStackedSequence(
+  graph: GraphBuilder,
+  weight: WeightInput,
+  { batch, length, others }: StackedShape,
+): SequenceGraph {
+  const other = (stream: string): { readonly states: string; readonly length: number } => {
+    const found = others.get(stream);
+    if (found === undefined) throw new InternalError(`stream ${stream} was not given to a step that reads it`, { stream });
+    return found;
+  };
+  const lengthOf = (stream: string | undefined): number => (stream === undefined ? length : other(stream).length);
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const tables = new Map<Rotary, { cosines: string; sines: string }>();
   const tablesOf = (rotary: Rotary): { cosines: string; sines: string } => {
@@ -28,8 +41,9 @@ export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, 
   };
   return {
     ...createRowGraph(graph, weight),
-    splitHeads(value, heads, headSize) {
-      const split = graph.node("Reshape", [value, integers(batch, length, heads, headSize)]);
+    otherStates: (stream) => other(stream).states,
+    splitHeads(value, heads, headSize, stream) {
+      const split = graph.node("Reshape", [value, integers(batch, lengthOf(stream), heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
     },
     splitFusedHeads(value, heads, parts, headSize) {
@@ -43,6 +57,7 @@ export function createStackedSequence(graph: GraphBuilder, weight: WeightInput, 
       const part = (from: number, to: number): string => graph.node("Slice", [value, integers(from), integers(to), integers(3)]);
       return addRotation(graph, rotary, { ...tablesOf(rotary), part });
     },
-    attend: (query, key, value, attention) => causalAttention(graph, query, key, value, { batch, length, ...attention }),
+    attend: (query, key, value, attention) =>
+      softmaxAttention(graph, query, key, value, { batch, length, keyLength: lengthOf(attention.stream), ...attention }),
   };
 }

@@ -65,12 +65,13 @@ export function nameTensors(layout: Layout, checkpoint: Checkpoint, folder: stri
     ...layout,
     tensors: layout.tensors.filter(({ name }) => names.has(name)).map((tensor) => ({ ...tensor, name: nameOf(tensor.name) })),
     embedding: nameOf(layout.embedding),
-    head: nameOf(layout.head),
+    // A head that the layout does not require is the embedding where the checkpoint has none.
+    head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
     embedRoles: named(layout.embedRoles),
     headRoles: named(layout.headRoles),
     stepRoles: (index) => named(layout.stepRoles(index)),
-    steps: layout.steps.map(({ name, sites }) => ({
-      name,
+    steps: layout.steps.map(({ sites, ...step }) => ({
+      ...step,
       sites: sites.map((site) => ({
         ...site,
         weights: site.weights.map(({ tensor, rows }) => ({

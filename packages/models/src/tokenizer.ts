@@ -13,6 +13,8 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
+  /** The tokens that stand for spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
+  readonly sentinels: readonly number[];
   /**
    * UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. The space
    * that SentencePiece puts before a text counts as one.
@@ -49,6 +51,17 @@ function findBos(hub: HubTokenizer): number | undefined {
   const processed = hub.encode(text).ids;
   const first = processed[0];
   return processed.length > plain.length && first !== plain[0] ? first : undefined;
+}
+
+/** T5 adds its sentinels as tokens of their own, the vocabulary of mT5 has them with a space before. */
+function findSentinels(hub: HubTokenizer): number[] {
+  const sentinels: number[] = [];
+  for (;;) {
+    const token = `<extra_id_${sentinels.length}>`;
+    const id = hub.token_to_id(token) ?? hub.token_to_id(`▁${token}`);
+    if (id === undefined) return sentinels;
+    sentinels.push(id);
+  }
 }
 
 /**
@@ -93,6 +106,7 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
     decode: (ids) =>
       ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     bos: findBos(hub),
+    sentinels: findSentinels(hub),
     byteLength(ids) {
       let sum = 0;
       for (let index = 0; index < ids.length; index++) {

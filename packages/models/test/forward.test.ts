@@ -4,12 +4,14 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { supportedTypes } from "../src/architectures.ts";
-import { openModel } from "../src/index.ts";
+import { openModel, runSteps } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
 import type { Matrix } from "@mbs/contracts";
 
 interface Golden {
   model?: string;
+  /** What the encoder reads, of an encoder-decoder. */
+  source?: number[];
   tokens: number[];
   rows: number[];
   logits: number[][];
@@ -22,14 +24,8 @@ const controlledGolden = fileURLToPath(new URL("fixtures/controlled-bloom.golden
 
 const readGolden = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, "utf8")) as Golden;
 
-async function runAll(model: Model, forward: Forward, tokens: Int32Array): Promise<Matrix> {
-  let states = await forward.embed(tokens);
-  for (const index of model.steps.keys()) {
-    const result = await forward.step(index, states);
-    states = result.states ?? states;
-  }
-  return states;
-}
+const runAll = (model: Model, forward: Forward, tokens: Int32Array, source?: Int32Array): Promise<Matrix> =>
+  runSteps(model, forward, new Map([...(source === undefined ? [] : [["encoder", source] as const]), ["hidden", tokens]]));
 
 const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -37,7 +33,7 @@ const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((s
 async function distances(model: Model, golden: Golden): Promise<{ logits: number; losses: number; perplexity: number }> {
   const forward = await model.forward({ threads: 1 });
   const tokens = Int32Array.from(golden.tokens);
-  const states = await runAll(model, forward, tokens);
+  const states = await runAll(model, forward, tokens, golden.source && Int32Array.from(golden.source));
   const logits = await forward.logits(states);
   const losses = await forward.score(states, tokens);
   await forward.close();

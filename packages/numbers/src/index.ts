@@ -12,3 +12,4 @@ export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInO
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";
 export { decodeWeights, encodeWeights, roundTo } from "./rounding.ts";
 export type { WeightDtype } from "./rounding.ts";
+export { seededGenerator } from "./seeded-generator.ts";

@@ -8,6 +8,7 @@ SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "nu
 GROUPED = {**SMALL, "num_key_value_heads": 2}
 GPT2 = {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 320}
 XGLM = {"d_model": 16, "num_layers": 2, "attention_heads": 4, "ffn_dim": 24, "max_position_embeddings": 320}
+T5 = {"d_model": 16, "d_kv": 6, "d_ff": 24, "num_layers": 2, "num_heads": 4, "pad_token_id": 0, "decoder_start_token_id": 0}
 
 
 def rope(kind: str = "default", theta: float = 10000.0, **more) -> dict:
@@ -150,5 +151,25 @@ CASES = {
         "type": "mixtral",
         "config": {**GROUPED, "num_local_experts": 3, "num_experts_per_tok": 1, "sliding_window": 6, "tie_word_embeddings": True},
         "dtype": torch.float16,
+    },
+    "mt5-f32": {"type": "mt5", "config": {**T5, "num_decoder_layers": 3}, "length": LONG, "source": 270, "eos": 1},
+    "mt5-untied-sharded-bf16": {
+        "type": "mt5",
+        "config": {**T5, "relative_attention_num_buckets": 7, "relative_attention_max_distance": 20, "layer_norm_epsilon": 1e-3},
+        "dtype": torch.bfloat16,
+        "shard": "12KB",
+        "source": 50,
+        "eos": 1,
+        "untied": True,
+    },
+    "t5-relu-tied-f32": {"type": "t5", "config": {**T5, "num_layers": 1, "num_decoder_layers": 1}, "source": 9, "eos": 1},
+    "t5-untied-f16": {
+        "type": "t5",
+        "config": {**T5, "feed_forward_proj": "gated-silu", "decoder_start_token_id": 3},
+        "dtype": torch.float16,
+        "length": 40,
+        "source": 60,
+        "eos": 1,
+        "untied": True,
     },
 }

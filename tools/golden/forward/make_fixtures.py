@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, BloomConfig, BloomForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, BloomConfig, BloomForCausalLM
 
 from cases import CASES as FAMILY_CASES
 
@@ -43,13 +43,24 @@ CASES = {
 }
 
 
-def tokenizer_json() -> dict:
+SENTINELS = 8
+
+
+def tokenizer_json(source_target: bool = False) -> dict:
     characters = [chr(code) for code in range(33, 33 + VOCABULARY)]
+    special = {}
+    if source_target:
+        special = {0: "<pad>", 1: "</s>", 2: "<unk>", **{VOCABULARY - 1 - at: f"<extra_id_{at}>" for at in range(SENTINELS)}}
+    for index, token in special.items():
+        characters[index] = token
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [],
+        "added_tokens": [
+            {"id": index, "content": special[index], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+            for index in sorted(special)
+        ],
         "normalizer": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
         "post_processor": None,
@@ -69,10 +80,11 @@ def tokenizer_json() -> dict:
     }
 
 
-def logits_of(model, tokens: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+def logits_of(model, tokens: torch.Tensor, source: torch.Tensor | None = None) -> tuple[torch.Tensor, list[float]]:
     model = model.float().eval()
+    inputs = {"input_ids": tokens[None]} if source is None else {"input_ids": source[None], "decoder_input_ids": tokens[None]}
     with torch.no_grad():
-        logits = model(tokens[None]).logits[0].float()
+        logits = model(**inputs).logits[0].float()
     losses = torch.nn.functional.cross_entropy(logits[:-1].double(), tokens[1:], reduction="none")
     return logits, losses.tolist()
 
@@ -122,22 +134,34 @@ def randomise(model) -> None:
 def make_family_case(name: str, seed: int) -> None:
     case = FAMILY_CASES[name]
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(
-        case["type"], vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2, pad_token_id=case.get("pad", 3), **case["config"]
-    )
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    special = {"bos_token_id": 1, "eos_token_id": case.get("eos", 2), "pad_token_id": case.get("pad", 3)}
+    config = AutoConfig.for_model(case["type"], vocab_size=VOCABULARY, **{**special, **case["config"]})
+    auto = AutoModelForSeq2SeqLM if "source" in case else AutoModelForCausalLM
+    model = auto.from_config(config, attn_implementation="eager")
+    if case.get("untied"):
+        model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
+        model.all_tied_weights_keys.pop("lm_head.weight")
     randomise(model)
     model = model.to(case.get("dtype", torch.float32))
     folder = FIXTURES / name
     saved = model.base_model if case.get("base") else model
     saved.save_pretrained(folder, **({"max_shard_size": case["shard"]} if "shard" in case else {}))
     (folder / "generation_config.json").unlink(missing_ok=True)
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False) + "\n", encoding="utf-8")
+    if case.get("untied"):
+        # as in the configurations that Google wrote, which transformers reads and does not write
+        written = json.loads((folder / "config.json").read_text())
+        written.pop("scale_decoder_outputs", None)
+        (folder / "config.json").write_text(json.dumps({**written, "tie_word_embeddings": False}, indent=2) + "\n")
+    tokenizer = json.dumps(tokenizer_json("source" in case), ensure_ascii=False)
+    (folder / "tokenizer.json").write_text(tokenizer + "\n", encoding="utf-8")
     length = case.get("length", 24)
     tokens = torch.randint(4, VOCABULARY, (length,))
-    logits, losses = logits_of(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager"), tokens)
+    source = torch.randint(4, VOCABULARY, (case["source"],)) if "source" in case else None
+    model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    logits, losses = logits_of(model, tokens, source)
     rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 255, 256, length - 1]
-    (folder / "golden.json").write_text(json.dumps(golden(logits, losses, tokens, rows)) + "\n")
+    content = {**({} if source is None else {"source": source.tolist()}), **golden(logits, losses, tokens, rows)}
+    (folder / "golden.json").write_text(json.dumps(content) + "\n")
 
 
 def content_address(folder: Path) -> str:

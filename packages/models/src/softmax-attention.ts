@@ -1,11 +1,11 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { softcapped } from "./scaling.ts";
-import type { Attention } from "./sequence-graph.ts";
+import type { Attention, DistanceBias } from "./sequence-graph.ts";
 
 /**
- * Queries of one chunk. A chunk meets only the keys up to its own end, so that of T² scores little more than half are
- * computed, and only those of one chunk are in memory. Measured at T = 2048 with 16 heads of 64.
+ * Queries of one chunk. Where attention is causal, a chunk meets only the keys up to its own end, so that of T² scores
+ * little more than half are computed; and only those of one chunk are in memory. Measured at T = 2048 with 16 heads of 64.
  */
 const chunkLength = 256;
 
@@ -18,9 +18,12 @@ export const maskedScore = -1e30;
  */
 export const scoreFloor = -70;
 
-export interface CausalAttentionShape extends Attention {
+export interface SoftmaxAttentionShape extends Attention {
   readonly batch: number;
+  /** Of the queries. */
   readonly length: number;
+  /** Of the keys: another one where these are of another stream. */
+  readonly keyLength: number;
 }
 
 /** Where the key at start + j may not be seen by the query at first + i: masked, else 0. [length, first + length - start] */
@@ -35,25 +38,39 @@ function causalMask(first: number, length: number, start: number, window: number
   return mask;
 }
 
+/** Bias of the keys from `start` on for the queries from `first` on, [heads, rows, columns]. */
+function distanceBias(
+  graph: GraphBuilder,
+  { table, bucket }: DistanceBias,
+  { first, rows, start, columns }: { first: number; rows: number; start: number; columns: number },
+): string {
+  const buckets = Array.from({ length: rows * columns }, (_, at) =>
+    bucket(start + (at % columns) - first - Math.floor(at / columns)),
+  );
+  const byHead = graph.node("Transpose", [table], { attributes: { perm: [1, 0] } });
+  return graph.node("Gather", [byHead, graph.constant(integerTensor(buckets, [rows, columns]))], { attributes: { axis: 1 } });
+}
+
 /**
- * Adds causal softmax attention to a graph, chunk by chunk.
+ * Adds softmax attention to a graph, chunk by chunk: causal, unless it is bidirectional or of another stream's keys.
  *
  * @param query [batch, heads, length, headSize]
- * @param key,value [batch, kvHeads, length, headSize]
+ * @param key,value [batch, kvHeads, keyLength, headSize]
  * @returns name of the context, [batch · length, heads · headSize]
  */
-export function causalAttention(
+export function softmaxAttention(
   graph: GraphBuilder,
   query: string,
   key: string,
   value: string,
-  shape: CausalAttentionShape,
+  shape: SoftmaxAttentionShape,
 ): string {
-  const { batch, length, heads, kvHeads, headSize, slopes, window = length, softcap } = shape;
+  const { batch, length, keyLength, heads, kvHeads, headSize, slopes, window = length, softcap, distances } = shape;
+  const causal = shape.bidirectional !== true && shape.stream === undefined;
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const number = (value: number): string => graph.constant(floatTensor(Float32Array.of(value), []));
-  const slice = (name: string, axis: number, from: number, to: number): string =>
-    from === 0 && to === length ? name : graph.node("Slice", [name, integers(from), integers(to), integers(axis)]);
+  const slice = (name: string, whole: number, axis: number, from: number, to: number): string =>
+    from === 0 && to === whole ? name : graph.node("Slice", [name, integers(from), integers(to), integers(axis)]);
   /** Heads that share a key are rows of one product: [batch, heads, n, …] ↔ [batch, kvHeads, heads / kvHeads · n, …]. */
   const group = (name: string, rows: number, columns: number): string =>
     heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, kvHeads, (heads / kvHeads) * rows, columns)]);
@@ -65,24 +82,31 @@ export function causalAttention(
   for (let first = 0; first < length; first += chunkLength) {
     const end = Math.min(length, first + chunkLength);
     const rows = end - first;
-    const start = Math.max(0, first + 1 - window);
-    const queries = group(slice(scaled, 2, first, end), rows, headSize);
-    const products = graph.node("MatMul", [queries, slice(keyColumns, 3, start, end)]);
-    let scores = softcapped(graph, ungroup(products, rows, end - start), softcap);
+    const start = causal ? Math.max(0, first + 1 - window) : 0;
+    const until = causal ? end : keyLength;
+    const columns = until - start;
+    const queries = group(slice(scaled, length, 2, first, end), rows, headSize);
+    const products = graph.node("MatMul", [queries, slice(keyColumns, keyLength, 3, start, until)]);
+    let scores = softcapped(graph, ungroup(products, rows, columns), softcap);
     if (slopes !== undefined) {
       // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
       const bias = Float32Array.from(
-        { length: heads * (end - start) },
-        (_, index) => (slopes[Math.floor(index / (end - start))] ?? 0) * ((index % (end - start)) - (end - start) + 1),
+        { length: heads * columns },
+        (_, index) => (slopes[Math.floor(index / columns)] ?? 0) * ((index % columns) - columns + 1),
       );
-      scores = graph.node("Add", [scores, graph.constant(floatTensor(bias, [heads, 1, end - start]))]);
+      scores = graph.node("Add", [scores, graph.constant(floatTensor(bias, [heads, 1, columns]))]);
     }
-    const mask = graph.constant(floatTensor(causalMask(first, rows, start, window), [rows, end - start]));
-    const seen = graph.node("Add", [scores, mask]);
-    const largest = graph.node("ReduceMax", [seen, integers(3)], { attributes: { keepdims: 1 } });
-    const floored = graph.node("Max", [seen, graph.node("Add", [largest, number(scoreFloor)])]);
+    if (distances !== undefined) {
+      scores = graph.node("Add", [scores, distanceBias(graph, distances, { first, rows, start, columns })]);
+    }
+    if (causal) {
+      const mask = graph.constant(floatTensor(causalMask(first, rows, start, window), [rows, columns]));
+      scores = graph.node("Add", [scores, mask]);
+    }
+    const largest = graph.node("ReduceMax", [scores, integers(3)], { attributes: { keepdims: 1 } });
+    const floored = graph.node("Max", [scores, graph.node("Add", [largest, number(scoreFloor)])]);
     const shares = graph.node("Softmax", [floored], { attributes: { axis: -1 } });
-    const context = graph.node("MatMul", [group(shares, rows, end - start), slice(value, 2, start, end)]);
+    const context = graph.node("MatMul", [group(shares, rows, columns), slice(value, keyLength, 2, start, until)]);
     contexts.push(ungroup(context, rows, headSize));
   }
   const joined = contexts.length === 1 ? (contexts[0] ?? "") : graph.node("Concat", contexts, { attributes: { axis: 2 } });

@@ -1,0 +1,75 @@
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { roundHalfEven } from "@mbs/numbers";
+import type { seededGenerator } from "@mbs/numbers";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+
+/** Share of the tokens that is cut out. */
+const noiseDensity = 0.15;
+
+/** Tokens of a span, on average. */
+const meanSpan = 3;
+
+type Generator = ReturnType<typeof seededGenerator>;
+
+/** Lengths of `parts` parts, each at least 1, that make `total`; all ways to cut are equally likely. */
+function randomParts(total: number, parts: number, generator: Generator): number[] {
+  const lengths: number[] = [];
+  let length = 1;
+  for (let place = 1; place < total; place++, length++) {
+    // Of the places that are left, as many as cuts are left are chosen.
+    if (uniformInt(generator, 1, total - place) > parts - 1 - lengths.length) continue;
+    lengths.push(length);
+    length = 0;
+  }
+  return [...lengths, length];
+}
+
+/** How many tokens of a text are cut out, and in how many spans: the same for every text of that length. */
+export function spanCounts(length: number): { readonly noise: number; readonly spans: number } {
+  const noise = Math.min(Math.max(roundHalfEven(length * noiseDensity), 1), length - 1);
+  return { noise, spans: Math.max(roundHalfEven(noise / meanSpan), 1) };
+}
+
+/**
+ * Cuts random spans out of a text: in the source a sentinel stands for each, in the target the same sentinel stands
+ * before what it stood for. The text begins with what is kept and ends with a span.
+ *
+ * @param tokens at least 2
+ * @param sentinels in the order in which they are used
+ * @throws {BadDataError} where the text is too short, or has more spans than there are sentinels
+ * @throws {FailedPreconditionError} where there are no sentinels
+ * @see arXiv:1910.10683 §3.1.4, with the rates of §3.3.4
+ */
+export function corruptSpans(
+  tokens: Int32Array,
+  sentinels: readonly number[],
+  generator: Generator,
+): { readonly source: Int32Array; readonly target: Int32Array } {
+  const { length } = tokens;
+  if (sentinels.length === 0) {
+    throw new FailedPreconditionError(
+      "the tokenizer has no sentinel tokens (<extra_id_0>, <extra_id_1>, …), which cutting spans out of texts needs; take the tokenizer of the model's source, or evaluate source→target pairs (--pairs)",
+    );
+  }
+  if (length < 2) throw new BadDataError(`a text of ${length} tokens has no span to cut out; use longer segments`, { length });
+  const { noise, spans } = spanCounts(length);
+  if (spans > sentinels.length) {
+    throw new BadDataError(
+      `a segment of ${length} tokens has ${spans} spans to cut out and the tokenizer ${sentinels.length} sentinel tokens; lower --length`,
+      { length, spans },
+    );
+  }
+  const cut = randomParts(noise, spans, generator);
+  const kept = randomParts(length - noise, spans, generator);
+  const source: number[] = [];
+  const target: number[] = [];
+  let place = 0;
+  for (const [span, sentinel] of sentinels.slice(0, spans).entries()) {
+    const begin = place + (kept[span] ?? 0);
+    const end = begin + (cut[span] ?? 0);
+    source.push(...tokens.subarray(place, begin), sentinel);
+    target.push(sentinel, ...tokens.subarray(begin, end));
+    place = end;
+  }
+  return { source: Int32Array.from(source), target: Int32Array.from(target) };
+}

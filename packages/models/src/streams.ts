@@ -1,0 +1,53 @@
+import { InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import type { Forward, Model, Step, StepOptions } from "./model.ts";
+
+/** The stream of a decoder, which the head reads. */
+export const hiddenStream = "hidden";
+
+/** The stream of the encoder of an encoder-decoder. */
+export const encoderStream = "encoder";
+
+/** States of equally long segments stacked in the rows, by stream. */
+export type StreamStates = ReadonlyMap<string, Matrix>;
+
+/** The states of one stream. @throws {InternalError} where there are none */
+export function statesOf(states: StreamStates, stream: string): Matrix {
+  const found = states.get(stream);
+  if (found === undefined) throw new InternalError(`there are no states of stream ${stream}`, { stream });
+  return found;
+}
+
+/** The states before the first step. @param inputs stream → token ids */
+export async function embedStreams(forward: Forward, inputs: ReadonlyMap<string, Int32Array>): Promise<StreamStates> {
+  const states = new Map<string, Matrix>();
+  for (const [stream, tokens] of inputs) states.set(stream, await forward.embed(tokens));
+  return states;
+}
+
+/** Runs step `index` and puts what it makes in the place of its stream's states; the other streams stay. */
+export async function advance(
+  forward: Forward,
+  steps: readonly Step[],
+  index: number,
+  states: StreamStates,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<StreamStates> {
+  const { stream, reads } = steps[index] ?? { stream: hiddenStream, reads: [] };
+  const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
+  const made = await forward.step(index, statesOf(states, stream), { ...options, reads: others });
+  if (made.states === undefined) throw new InternalError(`step ${index} gave no states`);
+  return new Map([...states, [stream, made.states]]);
+}
+
+/** Embeds what each stream reads and runs all steps. @returns the states that the head reads */
+export async function runSteps(
+  { steps }: Pick<Model, "steps">,
+  forward: Forward,
+  inputs: ReadonlyMap<string, Int32Array>,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<Matrix> {
+  let states: StreamStates = await embedStreams(forward, inputs);
+  for (const index of steps.keys()) states = await advance(forward, steps, index, states, options);
+  return statesOf(states, hiddenStream);
+}
