@@ -6,7 +6,7 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createGramKernel } from "@mbs/onnx";
 import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
-import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
+import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
 import { readStepLayers } from "./step-layers.ts";
@@ -60,8 +60,9 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
   const grams = new Spool();
   try {
     const spooled: SpooledSegment[] = [];
-    for await (const { language, rows, values: rowValues } of readStateRecords(source, kind, model, forward)) {
-      spooled.push({ language, rows, place: states.append(rowValues) });
+    for await (const { language, lengths, states: read } of readSegmentStates(source, kind, model, forward)) {
+      const places = [...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const);
+      spooled.push({ language, lengths, places: new Map(places) });
       progress({ activity: "read segments", done: spooled.length, unit: "segments" });
     }
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
@@ -76,7 +77,7 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
       if (plan.pooled && position === 0)
         warn(`the Grams of ${languages.length} languages need more than --budget; keeping one Gram of the mix and the diagonals`);
       const advance = position < steps.length - 1;
-      const capture = { name: step.name, index, plan, segments, shares, states, advance, weights };
+      const capture = { step, index, width: model.hiddenSize, plan, segments, shares, states, advance, weights };
       const advanceProgress = (count: number): void => {
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
@@ -95,7 +96,10 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
 
 function countTokens(segments: readonly SpooledSegment[]): ReadonlyMap<string, number> {
   const tokens = new Map<string, number>();
-  for (const { language, rows } of segments) tokens.set(language, (tokens.get(language) ?? 0) + rows);
+  for (const { language, lengths } of segments) {
+    const own = lengths.reduce((sum, length) => sum + length, 0);
+    tokens.set(language, (tokens.get(language) ?? 0) + own);
+  }
   return tokens;
 }
 

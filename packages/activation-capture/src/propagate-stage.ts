@@ -1,12 +1,13 @@
 import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
-import { InternalError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { advance, openModel, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { batchArriving } from "./segment-batches.ts";
-import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
-import { stackStates } from "./stack-states.ts";
+import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
+import type { SegmentStates } from "./state-source.ts";
+import { stackStates, unstackStates } from "./stack-states.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {
@@ -25,31 +26,36 @@ interface Work {
 }
 
 async function* applyStep(
-  records: AsyncIterable<StateRecord>,
-  { forward, step = 0, weights }: Work,
-): AsyncGenerator<StateRecord> {
-  for await (const batch of batchArriving(records)) {
-    const stacked = stackStates(batch);
-    const { states } = await forward.step(step, stacked, { batch: batch.length, weights });
-    if (states === undefined) throw new InternalError(`step ${step} gave no states`);
-    const size = batch[0].rows * states.columns;
-    for (const [place, { segment, language, stream, rows, width }] of batch.entries()) {
-      yield { segment, language, stream, rows, width, values: states.values.subarray(place * size, (place + 1) * size) };
+  segments: AsyncIterable<SegmentStates>,
+  { model, forward, step = 0, weights }: Work,
+): AsyncGenerator<SegmentStates> {
+  for await (const batch of batchArriving(segments)) {
+    const stacked = new Map(
+      model.streams.map((stream) => [stream, stackStates(batch.map(({ states }) => statesOf(states, stream)))] as const),
+    );
+    const made = await advance(forward, model.steps, step, stacked, { batch: batch.length, weights });
+    for (const [place, segment] of batch.entries()) {
+      const states = [...made].map(([stream, all]) => [stream, unstackStates(all, place, batch.length)] as const);
+      yield { ...segment, states: new Map(states) };
     }
   }
+}
+
+function* recordsOf({ segment, language, states }: SegmentStates): Generator<StateRecord> {
+  for (const [stream, { rows, columns, values }] of states) yield { segment, language, stream, rows, width: columns, values };
 }
 
 async function* propagateAll(work: Work, { signal, progress }: StageContext): AsyncGenerator<StateRecord> {
   const { source, kind, model, forward, step } = work;
   const activity = step === undefined ? "propagate embedding" : `propagate ${model.steps[step].name}`;
   try {
-    const records = readStateRecords(source, kind, model, forward);
+    const segments = readSegmentStates(source, kind, model, forward);
     let done = 0;
-    for await (const record of step === undefined ? records : applyStep(records, work)) {
+    for await (const segment of step === undefined ? segments : applyStep(segments, work)) {
       if (signal.aborted) throw new InterruptedError("propagate: stopped");
       done += 1;
       progress({ activity, done, unit: "segments" });
-      yield record;
+      yield* recordsOf(segment);
     }
   } finally {
     await forward.close();

@@ -1,15 +1,21 @@
 /** Tokens that run together where segments are short, so that matrix products are large. */
 const tokensAtATime = 2048;
 
+/** A segment by the number of its tokens in each stream. */
+interface Sized {
+  readonly lengths: readonly number[];
+}
+
 /**
- * Joins neighbours of equal length into batches of at most 2048 tokens, or one segment if it is longer. The rule looks at
- * lengths alone, so the same segments are batched alike on every machine.
+ * Joins neighbours of equal length into batches of at most 2048 tokens of the longest stream, or one segment if it is
+ * longer. The rule looks at lengths alone, so the same segments are batched alike on every machine.
  */
-export function* batchSegments<T extends { readonly rows: number }>(segments: Iterable<T>): Generator<readonly T[]> {
+export function* batchSegments<T extends Sized>(segments: Iterable<T>): Generator<readonly T[]> {
   let batch: T[] = [];
   for (const segment of segments) {
-    const rows = batch[0]?.rows ?? segment.rows;
-    if (segment.rows !== rows || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
+    const { lengths } = batch[0] ?? segment;
+    const rows = Math.max(...lengths);
+    if (segment.lengths.join() !== lengths.join() || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
       yield batch;
       batch = [];
     }
@@ -19,9 +25,7 @@ export function* batchSegments<T extends { readonly rows: number }>(segments: It
 }
 
 /** The same for segments that arrive one by one. */
-export async function* batchArriving<T extends { readonly rows: number }>(
-  segments: AsyncIterable<T>,
-): AsyncGenerator<readonly T[]> {
+export async function* batchArriving<T extends Sized>(segments: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
   let waiting: T[] = [];
   for await (const segment of segments) {
     const batches = [...batchSegments([...waiting, segment])];

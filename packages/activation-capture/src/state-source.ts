@@ -1,8 +1,9 @@
 import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
-import type { Segment, StateRecord } from "@mbs/artifacts";
+import type { StateRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
-import type { Forward, Model } from "@mbs/models";
+import type { ArtifactStream, Matrix } from "@mbs/contracts";
+import { embedStreams } from "@mbs/models";
+import type { Forward, Model, StreamStates } from "@mbs/models";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
   if (expected === found) return;
@@ -34,33 +35,67 @@ export function checkStates(stream: ArtifactStream, model: Model): { steps: numb
   return { steps, layers };
 }
 
+/** The states of one segment. */
+export interface SegmentStates {
+  readonly segment: number;
+  readonly language: string;
+  /** In the order of the model's streams. */
+  readonly states: StreamStates;
+  /** Tokens in each stream. */
+  readonly lengths: readonly number[];
+}
+
+const segmentStates = (segment: number, language: string, states: StreamStates): SegmentStates => ({
+  segment,
+  language,
+  states,
+  lengths: [...states.values()].map(({ rows }) => rows),
+});
+
 /** States before the first step, segment by segment. */
-export async function* embedSegments(segments: AsyncIterable<Segment>, forward: Forward): AsyncGenerator<StateRecord> {
-  for await (const { segment, language, tokens } of segments) {
+async function* embedSegments(stream: ArtifactStream, model: Model, forward: Forward): AsyncGenerator<SegmentStates> {
+  const { seed } = parseMetadata("segments", stream.schema);
+  const passages = await model.passages();
+  for await (const { segment, language, tokens } of readSegments(stream)) {
     if (tokens.length === 0)
       throw new BadDataError(`segment ${segment} of ${language} has no tokens; sample again`, { segment, language });
-    const { rows, columns, values } = await forward.embed(tokens);
-    yield { segment, language, stream: "hidden", rows, width: columns, values };
+    const { inputs } = passages.ofSegment(tokens, [seed, language, segment]);
+    yield segmentStates(segment, language, await embedStreams(forward, inputs));
   }
 }
 
-async function* checkRecords(records: AsyncIterable<StateRecord>, width: number): AsyncGenerator<StateRecord> {
+/** The streams of a segment follow each other in the model's order. */
+async function* joinStreams(records: AsyncIterable<StateRecord>, model: Model): AsyncGenerator<SegmentStates> {
+  const { streams, hiddenSize } = model;
+  let states = new Map<string, Matrix>();
+  let first: StateRecord | undefined;
   for await (const record of records) {
-    if (record.stream !== "hidden" || record.width !== width || record.rows === 0) {
+    const wanted = streams[states.size];
+    if (record.stream !== wanted || record.width !== hiddenSize || record.rows === 0 || (first ?? record).segment !== record.segment) {
       throw new BadDataError(
-        `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has hidden, ${width} wide; propagate again`,
-        { segment: record.segment, width },
+        `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has ${wanted}, ${hiddenSize} wide; propagate again`,
+        { segment: record.segment, width: hiddenSize },
       );
     }
-    yield record;
+    first ??= record;
+    states.set(record.stream, { rows: record.rows, columns: record.width, values: record.values });
+    if (states.size < streams.length) continue;
+    yield segmentStates(record.segment, record.language, states);
+    states = new Map();
+    first = undefined;
+  }
+  if (first !== undefined) {
+    throw new BadDataError(`segment ${first.segment} has no states ${streams[states.size]}; propagate again`, {
+      segment: first.segment,
+    });
   }
 }
 
 /** The states of an artifact of segments or states, segment by segment. */
-export const readStateRecords = (
+export const readSegmentStates = (
   stream: ArtifactStream,
   kind: "segments" | "states",
   model: Model,
   forward: Forward,
-): AsyncIterable<StateRecord> =>
-  kind === "segments" ? embedSegments(readSegments(stream), forward) : checkRecords(readStates(stream), model.hiddenSize);
+): AsyncIterable<SegmentStates> =>
+  kind === "segments" ? embedSegments(stream, model, forward) : joinStreams(readStates(stream), model);
