@@ -2,12 +2,11 @@ import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { advance, openModel, statesOf } from "@mbs/models";
+import { advance, openModel, stackStreams, unstackStreams } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { batchArriving } from "./segment-batches.ts";
 import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
 import type { SegmentStates } from "./state-source.ts";
-import { stackStates, unstackStates } from "./stack-states.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {
@@ -30,14 +29,9 @@ async function* applyStep(
   { model, forward, step = 0, weights }: Work,
 ): AsyncGenerator<SegmentStates> {
   for await (const batch of batchArriving(segments)) {
-    const stacked = new Map(
-      model.streams.map((stream) => [stream, stackStates(batch.map(({ states }) => statesOf(states, stream)))] as const),
-    );
+    const stacked = stackStreams(batch.map(({ states }) => states));
     const made = await advance(forward, model.steps, step, stacked, { batch: batch.length, weights });
-    for (const [place, segment] of batch.entries()) {
-      const states = [...made].map(([stream, all]) => [stream, unstackStates(all, place, batch.length)] as const);
-      yield { ...segment, states: new Map(states) };
-    }
+    for (const [place, states] of unstackStreams(made, batch.length).entries()) yield { ...batch[place], states };
   }
 }
 

@@ -2,14 +2,13 @@ import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
 import type { Matrix } from "@mbs/contracts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
-import { statesOf } from "@mbs/models";
+import { statesOf, unstackStreams } from "@mbs/models";
 import type { Forward, Step, StreamStates } from "@mbs/models";
 import type { GramKernel } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans } from "./language-statistics.ts";
 import { batchSegments } from "./segment-batches.ts";
-import { unstackStates } from "./stack-states.ts";
 
 /** A segment whose states lie in a spool. */
 export interface SpooledSegment {
@@ -88,8 +87,8 @@ async function captureLanguage(
       for (const [site, values] of result.sites) await statistics.add(site, values, tokensOf(step, site, read));
       if (advance) {
         if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
-        for (const [at, { places }] of batch.entries()) {
-          states.overwrite(placeOf(places, step.stream), unstackStates(result.states, at, batch.length).values);
+        for (const [at, made] of unstackStreams(new Map([[step.stream, result.states]]), batch.length).entries()) {
+          states.overwrite(placeOf(batch[at].places, step.stream), statesOf(made, step.stream).values);
         }
       }
     }

@@ -1,9 +1,26 @@
 /** One text of one language. */
 export interface CorpusDocument {
   readonly text: string;
+  /** What is to be made of the text; only where the corpus was opened with a field for it. */
+  readonly target?: string;
   /** Where the text comes from, by the corpus's own `source` column; "" where it has none. */
   readonly source: string;
 }
+
+/** Which fields or columns of a file are read. */
+export interface CorpusFields {
+  readonly text: string;
+  readonly target: string | undefined;
+}
+
+/** The fields with the option that names each. */
+export const wantedFields = ({ text, target }: CorpusFields): readonly { readonly field: string; readonly option: string }[] => [
+  { field: text, option: "--field" },
+  ...(target === undefined ? [] : [{ field: target, option: "--target-field" }]),
+];
+
+/** Where a document comes from is in this field, unless that is the text's own. */
+export const originField = "source";
 
 /** Texts by language, read again and again from their files, never held as a whole. */
 export interface Corpus {

@@ -1,6 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 import type { CorpusFile } from "./corpus-file.ts";
-import type { CorpusDocument } from "./corpus.ts";
+import { originField, wantedFields } from "./corpus.ts";
+import type { CorpusDocument, CorpusFields } from "./corpus.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { readTextTable, surveyTextTable } from "./text-table.ts";
 
@@ -11,32 +12,35 @@ export function parseHeader(line: string): readonly string[] {
 }
 
 /**
- * Documents of a CSV file (RFC 4180, with a header): the text in column `field`, where it comes from in `source`.
+ * Documents of a CSV file (RFC 4180, with a header): the text and its target in the columns `fields`, where it comes
+ * from in `source`.
  *
- * @throws {BadDataError} where the header lacks the column
+ * @throws {BadDataError} where the header lacks a column
  */
 export async function* readCsv(
   file: CorpusFile,
-  field: string,
+  fields: CorpusFields,
   faults: FaultCount,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
   const firstLine = await surveyTextTable(file, faults);
   const columns = parseHeader(firstLine);
-  const textColumn = requireColumn(file, columns, field);
-  const sourceColumn = columns.indexOf("source");
-  const selected = sourceColumn < 0 ? [textColumn] : [textColumn, sourceColumn];
+  requireColumns(file, columns, fields);
+  const origin = fields.text === originField ? -1 : columns.indexOf(originField);
+  const wanted = wantedFields(fields).map(({ field }) => columns.indexOf(field));
   const dialect = { delimiter: ",", quote: '"', header: true, columns };
-  for await (const [text, source] of readTextTable(file, dialect, selected, faults)) {
-    yield { text: (text ?? "").replaceAll("\r\n", "\n"), source: source ?? "" };
+  for await (const cells of readTextTable(file, dialect, origin < 0 ? wanted : [...wanted, origin], faults)) {
+    const [text = "", target = ""] = cells.slice(0, wanted.length).map((cell) => (cell ?? "").replaceAll("\r\n", "\n"));
+    yield { text, source: cells[wanted.length] ?? "", ...(fields.target !== undefined && { target }) };
   }
 }
 
-/** Position of the column `field`. */
-export function requireColumn(file: CorpusFile, columns: readonly string[], field: string): number {
-  const position = columns.indexOf(field);
-  if (position >= 0) return position;
+/** @throws {BadDataError} naming a column of `fields` that is not among `columns` */
+export function requireColumns(file: CorpusFile, columns: readonly string[], fields: CorpusFields): void {
+  const missing = wantedFields(fields).find(({ field }) => !columns.includes(field));
+  if (missing === undefined) return;
+  const { field, option } = missing;
   throw new BadDataError(
-    `${file.path} has no column ${JSON.stringify(field)}; it has: ${columns.join(", ").slice(0, 200)}; name one with --field`,
+    `${file.path} has no column ${JSON.stringify(field)}; it has: ${columns.join(", ").slice(0, 200)}; name one with ${option}`,
     { file: file.path, field },
   );
 }

@@ -1,6 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 import type { CorpusFile } from "./corpus-file.ts";
-import type { CorpusDocument } from "./corpus.ts";
+import { originField, wantedFields } from "./corpus.ts";
+import type { CorpusDocument, CorpusFields } from "./corpus.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { readTextTable, surveyTextTable } from "./text-table.ts";
 
@@ -25,21 +26,22 @@ const ownText = (record: Readonly<Record<string, unknown>>, field: string): stri
 };
 
 /**
- * Documents of a JSONL file: an object a line, the text in `field`, where it comes from in `source`.
+ * Documents of a JSONL file: an object a line, the text and its target in `fields`, where it comes from in `source`.
  *
- * @throws {BadDataError} where the first object lacks the field
+ * @throws {BadDataError} where the first object lacks a field
  */
 export async function* readJsonLines(
   file: CorpusFile,
-  field: string,
+  fields: CorpusFields,
   faults: FaultCount,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
   const firstLine = await surveyTextTable(file, faults);
   const first = parseLine(firstLine);
-  if (first && !Object.hasOwn(first, field)) {
+  for (const { field, option } of wantedFields(fields)) {
+    if (!first || Object.hasOwn(first, field)) continue;
     const known = Object.keys(first).join(", ");
     throw new BadDataError(
-      `${file.path} has no field ${JSON.stringify(field)}; its first line has: ${known}; name one with --field`,
+      `${file.path} has no field ${JSON.stringify(field)}; its first line has: ${known}; name one with ${option}`,
       {
         file: file.path,
         field,
@@ -52,8 +54,13 @@ export async function* readJsonLines(
     row += 1;
     if (line === null || line === undefined || line.trim() === "") continue;
     const record = parseLine(line);
-    const text = record && ownText(record, field);
+    const text = record && ownText(record, fields.text);
+    const target = record && fields.target !== undefined ? ownText(record, fields.target) : undefined;
     if (text === undefined) faults.add(record ? "no text" : "bad JSON", `${file.path}, row ${row}`);
-    else yield { text, source: ownText(record ?? {}, "source") ?? "" };
+    else if (fields.target !== undefined && target === undefined) faults.add("no target", `${file.path}, row ${row}`);
+    else {
+      const source = fields.text === originField ? "" : (ownText(record ?? {}, originField) ?? "");
+      yield { text, source, ...(target !== undefined && { target }) };
+    }
   }
 }

@@ -1,8 +1,8 @@
-import { InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import { corpusAddress } from "./corpus-address.ts";
 import type { CorpusFile } from "./corpus-file.ts";
 import { readLayout } from "./corpus-layout.ts";
-import type { Corpus, CorpusDocument } from "./corpus.ts";
+import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
 import { readCsv } from "./csv.ts";
 import { FaultCount } from "./fault-count.ts";
 import { readJsonLines } from "./jsonl.ts";
@@ -12,21 +12,32 @@ import { readPlainText } from "./plain-text.ts";
 export interface OpenCorpusOptions {
   /** Field or column that holds the text; default: the manifest's, else "text". Plain text has none. */
   readonly field?: string | undefined;
+  /** Field or column that holds a target for each text, whose own field is then "source" by default; default: none is read. */
+  readonly targetField?: string | undefined;
   /** Told once of each language's documents that were left out, and of byte-order marks. Default: nobody. */
   readonly warn?: (message: string) => void;
   /** Stops reading. */
   readonly signal?: AbortSignal;
 }
 
-async function* readFile(file: CorpusFile, field: string, faults: FaultCount): AsyncGenerator<CorpusDocument, void, undefined> {
+async function* readFile(
+  file: CorpusFile,
+  fields: CorpusFields,
+  faults: FaultCount,
+): AsyncGenerator<CorpusDocument, void, undefined> {
   switch (file.format) {
     case "jsonl":
-      return yield* readJsonLines(file, field, faults);
+      return yield* readJsonLines(file, fields, faults);
     case "csv":
-      return yield* readCsv(file, field, faults);
+      return yield* readCsv(file, fields, faults);
     case "parquet":
-      return yield* readParquet(file, field);
+      return yield* readParquet(file, fields);
     case "txt":
+      if (fields.target !== undefined) {
+        throw new BadDataError(`${file.path} is plain text and has no targets; give source→target texts as .jsonl, .csv or .parquet`, {
+          file: file.path,
+        });
+      }
       for await (const text of readPlainText(file, faults)) yield { text, source: "" };
   }
 }
@@ -42,7 +53,8 @@ async function* readFile(file: CorpusFile, field: string, faults: FaultCount): A
  */
 export async function openCorpus(path: string, options: OpenCorpusOptions = {}): Promise<Corpus> {
   const layout = await readLayout(path);
-  const field = options.field ?? layout.field ?? "text";
+  const { targetField: target } = options;
+  const fields = { text: options.field ?? layout.field ?? (target === undefined ? "text" : "source"), target };
   const told = new Set<string>();
   let address: Promise<string> | undefined;
 
@@ -56,9 +68,9 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     }
     const faults = new FaultCount(language);
     for (const file of files) {
-      for await (const document of readFile(file, field, faults)) {
+      for await (const document of readFile(file, fields, faults)) {
         if (options.signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
-        if (document.text.trim() === "") continue;
+        if (document.text.trim() === "" || document.target?.trim() === "") continue;
         faults.document();
         yield document;
       }

@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 
 /** A token a character. */
 const tokenizer: Tokenizer = {
+  sentinels: [],
   encode: (text) => Int32Array.from(text, (character) => character.codePointAt(0) ?? 0),
   decode: (ids) => String.fromCodePoint(...Array.from(ids)),
   bos: undefined,

@@ -1,14 +1,15 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { encodeScores, type Score } from "@mbs/artifacts";
-import { BadDataError, parseOptions, UsageError, type OptionTable, type Stage, type StageContext } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, parseOptions, UsageError, type OptionTable, type Stage, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
 import { openModel, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows } from "./score-windows.ts";
-import { cutWindows, type Window } from "./windows.ts";
+import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
 
 const defaultLength = 2048;
+const defaultTargetField = "target";
 
 const options = {
   model: {
@@ -20,6 +21,15 @@ const options = {
   labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "a name for each model (the folder's own)" },
   corpus: { kind: "resource", resource: "corpus", description: "held-out texts: YAML manifest, or folder of LANG.* files" },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  sourceTarget: {
+    kind: "flag",
+    description: 'for encoder-decoders: score a target given a source, from two fields of the corpus ("source", or --field)',
+  },
+  targetField: {
+    kind: "text",
+    optional: true,
+    description: `field or column of the target with --source-target ("${defaultTargetField}")`,
+  },
   length: {
     kind: "integer",
     optional: true,
@@ -61,6 +71,12 @@ function parseEvaluateOptions(raw: unknown) {
   if (new Set(labels).size < labels.length) {
     throw new UsageError(`two models have one name (${labels.join(", ")}); tell them apart with --labels`);
   }
+  if (values.targetField !== undefined && !values.sourceTarget) {
+    throw new UsageError("--target-field goes with --source-target", { option: "--target-field" });
+  }
+  if (values.sourceTarget && values.bySource) {
+    throw new UsageError("--by-source is for texts; source→target texts have no further sources", { option: "--by-source" });
+  }
   return { ...values, labels };
 }
 
@@ -90,13 +106,18 @@ async function allWindows(
   length: number,
   values: EvaluateOptions,
   context: StageContext,
-): Promise<readonly Window[]> {
-  const tokenizer = await model.tokenizer();
+): Promise<readonly PassageWindow[]> {
+  const [tokenizer, passages] = [await model.tokenizer(), await model.passages()];
   const bos = await beginningToken(model, tokenizer, values.bos);
-  const windows: Window[] = [];
+  const { ofPair } = passages;
+  const windows: PassageWindow[] = [];
   for (const language of corpus.languages) {
     const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
-    windows.push(...(await cutWindows(corpus, language, tokenizer, cut)));
+    const own =
+      values.sourceTarget && ofPair !== undefined
+        ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
+        : textWindows(corpus, language, tokenizer, passages, cut);
+    windows.push(...(await own));
   }
   if (windows.length > 0) return windows;
   throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
@@ -112,7 +133,7 @@ async function* scoreModels(
 ): AsyncGenerator<Score, void, undefined> {
   try {
     let cutFor: string | undefined;
-    let windows: readonly Window[] = [];
+    let windows: readonly PassageWindow[] = [];
     for (const [index, model] of models.entries()) {
       if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
       cutFor = model.tokenizerAddress;
@@ -125,10 +146,31 @@ async function* scoreModels(
   }
 }
 
-async function openModels(folders: readonly string[], allowNonfinite: boolean) {
+/** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
+function checkKinds(models: readonly Model[], { labels, sourceTarget }: EvaluateOptions): void {
+  const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
+  const decoder = models.findIndex(isDecoder);
+  if (decoder < 0) return;
+  if (sourceTarget) {
+    throw new FailedPreconditionError(
+      `${labels[decoder]} is a decoder, which predicts a text and no target; leave out --source-target`,
+      { model: labels[decoder] },
+    );
+  }
+  const other = models.findIndex((model) => !isDecoder(model));
+  if (other < 0) return;
+  throw new FailedPreconditionError(
+    `${labels[decoder]} predicts whole texts and ${labels[other]}, an encoder-decoder, spans cut out of them; evaluate each by itself`,
+    { models: labels.join(", ") },
+  );
+}
+
+async function openModels(values: EvaluateOptions) {
+  const { allowNonfinite } = values;
   const models: Model[] = [];
   try {
-    for (const folder of folders) models.push(await openModel(folder, { allowNonfinite }));
+    for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite }));
+    checkKinds(models, values);
     return { models, described: await Promise.all(models.map(describeModel)) };
   } catch (error) {
     for (const model of models) await model.close();
@@ -140,7 +182,7 @@ async function openModels(folders: readonly string[], allowNonfinite: boolean) {
  * Stage `evaluate`: the loss of any number of models on held-out text, a window a row.
  *
  * Perplexity is exp(Σ nll / predicted tokens) over windows that do not overlap; the first token of a window is not
- * predicted. `scoresReport` sums the rows up.
+ * predicted. An encoder-decoder predicts the spans that are cut out of each window, or targets given their sources. `scoresReport` sums the rows up.
  */
 export const evaluate: Stage = {
   name: "evaluate",
@@ -148,16 +190,19 @@ export const evaluate: Stage = {
   examples: [
     "mbs evaluate --model out/ --corpus V > scores.arrow",
     "mbs evaluate --model M --model out/ --labels dense,gptq3 --corpus V --json",
+    "mbs evaluate --model mt5-small/ --source-target --corpus translations/ > scores.arrow",
   ],
   inputs: {},
   outputs: { scores: { kind: "scores", description: "loss, tokens and bytes of each window" } },
   options,
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
-    const corpus = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
+    const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
+    const { warn, signal } = context;
+    const corpus = await openCorpus(values.corpus, { field: values.field, targetField, warn, signal });
     const shares = await readShares(values);
     const address = await corpus.address;
-    const { models, described } = await openModels(values.model, values.allowNonfinite);
+    const { models, described } = await openModels(values);
     const contexts = models.flatMap(({ contextLength }) => contextLength ?? []);
     const length = values.length ?? (contexts.length > 0 ? Math.min(...contexts) : defaultLength);
     const about = Object.fromEntries(values.labels.map((label, index) => [label, described[index]]));

@@ -1,7 +1,7 @@
 import type { Score } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, type Matrix, type StageContext } from "@mbs/contracts";
-import type { Forward, Model } from "@mbs/models";
-import type { Window } from "./windows.ts";
+import { BadDataError, InterruptedError, type StageContext } from "@mbs/contracts";
+import { advance, embedStreams, headStates, type Forward, type Model, type StreamStates } from "@mbs/models";
+import type { PassageWindow } from "./passage-windows.ts";
 
 /** Tokens that are run through a step at once. */
 const batchTokens = 2048;
@@ -9,43 +9,51 @@ const batchTokens = 2048;
 /** States that are kept between steps, in bytes. Each step's weights are then read once for that many windows. */
 const stateBytes = 256 * 1024 * 1024;
 
-interface StackedWindows {
-  readonly windows: readonly Window[];
-  readonly tokens: Int32Array;
-}
+const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
 
-function stack(windows: readonly Window[]): StackedWindows {
-  const length = windows[0].tokens.length;
-  const tokens = new Int32Array(windows.length * length);
-  windows.forEach((window, index) => tokens.set(window.tokens, index * length));
-  return { windows, tokens };
-}
-
-function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[], void, undefined> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** Cuts a list where a group would be heavier than `limit` or, of what `alike` tells, not alike; a group has at least one. */
+function* groups<T>(
+  items: readonly T[],
+  limit: number,
+  weigh: (item: T) => number,
+  alike: (item: T) => string = () => "",
+): Generator<readonly T[], void, undefined> {
+  let group: T[] = [];
+  let weight = 0;
+  for (const item of items) {
+    const own = weigh(item);
+    if (group.length > 0 && (weight + own > limit || alike(item) !== alike(group[0]))) {
+      yield group;
+      group = [];
+      weight = 0;
+    }
+    group.push(item);
+    weight += own;
+  }
+  if (group.length > 0) yield group;
 }
 
 /** Runs all steps over some windows: steps outside, windows inside, so that a step's weights are read once. */
 async function scoreChunk(
   forward: Forward,
   model: Model,
-  batches: readonly StackedWindows[],
+  batches: readonly (readonly PassageWindow[])[],
   signal: AbortSignal,
   report: (share: number) => void,
 ): Promise<readonly Float64Array[]> {
-  const states: Matrix[] = [];
-  for (const { tokens } of batches) states.push(await forward.embed(tokens));
+  const states: StreamStates[] = [];
+  for (const windows of batches) states.push(await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs)));
   for (let step = 0; step < model.steps.length; step++) {
-    for (const [index, { windows }] of batches.entries()) {
+    for (const [index, windows] of batches.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-      const result = await forward.step(step, states[index], { batch: windows.length });
-      if (result.states) states[index] = result.states;
+      states[index] = await advance(forward, model.steps, step, states[index], { batch: windows.length });
       report((step * batches.length + index + 1) / (model.steps.length * batches.length));
     }
   }
   const losses: Float64Array[] = [];
-  for (const [index, { windows, tokens }] of batches.entries()) {
-    losses.push(await forward.score(states[index], tokens, windows.length));
+  for (const [index, windows] of batches.entries()) {
+    const tokens = Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored]));
+    losses.push(await forward.score(headStates(states[index]), tokens, windows.length));
   }
   return losses;
 }
@@ -60,18 +68,17 @@ async function scoreChunk(
 export async function* scoreWindows(
   model: Model,
   label: string,
-  windows: readonly Window[],
+  windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
-  if (windows.length === 0) return;
-  const length = windows[0].tokens.length;
-  const batchSize = Math.max(1, Math.floor(batchTokens / length));
-  const chunkSize = Math.max(batchSize, Math.floor(stateBytes / (4 * length * model.hiddenSize)));
+  const bytesOf = (window: PassageWindow): number => 4 * model.hiddenSize * tokensIn(window).reduce((sum, count) => sum + count, 0);
+  const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
+  const shape = (window: PassageWindow): string => tokensIn(window).join();
   const forward = await model.forward({ threads: context.threads });
   try {
     let done = 0;
-    for (const chunk of chunksOf(windows, chunkSize)) {
-      const batches = [...chunksOf(chunk, batchSize)].map(stack);
+    for (const chunk of groups(windows, stateBytes, bytesOf)) {
+      const batches = [...groups(chunk, batchTokens, longest, shape)];
       // All windows of a chunk are finished together, so that a share of them stands for its steps.
       const report = (share: number): void =>
         context.progress({
@@ -81,7 +88,7 @@ export async function* scoreWindows(
           unit: "windows",
         });
       const losses = await scoreChunk(forward, model, batches, context.signal, report);
-      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch.windows, losses[index]);
+      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch, losses[index]);
       done += chunk.length;
     }
   } finally {
@@ -92,10 +99,10 @@ export async function* scoreWindows(
 function* scoresOf(
   model: Model,
   label: string,
-  windows: readonly Window[],
+  windows: readonly PassageWindow[],
   losses: Float64Array,
 ): Generator<Score, void, undefined> {
-  const predicted = windows[0].tokens.length - 1;
+  const predicted = windows[0].passage.scored.length - 1;
   for (const [index, { language, source, window, bytes }] of windows.entries()) {
     const nll = losses.subarray(index * predicted, (index + 1) * predicted).reduce((sum, loss) => sum + loss, 0);
     if (!Number.isFinite(nll)) {

@@ -10,8 +10,6 @@ export interface Window {
   readonly window: number;
   /** Exactly `length` ids, the beginning-of-sequence token among them where it is used. */
   readonly tokens: Int32Array;
-  /** UTF-8 bytes of the predicted tokens: all but the first. */
-  readonly bytes: number;
 }
 
 export interface WindowOptions {
@@ -122,6 +120,6 @@ export async function cutWindows(
   }
   return taken.map(({ source, tokens: text }, window) => {
     const tokens = bos === undefined ? text : Int32Array.from([bos, ...text]);
-    return { language, source, window, tokens, bytes: tokenizer.byteLength(tokens.subarray(1)) };
+    return { language, source, window, tokens };
   });
 }

@@ -1,14 +1,17 @@
 import type { Corpus, CorpusDocument } from "@mbs/corpora";
+import { plainPassages } from "@mbs/models";
 import type { Tokenizer } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { cutWindows, type WindowOptions } from "../src/windows.ts";
+import { textWindows } from "../src/passage-windows.ts";
+import type { WindowOptions } from "../src/windows.ts";
 
 /** A token a character. */
 const tokenizer: Tokenizer = {
   encode: (text) => Int32Array.from(text, (character) => character.codePointAt(0) ?? 0),
   decode: (ids) => String.fromCodePoint(...Array.from(ids)),
   bos: undefined,
+  sentinels: [],
   byteLength: (ids) => Buffer.byteLength(String.fromCodePoint(...Array.from(ids).filter((id) => id > 1))),
 };
 
@@ -25,7 +28,7 @@ const corpusOf = (documents: readonly CorpusDocument[]): Corpus => ({
 
 async function cut(documents: readonly CorpusDocument[], options: Partial<WindowOptions> = {}) {
   const warnings: string[] = [];
-  const windows = await cutWindows(corpusOf(documents), "en", tokenizer, {
+  const windows = await textWindows(corpusOf(documents), "en", tokenizer, plainPassages, {
     length: 5,
     bos: undefined,
     bySource: false,
@@ -33,7 +36,7 @@ async function cut(documents: readonly CorpusDocument[], options: Partial<Window
     warn: (message) => warnings.push(message),
     ...options,
   });
-  return { windows, warnings, texts: windows.map(({ source, tokens }) => `${source}:${tokenizer.decode(tokens)}`) };
+  return { windows, warnings, texts: windows.map(({ source, passage }) => `${source}:${tokenizer.decode(passage.scored)}`) };
 }
 
 const documents = [

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { collect, encodeLayers, encodeSegments, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import type { ArtifactStream, Matrix, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -50,8 +50,11 @@ function segmentsFor(model: Model): ArtifactStream {
 
 async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Matrix> {
   const forward = await model.forward({ threads: 1 });
-  let states = await forward.embed(Int32Array.from({ length: 24 }, (_, at) => 4 + ((at * 11) % 50)));
-  for (const index of model.steps.keys()) states = (await forward.step(index, states, weights && { weights })).states ?? states;
+  const { inputs } = (await model.passages()).ofSegment(
+    Int32Array.from({ length: 24 }, (_, at) => 4 + ((at * 11) % 50)),
+    [0],
+  );
+  const states = await runSteps(model, forward, inputs, weights && { weights });
   await forward.close();
   return states;
 }

@@ -62,7 +62,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
   return {
-    async embed(tokens) {
+    async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
       const { values, places } = distinct(tokens);
       const rows = await checkpoint.readRowsF32(layout.embedding, values);
@@ -79,7 +79,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       const weights = await cache.read("embed", layout.embedRoles);
       const feeds = {
         rows: floatTensor(embedded, [tokens.length, hiddenSize]),
-        positions: integerTensor(Int32Array.from(tokens.keys())),
+        positions: integerTensor(tokens.map((_, row) => row % (tokens.length / batch))),
       };
       const results = await graph.run(feeds, weights);
       return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };

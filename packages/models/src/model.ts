@@ -63,8 +63,12 @@ export interface StepResult {
 
 /** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
 export interface Forward {
-  /** States of a stream before its first step, one row a token: [tokens, hidden]. */
-  embed(tokens: Int32Array): Promise<Matrix>;
+  /**
+   * States of a stream before its first step, one row a token: [tokens, hidden].
+   *
+   * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
+   */
+  embed(tokens: Int32Array, batch?: number): Promise<Matrix>;
   /** Runs step `index` on `states` of shape [batch · T, hidden]. Positions start at 0 in every segment. */
   step(index: number, states: Matrix, options?: StepOptions): Promise<StepResult>;
   /**

@@ -48,7 +48,7 @@ export function corruptSpans(
   const { length } = tokens;
   if (sentinels.length === 0) {
     throw new FailedPreconditionError(
-      "the tokenizer has no sentinel tokens (<extra_id_0>, <extra_id_1>, …), which cutting spans out of texts needs; take the tokenizer of the model's source, or evaluate source→target pairs (--pairs)",
+      "the tokenizer has no sentinel tokens (<extra_id_0>, <extra_id_1>, …), which cutting spans out of texts needs; take the tokenizer of the model's source, or evaluate with --source-target",
     );
   }
   if (length < 2) throw new BadDataError(`a text of ${length} tokens has no span to cut out; use longer segments`, { length });

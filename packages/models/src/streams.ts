@@ -18,10 +18,42 @@ export function statesOf(states: StreamStates, stream: string): Matrix {
   return found;
 }
 
-/** The states before the first step. @param inputs stream → token ids */
-export async function embedStreams(forward: Forward, inputs: ReadonlyMap<string, Int32Array>): Promise<StreamStates> {
+/** The states of equally long segments under each other; those of one segment are not copied. */
+export function stackStreams(segments: readonly StreamStates[]): StreamStates {
+  const [first] = segments;
+  if (first === undefined || segments.length === 1) return first ?? new Map<string, Matrix>();
+  const stacked = [...first].map(([stream, { rows, columns, values }]) => {
+    const all = new Float32Array(segments.length * values.length);
+    for (const [place, states] of segments.entries()) all.set(statesOf(states, stream).values, place * values.length);
+    return [stream, { rows: segments.length * rows, columns, values: all }] as const;
+  });
+  return new Map(stacked);
+}
+
+/** Undoes stackStreams; the states share memory. */
+export function unstackStreams(stacked: StreamStates, count: number): StreamStates[] {
+  return Array.from({ length: count }, (_, place) => {
+    const own = [...stacked].map(([stream, { rows, columns, values }]) => {
+      const size = values.length / count;
+      return [stream, { rows: rows / count, columns, values: values.subarray(place * size, (place + 1) * size) }] as const;
+    });
+    return new Map(own);
+  });
+}
+
+/** The states that the head reads. */
+export const headStates = (states: StreamStates): Matrix => statesOf(states, hiddenStream);
+
+/** The states before the first step. @param segments stream → token ids, of each segment; equally long */
+export async function embedStreams(
+  forward: Forward,
+  ...segments: readonly ReadonlyMap<string, Int32Array>[]
+): Promise<StreamStates> {
   const states = new Map<string, Matrix>();
-  for (const [stream, tokens] of inputs) states.set(stream, await forward.embed(tokens));
+  for (const stream of segments[0]?.keys() ?? []) {
+    const tokens = Int32Array.from(segments.flatMap((inputs) => [...(inputs.get(stream) ?? [])]));
+    states.set(stream, await forward.embed(tokens, segments.length));
+  }
   return states;
 }
 
@@ -49,5 +81,5 @@ export async function runSteps(
 ): Promise<Matrix> {
   let states: StreamStates = await embedStreams(forward, inputs);
   for (const index of steps.keys()) states = await advance(forward, steps, index, states, options);
-  return statesOf(states, hiddenStream);
+  return headStates(states);
 }

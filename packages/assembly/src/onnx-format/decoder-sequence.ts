@@ -1,3 +1,4 @@
+import { InternalError } from "@mbs/contracts";
 import { floatTensor } from "@mbs/onnx";
 import { addRotation, scoreFloor } from "@mbs/models";
 import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
@@ -38,6 +39,9 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step:
 
   return {
     ...rows,
+    otherStates(stream) {
+      throw new InternalError(`step ${step} reads stream ${stream}, which an exported decoder does not have`, { stream });
+    },
     splitHeads(value, heads, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });

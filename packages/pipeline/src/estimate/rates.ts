@@ -72,7 +72,7 @@ async function measureForward(
     const batch = Math.max(1, Math.floor(batchTokens / length));
     const rows = batch * length;
     const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % model.vocabularySize);
-    const states = await forward.embed(tokens);
+    const states = await forward.embed(tokens, batch);
     const sites = model.steps[0].sites.map(({ name }) => name);
     await forward.step(0, states, { batch, sites, states: false });
     const open = (performance.now() - opened) / 1000;

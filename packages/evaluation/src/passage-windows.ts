@@ -1,0 +1,60 @@
+import { BadDataError } from "@mbs/contracts";
+import type { Corpus } from "@mbs/corpora";
+import type { Passage, Passages, Tokenizer } from "@mbs/models";
+import { cutWindows } from "./windows.ts";
+import type { WindowOptions } from "./windows.ts";
+
+/** One text to score: a row of the scores. */
+export interface PassageWindow {
+  readonly language: string;
+  /** "" where windows run over all sources of a language. */
+  readonly source: string;
+  /** Number within the language. */
+  readonly window: number;
+  readonly passage: Passage;
+  /** UTF-8 bytes of the predicted text. */
+  readonly bytes: number;
+}
+
+/** The windows of a language's texts, as the model predicts them: the same for every model of one kind and tokenizer. */
+export async function textWindows(
+  corpus: Corpus,
+  language: string,
+  tokenizer: Tokenizer,
+  passages: Passages,
+  options: WindowOptions,
+): Promise<readonly PassageWindow[]> {
+  const windows = await cutWindows(corpus, language, tokenizer, options);
+  return windows.map(({ tokens, ...place }) => {
+    const passage = passages.ofSegment(tokens, [0, language, place.window]);
+    return { ...place, passage, bytes: tokenizer.byteLength(passage.predicted) };
+  });
+}
+
+/**
+ * The source→target texts of a language, a window each.
+ *
+ * @throws {BadDataError} where a source or target is longer than `length` tokens
+ */
+export async function sourceTargetWindows(
+  corpus: Corpus,
+  language: string,
+  tokenizer: Tokenizer,
+  ofPair: NonNullable<Passages["ofPair"]>,
+  { length, limit = Infinity }: Pick<WindowOptions, "length" | "limit">,
+): Promise<readonly PassageWindow[]> {
+  const windows: PassageWindow[] = [];
+  for await (const { text, target = "" } of corpus.documents(language)) {
+    if (windows.length >= limit) break;
+    const passage = ofPair(tokenizer.encode(text), tokenizer.encode(target));
+    const longest = Math.max(...[...passage.inputs.values()].map((tokens) => tokens.length));
+    if (longest > length) {
+      throw new BadDataError(
+        `${language}: source→target text ${windows.length + 1} has ${longest} tokens, above --length ${length}; raise --length or shorten the text`,
+        { language, window: windows.length, tokens: longest },
+      );
+    }
+    windows.push({ language, source: "", window: windows.length, passage, bytes: tokenizer.byteLength(passage.predicted) });
+  }
+  return windows;
+}
