@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -75,6 +75,15 @@ async function listFiles(model: Model, layers: LayerSpool, choice: AssembleChoic
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** @throws {FailedPreconditionError} for an encoder-decoder in a format that no program runs one from */
+function requireHeld(model: Model, { name, encoderDecoders }: Format): void {
+  if (encoderDecoders || model.layout.sourceTarget === undefined) return;
+  throw new FailedPreconditionError(
+    `${model.folder} is an encoder-decoder (${model.architecture}), which no program reads from --format ${name}; assemble with --format dense`,
+    { folder: model.folder, format: name },
+  );
+}
+
 async function* assembleAll(
   streams: readonly ArtifactStream[],
   model: Model,
@@ -84,6 +93,7 @@ async function* assembleAll(
   const { signal, progress } = context;
   let layers: LayerSpool | undefined;
   try {
+    requireHeld(model, choice.format);
     await requireDense(model);
     layers = await spoolLayers(streams, model, choice.format.parts);
     const files = await listFiles(model, layers, choice, context);

@@ -21,6 +21,7 @@ const common: ReadonlySet<number> = new Set([2, 4, 8]);
  */
 export const compressedTensorsFormat: Format = {
   name,
+  encoderDecoders: false,
   options: {},
   parts: quantisedParts,
   async plan(model, layers, options, context) {

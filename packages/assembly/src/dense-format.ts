@@ -11,6 +11,7 @@ import { rawPieces } from "./raw-pieces.ts";
  */
 export const denseFormat: Format = {
   name: "dense",
+  encoderDecoders: true,
   options: {},
   parts: [],
   async plan(model, layers, options) {

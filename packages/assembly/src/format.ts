@@ -27,6 +27,8 @@ export interface FormattedModel {
 export interface Format {
   /** The value of `--format`. */
   readonly name: string;
+  /** Whether programs that read it run encoder-decoders from it. */
+  readonly encoderDecoders: boolean;
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
   /** The parts of a layer beside its values that it reads; others are not kept. */

@@ -12,6 +12,7 @@ import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
 
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
+  encoderDecoders: false,
   options: {},
   parts: quantisedParts,
   async plan(model, layers, options, { warn }) {

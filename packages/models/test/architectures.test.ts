@@ -79,6 +79,61 @@ const expectedSites: [string, string[]][] = [
     ],
   ],
 ];
+test("mt5-f32: steps of the encoder come first, and cross-attention reads its stream", async () => {
+  const model = await openModel(`${fixtures}mt5-f32`);
+  assert.equal(
+    model.steps.map(({ name, stream, reads }) => [name, stream, ...reads]),
+    [
+      ["encoder.block.0", "encoder"],
+      ["encoder.block.1", "encoder"],
+      ["decoder.block.0", "hidden", "encoder"],
+      ["decoder.block.1", "hidden", "encoder"],
+      ["decoder.block.2", "hidden", "encoder"],
+    ],
+  );
+  assert.equal(
+    model.steps[1].sites.map(({ name, width }) => `${name} ${width}`),
+    ["attention-qkv 16", "attention-output 24", "mlp-up 16", "mlp-down 24"],
+  );
+  const shown = (tensor: string): string => tensor.replace("decoder.block.2.layer.", "");
+  assert.equal(
+    model.steps[4].sites.map(({ name, stream, weights }) =>
+      [name, stream ?? "own", ...weights.map(({ tensor, rows }) => `${shown(tensor)} ${rows}`)].join(" | "),
+    ),
+    [
+      "attention-qkv | own | 0.SelfAttention.q.weight 24 | 0.SelfAttention.k.weight 24 | 0.SelfAttention.v.weight 24",
+      "attention-output | own | 0.SelfAttention.o.weight 16",
+      "cross-attention-q | own | 1.EncDecAttention.q.weight 24",
+      "cross-attention-kv | encoder | 1.EncDecAttention.k.weight 24 | 1.EncDecAttention.v.weight 24",
+      "cross-attention-output | own | 1.EncDecAttention.o.weight 16",
+      "mlp-up | own | 2.DenseReluDense.wi_0.weight 24 | 2.DenseReluDense.wi_1.weight 24",
+      "mlp-down | own | 2.DenseReluDense.wo.weight 16",
+    ],
+  );
+  await model.close();
+});
+
+test("mt5-f32: sites have the rows of their streams, also where a step stops after one", async () => {
+  const model = await openModel(`${fixtures}mt5-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const encoder = await forward.embed(Int32Array.of(5, 9, 33, 12, 7));
+  const hidden = await forward.embed(Int32Array.of(0, 8));
+  const reads = new Map([["encoder", encoder]]);
+  const names = model.steps[2].sites.map(({ name }) => name);
+  const all = await forward.step(2, hidden, { reads, sites: names, states: false });
+  assert.equal(
+    names.map((name) => all.sites.get(name)?.rows),
+    [2, 2, 2, 5, 2, 2, 2],
+  );
+  assert.equal(all.sites.get("cross-attention-kv")?.values, encoder.values);
+  for (const name of names) {
+    const one = await forward.step(2, hidden, { reads, sites: [name], states: false });
+    assert.equal(one.sites.get(name), all.sites.get(name), name);
+  }
+  await forward.close();
+  await model.close();
+});
+
 for (const [fixture, expected] of expectedSites) {
   test(`${fixture}: all weights that read one input are one site, in order`, async () => {
     const model = await openModel(`${fixtures}${fixture}`);
@@ -174,6 +229,16 @@ test("masks that older checkpoints of GPT-2 hold are let pass, other tensors are
   }
 });
 
+test("a head of its own counts in a T5, whatever the configuration says of ties", async () => {
+  const tied = await changed("mt5-untied-sharded-bf16", (config) => ({ ...config, tie_word_embeddings: true }));
+  const model = await openModel(tied);
+  assert.is(model.layout.head, "lm_head.weight");
+  await model.close();
+  const without = await openModel(`${fixtures}mt5-f32`);
+  assert.is(without.layout.head, "shared.weight");
+  await without.close();
+});
+
 test("an older configuration of Gemma 3 says the same as the newer", async () => {
   // null counts as absent
   const older = await changed("gemma3-alternating-f32", (config) => ({
@@ -203,6 +268,8 @@ const unsupported: [string, string, unknown, RegExp][] = [
   ["gpt2-f32", "scale_attn_by_inverse_layer_idx", true, /scale_attn_by_inverse_layer_idx true is not supported/],
   ["gpt2-f32", "add_cross_attention", true, /add_cross_attention true is not supported/],
   ["mixtral-f32", "hidden_act", "mish", /hidden_act "mish" is not supported/],
+  ["mt5-f32", "feed_forward_proj", "gated-mish", /feed_forward_proj "gated-mish" is not supported; supported: gated-gelu, /],
+  ["mt5-f32", "is_encoder_decoder", false, /is_encoder_decoder false is not supported; only true is/],
   ["xglm-f32", "pad_token_id", 3, /pad_token_id 3 is not supported/],
 ];
 for (const [fixture, key, value, message] of unsupported) {
@@ -228,6 +295,15 @@ const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { attention_bias: true }, /layers\.0\.self_attn\.q_proj\.bias is missing/],
   ["llama-tied-biases-linear-f16", { mlp_bias: false }, /mlp\.gate_proj\.bias is unknown/],
   ["qwen3-tied-f16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
+  ["mt5-f32", { eos_token_id: 64 }, /eos_token_id must be a token below vocab_size 64, not 64/],
+  ["mt5-f32", { decoder_start_token_id: 0.5 }, /decoder_start_token_id must be a token below vocab_size 64, not 0\.5/],
+  ["mt5-f32", { relative_attention_num_buckets: 2 }, /relative_attention_num_buckets must be at least 4, not 2/],
+  ["mt5-f32", { relative_attention_max_distance: 16 }, /relative_attention_max_distance must be above half of .* 32, not 16/],
+  ["mt5-f32", { num_decoder_layers: 2 }, /decoder\.block\.2\.layer\.0\.SelfAttention\.k\.weight is unknown/],
+  ["mt5-f32", { num_layers: 3 }, /encoder\.block\.2\.layer\.0\.SelfAttention\.q\.weight is missing/],
+  ["mt5-f32", { feed_forward_proj: "relu" }, /DenseReluDense\.wi\.weight is missing/],
+  ["mt5-f32", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
+  ["mt5-f32", { d_kv: 4 }, /q\.weight has shape \[24, 16\] where config\.json asks for \[16, 16\]/],
   ["gpt2-f32", { n_inner: 32 }, /c_fc\.weight has shape \[16, 64\] where config\.json asks for \[16, 32\]/],
 ];
 for (const [fixture, change, message] of broken) {

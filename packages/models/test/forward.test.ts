@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { supportedTypes } from "../src/architectures.ts";
-import { openModel, runSteps } from "../src/index.ts";
+import { advance, embedStreams, headStates, openModel, runSteps } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
 import type { Matrix } from "@mbs/contracts";
 
@@ -144,6 +144,59 @@ test("sites are the inputs of the weights, and a step stops before the last one'
   const full = await forward.step(0, states, { sites: ["mlp-down"] });
   assert.equal(full.sites.get("mlp-down")?.values, sites.get("mlp-down")?.values);
   assert.is(full.states?.rows, 5);
+  await forward.close();
+  await model.close();
+});
+
+test("positions start anew in every segment that is embedded with others", async () => {
+  for (const name of ["gpt2-f32", "xglm-f32", "plain-f32"]) {
+    const model = await openModel(`${fixtures}${name}`);
+    const forward = await model.forward({ threads: 1 });
+    // more tokens in all than GPT-2 has positions
+    const tokens = Int32Array.from({ length: 400 }, (_, at) => 4 + ((at * at * 5) % 60));
+    const together = await forward.embed(tokens, 2);
+    for (const at of [0, 1]) {
+      const alone = await forward.embed(tokens.subarray(at * 200, (at + 1) * 200));
+      assert.equal(together.values.slice(at * alone.values.length, (at + 1) * alone.values.length), alone.values, name);
+    }
+    await forward.close();
+    await model.close();
+  }
+});
+
+test("source and target of several texts that run together give what each gives alone", async () => {
+  const model = await openModel(`${fixtures}mt5-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const { ofSegment } = await model.passages();
+  const passages = [0, 1, 2].map((seed) =>
+    ofSegment(
+      Int32Array.from({ length: 60 }, (_, at) => 4 + ((seed * 17 + at * at * 5) % 50)),
+      [seed],
+    ),
+  );
+  let together = await embedStreams(forward, ...passages.map(({ inputs }) => inputs));
+  for (const index of model.steps.keys()) together = await advance(forward, model.steps, index, together, { batch: 3 });
+  const losses = await forward.score(headStates(together), Int32Array.from(passages.flatMap(({ scored }) => [...scored])), 3);
+  for (const [at, { inputs, scored }] of passages.entries()) {
+    const states = await runSteps(model, forward, inputs);
+    // The end of the target is predicted and not read: a row less than tokens.
+    const alone = await forward.score(states, scored);
+    assert.equal([states.rows, alone.length, losses.length], [scored.length - 1, scored.length - 1, 3 * alone.length]);
+    alone.forEach((loss, token) => assert.ok(Math.abs(loss - losses[at * alone.length + token]) < 1e-4));
+  }
+  await forward.close();
+  await model.close();
+});
+
+test("a step that reads another stream is refused without it", async () => {
+  const model = await openModel(`${fixtures}t5-relu-tied-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const states = await forward.embed(Int32Array.of(5, 6));
+  await forward.step(0, states);
+  await forward.step(1, states).then(
+    () => assert.unreachable(),
+    (error: unknown) => assert.match(String(error), /no states of stream encoder/),
+  );
   await forward.close();
   await model.close();
 });

@@ -32,6 +32,7 @@ const folder = "onnx";
 /** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
 export const onnxFormat: Format = {
   name: "onnx",
+  encoderDecoders: false,
   options,
   parts: quantisedParts,
   async plan(model, layers, raw, { warn }) {

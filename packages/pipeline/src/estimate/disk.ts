@@ -7,6 +7,7 @@ import { formatBytes } from "../format.ts";
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
   readonly steps: readonly Step[];
+  readonly streams: readonly string[];
   readonly hiddenSize: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
@@ -67,7 +68,8 @@ export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number):
   const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
   const need = {
     segments: tokens * 4,
-    states: dense ? 0 : 2 * tokens * model.hiddenSize * 4,
+    // Two streams share a segment's tokens, and have some of their own: less than each having all of them.
+    states: dense ? 0 : 2 * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
     // Values in half precision, and codes or a mask beside them.
     layers: weights.reduce((sum, count) => sum + 3 * count, 0),

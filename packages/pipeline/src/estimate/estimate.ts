@@ -38,6 +38,7 @@ const weightsOf = ({ sites }: Model["steps"][number]): number =>
 async function countLanguages(recipe: Recipe, texts: TextSize): Promise<number> {
   const { languages } = sampleSize(recipe, {
     steps: [],
+    streams: [],
     hiddenSize: 0,
     vocabularySize: 0,
     contextLength: undefined,
