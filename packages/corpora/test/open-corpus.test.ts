@@ -76,6 +76,52 @@ test("a folder of LANG.* files in every format, each also gzip, several files of
   });
 });
 
+test("targets are read beside their texts, from fields or columns of their own", async () => {
+  const files = {
+    "en.jsonl": '{"source":"a","target":"b","text":"no"}\n{"source":"c","target":" "}\n{"source":"d\\n","target":"e"}\n',
+    "fr.csv": 'target,id,source\r\n"b,\r\n2",1,a\r\n',
+  };
+  const pair = (text: string, target: string) => ({ text, source: "", target });
+  await withFolder(files, async (folder) => {
+    await writeParquet(join(folder, "te.parquet"), "SELECT 'a' AS source, 'b' AS target, 'x' AS other");
+    const corpus = await openCorpus(folder, { targetField: "target" });
+    assert.equal(await documentsOf(corpus, "en"), [pair("a", "b"), pair("d\n", "e")]);
+    assert.equal(await documentsOf(corpus, "fr"), [pair("a", "b,\n2")]);
+    assert.equal(await documentsOf(corpus, "te"), [pair("a", "b")]);
+    const other = await openCorpus(folder, { field: "other", targetField: "source" });
+    assert.equal(await documentsOf(other, "te"), [{ text: "x", source: "a", target: "a" }]);
+  });
+});
+
+test("a target field that is missing, or cannot be, is named with its option", async () => {
+  const rows = Array.from({ length: 200 }, () => '{"source":"a","target":"b"}').join("\n");
+  const files = {
+    "en.jsonl": '{"source":"a","goal":"b"}\n',
+    "fr.csv": "source,goal\na,b\n",
+    "mr.txt": "text",
+    "hi.jsonl": `${rows}\n{"source":"a"}\n`,
+    "ta.jsonl": '{"source":"a","target":"b"}\n{"source":"a","target":3}\n',
+  };
+  await withFolder(files, async (folder) => {
+    await writeParquet(join(folder, "te.parquet"), "SELECT 'a' AS source, 1 AS target");
+    const warnings: string[] = [];
+    const corpus = await openCorpus(folder, { targetField: "target", warn: (line) => warnings.push(line) });
+    for (const [language, message] of [
+      ["en", /en\.jsonl has no field "target"; its first line has: source, goal; name one with --target-field/],
+      ["fr", /fr\.csv has no column "target"; it has: source, goal; name one with --target-field/],
+      ["mr", /mr\.txt is plain text and has no targets/],
+      ["ta", /1 of 2 documents are broken \(1 no target; first: .*ta\.jsonl, row 2\)/],
+      ["te", /column "target" holds INTEGER, not text; name another with --target-field/],
+    ] as const) {
+      const error = await failure(() => documentsOf(corpus, language));
+      assert.instance(error, BadDataError);
+      assert.match(error.message, message);
+    }
+    assert.is((await documentsOf(corpus, "hi")).length, 200);
+    assert.match(warnings.join(), /hi: 1 of 201 documents are broken \(1 no target/);
+  });
+});
+
 test("a manifest names files, globs and lists, and a field", async () => {
   const files = {
     "manifest.yaml": "name: mine\nlicense: CC0-1.0\nfield: content\nlanguages:\n  en: [a.jsonl, 'b*.jsonl']\n  no: b1.jsonl\n",

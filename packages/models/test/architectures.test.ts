@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -203,6 +203,20 @@ test("each expert's sites have the rows that were sent to it, none where no toke
   await forward.close();
   await model.close();
 });
+
+for (const fixture of await readdir(fixtures)) {
+  test(`${fixture}: a graph reads every tensor of the checkpoint`, async () => {
+    const model = await openModel(`${fixtures}${fixture}`);
+    const { layout, steps, checkpoint } = model;
+    const roles = [layout.embedRoles, layout.headRoles, ...[...steps.keys()].map((index) => layout.stepRoles(index))];
+    const read = new Set([layout.embedding, layout.head, ...roles.flatMap((tensors) => [...tensors.values()])]);
+    assert.equal(
+      checkpoint.list().filter(({ name }) => !read.has(name)),
+      [],
+    );
+    await model.close();
+  });
+}
 
 test("masks that older checkpoints of GPT-2 hold are let pass, other tensors are not", async () => {
   const source = await openModel(`${fixtures}gpt2-base-untied-f16`);

@@ -1,0 +1,138 @@
+import { collect, readScores, type Score } from "@mbs/artifacts";
+import { BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { evaluate } from "@mbs/evaluation";
+import { openModel, runSteps } from "@mbs/models";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("evaluate an encoder-decoder");
+const fixture = (name: string): string => fileURLToPath(new URL(`../../models/test/fixtures/forward/${name}`, import.meta.url));
+const model = fixture("mt5-f32");
+let folder = "";
+let texts = "";
+let pairs = "";
+
+function run(options: Record<string, unknown>) {
+  const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  return evaluate.run({}, { model: [model], corpus: texts, length: 40, ...options }, context);
+}
+
+async function scored(options: Record<string, unknown> = {}): Promise<Score[]> {
+  return collect(readScores((await run(options))["scores"]));
+}
+
+async function failure(options: Record<string, unknown>): Promise<Error> {
+  try {
+    await scored(options);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected a failure");
+}
+
+/** Characters that the tiny tokenizers know. */
+const textOf = (length: number, seed: number): string =>
+  String.fromCharCode(...Array.from({ length }, (_, at) => 40 + ((at * at * 3 + at * seed) % 40)));
+
+const examples = [
+  { source: textOf(12, 1), target: textOf(7, 2) },
+  { source: textOf(12, 3), target: textOf(7, 4) },
+  { source: textOf(5, 5), target: textOf(9, 6) },
+];
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mbs-source-target-"));
+  [texts, pairs] = ["texts", "pairs"].map((name) => join(folder, name));
+  await mkdir(texts);
+  await mkdir(pairs);
+  for (const [at, language] of ["en", "mr"].entries()) {
+    await writeFile(join(texts, `${language}.txt`), textOf(300, at + 1));
+    await writeFile(join(pairs, `${language}.jsonl`), examples.map((line) => JSON.stringify(line)).join("\n"));
+  }
+});
+
+test.after(async () => rm(folder, { recursive: true, force: true }));
+
+test("a target's loss is that of its tokens and its end, given the source", async () => {
+  const scores = await scored({ corpus: pairs, sourceTarget: true });
+  assert.equal(
+    scores.map(({ language, window, tokens, bytes }) => [language, window, tokens, bytes]),
+    ["en", "mr"].flatMap((language) => [
+      [language, 0, 8, 7],
+      [language, 1, 8, 7],
+      [language, 2, 10, 9],
+    ]),
+  );
+  const opened = await openModel(model);
+  const tokenizer = await opened.tokenizer();
+  const forward = await opened.forward({ threads: 1 });
+  for (const { window, nll } of scores) {
+    const [source, target] = [examples[window].source, examples[window].target].map((text) => tokenizer.encode(text));
+    const hidden = Int32Array.from([0, ...target, 1]);
+    const states = await runSteps(
+      opened,
+      forward,
+      new Map([
+        ["encoder", Int32Array.from([...source, 1])],
+        ["hidden", hidden],
+      ]),
+    );
+    const expected = (await forward.score(states, hidden)).reduce((sum, loss) => sum + loss, 0);
+    assert.ok(Math.abs(nll - expected) < 1e-4 * expected, `${nll} ${expected}`);
+  }
+  await forward.close();
+  await opened.close();
+});
+
+test("texts are scored by the spans cut out of their windows, the same ones each time", async () => {
+  const scores = await scored();
+  // 40 tokens: 6 in 2 spans, 2 sentinels and the end; sentinels and the end have no bytes
+  assert.ok(scores.length === 14 && scores.every(({ tokens, bytes }) => tokens === 9 && bytes === 6));
+  assert.equal(await scored(), scores);
+  const windows = await scored({ windows: 2 });
+  assert.equal(
+    windows.map(({ nll }) => nll),
+    [0, 1, 7, 8].map((at) => scores[at].nll),
+  );
+});
+
+test("what cannot be scored is refused with the remedy", async () => {
+  const decoder = fixture("plain-f32");
+  for (const [options, kind, message] of [
+    [{ corpus: pairs, sourceTarget: true, length: 9 }, BadDataError, /en: .* text 1 has 13 tokens, above --length 9; raise --length/],
+    [{ length: 200 }, BadDataError, /10 spans to cut out and the tokenizer 8 sentinel tokens; lower --length/],
+    [{ corpus: texts, sourceTarget: true }, BadDataError, /en\.txt is plain text and has no targets/],
+    [{ corpus: pairs, sourceTarget: true, targetField: "goal" }, BadDataError, /no field "goal"/],
+    [{ targetField: "goal" }, UsageError, /--target-field goes with --source-target/],
+    [{ corpus: pairs, sourceTarget: true, bySource: true }, UsageError, /--by-source/],
+    [{ model: [decoder], corpus: pairs, sourceTarget: true }, FailedPreconditionError, /plain-f32 is a decoder/],
+    [{ model: [decoder, model] }, FailedPreconditionError, /plain-f32 predicts whole texts and mt5-f32, an encoder-decoder/],
+  ] as const) {
+    const error = await failure(options);
+    assert.instance(error, kind, String(error));
+    assert.match(error.message, message);
+  }
+});
+
+test("windows of a decoder with learned positions score as each does alone", async () => {
+  const gpt2 = fixture("gpt2-f32");
+  const [all, first] = [await scored({ model: [gpt2] }), await scored({ model: [gpt2], windows: 1 })];
+  assert.is(all.length, 14);
+  const same = all.find(({ language }) => language === "mr");
+  assert.ok(Math.abs((same?.nll ?? 0) - first[1].nll) < 1e-4);
+  // the last window, run by hand
+  const opened = await openModel(gpt2);
+  const forward = await opened.forward({ threads: 1 });
+  const tokens = (await opened.tokenizer()).encode(textOf(300, 1)).slice(240, 280);
+  const losses = await forward.score(await runSteps(opened, forward, new Map([["hidden", tokens]])), tokens);
+  const expected = losses.reduce((sum, loss) => sum + loss, 0);
+  assert.ok(Math.abs(all[6].nll - expected) < 1e-4 * expected, `${all[6].nll} ${expected}`);
+  await forward.close();
+  await opened.close();
+});
+
+test.run();
