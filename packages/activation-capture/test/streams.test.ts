@@ -1,0 +1,128 @@
+import { fileURLToPath } from "node:url";
+import { encodeStates, parseMetadata } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { advance, embedStreams, openModel } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { collectStates, keep, relativeDistance, runCapture, runPropagate, segmentStream } from "./stage-run.ts";
+
+const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-f32", import.meta.url));
+const model = await openModel(folder);
+test.after(() => model.close());
+
+/** Segments of two languages and of two lengths: 20 tokens have one span, 40 two. */
+const segments = ["en", "mr", "en", "mr"].map((language, segment) => ({
+  segment,
+  language,
+  documents: 1,
+  tokens: Int32Array.from({ length: segment === 3 ? 40 : 20 }, (_, at) => 4 + ((segment * 13 + at * at * 7) % 50)),
+}));
+const source = (): ArtifactStream => segmentStream(segments, model.tokenizerAddress);
+const passages = await model.passages();
+
+/** Source and target as the stages cut them, by the seed of the segments' artifact. */
+const inputsOf = ({ tokens, language, segment }: (typeof segments)[number]) =>
+  passages.ofSegment(tokens, [0, language, segment]).inputs;
+
+test("states hold both streams of every segment, and a step changes its own", async () => {
+  const forward = await model.forward({ threads: 1 });
+  let states = await runPropagate(source(), { model: folder });
+  const expected = await Promise.all(segments.map((segment) => embedStreams(forward, inputsOf(segment))));
+  for (let step = 0; step < model.steps.length; step++) {
+    const records = await collectStates(states);
+    assert.equal(
+      records.map(({ segment, language, stream, rows }) => [segment, language, stream, rows]),
+      segments.flatMap(({ segment, language }) => [
+        // 20 tokens - 3 cut out + 1 sentinel + the end; the start, the sentinel and 3 tokens
+        [segment, language, "encoder", segment === 3 ? 37 : 19],
+        [segment, language, "hidden", segment === 3 ? 9 : 5],
+      ]),
+    );
+    for (const { segment, stream, values } of records) {
+      assert.ok(relativeDistance(values, expected[segment].get(stream)?.values ?? []) < 1e-5, `${step} ${segment} ${stream}`);
+    }
+    for (const [at, before] of expected.entries()) expected[at] = await advance(forward, model.steps, step, before);
+    if (step < model.steps.length - 1) states = await runPropagate(states, { model: folder });
+  }
+  assert.is(parseMetadata("states", states.schema).steps, 4);
+  await forward.close();
+});
+
+test("statistics of states are those of the dense pass, each a mean over the tokens of its stream", async () => {
+  const dense = await runCapture(source(), { model: folder });
+  let states = await runPropagate(source(), { model: folder });
+  for (const [at, { name }] of model.steps.entries()) {
+    const own = dense.filter(({ step }) => step === name);
+    const found = await runCapture(states, { model: folder });
+    assert.is(found.length, own.length);
+    for (const [index, { site, language, tokens, values }] of found.entries()) {
+      assert.equal([site, language, tokens], [own[index].site, own[index].language, own[index].tokens]);
+      assert.ok(relativeDistance(values, own[index].values) < 1e-5, `${name} ${site}`);
+      const isEncoder = name.startsWith("encoder") || site === "cross-attention-kv";
+      const expected = language === "en" ? (isEncoder ? 38 : 10) : isEncoder ? 56 : 14;
+      assert.is(tokens, expected, `${name} ${site} ${language}`);
+    }
+    if (at < model.steps.length - 1) states = await runPropagate(states, { model: folder });
+  }
+});
+
+test("a step's diagonal is that of its states by hand", async () => {
+  const forward = await model.forward({ threads: 1 });
+  let states = await embedStreams(forward, inputsOf(segments[3]));
+  for (const index of [0, 1]) states = await advance(forward, model.steps, index, states);
+  await forward.close();
+  const only = segmentStream([segments[3]], model.tokenizerAddress);
+  const found = await runCapture(only, { model: folder, statistics: "diagonal", site: ["cross-attention-kv"] }).catch(
+    (error: unknown) => error,
+  );
+  // the first step has no such site
+  assert.match(String(found), /--site cross-attention-kv: step encoder\.block\.0 has/);
+  const all = await runCapture(segmentStream([segments[3]], model.tokenizerAddress), { model: folder, statistics: "diagonal" });
+  const kv = all.find(({ step, site }) => step === "decoder.block.0" && site === "cross-attention-kv");
+  const { rows, columns, values } = states.get("encoder") ?? { rows: 0, columns: 0, values: [] };
+  const means = Array.from({ length: columns }, (_, column) => {
+    let sum = 0;
+    for (let row = 0; row < rows; row++) sum += values[row * columns + column] ** 2;
+    return sum / rows;
+  });
+  assert.ok(relativeDistance(kv?.values ?? [], means) < 1e-5);
+});
+
+test("beyond the budget one Gram of the mix is kept, over the tokens of the site's stream", async () => {
+  const pooled = await runCapture(source(), { model: folder, budget: "1KiB", mix: "en=1,mr=3" });
+  const each = await runCapture(source(), { model: folder });
+  for (const [site, tokens] of [
+    ["cross-attention-q", 24],
+    ["cross-attention-kv", 94],
+  ] as const) {
+    const of = (statistics: typeof each, language: string) =>
+      statistics.find((statistic) => statistic.step === "decoder.block.1" && statistic.site === site && statistic.language === language);
+    const mixed = of(pooled, "*");
+    const [en, mr] = ["en", "mr"].map((language) => of(each, language)?.values ?? new Float32Array(0));
+    assert.is(mixed?.tokens, tokens);
+    assert.ok(
+      relativeDistance(
+        mixed?.values ?? [],
+        en.map((value, at) => 0.25 * value + 0.75 * mr[at]),
+      ) < 1e-5,
+    );
+  }
+});
+
+test("states without one of the streams are refused", async () => {
+  const records = await collectStates(await runPropagate(source(), { model: folder }));
+  const metadata = { model: model.address, tokenizer: model.tokenizerAddress, steps: 0, layers: [] };
+  for (const [kept, message] of [
+    [[0, 2, 3], /segment 1 has states encoder \[19, 16\] where the model has hidden, 16 wide/],
+    [[1, 2], /segment 0 has states hidden \[5, 16\] where the model has encoder/],
+    [[0, 1, 2], /segment 1 has no states hidden; propagate again/],
+  ] as const) {
+    const states = await keep(encodeStates(kept.map((at) => records[at]), metadata));
+    const error: unknown = await runPropagate(states, { model: folder }).catch((raised: unknown) => raised);
+    assert.instance(error, BadDataError);
+    assert.match(String(error), message);
+  }
+});
+
+test.run();

@@ -1,0 +1,125 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import { generate, openModel } from "@mbs/models";
+import { recipeFrom, run } from "@mbs/pipeline";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { loadStages } from "../src/stages.ts";
+
+const model = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-untied-sharded-bf16", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "mbs-source-target-"));
+test.after(() => rm(root, { recursive: true }));
+const stages = await loadStages();
+
+/** Characters that the tiny tokenizers know. */
+const textOf = (length: number, seed: number): string =>
+  String.fromCharCode(...Array.from({ length }, (_, at) => 40 + ((at * at * 3 + at * seed + (at >> 3)) % 40)));
+
+const corpus = join(root, "texts");
+await mkdir(corpus);
+for (const [at, language] of ["en", "mr", "te"].entries()) {
+  const lines = Array.from({ length: 40 }, (_, line) => JSON.stringify({ text: textOf(60, 3 * line + at) }));
+  await writeFile(join(corpus, `${language}.jsonl`), lines.join("\n"));
+}
+
+const recipe = (propagation: string, output: string, change: object = {}) =>
+  recipeFrom({
+    model,
+    corpus,
+    sample: { segments: 12, length: 50, mix: "equal" },
+    propagation,
+    compress: { solver: "gptq", bits: 4, groupSize: 8 },
+    evaluate: { corpus, length: 40, windows: 6 },
+    similarity: true,
+    output: join(root, output),
+    ...change,
+  });
+
+const runAll = (propagation: string, output: string, change?: object) =>
+  run(recipe(propagation, output, change), { stages, threads: 1, signal: new AbortController().signal });
+
+for (const propagation of ["dense", "sequential", "true-sequential"]) {
+  test(`an mt5 is compressed whole, ${propagation}: both stacks changed`, async () => {
+    const { folder } = await runAll(propagation, propagation);
+    const [source, written] = [await openModel(model), await openModel(folder.model)];
+    const weights = source.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+    // 7 layers in each of 2 blocks of the encoder, 11 in each of 2 of the decoder
+    assert.is(weights.length, 36);
+    for (const { name } of source.checkpoint.list()) {
+      const [before, after] = [await source.readWeight(name), await written.readWeight(name)];
+      if (weights.includes(name)) assert.not.equal(after, before, name);
+      else assert.equal(after, before, name);
+    }
+    await source.close();
+    await written.close();
+    const scores = await collect(readScores(await openArtifact(folder.scores)));
+    const sumOf = (label: string): number => scores.filter((score) => score.model === label).reduce((sum, { nll }) => sum + nll, 0);
+    const windows = (label: string) => scores.filter((score) => score.model === label).map(({ tokens, bytes }) => [tokens, bytes]);
+    assert.equal(windows("compressed"), windows("dense"));
+    assert.is(windows("dense").length, 18);
+    assert.ok(Math.abs(sumOf("compressed") / sumOf("dense") - 1) < 0.1, `${sumOf("compressed")} ${sumOf("dense")}`);
+    assert.not.equal(sumOf("compressed"), sumOf("dense"));
+  });
+}
+
+test("a run from the start gives the same bytes again", async () => {
+  const [first, again] = [await runAll("sequential", "sequential"), await runAll("sequential", "sequential-again")];
+  assert.ok(first.nodes.every(({ seconds }) => seconds === undefined));
+  assert.ok(again.nodes.every(({ seconds }) => seconds !== undefined));
+  const addresses = ({ nodes }: typeof first) => nodes.map(({ id, address }) => [id, address]);
+  assert.equal(addresses(again), addresses(first));
+});
+
+test("sequential propagation gives the decoder the states of the compressed encoder", async () => {
+  const layersOf = async (folder: string): Promise<Map<string, Float32Array>> => {
+    const written = await openModel(join(root, folder, "model"));
+    const tensors = written.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+    const values = new Map(await Promise.all(tensors.map(async (name) => [name, await written.readWeight(name)] as const)));
+    await written.close();
+    return values;
+  };
+  const [dense, sequential] = [await layersOf("dense"), await layersOf("sequential")];
+  const [first, cross] = ["encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.1.EncDecAttention.k.weight"];
+  assert.equal(sequential.get(first), dense.get(first));
+  assert.not.equal(sequential.get(cross), dense.get(cross));
+});
+
+test("other seeds of the sample cut other spans", async () => {
+  const addressesOf = async (seed: number): Promise<readonly string[]> => {
+    const sample = { segments: 12, length: 50, mix: "equal", seed };
+    const { nodes } = await runAll("dense", `seed-${seed}`, { sample, evaluate: undefined });
+    return nodes.filter(({ id }) => id === "capture").map(({ address }) => address);
+  };
+  assert.not.equal(await addressesOf(1), await addressesOf(2));
+});
+
+test("segments that need more sentinel tokens than there are end the run with the remedy", async () => {
+  const error: unknown = await runAll("dense", "long", { sample: { segments: 3, length: 300, mix: "equal" } }).catch(
+    (raised: unknown) => raised,
+  );
+  assert.match(String(error), /300 tokens has 15 spans to cut out and the tokenizer 8 sentinel tokens; lower --length/);
+});
+
+test("the decoder answers a text with its likeliest tokens", async () => {
+  const opened = await openModel(model);
+  const made = await generate(opened, textOf(10, 1), 5, { threads: 1 });
+  assert.type(made, "string");
+  assert.is(await generate(opened, textOf(10, 1), 5, { threads: 1 }), made);
+  await opened.close();
+});
+
+for (const format of ["gptq", "compressed-tensors", "onnx"]) {
+  test(`an encoder-decoder is not written as ${format}`, async () => {
+    const error: unknown = await runAll("dense", `as-${format}`, { assemble: { format }, evaluate: undefined }).catch(
+      (raised: unknown) => raised,
+    );
+    assert.match(String(error), /is an encoder-decoder \(mt5\), which no program reads from --format .*; assemble with --format dense/);
+    const written = await readFile(join(root, `as-${format}`, "model", "config.json")).catch(() => undefined);
+    assert.is(written, undefined);
+  });
+}
+
+test.run();
