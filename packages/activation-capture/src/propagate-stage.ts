@@ -2,11 +2,12 @@ import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { advance, openModel, stackStreams, unstackStreams } from "@mbs/models";
+import { advance, openModel } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { batchArriving } from "./segment-batches.ts";
 import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
 import type { SegmentStates } from "./state-source.ts";
+import { stackStreams, unstackStreams } from "./stack-streams.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {

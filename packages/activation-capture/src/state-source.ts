@@ -71,7 +71,12 @@ async function* joinStreams(records: AsyncIterable<StateRecord>, model: Model): 
   let first: StateRecord | undefined;
   for await (const record of records) {
     const wanted = streams[states.size];
-    if (record.stream !== wanted || record.width !== hiddenSize || record.rows === 0 || (first ?? record).segment !== record.segment) {
+    if (
+      record.stream !== wanted ||
+      record.width !== hiddenSize ||
+      record.rows === 0 ||
+      (first ?? record).segment !== record.segment
+    ) {
       throw new BadDataError(
         `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has ${wanted}, ${hiddenSize} wide; propagate again`,
         { segment: record.segment, width: hiddenSize },

@@ -2,13 +2,14 @@ import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
 import type { Matrix } from "@mbs/contracts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
-import { statesOf, unstackStreams } from "@mbs/models";
+import { statesOf } from "@mbs/models";
 import type { Forward, Step, StreamStates } from "@mbs/models";
 import type { GramKernel } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans } from "./language-statistics.ts";
 import { batchSegments } from "./segment-batches.ts";
+import { unstackStreams } from "./stack-streams.ts";
 
 /** A segment whose states lie in a spool. */
 export interface SpooledSegment {

@@ -97,7 +97,9 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
     ["cross-attention-kv", 94],
   ] as const) {
     const of = (statistics: typeof each, language: string) =>
-      statistics.find((statistic) => statistic.step === "decoder.block.1" && statistic.site === site && statistic.language === language);
+      statistics.find(
+        (statistic) => statistic.step === "decoder.block.1" && statistic.site === site && statistic.language === language,
+      );
     const mixed = of(pooled, "*");
     const [en, mr] = ["en", "mr"].map((language) => of(each, language)?.values ?? new Float32Array(0));
     assert.is(mixed?.tokens, tokens);
@@ -118,7 +120,12 @@ test("states without one of the streams are refused", async () => {
     [[1, 2], /segment 0 has states hidden \[5, 16\] where the model has encoder/],
     [[0, 1, 2], /segment 1 has no states hidden; propagate again/],
   ] as const) {
-    const states = await keep(encodeStates(kept.map((at) => records[at]), metadata));
+    const states = await keep(
+      encodeStates(
+        kept.map((at) => records[at]),
+        metadata,
+      ),
+    );
     const error: unknown = await runPropagate(states, { model: folder }).catch((raised: unknown) => raised);
     assert.instance(error, BadDataError);
     assert.match(String(error), message);

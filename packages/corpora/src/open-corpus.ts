@@ -34,9 +34,12 @@ async function* readFile(
       return yield* readParquet(file, fields);
     case "txt":
       if (fields.target !== undefined) {
-        throw new BadDataError(`${file.path} is plain text and has no targets; give source→target texts as .jsonl, .csv or .parquet`, {
-          file: file.path,
-        });
+        throw new BadDataError(
+          `${file.path} is plain text and has no targets; give source→target texts as .jsonl, .csv or .parquet`,
+          {
+            file: file.path,
+          },
+        );
       }
       for await (const text of readPlainText(file, faults)) yield { text, source: "" };
   }

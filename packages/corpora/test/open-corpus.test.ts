@@ -76,12 +76,13 @@ test("a folder of LANG.* files in every format, each also gzip, several files of
   });
 });
 
+const pair = (text: string, target: string) => ({ text, source: "", target });
+
 test("targets are read beside their texts, from fields or columns of their own", async () => {
   const files = {
     "en.jsonl": '{"source":"a","target":"b","text":"no"}\n{"source":"c","target":" "}\n{"source":"d\\n","target":"e"}\n',
     "fr.csv": 'target,id,source\r\n"b,\r\n2",1,a\r\n',
   };
-  const pair = (text: string, target: string) => ({ text, source: "", target });
   await withFolder(files, async (folder) => {
     await writeParquet(join(folder, "te.parquet"), "SELECT 'a' AS source, 'b' AS target, 'x' AS other");
     const corpus = await openCorpus(folder, { targetField: "target" });

@@ -1,7 +1,15 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { encodeScores, type Score } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError, parseOptions, UsageError, type OptionTable, type Stage, type StageContext } from "@mbs/contracts";
+import {
+  BadDataError,
+  FailedPreconditionError,
+  parseOptions,
+  UsageError,
+  type OptionTable,
+  type Stage,
+  type StageContext,
+} from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
 import { openModel, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
@@ -146,9 +154,10 @@ async function* scoreModels(
   }
 }
 
+const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
+
 /** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
 function checkKinds(models: readonly Model[], { labels, sourceTarget }: EvaluateOptions): void {
-  const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
   const decoder = models.findIndex(isDecoder);
   if (decoder < 0) return;
   if (sourceTarget) {

@@ -11,23 +11,27 @@ const stateBytes = 256 * 1024 * 1024;
 
 const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
 
+const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
+
+const shape = (window: PassageWindow): string => tokensIn(window).join();
+
 /** Cuts a list where a group would be heavier than `limit` or, of what `alike` tells, not alike; a group has at least one. */
-function* groups<T>(
-  items: readonly T[],
+function* groups(
+  windows: readonly PassageWindow[],
   limit: number,
-  weigh: (item: T) => number,
-  alike: (item: T) => string = () => "",
-): Generator<readonly T[], void, undefined> {
-  let group: T[] = [];
+  weigh: (window: PassageWindow) => number,
+  alike: (window: PassageWindow) => string = () => "",
+): Generator<readonly PassageWindow[], void, undefined> {
+  let group: PassageWindow[] = [];
   let weight = 0;
-  for (const item of items) {
-    const own = weigh(item);
-    if (group.length > 0 && (weight + own > limit || alike(item) !== alike(group[0]))) {
+  for (const window of windows) {
+    const own = weigh(window);
+    if (group.length > 0 && (weight + own > limit || alike(window) !== alike(group[0]))) {
       yield group;
       group = [];
       weight = 0;
     }
-    group.push(item);
+    group.push(window);
     weight += own;
   }
   if (group.length > 0) yield group;
@@ -71,9 +75,8 @@ export async function* scoreWindows(
   windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
-  const bytesOf = (window: PassageWindow): number => 4 * model.hiddenSize * tokensIn(window).reduce((sum, count) => sum + count, 0);
-  const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
-  const shape = (window: PassageWindow): string => tokensIn(window).join();
+  const bytesOf = (window: PassageWindow): number =>
+    4 * model.hiddenSize * tokensIn(window).reduce((sum, count) => sum + count, 0);
   const forward = await model.forward({ threads: context.threads });
   try {
     let done = 0;

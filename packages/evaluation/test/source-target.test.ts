@@ -103,7 +103,11 @@ test("texts are scored by the spans cut out of their windows, the same ones each
 test("what cannot be scored is refused with the remedy", async () => {
   const decoder = fixture("plain-f32");
   for (const [options, kind, message] of [
-    [{ corpus: pairs, sourceTarget: true, length: 9 }, BadDataError, /en: .* text 1 has 13 tokens, above --length 9; raise --length/],
+    [
+      { corpus: pairs, sourceTarget: true, length: 9 },
+      BadDataError,
+      /en: .* text 1 has 13 tokens, above --length 9; raise --length/,
+    ],
     [{ length: 200 }, BadDataError, /10 spans to cut out and the tokenizer 8 sentinel tokens; lower --length/],
     [{ corpus: texts, sourceTarget: true }, BadDataError, /en\.txt is plain text and has no targets/],
     [{ corpus: pairs, sourceTarget: true, targetField: "goal" }, BadDataError, /no field "goal"/],

@@ -1,5 +1,6 @@
+import { fileURLToPath } from "node:url";
 import type { Corpus, CorpusDocument } from "@mbs/corpora";
-import { plainPassages } from "@mbs/models";
+import { openModel } from "@mbs/models";
 import type { Tokenizer } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,6 +16,10 @@ const tokenizer: Tokenizer = {
   byteLength: (ids) => Buffer.byteLength(String.fromCodePoint(...Array.from(ids).filter((id) => id > 1))),
 };
 
+const decoder = await openModel(fileURLToPath(new URL("../../models/test/fixtures/forward/plain-f32", import.meta.url)));
+const passages = await decoder.passages();
+await decoder.close();
+
 const corpusOf = (documents: readonly CorpusDocument[]): Corpus => ({
   name: "test",
   license: undefined,
@@ -28,7 +33,7 @@ const corpusOf = (documents: readonly CorpusDocument[]): Corpus => ({
 
 async function cut(documents: readonly CorpusDocument[], options: Partial<WindowOptions> = {}) {
   const warnings: string[] = [];
-  const windows = await textWindows(corpusOf(documents), "en", tokenizer, plainPassages, {
+  const windows = await textWindows(corpusOf(documents), "en", tokenizer, passages, {
     length: 5,
     bos: undefined,
     bySource: false,

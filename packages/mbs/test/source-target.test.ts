@@ -56,8 +56,10 @@ for (const propagation of ["dense", "sequential", "true-sequential"]) {
     await source.close();
     await written.close();
     const scores = await collect(readScores(await openArtifact(folder.scores)));
-    const sumOf = (label: string): number => scores.filter((score) => score.model === label).reduce((sum, { nll }) => sum + nll, 0);
-    const windows = (label: string) => scores.filter((score) => score.model === label).map(({ tokens, bytes }) => [tokens, bytes]);
+    const sumOf = (label: string): number =>
+      scores.filter((score) => score.model === label).reduce((sum, { nll }) => sum + nll, 0);
+    const windows = (label: string) =>
+      scores.filter((score) => score.model === label).map(({ tokens, bytes }) => [tokens, bytes]);
     assert.equal(windows("compressed"), windows("dense"));
     assert.is(windows("dense").length, 18);
     assert.ok(Math.abs(sumOf("compressed") / sumOf("dense") - 1) < 0.1, `${sumOf("compressed")} ${sumOf("dense")}`);
@@ -73,27 +75,29 @@ test("a run from the start gives the same bytes again", async () => {
   assert.equal(addresses(again), addresses(first));
 });
 
+const layersOf = async (folder: string): Promise<Map<string, Float32Array>> => {
+  const written = await openModel(join(root, folder, "model"));
+  const tensors = written.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+  const values = new Map(await Promise.all(tensors.map(async (name) => [name, await written.readWeight(name)] as const)));
+  await written.close();
+  return values;
+};
+
 test("sequential propagation gives the decoder the states of the compressed encoder", async () => {
-  const layersOf = async (folder: string): Promise<Map<string, Float32Array>> => {
-    const written = await openModel(join(root, folder, "model"));
-    const tensors = written.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
-    const values = new Map(await Promise.all(tensors.map(async (name) => [name, await written.readWeight(name)] as const)));
-    await written.close();
-    return values;
-  };
   const [dense, sequential] = [await layersOf("dense"), await layersOf("sequential")];
   const [first, cross] = ["encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.1.EncDecAttention.k.weight"];
   assert.equal(sequential.get(first), dense.get(first));
   assert.not.equal(sequential.get(cross), dense.get(cross));
 });
 
+const captureOf = async (seed: number): Promise<readonly string[]> => {
+  const sample = { segments: 12, length: 50, mix: "equal", seed };
+  const { nodes } = await runAll("dense", `seed-${seed}`, { sample, evaluate: undefined });
+  return nodes.filter(({ id }) => id === "capture").map(({ address }) => address);
+};
+
 test("other seeds of the sample cut other spans", async () => {
-  const addressesOf = async (seed: number): Promise<readonly string[]> => {
-    const sample = { segments: 12, length: 50, mix: "equal", seed };
-    const { nodes } = await runAll("dense", `seed-${seed}`, { sample, evaluate: undefined });
-    return nodes.filter(({ id }) => id === "capture").map(({ address }) => address);
-  };
-  assert.not.equal(await addressesOf(1), await addressesOf(2));
+  assert.not.equal(await captureOf(1), await captureOf(2));
 });
 
 test("segments that need more sentinel tokens than there are end the run with the remedy", async () => {
@@ -116,7 +120,10 @@ for (const format of ["gptq", "compressed-tensors", "onnx"]) {
     const error: unknown = await runAll("dense", `as-${format}`, { assemble: { format }, evaluate: undefined }).catch(
       (raised: unknown) => raised,
     );
-    assert.match(String(error), /is an encoder-decoder \(mt5\), which no program reads from --format .*; assemble with --format dense/);
+    assert.match(
+      String(error),
+      /is an encoder-decoder \(mt5\), which no program reads from --format .*; assemble with --format dense/,
+    );
     const written = await readFile(join(root, `as-${format}`, "model", "config.json")).catch(() => undefined);
     assert.is(written, undefined);
   });

@@ -85,7 +85,11 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
     },
 
-    async step(index, states, { batch = 1, reads = new Map(), weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
+    async step(
+      index,
+      states,
+      { batch = 1, reads = new Map(), weights: given, sites = [], states: wanted = true }: StepOptions = {},
+    ) {
       const step = layout.steps[index];
       const unknown = sites.find((name) => !step?.sites.some((site) => site.name === name));
       if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
@@ -113,7 +117,9 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       const weights = given === undefined ? stored : override(stored, roles, given);
       const feeds = [
         ["input", floatTensor(states.values, [states.rows, hiddenSize])] as const,
-        ...others.map(({ stream, states: { rows, columns, values } }) => [`stream ${stream}`, floatTensor(values, [rows, columns])] as const),
+        ...others.map(
+          ({ stream, states: { rows, columns, values } }) => [`stream ${stream}`, floatTensor(values, [rows, columns])] as const,
+        ),
       ];
       const results = await graph.run(Object.fromEntries(feeds), weights);
       const matrix = (name: string, columns: number): Matrix => {

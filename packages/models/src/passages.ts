@@ -23,11 +23,11 @@ export interface Passages {
    * @throws {BadDataError} where the segment needs more sentinel tokens than the tokenizer has
    * @throws {FailedPreconditionError} where it has none
    */
-  ofSegment(tokens: Int32Array, seed: PassageSeed): Passage;
+  readonly ofSegment: (tokens: Int32Array, seed: PassageSeed) => Passage;
   /** A source and the target that is predicted from it; absent in a decoder. */
   readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
   /** Stream → token ids of a text that the last stream is to go on from. */
-  ofPrompt(tokens: Int32Array): ReadonlyMap<string, Int32Array>;
+  readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
 }
 
 /** A number, then names that tell one text from others. */

@@ -16,7 +16,7 @@ export interface DistanceBias {
   /** Name of a value [buckets, heads]. */
   readonly table: string;
   /** Row of the table for a key that stands `distance` tokens after the query; before it where negative. */
-  bucket(distance: number): number;
+  readonly bucket: (distance: number) => number;
 }
 
 /** Softmax attention of one layer: causal, unless `bidirectional` or `stream` say otherwise. */

@@ -106,8 +106,7 @@ export function t5Model(config: ConfigReader, variant: T5Variant): Layout {
     stepRoles: (index) => (index < blocks ? encoding.stepRoles(index) : decoding.stepRoles(index - blocks)),
     stepKind: (index) => (index >= blocks ? "decoder" : index === blocks - 1 ? "last-encoder" : "encoder"),
     buildEmbed: (_, rows) => rows,
-    buildStep: (sequence, states, index) =>
-      t5Step(sequence, states, index < blocks ? encoder : decoder, index === blocks - 1),
+    buildStep: (sequence, states, index) => t5Step(sequence, states, index < blocks ? encoder : decoder, index === blocks - 1),
     buildHeadInput: (rows, states) =>
       scaled(rows.graph, rmsNorm(rows, states, "norm", { size: hidden, epsilon }), variant.scaledHead ? hidden ** -0.5 : 1),
   };

@@ -95,10 +95,13 @@ test("mt5-f32: steps of the encoder come first, and cross-attention reads its st
     model.steps[1].sites.map(({ name, width }) => `${name} ${width}`),
     ["attention-qkv 16", "attention-output 24", "mlp-up 16", "mlp-down 24"],
   );
-  const shown = (tensor: string): string => tensor.replace("decoder.block.2.layer.", "");
   assert.equal(
     model.steps[4].sites.map(({ name, stream, weights }) =>
-      [name, stream ?? "own", ...weights.map(({ tensor, rows }) => `${shown(tensor)} ${rows}`)].join(" | "),
+      [
+        name,
+        stream ?? "own",
+        ...weights.map(({ tensor, rows }) => `${tensor.replace("decoder.block.2.layer.", "")} ${rows}`),
+      ].join(" | "),
     ),
     [
       "attention-qkv | own | 0.SelfAttention.q.weight 24 | 0.SelfAttention.k.weight 24 | 0.SelfAttention.v.weight 24",

@@ -9,9 +9,7 @@ interface Golden {
   cases: (DistanceBuckets & { values: number[] })[];
 }
 
-const golden = JSON.parse(
-  await readFile(new URL("fixtures/distance-buckets.json", import.meta.url), "utf8"),
-) as Golden;
+const golden = JSON.parse(await readFile(new URL("fixtures/distance-buckets.json", import.meta.url), "utf8")) as Golden;
 
 for (const { values, ...shape } of golden.cases) {
   const { buckets, farthest, bidirectional } = shape;

@@ -60,10 +60,7 @@ for (const length of [2, 3, 7, 40, 333, 1024]) {
     // The source ends with a sentinel and the target begins with one, so an empty piece stands there.
     assert.equal([kept.pop(), cut.shift()], [[], []]);
     for (const piece of [...kept, ...cut]) assert.ok(piece.length > 0);
-    assert.equal(
-      Int32Array.from(kept.flatMap((piece, at) => [...piece, ...cut[at]])),
-      textOf(length),
-    );
+    assert.equal(Int32Array.from(kept.flatMap((piece, at) => [...piece, ...cut[at]])), textOf(length));
   });
 }
 
