@@ -2,7 +2,8 @@ import type { Model } from "./model.ts";
 import { hiddenStream, runSteps } from "./streams.ts";
 
 /**
- * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it. The whole text runs again for each token: meant for a sentence, not for serving.
+ * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it up to its end. The whole text runs
+ * again for each token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
@@ -21,7 +22,9 @@ export async function generate(model: Model, text: string, tokens: number, optio
       const states = await runSteps(model, forward, inputs);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
-      ids.push(values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0));
+      const next = values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0);
+      if (next === model.layout.sourceTarget?.end) break;
+      ids.push(next);
     }
     return tokenizer.decode(ids.slice(given));
   } finally {
