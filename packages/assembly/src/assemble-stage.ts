@@ -75,11 +75,11 @@ async function listFiles(model: Model, layers: LayerSpool, choice: AssembleChoic
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** @throws {FailedPreconditionError} for an encoder-decoder in a format that no program runs one from */
+/** @throws {FailedPreconditionError} for an encoder-decoder in a format for decoders */
 function requireHeld(model: Model, { name, encoderDecoders }: Format): void {
   if (encoderDecoders || model.layout.sourceTarget === undefined) return;
   throw new FailedPreconditionError(
-    `${model.folder} is an encoder-decoder (${model.architecture}), which no program reads from --format ${name}; assemble with --format dense`,
+    `${model.folder} is an encoder-decoder (${model.architecture}), which --format ${name} does not hold; assemble with --format dense`,
     { folder: model.folder, format: name },
   );
 }

@@ -27,7 +27,7 @@ export interface FormattedModel {
 export interface Format {
   /** The value of `--format`. */
   readonly name: string;
-  /** Whether programs that read it run encoder-decoders from it. */
+  /** Whether it holds encoder-decoders too, in a way that programs run. */
   readonly encoderDecoders: boolean;
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;

@@ -100,7 +100,8 @@ const modelTypes = new Set<string>();
 for (const name of await readdir(fixtures)) {
   const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as Record<string, unknown>;
   const modelType = String(config["model_type"]);
-  if (transformersJsWarning(modelType) !== undefined || modelTypes.has(modelType)) continue;
+  const isDecoder = config["is_encoder_decoder"] !== true;
+  if (!isDecoder || transformersJsWarning(modelType) !== undefined || modelTypes.has(modelType)) continue;
   modelTypes.add(modelType);
   test(`transformers.js runs ${modelType} as our own forward pass does`, async () => {
     const model = await openModel(join(fixtures, name));
