@@ -22,7 +22,7 @@ test("a stream that breaks is no artifact", async () => {
       throw new BadDataError("broken");
     }
   };
-  assert.instance(await errorOf(SpooledArtifact.from({ schema, batches: broken() })), BadDataError);
+  assert.instance(await errorOf(() => SpooledArtifact.from({ schema, batches: broken() })), BadDataError);
 });
 
 test.run();

@@ -97,10 +97,13 @@ test("weights: as given, without those of zero, of languages that are there", as
     ["en", 0.5],
     ["fr", 0],
   ]);
-  assert.equal([...(await sharesOf({ kind: "weights", weights }, given))], [
-    ["hi", 2],
-    ["en", 0.5],
-  ]);
+  assert.equal(
+    [...(await sharesOf({ kind: "weights", weights }, given))],
+    [
+      ["hi", 2],
+      ["en", 0.5],
+    ],
+  );
 });
 
 test("equal and only need no distribution", async () => {

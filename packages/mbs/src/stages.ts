@@ -12,7 +12,6 @@ export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> 
   return createMix({ solve, compress, predict }, onCost);
 }
 
-
 /** Every stage with the sentence of its help. Modules are loaded only when a stage is used: help must answer at once. */
 export const stages: ReadonlyMap<string, { readonly summary: string; readonly load: () => Promise<Stage> }> = new Map([
   [

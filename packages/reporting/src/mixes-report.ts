@@ -43,7 +43,11 @@ function meanOf(languages: ReportedMix["languages"], weightOf: (language: string
   return languages.reduce((total, { language, damage }) => total + weightOf(language) * damage, 0) / sum;
 }
 
-function reportedMix(records: readonly MixRecord[], shares: NumbersByName | undefined, importance: NumbersByName | undefined): ReportedMix {
+function reportedMix(
+  records: readonly MixRecord[],
+  shares: NumbersByName | undefined,
+  importance: NumbersByName | undefined,
+): ReportedMix {
   const [{ mix: name, round }] = records;
   const languages = records.map(({ language, weight, damage }) => ({ language, weight, damage }));
   const worst = languages.reduce((most, next) => (next.damage > most.damage ? next : most));

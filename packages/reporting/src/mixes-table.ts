@@ -54,7 +54,9 @@ export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable
 }
 
 /** How to use the recommended weights, on the command line and in a recipe. */
-export const mixUses = ({ recommended: { mix } }: MixesReport): readonly { readonly title: string; readonly command: string }[] => [
+export const mixUses = ({
+  recommended: { mix },
+}: MixesReport): readonly { readonly title: string; readonly command: string }[] => [
   { title: "With the statistics that are there", command: `mbs solve --mix ${mix}` },
   { title: "For a fresh sample", command: `mbs sample --mix weights:${mix}` },
 ];

@@ -21,7 +21,10 @@ export async function mixCommand({ argv, signal }: CommandContext): Promise<Comm
       return mixesTable(await mixesReportOf(stream), cost ? [costText(cost)] : []);
     },
     async json(stream: ArtifactStream) {
-      return { ...(await mixesReportOf(stream)), ...(cost && { cost: { ...cost, compressions: cost.seconds / cost.compression } }) };
+      return {
+        ...(await mixesReportOf(stream)),
+        ...(cost && { cost: { ...cost, compressions: cost.seconds / cost.compression } }),
+      };
     },
   };
   return stageCommand(stage, { ...host, presenters: { ...host.presenters, mixes: presenter } }, argv, signal);

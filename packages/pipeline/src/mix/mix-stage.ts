@@ -17,7 +17,8 @@ const ownOptions = {
     kind: "text",
     default: "minimax",
     placeholder: "NAME",
-    description: "minimax (least damage to the worst language), target (by --importance), proportional, equal or temperature:ALPHA",
+    description:
+      "minimax (least damage to the worst language), target (by --importance), proportional, equal or temperature:ALPHA",
   },
   importance: {
     kind: "text",
@@ -53,7 +54,10 @@ const defined = (values: StageOptions): StageOptions =>
 function solveOptions({ solve }: MixStages): OptionTable {
   const { mix: _, order, ...others } = solve.options;
   const { default: __, ...open } = order;
-  return { ...others, order: { ...open, optional: true, description: `${order.description}; default: what the solver likes best` } };
+  return {
+    ...others,
+    order: { ...open, optional: true, description: `${order.description}; default: what the solver likes best` },
+  };
 }
 
 /** Parses what is for the mix itself and what is for the stages that it runs. */
@@ -64,10 +68,20 @@ async function parseAll(stages: MixStages, raw: unknown) {
   const clash = Object.keys(solverOptions).find((name) => Object.hasOwn({ ...ownOptions, ...tables.solve }, name));
   if (clash !== undefined) throw new UsageError(`mix: the solver takes an option ${clash}, which is the stage's; rename it`);
   const { own, rest } = splitOptions(ownOptions, { ...tables.solve, ...tables.compress }, raw, "mix");
-  const { model, solver: name, ...compress } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
+  const {
+    model,
+    solver: name,
+    ...compress
+  } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
   const { solver, options } = await readSolver(String(name), compress);
   const solve = parseOptions(tables.solve, { order: solver.preferredOrder?.(options), ...valuesOf(tables.solve, rest) }, "mix");
-  return { own, model: String(model), solver: solver.name, solve: defined(solve), compress: defined({ solver: name, ...compress }) };
+  return {
+    own,
+    model: String(model),
+    solver: solver.name,
+    solve: defined(solve),
+    compress: defined({ solver: name, ...compress }),
+  };
 }
 
 function* recordsOf({ trials }: Recommendation): Generator<MixRecord> {

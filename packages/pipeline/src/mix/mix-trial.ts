@@ -33,7 +33,12 @@ export interface TrialOutcome {
   readonly seconds: number;
 }
 
-async function outputOf(stage: Stage, inputs: StageInputs, options: StageOptions, context: StageContext): Promise<ArtifactStream> {
+async function outputOf(
+  stage: Stage,
+  inputs: StageInputs,
+  options: StageOptions,
+  context: StageContext,
+): Promise<ArtifactStream> {
   const [output] = Object.values(await stage.run(inputs, options, context));
   if (output === undefined) throw new InternalError(`stage ${stage.name} made no output`, { stage: stage.name });
   return output;

@@ -20,7 +20,10 @@ export function tidyMix(mix: LanguageMix): LanguageMix {
 /** A step of multiplicative weights: wₗ·exp(step·directionₗ), on the simplex, none below 0.0001. */
 export function shiftMix(mix: LanguageMix, direction: Direction, step: number): LanguageMix {
   const moved = new Map(
-    [...mix].map(([language, weight]) => [language, Math.max(weight, leastWeight) * Math.exp(step * (direction.get(language) ?? 0))]),
+    [...mix].map(([language, weight]) => [
+      language,
+      Math.max(weight, leastWeight) * Math.exp(step * (direction.get(language) ?? 0)),
+    ]),
   );
   const least = leastWeight * sumOf(moved);
   return tidyMix(new Map([...moved].map(([language, weight]) => [language, Math.max(weight, least)])));

@@ -97,7 +97,8 @@ export async function candidateMixes(
     const shares = await sharesOf(mix, sources);
     mixes.set(candidate, tidyMix(new Map(languages.map((language) => [language, shares.get(language) ?? 0]))));
   }
-  if (distribution === undefined) warn("the model has no distribution.json; only equal weights are compared, name --distribution");
+  if (distribution === undefined)
+    warn("the model has no distribution.json; only equal weights are compared, name --distribution");
   if (distribution?.unit === "bytes") {
     warn(`the shares of ${distribution.name} are of bytes and taken as shares of tokens here, since no text is at hand`);
   }
