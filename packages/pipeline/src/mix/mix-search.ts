@@ -16,7 +16,7 @@ export interface SearchResult {
 
 /** How far the step may grow and shrink. */
 const growth = 4;
-const shrinkage = 8;
+const shrinkage = 4;
 
 /** The trial with the lowest value, the first of equals. */
 export const bestOf = (trials: readonly Trial[], { value }: Pick<Goal, "value">): Trial =>

@@ -154,11 +154,12 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
         const setting = { stages, model, pool, judges, options: { solve, compress } };
         const found = await recommendMix(setting, { strategy, candidates, importance, rounds: own.rounds }, context);
         onCost(found.cost);
+        const { solver: _, ...settings } = compress;
         const shares = [...(distribution?.shares ?? [])].filter(([language]) => pool.tokens.has(language));
         const metadata = {
           model: pool.model,
           solver,
-          options: { ...solve, ...compress },
+          options: { ...solve, ...settings },
           strategy: strategy.name,
           recommended: found.best.name,
           ended: found.ended,
