@@ -6,6 +6,7 @@ import {
   collect,
   contentAddress,
   encodeStatistics,
+  encodeStream,
   parseMetadata,
   readErrors,
   readMixes,
@@ -22,6 +23,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadMix, loadStages } from "../src/stages.ts";
 import { writeTexts } from "./fixtures/texts.ts";
+import { runMbs } from "./run-mbs.ts";
 
 interface Fixture {
   root: string;
@@ -207,6 +209,21 @@ test("the three averages: equal languages, training mixture, worst", async (fixt
   assert.ok(Math.abs(recommended.unweighted - (en + es + mr) / 3) < 1e-15);
   assert.ok(Math.abs((recommended.weighted ?? NaN) - (0.7 * en + 0.25 * es + 0.05 * mr)) < 1e-15);
   assert.is(recommended.worst.damage, Math.max(en, es, mr));
+});
+
+test("the command prints what the search took against one compression", async ({ model, statistics }) => {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of encodeStream(await statistics.open()).bytes) chunks.push(chunk);
+  const options = ["--model", model, "--bits", "2", "--group-size", "16", "--rounds", "1", "--threads", "1"];
+  const { code, stdout, stderr } = await runMbs(["mix", ...options, "--json"], Buffer.concat(chunks));
+  assert.is(code, 0, stderr);
+  const { cost, recommended, mixes } = JSON.parse(stdout.toString());
+  assert.is(mixes.length, 2);
+  assert.is(cost.trials, 2);
+  assert.ok(cost.compressions >= 2, "two mixes take longer than one compression each");
+  assert.ok(Math.abs(cost.compressions - cost.seconds / cost.compression) < 1e-9);
+  assert.match(recommended.mix, /^en=0\.\d+,es=0\.\d+,mr=0\.\d+$/);
+  assert.match(stderr, /only equal weights are compared/);
 });
 
 test.run();
