@@ -2,6 +2,7 @@ export { encodeErrors, readErrors } from "./codecs/errors.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
+export { encodeMixes, readMixes } from "./codecs/mixes.ts";
 export { encodeScores, readScores } from "./codecs/scores.ts";
 export { encodeSegments, readSegments } from "./codecs/segments.ts";
 export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
@@ -16,6 +17,7 @@ export type {
   FactorsMetadata,
   FilesMetadata,
   LayersMetadata,
+  MixesMetadata,
   NumbersByName,
   ScoresMetadata,
   SegmentsMetadata,
@@ -31,6 +33,7 @@ export type {
   LanguageError,
   LayerRecord,
   LayerSummary,
+  MixRecord,
   Score,
   Segment,
   SimilarityRecord,
@@ -59,5 +62,6 @@ export { withLock } from "./storage/lock.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
 export type { NodeOutputs } from "./storage/run-manifest.ts";
 export { unpackFiles } from "./storage/unpack-files.ts";
+export { SpooledArtifact } from "./storage/spooled-artifact.ts";
 export { Spool } from "./storage/spool.ts";
 export type { SpoolPlace } from "./storage/spool.ts";

@@ -42,6 +42,17 @@ const metadataTypes = {
   scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?", models: "object?" },
   similarity: { model: "text" },
   errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
+  mixes: {
+    model: "text",
+    solver: "text",
+    options: "object",
+    strategy: "text",
+    recommended: "text",
+    ended: "text",
+    tensors: "integer",
+    importance: "numbers?",
+    shares: "numbers?",
+  },
   files: { model: "text" },
 } as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;
 
@@ -59,6 +70,7 @@ export interface LayersMetadata extends MetadataOf<"layers"> {}
 export interface ScoresMetadata extends MetadataOf<"scores"> {}
 export interface SimilarityMetadata extends MetadataOf<"similarity"> {}
 export interface ErrorsMetadata extends MetadataOf<"errors"> {}
+export interface MixesMetadata extends MetadataOf<"mixes"> {}
 export interface FilesMetadata extends MetadataOf<"files"> {}
 
 /** The metadata of each kind. */
@@ -71,6 +83,7 @@ export interface ArtifactMetadata {
   scores: ScoresMetadata;
   similarity: SimilarityMetadata;
   errors: ErrorsMetadata;
+  mixes: MixesMetadata;
   files: FilesMetadata;
 }
 

@@ -143,6 +143,19 @@ export interface LanguageError {
   readonly relative: number;
 }
 
+/** What one calibration mix is predicted to do to one language. */
+export interface MixRecord {
+  /** Name of the mix: "equal", "minimax 3". */
+  readonly mix: string;
+  /** Round of the search that found it; 0 for mixes that were compared from the start. */
+  readonly round: number;
+  readonly language: string;
+  /** Weight of the language in this mix, on any scale. */
+  readonly weight: number;
+  /** Predicted relative damage: mean over tensors of tr(ΔW H ΔWᵀ) / tr(W H Wᵀ) with H of this language. */
+  readonly damage: number;
+}
+
 /** A piece of a file. Pieces of one file follow each other in order of offset. */
 export interface FilePiece {
   readonly path: string;

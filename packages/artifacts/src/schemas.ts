@@ -104,6 +104,16 @@ export const artifactKinds = {
       { name: "relative", type: "float64" },
     ),
   },
+  mixes: {
+    version: 1,
+    fields: fields(
+      { name: "mix", type: "utf8" },
+      { name: "round", type: "int32" },
+      { name: "language", type: "utf8" },
+      { name: "weight", type: "float64" },
+      { name: "damage", type: "float64" },
+    ),
+  },
   files: {
     version: 1,
     fields: fields({ name: "path", type: "utf8" }, { name: "offset", type: "int64" }, { name: "data", type: "binary" }),

@@ -5,6 +5,7 @@ import {
   encodeFactors,
   encodeFiles,
   encodeLayers,
+  encodeMixes,
   encodeScores,
   encodeSegments,
   encodeSimilarities,
@@ -15,6 +16,7 @@ import {
   readFactors,
   readFiles,
   readLayers,
+  readMixes,
   readScores,
   readSegments,
   readSimilarities,
@@ -25,6 +27,7 @@ import {
   type FilePiece,
   type LanguageError,
   type LayerRecord,
+  type MixRecord,
   type Score,
   type Segment,
   type SimilarityRecord,
@@ -130,6 +133,11 @@ export const errors: readonly LanguageError[] = [
   },
 ];
 
+export const mixes: readonly MixRecord[] = [
+  { mix: "equal", round: 0, language: "en", weight: 0.5, damage: 0.02 },
+  { mix: "minimax 1", round: 1, language: "मराठी", weight: 0.75, damage: 1 / 3 },
+];
+
 export const files: readonly FilePiece[] = [
   { path: "config.json", offset: 0, data: bytes(10) },
   { path: "config.json", offset: 10, data: bytes(5) },
@@ -154,6 +162,17 @@ const metadata = {
   scores: { corpus: "c", length: 128, bos: "off", shares: undefined, models: { dense: { bytes: 8 } } },
   similarity: { model: "m" },
   errors: { model: "m", solver: "gptq", scored: "small", rises: { en: 0.1 } },
+  mixes: {
+    model: "m",
+    solver: "gptq",
+    options: { bits: 3 },
+    strategy: "target",
+    recommended: "equal",
+    ended: "rounds",
+    tensors: 24,
+    importance: { en: 3 },
+    shares: undefined,
+  },
   files: { model: "m" },
 } as const;
 
@@ -194,6 +213,7 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
     read: readSimilarities,
   },
   errors: { records: errors, metadata: metadata.errors, encode: () => encodeErrors(errors, metadata.errors), read: readErrors },
+  mixes: { records: mixes, metadata: metadata.mixes, encode: () => encodeMixes(mixes, metadata.mixes), read: readMixes },
   files: { records: files, metadata: metadata.files, encode: () => encodeFiles(files, metadata.files), read: readFiles },
 };
 

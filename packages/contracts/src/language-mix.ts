@@ -6,22 +6,27 @@ export type LanguageMix = ReadonlyMap<string, number>;
 /**
  * Parses `en=0.5,fr=0.5`. Weights need not sum to one.
  *
+ * @param option the flag that was given, for messages
  * @throws {UsageError} on a malformed entry, a language given twice, or no weight above zero
  */
-export function parseLanguageMix(text: string): LanguageMix {
+export function parseLanguageMix(text: string, option = "--mix"): LanguageMix {
   const mix = new Map<string, number>();
   for (const entry of text.split(",")) {
     const [, language, digits] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
     const weight = Number(digits);
     if (language === undefined || !Number.isFinite(weight) || weight < 0) {
-      throw new UsageError(`--mix takes LANGUAGE=WEIGHT,… with weights from 0, not ${JSON.stringify(entry)}`, { option: "mix" });
+      throw new UsageError(`${option} takes LANGUAGE=WEIGHT,… with weights from 0, not ${JSON.stringify(entry)}`, { option });
     }
-    if (mix.has(language)) throw new UsageError(`--mix names ${language} twice`, { option: "mix", language });
+    if (mix.has(language)) throw new UsageError(`${option} names ${language} twice`, { option, language });
     mix.set(language, weight);
   }
-  if (![...mix.values()].some((weight) => weight > 0)) throw new UsageError("--mix needs a weight above 0", { option: "mix" });
+  if (![...mix.values()].some((weight) => weight > 0)) throw new UsageError(`${option} needs a weight above 0`, { option });
   return mix;
 }
+
+/** A mix as `--mix` takes it: `en=0.5,fr=0.5`. */
+export const formatLanguageMix = (mix: LanguageMix): string =>
+  [...mix].map(([language, weight]) => `${language}=${weight}`).join(",");
 
 /**
  * The weight of every language that a site has seen, sum 1.

@@ -1,4 +1,4 @@
-import { BadDataError, languageWeights, parseLanguageMix, UsageError } from "@mbs/contracts";
+import { BadDataError, formatLanguageMix, languageWeights, parseLanguageMix, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -15,6 +15,21 @@ test("a mix replaces the shares, is normalised, and leaves others out", () => {
   assert.equal(languageWeights(tokens, parseLanguageMix("fr=3, en=1")), { en: 0.25, fr: 0.75 });
   assert.equal(languageWeights(tokens, parseLanguageMix("fr=0.2")), { en: 0, fr: 1 });
   assert.equal(languageWeights(tokens, parseLanguageMix("fr=1,xx=0")), { en: 0, fr: 1 });
+});
+
+test("a mix is written as it is read", () => {
+  const mix = parseLanguageMix("zh-Hans=0.00283,en=1e-7,fr=0");
+  assert.is(formatLanguageMix(mix), "zh-Hans=0.00283,en=1e-7,fr=0");
+  assert.equal(parseLanguageMix(formatLanguageMix(mix)), mix);
+});
+
+test("messages name the option that was given", () => {
+  for (const text of ["en", "en=1,en=2", "en=0"]) {
+    assert.throws(
+      () => parseLanguageMix(text, "--importance"),
+      (error: unknown) => error instanceof UsageError && error.message.startsWith("--importance "),
+    );
+  }
 });
 
 test("a language that was not seen is an error that names it and the known ones", () => {

@@ -8,13 +8,11 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openCorpus, readDistribution, type Distribution } from "@mbs/corpora";
+import { openCorpus, parseMix, readDistribution, requireCounts, sharesOf, type Distribution } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
-import { parseMix } from "./mix.ts";
 import { watchedCorpus } from "./watched-corpus.ts";
-import { requireCounts, sharesOf } from "./shares.ts";
 
 const defaultSegments = 256;
 const defaultLength = 2048;
@@ -35,7 +33,7 @@ const options = {
     kind: "text",
     default: "proportional",
     description:
-      "proportional, equal, only:LANG, temperature:ALPHA, or counts such as en=87,zh=47, which fix the number of segments",
+      "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47, which fix the number of segments",
   },
   distribution: {
     kind: "resource",
@@ -175,6 +173,7 @@ export const sample: Stage = {
   examples: [
     "mbs sample --model M --corpus C --mix proportional --segments 256 --length 2048 --seed 0 > segments.arrow",
     "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
+    "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
   ],
   inputs: {},

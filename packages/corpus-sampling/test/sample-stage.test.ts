@@ -95,10 +95,14 @@ test("the same options give the same address, whatever the threads; another seed
   assert.is.not(await addressOf({ seed: 1 }, 1), address);
 });
 
-test("equal, only, temperature, a preset and explicit counts", async () => {
+test("equal, only, temperature, weights, a preset and explicit counts", async () => {
   assert.equal((await drawn({ mix: "equal", segments: 6, reuse: true })).metadata.counts, { en: 2, fr: 2, mr: 2 });
   assert.equal((await drawn({ mix: "only:fr", segments: 3 })).metadata.counts, { fr: 3 });
   assert.equal((await drawn({ mix: "temperature:1", segments: 20 })).metadata.counts, { en: 14, fr: 5, mr: 1 });
+  const weights = await drawn({ mix: "weights:en=0.101,fr=0.0499,mr=0", segments: 9 });
+  assert.equal(weights.metadata.counts, { en: 6, fr: 3 });
+  assert.is(weights.metadata.mix, "weights:en=0.101,fr=0.0499,mr=0");
+  assert.is(weights.metadata.distribution, "", "no distribution was asked");
   assert.equal((await drawn({ mix: "fr=2,en=1" })).metadata.counts, { fr: 2, en: 1 });
   const preset = await drawn({ distribution: "mbs-paper", segments: 125 });
   assert.equal(preset.metadata.counts, { en: 87, fr: 37, mr: 1 });

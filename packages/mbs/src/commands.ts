@@ -72,5 +72,10 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       },
     },
   ]),
+  // after the stage of the same name, whose place it takes
+  [
+    "mix",
+    { summary: stages.get("mix")?.summary ?? "", load: async () => (await import("./commands/mix-command.ts")).mixCommand },
+  ],
   ...others,
 ]);

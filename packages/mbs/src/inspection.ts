@@ -3,6 +3,7 @@ import {
   readFactors,
   readFiles,
   readLayers,
+  readMixes,
   readScores,
   readSegments,
   readSimilarities,
@@ -119,6 +120,13 @@ async function inspectErrors(stream: ArtifactStream): Promise<readonly Inspectio
   return rows;
 }
 
+async function inspectMixes(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { mix, round, language, weight, damage } of readMixes(stream))
+    rows.push({ mix, round, language, weight: short(weight), damage: short(damage) });
+  return rows;
+}
+
 async function inspectFiles(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const sums = new Sums();
   for await (const { path, data } of readFiles(stream)) sums.add({ path }, { bytes: data.length });
@@ -135,5 +143,6 @@ export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream)
   scores: inspectScores,
   similarity: inspectSimilarities,
   errors: inspectErrors,
+  mixes: inspectMixes,
   files: inspectFiles,
 };

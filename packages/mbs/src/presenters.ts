@@ -2,7 +2,7 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { parseOptions } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
-import type { ErrorsReport } from "@mbs/reporting";
+import type { ErrorsReport, MixesReport } from "@mbs/reporting";
 import { similarityOptions } from "./similarity-options.ts";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
@@ -25,6 +25,15 @@ async function predictedErrors(stream: ArtifactStream): Promise<ErrorsReport> {
     import("@mbs/reporting"),
   ]);
   return errorsReport(await collect(readErrors(stream)), parseMetadata("errors", stream.schema));
+}
+
+/** The mixes of an artifact, summed up. */
+export async function mixesReportOf(stream: ArtifactStream): Promise<MixesReport> {
+  const [{ collect, parseMetadata, readMixes }, { mixesReport }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/reporting"),
+  ]);
+  return mixesReport(await collect(readMixes(stream)), parseMetadata("mixes", stream.schema));
 }
 
 /** How artifacts that report are shown; the modules behind them load when they are used. */
@@ -52,5 +61,12 @@ export const presenters: Readonly<Record<string, Presenter>> = {
       return errorsTable(await predictedErrors(stream));
     },
     json: predictedErrors,
+  },
+  mixes: {
+    async table(stream) {
+      const { mixesTable } = await import("@mbs/reporting");
+      return mixesTable(await mixesReportOf(stream));
+    },
+    json: mixesReportOf,
   },
 };

@@ -1,4 +1,16 @@
 import type { Stage } from "@mbs/contracts";
+import type { MixCost } from "@mbs/pipeline";
+
+/** The stage `mix` with the stages that it runs. */
+export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> {
+  const [{ createMix }, { solve }, { compress }, { predict }] = await Promise.all([
+    import("@mbs/pipeline"),
+    import("@mbs/hessian-solving"),
+    import("@mbs/compression"),
+    import("@mbs/language-similarity"),
+  ]);
+  return createMix({ solve, compress, predict }, onCost);
+}
 
 /** Every stage with the sentence of its help. Modules are loaded only when a stage is used: help must answer at once. */
 export const stages: ReadonlyMap<string, { readonly summary: string; readonly load: () => Promise<Stage> }> = new Map([
@@ -63,6 +75,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     {
       summary: "Predict from statistics and layers what compression does to each language, without evaluating.",
       load: async () => (await import("@mbs/language-similarity")).predict,
+    },
+  ],
+  [
+    "mix",
+    {
+      summary: "Recommend calibration weights: by the worst language, by given importances, or a mix compared with others.",
+      load: () => loadMix(),
     },
   ],
 ]);

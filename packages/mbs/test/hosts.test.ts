@@ -185,6 +185,8 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const predicted = { layers: [await save("layers", layers)] };
   await everywhere(context, "predict", { model }, statistics, predicted);
   await everywhere(context, "predict", { model }, statistics, { ...predicted, scores: [await save("scores", scores)] });
+  const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
+  await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
   assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
 });
 

@@ -1,4 +1,4 @@
-import { encodeErrors, encodeSimilarities } from "@mbs/artifacts";
+import { encodeErrors, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -55,6 +55,28 @@ test("predicted errors as table and as JSON", async () => {
     json.languages.map(({ language }) => language),
     ["mr", "en"],
   );
+});
+
+const mixes = () =>
+  encodeMixes(
+    ["en", "mr"].map((language) => ({ mix: "equal", round: 0, language, weight: 0.5, damage: 0.02 })),
+    {
+      model: "",
+      solver: "rtn",
+      options: {},
+      strategy: "equal",
+      recommended: "equal",
+      ended: "none",
+      tensors: 1,
+      importance: undefined,
+      shares: undefined,
+    },
+  );
+
+test("mixes as table and as JSON", async () => {
+  assert.match(await presenters["mixes"].table(mixes(), {}), /recommended by equal\nmbs solve --mix en=0\.5,mr=0\.5\n/);
+  const json = (await presenters["mixes"].json(mixes())) as { recommended: { mix: string } };
+  assert.is(json.recommended.mix, "en=0.5,mr=0.5");
 });
 
 test.run();

@@ -2,6 +2,7 @@ import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
 import { errorsSections } from "./errors-sections.ts";
+import { mixesSections } from "./mixes-sections.ts";
 import { calibrationSections, originSections } from "./origin-sections.ts";
 import type { RecipeText } from "./origin-sections.ts";
 import { scoredArtifacts } from "./scored-artifact.ts";
@@ -30,13 +31,14 @@ function sectionsOf(
 ): Promise<Section[]> {
   if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names);
   if (artifact.kind === "errors") return errorsSections(artifact, names);
+  if (artifact.kind === "mixes") return Promise.resolve(mixesSections(artifact, names));
   return scored ? scoresSections(scored, names) : Promise.resolve([]);
 }
 
 /**
  * What results say, as a page: in plain words who gains and who loses and what went wrong, then every number.
  *
- * @param inputs artifacts of kind scores, similarity, errors, segments or statistics, in the order of the page
+ * @param inputs artifacts of kind scores, similarity, errors, mixes, segments or statistics, in the order of the page
  * @throws {BadDataError} on another kind
  * @throws {UsageError} where the scores have none of the reference
  */

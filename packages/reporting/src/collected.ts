@@ -4,6 +4,7 @@ import {
   collect,
   parseMetadata,
   readErrors,
+  readMixes,
   readScores,
   readSegments,
   readSimilarities,
@@ -12,6 +13,8 @@ import {
 import type {
   ErrorsMetadata,
   LanguageError,
+  MixRecord,
+  MixesMetadata,
   Score,
   ScoresMetadata,
   SegmentsMetadata,
@@ -36,6 +39,7 @@ export interface CollectedKinds {
   readonly scores: { readonly metadata: ScoresMetadata; readonly records: readonly Score[] };
   readonly similarity: { readonly metadata: SimilarityMetadata; readonly records: readonly SimilarityRecord[] };
   readonly errors: { readonly metadata: ErrorsMetadata; readonly records: readonly LanguageError[] };
+  readonly mixes: { readonly metadata: MixesMetadata; readonly records: readonly MixRecord[] };
   readonly segments: { readonly metadata: SegmentsMetadata; readonly tokens: Tokens };
   readonly statistics: { readonly metadata: StatisticsMetadata; readonly tokens: Tokens };
 }
@@ -79,6 +83,10 @@ const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) 
   errors: async (stream) => ({
     metadata: parseMetadata("errors", stream.schema),
     records: await collect(readErrors(stream)),
+  }),
+  mixes: async (stream) => ({
+    metadata: parseMetadata("mixes", stream.schema),
+    records: await collect(readMixes(stream)),
   }),
   segments: async (stream) => ({
     metadata: parseMetadata("segments", stream.schema),

@@ -27,6 +27,7 @@ function settingsOf(artifact: Collected): string {
     case "segments":
       return `mix ${artifact.metadata.mix}, segments of ${artifact.metadata.length} tokens, seed ${artifact.metadata.seed}, corpus ${artifact.metadata.corpus}`;
     case "errors":
+    case "mixes":
       return `solver ${artifact.metadata.solver}, model ${artifact.metadata.model}`;
     case "similarity":
     case "statistics":

@@ -1,4 +1,4 @@
-import { contentAddress, encodeErrors, encodeFiles, encodeScores, encodeSimilarities } from "@mbs/artifacts";
+import { contentAddress, encodeErrors, encodeFiles, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { csvParse } from "d3-dsv";
 import { test } from "uvu";
@@ -8,7 +8,7 @@ import type { ReportOptions } from "../src/build-report.ts";
 import type { ReportInput } from "../src/collected.ts";
 import { formatPage } from "../src/page.ts";
 import { csvFiles, svgFiles } from "../src/section-files.ts";
-import { makeErrors, makeScores, makeSimilarities } from "./made-records.ts";
+import { makeErrors, makeMixes, makeScores, makeSimilarities, mixesMetadata } from "./made-records.ts";
 
 const scores = () =>
   encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
@@ -154,6 +154,24 @@ test("refuses an artifact that reports nothing", async () => {
   const error = await buildReport([{ name: "s.arrow", stream }]).catch((thrown: unknown) => thrown);
   assert.instance(error, BadDataError);
   assert.match((error as Error).message, /s\.arrow holds files; give artifacts of kind scores/);
+});
+
+test("mixes: three averages and the damage by language, with the weights to use", async () => {
+  const page = await buildReport([{ name: "mixes", stream: encodeMixes(makeMixes(), mixesMetadata) }]);
+  const html = formatPage(page);
+  assert.equal(unclosed(html), []);
+  assert.match(html, /mbs solve --mix en=0\.75,mr=0\.25/);
+  assert.match(html, /mbs sample --mix weights:en=0\.75,mr=0\.25/);
+  assert.not.match(html, /NaN|undefined|Infinity/);
+  const [averages, languages] = csvFiles(page.sections).map(({ content }) => csvParse(content));
+  assert.equal(
+    averages.map(({ name, worst, recommended }) => [name, worst, recommended]),
+    [
+      ["equal", "0.04", "false"],
+      ["minimax 1", "0.03", "true"],
+    ],
+  );
+  assert.is(languages.length, 4);
 });
 
 test.run();

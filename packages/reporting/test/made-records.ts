@@ -1,4 +1,4 @@
-import type { LanguageError, Score, SimilarityRecord } from "@mbs/artifacts";
+import type { LanguageError, MixRecord, MixesMetadata, Score, SimilarityRecord } from "@mbs/artifacts";
 
 /** Scores of models in three languages; the loss of a window differs by language and model. */
 export function makeScores(models: readonly string[]): Score[] {
@@ -53,4 +53,26 @@ export function makeErrors(): LanguageError[] {
       }),
     ),
   );
+}
+
+export const mixesMetadata: MixesMetadata = {
+  model: "",
+  solver: "gptq",
+  options: { bits: 3 },
+  strategy: "minimax",
+  recommended: "minimax 1",
+  ended: "rounds",
+  tensors: 8,
+  importance: undefined,
+  shares: { en: 0.9, mr: 0.1 },
+};
+
+/** Equal weights, and a mix in favour of the language that suffers most. */
+export function makeMixes(): MixRecord[] {
+  return [
+    { mix: "equal", round: 0, language: "en", weight: 0.5, damage: 0.04 },
+    { mix: "equal", round: 0, language: "mr", weight: 0.5, damage: 0.01 },
+    { mix: "minimax 1", round: 1, language: "en", weight: 0.75, damage: 0.03 },
+    { mix: "minimax 1", round: 1, language: "mr", weight: 0.25, damage: 0.02 },
+  ];
 }

@@ -70,7 +70,10 @@ export function reportCommand({ signal }: CommandContext): Command {
       "mbs report similarity.arrow --at mean --measure gram --output similarity.html",
     ],
   ).addArgument(
-    new Argument("<files...>", "scores, similarity, errors, segments, statistics, in the order of the page; - is standard input"),
+    new Argument(
+      "<files...>",
+      "scores, similarity, errors, mixes, segments, statistics, in the order of the page; - is standard input",
+    ),
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {

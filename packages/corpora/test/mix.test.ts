@@ -1,6 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { parseDistribution } from "@mbs/corpora";
-import { parseMix, sharesOf, type ShareSources } from "@mbs/corpus-sampling";
+import { parseDistribution, parseMix, sharesOf, type ShareSources } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -9,6 +8,13 @@ test("the forms of a mix", () => {
   assert.equal(parseMix("equal"), { kind: "equal" });
   assert.equal(parseMix("only:zh-Hans"), { kind: "only", language: "zh-Hans" });
   assert.equal(parseMix("temperature:0.3"), { kind: "temperature", alpha: 0.3 });
+  assert.equal(parseMix("weights:en=0.4,hi=0"), {
+    kind: "weights",
+    weights: new Map([
+      ["en", 0.4],
+      ["hi", 0],
+    ]),
+  });
   assert.equal(parseMix("en=87, zh=0,fr=1"), {
     kind: "counts",
     counts: new Map([
@@ -29,6 +35,11 @@ for (const text of [
   "temperature:-1",
   "en=1,en=2",
   "en=1.5",
+  "weights",
+  "weights:",
+  "weights:en",
+  "weights:en=0",
+  "weights:en=-1",
   "en=-1",
   "en=0",
   "en=1,,fr=1",
@@ -79,6 +90,22 @@ test("temperature: shares to the power alpha, of the languages that are there", 
   assert.ok(Math.abs((shares.get("en") ?? 0) / (shares.get("hi") ?? 1) - 4) < 1e-12);
 });
 
+test("weights: as given, without those of zero, of languages that are there", async () => {
+  const given = sources("tokens", { en: 1 }, ["en", "hi", "fr"]);
+  const weights = new Map([
+    ["hi", 2],
+    ["en", 0.5],
+    ["fr", 0],
+  ]);
+  assert.equal(
+    [...(await sharesOf({ kind: "weights", weights }, given))],
+    [
+      ["hi", 2],
+      ["en", 0.5],
+    ],
+  );
+});
+
 test("equal and only need no distribution", async () => {
   const given = { ...sources("tokens", { en: 1 }, ["en", "hi"]), distribution: () => Promise.reject(new Error("asked for")) };
   assert.equal(
@@ -94,6 +121,7 @@ test("equal and only need no distribution", async () => {
 test("a name that the corpus does not have is an error listing those that it has", async () => {
   for (const run of [
     () => sharesOf({ kind: "only", language: "zh" }, sources("tokens", { en: 1 }, ["en", "zh-Hans"])),
+    () => sharesOf({ kind: "weights", weights: new Map([["zh", 1]]) }, sources("tokens", { en: 1 }, ["en", "zh-Hans"])),
     () => sharesOf({ kind: "proportional" }, sources("tokens", { zh: 1 }, ["en", "zh-Hans"])),
   ]) {
     try {

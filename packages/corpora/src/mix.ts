@@ -1,4 +1,5 @@
-import { UsageError } from "@mbs/contracts";
+import { UsageError, parseLanguageMix } from "@mbs/contracts";
+import type { LanguageMix } from "@mbs/contracts";
 
 /** How many segments each language gets, as asked for. */
 export type Mix =
@@ -7,9 +8,11 @@ export type Mix =
   | { readonly kind: "only"; readonly language: string }
   /** Shares to the power α: 1 is proportional, 0 equal over the languages of the distribution. */
   | { readonly kind: "temperature"; readonly alpha: number }
+  /** Shares as given, on any scale: what `mbs mix` recommends. */
+  | { readonly kind: "weights"; readonly weights: LanguageMix }
   | { readonly kind: "counts"; readonly counts: ReadonlyMap<string, number> };
 
-const forms = "proportional, equal, only:LANG, temperature:ALPHA, or counts such as en=87,zh=47";
+const forms = "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47";
 
 function fail(text: string, what: string): never {
   throw new UsageError(`--mix ${JSON.stringify(text)}: ${what}; it takes ${forms}`, { mix: text });
@@ -41,5 +44,6 @@ export function parseMix(text: string): Mix {
       ? { kind: "temperature", alpha }
       : fail(text, "ALPHA must be a number of at least 0");
   }
+  if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
   return text.includes("=") ? { kind: "counts", counts: parseCounts(text) } : fail(text, "unknown mix");
 }

@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import type { Distribution } from "@mbs/corpora";
+import type { Distribution } from "./distribution.ts";
 import type { Mix } from "./mix.ts";
 
 /** What turns a mix into shares of tokens. */
@@ -36,7 +36,7 @@ async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, 
       `no text for ${absent.map(([language]) => language).join(", ")} (${(100 * share).toFixed(2)}% of ${distribution.name}); the other shares are raised to 100%`,
     );
   }
-  if (unused.length > 0) sources.warn(`${distribution.name} has no share for ${unused.join(", ")}; not sampled`);
+  if (unused.length > 0) sources.warn(`${distribution.name} has no share for ${unused.join(", ")}; left out`);
   if (distribution.unit !== "bytes") return new Map(common);
   const shares = new Map<string, number>();
   for (const [language, share] of common) shares.set(language, share * (await sources.tokensPerByte(language)));
@@ -58,6 +58,9 @@ export async function sharesOf(
   sources: ShareSources,
 ): Promise<ReadonlyMap<string, number>> {
   switch (mix.kind) {
+    case "weights":
+      requireLanguages(mix.weights.keys(), sources.languages);
+      return new Map([...mix.weights].filter(([, weight]) => weight > 0));
     case "equal":
       return new Map(sources.languages.map((language) => [language, 1]));
     case "only":

@@ -1,0 +1,177 @@
+import { encodeMixes } from "@mbs/artifacts";
+import type { MixRecord } from "@mbs/artifacts";
+import { UsageError, parseOptions, splitOptions } from "@mbs/contracts";
+import type { OptionTable, Stage, StageContext, StageInputs } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { StageOptions } from "../recipe.ts";
+import { readSolver } from "../recipe-solver.ts";
+import type { MixStages } from "./mix-trial.ts";
+import { recommendMix } from "./recommend-mix.ts";
+import type { MixCost, Recommendation } from "./recommend-mix.ts";
+import { poolStatistics, warnOfPool } from "./statistics-pool.ts";
+import type { Selection } from "./statistics-pool.ts";
+import { candidateMixes, findDistribution, parseImportance, parseStrategy } from "./strategy.ts";
+
+const ownOptions = {
+  strategy: {
+    kind: "text",
+    default: "minimax",
+    placeholder: "NAME",
+    description:
+      "minimax (least damage to the worst language), target (by --importance), proportional, equal or temperature:ALPHA",
+  },
+  importance: {
+    kind: "text",
+    optional: true,
+    placeholder: "LANG=NUMBER,…",
+    description: "how much each language counts for target; 1 for those not named",
+  },
+  rounds: {
+    kind: "integer",
+    default: 8,
+    minimum: 0,
+    maximum: 1000,
+    description: "most mixes that the search tries, each as much work as a compression and a prediction",
+  },
+  distribution: {
+    kind: "resource",
+    resource: "distribution",
+    optional: true,
+    description: "training mixture: a JSON file or the name of a preset (the model's distribution.json)",
+  },
+  step: { kind: "list", optional: true, placeholder: "STEP,…", description: "look at these steps only, which is cheaper" },
+  site: { kind: "list", optional: true, placeholder: "SITE,…", description: "look at these sites only, which is cheaper" },
+} as const satisfies OptionTable;
+
+/** Values of one table among those that were given. */
+const valuesOf = (table: OptionTable, values: StageOptions): StageOptions =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(table, name)));
+
+const defined = (values: StageOptions): StageOptions =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+/** The options of `solve` that a mix leaves open; without an order the solver's own is taken, as in `mbs run`. */
+function solveOptions({ solve }: MixStages): OptionTable {
+  const { mix: _, order, ...others } = solve.options;
+  const { default: __, ...open } = order;
+  return {
+    ...others,
+    order: { ...open, optional: true, description: `${order.description}; default: what the solver likes best` },
+  };
+}
+
+/** Parses what is for the mix itself and what is for the stages that it runs. */
+async function parseAll(stages: MixStages, raw: unknown) {
+  const given = (raw ?? {}) as StageOptions;
+  const solverOptions = (await stages.compress.moreOptions?.(given)) ?? {};
+  const tables = { solve: solveOptions(stages), compress: { ...stages.compress.options, ...solverOptions } };
+  const clash = Object.keys(solverOptions).find((name) => Object.hasOwn({ ...ownOptions, ...tables.solve }, name));
+  if (clash !== undefined) throw new UsageError(`mix: the solver takes an option ${clash}, which is the stage's; rename it`);
+  const { own, rest } = splitOptions(ownOptions, { ...tables.solve, ...tables.compress }, raw, "mix");
+  const {
+    model,
+    solver: name,
+    ...compress
+  } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
+  const { solver, options } = await readSolver(String(name), compress);
+  const solve = parseOptions(tables.solve, { order: solver.preferredOrder?.(options), ...valuesOf(tables.solve, rest) }, "mix");
+  return {
+    own,
+    model: String(model),
+    solver: solver.name,
+    solve: defined(solve),
+    compress: defined({ solver: name, ...compress }),
+  };
+}
+
+function* recordsOf({ trials }: Recommendation): Generator<MixRecord> {
+  for (const { name, round, mix, damages } of trials) {
+    for (const [language, damage] of damages) yield { mix: name, round, language, weight: mix.get(language) ?? 0, damage };
+  }
+}
+
+/** Where a model lies: one of the Hub lies in its cache. */
+async function folderOf(name: string): Promise<string> {
+  const model = await openModel(name);
+  await model.close();
+  return model.folder;
+}
+
+/** Reads the statistics to mix, and those to judge by where they are others. */
+async function openPools({ statistics = [], validation = [] }: StageInputs, selection: Selection, context: StageContext) {
+  const [first] = statistics;
+  if (first === undefined) throw new UsageError("mix: give it statistics");
+  const pool = await poolStatistics(first, selection, context);
+  warnOfPool(pool, context.warn);
+  const [second] = validation;
+  if (second === undefined) return { pool, judges: pool };
+  try {
+    return { pool, judges: await poolStatistics(second, selection, context) };
+  } catch (error) {
+    pool.artifact.close();
+    throw error;
+  }
+}
+
+/**
+ * Stage `mix`: recommends calibration weights. It is made of other stages: each mix is solved, compressed and predicted from
+ * the same capture.
+ *
+ * @param onCost told once what the search took: times differ from run to run, so the artifact holds none
+ */
+export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = () => undefined): Stage {
+  return {
+    name: "mix",
+    summary: "Recommend calibration weights: by the worst language, by given importances, or a mix compared with others.",
+    examples: [
+      "mbs mix --model M --solver gptq --bits 3 --group-size 128 < statistics.arrow",
+      "mbs mix --model M --solver sparsegpt --strategy target --importance hi=3,en=0 --json < statistics.arrow",
+      "mbs mix --model M --step h.0,h.12 --rounds 4 < statistics.arrow > mixes.arrow",
+    ],
+    inputs: {
+      statistics: { kinds: ["statistics"], description: "statistics of each language, of all steps, from an equal pool" },
+      validation: {
+        kinds: ["statistics"],
+        optional: true,
+        description: "statistics of other texts, by which damage is predicted; default: the same",
+      },
+    },
+    outputs: { mixes: { kind: "mixes", description: "every mix that was tried, with the predicted damage of each language" } },
+    options: { ...ownOptions, ...solveOptions(stages), ...stages.compress.options },
+    ...(stages.compress.moreOptions && { moreOptions: stages.compress.moreOptions }),
+    async run(inputs, raw, context) {
+      const { own, model, solver, solve, compress } = await parseAll(stages, raw);
+      const strategy = parseStrategy(own.strategy);
+      if ((strategy.search === "target") !== (own.importance !== undefined)) {
+        throw new UsageError("--strategy target and --importance go together", { option: "--importance" });
+      }
+      const distribution = await findDistribution(own.distribution, await folderOf(model));
+      const { pool, judges } = await openPools(inputs, own, context);
+      try {
+        const languages = [...pool.tokens.keys()];
+        const importance = own.importance === undefined ? undefined : parseImportance(own.importance, languages);
+        const candidates = await candidateMixes(strategy, languages, distribution, context.warn);
+        const setting = { stages, model, pool, judges, options: { solve, compress } };
+        const found = await recommendMix(setting, { strategy, candidates, importance, rounds: own.rounds }, context);
+        onCost(found.cost);
+        const { solver: _, ...settings } = compress;
+        const shares = [...(distribution?.shares ?? [])].filter(([language]) => pool.tokens.has(language));
+        const metadata = {
+          model: pool.model,
+          solver,
+          options: { ...solve, ...settings },
+          strategy: strategy.name,
+          recommended: found.best.name,
+          ended: found.ended,
+          tensors: found.tensors,
+          importance: importance && Object.fromEntries(importance),
+          shares: shares.length > 0 ? Object.fromEntries(shares) : undefined,
+        };
+        return { mixes: encodeMixes(recordsOf(found), metadata) };
+      } finally {
+        pool.artifact.close();
+        if (judges !== pool) judges.artifact.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { performance } from "node:perf_hooks";
+import { collect, readErrors } from "@mbs/artifacts";
+import type { LanguageError } from "@mbs/artifacts";
+import { InternalError, formatLanguageMix } from "@mbs/contracts";
+import type { ArtifactStream, LanguageMix, Stage, StageContext, StageInputs } from "@mbs/contracts";
+import type { StageOptions } from "../recipe.ts";
+import type { StatisticsPool } from "./statistics-pool.ts";
+
+/** The stages that one trial of a mix runs. */
+export interface MixStages {
+  readonly solve: Stage;
+  readonly compress: Stage;
+  readonly predict: Stage;
+}
+
+export interface TrialSetting {
+  readonly stages: MixStages;
+  /** Model folder. */
+  readonly model: string;
+  /** Statistics that are mixed. */
+  readonly pool: StatisticsPool;
+  /** Statistics by which damage is predicted. */
+  readonly judges: StatisticsPool;
+  /** Of solve without its mix, and of compress without its model. */
+  readonly options: { readonly solve: StageOptions; readonly compress: StageOptions };
+}
+
+export interface TrialOutcome {
+  readonly errors: readonly LanguageError[];
+  /** Seconds of solve and compress: one compression without its capture. */
+  readonly compression: number;
+  /** Seconds of all. */
+  readonly seconds: number;
+}
+
+async function outputOf(
+  stage: Stage,
+  inputs: StageInputs,
+  options: StageOptions,
+  context: StageContext,
+): Promise<ArtifactStream> {
+  const [output] = Object.values(await stage.run(inputs, options, context));
+  if (output === undefined) throw new InternalError(`stage ${stage.name} made no output`, { stage: stage.name });
+  return output;
+}
+
+/** Solves, compresses and predicts with one mix: three stages on streams, nothing is kept. */
+export async function runTrial(setting: TrialSetting, mix: LanguageMix, context: StageContext): Promise<TrialOutcome> {
+  const { stages, model, pool, judges, options } = setting;
+  const started = performance.now();
+  const secondsSince = (): number => (performance.now() - started) / 1000;
+  const solving = { ...options.solve, mix: formatLanguageMix(mix) };
+  const factors = await outputOf(stages.solve, { statistics: [await pool.artifact.open()] }, solving, context);
+  const layers = await outputOf(stages.compress, { factors: [factors] }, { ...options.compress, model }, context);
+  let compression = 0;
+  const timed = async function* () {
+    yield* layers.batches;
+    compression = secondsSince();
+  };
+  const inputs = {
+    statistics: [await judges.artifact.open()],
+    layers: [{ schema: layers.schema, batches: timed() }],
+  };
+  const errors = await collect(readErrors(await outputOf(stages.predict, inputs, { model }, context)));
+  return { errors, compression, seconds: secondsSince() };
+}

@@ -1,0 +1,89 @@
+import { SpooledArtifact, allLanguages, encodeStatistics, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
+import type { Statistic } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+
+/** Which statistics are used; all where nothing is named. */
+export interface Selection {
+  readonly step?: readonly string[] | undefined;
+  readonly site?: readonly string[] | undefined;
+}
+
+/** How much more of one language than of another a pool may hold and be called equal. */
+const equalWithin = 1.5;
+
+/** Statistics of languages that are mixed again and again. */
+export interface StatisticsPool {
+  readonly artifact: SpooledArtifact;
+  /** Address of the model. */
+  readonly model: string;
+  /** Language → tokens seen of it, languages sorted. */
+  readonly tokens: ReadonlyMap<string, number>;
+  /** Of the widest site. */
+  readonly width: number;
+}
+
+/** Refuses names that the statistics do not have: a misspelt site would be left out in silence. */
+function requireFound(flag: string, wanted: readonly string[] = [], found: ReadonlySet<string>): void {
+  const missing = wanted.filter((name) => !found.has(name));
+  if (missing.length === 0) return;
+  throw new UsageError(`${flag} names ${missing.join(", ")}; the statistics have ${[...found].join(", ")}`, { option: flag });
+}
+
+/**
+ * Reads statistics once, to a temporary file. Only sites that linear layers read are kept.
+ *
+ * @throws {UsageError} on a step or site that is not there
+ * @throws {BadDataError} where nothing is left
+ */
+export async function poolStatistics(
+  stream: ArtifactStream,
+  { step: steps, site: sites }: Selection,
+  { signal, progress }: Pick<StageContext, "signal" | "progress">,
+): Promise<StatisticsPool> {
+  const metadata = parseMetadata("statistics", stream.schema);
+  const found = { steps: new Set<string>(), sites: new Set<string>() };
+  const tokens = new Map<string, number>();
+  let width = 0;
+  let done = 0;
+  const chosen = async function* (): AsyncGenerator<Statistic> {
+    for await (const statistic of readStatistics(stream)) {
+      if (signal.aborted) throw new InterruptedError("mix: stopped");
+      const { step, site, language } = statistic;
+      if (site === inputSite) continue;
+      found.steps.add(step);
+      found.sites.add(site);
+      if ((steps && !steps.includes(step)) || (sites && !sites.includes(site))) continue;
+      if (language !== allLanguages) tokens.set(language, Math.max(tokens.get(language) ?? 0, statistic.tokens));
+      width = Math.max(width, statistic.width);
+      done += 1;
+      progress({ activity: "read statistics", done, unit: "matrices" });
+      yield statistic;
+    }
+  };
+  const artifact = await SpooledArtifact.from(encodeStatistics(chosen(), metadata));
+  try {
+    requireFound("--step", steps, found.steps);
+    requireFound("--site", sites, found.sites);
+    if (tokens.size === 0) throw new BadDataError("mix: the statistics hold no language at the sites asked for; capture again");
+  } catch (error) {
+    artifact.close();
+    throw error;
+  }
+  return { artifact, model: metadata.model, tokens: new Map([...tokens].sort(([a], [b]) => (a < b ? -1 : 1))), width };
+}
+
+/** Says where a mix of these statistics would not mean what it seems to. */
+export function warnOfPool({ tokens, width }: StatisticsPool, warn: (message: string) => void): void {
+  const ordered = [...tokens].sort(([, a], [, b]) => a - b);
+  const [least, most] = [ordered[0], ordered[ordered.length - 1]];
+  if (most[1] > equalWithin * least[1]) {
+    warn(
+      `the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; weigh anew from a sample of --mix equal`,
+    );
+  }
+  const few = ordered.filter(([, count]) => count < width).map(([language]) => language);
+  if (few.length > 0) {
+    warn(`fewer than ${width} tokens, the width of a site, of ${few.join(", ")}: their statistics are noise; sample more`);
+  }
+}

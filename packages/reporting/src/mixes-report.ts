@@ -1,0 +1,89 @@
+import type { MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
+import { BadDataError, formatLanguageMix } from "@mbs/contracts";
+
+/** One mix and what it is predicted to do. */
+export interface ReportedMix {
+  readonly name: string;
+  /** Round of the search that found it, 0 for mixes compared from the start. */
+  readonly round: number;
+  /** As `mbs solve --mix` takes it. */
+  readonly mix: string;
+  readonly languages: readonly { readonly language: string; readonly weight: number; readonly damage: number }[];
+  /** Mean damage, every language counting the same. */
+  readonly unweighted: number;
+  /** Mean damage, languages counting as in the training mixture; absent where it is not known. */
+  readonly weighted?: number;
+  readonly worst: { readonly language: string; readonly damage: number };
+  /** Mean damage under the importances that were given. */
+  readonly important?: number;
+}
+
+/** What `mbs mix --json` prints, beside the cost. */
+export interface MixesReport {
+  readonly strategy: string;
+  readonly solver: string;
+  /** Of solve and compress. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly tensors: number;
+  readonly recommended: ReportedMix;
+  /** All that were tried, in order. */
+  readonly mixes: readonly ReportedMix[];
+  /** What the numbers mean and do not mean. */
+  readonly notes: readonly string[];
+}
+
+const endings: Readonly<Record<string, string>> = {
+  settled: "The search has settled: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
+  step: "The search ended where smaller steps did not help.",
+  rounds: "The search used up its rounds; more --rounds may find a better mix.",
+};
+
+function meanOf(languages: ReportedMix["languages"], weightOf: (language: string) => number): number {
+  const sum = languages.reduce((total, { language }) => total + weightOf(language), 0);
+  return languages.reduce((total, { language, damage }) => total + weightOf(language) * damage, 0) / sum;
+}
+
+function reportedMix(
+  records: readonly MixRecord[],
+  shares: NumbersByName | undefined,
+  importance: NumbersByName | undefined,
+): ReportedMix {
+  const [{ mix: name, round }] = records;
+  const languages = records.map(({ language, weight, damage }) => ({ language, weight, damage }));
+  const worst = languages.reduce((most, next) => (next.damage > most.damage ? next : most));
+  return {
+    name,
+    round,
+    mix: formatLanguageMix(new Map(languages.map(({ language, weight }) => [language, weight]))),
+    languages,
+    unweighted: meanOf(languages, () => 1),
+    ...(shares && { weighted: meanOf(languages, (language) => shares[language] ?? 0) }),
+    worst: { language: worst.language, damage: worst.damage },
+    ...(importance && { important: meanOf(languages, (language) => importance[language] ?? 0) }),
+  };
+}
+
+/**
+ * Sums up the mixes that were tried.
+ *
+ * @throws {BadDataError} where the recommended one is not among them
+ */
+export function mixesReport(records: readonly MixRecord[], metadata: MixesMetadata): MixesReport {
+  const { strategy, solver, options, tensors, recommended: name, ended, shares, importance } = metadata;
+  const names = [...new Set(records.map(({ mix }) => mix))];
+  const mixes = names.map((mix) =>
+    reportedMix(
+      records.filter((record) => record.mix === mix),
+      shares,
+      importance,
+    ),
+  );
+  const recommended = mixes.find((mix) => mix.name === name);
+  if (!recommended) throw new BadDataError(`mixes: the recommended ${name} is not among ${names.join(", ")}; make them again`);
+  const notes = [
+    `Damage is the mean over ${tensors} tensors of the error of their outputs, against the outputs themselves, in each language: it ranks mixes, and is no rise of perplexity.`,
+    ...(Object.hasOwn(endings, ended) ? [endings[ended]] : []),
+    `${mixes.length} mixes were tried, each as much work as one compression and one prediction, from one capture.`,
+  ];
+  return { strategy, solver, options, tensors, recommended, mixes, notes };
+}
