@@ -40,6 +40,8 @@ export interface SolverStatistics {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], undamped, natural order, [columns, columns] row-major. */
   readonly gram: Float32Array;
+  /** E[(x̃ - x) xᵀ] with x̃ the dense model's input where x is the compressed one's, natural order, [columns, columns]. */
+  readonly crossMoment: Float32Array;
 }
 
 export type StatisticName = keyof SolverStatistics;

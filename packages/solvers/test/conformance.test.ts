@@ -17,6 +17,15 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     ],
     beats: "rtn",
   },
+  gptaq: {
+    options: [
+      { alpha: 0 },
+      {},
+      { bits: 3, groupSize: 32, symmetric: false },
+      { bits: 3, groupSize: 0, alpha: 1 },
+      { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
+    ],
+  },
   sparsegpt: {
     options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }],
     beats: "magnitude",

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 import methods
-from inputs import make_inputs
+from inputs import make_inputs, make_shift
 
 fixtures = pathlib.Path(__file__).parents[3] / "packages/solvers/test/fixtures"
 
@@ -31,8 +31,12 @@ def solve(method, case):
     columns = len(diagonal)
     order = np.argsort(-diagonal, kind="stable") if case.get("order") == "activation" else np.arange(columns)
     grid = {"symmetric": options.get("symmetric", True), "mse": options.get("mse", False)}
-    if method == "gptq":
-        codes, values = methods.gptq(weights, moment, order, options["bits"], options["groupSize"], **grid,
+    if method in ("gptq", "gptaq"):
+        P = None
+        if method == "gptaq":
+            cross = 2 * make_shift(**case["input"]).astype(np.float64).T @ exact
+            P = methods.asymmetry(cross, order, methods.factor(moment, order), options["alpha"])
+        codes, values = methods.gptq(weights, moment, order, options["bits"], options["groupSize"], **grid, P=P,
                                      static_groups=options["staticGroups"], block_size=options["blockSize"])
         return weights, total / len(inputs), values, codes, None
     if method == "sparsegpt":
@@ -46,7 +50,7 @@ def solve(method, case):
 
 
 failed = 0
-for name in ("gptq", "sparsegpt", "wanda"):
+for name in ("gptq", "gptaq", "sparsegpt", "wanda"):
     for case in json.loads((fixtures / f"{name}.json").read_text())["cases"]:
         method = case.get("solver", name)
         weights, moment, values, codes, mask = solve(method, case)

@@ -31,3 +31,11 @@ def make_inputs(seed, rows, columns, tokens, dead):
         mixed[:, shift:] += inputs[:, :-shift] // 2
     mixed[:, dead] = 0
     return weights.astype(np.float32), mixed.astype(np.float32)
+
+
+def make_shift(seed, rows, columns, tokens, dead):
+    """X̃ - X [tokens, columns]: what compression of earlier layers changed; noise, and an eighth of the third next column."""
+    _, inputs = make_inputs(seed, rows, columns, tokens, dead)
+    drawn = rows * columns + tokens * columns + columns
+    noise = (xorshift(seed, drawn + tokens * columns)[drawn:] >> 28).reshape(tokens, columns) - 8
+    return (noise + np.roll(inputs.astype(np.int64), -3, 1) // 8).astype(np.float32)

@@ -43,7 +43,13 @@ function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStati
   });
 }
 
-const arraysOf = ({ factor, diagonal, gram }: SolverStatistics) => [factor.order, factor.upper, diagonal, gram];
+const arraysOf = ({ factor, diagonal, gram, crossMoment }: SolverStatistics) => [
+  factor.order,
+  factor.upper,
+  diagonal,
+  gram,
+  crossMoment,
+];
 
 function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {
   const [now, then] = [arraysOf(after), arraysOf(before)];
