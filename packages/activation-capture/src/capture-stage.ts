@@ -4,8 +4,9 @@ import { BadDataError, languageWeights, parseLanguageMix, parseOptions, UsageErr
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { createGramKernel } from "@mbs/onnx";
+import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
+import { checkDenseStates, withDense } from "./dense-states.ts";
 import { checkSegments, checkStates, readStateRecords } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
@@ -42,6 +43,8 @@ const options = {
 
 interface Work {
   readonly source: ArtifactStream;
+  /** The dense model's states beside those of `source`. */
+  readonly dense: ArtifactStream | undefined;
   readonly kind: "segments" | "states";
   readonly model: Model;
   readonly values: OptionValues<typeof options>;
@@ -53,15 +56,18 @@ interface Work {
 }
 
 async function* captureAll(work: Work, { signal, progress, warn, threads }: StageContext): AsyncGenerator<Statistic> {
-  const { source, kind, model, values, mix, steps, weights } = work;
+  const { source, dense, kind, model, values, mix, steps, weights } = work;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
+  const blas = createBlas({ threads });
   const states = new Spool();
   const grams = new Spool();
   try {
     const spooled: SpooledSegment[] = [];
-    for await (const { language, rows, values: rowValues } of readStateRecords(source, kind, model, forward)) {
-      spooled.push({ language, rows, place: states.append(rowValues) });
+    for await (const { record, dense: other } of withDense(readStateRecords(source, kind, model, forward), dense)) {
+      const { language, rows } = record;
+      const place = states.append(record.values);
+      spooled.push({ language, rows, place, ...(other && { dense: states.append(other.values) }) });
       progress({ activity: "read segments", done: spooled.length, unit: "segments" });
     }
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
@@ -72,7 +78,13 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     let done = 0;
     for (const [position, index] of steps.entries()) {
       const step = model.steps[index];
-      const plan = planStep(chooseSites(step, values.site), values.statistics, languages.length, work.budget);
+      const plan = planStep(
+        chooseSites(step, values.site),
+        values.statistics,
+        languages.length,
+        work.budget,
+        dense !== undefined,
+      );
       if (plan.pooled && position === 0)
         warn(`the Grams of ${languages.length} languages need more than --budget; keeping one Gram of the mix and the diagonals`);
       const advance = position < steps.length - 1;
@@ -81,13 +93,14 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
       };
-      yield* captureStep(capture, { forward, kernel, grams, signal, advanceProgress });
+      yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, advanceProgress });
     }
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
   } finally {
     states.close();
     grams.close();
     await kernel.release();
+    await blas.release();
     await forward.close();
     await model.close();
   }
@@ -107,10 +120,16 @@ export const capture: Stage = {
     "mbs capture --model M < segments.arrow > statistics.arrow",
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",
     "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
+    "mbs capture --model M --dense-states dense-3.arrow < states-3.arrow > statistics-3.arrow",
   ],
   inputs: {
     source: { kinds: ["segments", "states"], description: "segments, or the states before the step to capture" },
     layers: { kinds: ["layers"], optional: true, many: true, description: "layers of the same step that are compressed already" },
+    denseStates: {
+      kinds: ["states"],
+      optional: true,
+      description: "the same states without any compression, for cross-moments (gptaq needs them)",
+    },
   },
   outputs: { statistics: { kind: "statistics", description: "means over tokens by step, site and language" } },
   options,
@@ -125,16 +144,21 @@ export const capture: Stage = {
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("capture: --layers go with states; propagate the segments first", { option: "--layers" });
     }
+    const dense = inputs["denseStates"]?.[0];
+    if (dense !== undefined && (kind === "segments" || values.statistics !== "gram")) {
+      throw new UsageError("capture: --dense-states go with states and --statistics gram", { option: "--dense-states" });
+    }
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
       if (kind === "segments") checkSegments(source, model);
       const before = kind === "states" ? checkStates(source, model) : undefined;
+      if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
       for (const index of steps) chooseSites(model.steps[index], values.site);
       const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
       const weights = given?.weights ?? new Map<string, Float32Array>();
       return {
-        statistics: encodeStatistics(captureAll({ source, kind, model, values, budget, mix, steps, weights }, context), {
+        statistics: encodeStatistics(captureAll({ source, dense, kind, model, values, budget, mix, steps, weights }, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
           propagation: kind === "segments" ? "dense" : "sequential",

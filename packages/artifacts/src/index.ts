@@ -35,6 +35,7 @@ export type {
   Segment,
   SimilarityRecord,
   StateRecord,
+  OwnStatistic,
   Statistic,
   TensorData,
   TensorDtype,

@@ -40,11 +40,12 @@ export const segments: readonly Segment[] = [
   { segment: 1, language: "मराठी", documents: 1, tokens: Int32Array.of(2 ** 31 - 1, -1) },
 ];
 
-/** The second gram has two panels. */
+/** The second gram and the cross-moment have two panels. */
 export const statistics: readonly Statistic[] = [
   { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: ramp(6) },
   { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: ramp(3) },
   { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: ramp((1400 * 1401) / 2) },
+  { step: "h.1", site: "mlp", language: "fr", kind: "cross-moment", tokens: 9, width: 1200, values: ramp(1200 * 1200) },
 ];
 
 /** The first has three panels. */
@@ -85,6 +86,17 @@ export const factors: readonly FactorRecord[] = [
     diagonal: ramp(2),
   },
   { step: "h.1", site: "mlp", width: 2, summary, order: Int32Array.of(1, 0), diagonal: ramp(2), upper: ramp(3) },
+  {
+    step: "h.2",
+    site: "mlp",
+    width: 2,
+    summary,
+    order: Int32Array.of(1, 0),
+    diagonal: ramp(2),
+    gram: ramp(3),
+    crossMoment: ramp(4),
+    upper: ramp(3),
+  },
 ];
 
 export const layers: readonly LayerRecord[] = [

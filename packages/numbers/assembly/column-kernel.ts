@@ -57,15 +57,7 @@ function gather(weights: usize, errors: usize, factor: usize, stride: usize, cou
  * @param turned V, first row that belongs to `from`
  * @param pull P[from, j]; its rows lie as U's
  */
-function gatherBoth(
-  weights: usize,
-  errors: usize,
-  factor: usize,
-  turned: usize,
-  pull: usize,
-  stride: usize,
-  count: i32,
-): void {
+function gatherBoth(weights: usize, errors: usize, factor: usize, turned: usize, pull: usize, stride: usize, count: i32): void {
   for (let lane: usize = 0; lane < stripBytes; lane += 16) {
     let a = v128.load(weights + lane);
     let e = errors + lane;

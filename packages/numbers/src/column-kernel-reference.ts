@@ -13,11 +13,7 @@ export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 
  * @param rows rows of W
  * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1, arXiv:2504.02692 algorithm 1
  */
-export function createReferenceKernel(
-  columns: number,
-  rows: number,
-  { asymmetric = false }: KernelOptions = {},
-): ColumnKernel {
+export function createReferenceKernel(columns: number, rows: number, { asymmetric = false }: KernelOptions = {}): ColumnKernel {
   const weights = new Float32Array(columns * rows);
   const errors = new Float32Array(columns * rows);
   const upper = new Float32Array(columns * columns);

@@ -97,7 +97,8 @@ export async function walkColumns(
   for (let first = 0; first < size; first += blockSize) {
     const columns = Math.min(blockSize, size - first);
     await catchUp(first, first + columns, first);
-    if (kernel?.weights.length !== columns * rows) kernel = createSimdKernel(columns, rows, { asymmetric: asymmetry !== undefined });
+    if (kernel?.weights.length !== columns * rows)
+      kernel = createSimdKernel(columns, rows, { asymmetric: asymmetry !== undefined });
     const current = kernel;
     const own = weights.values.subarray(first * rows, (first + columns) * rows);
     current.weights.set(own);
