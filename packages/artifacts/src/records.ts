@@ -109,6 +109,8 @@ export interface LayerRecord {
   readonly scales?: TensorData;
   readonly zeros?: TensorData;
   readonly groups?: TensorData;
+  /** s, 1 row: the values are meant for inputs divided by s, which further layers make of the norm before the site. */
+  readonly inputScale?: TensorData;
 }
 
 /** The loss of one model on one window of text. */

@@ -119,6 +119,14 @@ export const layers: readonly LayerRecord[] = [
     summary: { solver: "wanda", error: 0, relativeError: 0, sparsity: 0.5, fallback: "magnitude" },
     values: { dtype: "bf16", rows: 2100, columns: 1000, data: bytes(4_200_000) },
   },
+  {
+    step: "h.0",
+    site: "mlp",
+    tensor: "c.weight",
+    summary: { solver: "awq", error: 0, relativeError: 0, sparsity: 0 },
+    values: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
+    inputScale: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
+  },
 ];
 
 export const scores: readonly Score[] = [

@@ -17,6 +17,8 @@ export interface SiteWeight {
   /** W, shape [rows, columns], row-major. A solver may overwrite it: it is a copy. */
   readonly values: Float32Array;
   readonly parts: readonly WeightPart[];
+  /** Whether a norm before the site can take the inverse of an `inputScale`; default false. */
+  readonly scalable?: boolean;
 }
 
 /** What `mbs solve` made of one site. */
@@ -66,6 +68,8 @@ export interface QuantisedWeight {
 export interface Solution {
   /** The weight to use from now on, [rows, columns], natural order. Equals the dequantised and masked values. */
   readonly values: Float32Array;
+  /** s, above 0, length columns: `values` are meant for inputs divided by s. Only where the weight is `scalable`. */
+  readonly inputScale?: Float32Array;
   readonly quantised?: QuantisedWeight;
   /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
   readonly mask?: Uint8Array;

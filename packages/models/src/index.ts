@@ -4,7 +4,7 @@ export { bytesOfDtype } from "./checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
 export { generate } from "./generation.ts";
-export type { Forward, Model, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
+export type { Forward, Model, ScaledTensor, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
 export { openModel } from "./open-model.ts";
 export type { OpenModelOptions } from "./open-model.ts";
 export { addRotation, rotaryTables } from "./rotary.ts";

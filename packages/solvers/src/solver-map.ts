@@ -6,6 +6,7 @@ export const solvers: ReadonlyMap<string, () => Promise<Solver>> = new Map<strin
   ["magnitude", async () => (await import("./magnitude.ts")).magnitude],
   ["gptq", async () => (await import("./gptq.ts")).gptq],
   ["gptaq", async () => (await import("./gptaq.ts")).gptaq],
+  ["awq", async () => (await import("./awq.ts")).awq],
   ["sparsegpt", async () => (await import("./sparsegpt.ts")).sparsegpt],
   ["wanda", async () => (await import("./wanda.ts")).wanda],
 ]);

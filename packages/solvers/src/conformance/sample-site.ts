@@ -92,5 +92,5 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  return { weight: { rows, columns, values, parts }, statistics: { factor, diagonal, gram, crossMoment } };
+  return { weight: { rows, columns, values, parts, scalable: true }, statistics: { factor, diagonal, gram, crossMoment } };
 }
