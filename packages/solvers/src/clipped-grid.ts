@@ -30,8 +30,11 @@ function diagonalBlock(gram: Float32Array, first: number, size: number): Float32
 }
 
 /**
- * The grid of each row whose range, shrunk from both ends, costs least of what the group alone adds to the output:
- * δ·H·δᵀ with H of the group's own columns.
+ * The grid of each row whose range, cut at both ends, costs least of what the group alone adds to the output: δ·H·δᵀ with
+ * H of the group's own columns.
+ *
+ * The reference program rounds the cut weights, ours the weights as they were: where both ends are cut, cut weights lie
+ * halfway between two points of the grid, and the last bit of the scale decides.
  *
  * @param panel Wᵀ of the group, [columns of the group, rows]
  * @see arXiv:2306.00978; the clipping is described with its reference program
@@ -48,9 +51,10 @@ export async function clippedGrid(
   const best = fitGrid(panel, rows, { bits, symmetric, mse: false });
   const least = new Float64Array(rows).fill(Infinity);
   for (let step = 0; step < shrinkSteps; step += 1) {
-    const share = 1 - step / shrinkGrid;
+    const share = Math.fround(1 - step / shrinkGrid);
+    const limits = largest.map((value) => value * share);
     const clipped = panel.map((value, index) => {
-      const limit = largest[index % rows] * share;
+      const limit = limits[index % rows];
       return Math.min(Math.max(value, -limit), limit);
     });
     const grid = fitGrid(clipped, rows, { bits, symmetric, mse: false });

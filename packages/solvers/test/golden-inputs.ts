@@ -10,6 +10,8 @@ export interface InputSpec {
   readonly columns: number;
   readonly tokens: number;
   readonly dead: readonly number[];
+  /** One size a column, only the sign varies, so that E|x| is √E[x²]. */
+  readonly signs?: boolean;
 }
 
 export interface GoldenCase {
@@ -18,12 +20,16 @@ export interface GoldenCase {
   readonly input: InputSpec;
   readonly options: Readonly<Record<string, unknown>>;
   readonly order?: string;
+  /** Whether the input can be scaled; default true. */
+  readonly scalable?: boolean;
   /** Base64, one byte a weight. */
   readonly codes?: string;
   /** Base64, one bit a weight, 1 where it is kept. */
   readonly mask?: string;
   /** tr(ΔW·H·ΔWᵀ), a token. */
   readonly error: number;
+  /** Base64, float32: the scales of the input's channels. */
+  readonly inputScale?: string;
   /** Mean squared difference between outputs and those of the weights as they were on the dense inputs, a token. */
   readonly asymmetricError?: number;
 }
@@ -53,7 +59,7 @@ function* xorshift(seed: number): Generator<number, never> {
   }
 }
 
-export function makeInputs({ seed, rows, columns, tokens, dead }: InputSpec): GoldenInputs {
+export function makeInputs({ seed, rows, columns, tokens, dead, signs = false }: InputSpec): GoldenInputs {
   const numbers = xorshift(seed);
   const next = (): number => numbers.next().value;
   const weights = Float32Array.from({ length: rows * columns }, () => {
@@ -66,7 +72,9 @@ export function makeInputs({ seed, rows, columns, tokens, dead }: InputSpec): Go
   const inputs = own.map((value, index) => {
     const column = index % columns;
     const shifted = [1, 5].map((shift) => (column >= shift ? Math.floor(own[index - shift] / 2) : 0));
-    return dead.includes(column) ? 0 : value + shifted[0] + shifted[1];
+    const mixed = value + shifted[0] + shifted[1];
+    if (dead.includes(column)) return 0;
+    return signs ? (mixed < 0 ? -sizes[column] : sizes[column]) : mixed;
   });
   // what compression of earlier layers changed: noise, and an eighth of the third next column
   const shift = inputs.map((_, index) => {

@@ -1,6 +1,6 @@
 """Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
 
-GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
+GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
 """
@@ -129,6 +129,50 @@ def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, 
         current[:, column + 1 : block_end] += np.outer(own, P[column, column + 1 : block_end])
     back = np.argsort(order)
     return codes[:, back].astype(np.uint8), values[:, back]
+
+
+def clip_grid(weights, moment, bits, symmetric):
+    """Scale and zero of each row of a group, its range cut to a share of the largest weight: the one of ten with the least δHδᵀ."""
+    largest = np.abs(weights).max(1, keepdims=True)
+    best = np.full(len(weights), np.inf)
+    scale, zero = fit_grid(weights, bits, symmetric)
+    for step in range(10):
+        limit = largest * F(1 - step / 20)
+        tried = fit_grid(np.clip(weights, -limit, limit), bits, symmetric)
+        change = dequantise(quantise(weights, *tried, bits), *tried).astype(np.float64) - weights
+        error = np.sum((change @ moment) * change, 1)
+        better = error < best
+        best[better], scale[better], zero[better] = error[better], tried[0][better], tried[1][better]
+    return scale, zero
+
+
+def awq(weights, moment, sizes, bits, group_size=0, symmetric=True, clip=True, scalable=True):
+    """Scales (or None), codes and values of W·diag(s). `sizes` of the channels: E|x| in the program, √E[x²] in ours."""
+    columns = weights.shape[1]
+    size = group_size or columns
+
+    def rounded(W, moment=None):
+        codes, values = np.zeros_like(W), np.zeros_like(W)
+        for start in range(0, columns, size):
+            part = slice(start, start + size)
+            own = W[:, part]
+            clipped = moment is not None
+            grid = clip_grid(own, moment[part, part], bits, symmetric) if clipped else fit_grid(own, bits, symmetric)
+            codes[:, part] = quantise(own, *grid, bits)
+            values[:, part] = dequantise(codes[:, part], *grid)
+        return codes.astype(np.uint8), values
+
+    scales, best = None, np.inf
+    for step in range(20 if scalable else 0):
+        s = np.maximum(sizes.astype(np.float64) ** (step / 20), 1e-4)
+        s = (s / np.sqrt(s.max() * s.min())).astype(F)
+        _, values = rounded(weights * s)
+        change = values.astype(np.float64) / s - weights
+        error = np.sum((change @ moment) * change)
+        if error < best:
+            scales, best = s, error
+    s = np.ones(columns, F) if scales is None else scales
+    return scales, *rounded(weights * s, moment / np.outer(s, s).astype(np.float64) if clip else None)
 
 
 def drop_smallest(scores, count):
