@@ -6,6 +6,8 @@ import { LanguageStatistics } from "../src/language-statistics.ts";
 
 const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true, cross: true };
 
+const matrix = (...values: number[]) => ({ rows: values.length / 2, columns: 2, values: Float32Array.from(values) });
+
 function open() {
   const [kernel, blas] = [createGramKernel({ threads: 1 }), createBlas({ threads: 1 })];
   const release = async (): Promise<void> => void (await Promise.all([kernel.release(), blas.release()]));
@@ -33,7 +35,6 @@ test("an expert that sees no token has a Gram of zeros", async () => {
 
 test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared", async () => {
   const { statistics, release } = open();
-  const matrix = (...values: number[]) => ({ rows: values.length / 2, columns: 2, values: Float32Array.from(values) });
   await statistics.add(plan.site, matrix(1, 2), 1);
   await statistics.compare(plan.site, matrix(1.5, 2), matrix(1, 2), 1);
   await statistics.add(plan.site, matrix(3, 4), 1);

@@ -19,8 +19,7 @@ export const denseFormat: Format = {
     const sharded = await hasFile(model.folder, indexFile);
     const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => ({
       path: file,
-      content: () =>
-        writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
+      content: () => writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
     }));
     const changed = [...layers.summaries.keys()].map((tensor) => model.checkpoint.info(tensor).bytes);
     return {

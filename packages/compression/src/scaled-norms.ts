@@ -21,7 +21,10 @@ export async function scaledNorms(
   for (const { tensor, offset } of scaledBy) {
     const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
     const stored = await model.readWeight(tensor);
-    const values = roundTo(dtype, stored.map((value, channel) => (value + offset) / scale[channel] - offset));
+    const values = roundTo(
+      dtype,
+      stored.map((value, channel) => (value + offset) / scale[channel] - offset),
+    );
     const wrong = values.findIndex((value) => !Number.isFinite(value));
     if (wrong >= 0) {
       throw new InternalError(

@@ -79,7 +79,9 @@ export function describeBlocks(
         name: site.name,
         width: site.linears[0]?.columns ?? 0,
         weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
-        ...(site.norm && { scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })) }),
+        ...(site.norm && {
+          scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
+        }),
       })),
     })),
     tensors: names.flatMap((block): ExpectedTensor[] => [

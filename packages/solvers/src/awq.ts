@@ -18,7 +18,7 @@ const smallest = 1e-4;
  *
  * @param sizes √E[x²] of each channel
  */
-export function channelScales(sizes: Float64Array, power: number): Float32Array {
+function channelScales(sizes: Float64Array, power: number): Float32Array {
   const scales = sizes.map((size) => Math.max(size ** power, smallest));
   const centre = Math.sqrt(scales.reduce((a, b) => Math.max(a, b)) * scales.reduce((a, b) => Math.min(a, b)));
   return Float32Array.from(scales, (scale) => scale / centre);

@@ -38,7 +38,10 @@ async function asymmetricError(name: string, golden: GoldenCase): Promise<number
 }
 
 /** Solves a golden case and gives the solution with its error tr(ΔW·H·ΔWᵀ). */
-async function solve(name: string, { input, options, order = "natural", scalable = true }: GoldenCase): Promise<Solution & { error: number }> {
+async function solve(
+  name: string,
+  { input, options, order = "natural", scalable = true }: GoldenCase,
+): Promise<Solution & { error: number }> {
   const { weights, gram, crossMoment: perToken } = inputsFor(JSON.stringify(input));
   const { rows, columns } = input;
   const solver = await solvers.get(name)!();
@@ -96,7 +99,8 @@ for (const [file, solverOf] of [
         const scales = new Float32Array(decodeBytes(golden.inputScale).slice().buffer);
         for (const [channel, scale] of scales.entries()) assert.ok(Math.abs(inputScale![channel] / scale - 1) < 1e-5);
       }
-      if (leastEqual(file, golden) < 0.999) assert.ok(error < golden.error * (1 + 1e-3), `error ${error}, reference ${golden.error}`);
+      if (leastEqual(file, golden) < 0.999)
+        assert.ok(error < golden.error * (1 + 1e-3), `error ${error}, reference ${golden.error}`);
       else requireClose(error, golden.error);
     });
   }
