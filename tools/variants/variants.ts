@@ -55,6 +55,9 @@ const solverVariants = (bits: number): readonly Variant[] =>
       ["gptq", {}],
       ["gptaq", {}],
       ["gptaq", { alpha: 1 }],
+      // what awq's two halves do alone
+      ["rtn", { mse: true }],
+      ["awq", { clip: false }],
     ] as const
   ).map(([solver, options]) => ({
     name: [`${solver}, ${bits} bits`, ...Object.entries(options).map(([key, value]) => `${key} ${value}`)].join(", "),
