@@ -1,13 +1,14 @@
 /**
- * Tables variants of GPTQ on the controlled model: the best on the validation texts is then measured on the held-out ones.
+ * Tables a set of variants on the controlled model: the best on the validation texts is then measured on the held-out
+ * ones.
  *
- * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER   (resumes; needs a build)
+ * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit]   (resumes; needs a build)
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { roundToNearest, variants, type Variant } from "./variants.ts";
+import { variantSets, type Variant } from "./variants.ts";
 
 interface Report {
   readonly results: readonly { readonly model: string; readonly language: string; readonly perplexity: number }[];
@@ -27,7 +28,10 @@ const root = resolve(import.meta.dirname, "../..");
 const mbs = join(root, "node_modules/.bin/mbs");
 const model = "datasets/controlled-bloom";
 const texts = (split: string): string => `datasets/controlled-texts/${split}.yaml`;
-const [output = "out/variants"] = process.argv.slice(2);
+const [output = "out/variants", setName = "gptq"] = process.argv.slice(2);
+const set = variantSets[setName];
+if (set === undefined) throw new Error(`no set ${setName}; there are ${Object.keys(variantSets).join(", ")}`);
+const { segments, windows, variants } = set;
 
 function run(...args: string[]): string {
   return execFileSync(mbs, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
@@ -38,9 +42,9 @@ function compress(variant: Variant, index: number): string {
   const recipe = {
     model,
     corpus: texts("calibration"),
-    sample: { mix: "proportional", segments: 128, length: 256, seed: 0 },
+    sample: { mix: "proportional", segments, length: 256, seed: 0 },
     propagation: variant.propagation,
-    solve: { order: variant.order },
+    solve: variant.order === undefined ? {} : { order: variant.order },
     compress: variant.compress,
     output: folder,
   };
@@ -56,7 +60,7 @@ function evaluate(split: string, named: readonly { readonly name: string; readon
   // Names hold commas; labels are a list of its own.
   const labels = models.map(({ name }) => name.replaceAll(",", ";")).join(",");
   return JSON.parse(
-    run("evaluate", ...flags, "--labels", labels, "--corpus", texts(split), "--windows", "24", "--json", "--quiet"),
+    run("evaluate", ...flags, "--labels", labels, "--corpus", texts(split), "--windows", String(windows), "--json", "--quiet"),
   ) as Report;
 }
 
@@ -76,15 +80,15 @@ function table(report: Report): string {
 }
 
 mkdirSync(output, { recursive: true });
-const compressed = [roundToNearest, ...variants].map((variant, index) => ({
-  name: variant.name,
-  folder: compress(variant, index),
-}));
+const compressed = variants.map((variant, index) => ({ name: variant.name, folder: compress(variant, index) }));
 const validation = evaluate("validation", compressed);
-const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== roundToNearest.name);
+const [baseline, plain] = variants;
+const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== baseline.name.replaceAll(",", ";"));
 const best = tabled.reduce((a, b) => ((b.unweighted.rise ?? Infinity) < (a.unweighted.rise ?? Infinity) ? b : a));
 const bestName = best.model.replaceAll(";", ",");
-const chosen = compressed.filter(({ name }) => name === bestName || name === variants[0].name || name === roundToNearest.name);
+// solvers are few enough to measure all of them again
+const chosen =
+  setName === "gptq" ? compressed.filter(({ name }) => [bestName, plain.name, baseline.name].includes(name)) : compressed;
 const heldout = evaluate("heldout", chosen);
 writeFileSync(join(output, "results.json"), `${JSON.stringify({ best: bestName, validation, heldout }, null, 2)}\n`);
 process.stdout.write(`Validation\n\n${table(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${table(heldout)}\n`);

@@ -1,9 +1,9 @@
-/** One way to run GPTQ: what a recipe says about it. */
+/** One way to compress: what a recipe says about it. */
 export interface Variant {
   readonly name: string;
   readonly propagation: "sequential" | "true-sequential";
-  /** Column order of the factors. */
-  readonly order: string;
+  /** Column order of the factors; default the solver's preferred one. */
+  readonly order?: string;
   readonly compress: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -18,8 +18,15 @@ const variant = (
 
 const groupAware = `group-aware:${base.groupSize}`;
 
-/** GPTQ at 4 bits, group 64, symmetric: the settings that are tabled. The first is the plain loop. */
-export const variants: readonly Variant[] = [
+/** Variants that are tabled together. The first is the baseline, named in the second table too. */
+export interface VariantSet {
+  readonly segments: number;
+  readonly windows: number;
+  readonly variants: readonly Variant[];
+}
+
+/** GPTQ at 4 bits, group 64, symmetric. The first is the plain loop. */
+const gptqVariants: readonly Variant[] = [
   variant("natural", "natural"),
   variant("natural, updated grids", "natural", { gridRule: "updated" }),
   variant("natural, MSE grid", "natural", { mse: true }),
@@ -32,9 +39,34 @@ export const variants: readonly Variant[] = [
   variant("group-aware, MSE grid, true-sequential", groupAware, { mse: true }, "true-sequential"),
 ];
 
-export const roundToNearest: Variant = {
+const roundToNearest: Variant = {
   name: "round to nearest",
   propagation: "sequential",
   order: "natural",
   compress: { ...base, solver: "rtn" },
+};
+
+/** The quantising solvers at their defaults, group 64, symmetric, every step after the ones before it are compressed. */
+const solverVariants = (bits: number): readonly Variant[] =>
+  (
+    [
+      ["rtn", {}],
+      ["awq", {}],
+      ["gptq", {}],
+      ["gptaq", {}],
+      ["gptaq", { alpha: 1 }],
+      // what awq's two halves do alone
+      ["rtn", { mse: true }],
+      ["awq", { clip: false }],
+    ] as const
+  ).map(([solver, options]) => ({
+    name: [`${solver}, ${bits} bits`, ...Object.entries(options).map(([key, value]) => `${key} ${value}`)].join(", "),
+    propagation: "sequential",
+    compress: { solver, bits, groupSize: 64, ...options },
+  }));
+
+export const variantSets: Readonly<Record<string, VariantSet>> = {
+  gptq: { segments: 128, windows: 24, variants: [roundToNearest, ...gptqVariants] },
+  "solvers-3bit": { segments: 64, windows: 24, variants: solverVariants(3) },
+  "solvers-4bit": { segments: 64, windows: 24, variants: solverVariants(4) },
 };

@@ -41,19 +41,23 @@ export interface CapturePlan {
 /**
  * What is gathered at each site: a Gram of every language, or, where these need more than the budget, one Gram of all
  * languages and the diagonal of each. A step's own input has a diagonal only.
+ *
+ * @param cross whether sites with a Gram are compared with the dense model
  */
 export function planStep(
   sites: readonly { site: string; width: number }[],
   statistics: "gram" | "diagonal",
   languages: number,
   budget: number,
+  cross: boolean,
 ): CapturePlan {
   const grams = sites.filter(({ site }) => statistics === "gram" && site !== inputSite);
-  const bytes = grams.reduce((sum, { width }) => sum + 2 * width * (width + 1), 0) * languages;
+  const crossBytes = (width: number): number => (cross ? 4 * width * width : 0);
+  const bytes = grams.reduce((sum, { width }) => sum + 2 * width * (width + 1) + crossBytes(width), 0) * languages;
   const pooled = bytes > budget;
   const plans = sites.map(({ site, width }) => {
     const gram = statistics === "gram" && site !== inputSite;
-    return { site, width, gram, diagonal: !gram || pooled };
+    return { site, width, gram, diagonal: !gram || pooled, cross: cross && gram };
   });
   return { sites: plans, pooled };
 }

@@ -3,9 +3,10 @@ import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
-import { createGramKernel } from "@mbs/onnx";
+import type { Model, StreamStates } from "@mbs/models";
+import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
+import { checkDenseStates, withDense } from "./dense-states.ts";
 import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
@@ -42,6 +43,8 @@ const options = {
 
 interface Work {
   readonly source: ArtifactStream;
+  /** The dense model's states beside those of `source`. */
+  readonly dense: ArtifactStream | undefined;
   readonly kind: "segments" | "states";
   readonly model: Model;
   readonly values: OptionValues<typeof options>;
@@ -53,16 +56,19 @@ interface Work {
 }
 
 async function* captureAll(work: Work, { signal, progress, warn, threads }: StageContext): AsyncGenerator<Statistic> {
-  const { source, kind, model, values, mix, steps, weights } = work;
+  const { source, dense, kind, model, values, mix, steps, weights } = work;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
+  const blas = createBlas({ threads });
   const states = new Spool();
   const grams = new Spool();
   try {
     const spooled: SpooledSegment[] = [];
-    for await (const { language, lengths, states: read } of readSegmentStates(source, kind, model, forward)) {
-      const places = [...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const);
-      spooled.push({ language, lengths, places: new Map(places) });
+    for await (const { segment, dense: other } of withDense(readSegmentStates(source, kind, model, forward), dense, model)) {
+      const spool = (read: StreamStates): SpooledSegment["places"] =>
+        new Map([...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const));
+      const { language, lengths } = segment;
+      spooled.push({ language, lengths, places: spool(segment.states), ...(other && { dense: spool(other.states) }) });
       progress({ activity: "read segments", done: spooled.length, unit: "segments" });
     }
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
@@ -73,7 +79,13 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     let done = 0;
     for (const [position, index] of steps.entries()) {
       const step = model.steps[index];
-      const plan = planStep(chooseSites(step, values.site), values.statistics, languages.length, work.budget);
+      const plan = planStep(
+        chooseSites(step, values.site),
+        values.statistics,
+        languages.length,
+        work.budget,
+        dense !== undefined,
+      );
       if (plan.pooled && position === 0)
         warn(`the Grams of ${languages.length} languages need more than --budget; keeping one Gram of the mix and the diagonals`);
       const advance = position < steps.length - 1;
@@ -82,13 +94,14 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
       };
-      yield* captureStep(capture, { forward, kernel, grams, signal, advanceProgress });
+      yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, advanceProgress });
     }
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
   } finally {
     states.close();
     grams.close();
     await kernel.release();
+    await blas.release();
     await forward.close();
     await model.close();
   }
@@ -111,10 +124,16 @@ export const capture: Stage = {
     "mbs capture --model M < segments.arrow > statistics.arrow",
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",
     "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
+    "mbs capture --model M --dense-states dense-3.arrow < states-3.arrow > statistics-3.arrow",
   ],
   inputs: {
     source: { kinds: ["segments", "states"], description: "segments, or the states before the step to capture" },
     layers: { kinds: ["layers"], optional: true, many: true, description: "layers of the same step that are compressed already" },
+    denseStates: {
+      kinds: ["states"],
+      optional: true,
+      description: "the same states without any compression, for cross-moments (gptaq needs them)",
+    },
   },
   outputs: { statistics: { kind: "statistics", description: "means over tokens by step, site and language" } },
   options,
@@ -129,16 +148,21 @@ export const capture: Stage = {
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("capture: --layers go with states; propagate the segments first", { option: "--layers" });
     }
+    const dense = inputs["denseStates"]?.[0];
+    if (dense !== undefined && (kind === "segments" || values.statistics !== "gram")) {
+      throw new UsageError("capture: --dense-states go with states and --statistics gram", { option: "--dense-states" });
+    }
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
       if (kind === "segments") checkSegments(source, model);
       const before = kind === "states" ? checkStates(source, model) : undefined;
+      if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
       for (const index of steps) chooseSites(model.steps[index], values.site);
       const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
       const weights = given?.weights ?? new Map<string, Float32Array>();
       return {
-        statistics: encodeStatistics(captureAll({ source, kind, model, values, budget, mix, steps, weights }, context), {
+        statistics: encodeStatistics(captureAll({ source, dense, kind, model, values, budget, mix, steps, weights }, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
           propagation: kind === "segments" ? "dense" : "sequential",

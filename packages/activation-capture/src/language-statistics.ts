@@ -1,6 +1,8 @@
-import type { Matrix } from "@mbs/contracts";
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
 import { ColumnSquares } from "./column-squares.ts";
+import { CrossSum } from "./cross-sum.ts";
 
 /** What is gathered at one site. */
 export interface SitePlan {
@@ -8,6 +10,8 @@ export interface SitePlan {
   readonly width: number;
   readonly gram: boolean;
   readonly diagonal: boolean;
+  /** Whether the dense model's inputs are compared. */
+  readonly cross: boolean;
 }
 
 /** Means over the tokens of one language at one site. */
@@ -18,12 +22,21 @@ export interface SiteMeans {
   readonly gram?: Float32Array;
   /** E[x²]. */
   readonly diagonal?: Float32Array;
+  /** E[(x̃ - x) xᵀ], [width, width]. */
+  readonly crossMoment?: Float32Array;
+}
+
+/** What sums are made with. */
+export interface SumTools {
+  readonly kernel: GramKernel;
+  readonly blas: Blas;
 }
 
 interface SiteSums {
   readonly plan: SitePlan;
   readonly gram: GramSum | undefined;
   readonly squares: ColumnSquares | undefined;
+  readonly cross: CrossSum | undefined;
   tokens: number;
 }
 
@@ -31,11 +44,13 @@ interface SiteSums {
 export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
 
-  constructor(plans: readonly SitePlan[], kernel: GramKernel) {
+  constructor(plans: readonly SitePlan[], { kernel, blas }: SumTools) {
     this.#sites = new Map(
       plans.map((plan) => {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
-        return [plan.site, { plan, gram, squares: plan.diagonal ? new ColumnSquares(plan.width) : undefined, tokens: 0 }];
+        const squares = plan.diagonal ? new ColumnSquares(plan.width) : undefined;
+        const cross = plan.cross ? new CrossSum(plan.width, blas) : undefined;
+        return [plan.site, { plan, gram, squares, cross, tokens: 0 }];
       }),
     );
   }
@@ -54,12 +69,35 @@ export class LanguageStatistics {
     found.tokens += tokens;
   }
 
+  /**
+   * Compares the inputs of a site with the dense model's, of the same tokens in the same order.
+   *
+   * @throws {FailedPreconditionError} where a site reads some of the tokens only
+   */
+  async compare(site: string, dense: Matrix, states: Matrix, tokens: number): Promise<void> {
+    const cross = this.#sites.get(site)?.cross;
+    if (cross === undefined) return;
+    if (dense.rows !== tokens || states.rows !== tokens) {
+      throw new FailedPreconditionError(
+        `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with another solver`,
+        { site },
+      );
+    }
+    await cross.add(dense, states);
+  }
+
   /** The means; the sums are used up. */
   finish(): SiteMeans[] {
-    return [...this.#sites.values()].map(({ plan, gram, squares, tokens }) => {
+    return [...this.#sites.values()].map(({ plan, gram, squares, cross, tokens }) => {
       const mean = gram?.packed();
       if (mean !== undefined) for (let index = 0; index < mean.length; index++) mean[index] /= tokens;
-      return { plan, tokens, ...(mean && { gram: mean }), ...(squares && { diagonal: squares.mean(tokens) }) };
+      return {
+        plan,
+        tokens,
+        ...(mean && { gram: mean }),
+        ...(squares && { diagonal: squares.mean(tokens) }),
+        ...(cross && { crossMoment: cross.mean(tokens) }),
+      };
     });
   }
 }

@@ -65,7 +65,7 @@ async function* embedSegments(stream: ArtifactStream, model: Model, forward: For
 }
 
 /** The streams of a segment follow each other in the model's order. */
-async function* joinStreams(records: AsyncIterable<StateRecord>, model: Model): AsyncGenerator<SegmentStates> {
+export async function* joinStreams(records: AsyncIterable<StateRecord>, model: Model): AsyncGenerator<SegmentStates> {
   const { streams, hiddenSize } = model;
   let states = new Map<string, Matrix>();
   let first: StateRecord | undefined;

@@ -1,13 +1,11 @@
 import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
-import type { Matrix } from "@mbs/contracts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import { statesOf } from "@mbs/models";
 import type { Forward, Step, StreamStates } from "@mbs/models";
-import type { GramKernel } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
-import type { SiteMeans } from "./language-statistics.ts";
+import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import { batchSegments } from "./segment-batches.ts";
 import { unstackStreams } from "./stack-streams.ts";
 
@@ -18,6 +16,8 @@ export interface SpooledSegment {
   readonly lengths: readonly number[];
   /** Stream → its states. */
   readonly places: ReadonlyMap<string, SpoolPlace>;
+  /** The dense model's states by stream, where they are given. */
+  readonly dense?: ReadonlyMap<string, SpoolPlace>;
 }
 
 export interface StepCapture {
@@ -38,7 +38,7 @@ export interface StepCapture {
 
 export interface CaptureTools {
   readonly forward: Forward;
-  readonly kernel: GramKernel;
+  readonly sums: SumTools;
   /** Holds the Grams of a step until all languages are done. */
   readonly grams: Spool;
   readonly signal: AbortSignal;
@@ -46,8 +46,9 @@ export interface CaptureTools {
   readonly advanceProgress: (segments: number) => void;
 }
 
-interface SpooledMeans extends Omit<SiteMeans, "gram"> {
+interface SpooledMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
   readonly gram: SpoolPlace | undefined;
+  readonly crossMoment: SpoolPlace | undefined;
 }
 
 function placeOf(places: SpooledSegment["places"], stream: string): SpoolPlace {
@@ -56,13 +57,16 @@ function placeOf(places: SpooledSegment["places"], stream: string): SpoolPlace {
   return place;
 }
 
-/** The states of one stream of equally long segments under each other. */
-function readStacked({ states, width }: StepCapture, batch: readonly SpooledSegment[], stream: string): Matrix {
-  const places = batch.map((segment) => placeOf(segment.places, stream));
-  const size = places[0].length / Float32Array.BYTES_PER_ELEMENT;
-  const values = new Float32Array(batch.length * size);
-  for (const [at, place] of places.entries()) states.readInto(place, values.subarray(at * size));
-  return { rows: values.length / width, columns: width, values };
+/** The states of the streams that a step reads, of equally long segments under each other. */
+function readStreams({ step, states, width }: StepCapture, segments: readonly SpooledSegment["places"][]): StreamStates {
+  const read = [step.stream, ...step.reads].map((stream) => {
+    const places = segments.map((segment) => placeOf(segment, stream));
+    const size = places[0].length / Float32Array.BYTES_PER_ELEMENT;
+    const values = new Float32Array(places.length * size);
+    for (const [at, place] of places.entries()) states.readInto(place, values.subarray(at * size));
+    return [stream, { rows: values.length / width, columns: width, values }] as const;
+  });
+  return new Map(read);
 }
 
 /** Tokens that the rows of a site are of: those of its stream, also where an expert reads some of them only. */
@@ -75,17 +79,29 @@ async function captureLanguage(
   tools: CaptureTools,
 ): Promise<SiteMeans[]> {
   const { step, index, plan, states, advance, weights } = capture;
-  const { forward, kernel, signal, advanceProgress } = tools;
-  const statistics = new LanguageStatistics(plan.sites, kernel);
+  const { forward, sums, signal, advanceProgress } = tools;
+  const statistics = new LanguageStatistics(plan.sites, sums);
   const sites = plan.sites.map(({ site }) => site).filter((site) => site !== inputSite);
   for (const batch of batchSegments(segments)) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
-    const read = new Map([step.stream, ...step.reads].map((stream) => [stream, readStacked(capture, batch, stream)] as const));
+    const read = readStreams(
+      capture,
+      batch.map(({ places }) => places),
+    );
     const input = statesOf(read, step.stream);
     await statistics.add(inputSite, input, input.rows);
     if (sites.length > 0 || advance) {
       const result = await forward.step(index, input, { batch: batch.length, reads: read, weights, sites, states: advance });
       for (const [site, values] of result.sites) await statistics.add(site, values, tokensOf(step, site, read));
+      const densePlaces = batch.flatMap(({ dense }) => dense ?? []);
+      if (densePlaces.length === batch.length && sites.length > 0) {
+        const dense = readStreams(capture, densePlaces);
+        const options = { batch: batch.length, reads: dense, sites, states: false };
+        const original = await forward.step(index, statesOf(dense, step.stream), options);
+        for (const [site, values] of result.sites) {
+          await statistics.compare(site, original.sites.get(site) ?? values, values, tokensOf(step, site, read));
+        }
+      }
       if (advance) {
         if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
         for (const [at, made] of unstackStreams(new Map([[step.stream, result.states]]), batch.length).entries()) {
@@ -106,7 +122,7 @@ function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32A
 
 /**
  * Runs one step over all segments, language by language, and yields its statistics: by site in the order of the plan, then
- * by language, the Gram before the diagonal. The Gram of all languages, where there is one, comes first.
+ * by language, the Gram before the cross-moment and the diagonal. Those of all languages, where there are any, come first.
  *
  * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
  */
@@ -115,23 +131,38 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   const step = capture.step.name;
   const { grams } = tools;
   grams.clear();
-  const pooled = new Map<string, Float32Array>();
+  const pooled = { gram: new Map<string, Float32Array>(), crossMoment: new Map<string, Float32Array>() };
   const found: { language: string; means: SpooledMeans[] }[] = [];
   for (const [language, own] of segments) {
     const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
-      if (site.gram !== undefined && plan.pooled) addScaled(pooled, site.plan.site, site.gram, shares[language]);
-      return { ...site, gram: site.gram === undefined || plan.pooled ? undefined : grams.append(site.gram) };
+      const keep = (kind: keyof typeof pooled): SpoolPlace | undefined => {
+        const values = site[kind];
+        if (values === undefined || !plan.pooled) return values && grams.append(values);
+        addScaled(pooled[kind], site.plan.site, values, shares[language]);
+        return undefined;
+      };
+      return { ...site, gram: keep("gram"), crossMoment: keep("crossMoment") };
     });
     found.push({ language, means });
   }
   for (const [position, { site, width }] of plan.sites.entries()) {
-    const sum = pooled.get(site);
     const tokens = found.reduce((seen, { means }) => seen + means[position].tokens, 0);
-    if (sum !== undefined) yield { step, site, language: allLanguages, kind: "gram", tokens, width, values: sum };
+    for (const [kind, sums] of [
+      ["gram", pooled.gram],
+      ["cross-moment", pooled.crossMoment],
+    ] as const) {
+      const values = sums.get(site);
+      if (values !== undefined) yield { step, site, language: allLanguages, kind, tokens, width, values };
+    }
     for (const { language, means } of found) {
-      const { tokens: seen, gram, diagonal } = means[position];
-      if (gram !== undefined)
-        yield { step, site, language, kind: "gram", tokens: seen, width, values: new Float32Array(grams.read(gram).buffer) };
+      const { tokens: seen, gram, diagonal, crossMoment } = means[position];
+      for (const [kind, place] of [
+        ["gram", gram],
+        ["cross-moment", crossMoment],
+      ] as const) {
+        if (place === undefined) continue;
+        yield { step, site, language, kind, tokens: seen, width, values: new Float32Array(grams.read(place).buffer) };
+      }
       if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: seen, width, values: diagonal };
     }
   }

@@ -20,7 +20,10 @@ export interface StepLayers {
 export async function readStepLayers(streams: readonly ArtifactStream[], model: Model, index: number): Promise<StepLayers> {
   const step = model.steps[index];
   const shapes = new Map(
-    step?.sites.flatMap(({ width, weights }) => weights.map(({ tensor, rows }) => [tensor, { rows, width }] as const)),
+    step?.sites.flatMap(({ width, weights, scaledBy = [] }) => [
+      ...weights.map(({ tensor, rows }) => [tensor, { rows, width }] as const),
+      ...scaledBy.map(({ tensor }) => [tensor, { rows: 1, width }] as const),
+    ]),
   );
   const weights = new Map<string, Float32Array>();
   const addresses: string[] = [];

@@ -1,13 +1,21 @@
-import { createGramKernel } from "@mbs/onnx";
+import { FailedPreconditionError } from "@mbs/contracts";
+import { createBlas, createGramKernel } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LanguageStatistics } from "../src/language-statistics.ts";
 
-const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true };
+const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true, cross: true };
+
+const matrix = (...values: number[]) => ({ rows: values.length / 2, columns: 2, values: Float32Array.from(values) });
+
+function open() {
+  const [kernel, blas] = [createGramKernel({ threads: 1 }), createBlas({ threads: 1 })];
+  const release = async (): Promise<void> => void (await Promise.all([kernel.release(), blas.release()]));
+  return { statistics: new LanguageStatistics([plan], { kernel, blas }), release };
+}
 
 test("tokens that an expert does not see count as zero, so that its statistics are means over all tokens", async () => {
-  const kernel = createGramKernel({ threads: 1 });
-  const statistics = new LanguageStatistics([plan], kernel);
+  const { statistics, release } = open();
   await statistics.add("expert-0-up", { rows: 2, columns: 2, values: Float32Array.of(1, 2, 3, 4) }, 3);
   await statistics.add("expert-0-up", { rows: 0, columns: 2, values: new Float32Array(0) }, 1);
   await statistics.add("expert-1-up", { rows: 1, columns: 2, values: Float32Array.of(9, 9) }, 1);
@@ -15,15 +23,33 @@ test("tokens that an expert does not see count as zero, so that its statistics a
   assert.is(means.tokens, 4);
   assert.equal(means.gram, Float32Array.of(10 / 4, 14 / 4, 20 / 4));
   assert.equal(means.diagonal, Float32Array.of(10 / 4, 20 / 4));
-  await kernel.release();
+  await release();
 });
 
 test("an expert that sees no token has a Gram of zeros", async () => {
-  const kernel = createGramKernel({ threads: 1 });
-  const statistics = new LanguageStatistics([plan], kernel);
+  const { statistics, release } = open();
   await statistics.add("expert-0-up", { rows: 0, columns: 2, values: new Float32Array(0) }, 5);
   assert.equal(statistics.finish()[0].gram, new Float32Array(3));
-  await kernel.release();
+  await release();
+});
+
+test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared", async () => {
+  const { statistics, release } = open();
+  await statistics.add(plan.site, matrix(1, 2), 1);
+  await statistics.compare(plan.site, matrix(1.5, 2), matrix(1, 2), 1);
+  await statistics.add(plan.site, matrix(3, 4), 1);
+  await statistics.compare(plan.site, matrix(3, 3), matrix(3, 4), 1);
+  // (0.5, 0)·(1, 2)ᵀ + (0, -1)·(3, 4)ᵀ, over two tokens
+  assert.equal(statistics.finish()[0].crossMoment, Float32Array.of(0.25, 0.5, -1.5, -2));
+  await release();
+});
+
+test("what an expert reads cannot be compared: the dense model sends it other tokens", async () => {
+  const { statistics, release } = open();
+  const two = { rows: 2, columns: 2, values: new Float32Array(4) };
+  const error = await statistics.compare(plan.site, two, two, 3).catch((caught: unknown) => caught);
+  assert.instance(error, FailedPreconditionError);
+  await release();
 });
 
 test.run();

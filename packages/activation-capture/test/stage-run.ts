@@ -71,8 +71,13 @@ export async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
   };
 }
 
-export async function runCapture(source: ArtifactStream, options: object, layers: ArtifactStream[] = []): Promise<Statistic[]> {
-  const { statistics } = await capture.run({ source: [source], layers }, options, context);
+export async function runCapture(
+  source: ArtifactStream,
+  options: object,
+  layers: ArtifactStream[] = [],
+  denseStates: ArtifactStream[] = [],
+): Promise<Statistic[]> {
+  const { statistics } = await capture.run({ source: [source], layers, denseStates }, options, context);
   return collect(readStatistics(statistics));
 }
 

@@ -38,6 +38,7 @@ export type {
   Segment,
   SimilarityRecord,
   StateRecord,
+  OwnStatistic,
   Statistic,
   TensorData,
   TensorDtype,

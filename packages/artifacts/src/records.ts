@@ -12,11 +12,16 @@ export interface Statistic {
   readonly step: string;
   readonly site: string;
   readonly language: string;
-  readonly kind: "gram" | "diagonal";
+  readonly kind: "gram" | "diagonal" | "cross-moment";
   readonly tokens: number;
   readonly width: number;
-  /** gram: packed upper half, width·(width+1)/2 values; diagonal: width values. */
+  /** gram: packed upper half, width·(width+1)/2 values; diagonal: width values; cross-moment: [width, width], row-major. */
   readonly values: Float32Array;
+}
+
+/** A statistic of what a site sees by itself, not beside the dense model. */
+export interface OwnStatistic extends Statistic {
+  readonly kind: "gram" | "diagonal";
 }
 
 /** One stream between two steps, for one segment. */
@@ -61,6 +66,8 @@ export interface FactorRecord {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], undamped, natural order, packed upper half. Absent where only diagonals were captured. */
   readonly gram?: Float32Array;
+  /** E[(x̃ - x) xᵀ], x̃ the dense model's input, natural order, [width, width]. Absent where dense states were not captured. */
+  readonly crossMoment?: Float32Array;
   /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
   readonly upper?: Float32Array;
 }
@@ -102,6 +109,8 @@ export interface LayerRecord {
   readonly scales?: TensorData;
   readonly zeros?: TensorData;
   readonly groups?: TensorData;
+  /** s, 1 row: the values are meant for inputs divided by s, which further layers make of the norm before the site. */
+  readonly inputScale?: TensorData;
 }
 
 /** The loss of one model on one window of text. */

@@ -43,11 +43,12 @@ export const segments: readonly Segment[] = [
   { segment: 1, language: "मराठी", documents: 1, tokens: Int32Array.of(2 ** 31 - 1, -1) },
 ];
 
-/** The second gram has two panels. */
+/** The second gram and the cross-moment have two panels. */
 export const statistics: readonly Statistic[] = [
   { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: ramp(6) },
   { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: ramp(3) },
   { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: ramp((1400 * 1401) / 2) },
+  { step: "h.1", site: "mlp", language: "fr", kind: "cross-moment", tokens: 9, width: 1200, values: ramp(1200 * 1200) },
 ];
 
 /** The first has three panels. */
@@ -88,6 +89,17 @@ export const factors: readonly FactorRecord[] = [
     diagonal: ramp(2),
   },
   { step: "h.1", site: "mlp", width: 2, summary, order: Int32Array.of(1, 0), diagonal: ramp(2), upper: ramp(3) },
+  {
+    step: "h.2",
+    site: "mlp",
+    width: 2,
+    summary,
+    order: Int32Array.of(1, 0),
+    diagonal: ramp(2),
+    gram: ramp(3),
+    crossMoment: ramp(4),
+    upper: ramp(3),
+  },
 ];
 
 export const layers: readonly LayerRecord[] = [
@@ -109,6 +121,14 @@ export const layers: readonly LayerRecord[] = [
     tensor: "b.weight",
     summary: { solver: "wanda", error: 0, relativeError: 0, sparsity: 0.5, fallback: "magnitude" },
     values: { dtype: "bf16", rows: 2100, columns: 1000, data: bytes(4_200_000) },
+  },
+  {
+    step: "h.0",
+    site: "mlp",
+    tensor: "c.weight",
+    summary: { solver: "awq", error: 0, relativeError: 0, sparsity: 0 },
+    values: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
+    inputScale: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
   },
 ];
 

@@ -50,7 +50,7 @@ export const compressedTensorsFormat: Format = {
     );
     const unchanged = unchangedWeights(model, new Set(replacements.keys()));
     return {
-      files: [...replacedWeights(model, replacements), await quantisedConfig(model, packedConfig(classes, unchanged))],
+      files: [...replacedWeights(model, layers, replacements), await quantisedConfig(model, packedConfig(classes, unchanged))],
       compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
     };
   },

@@ -4,7 +4,7 @@ import { parseOptions } from "@mbs/contracts";
 import { indexFile, writeSafetensors } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
 import type { Format, OutputFile } from "./format.ts";
-import { rawPieces } from "./raw-pieces.ts";
+import { writtenPieces } from "./written-pieces.ts";
 
 /**
  * The source's safetensors files, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
@@ -20,11 +20,7 @@ export const denseFormat: Format = {
     const sharded = await hasFile(model.folder, indexFile);
     const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => ({
       path: file,
-      content: () =>
-        writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name, bytes }) => {
-          const changed = layers.read(name);
-          return changed === undefined ? rawPieces(model, name, bytes) : [changed];
-        }),
+      content: () => writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
     }));
     const changed = [...layers.summaries.keys()].map((tensor) => model.checkpoint.info(tensor).bytes);
     return {

@@ -30,7 +30,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const config = gptqConfig(gridClasses(quantised), unchanged, version, producer);
     return {
       files: [
-        ...replacedWeights(model, replacements, nameOf),
+        ...replacedWeights(model, layers, replacements, nameOf),
         await quantisedConfig(model, config),
         jsonFile("quantize_config.json", config),
       ],

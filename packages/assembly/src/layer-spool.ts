@@ -28,7 +28,7 @@ interface KeptPart extends Omit<TensorData, "data"> {
 /** The new values of a model's tensors, in a temporary file until their place in the weight files comes. */
 export interface LayerSpool {
   readonly origins: readonly LayersOrigin[];
-  /** By tensor. */
+  /** By weight; norms that were scaled along with one are not among them. */
   readonly summaries: ReadonlyMap<string, LayerSummary>;
   /** Of each weight as a linear layer, however it is stored. */
   readonly shapes: ReadonlyMap<string, LayerShape>;
@@ -41,6 +41,14 @@ export interface LayerSpool {
   close(): void;
 }
 
+/** Vectors of norms, by name, that take the inverse of a site's scale. */
+const normVectors = (model: Model): ReadonlyMap<string, SiteTensor> =>
+  new Map(
+    model.steps.flatMap(({ sites }) =>
+      sites.flatMap(({ scaledBy = [] }) => scaledBy.map(({ tensor }) => [tensor, { tensor, rows: 1 }] as const)),
+    ),
+  );
+
 /** @returns the weight that a layer changes */
 function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, { tensor, values }: LayerRecord): SiteTensor {
   const weight = weights.get(tensor);
@@ -48,7 +56,8 @@ function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, { te
     throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
   const { dtype, shape } = model.checkpoint.info(tensor);
-  const expected = `${dtype ?? ""} [${(weight.transposed ? shape.toReversed() : shape).join(", ")}]`;
+  const rows = shape.length === 1 ? [1, ...shape] : shape;
+  const expected = `${dtype ?? ""} [${(weight.transposed ? rows.toReversed() : rows).join(", ")}]`;
   const found = `${values.dtype} [${values.rows}, ${values.columns}]`;
   if (expected !== found) {
     throw new BadDataError(`layer ${tensor} is ${found}, the model's tensor ${expected}; compress again with this model`, {
@@ -97,7 +106,8 @@ export async function spoolLayers(
   const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();
-  const weights = new Map(siteWeights(model).map((weight) => [weight.tensor, weight]));
+  const norms = normVectors(model);
+  const weights = new Map([...norms, ...siteWeights(model).map((weight) => [weight.tensor, weight] as const)]);
   const origins: LayersOrigin[] = [];
   try {
     for (const source of streams) {
@@ -114,6 +124,7 @@ export async function spoolLayers(
         const weight = checkLayer(model, weights, layer);
         if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
         places.set(tensor, spool.append(storedBytes(values, weight)));
+        if (norms.has(tensor)) continue;
         parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);
         shapes.set(tensor, { rows: values.rows, columns: values.columns });

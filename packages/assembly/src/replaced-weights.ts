@@ -1,8 +1,9 @@
 import { indexFile, singleFile, writeSafetensors } from "@mbs/models";
 import type { Model, TensorInfo } from "@mbs/models";
 import type { OutputFile } from "./format.ts";
+import type { LayerSpool } from "./layer-spool.ts";
 import { jsonFile } from "./quantised-config.ts";
-import { rawPieces } from "./raw-pieces.ts";
+import { writtenPieces } from "./written-pieces.ts";
 
 /** A tensor that stands in the place of a changed one, or beside it. */
 export interface NewTensor {
@@ -32,11 +33,13 @@ const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
 /**
  * The source's safetensors files with some tensors replaced by others, in the same files, and their index.
  *
+ * @param layers the norms that were scaled along with weights
  * @param replacements by the name of the tensor that they replace
  * @param nameOf what the other tensors are called in the new files; default as in the source
  */
 export function replacedWeights(
   model: Model,
+  layers: LayerSpool,
   replacements: ReadonlyMap<string, readonly NewTensor[]>,
   nameOf: (tensor: string) => string = (tensor) => tensor,
 ): OutputFile[] {
@@ -58,7 +61,7 @@ export function replacedWeights(
       content: () =>
         writeSafetensors([...written.keys()], { ...metadata, format: "pt" }, (tensor) => {
           const other = written.get(tensor) ?? tensor;
-          if (!("read" in other)) return rawPieces(model, other.name, other.bytes);
+          if (!("read" in other)) return writtenPieces(model, layers, other);
           const { buffer, byteOffset, byteLength } = other.read();
           return [new Uint8Array(buffer, byteOffset, byteLength)];
         }),

@@ -13,6 +13,7 @@ import {
 import { openModel, type Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver } from "@mbs/solvers";
+import { scaledNorms } from "./scaled-norms.ts";
 import { readSite } from "./site-weight.ts";
 import { solveSite } from "./solve-site.ts";
 import type { SolverChoice } from "./solver-choice.ts";
@@ -22,7 +23,7 @@ const ownOptions = {
   solver: {
     kind: "text",
     placeholder: "NAME|PATH",
-    description: "rtn, magnitude, gptq, sparsegpt, wanda, a path such as ./mine.js, or an installed package",
+    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, a path such as ./mine.js, or an installed package",
     default: "gptq",
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
@@ -60,12 +61,13 @@ async function* compressAll(
       if (signal.aborted) throw new InterruptedError("compress: stopped");
       // no weight reads the input before the norm; its factor is there for comparisons of languages
       if (record.site === inputSite) continue;
-      const { weight, dtypes, skipped } = await readSite(model, record);
+      const { weight, dtypes, skipped, scaledBy } = await readSite(model, record);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
         const layers = await solveSite(choice, weight, dtypes, record, { blas, signal, warn });
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
+        if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
       }
       sites += 1;
       progress({ activity: `compress (${choice.solver.name})`, done: sites, unit: "sites" });

@@ -34,5 +34,12 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
     if (!gram) throw missing(record, "gram", "capture grams, not only diagonals");
     statistics.gram = gram;
   }
+  if (needs.includes("crossMoment")) {
+    const { crossMoment } = record;
+    if (!crossMoment) {
+      throw missing(record, "cross moment", "capture with --dense-states, or take gptq where no earlier layer is compressed");
+    }
+    statistics.crossMoment = crossMoment;
+  }
   return statistics;
 }

@@ -1,6 +1,6 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, type SiteWeight, type WeightPart } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 
 /** The weights of a site that can be compressed, stacked. */
@@ -10,6 +10,8 @@ export interface LoadedSite {
   readonly dtypes: readonly WeightDtype[];
   /** Tensors that hold NaN or Inf and stay as they are. */
   readonly skipped: readonly string[];
+  /** What takes the inverse of an input's scale; empty where nothing does. */
+  readonly scaledBy: readonly ScaledTensor[];
 }
 
 /**
@@ -44,5 +46,13 @@ export async function readSite(model: Model, { step, site, width }: FactorRecord
   }
   const values = new Float32Array(rows * width);
   for (const [index, { firstRow }] of parts.entries()) values.set(tensors[index].values, firstRow * width);
-  return { weight: { rows, columns: width, values, parts }, dtypes: tensors.map(({ dtype }) => dtype), skipped };
+  // a tensor that stays as it is reads the same input, which then has to stay too
+  const scaledBy = skipped.length > 0 ? [] : (found.scaledBy ?? []);
+  const fixed = scaledBy.length === 0 || scaledBy.some(({ tensor }) => model.checkpoint.nonfinite.has(tensor));
+  return {
+    weight: { rows, columns: width, values, parts, scalable: !fixed },
+    dtypes: tensors.map(({ dtype }) => dtype),
+    skipped,
+    scaledBy,
+  };
 }

@@ -8,15 +8,17 @@ import { maskData, plainData, weightData } from "./tensor-data.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
+const isScale = (value: number): boolean => value > 0 && Number.isFinite(value);
+
 /** Refuses what a solver must not hand back: a stranger's need not keep to its types. */
-function requireSolution(name: string, { rows, columns }: SiteWeight, solution: unknown): asserts solution is Solution {
+function requireSolution(name: string, { rows, columns, scalable }: SiteWeight, solution: unknown): asserts solution is Solution {
   const fail = (what: string): never => {
     throw new InternalError(`solver ${name} ${what}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
       solver: name,
     });
   };
   if (!isRecord(solution)) return fail(`handed back ${solution === null ? "null" : typeof solution}, not a solution`);
-  const { values, mask, quantised } = solution;
+  const { values, mask, quantised, inputScale } = solution;
   if (!(values instanceof Float32Array)) return fail("handed back values that are no Float32Array");
   const size = rows * columns;
   const isBytes = (bytes: unknown): boolean => bytes instanceof Uint8Array && bytes.length === size;
@@ -25,6 +27,12 @@ function requireSolution(name: string, { rows, columns }: SiteWeight, solution: 
     (mask === undefined || isBytes(mask)) &&
     (quantised === undefined || (isRecord(quantised) && isBytes(quantised["codes"])));
   if (!fits) return fail(`handed back a solution of another shape than ${rows}×${columns}`);
+  if (inputScale !== undefined) {
+    if (scalable !== true) return fail("scaled an input that nothing can scale");
+    if (!(inputScale instanceof Float32Array) || inputScale.length !== columns || !inputScale.every(isScale)) {
+      return fail(`handed back an input scale that is not ${columns} numbers above 0`);
+    }
+  }
   const nonfinite = values.findIndex((value) => !Number.isFinite(value));
   if (nonfinite >= 0) {
     throw new InternalError(`solver ${name} made ${values[nonfinite]} of weight ${nonfinite}; solve with more --damping`);
@@ -64,7 +72,7 @@ export async function solveSite(
   // a solver without this statistic never looks at it: the types of the contract say so
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
   const solving = solver.solve(
-    { rows, columns, parts, values: weight.values.slice() },
+    { ...weight, values: weight.values.slice() },
     statistics,
     options as Parameters<typeof solver.solve>[2],
     context,
@@ -81,7 +89,10 @@ export async function solveSite(
   const change = weight.values.slice();
   for (const [index, values] of written.entries()) {
     const start = parts[index].firstRow * columns;
-    for (let place = 0; place < values.length; place += 1) change[start + place] -= values[place];
+    const scale = solution.inputScale;
+    for (let place = 0; place < values.length; place += 1) {
+      change[start + place] -= scale ? values[place] / scale[place % columns] : values[place];
+    }
   }
   const gram = gramOf(record);
   const moment = gram ? { gram } : { diagonal: record.diagonal };
@@ -118,6 +129,7 @@ export async function solveSite(
         zeros: plainData(count, part(quantised.zeros)),
         groups: plainData(1, quantised.groupOf),
       }),
+      ...(solution.inputScale && { inputScale: plainData(1, solution.inputScale) }),
     };
   });
 }

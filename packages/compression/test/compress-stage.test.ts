@@ -4,7 +4,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { contentAddress, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
-import { decodeHalf, roundTo } from "@mbs/numbers";
+import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
+import { outputByRow } from "@mbs/solvers";
+import { plainBlas } from "@mbs/solvers/conformance";
 import { compress } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 
@@ -177,6 +179,59 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
   });
 });
 
+test("an input scale goes into the norm before the site, and errors are of what acts on the input as it was", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const path = join(model.folder, "scaling.mjs");
+    writeFileSync(
+      path,
+      `export default { name: "scaling", source: "here", summary: "scales", needs: [], options: {},
+        solve({ values, columns, scalable }) {
+          if (!scalable) return { values };
+          const inputScale = Float32Array.from({ length: columns }, (_, channel) => 1 + channel / 10);
+          return { inputScale, values: values.map((value, at) => Math.round(value * inputScale[at % columns] * 8) / 8) };
+        } };`,
+    );
+    const width = 32;
+    const record = await makeFactor("h.0", "mlp-up", width);
+    const [layer, weight, bias, ...rest] = await runCompress(model, [record], { solver: path });
+    assert.equal(rest, []);
+    const scale = floats(layer.inputScale!);
+    assert.is(scale[10], 2);
+    for (const [norm, kind] of [
+      [weight, "weight"],
+      [bias, "bias"],
+    ] as const) {
+      assert.match(norm.tensor, new RegExp(`h.0.post_attention_layernorm.${kind}$`));
+      assert.equal([norm.values.rows, norm.values.columns, norm.values.dtype], [1, width, "f16"]);
+      const stored = await model.readWeight(norm.tensor);
+      assert.equal(
+        [...halves(norm.values)],
+        [
+          ...roundTo(
+            "f16",
+            stored.map((value, channel) => value / scale[channel]),
+          ),
+        ],
+      );
+    }
+    const gram = unpackUpper(record.gram!, width, "mirror");
+    const stored = await model.readWeight(layer.tensor);
+    const change = halves(layer.values).map((value, at) => stored[at] - value / scale[at % width]);
+    const error = (await outputByRow(plainBlas, change, change.length / width, { gram })).reduce((sum, value) => sum + value, 0);
+    assert.ok(Math.abs(layer.summary.error / error - 1) < 1e-4, `${layer.summary.error}, expected ${error}`);
+    // nothing but an activation makes what the last matrix reads
+    const unscaled = await runCompress(model, [await makeFactor("h.0", "mlp-down", 128)], { solver: path });
+    assert.equal([unscaled.length, unscaled[0].inputScale], [1, undefined]);
+  });
+});
+
+test("gptaq without cross-moments is refused with the remedy", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const running = runCompress(model, await factorsOf(model), { solver: "gptaq" });
+    await rejects(running, BadDataError, /has no cross moment; capture with --dense-states, or take gptq/);
+  });
+});
+
 test("a stranger's solver that breaks the contract is told so", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
@@ -185,6 +240,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       ["() => ({})", /solver mine handed back values that are no Float32Array; it breaks the contract/],
       ["() => ({ values: new Float32Array(3) })", /solver mine handed back a solution of another shape than 32×128; it breaks/],
       ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a solution of another shape/],
+      ["({ values }) => ({ values, inputScale: new Float32Array(128).fill(1) })", /scaled an input that nothing can scale/],
       ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);

@@ -17,6 +17,8 @@ export interface SiteWeight {
   /** W, shape [rows, columns], row-major. A solver may overwrite it: it is a copy. */
   readonly values: Float32Array;
   readonly parts: readonly WeightPart[];
+  /** Whether a norm before the site can take the inverse of an `inputScale`; default false. */
+  readonly scalable?: boolean;
 }
 
 /** What `mbs solve` made of one site. */
@@ -40,6 +42,8 @@ export interface SolverStatistics {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], undamped, natural order, [columns, columns] row-major. */
   readonly gram: Float32Array;
+  /** E[(x̃ - x) xᵀ] with x̃ the dense model's input where x is the compressed one's, natural order, [columns, columns]. */
+  readonly crossMoment: Float32Array;
 }
 
 export type StatisticName = keyof SolverStatistics;
@@ -64,6 +68,8 @@ export interface QuantisedWeight {
 export interface Solution {
   /** The weight to use from now on, [rows, columns], natural order. Equals the dequantised and masked values. */
   readonly values: Float32Array;
+  /** s, above 0, length columns: `values` are meant for inputs divided by s. Only where the weight is `scalable`. */
+  readonly inputScale?: Float32Array;
   readonly quantised?: QuantisedWeight;
   /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
   readonly mask?: Uint8Array;

@@ -2,7 +2,7 @@ import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
-import { packedDiagonal, packedLength } from "@mbs/numbers";
+import { packedDiagonal } from "@mbs/numbers";
 
 /** What a site has seen of all languages together, H = Σ wₗ·Eₗ. */
 export interface MixedSite {
@@ -17,6 +17,8 @@ export interface MixedSite {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], natural order, packed upper half; absent where only diagonals were captured. */
   readonly gram?: Float32Array;
+  /** E[(x̃ - x) xᵀ], natural order, [width, width]; absent where it was not captured. */
+  readonly crossMoment?: Float32Array;
 }
 
 /** Whether a Gram of all languages, where there is one, has the mix that is asked for. */
@@ -28,7 +30,7 @@ class Accumulator {
   readonly #mix: LanguageMix | undefined;
   readonly #pooledMix: PooledMix;
   readonly #tokens = new Map<string, number>();
-  #whole: Float32Array | undefined;
+  readonly #whole = new Map<Statistic["kind"], Float32Array>();
   readonly #sums = new Map<
     Statistic["kind"],
     { readonly values: Float64Array; readonly languages: Set<string>; weight: number }
@@ -42,18 +44,18 @@ class Accumulator {
 
   add(statistic: Statistic): void {
     const { step, site, language, kind, tokens, width, values } = statistic;
-    if (language === allLanguages && kind === "gram") {
+    if (language === allLanguages && kind !== "diagonal") {
       if (this.#pooledMix !== "same") {
         throw new BadDataError(
           `statistics of ${step} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or a larger --budget`,
           { step, site },
         );
       }
-      this.#whole = values;
+      this.#whole.set(kind, values);
       return;
     }
     const sum = this.#sums.get(kind) ?? {
-      values: new Float64Array(kind === "gram" ? packedLength(width) : width),
+      values: new Float64Array(values.length),
       languages: new Set(),
       weight: 0,
     };
@@ -89,7 +91,12 @@ class Accumulator {
       for (let index = 0; index < values.length; index += 1) means[index] = values[index] / weight;
       return finite(kind, means);
     };
-    const gram = this.#whole ? finite("gram", this.#whole) : mean("gram");
+    const matrix = (kind: Statistic["kind"]): Float32Array | undefined => {
+      const whole = this.#whole.get(kind);
+      return whole ? finite(kind, whole) : mean(kind);
+    };
+    const gram = matrix("gram");
+    const crossMoment = matrix("cross-moment");
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");
     if (!diagonal) {
       throw new BadDataError(
@@ -101,7 +108,7 @@ class Accumulator {
       );
     }
     const tokens = used.reduce((total, language) => total + (this.#tokens.get(language) ?? 0), 0);
-    return { step, site, width, tokens, weights, diagonal, ...(gram && { gram }) };
+    return { step, site, width, tokens, weights, diagonal, ...(gram && { gram }), ...(crossMoment && { crossMoment }) };
   }
 }
 

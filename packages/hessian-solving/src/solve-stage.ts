@@ -56,7 +56,7 @@ async function solveSite(
   engines: Engines,
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
-  const { step, site, width, tokens, weights, diagonal, gram } = mixed;
+  const { step, site, width, tokens, weights, diagonal, gram, crossMoment } = mixed;
   const living = findDead(diagonal);
   // An expert that no token came to: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
@@ -100,6 +100,7 @@ async function solveSite(
     order: arranged,
     diagonal,
     ...(gram && { gram }),
+    ...(crossMoment && { crossMoment }),
     ...(upper && { upper: packUpper(upper, width) }),
   };
 }

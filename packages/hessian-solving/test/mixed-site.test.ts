@@ -35,6 +35,26 @@ test("with a mix it is Σ w·E, and the diagonal is the Gram's", async () => {
   );
 });
 
+test("cross-moments mix by the same weights, and one of all languages is taken as it is", async () => {
+  const cross = (language: string, value: number, tokens: number): Statistic => ({
+    step: "h.0",
+    site: "mlp",
+    language,
+    kind: "cross-moment",
+    tokens,
+    width,
+    values: Float32Array.from({ length: width * width }, (_, index) => value + index),
+  });
+  const given = [...both("mlp"), cross("en", 4, 30), cross("fr", 8, 10)];
+  const [mixed] = await mixAll(given);
+  assert.is(mixed.crossMoment?.length, width * width);
+  assert.is(mixed.crossMoment?.[7], 0.75 * 11 + 0.25 * 15);
+  assert.is((await mixAll(given, "en=1,fr=3"))[0].crossMoment?.[0], 0.25 * 4 + 0.75 * 8);
+  assert.is((await mixAll([...given, cross("*", -1, 40)]))[0].crossMoment?.[0], -1);
+  assert.is((await mixAll(both("mlp")))[0].crossMoment, undefined);
+  assert.is((await mixAll([...both("mlp"), cross("en", 4, 30)]))[0].crossMoment, undefined, "known of one language only");
+});
+
 test("languages that weigh nothing add neither values nor tokens", async () => {
   const [mixed] = await mixAll(both("mlp"), "fr=0.5");
   assert.ok(worst(mixed.gram ?? [NaN], gramOf(french, width)) < 1e-7);

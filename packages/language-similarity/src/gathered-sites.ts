@@ -1,5 +1,5 @@
 import { allLanguages } from "@mbs/artifacts";
-import type { Spool, Statistic } from "@mbs/artifacts";
+import type { OwnStatistic, Spool } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
 import { SpooledGram } from "./spooled-gram.ts";
@@ -24,13 +24,13 @@ class Gathering implements GatheredSite {
   readonly grams = new Map<string, SpooledGram>();
   readonly #seen = new Set<string>();
 
-  constructor({ step, site, width }: Statistic) {
+  constructor({ step, site, width }: OwnStatistic) {
     this.step = step;
     this.site = site;
     this.width = width;
   }
 
-  add({ language, kind, width, values }: Statistic, spool: Spool): void {
+  add({ language, kind, width, values }: OwnStatistic, spool: Spool): void {
     const { step, site } = this;
     const key = JSON.stringify([language, kind]);
     if (width !== this.width || this.#seen.has(key)) {
@@ -54,7 +54,7 @@ class Gathering implements GatheredSite {
  *
  * @throws {BadDataError} when statistics contradict each other, or a site comes back after another
  */
-export async function* gatherSites(statistics: AsyncIterable<Statistic>, spool: Spool): AsyncGenerator<GatheredSite> {
+export async function* gatherSites(statistics: AsyncIterable<OwnStatistic>, spool: Spool): AsyncGenerator<GatheredSite> {
   const seen = new Set<string>();
   let current: Gathering | undefined;
   for await (const statistic of statistics) {

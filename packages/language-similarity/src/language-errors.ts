@@ -1,5 +1,5 @@
 import { allLanguages } from "@mbs/artifacts";
-import type { LanguageError, Statistic } from "@mbs/artifacts";
+import type { LanguageError, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
 import { unpackUpper } from "@mbs/numbers";
@@ -7,7 +7,7 @@ import { outputByRow } from "@mbs/solvers";
 import type { InputMoment } from "@mbs/solvers";
 import type { WeightChange } from "./spooled-layers.ts";
 
-const momentOf = ({ kind, width, values }: Statistic): InputMoment =>
+const momentOf = ({ kind, width, values }: OwnStatistic): InputMoment =>
   kind === "gram" ? { gram: unpackUpper(values, width, "mirror") } : { diagonal: values };
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
@@ -21,7 +21,7 @@ const sum = (values: Float64Array): number => values.reduce((total, value) => to
 export async function languageErrors(
   blas: Blas,
   changes: readonly WeightChange[],
-  statistic: Statistic,
+  statistic: OwnStatistic,
 ): Promise<LanguageError[]> {
   const { step, site, language, kind } = statistic;
   const moment = momentOf(statistic);
@@ -47,9 +47,9 @@ export class SiteLanguages {
   readonly step: string;
   readonly site: string;
   readonly width: number;
-  readonly #kinds = new Map<string, Statistic["kind"]>();
+  readonly #kinds = new Map<string, OwnStatistic["kind"]>();
 
-  constructor({ step, site, width }: Statistic) {
+  constructor({ step, site, width }: OwnStatistic) {
     this.step = step;
     this.site = site;
     this.width = width;
@@ -69,7 +69,7 @@ export class SiteLanguages {
    *
    * @throws {BadDataError} where it contradicts what came before
    */
-  take({ language, kind, width }: Statistic): boolean {
+  take({ language, kind, width }: OwnStatistic): boolean {
     const known = this.#kinds.get(language);
     if (language === allLanguages || (known === "gram" && kind === "diagonal")) return false;
     if (known !== undefined || width !== this.width) {

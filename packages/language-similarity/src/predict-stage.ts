@@ -1,5 +1,5 @@
-import { Spool, encodeErrors, parseMetadata, readStatistics } from "@mbs/artifacts";
-import type { LanguageError, Statistic } from "@mbs/artifacts";
+import { Spool, encodeErrors, parseMetadata } from "@mbs/artifacts";
+import type { LanguageError, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -7,6 +7,7 @@ import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { readRises } from "./actual-rises.ts";
 import { SiteLanguages, languageErrors } from "./language-errors.ts";
+import { readOwnStatistics } from "./own-statistics.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
 import type { WeightChange } from "./spooled-layers.ts";
 
@@ -21,7 +22,7 @@ const options = {
 } as const satisfies OptionTable;
 
 /** The statistics of all artifacts, one after the other. */
-async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): AsyncGenerator<Statistic> {
+async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): AsyncGenerator<OwnStatistic> {
   for (const stream of streams) {
     const { model: address } = parseMetadata("statistics", stream.schema);
     if (address !== model.address) {
@@ -30,7 +31,7 @@ async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): 
         found: address,
       });
     }
-    yield* readStatistics(stream);
+    yield* readOwnStatistics(stream);
   }
 }
 

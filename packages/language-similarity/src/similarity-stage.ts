@@ -1,4 +1,4 @@
-import { Spool, encodeSimilarities, inputSite, readStatistics } from "@mbs/artifacts";
+import { Spool, encodeSimilarities, inputSite } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -6,6 +6,7 @@ import { createBlas } from "@mbs/onnx";
 import { compareLanguages } from "./compare-languages.ts";
 import { gatherSites } from "./gathered-sites.ts";
 import { MeanSimilarity } from "./mean-similarity.ts";
+import { readOwnStatistics } from "./own-statistics.ts";
 import { readProfiles } from "./read-profiles.ts";
 import { compareSite, pairRecords } from "./site-comparison.ts";
 
@@ -27,7 +28,7 @@ const options = {
 } as const satisfies OptionTable;
 
 async function* compareFirstInput(statistics: ArtifactStream, signal: AbortSignal): AsyncGenerator<SimilarityRecord> {
-  const { step, languages } = await readProfiles(readStatistics(statistics));
+  const { step, languages } = await readProfiles(readOwnStatistics(statistics));
   if (signal.aborted) throw new InterruptedError("similarity: stopped");
   for (const pair of compareLanguages(languages)) yield* pairRecords(step, inputSite, pair);
 }
@@ -42,7 +43,7 @@ async function* compareAllSites(
   const mean = new MeanSimilarity();
   let sites = 0;
   try {
-    for await (const site of gatherSites(readStatistics(statistics), spool)) {
+    for await (const site of gatherSites(readOwnStatistics(statistics), spool)) {
       if (signal.aborted) throw new InterruptedError("similarity: stopped");
       for (const record of await compareSite(site, { blas, subspace, signal })) {
         mean.add(record);

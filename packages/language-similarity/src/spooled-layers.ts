@@ -12,6 +12,8 @@ interface SpooledLayer {
   readonly columns: number;
   readonly dtype: string;
   readonly place: SpoolPlace;
+  /** s, where the values are meant for inputs divided by s. */
+  readonly inputScale: Float32Array | undefined;
 }
 
 /** The weight that a model has and what is left of it after compression. */
@@ -20,7 +22,7 @@ export interface WeightChange {
   readonly rows: number;
   /** W, [rows, width]. */
   readonly weight: Float32Array;
-  /** ΔW = W - what is written, [rows, width]. */
+  /** ΔW = W - what is written, as it acts on the input as it was, [rows, width]. */
   readonly change: Float32Array;
 }
 
@@ -32,9 +34,12 @@ export class SpooledLayers {
   readonly #spool: Spool;
   readonly #sites = new Map<string, SpooledLayer[]>();
   readonly #tensors = new Set<string>();
+  readonly #norms: ReadonlySet<string>;
 
   constructor(model: Model, spool: Spool) {
     this.#model = model;
+    const sites = model.steps.flatMap((step) => step.sites);
+    this.#norms = new Set(sites.flatMap(({ scaledBy = [] }) => scaledBy.map(({ tensor }) => tensor)));
     this.#spool = spool;
   }
 
@@ -47,13 +52,16 @@ export class SpooledLayers {
         { expected: this.#model.address, found: address },
       );
     }
-    for await (const { step, site, tensor, values } of readLayers(stream)) {
+    for await (const { step, site, tensor, values, inputScale } of readLayers(stream)) {
       if (this.#tensors.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
       this.#tensors.add(tensor);
+      // a norm that takes the inverse of a scale changes no output by itself
+      if (this.#norms.has(tensor)) continue;
       const { rows, columns, dtype, data } = values;
       const layers = this.#sites.get(keyOf(step, site)) ?? [];
       this.#sites.set(keyOf(step, site), layers);
-      layers.push({ tensor, rows, columns, dtype, place: this.#spool.append(data) });
+      const scale = inputScale && new Float32Array(inputScale.data.slice().buffer);
+      layers.push({ tensor, rows, columns, dtype, place: this.#spool.append(data), inputScale: scale });
     }
   }
 
@@ -73,7 +81,7 @@ export class SpooledLayers {
   async read(step: string, site: string, width: number): Promise<WeightChange[]> {
     const weights = this.#model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site)?.weights ?? [];
     const changes: WeightChange[] = [];
-    for (const { tensor, rows, columns, dtype, place } of this.#sites.get(keyOf(step, site)) ?? []) {
+    for (const { tensor, rows, columns, dtype, place, inputScale } of this.#sites.get(keyOf(step, site)) ?? []) {
       const known = weights.find((weight) => weight.tensor === tensor);
       if (known?.rows !== rows || columns !== width) {
         const expected = known ? `[${known.rows}, ${width}]` : `no such tensor at ${step} ${site}`;
@@ -83,7 +91,9 @@ export class SpooledLayers {
       }
       const weight = await this.#model.readWeight(tensor);
       const change = decodeWeights(dtype, this.#spool.read(place), `layer ${tensor}`);
-      for (let index = 0; index < change.length; index += 1) change[index] = weight[index] - change[index];
+      for (let index = 0; index < change.length; index += 1) {
+        change[index] = weight[index] - (inputScale ? change[index] / inputScale[index % width] : change[index]);
+      }
       changes.push({ tensor, rows, weight, change });
     }
     return changes;

@@ -26,15 +26,20 @@ export interface BlockTensor {
   readonly shape: readonly number[];
 }
 
+/** A site with all layers that read it. */
+export interface BlockSite {
+  readonly name: string;
+  readonly linears: readonly BlockLinear[];
+  /** The stream that the linears read where it is not the block's own. */
+  readonly stream?: string;
+  /** The norm whose output these layers alone read. */
+  readonly norm?: { readonly role: string; readonly offset?: number };
+}
+
 /** What a block is made of. */
 export interface Block {
-  /** Sites in the order in which they are computed, with all layers that read each. */
-  readonly sites: readonly {
-    readonly name: string;
-    readonly linears: readonly BlockLinear[];
-    /** The stream that the linears read where it is not the block's own. */
-    readonly stream?: string;
-  }[];
+  /** Sites in the order in which they are computed. */
+  readonly sites: readonly BlockSite[];
   readonly others: readonly BlockTensor[];
   /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
   readonly unread?: readonly string[];
@@ -48,6 +53,12 @@ const mostBlocks = 10_000;
 /** Weight and bias of a norm. */
 export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockTensor[] =>
   ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, shape: [size] }));
+
+/** Weight and bias of a norm, by the end of their names. */
+const normTensors = ({ role, offset = 0 }: NonNullable<BlockSite["norm"]>, others: readonly BlockTensor[]) =>
+  others
+    .filter((tensor) => tensor.role.startsWith(`${role}.`))
+    .map((tensor) => ({ name: tensor.name, offset: tensor.role.endsWith(".weight") ? offset : 0 }));
 
 /** The parts of a layout that speak of blocks, all of them alike. @param prefix of block names: "h." */
 export function describeBlocks(
@@ -76,6 +87,9 @@ export function describeBlocks(
         ...(site.stream !== undefined && { stream: site.stream }),
         width: site.linears[0]?.columns ?? 0,
         weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
+        ...(site.norm && {
+          scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
+        }),
       })),
     })),
     tensors: names.flatMap((block): ExpectedTensor[] => [

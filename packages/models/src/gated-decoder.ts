@@ -91,17 +91,18 @@ function linearsOf(decoder: GatedDecoder): GatedLinears {
 }
 
 function blockOf(
-  { hidden, headSize, headNorms, outerNorms }: GatedDecoder,
+  { hidden, headSize, headNorms, outerNorms, norm: { plusOne } }: GatedDecoder,
   { qkv, output, up, down, experts }: GatedLinears,
 ): Block {
   const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
+  const normedBy = (role: string) => ({ role, offset: plusOne ? 1 : 0 });
   return {
     sites: [
-      { name: "attention-qkv", linears: qkv },
+      { name: "attention-qkv", linears: qkv, norm: normedBy("norm1") },
       { name: "attention-output", linears: [output] },
       ...(experts.length === 0
         ? [
-            { name: "mlp-up", linears: up },
+            { name: "mlp-up", linears: up, norm: normedBy("norm2") },
             { name: "mlp-down", linears: [down] },
           ]
         : experts.flatMap((expert, index) => {

@@ -17,6 +17,13 @@ export interface SiteTensor {
   readonly transposed?: boolean;
 }
 
+/** A vector that multiplies what a site reads, channel by channel, or is added to it. */
+export interface ScaledTensor {
+  readonly tensor: string;
+  /** What the architecture adds to the stored values: 1 for Gemma's norms. */
+  readonly offset: number;
+}
+
 /** A tensor inside a step that linear layers read. */
 export interface Site {
   /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
@@ -26,6 +33,11 @@ export interface Site {
   /** Input features. */
   readonly width: number;
   readonly weights: readonly SiteTensor[];
+  /**
+   * Weight and bias of the norm that makes what is read, where nothing else reads it: dividing them divides the input.
+   * Absent where no channel can be scaled that way.
+   */
+  readonly scaledBy?: readonly ScaledTensor[];
 }
 
 /** A part of the model between two states: a block of a decoder or an encoder. */

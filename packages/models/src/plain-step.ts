@@ -32,12 +32,13 @@ export interface PlainBlock {
 }
 
 /** The tensors and sites of a plain block. */
-export function describePlain({ qkv, output, up, down, norm, normNames, unread = [] }: PlainBlock): Block {
+export function describePlain({ qkv, output, up, down, norm, normNames, residualAfterNorm, unread = [] }: PlainBlock): Block {
+  const normedBy = (role: string) => (residualAfterNorm === true ? {} : { norm: { role } });
   return {
     sites: [
-      { name: "attention-qkv", linears: qkv },
+      { name: "attention-qkv", linears: qkv, ...normedBy("norm1") },
       { name: "attention-output", linears: [output] },
-      { name: "mlp-up", linears: [up] },
+      { name: "mlp-up", linears: [up], ...normedBy("norm2") },
       { name: "mlp-down", linears: [down] },
     ],
     others: normNames.flatMap((name, at) => normVectors(`norm${at + 1}`, name, norm.size, true)),

@@ -79,6 +79,7 @@ export function nameTensors(layout: Layout, checkpoint: Checkpoint, folder: stri
           rows,
           ...(transposed.has(tensor) && { transposed: true }),
         })),
+        ...(site.scaledBy && { scaledBy: site.scaledBy.map(({ tensor, offset }) => ({ tensor: nameOf(tensor), offset })) }),
       })),
     })),
   };

@@ -3,6 +3,7 @@
 // Legend: B columns of the block, R rows of W of which a multiple of 32 is treated. All is float32 but for mask and codes.
 //   W [B, R] weights   E [B, R] errors   U [B, B] diagonal block   S, Z [R] scales and zeros of the grid
 //   M [last - first, R] bytes, 1 = kept   C [last - first, R] bytes, codes   T [B, 32] errors of one strip, side by side
+//   P [B, B] diagonal block of the asymmetry   V [B, 32] weights of one strip as their columns' turn came
 //
 // Rows are independent: a strip of 32 goes through all columns before the next, its errors staying in the first cache.
 // Each column gathers the errors of those before it (left-looking), so that a weight is loaded and stored once.
@@ -50,6 +51,31 @@ function gather(weights: usize, errors: usize, factor: usize, stride: usize, cou
   v128.store(weights, a7, 112);
 }
 
+/**
+ * The same with an asymmetry: w[j] -= e[i]·U[i, j] - v[i]·P[i, j].
+ *
+ * @param turned V, first row that belongs to `from`
+ * @param pull P[from, j]; its rows lie as U's
+ */
+function gatherBoth(weights: usize, errors: usize, factor: usize, turned: usize, pull: usize, stride: usize, count: i32): void {
+  for (let lane: usize = 0; lane < stripBytes; lane += 16) {
+    let a = v128.load(weights + lane);
+    let e = errors + lane;
+    let v = turned + lane;
+    let u = factor;
+    let p = pull;
+    for (let i = 0; i < count; i++) {
+      const carried = f32x4.mul(v128.load(e), v128.load32_splat(u));
+      a = f32x4.sub(a, f32x4.sub(carried, f32x4.mul(v128.load(v), v128.load32_splat(p))));
+      e += stripBytes;
+      v += stripBytes;
+      u += stride;
+      p += stride;
+    }
+    v128.store(weights + lane, a);
+  }
+}
+
 /** Four bytes from 0 to 1 as a mask of four lanes, all ones where the byte is 1. */
 function lanes(bytes: usize): v128 {
   const halves = i16x8.extend_low_i8x16_u(v128.load32_zero(bytes));
@@ -62,6 +88,7 @@ function lanes(bytes: usize): v128 {
  * @param rows a multiple of 32, at most R
  * @param M 0 for none
  * @param S 0 for no grid
+ * @param P 0 for no asymmetry; V is then not touched
  */
 export function settle(
   W: usize,
@@ -78,6 +105,8 @@ export function settle(
   first: i32,
   last: i32,
   maximum: f32,
+  P: usize,
+  V: usize,
 ): void {
   const rowBytes: usize = (<usize>R) << 2;
   const stride: usize = (<usize>B) << 2;
@@ -87,14 +116,18 @@ export function settle(
     const offset: usize = (<usize>row) << 2;
     for (let j = first; j < last; j++) {
       const weights = W + <usize>j * rowBytes + offset;
-      gather(weights, T, U + ((<usize>(first * B + j)) << 2), stride, j - first);
+      const above = (<usize>(first * B + j)) << 2;
+      if (P) gatherBoth(weights, T, U + above, V, P + above, stride, j - first);
+      else gather(weights, T, U + above, stride, j - first);
       const pivot = v128.load32_splat(U + ((<usize>(j * B + j)) << 2));
       const errors = E + <usize>j * rowBytes + offset;
       const kept = T + <usize>(j - first) * stripBytes;
+      const turned = V + <usize>(j - first) * stripBytes;
       const bytes = <usize>(j - first) * <usize>R + <usize>row;
       for (let lane: usize = 0; lane < stripBytes; lane += 16) {
         const w = v128.load(weights + lane);
         let value = w;
+        if (P) v128.store(turned + lane, w);
         if (M) value = v128.and(value, lanes(M + bytes + (lane >> 2)));
         if (S) {
           const scale = v128.load(S + offset + lane);
@@ -112,7 +145,10 @@ export function settle(
       }
     }
     for (let k = last; k < B; k++) {
-      gather(W + <usize>k * rowBytes + offset, T, U + ((<usize>(first * B + k)) << 2), stride, last - first);
+      const later = W + <usize>k * rowBytes + offset;
+      const above = (<usize>(first * B + k)) << 2;
+      if (P) gatherBoth(later, T, U + above, V, P + above, stride, last - first);
+      else gather(later, T, U + above, stride, last - first);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Choice, ColumnKernel } from "./column-kernel.ts";
+import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
 /** Adding and taking away 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
 const wholeShift = 6755399441055744;
@@ -11,17 +11,19 @@ export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 
  *
  * @param columns columns of W in the block
  * @param rows rows of W
- * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1
+ * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1, arXiv:2504.02692 algorithm 1
  */
-export function createReferenceKernel(columns: number, rows: number): ColumnKernel {
+export function createReferenceKernel(columns: number, rows: number, { asymmetric = false }: KernelOptions = {}): ColumnKernel {
   const weights = new Float32Array(columns * rows);
   const errors = new Float32Array(columns * rows);
   const upper = new Float32Array(columns * columns);
+  const asymmetry = asymmetric ? new Float32Array(columns * columns) : undefined;
   const { fround } = Math;
   return {
     weights,
     errors,
     upper,
+    asymmetry,
     settle(first: number, last: number, { grid, mask }: Choice): Uint8Array {
       const codes = new Uint8Array((last - first) * rows);
       for (let j = first; j < last; j += 1) {
@@ -42,7 +44,9 @@ export function createReferenceKernel(columns: number, rows: number): ColumnKern
           errors[j * rows + row] = error;
           for (let k = j + 1; k < columns; k += 1) {
             const index = k * rows + row;
-            weights[index] = fround(weights[index] - fround(error * upper[j * columns + k]));
+            const carried = fround(error * upper[j * columns + k]);
+            const moved = asymmetry ? fround(carried - fround(w * asymmetry[j * columns + k])) : carried;
+            weights[index] = fround(weights[index] - moved);
           }
         }
       }

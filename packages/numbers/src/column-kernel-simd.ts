@@ -1,5 +1,5 @@
 import { columnKernelBinary } from "./column-kernel-binary.ts";
-import type { Choice, ColumnKernel } from "./column-kernel.ts";
+import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
 /** Rows that the kernel treats at a time. */
 const strip = 32;
@@ -20,6 +20,8 @@ type Settle = (
   first: number,
   last: number,
   maximum: number,
+  P: number,
+  V: number,
 ) => void;
 
 interface Memory {
@@ -105,12 +107,14 @@ function copyRows<Values extends Float32Array | Uint8Array>(
  * @param columns columns of W in the block
  * @param rows rows of W
  */
-export function createSimdKernel(columns: number, rows: number): ColumnKernel {
+export function createSimdKernel(columns: number, rows: number, { asymmetric = false }: KernelOptions = {}): ColumnKernel {
   const whole = rows - (rows % strip);
   const rest = rows - whole;
   const layout = new Layout();
   const U = layout.take(columns * columns * 4);
   const T = layout.take(columns * strip * 4);
+  const P = asymmetric ? layout.take(columns * columns * 4) : 0;
+  const V = asymmetric ? layout.take(columns * strip * 4) : 0;
   const all = takeArrays(layout, columns, rows);
   const tail = rest > 0 ? takeArrays(layout, columns, strip) : undefined;
   const memory = layout.memory();
@@ -121,7 +125,7 @@ export function createSimdKernel(columns: number, rows: number): ColumnKernel {
   const errors = floats(all.E, columns * rows);
 
   function call({ W, E, S, Z, M, C, R }: Arrays, count: number, first: number, last: number, { grid, mask }: Choice): void {
-    run(W, E, U, T, grid ? S : 0, Z, mask ? M : 0, C, columns, R, count, first, last, grid?.maximum ?? 0);
+    run(W, E, U, T, grid ? S : 0, Z, mask ? M : 0, C, columns, R, count, first, last, grid?.maximum ?? 0, P, V);
   }
 
   function settleTail(part: Arrays, first: number, last: number, choice: Choice): void {
@@ -144,6 +148,7 @@ export function createSimdKernel(columns: number, rows: number): ColumnKernel {
     weights,
     errors,
     upper: floats(U, columns * columns),
+    asymmetry: asymmetric ? floats(P, columns * columns) : undefined,
     settle(first, last, choice) {
       const codes = bytes(all.C, (last - first) * rows);
       if (!choice.grid) codes.fill(0);

@@ -26,11 +26,19 @@ export interface ColumnKernel {
   readonly errors: Float32Array;
   /** Diagonal block of U, [columns, columns]; fill it before the first `settle`. */
   readonly upper: Float32Array;
+  /** Diagonal block of P, [columns, columns], zero on and below its diagonal, of a kernel made `asymmetric`; fill it too. */
+  readonly asymmetry: Float32Array | undefined;
   /**
    * Settles columns first … last-1 of the block: each gets its value, and its error moves on to all later columns of the
-   * block, w[k] -= e·U[j, k]. Columns are settled once each, in order.
+   * block, w[k] -= e·U[j, k]; with an asymmetry w[k] -= e·U[j, k] - w[j]·P[j, k], w[j] being the weight before it got its
+   * value. Columns are settled once each, in order.
    *
    * @returns the codes, [last - first, rows], valid until the next call; zeros without a grid
    */
   settle(first: number, last: number, choice: Choice): Uint8Array;
+}
+
+export interface KernelOptions {
+  /** Whether weights move on too (GPTAQ); default false. */
+  readonly asymmetric?: boolean;
 }

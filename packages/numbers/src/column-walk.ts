@@ -9,6 +9,8 @@ export interface ColumnWalk {
   readonly weights: Matrix;
   /** U, [columns, columns], row-major, H⁻¹ = UᵀU in the same order. */
   readonly upper: Float32Array;
+  /** P of GPTAQ, [columns, columns], in the same order, zero on and below its diagonal; default none. */
+  readonly asymmetry?: Float32Array | undefined;
   /** Columns a block, the last block may be smaller; the papers use 128. */
   readonly blockSize: number;
 }
@@ -49,7 +51,9 @@ function upperPanel(upper: Float32Array, size: number, top: number, bottom: numb
 /**
  * Goes through the columns of a weight block by block, so that what is decided for one column is made good by the later
  * ones (GPTQ, SparseGPT). Inside a block a kernel spreads the errors; a block catches up with all before it by one product,
- * W[block] -= U[0:first, block]ᵀ·E[0:first], just before its turn.
+ * W[block] -= U[0:first, block]ᵀ·E[0:first], just before its turn. With an asymmetry, what has been settled itself moves on
+ * too, W[block] += P[0:first, block]ᵀ·W[0:first]; inside a block it is the weights before they were settled that do, as in
+ * GPTAQ's algorithm, so the size of blocks matters there.
  *
  * @param visit settles every column of the block
  * @returns Eᵀ, [columns, rows]; the sum of its squares is tr(ΔW·H·ΔWᵀ) with H damped
@@ -57,7 +61,7 @@ function upperPanel(upper: Float32Array, size: number, top: number, bottom: numb
  */
 export async function walkColumns(
   blas: Blas,
-  { weights, upper, blockSize }: ColumnWalk,
+  { weights, upper, asymmetry, blockSize }: ColumnWalk,
   visit: (block: ColumnBlock) => void | Promise<void>,
 ): Promise<Float32Array> {
   const { rows: size, columns: rows } = weights;
@@ -73,12 +77,16 @@ export async function walkColumns(
       while (end < to && carried[end] === base) end += 1;
       if (base < settled) {
         const part = weights.values.subarray(start * rows, end * rows);
-        const result = await blas.gemm(
-          upperPanel(upper, size, base, settled, start, end),
-          { rows: settled - base, columns: rows, values: errors.subarray(base * rows, settled * rows) },
-          { transposeA: true, alpha: -1, add: { rows: end - start, columns: rows, values: part } },
-        );
-        part.set(result.values);
+        const carry = async (matrix: Float32Array, moved: Float32Array, alpha: number): Promise<void> => {
+          const result = await blas.gemm(
+            upperPanel(matrix, size, base, settled, start, end),
+            { rows: settled - base, columns: rows, values: moved.subarray(base * rows, settled * rows) },
+            { transposeA: true, alpha, add: { rows: end - start, columns: rows, values: part } },
+          );
+          part.set(result.values);
+        };
+        await carry(upper, errors, -1);
+        if (asymmetry) await carry(asymmetry, weights.values, 1);
         carried.fill(settled, start, end);
       }
       start = end;
@@ -89,11 +97,13 @@ export async function walkColumns(
   for (let first = 0; first < size; first += blockSize) {
     const columns = Math.min(blockSize, size - first);
     await catchUp(first, first + columns, first);
-    if (kernel?.weights.length !== columns * rows) kernel = createSimdKernel(columns, rows);
+    if (kernel?.weights.length !== columns * rows)
+      kernel = createSimdKernel(columns, rows, { asymmetric: asymmetry !== undefined });
     const current = kernel;
     const own = weights.values.subarray(first * rows, (first + columns) * rows);
     current.weights.set(own);
     current.upper.set(upperPanel(upper, size, first, first + columns, first, first + columns).values);
+    if (asymmetry) current.asymmetry?.set(upperPanel(asymmetry, size, first, first + columns, first, first + columns).values);
     let settled = 0;
     await visit({
       first,

@@ -1,7 +1,7 @@
 export { decodeBrain, encodeBrain } from "./brain.ts";
 export { createReferenceKernel, roundHalfEven } from "./column-kernel-reference.ts";
 export { createSimdKernel } from "./column-kernel-simd.ts";
-export type { Choice, ColumnKernel, Grid } from "./column-kernel.ts";
+export type { Choice, ColumnKernel, Grid, KernelOptions } from "./column-kernel.ts";
 export { walkColumns } from "./column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./column-walk.ts";
 export { decodeHalf, encodeHalf } from "./half.ts";

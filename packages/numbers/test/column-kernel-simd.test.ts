@@ -18,13 +18,14 @@ function fill(kernel: ColumnKernel, columns: number, seed: number): void {
   for (let row = 0; row < columns; row += 1) {
     for (let column = row; column < columns; column += 1) {
       kernel.upper[row * columns + column] = row === column ? 0.5 + next() : next() - 0.5;
+      if (kernel.asymmetry && row < column) kernel.asymmetry[row * columns + column] = (next() - 0.5) / 4;
     }
   }
 }
 
-function compare(columns: number, rows: number, steps: readonly Step[]): void {
-  const plain = createReferenceKernel(columns, rows);
-  const fast = createSimdKernel(columns, rows);
+function compare(columns: number, rows: number, steps: readonly Step[], asymmetric = false): void {
+  const plain = createReferenceKernel(columns, rows, { asymmetric });
+  const fast = createSimdKernel(columns, rows, { asymmetric });
   fill(plain, columns, 7);
   fill(fast, columns, 7);
   for (const { first, last, choice } of steps) {
@@ -43,14 +44,14 @@ const gridOf = (rows: number, maximum: number) => ({
 const maskOf = (length: number) => Uint8Array.from({ length }, () => Math.round(next()));
 
 for (const rows of [1, 31, 32, 33, 100]) {
-  test(`${rows} rows: both kernels give the same bits, with grids, masks, both and neither`, () => {
-    compare(12, rows, [
-      { first: 0, last: 5, choice: { grid: gridOf(rows, 7) } },
-      { first: 5, last: 6, choice: { mask: maskOf(rows) } },
-      { first: 6, last: 10, choice: { mask: maskOf(4 * rows), grid: gridOf(rows, 255) } },
-      { first: 10, last: 12, choice: {} },
-    ]);
-  });
+  const steps = [
+    { first: 0, last: 5, choice: { grid: gridOf(rows, 7) } },
+    { first: 5, last: 6, choice: { mask: maskOf(rows) } },
+    { first: 6, last: 10, choice: { mask: maskOf(4 * rows), grid: gridOf(rows, 255) } },
+    { first: 10, last: 12, choice: {} },
+  ];
+  test(`${rows} rows: both kernels give the same bits, with grids, masks, both and neither`, () => compare(12, rows, steps));
+  test(`${rows} rows, with an asymmetry: both kernels give the same bits`, () => compare(12, rows, steps, true));
 }
 
 test("a block of one column", () => {
@@ -65,6 +66,20 @@ test("ties are rounded to even, and codes stay on the grid", () => {
   assert.equal([...kernel.settle(0, 1, { grid })], [2, 4, 4, 2, 7, 0]);
   assert.equal([...kernel.weights], [0, 2, 2, 0, 5, -2]);
   assert.equal([...kernel.errors], [0.5, -0.5, 0.5, -0.5, 4, -7]);
+});
+
+test("an asymmetry of zeros changes no bit", () => {
+  const kernels = [false, true].map((asymmetric) => createSimdKernel(12, 37, { asymmetric }));
+  const grid = gridOf(37, 7);
+  for (const kernel of kernels) {
+    fill(kernel, 12, 7);
+    kernel.weights.set(Float32Array.from(kernel.weights, (_, index) => Math.fround(Math.sin(index))));
+    kernel.upper.fill(0.5);
+    kernel.asymmetry?.fill(0);
+    kernel.settle(0, 12, { grid });
+  }
+  assert.equal(kernels[1].weights.slice(), kernels[0].weights.slice());
+  assert.equal(kernels[1].errors.slice(), kernels[0].errors.slice());
 });
 
 test("the binary in src is what assembly compiles to", async () => {

@@ -69,6 +69,40 @@ test("the squared errors sum to tr(ΔW·H·ΔWᵀ), which is less than plain rou
   assert.ok(cost(values) < 0.9 * cost(rounded), `${cost(values)} against ${cost(rounded)}`);
 });
 
+test("with an asymmetry a block is the kernel's, and blocks hand on what has been settled", async () => {
+  const asymmetry = new Float32Array(columns * columns);
+  for (let row = 0; row < columns; row += 1) {
+    for (let column = row + 1; column < columns; column += 1) asymmetry[row * columns + column] = (next() - 0.5) / 10;
+  }
+  const walk = async (blockSize: number): Promise<Float32Array> => {
+    const values = start.slice();
+    await walkColumns(plainBlas, { weights: weightsOf(values), upper, asymmetry, blockSize }, (block) => {
+      block.settle(0, block.columns, { grid });
+    });
+    return values;
+  };
+  const whole = createReferenceKernel(columns, rows, { asymmetric: true });
+  whole.weights.set(start);
+  whole.upper.set(upper);
+  whole.asymmetry!.set(asymmetry);
+  whole.settle(0, columns, { grid });
+  assert.equal(await walk(columns), whole.weights);
+  // in blocks of one column, plainly: settle, then w[k] -= e·U[j, k] - value·P[j, k]
+  const plain = Float64Array.from(start);
+  for (let j = 0; j < columns; j += 1) {
+    for (let row = 0; row < rows; row += 1) {
+      const w = plain[j * rows + row];
+      const value = (Math.min(Math.max(roundHalfEven(w / 0.1) + 4, 0), 7) - 4) * 0.1;
+      const error = (w - value) / upper[j * (columns + 1)];
+      plain[j * rows + row] = value;
+      for (let k = j + 1; k < columns; k += 1) {
+        plain[k * rows + row] -= error * upper[j * columns + k] - value * asymmetry[j * columns + k];
+      }
+    }
+  }
+  assert.ok(worst(await walk(1), Float32Array.from(plain)) < 1e-5);
+});
+
 test("settling column by column, and reading ahead, changes nothing", async () => {
   const { values } = await quantise(8);
   const stepwise = start.slice();

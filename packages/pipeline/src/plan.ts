@@ -39,9 +39,11 @@ function compressFrom(add: Add, recipe: Recipe, suffix: string, capture: string)
 }
 
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
-  const { model } = recipe;
+  const { model, denseStates = false } = recipe;
   const all: string[] = [];
   let states = add({ id: "propagate.embedding", stage: "propagate", options: { model }, inputs: { source: [segments] } });
+  /** Where they are asked for, the states of the uncompressed model; the embedding's are the same. */
+  let dense = states;
   outline.steps.forEach((step, index) => {
     const layers: string[] = [];
     const sites = recipe.propagation === "true-sequential" ? step.sites.map(({ name }) => name) : [undefined];
@@ -60,7 +62,11 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
         id: `capture${suffix}`,
         stage: "capture",
         options: site === undefined ? { model, ...recipe.capture } : { model, ...recipe.capture, site: [site] },
-        inputs: { source: [states], ...(layers.length === 0 ? {} : { layers: [...layers] }) },
+        inputs: {
+          source: [states],
+          ...(layers.length === 0 ? {} : { layers: [...layers] }),
+          ...(denseStates && { denseStates: [dense] }),
+        },
       });
       if (recipe.similarity && index === 0 && site === undefined) {
         add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
@@ -70,6 +76,9 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
     all.push(...layers);
     // The states after the last step feed nothing.
     if (index < outline.steps.length - 1) {
+      if (denseStates) {
+        dense = add({ id: `propagate.dense.${step.name}`, stage: "propagate", options: { model }, inputs: { source: [dense] } });
+      }
       states = add({
         id: `propagate.${step.name}`,
         stage: "propagate",

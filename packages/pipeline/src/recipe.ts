@@ -26,6 +26,8 @@ export interface Recipe {
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */
   readonly keep: boolean;
+  /** Whether the dense model's states go beside the compressed ones: its solver says so, it is no key. */
+  readonly denseStates?: boolean;
   /** Folder of the run: the model lies in it as `model`. */
   readonly output: string;
   /** Content addresses of `model`, `corpus` and `evaluationCorpus` that a recorded recipe holds its inputs to. */

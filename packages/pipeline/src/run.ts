@@ -13,9 +13,9 @@ import { Resources, textAddress } from "./resources.ts";
 import { claimFolder, runFolder } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { checkPins, recordRun } from "./run-record.ts";
+import { withSolverNeeds } from "./solver-needs.ts";
 import { completeOptions, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
-import { withPreferredOrder } from "./preferred-order.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
@@ -102,7 +102,7 @@ async function execute(
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   const { stages } = options;
-  const ordered = await withPreferredOrder(recipe);
+  const ordered = await withSolverNeeds(recipe);
   const folder = runFolder(ordered.output);
   const model = await openModel(ordered.model);
   try {

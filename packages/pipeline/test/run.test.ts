@@ -7,9 +7,11 @@ import { BadDataError, DeniedError, InterruptedError, TryAgainError, UsageError 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/parse-recipe.ts";
+import { planRun } from "../src/plan.ts";
 import type { Recipe } from "../src/recipe.ts";
 import { run } from "../src/run.ts";
 import type { RunOptions, RunResult } from "../src/run.ts";
+import { withSolverNeeds } from "../src/solver-needs.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";
@@ -80,6 +82,23 @@ test("all three propagations make a plan whose every node runs", async ({ root, 
     const { nodes } = await go(recipe({ propagation, output: join(root, propagation) }));
     assert.is(nodes.length, count, propagation);
   }
+});
+
+test("a solver that compares with the dense model gets its states beside the compressed ones", async ({ root, recipe }) => {
+  const compress = { solver: "gptaq", bits: 3 };
+  const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [{ name: "mlp-up" }] })) };
+  const { nodes } = planRun(await withSolverNeeds(recipe({ compress })), outline, "model");
+  const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
+  assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
+  assert.equal(inputsOf("propagate.dense.h.0"), { source: ["propagate.embedding"] });
+  assert.equal(inputsOf("propagate.dense.h.1"), { source: ["propagate.dense.h.0"] });
+  assert.equal(inputsOf("capture.h.2"), { source: ["propagate.h.1"], denseStates: ["propagate.dense.h.1"] });
+  assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
+  const others = planRun(await withSolverNeeds(recipe({ compress: { solver: "gptq" } })), outline, "model");
+  assert.ok(others.nodes.every(({ id, inputs }) => !id.includes("dense") && inputs["denseStates"] === undefined));
+  const error = await failure(go(recipe({ compress, propagation: "dense", output: join(root, "dense") })));
+  assert.instance(error, UsageError);
+  assert.match((error as Error).message, /take propagation: sequential, or solver: gptq/);
 });
 
 test("keep leaves every artifact", async ({ root, recipe }) => {

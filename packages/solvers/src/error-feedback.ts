@@ -33,6 +33,8 @@ export interface ErrorFeedback {
   readonly blockSize: number;
   readonly rounding?: Rounding | undefined;
   readonly pruning?: Pruning | undefined;
+  /** P of GPTAQ, [columns, columns], in the factor's order, zero on and below its diagonal. */
+  readonly asymmetry?: Float32Array | undefined;
 }
 
 /** First position after `from` that belongs to another group. */
@@ -81,12 +83,12 @@ const byRow = <Values extends Float32Array | Uint8Array>(
  *
  * Dead columns are set to zero first. Rows are independent but for masks that are chosen over several of them.
  *
- * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1
+ * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1, arXiv:2504.02692 algorithm 1
  */
 export async function settleColumns(
   weight: SiteWeight,
   factor: Factor,
-  { blockSize, rounding, pruning }: ErrorFeedback,
+  { blockSize, rounding, pruning, asymmetry }: ErrorFeedback,
   { blas, signal }: SolverContext,
 ): Promise<Solution> {
   const { rows, columns } = weight;
@@ -136,7 +138,7 @@ export async function settleColumns(
   };
   await walkColumns(
     blas,
-    { weights: { rows: columns, columns: rows, values: transposed }, upper: factor.upper, blockSize },
+    { weights: { rows: columns, columns: rows, values: transposed }, upper: factor.upper, asymmetry, blockSize },
     visit,
   );
 

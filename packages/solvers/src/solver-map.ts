@@ -5,6 +5,8 @@ export const solvers: ReadonlyMap<string, () => Promise<Solver>> = new Map<strin
   ["rtn", async () => (await import("./rtn.ts")).rtn],
   ["magnitude", async () => (await import("./magnitude.ts")).magnitude],
   ["gptq", async () => (await import("./gptq.ts")).gptq],
+  ["gptaq", async () => (await import("./gptaq.ts")).gptaq],
+  ["awq", async () => (await import("./awq.ts")).awq],
   ["sparsegpt", async () => (await import("./sparsegpt.ts")).sparsegpt],
   ["wanda", async () => (await import("./wanda.ts")).wanda],
 ]);

@@ -17,6 +17,26 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     ],
     beats: "rtn",
   },
+  gptaq: {
+    options: [
+      { alpha: 0 },
+      {},
+      { bits: 3, groupSize: 32, symmetric: false },
+      { bits: 3, groupSize: 0, alpha: 1 },
+      { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
+    ],
+  },
+  awq: {
+    options: [
+      {},
+      { bits: 3, groupSize: 32, symmetric: false },
+      { bits: 3, groupSize: 32, clip: false },
+      { bits: 2, groupSize: 0 },
+      { bits: 4, groupSize: 48 },
+    ],
+    beats: "rtn",
+    independentParts: false,
+  },
   sparsegpt: {
     options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }],
     beats: "magnitude",
@@ -60,6 +80,12 @@ test("the suite passes a solver that changes nothing", async () => {
 test("the suite catches what a solver must not do", async () => {
   await refuses(({ values }, { gram }) => ({ values: values.fill(gram[0]) }), /reads the statistic gram/);
   await refuses(({ values }) => ({ values: values.fill(NaN) }), /NaN at row 0, column 0/);
+  await refuses(({ values }) => ({ values, inputScale: new Float32Array(3).fill(1) }), /3 scales for 150 channels/);
+  await refuses(({ values, columns }) => ({ values, inputScale: new Float32Array(columns) }), /input scale 0/);
+  await refuses(
+    ({ values, columns }) => ({ values, inputScale: new Float32Array(columns).fill(1) }),
+    /scales an input that nothing can scale/,
+  );
   await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
   await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which the mask says is pruned/);
   let calls = 0;

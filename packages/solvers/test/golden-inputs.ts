@@ -10,6 +10,8 @@ export interface InputSpec {
   readonly columns: number;
   readonly tokens: number;
   readonly dead: readonly number[];
+  /** One size a column, only the sign varies, so that E|x| is √E[x²]. */
+  readonly signs?: boolean;
 }
 
 export interface GoldenCase {
@@ -18,18 +20,28 @@ export interface GoldenCase {
   readonly input: InputSpec;
   readonly options: Readonly<Record<string, unknown>>;
   readonly order?: string;
+  /** Whether the input can be scaled; default true. */
+  readonly scalable?: boolean;
   /** Base64, one byte a weight. */
   readonly codes?: string;
   /** Base64, one bit a weight, 1 where it is kept. */
   readonly mask?: string;
   /** tr(ΔW·H·ΔWᵀ), a token. */
   readonly error: number;
+  /** Base64, float32: the scales of the input's channels. */
+  readonly inputScale?: string;
+  /** Mean squared difference between outputs and those of the weights as they were on the dense inputs, a token. */
+  readonly asymmetricError?: number;
 }
 
 export interface GoldenInputs {
   readonly weights: Float32Array;
   /** E[x xᵀ], exact before its rounding to float32. */
   readonly gram: Float32Array;
+  /** E[(x̃ - x) xᵀ], exact before its rounding to float32. */
+  readonly crossMoment: Float32Array;
+  /** E[(x̃ - x) (x̃ - x)ᵀ]. */
+  readonly shiftMoment: Float32Array;
 }
 
 export const readGolden = (file: string): readonly GoldenCase[] =>
@@ -47,7 +59,7 @@ function* xorshift(seed: number): Generator<number, never> {
   }
 }
 
-export function makeInputs({ seed, rows, columns, tokens, dead }: InputSpec): GoldenInputs {
+export function makeInputs({ seed, rows, columns, tokens, dead, signs = false }: InputSpec): GoldenInputs {
   const numbers = xorshift(seed);
   const next = (): number => numbers.next().value;
   const weights = Float32Array.from({ length: rows * columns }, () => {
@@ -60,19 +72,35 @@ export function makeInputs({ seed, rows, columns, tokens, dead }: InputSpec): Go
   const inputs = own.map((value, index) => {
     const column = index % columns;
     const shifted = [1, 5].map((shift) => (column >= shift ? Math.floor(own[index - shift] / 2) : 0));
-    return dead.includes(column) ? 0 : value + shifted[0] + shifted[1];
+    const mixed = value + shifted[0] + shifted[1];
+    if (dead.includes(column)) return 0;
+    return signs ? (mixed < 0 ? -sizes[column] : sizes[column]) : mixed;
   });
-  const gram = new Float64Array(columns * columns);
+  // what compression of earlier layers changed: noise, and an eighth of the third next column
+  const shift = inputs.map((_, index) => {
+    const column = index % columns;
+    return (next() >>> 28) - 8 + Math.floor(inputs[index - column + ((column + 3) % columns)] / 8);
+  });
+  return {
+    weights,
+    gram: meanProduct(inputs, inputs, columns),
+    crossMoment: meanProduct(shift, inputs, columns),
+    shiftMoment: meanProduct(shift, shift, columns),
+  };
+}
+
+/** E[a bᵀ] over tokens, summed in double precision. @param a and b [tokens, columns] */
+function meanProduct(a: Float64Array, b: Float64Array, columns: number): Float32Array {
+  const product = new Float64Array(columns * columns);
+  const tokens = a.length / columns;
   for (let token = 0; token < tokens; token += 1) {
-    const x = inputs.subarray(token * columns, (token + 1) * columns);
+    const own = b.subarray(token * columns, (token + 1) * columns);
     for (let i = 0; i < columns; i += 1) {
-      for (let j = i; j < columns; j += 1) gram[i * columns + j] += x[i] * x[j];
+      const value = a[token * columns + i];
+      for (let j = 0; j < columns; j += 1) product[i * columns + j] += value * own[j];
     }
   }
-  for (let i = 0; i < columns; i += 1) {
-    for (let j = 0; j < i; j += 1) gram[i * columns + j] = gram[j * columns + i];
-  }
-  return { weights, gram: Float32Array.from(gram, (value) => value / tokens) };
+  return Float32Array.from(product, (value) => value / tokens);
 }
 
 /** Groups by their largest diagonal, columns of a group by their own; a short last group stays last. */

@@ -2,6 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseOptions, type Factor, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
+import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { solvers } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -26,8 +27,8 @@ const grouped = natural.map((position) => (2 - Math.floor(position / 20)) * 20 +
 async function solve(name: string, options: Readonly<Record<string, unknown>>, factor: Factor): Promise<Solution> {
   const solver = await solvers.get(name)!();
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
-  const gram = new Float32Array(columns * columns);
-  return solver.solve(weight, { factor, diagonal, gram }, parseOptions(solver.options, options, name), context);
+  const [gram, crossMoment] = [new Float32Array(columns * columns), new Float32Array(columns * columns)];
+  return solver.solve(weight, { factor, diagonal, gram, crossMoment }, parseOptions(solver.options, options, name), context);
 }
 
 test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
@@ -44,6 +45,22 @@ test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by
     assert.equal(found, nearest.values);
   }
 });
+
+for (const order of ["natural", "activation", "group-aware:32"]) {
+  test(`gptaq is gptq to the bit where the dense model's inputs are the same, and with alpha 0: ${order}`, async () => {
+    const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [10, 14], columns: 150, dead: [4] }, order);
+    const by = async (name: string, raw: object, crossMoment: Float32Array): Promise<Solution> => {
+      const solver = await solvers.get(name)!();
+      const parsed = parseOptions(solver.options, { bits: 3, groupSize: 32, blockSize: 64, ...raw }, name);
+      return solver.solve({ ...weight, values: weight.values.slice() }, { ...statistics, crossMoment }, parsed, context);
+    };
+    const none = new Float32Array(statistics.gram.length);
+    const symmetric = await by("gptq", {}, none);
+    assert.equal(await by("gptaq", { alpha: 1 }, none), symmetric);
+    assert.equal(await by("gptaq", { alpha: 0 }, statistics.crossMoment), symmetric);
+    assert.not.equal((await by("gptaq", {}, statistics.crossMoment)).values, symmetric.values);
+  });
+}
 
 test("with the activation order, groups follow the order of processing", async () => {
   const { quantised } = await solve("gptq", { groupSize: 20 }, diagonalFactor("activation", descending));

@@ -17,8 +17,11 @@ def xorshift(seed, count):
     return out
 
 
-def make_inputs(seed, rows, columns, tokens, dead):
-    """W [rows, columns] with heavy tails, X [tokens, columns], correlated, of unequal size; dead columns are zero."""
+def make_inputs(seed, rows, columns, tokens, dead, signs=False):
+    """W [rows, columns] with heavy tails, X [tokens, columns], correlated, of unequal size; dead columns are zero.
+
+    With `signs` X has one size a column and only its sign varies, so that E|x| is √E[x²].
+    """
     numbers = xorshift(seed, rows * columns + tokens * columns + columns)
     raw = numbers[: rows * columns].reshape(rows, columns)
     # 24 bits of sign and mantissa, 3 bits of exponent
@@ -29,5 +32,15 @@ def make_inputs(seed, rows, columns, tokens, dead):
     mixed = inputs.copy()
     for shift in (1, 5):
         mixed[:, shift:] += inputs[:, :-shift] // 2
+    if signs:
+        mixed = np.where(mixed < 0, -factors, factors)
     mixed[:, dead] = 0
     return weights.astype(np.float32), mixed.astype(np.float32)
+
+
+def make_shift(seed, rows, columns, tokens, dead):
+    """X̃ - X [tokens, columns]: what compression of earlier layers changed; noise, and an eighth of the third next column."""
+    _, inputs = make_inputs(seed, rows, columns, tokens, dead)
+    drawn = rows * columns + tokens * columns + columns
+    noise = (xorshift(seed, drawn + tokens * columns)[drawn:] >> 28).reshape(tokens, columns) - 8
+    return (noise + np.roll(inputs.astype(np.int64), -3, 1) // 8).astype(np.float32)

@@ -43,9 +43,30 @@ def gptq_case(name, order_name, options, **more):
     }
 
 
+def awq_case(name, options, **more):
+    weights, inputs = make_inputs(**spec)
+    exact = inputs.astype(np.float64)
+    moment = exact.T @ exact / len(inputs)
+    scales, codes, values = methods.awq(weights, moment, np.sqrt(np.diag(moment)), options["bits"], options["groupSize"],
+                                        options["symmetric"], options["clip"], **more)
+    change = values.astype(np.float64) / (1 if scales is None else scales) - weights
+    return {
+        "name": name,
+        "solver": "awq",
+        "input": spec,
+        "options": options,
+        **({"scalable": False} if scales is None else {"inputScale": base64.b64encode(scales.tobytes()).decode()}),
+        "codes": base64.b64encode(codes.tobytes()).decode(),
+        "error": float(np.sum((change @ moment) * change)),
+    }
+
+
 cases = [
     gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True}, by_column=True),
     gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
     gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
+    awq_case("scales and clipping, symmetric", {"bits": 3, "groupSize": 32, "symmetric": True, "clip": True}),
+    awq_case("scales, per channel", {"bits": 4, "groupSize": 0, "symmetric": False, "clip": False}),
+    awq_case("clipping alone, a short last group", {"bits": 3, "groupSize": 64, "symmetric": False, "clip": True}, scalable=False),
 ]
 target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", "cases": cases}, indent=1) + "\n")

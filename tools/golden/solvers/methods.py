@@ -1,6 +1,6 @@
 """Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
 
-GPTQ arXiv:2210.17323 algorithm 1, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
+GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
 """
@@ -67,13 +67,29 @@ def clear_dead(weights, moment):
     return weights
 
 
+def asymmetry(cross, order, U, alpha):
+    """P of GPTAQ. `cross` is E[(x̃ - x) xᵀ] in the units of the moment that U is of.
+
+    Row j is α·cross[j, F]·H_F⁻¹ with F the columns after j: what they have to add for w[j]·(x̃ - x)[j].
+    """
+    ordered = cross.astype(np.float64)[np.ix_(order, order)]
+    P = np.zeros_like(ordered)
+    for column in range(len(order) - 1):
+        later = slice(column + 1, None)
+        # the inverse of the moment of the later columns alone
+        P[column, later] = alpha * ordered[column, later] @ U[later, later].T @ U[later, later]
+    return P
+
+
 def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, static_groups=False, updated=False,
-         by_column=False, block_size=128, U=None):
+         by_column=False, block_size=128, U=None, P=None):
     """Codes and values, natural column order.
 
     A group is `group_size` columns next to each other in the order of processing (in the weight with `by_column` or
     `static_groups`). Its grid is fitted when it is reached: on the weights as they were when the block began, or with
     `updated` on the block's own updates too; with `static_groups` on the weights before anything was updated.
+
+    With P it is GPTAQ: inside a block a weight moves on as it was on its turn, after the block as it was settled.
     """
     columns = weights.shape[1]
     U = factor(moment, order) if U is None else U
@@ -90,23 +106,73 @@ def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, 
     values = np.zeros_like(W)
     current = W.astype(np.float64)
     begun = current.copy()
+    P = np.zeros_like(U) if P is None else P
     for column in range(columns):
         if column % block_size == 0:
+            before = slice(column - block_size, column)
+            if column:
+                current[:, column:] += values[:, before].astype(np.float64) @ P[before, column:]
             begun = current.copy()
+        block_end = min(column - column % block_size + block_size, columns)
         group = group_at[column]
         if group not in grids:
             inside = group_at == group
             seen = begun.copy()
             if updated:
-                end = min(column - column % block_size + block_size, columns)
-                seen[:, column:end] = current[:, column:end]
+                seen[:, column:block_end] = current[:, column:block_end]
             grids[group] = fit_grid(seen[:, inside], bits, symmetric, mse)
         codes[:, column] = quantise(current[:, column], *grids[group], bits)
         values[:, column] = dequantise(codes[:, column], *grids[group])
         error = (current[:, column] - values[:, column]) / U[column, column]
+        own = current[:, column].copy()
         current[:, column + 1 :] -= np.outer(error, U[column, column + 1 :])
+        current[:, column + 1 : block_end] += np.outer(own, P[column, column + 1 : block_end])
     back = np.argsort(order)
     return codes[:, back].astype(np.uint8), values[:, back]
+
+
+def clip_grid(weights, moment, bits, symmetric):
+    """Scale and zero of each row of a group, its range cut to a share of the largest weight: the one of ten with the least δHδᵀ."""
+    largest = np.abs(weights).max(1, keepdims=True)
+    best = np.full(len(weights), np.inf)
+    scale, zero = fit_grid(weights, bits, symmetric)
+    for step in range(10):
+        limit = largest * F(1 - step / 20)
+        tried = fit_grid(np.clip(weights, -limit, limit), bits, symmetric)
+        change = dequantise(quantise(weights, *tried, bits), *tried).astype(np.float64) - weights
+        error = np.sum((change @ moment) * change, 1)
+        better = error < best
+        best[better], scale[better], zero[better] = error[better], tried[0][better], tried[1][better]
+    return scale, zero
+
+
+def awq(weights, moment, sizes, bits, group_size=0, symmetric=True, clip=True, scalable=True):
+    """Scales (or None), codes and values of W·diag(s). `sizes` of the channels: E|x| in the program, √E[x²] in ours."""
+    columns = weights.shape[1]
+    size = group_size or columns
+
+    def rounded(W, moment=None):
+        codes, values = np.zeros_like(W), np.zeros_like(W)
+        for start in range(0, columns, size):
+            part = slice(start, start + size)
+            own = W[:, part]
+            clipped = moment is not None
+            grid = clip_grid(own, moment[part, part], bits, symmetric) if clipped else fit_grid(own, bits, symmetric)
+            codes[:, part] = quantise(own, *grid, bits)
+            values[:, part] = dequantise(codes[:, part], *grid)
+        return codes.astype(np.uint8), values
+
+    scales, best = None, np.inf
+    for step in range(20 if scalable else 0):
+        s = np.maximum(sizes.astype(np.float64) ** (step / 20), 1e-4)
+        s = (s / np.sqrt(s.max() * s.min())).astype(F)
+        _, values = rounded(weights * s)
+        change = values.astype(np.float64) / s - weights
+        error = np.sum((change @ moment) * change)
+        if error < best:
+            scales, best = s, error
+    s = np.ones(columns, F) if scales is None else scales
+    return scales, *rounded(weights * s, moment / np.outer(s, s).astype(np.float64) if clip else None)
 
 
 def drop_smallest(scores, count):

@@ -20,13 +20,15 @@ const summaryShape = {
   fallback: "text?",
 } as const;
 
-const layoutOf = (part: string, width: number): Layout =>
-  part === "gram" || part === "upper" ? packedLayout(width) : denseLayout(1, width);
+const layoutOf = (part: string, width: number): Layout => {
+  if (part === "cross-moment") return denseLayout(width, width);
+  return part === "gram" || part === "upper" ? packedLayout(width) : denseLayout(1, width);
+};
 
 const empty = new Float32Array(0);
 
 async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors">> {
-  for await (const { step, site, width, summary, order, diagonal, gram, upper } of items) {
+  for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper } of items) {
     const what = `factor of ${step} ${site}`;
     const wrong = misfit(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`${what}: ${wrong} of the summary is malformed`, { step, site });
@@ -34,7 +36,7 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
       throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
     }
     yield { step, site, part: "summary", width, row: 0, rows: 0, values: empty, info: canonicalJson(summary) };
-    const parts = { order: Float32Array.from(order), gram, upper, diagonal };
+    const parts = { order: Float32Array.from(order), gram, "cross-moment": crossMoment, upper, diagonal };
     for (const [part, matrix] of Object.entries(parts)) {
       if (!matrix) continue;
       const layout = layoutOf(part, width);
@@ -89,15 +91,27 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
     if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}`, { what, part });
     return joinPanels(`${part} of the ${what}`, layout, first, take);
   };
+  const optional = async (part: string) => ((await cursor.peek())?.part === part ? matrix(part) : undefined);
   const order = parseOrder(what, await matrix("order"));
-  const gram = (await cursor.peek())?.part === "gram" ? await matrix("gram") : undefined;
+  const gram = await optional("gram");
+  const crossMoment = await optional("cross-moment");
   const upper = summary.factorised ? await matrix("upper") : undefined;
   const diagonal = await matrix("diagonal");
-  return { step, site, width, summary, order, diagonal, ...(gram && { gram }), ...(upper && { upper }) };
+  return {
+    step,
+    site,
+    width,
+    summary,
+    order,
+    diagonal,
+    ...(gram && { gram }),
+    ...(crossMoment && { crossMoment }),
+    ...(upper && { upper }),
+  };
 }
 
 /**
- * Factors → artifact: for each its summary, order, gram and upper where they are, and last the diagonal, in panels.
+ * Factors → artifact: for each its summary, order, gram, cross-moment and upper where they are, and last the diagonal, in panels.
  * The values are handed over: do not modify them after yielding.
  */
 export const encodeFactors = (items: Items<FactorRecord>, metadata: FactorsMetadata): ArtifactStream =>

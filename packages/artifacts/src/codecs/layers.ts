@@ -20,8 +20,15 @@ const summaryShape = {
 
 const bitsOf: Readonly<Record<TensorDtype, number>> = { f32: 32, f16: 16, bf16: 16, u8: 8, u1: 1, i32: 32 };
 
-/** The parts that may be absent, in their order; `values` comes last and is always there. */
-const optionalParts = ["mask", "codes", "scales", "zeros", "groups"] as const;
+/** The parts that may be absent and their names in a record, in their order; `values` comes last and is always there. */
+const optionalParts = [
+  ["mask", "mask"],
+  ["codes", "codes"],
+  ["scales", "scales"],
+  ["zeros", "zeros"],
+  ["groups", "groups"],
+  ["input-scale", "inputScale"],
+] as const;
 
 const isDtype = (dtype: string): dtype is TensorDtype => Object.hasOwn(bitsOf, dtype);
 
@@ -45,8 +52,8 @@ async function* toRows(items: Items<LayerRecord>): AsyncGenerator<Row<"layers">>
       data: new Uint8Array(0),
       info: canonicalJson(summary),
     };
-    for (const part of [...optionalParts, "values"] as const) {
-      const matrix = layer[part];
+    for (const [part, key] of [...optionalParts, ["values", "values"] as const]) {
+      const matrix = layer[key];
       if (!matrix) continue;
       const { dtype, rows, columns } = matrix;
       const layout = layoutOf(dtype, rows, columns);
@@ -101,9 +108,9 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
     return { dtype, rows, columns, data };
   };
 
-  const parts: Partial<Record<(typeof optionalParts)[number], TensorData>> = {};
-  for (const part of optionalParts) {
-    if ((await cursor.peek())?.part === part) parts[part] = await matrix(part);
+  const parts: Partial<Record<(typeof optionalParts)[number][1], TensorData>> = {};
+  for (const [part, key] of optionalParts) {
+    if ((await cursor.peek())?.part === part) parts[key] = await matrix(part);
   }
   return { step, site, tensor, summary, values: await matrix("values"), ...parts };
 }

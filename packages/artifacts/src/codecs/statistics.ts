@@ -6,14 +6,19 @@ import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
 
-/** A gram has `width` packed rows, a diagonal one row. */
-const layoutOf = (kind: Statistic["kind"], width: number): Layout =>
-  kind === "gram" ? packedLayout(width) : denseLayout(1, width);
+/** A gram has `width` packed rows, a cross-moment as many whole ones, a diagonal one row. */
+const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = {
+  gram: packedLayout,
+  diagonal: (width) => denseLayout(1, width),
+  "cross-moment": (width) => denseLayout(width, width),
+};
+
+const isKind = (kind: string): kind is Statistic["kind"] => Object.hasOwn(layouts, kind);
 
 async function* toRows(items: Items<Statistic>): AsyncGenerator<Row<"statistics">> {
   for await (const statistic of items) {
     const { step, site, language, kind, tokens, width } = statistic;
-    const layout = layoutOf(kind, width);
+    const layout = layouts[kind](width);
     requireLength(`${kind} of ${step} ${site} ${language}`, layout, statistic.values);
     for (const { row, values } of cutPanels(layout, statistic.values)) {
       yield { step, site, language, kind, tokens, width, row, rows: layout.rows, values };
@@ -25,13 +30,11 @@ async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
   const first = (await cursor.take()) as Row<"statistics">;
   const { step, site, language, kind, tokens, width } = first;
   const what = `${kind} of ${step} ${site} ${language}`;
-  if (kind !== "gram" && kind !== "diagonal") {
-    throw new BadDataError(`statistics of ${step} ${site}: kind ${JSON.stringify(kind)} is neither gram nor diagonal`, {
-      step,
-      site,
-    });
+  if (!isKind(kind)) {
+    const known = Object.keys(layouts).join(", ");
+    throw new BadDataError(`statistics of ${step} ${site}: kind ${JSON.stringify(kind)} is none of ${known}`, { step, site });
   }
-  const layout = layoutOf(kind, width);
+  const layout = layouts[kind](width);
   requireShape(what, layout.rows, width);
   const sameMatrix = (row: Row<"statistics">) =>
     row.step === step &&

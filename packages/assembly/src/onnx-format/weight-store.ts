@@ -1,9 +1,10 @@
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { ElementType, GraphBuilder } from "@mbs/onnx";
 import type { Model, WeightDtype } from "@mbs/models";
+import { decodeWeights } from "@mbs/numbers";
 import type { LayerSpool } from "../layer-spool.ts";
 import { readQuantisedLayer } from "../quantised-layer.ts";
-import { rawPieces } from "../raw-pieces.ts";
+import { writtenPieces } from "../written-pieces.ts";
 import { addQuantisedLinear, reorderInput } from "./quantised-linear.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
 import { packWeight, planWeight, weightTensors } from "./quantised-weight.ts";
@@ -62,9 +63,11 @@ export class WeightStore {
     const known = this.#vectors.get(tensor);
     if (known !== undefined) return known;
     const stored = { type: "float32", dims: shape, bytes: shape.reduce((product, side) => product * side, 4) } as const;
-    const read = this.#model.readWeight;
+    const [model, layers] = [this.#model, this.#layers];
     const [place] = this.#files.reserve([stored], async function* () {
-      yield bytesBelow(await read(tensor));
+      const changed = layers.read(tensor);
+      const { dtype = model.dtype } = model.checkpoint.info(tensor);
+      yield bytesBelow(changed ? decodeWeights(dtype, changed, tensor) : await model.readWeight(tensor));
     });
     const value = place === undefined ? "" : this.#graph.external(place, tensor);
     this.#vectors.set(tensor, value);
@@ -79,10 +82,9 @@ export class WeightStore {
     const [model, layers] = [this.#model, this.#layers];
     const changed = layers.summaries.has(tensor);
     if (changed) this.#compressedBytes += bytes;
-    const [place] = this.#files.reserve([{ type: elementTypes[dtype], dims: shape, bytes }], () => {
-      const values = layers.read(tensor);
-      return values === undefined ? rawPieces(model, tensor, bytes) : [values];
-    });
+    const [place] = this.#files.reserve([{ type: elementTypes[dtype], dims: shape, bytes }], () =>
+      writtenPieces(model, layers, { name: tensor, bytes }),
+    );
     const stored = place === undefined ? "" : this.#graph.external(place, tensor);
     const matrix = { value: castToSingle(this.#graph, stored, dtype), transposed };
     this.#matrices.set(tensor, matrix);

@@ -57,8 +57,13 @@ export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number):
   const size = sampleSize(recipe, model);
   const tokens = size.segments * size.length;
   const kinds = Math.min(languages ?? 32, size.languages);
-  const perStep = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + packedBytes(width) * kinds, 0));
-  const factors = model.steps.map(({ sites }) => sites.reduce((sum, { width }) => sum + 2 * packedBytes(width), 0));
+  const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
+  const perStep = model.steps.map(({ sites }) =>
+    sites.reduce((sum, { width }) => sum + (packedBytes(width) + crossBytes(width)) * kinds, 0),
+  );
+  const factors = model.steps.map(({ sites }) =>
+    sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(width), 0),
+  );
   const both = perStep.map((bytes, index) => bytes + factors[index]);
   const dense = recipe.propagation === "dense";
   const statistics = dense ? both.reduce((sum, bytes) => sum + bytes, 0) : Math.max(0, ...both);
@@ -69,7 +74,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number):
   const need = {
     segments: tokens * 4,
     // Two streams share a segment's tokens, and have some of their own: less than each having all of them.
-    states: dense ? 0 : 2 * tokens * model.streams.length * model.hiddenSize * 4,
+    states: dense ? 0 : (recipe.denseStates ? 4 : 2) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
     // Values in half precision, and codes or a mask beside them.
     layers: weights.reduce((sum, count) => sum + 3 * count, 0),

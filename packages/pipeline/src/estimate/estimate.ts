@@ -3,8 +3,8 @@ import { dirname, resolve } from "node:path";
 import { readDistribution } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { withPreferredOrder } from "../preferred-order.ts";
 import type { Recipe } from "../recipe.ts";
+import { withSolverNeeds } from "../solver-needs.ts";
 import { diskNeed, packedBytes, sampleSize } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { sum } from "./sum.ts";
@@ -79,21 +79,25 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(first));
   // True-sequential runs a step up to each site in turn: about half of it on average.
   const captures = passes ? first.sites.length / 2 + 0.5 : 1;
-  const forward = scale * tokens * (rates.capture * captures + (dense ? rates.step - rates.capture : rates.step));
+  // The dense model's states run beside the compressed ones.
+  const runs = recipe.denseStates ? 2 : 1;
+  const forward = runs * scale * tokens * (rates.capture * captures + (dense ? rates.step - rates.capture : rates.step));
   const sites = model.steps.flatMap((step) => step.sites);
-  const statesBytes = dense ? 0 : tokens * model.hiddenSize * 4;
+  const statesBytes = dense ? 0 : runs * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;
   // Each step: states are read by every capture and by propagate, which writes them.
   const statesRead = statesBytes * steps * ((passes ? first.sites.length : 1) + 1);
-  const statisticBytes = sum(sites, ({ width }) => packedBytes(width)) * languages;
-  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width));
+  const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
+  const statisticBytes = sum(sites, ({ width }) => packedBytes(width) + crossBytes(width)) * languages;
+  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width) + crossBytes(width));
   const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
   const written = statesBytes * steps + statisticBytes + factorBytes + disk.layers + disk.model;
   const read = statesRead + statisticBytes + similarity + factorBytes + disk.layers * 2 + disk.model;
   const nodes = dense ? 4 : steps * (passes ? 3 * first.sites.length + 1 : 4);
   return [
     { name: "forward passes", seconds: forward },
-    { name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * tokens },
+    // A cross-moment is a whole product where a Gram is half of one.
+    { name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * tokens * (recipe.denseStates ? 3 : 1) },
     { name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) },
     { name: "solver", seconds: sum(sites, ({ width, weights }) => rates.solver(width) * sum(weights, ({ rows }) => rows)) },
     { name: "artifacts", seconds: written / rates.write + read / rates.read },
@@ -108,7 +112,7 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
  * @throws as run, for a recipe or a model that cannot be used
  */
 export async function estimate(given: Recipe, { threads }: { readonly threads: number }): Promise<Estimate> {
-  const recipe = await withPreferredOrder(given);
+  const recipe = await withSolverNeeds(given);
   const model = await openModel(recipe.model);
   try {
     const tokenizer = await model.tokenizer();

@@ -138,6 +138,7 @@ async function measureSolver(
   const statistics = {
     factor,
     gram,
+    crossMoment: gram,
     diagonal: Float32Array.from({ length: width }, (_, channel) => gram[channel * (width + 1)]),
   };
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];

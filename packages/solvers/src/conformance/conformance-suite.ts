@@ -43,7 +43,13 @@ function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStati
   });
 }
 
-const arraysOf = ({ factor, diagonal, gram }: SolverStatistics) => [factor.order, factor.upper, diagonal, gram];
+const arraysOf = ({ factor, diagonal, gram, crossMoment }: SolverStatistics) => [
+  factor.order,
+  factor.upper,
+  diagonal,
+  gram,
+  crossMoment,
+];
 
 function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {
   const [now, then] = [arraysOf(after), arraysOf(before)];
@@ -80,8 +86,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     const options = parseOptions(by.options, raw, by.name);
     return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics), options, context);
   }
-  async function errorOf({ weight, statistics }: SampleSite, { values }: Solution): Promise<number> {
-    const change = values.map((value, index) => value - weight.values[index]);
+  async function errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
+    const change = values.map((value, index) => value / (inputScale?.[index % weight.columns] ?? 1) - weight.values[index]);
     const errors = await outputByRow(blas, change, weight.rows, { gram: statistics.gram });
     return errors.reduce((sum, value) => sum + value, 0);
   }
@@ -97,6 +103,14 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireAgreement(site.weight, solution);
       },
     })),
+    {
+      name: "scales no input where nothing can take its inverse",
+      async run() {
+        const { weight, statistics } = await sampleFor(raw, mainShape);
+        const fixed = { ...weight, scalable: false };
+        requireShape(fixed, await solve(solver, raw, { weight: fixed, statistics }));
+      },
+    },
     {
       name: "gives the same bytes again, also after another site",
       async run() {

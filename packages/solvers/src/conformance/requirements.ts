@@ -11,10 +11,12 @@ export function require(condition: boolean, message: string): asserts condition 
 
 const place = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
 
-export function requireShape({ rows, columns }: SiteWeight, { values, mask, quantised }: Solution): void {
+export function requireShape({ rows, columns, scalable }: SiteWeight, { values, mask, quantised, inputScale }: Solution): void {
   require(values.length === rows * columns, `${values.length} values for a weight of ${rows}×${columns}`);
   require(!mask || mask.length === rows * columns, `${mask?.length} mask entries for a weight of ${rows}×${columns}`);
   require(!mask || mask.every((kept) => kept <= 1), "a mask holds 0 and 1 alone");
+  require(!inputScale || scalable === true, "scales an input that nothing can scale");
+  require(!inputScale || inputScale.length === columns, `${inputScale?.length} scales for ${columns} channels of the input`);
   if (!quantised) return;
   const { bits, codes, scales, zeros, groupOf } = quantised;
   const groups = groupOf.reduce((largest, group) => Math.max(largest, group), 0) + 1;
@@ -28,11 +30,13 @@ export function requireShape({ rows, columns }: SiteWeight, { values, mask, quan
   require(zeros.every((zero) => zero <= largest), `a zero point is above ${largest}, the largest of ${bits} bits`);
 }
 
-export function requireFinite({ columns }: SiteWeight, { values, quantised }: Solution): void {
+export function requireFinite({ columns }: SiteWeight, { values, quantised, inputScale }: Solution): void {
   const wrong = values.findIndex((value) => !Number.isFinite(value));
   require(wrong < 0, `${values[wrong]} at ${place(wrong, columns)}`);
   const scale = quantised?.scales.find((value) => !Number.isFinite(value) || value <= 0);
   require(scale === undefined, `scale ${scale}`);
+  const channel = inputScale?.find((value) => !Number.isFinite(value) || value <= 0);
+  require(channel === undefined, `input scale ${channel}`);
 }
 
 function requireDequantised(columns: number, values: Float32Array, quantised: QuantisedWeight): void {
@@ -63,6 +67,7 @@ const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | unde
 export function requireSame(first: Solution, second: Solution, when: string): void {
   require(sameArray(first.values, second.values), `values differ ${when}`);
   require(sameArray(first.mask, second.mask), `masks differ ${when}`);
+  require(sameArray(first.inputScale, second.inputScale), `input scales differ ${when}`);
   for (const key of ["codes", "scales", "zeros", "groupOf"] as const) {
     require(sameArray(first.quantised?.[key], second.quantised?.[key]), `${key} differ ${when}`);
   }

@@ -27,16 +27,29 @@ function uniform(): () => number {
   };
 }
 
-function makeGram(next: () => number, columns: number, dead: readonly number[]): Float32Array {
+interface Moments {
+  readonly gram: Float32Array;
+  readonly crossMoment: Float32Array;
+}
+
+/** The dense model's inputs are a little larger, and hold a part of the next column. */
+function makeMoments(next: () => number, columns: number, dead: readonly number[]): Moments {
   const tokens = 4 * columns;
   const sizes = Float64Array.from({ length: columns }, () => Math.exp(next()));
   const gram = new Float64Array(columns * columns);
+  const cross = new Float64Array(columns * columns);
   for (let token = 0; token < tokens; token += 1) {
     const noise = sizes.map((size) => size * next());
     const x = noise.map((value, column) => (dead.includes(column) ? 0 : value + 0.7 * (noise[column - 1] ?? 0)));
-    for (let i = 0; i < columns; i += 1) for (let j = 0; j < columns; j += 1) gram[i * columns + j] += (x[i] * x[j]) / tokens;
+    for (let i = 0; i < columns; i += 1) {
+      const shift = 0.05 * x[i] + 0.1 * (x[i + 1] ?? 0);
+      for (let j = 0; j < columns; j += 1) {
+        gram[i * columns + j] += (x[i] * x[j]) / tokens;
+        cross[i * columns + j] += (shift * x[j]) / tokens;
+      }
+    }
   }
-  return Float32Array.from(gram);
+  return { gram: Float32Array.from(gram), crossMoment: Float32Array.from(cross) };
 }
 
 /** Position → column for the names of the contract. */
@@ -68,7 +81,7 @@ async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array
 export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
   const { parts: partRows, columns, dead = [], zeroRows = [] } = shape;
   const next = uniform();
-  const gram = makeGram(next, columns, dead);
+  const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
   const rows = partRows.reduce((sum, count) => sum + count, 0);
   const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);
@@ -79,5 +92,5 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  return { weight: { rows, columns, values, parts }, statistics: { factor, diagonal, gram } };
+  return { weight: { rows, columns, values, parts, scalable: true }, statistics: { factor, diagonal, gram, crossMoment } };
 }

@@ -1,0 +1,135 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { encodeLayers } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { encodeWeights } from "@mbs/numbers";
+import {
+  collectStates,
+  keep,
+  makeSegments,
+  relativeDistance,
+  runCapture,
+  runPropagate,
+  segmentStream,
+  withModel,
+} from "./stage-run.ts";
+
+const site = "mlp-up";
+
+/** The first step's attention output, changed. */
+async function changedLayer(model: Model): Promise<ArtifactStream> {
+  const [{ name, sites }] = model.steps;
+  const { width, weights, name: own } = sites[1];
+  const [{ tensor, rows }] = weights;
+  const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
+  const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
+  const summary = { solver: "test", error: 0, relativeError: 0, sparsity: 0 };
+  const record = {
+    step: name,
+    site: own,
+    tensor,
+    summary,
+    values: { dtype, rows, columns: width, data: encodeWeights(dtype, values) },
+  };
+  return keep(encodeLayers([record], { model: model.address, solver: "test", options: {}, order: "natural", weights: {} }));
+}
+
+/** States before the second step: through the changed first one, and dense. */
+async function bothStates(folder: string, model: Model) {
+  const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+  return {
+    start,
+    compressed: await runPropagate(start, { model: folder }, [await changedLayer(model)]),
+    dense: await runPropagate(start, { model: folder }),
+  };
+}
+
+/** What a site of the second step reads, [tokens of the language, width] in order. */
+async function siteInputs(model: Model, states: ArtifactStream, language: string): Promise<number[][]> {
+  const forward = await model.forward({ threads: 1 });
+  const rows: number[][] = [];
+  for (const { rows: count, width, values, language: own } of await collectStates(states)) {
+    if (own !== language) continue;
+    const { sites } = await forward.step(1, { rows: count, columns: width, values }, { sites: [site] });
+    const { columns, values: found } = sites.get(site)!;
+    for (let row = 0; row < count; row += 1) rows.push([...found.subarray(row * columns, (row + 1) * columns)]);
+  }
+  await forward.close();
+  return rows;
+}
+
+test("cross-moments are E[(x̃ - x) xᵀ] of each language, beside the same Grams as without", async () => {
+  await withModel(async (folder, model) => {
+    const { compressed, dense } = await bothStates(folder, model);
+    const alone = await runCapture(compressed, { model: folder, site: [site] });
+    const found = await runCapture(compressed, { model: folder, site: [site] }, [], [dense]);
+    assert.equal(
+      found.filter(({ kind }) => kind === "gram"),
+      alone,
+    );
+    const crosses = found.filter(({ kind }) => kind === "cross-moment");
+    assert.equal(
+      crosses.map(({ language }) => language),
+      ["en", "mr", "te"],
+    );
+    for (const { language, values, tokens } of crosses) {
+      const [x, other] = [await siteInputs(model, compressed, language), await siteInputs(model, dense, language)];
+      const expected = x[0].flatMap((_, i) =>
+        x[0].map((__, j) => x.reduce((sum, own, token) => sum + (other[token][i] - own[i]) * own[j], 0) / tokens),
+      );
+      assert.ok(relativeDistance(values, expected) < 1e-5, language);
+    }
+  });
+});
+
+test("beyond the budget one cross-moment of the mix remains, the mean of the languages' by their weights", async () => {
+  await withModel(async (folder, model) => {
+    const { compressed, dense } = await bothStates(folder, model);
+    const mix = "en=1,te=3,mr=0";
+    const whole = await runCapture(compressed, { model: folder, site: [site], mix }, [], [dense]);
+    const pooled = await runCapture(compressed, { model: folder, site: [site], mix, budget: "4KiB" }, [], [dense]);
+    assert.equal(
+      pooled.map(({ language, kind }) => `${language} ${kind}`),
+      ["* gram", "* cross-moment", "en diagonal", "mr diagonal", "te diagonal"],
+    );
+    const of = (language: string) => whole.find((one) => one.language === language && one.kind === "cross-moment")!.values;
+    const [en, te] = [of("en"), of("te")];
+    const expected = en.map((value, index) => 0.25 * value + 0.75 * te[index]);
+    assert.ok(relativeDistance(pooled[1].values, expected) < 1e-6);
+  });
+});
+
+test("where nothing was compressed all cross-moments are zero; layers of the step itself count", async () => {
+  await withModel(async (folder, model) => {
+    const { start } = await bothStates(folder, model);
+    const crosses = async (layers: ArtifactStream[]) =>
+      (await runCapture(start, { model: folder, site: [site] }, layers, [start])).filter(({ kind }) => kind === "cross-moment");
+    assert.ok((await crosses([])).every(({ values }) => values.every((value) => value === 0)));
+    assert.ok((await crosses([await changedLayer(model)])).every(({ values }) => values.some((value) => value !== 0)));
+  });
+});
+
+test("dense states that do not fit are refused with the remedy", async () => {
+  await withModel(async (folder, model) => {
+    const { start, compressed, dense } = await bothStates(folder, model);
+    const segments = segmentStream(makeSegments(), model.tokenizerAddress);
+    const fewer = await runPropagate(segmentStream(makeSegments().slice(1), model.tokenizerAddress), { model: folder });
+    const cases: [ArtifactStream, object, ArtifactStream, typeof BadDataError | typeof UsageError, RegExp][] = [
+      [segments, {}, dense, UsageError, /--dense-states go with states/],
+      [compressed, { statistics: "diagonal" }, dense, UsageError, /--statistics gram/],
+      [compressed, {}, start, BadDataError, /after 0 steps, the states after 1/],
+      [compressed, {}, compressed, BadDataError, /without --layers/],
+      [start, {}, fewer, BadDataError, /beside segment 0 of te, 16 tokens; propagate both from the same segments/],
+      [fewer, {}, start, BadDataError, /beside segment 1 of en/],
+    ];
+    for (const [source, options, other, kind, message] of cases) {
+      const error = await runCapture(source, { model: folder, ...options }, [], [other]).catch((caught: unknown) => caught);
+      assert.instance(error, kind, String(message));
+      assert.match((error as Error).message, message);
+    }
+  });
+});
+
+test.run();

@@ -1,0 +1,100 @@
+import { defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
+import { clippedGrid } from "./clipped-grid.ts";
+import { roundToNearest } from "./nearest-rounding.ts";
+import { outputByRow } from "./output-error.ts";
+import { fitGrid } from "./quantisation-grid.ts";
+import { bitsOption, gridOptions } from "./quantisation-options.ts";
+
+const { groupSize, symmetric } = gridOptions;
+
+/** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
+const tries = 20;
+
+/** Channels smaller than this count as this large, before the scales are centred; the reference program's. */
+const smallest = 1e-4;
+
+/**
+ * Scales of channels: size to a power, centred so that the largest times the smallest is 1.
+ *
+ * @param sizes √E[x²] of each channel
+ */
+function channelScales(sizes: Float64Array, power: number): Float32Array {
+  const scales = sizes.map((size) => Math.max(size ** power, smallest));
+  const centre = Math.sqrt(scales.reduce((a, b) => Math.max(a, b)) * scales.reduce((a, b) => Math.min(a, b)));
+  return Float32Array.from(scales, (scale) => scale / centre);
+}
+
+/** W·diag(s), [rows, columns]. */
+const scaleColumns = (values: Float32Array, scales: Float32Array): Float32Array =>
+  values.map((value, index) => value * scales[index % scales.length]);
+
+/** E[x xᵀ] of inputs divided by s. */
+const scaleGram = (gram: Float32Array, scales: Float32Array): Float32Array =>
+  gram.map((value, index) => value / (scales[Math.floor(index / scales.length)] * scales[index % scales.length]));
+
+/**
+ * AWQ: rounds weights whose channels were scaled by the size of what they read, so that those that matter get a finer grid;
+ * the norm before the site takes the inverse. Where there is none to take it, only the grids' ranges are clipped.
+ *
+ * The power is the one of twenty with the least tr(ΔW·H·ΔWᵀ) over all weights of the site. The reference program measures a
+ * channel by E|x| and the error at the output of the whole attention or MLP; known here are √E[x²] and the linear output.
+ */
+export const awq = defineSolver({
+  name: "awq",
+  source: "https://arxiv.org/abs/2306.00978",
+  summary: "rounds to nearest after scaling each input channel by its size and clipping each group's range",
+  needs: ["gram"],
+  options: {
+    bits: bitsOption,
+    groupSize,
+    symmetric,
+    clip: {
+      kind: "flag",
+      description: "shrink each group's range where that lessens the error of its own output",
+      default: true,
+    },
+  },
+  async solve({ rows, columns, values, scalable = false }, { gram }, { clip, ...grid }, context) {
+    const round = (weights: Float32Array): Promise<Solution> =>
+      roundToNearest({ values: weights, rows, columns, ...grid, fit: (panel) => fitGrid(panel, rows, { ...grid, mse: false }) });
+    const scales = scalable ? await searchScales(values, gram, round, context) : undefined;
+    const scaled = scales ? scaleColumns(values, scales) : values;
+    const moment = scales ? scaleGram(gram, scales) : gram;
+    const solution = clip
+      ? await roundToNearest({
+          values: scaled,
+          rows,
+          columns,
+          ...grid,
+          fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, ...grid }),
+        })
+      : await round(scaled);
+    return { ...solution, ...(scales && { inputScale: scales }) };
+  },
+});
+
+/** The scales with the least error of the output; undefined where none is better than no scales. */
+async function searchScales(
+  values: Float32Array,
+  gram: Float32Array,
+  round: (weights: Float32Array) => Promise<Solution>,
+  { blas, signal }: SolverContext,
+): Promise<Float32Array | undefined> {
+  const columns = Math.sqrt(gram.length);
+  const rows = values.length / columns;
+  const sizes = Float64Array.from({ length: columns }, (_, column) => Math.sqrt(gram[column * (columns + 1)]));
+  let best: Float32Array | undefined;
+  let least = Infinity;
+  for (let step = 0; step < tries; step += 1) {
+    if (signal.aborted) throw new InterruptedError("stopped while solving a site");
+    const scales = channelScales(sizes, step / tries);
+    const rounded = await round(scaleColumns(values, scales));
+    const change = rounded.values.map((value, index) => value / scales[index % columns] - values[index]);
+    const error = (await outputByRow(blas, change, rows, { gram })).reduce((sum, value) => sum + value, 0);
+    if (error < least) {
+      least = error;
+      best = step === 0 ? undefined : scales;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,56 @@
+import { UsageError, type Factor, type OptionTable, type OptionValues } from "@mbs/contracts";
+import { layOutGroups, type ColumnGroups } from "./column-groups.ts";
+import type { Rounding } from "./error-feedback.ts";
+import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options.ts";
+
+/** The options of GPTQ, which all that rounds column by column has. */
+export const columnRoundingOptions = {
+  bits: bitsOption,
+  ...gridOptions,
+  // the best of the variants that tools/variants tables, chosen on the validation texts; so is the preferred order
+  mse: { ...gridOptions.mse, default: true },
+  staticGroups: {
+    kind: "flag",
+    description: "groups are neighbours in the weight whatever the order, their grids fitted beforehand",
+    default: false,
+  },
+  gridRule: {
+    kind: "choice",
+    description: "weights a group's grid is fitted on: as the reference has them, or with the block's own updates",
+    choices: ["reference", "updated"],
+    default: "reference",
+  },
+  blockSize: blockSizeOption,
+} as const satisfies OptionTable;
+
+const groupAware = "group-aware:";
+
+/** Groups of neighbouring columns in the order of processing, or in the weight where the order keeps those together. */
+function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): ColumnGroups {
+  const { order, orderName } = factor;
+  if (!orderName.startsWith(groupAware) || groupSize === 0) {
+    return layOutGroups(order, groupSize, staticGroups ? "column" : "position");
+  }
+  if (Number(orderName.slice(groupAware.length)) !== groupSize) {
+    throw new UsageError(
+      `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
+      { order: orderName, groupSize },
+    );
+  }
+  return layOutGroups(order, groupSize, "column");
+}
+
+/** How columns are rounded on their turn, by the options and the factor's order. */
+export function columnRounding(
+  factor: Factor,
+  { bits, symmetric, mse, groupSize, staticGroups, gridRule }: OptionValues<typeof columnRoundingOptions>,
+): Rounding {
+  const groups = groupsOf(factor, groupSize, staticGroups);
+  // one grid a row is fitted at the start by definition, on the weights that the first block begins with
+  const beforehand = staticGroups || (groups.groups === 1 && gridRule === "reference");
+  return { rule: { bits, symmetric, mse }, groups, fit: beforehand ? "beforehand" : gridRule };
+}
+
+/** The column order that keeps groups together and takes the largest inputs first. */
+export const roundingOrder = ({ groupSize }: { readonly groupSize: number }): string =>
+  groupSize === 0 ? "activation" : `${groupAware}${groupSize}`;

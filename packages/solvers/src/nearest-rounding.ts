@@ -1,0 +1,53 @@
+import type { Solution } from "@mbs/contracts";
+import { naturalOrder, restoreOrder, transposeInOrder, type Grid } from "@mbs/numbers";
+import { layOutGroups } from "./column-groups.ts";
+import { codeOf, valueOf } from "./quantisation-grid.ts";
+
+/** What is rounded, and to which grids. */
+export interface NearestRounding {
+  /** W, [rows, columns]; not modified. */
+  readonly values: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bits: number;
+  readonly symmetric: boolean;
+  /** Columns a group; 0 for one group. */
+  readonly groupSize: number;
+  /**
+   * The grid of a group.
+   *
+   * @param panel Wᵀ of the group, [columns of the group, rows]
+   * @param first its first column
+   */
+  fit(panel: Float32Array, first: number): Grid | Promise<Grid>;
+}
+
+/** Rounds every weight for itself, groups being neighbouring columns. */
+export async function roundToNearest(rounding: NearestRounding): Promise<Solution> {
+  const { values, rows, columns, bits, symmetric } = rounding;
+  const order = naturalOrder(columns);
+  const { groups, groupSize, groupOf } = layOutGroups(order, rounding.groupSize, "column");
+  const transposed = transposeInOrder(values, rows, columns, order);
+  const codes = new Uint8Array(transposed.length);
+  const scales = new Float32Array(rows * groups);
+  const zeros = new Uint8Array(rows * groups);
+  for (let group = 0; group < groups; group += 1) {
+    const start = group * groupSize * rows;
+    const panel = transposed.subarray(start, start + groupSize * rows);
+    const grid = await rounding.fit(panel, group * groupSize);
+    for (const [index, value] of panel.entries()) {
+      const row = index % rows;
+      const code = codeOf(value, grid.scales[row], grid.zeros[row], grid.maximum);
+      codes[start + index] = code;
+      panel[index] = valueOf(code, grid.scales[row], grid.zeros[row]);
+    }
+    for (let row = 0; row < rows; row += 1) {
+      scales[row * groups + group] = grid.scales[row];
+      zeros[row * groups + group] = grid.zeros[row];
+    }
+  }
+  return {
+    values: restoreOrder(transposed, rows, columns, order),
+    quantised: { bits, symmetric, groupSize, groupOf, codes: restoreOrder(codes, rows, columns, order), scales, zeros },
+  };
+}
