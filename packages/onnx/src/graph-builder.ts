@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import { encodeModel } from "./onnx-messages.ts";
+import { encodeMessage, encodeModel } from "./onnx-messages.ts";
 import type { AttributeMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
 import { elementTypeNumbers } from "./tensor.ts";
 import type { ElementType, Tensor, TensorType } from "./tensor.ts";
@@ -82,16 +82,19 @@ const valueMessage = (name: string, type: TensorType, dims: readonly Dimension[]
  */
 export class GraphBuilder {
   readonly #name: string;
+  readonly #prefix: string;
   readonly #inputs: ValueMessage[] = [];
   readonly #outputs: ValueMessage[] = [];
   readonly #initializers: TensorMessage[] = [];
-  readonly #nodes: NodeMessage[] = [];
+  #nodes: NodeMessage[] = [];
   /** Value → name of the output it became. */
   readonly #renamed = new Map<string, string>();
   #values = 0;
 
-  constructor(name: string) {
+  /** @param prefix of the names that it gives, where they must differ from those of another graph */
+  constructor(name: string, prefix = "") {
     this.#name = name;
+    this.#prefix = prefix;
   }
 
   /** Declares an input and returns its name. */
@@ -151,7 +154,6 @@ export class GraphBuilder {
       if (used) for (const value of input) needed.add(value);
       return used;
     });
-    const rename = (value: string): string => this.#renamed.get(value) ?? value;
     return encodeModel({
       // IR version 10 is the one that came with opset 21
       irVersion: 10,
@@ -162,7 +164,7 @@ export class GraphBuilder {
       ],
       graph: {
         name: this.#name,
-        node: nodes.toReversed().map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) })),
+        node: nodes.toReversed().map((node) => this.#rename(node)),
         initializer: this.#initializers.filter(({ name = "" }) => needed.has(name)),
         input: this.#inputs,
         output: this.#outputs,
@@ -170,8 +172,25 @@ export class GraphBuilder {
     });
   }
 
+  /** The nodes added since the last call, serialised for another graph; values that became outputs have their names. */
+  takeNodes(): readonly Uint8Array[] {
+    const nodes = this.#nodes.map((node) => encodeMessage("NodeProto", this.#rename(node)));
+    this.#nodes = [];
+    return nodes;
+  }
+
+  /** The constants added so far, serialised for another graph. */
+  tensors(): readonly Uint8Array[] {
+    return this.#initializers.map((tensor) => encodeMessage("TensorProto", tensor));
+  }
+
+  #rename(node: NodeMessage): NodeMessage {
+    const rename = (value: string): string => this.#renamed.get(value) ?? value;
+    return { ...node, input: node.input.map(rename), output: node.output.map(rename) };
+  }
+
   #fresh(kind: string): string {
     this.#values += 1;
-    return `${kind}-${this.#values}`;
+    return `${this.#prefix}${kind}-${this.#values}`;
   }
 }

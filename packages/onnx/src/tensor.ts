@@ -23,20 +23,31 @@ interface TensorOf<T extends TensorType> {
 /** A tensor on its way in or out of a session. */
 export type Tensor = { [T in TensorType]: TensorOf<T> }[TensorType];
 
-/** What a weight file can hold: JavaScript has no array of bfloat16, a graph casts it. */
-export type ElementType = TensorType | "bfloat16";
+/** What a weight file can hold: JavaScript has no array of all of these, a graph casts them. */
+export type ElementType = TensorType | "bfloat16" | "int8" | "int16" | "uint16" | "uint32" | "uint64" | "int4" | "uint4";
 
 /** Numbers of ONNX's TensorProto.DataType. */
 export const elementTypeNumbers: Readonly<Record<ElementType, number>> = {
   float32: 1,
   uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
   int32: 6,
   int64: 7,
   bool: 9,
   float16: 10,
   float64: 11,
+  uint32: 12,
+  uint64: 13,
   bfloat16: 16,
+  uint4: 21,
+  int4: 22,
 };
+
+/** The type of a number of TensorProto.DataType; undefined for those that are not used here. */
+export const elementTypeOf = (number: number): ElementType | undefined =>
+  (Object.keys(elementTypeNumbers) as ElementType[]).find((type) => elementTypeNumbers[type] === number);
 
 /** A float32 tensor, without a copy. */
 export const floatTensor = (data: Float32Array, dims: readonly number[]): Tensor => ({ type: "float32", dims, data });

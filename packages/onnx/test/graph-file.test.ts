@@ -1,0 +1,235 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { BadDataError } from "@mbs/contracts";
+import {
+  changedGraph,
+  createSession,
+  cutSubgraph,
+  floatTensor,
+  floatValues,
+  GraphBuilder,
+  readGraphFile,
+  stoppedValues,
+} from "../src/index.ts";
+import type { ByteSource, GraphFile, GraphTensor } from "../src/index.ts";
+import { encodeMessage, encodeModel } from "../src/onnx-messages.ts";
+import type { NodeMessage } from "../src/onnx-messages.ts";
+
+const sourceOf = (bytes: Uint8Array): ByteSource => ({
+  path: "model.onnx",
+  size: bytes.length,
+  read: (offset, length) => bytes.slice(offset, offset + length),
+});
+
+const valuesOf =
+  (graph: GraphFile) =>
+  (tensor: GraphTensor): Promise<Uint8Array> => {
+    const { offset, length } = tensor.inline ?? { offset: 0, length: 0 };
+    return Promise.resolve(graph.source.read(offset, length));
+  };
+
+const width = 512;
+const ramp = Float32Array.from({ length: width }, (_, index) => index);
+
+/** y = max(x, 0) · ramp + length of x */
+function sample(): Uint8Array {
+  const builder = new GraphBuilder("sample");
+  const x = builder.input("x", "float32", ["T", width]);
+  const positive = builder.node("Relu", [x], { name: "positive" });
+  const scaled = builder.node("Mul", [positive, builder.constant(floatTensor(ramp, [width]), "ramp")], { name: "scaled" });
+  const rows = builder.node("Shape", [positive], { name: "rows", attributes: { start: 0, end: 1 } });
+  const count = builder.node("Cast", [rows], { attributes: { to: 1 } });
+  builder.output("y", builder.node("Add", [scaled, count]), "float32", ["T", width]);
+  return builder.build();
+}
+
+test("a model's file gives nodes, inputs and outputs, and where the values of large tensors lie", () => {
+  const bytes = sample();
+  const graph = readGraphFile(sourceOf(bytes));
+  assert.equal(
+    graph.nodes.map(({ operator, inputs }) => [operator, inputs.length]),
+    [
+      ["Relu", 1],
+      ["Mul", 2],
+      ["Shape", 1],
+      ["Cast", 1],
+      ["Add", 2],
+    ],
+  );
+  assert.equal(graph.inputs, [{ name: "x", type: 1, dims: ["T", width] }]);
+  const found = graph.tensors.get("ramp");
+  assert.equal(found?.dims, [width]);
+  assert.is(found?.message.rawData?.length ?? 0, 0);
+  const at = found?.inline?.offset ?? 0;
+  assert.equal(new Float32Array(Uint8Array.from(bytes.subarray(at, at + 4 * width)).buffer), ramp);
+});
+
+test("a file cut at any byte is refused with the byte", () => {
+  const bytes = sample();
+  // without its last operator set, which no node is of, the model is whole
+  const whole = readGraphFile(sourceOf(bytes)).modelFields.at(-1)?.span.offset;
+  for (let length = 0; length < bytes.length; length += length < 200 || length > bytes.length - 400 ? 1 : 37) {
+    if (length === whole) continue;
+    try {
+      readGraphFile(sourceOf(bytes.subarray(0, length)));
+      assert.unreachable(`${length} bytes were read as a model`);
+    } catch (error) {
+      assert.instance(error, BadDataError, `${length} bytes: ${String(error)}`);
+    }
+  }
+});
+
+test("what a file changed in any byte says is read or refused, and never crashes", () => {
+  const bytes = sample();
+  let refused = 0;
+  for (let at = 0; at < bytes.length; at += at < 200 || at > bytes.length - 700 ? 1 : 61) {
+    const changed = bytes.slice();
+    changed[at] ^= 0xff;
+    try {
+      readGraphFile(sourceOf(changed));
+    } catch (error) {
+      assert.instance(error, BadDataError, `byte ${at}: ${String(error)}`);
+      refused += 1;
+    }
+  }
+  assert.ok(refused > 100, `${refused} refused`);
+});
+
+test("a part of a graph runs by itself; what it needs of before is a shape that is fed", async () => {
+  const graph = readGraphFile(sourceOf(sample()));
+  const request = {
+    outputs: ["y", "scaled:0"],
+    given: new Set(["scaled:0"]),
+    stopsAt: ({ operator }: { operator: string }) => operator === "Shape",
+  };
+  assert.equal(stoppedValues(graph, request), ["rows:0"]);
+  const part = await cutSubgraph(graph, request, valuesOf(graph));
+  assert.equal([part.inputs, part.given, part.weights], [[], ["scaled:0"], []]);
+  const session = await createSession(part.model, { threads: 1 });
+  const results = await session.run({
+    [part.inputName("scaled:0")]: floatTensor(ramp, [1, width]),
+    "rows:0": { type: "int64", dims: [1], data: BigInt64Array.of(7n) },
+  });
+  assert.equal(floatValues(results, "scaled:0"), ramp);
+  assert.equal(
+    floatValues(results, "y"),
+    ramp.map((value) => value + 7),
+  );
+  await session.release();
+});
+
+const plainNode = (opType: string, input: string[], output: string, attribute: NodeMessage["attribute"] = []): NodeMessage => ({
+  name: output,
+  opType,
+  domain: "",
+  input,
+  output: [output],
+  attribute,
+});
+
+const half = (value: number): Uint8Array => new Uint8Array(Uint16Array.of(value).buffer);
+
+test("half precision is computed in single: constants, casts, and the branches of an If", async () => {
+  // 1 + 2^-10 is the float16 after 1; 2^-20 more is lost in half precision
+  const third = { name: "third", dims: [1], dataType: 10, rawData: half(0x3c01) };
+  const branch = (name: string, opType: string) => ({
+    name,
+    node: [plainNode(opType, ["narrow", `${name}-one`], `${name}-out`)],
+    initializer: [{ name: `${name}-one`, dims: [1], dataType: 10, rawData: half(0x3c00) }],
+    input: [],
+    output: [{ name: `${name}-out`, type: { tensorType: { elemType: 10 } } }],
+  });
+  const model = encodeModel({
+    irVersion: 8,
+    producerName: "test",
+    opsetImport: [{ domain: "", version: 18 }],
+    graph: {
+      name: "half",
+      node: [
+        plainNode("Cast", ["x"], "narrow", [{ name: "to", type: 2, i: 10 }]),
+        plainNode("Constant", [], "constant", [
+          { name: "value", type: 4, t: { dims: [1], dataType: 10, rawData: half(0x4000) } },
+        ]),
+        plainNode("If", ["flag"], "chosen", [
+          { name: "then_branch", type: 5, g: branch("plus", "Add") },
+          { name: "else_branch", type: 5, g: branch("minus", "Sub") },
+        ]),
+        plainNode("Mul", ["chosen", "third"], "product"),
+        plainNode("Mul", ["product", "constant"], "y"),
+      ],
+      initializer: [third],
+      input: [
+        { name: "x", type: { tensorType: { elemType: 1 } } },
+        { name: "flag", type: { tensorType: { elemType: 9 } } },
+      ],
+      output: [{ name: "y" }],
+    },
+  });
+  const graph = readGraphFile(sourceOf(model));
+  assert.equal(graph.nodes[2]?.inputs, ["flag", "narrow"]);
+  const part = await cutSubgraph(graph, { outputs: ["y"], given: new Set() }, valuesOf(graph));
+  const session = await createSession(part.model, { threads: 1 });
+  const x = 1 + 2 ** -20;
+  for (const [flag, sign] of [
+    [1, 1],
+    [0, -1],
+  ] as const) {
+    const results = await session.run({
+      x: floatTensor(Float32Array.of(x), [1]),
+      flag: { type: "bool", dims: [1], data: Uint8Array.of(flag) },
+    });
+    const exact = Math.fround((x + sign) * (1 + 2 ** -10)) * 2;
+    assert.ok(
+      Math.abs(floatValues(results, "y")[0] - exact) < 1e-7 * Math.abs(exact) + 1e-12,
+      `${floatValues(results, "y")[0]}, not ${exact}`,
+    );
+  }
+  await session.release();
+});
+
+test("a graph without changes is written byte for byte; a replaced node runs in place of the old one", async () => {
+  const bytes = sample();
+  const graph = readGraphFile(sourceOf(bytes));
+  const nothing = {
+    nodes: new Map(),
+    dropped: new Set<string>(),
+    moved: new Set<string>(),
+    tensors: [],
+    domains: new Map<string, number>(),
+  };
+  assert.equal(Buffer.concat([...changedGraph(graph, nothing)]), Buffer.from(bytes));
+
+  const [relu] = graph.nodes;
+  const negated = encodeMessage("NodeProto", { ...relu.message, opType: "Neg" });
+  const changed = Buffer.concat([
+    ...changedGraph(graph, {
+      ...nothing,
+      nodes: new Map([[relu, [negated]]]),
+      domains: new Map([
+        ["com.microsoft", 1],
+        ["org.example", 3],
+      ]),
+    }),
+  ]);
+  const again = readGraphFile(sourceOf(changed));
+  assert.equal(
+    again.opsets.map(({ domain, version }) => [domain, Number(version)]),
+    [
+      ["", 21],
+      ["com.microsoft", 1],
+      ["org.example", 3],
+    ],
+  );
+  const session = await createSession(
+    Buffer.concat([...changedGraph(graph, { ...nothing, nodes: new Map([[relu, [negated]]]) })]),
+    { threads: 1 },
+  );
+  const results = await session.run({ x: floatTensor(new Float32Array(width).fill(2), [1, width]) });
+  assert.equal(
+    floatValues(results, "y"),
+    ramp.map((value) => -2 * value + 1),
+  );
+  await session.release();
+});
+
+test.run();
