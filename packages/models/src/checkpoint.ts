@@ -1,8 +1,6 @@
-import { basename } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import { decodeBrain, decodeHalf } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
-import type { SafetensorsFile } from "./safetensors-file.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
 
 export interface TensorInfo {
@@ -24,6 +22,19 @@ export interface WeightFile {
   readonly metadata: Readonly<Record<string, string>>;
   /** In the order of their offsets. */
   readonly tensors: readonly TensorInfo[];
+}
+
+/** A file with tensors that stays open; parts are read at their place, never the whole. */
+export interface TensorFile {
+  readonly path: string;
+  /** Relative to the model folder. */
+  readonly name: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** In the order of their offsets. */
+  readonly tensors: readonly HeaderEntry[];
+  /** Fills `target` from byte `offset` of the tensor. */
+  readInto(entry: HeaderEntry, offset: number, target: Uint8Array): void;
+  close(): void;
 }
 
 /** The tensors of a model folder, by name, whatever file they lie in. Read on demand, never a whole file. */
@@ -79,15 +90,15 @@ function findNonfinite(values: Float32Array): number {
  *
  * @param files no name stands in two of them
  */
-export function createCheckpoint(files: readonly SafetensorsFile[], { allowNonfinite }: { allowNonfinite: boolean }): Checkpoint {
-  const places = new Map<string, { file: SafetensorsFile; entry: HeaderEntry; info: TensorInfo }>();
+export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite }: { allowNonfinite: boolean }): Checkpoint {
+  const places = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
   const listing = files.map((file) => ({
-    file: basename(file.path),
+    file: file.name,
     metadata: file.metadata,
     tensors: file.tensors.map((entry) => {
       const { name, storedDtype, shape } = entry;
       const dtype = weightDtypes.get(storedDtype);
-      const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: basename(file.path) };
+      const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: file.name };
       places.set(name, { file, entry, info });
       return info;
     }),

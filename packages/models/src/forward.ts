@@ -1,4 +1,4 @@
-import { BadDataError, InternalError } from "@mbs/contracts";
+import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Layout } from "./architecture.ts";
@@ -11,6 +11,7 @@ import { createStackedSequence } from "./stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
 import { statesOf } from "./streams.ts";
 import type { RoleWeights } from "./step-weights.ts";
+import { checkTokens } from "./tokens.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
 /** Distinct values and, for each token, where its own stands. */
@@ -22,16 +23,6 @@ function distinct(tokens: Int32Array): { values: number[]; places: Int32Array } 
     return place;
   });
   return { values: [...seen.keys()], places };
-}
-
-function checkTokens(tokens: Int32Array, vocabulary: number): void {
-  const position = tokens.findIndex((token) => token < 0 || token >= vocabulary);
-  if (position >= 0) {
-    throw new BadDataError(
-      `token ${tokens[position]} at position ${position} is outside the model's vocabulary of ${vocabulary}; were the tokens made for this model?`,
-      { position, vocabulary },
-    );
-  }
 }
 
 function override(

@@ -13,7 +13,8 @@ export async function generate(model: Model, text: string, tokens: number, optio
   const forward = await model.forward(options);
   try {
     const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
-    const inputs = new Map((await model.passages()).ofPrompt(Int32Array.from(start)));
+    const { ofPrompt, end } = await model.passages();
+    const inputs = new Map(ofPrompt(Int32Array.from(start)));
     const ids = [...(inputs.get(hiddenStream) ?? [])];
     const given = ids.length;
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
@@ -23,7 +24,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
       const next = values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0);
-      if (next === model.layout.sourceTarget?.end) break;
+      if (next === end) break;
       ids.push(next);
     }
     return tokenizer.decode(ids.slice(given));

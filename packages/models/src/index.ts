@@ -3,9 +3,21 @@ export { maskedScore, scoreFloor } from "./softmax-attention.ts";
 export { bytesOfDtype } from "./checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
+export type { LinearWeight } from "./graph-model/linear-weights.ts";
 export { generate } from "./generation.ts";
 export { logitsAtATime } from "./head.ts";
-export type { Forward, Model, ScaledTensor, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
+export type {
+  ArchitectureModel,
+  Forward,
+  GraphModel,
+  Model,
+  ScaledTensor,
+  Site,
+  SiteTensor,
+  Step,
+  StepOptions,
+  StepResult,
+} from "./model.ts";
 export { readModelRecord, recordFile } from "./model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./model-record.ts";
 export type { Passage, Passages } from "./passages.ts";

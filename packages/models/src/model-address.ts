@@ -13,16 +13,19 @@ function frame(hash: Hash, label: string, bytes: number): void {
   hash.update(`${JSON.stringify([label, bytes])}\n`);
 }
 
+/** What a model is made of beside its tensors, by name. */
+export type ModelParts = ReadonlyMap<string, Uint8Array>;
+
 /**
- * Content address of a model: config.json, tokenizer.json and every tensor by name, dtype, shape and bytes, however the
+ * Content address of a model: its parts (config.json, tokenizer.json, the graph of an ONNX model) and every tensor by name, dtype, shape and bytes, however the
  * tensors are spread over files.
  */
-async function hashModel(checkpoint: Checkpoint, config: Uint8Array, tokenizer: Uint8Array): Promise<string> {
+async function hashModel(checkpoint: Checkpoint, parts: ModelParts): Promise<string> {
   const hash = createHash("sha256");
-  frame(hash, "config.json", config.length);
-  hash.update(config);
-  frame(hash, "tokenizer.json", tokenizer.length);
-  hash.update(tokenizer);
+  for (const [name, bytes] of parts) {
+    frame(hash, name, bytes.length);
+    hash.update(bytes);
+  }
   for (const { name, storedDtype, shape, bytes } of checkpoint.list()) {
     frame(hash, `${name} ${storedDtype} ${shape.join("x")}`, bytes);
     for (let offset = 0; offset < bytes; offset += pieceBytes) {
@@ -38,13 +41,13 @@ const known = new Map<string, Promise<string>>();
  * The address of a model folder. Kept in memory as long as no file of it changes in size or time, so that a process that
  * opens a model again does not read it again.
  */
-export function modelAddress(folder: string, checkpoint: Checkpoint, config: Uint8Array, tokenizer: Uint8Array): Promise<string> {
+export function modelAddress(folder: string, checkpoint: Checkpoint, parts: ModelParts): Promise<string> {
   const stamps = checkpoint.files.map(({ file }) => {
     const { size, mtimeMs, ino } = statSync(join(folder, file));
     return [file, size, mtimeMs, ino].join(" ");
   });
-  const key = [folder, ...stamps, addressOf(config), addressOf(tokenizer)].join("\n");
-  const address = known.get(key) ?? hashModel(checkpoint, config, tokenizer);
+  const key = [folder, ...stamps, ...[...parts.values()].map(addressOf)].join("\n");
+  const address = known.get(key) ?? hashModel(checkpoint, parts);
   known.set(key, address);
   address.catch(() => known.delete(key));
   return address;

@@ -1,7 +1,10 @@
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
+import type { GraphFile } from "@mbs/onnx";
 import type { Layout } from "./architecture.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { GraphOutline } from "./graph-model/graph-outline.ts";
+import type { TensorPlace } from "./graph-model/graph-tensors.ts";
 import type { Passages } from "./passages.ts";
 import type { StreamStates } from "./streams.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -97,8 +100,8 @@ export interface Forward {
   close(): Promise<void>;
 }
 
-/** A Hugging Face model folder, opened. Nothing but headers, configuration and tokenizer are held in memory. */
-export interface Model {
+/** What all models are, whatever their folder holds. Nothing but headers, configuration and tokenizer are held in memory. */
+export interface OpenedModel {
   readonly folder: string;
   /** Content address of tensors, configuration and tokenizer. */
   readonly address: string;
@@ -115,11 +118,11 @@ export interface Model {
   readonly steps: readonly Step[];
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];
-  /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
-  readonly layout: Layout;
   readonly checkpoint: Checkpoint;
   /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
   readonly readWeight: WeightReader;
+  /** What a user should know of how the model is read, a line each: weights that no solver changes, above all. */
+  readonly notes: readonly string[];
   tokenizer(): Promise<Tokenizer>;
   /**
    * How texts enter the streams.
@@ -131,3 +134,22 @@ export interface Model {
   forward(options: { threads: number }): Promise<Forward>;
   close(): Promise<void>;
 }
+
+/** A folder of safetensors, whose architecture is one of ours. */
+export interface ArchitectureModel extends OpenedModel {
+  readonly kind: "architecture";
+  /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
+  readonly layout: Layout;
+}
+
+/** A folder with an ONNX decoder, whatever its architecture. */
+export interface GraphModel extends OpenedModel {
+  readonly kind: "graph";
+  readonly graph: GraphFile;
+  readonly outline: GraphOutline;
+  /** Where the values of the checkpoint's tensors lie. */
+  readonly places: ReadonlyMap<string, TensorPlace>;
+}
+
+/** A Hugging Face model folder, opened. */
+export type Model = ArchitectureModel | GraphModel;

@@ -28,6 +28,8 @@ export interface Passages {
   readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
   /** Stream → token ids of a text that the last stream is to go on from. */
   readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
+  /** The token that ends what goes on from a prompt; absent in a decoder, which goes on as long as it is asked to. */
+  readonly end?: number;
 }
 
 /** A number, then names that tell one text from others. */
@@ -70,5 +72,6 @@ export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: To
         [encoderStream, ended(tokens)],
         [hiddenStream, Int32Array.of(start)],
       ]),
+    end,
   };
 }

@@ -80,6 +80,12 @@ async function openSharded(folder: string, names: readonly string[]): Promise<Sa
   return files;
 }
 
+/** Whether a model folder has safetensors. @throws {BadDataError} where there is no such folder */
+export async function hasWeightFiles(folder: string): Promise<boolean> {
+  const names = await listFolder(folder);
+  return names.includes(indexFile) || names.includes(singleFile);
+}
+
 /**
  * Opens the safetensors files of a model folder, sorted by name, every tensor in exactly one of them.
  *
@@ -96,7 +102,10 @@ export async function openWeightFiles(folder: string): Promise<readonly Safetens
       { folder, found: pickled.join(", ") },
     );
   }
-  throw new BadDataError(`${folder} has neither ${singleFile} nor ${indexFile}; give the folder of a Hugging Face model`, {
-    folder,
-  });
+  throw new BadDataError(
+    `${folder} has neither ${singleFile} nor ${indexFile}, nor an ONNX decoder such as onnx/model.onnx; give the folder of a Hugging Face model`,
+    {
+      folder,
+    },
+  );
 }

@@ -1,0 +1,119 @@
+import { InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { floatValues } from "@mbs/onnx";
+import type { GraphFile } from "@mbs/onnx";
+import type { Checkpoint } from "../checkpoint.ts";
+import { logitsAtATime } from "../head.ts";
+import type { Forward, StepOptions, StepResult } from "../model.ts";
+import { checkTokens } from "../tokens.ts";
+import type { GraphOutline } from "./graph-outline.ts";
+import { createGraphRunner } from "./graph-runner.ts";
+import type { GraphShape } from "./graph-runner.ts";
+import { createLogitLosses } from "./logit-losses.ts";
+
+/** The forward pass of a graph, by steps: each step is the part of the graph between two states. */
+export function createGraphForward(
+  graph: GraphFile,
+  outline: GraphOutline,
+  checkpoint: Checkpoint,
+  shape: GraphShape,
+  threads: number,
+): Forward {
+  const { hiddenSize, vocabularySize } = shape;
+  const { steps, logits } = outline;
+  const runner = createGraphRunner(graph, outline, checkpoint, shape, threads);
+  const losses = createLogitLosses(threads);
+  const [start, end] = [steps[0]?.start ?? "", steps.at(-1)?.end ?? ""];
+
+  const logitsOf = async (states: Matrix): Promise<Float32Array> =>
+    floatValues(
+      await runner.after({
+        key: "head",
+        states: end,
+        values: states.values,
+        batch: { batch: 1, length: states.rows },
+        outputs: [logits],
+      }),
+      logits,
+    );
+
+  const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
+  const slices = function* (states: Matrix): Generator<{ first: number; part: Matrix }> {
+    for (let first = 0; first < states.rows; first += rowsAtATime) {
+      const last = Math.min(states.rows, first + rowsAtATime);
+      const values = states.values.subarray(first * hiddenSize, last * hiddenSize);
+      yield { first, part: { rows: last - first, columns: hiddenSize, values } };
+    }
+  };
+
+  return {
+    async embed(tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const states = await runner.embed(tokens, { batch, length: tokens.length / batch });
+      const values = floatValues(states === undefined ? {} : { [start]: states }, start);
+      return { rows: tokens.length, columns: hiddenSize, values };
+    },
+
+    async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
+      const step = steps[index];
+      const found = sites.map((name) => step?.sites.find((site) => site.name === name));
+      const unknown = sites.find((_, at) => found[at] === undefined);
+      if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
+        throw new InternalError(
+          `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
+        );
+      }
+      const chosen = found.flatMap((site) => site ?? []);
+      const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
+      const key = `step ${index} ${sites.join(" ")} ${wanted}`;
+      const results = await runner.after({
+        key,
+        states: step.start,
+        values: states.values,
+        batch: { batch, length: states.rows / batch },
+        outputs,
+        weights: given,
+      });
+      const matrix = (value: string, columns: number): Matrix => {
+        const values = floatValues(results, value);
+        return { rows: values.length / columns, columns, values };
+      };
+      const result: StepResult = {
+        sites: new Map(chosen.map(({ name, value, width }) => [name, matrix(value, width)])),
+        ...(wanted && { states: matrix(step.end, hiddenSize) }),
+      };
+      return result;
+    },
+
+    async score(states, tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const length = states.rows / batch;
+      const read = tokens.length / batch;
+      if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
+        throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${states.rows} states`);
+      }
+      const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
+      const predicts = (row: number): boolean => (row % length) + 1 < read;
+      const found: number[] = [];
+      for (const { first, part } of slices(states)) {
+        const next = Int32Array.from({ length: part.rows }, (_, at) =>
+          predicts(first + at) ? (tokens[targetOf(first + at)] ?? 0) : 0,
+        );
+        const nats = await losses.of(await logitsOf(part), next);
+        nats.forEach((loss, at) => predicts(first + at) && found.push(loss));
+      }
+      return Float64Array.from(found);
+    },
+
+    async logits(states) {
+      const all = new Float32Array(states.rows * vocabularySize);
+      for (const { first, part } of slices(states)) all.set(await logitsOf(part), first * vocabularySize);
+      return { rows: states.rows, columns: vocabularySize, values: all };
+    },
+
+    async close() {
+      await losses.close();
+      await runner.close();
+    },
+  };
+}

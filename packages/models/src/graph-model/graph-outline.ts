@@ -1,0 +1,169 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import { isWeight, nodeText } from "@mbs/onnx";
+import type { GraphFile, GraphNode } from "@mbs/onnx";
+import { followValue } from "./data-flow.ts";
+import type { DataFlow } from "./data-flow.ts";
+import { cutSteps } from "./graph-steps.ts";
+import type { CutGraph } from "./graph-steps.ts";
+import { choosesExperts, linearWeight, numberAttribute, readersOf } from "./linear-weights.ts";
+import type { LinearWeight, Readers } from "./linear-weights.ts";
+
+/** Where tokens become vectors: rows of a matrix, chosen by `indices`. */
+export interface GraphEmbedding {
+  readonly tensor: string;
+  readonly vocabulary: number;
+  readonly width: number;
+  readonly indices: string;
+  readonly output: string;
+}
+
+/** A weight that no solver changes, and why. */
+export interface UnreachedWeight {
+  readonly tensor: string;
+  readonly reason: string;
+}
+
+/** What a decoder's graph is made of. */
+export interface GraphOutline extends CutGraph {
+  readonly flow: DataFlow;
+  /** Absent where the matrix is quantised. */
+  readonly embedding: GraphEmbedding | undefined;
+  /** Names of input and output. */
+  readonly tokens: string;
+  readonly logits: string;
+  readonly unreached: readonly UnreachedWeight[];
+  /** Nodes that multiply by weights which are quantised already. */
+  readonly quantised: readonly GraphNode[];
+}
+
+const [tokens, logits] = ["input_ids", "logits"];
+
+/** Readers of tables and masks: matrices that are no linear layer's. */
+const tableReaders: ReadonlySet<string> = new Set(["Gather", "Slice", "Add", "Sub", "Mul", "Where", "Expand"]);
+
+const quantisedProducts: ReadonlySet<string> = new Set([
+  "com.microsoft.MatMulNBits",
+  "com.microsoft.MatMulBnb4",
+  "com.microsoft.DynamicQuantizeMatMul",
+  "MatMulInteger",
+  "QLinearMatMul",
+  "DequantizeLinear",
+]);
+
+/** A quantised table has several gathers, of which none alone says what the token is. */
+function findEmbedding(graph: GraphFile, { nodes, cuts }: DataFlow): GraphEmbedding | undefined {
+  for (const node of nodes) {
+    const [tensor = "", indices = ""] = node.inputs;
+    const [output = ""] = node.outputs;
+    const found = graph.tensors.get(tensor);
+    if (node.operator !== "Gather" || found === undefined || !isWeight(found) || numberAttribute(node, "axis", 0) !== 0) continue;
+    const [vocabulary = 0, width = 0] = found.dims;
+    if (found.dims.length === 2 && cuts.includes(output)) return { tensor, vocabulary, width, indices, output };
+  }
+  return undefined;
+}
+
+const hasValue = (values: GraphFile["inputs"], name: string): boolean => values.some((value) => value.name === name);
+
+const isMatrix = (dims: readonly number[]): boolean => dims.filter((side) => side > 1).length >= 2;
+
+/** Nodes on the way whose weight has no more its own values. */
+const quantisedNodes = (graph: GraphFile, readers: Readers): GraphNode[] =>
+  graph.nodes.filter(
+    (node) =>
+      quantisedProducts.has(node.operator) &&
+      node.inputs.some((name) => isMatrix(graph.tensors.get(name)?.dims ?? [])) &&
+      // dequantised tables are no products
+      (node.operator !== "DequantizeLinear" ||
+        (readers.get(node.outputs[0] ?? "") ?? []).some(({ operator }) => operator === "MatMul" || operator === "Gemm")),
+  );
+
+interface FoundWeights {
+  /** In the order of their nodes. */
+  readonly weights: readonly LinearWeight[];
+  readonly unreached: readonly UnreachedWeight[];
+}
+
+function findWeights(
+  graph: GraphFile,
+  flow: DataFlow,
+  readers: Readers,
+  shared: ReadonlySet<string>,
+  embedding: GraphEmbedding | undefined,
+): FoundWeights {
+  const weights: LinearWeight[] = [];
+  const unreached: UnreachedWeight[] = [];
+  for (const tensor of graph.tensors.values()) {
+    const { name, dims } = tensor;
+    if (!isWeight(tensor) || !isMatrix(dims) || name === embedding?.tensor) continue;
+    const all = readers.get(name) ?? [];
+    if (all.length > 0 && all.every(({ operator }) => tableReaders.has(operator))) continue;
+    const found = linearWeight(tensor, readers, graph);
+    if (typeof found === "string") unreached.push({ tensor: name, reason: found });
+    else if (!flow.segmentOf.has(found.node))
+      unreached.push({ tensor: name, reason: `is read by ${nodeText(found.node)}, whose product no logit depends on` });
+    else if (!flow.dependent.has(found.input))
+      unreached.push({ tensor: name, reason: `is read by ${nodeText(found.node)}, whose input depends on no token` });
+    else if (choosesExperts(found.node, readers))
+      unreached.push({ tensor: name, reason: "is a router's, which chooses experts" });
+    else if (shared.has(name)) unreached.push({ tensor: name, reason: "shares its bytes with another tensor" });
+    else weights.push(found);
+  }
+  const places = new Map(flow.nodes.map((node, index) => [node, index]));
+  return { weights: weights.sort((a, b) => (places.get(a.node) ?? 0) - (places.get(b.node) ?? 0)), unreached };
+}
+
+/**
+ * Finds embedding, steps, sites and linear weights of a decoder's graph.
+ *
+ * @param shared tensors whose bytes belong to another one too
+ * @throws {FailedPreconditionError} for a graph that is no decoder of tokens
+ */
+export function outlineGraph(graph: GraphFile, shared: ReadonlySet<string>): GraphOutline {
+  if (!hasValue(graph.inputs, tokens) || !hasValue(graph.outputs, logits)) {
+    const [inputs, outputs] = [graph.inputs, graph.outputs].map((values) =>
+      values
+        .map(({ name }) => name)
+        .slice(0, 6)
+        .join(", "),
+    );
+    throw new FailedPreconditionError(
+      `${graph.path} reads ${inputs} and makes ${outputs}; a decoder that reads ${tokens} and makes ${logits} is wanted`,
+      { file: graph.path },
+    );
+  }
+  const flow = followValue(graph.nodes, tokens, logits);
+  if (flow.cuts.at(-1) !== logits) {
+    throw new FailedPreconditionError(`${graph.path}: ${logits} does not depend on ${tokens}; export the model again`, {
+      file: graph.path,
+    });
+  }
+  const readers = readersOf(graph.nodes);
+  const embedding = findEmbedding(graph, flow);
+  const { weights, unreached } = findWeights(graph, flow, readers, shared, embedding);
+  const isHead = (weight: LinearWeight): boolean => weight === weights.at(-1) && weight.rows === embedding?.vocabulary;
+  const quantised = quantisedNodes(graph, readers).filter((node) => flow.segmentOf.has(node));
+  const products = [
+    ...weights.filter((weight) => !isHead(weight)).map(({ node }) => node),
+    ...quantised.filter((node) => numberAttribute(node, "N", 0) !== embedding?.vocabulary),
+  ];
+  const cut = cutSteps(graph, flow, weights, readers, products);
+  if (cut.steps.length === 0) {
+    throw new FailedPreconditionError(`${graph.path} has no linear layer between ${tokens} and ${logits}; is it a decoder?`, {
+      file: graph.path,
+    });
+  }
+  const reached = new Set(cut.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights)));
+  const outside = weights
+    .filter((weight) => !reached.has(weight) && !isHead(weight))
+    .map(({ tensor, node }) => ({ tensor, reason: `is read by ${nodeText(node)}, outside the blocks` }));
+  return {
+    ...cut,
+    flow,
+    embedding,
+    tokens,
+    logits,
+    unreached: [...unreached, ...outside],
+    quantised,
+  };
+}

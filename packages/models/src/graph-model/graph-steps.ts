@@ -1,0 +1,109 @@
+import { inputSite } from "@mbs/artifacts";
+import type { GraphFile, GraphNode } from "@mbs/onnx";
+import { blockOf, blockOfNode, moduleName } from "./block-names.ts";
+import type { DataFlow } from "./data-flow.ts";
+import type { LinearWeight, Readers } from "./linear-weights.ts";
+
+/** A value that linear layers read. */
+export interface GraphSite {
+  readonly name: string;
+  readonly width: number;
+  readonly value: string;
+  readonly weights: readonly LinearWeight[];
+}
+
+/** A part of a graph between two values through which everything flows. */
+export interface GraphStep {
+  readonly name: string;
+  /** The states before it. */
+  readonly start: string;
+  /** The states after it. */
+  readonly end: string;
+  readonly sites: readonly GraphSite[];
+}
+
+/** Segments first … last-1 of a flow. */
+interface StepRange {
+  readonly name: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Ranges of the blocks that nodes are named after; blocks that cannot be cut apart are one step. */
+function namedRanges(
+  graph: GraphFile,
+  { nodes, segmentOf }: DataFlow,
+  readers: Readers,
+  weights: readonly LinearWeight[],
+): StepRange[] {
+  const blocks = new Map<string, { first: number; last: number }>();
+  const byWeight = new Map(weights.map(({ node, tensor }) => [node, blockOf(tensor)?.block]));
+  for (const node of nodes) {
+    const block = byWeight.get(node) ?? blockOfNode(node, graph.tensors, readers);
+    if (block === undefined) continue;
+    const segment = segmentOf.get(node) ?? 0;
+    const { first, last } = blocks.get(block) ?? { first: segment, last: segment + 1 };
+    blocks.set(block, { first: Math.min(first, segment), last: Math.max(last, segment + 1) });
+  }
+  const ranges: StepRange[] = [];
+  for (const [name, { first, last }] of [...blocks].sort(([, a], [, b]) => a.first - b.first)) {
+    const before = ranges.at(-1);
+    if (before === undefined || first >= before.last) ranges.push({ name, first, last });
+    else ranges[ranges.length - 1] = { name: `${before.name}+${name}`, first: before.first, last: Math.max(last, before.last) };
+  }
+  // what lies between two blocks belongs to the one before
+  return ranges.map((range, index) => ({ ...range, last: ranges[index + 1]?.first ?? range.last }));
+}
+
+/** Without names: wherever the graph can be cut, what lies between two cuts and multiplies by a weight is a step. */
+function cutRanges({ segmentOf }: DataFlow, products: readonly GraphNode[]): StepRange[] {
+  const firsts = [...new Set(products.map((node) => segmentOf.get(node) ?? 0))].sort((a, b) => a - b);
+  return firsts.map((first, index) => ({ name: `part.${index}`, first, last: firsts[index + 1] ?? first + 1 }));
+}
+
+function sitesOf(weights: readonly LinearWeight[]): GraphSite[] {
+  const sites: { name: string; width: number; value: string; weights: LinearWeight[] }[] = [];
+  for (const weight of weights) {
+    const { input: value, width } = weight;
+    const known = sites.find((site) => site.value === value && site.width === width);
+    if (known !== undefined) {
+      known.weights.push(weight);
+      continue;
+    }
+    const wanted = moduleName(weight) ?? `linear-${sites.length + 1}`;
+    const taken = wanted === inputSite || sites.some(({ name }) => name === wanted);
+    sites.push({ name: taken ? `${wanted}-${sites.length + 1}` : wanted, width, value, weights: [weight] });
+  }
+  return sites;
+}
+
+export interface CutGraph {
+  readonly steps: readonly GraphStep[];
+  /** Whether names of nodes or tensors told the blocks apart. */
+  readonly byName: boolean;
+}
+
+/**
+ * Cuts a graph into steps, by the blocks that its names speak of, or wherever it can be cut.
+ *
+ * @param weights that are on the way from the tokens to the logits, in the order of their nodes
+ * @param products nodes on that way that multiply by any weight, but for the head
+ */
+export function cutSteps(
+  graph: GraphFile,
+  flow: DataFlow,
+  weights: readonly LinearWeight[],
+  readers: Readers,
+  products: readonly GraphNode[],
+): CutGraph {
+  const named = namedRanges(graph, flow, readers, weights);
+  const ranges = named.length > 0 ? named : cutRanges(flow, products);
+  const steps = ranges.map(({ name, first, last }): GraphStep => {
+    const own = weights.filter(({ node }) => {
+      const segment = flow.segmentOf.get(node) ?? -1;
+      return segment >= first && segment < last;
+    });
+    return { name, start: flow.cuts[first] ?? "", end: flow.cuts[last] ?? "", sites: sitesOf(own) };
+  });
+  return { steps, byName: named.length > 0 };
+}

@@ -1,0 +1,211 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Matrix } from "@mbs/contracts";
+import { generate, openModel } from "../src/index.ts";
+import type { Forward, GraphModel, Model } from "../src/index.ts";
+import { followValue } from "../src/graph-model/data-flow.ts";
+import type { GraphNode } from "@mbs/onnx";
+
+const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "graph-model-test-"));
+test.after(() => rm(root, { recursive: true }));
+let count = 0;
+
+async function exported(name: string, twin: string): Promise<string> {
+  const folder = join(root, `${name}-${count++}`);
+  await mkdir(folder);
+  await cp(`${fixtures}onnx/${name}`, folder, { recursive: true });
+  for (const file of ["config.json", "tokenizer.json"]) await cp(`${fixtures}forward/${twin}/${file}`, join(folder, file));
+  return folder;
+}
+
+async function openGraph(folder: string): Promise<GraphModel> {
+  const model = await openModel(folder);
+  return model.kind === "graph" ? model : (assert.unreachable("no graph") as never);
+}
+
+const node = (operator: string, inputs: string[], ...outputs: string[]): GraphNode => ({
+  name: outputs[0] ?? "",
+  operator,
+  inputs,
+  outputs,
+  message: { name: "", opType: operator, domain: "", input: inputs, output: outputs, attribute: [] },
+  span: { offset: 0, length: 0 },
+});
+
+test("a graph can be cut where everything flows through one value, and a shape is no flow", () => {
+  const nodes = [
+    node("Shape", ["x"], "shape"),
+    node("Norm", ["x"], "normed"),
+    node("Split", ["normed"], "query", "key"),
+    node("Product", ["query", "key"], "attended"),
+    node("Other", ["mask"], "unrelated"),
+    node("Add", ["x", "attended"], "middle"),
+    node("Reshape", ["middle", "shape"], "shaped"),
+    node("Side", ["shaped"], "unused"),
+    node("Norm", ["shaped"], "normed2"),
+    node("Add", ["shaped", "normed2"], "end"),
+  ];
+  const { cuts, nodes: between, segmentOf, dependent } = followValue(nodes, "x", "end");
+  assert.equal(cuts, ["x", "middle", "shaped", "end"]);
+  assert.equal(
+    between.map((found) => segmentOf.get(found)),
+    [0, 0, 0, 0, 1, 2, 2],
+  );
+  assert.equal([dependent.has("shape"), dependent.has("unused"), dependent.has("unrelated")], [false, true, false]);
+});
+
+const outlineOf = ({ steps }: Model) =>
+  steps.map(({ name, sites }) => [
+    name,
+    ...sites.map((site) => `${site.name} ${site.width}: ${site.weights.map(({ rows }) => rows).join(" ")}`),
+  ]);
+
+test("steps and sites are found by the names of nodes and tensors, and without names by the flow", async () => {
+  const bloom = await openGraph(await exported("bloom-cache-external", "plain-f32"));
+  const sites = [
+    "self_attention.query_key_value 16: 48",
+    "self_attention.dense 16: 16",
+    "mlp.dense_h_to_4h 16: 64",
+    "mlp.dense_4h_to_h 64: 16",
+  ];
+  assert.equal(outlineOf(bloom), [
+    ["h.0", ...sites],
+    ["h.1", ...sites],
+  ]);
+  assert.equal(bloom.notes, []);
+  assert.equal([bloom.architecture, bloom.dtype, bloom.hiddenSize, bloom.vocabularySize], ["bloom", "f32", 16, 64]);
+
+  const nameless = await openGraph(await exported("llama-nameless-external", "llama-grouped-f32"));
+  const [attention, mlp] = [
+    ["linear-1 16: 16 8 8", "linear-2 16: 16"],
+    ["linear-1 16: 24 24", "linear-2 24: 16"],
+  ];
+  assert.equal(outlineOf(nameless), [
+    ["part.0", ...attention],
+    ["part.1", ...mlp],
+    ["part.2", ...attention],
+    ["part.3", ...mlp],
+  ]);
+  assert.match(nameless.notes.join(), /cut into 4 steps wherever everything flows through one value/);
+  for (const model of [bloom, nameless]) await model.close();
+});
+
+/** Embeds texts and runs all steps. */
+async function run(model: Model, forward: Forward, texts: readonly Int32Array[]): Promise<Matrix> {
+  const embedded = await Promise.all(texts.map((tokens) => forward.embed(tokens)));
+  const columns = model.hiddenSize;
+  let states: Matrix = {
+    rows: embedded.reduce((sum, { rows }) => sum + rows, 0),
+    columns,
+    values: Float32Array.from(embedded.flatMap(({ values }) => [...values])),
+  };
+  for (const index of model.steps.keys()) states = (await forward.step(index, states, { batch: texts.length })).states ?? states;
+  return states;
+}
+
+const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  assert.is(a.length, b.length);
+  return Array.from(a).reduce((most, value, at) => Math.max(most, Math.abs(value - b[at])), 0);
+};
+
+for (const [name, twin, tolerance] of [
+  ["bloom-cache-external", "plain-f32", 1e-4],
+  // rotary tables are rounded to half precision in the export
+  ["qwen2-cache-f16", "qwen2-tied-f16", 3e-2],
+  ["bloom-merged", "twelve-heads-f16", 1e-4],
+  ["gpt2-no-cache", "gpt2-f32", 1e-4],
+  ["llama-nameless-external", "llama-grouped-f32", 1e-4],
+] as const) {
+  test(`${name}: states, logits and losses of a batch are those of the safetensors model`, async () => {
+    const models = [await openModel(`${fixtures}forward/${twin}`), await openModel(await exported(name, twin))];
+    const texts = [0, 1, 2].map((text) => Int32Array.from({ length: 21 }, (_, at) => (text * 5 + at * at + 3 * at) % 64));
+    const found = await Promise.all(
+      models.map(async (model) => {
+        const forward = await model.forward({ threads: 1 });
+        const states = await run(model, forward, texts);
+        const tokens = Int32Array.from(texts.flatMap((text) => [...text]));
+        const results = {
+          states: states.values,
+          logits: (await forward.logits(states)).values,
+          losses: await forward.score(states, tokens, 3),
+        };
+        await forward.close();
+        return results;
+      }),
+    );
+    const [expected, own] = found;
+    for (const key of ["states", "logits", "losses"] as const) {
+      const most = apart(own[key], expected[key]);
+      assert.ok(most < tolerance, `${key}: ${most}`);
+    }
+    for (const model of models) await model.close();
+  });
+}
+
+test("weights given to a step take the place of the graph's, as [rows, width]", async () => {
+  const models = [await openModel(`${fixtures}forward/gpt2-f32`), await openModel(await exported("gpt2-no-cache", "gpt2-f32"))];
+  const found = await Promise.all(
+    models.map(async (model) => {
+      const forward = await model.forward({ threads: 1 });
+      const states = await forward.embed(Int32Array.of(5, 9, 33, 2));
+      const [weight] = model.steps[0].sites[2].weights;
+      const values = (await model.readWeight(weight.tensor)).map((value, at) => (at % 3 === 0 ? 0 : value));
+      const result = await forward.step(0, states, { weights: new Map([[weight.tensor, values]]) });
+      const plain = await forward.step(0, states);
+      await forward.close();
+      await model.close();
+      return [result.states?.values ?? [], plain.states?.values ?? []];
+    }),
+  );
+  assert.ok(apart(found[1][0], found[0][0]) < 1e-4);
+  assert.ok(apart(found[1][0], found[1][1]) > 1e-2, "the given weight made no difference");
+});
+
+test("a text goes on as with the safetensors model", async () => {
+  const models = [
+    await openModel(`${fixtures}forward/plain-f32`),
+    await openModel(await exported("bloom-cache-external", "plain-f32")),
+  ];
+  const [expected, found] = await Promise.all(models.map((model) => generate(model, "ABC", 6, { threads: 1 })));
+  assert.is(found, expected);
+  for (const model of models) await model.close();
+});
+
+const addressOf = async (folder: string): Promise<string> => {
+  const model = await openModel(folder);
+  await model.close();
+  return model.address;
+};
+
+test("the address is of graph, tensors, configuration and tokenizer", async () => {
+  const [name, twin] = ["bloom-cache-external", "plain-f32"];
+  const address = await addressOf(await exported(name, twin));
+  assert.is(await addressOf(await exported(name, twin)), address);
+  for (const file of ["onnx/model.onnx_data", "onnx/model.onnx", "config.json", "tokenizer.json"]) {
+    const folder = await exported(name, twin);
+    const bytes = await readFile(join(folder, file));
+    // in the graph, a letter of its producer's name
+    const at = file === "onnx/model.onnx" ? bytes.indexOf("pytorch") : bytes.length - 1;
+    if (file.endsWith("json")) await writeFile(join(folder, file), `${bytes.toString()} `);
+    else {
+      bytes[at] ^= 1;
+      await writeFile(join(folder, file), bytes);
+    }
+    assert.is.not(await addressOf(folder), address, file);
+  }
+});
+
+test("safetensors come first where a folder has both", async () => {
+  const folder = await exported("bloom-cache-external", "plain-f32");
+  await cp(`${fixtures}forward/plain-f32/model.safetensors`, join(folder, "model.safetensors"));
+  const model = await openModel(folder);
+  assert.is(model.kind, "architecture");
+  await model.close();
+});
+
+test.run();
