@@ -154,7 +154,7 @@ export const capture: Stage = {
     }
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
-      if (kind === "segments") checkSegments(source, model);
+      if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];

@@ -88,7 +88,7 @@ export const propagate: Stage = {
     }
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
-      if (kind === "segments") checkSegments(source, model);
+      if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
       const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
       const forward = await model.forward({ threads: context.threads });

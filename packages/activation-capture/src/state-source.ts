@@ -1,6 +1,6 @@
 import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { embedStreams } from "@mbs/models";
 import type { Forward, Model, StreamStates } from "@mbs/models";
@@ -13,10 +13,22 @@ function requireSame(what: string, expected: string, found: string, remedy: stri
   });
 }
 
-/** @throws {BadDataError} with both addresses, when the segments were made with another tokenizer */
-export function checkSegments(stream: ArtifactStream, model: Model): void {
+/**
+ * Checks that segments are for a model with something to compress, and says what the user should know of it.
+ *
+ * @throws {BadDataError} with both addresses, when the segments were made with another tokenizer
+ * @throws {FailedPreconditionError} where all linear weights are quantised already
+ */
+export function checkSegments(stream: ArtifactStream, model: Model, warn: (message: string) => void): void {
   const { tokenizer } = parseMetadata("segments", stream.schema);
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "sample again with this model");
+  if (model.steps.every(({ sites }) => sites.length === 0)) {
+    throw new FailedPreconditionError(
+      `${model.folder} has no linear weight that could be compressed: ${model.notes[0] ?? "it has no sites"}; give the model it was made from`,
+      { folder: model.folder },
+    );
+  }
+  for (const note of model.notes) warn(note);
 }
 
 /**

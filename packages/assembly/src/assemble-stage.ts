@@ -9,7 +9,7 @@ import type { Model } from "@mbs/models";
 import { readCardResults } from "./card-results.ts";
 import { readCardSource } from "./card-source.ts";
 import { listCarriedFiles } from "./carried-files.ts";
-import type { Format, OutputFile } from "./format.ts";
+import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
@@ -55,16 +55,37 @@ interface AssembleChoice {
   readonly scores: readonly ArtifactStream[];
 }
 
-async function listFiles(model: Model, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
+type Planner = (layers: LayerSpool, options: unknown, context: StageContext) => Promise<FormattedModel>;
+
+/** How a format plans the files of a model. @throws {FailedPreconditionError} where it is not for models of this kind */
+function plannerFor(model: Model, format: Format): Planner {
+  const refuse = (kind: string, remedy: string): never => {
+    throw new FailedPreconditionError(
+      `${model.folder} is ${kind}, which --format ${format.name} does not hold; assemble with --format ${remedy}`,
+      { folder: model.folder, format: format.name },
+    );
+  };
+  if (model.kind === "graph") {
+    const { planGraph } = format;
+    if (planGraph === undefined) return refuse("an ONNX model", "dense or onnx");
+    return (...given) => planGraph(model, ...given);
+  }
+  if (!format.encoderDecoders && model.layout.sourceTarget !== undefined) {
+    refuse(`an encoder-decoder (${model.architecture})`, "dense");
+  }
+  return (...given) => format.plan(model, ...given);
+}
+
+async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel, scores } = choice;
-  const formatted = await format.plan(model, layers, formatOptions, context);
+  const formatted = await plan(layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
   const packed = format.name === "dense" ? undefined : { format: format.name, sizes };
   const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
-  const own = [text(recordFile, formatRecord(model.address, layers, packed))];
+  const own = [text(recordFile, formatRecord(model, layers, packed))];
   const results = await readCardResults(scores);
   if (card) {
     const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
@@ -73,15 +94,6 @@ async function listFiles(model: Model, layers: LayerSpool, choice: AssembleChoic
   // A format's file takes the place of the source's.
   const byPath = new Map([...carried, ...formatted.files, ...own].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-/** @throws {FailedPreconditionError} for an encoder-decoder in a format for decoders */
-function requireHeld(model: Model, { name, encoderDecoders }: Format): void {
-  if (encoderDecoders || model.layout.sourceTarget === undefined) return;
-  throw new FailedPreconditionError(
-    `${model.folder} is an encoder-decoder (${model.architecture}), which --format ${name} does not hold; assemble with --format dense`,
-    { folder: model.folder, format: name },
-  );
 }
 
 async function* assembleAll(
@@ -93,10 +105,10 @@ async function* assembleAll(
   const { signal, progress } = context;
   let layers: LayerSpool | undefined;
   try {
-    requireHeld(model, choice.format);
+    const plan = plannerFor(model, choice.format);
     await requireDense(model);
     layers = await spoolLayers(streams, model, choice.format.parts);
-    const files = await listFiles(model, layers, choice, context);
+    const files = await listFiles(model, plan, layers, choice, context);
     for (const [index, { path, content }] of files.entries()) {
       let offset = 0;
       for await (const data of content()) {

@@ -4,10 +4,11 @@ import { parseOptions } from "@mbs/contracts";
 import { indexFile, writeSafetensors } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
 import type { Format, OutputFile } from "./format.ts";
+import { patchedFiles } from "./graph-format/patched-files.ts";
 import { writtenPieces } from "./written-pieces.ts";
 
 /**
- * The source's safetensors files, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
+ * The source's files, safetensors or ONNX, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
  */
 export const denseFormat: Format = {
   name: "dense",
@@ -30,5 +31,9 @@ export const denseFormat: Format = {
       ],
       compressedBytes: changed.reduce((sum, bytes) => sum + bytes, 0),
     };
+  },
+  planGraph(model, layers, options) {
+    parseOptions({}, options, "assemble --format dense");
+    return Promise.resolve(patchedFiles(model, layers));
   },
 };

@@ -1,5 +1,5 @@
 import type { OptionTable, StageContext } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { ArchitectureModel, GraphModel } from "@mbs/models";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
 
 /** One file of the folder that is written. */
@@ -40,5 +40,12 @@ export interface Format {
    * @param options raw; the format parses them by its own table
    * @throws {FailedPreconditionError} where the format cannot hold a layer, naming it and the remedy
    */
-  plan(model: Model, layers: LayerSpool, options: unknown, context: StageContext): Promise<FormattedModel>;
+  plan(model: ArchitectureModel, layers: LayerSpool, options: unknown, context: StageContext): Promise<FormattedModel>;
+  /** The same for a model that is an ONNX graph; absent where the format is not for them. */
+  readonly planGraph?: (
+    model: GraphModel,
+    layers: LayerSpool,
+    options: unknown,
+    context: StageContext,
+  ) => Promise<FormattedModel>;
 }

@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { ArchitectureModel, Model } from "@mbs/models";
 import { siteWeights } from "./site-weights.ts";
 
 const suffix = ".weight";
@@ -46,7 +46,7 @@ export function unchangedWeights(model: Model, changed: ReadonlySet<string>): re
  * The name of a tensor with the prefix of its model type ("transformer."), which the Hub's checkpoints of some types leave
  * out and gptqmodel asks for. A head of its own stands outside.
  */
-export function prefixedName({ layout }: Model, tensor: string): string {
+export function prefixedName({ layout }: ArchitectureModel, tensor: string): string {
   const [prefix] = layout.prefixes;
   const isOwnHead = tensor === layout.head && layout.head !== layout.embedding;
   return prefix === undefined || isOwnHead || layout.prefixes.some((known) => tensor.startsWith(known))

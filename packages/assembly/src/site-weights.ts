@@ -1,9 +1,9 @@
-import type { Model, SiteTensor } from "@mbs/models";
+import type { ArchitectureModel, Model, SiteTensor } from "@mbs/models";
 
 /** All weights that solvers can change, in the order of the steps. */
 export const siteWeights = (model: Model): readonly SiteTensor[] =>
   model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
 
 /** Linear weights that the checkpoint has as [columns, rows]. */
-export const transposedTensors = (model: Model): ReadonlySet<string> =>
+export const transposedTensors = (model: ArchitectureModel): ReadonlySet<string> =>
   new Set(model.layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));

@@ -1,5 +1,5 @@
 import { GraphBuilder } from "@mbs/onnx";
-import type { Model } from "@mbs/models";
+import type { ArchitectureModel } from "@mbs/models";
 import type { LayerSpool } from "../layer-spool.ts";
 import { transposedTensors } from "../site-weights.ts";
 import { DecoderBatch } from "./decoder-batch.ts";
@@ -31,7 +31,7 @@ export interface DecoderGraph {
  * present.N.key and .value [B, kvHeads, S, headSize].
  */
 export function buildDecoderGraph(
-  model: Model,
+  model: ArchitectureModel,
   layers: LayerSpool,
   files: WeightFiles,
   { embeddings, ...options }: DecoderOptions,

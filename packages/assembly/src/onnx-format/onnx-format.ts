@@ -1,9 +1,14 @@
-import { parseOptions } from "@mbs/contracts";
+import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import type { Format } from "../format.ts";
+import type { Model } from "@mbs/models";
+import { elementTypeNumbers } from "@mbs/onnx";
+import type { Format, FormattedModel, OutputFile } from "../format.ts";
+import { rewriteGraph } from "../graph-format/rewritten-graph.ts";
+import type { LayerSpool } from "../layer-spool.ts";
 import { quantisedParts } from "../quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";
 import { hubFiles, transformersJsWarning } from "./hub-files.ts";
+import type { AccuracyLevel } from "./quantised-linear.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 const options = {
@@ -29,32 +34,62 @@ const options = {
 
 const folder = "onnx";
 
+interface ModelFile {
+  readonly file: string;
+  /** What transformers.js calls it. */
+  readonly dtype: "q4" | "fp32";
+}
+
+const modelFile = (layers: LayerSpool): ModelFile => {
+  const quantised = [...layers.summaries.keys()].some((tensor) => layers.has(tensor, "codes"));
+  return quantised ? { file: "model_q4.onnx", dtype: "q4" } : { file: "model.onnx", dtype: "fp32" };
+};
+
+/** A graph, what it reads, and the files around it. */
+async function formatted(
+  model: Model,
+  { file, dtype }: ModelFile,
+  weights: WeightFiles,
+  graph: { readonly content: OutputFile["content"]; readonly compressedBytes: number; readonly bytes: number },
+  cacheType = "float32",
+): Promise<FormattedModel> {
+  return {
+    files: [
+      { path: `${folder}/${file}`, content: graph.content },
+      ...weights.names.map((name) => ({ path: `${folder}/${name}`, content: () => weights.write(name) })),
+      ...(await hubFiles(model, { dtype, file, weightFiles: weights.names.length, cacheType })),
+    ],
+    compressedBytes: graph.compressedBytes,
+    bytes: graph.bytes,
+  };
+}
+
 /** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
 export const onnxFormat: Format = {
   name: "onnx",
   encoderDecoders: false,
   options,
   parts: quantisedParts,
-  async plan(model, layers, raw, { warn }) {
+  plan(model, layers, raw, { warn }) {
     const warning = transformersJsWarning(model.architecture);
     if (warning !== undefined) warn(warning);
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
-    const quantised = [...layers.summaries.keys()].some((tensor) => layers.has(tensor, "codes"));
-    const file = quantised ? "model_q4.onnx" : "model.onnx";
-    const weights = new WeightFiles(file);
-    const graph = buildDecoderGraph(model, layers, weights, {
-      threeBit,
-      accuracyLevel: Number(accuracyLevel) as 0 | 1 | 4,
-      embeddings,
-    });
-    return {
-      files: [
-        { path: `${folder}/${file}`, content: () => [graph.model] },
-        ...weights.names.map((name) => ({ path: `${folder}/${name}`, content: () => weights.write(name) })),
-        ...(await hubFiles(model, quantised ? "q4" : "fp32", file, weights.names.length)),
-      ],
-      compressedBytes: graph.compressedBytes,
-      bytes: weights.bytes,
-    };
+    const name = modelFile(layers);
+    const weights = new WeightFiles(name.file);
+    const accuracy = Number(accuracyLevel) as AccuracyLevel;
+    const graph = buildDecoderGraph(model, layers, weights, { threeBit, accuracyLevel: accuracy, embeddings });
+    return formatted(model, name, weights, { ...graph, content: () => [graph.model], bytes: weights.bytes });
+  },
+  planGraph(model, layers, raw) {
+    const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
+    if (embeddings !== undefined) {
+      throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");
+    }
+    const name = modelFile(layers);
+    const weights = new WeightFiles(name.file);
+    const graph = rewriteGraph(model, layers, weights, { threeBit, accuracyLevel: Number(accuracyLevel) as AccuracyLevel });
+    const past = model.graph.inputs.find((input) => input.name.startsWith("past"));
+    const cacheType = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
+    return formatted(model, name, weights, { ...graph, bytes: weights.bytes + graph.inlineBytes }, cacheType);
   },
 };
