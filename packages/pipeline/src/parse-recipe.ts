@@ -75,18 +75,6 @@ class Reader {
   }
 }
 
-/** Options of assemble: a format that evaluate reads, where the recipe evaluates. */
-function assembleOptions(reader: Reader, evaluated: boolean): StageOptions {
-  const options = reader.options("assemble", ["model"]);
-  if (evaluated && options["format"] === "onnx") {
-    reader.fail(
-      ["assemble", "format"],
-      "onnx cannot be evaluated; leave out evaluate, or run with another format and then write the layers of the run again: mbs assemble --format onnx",
-    );
-  }
-  return options;
-}
-
 /**
  * A recipe from its parsed values.
  *
@@ -110,7 +98,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     capture: reader.options("capture", ["model", "site"]),
     solve: reader.options("solve", []),
     compress: reader.options("compress", ["model"], ["solver"]),
-    assemble: assembleOptions(reader, values["evaluate"] !== undefined),
+    assemble: reader.options("assemble", ["model"]),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate", ["model"], ["corpus"]) }),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),

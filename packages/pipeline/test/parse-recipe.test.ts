@@ -46,7 +46,6 @@ test("says what is wrong, and in which line", () => {
     [`${whole}keep: perhaps\n`, /^r\.yaml:7: keep takes true or false/],
     [`${whole}sample: 5\n`, /^r\.yaml:7: sample takes options/],
     [`${whole}sample:\n  seed: 1\n  model: other\n`, /^r\.yaml:9: sample\.model is given by the recipe's own model/],
-    [`${whole}assemble:\n  format: onnx\nevaluate:\n  corpus: v\n`, /^r\.yaml:8: assemble\.format onnx cannot be evaluated/],
     [`${whole}evaluate:\n  length: 8\n`, /^r\.yaml:8: evaluate needs corpus/],
     [whole.replace("  solver: gptq\n", ""), /^r\.yaml:4: compress needs solver/],
     [whole.replace("  group-size: 64", "  group-size: 64\n  groupSize: 64"), /^r\.yaml:6: compress\.groupSize is given twice/],
