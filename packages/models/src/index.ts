@@ -5,6 +5,8 @@ export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
 export { generate } from "./generation.ts";
 export { logitsAtATime } from "./head.ts";
+export { openMergeList, readMergeList } from "./merge-list.ts";
+export type { Merge, MergeList } from "./merge-list.ts";
 export type { Forward, Model, ScaledTensor, Site, SiteTensor, Step, StepOptions, StepResult } from "./model.ts";
 export { readModelRecord, recordFile } from "./model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./model-record.ts";

@@ -11,7 +11,7 @@ import { plainPassages, sourceTargetPassages } from "./passages.ts";
 import { readableCheckpoint } from "./quantised-checkpoint.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
 import { nameTensors } from "./tensor-names.ts";
-import { loadTokenizer } from "./tokenizer.ts";
+import { loadTokenizer, tokenizerLimit } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { openWeightFiles } from "./weight-files.ts";
 import { createWeightReader } from "./weight-reader.ts";
@@ -22,7 +22,6 @@ export interface OpenModelOptions {
 }
 
 const configLimit = 10_000_000;
-const tokenizerLimit = 200_000_000;
 
 /**
  * Opens a Hugging Face model folder: safetensors weights, config.json, tokenizer.json. A name such as
