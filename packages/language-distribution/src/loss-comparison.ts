@@ -20,6 +20,11 @@ export interface LossComparison {
   readonly languages: readonly LanguageFit[];
   /** Spearman's correlation of share and relative loss, negative where larger shares have lower losses. */
   readonly correlation: TestedCorrelation;
+  /**
+   * `fits` where larger shares have lower relative losses, `contradicts` where they have higher ones, each with p < 0.05;
+   * `unclear` otherwise.
+   */
+  readonly verdict: "fits" | "contradicts" | "unclear";
   /** Factor by which a share is missed that is foretold from its loss: exp of the mean |ln|. */
   readonly typicalFactor: number;
   /** The same for the geometric mean of the other shares: losses say nothing where this is not larger. */
@@ -30,12 +35,12 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 const without = (values: readonly number[], left: number): number[] => values.filter((_, index) => index !== left);
 const typical = (residuals: readonly number[]): number => Math.exp(mean(residuals.map(Math.abs)));
 
-/** The value at `at` of the least-squares line through points. */
+/** The value at `at` of the least-squares line through points, level where it would rise: no share makes a loss larger. */
 function lineAt(xs: readonly number[], ys: readonly number[], at: number): number {
   const [x, y] = [mean(xs), mean(ys)];
   const spread = xs.reduce((sum, value) => sum + (value - x) ** 2, 0);
   const slope = spread > 0 ? xs.reduce((sum, value, index) => sum + (value - x) * (ys[index] - y), 0) / spread : 0;
-  return y + slope * (at - x);
+  return y + Math.min(0, slope) * (at - x);
 }
 
 /**
@@ -65,6 +70,7 @@ export function compareWithLosses(
   const ys = languages.map(({ share }) => Math.log(share));
   const told = xs.map((x, index) => lineAt(without(xs, index), without(ys, index), x));
   const residuals = ys.map((y, index) => y - told[index]);
+  const correlation = testCorrelation("spearman", xs, ys);
   return {
     languages: languages.map((language, index) => {
       const others = without(residuals, index);
@@ -76,7 +82,8 @@ export function compareWithLosses(
         doubtful: Math.abs(residuals[index]) > 2 * deviation,
       };
     }),
-    correlation: testCorrelation("spearman", xs, ys),
+    correlation,
+    verdict: correlation.p < 0.05 ? (correlation.value < 0 ? "fits" : "contradicts") : "unclear",
     typicalFactor: typical(residuals),
     typicalFactorOfMean: typical(ys.map((y, index) => y - mean(without(ys, index)))),
   };

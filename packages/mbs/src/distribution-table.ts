@@ -12,29 +12,34 @@ export interface DistributionFindings {
     readonly shares: Readonly<Record<string, number>>;
     readonly errors: ShareErrors;
   };
-  /** The estimate against the model's losses; absent with fewer than five languages. */
-  readonly losses?: LossComparison | undefined;
-  /** The shares compared with, against the model's losses. */
-  readonly lossesAgainst?: LossComparison | undefined;
+  /** The estimate, and the shares compared with, against the model's losses. */
+  readonly losses?: { readonly estimate: LossComparison | undefined; readonly against?: LossComparison | undefined };
 }
 
 /** Three digits, however small: shares of one in ten thousand matter here. */
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))}%`;
 
-function lossText(name: string, { correlation, typicalFactor, typicalFactorOfMean, languages }: LossComparison): string {
+const verdicts = {
+  fits: "They go together.",
+  contradicts: "They contradict each other: larger shares have higher losses.",
+  unclear: "They tell nothing of each other.",
+} as const satisfies Record<LossComparison["verdict"], string>;
+
+function lossText(name: string, comparison: LossComparison | undefined): string {
+  if (!comparison) return "Too few languages have scores, texts and a share to hold losses against shares; five are needed.";
+  const { correlation, verdict, typicalFactor, typicalFactorOfMean, languages } = comparison;
   const doubtful = languages
     .filter((fit) => fit.doubtful)
     .map(({ language, factor }) => `${language} (×${factor.toPrecision(2)})`);
-  const says = typicalFactor < typicalFactorOfMean ? "" : " The losses tell nothing of the shares.";
   return [
-    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}); a share foretold from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.${says}`,
-    ...(doubtful.length > 0 ? [`Shares that do not go with the losses: ${doubtful.join(", ")}.`] : []),
+    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}). ${verdicts[verdict]} A share foretold from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
+    ...(doubtful.length > 0 ? [`Shares that stand out against the losses: ${doubtful.join(", ")}.`] : []),
   ].join("\n");
 }
 
 /** The estimate for a person. */
-export function distributionTable({ estimate, against, losses, lossesAgainst }: DistributionFindings): string {
-  const fits = new Map(losses?.languages.map((fit) => [fit.language, fit]));
+export function distributionTable({ estimate, against, losses }: DistributionFindings): string {
+  const foretold = new Map(losses?.estimate?.languages.map((fit) => [fit.language, percent(fit.foretold)]));
   const { merges, missing, words, inequalities, unexplained, resamples } = estimate;
   const languages = [...estimate.languages].sort((a, b) => b.share - a.share);
   const { errors } = against ?? {};
@@ -53,7 +58,7 @@ export function distributionTable({ estimate, against, losses, lossesAgainst }: 
         percent(share),
         ...(resamples > 0 ? [interval ? interval.map(percent).join(" … ") : "–"] : []),
         ...(against ? [Object.hasOwn(against.shares, language) ? percent(against.shares[language]) : "–"] : []),
-        ...(losses ? [percent(fits.get(language)?.foretold ?? NaN)] : []),
+        ...(losses ? [foretold.get(language) ?? "–"] : []),
         `${(bytes / 1e3).toFixed(0)} kB`,
       ]),
     }),
@@ -63,8 +68,8 @@ export function distributionTable({ estimate, against, losses, lossesAgainst }: 
           `Against ${against.name}: off by ${percent(errors.meanAbsolute)} on average, most in ${errors.largest.language} (${percent(errors.largest.error)}), by a factor of ${errors.meanFactor.toPrecision(3)} on average; log10 of the mean squared error ${errors.log10MeanSquared.toFixed(2)}.`,
         ]
       : []),
-    ...(losses ? [lossText("this estimate", losses)] : []),
-    ...(lossesAgainst && against ? [lossText(against.name, lossesAgainst)] : []),
+    ...(losses ? [lossText("this estimate", losses.estimate)] : []),
+    ...(losses && against ? [lossText(against.name, losses.against)] : []),
     "",
   ].join("\n");
 }

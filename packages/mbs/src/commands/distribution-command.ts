@@ -103,8 +103,13 @@ export function distributionCommand({ signal }: CommandContext): Command {
         estimate,
         ...(known &&
           errors && { against: { name: known.name, unit: known.unit, shares: Object.fromEntries(known.shares), errors } }),
-        ...(losses && entropies && { losses: compareWithLosses(shares, losses, entropies) }),
-        ...(losses && entropies && known && { lossesAgainst: compareWithLosses(known.shares, losses, entropies) }),
+        ...(losses &&
+          entropies && {
+            losses: {
+              estimate: compareWithLosses(shares, losses, entropies),
+              ...(known && { against: compareWithLosses(known.shares, losses, entropies) }),
+            },
+          }),
       };
       if (output !== undefined) {
         await writeAtomically(output, [Buffer.from(`${JSON.stringify(findings.distribution, null, 2)}\n`)], { force });
