@@ -1,6 +1,6 @@
 import type { Merge } from "@mbs/models";
+import { seededGenerator } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { estimateShares } from "./estimate-shares.ts";
 import { replayMerges } from "./merge-replay.ts";
 import type { Order } from "./violated-orders.ts";
@@ -19,7 +19,7 @@ export interface BootstrapOptions {
   readonly onRound: () => Promise<void>;
 }
 
-type Generator = ReturnType<typeof xoroshiro128plus>;
+type Generator = ReturnType<typeof seededGenerator>;
 
 /** How often each of `count` things is drawn in `count` draws with replacement. */
 function drawTimes(count: number, generator: Generator): Int32Array {
@@ -43,10 +43,10 @@ export async function bootstrapShares(
   merges: readonly Merge[],
   { resamples, seed, orders, onResample, onRound }: BootstrapOptions,
 ): Promise<Float64Array[]> {
-  const generator = xoroshiro128plus(seed);
   const drawn: Float64Array[] = [];
   for (let resample = 0; resample < resamples; resample += 1) {
     onResample(resample);
+    const generator = seededGenerator(seed, resample);
     const times = table.languages.map((_, language) => drawTimes(table.documents(language), generator));
     const blockTimes = drawTimes(Math.min(blocks, merges.length), generator);
     const stepWeights = Float64Array.from(

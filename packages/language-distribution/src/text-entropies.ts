@@ -6,6 +6,8 @@ import { CharacterModel } from "./character-model.ts";
 
 const order = 5;
 
+const sizeOf = (text: string): number => deflateRawSync(text).length;
+
 /** Every other document to learn from, the others to measure on. */
 async function readHalves(corpus: Corpus, language: string, limit: number): Promise<readonly [string, string]> {
   const halves: [string[], string[]] = [[], []];
@@ -36,7 +38,6 @@ async function readHalves(corpus: Corpus, language: string, limit: number): Prom
 export async function textEntropies(corpus: Corpus, limit: number, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const halves = new Map<string, readonly [string, string]>();
   for (const language of corpus.languages) halves.set(language, await readHalves(corpus, language, limit));
-  const sizeOf = (text: string): number => deflateRawSync(text).length;
   const smallest = Math.min(...[...halves.values()].flat().map(sizeOf));
   const entropies = new Map<string, number>();
   for (const [language, [learnt, measured]] of halves) {

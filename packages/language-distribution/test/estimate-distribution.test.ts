@@ -31,6 +31,21 @@ for (const { kind, shares, tokenizer } of mixtures.cases) {
   });
 }
 
+test("a list with every way to make each piece, as converted from SentencePiece, is the list that was learnt", () => {
+  const { tokenizer } = mixtures.cases[3];
+  const model = tokenizer["model"] as { vocab: Record<string, number>; merges: [string, string][] };
+  const converted = model.merges.flatMap((merge) => {
+    const characters = Array.from(merge.join(""));
+    return characters
+      .slice(1)
+      .map((_, index) => [characters.slice(0, index + 1).join(""), characters.slice(index + 1).join("")])
+      .filter((parts) => parts.every((part) => Object.hasOwn(model.vocab, part)));
+  });
+  assert.is(converted.length, 664);
+  const list = readMergeList({ ...tokenizer, model: { ...model, merges: converted } }, "x");
+  assert.equal(list.merges, readMergeList(tokenizer, "x").merges);
+});
+
 test("the same estimate from documents in another order of languages", async () => {
   const list = readMergeList(mixtures.cases[0].tokenizer, "x");
   const languages = Object.keys(mixtures.words);

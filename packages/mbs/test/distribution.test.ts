@@ -55,7 +55,7 @@ distribution("scores are held against the shares", async ({ folder }) => {
     tokens: 255,
     bytes: 1000,
   }));
-  await writeArtifact(encodeScores(scores, { corpus: "", length: 256, bos: "off", shares: undefined }), path);
+  await writeArtifact(encodeScores(scores, { corpus: "", length: 256, bos: "off", shares: undefined, models: undefined }), path);
   const args = ["distribution", "--model", model, ...texts, ...small, "--resamples", "0", "--scores", path, "--against", model];
   const { code, stdout, stderr } = await runMbs(args);
   assert.is(code, 0, stderr);
