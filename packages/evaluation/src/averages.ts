@@ -1,5 +1,6 @@
 import type { Score } from "@mbs/artifacts";
-import { percentileInterval, resampleSums, type Interval } from "./bootstrap.ts";
+import { percentileInterval, type Interval } from "@mbs/numbers";
+import { resampleSums } from "./bootstrap.ts";
 import { bitsPerByte, groupScores, logPerplexity, sumLosses, type LossSums, type ModelScores } from "./language-losses.ts";
 import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
 

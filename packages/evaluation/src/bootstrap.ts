@@ -4,9 +4,6 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { sumLosses, type LossSums } from "./language-losses.ts";
 
-/** Lower and upper end of a 95% percentile interval. */
-export type Interval = readonly [number, number];
-
 /** How often the windows of a language are drawn anew. */
 export const resamples = 1000;
 
@@ -28,16 +25,4 @@ export function resampleSums(windows: readonly Score[], language: string, seed: 
     for (let index = 0; index < picks.length; index++) picks[index] = uniformInt(generator, 0, windows.length - 1);
     return sumLosses(windows, picks);
   });
-}
-
-/** The 2.5th and 97.5th percentile, between neighbours in proportion. */
-export function percentileInterval(values: readonly number[]): Interval {
-  const sorted = Float64Array.from(values).sort();
-  const at = (fraction: number): number => {
-    const position = fraction * (sorted.length - 1);
-    const below = Math.floor(position);
-    const above = Math.min(below + 1, sorted.length - 1);
-    return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
-  };
-  return [at(0.025), at(0.975)];
 }

@@ -1,6 +1,6 @@
 export { averageLanguages } from "./averages.ts";
 export type { Average, ModelAverages, WorstLanguage, WorstRise } from "./averages.ts";
-export type { Interval } from "./bootstrap.ts";
+export type { Interval } from "@mbs/numbers";
 export { evaluate } from "./evaluate-stage.ts";
 export { comparePairs } from "./pairs.ts";
 export type { PairedDifference, PairedDifferences } from "./pairs.ts";

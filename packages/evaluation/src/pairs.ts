@@ -1,6 +1,7 @@
 import type { Score } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
-import { percentileInterval, resampleSums, type Interval } from "./bootstrap.ts";
+import { percentileInterval, type Interval } from "@mbs/numbers";
+import { resampleSums } from "./bootstrap.ts";
 import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores } from "./language-losses.ts";
 
 /** A model against the reference in one language, on the same windows. */

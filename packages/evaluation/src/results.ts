@@ -1,5 +1,6 @@
 import type { Score } from "@mbs/artifacts";
-import { percentileInterval, resampleSums, type Interval } from "./bootstrap.ts";
+import { percentileInterval, type Interval } from "@mbs/numbers";
+import { resampleSums } from "./bootstrap.ts";
 import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "./language-losses.ts";
 
 /** One model in one language. */

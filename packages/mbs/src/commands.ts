@@ -45,6 +45,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "distribution",
+    {
+      summary: "Estimate a model's language shares from its tokenizer's merges and its losses.",
+      load: async () => (await import("./commands/distribution-command.ts")).distributionCommand,
+    },
+  ],
+  [
     "generate",
     {
       summary: "Let a model complete a text, to see that it still speaks.",

@@ -6,6 +6,8 @@ export type { WeightDtype } from "@mbs/numbers";
 export type { LinearWeight } from "./graph-model/linear-weights.ts";
 export { generate } from "./generation.ts";
 export { logitsAtATime } from "./head.ts";
+export { openMergeList, readMergeList } from "./merge-list.ts";
+export type { Merge, MergeList } from "./merge-list.ts";
 export type {
   ArchitectureModel,
   Forward,

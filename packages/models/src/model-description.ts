@@ -3,11 +3,10 @@ import { readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
 import { addressOf } from "./model-address.ts";
 import type { ModelParts } from "./model-address.ts";
-import { loadTokenizer } from "./tokenizer.ts";
+import { loadTokenizer, tokenizerLimit } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 const configLimit = 10_000_000;
-const tokenizerLimit = 200_000_000;
 
 /** What every model folder says of its model, beside the weights. */
 export interface ModelDescription {

@@ -4,7 +4,7 @@ import type { JsonObject } from "./json-file.ts";
 export type TokenBytes = (token: string) => number;
 
 /** What SentencePiece writes for a space. */
-const spaceMark = "▁";
+export const spaceMark = "▁";
 
 const asObject = (value: unknown): JsonObject => (typeof value === "object" && value !== null ? (value as JsonObject) : {});
 
@@ -20,16 +20,22 @@ const byteLevel: TokenBytes = (token) => token.length;
 const sentencePiece: TokenBytes = (token) =>
   /^<0x[0-9A-F]{2}>$/.test(token) ? 1 : Buffer.byteLength(token.replaceAll(spaceMark, " "));
 
+/** How the tokens of a tokenizer.json are written. */
+export type TokenKind = "byte-level" | "sentencepiece";
+
 /**
- * How many bytes the tokens of a tokenizer.json stand for, by its decoder.
+ * How the tokens of a tokenizer.json are written, by its decoder.
  *
  * @returns undefined where it is neither byte-level nor of SentencePiece's kind
  */
-export function findTokenBytes(json: JsonObject): TokenBytes | undefined {
+export function findTokenKind(json: JsonObject): TokenKind | undefined {
   const parts = partsOf(json["decoder"]);
-  if (parts.some(({ type }) => type === "ByteLevel")) return byteLevel;
+  if (parts.some(({ type }) => type === "ByteLevel")) return "byte-level";
   const marksSpaces = parts.some(
     ({ type, pattern }) => type === "Metaspace" || (type === "Replace" && asObject(pattern)["String"] === spaceMark),
   );
-  return marksSpaces ? sentencePiece : undefined;
+  return marksSpaces ? "sentencepiece" : undefined;
 }
+
+/** How many bytes a token of either kind stands for. */
+export const tokenBytes: Readonly<Record<TokenKind, TokenBytes>> = { "byte-level": byteLevel, sentencepiece: sentencePiece };

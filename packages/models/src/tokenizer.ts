@@ -3,7 +3,7 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
-import { findTokenBytes } from "./token-bytes.ts";
+import { findTokenKind, tokenBytes } from "./token-bytes.ts";
 
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
@@ -23,6 +23,8 @@ export interface Tokenizer {
 }
 
 const configLimit = 10_000_000;
+/** Largest tokenizer.json that is read, in bytes. */
+export const tokenizerLimit = 200_000_000;
 
 /** Ids are kept as int32; the library takes whatever stands there. */
 function hasIds(model: unknown): boolean {
@@ -64,6 +66,19 @@ function findSentinels(hub: HubTokenizer): number[] {
   }
 }
 
+/** @throws {BadDataError} when the library refuses it */
+export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
+  try {
+    return new HubTokenizer(json, config);
+  } catch (cause) {
+    throw new BadDataError(
+      `${file} cannot be used (${String(cause)}); take it from the model's source again`,
+      { file },
+      { cause },
+    );
+  }
+}
+
 /**
  * Makes the tokenizer of a model folder.
  *
@@ -73,25 +88,16 @@ function findSentinels(hub: HubTokenizer): number[] {
  */
 export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
   const file = join(folder, "tokenizer.json");
-  const bytesOf = findTokenBytes(json);
-  if (bytesOf === undefined) {
+  const kind = findTokenKind(json);
+  if (kind === undefined) {
     const message = `${file} is of no supported kind; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
     throw new FailedPreconditionError(message, { file });
   }
   if (!hasIds(json["model"])) {
     throw new BadDataError(`${file} has no vocabulary of token to whole number; take it from the model's source again`, { file });
   }
-  const config = await readTokenizerConfig(folder);
-  let hub: HubTokenizer;
-  try {
-    hub = new HubTokenizer(json, config);
-  } catch (cause) {
-    throw new BadDataError(
-      `${file} cannot be used (${String(cause)}); take it from the model's source again`,
-      { file },
-      { cause },
-    );
-  }
+  const bytesOf = tokenBytes[kind];
+  const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
   const added = hub.get_added_tokens_decoder();
   const lengths = new Map<number, number>();
   const lengthOf = (id: number): number => {

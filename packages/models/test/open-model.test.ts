@@ -42,6 +42,11 @@ async function edit(path: string, change: (text: string) => string): Promise<voi
   await writeFile(path, change(await readFile(path, "utf8")));
 }
 
+const norm = (name: string) => [
+  { tensor: `transformer.h.1.${name}.weight`, offset: 0 },
+  { tensor: `transformer.h.1.${name}.bias`, offset: 0 },
+];
+
 test("a model tells what it is", async () => {
   const model = await openModel(await tiny({ steps: 3, dtype: "bf16", contextLength: 64 }));
   const { architecture, dtype, hiddenSize, vocabularySize, contextLength, steps } = model;
@@ -64,9 +69,15 @@ test("a model tells what it is", async () => {
       name: "attention-qkv",
       width: 32,
       weights: [{ tensor: "transformer.h.1.self_attention.query_key_value.weight", rows: 96 }],
+      scaledBy: norm("input_layernorm"),
     },
     { name: "attention-output", width: 32, weights: [{ tensor: "transformer.h.1.self_attention.dense.weight", rows: 32 }] },
-    { name: "mlp-up", width: 32, weights: [{ tensor: "transformer.h.1.mlp.dense_h_to_4h.weight", rows: 128 }] },
+    {
+      name: "mlp-up",
+      width: 32,
+      weights: [{ tensor: "transformer.h.1.mlp.dense_h_to_4h.weight", rows: 128 }],
+      scaledBy: norm("post_attention_layernorm"),
+    },
     { name: "mlp-down", width: 128, weights: [{ tensor: "transformer.h.1.mlp.dense_4h_to_h.weight", rows: 32 }] },
   ]);
   await model.close();

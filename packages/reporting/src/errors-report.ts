@@ -1,8 +1,8 @@
 import type { ErrorsMetadata, LanguageError } from "@mbs/artifacts";
+import { testCorrelation } from "@mbs/numbers";
+import type { TestedCorrelation } from "@mbs/numbers";
 import { calibrate } from "./calibration.ts";
 import type { Calibration } from "./calibration.ts";
-import { testCorrelation } from "./correlation.ts";
-import type { TestedCorrelation } from "./correlation.ts";
 import { groupBy } from "./groups.ts";
 
 /** What one site does to one language: its tensors together. */

@@ -1,5 +1,5 @@
+import type { TestedCorrelation } from "@mbs/numbers";
 import { colours } from "./colours.ts";
-import type { TestedCorrelation } from "./correlation.ts";
 import type { ErrorsReport, PredictedLanguage, SiteError } from "./errors-report.ts";
 import { formatError, formatRise } from "./numbers.ts";
 import { formatTable } from "./table.ts";

@@ -2,7 +2,6 @@ export { buildReport } from "./build-report.ts";
 export type { ReportOptions } from "./build-report.ts";
 export { collectArtifacts } from "./collected.ts";
 export type { Collected, ReportInput } from "./collected.ts";
-export { spearman } from "./correlation.ts";
 export { diagnoseArtifacts } from "./diagnosis/diagnose-artifacts.ts";
 export type { Diagnosis } from "./diagnosis/diagnose.ts";
 export { diagnosisText } from "./diagnosis/diagnosis-text.ts";

@@ -1,7 +1,8 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { distanceToMix, similarityMatrix, spearman } from "@mbs/reporting";
+import { spearman } from "@mbs/numbers";
+import { distanceToMix, similarityMatrix } from "@mbs/reporting";
 import type { DemoPlan } from "./demo-plan.ts";
 
 /** A rise of perplexity above the dense model over all seeds, as a fraction. */

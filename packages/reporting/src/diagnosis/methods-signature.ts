@@ -1,4 +1,4 @@
-import { testCorrelation } from "../correlation.ts";
+import { testCorrelation } from "@mbs/numbers";
 import { formatInterval, formatRise } from "../numbers.ts";
 import { overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise } from "./finding.ts";

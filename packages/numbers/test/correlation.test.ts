@@ -1,6 +1,5 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { calibrate } from "../src/calibration.ts";
 import { pearson, spearman, testCorrelation } from "../src/correlation.ts";
 
 const close = (actual: number, expected: number, tolerance = 1e-12): void =>
@@ -35,19 +34,6 @@ test("the p-value of four points is that of their 24 orders", () => {
 test("many points on a line hardly come by chance", () => {
   const values = Array.from({ length: 16 }, (_, index) => index);
   assert.is(testCorrelation("pearson", values, values).p, 1 / 10_001);
-});
-
-test("a line through the origin, each point by the others", () => {
-  const calibration = calibrate([1, 2, 3], [2, 4, 6]);
-  close(calibration?.factor ?? 0, 2);
-  for (const [index, value] of [2, 4, 6].entries()) close(calibration?.predicted[index] ?? 0, value);
-  close(calibration?.error ?? 1, 0);
-  // means of the others: 5, 4, 3
-  close(calibration?.errorOfMean ?? 0, 2);
-  const bent = calibrate([1, 1, 1], [0, 0, 3]);
-  close(bent?.factor ?? 0, 1);
-  assert.equal(bent?.predicted, [1.5, 1.5, 0]);
-  assert.is(calibrate([1, 2], [1, 2]), undefined);
 });
 
 test.run();

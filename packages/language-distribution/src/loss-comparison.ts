@@ -1,0 +1,90 @@
+import { testCorrelation } from "@mbs/numbers";
+import type { TestedCorrelation } from "@mbs/numbers";
+
+export interface LanguageFit {
+  readonly language: string;
+  /** The share at question. */
+  readonly share: number;
+  /** ln(loss / entropy): how hard the language is for the model against how hard it is at all. */
+  readonly relativeLoss: number;
+  /** Share that the loss tells of, by the line through the other languages; these do not sum to 1. */
+  readonly foretold: number;
+  /** share / foretold. */
+  readonly factor: number;
+  /** Whether the share is farther off than two standard deviations of the other languages. */
+  readonly doubtful: boolean;
+}
+
+/** Whether shares go with a model's losses. */
+export interface LossComparison {
+  readonly languages: readonly LanguageFit[];
+  /** Spearman's correlation of share and relative loss, negative where larger shares have lower losses. */
+  readonly correlation: TestedCorrelation;
+  /**
+   * `fits` where larger shares have lower relative losses, `contradicts` where they have higher ones, each with p < 0.05;
+   * `unclear` otherwise.
+   */
+  readonly verdict: "fits" | "contradicts" | "unclear";
+  /** Factor by which a share is missed that is foretold from its loss: exp of the mean |ln|. */
+  readonly typicalFactor: number;
+  /** The same for the geometric mean of the other shares: losses say nothing where this is not larger. */
+  readonly typicalFactorOfMean: number;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const without = (values: readonly number[], left: number): number[] => values.filter((_, index) => index !== left);
+const typical = (residuals: readonly number[]): number => Math.exp(mean(residuals.map(Math.abs)));
+
+/** The value at `at` of the least-squares line through points, level where it would rise: no share makes a loss larger. */
+function lineAt(xs: readonly number[], ys: readonly number[], at: number): number {
+  const [x, y] = [mean(xs), mean(ys)];
+  const spread = xs.reduce((sum, value) => sum + (value - x) ** 2, 0);
+  const slope = spread > 0 ? xs.reduce((sum, value, index) => sum + (value - x) * (ys[index] - y), 0) / spread : 0;
+  return y + Math.min(0, slope) * (at - x);
+}
+
+/**
+ * Holds shares against a model's own losses: the more a model has read of a language, the lower its loss should be against how
+ * hard the language's text is. Each language is foretold by ln share = a + b · ln(loss / entropy), fitted on the others.
+ *
+ * The line is of this model and these shares: it tells which shares do not go with the losses, not what they are absolutely.
+ *
+ * @param shares on any scale, > 0
+ * @param losses bits a byte of the model, by language
+ * @param entropies bits a byte of the same kind of text for a model that read as much of every language, see textEntropies
+ * @returns undefined where fewer than five languages have all three: too few to leave one out
+ */
+export function compareWithLosses(
+  shares: ReadonlyMap<string, number>,
+  losses: ReadonlyMap<string, number>,
+  entropies: ReadonlyMap<string, number>,
+): LossComparison | undefined {
+  const languages = [...shares].flatMap(([language, share]) => {
+    const [loss, entropy] = [losses.get(language), entropies.get(language)];
+    return loss === undefined || entropy === undefined || share <= 0
+      ? []
+      : [{ language, share, relativeLoss: Math.log(loss / entropy) }];
+  });
+  if (languages.length < 5) return undefined;
+  const xs = languages.map(({ relativeLoss }) => relativeLoss);
+  const ys = languages.map(({ share }) => Math.log(share));
+  const told = xs.map((x, index) => lineAt(without(xs, index), without(ys, index), x));
+  const residuals = ys.map((y, index) => y - told[index]);
+  const correlation = testCorrelation("spearman", xs, ys);
+  return {
+    languages: languages.map((language, index) => {
+      const others = without(residuals, index);
+      const deviation = Math.sqrt(mean(others.map((residual) => residual * residual)));
+      return {
+        ...language,
+        foretold: Math.exp(told[index]),
+        factor: Math.exp(residuals[index]),
+        doubtful: Math.abs(residuals[index]) > 2 * deviation,
+      };
+    }),
+    correlation,
+    verdict: correlation.p < 0.05 ? (correlation.value < 0 ? "fits" : "contradicts") : "unclear",
+    typicalFactor: typical(residuals),
+    typicalFactorOfMean: typical(ys.map((y, index) => y - mean(without(ys, index)))),
+  };
+}

@@ -1,0 +1,52 @@
+import { setImmediate } from "node:timers/promises";
+import { deflateRawSync } from "node:zlib";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
+import type { Corpus } from "@mbs/corpora";
+import { CharacterModel } from "./character-model.ts";
+
+const order = 5;
+
+const sizeOf = (text: string): number => deflateRawSync(text).length;
+
+/** Every other document to learn from, the others to measure on. */
+async function readHalves(corpus: Corpus, language: string, limit: number): Promise<readonly [string, string]> {
+  const halves: [string[], string[]] = [[], []];
+  let bytes = 0;
+  let documents = 0;
+  for await (const { text } of corpus.documents(language)) {
+    halves[documents % 2].push(text);
+    documents += 1;
+    bytes += Buffer.byteLength(text);
+    if (bytes >= limit) break;
+  }
+  if (documents < 2) {
+    throw new BadDataError(`corpus ${corpus.name} has ${documents} documents in ${language}; two or more are needed`, {
+      language,
+    });
+  }
+  return [halves[0].join("\n"), halves[1].join("\n")];
+}
+
+/**
+ * How hard the text of each language is for a small model of characters, in bits a UTF-8 byte: what a model's losses have to be
+ * held against before languages can be compared. Scripts spend different numbers of bytes on the same content, so every language
+ * learns and is measured on the same amount of deflated text, as much as the smallest half has.
+ *
+ * @param limit UTF-8 bytes of text used of each language
+ * @throws {BadDataError} where a language has fewer than two documents
+ */
+export async function textEntropies(corpus: Corpus, limit: number, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const halves = new Map<string, readonly [string, string]>();
+  for (const language of corpus.languages) halves.set(language, await readHalves(corpus, language, limit));
+  const smallest = Math.min(...[...halves.values()].flat().map(sizeOf));
+  const entropies = new Map<string, number>();
+  for (const [language, [learnt, measured]] of halves) {
+    await setImmediate();
+    if (signal.aborted) throw new InterruptedError("distribution: stopped");
+    const [own, other] = [learnt, measured].map((text) => text.slice(0, Math.ceil((text.length * smallest) / sizeOf(text))));
+    const model = new CharacterModel(order);
+    model.learn(own);
+    entropies.set(language, model.bits(other) / Buffer.byteLength(other));
+  }
+  return entropies;
+}

@@ -1,0 +1,122 @@
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { collect, openArtifact, readScores, writeAtomically } from "@mbs/artifacts";
+import { BadDataError, DeniedError, UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { openCorpus, readDistribution } from "@mbs/corpora";
+import { summarise } from "@mbs/evaluation";
+import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
+import {
+  compareWithLosses,
+  distributionFile,
+  estimateDistribution,
+  shareErrors,
+  textEntropies,
+} from "@mbs/language-distribution";
+import { openMergeList } from "@mbs/models";
+import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
+import { distributionTable } from "../distribution-table.ts";
+import type { DistributionFindings } from "../distribution-table.ts";
+import { plainCommand } from "../plain-command.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "model folder; its tokenizer.json is enough" },
+  corpus: {
+    kind: "resource",
+    resource: "corpus",
+    description:
+      "texts of every language that may be in it: YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files",
+  },
+  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  merges: { kind: "integer", minimum: 1, default: 3000, description: "merges used, from the first" },
+  bytes: { kind: "integer", minimum: 1, default: 1_000_000, description: "bytes of text used of each language" },
+  resamples: {
+    kind: "integer",
+    minimum: 0,
+    default: 20,
+    description: "estimates from resampled texts and merges for the intervals; 0 for none",
+  },
+  seed: { kind: "integer", default: 0, description: "seed of the resamples" },
+  scores: {
+    kind: "text",
+    placeholder: "FILE",
+    optional: true,
+    description: "scores of the model (mbs evaluate), to hold the shares against its losses",
+  },
+  against: {
+    kind: "resource",
+    resource: "distribution",
+    optional: true,
+    description: "known or claimed shares to compare with: a JSON file, a model folder or the name of a preset",
+  },
+  name: { kind: "text", optional: true, description: "name of the distribution (the model's)" },
+  output: { kind: "text", placeholder: "FILE", optional: true, description: "where to write the distribution.json" },
+  force: { kind: "flag", description: "replace what is at the output's place" },
+  json: { kind: "flag", description: "print everything found as JSON" },
+} as const satisfies OptionTable;
+
+/** Bits a byte by language, of the one model that was scored. */
+async function readLosses(path: string): Promise<ReadonlyMap<string, number>> {
+  const results = summarise(await collect(readScores(await openArtifact(path))));
+  const models = new Set(results.map(({ model }) => model));
+  if (models.size !== 1) {
+    throw new BadDataError(`${path} has scores of ${models.size} models (${[...models].join(", ")}); evaluate the one alone`, {
+      path,
+    });
+  }
+  return new Map(results.map(({ language, bitsPerByte }) => [language, bitsPerByte]));
+}
+
+/** `mbs distribution`: the language shares that a tokenizer's merges and a model's losses tell of. */
+export function distributionCommand({ signal }: CommandContext): Command {
+  const command = plainCommand(
+    "distribution",
+    "Estimate the language shares of a model that does not publish them, from its tokenizer's merges.",
+    [
+      "mbs distribution --model M --corpus texts.yaml --output distribution.json",
+      "mbs distribution --model M --corpus texts.yaml --scores scores.arrow",
+      "mbs distribution --model datasets/controlled-bloom --corpus datasets/controlled-texts/calibration.yaml --against datasets/controlled-bloom",
+    ],
+  );
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async () => {
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const { model, field, scores, against, output, force, json, ...values } = parseOptions(options, given, "distribution");
+    if (output !== undefined && !force && (await stat(output).catch(() => undefined))) {
+      throw new DeniedError(`${output} exists; choose another name, or replace it with --force`, { path: output });
+    }
+    const reporter = createReporter("mbs distribution", progressStyle(quiet));
+    try {
+      const merges = await openMergeList(model);
+      const known = against === undefined ? undefined : await readDistribution(against);
+      const losses = scores === undefined ? undefined : await readLosses(scores);
+      const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
+      const estimate = await estimateDistribution(merges, corpus, values, { signal, progress: reporter.progress });
+      const shares = new Map(estimate.languages.map(({ language, share }) => [language, share]));
+      const errors = known && shareErrors(shares, known.shares);
+      if (known && !errors) throw new UsageError(`${known.name} has none of the languages of corpus ${corpus.name}`);
+      const entropies = losses && (await textEntropies(corpus, values.bytes, signal));
+      const name = values.name ?? basename(model);
+      const findings: DistributionFindings = {
+        distribution: distributionFile(estimate, name, `mbs distribution: merges of ${name}, texts of ${corpus.name}`),
+        estimate,
+        ...(known &&
+          errors && { against: { name: known.name, unit: known.unit, shares: Object.fromEntries(known.shares), errors } }),
+        ...(losses &&
+          entropies && {
+            losses: {
+              estimate: compareWithLosses(shares, losses, entropies),
+              ...(known && { against: compareWithLosses(known.shares, losses, entropies) }),
+            },
+          }),
+      };
+      if (output !== undefined) {
+        await writeAtomically(output, [Buffer.from(`${JSON.stringify(findings.distribution, null, 2)}\n`)], { force });
+      }
+      await printText(json ? `${JSON.stringify(findings, null, 2)}\n` : distributionTable(findings));
+    } finally {
+      reporter.stop();
+    }
+  });
+}

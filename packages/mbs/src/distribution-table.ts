@@ -1,0 +1,75 @@
+import type { DistributionEstimate, LossComparison, ShareErrors } from "@mbs/language-distribution";
+import { formatTable } from "@mbs/reporting";
+
+/** What `mbs distribution --json` prints. */
+export interface DistributionFindings {
+  /** The content of distribution.json. */
+  readonly distribution: object;
+  readonly estimate: DistributionEstimate;
+  readonly against?: {
+    readonly name: string;
+    readonly unit: string;
+    readonly shares: Readonly<Record<string, number>>;
+    readonly errors: ShareErrors;
+  };
+  /** The estimate, and the shares compared with, against the model's losses. */
+  readonly losses?: { readonly estimate: LossComparison | undefined; readonly against?: LossComparison | undefined };
+}
+
+/** Three digits, however small: shares of one in ten thousand matter here. */
+const percent = (share: number): string => `${Number((100 * share).toPrecision(3))}%`;
+
+const verdicts = {
+  fits: "They go together.",
+  contradicts: "They contradict each other: larger shares have higher losses.",
+  unclear: "They tell nothing of each other.",
+} as const satisfies Record<LossComparison["verdict"], string>;
+
+function lossText(name: string, comparison: LossComparison | undefined): string {
+  if (!comparison) return "Too few languages have scores, texts and a share to hold losses against shares; five are needed.";
+  const { correlation, verdict, typicalFactor, typicalFactorOfMean, languages } = comparison;
+  const doubtful = languages
+    .filter((fit) => fit.doubtful)
+    .map(({ language, factor }) => `${language} (×${factor.toPrecision(2)})`);
+  return [
+    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}). ${verdicts[verdict]} A share foretold from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
+    ...(doubtful.length > 0 ? [`Shares that stand out against the losses: ${doubtful.join(", ")}.`] : []),
+  ].join("\n");
+}
+
+/** The estimate for a person. */
+export function distributionTable({ estimate, against, losses }: DistributionFindings): string {
+  const foretold = new Map(losses?.estimate?.languages.map((fit) => [fit.language, percent(fit.foretold)]));
+  const { merges, missing, words, inequalities, unexplained, resamples } = estimate;
+  const languages = [...estimate.languages].sort((a, b) => b.share - a.share);
+  const { errors } = against ?? {};
+  return [
+    formatTable({
+      columns: [
+        { title: "language" },
+        { title: "share of bytes", numeric: true },
+        ...(resamples > 0 ? [{ title: "95% interval", numeric: true }] : []),
+        ...(against ? [{ title: `${against.name} (${against.unit})`, numeric: true }] : []),
+        ...(losses ? [{ title: "by its loss", numeric: true }] : []),
+        { title: "text used", numeric: true },
+      ],
+      rows: languages.map(({ language, share, interval, bytes }) => [
+        language,
+        percent(share),
+        ...(resamples > 0 ? [interval ? interval.map(percent).join(" … ") : "–"] : []),
+        ...(against ? [Object.hasOwn(against.shares, language) ? percent(against.shares[language]) : "–"] : []),
+        ...(losses ? [foretold.get(language) ?? "–"] : []),
+        `${(bytes / 1e3).toFixed(0)} kB`,
+      ]),
+    }),
+    `From ${merges} merges (${missing} not in the texts), ${words} words, ${inequalities} inequalities; ${percent(unexplained)} of the merges' frequency stays unexplained.`,
+    ...(against && errors
+      ? [
+          `Against ${against.name}: off by ${percent(errors.meanAbsolute)} on average, most in ${errors.largest.language} (${percent(errors.largest.error)}), by a factor of ${errors.meanFactor.toPrecision(3)} on average; log10 of the mean squared error ${errors.log10MeanSquared.toFixed(2)}.`,
+        ]
+      : []),
+    ...(losses ? [lossText("this estimate", losses.estimate)] : []),
+    ...(losses && against ? [lossText(against.name, losses.against)] : []),
+    "",
+  ].join("\n");
+}

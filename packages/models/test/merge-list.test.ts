@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { learntMerges } from "../src/learnt-merges.ts";
+import { openMergeList, readMergeList } from "../src/merge-list.ts";
+import { tinyTokenizer } from "../src/tiny-tokenizer.ts";
+import { loadTokenizer } from "../src/tokenizer.ts";
+
+const controlled = fileURLToPath(new URL("../../../datasets/controlled-bloom", import.meta.url));
+const tiny = tinyTokenizer() as Record<string, unknown>;
+const fixture = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse(
+    await readFile(fileURLToPath(new URL(`fixtures/tokenizers/${name}/tokenizer.json`, import.meta.url)), "utf8"),
+  ) as Record<string, unknown>;
+
+test("the merges of a byte-level tokenizer, applied in order, give its own tokens", async () => {
+  const list = await openMergeList(controlled);
+  const json = JSON.parse(await readFile(`${controlled}/tokenizer.json`, "utf8")) as Record<string, unknown>;
+  const tokenizer = await loadTokenizer(controlled, json);
+  assert.is(list.merges.length, 3836);
+  for (const text of ["The folder shows the window.", "खिडकी सर्व फाइल", "窓の表示, 2 files\n", "naïve (x|y)"]) {
+    const count = list.words(text).reduce((sum, word) => {
+      const symbols = [...list.symbols(word)];
+      for (const { left, right, merged } of list.merges) {
+        for (let index = 0; index + 1 < symbols.length; index += 1) {
+          if (symbols[index] === left && symbols[index + 1] === right) symbols.splice(index, 2, merged);
+        }
+      }
+      return sum + symbols.length;
+    }, 0);
+    assert.is(count, tokenizer.encode(text).length, text);
+  }
+});
+
+test("SentencePiece's words end before spaces, at digits and where letters end; unknown characters are marked", async () => {
+  const list = readMergeList(await fixture("byte-fallback"), "x");
+  assert.equal(list.words("The folder, 12"), ["▁The", "▁folder", ",", "▁1", "2"]);
+  assert.equal(
+    [...list.symbols("a☃a")].map((symbol) => symbol >= 0),
+    [true, false, true],
+  );
+});
+
+test("of all the ways to make a piece, the one that the merges before leave was learnt", () => {
+  const ab = ["a", "b"] as const;
+  const bc = ["b", "c"] as const;
+  const last = [
+    ["a", "bc"],
+    ["ab", "c"],
+  ] as const;
+  assert.equal(learntMerges([ab, bc, ...last]), [ab, bc, last[1]]);
+  assert.equal(learntMerges([bc, ab, ...last]), [bc, ab, last[0]]);
+});
+
+test("merges written as text and as pairs are the same", () => {
+  const model = { ...(tiny["model"] as object), merges: ["a b", "ab c"] };
+  const pairs = {
+    ...model,
+    merges: [
+      ["a", "b"],
+      ["ab", "c"],
+    ],
+  };
+  const [first, second] = [model, pairs].map((one) => readMergeList({ ...tiny, model: one }, "x").merges);
+  assert.equal(first, second);
+  assert.is(first[1].left, first[0].merged);
+});
+
+test("a Unigram tokenizer, an unknown kind and broken merges are refused", async () => {
+  const unigram = await fixture("unigram");
+  assert.throws(
+    () => readMergeList(unigram, "x/tokenizer.json"),
+    (error: unknown) => error instanceof FailedPreconditionError && /Unigram/.test(error.message),
+  );
+  assert.throws(
+    () => readMergeList({ ...tiny, decoder: null }, "x"),
+    (error: unknown) => error instanceof FailedPreconditionError,
+  );
+  for (const merges of [undefined, {}, ["abc"], [["a"]], [["a", 1]], ["a b c"]]) {
+    assert.throws(
+      () => readMergeList({ ...tiny, model: { ...(tiny["model"] as object), merges } }, "x"),
+      (error: unknown) => error instanceof BadDataError,
+      JSON.stringify(merges),
+    );
+  }
+});
+
+test.run();
