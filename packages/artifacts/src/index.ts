@@ -30,6 +30,7 @@ export type {
   FactorRecord,
   FactorSummary,
   FilePiece,
+  LanguageDiagonalRecord,
   LanguageError,
   LayerRecord,
   LayerSummary,

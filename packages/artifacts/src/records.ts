@@ -55,6 +55,13 @@ export interface FactorSummary {
   readonly fallback?: string;
 }
 
+/** E[x²] of one language at a site. */
+export interface LanguageDiagonalRecord {
+  readonly language: string;
+  /** Undamped, natural order, length width. */
+  readonly values: Float32Array;
+}
+
 export interface FactorRecord {
   readonly step: string;
   readonly site: string;
@@ -70,6 +77,8 @@ export interface FactorRecord {
   readonly crossMoment?: Float32Array;
   /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
   readonly upper?: Float32Array;
+  /** Of each language that weighs more than 0, in the order of their codes; only where `solve` was asked for them. */
+  readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */

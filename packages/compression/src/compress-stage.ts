@@ -23,7 +23,7 @@ const ownOptions = {
   solver: {
     kind: "text",
     placeholder: "NAME|PATH",
-    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, a path such as ./mine.js, or an installed package",
+    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path such as ./mine.js, or an installed package",
     default: "gptq",
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 import methods
-from inputs import make_inputs
+from inputs import make_inputs, split_languages
 
 target = pathlib.Path(__file__).parents[3] / "packages/solvers/test/fixtures/methods.json"
 spec = {"seed": 4, "rows": 64, "columns": 200, "tokens": 512, "dead": [11]}
@@ -61,7 +61,27 @@ def awq_case(name, options, **more):
     }
 
 
+def m_wanda_case(name, **options):
+    own = {**spec, "tokens": 513, "languages": 3}
+    weights, inputs = make_inputs(**own)
+    exact = inputs.astype(np.float64)
+    given = {**options, "pattern": tuple(map(int, options["pattern"].split(":")))} if "pattern" in options else options
+    mask = methods.m_wanda(weights, split_languages(inputs, 3), **given)
+    change = np.where(mask, 0, weights).astype(np.float64)
+    return {
+        "name": name,
+        "solver": "m-wanda",
+        "input": own,
+        "options": options,
+        "mask": base64.b64encode(np.packbits(mask, bitorder="little").tobytes()).decode(),
+        "error": float(np.sum((change @ (exact.T @ exact / len(inputs))) * change)),
+    }
+
+
 cases = [
+    m_wanda_case("three languages", sparsity=0.5),
+    m_wanda_case("three languages, heavy variance", sparsity=0.6, variance=8),
+    m_wanda_case("three languages, n:m", pattern="2:4"),
     gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True}, by_column=True),
     gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
     gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
