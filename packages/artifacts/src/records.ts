@@ -81,6 +81,17 @@ export interface FactorRecord {
   readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 
+/** What one step is to lose. */
+export interface StepAllocation {
+  readonly step: string;
+  /** Weights of the step that can be compressed. */
+  readonly parameters: number;
+  /** What the method has measured of the step. */
+  readonly importance: number;
+  /** Share of the step's weights to be set to zero. */
+  readonly sparsity: number;
+}
+
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */
 export type TensorDtype = "f32" | "f16" | "bf16" | "u8" | "u1" | "i32";
 
