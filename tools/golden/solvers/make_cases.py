@@ -1,4 +1,4 @@
-"""Writes methods.json: cases of methods.py that the reference programs cannot make."""
+"""Writes methods.json and correlation.json: cases of methods.py that no reference program at hand can make."""
 
 import base64
 import json
@@ -9,7 +9,9 @@ import numpy as np
 import methods
 from inputs import make_inputs, split_languages
 
-target = pathlib.Path(__file__).parents[3] / "packages/solvers/test/fixtures/methods.json"
+packages = pathlib.Path(__file__).parents[3] / "packages"
+target = packages / "solvers/test/fixtures/methods.json"
+correlation_target = packages / "compression/test/fixtures/correlation.json"
 spec = {"seed": 4, "rows": 64, "columns": 200, "tokens": 512, "dead": [11]}
 
 
@@ -90,3 +92,16 @@ cases = [
     awq_case("clipping alone, a short last group", {"bits": 3, "groupSize": 64, "symmetric": False, "clip": True}, scalable=False),
 ]
 target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", "cases": cases}, indent=1) + "\n")
+
+
+def correlation_step(seed, columns, languages):
+    sites = [{**spec, "seed": seed + index, "rows": 8, "columns": width, "tokens": 120, "languages": languages} for index, width in enumerate(columns)]
+    norms = [methods.language_norms(split_languages(make_inputs(**site)[1], languages)) for site in sites]
+    parameters = sum(site["rows"] * site["columns"] for site in sites)
+    return {"sites": sites, "parameters": parameters, "importance": float(methods.correlation_importance(norms))}
+
+
+steps = [correlation_step(50, [24, 40], 2), correlation_step(60, [24, 40], 3), correlation_step(70, [40], 5)]
+sparsities = methods.spread([step["importance"] for step in steps], [step["parameters"] for step in steps], 0.6, 0.1)
+result = {"sparsity": 0.6, "spread": 0.1, "steps": [{**step, "sparsity": float(value)} for step, value in zip(steps, sparsities)]}
+correlation_target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", **result}, indent=1) + "\n")
