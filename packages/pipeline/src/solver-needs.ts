@@ -3,8 +3,8 @@ import { readSolver } from "./recipe-solver.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
- * The recipe with what its solver asks of the nodes before it: the column order that it likes best, unless the recipe
- * names one itself, and the dense model's states beside the compressed ones.
+ * The recipe with what its solver and its allocation ask of the nodes before them: the column order that the solver likes
+ * best, unless the recipe names one itself, diagonals of languages, and the dense model's states beside the compressed ones.
  *
  * @throws {UsageError} on an unknown solver or option, or a solver that compares with the dense model in dense propagation
  */
@@ -21,5 +21,10 @@ export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
     );
   }
   const order = recipe.solve["order"] ?? solver.preferredOrder?.(options);
-  return { ...recipe, denseStates, ...(order !== undefined && { solve: { ...recipe.solve, order } }) };
+  const languageDiagonals = recipe.allocate !== undefined || solver.needs.includes("languageDiagonals");
+  return {
+    ...recipe,
+    denseStates,
+    solve: { ...recipe.solve, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) },
+  };
 }
