@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # The study of docs/multilingual-pruning.md for one seed: ./study.sh SEED FOLDER. Some minutes on one core; needs ./scripts/setup.
-# Captures are dense and shared; every mix has the same tokens. FOLDER/MIX.json is what `mbs evaluate` says of all its models.
+# Captures are dense and shared; every mix has the same tokens. FOLDER/MIX-SPARSITY.json is what `mbs evaluate` says.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seed=$1 out=$2
 model=datasets/controlled-bloom texts=datasets/controlled-texts
 mkdir -p "$out"
-mbs() { node packages/mbs/bin/mbs.js "$@"; }
-run() { mbs "$@" --threads 1 --quiet; }
+run() { node packages/mbs/bin/mbs.js "$@" --threads 1 --quiet; }
 
 # name, solver and its options, method of allocation and its options
 single=("wanda|wanda|" "wanda, OWL|wanda|owl")
@@ -15,27 +14,28 @@ several=("m-wanda|m-wanda|" "m-wanda, λ = 10|m-wanda --variance 10|" "wanda, co
   "m-wanda, correlation|m-wanda|correlation" "m-wanda, correlation, specific|m-wanda|correlation --favour specific")
 
 for mix in only:en proportional equal; do
-  if [[ -e $out/$mix.json ]]; then continue; fi
-  run sample --model $model --corpus $texts/calibration.yaml --mix $mix --segments 128 --seed "$seed" |
-    run capture --model $model --statistics diagonal - |
-    run solve --factor off --language-diagonals - --output "$out/factors.arrow" --force
-  models=(--model $model) labels=dense
+  rows=("${single[@]}")
+  [[ $mix == only:en ]] || rows+=("${several[@]}")
+  if [[ ! -e $out/$mix.arrow ]]; then
+    run sample --model $model --corpus $texts/calibration.yaml --mix $mix --segments 128 --seed "$seed" |
+      run capture --model $model --statistics diagonal - |
+      run solve --factor off --language-diagonals - --output "$out/$mix.arrow"
+  fi
   for sparsity in 0.5 0.6; do
-    rows=("${single[@]}")
-    [[ $mix == only:en ]] || rows+=("${several[@]}")
+    if [[ -e $out/$mix-$sparsity.json ]]; then continue; fi
+    models=(--model $model) labels=dense
     for row in "${rows[@]}"; do
       IFS='|' read -r name solver method <<<"$row"
-      share=(--sparsity $sparsity) folder=$out/models/$mix-$sparsity-${#models[@]}
+      share=(--sparsity $sparsity) folder=$out/models/${#models[@]}
       if [[ -n $method ]]; then
-        run allocate --model $model --method $method "${share[@]}" <"$out/factors.arrow" --output "$out/allocation.arrow" --force
+        run allocate --model $model --method $method "${share[@]}" <"$out/$mix.arrow" --output "$out/allocation.arrow" --force
         share=(--allocation "$out/allocation.arrow")
-        mbs inspect "$out/allocation.arrow" --json >"$out/$mix-$sparsity-${method// --/-}.json"
       fi
-      run compress --model $model --solver $solver "${share[@]}" <"$out/factors.arrow" |
+      run compress --model $model --solver $solver "${share[@]}" <"$out/$mix.arrow" |
         run assemble --model $model --output "$folder" --force - >/dev/null
-      models+=(--model "$folder") labels+=",$sparsity ${name//,/;}"
+      models+=(--model "$folder") labels+=",${name//,/;}"
     done
+    run evaluate "${models[@]}" --labels "$labels" --corpus $texts/heldout.yaml --windows 24 --json >"$out/part.json"
+    mv "$out/part.json" "$out/$mix-$sparsity.json"
   done
-  run evaluate "${models[@]}" --labels "$labels" --corpus $texts/heldout.yaml --windows 24 --json >"$out/part.json"
-  mv "$out/part.json" "$out/$mix.json"
 done

@@ -71,11 +71,13 @@ test("correlations and sparsities as the independent reference has them, also fo
   close(steps.reduce((sum, { parameters }, index) => sum + parameters * found[index], 0) / total, sparsity, "mean");
 });
 
+const languages = (...all: Float32Array[]) => all.map((values, index) => ({ language: `l${index}`, values }));
+const weight = () => Promise.reject(new Error("not read"));
+
 test("languages that are alike but for a factor correlate fully, and a language without contrast not at all", async () => {
   const record = await makeFactor("h.0", "mlp-up", 20);
-  const languages = (...all: Float32Array[]) => all.map((values, index) => ({ language: `l${index}`, values }));
   const importanceOf = (languageDiagonals: FactorRecord["languageDiagonals"]) =>
-    correlation.importance([{ record: { ...record, languageDiagonals }, weight: () => Promise.reject(new Error("not read")) }], {
+    correlation.importance([{ record: { ...record, languageDiagonals }, weight }], {
       spread: 0.08,
       favour: "shared",
     });
@@ -105,7 +107,6 @@ const refusal = async (work: () => unknown): Promise<Error> => {
 
 test("correlation without diagonals of languages, or of one language, is refused with the remedy", async () => {
   const record = await makeFactor("h.0", "mlp-up", 4);
-  const weight = () => Promise.reject(new Error("not read"));
   const options = { spread: 0.08, favour: "shared" } as const;
   const none = await refusal(() => correlation.importance([{ record, weight }], options));
   assert.instance(none, BadDataError);
