@@ -36,7 +36,7 @@ const soleImporters: Readonly<Record<string, string>> = {
 };
 
 /** Files of the same folder that must not import each other: no solver a solver. */
-const independentFiles = /^packages\/solvers\/src\/(rtn|magnitude|gptq|gptaq|awq|sparsegpt|wanda)\.ts$/;
+const independentFiles = /^packages\/solvers\/src\/(rtn|magnitude|gptq|gptaq|awq|sparsegpt|wanda|m-wanda)\.ts$/;
 
 /** "@scope/name/sub" → "@scope/name"; undefined for relative paths and Node's own modules. */
 export function packageOf(specifier: string): string | undefined {

@@ -1,3 +1,4 @@
+export { encodeAllocation, readAllocation } from "./codecs/allocation.ts";
 export { encodeErrors, readErrors } from "./codecs/errors.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
@@ -12,6 +13,7 @@ export { collect } from "./collect.ts";
 export { requireKind } from "./kind.ts";
 export { parseMetadata } from "./metadata.ts";
 export type {
+  AllocationMetadata,
   ArtifactMetadata,
   ErrorsMetadata,
   FactorsMetadata,
@@ -30,6 +32,7 @@ export type {
   FactorRecord,
   FactorSummary,
   FilePiece,
+  LanguageDiagonalRecord,
   LanguageError,
   LayerRecord,
   LayerSummary,
@@ -40,6 +43,7 @@ export type {
   StateRecord,
   OwnStatistic,
   Statistic,
+  StepAllocation,
   TensorData,
   TensorDtype,
 } from "./records.ts";

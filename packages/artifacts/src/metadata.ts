@@ -38,6 +38,7 @@ const metadataTypes = {
   statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "numbers?" },
   states: { model: "text", tokenizer: "text", steps: "integer", layers: "texts" },
   factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
+  allocation: { model: "text", method: "text", options: "object", sparsity: "number", weights: "numbers" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
   scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?", models: "object?" },
   similarity: { model: "text" },
@@ -66,6 +67,7 @@ export interface SegmentsMetadata extends MetadataOf<"segments"> {}
 export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
 export interface StatesMetadata extends MetadataOf<"states"> {}
 export interface FactorsMetadata extends MetadataOf<"factors"> {}
+export interface AllocationMetadata extends MetadataOf<"allocation"> {}
 export interface LayersMetadata extends MetadataOf<"layers"> {}
 export interface ScoresMetadata extends MetadataOf<"scores"> {}
 export interface SimilarityMetadata extends MetadataOf<"similarity"> {}
@@ -79,6 +81,7 @@ export interface ArtifactMetadata {
   statistics: StatisticsMetadata;
   states: StatesMetadata;
   factors: FactorsMetadata;
+  allocation: AllocationMetadata;
   layers: LayersMetadata;
   scores: ScoresMetadata;
   similarity: SimilarityMetadata;

@@ -55,6 +55,13 @@ export interface FactorSummary {
   readonly fallback?: string;
 }
 
+/** E[x²] of one language at a site. */
+export interface LanguageDiagonalRecord {
+  readonly language: string;
+  /** Undamped, natural order, length width. */
+  readonly values: Float32Array;
+}
+
 export interface FactorRecord {
   readonly step: string;
   readonly site: string;
@@ -70,6 +77,19 @@ export interface FactorRecord {
   readonly crossMoment?: Float32Array;
   /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
   readonly upper?: Float32Array;
+  /** Of each language that weighs more than 0, in the order of their codes; only where `solve` was asked for them. */
+  readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
+}
+
+/** What one step is to lose. */
+export interface StepAllocation {
+  readonly step: string;
+  /** Weights of the step that can be compressed. */
+  readonly parameters: number;
+  /** What the method has measured of the step. */
+  readonly importance: number;
+  /** Share of the step's weights to be set to zero. */
+  readonly sparsity: number;
 }
 
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */

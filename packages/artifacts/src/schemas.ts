@@ -52,6 +52,15 @@ export const artifactKinds = {
       { name: "info", type: "utf8" },
     ),
   },
+  allocation: {
+    version: 1,
+    fields: fields(
+      { name: "step", type: "utf8" },
+      { name: "parameters", type: "int64" },
+      { name: "importance", type: "float64" },
+      { name: "sparsity", type: "float64" },
+    ),
+  },
   layers: {
     version: 1,
     fields: fields(

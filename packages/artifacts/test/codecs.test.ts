@@ -135,6 +135,24 @@ test("values that contradict each other are refused", async () => {
   for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);
 });
 
+const factorsMetadata = { model: "", weights: { fr: 0.25, de: 0, en: 0.75 }, damping: 0, order: "" };
+const weighted = { ...factors[0], summary: { ...factors[0].summary, weights: factorsMetadata.weights } };
+const ofLanguages = (...languages: string[]) => ({
+  ...weighted,
+  languageDiagonals: languages.map((language, index) => ({ language, values: Float32Array.of(index, 2, 3) })),
+});
+
+test("diagonals of languages come back in the order of their codes, without those that weigh nothing", async () => {
+  const records = [ofLanguages("en", "fr"), weighted];
+  const decoded = await decodeStream(inChunks(await encodeWhole(encodeFactors(records, factorsMetadata))));
+  assert.ok(isDeepStrictEqual(await collect(readFactors(decoded)), records));
+  for (const wrong of [ofLanguages("fr", "en"), ofLanguages("en"), ofLanguages("de", "en", "fr")]) {
+    const error = await errorOf(() => collect(encodeFactors([wrong], factorsMetadata).batches));
+    assert.instance(error, InternalError);
+    assert.match(error.message, /instead of en, fr/);
+  }
+});
+
 test("an order that is no permutation is refused", async () => {
   const stream = encodeFactors([{ ...factors[0], order: Int32Array.of(0, 0, 1) }], {
     model: "",

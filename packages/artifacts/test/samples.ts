@@ -1,6 +1,7 @@
 import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import {
   collect,
+  encodeAllocation,
   encodeErrors,
   encodeFactors,
   encodeFiles,
@@ -12,6 +13,7 @@ import {
   encodeStates,
   encodeStatistics,
   encodeStream,
+  readAllocation,
   readErrors,
   readFactors,
   readFiles,
@@ -33,6 +35,7 @@ import {
   type SimilarityRecord,
   type StateRecord,
   type Statistic,
+  type StepAllocation,
 } from "@mbs/artifacts";
 
 const ramp = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, (_, index) => (index % 251) * scale - 7);
@@ -100,6 +103,11 @@ export const factors: readonly FactorRecord[] = [
     crossMoment: ramp(4),
     upper: ramp(3),
   },
+];
+
+export const allocation: readonly StepAllocation[] = [
+  { step: "h.0", parameters: 2 ** 40, importance: -0.125, sparsity: 0.6 },
+  { step: "h.1", parameters: 9, importance: 0, sparsity: 0 },
 ];
 
 export const layers: readonly LayerRecord[] = [
@@ -178,6 +186,7 @@ const metadata = {
   statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token", mix: { en: 0.5, mr: 0.5 } },
   states: { model: "m", tokenizer: "t", steps: 2, layers: ["x", "y"] },
   factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
+  allocation: { model: "m", method: "owl", options: { spread: 0.08, outlier: 5 }, sparsity: 0.6, weights: { en: 1 } },
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
   scores: { corpus: "c", length: 128, bos: "off", shares: undefined, models: { dense: { bytes: 8 } } },
   similarity: { model: "m" },
@@ -223,6 +232,12 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
     metadata: metadata.factors,
     encode: () => encodeFactors(factors, metadata.factors),
     read: readFactors,
+  },
+  allocation: {
+    records: allocation,
+    metadata: metadata.allocation,
+    encode: () => encodeAllocation(allocation, metadata.allocation),
+    read: readAllocation,
   },
   layers: { records: layers, metadata: metadata.layers, encode: () => encodeLayers(layers, metadata.layers), read: readLayers },
   scores: { records: scores, metadata: metadata.scores, encode: () => encodeScores(scores, metadata.scores), read: readScores },

@@ -1,6 +1,5 @@
 import { encodeLayers, inputSite, parseMetadata, readFactors, type LayerRecord } from "@mbs/artifacts";
 import {
-  BadDataError,
   InterruptedError,
   UsageError,
   parseOptions,
@@ -10,20 +9,22 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openModel, type Model } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver } from "@mbs/solvers";
+import { openModelOf } from "./factored-model.ts";
 import { scaledNorms } from "./scaled-norms.ts";
 import { readSite } from "./site-weight.ts";
 import { solveSite } from "./solve-site.ts";
 import type { SolverChoice } from "./solver-choice.ts";
+import { readStepSparsity } from "./step-sparsity.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
   solver: {
     kind: "text",
     placeholder: "NAME|PATH",
-    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, a path such as ./mine.js, or an installed package",
+    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path such as ./mine.js, or an installed package",
     default: "gptq",
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
@@ -50,7 +51,7 @@ async function parseChoice(options: unknown) {
 async function* compressAll(
   factors: ArtifactStream,
   model: Model,
-  choice: SolverChoice,
+  choiceOf: (step: string) => SolverChoice,
   { signal, warn, progress, threads }: StageContext,
 ): AsyncGenerator<LayerRecord> {
   const blas = createBlas({ threads });
@@ -64,13 +65,13 @@ async function* compressAll(
       const { weight, dtypes, skipped, scaledBy } = await readSite(model, record);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
-        const layers = await solveSite(choice, weight, dtypes, record, { blas, signal, warn });
+        const layers = await solveSite(choiceOf(record.step), weight, dtypes, record, { blas, signal, warn });
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
         if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
       }
       sites += 1;
-      progress({ activity: `compress (${choice.solver.name})`, done: sites, unit: "sites" });
+      progress({ activity: `compress (${choiceOf(record.step).solver.name})`, done: sites, unit: "sites" });
     }
     if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
   } finally {
@@ -86,27 +87,37 @@ export const compress: Stage = {
   examples: [
     "mbs compress --model M --solver gptq --bits 3 --group-size 128 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
   ],
-  inputs: { factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics" } },
+  inputs: {
+    factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics" },
+    allocation: {
+      kinds: ["allocation"],
+      optional: true,
+      description: "what `mbs allocate` made of it: each step's sparsity, for a solver that prunes a share",
+    },
+  },
   outputs: { layers: { kind: "layers", description: "edits to the model's tensors" } },
   options: ownOptions,
   moreOptions: async (raw) => (await solverNamed(raw)).options,
   async run(inputs, options, context) {
     const { own, choice } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
+    const allocation = inputs["allocation"]?.[0];
     if (factors === undefined) throw new UsageError("compress: give it factors");
     const { model: address, order, weights } = parseMetadata("factors", factors.schema);
-    const model = await openModel(own.model, { allowNonfinite: own.allowNonfinite });
-    if (model.address !== address) {
-      await model.close();
-      throw new BadDataError(`the factors are of model ${address}, ${own.model} is ${model.address}; capture and solve again`, {
-        expected: address,
-        found: model.address,
-      });
-    }
+    const sparsity = allocation && (await readStepSparsity(allocation, address, choice));
+    const model = await openModelOf(factors, own.model, own);
     const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
-    const metadata = { model: address, solver: choice.solver.name, options: settings, order, weights };
-    return { layers: encodeLayers(compressAll(factors, model, choice, context), metadata) };
+    const metadata = {
+      model: address,
+      solver: choice.solver.name,
+      options: { ...settings, ...sparsity?.origin },
+      order,
+      weights,
+    };
+    const choiceOf = sparsity?.choiceOf ?? (() => choice);
+    return { layers: encodeLayers(compressAll(factors, model, choiceOf, context), metadata) };
   },
 };

@@ -16,7 +16,7 @@ export function gramOf(record: FactorRecord): Float32Array | undefined {
  * @throws {BadDataError} where the factor does not hold one of them
  */
 export function siteStatistics(record: FactorRecord, needs: readonly StatisticName[]): Partial<SolverStatistics> {
-  const { width, summary, order, diagonal, upper } = record;
+  const { width, summary, order, diagonal, upper, languageDiagonals } = record;
   const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } = {};
   if (needs.includes("factor")) {
     if (!upper) throw missing(record, "triangular matrix", "capture grams, and solve with more --damping or --on-singular rtn");
@@ -40,6 +40,14 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
       throw missing(record, "cross moment", "capture with --dense-states, or take gptq where no earlier layer is compressed");
     }
     statistics.crossMoment = crossMoment;
+  }
+  if (needs.includes("languageDiagonals")) {
+    if (!languageDiagonals) throw missing(record, "diagonals of languages", "solve with --language-diagonals");
+    statistics.languageDiagonals = languageDiagonals.map(({ language, values }) => ({
+      language,
+      weight: summary.weights[language],
+      values,
+    }));
   }
   return statistics;
 }

@@ -136,6 +136,26 @@ test("what does not fit the solver or the model is refused with the remedy", asy
   });
 });
 
+test("m-wanda reads the diagonals of languages, and says how to get them", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const record = await makeFactor("h.0", "mlp-down", 128);
+    const weights = { en: 0.5, mr: 0.5 };
+    const halves = Object.keys(weights).map((language, half) => ({
+      language,
+      values: record.diagonal.map((value, column) => (column % 2 === half ? 2 * value : 0)),
+    }));
+    const asked = { ...record, summary: { ...record.summary, weights }, languageDiagonals: halves };
+    const plain = await runCompress(model, [record], { solver: "wanda", sparsity: 0.6 });
+    const same = await runCompress(model, [asked], { solver: "m-wanda", sparsity: 0.6, variance: 0 });
+    assert.equal(same[0].mask, plain[0].mask);
+    await rejects(
+      runCompress(model, [record], { solver: "m-wanda" }),
+      BadDataError,
+      /h\.0 mlp-down: the factor has no diagonals of languages; solve with --language-diagonals/,
+    );
+  });
+});
+
 test("a site without a factor falls back where solve said so, and is counted", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const records = (await factorsOf(model)).map((record, index) =>

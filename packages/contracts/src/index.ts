@@ -22,6 +22,7 @@ export { printable } from "./printable.ts";
 export { defineSolver } from "./solver.ts";
 export type {
   Factor,
+  LanguageDiagonal,
   QuantisedWeight,
   SiteWeight,
   Solution,

@@ -35,6 +35,15 @@ export interface Factor {
   readonly damping: number;
 }
 
+/** What a site has seen of one language. */
+export interface LanguageDiagonal {
+  readonly language: string;
+  /** Share in the mix, above 0; all of them sum to 1. */
+  readonly weight: number;
+  /** E[x²] of each column over the tokens of this language, undamped, natural order, length columns. */
+  readonly values: Float32Array;
+}
+
 /** The statistics a solver may ask for by name. */
 export interface SolverStatistics {
   readonly factor: Factor;
@@ -44,6 +53,8 @@ export interface SolverStatistics {
   readonly gram: Float32Array;
   /** E[(x̃ - x) xᵀ] with x̃ the dense model's input where x is the compressed one's, natural order, [columns, columns]. */
   readonly crossMoment: Float32Array;
+  /** The diagonal of each language of the mix by itself, in the order of their codes. */
+  readonly languageDiagonals: readonly LanguageDiagonal[];
 }
 
 export type StatisticName = keyof SolverStatistics;

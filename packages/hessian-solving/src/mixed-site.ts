@@ -1,5 +1,5 @@
 import { allLanguages, inputSite } from "@mbs/artifacts";
-import type { Statistic } from "@mbs/artifacts";
+import type { LanguageDiagonalRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
@@ -19,6 +19,8 @@ export interface MixedSite {
   readonly gram?: Float32Array;
   /** E[(x̃ - x) xᵀ], natural order, [width, width]; absent where it was not captured. */
   readonly crossMoment?: Float32Array;
+  /** E[x²] of each language that weighs more than 0, in the order of their codes. */
+  readonly languageDiagonals: readonly LanguageDiagonalRecord[];
 }
 
 /** Whether a Gram of all languages, where there is one, has the mix that is asked for. */
@@ -30,6 +32,7 @@ class Accumulator {
   readonly #mix: LanguageMix | undefined;
   readonly #pooledMix: PooledMix;
   readonly #tokens = new Map<string, number>();
+  readonly #diagonals = new Map<string, Float32Array>();
   readonly #whole = new Map<Statistic["kind"], Float32Array>();
   readonly #sums = new Map<
     Statistic["kind"],
@@ -69,6 +72,7 @@ class Accumulator {
     this.#tokens.set(language, tokens);
     const weight = this.#mix ? (this.#mix.get(language) ?? 0) : tokens;
     if (weight === 0) return;
+    if (kind !== "cross-moment") this.#diagonals.set(language, kind === "gram" ? packedDiagonal(values, width) : values);
     sum.weight += weight;
     const { values: total } = sum;
     for (let index = 0; index < values.length; index += 1) total[index] += weight * values[index];
@@ -108,7 +112,12 @@ class Accumulator {
       );
     }
     const tokens = used.reduce((total, language) => total + (this.#tokens.get(language) ?? 0), 0);
-    return { step, site, width, tokens, weights, diagonal, ...(gram && { gram }), ...(crossMoment && { crossMoment }) };
+    const languageDiagonals = used.sort().flatMap((language) => {
+      const values = this.#diagonals.get(language);
+      return values ? [{ language, values }] : [];
+    });
+    const matrices = { ...(gram && { gram }), ...(crossMoment && { crossMoment }) };
+    return { step, site, width, tokens, weights, diagonal, ...matrices, languageDiagonals };
   }
 }
 

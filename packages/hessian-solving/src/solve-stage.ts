@@ -45,6 +45,11 @@ const options = {
     default: "on",
     description: "off leaves the factor out, for solvers that need the diagonal alone",
   },
+  languageDiagonals: {
+    kind: "flag",
+    default: false,
+    description: "carry E[x²] of each language along, for m-wanda and mbs allocate --method correlation",
+  },
 } as const;
 
 type SolveOptions = OptionValues<typeof options>;
@@ -52,11 +57,11 @@ type SolveOptions = OptionValues<typeof options>;
 async function solveSite(
   mixed: MixedSite,
   order: ColumnOrder,
-  { damping, raises, onSingular, factor }: SolveOptions,
+  { damping, raises, onSingular, factor, languageDiagonals: asked }: SolveOptions,
   engines: Engines,
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
-  const { step, site, width, tokens, weights, diagonal, gram, crossMoment } = mixed;
+  const { step, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
   const living = findDead(diagonal);
   // An expert that no token came to: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
@@ -102,6 +107,7 @@ async function solveSite(
     ...(gram && { gram }),
     ...(crossMoment && { crossMoment }),
     ...(upper && { upper: packUpper(upper, width) }),
+    ...(asked && { languageDiagonals }),
   };
 }
 

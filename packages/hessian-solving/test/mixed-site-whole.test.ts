@@ -23,6 +23,10 @@ test("the Gram of all languages is the mixed one, languages weigh by tokens", as
       weights: { en: 0.75, mr: 0.25 },
       diagonal: Float32Array.of(2, 3),
       gram: Float32Array.of(2, 0.5, 3),
+      languageDiagonals: [
+        { language: "en", values: Float32Array.of(1, 2) },
+        { language: "mr", values: Float32Array.of(5, 6) },
+      ],
     },
   ]);
 });

@@ -5,7 +5,7 @@ import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { solve } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { diagonalStatistic, failureOf, gramStatistic, randomStates } from "./statistics-fixture.ts";
+import { diagonalStatistic, failureOf, gramStatistic, randomStates, worst } from "./statistics-fixture.ts";
 
 const width = 12;
 const states = { en: randomStates(50, width, 1, [7]), fr: randomStates(40, width, 2, [7]) };
@@ -52,6 +52,31 @@ async function factors(statistics: readonly Statistic[], options?: Record<string
 test("without --mix it takes the one that capture was given", async () => {
   const { stream } = await run(regular, {}, {}, { en: 3, fr: 1 });
   assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
+});
+
+test("diagonals of languages are carried along where they are asked for, from Grams and from diagonals", async () => {
+  for (const statistic of [gramStatistic, diagonalStatistic]) {
+    const given = ["fr", "de", "en"].map((language, index) =>
+      statistic("mlp", language, randomStates(30, width, 10 + index), width),
+    );
+    const own = diagonalStatistic("mlp", "en", randomStates(30, width, 12), width).values;
+    const [plain] = await factors(given, { mix: "en=3,fr=1" });
+    const [asked] = await factors(given, { mix: "en=3,fr=1", languageDiagonals: true });
+    const { languageDiagonals = [], ...rest } = asked;
+    assert.equal(rest, plain);
+    assert.equal(
+      languageDiagonals.map(({ language }) => language),
+      ["en", "fr"],
+    );
+    assert.ok(worst(languageDiagonals[0].values, own) < 1e-7);
+    const mixed = languageDiagonals[0].values.map((value, index) => 0.75 * value + 0.25 * languageDiagonals[1].values[index]);
+    assert.ok(worst(plain.diagonal, mixed) < 1e-7);
+  }
+  const cross: Statistic = { ...site("mlp")[0], kind: "cross-moment", values: new Float32Array(width * width) };
+  const [beside] = await factors([...site("mlp").slice(0, 1), cross], { languageDiagonals: true });
+  assert.ok(worst(beside.languageDiagonals![0].values, beside.diagonal) < 1e-7, "a cross-moment is no diagonal");
+  const [{ languageDiagonals }] = await factors(pooled, { languageDiagonals: true });
+  assert.ok(worst(languageDiagonals![1].values, diagonalStatistic("mlp", "fr", states.fr, width).values) < 1e-7);
 });
 
 const pooled: readonly Statistic[] = [

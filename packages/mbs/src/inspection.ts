@@ -1,4 +1,5 @@
 import {
+  readAllocation,
   readErrors,
   readFactors,
   readFiles,
@@ -78,6 +79,13 @@ async function inspectFactors(stream: ArtifactStream): Promise<readonly Inspecti
   return rows;
 }
 
+async function inspectAllocation(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const { step, parameters, importance, sparsity } of readAllocation(stream))
+    rows.push({ step, parameters, importance: short(importance), sparsity: short(sparsity) });
+  return rows;
+}
+
 async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
   for await (const { tensor, values, summary } of readLayers(stream)) {
@@ -139,6 +147,7 @@ export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream)
   statistics: inspectStatistics,
   states: inspectStates,
   factors: inspectFactors,
+  allocation: inspectAllocation,
   layers: inspectLayers,
   scores: inspectScores,
   similarity: inspectSimilarities,

@@ -43,6 +43,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "allocate",
+    {
+      summary: "Spread sparsity over the model's steps by what their inputs say of them.",
+      load: async () => (await import("@mbs/compression")).allocate,
+    },
+  ],
+  [
     "compress",
     {
       summary: "Compress the weights of each site by a solver: quantise, prune, or both.",

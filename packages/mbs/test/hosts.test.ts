@@ -162,6 +162,10 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const statistics = await everywhere(context, "capture", { model }, segments);
   const factors = await everywhere(context, "solve", { damping: 0.01 }, statistics);
   const layers = await everywhere(context, "compress", { model, solver: "gptq", bits: 3, groupSize: 16 }, factors);
+  const shares = await everywhere(context, "solve", { factor: "off", languageDiagonals: true }, statistics);
+  const allocation = await everywhere(context, "allocate", { model, method: "correlation", sparsity: 0.6 }, shares);
+  const allocated = { allocation: [await save("allocation", allocation)] };
+  await everywhere(context, "compress", { model, solver: "m-wanda" }, shares, allocated);
   await everywhere(context, "similarity", {}, statistics);
   await everywhere(context, "similarity", { sites: "all", subspace: 4 }, statistics);
 

@@ -92,6 +92,13 @@ test("the recommended mix is never worse than one compared with it, and weights 
   }
 });
 
+test("a solver that reads the diagonal of each language gets it in every trial", async ({ model, statistics }) => {
+  const options = { model, solver: "m-wanda", sparsity: 0.5, rounds: 1 };
+  const { mixes } = await (await loadMix()).run({ statistics: [await statistics.open()] }, options, context);
+  const damages = (await collect(readMixes(mixes))).map(({ damage }) => damage);
+  assert.ok(damages.length >= 3 && damages.every((damage) => damage > 0 && damage < 1), damages.join());
+});
+
 test("damage is what mbs predict says of the same mix", async (fixture) => {
   const { recommended } = await reported(fixture, { rounds: 3 });
   const { model, statistics } = fixture;

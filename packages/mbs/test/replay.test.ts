@@ -30,22 +30,27 @@ async function addressOf(path: string, stage: string): Promise<string> {
 }
 
 // Every stage once; of the other propagations what is different: how they capture.
-for (const { propagation, stages } of [
+for (const { propagation, stages, pruning } of [
   {
     propagation: "sequential",
     stages: ["sample", "propagate", "capture", "solve", "compress", "assemble", "evaluate", "similarity"],
   },
   { propagation: "true-sequential", stages: ["capture"] },
   { propagation: "dense", stages: ["capture"] },
+  { propagation: "sequential", stages: ["solve", "allocate", "compress"], pruning: { method: "correlation" } },
 ]) {
-  test(`the printed commands give the addresses that the run had, ${propagation}`, async ({ root }) => {
+  test(`the printed commands give the addresses that the run had, ${propagation}${pruning ? ", allocated" : ""}`, async ({
+    root,
+  }) => {
     const { nodes, folder } = await run(
       recipeFrom({
         model: join(root, "model"),
         corpus: join(root, "texts"),
         sample: { mix: "equal", segments: 6, length: 32 },
         propagation,
-        compress: { solver: "gptq", bits: 3, "group-size": 16 },
+        ...(pruning
+          ? { allocate: pruning, compress: { solver: "m-wanda", sparsity: 0.6 } }
+          : { compress: { solver: "gptq", bits: 3, "group-size": 16 } }),
         evaluate: { corpus: join(root, "texts"), windows: 2 },
         similarity: true,
         keep: true,

@@ -105,7 +105,10 @@ function furthest(found: Float32Array, expected: Float32Array): number {
 const scaledTensors = (records: readonly LayerRecord[]): readonly string[] =>
   records.filter(({ inputScale }) => inputScale !== undefined).map(({ tensor }) => tensor);
 
-for (const fixture of await readdir(fixtures)) {
+// The norms of an encoder-decoder are not scaled: awq clips its weights alone.
+const decoders = (await readdir(fixtures)).filter((fixture) => !/^m?t5-/.test(fixture));
+
+for (const fixture of decoders) {
   test(`${fixture}: scales that norms take the inverse of change nothing that the model does`, async () => {
     const model = await openModel(`${fixtures}${fixture}`);
     const { records, metadata } = await compressed(model, doubling);

@@ -12,6 +12,7 @@ const keys = [
   "propagation",
   "capture",
   "solve",
+  "allocate",
   "compress",
   "assemble",
   "evaluate",
@@ -75,6 +76,14 @@ class Reader {
   }
 }
 
+/** Options of allocate, whose target is that of compress. */
+function allocateOptions(reader: Reader, compress: StageOptions): StageOptions {
+  const options = reader.options("allocate", ["model", "sparsity"]);
+  if (compress["sparsity"] === undefined)
+    reader.fail(["allocate"], "spreads compress.sparsity over the steps; give compress one");
+  return options;
+}
+
 /**
  * A recipe from its parsed values.
  *
@@ -90,6 +99,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     }
   }
   const reader = new Reader(values, locate);
+  const compress = reader.options("compress", ["model"], ["solver"]);
   return {
     model: reader.text("model"),
     corpus: reader.text("corpus"),
@@ -97,7 +107,8 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     propagation: reader.choice("propagation", propagations),
     capture: reader.options("capture", ["model", "site"]),
     solve: reader.options("solve", []),
-    compress: reader.options("compress", ["model"], ["solver"]),
+    ...(values["allocate"] === undefined ? {} : { allocate: allocateOptions(reader, compress) }),
+    compress,
     assemble: reader.options("assemble", ["model"]),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate", ["model"], ["corpus"]) }),
     similarity: reader.flag("similarity"),

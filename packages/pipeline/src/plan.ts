@@ -27,20 +27,51 @@ export interface Plan {
 
 type Add = (node: Omit<PlanNode, "after"> & { after?: readonly string[] }) => string;
 
-/** Captures, factors and edits of one step or of one of its sites; returns the node that makes the layers. */
-function compressFrom(add: Add, recipe: Recipe, suffix: string, capture: string): string {
-  const factors = add({ id: `solve${suffix}`, stage: "solve", options: recipe.solve, inputs: { statistics: [capture] } });
+/** The sparsity of each step from the factors of all; undefined where the recipe does not ask for it. */
+function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: string): string | undefined {
+  if (allocate === undefined) return undefined;
+  const { sparsity, allowNonfinite } = compress;
   return add({
-    id: `compress${suffix}`,
-    stage: "compress",
-    options: { model: recipe.model, ...recipe.compress },
+    id: "allocate",
+    stage: "allocate",
+    options: { model, ...allocate, sparsity, allowNonfinite },
     inputs: { factors: [factors] },
   });
 }
 
+/**
+ * The same where steps follow each other: no step can know the later ones, so the sparsity of all comes from the dense model,
+ * from a capture of its own.
+ */
+function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
+  if (recipe.allocate === undefined) return undefined;
+  const capture = add({
+    id: "capture.allocate",
+    stage: "capture",
+    options: { model: recipe.model, ...recipe.capture, statistics: "diagonal" },
+    inputs: { source: [segments] },
+  });
+  const options = { ...recipe.solve, factor: "off" };
+  const factors = add({ id: "solve.allocate", stage: "solve", options, inputs: { statistics: [capture] } });
+  return allocateFrom(add, recipe, factors);
+}
+
+/** Edits of one step, of one of its sites, or of all steps; returns the node that makes the layers. */
+const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string, allocation: string | undefined): string =>
+  add({
+    id: `compress${suffix}`,
+    stage: "compress",
+    options: { model: recipe.model, ...recipe.compress },
+    inputs: { factors: [factors], ...(allocation === undefined ? {} : { allocation: [allocation] }) },
+  });
+
+const solveFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
+  add({ id: `solve${suffix}`, stage: "solve", options: recipe.solve, inputs: { statistics: [capture] } });
+
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const all: string[] = [];
+  const allocation = allocateBeforehand(add, recipe, segments);
   let states = add({ id: "propagate.embedding", stage: "propagate", options: { model }, inputs: { source: [segments] } });
   /** Where they are asked for, the states of the uncompressed model; the embedding's are the same. */
   let dense = states;
@@ -71,7 +102,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       if (recipe.similarity && index === 0 && site === undefined) {
         add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
       }
-      layers.push(compressFrom(add, recipe, suffix, capture));
+      layers.push(compressFrom(add, recipe, suffix, solveFrom(add, recipe, suffix, capture), allocation));
     }
     all.push(...layers);
     // The states after the last step feed nothing.
@@ -113,7 +144,8 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
       inputs: { source: [segments] },
     });
     if (recipe.similarity) add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
-    layers = [compressFrom(add, recipe, "", capture)];
+    const factors = solveFrom(add, recipe, "", capture);
+    layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];
   } else {
     layers = planSteps(add, recipe, outline, segments);
   }

@@ -16,6 +16,8 @@ export interface Recipe {
   readonly propagation: Propagation;
   readonly capture: StageOptions;
   readonly solve: StageOptions;
+  /** How `sparsity` of `compress` is spread over the steps; absent where every step loses the same. */
+  readonly allocate?: StageOptions;
   /** `solver`, and the solver's own options. */
   readonly compress: StageOptions;
   /** How the model is written. */

@@ -7,7 +7,8 @@ import type { Resources } from "./resources.ts";
 
 /** Options as they were used, without those that the recipe gives itself and those left open. */
 function used(plan: Plan, stage: string, reserved: readonly string[]): StageOptions {
-  const node = plan.nodes.find((candidate) => candidate.stage === stage);
+  // the first capture and solve may be those of an allocation
+  const node = plan.nodes.findLast((candidate) => candidate.stage === stage);
   return Object.fromEntries(
     Object.entries(node?.options ?? {}).filter(([name, value]) => !reserved.includes(name) && value !== undefined),
   );
@@ -41,6 +42,7 @@ export async function recordRun(
     propagation,
     capture: used(plan, "capture", ["model", "site"]),
     solve: used(plan, "solve", []),
+    ...(recipe.allocate === undefined ? {} : { allocate: used(plan, "allocate", ["model", "sparsity", "allowNonfinite"]) }),
     compress: used(plan, "compress", ["model"]),
     assemble: used(plan, "assemble", ["model"]),
     ...(recipe.evaluate === undefined ? {} : { evaluate: used(plan, "evaluate", ["model"]) }),

@@ -1,10 +1,21 @@
 import { UsageError } from "@mbs/contracts";
+import type { Solver } from "@mbs/contracts";
 import { readSolver } from "./recipe-solver.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe, StageOptions } from "./recipe.ts";
 
 /**
- * The recipe with what its solver asks of the nodes before it: the column order that it likes best, unless the recipe
- * names one itself, and the dense model's states beside the compressed ones.
+ * Options of `solve`, which does not know the solver, with what that needs: the column order that it likes best, unless
+ * another is given, and diagonals of languages.
+ */
+export function solveFor(solver: Solver, options: Parameters<Solver["solve"]>[2], given: StageOptions): StageOptions {
+  const order = given["order"] ?? solver.preferredOrder?.(options);
+  const languageDiagonals = solver.needs.includes("languageDiagonals");
+  return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
+}
+
+/**
+ * The recipe with what its solver and its allocation ask of the nodes before them: of `solve`, and the dense model's states
+ * beside the compressed ones.
  *
  * @throws {UsageError} on an unknown solver or option, or a solver that compares with the dense model in dense propagation
  */
@@ -20,6 +31,6 @@ export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
       { solver: solver.name },
     );
   }
-  const order = recipe.solve["order"] ?? solver.preferredOrder?.(options);
-  return { ...recipe, denseStates, ...(order !== undefined && { solve: { ...recipe.solve, order } }) };
+  const solve = solveFor(solver, options, recipe.solve);
+  return { ...recipe, denseStates, solve: recipe.allocate === undefined ? solve : { ...solve, languageDiagonals: true } };
 }

@@ -18,7 +18,7 @@ export async function optionTable(stage: Stage, options: StageOptions): Promise<
   return { ...stage.options, ...(await stage.moreOptions?.(options)) };
 }
 
-const sections: readonly (keyof Recipe)[] = ["sample", "capture", "solve", "compress", "evaluate"];
+const sections: readonly (keyof Recipe)[] = ["sample", "capture", "solve", "allocate", "compress", "evaluate"];
 
 /**
  * The options of a node with all defaults filled in.

@@ -9,4 +9,5 @@ export const solvers: ReadonlyMap<string, () => Promise<Solver>> = new Map<strin
   ["awq", async () => (await import("./awq.ts")).awq],
   ["sparsegpt", async () => (await import("./sparsegpt.ts")).sparsegpt],
   ["wanda", async () => (await import("./wanda.ts")).wanda],
+  ["m-wanda", async () => (await import("./m-wanda.ts")).mWanda],
 ]);

@@ -1,4 +1,4 @@
-const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment"];
+const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 
 export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 

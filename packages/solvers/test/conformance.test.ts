@@ -8,6 +8,10 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
   rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false }, { bits: 2, groupSize: 0, mse: true }] },
   magnitude: { options: [{}, { sparsity: 0 }, { pattern: "2:4" }] },
   wanda: { options: [{}, { sparsity: 0.7 }, { pattern: "4:8" }, { useVariant: true }], beats: "magnitude" },
+  "m-wanda": {
+    options: [{}, { sparsity: 0.7 }, { variance: 10 }, { pattern: "4:8" }, { useVariant: true }],
+    beats: "magnitude",
+  },
   gptq: {
     options: [
       {},

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Blas, Factor } from "@mbs/contracts";
+import type { Blas, Factor, LanguageDiagonal } from "@mbs/contracts";
 import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
 
 /** How the inputs of a golden case are made; the same as tools/golden/solvers/inputs.py. */
@@ -12,6 +12,8 @@ export interface InputSpec {
   readonly dead: readonly number[];
   /** One size a column, only the sign varies, so that E|x| is √E[x²]. */
   readonly signs?: boolean;
+  /** Languages that the tokens are split between; default one. */
+  readonly languages?: number;
 }
 
 export interface GoldenCase {
@@ -42,6 +44,7 @@ export interface GoldenInputs {
   readonly crossMoment: Float32Array;
   /** E[(x̃ - x) (x̃ - x)ᵀ]. */
   readonly shiftMoment: Float32Array;
+  readonly languageDiagonals: readonly LanguageDiagonal[];
 }
 
 export const readGolden = (file: string): readonly GoldenCase[] =>
@@ -59,7 +62,7 @@ function* xorshift(seed: number): Generator<number, never> {
   }
 }
 
-export function makeInputs({ seed, rows, columns, tokens, dead, signs = false }: InputSpec): GoldenInputs {
+export function makeInputs({ seed, rows, columns, tokens, dead, signs = false, languages = 1 }: InputSpec): GoldenInputs {
   const numbers = xorshift(seed);
   const next = (): number => numbers.next().value;
   const weights = Float32Array.from({ length: rows * columns }, () => {
@@ -68,11 +71,13 @@ export function makeInputs({ seed, rows, columns, tokens, dead, signs = false }:
   });
   const noise = Float64Array.from({ length: tokens * columns }, () => (next() >>> 24) - 128);
   const sizes = Float64Array.from({ length: columns }, () => 1 << (next() >>> 30));
+  const languageOf = (token: number): number => Math.floor((token * languages) / tokens);
   const own = noise.map((value, index) => value * sizes[index % columns]);
   const inputs = own.map((value, index) => {
     const column = index % columns;
     const shifted = [1, 5].map((shift) => (column >= shift ? Math.floor(own[index - shift] / 2) : 0));
-    const mixed = value + shifted[0] + shifted[1];
+    const size = languages > 1 && column % languages === languageOf(Math.floor(index / columns)) ? 4 : 1;
+    const mixed = size * (value + shifted[0] + shifted[1]);
     if (dead.includes(column)) return 0;
     return signs ? (mixed < 0 ? -sizes[column] : sizes[column]) : mixed;
   });
@@ -81,8 +86,16 @@ export function makeInputs({ seed, rows, columns, tokens, dead, signs = false }:
     const column = index % columns;
     return (next() >>> 28) - 8 + Math.floor(inputs[index - column + ((column + 3) % columns)] / 8);
   });
+  const squares = Array.from({ length: languages }, () => new Float64Array(columns));
+  for (const [index, x] of inputs.entries()) squares[languageOf(Math.floor(index / columns))][index % columns] += x * x;
+  const languageDiagonals = squares.map((sums, language) => ({
+    language: String(language),
+    weight: 1 / languages,
+    values: Float32Array.from(sums, (total) => (total * languages) / tokens),
+  }));
   return {
     weights,
+    languageDiagonals,
     gram: meanProduct(inputs, inputs, columns),
     crossMoment: meanProduct(shift, inputs, columns),
     shiftMoment: meanProduct(shift, shift, columns),

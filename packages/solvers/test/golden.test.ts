@@ -42,7 +42,7 @@ async function solve(
   name: string,
   { input, options, order = "natural", scalable = true }: GoldenCase,
 ): Promise<Solution & { error: number }> {
-  const { weights, gram, crossMoment: perToken } = inputsFor(JSON.stringify(input));
+  const { weights, gram, crossMoment: perToken, languageDiagonals } = inputsFor(JSON.stringify(input));
   const { rows, columns } = input;
   const solver = await solvers.get(name)!();
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
@@ -53,7 +53,7 @@ async function solve(
   const crossMoment = perToken.map((value) => value * 2 * input.tokens);
   // the reference programs span all weights unless they are told otherwise
   const given = Object.hasOwn(solver.options, "mse") ? { mse: false, ...options } : options;
-  const statistics = { factor, diagonal, gram, crossMoment };
+  const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
   const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);
   const scale = solution.inputScale;
   const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - weights[index]);

@@ -33,7 +33,7 @@ loading.before((context) => {
 loading.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 loading("our solvers come by their names", async () => {
-  assert.equal([...solvers.keys()], ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda"]);
+  assert.equal([...solvers.keys()], ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda", "m-wanda"]);
   for (const name of solvers.keys()) assert.is((await loadSolver(name)).name, name);
 });
 
@@ -74,12 +74,16 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("solve.js", `export default { ${valid}, solve: 1 };`);
   write("options.js", `export default { ${valid}, options: { bits: 4 } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
-  await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, a path/);
+  await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js"/);
   await refuses(folder, "./broken.js", /no solver/);
   await refuses(folder, "./stuck.js", /no solver "\.\/stuck\.js": its module waits for something that never comes; take/);
   await refuses(folder, "./named.js", /no default export/);
-  await refuses(folder, "./needs.js", /it needs "hessian"; statistics are factor, diagonal, gram/);
+  await refuses(
+    folder,
+    "./needs.js",
+    /it needs "hessian"; statistics are factor, diagonal, gram, crossMoment, languageDiagonals/,
+  );
   await refuses(folder, "./solve.js", /its solve is not a function/);
   await refuses(folder, "./options.js", /its options are not a table/);
 });

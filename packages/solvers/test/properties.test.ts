@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseOptions, type Factor, type Solution, type SolverContext } from "@mbs/contracts";
+import { parseOptions, type Factor, type LanguageDiagonal, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { solvers } from "../src/index.ts";
@@ -24,11 +24,24 @@ const descending = natural.slice().sort((a, b) => diagonal[b] - diagonal[a] || a
 /** Groups of 20, last first, reversed within. */
 const grouped = natural.map((position) => (2 - Math.floor(position / 20)) * 20 + (19 - (position % 20)));
 
-async function solve(name: string, options: Readonly<Record<string, unknown>>, factor: Factor): Promise<Solution> {
+/** Of two languages, each with half of the columns to itself. */
+const halves: readonly LanguageDiagonal[] = [0, 1].map((half) => ({
+  language: ["en", "mr"][half],
+  weight: 0.5,
+  values: diagonal.map((value, column) => (column % 2 === half ? 2 * value : 0)),
+}));
+
+async function solve(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  factor: Factor,
+  languageDiagonals: readonly LanguageDiagonal[] = halves,
+): Promise<Solution> {
   const solver = await solvers.get(name)!();
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
   const [gram, crossMoment] = [new Float32Array(columns * columns), new Float32Array(columns * columns)];
-  return solver.solve(weight, { factor, diagonal, gram, crossMoment }, parseOptions(solver.options, options, name), context);
+  const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
+  return solver.solve(weight, statistics, parseOptions(solver.options, options, name), context);
 }
 
 test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
@@ -74,6 +87,47 @@ test("where inputs are uncorrelated, sparsegpt picks what wanda picks by pattern
   assert.equal(pruned.values, compared.values);
 });
 
+test("m-wanda is wanda where there is one language, where all are alike, and without the variance", async () => {
+  const factor = diagonalFactor("natural", natural);
+  const english = { language: "en", weight: 1, values: diagonal };
+  const expected = await solve("wanda", { sparsity: 0.6 }, factor);
+  for (const [options, languages] of [
+    [{}, [english]],
+    [{}, ["en", "mr", "ta"].map((language) => ({ ...english, language, weight: 1 / 3 }))],
+    [{ variance: 0 }, halves],
+  ] as const) {
+    const { mask } = await solve("m-wanda", { sparsity: 0.6, ...options }, factor, languages);
+    assert.equal(mask, expected.mask);
+  }
+});
+
+test("m-wanda spares columns that languages use differently, and the more so the more the variance weighs", async () => {
+  const factor = diagonalFactor("natural", natural);
+  const contrast = halves.map(({ values, ...language }) => ({
+    ...language,
+    values: values.map((value, column) => (column < columns / 2 ? value : diagonal[column])),
+  }));
+  const keptOf = async (variance: number) => {
+    const { mask } = await solve("m-wanda", { variance }, factor, contrast);
+    return mask!.filter((_, index) => index % columns < columns / 2).reduce((sum, kept) => sum + kept, 0);
+  };
+  const [none, one, ten] = [await keptOf(0), await keptOf(1), await keptOf(10)];
+  assert.ok(none < one && one < ten, `${none}, ${one}, ${ten}`);
+});
+
+test("m-wanda chooses the same whatever the unit of the inputs", async () => {
+  const factor = diagonalFactor("natural", natural);
+  const solver = await solvers.get("m-wanda")!();
+  const maskAt = async (unit: number) => {
+    const scaled = (squares: Float32Array) => squares.map((value) => value * unit ** 2);
+    const languageDiagonals = halves.map(({ values: squares, ...language }) => ({ ...language, values: scaled(squares) }));
+    const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
+    const statistics = { factor, diagonal: scaled(diagonal), gram: diagonal, crossMoment: diagonal, languageDiagonals };
+    return (await solver.solve(weight, statistics, parseOptions(solver.options, {}, "m-wanda"), context)).mask;
+  };
+  assert.equal(await maskAt(2 ** 10), await maskAt(2 ** -10));
+});
+
 test("sparsegpt and magnitude take the threshold's ties with them, wanda drops exactly so many a row", async () => {
   const kept = ({ mask }: Solution, row: number) => mask!.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b, 0);
   const solution = await solve("wanda", { sparsity: 0.35 }, diagonalFactor("natural", natural));
@@ -89,7 +143,7 @@ test("groups of another size than the order's are refused with the remedy", asyn
 });
 
 test("a pattern and a sparsity exclude each other, a default sparsity does not count", async () => {
-  for (const name of ["sparsegpt", "wanda", "magnitude"]) {
+  for (const name of ["sparsegpt", "wanda", "m-wanda", "magnitude"]) {
     const { options } = await solvers.get(name)!();
     assert.is(parseOptions(options, { pattern: "2:4" }, name)["sparsity"], undefined);
     assert.is(parseOptions(options, {}, name)["sparsity"], 0.5);

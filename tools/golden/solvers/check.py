@@ -1,4 +1,7 @@
-"""Holds methods.py against the numbers of the reference programs: codes and masks ≥ 99.9% equal, errors within 0.1%."""
+"""Holds methods.py against the numbers of the reference programs.
+
+Codes and masks at least 99.9% equal, errors within 0.1%; OWL's outlier ratios and sparsities within 1e-6.
+"""
 
 import base64
 import json
@@ -76,4 +79,15 @@ for name in ("gptq", "gptaq", "awq", "sparsegpt", "wanda"):
             good = min(equal) >= 0.999 and abs(error / case["error"] - 1) < 1e-3
         failed += not good
         print(f"{'ok  ' if good else 'FAIL'} {method:9} {min(equal):.5f} equal, error off by {error / case['error'] - 1:+.1e}  {case['name']}")
+
+for case in json.loads((fixtures.parents[2] / "compression/test/fixtures/owl.json").read_text())["cases"]:
+    options, steps = case["options"], case["steps"]
+    layers = [[(weights, np.mean(inputs.astype(np.float64) ** 2, 0)) for weights, inputs in (make_inputs(**site) for site in step["sites"])]
+              for step in steps]
+    ratios = [methods.outlier_ratio(layer, options["outlier"]) for layer in layers]
+    sizes = [sum(weights.size for weights, _ in layer) for layer in layers]
+    sparsities = methods.spread(ratios, sizes, options["sparsity"], options["spread"])
+    off = max(np.max(np.abs(np.subtract(found, [step[name] for step in steps]))) for found, name in ((ratios, "outliers"), (sparsities, "sparsity")))
+    failed += off > 1e-6
+    print(f"{'ok  ' if off <= 1e-6 else 'FAIL'} owl       off by {off:.1e}  {options}")
 sys.exit(failed > 0)

@@ -17,10 +17,11 @@ def xorshift(seed, count):
     return out
 
 
-def make_inputs(seed, rows, columns, tokens, dead, signs=False):
+def make_inputs(seed, rows, columns, tokens, dead, signs=False, languages=1):
     """W [rows, columns] with heavy tails, X [tokens, columns], correlated, of unequal size; dead columns are zero.
 
-    With `signs` X has one size a column and only its sign varies, so that E|x| is √E[x²].
+    With `signs` X has one size a column and only its sign varies, so that E|x| is √E[x²]. Tokens are split between the
+    languages; with more than one, language l has every columns l, l + languages, … four times as large.
     """
     numbers = xorshift(seed, rows * columns + tokens * columns + columns)
     raw = numbers[: rows * columns].reshape(rows, columns)
@@ -35,7 +36,15 @@ def make_inputs(seed, rows, columns, tokens, dead, signs=False):
     if signs:
         mixed = np.where(mixed < 0, -factors, factors)
     mixed[:, dead] = 0
+    if languages > 1:
+        for language, block in enumerate(split_languages(mixed, languages)):
+            block[:, language::languages] *= 4
     return weights.astype(np.float32), mixed.astype(np.float32)
+
+
+def split_languages(inputs, languages):
+    """The tokens of each language, as views."""
+    return np.split(inputs, languages)
 
 
 def make_shift(seed, rows, columns, tokens, dead):

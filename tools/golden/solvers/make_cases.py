@@ -1,4 +1,4 @@
-"""Writes methods.json: cases of methods.py that the reference programs cannot make."""
+"""Writes methods.json and correlation.json: cases of methods.py that no reference program at hand can make."""
 
 import base64
 import json
@@ -7,9 +7,11 @@ import pathlib
 import numpy as np
 
 import methods
-from inputs import make_inputs
+from inputs import make_inputs, split_languages
 
-target = pathlib.Path(__file__).parents[3] / "packages/solvers/test/fixtures/methods.json"
+packages = pathlib.Path(__file__).parents[3] / "packages"
+target = packages / "solvers/test/fixtures/methods.json"
+correlation_target = packages / "compression/test/fixtures/correlation.json"
 spec = {"seed": 4, "rows": 64, "columns": 200, "tokens": 512, "dead": [11]}
 
 
@@ -61,7 +63,27 @@ def awq_case(name, options, **more):
     }
 
 
+def m_wanda_case(name, **options):
+    own = {**spec, "tokens": 513, "languages": 3}
+    weights, inputs = make_inputs(**own)
+    exact = inputs.astype(np.float64)
+    given = {**options, "pattern": tuple(map(int, options["pattern"].split(":")))} if "pattern" in options else options
+    mask = methods.m_wanda(weights, split_languages(inputs, 3), **given)
+    change = np.where(mask, 0, weights).astype(np.float64)
+    return {
+        "name": name,
+        "solver": "m-wanda",
+        "input": own,
+        "options": options,
+        "mask": base64.b64encode(np.packbits(mask, bitorder="little").tobytes()).decode(),
+        "error": float(np.sum((change @ (exact.T @ exact / len(inputs))) * change)),
+    }
+
+
 cases = [
+    m_wanda_case("three languages", sparsity=0.5),
+    m_wanda_case("three languages, heavy variance", sparsity=0.6, variance=8),
+    m_wanda_case("three languages, n:m", pattern="2:4"),
     gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True}, by_column=True),
     gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
     gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
@@ -70,3 +92,16 @@ cases = [
     awq_case("clipping alone, a short last group", {"bits": 3, "groupSize": 64, "symmetric": False, "clip": True}, scalable=False),
 ]
 target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", "cases": cases}, indent=1) + "\n")
+
+
+def correlation_step(seed, columns, languages):
+    sites = [{**spec, "seed": seed + index, "rows": 8, "columns": width, "tokens": 120, "languages": languages} for index, width in enumerate(columns)]
+    norms = [methods.language_norms(split_languages(make_inputs(**site)[1], languages)) for site in sites]
+    parameters = sum(site["rows"] * site["columns"] for site in sites)
+    return {"sites": sites, "parameters": parameters, "importance": float(methods.correlation_importance(norms))}
+
+
+steps = [correlation_step(50, [24, 40], 2), correlation_step(60, [24, 40], 3), correlation_step(70, [40], 5)]
+sparsities = methods.spread([step["importance"] for step in steps], [step["parameters"] for step in steps], 0.6, 0.1)
+result = {"sparsity": 0.6, "spread": 0.1, "steps": [{**step, "sparsity": float(value)} for step, value in zip(steps, sparsities)]}
+correlation_target.write_text(json.dumps({"program": "tools/golden/solvers/methods.py", **result}, indent=1) + "\n")

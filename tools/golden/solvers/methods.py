@@ -1,6 +1,8 @@
 """Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
 
-GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3.
+GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda
+arXiv:2306.11695 section 3, OWL arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
+M-Wanda (arXiv:2505.21171) says, in the form that docs/multilingual-pruning.md states.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
 """
@@ -249,3 +251,33 @@ def wanda(weights, diagonal, sparsity=0.5, pattern=None, variant=False):
 def magnitude(weights, sparsity=0.5, pattern=None):
     scores = np.abs(weights)
     return pattern_mask(scores, pattern) if pattern else drop_up_to_share(scores, sparsity)
+
+
+def language_norms(inputs):
+    """√E[x²] of each language, [languages, columns], from a list of their inputs."""
+    return np.sqrt(np.stack([np.mean(x.astype(np.float64) ** 2, 0) for x in inputs]))
+
+
+def m_wanda(weights, inputs, sparsity=0.5, pattern=None, variance=1.0):
+    """Wanda on E[x²] + variance·Var of the languages' norms; `inputs` is a list, one of each language, of equal length."""
+    norms = language_norms(inputs)
+    return wanda(weights, np.mean(norms**2, 0) + variance * np.var(norms, 0), sparsity, pattern)
+
+
+def outlier_ratio(layer, multiple):
+    """Share of a layer's scores above `multiple` times their mean; `layer` is a list of (weights, diagonal)."""
+    scores = np.concatenate([(np.abs(w) * np.sqrt(d)).ravel() for w, d in layer]).astype(np.float64)
+    return np.mean(scores > multiple * np.mean(scores))
+
+
+def correlation_importance(layer):
+    """Mean Pearson correlation of the languages' norms over pairs and sites; `layer` is a list of [languages, columns]."""
+    pairs = np.triu_indices(len(layer[0]), 1)
+    return np.mean([np.mean(np.corrcoef(norms)[pairs]) for norms in layer])
+
+
+def spread(importance, sizes, sparsity, reach):
+    """Sparsity of each layer: linear in importance, 2·reach between the extremes, mean over all weights as asked."""
+    importance = np.asarray(importance, np.float64)
+    density = (importance - importance.min()) / (importance.max() - importance.min()) * 2 * reach
+    return sparsity - (density - np.average(density, weights=sizes))

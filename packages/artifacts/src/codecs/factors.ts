@@ -2,7 +2,7 @@ import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts
 import { canonicalJson, misfit, parseJson } from "../json.ts";
 import type { FactorsMetadata } from "../metadata.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
-import type { FactorRecord, FactorSummary } from "../records.ts";
+import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../records.ts";
 import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
@@ -20,15 +20,33 @@ const summaryShape = {
   fallback: "text?",
 } as const;
 
-const layoutOf = (part: string, width: number): Layout => {
+/** The languages that have a diagonal of their own where languages have one: a row each, in this order. */
+const languagesOf = ({ weights }: FactorSummary): string[] =>
+  Object.keys(weights)
+    .filter((language) => weights[language] > 0)
+    .sort();
+
+function layoutOf(part: string, width: number, summary: FactorSummary): Layout {
+  if (part === "gram" || part === "upper") return packedLayout(width);
   if (part === "cross-moment") return denseLayout(width, width);
-  return part === "gram" || part === "upper" ? packedLayout(width) : denseLayout(1, width);
-};
+  return denseLayout(part === "languages" ? languagesOf(summary).length : 1, width);
+}
 
 const empty = new Float32Array(0);
 
+/** The diagonals of the languages below each other, [languages, width]. */
+function stackDiagonals(what: string, summary: FactorSummary, diagonals: readonly LanguageDiagonalRecord[]): Float32Array {
+  const expected = languagesOf(summary).join(", ");
+  const found = diagonals.map(({ language }) => language).join(", ");
+  if (found !== expected) throw new InternalError(`${what}: it has diagonals of ${found} instead of ${expected}`, { what });
+  const width = diagonals[0]?.values.length ?? 0;
+  const stacked = new Float32Array(diagonals.length * width);
+  for (const [row, { values }] of diagonals.entries()) stacked.set(values, row * width);
+  return stacked;
+}
+
 async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors">> {
-  for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper } of items) {
+  for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper, languageDiagonals } of items) {
     const what = `factor of ${step} ${site}`;
     const wrong = misfit(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`${what}: ${wrong} of the summary is malformed`, { step, site });
@@ -36,10 +54,11 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
       throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
     }
     yield { step, site, part: "summary", width, row: 0, rows: 0, values: empty, info: canonicalJson(summary) };
-    const parts = { order: Float32Array.from(order), gram, "cross-moment": crossMoment, upper, diagonal };
+    const languages = languageDiagonals && stackDiagonals(what, summary, languageDiagonals);
+    const parts = { order: Float32Array.from(order), gram, "cross-moment": crossMoment, upper, languages, diagonal };
     for (const [part, matrix] of Object.entries(parts)) {
       if (!matrix) continue;
-      const layout = layoutOf(part, width);
+      const layout = layoutOf(part, width, summary);
       requireLength(`${part} of the ${what}`, layout, matrix);
       for (const { row, values } of cutPanels(layout, matrix)) {
         yield { step, site, part, width, row, rows: layout.rows, values, info: "" };
@@ -76,7 +95,7 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
   const summary = parseSummary(what, head);
   requireShape(what, width, width);
   const matrix = async (part: string): Promise<Float32Array> => {
-    const layout = layoutOf(part, width);
+    const layout = layoutOf(part, width, summary);
     const take = async () => {
       const row = await cursor.take();
       if (
@@ -96,6 +115,10 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
   const gram = await optional("gram");
   const crossMoment = await optional("cross-moment");
   const upper = summary.factorised ? await matrix("upper") : undefined;
+  const stacked = await optional("languages");
+  const languageDiagonals =
+    stacked &&
+    languagesOf(summary).map((language, row) => ({ language, values: stacked.subarray(row * width, (row + 1) * width) }));
   const diagonal = await matrix("diagonal");
   return {
     step,
@@ -107,11 +130,13 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
     ...(gram && { gram }),
     ...(crossMoment && { crossMoment }),
     ...(upper && { upper }),
+    ...(languageDiagonals && { languageDiagonals }),
   };
 }
 
 /**
- * Factors → artifact: for each its summary, order, gram, cross-moment and upper where they are, and last the diagonal, in panels.
+ * Factors → artifact: for each its summary, order, gram, cross-moment, upper and diagonals of languages where they are, and
+ * last the diagonal, in panels.
  * The values are handed over: do not modify them after yielding.
  */
 export const encodeFactors = (items: Items<FactorRecord>, metadata: FactorsMetadata): ArtifactStream =>

@@ -81,7 +81,10 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   const captures = passes ? first.sites.length / 2 + 0.5 : 1;
   // The dense model's states run beside the compressed ones.
   const runs = recipe.denseStates ? 2 : 1;
-  const forward = runs * scale * tokens * (rates.capture * captures + (dense ? rates.step - rates.capture : rates.step));
+  // An allocation runs the dense model once more where steps follow each other.
+  const beforehand = recipe.allocate !== undefined && !dense ? rates.step : 0;
+  const perStep = rates.capture * captures + (dense ? rates.step - rates.capture : rates.step);
+  const forward = scale * tokens * (runs * perStep + beforehand);
   const sites = model.steps.flatMap((step) => step.sites);
   const statesBytes = dense ? 0 : runs * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;

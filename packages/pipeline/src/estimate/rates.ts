@@ -135,12 +135,9 @@ async function measureSolver(
     dead: [],
     damping: 0.01,
   };
-  const statistics = {
-    factor,
-    gram,
-    crossMoment: gram,
-    diagonal: Float32Array.from({ length: width }, (_, channel) => gram[channel * (width + 1)]),
-  };
+  const diagonal = Float32Array.from({ length: width }, (_, channel) => gram[channel * (width + 1)]);
+  const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
+  const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals };
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
   const context = { blas, signal: new AbortController().signal, warn: (): void => {} };
   const solve = async (): Promise<void> => {

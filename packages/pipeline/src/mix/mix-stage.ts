@@ -5,6 +5,7 @@ import type { OptionTable, Stage, StageContext, StageInputs } from "@mbs/contrac
 import { openModel } from "@mbs/models";
 import type { StageOptions } from "../recipe.ts";
 import { readSolver } from "../recipe-solver.ts";
+import { solveFor } from "../solver-needs.ts";
 import type { MixStages } from "./mix-trial.ts";
 import { recommendMix } from "./recommend-mix.ts";
 import type { MixCost, Recommendation } from "./recommend-mix.ts";
@@ -74,7 +75,7 @@ async function parseAll(stages: MixStages, raw: unknown) {
     ...compress
   } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
   const { solver, options } = await readSolver(String(name), compress);
-  const solve = parseOptions(tables.solve, { order: solver.preferredOrder?.(options), ...valuesOf(tables.solve, rest) }, "mix");
+  const solve = parseOptions(tables.solve, solveFor(solver, options, valuesOf(tables.solve, rest)), "mix");
   return {
     own,
     model: String(model),

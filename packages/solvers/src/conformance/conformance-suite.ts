@@ -43,12 +43,13 @@ function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStati
   });
 }
 
-const arraysOf = ({ factor, diagonal, gram, crossMoment }: SolverStatistics) => [
+const arraysOf = ({ factor, diagonal, gram, crossMoment, languageDiagonals }: SolverStatistics) => [
   factor.order,
   factor.upper,
   diagonal,
   gram,
   crossMoment,
+  ...languageDiagonals.map(({ values }) => values),
 ];
 
 function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {

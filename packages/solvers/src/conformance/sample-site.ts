@@ -1,4 +1,4 @@
-import type { Blas, Factor, SiteWeight, SolverStatistics } from "@mbs/contracts";
+import type { Blas, Factor, LanguageDiagonal, SiteWeight, SolverStatistics } from "@mbs/contracts";
 import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
 
 /** A made-up site: weights, and the statistics of correlated inputs of unequal size. */
@@ -52,6 +52,15 @@ function makeMoments(next: () => number, columns: number, dead: readonly number[
   return { gram: Float32Array.from(gram), crossMoment: Float32Array.from(cross) };
 }
 
+/** Two languages that use columns differently and have this diagonal together. */
+function splitDiagonal(diagonal: Float32Array): readonly LanguageDiagonal[] {
+  const contrast = diagonal.map((_, column) => Math.sin(column));
+  return [
+    { language: "en", weight: 0.75, values: diagonal.map((square, column) => square * (1 + 0.3 * contrast[column])) },
+    { language: "mr", weight: 0.25, values: diagonal.map((square, column) => square * (1 - 0.9 * contrast[column])) },
+  ];
+}
+
 /** Position → column for the names of the contract. */
 function orderNamed(name: string, diagonal: Float32Array): Int32Array {
   const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
@@ -83,6 +92,7 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const languageDiagonals = splitDiagonal(diagonal);
   const rows = partRows.reduce((sum, count) => sum + count, 0);
   const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);
   for (const row of zeroRows) values.fill(0, row * columns, (row + 1) * columns);
@@ -92,5 +102,6 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  return { weight: { rows, columns, values, parts, scalable: true }, statistics: { factor, diagonal, gram, crossMoment } };
+  const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
+  return { weight: { rows, columns, values, parts, scalable: true }, statistics };
 }

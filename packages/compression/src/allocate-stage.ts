@@ -1,0 +1,130 @@
+import { encodeAllocation, inputSite, parseMetadata, readFactors, type FactorRecord, type StepAllocation } from "@mbs/artifacts";
+import {
+  BadDataError,
+  InterruptedError,
+  UsageError,
+  parseOptions,
+  splitOptions,
+  type OptionTable,
+  type OptionValues,
+  type Stage,
+  type StageContext,
+} from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import type { AllocationMethod } from "./allocation/allocation-method.ts";
+import { allocationMethods } from "./allocation/method-map.ts";
+import { spreadSparsity, type StepImportance } from "./allocation/spread-sparsity.ts";
+import { openModelOf } from "./factored-model.ts";
+import { readSite } from "./site-weight.ts";
+
+const methods = [...allocationMethods.keys()];
+
+const ownOptions = {
+  model: { kind: "resource", resource: "model", description: "model whose weights are to be pruned" },
+  method: {
+    kind: "choice",
+    choices: methods,
+    description: [...allocationMethods.values()].map(({ name, summary }) => `${name}: ${summary}`).join("; "),
+    default: "owl",
+  },
+  sparsity: {
+    kind: "number",
+    description: "share of all weights to be set to zero",
+    minimum: 0,
+    maximum: 0.999,
+  },
+  allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf out instead of stopping", default: false },
+} as const satisfies OptionTable;
+
+/** Without one of this name the table of the stage refuses it. */
+function methodNamed({ method = ownOptions.method.default }: Readonly<Record<string, unknown>>): AllocationMethod | undefined {
+  return typeof method === "string" ? allocationMethods.get(method) : undefined;
+}
+
+interface Measuring {
+  readonly model: Model;
+  readonly method: AllocationMethod;
+  readonly options: OptionValues<OptionTable>;
+  readonly context: StageContext;
+}
+
+async function measureStep({ model, method, options }: Measuring, records: readonly FactorRecord[]): Promise<StepImportance> {
+  const sites = records.map((record) => ({ record, weight: async () => (await readSite(model, record)).weight }));
+  const step = model.steps.find(({ name }) => name === records[0].step);
+  const parameters = records.reduce((sum, { site, width }) => {
+    const weights = step?.sites.find(({ name }) => name === site)?.weights ?? [];
+    return sum + width * weights.reduce((rows, weight) => rows + weight.rows, 0);
+  }, 0);
+  return { parameters, importance: await method.importance(sites, options) };
+}
+
+/** The importance of each step, in the order of the factors. */
+async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Measuring): Promise<Map<string, StepImportance>> {
+  const { signal, progress } = measuring.context;
+  const steps = new Map<string, StepImportance>();
+  let records: FactorRecord[] = [];
+  const finish = async (): Promise<void> => {
+    if (records.length === 0) return;
+    const { step } = records[0];
+    if (steps.has(step)) throw new BadDataError(`factors of ${step} are scattered over the artifact; solve again`, { step });
+    steps.set(step, await measureStep(measuring, records));
+    progress({ activity: `allocate (${measuring.method.name})`, done: steps.size, unit: "steps" });
+  };
+  for await (const record of factors) {
+    if (signal.aborted) throw new InterruptedError("allocate: stopped");
+    if (record.site === inputSite) continue;
+    if (records.length > 0 && record.step !== records[0].step) {
+      await finish();
+      records = [];
+    }
+    const { gram: _gram, upper: _upper, ...light } = record;
+    records.push(light);
+  }
+  await finish();
+  return steps;
+}
+
+async function* allocateSteps(
+  factors: AsyncIterable<FactorRecord>,
+  target: number,
+  measuring: Measuring,
+): AsyncGenerator<StepAllocation> {
+  try {
+    const steps = await measureSteps(factors, measuring);
+    if (steps.size === 0) throw new BadDataError("allocate: the factors hold no site; solve again");
+    const { method, options } = measuring;
+    const sparsities = spreadSparsity([...steps.values()], target, method.spread(options));
+    for (const [index, [step, { parameters, importance }]] of [...steps].entries()) {
+      yield { step, parameters, importance, sparsity: sparsities[index] };
+    }
+  } finally {
+    await measuring.model.close();
+  }
+}
+
+/** Stage `allocate`: factors of all steps and a model to a sparsity of each step. */
+export const allocate: Stage = {
+  name: "allocate",
+  summary: "Spread sparsity over the model's steps by what their inputs say of them.",
+  examples: [
+    "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
+    "mbs solve --factor off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
+    "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
+  ],
+  inputs: { factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics of all steps" } },
+  outputs: { allocation: { kind: "allocation", description: "the sparsity of each step" } },
+  options: ownOptions,
+  moreOptions: async (raw) => methodNamed(raw)?.options ?? {},
+  async run(inputs, raw, context) {
+    const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
+    const { own, rest } = splitOptions(ownOptions, method?.options ?? {}, raw, "allocate");
+    const factors = inputs["factors"]?.[0];
+    if (factors === undefined || method === undefined) throw new UsageError("allocate: give it factors");
+    const options = parseOptions(method.options, rest, `allocate --method ${method.name}`);
+    const { weights } = parseMetadata("factors", factors.schema);
+    const model = await openModelOf(factors, own.model, own);
+    const metadata = { model: model.address, method: method.name, options, sparsity: own.sparsity, weights };
+    const steps = allocateSteps(readFactors(factors), own.sparsity, { model, method, options, context });
+    return { allocation: encodeAllocation(steps, metadata) };
+  },
+};

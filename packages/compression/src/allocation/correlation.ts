@@ -1,0 +1,65 @@
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { defineMethod, spreadOption } from "./allocation-method.ts";
+
+/** √E[x²] of each channel less its mean, scaled to length 1; zeros where all channels are alike. */
+function standardise(diagonal: Float32Array): Float64Array {
+  const norms = Float64Array.from(diagonal, Math.sqrt);
+  const mean = norms.reduce((sum, norm) => sum + norm, 0) / norms.length;
+  const centred = norms.map((norm) => norm - mean);
+  const length = Math.hypot(...centred);
+  return length > 0 ? centred.map((value) => value / length) : centred;
+}
+
+/** Mean Pearson correlation, over pairs of languages, of their input norms. */
+function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): number {
+  if (!languageDiagonals) {
+    throw new BadDataError(`${step} ${site}: the factor has no diagonals of languages; solve with --language-diagonals`, {
+      step,
+      site,
+    });
+  }
+  const count = languageDiagonals.length;
+  if (count < 2) {
+    throw new BadDataError(
+      `${step} ${site}: correlation needs two languages, the mix has ${count}; sample more, or allocate with --method owl`,
+      { step, site },
+    );
+  }
+  // the sum over pairs of unit vectors, by the square of their sum
+  const sum = new Float64Array(languageDiagonals[0].values.length);
+  let own = 0;
+  for (const { values } of languageDiagonals) {
+    const unit = standardise(values);
+    for (const [channel, value] of unit.entries()) {
+      sum[channel] += value;
+      own += value * value;
+    }
+  }
+  const all = sum.reduce((total, value) => total + value * value, 0);
+  return (all - own) / (count * (count - 1));
+}
+
+/**
+ * After M-Wanda's correlation-weighted layer sparsity: how alike languages use the inputs of a step decides what it keeps.
+ * docs/multilingual-pruning.md says what of the paper this is.
+ */
+export const correlation = defineMethod({
+  name: "correlation",
+  source: "https://arxiv.org/abs/2505.21171",
+  summary: "a step keeps more the more alike languages use its inputs",
+  options: {
+    ...spreadOption,
+    favour: {
+      kind: "choice",
+      choices: ["shared", "specific"],
+      description: "which steps keep more: those that languages use alike, or those that they use differently",
+      default: "shared",
+    },
+  },
+  async importance(sites, { favour }) {
+    const mean = sites.reduce((sum, { record }) => sum + siteCorrelation(record), 0) / sites.length;
+    return favour === "shared" ? mean : -mean;
+  },
+  spread: ({ spread }) => spread,
+});

@@ -1,0 +1,37 @@
+import { UsageError } from "@mbs/contracts";
+
+/** The largest share that solvers take. */
+const mostSparse = 0.999;
+
+export interface StepImportance {
+  readonly parameters: number;
+  /** The more, the less sparse. */
+  readonly importance: number;
+}
+
+/**
+ * Spreads sparsity over steps: linear in their importance, 2·spread between the extremes, the mean over all weights as asked.
+ *
+ * @param target share of all weights to be set to zero
+ * @param spread λ ≥ 0
+ * @returns the sparsity of each step
+ * @throws {UsageError} where a step would have to lose less than nothing or all
+ * @see arXiv:2310.05175 §3
+ */
+export function spreadSparsity(steps: readonly StepImportance[], target: number, spread: number): number[] {
+  const importances = steps.map(({ importance }) => importance);
+  const least = Math.min(...importances);
+  const range = Math.max(...importances) - least;
+  const shifts = importances.map((importance) => (range > 0 ? (2 * spread * (importance - least)) / range : 0));
+  const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
+  const mean = steps.reduce((sum, { parameters }, index) => sum + parameters * shifts[index], 0) / total;
+  const sparsities = shifts.map((shift) => target + mean - shift);
+  const wrong = sparsities.find((sparsity) => sparsity < 0 || sparsity > mostSparse);
+  if (wrong !== undefined) {
+    throw new UsageError(
+      `allocate: at a sparsity of ${target} and a spread of ${spread} a step would lose ${wrong.toFixed(3)} of its weights; take a smaller --spread`,
+      { sparsity: wrong },
+    );
+  }
+  return sparsities;
+}

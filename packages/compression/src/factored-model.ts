@@ -1,0 +1,23 @@
+import { parseMetadata } from "@mbs/artifacts";
+import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { openModel, type Model } from "@mbs/models";
+
+/**
+ * Opens the model that factors are of.
+ *
+ * @throws {BadDataError} where the folder holds another model
+ */
+export async function openModelOf(
+  factors: ArtifactStream,
+  folder: string,
+  options?: { readonly allowNonfinite: boolean },
+): Promise<Model> {
+  const { model: address } = parseMetadata("factors", factors.schema);
+  const model = await openModel(folder, options);
+  if (model.address === address) return model;
+  await model.close();
+  throw new BadDataError(`the factors are of model ${address}, ${folder} is ${model.address}; capture and solve again`, {
+    expected: address,
+    found: model.address,
+  });
+}

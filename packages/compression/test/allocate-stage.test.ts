@@ -1,0 +1,142 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { collect, encodeAllocation, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { allocate, compress } from "../src/index.ts";
+import { factorsOf, factorStream, makeFactor, recordingContext, withTinyModel } from "./tiny-site.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+
+async function allocationOf(
+  model: Model,
+  records: readonly FactorRecord[],
+  options: Options,
+  context = recordingContext(),
+): Promise<ArtifactStream> {
+  const inputs = { factors: [factorStream(model.address, records)] };
+  return (await allocate.run(inputs, { model: model.folder, sparsity: 0.6, ...options }, context))["allocation"];
+}
+
+/** Two languages that agree less from step to step. */
+function withLanguages(record: FactorRecord): FactorRecord {
+  const step = Number(record.step.slice(2));
+  const own = record.diagonal.map((value, column) => value + (column % 5) * step);
+  const languageDiagonals = [
+    { language: "en", values: record.diagonal },
+    { language: "mr", values: own },
+  ];
+  return { ...record, summary: { ...record.summary, weights: { en: 0.5, mr: 0.5 } }, languageDiagonals };
+}
+
+test("uniform gives every step the target; owl and correlation keep it over all weights", async () => {
+  await withTinyModel({ steps: 3 }, async (model) => {
+    const records = (await factorsOf(model)).map(withLanguages);
+    const parameters = model.steps.map(({ sites }) =>
+      sites.reduce((sum, { width, weights }) => sum + width * weights.reduce((rows, weight) => rows + weight.rows, 0), 0),
+    );
+    for (const [options, spread] of [
+      [{ method: "uniform" }, 0],
+      [{ method: "owl", outlier: 2, spread: 0.1 }, 0.2],
+      [{ method: "correlation" }, 0.16],
+    ] as const) {
+      const stream = await allocationOf(model, records, options);
+      const { method, sparsity, weights } = parseMetadata("allocation", stream.schema);
+      assert.equal([method, sparsity, weights], [options.method, 0.6, { en: 1 }]);
+      const steps = await collect(readAllocation(stream));
+      assert.equal(
+        steps.map((step) => [step.step, step.parameters]),
+        model.steps.map(({ name }, index) => [name, parameters[index]]),
+      );
+      const shares = steps.map((step) => step.sparsity);
+      assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) / 3 - 0.6) < 1e-12, shares.join());
+      assert.ok(Math.abs(Math.max(...shares) - Math.min(...shares) - spread) < 1e-12, shares.join());
+    }
+    const correlations = await collect(readAllocation(await allocationOf(model, records, { method: "correlation" })));
+    const [first, second, third] = correlations;
+    assert.ok(first.importance > second.importance && second.importance > third.importance);
+    assert.ok(first.sparsity < second.sparsity && second.sparsity < third.sparsity);
+  });
+});
+
+const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
+  const error = await work().then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  assert.instance(error, type);
+  assert.match((error as Error).message, pattern);
+};
+
+test("allocate refuses what it cannot use, with the remedy", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const records = await factorsOf(model);
+    const run =
+      (options: Options, given: readonly FactorRecord[] = records) =>
+      async () =>
+        collect(readAllocation(await allocationOf(model, given, options)));
+    await rejects(run({ method: "correlation" }), BadDataError, /no diagonals of languages; solve with --language-diagonals/);
+    await rejects(run({ method: "owls" }), UsageError, /--method takes one of uniform, owl, correlation, not "owls"/);
+    await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
+    await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);
+    await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);
+    await rejects(run({}, [records[0], records[4], records[1]]), BadDataError, /factors of h\.0 are scattered/);
+    await rejects(run({}, []), BadDataError, /the factors hold no site; solve again/);
+    const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
+    await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
+    const other = { factors: [factorStream("0".repeat(64), records)] };
+    const options = { model: model.folder, sparsity: 0.5 };
+    await rejects(() => allocate.run(other, options, recordingContext()), BadDataError, /the factors are of model 0{64}/);
+    assert.ok("favour" in (await allocate.moreOptions!({ method: "correlation" })));
+  });
+});
+
+/** An allocation by hand. */
+const allocationFor = (model: string, steps: Readonly<Record<string, number>>): ArtifactStream =>
+  encodeAllocation(
+    Object.entries(steps).map(([step, sparsity]) => ({ step, parameters: 1, importance: 0, sparsity })),
+    { model, method: "owl", options: { spread: 0.1, outlier: 5 }, sparsity: 0.6, weights: { en: 1 } },
+  );
+
+test("compress gives each step the sparsity allocated to it, and records where it is from", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const records = await factorsOf(model);
+    for (const [solver, sparsity] of [
+      ["wanda", undefined],
+      ["magnitude", 0.6],
+      ["sparsegpt", 0.5],
+    ] as const) {
+      const inputs = {
+        factors: [factorStream(model.address, records)],
+        allocation: [allocationFor(model.address, { "h.0": 0.25, "h.1": 0.75 })],
+      };
+      const { layers } = await compress.run(inputs, { model: model.folder, solver, sparsity }, recordingContext());
+      const { options } = parseMetadata("layers", layers.schema);
+      assert.equal([options["sparsity"], options["allocation"]], [0.6, "owl --outlier 5 --spread 0.1"]);
+      for await (const { step, summary } of readLayers(layers)) {
+        assert.ok(Math.abs(summary.sparsity - (step === "h.0" ? 0.25 : 0.75)) < 0.04, `${solver} ${step}: ${summary.sparsity}`);
+      }
+    }
+  });
+});
+
+test("an allocation that fits neither solver nor model is refused with the remedy", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const record = await makeFactor("h.0", "mlp-down", 128);
+    const run = (options: Options, allocation: ArtifactStream) => async () => {
+      const inputs = { factors: [factorStream(model.address, [record])], allocation: [allocation] };
+      const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      return collect(readLayers(layers));
+    };
+    const fitting = () => allocationFor(model.address, { "h.0": 0.6 });
+    await rejects(run({ solver: "gptq" }, fitting()), UsageError, /sparsity of each step, and solver gptq has no sparsity/);
+    await rejects(run({ solver: "wanda", pattern: "2:4" }, fitting()), UsageError, /a pattern is the same everywhere/);
+    await rejects(run({ solver: "wanda", sparsity: 0.7 }, fitting()), UsageError, /--sparsity 0\.7 is not the 0\.6 that was/);
+    const partial = allocationFor(model.address, { "h.1": 0.6 });
+    await rejects(run({ solver: "wanda" }, partial), BadDataError, /allocation has no step h\.0; allocate from all steps/);
+    const foreign = allocationFor("0".repeat(64), { "h.0": 0.6 });
+    await rejects(run({ solver: "wanda" }, foreign), BadDataError, /the allocation is of model 0{64}.*allocate again/);
+  });
+});
+
+test.run();

@@ -1,0 +1,140 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { makeInputs, type InputSpec } from "../../solvers/test/golden-inputs.ts";
+import type { AllocatedSite } from "../src/allocation/allocation-method.ts";
+import { correlation } from "../src/allocation/correlation.ts";
+import { owl } from "../src/allocation/owl.ts";
+import { spreadSparsity } from "../src/allocation/spread-sparsity.ts";
+import { makeFactor } from "./tiny-site.ts";
+
+interface OwlCase {
+  readonly options: { readonly outlier: number; readonly spread: number; readonly sparsity: number };
+  readonly steps: readonly { readonly sites: readonly InputSpec[]; readonly outliers: number; readonly sparsity: number }[];
+}
+
+interface CorrelationCase {
+  readonly sparsity: number;
+  readonly spread: number;
+  readonly steps: readonly {
+    readonly sites: readonly InputSpec[];
+    readonly parameters: number;
+    readonly importance: number;
+    readonly sparsity: number;
+  }[];
+}
+
+const fixture = (name: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, "fixtures", name), "utf8"));
+const close = (found: number, expected: number, what: string): void =>
+  assert.ok(Math.abs(found - expected) < 1e-6, `${what}: ${found}, expected ${expected}`);
+
+/** A site as the golden programs saw it. */
+async function siteOf(spec: InputSpec): Promise<AllocatedSite> {
+  const { weights, gram, languageDiagonals } = makeInputs(spec);
+  const { rows, columns } = spec;
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const record: FactorRecord = { ...(await makeFactor("h.0", "mlp-up", columns)), diagonal, languageDiagonals };
+  const parts = [{ tensor: "w", firstRow: 0, rows }];
+  return { record, weight: async () => ({ rows, columns, values: weights.slice(), parts }) };
+}
+
+for (const { options, steps } of (fixture("owl.json") as { cases: readonly OwlCase[] }).cases) {
+  test(`outlier ratios and sparsities as OWL's program has them: ${JSON.stringify(options)}`, async () => {
+    const measured = [];
+    for (const { sites, outliers } of steps) {
+      const importance = await owl.importance(await Promise.all(sites.map(siteOf)), options);
+      close(importance, outliers, "outliers");
+      measured.push({ importance, parameters: sites.reduce((sum, { rows, columns }) => sum + rows * columns, 0) });
+    }
+    for (const [index, sparsity] of spreadSparsity(measured, options.sparsity, options.spread).entries()) {
+      close(sparsity, steps[index].sparsity, `step ${index}`);
+    }
+  });
+}
+
+test("correlations and sparsities as the independent reference has them, also for steps of unequal size", async () => {
+  const { steps, sparsity, spread } = fixture("correlation.json") as CorrelationCase;
+  const measured = [];
+  for (const { sites, importance, parameters } of steps) {
+    const all = await Promise.all(sites.map(siteOf));
+    const found = await correlation.importance(all, { spread, favour: "shared" });
+    close(found, importance, "correlation");
+    close(await correlation.importance(all, { spread, favour: "specific" }), -found, "specific");
+    measured.push({ importance: found, parameters });
+  }
+  const found = spreadSparsity(measured, sparsity, spread);
+  for (const [index, step] of steps.entries()) close(found[index], step.sparsity, `step ${index}`);
+  const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
+  close(steps.reduce((sum, { parameters }, index) => sum + parameters * found[index], 0) / total, sparsity, "mean");
+});
+
+const languages = (...all: Float32Array[]) => all.map((values, index) => ({ language: `l${index}`, values }));
+const weight = () => Promise.reject(new Error("not read"));
+
+test("languages that are alike but for a factor correlate fully, and a language without contrast not at all", async () => {
+  const record = await makeFactor("h.0", "mlp-up", 20);
+  const importanceOf = (languageDiagonals: FactorRecord["languageDiagonals"]) =>
+    correlation.importance([{ record: { ...record, languageDiagonals }, weight }], {
+      spread: 0.08,
+      favour: "shared",
+    });
+  const { diagonal } = record;
+  close(
+    await importanceOf(
+      languages(
+        diagonal,
+        diagonal.map((value) => 9 * value),
+        diagonal,
+      ),
+    ),
+    1,
+    "alike",
+  );
+  close(await importanceOf(languages(diagonal, new Float32Array(20).fill(3))), 0, "flat");
+});
+
+const refusal = async (work: () => unknown): Promise<Error> => {
+  try {
+    await work();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("nothing was thrown");
+};
+
+test("correlation without diagonals of languages, or of one language, is refused with the remedy", async () => {
+  const record = await makeFactor("h.0", "mlp-up", 4);
+  const options = { spread: 0.08, favour: "shared" } as const;
+  const none = await refusal(() => correlation.importance([{ record, weight }], options));
+  assert.instance(none, BadDataError);
+  assert.match(none.message, /^h\.0 mlp-up: the factor has no diagonals of languages; solve with --language-diagonals$/);
+  const english = { ...record, languageDiagonals: [{ language: "en", values: record.diagonal }] };
+  const one = await refusal(() => correlation.importance([{ record: english, weight }], options));
+  assert.match(one.message, /needs two languages, the mix has 1; sample more, or allocate with --method owl/);
+});
+
+test("steps that matter alike, or no spread, give the target; a step that would lose all or less than nothing is refused", async () => {
+  const steps = [1, 2, 4].map((importance) => ({ importance, parameters: 10 * importance }));
+  assert.equal(
+    spreadSparsity(
+      steps.map((step) => ({ ...step, importance: 7 })),
+      0.6,
+      0.08,
+    ),
+    [0.6, 0.6, 0.6],
+  );
+  assert.equal(spreadSparsity(steps, 0.6, 0), [0.6, 0.6, 0.6]);
+  const rising = spreadSparsity(steps, 0.6, 0.1);
+  assert.ok(rising[0] > rising[1] && rising[1] > rising[2]);
+  close(rising[0] - rising[2], 0.2, "range");
+  for (const target of [0.02, 0.97]) {
+    const error = await refusal(() => spreadSparsity(steps, target, 0.1));
+    assert.instance(error, UsageError);
+    assert.match(error.message, /a step would lose -?\d\.\d+ of its weights; take a smaller --spread/);
+  }
+});
+
+test.run();

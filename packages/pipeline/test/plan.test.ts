@@ -1,0 +1,62 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { recipeFrom } from "../src/parse-recipe.ts";
+import { planRun } from "../src/plan.ts";
+import type { PlanNode } from "../src/plan.ts";
+import { withSolverNeeds } from "../src/solver-needs.ts";
+
+const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [{ name: "qkv" }, { name: "mlp" }] })) };
+
+async function nodesOf(changes: Readonly<Record<string, unknown>>): Promise<readonly PlanNode[]> {
+  const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
+  return planRun(await withSolverNeeds(recipe), outline, "out/model").nodes;
+}
+
+const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
+
+test("a dense plan allocates from the factors that it compresses from", async () => {
+  const nodes = await nodesOf({ propagation: "dense", allocate: { method: "correlation", spread: 0.1 } });
+  assert.equal(ids(nodes), ["sample", "capture", "solve", "allocate", "compress", "assemble"]);
+  const [, , solve, allocate, compress] = nodes;
+  assert.is(solve.options["languageDiagonals"], true);
+  assert.equal(allocate.options, { model: "m", method: "correlation", spread: 0.1, sparsity: 0.6, allowNonfinite: undefined });
+  assert.equal(compress.inputs, { factors: ["solve"], allocation: ["allocate"] });
+});
+
+test("where steps follow each other, one dense capture allocates for all of them", async () => {
+  for (const [propagation, compressed] of [
+    ["sequential", ["compress.h.0", "compress.h.1"]],
+    ["true-sequential", ["compress.h.0.qkv", "compress.h.0.mlp", "compress.h.1.qkv", "compress.h.1.mlp"]],
+  ] as const) {
+    const nodes = await nodesOf({ propagation, allocate: { method: "owl" }, capture: { mix: "en=1" } });
+    assert.equal(ids(nodes).slice(0, 4), ["sample", "capture.allocate", "solve.allocate", "allocate"]);
+    const [, capture, solve] = nodes;
+    assert.equal(capture.options, { model: "m", mix: "en=1", statistics: "diagonal" });
+    assert.equal(capture.inputs, { source: ["sample"] });
+    assert.is(solve.options["factor"], "off");
+    const readers = nodes.filter(({ inputs }) => inputs["allocation"]?.[0] === "allocate");
+    assert.equal(ids(readers), compressed);
+  }
+});
+
+test("solve is asked for diagonals of languages by the solver that reads them, and by no other", async () => {
+  for (const [solver, expected] of [
+    ["m-wanda", true],
+    ["wanda", undefined],
+  ] as const) {
+    const nodes = await nodesOf({ compress: { solver, sparsity: 0.6 } });
+    assert.is(nodes.find(({ stage }) => stage === "solve")?.options["languageDiagonals"], expected, solver);
+  }
+});
+
+async function orderOf(solve: object): Promise<unknown> {
+  const nodes = await nodesOf({ compress: { solver: "gptq", bits: 3, groupSize: 64 }, solve });
+  return nodes.find(({ stage }) => stage === "solve")?.options["order"];
+}
+
+test("a solver's favourite order is taken where the recipe names none", async () => {
+  assert.is(await orderOf({ order: "activation" }), "activation");
+  assert.is(await orderOf({}), "group-aware:64");
+});
+
+test.run();
