@@ -1,0 +1,96 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { ArtifactStore, RunManifest, manifestKey, unpackFiles } from "@mbs/artifacts";
+import type { DecodedStream } from "@mbs/artifacts";
+import { InternalError } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import { loadStages } from "../../packages/mbs/src/stages.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+type Inputs = Readonly<Record<string, readonly string[]>>;
+
+const ignore = (): void => undefined;
+
+/** What a piece of work is known by: equal work is done once, also over restarts. */
+export interface Work {
+  /** A stage, or a name for several in a row. */
+  readonly name: string;
+  /** All that decides the result, with addresses in place of paths. */
+  readonly settings: Options;
+  readonly inputs: Inputs;
+}
+
+/**
+ * Runs stages on artifacts in one folder. Finished work is recorded, so a study that was stopped goes on where it was, and
+ * studies share captures and trials.
+ */
+export class Lab {
+  readonly folder: string;
+  readonly #stages: ReadonlyMap<string, Stage>;
+  readonly #store: ArtifactStore;
+  readonly #manifest: RunManifest;
+  readonly #context: StageContext;
+
+  private constructor(folder: string, stages: ReadonlyMap<string, Stage>, manifest: RunManifest, threads: number) {
+    this.folder = folder;
+    this.#stages = stages;
+    this.#store = new ArtifactStore(join(folder, "artifacts"));
+    this.#manifest = manifest;
+    this.#context = { signal: new AbortController().signal, progress: ignore, warn: ignore, threads };
+  }
+
+  static async open(folder: string, threads: number): Promise<Lab> {
+    await mkdir(folder, { recursive: true });
+    return new Lab(folder, await loadStages(), await RunManifest.open(join(folder, "manifest.json")), threads);
+  }
+
+  /** The outputs of a piece of work by name, as addresses; `make` is called where they are not there yet. */
+  async once({ name, settings, inputs }: Work, make: () => Promise<Record<string, string>>): Promise<Record<string, string>> {
+    const key = manifestKey(name, { ...settings, threads: this.#context.threads }, inputs);
+    const known = this.#manifest.get(key);
+    if (
+      known !== undefined &&
+      (await Promise.all(Object.values(known).map((address) => this.#store.has(address)))).every(Boolean)
+    )
+      return known;
+    const made = await make();
+    await this.#manifest.set(key, made);
+    return made;
+  }
+
+  /** Runs a stage and hands back its first output. */
+  async stream(name: string, options: Options, inputs: Inputs): Promise<ArtifactStream> {
+    const stage = this.#stages.get(name);
+    if (stage === undefined) throw new InternalError(`no stage ${name}`);
+    const opened: Record<string, ArtifactStream[]> = {};
+    for (const [input, addresses] of Object.entries(inputs)) {
+      opened[input] = await Promise.all(addresses.map((address) => this.open(address)));
+    }
+    const [output] = Object.values(await stage.run(opened, options, this.#context));
+    return output;
+  }
+
+  /** Runs a stage and stores its first output. @returns its address */
+  async run(name: string, options: Options, inputs: Inputs = {}): Promise<string> {
+    return (await this.#store.put(await this.stream(name, options, inputs))).address;
+  }
+
+  open(address: string): Promise<DecodedStream> {
+    return this.#store.open(address);
+  }
+
+  remove(address: string): Promise<void> {
+    return this.#store.remove(address);
+  }
+
+  /** Writes a model folder, lends it to `use`, and takes it away again. */
+  async withModel<T>(files: ArtifactStream, use: (folder: string) => Promise<T>): Promise<T> {
+    const folder = join(this.folder, "model");
+    try {
+      await unpackFiles(files, folder, { force: true });
+      return await use(folder);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Runs studies one after the other; what was done is not done again. `./scripts/study` calls it.
+ *
+ * usage: run-studies.ts NAME…|all [--output out/studies] [--seeds 3]
+ */
+import { once } from "node:events";
+import { spawn } from "node:child_process";
+import { parseArgs } from "node:util";
+import { additivityStudy } from "./additivity-study.ts";
+import { architecturesStudy } from "./architectures-study.ts";
+import { hessiansStudy } from "./hessians-study.ts";
+import { mixesStudy } from "./mixes-study.ts";
+import { pairsStudy } from "./pairs-study.ts";
+import { proportionsStudy } from "./proportions-study.ts";
+import { segmentsStudy } from "./segments-study.ts";
+import { sharesStudy } from "./shares-study.ts";
+import { writeStudy } from "./study-page.ts";
+import type { Study } from "./study.ts";
+import { openSubjects, subjectNames } from "./subject.ts";
+
+const studies: readonly Study[] = [
+  mixesStudy,
+  pairsStudy,
+  sharesStudy,
+  proportionsStudy,
+  architecturesStudy,
+  hessiansStudy,
+  segmentsStudy,
+  additivityStudy,
+];
+
+const usage = `usage: ./scripts/study NAME…|all [--output FOLDER] [--seeds NUMBER]
+
+${studies.map(({ name, title }) => `  ${name.padEnd(14)}${title}`).join("\n")}
+
+Pages, pictures and numbers go to --output (out/studies), where a stopped study goes on.`;
+
+/** Lines of progress on standard error, with the time left. */
+function progressLine(study: Study, subject: string): (done: number, total: number) => void {
+  const started = performance.now();
+  let last = 0;
+  return (done, total) => {
+    const now = performance.now();
+    if (now - last < 5_000 && done < total) return;
+    last = now;
+    const left = Math.round((((now - started) / 1000) * (total - done)) / Math.max(1, done));
+    process.stderr.write(`${study.name}, ${subject}: ${done} of ${total}, about ${Math.ceil(left / 60)} min left\n`);
+  };
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    output: { type: "string", default: "out/studies" },
+    seeds: { type: "string", default: "3" },
+    subject: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+const wanted = positionals.includes("all") ? studies : studies.filter(({ name }) => positionals.includes(name));
+const unknown = positionals.find((name) => name !== "all" && !studies.some((study) => study.name === name));
+if (values.help || wanted.length === 0 || unknown !== undefined) {
+  if (unknown !== undefined) process.stderr.write(`study: no study ${unknown}\n`);
+  process.stderr.write(`${usage}\n`);
+  process.exit(values.help ? 0 : 2);
+}
+/** Does the work of each model in a process of its own, so that two cores are busy; this process then finds all done. */
+async function workApart(): Promise<void> {
+  const running = subjectNames.map(async (subject) => {
+    const worker = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), "--subject", subject], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const [code] = (await once(worker, "exit")) as [number | null];
+    if (code !== 0) throw new Error(`the work on ${subject} ended with code ${code}; run again to go on`);
+  });
+  await Promise.all(running);
+}
+
+const apart = values.subject === undefined;
+if (apart) await workApart();
+const subjects = await openSubjects(apart ? subjectNames : [String(values.subject)], values.output);
+const seeds = Array.from({ length: Number(values.seeds) }, (_, seed) => seed);
+for (const study of wanted) {
+  const context = { subjects, seeds, progress: apart ? () => undefined : progressLine(study, String(values.subject)) };
+  if (!apart) {
+    await study.work(context);
+    continue;
+  }
+  const result = await study.run(context);
+  process.stdout.write(`${await writeStudy(study, result, values.output)}\n`);
+  for (const finding of result.findings) process.stdout.write(`  ${finding}\n`);
+}
