@@ -5,6 +5,7 @@ import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
+import { describe } from "../describe.ts";
 import { plainCommand } from "../plain-command.ts";
 import { loadStages } from "../stages.ts";
 
@@ -34,6 +35,7 @@ export function runCommand({ signal }: CommandContext): Command {
         force,
         progress: reporter.progress,
         warn: reporter.warn,
+        describe: ({ model, scores, recipe }) => describe(model, { scores: scores === undefined ? [] : [scores], recipe }),
         onNode(report) {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);
