@@ -32,7 +32,10 @@ export interface CardResults {
 
 const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 100).toFixed(2)}%`;
 
-function cells({ perplexity, interval, rise, riseInterval }: CardScore, compared: boolean): string[] {
+/** @param compared whether the model has a column for its rise too */
+function cells(score: CardScore | undefined, compared: boolean): string[] {
+  if (score === undefined) return compared ? ["–", "–"] : ["–"];
+  const { perplexity, interval, rise, riseInterval } = score;
   const own = `${perplexity.toFixed(2)} (${interval.map((bound) => bound.toFixed(2)).join(" to ")})`;
   if (!compared) return [own];
   return [
@@ -43,14 +46,11 @@ function cells({ perplexity, interval, rise, riseInterval }: CardScore, compared
 
 /** The table of results: titles, and a row a language and average. */
 export function resultTable({ models, languages, averages }: CardResults): { head: string[]; rows: string[][] } {
-  const compared = (index: number): boolean => index > 0;
   return {
-    head: ["language", ...models.flatMap((model, index) => (compared(index) ? [model, `rise of ${model}`] : [model]))],
+    head: ["language", ...models.flatMap((model, index) => (index === 0 ? [model] : [model, `rise of ${model}`]))],
     rows: [...languages, ...averages].map(({ label, scores }) => [
       label,
-      ...scores.flatMap((score, index) =>
-        score === undefined ? (compared(index) ? ["–", "–"] : ["–"]) : cells(score, compared(index)),
-      ),
+      ...scores.flatMap((score, index) => cells(score, index > 0)),
     ]),
   };
 }

@@ -17,6 +17,8 @@ test.after(() => rm(root, { recursive: true }));
 await writeTinyModel(join(root, "model"), { contextLength: 32, dtype: "bf16", hiddenSize: 64 });
 await writeTexts(join(root, "texts"));
 
+const line = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(" to ");
+
 const runRecipe = async (name: string, more: object) => {
   const { folder } = await run(
     recipeFrom({
@@ -44,7 +46,6 @@ test("the card of a run has each language before and after with intervals, the m
   const { results, pairs } = scoresReport(await collect(readScores(await openArtifact(folder.scores))));
   const languages = [...new Set(results.map(({ language }) => language))];
   assert.ok(languages.length >= 2);
-  const line = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(" to ");
   for (const language of languages) {
     const [dense, small] = ["dense", "compressed"].map((model) =>
       results.find((result) => result.model === model && result.language === language),
