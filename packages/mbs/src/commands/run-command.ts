@@ -1,3 +1,4 @@
+import { formatSizeReport, sizeReport } from "@mbs/assembly";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
@@ -44,6 +45,7 @@ export function runCommand({ signal }: CommandContext): Command {
         },
       });
       await Promise.all(lines);
+      if (!json && !quiet) await printText(formatSizeReport(await sizeReport(folder.model)));
       if (!json) await printText(`${folder.model}\n`);
     } finally {
       reporter.stop();
