@@ -1,9 +1,9 @@
 /**
- * Perplexity of ONNX folders in each language, beside each other: what --accuracy-level and --embeddings cost.
+ * Perplexity of ONNX folders in each language beside that of a dense folder: what --accuracy-level and --embeddings cost.
  *
  * usage: node --conditions=mbs-source --import tsx tools/bench/onnx-accuracy.ts MODEL CORPUS WINDOWS FOLDER…
  *
- * MODEL is the same model in the dense format, for its tokenizer; CORPUS is as for `mbs evaluate`; windows of 256 tokens.
+ * MODEL is the same model in the dense format, scored by our own forward pass; CORPUS is as for `mbs evaluate`; windows of 256 tokens.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -56,22 +56,35 @@ function lossOf(logits: Float32Array, tokens: Int32Array): number {
   return sum / (tokens.length - 1);
 }
 
+const forward = await model.forward({ threads: 1 });
+
+/** Nats a token by our own forward pass. */
+async function ownLoss(tokens: Int32Array): Promise<number> {
+  let states = await forward.embed(tokens);
+  for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+  const losses = await forward.score(states, tokens);
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
 const sessions = await Promise.all(
   folders.map(async (folder) => ({
     folder,
     session: await createSession(join(folder, "onnx", "model_q4.onnx"), { threads: 1 }),
   })),
 );
-console.log(["language", ...folders].join("\t"));
+console.log(["language", dense, ...folders].join("\t"));
 for (const language of corpus.languages) {
   const windows = await windowsOf(language);
-  const cells: string[] = [];
+  let own = 0;
+  for (const tokens of windows) own += await ownLoss(tokens);
+  const cells = [Math.exp(own / windows.length).toFixed(4)];
   for (const { session } of sessions) {
     let sum = 0;
     for (const tokens of windows) sum += lossOf(floatValues(await session.run(feedsFor(session, tokens)), "logits"), tokens);
-    cells.push(Math.exp(sum / windows.length).toFixed(3));
+    cells.push(Math.exp(sum / windows.length).toFixed(4));
   }
   console.log([language, ...cells].join("\t"));
 }
 for (const { session } of sessions) await session.release();
+await forward.close();
 await model.close();

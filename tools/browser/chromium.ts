@@ -13,8 +13,11 @@ const places = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/** The system's Chromium, or undefined. The environment variable CHROMIUM names another place. */
-export const findChromium = (): string | undefined => [process.env["CHROMIUM"] ?? "", ...places].find((path) => existsSync(path));
+/** The system's Chromium, or undefined. The environment variable CHROMIUM, where it is set, names the only place. */
+export function findChromium(): string | undefined {
+  const named = process.env["CHROMIUM"];
+  return (named === undefined ? places : [named]).find((path) => existsSync(path));
+}
 
 /** Starts a browser; no sandbox, since containers give it none. */
 export const startChromium = (executablePath: string): Promise<Browser> =>

@@ -10,8 +10,11 @@ export interface Generated {
   readonly tokensPerSecond: number;
 }
 
-/** Tokens of each continuation; the page uses the same number. */
-export const newTokens = 24;
+/** How texts are continued, here and in the page. A small model runs in circles, so no eight tokens may come twice. */
+export const generation = { max_new_tokens: 24, do_sample: false, no_repeat_ngram_size: 8 } as const;
+
+/** A text that ends within a character ends before it. */
+const wholeCharacters = (text: string): string => text.replace(/\uFFFD+$/, "");
 
 /**
  * Continues the prompts greedily with transformers.js in this process, offline.
@@ -25,17 +28,18 @@ export async function generateInNode(models: string, name: string, prompts: read
   const model: PreTrainedModel = await AutoModelForCausalLM.from_pretrained(name);
   const continueText = async (text: string): Promise<{ text: string; tokens: number }> => {
     const inputs = tokenizer(text) as { input_ids: Tensor; attention_mask: Tensor };
-    const outputs = (await model.generate({ ...inputs, max_new_tokens: newTokens, do_sample: false })) as Tensor;
+    const outputs = (await model.generate({ ...inputs, ...generation })) as Tensor;
     const added = outputs.slice(null, [inputs.input_ids.dims[1], outputs.dims[1]]);
-    return { text: tokenizer.batch_decode(added, { skip_special_tokens: true })[0] ?? "", tokens: added.dims[1] ?? 0 };
+    const [continued = ""] = tokenizer.batch_decode(added, { skip_special_tokens: true });
+    return { text: wholeCharacters(continued), tokens: added.dims[1] ?? 0 };
   };
-  // the first call pays for what is made once
-  await continueText(prompts[0]?.text ?? "");
+  const texts = [];
+  for (const { text } of prompts) texts.push((await continueText(text)).text);
+  // a second round is timed: the first pays for what is made once
   const started = performance.now();
-  const results = [];
-  for (const { text } of prompts) results.push(await continueText(text));
+  let tokens = 0;
+  for (const { text } of prompts) tokens += (await continueText(text)).tokens;
   const seconds = (performance.now() - started) / 1000;
   await model.dispose();
-  const tokens = results.reduce((sum, result) => sum + result.tokens, 0);
-  return { name, texts: results.map(({ text }) => text), tokensPerSecond: tokens / seconds };
+  return { name, texts, tokensPerSecond: tokens / seconds };
 }

@@ -19,8 +19,11 @@ export const demoModels: readonly DemoModel[] = [
   { name: "gptq-3bit", title: "GPTQ, 3 bits", bits: 3 },
 ];
 
-/** Embedding and head of the compressed models: a quarter of this small model's weights. */
-const embeddings = "int8";
+/**
+ * Of the compressed models: embedding and head, a quarter of this small model's weights, in 8 bits too, and products of
+ * activations rounded to 8 bits. docs/onnx.md tables what each costs.
+ */
+const compact = { embeddings: "int8", accuracyLevel: "4" };
 
 interface WriteOptions {
   readonly stages: Stages;
@@ -55,7 +58,7 @@ export async function writeModels(options: WriteOptions): Promise<void> {
     const { model, layers } =
       bits === undefined ? { model: "datasets/controlled-bloom", layers: [] } : await compressedLayers(bits, options);
     const streams = await Promise.all(layers.map((path) => openArtifact(path)));
-    const given = { model, format: "onnx", card: false, ...(bits === undefined ? {} : { embeddings }) };
+    const given = { model, format: "onnx", card: false, ...(bits === undefined ? {} : compact) };
     const { files } = await assemble.run({ layers: streams }, given, context);
     await unpackFiles(files, join(models, name), { force: true });
   }

@@ -94,7 +94,7 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
       };
-      yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, advanceProgress });
+      yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, warn, advanceProgress });
     }
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
   } finally {

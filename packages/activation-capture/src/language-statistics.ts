@@ -18,6 +18,8 @@ export interface SitePlan {
 export interface SiteMeans {
   readonly plan: SitePlan;
   readonly tokens: number;
+  /** Those of the tokens that came to the site: fewer at an expert's. */
+  readonly seen: number;
   /** E[x xᵀ], packed upper half. */
   readonly gram?: Float32Array;
   /** E[x²]. */
@@ -38,6 +40,7 @@ interface SiteSums {
   readonly squares: ColumnSquares | undefined;
   readonly cross: CrossSum | undefined;
   tokens: number;
+  seen: number;
 }
 
 /** The sums of one language in one step. */
@@ -50,7 +53,7 @@ export class LanguageStatistics {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
         const squares = plan.diagonal ? new ColumnSquares(plan.width) : undefined;
         const cross = plan.cross ? new CrossSum(plan.width, blas) : undefined;
-        return [plan.site, { plan, gram, squares, cross, tokens: 0 }];
+        return [plan.site, { plan, gram, squares, cross, tokens: 0, seen: 0 }];
       }),
     );
   }
@@ -67,6 +70,7 @@ export class LanguageStatistics {
     await found.gram?.add(states);
     found.squares?.add(states);
     found.tokens += tokens;
+    found.seen += states.rows;
   }
 
   /**
@@ -88,12 +92,13 @@ export class LanguageStatistics {
 
   /** The means; the sums are used up. */
   finish(): SiteMeans[] {
-    return [...this.#sites.values()].map(({ plan, gram, squares, cross, tokens }) => {
+    return [...this.#sites.values()].map(({ plan, gram, squares, cross, tokens, seen }) => {
       const mean = gram?.packed();
       if (mean !== undefined) for (let index = 0; index < mean.length; index++) mean[index] /= tokens;
       return {
         plan,
         tokens,
+        seen,
         ...(mean && { gram: mean }),
         ...(squares && { diagonal: squares.mean(tokens) }),
         ...(cross && { crossMoment: cross.mean(tokens) }),

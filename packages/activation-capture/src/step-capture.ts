@@ -42,6 +42,7 @@ export interface CaptureTools {
   /** Holds the Grams of a step until all languages are done. */
   readonly grams: Spool;
   readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
   /** Called with the number of segments that a batch had. */
   readonly advanceProgress: (segments: number) => void;
 }
@@ -120,6 +121,25 @@ function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32A
   sums.set(site, sum);
 }
 
+/** Says which experts' Grams are of less than full rank: a token that a router sends elsewhere tells nothing of them. */
+function warnOfFewTokens(
+  step: string,
+  found: readonly { readonly means: readonly SpooledMeans[] }[],
+  warn: CaptureTools["warn"],
+) {
+  const sites = (found[0]?.means ?? []).map(({ plan }, position) => {
+    const all = found.map(({ means }) => means[position]);
+    const [seen, tokens] = [all.reduce((sum, mean) => sum + mean.seen, 0), all.reduce((sum, mean) => sum + mean.tokens, 0)];
+    return { site: plan.site, width: plan.width, seen, tokens };
+  });
+  const few = sites.filter(({ width, seen, tokens }) => seen < tokens && seen < width).sort((a, b) => a.seen - b.seen);
+  const [least] = few;
+  if (least === undefined) return;
+  warn(
+    `${step}: ${few.length} of ${sites.length} sites saw fewer tokens than they have channels, the least ${least.site} with ${least.seen} of ${least.width}; damping makes up for it, more text is better`,
+  );
+}
+
 /**
  * Runs one step over all segments, language by language, and yields its statistics: by site in the order of the plan, then
  * by language, the Gram before the cross-moment and the diagonal. Those of all languages, where there are any, come first.
@@ -145,6 +165,7 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
     });
     found.push({ language, means });
   }
+  warnOfFewTokens(step, found, tools.warn);
   for (const [position, { site, width }] of plan.sites.entries()) {
     const tokens = found.reduce((seen, { means }) => seen + means[position].tokens, 0);
     for (const [kind, sums] of [
@@ -155,15 +176,15 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
       if (values !== undefined) yield { step, site, language: allLanguages, kind, tokens, width, values };
     }
     for (const { language, means } of found) {
-      const { tokens: seen, gram, diagonal, crossMoment } = means[position];
+      const { tokens: own, gram, diagonal, crossMoment } = means[position];
       for (const [kind, place] of [
         ["gram", gram],
         ["cross-moment", crossMoment],
       ] as const) {
         if (place === undefined) continue;
-        yield { step, site, language, kind, tokens: seen, width, values: new Float32Array(grams.read(place).buffer) };
+        yield { step, site, language, kind, tokens: own, width, values: new Float32Array(grams.read(place).buffer) };
       }
-      if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: seen, width, values: diagonal };
+      if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: own, width, values: diagonal };
     }
   }
 }

@@ -1,7 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Matrix } from "@mbs/contracts";
+import { fileURLToPath } from "node:url";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import {
   keep,
@@ -204,6 +206,28 @@ test("an artifact without segments is refused", async () => {
       assert.match(String(error), "no segments");
     }
   });
+});
+
+test("experts that saw fewer tokens than they have channels are named, with the least of them", async () => {
+  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/qwen2-moe-f32", import.meta.url));
+  const model = await openModel(folder);
+  const warned = async (count: number): Promise<readonly string[]> => {
+    warnings.length = 0;
+    const tokens = Int32Array.from({ length: count }, (_, at) => 4 + ((at * 17) % 60));
+    await runCapture(segmentStream([{ segment: 0, language: "en", documents: 1, tokens }], model.tokenizerAddress), {
+      model: folder,
+    });
+    return [...warnings];
+  };
+  const few = await warned(20);
+  // two of five experts a token: 20 tokens make 40 rows, so some expert has at most 8 of the 16 that its channels ask for
+  assert.is(few.length, 2);
+  assert.match(
+    few[0],
+    /^layers\.0: \d+ of 15 sites saw fewer tokens than they have channels, the least expert-\d-(up|down) with \d+ of 1[26]; damping/,
+  );
+  assert.equal(await warned(600), []);
+  await model.close();
 });
 
 test.run();

@@ -21,6 +21,7 @@ test("tokens that an expert does not see count as zero, so that its statistics a
   await statistics.add("expert-1-up", { rows: 1, columns: 2, values: Float32Array.of(9, 9) }, 1);
   const [means] = statistics.finish();
   assert.is(means.tokens, 4);
+  assert.is(means.seen, 2);
   assert.equal(means.gram, Float32Array.of(10 / 4, 14 / 4, 20 / 4));
   assert.equal(means.diagonal, Float32Array.of(10 / 4, 20 / 4));
   await release();

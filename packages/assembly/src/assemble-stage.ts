@@ -6,7 +6,6 @@ import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } f
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { readCardResults } from "./card-results.ts";
 import { readCardSource } from "./card-source.ts";
 import { listCarriedFiles } from "./carried-files.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
@@ -14,7 +13,7 @@ import { formatNames, loadFormat } from "./formats.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { cardFile, modelCard } from "./model-card.ts";
-import { formatRecord } from "./model-record.ts";
+import { formatRecord, makeRecord } from "./model-record.ts";
 import { measureSizes } from "./model-sizes.ts";
 import { requireDense } from "./quantised-config.ts";
 
@@ -52,7 +51,6 @@ interface AssembleChoice {
   readonly formatOptions: unknown;
   readonly card: boolean;
   readonly baseModel: string | undefined;
-  readonly scores: readonly ArtifactStream[];
 }
 
 type Planner = (layers: LayerSpool, options: unknown, context: StageContext) => Promise<FormattedModel>;
@@ -77,20 +75,16 @@ function plannerFor(model: Model, format: Format): Planner {
 }
 
 async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
-  const { format, formatOptions, card, baseModel, scores } = choice;
+  const { format, formatOptions, card, baseModel } = choice;
   const formatted = await plan(layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
-  const packed = format.name === "dense" ? undefined : { format: format.name, sizes };
+  const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
+  const record = makeRecord(model, { source, format: format.name, sizes }, layers);
   const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
-  const own = [text(recordFile, formatRecord(model, layers, packed))];
-  const results = await readCardResults(scores);
-  if (card) {
-    const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
-    own.push(text(cardFile, modelCard({ source, address: model.address, format: format.name, layers, sizes, results })));
-  }
+  const own = [text(recordFile, formatRecord(record)), ...(card ? [text(cardFile, modelCard({ record }))] : [])];
   // A format's file takes the place of the source's.
   const byPath = new Map([...carried, ...formatted.files, ...own].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -141,7 +135,6 @@ export const assemble: Stage = {
   ],
   inputs: {
     layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" },
-    scores: { kinds: ["scores"], optional: true, many: true, description: "what `mbs evaluate` found, for the card" },
   },
   outputs: { files: { kind: "files", description: "the model folder" } },
   options: ownOptions,
@@ -151,10 +144,8 @@ export const assemble: Stage = {
     const layers = inputs["layers"] ?? [];
     // a dense model without layers would be a copy of its source
     if (layers.length === 0 && format.name !== "onnx") throw new UsageError("assemble: give it layers");
-    const scores = inputs["scores"] ?? [];
-    if (!own.card && scores.length > 0) throw new UsageError("assemble: --scores are for the card; leave out --no-card");
     const model = await openModel(own.model);
-    const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel, scores };
+    const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },
 };

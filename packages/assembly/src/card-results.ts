@@ -1,38 +1,81 @@
-import { parseMetadata, readScores } from "@mbs/artifacts";
-import type { ArtifactStream } from "@mbs/contracts";
+/** A 95% interval. */
+type Interval = readonly [number, number];
 
-/** Perplexity of each model in each language. */
+/** One model in one language, or over several. */
+export interface CardScore {
+  readonly perplexity: number;
+  readonly interval: Interval;
+  /** Relative rise above the first model on the same windows: 0.05 is 5%. */
+  readonly rise?: number;
+  readonly riseInterval?: Interval;
+}
+
+/** A line of the card's table of results. */
+export interface CardRow {
+  /** A language, or what the line sums up. */
+  readonly label: string;
+  /** By model; undefined where a model was not scored. */
+  readonly scores: readonly (CardScore | undefined)[];
+}
+
+/** What `mbs evaluate` found, as a card shows it. */
 export interface CardResults {
+  /** The first is what the others are compared with. */
   readonly models: readonly string[];
-  readonly languages: readonly string[];
-  /** By language, in the order of `models`; undefined where a model was not scored. */
-  readonly rows: readonly (readonly (number | undefined)[])[];
+  /** Which of the models the card is of; undefined where it is none of them. */
+  readonly subject?: string | undefined;
+  readonly languages: readonly CardRow[];
+  readonly averages: readonly CardRow[];
   /** Content addresses of the corpora. */
   readonly corpora: readonly string[];
 }
 
-/** Adds scores up: exp(nll / tokens). Undefined where no scores were given. */
-export async function readCardResults(streams: readonly ArtifactStream[]): Promise<CardResults | undefined> {
-  if (streams.length === 0) return undefined;
-  const sums = new Map<string, Map<string, { nll: number; tokens: number }>>();
-  const corpora = new Set<string>();
-  const models = new Set<string>();
-  for (const stream of streams) {
-    corpora.add(parseMetadata("scores", stream.schema).corpus);
-    for await (const { model, language, nll, tokens } of readScores(stream)) {
-      models.add(model);
-      const byModel = sums.get(language) ?? new Map<string, { nll: number; tokens: number }>();
-      const sum = byModel.get(model) ?? { nll: 0, tokens: 0 };
-      byModel.set(model, { nll: sum.nll + nll, tokens: sum.tokens + tokens });
-      sums.set(language, byModel);
-    }
-  }
-  const languages = [...sums.keys()].sort();
-  const rows = languages.map((language) =>
-    [...models].map((model) => {
-      const sum = sums.get(language)?.get(model);
-      return sum && Math.exp(sum.nll / sum.tokens);
-    }),
-  );
-  return { models: [...models], languages, rows, corpora: [...corpora] };
+const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 100).toFixed(2)}%`;
+
+/** @param compared whether the model has a column for its rise too */
+function cells(score: CardScore | undefined, compared: boolean): string[] {
+  if (score === undefined) return compared ? ["–", "–"] : ["–"];
+  const { perplexity, interval, rise, riseInterval } = score;
+  const own = `${perplexity.toFixed(2)} (${interval.map((bound) => bound.toFixed(2)).join(" to ")})`;
+  if (!compared) return [own];
+  return [
+    own,
+    rise === undefined || riseInterval === undefined ? "–" : `${percent(rise)} (${riseInterval.map(percent).join(" to ")})`,
+  ];
+}
+
+/** The table of results: titles, and a row a language and average. */
+export function resultTable({ models, languages, averages }: CardResults): { head: string[]; rows: string[][] } {
+  return {
+    head: ["language", ...models.flatMap((model, index) => (index === 0 ? [model] : [model, `rise of ${model}`]))],
+    rows: [...languages, ...averages].map(({ label, scores }) => [
+      label,
+      ...scores.flatMap((score, index) => cells(score, index > 0)),
+    ]),
+  };
+}
+
+/**
+ * The results of the card's own model in the form that the Hub reads.
+ *
+ * @param name of the model
+ * @returns undefined where it was not scored
+ * @see https://huggingface.co/docs/hub/model-cards#evaluation-results
+ */
+export function modelIndex({ models, subject, languages, corpora }: CardResults, name: string): object[] | undefined {
+  const place = subject === undefined ? -1 : models.indexOf(subject);
+  if (place < 0) return undefined;
+  const results = languages.flatMap(({ label, scores }) => {
+    const score = scores[place];
+    if (score === undefined) return [];
+    const dataset = {
+      name: `held-out text (${label})`,
+      type: "text",
+      config: label,
+      ...(corpora.length === 1 && { revision: corpora[0] }),
+    };
+    const metrics = [{ type: "perplexity", value: Number(score.perplexity.toFixed(4)) }];
+    return [{ task: { type: "text-generation" }, dataset, metrics }];
+  });
+  return [{ name, results }];
 }

@@ -1,29 +1,22 @@
 import { formatBytes } from "@mbs/contracts";
+import type { RecordedLayers } from "@mbs/models";
+import { stringify } from "yaml";
+import { modelIndex, resultTable } from "./card-results.ts";
 import type { CardResults } from "./card-results.ts";
-import type { CardSource } from "./card-source.ts";
-import type { LayersOrigin, LayerSpool } from "./layer-spool.ts";
+import type { AssemblyRecord } from "./model-record.ts";
 import type { ModelSizes } from "./model-sizes.ts";
 
 /** Name of the card in a model's folder. */
 export const cardFile = "README.md";
 
 export interface CardFacts {
-  readonly source: CardSource;
-  /** Content address of the model that was compressed. */
-  readonly address: string;
-  readonly format: string;
-  readonly layers: LayerSpool;
-  readonly sizes: ModelSizes;
-  readonly results: CardResults | undefined;
+  readonly record: AssemblyRecord;
+  readonly results?: CardResults | undefined;
+  /** YAML of the recipe that made it. */
+  readonly recipe?: string | undefined;
 }
 
 const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)];
-
-/** Texts in YAML are quoted, since "no" is a language and also false. */
-const list = (key: string, values: readonly string[]): string[] =>
-  values.length === 0 ? [] : [`${key}:`, ...values.map((value) => `- ${JSON.stringify(value)}`)];
-const entry = (key: string, value: string | undefined): string[] =>
-  value === undefined ? [] : [`${key}: ${JSON.stringify(value)}`];
 
 /** In a table a bar ends a cell, and a line break the row. */
 const cell = (value: string | number): string => String(value).replaceAll(/[|\r\n]/g, " ");
@@ -31,7 +24,7 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`);
 
 /** The mean of the mixes that the layers were made with. */
-function meanMix(origins: readonly LayersOrigin[]): [string, number][] {
+function meanMix(origins: readonly RecordedLayers[]): [string, number][] {
   const mix = new Map<string, number>();
   for (const { weights } of origins) {
     for (const [language, weight] of Object.entries(weights)) {
@@ -41,39 +34,39 @@ function meanMix(origins: readonly LayersOrigin[]): [string, number][] {
   return [...mix].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
 }
 
-function head({ source, format, layers }: CardFacts, languages: readonly string[]): string[] {
-  const summaries = [...layers.summaries.values()];
-  const bits = unique(summaries.flatMap((summary) => (summary.bits === undefined ? [] : [summary.bits]))).sort();
-  const solvers = unique(layers.origins.map(({ solver }) => solver));
-  return [
-    "---",
-    // The Hub knows languages, not their scripts.
-    ...list(
-      "language",
-      unique(languages.filter((language) => /^[a-z]{2,3}(-|$)/.test(language)).map((language) => language.split("-")[0] ?? "")),
-    ),
-    ...entry("license", source.license),
-    ...entry("license_name", source.licenseName),
-    ...entry("license_link", source.licenseLink),
-    ...entry("base_model", source.baseModel),
+function head({ record, results }: CardFacts, languages: readonly string[]): string {
+  const { source, format, layers, tensors } = record;
+  const bits = unique(Object.values(tensors).flatMap((summary) => (summary.bits === undefined ? [] : [summary.bits]))).sort();
+  const solvers = unique(layers.map(({ solver }) => solver));
+  // The Hub knows languages, not their scripts.
+  const codes = unique(
+    languages.filter((language) => /^[a-z]{2,3}(-|$)/.test(language)).map((language) => language.split("-")[0] ?? ""),
+  );
+  const metadata = {
+    language: codes.length > 0 ? codes : undefined,
+    license: source.license,
+    license_name: source.licenseName,
+    license_link: source.licenseLink,
+    base_model: source.baseModel,
     // The Hub has no word for a pruned model.
-    ...(bits.length > 0 && source.baseModel !== undefined ? ["base_model_relation: quantized"] : []),
-    `library_name: ${format === "onnx" ? "transformers.js" : "transformers"}`,
-    "pipeline_tag: text-generation",
-    ...list(
-      "tags",
-      unique([
-        "multilingual-brain-surgeon",
-        ...solvers,
-        ...bits.map((count) => `${count}-bit`),
-        ...(format === "dense" ? [] : [format]),
-      ]),
-    ),
-    "---",
-  ];
+    base_model_relation: bits.length > 0 && source.baseModel !== undefined ? "quantized" : undefined,
+    library_name: format === "onnx" ? "transformers.js" : "transformers",
+    pipeline_tag: "text-generation",
+    tags: unique([
+      "multilingual-brain-surgeon",
+      ...solvers,
+      ...bits.map((count) => `${count}-bit`),
+      ...(format === "dense" ? [] : [format]),
+    ]),
+    "model-index": results && modelIndex(results, titleOf(record)),
+  };
+  // Texts are quoted, since "no" is a language and also false.
+  return stringify(metadata, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 });
 }
 
-function methodTable(origins: readonly LayersOrigin[]): string[] {
+const titleOf = ({ source }: AssemblyRecord): string => `${source.baseModel?.split("/")[1] ?? "Model"}, compressed`;
+
+function methodTable(origins: readonly RecordedLayers[]): string[] {
   const rows = unique(origins.map(({ solver, order, options }) => JSON.stringify([solver, order, options]))).map((text) => {
     const [solver, order, options] = JSON.parse(text) as [string, string, Record<string, unknown>];
     const settings = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -91,22 +84,28 @@ function sizeLines(format: string, sizes: ModelSizes): string[] {
   ];
 }
 
-const resultLines = (results: CardResults | undefined): string[] =>
-  results === undefined
+function resultLines(results: CardResults | undefined): string[] {
+  if (results === undefined) return [];
+  const { head: titles, rows } = resultTable(results);
+  const [reference, ...others] = results.models;
+  const compared = others.length === 0 ? "" : ` Rises are above ${reference}, on the same windows.`;
+  const isOther = results.subject === undefined ? " None of the models is the one in this folder." : "";
+  return [
+    "",
+    "## Results",
+    "",
+    `Perplexity of held-out text by language (lower is better), in brackets the 95% bootstrap interval over windows.${compared}${isOther}`,
+    "",
+    ...table(titles, rows),
+    "",
+    `Texts: ${results.corpora.map((address) => `\`${address}\``).join(", ")}.`,
+  ];
+}
+
+const recipeLines = (recipe: string | undefined): string[] =>
+  recipe === undefined
     ? []
-    : [
-        "",
-        "## Results",
-        "",
-        "Perplexity by language (lower is better).",
-        "",
-        ...table(
-          ["language", ...results.models],
-          results.languages.map((language, row) => [language, ...results.rows[row].map((value) => value?.toFixed(2) ?? "–")]),
-        ),
-        "",
-        `Corpora: ${results.corpora.map((address) => `\`${address}\``).join(", ")}.`,
-      ];
+    : ["", "The whole recipe, with the hashes of its inputs; `mbs run` does it again:", "", "```yaml", recipe.trimEnd(), "```"];
 
 /**
  * The model card of a compressed model, in the Hub's format. It holds no dates, so the same work gives the same bytes.
@@ -114,25 +113,27 @@ const resultLines = (results: CardResults | undefined): string[] =>
  * @see https://huggingface.co/docs/hub/model-cards
  */
 export function modelCard(facts: CardFacts): string {
-  const { source, address, format, layers, sizes, results } = facts;
-  const mix = meanMix(layers.origins);
+  const { record, results, recipe } = facts;
+  const { source, model, format, layers, sizes } = record;
+  const mix = meanMix(layers);
   const origin =
     source.baseModel === undefined
       ? "a model of the address below"
       : `[${source.baseModel}](https://huggingface.co/${source.baseModel})`;
   return [
-    ...head(
+    "---",
+    `${head(
       facts,
       mix.map(([language]) => language),
-    ),
+    )}---`,
     "",
-    `# ${source.baseModel?.split("/")[1] ?? "Model"}, compressed`,
+    `# ${titleOf(record)}`,
     "",
     `Made by Multilingual Brain Surgeon from ${origin}: calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748)).`,
     "",
     "## Method",
     "",
-    ...methodTable(layers.origins),
+    ...methodTable(layers),
     "",
     ...sizeLines(format, sizes),
     "",
@@ -146,10 +147,11 @@ export function modelCard(facts: CardFacts): string {
     "",
     "## How it was made",
     "",
-    `- model compressed: \`${address}\``,
-    ...unique(layers.origins.map((made) => made.address)).map((layer) => `- layers: \`${layer}\``),
+    `- model compressed: \`${model}\``,
+    ...unique(layers.map(({ address }) => address)).map((address) => `- layers: \`${address}\``),
     "",
     "These are content addresses (SHA-256). `mbs.json` has the options of each, and the error and sparsity of every tensor.",
+    ...recipeLines(recipe),
     "",
   ].join("\n");
 }

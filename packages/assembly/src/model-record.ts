@@ -1,24 +1,37 @@
-import type { Model, RecordedLayers } from "@mbs/models";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { LayerSummary } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { readModelRecord, recordFile } from "@mbs/models";
+import type { Model, ModelRecord, RecordedLayers } from "@mbs/models";
+import type { CardSource } from "./card-source.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import type { ModelSizes } from "./model-sizes.ts";
+
+/** All that stands in mbs.json. */
+export interface AssemblyRecord extends ModelRecord {
+  readonly version: 1;
+  readonly source: CardSource;
+  readonly sizes: ModelSizes;
+  /** How the model was read, where that is not as usual. */
+  readonly notes?: readonly string[];
+  /** Error and sparsity of every compressed tensor. */
+  readonly tensors: Readonly<Record<string, LayerSummary>>;
+}
 
 const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string, T> =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** How a model takes up less room than the dense one, where it does. */
-export interface PackedRecord {
-  readonly format: string;
-  readonly sizes: ModelSizes;
-}
-
 /**
- * What stands in mbs.json, a `ModelRecord` and more: the dense model's address, how each artifact of layers was made, and the error and sparsity of
- * every tensor. Nothing in it differs between two runs of the same work.
+ * The record of a model that is written. Nothing in it differs between two runs of the same work.
  *
- * @param model that was compressed; what is to be known of how it was read stands in it, too
- * @param packed absent for the dense format
+ * @param model that was compressed; what is to be known of how it was read stands in the record, too
  */
-export function formatRecord({ address, notes }: Model, { origins, summaries }: LayerSpool, packed?: PackedRecord): string {
+export function makeRecord(
+  { address, notes }: Pick<Model, "address" | "notes">,
+  { source, format, sizes }: Pick<AssemblyRecord, "source" | "format" | "sizes">,
+  { origins, summaries }: LayerSpool,
+): AssemblyRecord {
   const layers = origins.map(({ address: made, solver, options, order, weights }): RecordedLayers => ({
     address: made,
     solver,
@@ -26,5 +39,24 @@ export function formatRecord({ address, notes }: Model, { origins, summaries }: 
     order,
     weights: sortedObject(Object.entries(weights)),
   }));
-  return `${JSON.stringify({ version: 1, model: address, ...packed, ...(notes.length > 0 && { notes }), layers, tensors: sortedObject(summaries) }, undefined, 2)}\n`;
+  const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
+  return { ...known, layers, tensors: sortedObject(summaries) };
+}
+
+export const formatRecord = (record: AssemblyRecord): string => `${JSON.stringify(record, undefined, 2)}\n`;
+
+/**
+ * The record of a folder that assemble has written.
+ *
+ * @throws {BadDataError} where it has none, or none of this version
+ */
+export async function readRecord(folder: string): Promise<AssemblyRecord> {
+  const path = join(folder, recordFile);
+  const checked = await readModelRecord(folder);
+  const whole = checked && (JSON.parse(await readFile(path, "utf8")) as Partial<AssemblyRecord>);
+  if (whole?.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
+    throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
+  }
+  const { source, sizes, tensors } = whole;
+  return { version: 1, ...checked, source, sizes, tensors } as AssemblyRecord;
 }

@@ -1,4 +1,5 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { roundTo } from "@mbs/numbers";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
 
 /** What `readQuantisedLayer` reads of a layer. */
@@ -32,10 +33,11 @@ export function refuseLayer({ tensor }: QuantisedLayer, problem: string): never 
   throw new FailedPreconditionError(`layer ${tensor}: ${problem}`, { tensor });
 }
 
-/** @throws {FailedPreconditionError} where a scale does not fit half precision */
+/** @throws {FailedPreconditionError} where half precision would make a scale infinite or zero */
 export function requireHalfScales(layer: QuantisedLayer): void {
-  const worst = layer.scales.find((scale) => !(Math.abs(scale) < 65504));
-  if (worst !== undefined) refuseLayer(layer, `scale ${worst} is beyond half precision; assemble with --format dense`);
+  const halves = roundTo("f16", layer.scales);
+  const index = halves.findIndex((half) => half === 0 || !Number.isFinite(half));
+  if (index >= 0) refuseLayer(layer, `scale ${layer.scales[index]} is beyond half precision; assemble with --format dense`);
 }
 
 function readPart(layers: LayerSpool, tensor: string, part: LayerPart, dtype: string, rows: number, columns: number): Uint8Array {

@@ -1,8 +1,7 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatBytes } from "@mbs/contracts";
-import { recordFile } from "@mbs/models";
-import type { ModelSizes } from "./model-sizes.ts";
+import { readRecord } from "./model-record.ts";
 
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
@@ -31,10 +30,9 @@ async function weightBytes(folder: string): Promise<number> {
 
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
-  const record = JSON.parse(await readFile(join(folder, recordFile), "utf8")) as { format?: string; sizes?: ModelSizes };
+  const { format, sizes } = await readRecord(folder);
   const bytesOnDisk = await weightBytes(folder);
-  const { format = "dense", sizes } = record;
-  if (sizes === undefined) return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
+  if (format === "dense") return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
   return {
     format,
     bytesOnDisk,

@@ -99,9 +99,13 @@ test("mbs.json says how the model was made, in the same bytes each time", async 
     if (path === "mbs.json") text += new TextDecoder().decode(data);
   const summary = { solver: "rtn", error: 0.5, relativeError: 0.125, sparsity: 0.25 };
   const origin = { solver: "rtn", order: "natural", weights: { en: 0.75, mr: 0.25 } };
-  assert.equal(JSON.parse(text), {
+  const { sizes, ...record } = JSON.parse(text) as { sizes: { parameters: number; denseBytes: number } };
+  assert.is(sizes.denseBytes, 2 * sizes.parameters);
+  assert.equal(record, {
     version: 1,
     model: model.address,
+    source: {},
+    format: "dense",
     layers: [
       { ...origin, address: addresses[0], options: { asymmetric: true, bits: 3 } },
       { ...origin, address: addresses[1], options: { asymmetric: false, bits: 4 } },

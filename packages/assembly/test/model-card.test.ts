@@ -3,37 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { encodeScores, unpackFiles } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
-import { UsageError } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
+import { unpackFiles } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
-import { assemble, formatSizeReport, sizeReport } from "../src/index.ts";
+import { parse } from "yaml";
+import { assemble, describeModel, formatSizeReport, sizeReport } from "../src/index.ts";
+import type { CardResults } from "../src/index.ts";
 import { caseLayers, formatCases, quietContext } from "./fixtures/quantised-model.ts";
 
 const root = await mkdtemp(join(tmpdir(), "card-test-"));
 test.after(() => rm(root, { recursive: true }));
 
-const address = "c".repeat(64);
-const score = (model: string, language: string, window: number, nll: number): Score => ({
-  model,
-  address,
-  language,
-  source: "news",
-  window,
-  nll,
-  tokens: 100,
-  bytes: 300,
-});
-const scores = (): ArtifactStream =>
-  encodeScores(
-    [score("dense", "sw", 0, 200), score("dense", "sw", 1, 220), score("dense", "en", 0, 150), score("small", "sw", 0, 230)],
-    { corpus: address, length: 128, bos: "on", shares: undefined, models: undefined },
-  );
-
 /** Writes a folder from a model that lies in a Hub cache. */
-async function write(name: string, options: object, given: ArtifactStream[] = []): Promise<string> {
+async function write(name: string, options: object): Promise<string> {
   const source = join(root, name, "models--org--tiny", "snapshots", "a".repeat(40));
   await mkdir(source, { recursive: true });
   await writeTinyModel(source, { seed: 5, hiddenSize: 64 });
@@ -41,42 +24,93 @@ async function write(name: string, options: object, given: ArtifactStream[] = []
   const model = await openModel(source);
   const output = join(root, name, "output");
   const layers = [caseLayers(model, formatCases[0])];
-  const { files } = await assemble.run({ layers, scores: given }, { model: source, ...options }, quietContext);
+  const { files } = await assemble.run({ layers }, { model: source, ...options }, quietContext);
   await unpackFiles(files, output, { force: false });
   await model.close();
   return output;
 }
 
-test("the card names base model, licence, languages, method, mix, results and addresses", async () => {
-  const folder = await write("full", { format: "gptq" }, [scores()]);
+interface Metadata {
+  readonly language: readonly string[];
+  readonly license: string;
+  readonly base_model: string;
+  readonly base_model_relation: string;
+  readonly library_name: string;
+  readonly pipeline_tag: string;
+  readonly tags: readonly string[];
+  readonly "model-index": readonly { readonly name: string; readonly results: readonly object[] }[];
+}
+
+/** The YAML at the head of a card, as the Hub reads it: version 1.1, in which an unquoted "no" is false. */
+const metadataOf = (card: string): Partial<Metadata> => parse(card.split("---\n")[1], { version: "1.1" }) as Partial<Metadata>;
+
+test("the card names base model, licence, languages, method, mix and addresses", async () => {
+  const folder = await write("full", { format: "gptq" });
   const card = await readFile(join(folder, "README.md"), "utf8");
-  const head = card.split("---\n")[1];
-  assert.is(
-    head,
-    [
-      'language:\n- "en"',
-      'license: "bigscience-bloom-rail-1.0"',
-      'base_model: "org/tiny"',
-      "base_model_relation: quantized",
-      "library_name: transformers",
-      "pipeline_tag: text-generation",
-      'tags:\n- "multilingual-brain-surgeon"\n- "rtn"\n- "4-bit"\n- "gptq"\n',
-    ].join("\n"),
-  );
-  // exp(420 / 200), exp(1.5) and exp(2.3)
-  for (const line of [
-    "# tiny, compressed",
-    "| en | 100.00% |",
-    "| language | dense | small |",
-    "| sw | 8.17 | 9.97 |",
-    "| en | 4.48 | – |",
-    `Corpora: \`${address}\`.`,
-  ]) {
-    assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
-  }
+  assert.equal(metadataOf(card), {
+    language: ["en"],
+    license: "bigscience-bloom-rail-1.0",
+    base_model: "org/tiny",
+    base_model_relation: "quantized",
+    library_name: "transformers",
+    pipeline_tag: "text-generation",
+    tags: ["multilingual-brain-surgeon", "rtn", "4-bit", "gptq"],
+  });
+  for (const line of ["# tiny, compressed", "| en | 100.00% |"]) assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
   assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${record.layers[0].address}\``));
   assert.not(card.includes("The source"), "the source's own card is not carried");
+});
+
+const address = "c".repeat(64);
+const results: CardResults = {
+  models: ["dense", "small"],
+  subject: "small",
+  languages: [
+    {
+      label: "no",
+      scores: [
+        { perplexity: 8.166, interval: [8, 8.5] },
+        { perplexity: 9.974, interval: [9.5, 10.25], rise: 0.2214, riseInterval: [0.2, 0.25] },
+      ],
+    },
+    { label: "zh-Hans", scores: [{ perplexity: 4.5, interval: [4, 5] }, undefined] },
+  ],
+  averages: [{ label: "mean of languages", scores: [{ perplexity: 6, interval: [5.5, 6.5] }, undefined] }],
+  corpora: [address],
+};
+
+test("a card written anew has results before and after, what the Hub reads of them, and the recipe", async () => {
+  const folder = await write("described", { format: "compressed-tensors" });
+  const before = metadataOf(await readFile(join(folder, "README.md"), "utf8"));
+  await describeModel(folder, { results, recipe: "model: org/tiny\n" });
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  const { "model-index": index, ...rest } = metadataOf(card);
+  assert.equal(rest, before);
+  const dataset = { name: "held-out text (no)", type: "text", config: "no", revision: address };
+  const metrics = [{ type: "perplexity", value: 9.974 }];
+  assert.equal(index, [{ name: "tiny, compressed", results: [{ task: { type: "text-generation" }, dataset, metrics }] }]);
+  for (const line of [
+    "| language | dense | small | rise of small |",
+    "| no | 8.17 (8.00 to 8.50) | 9.97 (9.50 to 10.25) | +22.14% (+20.00% to +25.00%) |",
+    "| zh-Hans | 4.50 (4.00 to 5.00) | – | – |",
+    "| mean of languages | 6.00 (5.50 to 6.50) | – | – |",
+    `Texts: \`${address}\`.`,
+    "model: org/tiny",
+  ]) {
+    assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
+  }
+  await describeModel(folder, { results: { ...results, subject: undefined } });
+  const other = await readFile(join(folder, "README.md"), "utf8");
+  assert.is(metadataOf(other)["model-index"], undefined);
+  assert.match(other, "None of the models is the one in this folder.");
+  try {
+    await describeModel(root, {});
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, BadDataError);
+    assert.match(String(error), "mbs.json does not say how the model was written; name a folder that mbs assemble has made");
+  }
 });
 
 test("--base-model names what neither path nor configuration does, and --no-card leaves the card out", async () => {
@@ -84,12 +118,6 @@ test("--base-model names what neither path nor configuration does, and --no-card
   assert.match(named, 'base_model: "other/name"\n');
   const folder = await write("without", { card: false });
   assert.is(await readFile(join(folder, "README.md"), "utf8").catch(() => "none"), "none");
-  try {
-    await write("pointless", { card: false }, [scores()]);
-    assert.unreachable();
-  } catch (error) {
-    assert.instance(error, UsageError);
-  }
 });
 
 test("sizes count scales and indices, and say what is an estimate", async () => {

@@ -5,6 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openModel } from "@mbs/models";
 import { floatValues } from "@mbs/onnx";
+import { quietContext } from "./fixtures/quantised-model.ts";
 import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
 // Models of every architecture, whose forward pass is checked against transformers.
@@ -78,6 +79,24 @@ for (const name of await readdir(fixtures)) {
       warnings.some((text) => text.includes("transformers.js")),
       ["xglm", "mixtral"].includes(config.model_type),
     );
+    await decoder.session.release();
+    await model.close();
+  });
+}
+
+for (const name of ["phi3-longrope-long-f16", "phi3-longrope-short-f32"]) {
+  test(`the written decoder of ${name} turns short and long texts by frequencies of their own`, async () => {
+    const model = await openModel(join(fixtures, name));
+    const { records, weights } = randomLayers(model);
+    const folder = join(root, `${name}-long`);
+    await writeDecoder(model, records, folder, {}, quietContext);
+    const decoder = await openDecoder(folder, [2, 8]);
+    // texts of training had 64 tokens
+    for (const length of [64, 65]) {
+      const tokens = Array.from({ length }, (_, index) => (index * 29 + 5) % model.vocabularySize);
+      const found = floatValues(await decoder.run([tokens], [ones(length)]), "logits");
+      assert.ok(off(found, await ownLogits(model, tokens, weights)) < 1e-3, `${length} tokens`);
+    }
     await decoder.session.release();
     await model.close();
   });

@@ -45,6 +45,10 @@ const sum = (values: ArrayLike<number>, first: number, count: number): number =>
   return total;
 };
 
+/** What files of all parts hold exactly: what bf16 holds, f16 holds too, unless it is beyond its range. */
+const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
+  (["bf16", "f16"] as const).find((dtype) => dtypes.includes(dtype)) ?? "f32";
+
 /**
  * Compresses the weights of one site.
  *
@@ -72,7 +76,7 @@ export async function solveSite(
   // a solver without this statistic never looks at it: the types of the contract say so
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
   const solving = solver.solve(
-    { ...weight, values: weight.values.slice() },
+    { ...weight, values: weight.values.slice(), scaleDtype: scaleDtypeOf(dtypes) },
     statistics,
     options as Parameters<typeof solver.solve>[2],
     context,

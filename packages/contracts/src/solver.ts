@@ -19,6 +19,11 @@ export interface SiteWeight {
   readonly parts: readonly WeightPart[];
   /** Whether a norm before the site can take the inverse of an `inputScale`; default false. */
   readonly scalable?: boolean;
+  /**
+   * What a scale is rounded to before codes are chosen, so that packed files, which hold scales in the dtype of the model,
+   * hold exactly what was solved. Default f32.
+   */
+  readonly scaleDtype?: "f32" | "f16" | "bf16";
 }
 
 /** What `mbs solve` made of one site. */

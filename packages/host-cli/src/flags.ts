@@ -24,7 +24,8 @@ function placeholder(option: Option): string {
   }
 }
 
-function bounds(option: Option): string | undefined {
+/** What values an option takes, where not all: "2 to 8", "equal, proportional". */
+export function optionBounds(option: Option): string | undefined {
   if (option.kind === "choice") return option.choices.join(", ");
   if (option.kind !== "integer" && option.kind !== "number") return undefined;
   const { minimum, maximum } = option;
@@ -39,7 +40,7 @@ function bounds(option: Option): string | undefined {
 }
 
 function remarks(option: Option): string {
-  const list = [bounds(option)];
+  const list = [optionBounds(option)];
   if (option.kind === "resource" && option.many) list.push("may be repeated");
   if (option.default !== undefined && option.kind !== "flag") {
     list.push(`default ${Array.isArray(option.default) ? option.default.join(",") : String(option.default)}`);

@@ -52,6 +52,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "card",
+    {
+      summary: "Write the model card of an assembled folder, with scores and recipe.",
+      load: async () => (await import("./commands/card-command.ts")).cardCommand,
+    },
+  ],
+  [
     "generate",
     {
       summary: "Let a model complete a text, to see that it still speaks.",

@@ -2,51 +2,18 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { collect, encodeLayers, encodeSegments, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
+import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import type { ArtifactStream, Matrix, StageContext } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { loadStages } from "../src/stages.ts";
+import { segmentsFor, stage } from "./stage-runs.ts";
 
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-architectures-"));
 test.after(() => rm(root, { recursive: true }));
-
-const stages = await loadStages();
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message) => assert.unreachable(message),
-  threads: 1,
-};
-
-async function stage(
-  name: string,
-  input: string,
-  stream: ArtifactStream,
-  options: object,
-  output: string,
-): Promise<ArtifactStream> {
-  const outputs = await stages.get(name)?.run({ [input]: [stream] }, options, context);
-  const made = outputs?.[output];
-  if (made === undefined) throw new Error(`stage ${name} made no ${output}`);
-  return made;
-}
-
-/** Segments of two languages, long enough to fill every Gram. */
-function segmentsFor(model: Model): ArtifactStream {
-  const segments = Array.from({ length: 6 }, (_, segment) => ({
-    segment,
-    language: segment % 2 === 0 ? "en" : "mr",
-    documents: 1,
-    tokens: Int32Array.from({ length: 40 }, (_, at) => 4 + ((segment * 13 + at * at * 7 + at) % (model.vocabularySize - 4))),
-  }));
-  const unknown = { corpus: "c".repeat(64), distribution: "", mix: "equal", seed: 0, counts: {}, shortfall: {} };
-  return encodeSegments(segments, { tokenizer: model.tokenizerAddress, length: 40, ...unknown });
-}
 
 async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Matrix> {
   const forward = await model.forward({ threads: 1 });

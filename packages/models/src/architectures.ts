@@ -14,6 +14,7 @@ const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map(
   ["mt5", async () => (await import("./mt5.ts")).mt5],
   ["phi3", async () => (await import("./phi3.ts")).phi3],
   ["qwen2", async () => (await import("./qwen2.ts")).qwen2],
+  ["qwen2_moe", async () => (await import("./qwen2-moe.ts")).qwen2Moe],
   ["qwen3", async () => (await import("./qwen3.ts")).qwen3],
   ["t5", async () => (await import("./t5.ts")).t5],
   ["xglm", async () => (await import("./xglm.ts")).xglm],

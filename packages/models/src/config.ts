@@ -19,14 +19,18 @@ export interface ConfigReader {
   choice<Text extends string>(key: string, supported: readonly Text[], fallback: Text): Text;
   /** A list with one text a block. */
   optionalTexts(key: string): readonly string[] | undefined;
+  /** A list of numbers above 0. */
+  numbers(key: string): readonly number[];
   optionalSection(key: string): ConfigReader | undefined;
   /** @throws {FailedPreconditionError} unless the key is absent or has this value: others change the maths in a way not built */
-  requireOnly(key: string, value: boolean | number | string): void;
+  requireOnly(key: string, value: boolean | number | string | readonly never[]): void;
   /** @throws {BadDataError} that says what the key must be */
   broken(key: string, wanted: string): never;
   /** @throws {FailedPreconditionError} with `remedy`; `key` and its value are named */
   refuse(key: string, remedy: string): never;
 }
+
+const isPositive = (value: unknown): value is number => typeof value === "number" && value > 0 && value < Infinity;
 
 /**
  * @param file path of the config.json, for messages
@@ -83,6 +87,10 @@ export function readConfig(config: JsonObject, file: string, prefix = ""): Confi
       if (value === undefined) return undefined;
       return Array.isArray(value) && value.every((entry) => typeof entry === "string") ? value : broken(key, "a list of texts");
     },
+    numbers(key) {
+      const value = valueOf(key);
+      return Array.isArray(value) && value.every(isPositive) ? value : broken(key, "a list of numbers above 0");
+    },
     optionalSection(key) {
       const value = valueOf(key);
       if (value === undefined) return undefined;
@@ -90,7 +98,8 @@ export function readConfig(config: JsonObject, file: string, prefix = ""): Confi
       return readConfig(value as JsonObject, file, `${prefix}${key}.`);
     },
     requireOnly(key, value) {
-      if (find([key]) !== undefined && valueOf(key) !== value) refuse(key, `only ${JSON.stringify(value)} is`);
+      const only = JSON.stringify(value);
+      if (find([key]) !== undefined && shown(key) !== only) refuse(key, `only ${only} is`);
     },
     broken,
     refuse,

@@ -71,7 +71,7 @@ export function readGated(config: ConfigReader, options: GatedOptions = {}): Uni
     norm: { epsilon: config.positive("rms_norm_eps", 1e-6), plusOne: false },
     bias: { qkv: false, output: false, mlp: false },
     fused: false,
-    experts: { count: 0, used: 0 },
+    experts: undefined,
     headNorms: false,
     outerNorms: false,
     scale: 1 / Math.sqrt(headSize),

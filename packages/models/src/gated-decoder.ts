@@ -2,8 +2,8 @@ import type { Activation } from "./activations.ts";
 import type { Layout } from "./architecture.ts";
 import { blockLinear, describeBlocks, normVectors } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
-import { expertSites } from "./gated-experts.ts";
-import type { Expert } from "./gated-experts.ts";
+import { expertBlock, expertLinears } from "./gated-experts.ts";
+import type { ExpertLinears, Experts } from "./gated-experts.ts";
 import { gatedStep } from "./gated-step.ts";
 import { rmsNorm } from "./norms.ts";
 import type { Rotary } from "./rotary.ts";
@@ -28,8 +28,8 @@ export interface GatedDecoder {
   /** Width of the MLP. */
   readonly inner: number;
   readonly activation: Activation;
-  /** Experts of each block in place of one MLP, and how many of them a token goes through; 0 where there are none. */
-  readonly experts: { readonly count: number; readonly used: number };
+  /** In place of one MLP, in every block. */
+  readonly experts: Experts | undefined;
   /** Of each block. */
   readonly kinds: readonly BlockKind[];
   readonly norm: { readonly epsilon: number; readonly plusOne: boolean };
@@ -57,7 +57,7 @@ export interface GatedLinears {
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;
   /** In place of `up` and `down`, where there are any. */
-  readonly experts: readonly Expert[];
+  readonly experts: ExpertLinears | undefined;
 }
 
 function linearsOf(decoder: GatedDecoder): GatedLinears {
@@ -79,44 +79,26 @@ function linearsOf(decoder: GatedDecoder): GatedLinears {
           blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
         ],
     down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
-    experts: Array.from({ length: decoder.experts.count }, (_, index) => {
-      const name = `block_sparse_moe.experts.${index}`;
-      return {
-        gate: blockLinear(`gate-${index}`, `${name}.w1`, inner, hidden, false),
-        up: blockLinear(`up-${index}`, `${name}.w3`, inner, hidden, false),
-        down: blockLinear(`down-${index}`, `${name}.w2`, hidden, inner, false),
-      };
-    }),
+    experts: decoder.experts && expertLinears(decoder.experts, hidden),
   };
 }
 
-function blockOf(
-  { hidden, headSize, headNorms, outerNorms, norm: { plusOne } }: GatedDecoder,
-  { qkv, output, up, down, experts }: GatedLinears,
-): Block {
+function blockOf(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): Block {
+  const { hidden, headSize, headNorms, outerNorms } = decoder;
   const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
-  const normedBy = (role: string) => ({ role, offset: plusOne ? 1 : 0 });
+  const normedBy = (role: string) => ({ role, offset: decoder.norm.plusOne ? 1 : 0 });
+  const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
   return {
     sites: [
       { name: "attention-qkv", linears: qkv, norm: normedBy("norm1") },
       { name: "attention-output", linears: [output] },
-      ...(experts.length === 0
-        ? [
-            { name: "mlp-up", linears: up, norm: normedBy("norm2") },
-            { name: "mlp-down", linears: [down] },
-          ]
-        : experts.flatMap((expert, index) => {
-            const names = expertSites(index);
-            return [
-              { name: names.up, linears: [expert.gate, expert.up] },
-              { name: names.down, linears: [expert.down] },
-            ];
-          })),
+      ...(routed?.sites ?? [
+        { name: "mlp-up", linears: up, norm: normedBy("norm2") },
+        { name: "mlp-down", linears: [down] },
+      ]),
     ],
     others: [
-      ...(experts.length > 0
-        ? [{ role: "router.weight", name: "block_sparse_moe.gate.weight", shape: [experts.length, hidden] }]
-        : []),
+      ...(routed?.others ?? []),
       ...norm("norm1", "input_layernorm"),
       ...(headNorms
         ? [...norm("query-norm", "self_attn.q_norm", headSize), ...norm("key-norm", "self_attn.k_norm", headSize)]

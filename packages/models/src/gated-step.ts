@@ -76,8 +76,8 @@ export function gatedStep(
   const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
   const normedMiddle = norm(middle, "norm2");
   const { sites, states: made } =
-    linears.experts.length > 0
-      ? mixExperts(sequence, normedMiddle, decoder, linears.experts, decoder.experts.used)
+    decoder.experts !== undefined && linears.experts !== undefined
+      ? mixExperts(sequence, normedMiddle, { ...decoder, ...decoder.experts }, linears.experts)
       : gatedMlp(sequence, normedMiddle, decoder, linears);
   return {
     sites: new Map([["attention-qkv", normed], ["attention-output", context], ...sites]),

@@ -8,8 +8,16 @@ export const mixtral: Architecture = {
   layout(config) {
     const decoder = readGated(config, { rope: { theta: 1_000_000 } });
     const window = config.optionalCount("sliding_window");
-    const experts = { count: config.count("num_local_experts"), used: config.count("num_experts_per_tok") };
-    if (experts.used > experts.count) config.broken("num_experts_per_tok", `at most num_local_experts ${experts.count}`);
+    const [count, used] = [config.count("num_local_experts"), config.count("num_experts_per_tok")];
+    if (used > count) config.broken("num_experts_per_tok", `at most num_local_experts ${count}`);
+    const experts = {
+      count,
+      used,
+      inner: decoder.inner,
+      normalised: true,
+      router: "block_sparse_moe.gate",
+      names: { prefix: "block_sparse_moe", gate: "w1", up: "w3", down: "w2" },
+    };
     return gatedDecoder({ ...decoder, experts, kinds: decoder.kinds.map((kind) => ({ ...kind, window })) });
   },
 };

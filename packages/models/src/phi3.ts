@@ -6,7 +6,7 @@ import { gatedDecoder } from "./gated-decoder.ts";
 export const phi3: Architecture = {
   modelType: "phi3",
   layout(config) {
-    const decoder = readGated(config);
+    const decoder = readGated(config, { rope: { context: 4096 } });
     const window = config.optionalCount("sliding_window");
     return gatedDecoder({ ...decoder, fused: true, kinds: decoder.kinds.map((kind) => ({ ...kind, window })) });
   },

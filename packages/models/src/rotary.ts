@@ -9,6 +9,10 @@ import type { GraphBuilder } from "@mbs/onnx";
 export interface Rotary {
   /** Radians a position. */
   readonly frequencies: Float32Array;
+  /** Where texts of more than `beyond` tokens turn by other frequencies, all their positions. */
+  readonly long?: { readonly beyond: number; readonly frequencies: Float32Array };
+  /** Factor on cosines and sines. Default 1. */
+  readonly amplitude?: number;
 }
 
 /** What turns a head: cosines and sines of its angles, and how a part of its elements is taken. */
@@ -33,10 +37,15 @@ export function addRotation(graph: GraphBuilder, { frequencies }: Rotary, { cosi
 }
 
 /** Cosines and sines of positions 0 … length - 1, each [length, frequencies]. */
-export function rotaryTables({ frequencies }: Rotary, length: number): { cosines: Float32Array; sines: Float32Array } {
+export function rotaryTables(rotary: Rotary, length: number): { cosines: Float32Array; sines: Float32Array } {
+  const { long, amplitude = 1 } = rotary;
+  const frequencies = long !== undefined && length > long.beyond ? long.frequencies : rotary.frequencies;
   const angles = Float32Array.from(
     { length: length * frequencies.length },
     (_, index) => Math.floor(index / frequencies.length) * (frequencies[index % frequencies.length] ?? 0),
   );
-  return { cosines: angles.map(Math.cos), sines: angles.map(Math.sin) };
+  return {
+    cosines: angles.map((angle) => amplitude * Math.cos(angle)),
+    sines: angles.map((angle) => amplitude * Math.sin(angle)),
+  };
 }

@@ -76,6 +76,19 @@ const expectedSites: [string, string[]][] = [
     ],
   ],
   [
+    "qwen2-moe-window-normalised-bf16",
+    [
+      "attention-qkv | 16 | model.layers.0.self_attn.q_proj.weight 16 | model.layers.0.self_attn.k_proj.weight 8 | model.layers.0.self_attn.v_proj.weight 8",
+      "attention-output | 16 | model.layers.0.self_attn.o_proj.weight 16",
+      ...[0, 1, 2, 3].flatMap((expert) => [
+        `expert-${expert}-up | 16 | model.layers.0.mlp.experts.${expert}.gate_proj.weight 8 | model.layers.0.mlp.experts.${expert}.up_proj.weight 8`,
+        `expert-${expert}-down | 8 | model.layers.0.mlp.experts.${expert}.down_proj.weight 16`,
+      ]),
+      "shared-expert-up | 16 | model.layers.0.mlp.shared_expert.gate_proj.weight 16 | model.layers.0.mlp.shared_expert.up_proj.weight 16",
+      "shared-expert-down | 16 | model.layers.0.mlp.shared_expert.down_proj.weight 16",
+    ],
+  ],
+  [
     "gpt2-base-untied-f16",
     [
       "attention-qkv | 16 | h.0.attn.c_attn.weight 48 transposed",
@@ -279,7 +292,9 @@ test("an older configuration of Gemma 3 says the same as the newer", async () =>
 
 const unsupported: [string, string, unknown, RegExp][] = [
   ["llama-grouped-f32", "hidden_act", "mish", /hidden_act "mish" is not supported; supported: gelu, /],
-  ["llama-grouped-f32", "rope_parameters", { rope_type: "yarn" }, /rope_parameters\.rope_type "yarn" is not supported/],
+  ["llama-grouped-f32", "rope_parameters", { rope_type: "dynamic" }, /rope_parameters\.rope_type "dynamic" is not supported/],
+  ["qwen2-moe-f32", "mlp_only_layers", [1], /mlp_only_layers \[1\] is not supported; only \[\] is/],
+  ["qwen2-moe-f32", "decoder_sparse_step", 2, /decoder_sparse_step 2 is not supported; only 1 is/],
   ["gemma2-plain-bf16", "use_bidirectional_attention", true, /use_bidirectional_attention true is not supported; only false is/],
   ["gemma3-softcap-untied-f16", "attn_logit_softcapping", 50, /attn_logit_softcapping 50 is not supported/],
   [
@@ -313,6 +328,9 @@ const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
   ["mixtral-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_local_experts 5, not 6/],
   ["mixtral-f32", { num_local_experts: 4 }, /experts\.4\.w1\.weight is unknown/],
+  ["qwen2-moe-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_experts 5, not 6/],
+  ["qwen2-moe-f32", { num_experts: 6 }, /experts\.5\.gate_proj\.weight is missing/],
+  ["qwen2-moe-f32", { shared_expert_intermediate_size: 24 }, /shared_expert\.gate_proj\.weight has shape \[20, 16\]/],
   ["llama-grouped-f32", { rms_norm_eps: -1 }, /rms_norm_eps must be above 0, not -1/],
   ["gpt2-f32", { layer_norm_epsilon: -1 }, /layer_norm_epsilon must be above 0, not -1/],
   ["llama-grouped-f32", { attention_bias: true }, /layers\.0\.self_attn\.q_proj\.bias is missing/],

@@ -4,9 +4,14 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { readConfig } from "../src/config.ts";
 import { readRotary } from "../src/rope-scaling.ts";
 import type { RopeOptions } from "../src/rope-scaling.ts";
+import { rotaryTables } from "../src/rotary.ts";
+import type { Rotary } from "../src/rotary.ts";
+
+const rotary = (config: Record<string, unknown>, options: Partial<RopeOptions> = {}): Rotary =>
+  readRotary(readConfig(config, "config.json"), { headSize: 8, ...options });
 
 const frequencies = (config: Record<string, unknown>, options: Partial<RopeOptions> = {}): number[] => [
-  ...readRotary(readConfig(config, "config.json"), { headSize: 8, ...options }).frequencies,
+  ...rotary(config, options).frequencies,
 ];
 
 const close = (found: number[], expected: number[]): void => {
@@ -66,14 +71,49 @@ test("Llama 3 keeps short waves, stretches long ones and mixes between", () => {
   close(scaled.slice(3), [plain[3] / 8]);
 });
 
-for (const type of ["dynamic", "yarn", "longrope", "su"]) {
+test("YaRN keeps short waves, stretches long ones by place, and scales by its temperature", () => {
+  const scaling = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 1024, beta_fast: 10, beta_slow: 2 };
+  const { frequencies: scaled, amplitude } = rotary({ rope_theta: 10000, rope_scaling: scaling });
+  // turns in 1024 positions: 163, 16, 1.6, 0.16; the bounds lie at the pairs 1.21 and 1.91, rounded to 1 and 2
+  close([...scaled], [1, 0.1, 0.01 / 4, 0.001 / 4]);
+  close([amplitude ?? 0], [0.1 * Math.log(4) + 1]);
+  const exact = rotary({ rope_theta: 10000, rope_scaling: { ...scaling, truncate: false, beta_slow: 0.5 } });
+  const [low, high] = [10, 0.5].map((turns) => (8 * Math.log(1024 / (turns * 2 * Math.PI))) / (2 * Math.log(10000)));
+  const mixed = (2 - low) / (high - low);
+  close([...exact.frequencies], [1, 0.1, mixed * (0.01 / 4) + (1 - mixed) * 0.01, 0.001 / 4]);
+  // without its factor, by the two context lengths; an explicit factor on cosines and sines goes first
+  const implicit = { ...scaling, factor: undefined, attention_factor: 1.25 };
+  const byLengths = rotary({ rope_theta: 10000, rope_scaling: implicit, max_position_embeddings: 4096 });
+  assert.equal(byLengths.frequencies, scaled);
+  assert.is(byLengths.amplitude, 1.25);
+});
+
+test("LongRoPE divides each frequency by its own factor, for long texts by another", () => {
+  const scaling = { type: "su", short_factor: [1, 2, 2, 4], long_factor: [2, 4, 8, 16] };
+  const config = { rope_scaling: scaling, max_position_embeddings: 512, original_max_position_embeddings: 64 };
+  const { frequencies: short, long, amplitude } = rotary(config);
+  close([...short], [1, 0.05, 0.005, 0.00025]);
+  close([...(long?.frequencies ?? [])], [0.5, 0.025, 0.00125, 0.0000625]);
+  assert.is(long?.beyond, 64);
+  close([amplitude ?? 0], [Math.sqrt(1 + Math.log(8) / Math.log(64))]);
+  assert.equal(rotary({ ...config, rope_scaling: { ...scaling, type: "longrope" } }), rotary(config));
+  const tables = [64, 65].map((length) => rotaryTables(rotary(config), length).sines[4 + 1] / (amplitude ?? 0));
+  close(tables, [Math.sin(0.05), Math.sin(0.025)]);
+  const short3 = { ...config, rope_scaling: { ...scaling, short_factor: [1, 2, 2] } };
+  assert.throws(() => rotary(short3), /rope_scaling\.short_factor must be 4 numbers, one a frequency, not \[1,2,2\]/);
+});
+
+for (const type of ["dynamic", "proportional", "mrope"]) {
   test(`scaling ${type} is refused by name`, () => {
     try {
       frequencies({ rope_scaling: { type, factor: 2 } });
       assert.unreachable();
     } catch (error) {
       assert.instance(error, FailedPreconditionError);
-      assert.match(String(error), `rope_scaling.type "${type}" is not supported; supported: default, linear, llama3`);
+      assert.match(
+        String(error),
+        `rope_scaling.type "${type}" is not supported; supported: default, linear, llama3, yarn, longrope, su`,
+      );
     }
   });
 }

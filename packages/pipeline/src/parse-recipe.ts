@@ -2,26 +2,11 @@ import { readFile } from "node:fs/promises";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
-import type { Propagation, Recipe, StageOptions } from "./recipe.ts";
+import { propagations, recipeKeys } from "./recipe-keys.ts";
+import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
+import type { Recipe, StageOptions } from "./recipe.ts";
 
-const propagations: readonly Propagation[] = ["sequential", "dense", "true-sequential"];
-const keys = [
-  "model",
-  "corpus",
-  "sample",
-  "propagation",
-  "capture",
-  "solve",
-  "allocate",
-  "compress",
-  "assemble",
-  "evaluate",
-  "similarity",
-  "keep",
-  "output",
-  "hashes",
-] as const;
-type Key = (typeof keys)[number];
+const keys = Object.keys(recipeKeys);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -42,43 +27,44 @@ class Reader {
     throw new UsageError(`${this.#locate(path)}: ${path.join(".")} ${problem}`, { key: path.join(".") });
   }
 
-  text(key: Key): string {
+  text(key: RecipeKeyName): string {
     const value = this.#values[key];
     if (value === undefined) this.fail([key], "is missing");
     return typeof value === "string" && value !== "" ? value : this.fail([key], `takes a path, not ${JSON.stringify(value)}`);
   }
 
-  flag(key: Key): boolean {
+  flag(key: RecipeKeyName): boolean {
     const value = this.#values[key] ?? false;
     return typeof value === "boolean" ? value : this.fail([key], `takes true or false, not ${JSON.stringify(value)}`);
   }
 
-  choice<T extends string>(key: Key, choices: readonly T[]): T {
+  choice<T extends string>(key: RecipeKeyName, choices: readonly T[]): T {
     const value = this.#values[key] ?? choices[0];
     return (
       choices.find((choice) => choice === value) ?? this.fail([key], `takes ${choices.join(", ")}, not ${JSON.stringify(value)}`)
     );
   }
 
-  /** Options of a stage; `reserved` ones are given by the recipe itself. */
-  options(key: Key, reserved: readonly string[], required: readonly string[] = []): StageOptions {
+  /** Options of a stage. */
+  options(key: RecipeKeyName): StageOptions {
+    const { given = [], needs = [] }: RecipeKey = recipeKeys[key];
     const value = this.#values[key] ?? {};
     if (!isObject(value)) this.fail([key], `takes options (name: value), not ${JSON.stringify(value)}`);
     const options = new Map<string, unknown>();
     for (const [name, option] of Object.entries(value)) {
       const known = camel(name);
-      if (reserved.includes(known)) this.fail([key, name], `is given by the recipe's own ${reserved.join(" and ")}; remove it`);
+      if (given.includes(known)) this.fail([key, name], `is given by the recipe's own ${given.join(" and ")}; remove it`);
       if (options.has(known)) this.fail([key, name], "is given twice");
       options.set(known, option);
     }
-    for (const name of required) if (!options.has(name)) this.fail([key], `needs ${name}`);
+    for (const name of needs) if (!options.has(name)) this.fail([key], `needs ${name}`);
     return Object.fromEntries(options);
   }
 }
 
 /** Options of allocate, whose target is that of compress. */
 function allocateOptions(reader: Reader, compress: StageOptions): StageOptions {
-  const options = reader.options("allocate", ["model", "sparsity"]);
+  const options = reader.options("allocate");
   if (compress["sparsity"] === undefined)
     reader.fail(["allocate"], "spreads compress.sparsity over the steps; give compress one");
   return options;
@@ -94,27 +80,27 @@ function allocateOptions(reader: Reader, compress: StageOptions): StageOptions {
 export function recipeFrom(values: unknown, locate: (keys: readonly string[]) => string = () => "recipe"): Recipe {
   if (!isObject(values)) throw new UsageError(`${locate([])}: a recipe holds keys and values: ${keys.join(", ")}`);
   for (const key of Object.keys(values)) {
-    if (!(keys as readonly string[]).includes(key)) {
+    if (!keys.includes(key)) {
       throw new UsageError(`${locate([key])}: unknown key ${key}; a recipe takes ${keys.join(", ")}`, { key });
     }
   }
   const reader = new Reader(values, locate);
-  const compress = reader.options("compress", ["model"], ["solver"]);
+  const compress = reader.options("compress");
   return {
     model: reader.text("model"),
     corpus: reader.text("corpus"),
-    sample: reader.options("sample", ["model", "corpus"]),
+    sample: reader.options("sample"),
     propagation: reader.choice("propagation", propagations),
-    capture: reader.options("capture", ["model", "site"]),
-    solve: reader.options("solve", []),
+    capture: reader.options("capture"),
+    solve: reader.options("solve"),
     ...(values["allocate"] === undefined ? {} : { allocate: allocateOptions(reader, compress) }),
     compress,
-    assemble: reader.options("assemble", ["model"]),
-    ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate", ["model"], ["corpus"]) }),
+    assemble: reader.options("assemble"),
+    ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),
     output: reader.text("output"),
-    ...(values["hashes"] === undefined ? {} : { hashes: reader.options("hashes", []) }),
+    ...(values["hashes"] === undefined ? {} : { hashes: reader.options("hashes") }),
     locate,
   };
 }

@@ -26,6 +26,12 @@ export interface RunOptions {
   readonly warn?: (message: string) => void;
   /** Called once for every node, in order, when it is done or was done before. */
   readonly onNode?: (report: NodeReport) => void;
+  /**
+   * Writes the model's card once all is known, by paths: unless the recipe's `assemble` says `card: false`.
+   *
+   * @param made scores are absent where the recipe evaluates nothing
+   */
+  readonly describe?: (made: { model: string; scores: string | undefined; recipe: string }) => Promise<void>;
   /** Start over, replacing what an earlier run has left in the output folder. */
   readonly force?: boolean;
 }
@@ -88,6 +94,10 @@ async function execute(
   }
   const record = await recordRun(recipe, plan, nodes, resources, threads);
   await writeAtomically(folder.recipe, [Buffer.from(record)], { force: true });
+  if (recipe.assemble["card"] !== false) {
+    const scores = recipe.evaluate === undefined ? undefined : folder.scores;
+    await options.describe?.({ model: folder.model, scores, recipe: folder.recipe });
+  }
   return { folder, nodes };
 }
 

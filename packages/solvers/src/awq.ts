@@ -54,9 +54,10 @@ export const awq = defineSolver({
       default: true,
     },
   },
-  async solve({ rows, columns, values, scalable = false }, { gram }, { clip, ...grid }, context) {
+  async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
+    const rule = { bits: grid.bits, symmetric: grid.symmetric, scaleDtype };
     const round = (weights: Float32Array): Promise<Solution> =>
-      roundToNearest({ values: weights, rows, columns, ...grid, fit: (panel) => fitGrid(panel, rows, { ...grid, mse: false }) });
+      roundToNearest({ values: weights, rows, columns, ...grid, fit: (panel) => fitGrid(panel, rows, { ...rule, mse: false }) });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;
     const scaled = scales ? scaleColumns(values, scales) : values;
     const moment = scales ? scaleGram(gram, scales) : gram;
@@ -66,7 +67,7 @@ export const awq = defineSolver({
           rows,
           columns,
           ...grid,
-          fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, ...grid }),
+          fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, rule }),
         })
       : await round(scaled);
     return { ...solution, ...(scales && { inputScale: scales }) };

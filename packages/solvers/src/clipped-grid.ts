@@ -1,7 +1,7 @@
 import type { Blas } from "@mbs/contracts";
 import type { Grid } from "@mbs/numbers";
 import { outputByRow } from "./output-error.ts";
-import { codeOf, fitGrid, valueOf } from "./quantisation-grid.ts";
+import { codeOf, fitGrid, valueOf, type GridRule } from "./quantisation-grid.ts";
 
 /** Ranges that are tried: whole, then a twentieth less each time, down to 11/20; the reference program's. */
 const shrinkSteps = 10;
@@ -14,8 +14,7 @@ export interface ClippedGroup {
   readonly first: number;
   /** E[x xᵀ] of all columns, [columns, columns]. */
   readonly gram: Float32Array;
-  readonly bits: number;
-  readonly symmetric: boolean;
+  readonly rule: Omit<GridRule, "mse">;
 }
 
 /** E[x xᵀ] of `size` columns from `first`, [size, size]. */
@@ -39,16 +38,12 @@ function diagonalBlock(gram: Float32Array, first: number, size: number): Float32
  * @param panel Wᵀ of the group, [columns of the group, rows]
  * @see arXiv:2306.00978; the clipping is described with its reference program
  */
-export async function clippedGrid(
-  blas: Blas,
-  panel: Float32Array,
-  { rows, first, gram, bits, symmetric }: ClippedGroup,
-): Promise<Grid> {
+export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first, gram, rule }: ClippedGroup): Promise<Grid> {
   const size = panel.length / rows;
   const moment = { gram: diagonalBlock(gram, first, size) };
   const largest = new Float32Array(rows);
   for (const [index, value] of panel.entries()) largest[index % rows] = Math.max(largest[index % rows], Math.abs(value));
-  const best = fitGrid(panel, rows, { bits, symmetric, mse: false });
+  const best = fitGrid(panel, rows, { ...rule, mse: false });
   const least = new Float64Array(rows).fill(Infinity);
   for (let step = 0; step < shrinkSteps; step += 1) {
     const share = Math.fround(1 - step / shrinkGrid);
@@ -57,7 +52,7 @@ export async function clippedGrid(
       const limit = limits[index % rows];
       return Math.min(Math.max(value, -limit), limit);
     });
-    const grid = fitGrid(clipped, rows, { bits, symmetric, mse: false });
+    const grid = fitGrid(clipped, rows, { ...rule, mse: false });
     const change = new Float32Array(panel.length);
     for (const [index, value] of panel.entries()) {
       const row = index % rows;

@@ -91,14 +91,15 @@ export async function settleColumns(
   { blockSize, rounding, pruning, asymmetry }: ErrorFeedback,
   { blas, signal }: SolverContext,
 ): Promise<Solution> {
-  const { rows, columns } = weight;
+  const { rows, columns, scaleDtype } = weight;
   const { order } = factor;
+  const rule = rounding && { ...rounding.rule, scaleDtype };
   const transposed = transposeInOrder(weight.values, rows, columns, order);
   const grids: Grid[] = [];
   const fitAll = () => {
-    if (rounding?.fit !== "beforehand") return;
+    if (rounding?.fit !== "beforehand" || rule === undefined) return;
     for (let group = 0; group < rounding.groups.groups; group += 1) {
-      grids.push(fitGrid(gatherGroup(transposed, rows, rounding.groups.groupAt, group), rows, rounding.rule));
+      grids.push(fitGrid(gatherGroup(transposed, rows, rounding.groups.groupAt, group), rows, rule));
     }
   };
   // one grid a row is fitted before dead columns are cleared, as in the reference programs
@@ -123,8 +124,8 @@ export async function settleColumns(
         const position = block.first + from;
         const group = rounding?.groups.groupAt[position];
         const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : columns;
-        if (rounding && group !== undefined && !grids[group]) {
-          grids[group] = fitGrid(await weightsOfGroup(block, position, groupEnd, rounding.fit), rows, rounding.rule);
+        if (rounding && rule && group !== undefined && !grids[group]) {
+          grids[group] = fitGrid(await weightsOfGroup(block, position, groupEnd, rounding.fit), rows, rule);
         }
         const to = Math.min(end, groupEnd - block.first);
         const settled = block.settle(from, to, {

@@ -1,4 +1,4 @@
-import { roundHalfEven, type Grid } from "@mbs/numbers";
+import { roundHalfEven, roundTo, type Grid, type WeightDtype } from "@mbs/numbers";
 import { searchNorm } from "./search-norm.ts";
 
 /** How grids are laid over weights. */
@@ -8,6 +8,8 @@ export interface GridRule {
   readonly symmetric: boolean;
   /** Search for the range with the least error. */
   readonly mse: boolean;
+  /** What scales are rounded to; default f32. */
+  readonly scaleDtype?: WeightDtype | undefined;
 }
 
 const { fround } = Math;
@@ -64,15 +66,31 @@ function lossOf(values: Float32Array, scale: number, zero: number, maximum: numb
   return loss;
 }
 
+/** A range as the search tries it, `step` of 1/100 narrower. */
+function shrink({ least, most }: Range, step: number): Range {
+  const share = fround(1 - step / shrinkGrid);
+  return { least: fround(share * least), most: fround(share * most) };
+}
+
+/** The smallest scale that a dtype holds with some precision: none is zero, so that subnormal weights stay finite. */
+const leastScale: Readonly<Record<WeightDtype, number>> = { f32: fround(1e-38), f16: 2 ** -24, bf16: 2 ** -126 };
+
+/** Width of a step of each range. */
+function scalesOf(ranges: readonly Range[], maximum: number, dtype: WeightDtype = "f32"): Float32Array {
+  const exact = Float32Array.from(ranges, ({ least, most }) => fround(most - least) / maximum);
+  const scales = dtype === "f32" ? exact : roundTo(dtype, exact);
+  return scales.map((scale) => scale || leastScale[dtype]);
+}
+
+const zeroOf = ({ least }: Range, scale: number): number => roundHalfEven(fround(-least / scale));
+
 /** Scale and zero of the range with the least loss, of two equal ones the wider. */
-function searchGrid(values: Float32Array, range: Range, maximum: number, midpoint: number | undefined) {
+function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum: number, midpoint: number | undefined) {
+  const ranges = Array.from({ length: shrinkSteps }, (_, step) => shrink(range, step));
   let best = { scale: 1, zero: 0 };
   let least = Infinity;
-  for (let step = 0; step < shrinkSteps; step += 1) {
-    const share = fround(1 - step / shrinkGrid);
-    const bottom = fround(share * range.least);
-    const scale = scaleOf({ least: bottom, most: fround(share * range.most) }, maximum);
-    const zero = midpoint ?? roundHalfEven(fround(-bottom / scale));
+  for (const [step, scale] of scalesOf(ranges, maximum, rule.scaleDtype).entries()) {
+    const zero = midpoint ?? zeroOf(ranges[step], scale);
     const loss = lossOf(values, scale, zero, maximum, least);
     if (loss < least) {
       least = loss;
@@ -81,9 +99,6 @@ function searchGrid(values: Float32Array, range: Range, maximum: number, midpoin
   }
   return best;
 }
-
-/** Width of a step; never zero, so that subnormal weights stay finite. */
-const scaleOf = ({ least, most }: Range, maximum: number): number => fround(fround(most - least) / maximum) || fround(1e-38);
 
 /**
  * Fits one grid a row to the weights of a group.
@@ -96,7 +111,8 @@ const scaleOf = ({ least, most }: Range, maximum: number): number => fround(frou
  * @returns scales and zeros, one a row
  * @see arXiv:2210.17323
  */
-export function fitGrid(weights: Float32Array, rows: number, { bits, symmetric, mse }: GridRule): Grid {
+export function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Grid {
+  const { bits, symmetric, mse, scaleDtype } = rule;
   const maximum = 2 ** bits - 1;
   const midpoint = symmetric ? 2 ** (bits - 1) : undefined;
   const scales = new Float32Array(rows);
@@ -107,13 +123,13 @@ export function fitGrid(weights: Float32Array, rows: number, { bits, symmetric, 
     const range = { least: ranges.least[row], most: ranges.most[row] };
     if (mse) {
       for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
-      const { scale, zero } = searchGrid(values, range, maximum, midpoint);
+      const { scale, zero } = searchGrid(values, range, rule, maximum, midpoint);
       scales[row] = scale;
       zeros[row] = zero;
     } else {
-      const scale = scaleOf(range, maximum);
+      const [scale] = scalesOf([range], maximum, scaleDtype);
       scales[row] = scale;
-      zeros[row] = midpoint ?? roundHalfEven(fround(-range.least / scale));
+      zeros[row] = midpoint ?? zeroOf(range, scale);
     }
   }
   return { scales, zeros, maximum };

@@ -10,8 +10,8 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   options: { bits: bitsOption, ...gridOptions },
-  solve({ rows, columns, values }, _statistics, { bits, groupSize, symmetric, mse }) {
-    const fit = (panel: Float32Array) => fitGrid(panel, rows, { bits, symmetric, mse });
+  solve({ rows, columns, values, scaleDtype }, _statistics, { bits, groupSize, symmetric, mse }) {
+    const fit = (panel: Float32Array) => fitGrid(panel, rows, { bits, symmetric, mse, scaleDtype });
     return roundToNearest({ values, rows, columns, bits, symmetric, groupSize, fit });
   },
 });

@@ -6,7 +6,8 @@
 Needs torch, transformers, accelerate, compressed-tensors and gptqmodel (made with torch 2.15.0, transformers 5.24.0,
 compressed-tensors 0.20.0, gptqmodel 7.7.0, all on a CPU). For each folder, the library's own code loads and dequantises:
 the logits of the dequantised weights in float32, the largest difference of the logits that the library computes in the
-model's dtype to those of the same weights as a dense model, and a hash of the file that it read.
+model's dtype to those of the same weights as a dense model, the largest difference of the dequantised weights to those that
+we write in the dense format, and a hash of the file that it read.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, CompressedTensorsConfig
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,15 +79,19 @@ def main() -> None:
         # In the dtype that the library computes in, and in float32 as we do.
         same = logits(dense.to(dtype))
         exact = logits(dense.float())
+        weights = {name.removeprefix("transformer."): value for name, value in dense.state_dict().items()}
+        written = load_file(folder / "dense" / "model.safetensors")
+        difference = max((weights[name.removeprefix("transformer.")] - value.float()).abs().max().item() for name, value in written.items())
         cases[folder.name] = {
             "sha256": hashlib.sha256((packed / "model.safetensors").read_bytes()).hexdigest(),
             "rows": ROWS,
             "logits": [[round(value, 5) for value in exact[row].tolist()] for row in ROWS],
             "nativeDifference": round((native - same).abs().max().item(), 5),
+            "weightDifference": difference,
             "nativeDtype": str(dtype).removeprefix("torch."),
             "standardDeviation": round(exact.std().item(), 5),
         }
-        print(folder.name, dtype, cases[folder.name]["nativeDifference"], cases[folder.name]["standardDeviation"])
+        print(folder.name, dtype, cases[folder.name]["nativeDifference"], difference, cases[folder.name]["standardDeviation"])
     libraries = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "compressed-tensors", "gptqmodel")}
     FIXTURE.write_text(json.dumps({"libraries": libraries, "tokens": TOKENS, "cases": cases}, separators=(",", ":")) + "\n")
 

@@ -172,4 +172,80 @@ CASES = {
         "eos": 1,
         "untied": True,
     },
+    "qwen2-yarn-f32": {
+        "type": "qwen2",
+        "config": {**GROUPED, "hidden_size": 32, "rope_parameters": rope("yarn", factor=4.0, original_max_position_embeddings=128)},
+        "length": LONG,
+    },
+    "qwen3-yarn-mscale-f16": {
+        "type": "qwen3",
+        "config": {
+            **GROUPED,
+            "head_dim": 16,
+            "rope_parameters": rope(
+                "yarn",
+                factor=8.0,
+                original_max_position_embeddings=64,
+                beta_fast=16.0,
+                beta_slow=2.0,
+                mscale=0.7,
+                mscale_all_dim=0.4,
+                truncate=False,
+            ),
+        },
+        "dtype": torch.float16,
+        "length": 100,
+    },
+    "phi3-longrope-short-f32": {
+        "type": "phi3",
+        "config": {
+            **GROUPED,
+            "hidden_size": 32,
+            "original_max_position_embeddings": 64,
+            "rope_parameters": rope("longrope", short_factor=[1.0, 1.1, 1.3, 1.5], long_factor=[1.2, 2.0, 4.0, 8.0]),
+        },
+        "length": 60,
+    },
+    "phi3-longrope-long-f16": {
+        "type": "phi3",
+        "config": {
+            **GROUPED,
+            "hidden_size": 32,
+            "original_max_position_embeddings": 64,
+            "rope_parameters": rope(
+                "longrope", partial_rotary_factor=0.75, short_factor=[1.0, 1.1, 1.3], long_factor=[1.2, 2.0, 4.0]
+            ),
+        },
+        "dtype": torch.float16,
+        "length": 100,
+    },
+    "qwen2-moe-f32": {
+        "type": "qwen2_moe",
+        "config": {
+            **GROUPED,
+            "num_experts": 5,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 12,
+            "shared_expert_intermediate_size": 20,
+        },
+        "length": LONG,
+    },
+    "qwen2-moe-window-normalised-bf16": {
+        "type": "qwen2_moe",
+        "config": {
+            **GROUPED,
+            "num_experts": 4,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 16,
+            "norm_topk_prob": True,
+            "qkv_bias": False,
+            "tie_word_embeddings": True,
+            "use_sliding_window": True,
+            "sliding_window": 5,
+            "max_window_layers": 2,
+        },
+        "dtype": torch.bfloat16,
+        "length": 40,
+    },
 }

@@ -77,7 +77,7 @@ for name in ("gptq", "gptaq", "awq", "sparsegpt", "wanda"):
             good = min(equal) >= 0.98 and error < case["error"] * (1 + 1e-3)
         else:
             good = min(equal) >= 0.999 and abs(error / case["error"] - 1) < 1e-3
-        failed += not good
+        failed += int(not good)
         print(f"{'ok  ' if good else 'FAIL'} {method:9} {min(equal):.5f} equal, error off by {error / case['error'] - 1:+.1e}  {case['name']}")
 
 for case in json.loads((fixtures.parents[2] / "compression/test/fixtures/owl.json").read_text())["cases"]:
@@ -88,6 +88,6 @@ for case in json.loads((fixtures.parents[2] / "compression/test/fixtures/owl.jso
     sizes = [sum(weights.size for weights, _ in layer) for layer in layers]
     sparsities = methods.spread(ratios, sizes, options["sparsity"], options["spread"])
     off = max(np.max(np.abs(np.subtract(found, [step[name] for step in steps]))) for found, name in ((ratios, "outliers"), (sparsities, "sparsity")))
-    failed += off > 1e-6
+    failed += int(off > 1e-6)
     print(f"{'ok  ' if off <= 1e-6 else 'FAIL'} owl       off by {off:.1e}  {options}")
 sys.exit(failed > 0)

@@ -91,8 +91,18 @@ export class DecoderBatch {
       const { graph } = this;
       const single = graph.node("Cast", [this.positions()], { attributes: { to: elementTypeNumbers.float32 } });
       const positions = graph.node("Unsqueeze", [single, this.integers(1, 3)]);
-      return graph.node("Mul", [positions, graph.constant(floatTensor(rotary.frequencies, [rotary.frequencies.length]))]);
+      return graph.node("Mul", [positions, this.#frequencies(rotary)]);
     });
+  }
+
+  /** Those of the longest text of the batch: keys that the cache holds already stay as they were turned. */
+  #frequencies({ frequencies, long }: Rotary): string {
+    const { graph } = this;
+    const constant = (values: Float32Array): string => graph.constant(floatTensor(values, [values.length]));
+    if (long === undefined) return constant(frequencies);
+    const last = graph.node("ReduceMax", [this.positions()], { attributes: { keepdims: 0 } });
+    const isLong = graph.node("GreaterOrEqual", [last, graph.constant(integerTensor([long.beyond], []))]);
+    return graph.node("Where", [isLong, constant(long.frequencies), constant(frequencies)]);
   }
 
   /** One of B, T and S: int64 [1]. */

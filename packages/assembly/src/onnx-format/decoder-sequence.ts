@@ -55,8 +55,13 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step:
     },
     rotate(value, rotary) {
       const angles = batch.angles(rotary);
-      const cosines = batch.once(`cosines ${angles}`, () => graph.node("Cos", [angles]));
-      const sines = batch.once(`sines ${angles}`, () => graph.node("Sin", [angles]));
+      const { amplitude = 1 } = rotary;
+      const wave = (kind: "Cos" | "Sin"): string =>
+        batch.once(`${kind} ${angles}`, () => {
+          const values = graph.node(kind, [angles]);
+          return amplitude === 1 ? values : times(values, batch.number(amplitude));
+        });
+      const [cosines, sines] = [wave("Cos"), wave("Sin")];
       const part = (from: number, to: number): string =>
         graph.node("Slice", [value, batch.integers(from), batch.integers(to), batch.integers(3)]);
       return addRotation(graph, rotary, { cosines, sines, part });

@@ -1,3 +1,4 @@
+import { formatSizeReport, sizeReport } from "@mbs/assembly";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
@@ -5,6 +6,7 @@ import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
+import { describe } from "../describe.ts";
 import { plainCommand } from "../plain-command.ts";
 import { loadStages } from "../stages.ts";
 
@@ -34,6 +36,7 @@ export function runCommand({ signal }: CommandContext): Command {
         force,
         progress: reporter.progress,
         warn: reporter.warn,
+        describe: ({ model, scores, recipe }) => describe(model, { scores: scores === undefined ? [] : [scores], recipe }),
         onNode(report) {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);
@@ -42,6 +45,7 @@ export function runCommand({ signal }: CommandContext): Command {
         },
       });
       await Promise.all(lines);
+      if (!json && !quiet) await printText(formatSizeReport(await sizeReport(folder.model)));
       if (!json) await printText(`${folder.model}\n`);
     } finally {
       reporter.stop();

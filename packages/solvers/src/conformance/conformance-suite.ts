@@ -140,7 +140,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     const together = await solve(solver, raw, site);
     for (const { firstRow, rows, tensor } of parts) {
       const from = firstRow * columns;
-      const own = { rows, columns, values: values.slice(from, from + rows * columns), parts: [{ tensor, firstRow: 0, rows }] };
+      const ownValues = values.slice(from, from + rows * columns);
+      const own = { ...site.weight, rows, values: ownValues, parts: [{ tensor, firstRow: 0, rows }] };
       const alone = await solve(solver, raw, { weight: own, statistics: site.statistics });
       const difference = alone.values.findIndex((value, index) => value !== together.values[from + index]);
       require(difference < 0, `${tensor} differs from itself alone at value ${difference}`);

@@ -1,4 +1,5 @@
 import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
+import { roundTo } from "@mbs/numbers";
 
 /** A solver that does not keep the contract: what it did, and where. */
 export class ConformanceError extends Error {
@@ -49,9 +50,18 @@ function requireDequantised(columns: number, values: Float32Array, quantised: Qu
   }
 }
 
-/** Values are exactly those of codes and mask. */
-export function requireAgreement({ columns }: SiteWeight, { values, mask, quantised }: Solution): void {
-  if (quantised) requireDequantised(columns, values, quantised);
+function requireRoundedScales({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): void {
+  const rounded = roundTo(dtype, scales);
+  const wrong = scales.find((scale, index) => scale !== rounded[index]);
+  require(wrong === undefined, `scale ${wrong} is none of ${dtype}, which the weight's scaleDtype asks for`);
+}
+
+/** Values are exactly those of codes and mask, and files can hold the scales. */
+export function requireAgreement({ columns, scaleDtype }: SiteWeight, { values, mask, quantised }: Solution): void {
+  if (quantised) {
+    requireDequantised(columns, values, quantised);
+    requireRoundedScales(quantised, scaleDtype);
+  }
   const kept = mask ? values.findIndex((value, index) => mask[index] === 0 && value !== 0) : -1;
   require(kept < 0, `${values[kept]} at ${place(kept, columns)}, which the mask says is pruned`);
 }

@@ -102,6 +102,6 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
-  return { weight: { rows, columns, values, parts, scalable: true }, statistics };
+  const weight = { rows, columns, values, parts, scalable: true, scaleDtype: "bf16" } as const;
+  return { weight, statistics: { factor, diagonal, gram, crossMoment, languageDiagonals } };
 }

@@ -1,0 +1,26 @@
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { optionsToFlags } from "@mbs/host-cli";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import { describe } from "../describe.ts";
+import { plainCommand } from "../plain-command.ts";
+
+const options = {
+  scores: { kind: "list", placeholder: "FILE,…", optional: true, description: "what `mbs evaluate` found, for the results" },
+  recipe: { kind: "text", placeholder: "FILE", optional: true, description: "the recipe that made the model, to show it" },
+} as const satisfies OptionTable;
+
+/** `mbs card`: the model card of an assembled folder, with what is known only after it was evaluated. */
+export function cardCommand(): Command {
+  const command = plainCommand("card", "Write the model card of a folder that assemble has written, with scores and recipe.", [
+    "mbs card out/ --scores scores.arrow",
+    "mbs card run/model --scores run/scores.arrow --recipe run/recipe.yaml",
+  ]).addArgument(new Argument("<folder>", "folder with an mbs.json; its README.md is replaced"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (folder: string) => {
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { scores = [], recipe } = parseOptions(options, given, "card");
+    await describe(folder, { scores, recipe });
+  });
+}

@@ -1,0 +1,97 @@
+import { optionFlag } from "@mbs/contracts";
+import type { Option, OptionTable, Stage } from "@mbs/contracts";
+import { solvers } from "@mbs/solvers";
+import { optionBounds } from "../../packages/host-cli/src/flags.ts";
+import { loadStages } from "../../packages/mbs/src/stages.ts";
+import { recipeKeys } from "../../packages/pipeline/src/recipe-keys.ts";
+import type { RecipeKey } from "../../packages/pipeline/src/recipe-keys.ts";
+
+const keyOf = (name: string): string => optionFlag(name).slice("--".length);
+
+const kinds: Readonly<Record<Option["kind"], string>> = {
+  integer: "whole number",
+  number: "number",
+  flag: "true or false",
+  text: "text",
+  choice: "",
+  list: "list",
+  resource: "path",
+};
+
+const takes = (option: Option): string => [kinds[option.kind], optionBounds(option)].filter(Boolean).join(", ");
+
+function defaultOf(option: Option, needed: boolean): string {
+  if (needed) return "must be given";
+  if (option.default !== undefined) return `\`${String(option.default)}\``;
+  if (option.kind === "flag") return "`false`";
+  return option.optional === true ? "" : "must be given";
+}
+
+const cell = (text: string): string => text.replaceAll("|", "\\|");
+
+/** @param given options that the recipe gives itself */
+function optionTable(table: OptionTable, given: readonly string[] = [], needs: readonly string[] = []): string[] {
+  const rows = Object.entries(table)
+    .filter(([name]) => !given.includes(name))
+    .map(
+      ([name, option]) =>
+        `| \`${keyOf(name)}\` | ${takes(option)} | ${defaultOf(option, needs.includes(name))} | ${cell(option.description)} |`,
+    );
+  return rows.length === 0 ? [] : ["| option | takes | default | what |", "|---|---|---|---|", ...rows];
+}
+
+/** Options that a stage takes for one value of its own: a solver's, or a format's. */
+async function furtherOptions(stage: Stage, option: string, value: string, title: string): Promise<string[]> {
+  const table = (await stage.moreOptions?.({ [option]: value })) ?? {};
+  const rows = optionTable(table);
+  return rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
+}
+
+async function section(name: string, { description, stage: stageName, given = [], needs = [] }: RecipeKey): Promise<string[]> {
+  const stage = stageName === undefined ? undefined : (await loadStages()).get(stageName);
+  if (stage === undefined) return [];
+  const lines = [
+    "",
+    `## ${name}`,
+    "",
+    `${description[0]?.toUpperCase()}${description.slice(1)}. \`mbs ${stage.name} --help\` has the same as flags.`,
+  ];
+  lines.push("", ...optionTable(stage.options, given, needs));
+  if (stage.name === "compress") {
+    for (const solver of solvers.keys()) lines.push(...(await furtherOptions(stage, "solver", solver, "With solver")));
+  }
+  const format = stage.options["format"];
+  if (format?.kind === "choice") {
+    for (const choice of format.choices) lines.push(...(await furtherOptions(stage, "format", choice, "With format")));
+  }
+  return lines;
+}
+
+/** Every key of a recipe and every option under it, as the code declares them. */
+export async function recipeReference(): Promise<string> {
+  const keys: readonly (readonly [string, RecipeKey])[] = Object.entries(recipeKeys);
+  const rows = keys.map(([name, { takes: value, description, required = false, stage }]) => {
+    const title = stage === undefined ? `\`${name}\`` : `[\`${name}\`](#${name})`;
+    return `| ${title}${required ? " (must be given)" : ""} | ${value} | ${description} |`;
+  });
+  const sections = await Promise.all(keys.map(([name, key]) => section(name, key)));
+  return [
+    "# Recipes",
+    "",
+    "<!-- Made by tools/recipe-reference from the code; a test holds it to that. Change the declarations, not this page. -->",
+    "",
+    "A recipe is a YAML file that says all that a run does: `mbs run recipe.yaml`, and before it `mbs estimate recipe.yaml`. `recipes/` has examples. Paths start at the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`); unknown keys, and values that a stage would refuse, are refused before anything runs, with their line. A run leaves the recipe with every default written out and the hashes of all that went in and came out in `OUTPUT/recipe.yaml`; that file is a recipe again.",
+    "",
+    "| key | takes | what |",
+    "|---|---|---|",
+    ...rows,
+    ...sections.flat(),
+    "",
+    "## Files that a recipe names",
+    "",
+    "- **Corpus**: `{ name?, license?, field?, languages: { LANG: FILE or [FILE, …] } }`; files are JSONL, CSV, Parquet or plain text (blank lines between documents), each also as `.gz`, globs allowed. Or a folder of `LANG.jsonl`, `LANG.txt`, …",
+    "- **Distribution**: `{ name?, unit: tokens | bytes | segments, source, shares: { LANG: NUMBER } }` as JSON, the name of a preset, or a model's folder with a `distribution.json`.",
+    "- **Solver** of one's own: a path that begins with `./` or `/`, or the name of an installed package ([adding a solver](adding-a-solver.md)).",
+    "",
+  ].join("\n");
+}
