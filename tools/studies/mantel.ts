@@ -34,6 +34,7 @@ export function mantelTest(
 ): MantelTest {
   const fixed = offDiagonal(first);
   const correlation = correlate(fixed, offDiagonal(second));
+  if (Number.isNaN(correlation)) return { correlation, p: NaN };
   const generator = xoroshiro128plus(seed);
   const order = [...second.keys()];
   let asStrong = 1;

@@ -63,7 +63,7 @@ export async function similarityMatrices({ statistics, subject }: Pool): Promise
     [measures[0], matrixOf("cosine", ({ step, site }) => step === firstStep && site === inputSite)],
     [measures[1], matrixOf("cosine", isEverywhere)],
     [measures[2], matrixOf("gram", isEverywhere)],
-    [measures[3], matrixOf("subspace", isEverywhere)],
+    [measures[3], matrixOf("subspace:16", isEverywhere)],
   ]);
 }
 

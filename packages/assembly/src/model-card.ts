@@ -105,7 +105,7 @@ function resultLines(results: CardResults | undefined): string[] {
 const recipeLines = (recipe: string | undefined): string[] =>
   recipe === undefined
     ? []
-    : ["", "The whole recipe, with the hashes of its inputs; `mbs run` does it again:", "", "```yaml", recipe.trimEnd(), "```"];
+    : ["", "The recipe of `mbs run`, with every default and the hashes of its inputs:", "", "```yaml", recipe.trimEnd(), "```"];
 
 /**
  * The model card of a compressed model, in the Hub's format. It holds no dates, so the same work gives the same bytes.

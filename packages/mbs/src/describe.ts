@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { basename, isAbsolute } from "node:path";
 import { openArtifact } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
 import { openModel } from "@mbs/models";
@@ -11,11 +12,19 @@ export interface Description {
   readonly recipe?: string | undefined;
 }
 
-/** A recipe for people: without the address of every node, which is in the file. */
+/** Where something lies on one machine is nobody's business elsewhere: the name is enough. */
+const withoutFolders = (value: unknown): unknown => {
+  if (typeof value === "string") return isAbsolute(value) ? basename(value) : value;
+  if (Array.isArray(value)) return value.map(withoutFolders);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFolders(entry)]));
+};
+
+/** A recipe for people elsewhere: without its output, and without the address of every node, which is in the file. */
 function shortened(recipe: string): string {
-  const { hashes, ...rest } = parse(recipe) as Record<string, unknown>;
-  const { nodes: _, ...inputs } = (hashes ?? {}) as Record<string, unknown>;
-  return stringify({ ...rest, ...(Object.keys(inputs).length > 0 && { hashes: inputs }) });
+  const { output: _output, hashes, ...rest } = parse(recipe) as Record<string, unknown>;
+  const { nodes: _nodes, ...inputs } = (hashes ?? {}) as Record<string, unknown>;
+  return stringify(withoutFolders({ ...rest, ...(Object.keys(inputs).length > 0 && { hashes: inputs }) }));
 }
 
 async function addressOf(folder: string): Promise<string> {

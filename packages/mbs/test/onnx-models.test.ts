@@ -169,6 +169,8 @@ interface Case {
   readonly folder: () => Promise<string>;
   /** Statistics equal the twin's to this share of a matrix's largest value. */
   readonly tolerance: number;
+  /** Whether the twin rounds scales to the same dtype; where it does not, codes and perplexity are no measure. */
+  readonly sameScales: boolean;
   readonly bits: number;
   readonly groupSize: number;
   readonly tokens: Tokens;
@@ -177,7 +179,7 @@ interface Case {
 }
 
 const twinOf = (name: string): string => `${fixtures}forward/${name}`;
-const common = { tolerance: 1e-5, bits: 4, groupSize: 16, tokens: anyTokens, packs: true };
+const common = { tolerance: 1e-5, sameScales: true, bits: 4, groupSize: 16, tokens: anyTokens, packs: true };
 
 const foreign = (name: string, twin: string, more: Partial<Case> = {}): Case => ({
   ...common,
@@ -204,7 +206,8 @@ const cases: readonly Case[] = [
   foreign("bloom-cache-external", "plain-f32", { bits: 2 }),
   // the export itself has rounded to half precision what positions turn heads by
   foreign("qwen2-cache-f16", "qwen2-tied-f16", { tolerance: 5e-3 }),
-  foreign("bloom-merged", "twelve-heads-f16", { packs: false }),
+  // exported in single precision, so that scales are not rounded to the half precision of the twin
+  foreign("bloom-merged", "twelve-heads-f16", { packs: false, sameScales: false }),
   foreign("gpt2-no-cache", "gpt2-f32", { bits: 3 }),
   foreign("llama-nameless-external", "llama-grouped-f32"),
   own(twinOf("gemma3-softcap-untied-f16")),
@@ -217,7 +220,7 @@ const cases: readonly Case[] = [
   }),
 ];
 
-for (const { name, twin, folder, tolerance, bits, groupSize, tokens, packs } of cases) {
+for (const { name, twin, folder, tolerance, sameScales, bits, groupSize, tokens, packs } of cases) {
   test(`${name}: statistics, codes and perplexity are those of the safetensors model`, async () => {
     const [dense, graph] = [await openModel(twin), await openModel(await folder())];
     assert.is(graph.kind, "graph");
@@ -238,7 +241,7 @@ for (const { name, twin, folder, tolerance, bits, groupSize, tokens, packs } of 
       Buffer.concat(layers.map((layer) => layer.codes?.data ?? new Uint8Array(0))),
     );
     const same = sharesEqual(codes[1] ?? new Uint8Array(0), codes[0] ?? new Uint8Array(0));
-    assert.ok(same >= 0.999, `${same} of the codes are the same`);
+    assert.ok(!sameScales || same >= 0.999, `${same} of the codes are the same`);
 
     const safetensors = await assembled(dense, expected, "dense", `${name}-safetensors`);
     const [uncompressed, wanted] = [await perplexity(dense, tokens), await perplexity(safetensors, tokens)];
@@ -254,7 +257,7 @@ for (const { name, twin, folder, tolerance, bits, groupSize, tokens, packs } of 
     }
     for (const model of made) {
       const has = await perplexity(model, tokens);
-      assert.ok(Math.abs(has / wanted - 1) < 1e-3, `${model.folder}: ${has}, safetensors ${wanted}`);
+      assert.ok(!sameScales || Math.abs(has / wanted - 1) < 1e-3, `${model.folder}: ${has}, safetensors ${wanted}`);
       const text = tokens(14);
       const most = distance(await wholeLogits(model, text), await ownLogits(model, text));
       assert.ok(most < tolerance * 10, `${model.folder}: logits of the whole file differ by ${most}`);
