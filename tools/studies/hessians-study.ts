@@ -20,12 +20,15 @@ const spectrumWidth = 512;
 
 type Numbers<Key extends string> = Readonly<Record<Key, number>>;
 
-interface MixDistance {
+interface MixMerits {
   readonly subject: string;
   readonly mix: string;
   readonly kind: "several languages" | "one language";
-  readonly distances: Numbers<(typeof distances)[number]>;
   readonly merits: Numbers<(typeof merits)[number]>;
+}
+
+interface MixDistance extends MixMerits {
+  readonly distances: Numbers<(typeof distances)[number]>;
 }
 
 function mixesOf(subject: Subject): ReadonlyMap<string, Weights> {
@@ -82,23 +85,20 @@ async function measureDistances(pool: Pool): Promise<ReadonlyMap<string, MixDist
   );
 }
 
-async function runAll({ subjects, seeds, progress }: StudyContext): Promise<MixDistance[]> {
-  const all: MixDistance[] = [];
+/** Compresses with every mix, and averages over the seeds. */
+async function runTrials({ subjects, seeds, progress }: StudyContext): Promise<MixMerits[]> {
+  const all: MixMerits[] = [];
   for (const subject of subjects) {
     const pools: Pool[] = [];
     for (const seed of seeds) pools.push(await equalPool(subject, seed));
-    const measured = await measureDistances(pools[0]);
     const mixes = mixesOf(subject);
     for (const [mix, weights] of mixes) {
       const trials = [];
       for (const pool of pools) trials.push(await runTrial(pool, sparsegpt(), weights));
-      const found = measured.get(mix);
-      if (found === undefined) throw new Error(`no distance of ${mix}`);
       all.push({
         subject: subject.name,
         mix,
         kind: weights.size === 1 ? "one language" : "several languages",
-        distances: found,
         merits: {
           unweighted: mean(trials.map((trial) => trial.unweighted)),
           weighted: mean(trials.map((trial) => trial.weighted)),
@@ -106,6 +106,21 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<MixD
         },
       });
       progress(all.length, subjects.length * mixes.size);
+    }
+  }
+  return all;
+}
+
+/** The distances need no compression: they are measured once, where the page is made. */
+async function runAll(context: StudyContext): Promise<MixDistance[]> {
+  const all: MixDistance[] = [];
+  const trials = await runTrials(context);
+  for (const subject of context.subjects) {
+    const measured = await measureDistances(await equalPool(subject, context.seeds[0]));
+    for (const entry of trials.filter(({ subject: name }) => name === subject.name)) {
+      const found = measured.get(entry.mix);
+      if (found === undefined) throw new Error(`no distance of ${entry.mix}`);
+      all.push({ ...entry, distances: found });
     }
   }
   return all;
@@ -183,6 +198,6 @@ export const hessiansStudy: Study = {
   name: "hessians",
   title: "Distribution against the quality of the Hessian",
   question: "Does a calibration mix whose Hessian is nearer to that of the whole training mixture do less damage?",
-  work: runAll,
+  work: runTrials,
   run: async (context) => summarise(await runAll(context), context),
 };

@@ -16,7 +16,6 @@ interface MixRuns {
 }
 
 type Merit = "unweighted" | "weighted" | "worst";
-const merits: readonly Merit[] = ["unweighted", "weighted", "worst"];
 const valueOf = (trial: Trial, merit: Merit): number => (merit === "worst" ? trial.worst.rise : trial[merit]);
 const spreadOf = ({ trials }: MixRuns, merit: Merit): Spread => spread(trials.map((trial) => valueOf(trial, merit)));
 
@@ -81,11 +80,11 @@ async function summarise(runs: readonly MixRuns[], context: StudyContext): Promi
     `${subject}, ${method}: minimax is, by the worst language, ${compare(own, "worst", "minimax", ["proportional", "equal"])}.`,
   ]);
   const points = runs.flatMap(({ subject, method, mix, trials }) =>
-    merits.slice(0, 2).map((merit) => ({
+    (["worst", "weighted"] as const).map((merit) => ({
       x: mean(trials.map((trial) => trial.unweighted)),
-      y: mean(trials.map((trial) => valueOf(trial, merit === "unweighted" ? "worst" : "weighted"))),
+      y: mean(trials.map((trial) => valueOf(trial, merit))),
       series: mix,
-      panel: `${subject}, ${method}: ${merit === "unweighted" ? "worst language" : "weighted"}`,
+      panel: `${subject}, ${method}: ${merit === "worst" ? "worst language" : "weighted"}`,
     })),
   );
   return {

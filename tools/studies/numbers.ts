@@ -21,7 +21,7 @@ export const percent = (value: number, digits = 1): string => {
 export const percentSpread = ({ mean: middle, low, high }: Spread): string =>
   `${percent(middle)} (${percent(low)} to ${percent(high)})`;
 
-/** Three decimals, with a minus sign that lines up with digits. */
+/** A fixed number of decimals, with a minus sign as wide as a digit. */
 export const decimal = (value: number, digits = 2): string => value.toFixed(digits).replace("-", "−");
 
 export const pValue = (p: number): string => (p < 0.001 ? "< 0.001" : p.toFixed(3));
