@@ -2,27 +2,38 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
+import { applyEdits, modify } from "jsonc-parser";
 import type { OutputFile } from "./format.ts";
 
+const textFile = (path: string, text: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(text)] });
+
 /** A JSON file as most programs write theirs. */
-export const jsonFile = (path: string, value: object): OutputFile => ({
-  path,
-  content: () => [new TextEncoder().encode(`${JSON.stringify(value, undefined, 2)}\n`)],
-});
+export const jsonFile = (path: string, value: object): OutputFile => textFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
 
 /** The source's config.json, parsed and checked when the model was opened. */
-export const readConfig = async (model: Model): Promise<Record<string, unknown>> =>
-  JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as Record<string, unknown>;
+const readConfig = (model: Model): Promise<string> => readFile(join(model.folder, "config.json"), "utf8");
+
+/**
+ * The source's config.json with some keys set, or taken out where their value is undefined. All else stays as it was
+ * written: 1.0 read and written again would be 1, which programs that check types refuse.
+ */
+export async function editedConfig(model: Model, changes: Readonly<Record<string, unknown>>): Promise<OutputFile> {
+  const formattingOptions = { tabSize: 2, insertSpaces: true, eol: "\n" };
+  let text = await readConfig(model);
+  for (const [key, value] of Object.entries(changes)) {
+    text = applyEdits(text, modify(text, [key], value, { formattingOptions }));
+  }
+  return textFile("config.json", text);
+}
 
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {
-  if (!Object.hasOwn(await readConfig(model), "quantization_config")) return;
+  if (!Object.hasOwn(JSON.parse(await readConfig(model)) as object, "quantization_config")) return;
   throw new FailedPreconditionError(`${model.folder} is quantised already; assemble with the model it was made from`, {
     folder: model.folder,
   });
 }
 
 /** The source's config.json with a `quantization_config`, which tells programs how to read the weights. */
-export async function quantisedConfig(model: Model, quantisation: object): Promise<OutputFile> {
-  return jsonFile("config.json", { ...(await readConfig(model)), quantization_config: quantisation });
-}
+export const quantisedConfig = (model: Model, quantisation: object): Promise<OutputFile> =>
+  editedConfig(model, { quantization_config: quantisation });

@@ -139,7 +139,12 @@ export async function* mixSites(
     const { step, site } = statistic;
     if (site === inputSite) continue;
     if (current?.first.step !== step || current.first.site !== site) {
-      if (current) yield current.finish();
+      if (current) {
+        const mixed = current.finish();
+        // its sums go before the site is solved: at width 16,384 they are a GiB
+        current = undefined;
+        yield mixed;
+      }
       const key = JSON.stringify([step, site]);
       if (seen.has(key)) {
         throw new BadDataError(`statistics of ${step} ${site} are scattered over the artifact; capture again`, { step, site });
@@ -149,5 +154,7 @@ export async function* mixSites(
     }
     current.add(statistic);
   }
-  if (current) yield current.finish();
+  const last = current?.finish();
+  current = undefined;
+  if (last) yield last;
 }

@@ -1,5 +1,5 @@
-import type { Blas } from "@mbs/contracts";
-import { inverseFactor, invertOrder, NotPositiveDefiniteError, permuteSymmetric, unpackUpper } from "@mbs/numbers";
+import type { Blas, Real } from "@mbs/contracts";
+import { inverseFactor, invertOrder, NotPositiveDefiniteError, unpackInOrder } from "@mbs/numbers";
 import { damp } from "./damping.ts";
 import type { LivingDiagonal } from "./damping.ts";
 
@@ -55,17 +55,20 @@ function rungs(damping: number, raises: number): Rung[] {
 async function attempt({ precision, damping }: Rung, input: LadderInput, engines: Engines): Promise<Float32Array> {
   const { gram, order, living } = input;
   const size = order.length;
-  const whole = permuteSymmetric(unpackUpper(gram, size, "mirror"), order);
+  const ordered = unpackInOrder(gram, order);
   const positions = invertOrder(order);
-  const ordered = { mean: living.mean, dead: living.dead.map((column) => positions[column]) };
-  const hessian = precision === "float32" ? whole : Float64Array.from(whole);
-  damp(hessian, size, ordered, damping);
+  const diagonal = { mean: living.mean, dead: living.dead.map((column) => positions[column]) };
+  const factorised = async <Values extends Real>(blas: Blas<Values>, hessian: Values): Promise<Values> => {
+    damp(hessian, size, diagonal, damping);
+    return inverseFactor(blas, hessian, size);
+  };
   const upper =
-    hessian instanceof Float32Array
-      ? await inverseFactor(engines.single, hessian, size)
-      : Float32Array.from(await inverseFactor(engines.double, hessian, size));
-  const broken = upper.findIndex((value) => !Number.isFinite(value));
-  if (broken >= 0) throw new NotPositiveDefiniteError(broken % size, NaN);
+    precision === "float32"
+      ? await factorised(engines.single, ordered)
+      : new Float32Array(await factorised(engines.double, new Float64Array(ordered)));
+  for (let index = 0; index < upper.length; index += 1) {
+    if (!Number.isFinite(upper[index])) throw new NotPositiveDefiniteError(index % size, NaN);
+  }
   return upper;
 }
 

@@ -10,7 +10,7 @@ export { decodeHalf, encodeHalf } from "./half.ts";
 export { inverseFactorReference } from "./inverse-factor-reference.ts";
 export { inverseFactor } from "./inverse-factor.ts";
 export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
-export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder } from "./ordering.ts";
+export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder, unpackInOrder } from "./ordering.ts";
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";
 export { percentileInterval } from "./percentile-interval.ts";
 export type { Interval } from "./percentile-interval.ts";

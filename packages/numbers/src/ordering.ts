@@ -1,3 +1,5 @@
+import { packedRowStart } from "./packing.ts";
+
 /** Arrays whose entries are moved, not computed with. */
 type Movable = Float32Array | Uint8Array | Int32Array;
 
@@ -78,6 +80,27 @@ export function permuteSymmetric(matrix: Float32Array, order: Int32Array): Float
     const source = order[row] * size;
     const target = row * size;
     for (let column = 0; column < size; column += 1) result[target + column] = matrix[source + order[column]];
+  }
+  return result;
+}
+
+/**
+ * {@link permuteSymmetric} of a symmetric matrix that is packed, without making it whole first.
+ *
+ * @param packed upper half of the matrix, row by row, size = order.length
+ * @returns [size, size], row-major; what lies below the diagonal is zero
+ */
+export function unpackInOrder(packed: Float32Array, order: Int32Array): Float32Array {
+  const size = order.length;
+  // where each row would start if it held all columns
+  const starts = Float64Array.from({ length: size }, (_, row) => packedRowStart(size, row) - row);
+  const result = new Float32Array(size * size);
+  for (let row = 0; row < size; row += 1) {
+    const first = order[row];
+    for (let column = row; column < size; column += 1) {
+      const second = order[column];
+      result[row * size + column] = packed[first < second ? starts[first] + second : starts[second] + first];
+    }
   }
   return result;
 }

@@ -1,4 +1,4 @@
-import { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder } from "@mbs/numbers";
+import { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder, unpackInOrder } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -28,6 +28,12 @@ test("rows and columns of a square matrix move together", () => {
   const matrix = Float32Array.of(11, 12, 13, 21, 22, 23, 31, 32, 33);
   const moved = permuteSymmetric(matrix, Int32Array.of(2, 0, 1));
   assert.equal([...moved], [33, 31, 32, 13, 11, 12, 23, 21, 22]);
+});
+
+test("a packed symmetric matrix in an order is the upper half of the whole one in that order", () => {
+  const packed = Float32Array.of(11, 12, 13, 22, 23, 33);
+  assert.equal([...unpackInOrder(packed, Int32Array.of(2, 0, 1))], [33, 13, 23, 0, 11, 12, 0, 0, 22]);
+  assert.equal([...unpackInOrder(packed, naturalOrder(3))], [11, 12, 13, 0, 22, 23, 0, 0, 33]);
 });
 
 test.run();

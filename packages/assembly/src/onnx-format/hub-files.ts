@@ -1,7 +1,7 @@
 import type { Model } from "@mbs/models";
 import { hasFile } from "../carried-files.ts";
 import type { OutputFile } from "../format.ts";
-import { jsonFile, readConfig } from "../quantised-config.ts";
+import { editedConfig, jsonFile } from "../quantised-config.ts";
 
 /** Model types of ours that transformers.js 4.3 has no class for: other programs run their files. */
 const unknownThere: ReadonlySet<string> = new Set(["xglm", "mixtral"]);
@@ -30,12 +30,11 @@ export interface HubHints {
  * @param model the one that was compressed
  */
 export async function hubFiles(model: Model, { dtype, file, weightFiles, cacheType }: HubHints): Promise<OutputFile[]> {
-  const config = await readConfig(model);
   const hints = { dtype, kv_cache_dtype: cacheType, use_external_data_format: { [file]: weightFiles } };
   const tokenizer = "tokenizer_config.json";
   return [
     // how the source's weights were packed says nothing of those written here
-    jsonFile("config.json", { ...config, quantization_config: undefined, "transformers.js_config": hints }),
+    await editedConfig(model, { quantization_config: undefined, "transformers.js_config": hints }),
     ...((await hasFile(model.folder, tokenizer)) ? [] : [jsonFile(tokenizer, { tokenizer_class: "PreTrainedTokenizerFast" })]),
   ];
 }

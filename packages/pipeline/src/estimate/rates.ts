@@ -31,11 +31,8 @@ export interface Rates {
   readonly read: number;
 }
 
-/**
- * Sites wider than this are measured at this width and at half of it, and scaled by the power that the two show, at most
- * the power of their operations: a probe must stay short.
- */
-const probeWidth = 1024;
+/** Sites wider than this are measured at this width and at half of it, and scaled from there: a probe must stay short. */
+const probeWidth = 2048;
 const probeRows = 256;
 const batchTokens = 2048;
 const probeBytes = 16 * 1024 * 1024;
@@ -111,8 +108,8 @@ async function measureSite(blas: OnnxBlas, width: number, compress: StageOptions
     await sum.add(states);
     const gramTime = await seconds(() => sum.add(states));
     const gram = await probeGram(blas, width);
-    const upper = await inverseFactor(blas, gram, width);
-    const factor = await seconds(() => inverseFactor(blas, gram, width));
+    const upper = await inverseFactor(blas, gram.slice(), width);
+    const factor = await seconds(() => inverseFactor(blas, gram.slice(), width));
     return { gram: gramTime / batchTokens, factor, solver: await measureSolver(blas, width, gram, upper, compress) };
   } finally {
     await kernel.release();
@@ -186,6 +183,21 @@ async function measureGemm(blas: OnnxBlas): Promise<number> {
 }
 
 /**
+ * What work takes at a width beyond the probes: a·w^(power-1) + b·w^power through both, neither term below zero. The first
+ * is what moves data and calls, the second what the products take.
+ *
+ * @param known width of a probe → seconds
+ */
+function extrapolate(width: number, known: (width: number) => number, power: number): number {
+  // seconds over w^(power-1) lie on a line over w
+  const level = (probe: number): number => known(probe) / probe ** (power - 1);
+  const slope = (level(probeWidth) - level(probeWidth / 2)) / (probeWidth / 2);
+  const steepest = level(probeWidth) / probeWidth;
+  const found = Math.min(Math.max(slope, 0), steepest);
+  return (level(probeWidth) + found * (width - probeWidth)) * width ** (power - 1);
+}
+
+/**
  * Measures for some seconds what a run of a model will need.
  *
  * @param length tokens a segment
@@ -204,11 +216,9 @@ export async function measureRates(
   const forward = await measureForward(model, length, threads);
   const sites = new Map<number, SiteRates>();
   for (const width of widths) sites.set(width, await measureSite(blas, width, compress, threads));
-  const probed = (width: number, of: keyof SiteRates): number => sites.get(width)?.[of] ?? NaN;
   const at = (width: number, of: keyof SiteRates, power: number): number => {
-    if (width <= probeWidth) return probed(width, of);
-    const shown = Math.log2(probed(probeWidth, of) / probed(probeWidth / 2, of));
-    return probed(probeWidth, of) * (width / probeWidth) ** Math.min(power, Math.max(1, shown));
+    const known = (probe: number): number => sites.get(probe)?.[of] ?? NaN;
+    return width <= probeWidth ? known(width) : extrapolate(width, known, power);
   };
   return {
     ...forward,
