@@ -5,4 +5,4 @@ export { compareWithLosses } from "./loss-comparison.ts";
 export type { LanguageFit, LossComparison } from "./loss-comparison.ts";
 export { shareErrors } from "./share-errors.ts";
 export type { ShareErrors } from "./share-errors.ts";
-export { textEntropies } from "./text-entropies.ts";
+export { textBytes, textEntropies } from "./text-entropies.ts";

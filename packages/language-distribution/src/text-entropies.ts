@@ -4,6 +4,9 @@ import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import { CharacterModel } from "./character-model.ts";
 
+/** UTF-8 bytes of each language's text that are enough by default. */
+export const textBytes = 1_000_000;
+
 const order = 5;
 
 const sizeOf = (text: string): number => deflateRawSync(text).length;

@@ -9,6 +9,8 @@ import { runMbs } from "./run-mbs.ts";
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../reporting/test/fixtures/controlled-${name}.arrow`, import.meta.url));
+const controlled = fileURLToPath(new URL("../../../datasets/controlled-bloom", import.meta.url));
+const heldout = fileURLToPath(new URL("../../../datasets/controlled-texts/heldout.yaml", import.meta.url));
 const [scores, similarity] = [fixture("scores"), fixture("similarity")];
 let folder = "";
 
@@ -34,6 +36,25 @@ test("diagnose reads a pipe", async () => {
   const { code, stdout } = await runMbs(["diagnose", "-"], await readFile(scores));
   assert.is(code, 0);
   assert.match(stdout.toString(), /^Looked for: [^]*No similarities were given/);
+});
+
+test("diagnose holds the training shares against the losses: the known ones fit, in reverse they contradict", async () => {
+  const { shares, ...rest } = JSON.parse(await readFile(`${controlled}/distribution.json`, "utf8")) as {
+    shares: Record<string, number>;
+  };
+  const values = Object.values(shares).toReversed();
+  const reversed = Object.fromEntries(Object.keys(shares).map((language, index) => [language, values[index]]));
+  const path = join(folder, "reversed.json");
+  await writeFile(path, JSON.stringify({ ...rest, shares: reversed }));
+  const findingsWith = async (...more: string[]): Promise<string[]> => {
+    const { code, stdout, stderr } = await runMbs(["diagnose", scores, "--corpus", heldout, "--json", ...more]);
+    assert.equal([code, stderr], [0, ""]);
+    const { findings, checked } = JSON.parse(stdout.toString()) as Diagnosis;
+    assert.ok(checked.includes("distribution-does-not-fit"));
+    return findings.filter(({ signature }) => signature === "distribution-does-not-fit").map(({ title }) => title);
+  };
+  assert.equal(await findingsWith(), []);
+  assert.match((await findingsWith("--distribution", path)).join(), /^The training shares contradict the losses of dense/);
 });
 
 test("diagnose refuses what it cannot tell from: no scores, another kind, a broken file, an unknown reference", async () => {

@@ -4,6 +4,7 @@ export { collectArtifacts } from "./collected.ts";
 export type { Collected, ReportInput } from "./collected.ts";
 export { diagnoseArtifacts } from "./diagnosis/diagnose-artifacts.ts";
 export type { Diagnosis } from "./diagnosis/diagnose.ts";
+export type { CompareShares, SharesAgainstLosses } from "./diagnosis/distribution-signature.ts";
 export { diagnosisText } from "./diagnosis/diagnosis-text.ts";
 export type { Evidence, Finding, MeasuredRise, Remedy, Signature } from "./diagnosis/finding.ts";
 export { errorsReport } from "./errors-report.ts";

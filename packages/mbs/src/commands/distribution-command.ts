@@ -11,6 +11,7 @@ import {
   distributionFile,
   estimateDistribution,
   shareErrors,
+  textBytes,
   textEntropies,
 } from "@mbs/language-distribution";
 import { openMergeList } from "@mbs/models";
@@ -30,7 +31,7 @@ const options = {
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   merges: { kind: "integer", minimum: 1, default: 3000, description: "merges used, from the first" },
-  bytes: { kind: "integer", minimum: 1, default: 1_000_000, description: "bytes of text used of each language" },
+  bytes: { kind: "integer", minimum: 1, default: textBytes, description: "bytes of text used of each language" },
   resamples: {
     kind: "integer",
     minimum: 0,

@@ -9,6 +9,7 @@ import { similarityMatrix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Diagnosis } from "./diagnose.ts";
+import type { CompareShares } from "./distribution-signature.ts";
 
 const paperMeasure = "degrees";
 
@@ -20,26 +21,43 @@ function anglesOf(artifacts: readonly Collected[]): SimilarityMatrix | undefined
   return found && similarityMatrix(found.records, paperMeasure);
 }
 
+/** How the shares in scores go with the losses of their reference. */
+function fitOf({ shares, report, reference }: ScoredArtifact, compareShares: CompareShares | undefined) {
+  if (shares === undefined || compareShares === undefined) return undefined;
+  const own = report.results.filter(({ model }) => model === reference);
+  return compareShares(shares, Object.fromEntries(own.map(({ language, bitsPerByte }) => [language, bitsPerByte])));
+}
+
 /**
  * Diagnoses each of the scores, with what the other artifacts add: similarities the distance to the mix, segments and
  * statistics the tokens of each language, errors the site that hurts a language most.
  *
+ * @param compareShares holds the training shares against the losses; without it they are taken as they are
+ *
  * @throws {UsageError} where there are no scores, or none of the reference
  */
-export function diagnoseArtifacts(artifacts: readonly Collected[], view: ScoresView = {}): Diagnosis {
+export function diagnoseArtifacts(
+  artifacts: readonly Collected[],
+  view: ScoresView = {},
+  compareShares?: CompareShares,
+): Diagnosis {
   const scored = scoredArtifacts(artifacts, view);
   if (scored.length === 0) throw new UsageError("give scores: mbs evaluate --model M --model out/ --corpus V > scores.arrow");
-  return mergeDiagnoses(scored.map((one) => diagnoseScored(one, artifacts)));
+  return mergeDiagnoses(scored.map((one) => diagnoseScored(one, artifacts, compareShares)));
 }
 
 /** The same for scores that have been summed up already. */
-export function diagnoseScored(scored: ScoredArtifact, artifacts: readonly Collected[]): Diagnosis {
+export function diagnoseScored(
+  scored: ScoredArtifact,
+  artifacts: readonly Collected[],
+  compareShares?: CompareShares,
+): Diagnosis {
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens);
   const errors = ofKind(artifacts, "errors").map(({ records, metadata }) => ({
     scored: metadata.scored,
     report: errorsReport(records, metadata),
   }));
-  return diagnose({ scored, calibrations, errors, angles: anglesOf(artifacts) });
+  return diagnose({ scored, calibrations, errors, angles: anglesOf(artifacts), fit: fitOf(scored, compareShares) });
 }
 
 /** The diagnoses of several scores as one. */

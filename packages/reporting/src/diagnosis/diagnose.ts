@@ -6,6 +6,8 @@ import type { NumbersByLanguage } from "../numbers-by-language.ts";
 import { distanceToMix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import type { ScoredArtifact } from "../scored-artifact.ts";
+import { sharesDoNotFit } from "./distribution-signature.ts";
+import type { SharesAgainstLosses } from "./distribution-signature.ts";
 import type { Finding, MeasuredRise, Signature } from "./finding.ts";
 import { methodsDisagree } from "./methods-signature.ts";
 import type { MethodRises } from "./methods-signature.ts";
@@ -25,6 +27,8 @@ export interface DiagnosisInput {
   readonly errors: readonly { readonly scored: string; readonly report: ErrorsReport }[];
   /** Degrees between languages. */
   readonly angles: SimilarityMatrix | undefined;
+  /** How the shares go with the reference's losses, where that was looked at. */
+  readonly fit?: SharesAgainstLosses | undefined;
 }
 
 /** What `mbs diagnose --json` prints. */
@@ -138,7 +142,7 @@ function methodRises(group: MixGroup, comparisons: Comparisons): MethodRises {
   };
 }
 
-function missing({ scored, angles }: DiagnosisInput, groups: readonly MixGroup[]): string[] {
+function missing({ scored, angles, fit }: DiagnosisInput, groups: readonly MixGroup[]): string[] {
   const { shares, models, report, reference } = scored;
   const unknown = report.averages.map(({ model }) => model).filter((model) => model !== reference && !models.get(model)?.made);
   return [
@@ -151,6 +155,11 @@ function missing({ scored, angles }: DiagnosisInput, groups: readonly MixGroup[]
       : ["No model was calibrated with one language alone (mbs sample --mix only:en): mixes are compared with none."]),
     ...(shares ? [] : ["No training shares are known (mbs evaluate --shares): no language is known to be under-represented."]),
     ...(angles ? [] : ["No similarities were given: distance to the mix is not known."]),
+    ...(fit || !shares
+      ? []
+      : [
+          "No texts of five languages or more were given (mbs diagnose --corpus): the training shares were not held against the losses.",
+        ]),
   ];
 }
 
@@ -160,7 +169,7 @@ function missing({ scored, angles }: DiagnosisInput, groups: readonly MixGroup[]
  * @see arXiv:2404.04748
  */
 export function diagnose(input: DiagnosisInput): Diagnosis {
-  const { scores, shares, report, compressed } = input.scored;
+  const { scores, shares, report, compressed, reference } = input.scored;
   const groups = groupMixes(compressed);
   const comparisons = new Comparisons(scores, shares, report);
   // Groups that were not scored on the reference's windows have no rises.
@@ -185,11 +194,13 @@ export function diagnose(input: DiagnosisInput): Diagnosis {
     ...methods.map(([first, second]) =>
       methodsDisagree(first.mixName, methodRises(first, comparisons), methodRises(second, comparisons)),
     ),
+    ...(input.fit ? [sharesDoNotFit(reference, input.fit)] : []),
   ];
   const checked: readonly [Signature, number][] = [
     ["mix-worse-than-one-language", againstAlone.length],
     ["rare-language-falls", underMixes.length],
     ["methods-disagree", methods.length],
+    ["distribution-does-not-fit", input.fit ? 1 : 0],
   ];
   return {
     mixes: againstAlone,

@@ -7,6 +7,7 @@ const names: Readonly<Record<Signature, string>> = {
   "mix-worse-than-one-language": "a mix worse than one language alone",
   "rare-language-falls": "under-represented languages that still fall",
   "methods-disagree": "methods that disagree",
+  "distribution-does-not-fit": "training shares that do not fit the losses",
 };
 
 /** What was looked for, and how much of it was found. */

@@ -9,7 +9,7 @@ export interface MeasuredRise {
 /** A number that a finding rests on. */
 export interface Evidence {
   readonly what: string;
-  readonly unit: "rise" | "share" | "tokens" | "degrees" | "correlation" | "p-value" | "nats";
+  readonly unit: "rise" | "share" | "tokens" | "degrees" | "correlation" | "p-value" | "factor" | "nats";
   readonly value: number;
   /** 95%; with several seeds the hull of theirs. */
   readonly interval?: Interval;
@@ -32,7 +32,7 @@ export function predictCommand(model: string): string {
 }
 
 /** The paper's failure signatures. */
-export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree";
+export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-does-not-fit";
 
 /** A failure signature that results show. */
 export interface Finding {

@@ -118,11 +118,11 @@ function evidenceOf({ language, rises, mixShare, tokens, angle, withMoreText }: 
   ];
 }
 
-function remedyOf(causes: readonly Cause[], model: string): Remedy {
+function remedyOf(causes: readonly Cause[], method: string, model: string): Remedy {
   if (causes.some((cause) => cause === "tokens" || cause === "both"))
     return {
-      text: "Give the rare languages more text: a mix nearer to equal, or more segments.",
-      command: "mbs sample --model M --corpus C --mix temperature:0.5 --segments 256 > segments.arrow",
+      text: "Give the rare languages more text: a mix nearer to equal, more segments, or the weights that mbs mix finds for the worst language (statistics of a sample of --mix equal).",
+      command: `mbs mix --model M --solver ${method.split(" ", 1)[0]} < statistics.arrow`,
     };
   return {
     text: "See which sites hurt them, and weigh the languages nearest to them more.",
@@ -160,6 +160,6 @@ export function rareLanguagesFall({ method, mix, models, unweighted, languages }
       { what: "unweighted mean, above dense", unit: "rise", value: mean.rise, interval: mean.interval, significant: false },
       ...falling.flatMap(evidenceOf),
     ],
-    remedy: remedyOf(causes, models[0]),
+    remedy: remedyOf(causes, method, models[0]),
   };
 }

@@ -34,7 +34,7 @@ test("fires for a rare language whose interval lies above that of the mean", () 
     finding?.texts[1] ?? "",
     /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): too few tokens in the mix; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/,
   );
-  assert.match(finding?.remedy.command ?? "", /^mbs sample /);
+  assert.match(finding?.remedy.command ?? "", /^mbs mix --model M --solver /);
 });
 
 test("does not fire where intervals meet, for a large language, or for one that the mix leaves out", () => {
