@@ -38,6 +38,15 @@ test("diagnose reads a pipe", async () => {
   assert.match(stdout.toString(), /^Looked for: [^]*No similarities were given/);
 });
 
+/** What `mbs diagnose --corpus` says of the shares. */
+async function shareFindings(...more: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await runMbs(["diagnose", scores, "--corpus", heldout, "--json", ...more]);
+  assert.equal([code, stderr], [0, ""]);
+  const { findings, checked } = JSON.parse(stdout.toString()) as Diagnosis;
+  assert.ok(checked.includes("distribution-does-not-fit"));
+  return findings.filter(({ signature }) => signature === "distribution-does-not-fit").map(({ title }) => title);
+}
+
 test("diagnose holds the training shares against the losses: the known ones fit, in reverse they contradict", async () => {
   const { shares, ...rest } = JSON.parse(await readFile(`${controlled}/distribution.json`, "utf8")) as {
     shares: Record<string, number>;
@@ -46,15 +55,8 @@ test("diagnose holds the training shares against the losses: the known ones fit,
   const reversed = Object.fromEntries(Object.keys(shares).map((language, index) => [language, values[index]]));
   const path = join(folder, "reversed.json");
   await writeFile(path, JSON.stringify({ ...rest, shares: reversed }));
-  const findingsWith = async (...more: string[]): Promise<string[]> => {
-    const { code, stdout, stderr } = await runMbs(["diagnose", scores, "--corpus", heldout, "--json", ...more]);
-    assert.equal([code, stderr], [0, ""]);
-    const { findings, checked } = JSON.parse(stdout.toString()) as Diagnosis;
-    assert.ok(checked.includes("distribution-does-not-fit"));
-    return findings.filter(({ signature }) => signature === "distribution-does-not-fit").map(({ title }) => title);
-  };
-  assert.equal(await findingsWith(), []);
-  assert.match((await findingsWith("--distribution", path)).join(), /^The training shares contradict the losses of dense/);
+  assert.equal(await shareFindings(), []);
+  assert.match((await shareFindings("--distribution", path)).join(), /^The training shares contradict the losses of dense/);
 });
 
 test("diagnose refuses what it cannot tell from: no scores, another kind, a broken file, an unknown reference", async () => {
