@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
@@ -19,8 +18,7 @@ interface Golden {
 }
 
 const fixtures = fileURLToPath(new URL("fixtures/forward/", import.meta.url));
-const controlled = fileURLToPath(new URL("../../../datasets/controlled-bloom", import.meta.url));
-const controlledGolden = fileURLToPath(new URL("fixtures/controlled-bloom.golden.json", import.meta.url));
+const datasets = new URL("../../../datasets/", import.meta.url);
 
 const readGolden = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, "utf8")) as Golden;
 
@@ -72,10 +70,10 @@ for (const name of cases) {
   });
 }
 
-if (existsSync(controlled) && existsSync(controlledGolden)) {
-  test("logits of the controlled model are those of transformers", async () => {
-    const model = await openModel(controlled);
-    const golden = await readGolden(controlledGolden);
+for (const name of ["controlled-bloom", "controlled-llama"]) {
+  test(`logits of ${name} are those of transformers`, async () => {
+    const model = await openModel(fileURLToPath(new URL(name, datasets)));
+    const golden = await readGolden(fileURLToPath(new URL(`fixtures/${name}.golden.json`, import.meta.url)));
     assert.is(
       model.address,
       golden.model,
