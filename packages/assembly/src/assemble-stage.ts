@@ -139,6 +139,7 @@ export const assemble: Stage = {
   outputs: { files: { kind: "files", description: "the model folder" } },
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
+  moreOptionsBy: "format",
   async run(inputs, raw, context) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];

@@ -115,6 +115,7 @@ export const allocate: Stage = {
   outputs: { allocation: { kind: "allocation", description: "the sparsity of each step" } },
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw)?.options ?? {},
+  moreOptionsBy: "method",
   async run(inputs, raw, context) {
     const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
     const { own, rest } = splitOptions(ownOptions, method?.options ?? {}, raw, "allocate");

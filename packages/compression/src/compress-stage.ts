@@ -101,6 +101,7 @@ export const compress: Stage = {
   outputs: { layers: { kind: "layers", description: "edits to the model's tensors" } },
   options: ownOptions,
   moreOptions: async (raw) => (await solverNamed(raw)).options,
+  moreOptionsBy: "solver",
   async run(inputs, options, context) {
     const { own, choice } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];

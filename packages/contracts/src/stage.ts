@@ -54,6 +54,8 @@ export interface Stage {
   readonly options: OptionTable;
   /** Further options that depend on the ones given (a solver's own, for example). */
   readonly moreOptions?: (raw: Readonly<Record<string, unknown>>) => Promise<OptionTable>;
+  /** The option that chooses the further ones, for help: "solver". */
+  readonly moreOptionsBy?: string;
   /**
    * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
    * Work may go on while the outputs are read; an error then ends the output's iteration.

@@ -56,7 +56,7 @@ function remarks(option: Option): string {
 function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
   const long = optionFlag(name);
   const on = new CommanderOption(long, option.description);
-  const off = new CommanderOption(long.replace(/^--/, "--no-"), `turn off: ${option.description} (on by default)`);
+  const off = new CommanderOption(long.replace(/^--/, "--no-"), `do not ${option.description}`);
   (option.default === true ? on : off).hideHelp();
   return [on, off];
 }

@@ -53,8 +53,12 @@ export function formatSeconds(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
-const timeLeft = (elapsedMs: number, done: number, total: number): string =>
-  done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
+/** "3 of 16 sites, 12 s left", with no more than is known. */
+function amountText({ done, total, unit }: Progress, elapsedMs: number): string {
+  if (total === undefined) return `${done} ${unit}`;
+  const left = done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
+  return `${done} of ${total} ${unit}${left}`;
+}
 
 function lineReporter(name: string, write: (text: string) => void, interval: number): Reporter {
   let activity = "";
@@ -69,10 +73,7 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
       }
       if (now - last < interval) return;
       last = now;
-      const { done, total, unit } = progress;
-      const amount =
-        total === undefined ? `${done} ${unit}` : `${done} of ${total} ${unit}${timeLeft(now - started, done, total)}`;
-      write(`${name}: ${printable(activity)}, ${amount}\n`);
+      write(`${name}: ${printable(activity)}, ${amountText(progress, now - started)}\n`);
     },
     warn: (message) => write(`${name}: warning: ${printable(message)}\n`),
     stop: () => undefined,
@@ -82,6 +83,7 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
 function barReporter(name: string, write: (text: string) => void): Reporter {
   let bar: SingleBar | undefined;
   let activity = "";
+  let started = 0;
   const stop = (): void => {
     bar?.stop();
     bar = undefined;
@@ -91,10 +93,12 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
       if (!bar || progress.activity !== activity) {
         stop();
         activity = progress.activity;
+        started = performance.now();
         const { Presets, SingleBar: Bar } = loadBars();
         bar = new Bar(
           {
-            format: `${name}: {activity} {bar} {percentage}% | {value}/{total} {unit} | {eta_formatted} left`,
+            // The library's own time left reads as INF or NULL until something is done.
+            format: `${name}: {activity} ${progress.total === undefined ? "" : "{bar} {percentage}% "}| {amount}`,
             barsize: 24,
             stream: process.stderr,
             hideCursor: true,
@@ -103,10 +107,10 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
           },
           Presets.shades_classic,
         );
-        bar.start(progress.total ?? 0, progress.done, { activity, unit: progress.unit });
+        bar.start(progress.total ?? 0, progress.done, { activity, amount: amountText(progress, 0) });
       }
       if (progress.total !== undefined) bar.setTotal(progress.total);
-      bar.update(progress.done, { activity, unit: progress.unit });
+      bar.update(progress.done, { activity, amount: amountText(progress, performance.now() - started) });
     },
     warn(message) {
       stop();

@@ -1,6 +1,6 @@
 import { InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { Argument, Command, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
 import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
@@ -71,10 +71,18 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
   return command;
 }
 
+/** Where the options are told that depend on another. */
+function seeMore({ name, moreOptionsBy: by }: Stage, { program }: CliHost): string | undefined {
+  return by && `more options depend on ${optionFlag(by)}: ${program} ${name} ${optionFlag(by)} ${by.toUpperCase()} --help`;
+}
+
 function bareCommand(stage: Stage, host: CliHost): Command {
   return new Command(`${host.program} ${stage.name}`)
     .description(stage.summary)
-    .exitOverride()
+    .exitOverride((error) => {
+      const more = error.code === "commander.unknownOption" ? seeMore(stage, host) : undefined;
+      throw more ? new CommanderError(error.exitCode, error.code, `${error.message}; ${more}`) : error;
+    })
     .configureOutput({ outputError: () => undefined });
 }
 
@@ -98,6 +106,8 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
 export async function stageCommand(stage: Stage, host: CliHost, argv: readonly string[], signal: AbortSignal): Promise<Command> {
   const table = await fullTable(stage, host, argv);
   const command = addFlags(bareCommand(stage, host), stage, table, host);
+  const more = seeMore(stage, host);
+  if (more) command.addHelpText("after", `\n${more[0].toUpperCase()}${more.slice(1)}`);
   if (stage.examples.length > 0)
     command.addHelpText("after", `\nExamples:\n${stage.examples.map((line) => `  ${line}`).join("\n")}`);
   const reads = Object.keys(stage.inputs).length > 0;

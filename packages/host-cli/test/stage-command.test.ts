@@ -85,7 +85,7 @@ command("usage errors are told before anything runs", async () => {
     [["make", "--segments", "none"], /--segments takes a whole number, not "none"/],
     [["make", "--segments", "0"], /--segments must be at least 1/],
     [["make", "--style", "odd"], /--style takes one of plain, loud/],
-    [["make", "--volume", "3"], /unknown option '--volume'/],
+    [["make", "--volume", "3"], /unknown option '--volume'; more options depend on --style: fake make --style STYLE --help$/],
     [["make", "--threads", "0"], /--threads must be at least 1/],
     [["make", "surplus"], /too many arguments/],
     [["pack"], /--output FOLDER is required/],
@@ -114,7 +114,7 @@ command("options may depend on options, in help too", async () => {
   const help = stdout.toString().replaceAll(/\s+/g, " ");
   assert.match(help, "--volume <NUMBER> how loud (above 0, at most 10; default 1)");
   assert.match(help, "--segments <NUMBER> how many (1 to 1000000000; default 4)");
-  assert.match(help, "--no-quietly turn off: whether it is quiet");
+  assert.match(help, "--no-quietly do not keep quiet");
   assert.match(help, "Examples: fake make > segments.arrow");
 });
 

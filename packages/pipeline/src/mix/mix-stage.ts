@@ -140,6 +140,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
     outputs: { mixes: { kind: "mixes", description: "every mix that was tried, with the predicted damage of each language" } },
     options: { ...ownOptions, ...solveOptions(stages), ...stages.compress.options },
     ...(stages.compress.moreOptions && { moreOptions: stages.compress.moreOptions }),
+    ...(stages.compress.moreOptionsBy && { moreOptionsBy: stages.compress.moreOptionsBy }),
     async run(inputs, raw, context) {
       const { own, model, solver, solve, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy);
