@@ -1,13 +1,12 @@
-import { openArtifact, decodeStream } from "@mbs/artifacts";
+import { openArtifact, openNamed } from "@mbs/artifacts";
 import { BadDataError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageInput, StageInputs } from "@mbs/contracts";
 import { readStandardInput, standardStream } from "./standard-streams.ts";
 
 async function openInput(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
-  const fromPipe = path === standardStream;
-  const stream = fromPipe ? await decodeStream(readStandardInput(name, signal)) : await openArtifact(path);
+  const where = path === standardStream ? "standard input" : path;
+  const stream = path === standardStream ? await openNamed(readStandardInput(name, signal), where) : await openArtifact(path);
   if (!input.kinds.includes(stream.schema.kind)) {
-    const where = fromPipe ? "standard input" : path;
     throw new BadDataError(`${name} takes ${input.kinds.join(" or ")}, but ${where} holds ${stream.schema.kind}`, {
       input: name,
       kind: stream.schema.kind,

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { decodeStream, openArtifact } from "@mbs/artifacts";
+import { openArtifact, openNamed } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import { readStandardInput, standardStream } from "@mbs/host-cli";
 import type { ReportInput } from "@mbs/reporting";
@@ -16,7 +16,7 @@ export async function openInputs(files: readonly string[], signal: AbortSignal):
   for (const file of files) {
     inputs.push(
       file === standardStream
-        ? { name: "standard input", stream: await decodeStream(readStandardInput("an artifact", signal)) }
+        ? { name: "standard input", stream: await openNamed(readStandardInput("an artifact", signal), "standard input") }
         : { name: basename(file, ".arrow"), stream: await openArtifact(file) },
     );
   }

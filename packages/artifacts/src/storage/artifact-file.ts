@@ -39,7 +39,7 @@ async function* readFileBytes(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** The same error with the file in front. */
+/** The same error with the source in front. */
 function named(cause: unknown, path: string): unknown {
   if (
     cause instanceof MbsError &&
@@ -61,16 +61,24 @@ async function* namedBatches({ batches }: ArtifactStream, path: string): AsyncGe
 }
 
 /**
+ * Opens an artifact whose errors name where it comes from.
+ *
+ * @param source a path, or "standard input"
+ * @throws {BadDataError} here or while batches are read, naming the source
+ */
+export async function openNamed(bytes: AsyncIterable<Uint8Array>, source: string): Promise<DecodedStream> {
+  try {
+    const stream = await decodeStream(bytes);
+    return { ...stream, batches: namedBatches(stream, source) };
+  } catch (cause) {
+    throw named(cause, source);
+  }
+}
+
+/**
  * Opens an artifact in a file of any size; it is read as its batches are asked for.
  *
  * @throws {InputOutputError} where the file is not there or cannot be read
  * @throws {BadDataError} here or while batches are read, naming the file
  */
-export async function openArtifact(path: string): Promise<DecodedStream> {
-  try {
-    const stream = await decodeStream(readFileBytes(path));
-    return { ...stream, batches: namedBatches(stream, path) };
-  } catch (cause) {
-    throw named(cause, path);
-  }
-}
+export const openArtifact = (path: string): Promise<DecodedStream> => openNamed(readFileBytes(path), path);
