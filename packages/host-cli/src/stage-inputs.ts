@@ -1,16 +1,18 @@
-import { openArtifact, openNamed } from "@mbs/artifacts";
 import { BadDataError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageInput, StageInputs } from "@mbs/contracts";
-import { readStandardInput, standardStream } from "./standard-streams.ts";
+import { openInput, standardInputName } from "./open-input.ts";
+import { standardStream } from "./standard-streams.ts";
 
-async function openInput(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
-  const where = path === standardStream ? "standard input" : path;
-  const stream = path === standardStream ? await openNamed(readStandardInput(name, signal), where) : await openArtifact(path);
+async function openInputOf(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
+  const stream = await openInput(path, name, signal);
   if (!input.kinds.includes(stream.schema.kind)) {
-    throw new BadDataError(`${name} takes ${input.kinds.join(" or ")}, but ${where} holds ${stream.schema.kind}`, {
-      input: name,
-      kind: stream.schema.kind,
-    });
+    throw new BadDataError(
+      `${name} takes ${input.kinds.join(" or ")}, but ${path === standardStream ? standardInputName : path} holds ${stream.schema.kind}`,
+      {
+        input: name,
+        kind: stream.schema.kind,
+      },
+    );
   }
   return stream;
 }
@@ -57,7 +59,7 @@ export async function openInputs(
   const inputs: Record<string, readonly ArtifactStream[]> = {};
   for (const [name, input] of Object.entries(stage.inputs)) {
     const streams: ArtifactStream[] = [];
-    for (const path of plan.get(name) ?? []) streams.push(await openInput(name, input, path, signal));
+    for (const path of plan.get(name) ?? []) streams.push(await openInputOf(name, input, path, signal));
     inputs[name] = streams;
   }
   return inputs;

@@ -38,7 +38,7 @@ pipes("faults 28: the writer dies in the middle: 65, nothing at the final path",
 pipes("faults 19: empty standard input: 65", async () => {
   const { code, stderr } = await runProgram(["pass"]);
   assert.is(code, 65);
-  assert.match(stderr, /^fake pass: empty/);
+  assert.match(stderr, /^fake pass: standard input: empty/);
 });
 
 pipes("faults 29: SIGINT once cleans up, 130", async ({ folder }) => {

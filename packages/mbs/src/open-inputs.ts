@@ -1,7 +1,6 @@
 import { basename } from "node:path";
-import { openArtifact, openNamed } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
-import { readStandardInput, standardStream } from "@mbs/host-cli";
+import { openInput, standardInputName, standardStream } from "@mbs/host-cli";
 import type { ReportInput } from "@mbs/reporting";
 
 /**
@@ -14,11 +13,8 @@ export async function openInputs(files: readonly string[], signal: AbortSignal):
   if (files.filter((file) => file === standardStream).length > 1) throw new UsageError("standard input can be read once only");
   const inputs: ReportInput[] = [];
   for (const file of files) {
-    inputs.push(
-      file === standardStream
-        ? { name: "standard input", stream: await openNamed(readStandardInput("an artifact", signal), "standard input") }
-        : { name: basename(file, ".arrow"), stream: await openArtifact(file) },
-    );
+    const name = file === standardStream ? standardInputName : basename(file, ".arrow");
+    inputs.push({ name, stream: await openInput(file, "an artifact", signal) });
   }
   return inputs;
 }

@@ -1,8 +1,8 @@
-import { decodeStream, openArtifact, requireKind } from "@mbs/artifacts";
+import { requireKind } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { optionsToFlags, printText, readStandardInput, standardStream } from "@mbs/host-cli";
+import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -42,8 +42,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
-    const stream =
-      path === standardStream ? await decodeStream(readStandardInput("an artifact", signal)) : await openArtifact(path);
+    const stream = await openInput(path, "an artifact", signal);
     const summary = await inspections[requireKind(stream, kinds)](stream);
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;

@@ -1,0 +1,16 @@
+import { openArtifact, openNamed } from "@mbs/artifacts";
+import type { DecodedStream } from "@mbs/artifacts";
+import { readStandardInput, standardStream } from "./standard-streams.ts";
+
+/** How messages call standard input. */
+export const standardInputName = "standard input";
+
+/**
+ * Opens an artifact by its path, or the one on standard input.
+ *
+ * @param what is expected there, named where standard input is a terminal
+ * @throws {UsageError} where standard input is a terminal
+ * @throws as openArtifact
+ */
+export const openInput = (path: string, what: string, signal: AbortSignal): Promise<DecodedStream> =>
+  path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
