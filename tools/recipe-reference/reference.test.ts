@@ -25,6 +25,8 @@ test("the page has every key, and the options of stages, solvers and formats", a
     "With solver `sparsegpt`:",
     "| `group-size` |",
     "With format `onnx`:",
+    "With method `correlation`:",
+    "| `spread` |",
     "| `three-bit` |",
     "| `windows` |",
   ]) {

@@ -29,25 +29,26 @@ function defaultOf(option: Option, needed: boolean): string {
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
 
-/** @param given options that the recipe gives itself */
-function optionTable(table: OptionTable, given: readonly string[] = [], needs: readonly string[] = []): string[] {
+/** @param key what the recipe does with the options of its section */
+function optionTable(table: OptionTable, { given = [], needs = [], defaults = {} }: Partial<RecipeKey> = {}): string[] {
   const rows = Object.entries(table)
     .filter(([name]) => !given.includes(name))
     .map(
       ([name, option]) =>
-        `| \`${keyOf(name)}\` | ${takes(option)} | ${defaultOf(option, needs.includes(name))} | ${cell(option.description)} |`,
+        `| \`${keyOf(name)}\` | ${takes(option)} | ${defaults[name] ?? defaultOf(option, needs.includes(name))} | ${cell(option.description)} |`,
     );
   return rows.length === 0 ? [] : ["| option | takes | default | what |", "|---|---|---|---|", ...rows];
 }
 
-/** Options that a stage takes for one value of its own: a solver's, or a format's. */
+/** Options that a stage takes for one value of its own: a solver's, a format's or a method's. */
 async function furtherOptions(stage: Stage, option: string, value: string, title: string): Promise<string[]> {
   const table = (await stage.moreOptions?.({ [option]: value })) ?? {};
   const rows = optionTable(table);
   return rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
 }
 
-async function section(name: string, { description, stage: stageName, given = [], needs = [] }: RecipeKey): Promise<string[]> {
+async function section(name: string, key: RecipeKey): Promise<string[]> {
+  const { description, stage: stageName } = key;
   const stage = stageName === undefined ? undefined : (await loadStages()).get(stageName);
   if (stage === undefined) return [];
   const lines = [
@@ -56,13 +57,14 @@ async function section(name: string, { description, stage: stageName, given = []
     "",
     `${description[0]?.toUpperCase()}${description.slice(1)}. \`mbs ${stage.name} --help\` has the same as flags.`,
   ];
-  lines.push("", ...optionTable(stage.options, given, needs));
+  lines.push("", ...optionTable(stage.options, key));
   if (stage.name === "compress") {
     for (const solver of solvers.keys()) lines.push(...(await furtherOptions(stage, "solver", solver, "With solver")));
   }
-  const format = stage.options["format"];
-  if (format?.kind === "choice") {
-    for (const choice of format.choices) lines.push(...(await furtherOptions(stage, "format", choice, "With format")));
+  for (const name of ["format", "method"]) {
+    const option = stage.options[name];
+    if (option?.kind !== "choice") continue;
+    for (const choice of option.choices) lines.push(...(await furtherOptions(stage, name, choice, `With ${name}`)));
   }
   return lines;
 }

@@ -15,6 +15,8 @@ export interface RecipeKey {
   readonly given?: readonly string[];
   /** Options that must be there. */
   readonly needs?: readonly string[];
+  /** Options whose default is another in a recipe than on the command line, in words. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }
 
 /** Every key of a recipe, in the order in which a run needs them. */
@@ -48,9 +50,10 @@ export const recipeKeys = {
   },
   solve: {
     takes: "options",
-    description: "how languages are mixed, and H is damped and ordered; `order` is by default what the solver likes best",
+    description: "how languages are mixed, and H is damped and ordered",
     stage: "solve",
     given: [],
+    defaults: { order: "what the solver likes best" },
   },
   allocate: {
     takes: "options",
