@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { testCorrelation } from "../../packages/numbers/src/correlation.ts";
+import { testCorrelation } from "@mbs/numbers";
 import { fitLine } from "./line-fit.ts";
 import { gptq, sparsegpt, wanda } from "./methods.ts";
 import { fixedMixes } from "./mixes.ts";
-import { decimal, pValue, percent } from "./numbers.ts";
+import { decimal, pValue, percent, sum } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
@@ -30,11 +30,11 @@ const gradientsFile = new URL("gradient-norms.json", import.meta.url);
 
 async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Point[]> {
   const all: Point[] = [];
-  const total = subjects.length * strengths.length * 4 * seeds.length;
+  const total = sum(subjects.map((subject) => fixedMixes(subject).size * strengths.length * seeds.length));
   for (const subject of subjects) {
-    const sum = [...subject.shares.values()].reduce((whole, share) => whole + share, 0);
+    const whole = sum([...subject.shares.values()]);
     const weigh = (values: ReadonlyMap<string, number>): number =>
-      [...subject.shares].reduce((whole, [language, share]) => whole + (share / sum) * (values.get(language) ?? NaN), 0);
+      sum([...subject.shares].map(([language, share]) => (share / whole) * (values.get(language) ?? NaN)));
     for (const method of strengths) {
       for (const seed of seeds) {
         const pool = await equalPool(subject, seed);

@@ -1,5 +1,5 @@
 import { readStatistics } from "@mbs/artifacts";
-import { testCorrelation } from "../../packages/numbers/src/correlation.ts";
+import { testCorrelation } from "@mbs/numbers";
 import { logSpectralDistance, logSpectrum, mixGrams, relativeFrobenius } from "./hessian-distance.ts";
 import type { Gram } from "./hessian-distance.ts";
 import { sparsegpt } from "./methods.ts";

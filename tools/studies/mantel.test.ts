@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { pearson } from "../../packages/numbers/src/correlation.ts";
+import { pearson } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
 import type { SquareMatrix } from "./mantel.ts";
 

@@ -1,6 +1,6 @@
 import { fixedMixes, minimaxMix } from "./mixes.ts";
 import { methods } from "./methods.ts";
-import { mean, percent, percentSpread, spread } from "./numbers.ts";
+import { mean, percent, percentSpread, spread, sum } from "./numbers.ts";
 import type { Spread } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
@@ -21,7 +21,7 @@ const spreadOf = ({ trials }: MixRuns, merit: Merit): Spread => spread(trials.ma
 
 async function runAll({ subjects, seeds, progress }: StudyContext): Promise<MixRuns[]> {
   const runs: MixRuns[] = [];
-  const total = subjects.length * methods.length * 5 * seeds.length;
+  const total = sum(subjects.map((subject) => (fixedMixes(subject).size + 1) * methods.length * seeds.length));
   for (const subject of subjects) {
     for (const method of methods) {
       const trials = new Map<string, Trial[]>();

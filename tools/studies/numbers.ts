@@ -5,7 +5,9 @@ export interface Spread {
   readonly high: number;
 }
 
-export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const sum = (values: readonly number[]): number => values.reduce((whole, value) => whole + value, 0);
+
+export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
 export const spread = (values: readonly number[]): Spread => ({
   mean: mean(values),

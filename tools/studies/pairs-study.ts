@@ -7,7 +7,7 @@ import type { SquareMatrix } from "./mantel.ts";
 import { decimal, mean, pValue, percent } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
-import { pearson, spearman } from "../../packages/numbers/src/correlation.ts";
+import { pearson, spearman } from "@mbs/numbers";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
 import type { Subject } from "./subject.ts";
 import { predictTrial, runTrial } from "./trial.ts";

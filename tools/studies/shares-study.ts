@@ -1,8 +1,8 @@
-import { testCorrelation, pearson } from "../../packages/numbers/src/correlation.ts";
+import { testCorrelation, pearson } from "@mbs/numbers";
 import { fitLine } from "./line-fit.ts";
 import { fixedMixes } from "./mixes.ts";
 import { methods } from "./methods.ts";
-import { decimal, mean, pValue, percent } from "./numbers.ts";
+import { decimal, mean, pValue, percent, sum } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
@@ -21,7 +21,7 @@ interface ShareRises {
 
 async function runAll({ subjects, seeds, progress }: StudyContext): Promise<ShareRises[]> {
   const all: ShareRises[] = [];
-  const total = subjects.length * methods.length * 4;
+  const total = sum(subjects.map((subject) => fixedMixes(subject).size * methods.length));
   for (const subject of subjects) {
     const languages = [...subject.shares.keys()];
     for (const method of methods) {
