@@ -1,4 +1,4 @@
-import { pearson, spearman } from "../../packages/numbers/src/correlation.ts";
+import { pearson, spearman } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
 import type { MantelTest, SquareMatrix } from "./mantel.ts";
 
