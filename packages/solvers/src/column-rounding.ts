@@ -1,4 +1,4 @@
-import { UsageError, type Factor, type OptionTable, type OptionValues } from "@mbs/contracts";
+import { UsageError, type Factor, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
 import { layOutGroups, type ColumnGroups } from "./column-groups.ts";
 import type { Rounding } from "./error-feedback.ts";
 import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options.ts";
@@ -54,3 +54,13 @@ export function columnRounding(
 /** The column order that keeps groups together and takes the largest inputs first. */
 export const roundingOrder = ({ groupSize }: { readonly groupSize: number }): string =>
   groupSize === 0 ? "activation" : `${groupAware}${groupSize}`;
+
+/** The codes of column rounding: neighbours in an order of its own share a grid where nothing keeps groups together. */
+export const roundingCodes = (
+  { bits, groupSize, staticGroups }: Omit<PlannedCodes, "scattered"> & { readonly staticGroups: boolean },
+  order: string,
+): PlannedCodes => ({
+  bits,
+  groupSize,
+  scattered: groupSize !== 0 && !staticGroups && order !== "natural" && !order.startsWith(groupAware),
+});

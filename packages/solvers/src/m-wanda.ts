@@ -35,6 +35,7 @@ export const mWanda = defineSolver({
       minimum: 0,
     },
   },
+  plannedCodes: () => "none",
   solve(weight, { diagonal, languageDiagonals }, options) {
     const variance = normVariance(languageDiagonals, weight.columns);
     const norms = diagonal.map((square, column) => Math.sqrt(square + options.variance * variance[column]));

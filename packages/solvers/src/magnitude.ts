@@ -10,6 +10,7 @@ export const magnitude = defineSolver({
   summary: "prunes the smallest weights of each matrix, without calibration",
   needs: [],
   options: sparsityOptions,
+  plannedCodes: () => "none",
   solve({ columns, values, parts }, _statistics, { sparsity = defaultSparsity, pattern }) {
     const sizes = values.map(Math.abs);
     if (pattern !== undefined) {

@@ -3,7 +3,7 @@ import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 import { settleColumns, type Pruning } from "./error-feedback.ts";
 import { defaultSparsity, dropInGroup, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
-import { blockSizeOption, gridOptions } from "./quantisation-options.ts";
+import { blockSizeOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
 import { dropUpToShare } from "./selection.ts";
 
 const { fround } = Math;
@@ -72,6 +72,7 @@ export const sparsegpt = defineSolver({
     ...gridOptions,
     blockSize: blockSizeOption,
   },
+  plannedCodes: ({ bits, groupSize }) => (bits === undefined ? "none" : neighbouringCodes({ bits, groupSize })),
   solve(
     weight,
     { factor },

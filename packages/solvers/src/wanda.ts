@@ -8,5 +8,6 @@ export const wanda = defineSolver({
   summary: "prunes the weights with the smallest product of size and input norm in each row",
   needs: ["diagonal"],
   options: normPruningOptions,
+  plannedCodes: () => "none",
   solve: (weight, { diagonal }, options) => pruneByNorm(weight, diagonal.map(Math.sqrt), options),
 });
