@@ -51,11 +51,11 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
 
 /** What a folder is held to: its layers, and the model that is written of them. What is evaluated may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
-  const isModel = ({ stage }: PlanNode): boolean => stage === "assemble";
-  const layers = nodes.filter((node) => !isModel(node) && node.stage !== "evaluate");
+  const layers = nodes.filter(({ stage }) => stage !== "assemble" && stage !== "evaluate");
+  const model = nodes.filter(({ stage }) => stage === "assemble");
   return {
     layers: await identify(layers, stages, resources),
-    model: await identify(nodes.filter(isModel), stages, resources),
+    model: await identify(model, stages, resources),
   };
 }
 

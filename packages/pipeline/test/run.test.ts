@@ -241,7 +241,7 @@ test("all wrong options of all stages show at once", async ({ root }) => {
 test("layers that a stage could not take are refused before anything runs, with the line", async ({ root, recipe }) => {
   const asked: unknown[] = [];
   const stages = fakeStages();
-  const checkPlan = (options: unknown, planned: unknown): Promise<void> => {
+  const checkPlan = (_options: unknown, planned: unknown): Promise<void> => {
     asked.push(planned);
     return Promise.reject(new FailedPreconditionError("it cannot hold that; take another", { tensor: "w" }));
   };
