@@ -134,6 +134,7 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * that cannot be said.
    *
    * @param order name of the factor's column order
+   * @throws {UsageError} on options, or an order, that `solve` would refuse
    */
   plannedCodes?(options: OptionValues<Table>, order: string): PlannedCodes | "none";
   solve(

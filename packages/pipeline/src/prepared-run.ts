@@ -7,7 +7,7 @@ import type { Recipe } from "./recipe.ts";
 import { Resources } from "./resources.ts";
 import { runFolder } from "./run-folder.ts";
 import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
-import { checkOptions, completeOptions, stageOf } from "./stage-options.ts";
+import { checkOptions, completeOptions, located, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
 /** A recipe that can be run, as far as that is known before anything has. */
@@ -31,9 +31,14 @@ async function findResources(plan: Plan, stages: Stages, resources: Resources): 
   }
 }
 
-/** @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make */
+/**
+ * @throws {UsageError} on options that the solver would refuse
+ * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make
+ */
 async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
-  const planned = await plannedLayers(recipe);
+  const planned = await plannedLayers(recipe).catch((error: unknown) => {
+    throw error instanceof UsageError ? located(error, "compress", recipe) : error;
+  });
   try {
     for (const { stage, options } of plan.nodes) await stageOf(stages, stage).checkPlan?.(options, planned);
   } catch (error) {

@@ -30,7 +30,7 @@ function optionNames({ facts }: UsageError): readonly [string, string] {
 }
 
 /** The same error with the recipe's line in front. */
-function located(error: UsageError, stage: string, { locate }: Recipe): UsageError {
+export function located(error: UsageError, stage: string, { locate }: Recipe): UsageError {
   const section = sections.find((name) => name === stage);
   if (section === undefined || locate === undefined) return error;
   const whole = locate([section]);

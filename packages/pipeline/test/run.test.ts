@@ -262,6 +262,23 @@ test("layers that a stage could not take are refused before anything runs, with 
   ]);
 });
 
+test("what the solver would refuse on its turn is refused before anything runs", async ({ root }) => {
+  for (const [compress, message] of [
+    ["solver: wanda\n  pattern: 4-2", /^r\.yaml:5: --pattern takes N:M/],
+    [
+      "solver: sparsegpt\nsolve:\n  order: activation",
+      /^r\.yaml:4: sparsegpt prunes neighbours, .*; solve with --order natural$/,
+    ],
+    ["solver: gptq\nsolve:\n  order: group-aware:64", /^r\.yaml:4: .* splits groups of 128; solve with --order group-aware:128$/],
+  ] as const) {
+    const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  ${compress}\noutput: ${join(root, "out")}\n`;
+    const error = await failure(go(parseRecipe(text, "r.yaml")));
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, message);
+  }
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
 test("held-out texts that are not there are missed before anything runs", async ({ root, recipe }) => {
   const started: string[] = [];
   const evaluate = { corpus: join(root, "nowhere") };

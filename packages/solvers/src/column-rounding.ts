@@ -25,19 +25,20 @@ export const columnRoundingOptions = {
 
 const groupAware = "group-aware:";
 
+/** Whether an order keeps the groups of a weight together. @throws {UsageError} for one that keeps groups of another size */
+function keepsGroups(orderName: string, groupSize: number): boolean {
+  if (!orderName.startsWith(groupAware) || groupSize === 0) return false;
+  if (Number(orderName.slice(groupAware.length)) === groupSize) return true;
+  throw new UsageError(
+    `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
+    { order: orderName, groupSize },
+  );
+}
+
 /** Groups of neighbouring columns in the order of processing, or in the weight where the order keeps those together. */
 function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): ColumnGroups {
   const { order, orderName } = factor;
-  if (!orderName.startsWith(groupAware) || groupSize === 0) {
-    return layOutGroups(order, groupSize, staticGroups ? "column" : "position");
-  }
-  if (Number(orderName.slice(groupAware.length)) !== groupSize) {
-    throw new UsageError(
-      `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
-      { order: orderName, groupSize },
-    );
-  }
-  return layOutGroups(order, groupSize, "column");
+  return layOutGroups(order, groupSize, keepsGroups(orderName, groupSize) || staticGroups ? "column" : "position");
 }
 
 /** How columns are rounded on their turn, by the options and the factor's order. */
@@ -62,5 +63,5 @@ export const roundingCodes = (
 ): PlannedCodes => ({
   bits,
   groupSize,
-  scattered: groupSize !== 0 && !staticGroups && order !== "natural" && !order.startsWith(groupAware),
+  scattered: !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural",
 });
