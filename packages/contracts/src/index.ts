@@ -23,6 +23,8 @@ export { defineSolver } from "./solver.ts";
 export type {
   Factor,
   LanguageDiagonal,
+  PlannedCodes,
+  PlannedLayers,
   QuantisedWeight,
   SiteWeight,
   Solution,

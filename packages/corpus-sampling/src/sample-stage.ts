@@ -12,6 +12,7 @@ import { openCorpus, parseMix, readDistribution, requireCounts, sharesOf, type D
 import { openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
+import type { Shortage } from "./language-pool.ts";
 import { watchedCorpus } from "./watched-corpus.ts";
 
 const defaultSegments = 256;
@@ -76,8 +77,10 @@ async function* drawSegments(
     for (let next = await made?.next(); next; next = await made?.next()) {
       if (context.signal.aborted) throw new InterruptedError("sample: stopped");
       if (next.done) {
-        if (next.value > 0) reportShortfall(language, count, plan.length, next.value, allowShort, context);
-        if (next.value > 0) shortfall.set(language, next.value);
+        if (next.value !== undefined) {
+          reportShortage(language, count, plan.length, next.value, allowShort, context);
+          shortfall.set(language, next.value.missing);
+        }
         break;
       }
       yield { segment, language, ...next.value };
@@ -87,23 +90,38 @@ async function* drawSegments(
   }
 }
 
-function reportShortfall(
+/** What there is of a language, and what is asked for. */
+function shortageText(language: string, count: number, length: number, { made, tokens, cut }: Shortage): string {
+  const asked = `${count} segments of ${length}`;
+  if (tokens < count * length && !cut) return `${language} has ${tokens} tokens where ${asked} need ${count * length}`;
+  return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
+}
+
+function reportShortage(
   language: string,
   count: number,
   length: number,
-  missing: number,
+  shortage: Shortage,
   allowShort: boolean,
   context: StageContext,
 ): void {
-  const what = `${language}: ${missing} tokens too few for ${count} segments of ${length}`;
+  const what = shortageText(language, count, length, shortage);
   if (allowShort) {
-    context.warn(`${what}; going on without them`);
+    context.warn(`${what}; going on with ${shortage.made}`);
     return;
   }
   throw new BadDataError(`${what}; add text, lower --segments or --length, or pass --reuse or --allow-short`, {
     language,
-    missing,
+    missing: shortage.missing,
   });
+}
+
+/** Beyond its context a model computes, but not as it was trained to; a table of positions ends there. */
+function warnBeyondContext(length: number, contextLength: number | undefined, { warn }: StageContext): void {
+  if (contextLength === undefined || length <= contextLength) return;
+  warn(
+    `segments of ${length} tokens are longer than the ${contextLength} that the model was made for; lower --length unless it is known to extrapolate, as with ALiBi`,
+  );
 }
 
 async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
@@ -114,6 +132,7 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
   try {
     const tokenizer = await model.tokenizer();
     const length = values.length ?? Math.min(defaultLength, model.contextLength ?? defaultLength);
+    warnBeyondContext(length, model.contextLength, context);
     const pools = new Map(
       corpus.languages.map((language) => [
         language,

@@ -3,7 +3,7 @@ import { outputByRow } from "../output-error.ts";
 import { solvers } from "../solver-map.ts";
 import { solverMisfit } from "../solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
-import { require, requireAgreement, requireFinite, requireSame, requireShape } from "./requirements.ts";
+import { require, requireAgreement, requireFinite, requirePlanned, requireSame, requireShape } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
 
 /** One check. `run` rejects with what the solver did wrong. */
@@ -102,6 +102,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireShape(site.weight, solution);
         requireFinite(site.weight, solution);
         requireAgreement(site.weight, solution);
+        const parsed = parseOptions(solver.options, raw, solver.name);
+        const planned = solver.plannedCodes?.(parsed, site.statistics.factor.orderName);
+        if (planned !== undefined) requirePlanned(site.weight, solution, planned);
       },
     })),
     {

@@ -1,4 +1,4 @@
-import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
+import type { PlannedCodes, QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 
 /** A solver that does not keep the contract: what it did, and where. */
@@ -64,6 +64,18 @@ export function requireAgreement({ columns, scaleDtype }: SiteWeight, { values, 
   }
   const kept = mask ? values.findIndex((value, index) => mask[index] === 0 && value !== 0) : -1;
   require(kept < 0, `${values[kept]} at ${place(kept, columns)}, which the mask says is pruned`);
+}
+
+/** The codes are those that were foretold; a weight of one group has no other than its place. */
+export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedCodes | "none"): void {
+  if (planned === "none") return require(quantised === undefined, "makes codes, and its plannedCodes says none");
+  require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
+  const { bits, groupSize, groupOf } = quantised;
+  const size = planned.groupSize === 0 ? columns : Math.min(planned.groupSize, columns);
+  require(bits === planned.bits, `codes have ${bits} bits, its plannedCodes says ${planned.bits}`);
+  require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
+  const apart = groupOf.some((group, column) => group !== Math.floor(column / size));
+  require(planned.scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
 }
 
 const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined): boolean =>
