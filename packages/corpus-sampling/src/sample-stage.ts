@@ -9,14 +9,13 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { openCorpus, parseMix, readDistribution, requireCounts, sharesOf, type Distribution } from "@mbs/corpora";
-import { openModel } from "@mbs/models";
+import { defaultLength, openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
 import type { Shortage } from "./language-pool.ts";
 import { watchedCorpus } from "./watched-corpus.ts";
 
 const defaultSegments = 256;
-const defaultLength = 2048;
 
 const options = {
   model: {
@@ -48,7 +47,7 @@ const options = {
     optional: true,
     minimum: 2,
     maximum: 1 << 19,
-    description: `tokens a segment (the model's context, at most ${defaultLength})`,
+    description: "tokens a segment (the model's context, at most 2048)",
   },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
   floor: { kind: "integer", default: 1, minimum: 0, description: "least segments of a language; 0 for none" },
@@ -131,7 +130,7 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
   const model = await openModel(values.model);
   try {
     const tokenizer = await model.tokenizer();
-    const length = values.length ?? Math.min(defaultLength, model.contextLength ?? defaultLength);
+    const length = values.length ?? defaultLength(model.contextLength);
     warnBeyondContext(length, model.contextLength, context);
     const pools = new Map(
       corpus.languages.map((language) => [

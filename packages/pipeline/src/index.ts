@@ -1,7 +1,6 @@
 export type { DiskNeed } from "./estimate/disk.ts";
 export { estimate } from "./estimate/estimate.ts";
 export type { Estimate, EstimateOptions } from "./estimate/estimate.ts";
-export { formatBytes } from "./format.ts";
 export { createMix } from "./mix/mix-stage.ts";
 export type { MixStages } from "./mix/mix-trial.ts";
 export type { MixCost } from "./mix/recommend-mix.ts";

@@ -1,7 +1,7 @@
-import { parseOptions } from "@mbs/contracts";
+import { formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
-import { estimate, formatBytes, readRecipe } from "@mbs/pipeline";
+import { estimate, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";

@@ -3,12 +3,14 @@ import { parseMetadata } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Plan } from "../plan.ts";
+import type { SampleSize } from "./disk.ts";
+import { sum } from "./sum.ts";
 import { stageOf } from "../stage-options.ts";
 import type { Stages } from "../stage-options.ts";
 
-/** What drawing the segments took. */
-export interface DrawnSample {
-  readonly languages: number;
+/** A sample that was drawn. */
+export interface DrawnSample extends SampleSize {
+  /** That drawing it took. */
   readonly seconds: number;
 }
 
@@ -25,6 +27,12 @@ export async function drawSample(plan: Plan, stages: Stages, context: StageConte
   const { segments } = await stageOf(stages, node.stage).run({}, node.options, context);
   if (segments === undefined) throw new InternalError("stage sample made no segments");
   for await (const _ of segments.batches) continue;
-  const { counts } = parseMetadata("segments", segments.schema);
-  return { languages: Object.keys(counts).length, seconds: (performance.now() - started) / 1000 };
+  const { counts, length } = parseMetadata("segments", segments.schema);
+  const drawn = Object.values(counts).filter((count) => count > 0);
+  return {
+    segments: sum(drawn, (count) => count),
+    length,
+    languages: drawn.length,
+    seconds: (performance.now() - started) / 1000,
+  };
 }

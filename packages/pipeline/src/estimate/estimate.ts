@@ -1,11 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { StageContext } from "@mbs/contracts";
+import { defaultLength } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../prepared-run.ts";
 import type { Recipe } from "../recipe.ts";
 import type { Stages } from "../stage-options.ts";
-import { diskNeed, packedBytes, sampleSize } from "./disk.ts";
+import { diskNeed, packedBytes } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
@@ -109,17 +110,17 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
   const { recipe, model, plan } = await prepareRun(given, stages);
   try {
     const tokenizer = await model.tokenizer();
-    const { segments, length } = sampleSize(recipe, model);
-    const tokens = segments * length;
     const sample = await drawSample(plan, stages, { signal, threads, progress, warn });
+    const { length } = sample;
+    const tokens = sample.segments * length;
     const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer));
-    const window = Number(recipe.evaluate?.["length"] ?? model.contextLength ?? 2048);
+    const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
     const heldOutTokens = evaluationTokens(recipe, heldOut, window);
     const scored = sum(heldOutTokens, (count) => count) * 2;
     const folder = dirname(resolve(recipe.output));
     await mkdir(folder, { recursive: true });
     const rates = await measureRates(model, recipe.compress, length, folder, threads);
-    const disk = diskNeed(recipe, model, sample.languages);
+    const disk = diskNeed(recipe, model, sample);
     const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(model.steps[0]));
     const parts = [
       { name: "sampling", seconds: sample.seconds },
