@@ -14,7 +14,7 @@ const model = (contextLength: number | undefined): ModelShape => ({
     stream: "hidden",
     reads: ["hidden"],
     sites: [{ name: "qkv", width, weights: [{ tensor: `${name}.qkv`, rows: 3 * width }] }],
-  })) as unknown as ModelShape["steps"],
+  })),
   streams: ["hidden"],
   hiddenSize: width,
   vocabularySize: 1000,

@@ -42,9 +42,12 @@ export interface SampleSize {
 /** Beyond the languages of any corpus; what is known of a sample that is not drawn yet. */
 const mostLanguages = 32;
 
+/** An option of a recipe, which stages have yet to parse. */
+const textOr = (value: unknown, fallback: string): string => (typeof value === "string" ? value : fallback);
+
 /** The size of a sample before it is drawn, its languages at most. */
 function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
-  const mix = parseMix(String(sample["mix"] ?? "proportional"));
+  const mix = parseMix(textOr(sample["mix"], "proportional"));
   const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
   const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : Number(sample["segments"] ?? 256);
   const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : (counts?.length ?? mostLanguages);
@@ -61,7 +64,7 @@ export const packedBytes = (width: number): number => (width * (width + 1) * 4) 
  */
 export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
-  const budget = parseBytes(String(recipe.capture["budget"] ?? "4GiB"), "budget");
+  const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
   const perStep = model.steps.map(({ sites }) => {
     const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(width), 0);
