@@ -170,6 +170,14 @@ const frontierText =
 const denseText =
   "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack them (mbs assemble --format gptq, compressed-tensors or onnx).";
 
+/** What is said where the compressed models are of one size, so that there is nothing to draw. */
+function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {
+  if (bytes === dense) return denseText;
+  const subject = models.length === 1 ? `${models[0]} takes up` : `The ${models.length} compressed models take up the same:`;
+  const against = dense === undefined ? "" : `, ${formatShare(bytes / dense)} of the ${formatBytes(dense)} of ${reference}`;
+  return `${subject} ${formatBytes(bytes)} on disk${against}.`;
+}
+
 async function sizeSections({ report, reference, models }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
   const rises = figureRises(report.averages).flatMap((rise): SizedRise[] => {
     const bytes = models.get(rise.model)?.bytes;
@@ -178,11 +186,12 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
   if (rises.length === 0) return [];
   const sizes = new Set(rises.map(({ bytes }) => bytes));
   const drawn = sizes.size > 1;
+  const sized = [...new Set(rises.map(({ model }) => model))];
   return [
     {
       id: names.id("size"),
       title: names.title("Size against damage"),
-      texts: [drawn ? frontierText : sizes.has(models.get(reference)?.bytes ?? NaN) ? denseText : "All take up the same."],
+      texts: [drawn ? frontierText : oneSizeText(sized, rises[0].bytes, reference, models.get(reference)?.bytes)],
       ...(drawn ? { plot: await plotSizes(rises, reference) } : {}),
       tables: [{ caption: "Size on disk and damage", table: sizesTable(rises, models, reference), open: !drawn }],
       data: rises.map((rise) => ({ ...rise })),

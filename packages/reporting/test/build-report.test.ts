@@ -85,6 +85,23 @@ test("plain words: who loses, by intervals; averages come as three; hashes stand
   assert.ok(html.includes(address), "content address of the scores");
 });
 
+test("sizes: what one smaller model takes up of the dense one, what several of one size do", async () => {
+  const textOf = async (bytes: Readonly<Record<string, number>>): Promise<string | undefined> => {
+    const models = Object.fromEntries(Object.entries(bytes).map(([name, size]) => [name, { bytes: size }]));
+    const metadata = { corpus: "", length: 11, bos: "auto", shares: undefined, models } as const;
+    const names = ["dense", ...Object.keys(bytes).filter((name) => name !== "dense")];
+    const { sections } = await buildReport([{ name: "s", stream: encodeScores(makeScores(names), metadata) }]);
+    return sections.find(({ id }) => id === "size")?.texts?.[0];
+  };
+  assert.is(await textOf({ dense: 8_400_000, a: 3_850_000 }), "a takes up 3.85 MB on disk, 46% of the 8.40 MB of dense.");
+  assert.is(
+    await textOf({ dense: 8_400_000, a: 4_200_000, b: 4_200_000 }),
+    "The 2 compressed models take up the same: 4.20 MB on disk, 50% of the 8.40 MB of dense.",
+  );
+  assert.is(await textOf({ a: 4_200_000 }), "a takes up 4.20 MB on disk.");
+  assert.match((await textOf({ dense: 8_400_000, a: 8_400_000 })) ?? "", /^All are as large on disk as the dense model/);
+});
+
 test("SVG and CSV: a file a plot, a file of plain numbers a section", async () => {
   const { sections } = await buildReport(twoInputs());
   assert.equal(
