@@ -66,8 +66,8 @@ test("the page shows all methods, plots and the spread of seeds", async () => {
   const page = await demoPage(fabricate([0, 1, 2]), completions, similarities);
   for (const title of ["SparseGPT 50%", "Wanda 50%", "GPTQ 3-bit", "Similarity of languages", "3 seeds"])
     assert.ok(page.includes(title), title);
-  assert.is(page.match(/<svg role="img"/g)?.length, 7);
-  assert.match(page, /\+2\.2% \* \(\+2\.0 … \+2\.4%\)/);
+  assert.is(page.match(/<svg role="img"/g)?.length, 13, "three times bars and a scatter plot a mix, and the heat map");
+  assert.match(page, /\+2\.2%\s\* \(\+2\.0\s…\s\+2\.4%\)/);
   assert.not.match(page, /NaN|undefined/);
 });
 
