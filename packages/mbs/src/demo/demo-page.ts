@@ -136,6 +136,9 @@ export async function demoPage(
       {
         id: "completions",
         title: "The compressed model goes on",
+        texts: [
+          `Made with ${results.methods[0].title} and the proportional mix; the model is tiny, so this shows a language, not knowledge.`,
+        ],
         points: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
       },
     ],
