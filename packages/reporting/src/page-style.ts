@@ -28,7 +28,7 @@ nav{font-size:.95rem}nav ul{margin:0;max-width:none;padding:0;list-style:none;co
 article{margin:1rem 0;max-width:60rem;padding:.75rem 1rem;background:var(--tint);border-left:.25rem solid var(--link)}
 article p{margin:.25rem 0}
 .shown{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.5rem 2rem;margin:1rem 0}
-.shown>*{max-width:100%}.shown>details{flex:0 0 100%}
+.shown>*{max-width:100%;flex:0 0 100%}.shown>figure{flex:0 1 auto}.shown>figure+.scroll{flex:1 1 min-content}
 figure{margin:0}svg{display:block}
 .scroll{overflow-x:auto;max-width:100%;background:${scrollShadows}}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
@@ -37,10 +37,10 @@ caption{text-align:left;color:var(--soft);padding:.25rem 0}
 th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{border-bottom-width:2px;vertical-align:bottom}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}
-.n{text-align:right}td.n{white-space:nowrap}.wide{min-width:8rem}
+.n{text-align:right}.wide{min-width:8rem}
 summary{cursor:pointer;color:var(--link);padding:.4rem 0}
 pre,code{font:.85rem/1.45 ui-monospace,monospace}pre{margin:.5rem 0;padding:.75rem;background:var(--tint);white-space:pre-wrap;overflow-wrap:anywhere}
 article pre{padding:.5rem 0;background:none}
-@media (max-width:40rem){ul{padding-left:1.25rem}table{font-size:.8rem}th,td{padding:.3rem .25rem}td.n{white-space:normal}tbody th{max-width:6.5rem}}
+@media (max-width:40rem){ul{padding-left:1.25rem}table{font-size:.8rem}th,td{padding:.3rem .25rem}}
 @media print{nav{display:none}section{break-inside:avoid}}
 `.trim();

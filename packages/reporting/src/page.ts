@@ -7,8 +7,11 @@ import type { TextTable } from "./table.ts";
 const scrolling = (label: string, content: string): string =>
   `<div class="scroll" role="group" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
 
-/** A star stays with its number, and the ends of an interval with each other, where a cell breaks into lines. */
-const unbroken = (cell: string): string => cell.replaceAll(/ (?=[*…])|(?<=…) /g, "\u00a0");
+/** Where there is no room, a cell of numbers breaks after the name of a language and before a bracket, and nowhere else. */
+const unbroken = (cell: string): string => cell.replaceAll(/(?<=…) | (?![(+-])/g, "\u00a0");
+
+/** Names of models break where their parts meet. */
+const heading = (text: string): string => escapeHtml(text).replaceAll("/", "/<wbr>");
 
 function formatHtmlTable(caption: string, { columns, rows }: TextTable): string {
   const mark = (index: number): string => {
@@ -17,10 +20,12 @@ function formatHtmlTable(caption: string, { columns, rows }: TextTable): string 
   };
   const head = columns
     // An empty heading is no heading: it belongs to the cells beside it.
-    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${escapeHtml(title)}</th>`))
+    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${heading(title)}</th>`))
     .join("");
   const cellOf = (cell: string, index: number): string =>
-    index === 0 ? `<th scope="row">${escapeHtml(cell)}</th>` : `<td${mark(index)}>${escapeHtml(unbroken(cell))}</td>`;
+    index === 0
+      ? `<th scope="row">${heading(cell)}</th>`
+      : `<td${mark(index)}>${escapeHtml(columns[index].numeric ? unbroken(cell) : cell)}</td>`;
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
   return scrolling(
     caption,

@@ -27,7 +27,7 @@ const render = async (inputs: readonly ReportInput[], options?: ReportOptions): 
 function unclosed(html: string): string[] {
   const open: string[] = [];
   for (const [, closing, name, self] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|[^>"])*?(\/?)>/g)) {
-    if (self === "/" || name === "meta") continue;
+    if (self === "/" || name === "meta" || name === "wbr") continue;
     if (closing === "") open.push(name);
     else if (open.pop() !== name) return [`</${name}>`];
   }

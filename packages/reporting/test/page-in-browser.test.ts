@@ -95,6 +95,15 @@ test("fits a phone and a desk: nothing but boxes of their own scrolls sideways, 
   }
 });
 
+test("on a desk rises stand beside their picture", async () => {
+  const { page } = await open(1280, "light");
+  const tops = await page.evaluate<number[]>(`[...document.querySelectorAll("#rises .shown > *")]
+    .map((one) => Math.round(one.getBoundingClientRect().top))`);
+  assert.is(tops.length, 2);
+  assert.is(tops[0], tops[1]);
+  await page.close();
+});
+
 test("a desk shows whole tables, and long commands break into lines", async () => {
   const { page } = await open(1280, "light");
   const hidden = await page.evaluate<string[]>(`[...document.querySelectorAll(".scroll:has(table), pre")]

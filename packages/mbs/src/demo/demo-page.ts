@@ -35,7 +35,7 @@ export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodR
       { title: "language" },
       ...mixes.map(({ title }) => ({ title, numeric: true })),
       { title: "share", numeric: true },
-      { title: "dense perplexity", numeric: true },
+      { title: "dense", numeric: true },
     ],
     rows: [
       ...languages.map(({ language, share, perplexity }, index) => [
