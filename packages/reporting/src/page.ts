@@ -22,8 +22,10 @@ function formatHtmlTable(caption: string, { columns, rows }: TextTable): string 
     // An empty heading is no heading: it belongs to the cells beside it.
     .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${heading(title)}</th>`))
     .join("");
+  // A first column without a title marks rows; the next one names them.
+  const naming = columns.findIndex(({ title }) => title !== "");
   const cellOf = (cell: string, index: number): string =>
-    index === 0
+    index === naming
       ? `<th scope="row">${heading(cell)}</th>`
       : `<td${mark(index)}>${escapeHtml(columns[index].numeric ? unbroken(cell) : cell)}</td>`;
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
