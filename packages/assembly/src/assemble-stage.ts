@@ -16,6 +16,7 @@ import type { LayerSpool } from "./layer-spool.ts";
 import { cardFile, modelCard } from "./model-card.ts";
 import { formatRecord, makeRecord } from "./model-record.ts";
 import { measureSizes } from "./model-sizes.ts";
+import { areGraph, isWeightFile } from "./size-report.ts";
 import { requireDense } from "./quantised-config.ts";
 
 const ownOptions = {
@@ -85,10 +86,26 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
-  const own = [text(recordFile, formatRecord(record)), ...(card ? [text(cardFile, modelCard({ record }))] : [])];
   // A format's file takes the place of the source's.
-  const byPath = new Map([...carried, ...formatted.files, ...own].map((file) => [file.path, file]));
-  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const byPath = new Map(
+    [...carried, ...formatted.files, text(recordFile, formatRecord(record))].map((file) => [file.path, file]),
+  );
+  byPath.delete(cardFile);
+  const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const graph = areGraph(files.map(({ path }) => path));
+  return { files, cardOf: (bytes: number) => (card ? [text(cardFile, modelCard({ record, weights: { bytes, graph } }))] : []) };
+}
+
+/** @returns the file's bytes */
+async function* filePieces({ path, content }: OutputFile, signal: AbortSignal): AsyncGenerator<FilePiece, number> {
+  let offset = 0;
+  for await (const data of content()) {
+    if (signal.aborted) throw new InterruptedError("assemble: stopped");
+    yield { path, offset, data };
+    offset += data.length;
+  }
+  if (offset === 0) yield { path, offset, data: new Uint8Array(0) };
+  return offset;
 }
 
 async function* assembleAll(
@@ -103,17 +120,15 @@ async function* assembleAll(
     const plan = plannerFor(model, choice.format);
     await requireDense(model);
     layers = await spoolLayers(streams, model, choice.format.parts);
-    const files = await listFiles(model, plan, layers, choice, context);
-    for (const [index, { path, content }] of files.entries()) {
-      let offset = 0;
-      for await (const data of content()) {
-        if (signal.aborted) throw new InterruptedError("assemble: stopped");
-        yield { path, offset, data };
-        offset += data.length;
-      }
-      if (offset === 0) yield { path, offset, data: new Uint8Array(0) };
+    const { files, cardOf } = await listFiles(model, plan, layers, choice, context);
+    let weightBytes = 0;
+    for (const [index, file] of files.entries()) {
+      const bytes = yield* filePieces(file, signal);
+      if (isWeightFile(file.path)) weightBytes += bytes;
       progress({ activity: "assemble", done: index + 1, total: files.length, unit: "files" });
     }
+    // The card comes last, since it says how large the weights are.
+    for (const file of cardOf(weightBytes)) yield* filePieces(file, signal);
   } finally {
     layers?.close();
     await model.close();

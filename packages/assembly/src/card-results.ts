@@ -8,6 +8,8 @@ export interface CardScore {
   /** Relative rise above the first model on the same windows: 0.05 is 5%. */
   readonly rise?: number;
   readonly riseInterval?: Interval;
+  /** Which language it is of, where that differs by model: in the row of the worst. */
+  readonly language?: string;
 }
 
 /** A line of the card's table of results. */
@@ -35,8 +37,8 @@ const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 10
 /** @param compared whether the model has a column for its rise too */
 function cells(score: CardScore | undefined, compared: boolean): string[] {
   if (score === undefined) return compared ? ["–", "–"] : ["–"];
-  const { perplexity, interval, rise, riseInterval } = score;
-  const own = `${perplexity.toFixed(2)} (${interval.map((bound) => bound.toFixed(2)).join(" to ")})`;
+  const { perplexity, interval, rise, riseInterval, language } = score;
+  const own = `${language === undefined ? "" : `${language} `}${perplexity.toFixed(2)} (${interval.map((bound) => bound.toFixed(2)).join(" to ")})`;
   if (!compared) return [own];
   return [
     own,

@@ -1,16 +1,20 @@
-import { formatBytes } from "@mbs/contracts";
+import { formatBytes, nameMethod } from "@mbs/contracts";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
 import { modelIndex, resultTable } from "./card-results.ts";
 import type { CardResults } from "./card-results.ts";
 import type { AssemblyRecord } from "./model-record.ts";
-import type { ModelSizes } from "./model-sizes.ts";
+import { loadLines } from "./load-lines.ts";
+import type { WeightFiles } from "./size-report.ts";
 
 /** Name of the card in a model's folder. */
 export const cardFile = "README.md";
 
 export interface CardFacts {
   readonly record: AssemblyRecord;
+  readonly weights: WeightFiles;
+  /** What the model that was compressed is called where the Hub has no name for it. */
+  readonly name?: string | undefined;
   readonly results?: CardResults | undefined;
   /** YAML of the recipe that made it. */
   readonly recipe?: string | undefined;
@@ -34,7 +38,8 @@ function meanMix(origins: readonly RecordedLayers[]): [string, number][] {
   return [...mix].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
 }
 
-function head({ record, results }: CardFacts, languages: readonly string[]): string {
+function head(facts: CardFacts, languages: readonly string[]): string {
+  const { record, results } = facts;
   const { source, format, layers, tensors } = record;
   const bits = unique(Object.values(tensors).flatMap((summary) => (summary.bits === undefined ? [] : [summary.bits]))).sort();
   const solvers = unique(layers.map(({ solver }) => solver));
@@ -58,13 +63,17 @@ function head({ record, results }: CardFacts, languages: readonly string[]): str
       ...bits.map((count) => `${count}-bit`),
       ...(format === "dense" ? [] : [format]),
     ]),
-    "model-index": results && modelIndex(results, titleOf(record)),
+    "model-index": results && modelIndex(results, titleOf(facts)),
   };
   // Texts are quoted, since "no" is a language and also false.
   return stringify(metadata, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 });
 }
 
-const titleOf = ({ source }: AssemblyRecord): string => `${source.baseModel?.split("/")[1] ?? "Model"}, compressed`;
+/** "bloom-560m, sparsegpt sparsity 0.5" */
+function titleOf({ record: { source, layers }, name }: CardFacts): string {
+  const methods = unique(layers.map(({ solver, options }) => nameMethod(solver, options)));
+  return `${source.baseModel?.split("/")[1] ?? name ?? "Model"}, ${methods.join(" and ")}`;
+}
 
 function methodTable(origins: readonly RecordedLayers[]): string[] {
   const rows = unique(origins.map(({ solver, order, options }) => JSON.stringify([solver, order, options]))).map((text) => {
@@ -75,12 +84,12 @@ function methodTable(origins: readonly RecordedLayers[]): string[] {
   return table(["solver", "column order", "options"], rows);
 }
 
-function sizeLines(format: string, sizes: ModelSizes): string[] {
+function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): string[] {
   if (format === "dense")
-    return [`The weights are stored dense (${formatBytes(sizes.bytes)}); their values are those of the compressed model.`];
+    return [`The weights are stored dense (${formatBytes(bytes)} on disk); their values are those of the compressed model.`];
   const bits = (sizes.compressedBytes * 8) / sizes.compressedParameters;
   return [
-    `Stored as ${format}: ${formatBytes(sizes.bytes)} of weights, ${formatBytes(sizes.denseBytes)} dense; ${bits.toFixed(2)} bits a compressed weight with its scales.`,
+    `Stored as ${format}: ${formatBytes(bytes)} on disk, ${formatBytes(sizes.denseBytes)} dense; ${bits.toFixed(2)} bits a compressed weight with its scales.`,
   ];
 }
 
@@ -89,12 +98,15 @@ function resultLines(results: CardResults | undefined): string[] {
   const { head: titles, rows } = resultTable(results);
   const [reference, ...others] = results.models;
   const compared = others.length === 0 ? "" : ` Rises are above ${reference}, on the same windows.`;
+  const worst = results.averages.some(({ scores }) => scores.some((score) => score?.language !== undefined))
+    ? ` The worst language is of ${reference} the one of the highest perplexity${others.length === 0 ? "" : `, of the others the one that rose most above ${reference}`}; read it together with the averages.`
+    : "";
   const isOther = results.subject === undefined ? " None of the models is the one in this folder." : "";
   return [
     "",
     "## Results",
     "",
-    `Perplexity of held-out text by language (lower is better), in brackets the 95% bootstrap interval over windows.${compared}${isOther}`,
+    `Perplexity of held-out text by language (lower is better), in brackets the 95% bootstrap interval over windows.${compared}${worst}${isOther}`,
     "",
     ...table(titles, rows),
     "",
@@ -113,8 +125,8 @@ const recipeLines = (recipe: string | undefined): string[] =>
  * @see https://huggingface.co/docs/hub/model-cards
  */
 export function modelCard(facts: CardFacts): string {
-  const { record, results, recipe } = facts;
-  const { source, model, format, layers, sizes } = record;
+  const { record, weights, results, recipe } = facts;
+  const { source, model, format, layers } = record;
   const mix = meanMix(layers);
   const origin =
     source.baseModel === undefined
@@ -127,7 +139,7 @@ export function modelCard(facts: CardFacts): string {
       mix.map(([language]) => language),
     )}---`,
     "",
-    `# ${titleOf(record)}`,
+    `# ${titleOf(facts)}`,
     "",
     `Made by Multilingual Brain Surgeon from ${origin}: calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748)).`,
     "",
@@ -135,7 +147,11 @@ export function modelCard(facts: CardFacts): string {
     "",
     ...methodTable(layers),
     "",
-    ...sizeLines(format, sizes),
+    ...sizeLines(record, weights),
+    "",
+    "## How to load it",
+    "",
+    ...loadLines(format, weights),
     "",
     "## Calibration mix",
     "",

@@ -22,18 +22,31 @@ export interface SizeReport {
   readonly estimatedSpeed: number;
 }
 
+/** What is known of a folder by its weight files. */
+export interface WeightFiles {
+  /** On disk, headers included. */
+  readonly bytes: number;
+  /** Whether they are ONNX. */
+  readonly graph: boolean;
+}
+
 const weightFile = /\.(safetensors|onnx|onnx_data(_\d+)?)$/;
 
-async function weightBytes(folder: string): Promise<number> {
-  const paths = await readdir(folder, { recursive: true });
-  const sizes = paths.filter((path) => weightFile.test(path)).map(async (path) => (await stat(join(folder, path))).size);
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+export const isWeightFile = (path: string): boolean => weightFile.test(path);
+
+/** @param paths of weight files */
+export const areGraph = (paths: readonly string[]): boolean => paths.some((path) => path.endsWith(".onnx"));
+
+export async function readWeightFiles(folder: string): Promise<WeightFiles> {
+  const paths = (await readdir(folder, { recursive: true })).filter(isWeightFile);
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(join(folder, path))).size));
+  return { bytes: sizes.reduce((sum, size) => sum + size, 0), graph: areGraph(paths) };
 }
 
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
   const { format, sizes, tensors } = await readRecord(folder);
-  const bytesOnDisk = await weightBytes(folder);
+  const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const summaries = Object.values(tensors);
   const prunedOnly = summaries.length > 0 && summaries.every(({ bits }) => bits === undefined);
   if (format === "dense") return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };

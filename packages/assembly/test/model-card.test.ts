@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { unpackFiles } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, formatBytes } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { parse } from "yaml";
+import { formatNames } from "../src/formats.ts";
+import { loadLines } from "../src/load-lines.ts";
 import { assemble, describeModel, formatSize, formatSizeReport, sizeReport } from "../src/index.ts";
 import type { CardResults } from "../src/index.ts";
 import { caseLayers, formatCases, quietContext } from "./fixtures/quantised-model.ts";
@@ -56,7 +58,11 @@ test("the card names base model, licence, languages, method, mix and addresses",
     pipeline_tag: "text-generation",
     tags: ["multilingual-brain-surgeon", "rtn", "4-bit", "gptq"],
   });
-  for (const line of ["# tiny, compressed", "| en | 100.00% |"]) assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
+  for (const line of ["# tiny, rtn", "## How to load it", "| en | 100.00% |"])
+    assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
+  const { bytesOnDisk } = await sizeReport(folder);
+  assert.match(card, `Stored as gptq: ${formatBytes(bytesOnDisk)} on disk, `, "the size that run and assemble print");
+  assert.match(card, "with transformers where gptqmodel is installed:\n\n```python\n");
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
   assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${record.layers[0].address}\``));
   assert.not(card.includes("The source"), "the source's own card is not carried");
@@ -76,7 +82,10 @@ const results: CardResults = {
     },
     { label: "zh-Hans", scores: [{ perplexity: 4.5, interval: [4, 5] }, undefined] },
   ],
-  averages: [{ label: "mean of languages", scores: [{ perplexity: 6, interval: [5.5, 6.5] }, undefined] }],
+  averages: [
+    { label: "mean of languages", scores: [{ perplexity: 6, interval: [5.5, 6.5] }, undefined] },
+    { label: "worst language", scores: [{ perplexity: 8.166, interval: [8, 8.5], language: "no" }, undefined] },
+  ],
   corpora: [address],
 };
 
@@ -89,20 +98,26 @@ test("a card written anew has results before and after, what the Hub reads of th
   assert.equal(rest, before);
   const dataset = { name: "held-out text (no)", type: "text", config: "no", revision: address };
   const metrics = [{ type: "perplexity", value: 9.974 }];
-  assert.equal(index, [{ name: "tiny, compressed", results: [{ task: { type: "text-generation" }, dataset, metrics }] }]);
+  assert.equal(index, [{ name: "tiny, rtn", results: [{ task: { type: "text-generation" }, dataset, metrics }] }]);
   for (const line of [
     "| language | dense | small | rise of small |",
     "| no | 8.17 (8.00 to 8.50) | 9.97 (9.50 to 10.25) | +22.14% (+20.00% to +25.00%) |",
     "| zh-Hans | 4.50 (4.00 to 5.00) | – | – |",
     "| mean of languages | 6.00 (5.50 to 6.50) | – | – |",
+    "| worst language | no 8.17 (8.00 to 8.50) | – | – |",
     `Texts: \`${address}\`.`,
     "model: org/tiny",
   ]) {
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
   }
-  await describeModel(folder, { results: { ...results, subject: undefined } });
+  assert.match(
+    card,
+    /The worst language is of dense the one of the highest perplexity, of the others the one that rose most above dense;/,
+  );
+  await describeModel(folder, { results: { ...results, subject: undefined }, name: "local" });
   const other = await readFile(join(folder, "README.md"), "utf8");
   assert.is(metadataOf(other)["model-index"], undefined);
+  assert.match(other, "# tiny, rtn\n", "the Hub's name before any other");
   assert.match(other, "None of the models is the one in this folder.");
   try {
     await describeModel(root, {});
@@ -118,6 +133,15 @@ test("--base-model names what neither path nor configuration does, and --no-card
   assert.match(named, 'base_model: "other/name"\n');
   const folder = await write("without", { card: false });
   assert.is(await readFile(join(folder, "README.md"), "utf8").catch(() => "none"), "none");
+});
+
+test("every format says what loads it, and a graph is no model of transformers", async () => {
+  for (const format of formatNames) {
+    const [first = ""] = loadLines(format, { bytes: 1, graph: format === "onnx" });
+    assert.match(first, /^With /, format);
+  }
+  assert.match(loadLines("onnx", { bytes: 1, graph: true }).join("\n"), "transformers.js");
+  assert.not.match(loadLines("dense", { bytes: 1, graph: true }).join("\n"), "transformers");
 });
 
 test("sizes count scales and indices, and say what is an estimate", async () => {

@@ -16,6 +16,7 @@ export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes } from "./format-bytes.ts";
 export { parseBytes } from "./parse-bytes.ts";
 export { formatLanguageMix, languageWeights, parseLanguageMix } from "./language-mix.ts";
+export { nameMethod } from "./method-name.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";

@@ -4,6 +4,7 @@ import type { CardResults, CardRow, CardScore } from "@mbs/assembly";
 import type { ArtifactStream } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import type { Average, ModelAverages } from "@mbs/evaluation";
+import { reportByTrainingShare } from "@mbs/reporting";
 
 const scoreOf = ({ perplexity, interval, rise, riseInterval }: Average): CardScore => ({
   perplexity,
@@ -32,7 +33,7 @@ export async function readCardResults(streams: readonly ArtifactStream[], addres
     shares ??= metadata.shares;
     scores.push(...(await collect(readScores(stream))));
   }
-  const { results, pairs, averages } = scoresReport(scores, shares);
+  const { results, pairs, averages } = reportByTrainingShare(scoresReport(scores, shares), shares);
   const models = averages.map(({ model }) => model);
   const languages = [...new Set(results.map(({ language }) => language))].map((label): CardRow => ({
     label,
@@ -45,6 +46,15 @@ export async function readCardResults(streams: readonly ArtifactStream[], addres
       return { perplexity, interval, ...(pair && { rise: pair.rise, riseInterval: pair.interval }) };
     }),
   }));
+  // Of the first model the language of the highest perplexity, of others the one that rose most above it.
+  const worst: CardRow = {
+    label: "worst language",
+    scores: averages.map(({ model, worst: highest, worstRise }) => {
+      const language = worstRise?.language ?? highest.language;
+      const score = languages.find(({ label }) => label === language)?.scores[models.indexOf(model)];
+      return score && { ...score, language };
+    }),
+  };
   return {
     models,
     subject: scores.find((score) => score.address === address)?.model,
@@ -52,6 +62,7 @@ export async function readCardResults(streams: readonly ArtifactStream[], addres
     averages: [
       ...averageRow("mean of languages", averages, "unweighted"),
       ...averageRow("weighted by training share", averages, "weighted"),
+      worst,
     ],
     corpora: [...corpora],
   };

@@ -27,6 +27,12 @@ function shortened(recipe: string): string {
   return stringify(withoutFolders({ ...rest, ...(Object.keys(inputs).length > 0 && { hashes: inputs }) }));
 }
 
+/** What a recipe calls the model that it compresses; the last part of a path. */
+function nameIn(recipe: string): string | undefined {
+  const { model } = parse(recipe) as { readonly model?: unknown };
+  return typeof model === "string" ? basename(model) : undefined;
+}
+
 async function addressOf(folder: string): Promise<string> {
   const model = await openModel(folder);
   await model.close();
@@ -36,8 +42,10 @@ async function addressOf(folder: string): Promise<string> {
 /** Writes the card of an assembled folder with scores and recipe. */
 export async function describe(folder: string, { scores, recipe }: Description): Promise<void> {
   const streams = await Promise.all(scores.map((path) => openArtifact(path)));
+  const text = recipe === undefined ? undefined : shortened(await readFile(recipe, "utf8"));
   await describeModel(folder, {
     results: streams.length === 0 ? undefined : await readCardResults(streams, await addressOf(folder)),
-    recipe: recipe === undefined ? undefined : shortened(await readFile(recipe, "utf8")),
+    recipe: text,
+    name: text === undefined ? undefined : nameIn(text),
   });
 }

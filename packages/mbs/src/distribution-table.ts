@@ -19,6 +19,27 @@ export interface DistributionFindings {
 /** Three digits, however small: shares of one in ten thousand matter here. */
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))}%`;
 
+/** A difference of two shares: no share of anything. */
+const points = (difference: number): string => `${Number((100 * difference).toPrecision(3))} points`;
+
+/** Known shares on the estimate's scale: the languages that both have take up as much of one as of the other. */
+function onOneScale(
+  estimated: ReadonlyMap<string, number>,
+  known: Readonly<Record<string, number>>,
+): { shares: ReadonlyMap<string, number>; covered: number } {
+  const common = Object.keys(known).filter((language) => estimated.has(language));
+  const sum = (shareOf: (language: string) => number): number => common.reduce((total, language) => total + shareOf(language), 0);
+  const covered = sum((language) => known[language]);
+  const scale = sum((language) => estimated.get(language) ?? 0) / covered;
+  return {
+    shares: new Map(common.map((language) => [language, known[language] * scale])),
+    covered: covered / Object.values(known).reduce((total, share) => total + share, 0),
+  };
+}
+
+/** Beyond this part of merges that the texts do not have, too little is left to estimate from. */
+const mostMissing = 0.5;
+
 const verdicts = {
   fits: "They go together.",
   contradicts: "They contradict each other: larger shares have higher losses.",
@@ -43,6 +64,7 @@ export function distributionTable({ estimate, against, losses }: DistributionFin
   const { merges, missing, words, inequalities, unexplained, resamples } = estimate;
   const languages = [...estimate.languages].sort((a, b) => b.share - a.share);
   const { errors } = against ?? {};
+  const known = against && onOneScale(new Map(languages.map(({ language, share }) => [language, share])), against.shares);
   return [
     formatTable({
       columns: [
@@ -57,15 +79,23 @@ export function distributionTable({ estimate, against, losses }: DistributionFin
         language,
         percent(share),
         ...(resamples > 0 ? [interval ? interval.map(percent).join(" … ") : "–"] : []),
-        ...(against ? [Object.hasOwn(against.shares, language) ? percent(against.shares[language]) : "–"] : []),
+        ...(known ? [known.shares.has(language) ? percent(known.shares.get(language) ?? NaN) : "–"] : []),
         ...(losses ? [foretold.get(language) ?? "–"] : []),
         `${(bytes / 1e3).toFixed(0)} kB`,
       ]),
     }),
     `From ${merges} merges (${missing} not in the texts), ${words} words, ${inequalities} inequalities; ${percent(unexplained)} of the merges' frequency stays unexplained.`,
+    ...(missing > mostMissing * merges
+      ? [
+          `note: ${percent(missing / merges)} of the merges are not in the texts: they are too little, or lack languages of the tokenizer, and the shares are hardly more than a guess. Give more text (--corpus; --bytes a language), or use fewer merges (--merges).`,
+        ]
+      : []),
+    ...(against && known && known.covered < 0.9995
+      ? [`Shares of ${against.name} are those among these languages, which are ${percent(known.covered)} of it.`]
+      : []),
     ...(against && errors
       ? [
-          `Against ${against.name}: off by ${percent(errors.meanAbsolute)} on average, most in ${errors.largest.language} (${percent(errors.largest.error)}), by a factor of ${errors.meanFactor.toPrecision(3)} on average; log10 of the mean squared error ${errors.log10MeanSquared.toFixed(2)}.`,
+          `Against ${against.name}: off by ${points(errors.meanAbsolute)} on average, most in ${errors.largest.language} (${points(errors.largest.error)}), by a factor of ${errors.meanFactor.toPrecision(3)} on average; log10 of the mean squared error ${errors.log10MeanSquared.toFixed(2)}.`,
         ]
       : []),
     ...(losses ? [lossText("this estimate", losses.estimate)] : []),

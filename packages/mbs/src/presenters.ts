@@ -6,12 +6,13 @@ import type { ErrorsReport, MixesReport } from "@mbs/reporting";
 import { similarityOptions } from "./similarity-options.ts";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
-  const [{ collect, parseMetadata, readScores }, { scoresReport }] = await Promise.all([
+  const [{ collect, parseMetadata, readScores }, { scoresReport }, { reportByTrainingShare }] = await Promise.all([
     import("@mbs/artifacts"),
     import("@mbs/evaluation"),
+    import("@mbs/reporting"),
   ]);
   const { shares } = parseMetadata("scores", stream.schema);
-  return scoresReport(await collect(readScores(stream)), shares);
+  return reportByTrainingShare(scoresReport(await collect(readScores(stream)), shares), shares);
 }
 
 async function similarities(stream: ArtifactStream) {

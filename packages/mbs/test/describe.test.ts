@@ -57,6 +57,11 @@ test("the card of a run has each language before and after with intervals, the m
     assert.match(row, `${(pair.rise * 100).toFixed(2)}% (`);
   }
   assert.match(card, "| mean of languages | ");
+  const { results: all, averages } = scoresReport(await collect(readScores(await openArtifact(folder.scores))));
+  const [{ worst }, { worstRise }] = averages;
+  const risen = all.find(({ model, language }) => model === "compressed" && language === worstRise?.language);
+  assert.match(card, `| worst language | ${worst.language} ${worst.perplexity.toFixed(2)} (`);
+  assert.match(card, `) | ${worstRise?.language} ${risen?.perplexity.toFixed(2)} (`);
   const metadata = parse(card.split("---\n")[1]) as {
     base_model: string;
     "model-index": { results: { dataset: { config: string }; metrics: { value: number }[] }[] }[];
@@ -79,6 +84,7 @@ test("the card of a run has each language before and after with intervals, the m
 test("without an evaluation the card has the recipe alone, and card: false leaves the folder without one", async () => {
   const { card = "" } = await runRecipe("unscored", {});
   assert.match(card, "```yaml\n");
+  assert.match(card, "# model, gptq 4 bits groups of 32\n", "the name of the folder, since the Hub has none");
   assert.not.match(card, "## Results");
   assert.is((await runRecipe("cardless", { assemble: { card: false } })).card, undefined);
 });

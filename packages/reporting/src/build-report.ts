@@ -22,15 +22,54 @@ export interface ReportOptions extends ScoresView {
   readonly recipe?: RecipeText;
 }
 
+/** What a page is called and how it begins, by the first kind of these that it shows. */
+const headings: readonly { readonly kind: Collected["kind"]; readonly title: string; readonly lead: string }[] = [
+  {
+    kind: "scores",
+    title: "What compression did to each language",
+    lead: "Measured as perplexity on held-out text: lower is better, and a rise above the dense model is a loss.",
+  },
+  {
+    kind: "mixes",
+    title: "Calibration mixes compared",
+    lead: "How much text of each language to calibrate with: what each mix is predicted to do to every language, before any model is evaluated.",
+  },
+  {
+    kind: "errors",
+    title: "Which languages compression is predicted to hurt",
+    lead: "What the compressed layers change in each language's outputs: the larger the error, the more the language is expected to lose.",
+  },
+  {
+    kind: "similarity",
+    title: "How alike languages are to the model",
+    lead: "Languages whose inputs to the model's layers are alike profit from each other's calibration text.",
+  },
+  {
+    kind: "segments",
+    title: "Calibration text",
+    lead: "How much text of each language a model is calibrated with.",
+  },
+  {
+    kind: "statistics",
+    title: "Calibration text",
+    lead: "How much text of each language a model is calibrated with.",
+  },
+];
+
+/** The training mixture that orders every table: the one that was asked for, else the first that an artifact has. */
+const trainingShares = (artifacts: readonly Collected[], { shares }: ReportOptions): ReportOptions["shares"] =>
+  shares ??
+  [...ofKind(artifacts, "scores"), ...ofKind(artifacts, "mixes")].find(({ metadata }) => metadata.shares)?.metadata.shares;
+
 /** The sections that show one artifact. */
 function sectionsOf(
   artifact: Collected,
   names: SectionNames,
   scored: ScoredArtifact | undefined,
-  { similarity }: ReportOptions,
+  { similarity, shares }: ReportOptions,
 ): Promise<Section[]> {
-  if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names);
-  if (artifact.kind === "errors") return errorsSections(artifact, names);
+  if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names, shares);
+  if (artifact.kind === "errors") return errorsSections(artifact, names, shares);
   if (artifact.kind === "mixes") return Promise.resolve(mixesSections(artifact, names));
   return scored ? scoresSections(scored, names) : Promise.resolve([]);
 }
@@ -45,28 +84,29 @@ function sectionsOf(
 export async function buildReport(inputs: readonly ReportInput[], options: ReportOptions = {}): Promise<Page> {
   const artifacts = await collectArtifacts(inputs);
   const scored = scoredArtifacts(artifacts, options);
+  const shares = trainingShares(artifacts, options);
   const shown: Section[] = [];
   for (const artifact of artifacts) {
     const alike = ofKind(artifacts, artifact.kind);
     const index = alike.findIndex((other) => other === artifact);
     const names = sectionNames(artifact.name, index, alike.length);
-    shown.push(...(await sectionsOf(artifact, names, artifact.kind === "scores" ? scored[index] : undefined, options)));
+    shown.push(
+      ...(await sectionsOf(artifact, names, artifact.kind === "scores" ? scored[index] : undefined, { ...options, shares })),
+    );
   }
+  const heading = headings.find(({ kind }) => artifacts.some((artifact) => artifact.kind === kind)) ?? headings[0];
   const diagnoses = scored.map((one) => diagnoseScored(one, artifacts));
   const gains = scored.flatMap((one, index) =>
     gainsSection(one, diagnoses[index].mixes, sectionNames(one.name, index, scored.length)),
   );
   return {
-    title: options.title ?? "Multilingual Brain Surgeon",
-    lead:
-      scored.length === 0
-        ? []
-        : ["What compression did to each language, by perplexity on held-out text: lower is better, a rise is a loss."],
+    title: options.title ?? heading.title,
+    lead: [heading.lead],
     sections: [
       ...gains,
       ...(gains.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnoses))]),
       ...shown,
-      ...calibrationSections(artifacts),
+      ...calibrationSections(artifacts, shares),
       ...originSections(artifacts, options.recipe),
     ],
   };

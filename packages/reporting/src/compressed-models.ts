@@ -1,4 +1,5 @@
-import type { ScoredMethod, ScoredModel } from "@mbs/evaluation";
+import { nameMethod } from "@mbs/contracts";
+import type { ScoredModel } from "@mbs/evaluation";
 import { numberOf } from "./numbers-by-language.ts";
 import type { NumbersByLanguage } from "./numbers-by-language.ts";
 import { formatShare } from "./numbers.ts";
@@ -15,16 +16,6 @@ export interface CompressedModel {
   readonly mix: NumbersByLanguage;
   /** "en alone", "equal mix", "proportional mix", "mix of 16 languages (31% en)". */
   readonly mixName: string;
-}
-
-const plain = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
-
-/** A solver with the options that people know it by. */
-function nameMethod({ solver, options: { bits, groupSize, sparsity, pattern } }: ScoredMethod): string {
-  const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
-  const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
-  const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
-  return [solver, ...pruned, ...quantised].join(" ");
 }
 
 /** NumbersByLanguage that stay below this total variation are taken for the same mix: segments are whole. */
@@ -91,7 +82,7 @@ export function compressedModels(
       {
         name,
         solvers: made.methods.map(({ solver }) => solver),
-        method: made.methods.map(nameMethod).join(" and "),
+        method: made.methods.map(({ solver, options }) => nameMethod(solver, options)).join(" and "),
         methodKey: JSON.stringify([made.source, made.methods]),
         mix,
         mixName: nameMix(mix, training, named),

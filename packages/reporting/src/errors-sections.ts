@@ -2,15 +2,24 @@ import type { CollectedOf } from "./collected.ts";
 import { blocksTable, plotErrors } from "./errors-plot.ts";
 import { errorsReport } from "./errors-report.ts";
 import { predictedTable, qualityTexts, worstSitesTable } from "./errors-table.ts";
-import { plotPrediction } from "./prediction-plot.ts";
+import { byTrainingShare } from "./language-order.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
+import { plotPredictions, unnamedText } from "./prediction-plot.ts";
 import type { SectionNames } from "./section-names.ts";
 import type { Section } from "./section.ts";
 
 /**
  * Predicted errors by language, by block and language, and the sites that hurt most.
+ *
+ * @param shares of the training; tables follow them where they are known
  */
-export async function errorsSections({ records, metadata }: CollectedOf<"errors">, names: SectionNames): Promise<Section[]> {
+export async function errorsSections(
+  { records, metadata }: CollectedOf<"errors">,
+  names: SectionNames,
+  shares?: NumbersByLanguage,
+): Promise<Section[]> {
   const report = errorsReport(records, metadata);
+  const tabled = { ...report, languages: byTrainingShare(report.languages, ({ language }) => language, shares) };
   const points = report.languages.flatMap(({ language, sum, rise }) =>
     rise === undefined ? [] : [{ language, series: report.solver, predicted: sum, rise }],
   );
@@ -18,11 +27,11 @@ export async function errorsSections({ records, metadata }: CollectedOf<"errors"
     {
       id: names.id("predicted"),
       title: names.title(`Predicted error of each language, ${report.solver}`),
-      texts: [...qualityTexts(report), ...report.notes],
+      texts: [...qualityTexts(report), ...report.notes, ...(report.quality ? [unnamedText] : [])],
       ...(report.quality
-        ? { plot: await plotPrediction(points, "Σ of relative errors", "predicted error against actual rise") }
+        ? { plots: await plotPredictions(points, "Σ of relative errors", "predicted error against actual rise") }
         : {}),
-      tables: [{ caption: "Predicted error by language", table: predictedTable(report), open: true }],
+      tables: [{ caption: "Predicted error by language", table: predictedTable(tabled), open: true }],
       data: report.languages.map(({ language, sum, mean, predicted, rise }) => ({
         language,
         sum,
@@ -35,13 +44,13 @@ export async function errorsSections({ records, metadata }: CollectedOf<"errors"
       id: names.id("predicted-blocks"),
       title: names.title(`Predicted error by block and language, ${report.solver}`),
       texts: ["Mean relative error of the outputs of each block's layers, the languages that lose most to the left."],
-      plot: await plotErrors(report, "heat map of the predicted error by block and language"),
-      tables: [{ caption: "Predicted error by block and language", table: blocksTable(report), open: false }],
+      plots: [await plotErrors(report, "heat map of the predicted error by block and language")],
+      tables: [{ caption: "Predicted error by block and language", table: blocksTable(tabled), open: false }],
     },
     {
       id: names.id("predicted-sites"),
       title: names.title(`Sites that hurt most, ${report.solver}`),
-      tables: [{ caption: "Worst sites by language", table: worstSitesTable(report), open: true }],
+      tables: [{ caption: "Worst sites by language", table: worstSitesTable(tabled), open: true }],
       data: report.languages.flatMap(({ language, sites }) => sites.map((site) => ({ language, ...site }))),
     },
   ];

@@ -10,13 +10,14 @@ export type { Evidence, Finding, MeasuredRise, Remedy, Signature } from "./diagn
 export { errorsReport } from "./errors-report.ts";
 export type { ErrorsReport } from "./errors-report.ts";
 export { errorsTable } from "./errors-table.ts";
+export { reportByTrainingShare } from "./language-order.ts";
 export { mixesReport } from "./mixes-report.ts";
 export type { MixesReport, ReportedMix } from "./mixes-report.ts";
 export { mixesTable } from "./mixes-table.ts";
 export { formatInterval, formatNumber, formatRise, formatShare } from "./numbers.ts";
 export type { RecipeText } from "./origin-sections.ts";
 export { formatPage } from "./page.ts";
-export { plotPrediction } from "./prediction-plot.ts";
+export { plotPredictions, unnamedText } from "./prediction-plot.ts";
 export type { PredictionPoint } from "./prediction-plot.ts";
 export { plotRises } from "./rises-plot.ts";
 export type { RiseBar } from "./rises-plot.ts";

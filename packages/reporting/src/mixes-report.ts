@@ -1,5 +1,6 @@
 import type { MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
+import { byTrainingShare } from "./language-order.ts";
 
 /** One mix and what it is predicted to do. */
 export interface ReportedMix {
@@ -55,7 +56,7 @@ function reportedMix(
     name,
     round,
     mix: formatLanguageMix(new Map(languages.map(({ language, weight }) => [language, weight]))),
-    languages,
+    languages: byTrainingShare(languages, ({ language }) => language, shares),
     unweighted: meanOf(languages, () => 1),
     ...(shares && { weighted: meanOf(languages, (language) => shares[language] ?? 0) }),
     worst: { language: worst.language, damage: worst.damage },

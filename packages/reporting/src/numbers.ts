@@ -15,5 +15,8 @@ export const formatInterval = ([low, high]: readonly [number, number]): string =
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 
-/** 0.00123 → "0.12%": two digits, however small. */
-export const formatError = (relative: number): string => `${Number((relative * 100).toPrecision(2))}%`;
+/** 0.00123 → "0.12%", 0.02 → "2.0%": two digits, however small. */
+export function formatError(relative: number): string {
+  const percent = relative * 100;
+  return `${percent < 99.5 ? percent.toPrecision(2) : percent.toFixed(0)}%`;
+}

@@ -1,7 +1,9 @@
 import type { Collected } from "./collected.ts";
 import { ofKind } from "./collected.ts";
 import { groupBy } from "./groups.ts";
+import { byTrainingShare } from "./language-order.ts";
 import { numberOf } from "./numbers-by-language.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
 import type { CaptionedTable, Section } from "./section.ts";
 
 /** A recipe as `mbs run` writes it beside its results. */
@@ -39,10 +41,11 @@ const textOf = (tokens: Readonly<Record<string, number>>): [string, number][] =>
   Object.entries(tokens).sort(([, a], [, b]) => b - a);
 
 /** Calibration text: tokens of each language. */
-export function calibrationSections(artifacts: readonly Collected[]): Section[] {
+export function calibrationSections(artifacts: readonly Collected[], shares?: NumbersByLanguage): Section[] {
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")];
   if (calibrations.length === 0) return [];
-  const languages = [...new Set(calibrations.flatMap(({ tokens }) => textOf(tokens).map(([language]) => language)))];
+  const present = [...new Set(calibrations.flatMap(({ tokens }) => textOf(tokens).map(([language]) => language)))];
+  const languages = byTrainingShare(present, (language) => language, shares);
   return [
     {
       id: "calibration",
@@ -73,7 +76,9 @@ export function originSections(artifacts: readonly Collected[], recipe: RecipeTe
   const origin: Section = {
     id: "origin",
     title: "How this was made",
-    texts: ["Content addresses are SHA-256 hashes: the same address is the same content, wherever it lies."],
+    texts: [
+      "Made by mbs report of Multilingual Brain Surgeon. Content addresses are SHA-256 hashes: the same address is the same content, wherever it lies.",
+    ],
     tables: [
       {
         caption: "Artifacts that this page shows",

@@ -7,6 +7,12 @@ import type { TextTable } from "./table.ts";
 const scrolling = (label: string, content: string): string =>
   `<div class="scroll" role="group" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
 
+/** Where there is no room, a cell of numbers breaks after the name of a language and before a bracket, and nowhere else. */
+const unbroken = (cell: string): string => cell.replaceAll(/(?<=…) | (?![(+-])/g, "\u00a0");
+
+/** Names of models break where their parts meet. */
+const heading = (text: string): string => escapeHtml(text).replaceAll("/", "/<wbr>");
+
 function formatHtmlTable(caption: string, { columns, rows }: TextTable): string {
   const mark = (index: number): string => {
     const { numeric, wide } = columns[index];
@@ -14,10 +20,14 @@ function formatHtmlTable(caption: string, { columns, rows }: TextTable): string 
   };
   const head = columns
     // An empty heading is no heading: it belongs to the cells beside it.
-    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${escapeHtml(title)}</th>`))
+    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${heading(title)}</th>`))
     .join("");
+  // A first column without a title marks rows; the next one names them.
+  const naming = columns.findIndex(({ title }) => title !== "");
   const cellOf = (cell: string, index: number): string =>
-    index === 0 ? `<th scope="row">${escapeHtml(cell)}</th>` : `<td${mark(index)}>${escapeHtml(cell)}</td>`;
+    index === naming
+      ? `<th scope="row">${heading(cell)}</th>`
+      : `<td${mark(index)}>${escapeHtml(columns[index].numeric ? unbroken(cell) : cell)}</td>`;
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
   return scrolling(
     caption,
@@ -30,25 +40,30 @@ const formatCaptioned = ({ caption, table, open }: CaptionedTable): string =>
     ? formatHtmlTable(caption, table)
     : `<details><summary>Numbers: ${escapeHtml(caption)}</summary>\n${formatHtmlTable(caption, table)}</details>`;
 
-const formatPlot = (title: string, { svg }: Plot): string => `<figure>${scrolling(`${title}, picture`, svg)}</figure>`;
+const formatPlots = (title: string, plots: readonly Plot[]): string[] =>
+  plots.map(({ svg }, index) => {
+    const number = plots.length === 1 ? "" : ` ${index + 1} of ${plots.length}`;
+    return `<figure>${scrolling(`${title}, picture${number}`, svg)}</figure>`;
+  });
 
 const formatPart = ({ title, texts, command }: Part): string =>
   [
     `<article>\n<h3>${escapeHtml(title)}</h3>`,
     ...texts.map((text) => `<p>${escapeHtml(text)}</p>`),
-    ...(command === undefined ? [] : [scrolling("command", `<pre><code>${escapeHtml(command)}</code></pre>`)]),
+    ...(command === undefined ? [] : [`<pre><code>${escapeHtml(command)}</code></pre>`]),
     "</article>",
   ].join("\n");
 
-function formatSection({ id, title, texts = [], points = [], parts = [], plot, tables = [], source }: Section): string {
+function formatSection({ id, title, texts = [], points = [], parts = [], plots = [], tables = [], source }: Section): string {
   return [
     `<section id="${escapeHtml(id)}" aria-labelledby="${escapeHtml(id)}-title">\n<h2 id="${escapeHtml(id)}-title">${escapeHtml(title)}</h2>`,
     ...texts.map((text) => `<p>${escapeHtml(text)}</p>`),
     ...(points.length === 0 ? [] : [`<ul>${points.map((point) => `<li>${escapeHtml(point)}</li>`).join("\n")}</ul>`]),
     ...parts.map(formatPart),
-    ...(plot === undefined ? [] : [formatPlot(title, plot)]),
-    ...tables.map(formatCaptioned),
-    ...(source === undefined ? [] : [scrolling(title, `<pre>${escapeHtml(source)}</pre>`)]),
+    ...(plots.length + tables.length === 0
+      ? []
+      : ['<div class="shown">', ...formatPlots(title, plots), ...tables.map(formatCaptioned), "</div>"]),
+    ...(source === undefined ? [] : [`<pre>${escapeHtml(source)}</pre>`]),
     "</section>",
   ].join("\n");
 }

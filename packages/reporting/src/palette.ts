@@ -3,6 +3,22 @@ export const palette: readonly string[] = ["#3b82c4", "#c9700e", "#2f9461", "#d1
 
 /** Colours of the page's own: text, paper, lines, text of less weight, links. */
 export const pageColours = {
-  light: { ink: "#1c2126", paper: "#ffffff", line: "#d5dae0", soft: "#56616b", tint: "#f3f5f7", link: "#1d5f9e" },
-  dark: { ink: "#e6e9ec", paper: "#15181b", line: "#363c42", soft: "#a3adb6", tint: "#1e2226", link: "#7db8ee" },
+  light: {
+    ink: "#1c2126",
+    paper: "#ffffff",
+    line: "#d5dae0",
+    soft: "#56616b",
+    tint: "#f3f5f7",
+    shade: "#b9c0c8",
+    link: "#1d5f9e",
+  },
+  dark: {
+    ink: "#e6e9ec",
+    paper: "#15181b",
+    line: "#363c42",
+    soft: "#a3adb6",
+    tint: "#1e2226",
+    shade: "#5b646d",
+    link: "#7db8ee",
+  },
 } as const;

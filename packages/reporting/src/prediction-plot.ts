@@ -1,5 +1,6 @@
+import { groupBy } from "./groups.ts";
 import { palette } from "./palette.ts";
-import { renderPlot } from "./render-plot.ts";
+import { scatterPlots } from "./scatter-plot.ts";
 import type { Plot } from "./section.ts";
 
 /** One point of a scatter plot. */
@@ -10,22 +11,22 @@ export interface PredictionPoint {
   readonly rise: number;
 }
 
-/** Predicted against actual rise, a point a language. */
-export function plotPrediction(points: readonly PredictionPoint[], xTitle: string, label: string): Promise<Plot> {
-  const series = [...new Set(points.map((point) => point.series))];
-  const shared = {
-    x: { field: "predicted", type: "quantitative", title: xTitle, scale: { zero: false }, axis: { tickCount: 5 } },
-    y: { field: "rise", type: "quantitative", title: "rise of perplexity", axis: { format: "+%" }, scale: { zero: false } },
-    color: { field: "series", type: "nominal", title: null, scale: { domain: series, range: palette } },
-  };
-  const spec = {
-    width: 290,
-    height: 260,
-    layer: [
-      { mark: { type: "point", filled: true, size: 50 }, encoding: shared },
-      { mark: { type: "text", dx: 8, align: "left", fontSize: 11 }, encoding: { ...shared, text: { field: "language" } } },
-    ],
-  };
-  const rows = points.map(({ language, series: name, predicted, rise }) => ({ language, series: name, predicted, rise }));
-  return renderPlot(spec, rows, `${label}, ${points.length} points`);
+/** What stands above such plots. */
+export const unnamedText = "A point without a name has no room for one: the table has them all.";
+
+/** Predicted against actual rise, a picture a series and a point a language. */
+export function plotPredictions(points: readonly PredictionPoint[], xTitle: string, label: string): Promise<Plot[]> {
+  const series = [...groupBy(points, (point) => point.series)];
+  const panels = series.map(([name, own], index) => ({
+    title: series.length > 1 ? name : "",
+    points: own.map(({ language, predicted, rise }) => ({
+      x: predicted,
+      y: rise,
+      text: language,
+      colour: palette[index % palette.length],
+    })),
+    label: `${label}${series.length > 1 ? `, ${name}` : ""}: ${own.length} points`,
+    rows: own.map(({ language, predicted, rise }) => ({ language, series: name, predicted, rise })),
+  }));
+  return scatterPlots(panels, xTitle);
 }

@@ -10,6 +10,7 @@ const config = {
   background: "transparent",
   font: "system-ui, sans-serif",
   view: { stroke: "transparent" },
+  title: { color: ink, fontSize: 12, fontWeight: "bold", anchor: "start" },
   axis: {
     labelColor: ink,
     titleColor: ink,
@@ -21,6 +22,9 @@ const config = {
     titleFontSize: 12,
     titleFontWeight: "normal",
     labelLimit: 260,
+    // Every label stands in the middle of its tick.
+    labelFlush: false,
+    labelBound: false,
   },
   header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: "bold", labelAnchor: "start" },
   legend: {
@@ -36,8 +40,8 @@ const config = {
   point: { opacity: 1 },
 } as const;
 
-/** A picture grows and shrinks within these shares of its size, so that its text stays legible; on a narrower screen it scrolls. */
-const [smallest, largest] = [0.8, 1.3];
+/** A picture shrinks to this share of its size, so that its text stays legible; on a narrower screen it scrolls. */
+const smallest = 0.8;
 
 /**
  * Draws a plot without a browser.
@@ -45,8 +49,9 @@ const [smallest, largest] = [0.8, 1.3];
  * @param spec without data
  * @param rows the data
  * @param label what the picture shows, for those who do not see it
+ * @param largest how far it grows on a wide screen
  */
-export async function renderPlot(spec: object, rows: readonly DataRow[], label: string): Promise<Plot> {
+export async function renderPlot(spec: object, rows: readonly DataRow[], label: string, largest = 1.3): Promise<Plot> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
   const whole = { ...spec, data: { values: [...rows] }, config } as unknown as TopLevelSpec;
   const view = new vega.View(vega.parse(compile(whole).spec), { renderer: "none" });
@@ -57,7 +62,7 @@ export async function renderPlot(spec: object, rows: readonly DataRow[], label: 
   const sized = plain.replace(
     /<svg([^>]*?) width="(\d+(?:\.\d+)?)" height="\d+(?:\.\d+)?"/,
     (_, attributes: string, width: string) =>
-      `<svg role="img" aria-label="${escapeHtml(label)}"${attributes} style="width:100%;max-width:${Math.floor(Number(width) * largest)}px;min-width:${Math.floor(Number(width) * smallest)}px;height:auto"`,
+      `<svg role="img" aria-label="${escapeHtml(label)}"${attributes} style="width:${Math.floor(Number(width) * largest)}px;max-width:100%;min-width:${Math.floor(Number(width) * smallest)}px;height:auto"`,
   );
   return { svg: sized, rows };
 }

@@ -5,6 +5,7 @@ import { ofKind } from "./collected.ts";
 import type { Collected } from "./collected.ts";
 import { compressedModels } from "./compressed-models.ts";
 import type { CompressedModel, NamedMix } from "./compressed-models.ts";
+import { reportByTrainingShare } from "./language-order.ts";
 
 /** Scores summed up, with what is known of their models. */
 export interface ScoredArtifact {
@@ -14,6 +15,7 @@ export interface ScoredArtifact {
   readonly shares: Readonly<Record<string, number>> | undefined;
   /** The dense model, which the others are compared with. */
   readonly reference: string;
+  /** Languages by training share. */
   readonly report: ScoresReport;
   /** In the order of the scores. */
   readonly models: ReadonlyMap<string, ScoredModel>;
@@ -40,7 +42,7 @@ export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresVie
   }));
   return ofKind(artifacts, "scores").map(({ name, records, metadata }) => {
     const shares = view.shares ?? metadata.shares;
-    const report = scoresReport(records, shares, view.reference);
+    const report = reportByTrainingShare(scoresReport(records, shares, view.reference), shares);
     const known = readScoredModels(metadata.models);
     // Metadata sorts its keys; pages follow the scores.
     const models = new Map(

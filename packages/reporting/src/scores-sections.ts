@@ -7,7 +7,7 @@ import { groupBy } from "./groups.ts";
 import { formatInterval, formatNumber, formatRise, formatShare } from "./numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
-import { languagesOf } from "./scores-table.ts";
+import { languagesOf, starText } from "./scores-table.ts";
 import type { SectionNames } from "./section-names.ts";
 import type { DataRow, Section } from "./section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
@@ -77,7 +77,7 @@ async function averagesSection({ report, reference }: ScoredArtifact, names: Sec
       "Every language alike, languages by their share of the training mixture, and the language that fares worst: they answer different questions, so read all three.",
       ...report.notes,
     ],
-    ...(rises.length === 0 ? {} : { plot: await plotAverages(rises, reference) }),
+    ...(rises.length === 0 ? {} : { plots: [await plotAverages(rises, reference)] }),
     tables: [{ caption: "Averages with 95% intervals", table: averagesTable(report, rises), open: true }],
     data: averagesData(report),
   };
@@ -125,6 +125,10 @@ function risesTable(
   };
 }
 
+/** A caption that explains the stars of its table, where it has some. */
+const captionOf = (text: string, { pairs }: ScoresReport, models: readonly string[]): string =>
+  pairs.some(({ model, excludesZero }) => excludesZero && models.includes(model)) ? `${text} (${starText})` : text;
+
 async function risesSections({ report, reference, compressed, shares }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
   const groups = pictures(report, compressed);
   return Promise.all(
@@ -133,11 +137,15 @@ async function risesSections({ report, reference, compressed, shares }: ScoredAr
       return {
         id: names.id(`rises${index === 0 ? "" : `-${index + 1}`}`),
         title: names.title(whole),
-        texts: [
-          "Bars are paired differences of perplexity on the same windows; lines are 95% bootstrap intervals over windows, a star marks one that leaves zero out.",
+        texts: ["Bars are paired differences of perplexity on the same windows; lines are 95% bootstrap intervals over windows."],
+        plots: [await plotRises(risesOf(report, models), whole)],
+        tables: [
+          {
+            caption: captionOf(whole, report, models),
+            table: risesTable(report, models, reference, shares),
+            open: true,
+          },
         ],
-        plot: await plotRises(risesOf(report, models), whole),
-        tables: [{ caption: whole, table: risesTable(report, models, reference, shares), open: false }],
       };
     }),
   );
@@ -170,6 +178,14 @@ const frontierText =
 const denseText =
   "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack them (mbs assemble --format gptq, compressed-tensors or onnx).";
 
+/** What is said where the compressed models are of one size, so that there is nothing to draw. */
+function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {
+  if (bytes === dense) return denseText;
+  const subject = models.length === 1 ? `${models[0]} takes up` : `The ${models.length} compressed models take up the same:`;
+  const against = dense === undefined ? "" : `, ${formatShare(bytes / dense)} of the ${formatBytes(dense)} of ${reference}`;
+  return `${subject} ${formatBytes(bytes)} on disk${against}.`;
+}
+
 async function sizeSections({ report, reference, models }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
   const rises = figureRises(report.averages).flatMap((rise): SizedRise[] => {
     const bytes = models.get(rise.model)?.bytes;
@@ -178,12 +194,13 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
   if (rises.length === 0) return [];
   const sizes = new Set(rises.map(({ bytes }) => bytes));
   const drawn = sizes.size > 1;
+  const sized = [...new Set(rises.map(({ model }) => model))];
   return [
     {
       id: names.id("size"),
       title: names.title("Size against damage"),
-      texts: [drawn ? frontierText : sizes.has(models.get(reference)?.bytes ?? NaN) ? denseText : "All take up the same."],
-      ...(drawn ? { plot: await plotSizes(rises, reference) } : {}),
+      texts: [drawn ? frontierText : oneSizeText(sized, rises[0].bytes, reference, models.get(reference)?.bytes)],
+      ...(drawn ? { plots: await plotSizes(rises, reference) } : {}),
       tables: [{ caption: "Size on disk and damage", table: sizesTable(rises, models, reference), open: !drawn }],
       data: rises.map((rise) => ({ ...rise })),
     },
@@ -195,7 +212,12 @@ function languagesSection({ report }: ScoredArtifact, names: SectionNames): Sect
   return {
     id: names.id("languages"),
     title: names.title("Every model, by language"),
-    tables: report.averages.map(({ model }) => ({ caption: model, table: languagesOf(report, model, false), open: false })),
+    ...(report.pairs.some(({ excludesZero }) => excludesZero) ? { texts: [`${starText}.`] } : {}),
+    tables: report.averages.map(({ model }) => ({
+      caption: model,
+      table: languagesOf(report, model, false),
+      open: false,
+    })),
     data: report.results.map(({ interval: [low, high], ...result }) => {
       const pair = pairs.get(JSON.stringify([result.model, result.language]));
       return {

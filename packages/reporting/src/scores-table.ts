@@ -4,8 +4,12 @@ import { formatInterval, formatNumber, formatRise } from "./numbers.ts";
 import { formatTable } from "./table.ts";
 import type { TextTable } from "./table.ts";
 import { textBar } from "./text-bar.ts";
+import { wrapLines } from "./wrap-lines.ts";
 
 const barWidth = 8;
+
+/** What a star beside a rise means. */
+export const starText = "* the 95% interval leaves zero out";
 const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(({ model }) => model))];
 
 /** One model, a row a language. A star marks a rise whose paired 95% interval leaves zero out. */
@@ -69,9 +73,14 @@ export function scoresTable(report: ScoresReport): string {
   const [reference] = models(report);
   const blocks = models(report).map((model) => {
     const against = report.pairs.find((pair) => pair.model === model)?.reference;
-    const title = against === undefined ? model : `${model}, rise above ${against} (* interval leaves zero out)`;
+    const title = against === undefined ? model : `${model}, rise above ${against} (${starText})`;
     return `${colours.bold(title)}\n${formatTable(languagesOf(report, model, true))}`;
   });
-  const averages = `${colours.bold(`perplexity, three averages${models(report).length > 1 ? ` (rise above ${reference})` : ""}`)}\n${formatTable(averagesOf(report))}`;
+  const compared = models(report).length > 1;
+  const worst = `worst language: of ${reference} the one of the highest perplexity${compared ? `, of the others the one that rose most above ${reference}` : ""}`;
+  const averages = [
+    colours.bold(`perplexity, three averages${compared ? ` (rise above ${reference})` : ""}`),
+    `${formatTable(averagesOf(report))}${wrapLines(worst, "", "  ").join("\n")}\n`,
+  ].join("\n");
   return [...blocks, averages, ...report.notes.map((note) => `${colours.yellow("note:")} ${note}\n`)].join("\n");
 }

@@ -9,11 +9,13 @@ export interface SectionFile {
 
 /** The pictures of a page, a file each. */
 export const svgFiles = (sections: readonly Section[]): readonly SectionFile[] =>
-  sections.flatMap(({ id, plot }) => (plot === undefined ? [] : [{ name: `${id}.svg`, content: `${plot.svg}\n` }]));
+  sections.flatMap(({ id, plots = [] }) =>
+    plots.map(({ svg }, index) => ({ name: `${id}${index === 0 ? "" : `-picture-${index + 1}`}.svg`, content: `${svg}\n` })),
+  );
 
 /** The numbers of a page, unformatted, a file each section that has some. */
 export const csvFiles = (sections: readonly Section[]): readonly SectionFile[] =>
-  sections.flatMap(({ id, data, plot }) => {
-    const rows: readonly DataRow[] = data ?? plot?.rows ?? [];
-    return rows.length === 0 ? [] : [{ name: `${id}.csv`, content: `${csvFormat(rows.map((row) => ({ ...row })))}\n` }];
+  sections.flatMap(({ id, data, plots = [] }) => {
+    const numbers: readonly DataRow[] = data ?? plots.flatMap(({ rows: own }) => own);
+    return numbers.length === 0 ? [] : [{ name: `${id}.csv`, content: `${csvFormat(numbers.map((row) => ({ ...row })))}\n` }];
   });

@@ -33,10 +33,10 @@ export interface Section {
   readonly texts?: readonly string[];
   readonly points?: readonly string[];
   readonly parts?: readonly Part[];
-  readonly plot?: Plot;
-  /** Behind each plot stands a table of its numbers. */
+  readonly plots?: readonly Plot[];
+  /** Behind the plots stands a table of their numbers. */
   readonly tables?: readonly CaptionedTable[];
-  /** For CSV; default the plot's rows. */
+  /** For CSV; default the plots' rows. */
   readonly data?: readonly DataRow[];
   /** Shown as it is: a recipe. */
   readonly source?: string;

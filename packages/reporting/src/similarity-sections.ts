@@ -1,6 +1,7 @@
 import { allSites } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import type { CollectedOf } from "./collected.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
 import type { SectionNames } from "./section-names.ts";
 import type { Section } from "./section.ts";
 import { similarityMatrix } from "./similarity-matrix.ts";
@@ -34,11 +35,14 @@ function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[
 
 /**
  * Heat maps of similarities.
+ *
+ * @param shares of the training; tables follow them where they are known
  */
 export async function similaritySections(
   { records }: CollectedOf<"similarity">,
   choice: SimilarityChoice | undefined,
   names: SectionNames,
+  shares?: NumbersByLanguage,
 ): Promise<Section[]> {
   const sections: Section[] = [];
   for (const [index, { measure, place }] of (choice ? [choice] : defaultChoices(records)).entries()) {
@@ -48,8 +52,8 @@ export async function similaritySections(
       id: names.id(`similarity${index === 0 ? "" : `-${index + 1}`}`),
       title: names.title(`Similarity of languages: ${title}`),
       texts: [measureTexts[measure], "Languages that are alike stand beside each other, and their cells are bright."],
-      plot: await plotSimilarity(matrix, `heat map: ${title}`),
-      tables: [{ caption: title, table: matrixTable(matrix), open: false }],
+      plots: [await plotSimilarity(matrix, `heat map: ${title}`)],
+      tables: [{ caption: title, table: matrixTable(matrix, shares), open: false }],
     });
   }
   return sections;

@@ -1,4 +1,6 @@
 import { colours } from "./colours.ts";
+import { byTrainingShare } from "./language-order.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
 import { alikeOrder, isLikeness, placeText } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatTable } from "./table.ts";
@@ -23,10 +25,14 @@ export function similarityTitle(matrix: SimilarityMatrix): string {
   return `${what ?? matrix.measure}, ${placeText(matrix)}`;
 }
 
-/** The measure between all languages, alike languages beside each other. */
-export function matrixTable(matrix: SimilarityMatrix): TextTable {
+/**
+ * The measure between all languages.
+ *
+ * @param shares of the training, which give the order; without them alike languages stand beside each other
+ */
+export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByLanguage): TextTable {
   const { languages, values, measure } = matrix;
-  const order = alikeOrder(matrix);
+  const order = byTrainingShare(alikeOrder(matrix), (index) => languages[index], shares);
   return {
     columns: [{ title: measure }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
     rows: order.map((row) => [

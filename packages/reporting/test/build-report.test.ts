@@ -27,7 +27,7 @@ const render = async (inputs: readonly ReportInput[], options?: ReportOptions): 
 function unclosed(html: string): string[] {
   const open: string[] = [];
   for (const [, closing, name, self] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|[^>"])*?(\/?)>/g)) {
-    if (self === "/" || name === "meta") continue;
+    if (self === "/" || name === "meta" || name === "wbr") continue;
     if (closing === "") open.push(name);
     else if (open.pop() !== name) return [`</${name}>`];
   }
@@ -58,11 +58,12 @@ test("every section has an anchor of its own, and every plot a table and a text 
   const ids = sections.map(({ id }) => id);
   assert.is(new Set(ids).size, ids.length, ids.join(" "));
   for (const id of ids) assert.match(id, /^[a-z]+(-[a-z0-9]+)*$/);
-  for (const { title, plot, tables = [] } of sections) {
-    if (!plot) continue;
-    assert.ok(tables.length > 0, title);
-    const [, label] = /aria-label="([^"]*)"/.exec(plot.svg) ?? [];
-    assert.match(label ?? "", /: .*(\d|none)/, `${title}: numbers in the text`);
+  for (const { title, plots = [], tables = [] } of sections) {
+    assert.ok(plots.length === 0 || tables.length > 0, title);
+    for (const { svg } of plots) {
+      const [, label] = /aria-label="([^"]*)"/.exec(svg) ?? [];
+      assert.match(label ?? "", /: .*(\d|none)/, `${title}: numbers in the text`);
+    }
   }
   assert.ok(sections.some(({ title }) => title.endsWith("(again.arrow)")));
 });
@@ -83,6 +84,61 @@ test("plain words: who loses, by intervals; averages come as three; hashes stand
   assert.match(html, /<pre>model: &lt;m&gt;\n<\/pre>/);
   const { address } = await contentAddress(scores());
   assert.ok(html.includes(address), "content address of the scores");
+});
+
+/** What is said of sizes on disk, by model. */
+const sizeText = async (bytes: Readonly<Record<string, number>>): Promise<string | undefined> => {
+  const models = Object.fromEntries(Object.entries(bytes).map(([name, size]) => [name, { bytes: size }]));
+  const metadata = { corpus: "", length: 11, bos: "auto", shares: undefined, models } as const;
+  const names = ["dense", ...Object.keys(bytes).filter((name) => name !== "dense")];
+  const { sections } = await buildReport([{ name: "s", stream: encodeScores(makeScores(names), metadata) }]);
+  return sections.find(({ id }) => id === "size")?.texts?.[0];
+};
+
+test("sizes: what one smaller model takes up of the dense one, what several of one size do", async () => {
+  assert.is(await sizeText({ dense: 8_400_000, a: 3_850_000 }), "a takes up 3.85 MB on disk, 46% of the 8.40 MB of dense.");
+  assert.is(
+    await sizeText({ dense: 8_400_000, a: 4_200_000, b: 4_200_000 }),
+    "The 2 compressed models take up the same: 4.20 MB on disk, 50% of the 8.40 MB of dense.",
+  );
+  assert.is(await sizeText({ a: 4_200_000 }), "a takes up 4.20 MB on disk.");
+  assert.match((await sizeText({ dense: 8_400_000, a: 8_400_000 })) ?? "", /^All are as large on disk as the dense model/);
+});
+
+test("a page has a title and a first sentence by what it holds", async () => {
+  const mixes = { name: "mixes", stream: encodeMixes(makeMixes(), mixesMetadata) };
+  const { title, lead } = await buildReport([mixes]);
+  assert.is(title, "Calibration mixes compared");
+  assert.match(lead[0], /^How much text of each language to calibrate with/);
+  assert.is((await buildReport(twoInputs())).title, "What compression did to each language");
+  assert.is((await buildReport([twoInputs()[1]])).title, "How alike languages are to the model");
+  assert.is((await buildReport(twoInputs(), { title: "Mine" })).title, "Mine");
+});
+
+test("every table follows the training shares where they are known, the heat map alone puts alike languages together", async () => {
+  const shares = { te: 0.6, mr: 0.3, en: 0.1 };
+  const errors = {
+    name: "errors",
+    stream: encodeErrors(makeErrors(), { model: "", solver: "rtn", scored: "", rises: undefined }),
+  };
+  const { sections } = await buildReport([...twoInputs(), errors], { shares });
+  const orderIn = (id: string): readonly string[] => {
+    const table = sections.find((section) => section.id === id)?.tables?.at(-1)?.table;
+    return (table?.rows ?? []).map(([first]) => first);
+  };
+  assert.equal(orderIn("rises"), ["te", "mr", "en"]);
+  assert.equal(orderIn("languages"), ["te", "mr", "en"]);
+  assert.equal(orderIn("similarity"), ["te", "en", "fr"]);
+  assert.equal(orderIn("predicted"), ["te", "mr", "en", "fr"]);
+});
+
+test("stars are explained where they stand: in tables, not above bars", async () => {
+  const { sections } = await buildReport(twoInputs());
+  const texts = sections.filter(({ id }) => id === "rises").flatMap(({ texts: own = [] }) => own);
+  assert.not.match(texts.join(" "), "star");
+  const [table] = sections.find(({ id }) => id === "rises")?.tables ?? [];
+  assert.match(table.caption, /\(\* the 95% interval leaves zero out\)$/);
+  assert.ok(table.open, "beside the picture");
 });
 
 test("SVG and CSV: a file a plot, a file of plain numbers a section", async () => {
@@ -160,6 +216,8 @@ test("mixes: three averages and the damage by language, with the weights to use"
   const page = await buildReport([{ name: "mixes", stream: encodeMixes(makeMixes(), mixesMetadata) }]);
   const html = formatPage(page);
   assert.equal(unclosed(html), []);
+  assert.match(html, /<tr><td>→<\/td><th scope="row">minimax 1<\/th>/);
+  assert.not.match(html, /<th scope="row"><\/th>/);
   assert.match(html, /mbs solve --mix en=0\.75,mr=0\.25/);
   assert.match(html, /mbs sample --mix weights:en=0\.75,mr=0\.25/);
   assert.not.match(html, /NaN|undefined|Infinity/);

@@ -32,7 +32,7 @@ test.before(async () => {
   const page = await buildReport([...(await controlledResults()), { name: "errors", stream: errors }], {
     recipe: { name: "recipe.yaml", text: `model: ${"a-long-name/".repeat(20)}\n` },
   });
-  sections = page.sections.map(({ title, plot }) => ({ title, plots: plot ? 1 : 0 }));
+  sections = page.sections.map(({ title, plots = [] }) => ({ title, plots: plots.length }));
   await writeFile(join(folder, "report.html"), formatPage(page));
   browser = await startChromium(chromium ?? "");
 });
@@ -93,6 +93,27 @@ test("fits a phone and a desk: nothing but boxes of their own scrolls sideways, 
     assert.ok(smallest >= 8, `text of ${smallest} pixels at ${width}`);
     await page.close();
   }
+});
+
+test("on a desk rises stand beside their picture", async () => {
+  const { page } = await open(1280, "light");
+  const tops = await page.evaluate<number[]>(`[...document.querySelectorAll("#rises .shown > *")]
+    .map((one) => Math.round(one.getBoundingClientRect().top))`);
+  assert.is(tops.length, 2);
+  assert.is(tops[0], tops[1]);
+  await page.close();
+});
+
+test("a desk shows whole tables, and long commands break into lines", async () => {
+  const { page } = await open(1280, "light");
+  const hidden = await page.evaluate<string[]>(`[...document.querySelectorAll(".scroll:has(table), pre")]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.trim().slice(0, 60))`);
+  // Content addresses are as wide as they are.
+  assert.equal(
+    hidden.filter((text) => !/^(Artifacts|Models)/.test(text)),
+    [],
+  );
+  await page.close();
 });
 
 interface Violation {

@@ -19,6 +19,10 @@ test("shows rises of the other models only", () => {
   const text = scoresTable(scoresReport(makeScores(["dense", "gptq"])));
   const [dense, gptq] = text.split("gptq, rise above dense");
   assert.not.match(dense, /%/);
+  assert.match(
+    gptq.replaceAll(/\s+/g, " "),
+    "worst language: of dense the one of the highest perplexity, of the others the one that rose most",
+  );
   assert.match(gptq, /mr .*\+35\.\d% *\* *\+35\.\d … \+35\.\d%/);
 });
 

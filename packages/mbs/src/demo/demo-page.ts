@@ -6,10 +6,11 @@ import {
   formatRise,
   formatShare,
   matrixTable,
-  plotPrediction,
+  plotPredictions,
   plotRises,
   plotSimilarity,
   similarityMatrix,
+  unnamedText,
 } from "@mbs/reporting";
 import type { Section, TextTable } from "@mbs/reporting";
 import type { DemoResults, MethodResult, MixResult, Rise } from "./demo-results.ts";
@@ -20,28 +21,28 @@ import { findings, predictionFinding } from "./findings.ts";
 const withSpread = ({ rise, spread: [low, high], excludesZero }: Rise, seeds: number): string =>
   `${formatRise(rise)}${excludesZero ? " *" : ""}${seeds > 1 ? ` (${formatInterval([low, high])})` : ""}`;
 
-/** A row a language and the three averages, a column a mix. */
+/** A row a language and the three averages, a column a mix; the rises stand first, since a phone has no room for more. */
 export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodResult): TextTable {
   const seeds = plan.seeds.length;
   const average = (name: string, of: (mix: MixResult) => Rise, note: (mix: MixResult) => string = () => ""): string[] => [
     name,
-    "",
-    "",
     ...mixes.map((mix) => `${note(mix)}${withSpread(of(mix), seeds)}`),
+    "",
+    "",
   ];
   return {
     columns: [
       { title: "language" },
+      ...mixes.map(({ title }) => ({ title, numeric: true })),
       { title: "share", numeric: true },
       { title: "dense", numeric: true },
-      ...mixes.map(({ title }) => ({ title, numeric: true })),
     ],
     rows: [
       ...languages.map(({ language, share, perplexity }, index) => [
         language,
+        ...mixes.map((mix) => withSpread(mix.languages[index], seeds)),
         formatShare(share),
         formatNumber(perplexity),
-        ...mixes.map((mix) => withSpread(mix.languages[index], seeds)),
       ]),
       average("mean over languages", ({ unweighted }) => unweighted),
       average("weighted by share", ({ weighted }) => weighted),
@@ -66,18 +67,14 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
       id: method.name,
       title: method.title,
       points: findings(results, method),
-      plot: await plotRises(bars, `${method.title}: rise of perplexity by language and calibration mix`),
+      plots: [await plotRises(bars, `${method.title}: rise of perplexity by language and calibration mix`)],
       tables: [{ caption: `${method.title}: rises of perplexity`, table: methodTable(results, method), open: true }],
     },
     {
       id: `${method.name}-prediction`,
       title: `${method.title}: does similarity foretell the rise?`,
-      texts: [predictionFinding(method)],
-      plot: await plotPrediction(
-        points,
-        "mean angle to the calibration mix (degrees)",
-        `${method.title}: predicted against actual rise`,
-      ),
+      texts: [predictionFinding(method), unnamedText],
+      plots: await plotPredictions(points, "angle to the mix (degrees)", `${method.title}: predicted against actual rise`),
       tables: [
         {
           caption: `${method.title}: angle and rise`,
@@ -115,7 +112,7 @@ export async function demoPage(
     title: "What each calibration mix does to each language",
     lead: [
       ...settingsLines(results),
-      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, a star marks one that leaves zero out; mixes differ clearly where their intervals do not overlap. " +
+      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, in the tables a star marks a rise whose interval leaves zero out; mixes differ clearly where their intervals do not overlap. " +
         (results.plan.seeds.length > 1
           ? "Values are means over seeds, in brackets the smallest and the largest."
           : "One seed: --full runs three and shows their spread."),
@@ -127,12 +124,21 @@ export async function demoPage(
         id: "similarity",
         title: "Similarity of languages",
         texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
-        plot: await plotSimilarity(angles, "heat map of angles between languages"),
-        tables: [{ caption: "Angles between languages", table: matrixTable(angles), open: false }],
+        plots: [await plotSimilarity(angles, "heat map of angles between languages")],
+        tables: [
+          {
+            caption: "Angles between languages",
+            table: matrixTable(angles, Object.fromEntries(results.languages.map(({ language, share }) => [language, share]))),
+            open: false,
+          },
+        ],
       },
       {
         id: "completions",
         title: "The compressed model goes on",
+        texts: [
+          `Made with ${results.methods[0].title} and the proportional mix; the model is tiny, so this shows a language, not knowledge.`,
+        ],
         points: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
       },
     ],

@@ -19,9 +19,12 @@ export function findings({ languages }: Pick<DemoResults, "languages">, { title,
   const [alone] = mixes;
   const [first] = languages;
   const { language } = alone.worst;
+  const rises = (name: string): string => listed(mixes, (mix) => riseOf(mix, name).rise);
   return [
-    `${title}, worst language with ${alone.title}: ${language} ${listed(mixes, (mix) => riseOf(mix, language).rise)}; ` +
-      `${first.language} ${listed(mixes, (mix) => riseOf(mix, first.language).rise)}.`,
+    `${title}: calibrated with ${alone.title} text, ${language} loses most. Its perplexity rises by ${rises(language)}.`,
+    ...(first.language === language
+      ? []
+      : [`${first.language}, the largest language of the training, rises by ${rises(first.language)}.`]),
     verdict("Plain mean", contenders(mixes, "unweighted")),
     verdict("Weighted mean", contenders(mixes, "weighted")),
   ];

@@ -163,6 +163,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   await writeAtomically(join(output, "results.json"), [Buffer.from(numbers)], { force: true });
   const screen = demoScreen(results, completions, [
     `Plots, Wanda and GPTQ: ${page}; numbers: ${join(output, "results.json")}`,
+    `What went wrong, and what to do: npx mbs diagnose ${join(output, "scores.arrow")}`,
     "Your own model: name it and your texts in a copy of recipes/sparsegpt-50.yaml:",
     "  npx mbs estimate mine.yaml && npx mbs run mine.yaml",
   ]);

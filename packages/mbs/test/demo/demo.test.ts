@@ -33,7 +33,8 @@ test("sentences follow from the numbers", () => {
   const results = fabricate();
   const lines = findings(results, results.methods[0]);
   assert.equal(lines, [
-    "SparseGPT 50%, worst language with English-only: l15 +17.4% with English-only, +2.0% with equal, +2.1% with proportional; en +1.0% with English-only, +2.0% with equal, +2.1% with proportional.",
+    "SparseGPT 50%: calibrated with English-only text, l15 loses most. Its perplexity rises by +17.4% with English-only, +2.0% with equal, +2.1% with proportional.",
+    "en, the largest language of the training, rises by +1.0% with English-only, +2.0% with equal, +2.1% with proportional.",
     "Plain mean: equal clearly best, English-only clearly worst.",
     // Half of the weight lies on English here: the sentence goes where the numbers go.
     "Weighted mean: English-only clearly best, proportional clearly worst.",
@@ -43,6 +44,7 @@ test("sentences follow from the numbers", () => {
 test("one screen: 80 columns, 40 lines, everything in it", () => {
   const screen = demoScreen(fabricate(), completions, [
     "Plots: demo-output/index.html",
+    "What went wrong, and what to do: npx mbs diagnose demo-output/scores.arrow",
     "Your own model:",
     "  npx mbs run mine.yaml",
   ]);
@@ -55,6 +57,7 @@ test("one screen: 80 columns, 40 lines, everything in it", () => {
     "weighted by share",
     "worst language",
     "Rank correlation",
+    "How the compressed model goes on (in brackets), SparseGPT 50%, proportional mix:",
     "6 held-out windows",
     "sequential propagation",
   ]) {
@@ -66,8 +69,8 @@ test("the page shows all methods, plots and the spread of seeds", async () => {
   const page = await demoPage(fabricate([0, 1, 2]), completions, similarities);
   for (const title of ["SparseGPT 50%", "Wanda 50%", "GPTQ 3-bit", "Similarity of languages", "3 seeds"])
     assert.ok(page.includes(title), title);
-  assert.is(page.match(/<svg role="img"/g)?.length, 7);
-  assert.match(page, /\+2\.2% \* \(\+2\.0 … \+2\.4%\)/);
+  assert.is(page.match(/<svg role="img"/g)?.length, 13, "three times bars and a scatter plot a mix, and the heat map");
+  assert.match(page, /\+2\.2%\s\* \(\+2\.0\s…\s\+2\.4%\)/);
   assert.not.match(page, /NaN|undefined/);
 });
 

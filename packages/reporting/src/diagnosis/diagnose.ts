@@ -88,7 +88,7 @@ function languagesUnderMix(
 ): LanguagesUnderMix {
   const dense = comparisons.withDense(group);
   const languages = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
-  const training = languages.reduce((sum, language) => sum + shares[language], 0);
+  const training = Object.values(shares).reduce((sum, share) => sum + share, 0);
   const tokens = calibrations.find((calibration) => isSameMix(calibration, group.mix));
   const moreText = (language: string): LanguageUnderMix["withMoreText"] => {
     const [most] = others

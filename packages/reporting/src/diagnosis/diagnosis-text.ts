@@ -32,6 +32,6 @@ export function diagnosisText(diagnosis: Diagnosis): string {
   return [
     `${wrapLines(foundText(diagnosis)).join("\n")}\n`,
     ...blocks,
-    ...notes.map((note) => `${colours.yellow("note:")} ${note}`),
+    ...(notes.length === 0 ? [] : [notes.map((note) => `${colours.yellow("note:")} ${note}\n`).join("")]),
   ].join("\n");
 }

@@ -5,7 +5,7 @@ import type { Evidence, Finding, MeasuredRise, Remedy } from "./finding.ts";
 /** One language under one method and mix. Lists have an entry a seed. */
 export interface LanguageUnderMix {
   readonly language: string;
-  /** Of the training mixture, 0 to 1. */
+  /** Of the whole training mixture, languages that were not scored included, 0 to 1. */
   readonly trainingShare: number;
   /** Of the calibration mix, 0 to 1; 0 where it has no text. */
   readonly mixShare: number;
@@ -73,12 +73,26 @@ const causeTexts: Readonly<Record<Cause, string>> = {
   unknown: "neither few tokens nor a large distance explains it",
 };
 
-function languageText(language: LanguageUnderMix, cause: Cause): string {
+/** Where the distance is not known, nothing is said of it; where more text helped, it is not needed. */
+function causeText({ angle, withMoreText }: LanguageUnderMix, cause: Cause): string {
+  if (angle !== undefined || (cause === "tokens" && withMoreText)) return causeTexts[cause];
+  const tokens = cause === "tokens" ? "few tokens in the mix" : "few tokens do not explain it";
+  return `${tokens}, its distance to the mix is not known`;
+}
+
+/** The share of the whole training mixture, and the one that is held against an equal share where it is another. */
+function shareText(trainingShare: number, scored: number): string {
+  const [whole, ofScored] = [formatShare(trainingShare), formatShare(trainingShare / scored)];
+  return `${whole} of the training${whole === ofScored ? "" : ` (${ofScored} of that in the scored languages)`}`;
+}
+
+/** @param scored share of the training that the scored languages have together */
+function languageText(language: LanguageUnderMix, cause: Cause, scored: number): string {
   const { rise, interval } = overSeeds(language.rises);
   const { trainingShare, mixShare, tokens, angle, site, withMoreText } = language;
   const more = withMoreText && overSeeds(withMoreText.differences);
   const facts = [
-    `${formatShare(trainingShare)} of the training, ${formatShare(mixShare)} of the calibration${tokens === undefined ? "" : ` (${tokens} tokens)`}`,
+    `${shareText(trainingShare, scored)}, ${formatShare(mixShare)} of the calibration${tokens === undefined ? "" : ` (${tokens} tokens)`}`,
     ...(angle === undefined ? [] : [`${angle.toFixed(0)}° from the mix`]),
     ...(withMoreText && more
       ? [
@@ -89,7 +103,7 @@ function languageText(language: LanguageUnderMix, cause: Cause): string {
       ? []
       : [`predicted error ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.place}`]),
   ];
-  return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeTexts[cause]}; ${facts.join("; ")}.`;
+  return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeText(language, cause)}; ${facts.join("; ")}.`;
 }
 
 function evidenceOf({ language, rises, mixShare, tokens, angle, withMoreText }: LanguageUnderMix): Evidence[] {
@@ -131,12 +145,13 @@ function remedyOf(causes: readonly Cause[], method: string, model: string): Reme
 }
 
 /**
- * Signature: languages with less than an equal share of the training that the mix has text of and that still lose more
- * than the average. Claimed where the whole 95% interval of the rise lies above that of the unweighted mean, with every
+ * Signature: languages with less than an equal share of the training in the scored languages that the mix has text of and
+ * that still lose more than the average. Claimed where the whole 95% interval of the rise lies above that of the unweighted mean, with every
  * seed.
  */
 export function rareLanguagesFall({ method, mix, models, unweighted, languages }: LanguagesUnderMix): Finding | undefined {
-  const equalShare = 1 / languages.length;
+  const scored = languages.reduce((sum, { trainingShare }) => sum + trainingShare, 0);
+  const equalShare = scored / languages.length;
   const falling = languages.filter(
     ({ trainingShare, mixShare, rises }) =>
       trainingShare < equalShare &&
@@ -151,8 +166,8 @@ export function rareLanguagesFall({ method, mix, models, unweighted, languages }
     signature: "rare-language-falls",
     title: `${method}, ${mix}: ${falling.map(({ language }) => language).join(", ")} ${falling.length === 1 ? "is" : "are"} under-represented and still ${falling.length === 1 ? "loses" : "lose"} more than the average.`,
     texts: [
-      `The unweighted mean rises ${formatRise(mean.rise)} (${formatInterval(mean.interval)}).`,
-      ...falling.map((language, index) => languageText(language, causes[index])),
+      `The unweighted mean changes by ${formatRise(mean.rise)} (${formatInterval(mean.interval)}).`,
+      ...falling.map((language, index) => languageText(language, causes[index], scored)),
     ],
     models,
     languages: falling.map(({ language }) => language),

@@ -74,6 +74,8 @@ test("a healthy experiment has no findings, and what the mix gave is told", asyn
   const [mix] = diagnosis.mixes;
   assert.equal([mix.alone, mix.mix, mix.losers, mix.winners], ["en", "equal mix", ["en"], ["fr", "sw", "te"]]);
   assert.match(diagnosisText(diagnosis), /Nothing found that 95% intervals bear out/);
+  assert.match(diagnosisText(diagnosis), /[^\n]\n$/);
+  assert.match(diagnosisText({ ...diagnosis, notes: [] }), /[^\n]\n$/);
 });
 
 test("a mix that is worse than English alone is found, by the figures it is worse by", async () => {
@@ -105,7 +107,7 @@ test("a rare language that falls: the other mix tells whether text was lacking",
   assert.equal(signatures(helped), ["rare-language-falls"]);
   assert.match(helped.findings[0].texts[1], /^te rises .*: too few tokens in the mix; .*with the equal mix \(25%\) -/);
   const notHelped = await look([scoresInput([proportional, falling(equal, "equal", 0.4)])]);
-  assert.match(notHelped.findings[0].texts[1], /neither few tokens nor a large distance/);
+  assert.match(notHelped.findings[0].texts[1], /few tokens do not explain it, its distance to the mix is not known/);
 });
 
 test("similarities add the distance, segments the tokens and the name of the mix", async () => {

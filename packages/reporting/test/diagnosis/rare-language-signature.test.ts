@@ -32,9 +32,24 @@ test("fires for a rare language whose interval lies above that of the mean", () 
   assert.match(finding?.title ?? "", /te is under-represented and still loses more than the average/);
   assert.match(
     finding?.texts[1] ?? "",
-    /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): too few tokens in the mix; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/,
+    /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): few tokens in the mix, its distance to the mix is not known; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/,
   );
   assert.match(finding?.remedy.command ?? "", /^mbs mix --model M --solver /);
+});
+
+test("shares are of the whole training; what an equal share is held against is told where it is another", () => {
+  const half = withChanges({ te: { rises: [rise(0.2)] } });
+  const scaled = { ...half, languages: half.languages.map((one) => ({ ...one, trainingShare: one.trainingShare / 2 })) };
+  assert.match(rareLanguagesFall(scaled)?.texts[1] ?? "", /; 2\.0% of the training \(4\.0% of that in the scored languages\), 4/);
+});
+
+test("says nothing of the distance where no similarities are known, and no rise where the mean falls", () => {
+  const enough = withChanges({ te: { rises: [rise(0.2)], mixShare: 0.5 } });
+  const finding = rareLanguagesFall({ ...enough, unweighted: [rise(-0.029)] });
+  assert.is(finding?.texts[0], "The unweighted mean changes by -2.9% (-3.9 … -1.9%).");
+  assert.match(finding?.texts.at(-1) ?? "", /^te .*: few tokens do not explain it, its distance to the mix is not known; /);
+  const near = withChanges({ en: { angle: 70 }, te: { rises: [rise(0.2)], mixShare: 0.5, angle: 11 } });
+  assert.match(rareLanguagesFall(near)?.texts[1] ?? "", /neither few tokens nor a large distance explains it/);
 });
 
 test("does not fire where intervals meet, for a large language, or for one that the mix leaves out", () => {

@@ -1,0 +1,39 @@
+import type { WeightFiles } from "./size-report.ts";
+
+const code = (language: string, lines: readonly string[]): string[] => ["", `\`\`\`${language}`, ...lines, "```"];
+
+const transformers = code("python", [
+  "from transformers import AutoModelForCausalLM, AutoTokenizer",
+  'tokenizer = AutoTokenizer.from_pretrained("FOLDER")',
+  'model = AutoModelForCausalLM.from_pretrained("FOLDER")',
+]);
+// Of the card's code, not of ours.
+const transformersPackage = "@huggingface/transformers";
+const transformersJs = code("js", [
+  `import { env, pipeline } from "${transformersPackage}";`,
+  'env.localModelPath = "PARENT-OF-FOLDER";',
+  'const generate = await pipeline("text-generation", "FOLDER");',
+]);
+
+const ways: Readonly<Record<string, readonly string[]>> = {
+  dense: [
+    "With whatever loads the model it was made from, such as transformers (an encoder-decoder with `AutoModelForSeq2SeqLM`) or, where it has the architecture, vLLM (`vllm serve FOLDER`):",
+    ...transformers,
+  ],
+  gptq: ["With vLLM (`vllm serve FOLDER`), or with transformers where gptqmodel is installed:", ...transformers],
+  "gptq-v2": [
+    "With vLLM (`vllm serve FOLDER`), or with gptqmodel:",
+    ...code("python", ["from gptqmodel import GPTQModel", 'model = GPTQModel.load("FOLDER")']),
+  ],
+  "compressed-tensors": [
+    "With vLLM (`vllm serve FOLDER`; it has kernels for 4 and 8 bits), or with transformers where compressed-tensors is installed:",
+    ...transformers,
+  ],
+  onnx: ["With transformers.js 4 or ONNX Runtime:", ...transformersJs],
+};
+
+/** How programs load the folder, by the format of its weights. */
+export const loadLines = (format: string, { graph }: WeightFiles): readonly string[] =>
+  format === "dense" && graph
+    ? ["With whatever runs the ONNX model it was made from: the graph is the same, its weights are not."]
+    : (ways[format] ?? []);

@@ -1,0 +1,33 @@
+import type { ScoresReport } from "@mbs/evaluation";
+import { groupBy } from "./groups.ts";
+import type { NumbersByLanguage } from "./numbers-by-language.ts";
+
+/**
+ * Items in the order of every table: by the training share of their language, the largest first. Those without a share
+ * follow, as they were.
+ *
+ * @param shares on any scale; where they are not known, nothing moves
+ */
+export function byTrainingShare<Item>(
+  items: readonly Item[],
+  languageOf: (item: Item) => string,
+  shares: NumbersByLanguage | undefined,
+): readonly Item[] {
+  const shareOf = (item: Item): number =>
+    shares && Object.hasOwn(shares, languageOf(item)) ? shares[languageOf(item)] : -Infinity;
+  // Two that have none differ by NaN.
+  return items.toSorted((a, b) => shareOf(b) - shareOf(a) || 0);
+}
+
+const ofEachModel = <Item extends { readonly model: string; readonly language: string }>(
+  items: readonly Item[],
+  shares: NumbersByLanguage | undefined,
+): readonly Item[] =>
+  [...groupBy(items, ({ model }) => model).values()].flatMap((own) => byTrainingShare(own, ({ language }) => language, shares));
+
+/** Scores with the languages of each model in the order of every table. */
+export const reportByTrainingShare = (report: ScoresReport, shares: NumbersByLanguage | undefined): ScoresReport => ({
+  ...report,
+  results: ofEachModel(report.results, shares),
+  pairs: ofEachModel(report.pairs, shares),
+});
