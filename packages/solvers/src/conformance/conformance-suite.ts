@@ -29,6 +29,7 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "dead columns and rows of zeros": { parts: [12], columns: 136, dead: [0, 7, 130, 131, 132, 133, 134, 135], zeroRows: [3] },
   "one row and seven columns": { parts: [1], columns: 7 },
   "one column": { parts: [3], columns: 1 },
+  "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 const mainShape = shapes["a site of two weights"];
 

@@ -14,6 +14,10 @@ export interface SampleShape {
   readonly dead?: readonly number[];
   /** Rows whose weights are all zero. */
   readonly zeroRows?: readonly number[];
+  /** Weights are negative, up to this size times the number of their row; default of both signs, up to 1. */
+  readonly negative?: number;
+  /** Default bf16. */
+  readonly scaleDtype?: SiteWeight["scaleDtype"];
 }
 
 /** Uniform numbers in [-1, 1), always the same. */
@@ -88,13 +92,17 @@ async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array
 
 /** Makes a site; the same shape and order give the same site. */
 export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
-  const { parts: partRows, columns, dead = [], zeroRows = [] } = shape;
+  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16" } = shape;
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
   const languageDiagonals = splitDiagonal(diagonal);
   const rows = partRows.reduce((sum, count) => sum + count, 0);
   const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);
+  if (negative !== undefined) {
+    for (const [index, value] of values.entries())
+      values[index] = -Math.abs(value) * negative * (1 + Math.floor(index / columns));
+  }
   for (const row of zeroRows) values.fill(0, row * columns, (row + 1) * columns);
   const parts = partRows.map((count, index) => ({
     tensor: `part-${index}`,
@@ -102,6 +110,6 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  const weight = { rows, columns, values, parts, scalable: true, scaleDtype: "bf16" } as const;
+  const weight = { rows, columns, values, parts, scalable: true, scaleDtype };
   return { weight, statistics: { factor, diagonal, gram, crossMoment, languageDiagonals } };
 }
