@@ -92,6 +92,7 @@ test("the suite catches what a solver must not do", async () => {
   );
   await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
   await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which the mask says is pruned/);
+  await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length).fill(2) }), /has a mask of other numbers/);
   let calls = 0;
   await refuses(({ values }) => ({ values: values.fill((calls += 1)) }), /values differ from the first time/);
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);

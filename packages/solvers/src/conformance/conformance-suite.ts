@@ -1,9 +1,10 @@
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { outputByRow } from "../output-error.ts";
 import { solvers } from "../solver-map.ts";
+import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../solution-misfit.ts";
 import { solverMisfit } from "../solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
-import { require, requireAgreement, requireFinite, requireSame, requireShape } from "./requirements.ts";
+import { require, requireNone, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
 
 /** One check. `run` rejects with what the solver did wrong. */
@@ -100,9 +101,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const site = await sampleFor(raw, shape);
         const solution = await solve(solver, raw, site);
-        requireShape(site.weight, solution);
-        requireFinite(site.weight, solution);
-        requireAgreement(site.weight, solution);
+        requireNone(shapeMisfit(site.weight, solution));
+        requireNone(nonfiniteValue(site.weight, solution));
+        requireNone(agreementMisfit(site.weight, solution));
       },
     })),
     {
@@ -110,7 +111,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const { weight, statistics } = await sampleFor(raw, mainShape);
         const fixed = { ...weight, scalable: false };
-        requireShape(fixed, await solve(solver, raw, { weight: fixed, statistics }));
+        requireNone(shapeMisfit(fixed, await solve(solver, raw, { weight: fixed, statistics })));
       },
     },
     {
@@ -163,8 +164,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const declared: ConformanceCheck = {
     name: `${solver.name}: has the shape of a solver`,
     async run() {
-      const wrong = solverMisfit(solver);
-      require(wrong === undefined, wrong ?? "");
+      requireNone(solverMisfit(solver));
     },
   };
   return [
