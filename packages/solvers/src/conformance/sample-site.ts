@@ -1,5 +1,5 @@
 import type { Blas, Factor, LanguageDiagonal, SiteWeight, SolverStatistics } from "@mbs/contracts";
-import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
+import { damp, findDead, inverseFactor, parseOrder, permuteSymmetric } from "@mbs/numbers";
 
 /** A made-up site: weights, and the statistics of correlated inputs of unequal size. */
 export interface SampleSite {
@@ -65,29 +65,15 @@ function splitDiagonal(diagonal: Float32Array): readonly LanguageDiagonal[] {
   ];
 }
 
-/** Position → column for the names of the contract. */
-function orderNamed(name: string, diagonal: Float32Array): Int32Array {
-  const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
-  const columns = [...diagonal.keys()];
-  if (name === "activation") return Int32Array.from(columns.sort(byDiagonal));
-  const size = Number(/^group-aware:(\d+)$/.exec(name)?.[1] ?? 0);
-  if (size === 0) return Int32Array.from(columns);
-  const groups = Array.from({ length: Math.ceil(columns.length / size) }, (_, group) =>
-    columns.slice(group * size, (group + 1) * size).sort(byDiagonal),
-  );
-  return Int32Array.from(groups.sort((a, b) => byDiagonal(a[0], b[0])).flat());
-}
-
 async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array, orderName: string): Promise<Factor> {
   const columns = diagonal.length;
-  const dead = [...diagonal.keys()].filter((column) => diagonal[column] === 0);
-  const mean = diagonal.reduce((sum, value) => sum + value, 0) / Math.max(columns - dead.length, 1);
   const damping = 0.01;
+  const living = findDead(diagonal);
   const damped = gram.slice();
-  for (let column = 0; column < columns; column += 1) damped[column * (columns + 1)] += damping * mean;
-  for (const column of dead) damped[column * (columns + 1)] = mean;
-  const order = orderNamed(orderName, diagonal);
-  return { order, orderName, dead, damping, upper: await inverseFactor(blas, permuteSymmetric(damped, order), columns) };
+  damp(damped, columns, living, damping);
+  const order = parseOrder(orderName).arrange(diagonal);
+  const upper = await inverseFactor(blas, permuteSymmetric(damped, order), columns);
+  return { order, orderName, dead: living.dead, damping, upper };
 }
 
 /** Makes a site; the same shape and order give the same site. */
