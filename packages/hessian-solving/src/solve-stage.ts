@@ -134,17 +134,20 @@ async function* solveSites(
   }
 }
 
-/** Weights that are equal up to a common factor. */
-function sameMix(first: LanguageMix, second: LanguageMix): boolean {
+/** What shares of equal weights may differ by in float64; pooled Grams are exact for one mix only, so no more is allowed. */
+const roundingOfWeights = 1e-9;
+
+/** Whether weights are equal up to a common factor. */
+function areProportional(first: LanguageMix, second: LanguageMix): boolean {
   const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
   const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
-  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < 1e-9);
+  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < roundingOfWeights);
 }
 
 /** The mix to use, and whether Grams that capture pooled have it. */
 function chooseMix(asked: LanguageMix | undefined, captured: LanguageMix | undefined): [LanguageMix | undefined, PooledMix] {
   if (asked === undefined) return [captured, "same"];
-  return [asked, captured !== undefined && sameMix(asked, captured) ? "same" : "other"];
+  return [asked, captured !== undefined && areProportional(asked, captured) ? "same" : "other"];
 }
 
 /** Stage `solve`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */
