@@ -41,10 +41,7 @@ function cells(score: CardScore | undefined, compared: boolean): string[] {
   const { perplexity, interval, rise, riseInterval } = score;
   const own = `${perplexity.toFixed(2)} (${shown(interval, (bound) => bound.toFixed(2))})`;
   if (!compared) return [own];
-  return [
-    own,
-    rise === undefined || riseInterval === undefined ? "–" : `${percent(rise)} (${shown(riseInterval, percent)})`,
-  ];
+  return [own, rise === undefined || riseInterval === undefined ? "–" : `${percent(rise)} (${shown(riseInterval, percent)})`];
 }
 
 /** The table of results: titles, and a row a language and average. */

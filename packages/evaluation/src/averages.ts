@@ -1,7 +1,7 @@
-import type { Score } from "@mbs/artifacts";
+import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "@mbs/artifacts";
+import type { LossSums, ModelScores, Score } from "@mbs/artifacts";
 import type { Interval } from "@mbs/numbers";
 import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
-import { bitsPerByte, groupScores, logPerplexity, sumLosses, type LossSums, type ModelScores } from "./language-losses.ts";
 import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
 
 /** A mean over languages. */

@@ -1,7 +1,6 @@
-import type { Score } from "@mbs/artifacts";
+import { sumLosses, type LossSums, type Score } from "@mbs/artifacts";
 import { percentileInterval, seededGenerator, type Interval } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { sumLosses, type LossSums } from "./language-losses.ts";
 
 /** How often the windows of a language are drawn anew. */
 export const resamples = 1000;

@@ -1,8 +1,7 @@
-import type { Score } from "@mbs/artifacts";
+import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores, type Score } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
 import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
-import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores } from "./language-losses.ts";
 
 /** A model against the reference in one language, on the same windows. */
 export interface PairedDifference {

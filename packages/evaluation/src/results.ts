@@ -1,7 +1,6 @@
-import type { Score } from "@mbs/artifacts";
+import { bitsPerByte, groupScores, logPerplexity, sumLosses, type Score } from "@mbs/artifacts";
 import type { Interval } from "@mbs/numbers";
 import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
-import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "./language-losses.ts";
 
 /** One model in one language. */
 export interface LanguageResult {

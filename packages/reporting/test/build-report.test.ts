@@ -54,7 +54,7 @@ test("one whole page with plots, tables behind them and nothing from elsewhere",
 
 test("too few windows are said, not shown as an interval", async () => {
   const one = makeScores(["dense", "gptq"]).filter(({ window }) => window === 0);
-  const stream = encodeScores(one, { corpus: "", length: 11, bos: "auto", shares: { en: 1, mr: 1, te: 1 } });
+  const stream = encodeScores(one, { corpus: "", length: 11, bos: "auto", shares: { en: 1, mr: 1, te: 1 }, models: {} });
   const page = await render([{ name: "scores.arrow", stream }]);
   assert.not.match(page, /NaN|undefined|Infinity/);
   assert.match(page, /te \+\d+(\.\d)?% \(too few windows\)/);
