@@ -152,8 +152,8 @@ test("of languages that differ by noise alone, the worst one's rise claims nothi
       ).flat(),
     );
     const [, { worstRise }] = averageLanguages(scores);
-    const pairs = comparePairs(scores).pairs.filter(({ language }) => language === worstRise?.language);
-    assert.equal(worstRise, { language: pairs[0].language, rise: pairs[0].rise, interval: pairs[0].interval });
+    const pair = comparePairs(scores).pairs.find(({ language }) => language === worstRise?.language);
+    assert.equal(worstRise, { language: pair?.language, rise: pair?.rise, interval: pair?.interval });
   }
 });
 
