@@ -1,3 +1,5 @@
+import { solvers } from "../../packages/solvers/src/solver-map.ts";
+
 /** What the rules look at: one package of the workspace. */
 export interface PackageFacts {
   readonly name: string;
@@ -35,8 +37,8 @@ const soleImporters: Readonly<Record<string, string>> = {
   "onnxruntime-node": "@mbs/onnx",
 };
 
-/** Files of the same folder that must not import each other: no solver a solver. */
-const independentFiles = /^packages\/solvers\/src\/(rtn|magnitude|gptq|gptaq|awq|sparsegpt|wanda|m-wanda)\.ts$/;
+/** Files of the same folder that must not import each other, no solver a solver: those that the map of solvers names. */
+const independentFiles: ReadonlySet<string> = new Set([...solvers.keys()].map((name) => `packages/solvers/src/${name}.ts`));
 
 /** "@scope/name/sub" → "@scope/name"; undefined for relative paths and Node's own modules. */
 export function packageOf(specifier: string): string | undefined {
@@ -49,9 +51,9 @@ function importViolations(own: PackageFacts, all: ReadonlyMap<string, PackageFac
     const name = packageOf(specifier);
     if (name === undefined) {
       const twin =
-        independentFiles.test(file) &&
+        independentFiles.has(file) &&
         specifier.startsWith("./") &&
-        independentFiles.test(`packages/solvers/src/${specifier.slice(2)}`);
+        independentFiles.has(`packages/solvers/src/${specifier.slice(2)}`);
       return twin ? [`${file}: a solver imports the solver ${specifier}`] : [];
     }
     const found: string[] = [];

@@ -82,7 +82,7 @@ export async function recipeReference(): Promise<string> {
     "",
     "<!-- Made by tools/recipe-reference from the code; a test holds it to that. Change the declarations, not this page. -->",
     "",
-    "A recipe is a YAML file that says all that a run does: `mbs run recipe.yaml`, and before it `mbs estimate recipe.yaml`. `recipes/` has examples. Paths start at the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`); unknown keys, and values that a stage would refuse, are refused before anything runs, with their line. A run leaves the recipe with every default written out and the hashes of all that went in and came out in `OUTPUT/recipe.yaml`; that file is a recipe again.",
+    "A recipe is a YAML file that says all that a run does: `mbs run recipe.yaml`, and before it `mbs estimate recipe.yaml`. `recipes/` has examples. Paths start at the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`); unknown keys, values that a stage would refuse, and a format that cannot hold what the solver makes are refused before anything runs, with their lines, all of them at once. The estimate draws the segments too, and so finds a language with too little text. A run leaves the recipe with every default written out and the hashes of all that went in and came out in `OUTPUT/recipe.yaml`; that file is a recipe again. A recipe that differs from an earlier run's only in `evaluate`, or in `assemble` before a model was written (or once it was moved away), goes on from that run's layers. `mbs run --commands` prints each step as the command that replays it.",
     "",
     "| key | takes | what |",
     "|---|---|---|",

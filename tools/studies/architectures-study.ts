@@ -1,86 +1,94 @@
-import { pearson, spearman } from "../../packages/numbers/src/correlation.ts";
-import { mantelTest } from "./mantel.ts";
 import type { SquareMatrix } from "./mantel.ts";
-import { decimal, pValue } from "./numbers.ts";
+import { compareModels, compareSeeds, pairsOf } from "./model-agreement.ts";
+import type { Agreement, ModelMatrices } from "./model-agreement.ts";
+import { decimal, pValue, spread } from "./numbers.ts";
 import { similarityMatrices } from "./pairs-study.ts";
 import { drawPlot } from "./plot.ts";
-import { offDiagonal } from "./mantel.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
+import { allSubjects } from "./subject.ts";
 
-interface Matrices {
-  readonly subject: string;
-  readonly seed: number;
-  readonly measures: ReadonlyMap<string, SquareMatrix>;
-}
-
-async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Matrices[]> {
-  const all: Matrices[] = [];
+async function runAll({ subjects, seeds: [first, second = first], progress }: StudyContext): Promise<ModelMatrices[]> {
+  // models trained for unequal times count shares that differ a little, so each would order the languages its own way
+  const languages = [...subjects[0].shares.keys()];
+  const all: ModelMatrices[] = [];
   for (const subject of subjects) {
-    for (const seed of seeds) {
-      all.push({ subject: subject.name, seed, measures: await similarityMatrices(await equalPool(subject, seed)) });
-      progress(all.length, subjects.length * seeds.length);
-    }
+    const measures = await similarityMatrices(await equalPool(subject, first), languages);
+    progress(2 * all.length + 1, 2 * subjects.length);
+    const again = await similarityMatrices(await equalPool(subject, second), languages);
+    all.push({ model: subject.name, architecture: subject.architecture, measures, again });
+    progress(2 * all.length, 2 * subjects.length);
   }
   return all;
 }
 
-async function summarise(all: readonly Matrices[], { subjects, seeds }: StudyContext): Promise<StudyResult> {
-  const names = subjects.map(({ name }) => name);
-  const find = (subject: string, seed: number, measure: string): SquareMatrix =>
-    all.find((entry) => entry.subject === subject && entry.seed === seed)?.measures.get(measure) ?? [];
+/** "Spearman 0.80 (0.70 to 0.90)" over some pairs of models; brackets where there are several. */
+function formatRange(agreements: readonly Agreement[]): string {
+  const { mean, low, high } = spread(agreements.map(({ spearman }) => spearman.correlation));
+  return `Spearman ${decimal(mean)}${agreements.length > 1 ? ` (${decimal(low)} to ${decimal(high)})` : ""}`;
+}
+
+/** A similarity has no direction, so each pair of languages is one point. */
+const aboveDiagonal = (matrix: SquareMatrix): number[] => matrix.flatMap((row, index) => row.slice(index + 1));
+
+/** One measure over all pairs of models. */
+function formatFinding(measure: string, agreements: readonly Agreement[], leastWithin: number): string {
+  const groups = [
+    ["sizes of one architecture", agreements.filter(({ sameArchitecture }) => sameArchitecture)],
+    ["two architectures", agreements.filter(({ sameArchitecture }) => !sameArchitecture)],
+  ] as const;
+  const texts = groups.flatMap(([name, own]) => (own.length === 0 ? [] : [`${name}, ${formatRange(own)}`]));
+  const largest = Math.max(...agreements.map(({ spearman }) => spearman.p));
+  return `${measure}: ${texts.join("; ")}; largest p ${pValue(largest)}; a model agrees with itself on another pool by at least ${decimal(leastWithin, 3)}.`;
+}
+
+async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: StudyContext): Promise<StudyResult> {
   const measures = [...all[0].measures.keys()];
-  const combinations = names.flatMap((first, index) => names.slice(index + 1).map((second) => [first, second] as const));
-  const between = combinations.flatMap(([first, second]) =>
-    measures.map((measure) => {
-      const [a, b] = [find(first, seeds[0], measure), find(second, seeds[0], measure)];
-      return { first, second, measure, spearman: mantelTest(spearman, a, b), pearson: pearson(offDiagonal(a), offDiagonal(b)) };
+  const between = compareModels(all);
+  const within = compareSeeds(all);
+  const points = pairsOf(all).flatMap(([first, second]) =>
+    measures.flatMap((measure) => {
+      const [a, b] = [first, second].map((model) => aboveDiagonal(model.measures.get(measure) ?? []));
+      return a.map((x, index) => ({ x, y: b[index], series: `${first.model}, ${second.model}`, panel: measure }));
     }),
   );
-  const within = names.flatMap((name) =>
-    measures.map((measure) => ({
-      name,
-      measure,
-      spearman: spearman(offDiagonal(find(name, seeds[0], measure)), offDiagonal(find(name, seeds[1] ?? seeds[0], measure))),
-    })),
-  );
   return {
-    settings: `Matrices of similarity between ${subjects[0].shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; p by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance.`,
-    findings: between.map(
-      ({ first, second, measure, spearman: { correlation, p } }) =>
-        `${first} and ${second}, ${measure}: Spearman ${decimal(correlation)} (p ${pValue(p)}).`,
+    settings: `Matrices of similarity between ${subjects[0].shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; p by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most over pairs of models.`,
+    findings: measures.map((measure) =>
+      formatFinding(
+        measure,
+        between.filter((agreement) => agreement.measure === measure),
+        Math.min(...within.filter((own) => own.measure === measure).map(({ spearman }) => spearman)),
+      ),
     ),
     tables: [
       {
+        caption: "The models",
+        head: ["model", "architecture", "layers", "width"],
+        rows: subjects.map(({ name, architecture, layers, width }) => [name, architecture, String(layers), String(width)]),
+      },
+      {
         caption: "Between models",
         head: ["models", "measure", "Spearman", "p", "Pearson"],
-        rows: between.map(({ first, second, measure, spearman: { correlation, p }, pearson: linear }) => [
+        rows: between.map(({ first, second, measure, spearman: { correlation, p }, pearson }) => [
           `${first}, ${second}`,
           measure,
           decimal(correlation),
           pValue(p),
-          decimal(linear),
+          decimal(pearson),
         ]),
       },
       {
         caption: `The same model, seeds ${seeds[0]} and ${seeds[1] ?? seeds[0]}`,
         head: ["model", "measure", "Spearman"],
-        rows: within.map(({ name, measure, spearman: value }) => [name, measure, decimal(value, 3)]),
+        rows: within.map(({ model, measure, spearman }) => [model, measure, decimal(spearman, 3)]),
       },
     ],
     plots: [
       {
         name: "architectures",
         caption: "Similarity of each pair of languages in two models",
-        svg: await drawPlot(
-          combinations.flatMap(([first, second]) =>
-            measures.flatMap((measure) => {
-              const [a, b] = [offDiagonal(find(first, seeds[0], measure)), offDiagonal(find(second, seeds[0], measure))];
-              return a.map((x, index) => ({ x, y: b[index], series: `${first}, ${second}`, panel: measure }));
-            }),
-          ),
-          { x: "in the first model", y: "in the second", mark: "point" },
-        ),
+        svg: await drawPlot(points, { x: "in the first model", y: "in the second", mark: "point" }),
       },
     ],
     numbers: { between, within },
@@ -92,6 +100,7 @@ export const architecturesStudy: Study = {
   name: "architectures",
   title: "Similarity across sizes and architectures",
   question: "Do models of another architecture and size find the same languages alike?",
+  models: allSubjects,
   work: runAll,
   run: async (context) => summarise(await runAll(context), context),
 };

@@ -36,8 +36,11 @@ interface Pairs {
 
 const isEverywhere = ({ site }: { readonly site: string }): boolean => site === allSites;
 
-/** A similarity of the pool between every two languages. */
-export async function similarityMatrices({ statistics, subject }: Pool): Promise<ReadonlyMap<string, SquareMatrix>> {
+/** A similarity of the pool between every two languages, in the order given; by share where absent. */
+export async function similarityMatrices(
+  { statistics, subject }: Pool,
+  languages: readonly string[] = [...subject.shares.keys()],
+): Promise<ReadonlyMap<string, SquareMatrix>> {
   const { lab } = subject;
   const { similarity } = await lab.once(
     { name: "similarity", settings: { sites: "all" }, inputs: { statistics: [statistics] } },
@@ -46,7 +49,6 @@ export async function similarityMatrices({ statistics, subject }: Pool): Promise
     }),
   );
   const records = await collect(readSimilarities(await lab.open(similarity)));
-  const languages = [...subject.shares.keys()];
   const matrixOf = (measure: string, at: (record: (typeof records)[number]) => boolean): SquareMatrix => {
     const values = new Map<string, number>();
     for (const record of records) {

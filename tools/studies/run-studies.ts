@@ -16,7 +16,7 @@ import { segmentsStudy } from "./segments-study.ts";
 import { sharesStudy } from "./shares-study.ts";
 import { writeStudy } from "./study-page.ts";
 import type { Study } from "./study.ts";
-import { openSubjects, subjectNames } from "./subject.ts";
+import { equalSubjects, openSubjects } from "./subject.ts";
 
 const studies: readonly Study[] = [
   mixesStudy,
@@ -64,9 +64,11 @@ if (values.help || wanted.length === 0 || unknown !== undefined) {
   process.stderr.write(`${usage}\n`);
   process.exit(values.help ? 0 : 2);
 }
-/** Does the work of each model in a process of its own, so that two cores are busy; this process then finds all done. */
+const modelsOf = ({ models = equalSubjects }: Study): readonly string[] => models;
+
+/** Does the work of each model in a process of its own, so that all cores are busy; this process then finds all done. */
 async function workApart(): Promise<void> {
-  const running = subjectNames.map(async (subject) => {
+  const running = [...new Set(wanted.flatMap(modelsOf))].map(async (subject) => {
     const worker = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), "--subject", subject], {
       stdio: ["ignore", "ignore", "inherit"],
     });
@@ -78,9 +80,11 @@ async function workApart(): Promise<void> {
 
 const apart = values.subject === undefined;
 if (apart) await workApart();
-const subjects = await openSubjects(apart ? subjectNames : [String(values.subject)], values.output);
 const seeds = Array.from({ length: Number(values.seeds) }, (_, seed) => seed);
 for (const study of wanted) {
+  const models = modelsOf(study).filter((name) => apart || name === values.subject);
+  if (models.length === 0) continue;
+  const subjects = await openSubjects(models, values.output);
   const context = { subjects, seeds, progress: apart ? () => undefined : progressLine(study, String(values.subject)) };
   if (!apart) {
     await study.work(context);

@@ -36,6 +36,8 @@ export interface Study {
   readonly name: string;
   readonly title: string;
   readonly question: string;
+  /** The models that it asks; those of equal size where absent. */
+  readonly models?: readonly string[];
   /** Makes and measures everything; what was done is not done again. */
   work(context: StudyContext): Promise<unknown>;
   run(context: StudyContext): Promise<StudyResult>;

@@ -9,6 +9,10 @@ export interface Subject {
   /** Where its captures and trials are kept. */
   readonly lab: Lab;
   readonly folder: string;
+  /** "bloom", "llama", … */
+  readonly architecture: string;
+  readonly layers: number;
+  readonly width: number;
   /** Content address of the model. */
   readonly address: string;
   /** Language → share of the training tokens, largest first. */
@@ -30,6 +34,9 @@ async function openSubject(name: string, folder: string, output: string): Promis
     name,
     lab: await Lab.open(join(output, name), 1),
     folder,
+    architecture: model.architecture,
+    layers: model.steps.length,
+    width: model.hiddenSize,
     address: model.address,
     shares: new Map([...shares].sort(([, a], [, b]) => b - a)),
     calibration,
@@ -40,12 +47,16 @@ async function openSubject(name: string, folder: string, output: string): Promis
 }
 
 const folders: ReadonlyMap<string, string> = new Map([
+  ["BLOOM-small", "datasets/controlled-bloom-small"],
   ["BLOOM", "datasets/controlled-bloom"],
   ["Llama", "datasets/controlled-llama"],
 ]);
 
-/** The names of the controlled models. */
-export const subjectNames: readonly string[] = [...folders.keys()];
+/** The controlled models of one size and two architectures, which most studies ask. */
+export const equalSubjects: readonly string[] = ["BLOOM", "Llama"];
+
+/** All controlled models: one architecture in several sizes, and another one. */
+export const allSubjects: readonly string[] = [...folders.keys()];
 
 /** The controlled models of these names, on the same texts and tokenizer, with what is known of them under `output`. */
 export const openSubjects = (names: readonly string[], output: string): Promise<Subject[]> =>

@@ -66,7 +66,7 @@ def main():
     arguments = parser.parse_args()
     saved = torch.load((arguments.run or arguments.state) / "checkpoint.pt", weights_only=True)
     network = NETWORKS[arguments.architecture]
-    shape = network.shape()
+    shape = network.shape(**saved.get("shape", {}))
     model = network.build(shape)
     model.load_state_dict(saved["model"])
     target = network.exported(shape)

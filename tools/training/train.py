@@ -2,6 +2,7 @@
 
     python train.py --state state --steps 5140
     python train.py --state state --run state/llama --architecture llama --steps 5140
+    python train.py --state state --run state/small --width 128 --steps 3000
 
 The learning rate warms up, stays, and falls linearly to zero over the last
 `--decay` of the steps, or of `--seconds` of training time where that ends
@@ -12,6 +13,7 @@ a resume as long as it has not begun.
 import argparse
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from networks import NETWORKS
 from stream import Mixture, encode_corpus
 
+SIZES = ("width", "layers", "heads")
 SEED = 1
 BATCH = 16
 PEAK = 2e-3
@@ -58,6 +61,8 @@ def main():
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="folder of checkpoint and log; default: the state")
     parser.add_argument("--architecture", choices=NETWORKS, default="bloom")
+    for size in SIZES:
+        parser.add_argument(f"--{size}", type=int, help="default: the architecture's")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=float, default=0.35)
     parser.add_argument("--seconds", type=float, default=float("inf"))
@@ -69,7 +74,8 @@ def main():
     torch.manual_seed(SEED)
     tokenizer = Tokenizer.from_file(str(arguments.state / "tokenizer/tokenizer.json"))
     network = NETWORKS[arguments.architecture]
-    shape = network.shape(vocabulary=tokenizer.get_vocab_size())
+    sizes = {size: value for size in SIZES if (value := getattr(arguments, size)) is not None}
+    shape = network.shape(vocabulary=tokenizer.get_vocab_size(), **sizes)
     corpus = encode_corpus(arguments.state / "train", tokenizer, tokenizer.token_to_id("</s>"))
     mixture = Mixture(corpus, shape.context)
     model = network.build(shape)
@@ -97,6 +103,7 @@ def main():
     def checkpoint():
         save(
             path,
+            shape=asdict(shape),
             model=model.state_dict(),
             optimizer=optimizer.state_dict(),
             rng=torch.get_rng_state(),

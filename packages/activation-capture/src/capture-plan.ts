@@ -3,23 +3,6 @@ import { inputSite } from "@mbs/artifacts";
 import type { Step } from "@mbs/models";
 import type { SitePlan } from "./language-statistics.ts";
 
-const units: ReadonlyMap<string, number> = new Map([
-  ["", 1],
-  ["KiB", 2 ** 10],
-  ["MiB", 2 ** 20],
-  ["GiB", 2 ** 30],
-  ["TiB", 2 ** 40],
-]);
-
-/** Bytes of a text such as "4GiB". @throws {UsageError} */
-export function parseBytes(text: string): number {
-  const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
-  const factor = units.get(unit);
-  if (factor === undefined)
-    throw new UsageError(`--budget takes a size such as 4GiB, not ${JSON.stringify(text)}`, { option: "--budget" });
-  return Number(digits) * factor;
-}
-
 /** The sites to capture in a step: all of them and its input, or those asked for. @throws {UsageError} on an unknown one */
 export function chooseSites(step: Step, wanted: readonly string[] | undefined): readonly { site: string; width: number }[] {
   const input = { site: inputSite, width: step.sites[0]?.width ?? 0 };

@@ -1,11 +1,11 @@
 import { encodeStatistics, requireKind, Spool } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { BadDataError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
+import { BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model, StreamStates } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
-import { chooseSites, parseBytes, planStep } from "./capture-plan.ts";
+import { chooseSites, planStep } from "./capture-plan.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
 import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
@@ -144,7 +144,7 @@ export const capture: Stage = {
   options,
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "capture");
-    const budget = parseBytes(values.budget);
+    const budget = parseBytes(values.budget, "--budget");
     const mix = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const source = inputs["source"]?.[0];
     if (source === undefined) throw new UsageError("capture: give it segments or states");

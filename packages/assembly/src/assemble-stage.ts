@@ -10,6 +10,7 @@ import { readCardSource } from "./card-source.ts";
 import { listCarriedFiles } from "./carried-files.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
+import { plannedGrids } from "./layer-grid.ts";
 import { spoolLayers } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { cardFile, modelCard } from "./model-card.ts";
@@ -140,6 +141,18 @@ export const assemble: Stage = {
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
+  async checkPlan(raw, { solver, codes }) {
+    const { own, format, formatOptions } = await parseChoice(raw);
+    const model = await openModel(own.model);
+    try {
+      plannerFor(model, format);
+      await requireDense(model);
+      if (codes === "unknown") return;
+      format.checkPlan?.(model, { solver, grids: codes === "none" ? [] : plannedGrids(model, codes) }, formatOptions);
+    } finally {
+      await model.close();
+    }
+  },
   async run(inputs, raw, context) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];

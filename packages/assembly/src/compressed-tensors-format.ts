@@ -4,7 +4,7 @@ import type { Format } from "./format.ts";
 import { gridClasses } from "./grid-classes.ts";
 import { moduleOf, unchangedWeights } from "./module-names.ts";
 import { packedConfig } from "./packed-config.ts";
-import { checkPackedLayer, packedTensors } from "./packed-tensors.ts";
+import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
 import { quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
 import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
@@ -24,6 +24,13 @@ export const compressedTensorsFormat: Format = {
   encoderDecoders: false,
   options: {},
   parts: quantisedParts,
+  checkPlan(model, { grids }) {
+    const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
+    for (const grid of grids) {
+      checkPackedGrid(grid, transposed.has(grid.tensor));
+      moduleOf(grid.tensor, name);
+    }
+  },
   async plan(model, layers, options, context) {
     parseOptions({}, options, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];

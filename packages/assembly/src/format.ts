@@ -1,5 +1,6 @@
 import type { OptionTable, StageContext } from "@mbs/contracts";
-import type { ArchitectureModel, GraphModel } from "@mbs/models";
+import type { ArchitectureModel, GraphModel, Model } from "@mbs/models";
+import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
 
 /** One file of the folder that is written. */
@@ -23,6 +24,12 @@ export interface FormattedModel {
   readonly bytes?: number;
 }
 
+/** What a solver will make of a model's weights. */
+export interface PlannedGrids {
+  readonly solver: string;
+  readonly grids: readonly LayerGrid[];
+}
+
 /** A way to write a compressed model: a file or folder each, listed in formats.ts. */
 export interface Format {
   /** The value of `--format`. */
@@ -41,7 +48,16 @@ export interface Format {
    * @throws {FailedPreconditionError} where the format cannot hold a layer, naming it and the remedy
    */
   plan(model: ArchitectureModel, layers: LayerSpool, options: unknown, context: StageContext): Promise<FormattedModel>;
-  /** The same for a model that is an ONNX graph; absent where the format is not for them. */
+  /**
+   * Refuses what it could not hold of layers that are still to be made, as far as grids say; the rest shows in `plan`.
+   * Absent where it holds all.
+   *
+   * @param planned no grids where there will be no codes
+   * @param options as in `plan`
+   * @throws as `plan`
+   */
+  readonly checkPlan?: (model: Model, planned: PlannedGrids, options: unknown) => void;
+  /** `plan` for a model that is an ONNX graph; absent where the format is not for them. */
   readonly planGraph?: (
     model: GraphModel,
     layers: LayerSpool,

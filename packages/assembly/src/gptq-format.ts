@@ -1,20 +1,29 @@
 import { parseOptions } from "@mbs/contracts";
 import type { Format } from "./format.ts";
 import { gptqConfig } from "./gptq-config.ts";
-import { checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
+import { checkGptqGrid, checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 import { gridClasses } from "./grid-classes.ts";
+import { refuseWithoutCodes } from "./layer-grid.ts";
 import { moduleOf, prefixedName, unchangedWeights } from "./module-names.ts";
 import { producer } from "./producer.ts";
 import { jsonFile, quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
 import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
+import { firstWeight } from "./site-weights.ts";
 
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
   options: {},
   parts: quantisedParts,
+  checkPlan(model, { solver, grids }) {
+    if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
+    for (const grid of grids) {
+      checkGptqGrid(grid);
+      moduleOf(grid.tensor, "GPTQ");
+    }
+  },
   async plan(model, layers, options, { warn }) {
     parseOptions({}, options, `assemble --format ${name}`);
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));

@@ -1,7 +1,9 @@
 import { transpose } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { packBits } from "./bit-packing.ts";
-import { refuseLayer, requireHalfScales } from "./quantised-layer.ts";
+import { refuseLayer } from "./layer-grid.ts";
+import type { LayerGrid } from "./layer-grid.ts";
+import { requireHalfScales } from "./quantised-layer.ts";
 import type { QuantisedLayer } from "./quantised-layer.ts";
 import type { NewTensor } from "./replaced-weights.ts";
 
@@ -12,9 +14,9 @@ const bitsHeld: readonly number[] = [2, 3, 4, 8];
 /** The group sizes that gptqmodel takes, beside one group a row. */
 const groupSizes: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 
-/** @throws {FailedPreconditionError} where GPTQ's files cannot hold a layer, with the remedy */
-export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
-  const { bits, rows, columns, groups, groupSize, zeros } = layer;
+/** @throws {FailedPreconditionError} where GPTQ's files cannot hold a layer of this grid, with the remedy */
+export function checkGptqGrid(layer: LayerGrid): void {
+  const { bits, rows, columns, groups, groupSize } = layer;
   if (!bitsHeld.includes(bits)) {
     const nearest = bitsHeld.filter((held) => held === 4 || held === 8).join(" or ");
     refuseLayer(
@@ -34,7 +36,12 @@ export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): voi
       `GPTQ programs know groups of ${groupSizes.join(", ")} and whole rows, not of ${groupSize}; compress with one of these`,
     );
   }
-  if (version === 1 && zeros.includes(0)) {
+}
+
+/** @throws {FailedPreconditionError} as checkGptqGrid, and where its zeros or scales do not fit */
+export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
+  checkGptqGrid(layer);
+  if (version === 1 && layer.zeros.includes(0)) {
     refuseLayer(
       layer,
       "version 1 of GPTQ's files cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, or compress with --symmetric",

@@ -1,12 +1,14 @@
 import { encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/models";
 import { packBits } from "./bit-packing.ts";
-import { refuseLayer, requireHalfScales } from "./quantised-layer.ts";
+import { refuseLayer } from "./layer-grid.ts";
+import type { LayerGrid } from "./layer-grid.ts";
+import { requireHalfScales } from "./quantised-layer.ts";
 import type { QuantisedLayer } from "./quantised-layer.ts";
 import type { NewTensor } from "./replaced-weights.ts";
 
-/** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer, with the remedy */
-export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): void {
+/** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer of this grid, with the remedy */
+export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
   if (transposed) {
     refuseLayer(
       layer,
@@ -26,6 +28,11 @@ export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): vo
       `compressed-tensors needs whole groups, and ${columns} columns are no multiple of ${groupSize}; compress with a --group-size that divides them`,
     );
   }
+}
+
+/** @throws {FailedPreconditionError} as checkPackedGrid, and where its scales do not fit */
+export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): void {
+  checkPackedGrid(layer, transposed);
   requireHalfScales(layer);
 }
 

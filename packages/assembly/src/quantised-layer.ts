@@ -1,19 +1,14 @@
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
+import { refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
+import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
 
 /** What `readQuantisedLayer` reads of a layer. */
 export const quantisedParts: readonly LayerPart[] = ["mask", "codes", "scales", "zeros", "groups"];
 
 /** A tensor on a grid. Value = (code - zero) · scale. */
-export interface QuantisedLayer {
-  readonly tensor: string;
-  readonly rows: number;
-  readonly columns: number;
-  readonly bits: number;
-  /** Columns a group; `columns` when one group spans the row. */
-  readonly groupSize: number;
-  readonly groups: number;
+export interface QuantisedLayer extends LayerGrid {
   /** Whether every zero is the middle of the grid, 2^(bits - 1). */
   readonly symmetric: boolean;
   /** [rows, groups] */
@@ -22,15 +17,8 @@ export interface QuantisedLayer {
   readonly zeros: Uint8Array;
   /** Group of each column. */
   readonly groupOf: Int32Array;
-  /** Whether some column lies outside the group of its place: activation order. */
-  readonly reordered: boolean;
   /** [rows, columns], read when asked for. Where a mask removed a weight, the code is the zero. */
   codes(): Uint8Array;
-}
-
-/** @throws {FailedPreconditionError} naming the layer */
-export function refuseLayer({ tensor }: QuantisedLayer, problem: string): never {
-  throw new FailedPreconditionError(`layer ${tensor}: ${problem}`, { tensor });
 }
 
 /** @throws {FailedPreconditionError} where half precision would make a scale infinite or zero */
@@ -72,10 +60,7 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
 export function readQuantisedLayer(layers: LayerSpool, tensor: string, format: string): QuantisedLayer {
   const { bits, groupSize, solver } = layers.summaries.get(tensor) ?? {};
   if (bits === undefined || groupSize === undefined || !layers.has(tensor, "codes")) {
-    throw new FailedPreconditionError(
-      `layer ${tensor}: ${solver ?? "its solver"} made no codes, and ${format} holds nothing else; assemble with --format dense`,
-      { tensor },
-    );
+    refuseWithoutCodes(tensor, solver ?? "its solver", format);
   }
   const { rows, columns } = layers.shapes.get(tensor) ?? { rows: 0, columns: 0 };
   const groups = Math.ceil(columns / groupSize);

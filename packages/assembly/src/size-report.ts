@@ -16,6 +16,8 @@ export interface SizeReport {
   readonly bitsACompressedWeight?: number;
   /** Bits of any weight, those that stay dense included; absent for the dense format. */
   readonly bitsAWeight?: number;
+  /** Whether weights were set to zero and none has codes: every format stores the zeros too. */
+  readonly prunedOnly: boolean;
   /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
   readonly estimatedSpeed: number;
 }
@@ -30,11 +32,14 @@ async function weightBytes(folder: string): Promise<number> {
 
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
-  const { format, sizes } = await readRecord(folder);
+  const { format, sizes, tensors } = await readRecord(folder);
   const bytesOnDisk = await weightBytes(folder);
-  if (format === "dense") return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
+  const summaries = Object.values(tensors);
+  const prunedOnly = summaries.length > 0 && summaries.every(({ bits }) => bits === undefined);
+  if (format === "dense") return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };
   return {
     format,
+    prunedOnly,
     bytesOnDisk,
     denseBytes: sizes.denseBytes,
     ratio: sizes.denseBytes / bytesOnDisk,
@@ -44,15 +49,34 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   };
 }
 
+/** Below this, a file is not said to be smaller or larger: headers and graphs take some room too. */
+const alike = 1.05;
+
+/** 3.2 → "3.20 times smaller", 1 → "as large as the dense one". */
+function ratioText(ratio: number): string {
+  if (ratio >= alike) return `${ratio.toFixed(2)} times smaller`;
+  return ratio * alike > 1 ? "as large as the dense one" : `${(1 / ratio).toFixed(2)} times larger`;
+}
+
+const prunedAdvice =
+  "pruned weights are stored as zeros in every format (gptq takes none without codes): only kernels for 2:4 (--pattern 2:4) and compressing file systems gain from them; for smaller files quantise as well, with --solver sparsegpt --bits 4";
+
+/** The size in one line. */
+export function formatSize({ format, bytesOnDisk, denseBytes, ratio }: SizeReport): string {
+  if (format === "dense") return `dense: ${formatBytes(bytesOnDisk)} on disk, as large as the model it was made from\n`;
+  return `${format}: ${formatBytes(bytesOnDisk)} on disk, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n`;
+}
+
 /** The report as lines for a terminal. */
 export function formatSizeReport(report: SizeReport): string {
-  const { format, bytesOnDisk, denseBytes, ratio, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
+  const { prunedOnly, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
+  const size = formatSize(report);
+  if (prunedOnly) return `${size}${prunedAdvice}\n`;
   if (bitsACompressedWeight === undefined || bitsAWeight === undefined) {
-    return `${format}: ${formatBytes(bytesOnDisk)} on disk, as large as the model it was made from; --format gptq, compressed-tensors or onnx pack the weights\n`;
+    return `${size.trimEnd()}; --format gptq, compressed-tensors or onnx pack the weights\n`;
   }
   return [
-    `${format}: ${formatBytes(bytesOnDisk)} on disk, ${formatBytes(denseBytes)} dense: ${ratio.toFixed(2)} times smaller`,
-    `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, ${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
+    `${size}${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, ${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
     `decoding about ${estimatedSpeed.toFixed(1)} times as fast: an estimate from the bytes that a token reads, not measured`,
     "",
   ].join("\n");

@@ -8,7 +8,7 @@ import { BadDataError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { parse } from "yaml";
-import { assemble, describeModel, formatSizeReport, sizeReport } from "../src/index.ts";
+import { assemble, describeModel, formatSize, formatSizeReport, sizeReport } from "../src/index.ts";
 import type { CardResults } from "../src/index.ts";
 import { caseLayers, formatCases, quietContext } from "./fixtures/quantised-model.ts";
 
@@ -137,6 +137,21 @@ test("sizes count scales and indices, and say what is an estimate", async () => 
   assert.match(formatSizeReport(report), "an estimate from the bytes that a token reads, not measured\n");
   const dense = await sizeReport(await write("dense", {}));
   assert.equal([dense.format, dense.ratio, dense.estimatedSpeed], ["dense", 1, 1]);
+  assert.match(formatSizeReport(dense), /^dense: [\d.]+ kB on disk, as large as the model it was made from; --format gptq, /);
+});
+
+test("zeros take their room: a model that is only pruned is not said to be smaller, nor told to be packed", () => {
+  const report = { format: "onnx", bytesOnDisk: 1010, denseBytes: 1000, ratio: 1000 / 1010, prunedOnly: true, estimatedSpeed: 1 };
+  const text = formatSizeReport({ ...report, bitsACompressedWeight: 16, bitsAWeight: 16 });
+  assert.match(
+    text,
+    /^onnx: .* dense: as large as the dense one\npruned weights are stored as zeros in every format .*--bits 4\n$/,
+  );
+  const dense = formatSizeReport({ ...report, format: "dense", ratio: 1 });
+  assert.match(dense, /^dense: .*, as large as the model it was made from\npruned weights are stored as zeros/);
+  assert.match(formatSize({ ...report, ratio: 1.04 }), "as large as the dense one");
+  assert.match(formatSize({ ...report, ratio: 1.06 }), "1.06 times smaller");
+  assert.match(formatSize({ ...report, ratio: 0.5 }), "2.00 times larger");
 });
 
 test.run();

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { contentAddress } from "@mbs/artifacts";
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import type { PlannedLayers } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -119,7 +120,7 @@ test("what a format cannot hold is refused with the remedy", async () => {
   );
   assert.match(
     await refusal("gptq", { pruned: true }),
-    `${name}rtn made no codes, and GPTQ holds nothing else; assemble with --format dense`,
+    `${name}rtn makes no codes, and GPTQ holds nothing else; assemble with --format dense`,
   );
   assert.match(await refusal("gptq", { bits: 4, groupSize: 8 }), "GPTQ programs know groups of 16, 32");
   assert.match(
@@ -130,7 +131,42 @@ test("what a format cannot hold is refused with the remedy", async () => {
     await refusal("compressed-tensors", { bits: 4, groupSize: 32, scattered: true }),
     "compressed-tensors no longer reads groups in activation order; assemble with --format gptq",
   );
-  assert.match(await refusal("compressed-tensors", { pruned: true }), "made no codes, and compressed-tensors holds nothing else");
+  assert.match(
+    await refusal("compressed-tensors", { pruned: true }),
+    "makes no codes, and compressed-tensors holds nothing else",
+  );
+});
+
+test("the same is refused before there are layers, as far as the solver says what it will make", async () => {
+  const folder = join(root, "planned");
+  await writeTinyModel(folder);
+  const check = (format: string, codes: PlannedLayers["codes"], model = folder): Promise<string> =>
+    assemble.checkPlan!({ model, format }, { solver: "mine", codes }).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  const codes = { bits: 4, groupSize: 32, scattered: false };
+  for (const format of ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"]) {
+    assert.is(await check(format, codes), "", format);
+    assert.is(await check(format, "unknown"), "", format);
+  }
+  const name = "layer transformer.h.0.self_attention.query_key_value.weight: ";
+  assert.match(
+    await check("gptq", "none"),
+    `${name}mine makes no codes, and GPTQ holds nothing else; assemble with --format dense`,
+  );
+  for (const format of ["dense", "compressed-tensors", "onnx"]) assert.is(await check(format, "none"), "", format);
+  assert.match(await check("gptq", { ...codes, bits: 5 }), `${name}GPTQ files hold 2, 3, 4 or 8 bits, not 5`);
+  assert.match(await check("gptq-v2", { ...codes, groupSize: 8 }), "GPTQ programs know groups of 16, 32");
+  assert.is(await check("gptq", { ...codes, groupSize: 0, scattered: true }), "");
+  assert.match(await check("compressed-tensors", { ...codes, scattered: true }), "no longer reads groups in activation order");
+  assert.is(await check("compressed-tensors", { ...codes, groupSize: 0, scattered: true }), "");
+  assert.match(await check("compressed-tensors", { ...codes, groupSize: 24 }), "columns are no multiple of 24");
+  assert.match(await check("onnx", { ...codes, bits: 5 }), "5 bits cannot be written as ONNX, whose weights have 2, 3, 4 or 8");
+  assert.match(await check("onnx", { ...codes, groupSize: 24 }), "groups of 24 columns cannot be written as ONNX");
+  const narrow = join(root, "narrow");
+  await writeTinyModel(narrow, { hiddenSize: 48 });
+  assert.match(await check("gptq", codes, narrow), "[144, 48] is no multiple of 32 both ways");
 });
 
 test("an option of another format is refused, and so is an unknown format", async () => {

@@ -11,7 +11,7 @@ import {
 } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { loadSolver } from "@mbs/solvers";
+import { loadSolver, solvers } from "@mbs/solvers";
 import { openModelOf } from "./factored-model.ts";
 import { scaledNorms } from "./scaled-norms.ts";
 import { readSite } from "./site-weight.ts";
@@ -24,7 +24,7 @@ const ownOptions = {
   solver: {
     kind: "text",
     placeholder: "NAME|PATH",
-    description: "rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path such as ./mine.js, or an installed package",
+    description: `${[...solvers.keys()].join(", ")}, a path such as ./mine.js, or an installed package`,
     default: "gptq",
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },

@@ -14,6 +14,7 @@ export {
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes } from "./format-bytes.ts";
+export { parseBytes } from "./parse-bytes.ts";
 export { formatLanguageMix, languageWeights, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";
@@ -23,6 +24,8 @@ export { defineSolver } from "./solver.ts";
 export type {
   Factor,
   LanguageDiagonal,
+  PlannedCodes,
+  PlannedLayers,
   QuantisedWeight,
   SiteWeight,
   Solution,

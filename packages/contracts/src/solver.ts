@@ -80,6 +80,22 @@ export interface QuantisedWeight {
   readonly groupOf: Int32Array;
 }
 
+/** What the codes of a solver will look like, as far as its options say. */
+export interface PlannedCodes {
+  readonly bits: number;
+  /** Columns a group; 0 for one group a row. */
+  readonly groupSize: number;
+  /** Whether columns of one group may stand apart in the weight. */
+  readonly scattered: boolean;
+}
+
+/** What is known of layers before anything has run. */
+export interface PlannedLayers {
+  readonly solver: string;
+  /** "none" where it makes none, "unknown" where it does not say. */
+  readonly codes: PlannedCodes | "none" | "unknown";
+}
+
 /** What a solver hands back for one site. */
 export interface Solution {
   /** The weight to use from now on, [rows, columns], natural order. Equals the dequantised and masked values. */
@@ -113,6 +129,14 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly options: Table;
   /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
   preferredOrder?(options: OptionValues<Table>): string;
+  /**
+   * What its codes will look like, so that a format which cannot hold them is refused before anything runs. Absent where
+   * that cannot be said.
+   *
+   * @param order name of the factor's column order
+   * @throws {UsageError} on options, or an order, that `solve` would refuse
+   */
+  plannedCodes?(options: OptionValues<Table>, order: string): PlannedCodes | "none";
   solve(
     weight: SiteWeight,
     statistics: Pick<SolverStatistics, Needs>,

@@ -1,5 +1,6 @@
 import type { ArtifactStream } from "./batch.ts";
 import type { OptionTable } from "./options.ts";
+import type { PlannedLayers } from "./solver.ts";
 
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
 export interface Progress {
@@ -56,6 +57,12 @@ export interface Stage {
   readonly moreOptions?: (raw: Readonly<Record<string, unknown>>) => Promise<OptionTable>;
   /** The option that chooses the further ones, for help: "solver". */
   readonly moreOptionsBy?: string;
+  /**
+   * For a stage that reads layers: refuses, before there are any, those that it could not take. It looks at headers alone.
+   *
+   * @throws as `run` would at its end
+   */
+  readonly checkPlan?: (options: unknown, planned: PlannedLayers) => Promise<void>;
   /**
    * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
    * Work may go on while the outputs are read; an error then ends the output's iteration.

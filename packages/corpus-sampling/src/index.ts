@@ -1,4 +1,4 @@
 export { countSegments } from "./counts.ts";
 export { LanguagePool } from "./language-pool.ts";
-export type { PoolOptions, SegmentText } from "./language-pool.ts";
+export type { PoolOptions, SegmentText, Shortage } from "./language-pool.ts";
 export { sample } from "./sample-stage.ts";

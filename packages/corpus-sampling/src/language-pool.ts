@@ -16,6 +16,18 @@ export interface SegmentText {
   readonly documents: number;
 }
 
+/** What a language has where that is not enough. */
+export interface Shortage {
+  /** Segments that could be made. */
+  readonly made: number;
+  /** Tokens of all its texts, long ones counted to where they were cut. */
+  readonly tokens: number;
+  /** Whether a text was cut: what stands further behind in it is not used. */
+  readonly cut: boolean;
+  /** Tokens that are missing. */
+  readonly missing: number;
+}
+
 export interface PoolOptions {
   readonly length: number;
   readonly seed: number;
@@ -37,6 +49,11 @@ export class LanguagePool {
     this.#options = options;
   }
 
+  /** Characters kept of a text. */
+  get #sizeLimit(): number {
+    return 2 * charactersAToken * this.#options.length;
+  }
+
   /** Tokens a byte, over the first documents of the random order; 0 where there is no text. */
   async tokensPerByte(): Promise<number> {
     const { texts } = await this.#draw(measuredCharacters);
@@ -53,12 +70,13 @@ export class LanguagePool {
    * Makes up to `count` segments: documents joined by a blank line until they are at least `length` tokens, then cut.
    * The rest of the last document is not used again.
    *
-   * @returns how many tokens were missing for `count`
+   * @returns what there is, where it is too little for `count`
    */
-  async *segments(count: number): AsyncGenerator<SegmentText, number, undefined> {
+  async *segments(count: number): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
     const documents = this.#documents(2 * count * length * charactersAToken);
     const blankLine = this.#tokenizer.encode("\n\n").length;
+    let [tokensRead, cut] = [0, false];
     for (let made = 0; made < count; made++) {
       const texts: string[] = [];
       // The parts are counted one by one; only when they may be enough is the joined text encoded.
@@ -66,15 +84,21 @@ export class LanguagePool {
       let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
         const next = await documents.next();
-        if (next.done) return (count - made) * length - this.#tokenizer.encode(texts.join("\n\n")).length;
+        if (next.done) {
+          const missing = (count - made) * length - this.#tokenizer.encode(texts.join("\n\n")).length;
+          return { made, tokens: tokensRead, cut, missing };
+        }
         texts.push(next.value);
         const part = this.#tokenizer.encode(next.value);
+        tokensRead += part.length;
+        // a pair that was cut through leaves one less
+        if (next.value.length >= this.#sizeLimit - 1) cut = true;
         parts += blankLine + part.length;
         if (parts >= length) tokens = texts.length === 1 ? part : this.#tokenizer.encode(texts.join("\n\n"));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }
-    return 0;
+    return undefined;
   }
 
   /** The documents in random order; more of them are read from the files as they are asked for. */
@@ -94,7 +118,6 @@ export class LanguagePool {
 
   async #draw(wanted: number): Promise<Drawing> {
     const generator = seededGenerator(this.#options.seed, this.#language);
-    const sizeLimit = 2 * charactersAToken * this.#options.length;
-    return drawDocuments(this.#corpus.documents(this.#language), generator, sizeLimit, wanted);
+    return drawDocuments(this.#corpus.documents(this.#language), generator, this.#sizeLimit, wanted);
   }
 }

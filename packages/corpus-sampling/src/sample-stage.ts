@@ -9,13 +9,13 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { openCorpus, parseMix, readDistribution, requireCounts, sharesOf, type Distribution } from "@mbs/corpora";
-import { openModel } from "@mbs/models";
+import { defaultLength, openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
+import type { Shortage } from "./language-pool.ts";
 import { watchedCorpus } from "./watched-corpus.ts";
 
 const defaultSegments = 256;
-const defaultLength = 2048;
 
 const options = {
   model: {
@@ -47,7 +47,7 @@ const options = {
     optional: true,
     minimum: 2,
     maximum: 1 << 19,
-    description: `tokens a segment (the model's context, at most ${defaultLength})`,
+    description: "tokens a segment (the model's context, at most 2048)",
   },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
   floor: { kind: "integer", default: 1, minimum: 0, description: "least segments of a language; 0 for none" },
@@ -76,8 +76,10 @@ async function* drawSegments(
     for (let next = await made?.next(); next; next = await made?.next()) {
       if (context.signal.aborted) throw new InterruptedError("sample: stopped");
       if (next.done) {
-        if (next.value > 0) reportShortfall(language, count, plan.length, next.value, allowShort, context);
-        if (next.value > 0) shortfall.set(language, next.value);
+        if (next.value !== undefined) {
+          reportShortage(language, count, plan.length, next.value, allowShort, context);
+          shortfall.set(language, next.value.missing);
+        }
         break;
       }
       yield { segment, language, ...next.value };
@@ -87,23 +89,38 @@ async function* drawSegments(
   }
 }
 
-function reportShortfall(
+/** What there is of a language, and what is asked for. */
+function shortageText(language: string, count: number, length: number, { made, tokens, cut }: Shortage): string {
+  const asked = `${count} segments of ${length}`;
+  if (tokens < count * length && !cut) return `${language} has ${tokens} tokens where ${asked} need ${count * length}`;
+  return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
+}
+
+function reportShortage(
   language: string,
   count: number,
   length: number,
-  missing: number,
+  shortage: Shortage,
   allowShort: boolean,
   context: StageContext,
 ): void {
-  const what = `${language}: ${missing} tokens too few for ${count} segments of ${length}`;
+  const what = shortageText(language, count, length, shortage);
   if (allowShort) {
-    context.warn(`${what}; going on without them`);
+    context.warn(`${what}; going on with ${shortage.made}`);
     return;
   }
   throw new BadDataError(`${what}; add text, lower --segments or --length, or pass --reuse or --allow-short`, {
     language,
-    missing,
+    missing: shortage.missing,
   });
+}
+
+/** Beyond its context a model computes, but not as it was trained to; a table of positions ends there. */
+function warnBeyondContext(length: number, contextLength: number | undefined, { warn }: StageContext): void {
+  if (contextLength === undefined || length <= contextLength) return;
+  warn(
+    `segments of ${length} tokens are longer than the ${contextLength} that the model was made for; lower --length unless it is known to extrapolate, as with ALiBi`,
+  );
 }
 
 async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
@@ -113,7 +130,8 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
   const model = await openModel(values.model);
   try {
     const tokenizer = await model.tokenizer();
-    const length = values.length ?? Math.min(defaultLength, model.contextLength ?? defaultLength);
+    const length = values.length ?? defaultLength(model.contextLength);
+    warnBeyondContext(length, model.contextLength, context);
     const pools = new Map(
       corpus.languages.map((language) => [
         language,

@@ -1,5 +1,5 @@
 import type { Corpus } from "@mbs/corpora";
-import { LanguagePool, type SegmentText } from "@mbs/corpus-sampling";
+import { LanguagePool, type SegmentText, type Shortage } from "@mbs/corpus-sampling";
 import type { Tokenizer } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -32,13 +32,19 @@ async function draw(
   corpus: Corpus,
   count: number,
   options: { length: number; seed?: number; reuse?: boolean },
-): Promise<{ texts: string[]; missing: number; segments: SegmentText[] }> {
+): Promise<{ texts: string[]; missing: number; shortage: Shortage | undefined; segments: SegmentText[] }> {
   const pool = new LanguagePool(corpus, "en", tokenizer, { seed: 0, reuse: false, ...options });
   const segments: SegmentText[] = [];
   const made = pool.segments(count);
   for (;;) {
     const next = await made.next();
-    if (next.done) return { texts: segments.map(({ tokens }) => tokenizer.decode(tokens)), missing: next.value, segments };
+    if (next.done)
+      return {
+        texts: segments.map(({ tokens }) => tokenizer.decode(tokens)),
+        missing: next.value?.missing ?? 0,
+        shortage: next.value,
+        segments,
+      };
     segments.push(next.value);
   }
 }
@@ -80,10 +86,14 @@ test("each document is as likely to come first", async () => {
 
 test("too little text: what is missing is counted in tokens", async () => {
   // Two documents of 4 and a blank line make 10; of five documents one is left.
-  const { texts, missing } = await draw(corpusOf(numbered.slice(0, 5)), 4, { length: 10 });
+  const { texts, missing, shortage } = await draw(corpusOf(numbered.slice(0, 5)), 4, { length: 10 });
   assert.is(texts.length, 2);
   assert.is(missing, 2 * 10 - 4);
-  assert.equal(await draw(corpusOf([]), 2, { length: 10 }), { texts: [], missing: 20, segments: [] });
+  assert.equal(shortage, { made: 2, tokens: 20, cut: false, missing: 16 });
+  const nothing = { made: 0, tokens: 0, cut: false, missing: 20 };
+  assert.equal((await draw(corpusOf([]), 2, { length: 10 })).shortage, nothing);
+  const [long] = [await draw(corpusOf(["x".repeat(1000)]), 2, { length: 10 })];
+  assert.equal(long.shortage, { made: 1, tokens: 160, cut: true, missing: 10 });
 });
 
 test("reuse draws all again in another order", async () => {

@@ -111,14 +111,30 @@ test("equal, only, temperature, weights, a preset and explicit counts", async ()
 test("too little text names the language and the deficit; allowShort records it", async () => {
   const error = await failure({ mix: "mr=9" });
   assert.instance(error, BadDataError);
-  assert.match(error.message, /^mr: \d+ tokens too few for 9 segments of 16;.*--allow-short/);
+  assert.match(error.message, /^mr has \d+ tokens where 9 segments of 16 need 144; add text, .*--allow-short/);
   const { segments, metadata } = await drawn({ mix: "mr=9,en=1", allowShort: true });
   const made = segments.filter(({ language }) => language === "mr").length;
   assert.equal(metadata.counts, { mr: made, en: 1 });
   assert.ok(made > 0 && made < 9);
-  assert.ok(error.message.includes(`mr: ${metadata.shortfall["mr"]} tokens`), error.message);
+  assert.is((error as BadDataError).facts["missing"], metadata.shortfall["mr"]);
   assert.equal(Object.keys(metadata.shortfall), ["mr"]);
   assert.equal((await drawn({ mix: "mr=9", reuse: true })).metadata.counts, { mr: 9 });
+});
+
+test("where there would be tokens enough, the rest of documents is named, not the tokens", async () => {
+  const { message } = await failure({ mix: "en=230", length: 20 });
+  assert.match(
+    message,
+    /^en has text for 200 of 230 segments of 20 tokens, each of which begins with a document of its own; add/,
+  );
+});
+
+test("segments beyond the model's context are told once", async () => {
+  await drawn({ mix: "only:en", segments: 1, length: 128 });
+  assert.equal(warnings, []);
+  await drawn({ mix: "only:en", segments: 1, length: 129 });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^segments of 129 tokens are longer than the 128 that the model was made for; lower --length/);
 });
 
 test("a wrong call is refused", async () => {

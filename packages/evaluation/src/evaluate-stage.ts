@@ -11,12 +11,11 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
-import { openModel, type Model, type Tokenizer } from "@mbs/models";
+import { defaultLength, openModel, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows } from "./score-windows.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
 
-const defaultLength = 2048;
 const defaultTargetField = "target";
 
 const options = {
@@ -43,7 +42,7 @@ const options = {
     optional: true,
     minimum: 2,
     maximum: 1 << 19,
-    description: `tokens a window (the models' context, else ${defaultLength})`,
+    description: "tokens a window (the models' context, at most 2048)",
   },
   bos: {
     kind: "choice",
@@ -212,8 +211,7 @@ export const evaluate: Stage = {
     const shares = await readShares(values);
     const address = await corpus.address;
     const { models, described } = await openModels(values);
-    const contexts = models.flatMap(({ contextLength }) => contextLength ?? []);
-    const length = values.length ?? (contexts.length > 0 ? Math.min(...contexts) : defaultLength);
+    const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
     const about = Object.fromEntries(values.labels.map((label, index) => [label, described[index]]));
     const scores = scoreModels(models, corpus, length, values, context);
     return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares, models: about }) };

@@ -56,7 +56,8 @@ export function formatSeconds(seconds: number): string {
 /** "3 of 16 sites, 12 s left", with no more than is known. */
 function amountText({ done, total, unit }: Progress, elapsedMs: number): string {
   if (total === undefined) return `${done} ${unit}`;
-  const left = done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
+  const left =
+    elapsedMs > 0 && done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
   return `${done} of ${total} ${unit}${left}`;
 }
 

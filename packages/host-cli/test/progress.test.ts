@@ -25,6 +25,8 @@ test("plain lines carry the command's name, come at intervals and tell the time 
   assert.is(lines[0], "mbs capture: capture, 0 of 4 steps\n");
   assert.match(lines[1] ?? "", /^mbs capture: capture, 1 of 4 steps, \d+ s left\n$/);
   assert.is(lines[2], "mbs capture: read, 7 documents\n");
+  reporter.progress({ activity: "score", done: 1, total: 9, unit: "windows" });
+  assert.is(lines[4], "mbs capture: score, 1 of 9 windows\n", "no time left from a first step that nobody timed");
   assert.is(lines[3], "mbs capture: warning: odd\n");
 
   const rare: string[] = [];

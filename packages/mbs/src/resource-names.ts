@@ -45,13 +45,14 @@ export function namedOptions(stage: Stage, options: Readonly<Record<string, unkn
 }
 
 /**
- * Refuses calls that a server must not serve: a solver from a file or a package would run code that the client chose.
+ * Refuses calls that a server must not serve: a solver from a file or a package would run code that the client chose,
+ * whatever stage takes it.
  *
  * @throws {UsageError} naming the solvers that are built in
  */
-export function checkRemoteCall(stage: Stage, options: Readonly<Record<string, unknown>>, solvers: readonly string[]): void {
+export function checkRemoteCall(options: Readonly<Record<string, unknown>>, solvers: readonly string[]): void {
   const { solver } = options;
-  if (stage.name === "compress" && solver !== undefined && !(typeof solver === "string" && solvers.includes(solver))) {
+  if (solver !== undefined && !(typeof solver === "string" && solvers.includes(solver))) {
     throw new UsageError(`a server runs its own solvers only: ${solvers.join(", ")}`, { option: "--solver" });
   }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import type { ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
@@ -192,6 +193,38 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
   await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
   assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
+});
+
+hosts("no stage of a server runs a solver that the client brings", async ({ folder, model, corpus, via }) => {
+  const [ran, solver] = [join(folder, "ran"), join(folder, "stranger.mjs")];
+  // a server's child talks to its parent, the client's command has none
+  await writeFile(
+    solver,
+    `import { writeFileSync } from "node:fs";
+     if (process.send) writeFileSync(${JSON.stringify(ran)}, "");
+     export default { name: "stranger", source: "a test", summary: "a stranger", needs: [], options: {}, solve: (weight) => weight };`,
+  );
+  const segments = await throughLibrary(await loadStage("sample"), { model, corpus, mix: "equal", segments: 4, length: 32 }, {});
+  const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, segments);
+  const made: Readonly<Record<string, Buffer>> = {
+    statistics,
+    factors: await throughLibrary(await loadStage("solve"), {}, {}, statistics),
+  };
+  const takers: string[] = [];
+  for (const [name, entry] of stages) {
+    const { options, inputs } = await entry.load();
+    if (!Object.hasOwn(options, "solver")) continue;
+    takers.push(name);
+    const [first = ""] = Object.keys(inputs);
+    const { code, stderr } = await runMbs(
+      [name, "--model", model, "--solver", solver, "--via", via, "--output", "-", "-"],
+      made[first],
+    );
+    assert.not.ok(existsSync(ran), `${name} ran it: ${stderr}`);
+    assert.is(code, 65, name);
+    assert.match(stderr, /a server runs its own solvers only/, name);
+  }
+  assert.ok(takers.includes("compress") && takers.includes("mix"), takers.join());
 });
 
 hosts.run();

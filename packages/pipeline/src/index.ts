@@ -1,7 +1,6 @@
 export type { DiskNeed } from "./estimate/disk.ts";
 export { estimate } from "./estimate/estimate.ts";
-export type { Estimate } from "./estimate/estimate.ts";
-export { formatBytes } from "./format.ts";
+export type { Estimate, EstimateOptions } from "./estimate/estimate.ts";
 export { createMix } from "./mix/mix-stage.ts";
 export type { MixStages } from "./mix/mix-trial.ts";
 export type { MixCost } from "./mix/recommend-mix.ts";
@@ -13,4 +12,5 @@ export type { NodeReport } from "./engine.ts";
 export { run } from "./run.ts";
 export type { RunOptions, RunResult } from "./run.ts";
 export type { RunFolder } from "./run-folder.ts";
+export { shellWord } from "./shell-word.ts";
 export type { Stages } from "./stage-options.ts";

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
+import { throwFaults } from "./faults.ts";
 import { propagations, recipeKeys } from "./recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
@@ -14,60 +15,73 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** "group-size", as on the command line, or "groupSize", as in the library. */
 const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
+/** Reads the values of keys; what is wrong is gathered, so that all of it can be told at once. */
 class Reader {
   readonly #values: Record<string, unknown>;
   readonly #locate: (keys: readonly string[]) => string;
+  readonly faults: UsageError[] = [];
 
   constructor(values: Record<string, unknown>, locate: (keys: readonly string[]) => string) {
     this.#values = values;
     this.#locate = locate;
   }
 
-  fail(path: readonly string[], problem: string): never {
-    throw new UsageError(`${this.#locate(path)}: ${path.join(".")} ${problem}`, { key: path.join(".") });
+  fault(path: readonly string[], problem: string): void {
+    const key = path.join(".");
+    this.faults.push(new UsageError(`${this.#locate(path)}: ${problem}`, { key }));
   }
 
   text(key: RecipeKeyName): string {
     const value = this.#values[key];
-    if (value === undefined) this.fail([key], "is missing");
-    return typeof value === "string" && value !== "" ? value : this.fail([key], `takes a path, not ${JSON.stringify(value)}`);
+    if (typeof value === "string" && value !== "") return value;
+    this.fault([key], value === undefined ? `${key} is missing` : `${key} takes a path, not ${JSON.stringify(value)}`);
+    return "";
   }
 
   flag(key: RecipeKeyName): boolean {
     const value = this.#values[key] ?? false;
-    return typeof value === "boolean" ? value : this.fail([key], `takes true or false, not ${JSON.stringify(value)}`);
+    if (typeof value === "boolean") return value;
+    this.fault([key], `${key} takes true or false, not ${JSON.stringify(value)}`);
+    return false;
   }
 
-  choice<T extends string>(key: RecipeKeyName, choices: readonly T[]): T {
+  choice<T extends string>(key: RecipeKeyName, choices: readonly [T, ...T[]]): T {
     const value = this.#values[key] ?? choices[0];
-    return (
-      choices.find((choice) => choice === value) ?? this.fail([key], `takes ${choices.join(", ")}, not ${JSON.stringify(value)}`)
-    );
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) this.fault([key], `${key} takes ${choices.join(", ")}, not ${JSON.stringify(value)}`);
+    return found ?? choices[0];
   }
 
   /** Options of a stage. */
   options(key: RecipeKeyName): StageOptions {
     const { given = [], needs = [] }: RecipeKey = recipeKeys[key];
     const value = this.#values[key] ?? {};
-    if (!isObject(value)) this.fail([key], `takes options (name: value), not ${JSON.stringify(value)}`);
+    if (!isObject(value)) {
+      this.fault([key], `${key} takes options (name: value), not ${JSON.stringify(value)}`);
+      return {};
+    }
     const options = new Map<string, unknown>();
     for (const [name, option] of Object.entries(value)) {
       const known = camel(name);
-      if (given.includes(known)) this.fail([key, name], `is given by the recipe's own ${given.join(" and ")}; remove it`);
-      if (options.has(known)) this.fail([key, name], "is given twice");
-      options.set(known, option);
+      if (given.includes(known))
+        this.fault([key, name], `${key}.${name} is given by the recipe's own ${given.join(" and ")}; remove it`);
+      else if (options.has(known)) this.fault([key, name], `${key}.${name} is given twice`);
+      else options.set(known, option);
     }
-    for (const name of needs) if (!options.has(name)) this.fail([key], `needs ${name}`);
+    for (const name of needs) if (!options.has(name)) this.fault([key], `${key} needs ${name}`);
     return Object.fromEntries(options);
   }
-}
 
-/** Options of allocate, whose target is that of compress. */
-function allocateOptions(reader: Reader, compress: StageOptions): StageOptions {
-  const options = reader.options("allocate");
-  if (compress["sparsity"] === undefined)
-    reader.fail(["allocate"], "spreads compress.sparsity over the steps; give compress one");
-  return options;
+  /** Options of allocate, whose target is that of compress. */
+  allocation(compress: StageOptions): StageOptions {
+    const before = this.faults.length;
+    const options = this.options("allocate");
+    // a sparsity that stands under allocate is told there
+    if (compress["sparsity"] === undefined && this.faults.length === before) {
+      this.fault(["allocate"], "allocate spreads compress.sparsity over the steps; give compress one");
+    }
+    return options;
+  }
 }
 
 /**
@@ -75,25 +89,23 @@ function allocateOptions(reader: Reader, compress: StageOptions): StageOptions {
  *
  * @param values what the YAML holds
  * @param locate where a key stands, for messages
- * @throws {UsageError} on unknown keys, missing keys and values of a wrong type; options are checked by their stages
+ * @throws {UsageError} on unknown keys, missing keys and values of a wrong type, all of them named; options are checked by their stages
  */
 export function recipeFrom(values: unknown, locate: (keys: readonly string[]) => string = () => "recipe"): Recipe {
   if (!isObject(values)) throw new UsageError(`${locate([])}: a recipe holds keys and values: ${keys.join(", ")}`);
-  for (const key of Object.keys(values)) {
-    if (!keys.includes(key)) {
-      throw new UsageError(`${locate([key])}: unknown key ${key}; a recipe takes ${keys.join(", ")}`, { key });
-    }
-  }
   const reader = new Reader(values, locate);
+  for (const key of Object.keys(values)) {
+    if (!keys.includes(key)) reader.fault([key], `unknown key ${key}; a recipe takes ${keys.join(", ")}`);
+  }
   const compress = reader.options("compress");
-  return {
+  const recipe: Recipe = {
     model: reader.text("model"),
     corpus: reader.text("corpus"),
     sample: reader.options("sample"),
     propagation: reader.choice("propagation", propagations),
     capture: reader.options("capture"),
     solve: reader.options("solve"),
-    ...(values["allocate"] === undefined ? {} : { allocate: allocateOptions(reader, compress) }),
+    ...(values["allocate"] === undefined ? {} : { allocate: reader.allocation(compress) }),
     compress,
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
@@ -103,6 +115,8 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     ...(values["hashes"] === undefined ? {} : { hashes: reader.options("hashes") }),
     locate,
   };
+  throwFaults(reader.faults);
+  return recipe;
 }
 
 function locator(document: Document.Parsed, lines: LineCounter, path: string): (keys: readonly string[]) => string {

@@ -68,11 +68,18 @@ const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string,
 const solveFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
   add({ id: `solve${suffix}`, stage: "solve", options: recipe.solve, inputs: { statistics: [capture] } });
 
+/** What every node needs that runs the model: what capture may pass over, the others must too. */
+const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOptions => ({
+  model,
+  ...(allowNonfinite !== undefined && { allowNonfinite }),
+});
+
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
+  const forward = forwardOptions(recipe);
   const all: string[] = [];
   const allocation = allocateBeforehand(add, recipe, segments);
-  let states = add({ id: "propagate.embedding", stage: "propagate", options: { model }, inputs: { source: [segments] } });
+  let states = add({ id: "propagate.embedding", stage: "propagate", options: forward, inputs: { source: [segments] } });
   /** Where they are asked for, the states of the uncompressed model; the embedding's are the same. */
   let dense = states;
   outline.steps.forEach((step, index) => {
@@ -82,7 +89,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       const capture = add({
         id: `capture.${step.name}.input`,
         stage: "capture",
-        options: { model, site: [inputSite] },
+        options: { ...forward, site: [inputSite] },
         inputs: { source: [states] },
       });
       add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
@@ -108,12 +115,12 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
     // The states after the last step feed nothing.
     if (index < outline.steps.length - 1) {
       if (denseStates) {
-        dense = add({ id: `propagate.dense.${step.name}`, stage: "propagate", options: { model }, inputs: { source: [dense] } });
+        dense = add({ id: `propagate.dense.${step.name}`, stage: "propagate", options: forward, inputs: { source: [dense] } });
       }
       states = add({
         id: `propagate.${step.name}`,
         stage: "propagate",
-        options: { model },
+        options: forward,
         inputs: { source: [states], layers },
       });
     }

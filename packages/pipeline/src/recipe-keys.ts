@@ -1,7 +1,7 @@
 import type { Propagation } from "./recipe.ts";
 
 /** The first is the default. */
-export const propagations: readonly Propagation[] = ["sequential", "dense", "true-sequential"];
+export const propagations = ["sequential", "dense", "true-sequential"] as const satisfies readonly Propagation[];
 
 /** What may stand under a key of a recipe. */
 export interface RecipeKey {

@@ -1,9 +1,7 @@
 import { optionFlag } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import type { StageOptions } from "./recipe.ts";
-
-/** Quotes a word for a POSIX shell where it needs it. */
-const quote = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+import { shellWord } from "./shell-word.ts";
 
 function optionWords(stage: Stage, name: string, value: unknown): string[] {
   const flag = optionFlag(name);
@@ -45,7 +43,7 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   words.push("--threads", String(node.threads));
   const folder = Object.values(stage.outputs)[0]?.kind === "files";
   if (folder) words.push("--output", node.output);
-  const command = words.map(quote).join(" ");
-  const input = paths.length === 0 ? "" : ` < ${quote(paths[0])}`;
-  return folder ? `${command}${input}` : `${command}${input} > ${quote(node.output)}`;
+  const command = words.map(shellWord).join(" ");
+  const input = paths.length === 0 ? "" : ` < ${shellWord(paths[0])}`;
+  return folder ? `${command}${input}` : `${command}${input} > ${shellWord(node.output)}`;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
+import { isSolverPath } from "@mbs/solvers";
 import type { OptionTable, ResourceKind } from "@mbs/contracts";
 import type { StageOptions } from "./recipe.ts";
 
@@ -50,7 +51,7 @@ export class Resources {
   async resolve(table: OptionTable, options: StageOptions): Promise<StageOptions> {
     const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
       const option = table[name];
-      if (name === "solver" && typeof value === "string" && isModulePath(value)) return [name, await this.#codeAddress(value)];
+      if (name === "solver" && typeof value === "string" && isSolverPath(value)) return [name, await this.#codeAddress(value)];
       if (option?.kind !== "resource" || value === undefined) return [name, value];
       const paths = [value].flat().map(String);
       const addresses = await Promise.all(paths.map((path) => this.address(option.resource, path)));
@@ -59,9 +60,6 @@ export class Resources {
     return Object.fromEntries((await Promise.all(entries)).filter(([, value]) => value !== undefined));
   }
 }
-
-/** "./mine.js" or "/solvers/mine.js": a file, and not a name. */
-const isModulePath = (solver: string): boolean => /^\.{0,2}\//.test(solver);
 
 /** SHA-256 of a text, 64 lower-case hex digits. */
 export const textAddress = (text: string): string => createHash("sha256").update(text).digest("hex");

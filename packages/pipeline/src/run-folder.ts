@@ -20,6 +20,14 @@ export interface RunFolder {
   readonly identity: string;
 }
 
+/** Hashes of what a run makes its results from. */
+export interface RunIdentity {
+  /** Of all that leads to the layers: with another one nothing in the folder is of use. */
+  readonly layers: string;
+  /** Of how the model is written: with another one the layers stay and the model does not. */
+  readonly model: string;
+}
+
 export function runFolder(root: string): RunFolder {
   const work = join(root, "run");
   return {
@@ -47,31 +55,54 @@ async function clear(folder: RunFolder): Promise<void> {
   for (const path of [model, scores, similarity, recipe, join(root, "run")]) await rm(path, { recursive: true, force: true });
 }
 
+/** The identity that a folder has; undefined where no run has claimed it. */
+async function readIdentity(folder: RunFolder): Promise<RunIdentity | undefined> {
+  const text = await readFile(folder.identity, "utf8").catch(ignoreMissing);
+  if (text === undefined) return undefined;
+  const [layers = "", model = ""] = text.split("\n");
+  return { layers, model };
+}
+
+/** @throws {DeniedError} where an earlier run has left what this one would replace */
+async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity): Promise<void> {
+  const { root, model, scores } = folder;
+  if (known.layers !== identity.layers) {
+    throw new DeniedError(
+      `${root} holds a run of another recipe or of changed inputs; choose another output, or start over with --force`,
+      { path: root },
+    );
+  }
+  if (known.model === identity.model) return;
+  if (await exists(model)) {
+    throw new DeniedError(
+      `${model} was written by another recipe, whose assemble differs; move it away to have it written anew from the finished layers, or start over with --force`,
+      { path: model },
+    );
+  }
+  // those of the model that is gone; the store keeps them
+  await rm(scores, { force: true });
+}
+
 /**
- * Makes the folder ready for a run, or for going on with one.
+ * Makes the folder ready for a run, or for going on with one: also with one that differs only in what comes after the
+ * layers, as long as no model has been written of them.
  *
- * @param identity hash of recipe and resources
  * @throws {DeniedError} when the folder holds something else and `force` is not set
  */
-export async function claimFolder(folder: RunFolder, identity: string, force: boolean): Promise<void> {
+export async function claimFolder(folder: RunFolder, identity: RunIdentity, force: boolean): Promise<void> {
   const { root } = folder;
   const found = await readdir(root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOTDIR") throw new DeniedError(`${root} is a file; choose another output`, { path: root });
     return ignoreMissing(error);
   });
-  const known = await readFile(folder.identity, "utf8").catch(ignoreMissing);
+  const known = await readIdentity(folder);
   if (force) {
     await clear(folder);
-  } else if (known !== undefined && known !== identity) {
-    throw new DeniedError(
-      `${root} holds a run of another recipe or of changed inputs; choose another output, or start over with --force`,
-      {
-        path: root,
-      },
-    );
-  } else if (known === undefined && found !== undefined && found.some((name) => name !== "run")) {
+  } else if (known !== undefined) {
+    await requireSame(folder, known, identity);
+  } else if (found !== undefined && found.some((name) => name !== "run")) {
     throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, { path: root });
   }
   await mkdir(folder.artifacts, { recursive: true });
-  await writeAtomically(folder.identity, [Buffer.from(identity)], { force: true });
+  await writeAtomically(folder.identity, [Buffer.from(`${identity.layers}\n${identity.model}\n`)], { force: true });
 }

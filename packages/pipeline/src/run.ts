@@ -1,20 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ArtifactStore, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
-import { openModel } from "@mbs/models";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
-import { planRun } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanNode } from "./plan.ts";
+import { prepareRun } from "./prepared-run.ts";
 import type { Recipe } from "./recipe.ts";
-import { Resources, textAddress } from "./resources.ts";
+import { textAddress } from "./resources.ts";
+import type { Resources } from "./resources.ts";
 import { claimFolder, runFolder } from "./run-folder.ts";
-import type { RunFolder } from "./run-folder.ts";
+import type { RunFolder, RunIdentity } from "./run-folder.ts";
 import { checkPins, recordRun } from "./run-record.ts";
-import { withSolverNeeds } from "./solver-needs.ts";
-import { completeOptions, stageOf } from "./stage-options.ts";
+import { stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
 export interface RunOptions {
@@ -41,25 +40,23 @@ export interface RunResult {
   readonly nodes: readonly NodeReport[];
 }
 
-/** The same plan, its options complete: a typing error shows before anything runs. */
-async function completePlan(plan: Plan, recipe: Recipe, stages: Stages): Promise<Plan> {
-  const nodes = plan.nodes.map(async (node) => ({
-    ...node,
-    options: await completeOptions(stageOf(stages, node.stage), node, recipe),
-  }));
-  return { ...plan, nodes: await Promise.all(nodes) };
+/** Hash of some nodes: of all that they depend on but the threads. */
+async function identify(nodes: readonly PlanNode[], stages: Stages, resources: Resources): Promise<string> {
+  const known = nodes.map(async ({ id, stage, options }) => [
+    id,
+    await resources.resolve(stageOf(stages, stage).options, options),
+  ]);
+  return textAddress(JSON.stringify(await Promise.all(known)));
 }
 
-/** Hash of all that a run depends on but its threads. */
-async function identify(plan: Plan, stages: Stages, resources: Resources): Promise<string> {
-  const nodes = [];
-  for (const node of plan.nodes) {
-    // What is evaluated is made by the run itself; only its texts are given.
-    const { model, ...options } = node.options;
-    const given = typeof model === "string" ? { model, ...options } : options;
-    nodes.push([node.id, await resources.resolve(stageOf(stages, node.stage).options, given)]);
-  }
-  return textAddress(JSON.stringify(nodes));
+/** What a folder is held to: its layers, and the model that is written of them. What is evaluated may change. */
+async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
+  const layers = nodes.filter(({ stage }) => stage !== "assemble" && stage !== "evaluate");
+  const model = nodes.filter(({ stage }) => stage === "assemble");
+  return {
+    layers: await identify(layers, stages, resources),
+    model: await identify(model, stages, resources),
+  };
 }
 
 async function execute(
@@ -104,7 +101,7 @@ async function execute(
 /**
  * Runs a recipe in this process and resumes where an earlier run of it ended.
  *
- * @throws {UsageError} on a recipe that no stage would take
+ * @throws as prepareRun, on a recipe that cannot be run
  * @throws {DeniedError} when the output is occupied
  * @throws {TryAgainError} when another process works on the output
  * @throws {InputOutputError} when the disk has not enough room
@@ -112,17 +109,13 @@ async function execute(
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   const { stages } = options;
-  const ordered = await withSolverNeeds(recipe);
+  const { recipe: ordered, model, plan, resources } = await prepareRun(recipe, stages);
   const folder = runFolder(ordered.output);
-  const model = await openModel(ordered.model);
   try {
-    const plan = await completePlan(planRun(ordered, model, folder.model), ordered, stages);
-    const resources = new Resources();
-    resources.set("model", ordered.model, model.address);
     await checkPins(ordered, resources);
     await mkdir(dirname(resolve(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
-      await claimFolder(folder, await identify(plan, stages, resources), options.force ?? false);
+      await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));
       return execute(ordered, plan, folder, resources, options);
     });

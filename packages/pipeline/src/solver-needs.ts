@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import type { Solver } from "@mbs/contracts";
+import type { PlannedLayers, Solver } from "@mbs/contracts";
 import { readSolver } from "./recipe-solver.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
@@ -33,4 +33,12 @@ export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
   }
   const solve = solveFor(solver, options, recipe.solve);
   return { ...recipe, denseStates, solve: recipe.allocate === undefined ? solve : { ...solve, languageDiagonals: true } };
+}
+
+/** What is known beforehand of the layers of a recipe that has what its solver needs. */
+export async function plannedLayers({ compress, solve }: Recipe): Promise<PlannedLayers> {
+  const { solver: name, ...given } = compress;
+  const { solver, options } = await readSolver(String(name), given);
+  const order = typeof solve["order"] === "string" ? solve["order"] : "natural";
+  return { solver: solver.name, codes: solver.plannedCodes?.(options, order) ?? "unknown" };
 }

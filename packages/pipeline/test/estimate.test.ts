@@ -1,13 +1,16 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InputOutputError, UsageError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
 import { createWorkspace } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";
 
+const settings = { stages: fakeStages(), threads: 1 };
 const test = suite<Workspace>("estimate");
 test.before.each(async (context) => {
   Object.assign(context, await createWorkspace());
@@ -19,7 +22,7 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   for (const language of ["en", "mr"]) await writeFile(join(root, "corpus", `${language}.txt`), "x".repeat(1600));
   const found = await estimate(
     recipe({ sample: { mix: "en=3,mr=2", length: 16 }, evaluate: { corpus: join(root, "corpus"), length: 16, windows: 7 } }),
-    { threads: 1 },
+    settings,
   );
   assert.is(found.calibrationTokens, 5 * 16);
   assert.is(found.evaluationTokens, 2 * 2 * 7 * 16);
@@ -35,20 +38,37 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
 });
 
 test("work grows with the segments", async ({ recipe }) => {
-  const sizes = [4, 40].map((segments) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), { threads: 1 }));
+  const sizes = [4, 40].map((segments) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), settings));
   const [few, many] = await Promise.all(sizes);
   assert.is(many.calibrationTokens, 10 * few.calibrationTokens);
   assert.ok(many.operations > few.operations);
   assert.is(many.disk.states, 10 * few.disk.states);
 });
 
+test("draws the sample as the run will, and stops as it would", async ({ root, recipe }) => {
+  const stages = fakeStages();
+  const sample = stages.get("sample")!;
+  const warnings: string[] = [];
+  const warn = (message: string) => warnings.push(message);
+  const warning = new Map([
+    ...stages,
+    ["sample", { ...sample, run: (...given) => (given[2].warn("mr left out"), sample.run(...given)) } satisfies Stage],
+  ]);
+  await estimate(recipe({ sample: { mix: "only:en", length: 16 } }), { ...settings, stages: warning, warn });
+  assert.equal(warnings, ["mr left out"]);
+  const failing = new Map([...stages, ["sample", { ...sample, run: () => Promise.reject(new BadDataError("too little")) }]]);
+  const error = await estimate(recipe(), { ...settings, stages: failing }).catch((thrown: unknown) => thrown);
+  assert.instance(error, BadDataError);
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
 test("an unknown solver and a full disk are errors before anything runs", async ({ root, recipe }) => {
-  const unknown = await estimate(recipe({ compress: { solver: "nosuch" } }), { threads: 1 }).catch((error: unknown) => error);
+  const unknown = await estimate(recipe({ compress: { solver: "nosuch" } }), settings).catch((error: unknown) => error);
   assert.instance(unknown, UsageError);
   const need = { segments: 0, states: 0, statistics: 0, layers: 0, model: 0, peak: 2 ** 60 };
   const full = await checkDisk(root, need).catch((error: unknown) => error);
   assert.instance(full, InputOutputError);
-  assert.match((full as Error).message, /needs 1048576\.0 TiB of disk and .* are free/);
+  assert.match((full as Error).message, /needs 1\.15 EB of disk and .* are free/);
 });
 
 test.run();

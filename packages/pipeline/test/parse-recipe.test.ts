@@ -61,6 +61,16 @@ test("says what is wrong, and in which line", () => {
   }
 });
 
+test("says all that is wrong, in one line", () => {
+  const text = `${whole}colour: red\nkeep: perhaps\nevaluate:\n  model: m\n`.replace("corpus: c\n", "");
+  const error = thrown(() => parseRecipe(text, "r.yaml"));
+  assert.instance(error, UsageError);
+  assert.match(
+    (error as Error).message,
+    /^5 faults: \(1\) r\.yaml:6: unknown key colour; .* \(2\) r\.yaml: corpus is missing \(3\) r\.yaml:9: evaluate\.model is given .* \(4\) r\.yaml:9: evaluate needs corpus \(5\) r\.yaml:7: keep takes true or false, not "perhaps"$/,
+  );
+});
+
 test("refuses broken YAML, keys given twice, and a file that is not there", async () => {
   for (const text of ["model: [a\n", `${whole}model: again\n`]) {
     const error = thrown(() => parseRecipe(text, "r.yaml"));

@@ -54,6 +54,16 @@ async function orderOf(solve: object): Promise<unknown> {
   return nodes.find(({ stage }) => stage === "solve")?.options["order"];
 }
 
+test("what capture may pass over, every node that runs the model may", async () => {
+  const capture = { allowNonfinite: true };
+  for (const propagation of ["sequential", "true-sequential"]) {
+    const nodes = await nodesOf({ propagation, similarity: true, capture, compress: { solver: "gptaq", allowNonfinite: true } });
+    const runners = nodes.filter(({ stage }) => stage === "capture" || stage === "propagate");
+    assert.ok(runners.length > 4);
+    for (const { id, options } of runners) assert.is(options["allowNonfinite"], true, id);
+  }
+});
+
 test("a solver's favourite order is taken where the recipe names none", async () => {
   assert.is(await orderOf({ order: "activation" }), "activation");
   assert.is(await orderOf({}), "group-aware:64");

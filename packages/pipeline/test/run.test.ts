@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withLock } from "@mbs/artifacts";
-import { BadDataError, DeniedError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
+import { BadDataError, DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/parse-recipe.ts";
@@ -96,7 +96,7 @@ test("a solver that compares with the dense model gets its states beside the com
   assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
   const others = planRun(await withSolverNeeds(recipe({ compress: { solver: "gptq" } })), outline, "model");
   assert.ok(others.nodes.every(({ id, inputs }) => !id.includes("dense") && inputs["denseStates"] === undefined));
-  const error = await failure(go(recipe({ compress, propagation: "dense", output: join(root, "dense") })));
+  const error = await failure(go(recipe({ compress: { solver: "gptaq" }, propagation: "dense", output: join(root, "dense") })));
   assert.instance(error, UsageError);
   assert.match((error as Error).message, /take propagation: sequential, or solver: gptq/);
 });
@@ -180,6 +180,37 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
 });
 
+test("a recipe that differs only after the layers goes on from them, and never replaces a model", async ({ root, recipe }) => {
+  const stages = fakeStages();
+  const assemble = stages.get("assemble")!;
+  const failing = new Map([...stages, ["assemble", { ...assemble, run: () => Promise.reject(new BadDataError("no room")) }]]);
+  assert.instance(await failure(go(recipe({ assemble: { format: "gptq" } }), { stages: failing })), BadDataError);
+
+  const started: string[] = [];
+  const noting = { stages: fakeStages((name) => started.push(name)) };
+  await go(recipe({ assemble: { format: "onnx" } }), noting);
+  assert.equal(started.splice(0), ["assemble", "evaluate"]);
+  const model = await snapshot(join(root, "out", "model"));
+
+  const evaluate = { corpus: join(root, "corpus"), length: 8 };
+  await go(recipe({ assemble: { format: "onnx" }, evaluate }), noting);
+  assert.equal(started.splice(0), ["evaluate"]);
+
+  const error = await failure(go(recipe({ assemble: { format: "dense" }, evaluate }), noting));
+  assert.instance(error, DeniedError);
+  assert.match(
+    (error as Error).message,
+    /out\/model was written by another recipe, .* move it away .* or start over with --force$/,
+  );
+  assert.equal(started, []);
+  assert.equal(await snapshot(join(root, "out", "model")), model);
+
+  await rename(join(root, "out", "model"), join(root, "kept"));
+  await go(recipe({ assemble: { format: "dense" }, evaluate: undefined }), noting);
+  assert.equal(started, ["assemble"]);
+  assert.not.ok((await readdir(join(root, "out"))).includes("scores.arrow"), "those of another model");
+});
+
 test("one run at a time works on an output", async ({ root, recipe }) => {
   await withLock(join(root, "out"), async () => {
     const error = await failure(go(recipe()));
@@ -194,6 +225,65 @@ test("a wrong option shows before anything runs, with its line", async ({ root }
   assert.instance(error, UsageError);
   assert.match((error as Error).message, /^r\.yaml:7: solve: unknown option --dampig/);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("all wrong options of all stages show at once", async ({ root }) => {
+  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\nsample:\n  segments: many\n  colour: red\ncompress:\n  solver: wanda\n  sparsity: 2\nassemble:\n  formt: gptq\noutput: ${join(root, "out")}\n`;
+  const error = await failure(go(parseRecipe(text, "r.yaml")));
+  assert.instance(error, UsageError);
+  const { message } = error as Error;
+  assert.match(message, /^4 faults: \(1\) r\.yaml:5: sample: unknown option --colour/);
+  assert.match(message, /\(2\) r\.yaml:4: --segments takes a whole number, not "many" \(3\) r\.yaml:8: --sparsity must be/);
+  assert.match(message, /\(4\) r\.yaml:10: assemble: unknown option --formt/);
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("layers that a stage could not take are refused before anything runs, with the line", async ({ root, recipe }) => {
+  const asked: unknown[] = [];
+  const stages = fakeStages();
+  const checkPlan = (_options: unknown, planned: unknown): Promise<void> => {
+    asked.push(planned);
+    return Promise.reject(new FailedPreconditionError("it cannot hold that; take another", { tensor: "w" }));
+  };
+  const checking = new Map([...stages, ["assemble", { ...stages.get("assemble")!, checkPlan }]]);
+  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  solver: wanda\nassemble:\n  format: gptq\noutput: ${join(root, "out")}\n`;
+  const error = await failure(go(parseRecipe(text, "r.yaml"), { stages: checking }));
+  assert.instance(error, FailedPreconditionError);
+  assert.is((error as Error).message, "r.yaml:6: it cannot hold that; take another");
+  assert.equal((error as FailedPreconditionError).facts, { tensor: "w" });
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  const rounding = { solver: "gptq" };
+  await failure(go(recipe({ compress: rounding }), { stages: checking }));
+  await failure(go(recipe({ compress: rounding, solve: { order: "activation" } }), { stages: checking }));
+  assert.equal(asked, [
+    { solver: "wanda", codes: "none" },
+    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false } },
+    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: true } },
+  ]);
+});
+
+test("what the solver would refuse on its turn is refused before anything runs", async ({ root }) => {
+  for (const [compress, message] of [
+    ["solver: wanda\n  pattern: 4-2", /^r\.yaml:5: --pattern takes N:M/],
+    [
+      "solver: sparsegpt\nsolve:\n  order: activation",
+      /^r\.yaml:4: sparsegpt prunes neighbours, .*; solve with --order natural$/,
+    ],
+    ["solver: gptq\nsolve:\n  order: group-aware:64", /^r\.yaml:4: .* splits groups of 128; solve with --order group-aware:128$/],
+  ] as const) {
+    const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  ${compress}\noutput: ${join(root, "out")}\n`;
+    const error = await failure(go(parseRecipe(text, "r.yaml")));
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, message);
+  }
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("held-out texts that are not there are missed before anything runs", async ({ root, recipe }) => {
+  const started: string[] = [];
+  const evaluate = { corpus: join(root, "nowhere") };
+  assert.ok(await failure(go(recipe({ evaluate }), { stages: fakeStages((name) => started.push(name)) })));
+  assert.equal(started, []);
 });
 
 test.run();

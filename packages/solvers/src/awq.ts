@@ -3,7 +3,7 @@ import { clippedGrid } from "./clipped-grid.ts";
 import { roundToNearest } from "./nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
 import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridOptions } from "./quantisation-options.ts";
+import { bitsOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
 
 const { groupSize, symmetric } = gridOptions;
 
@@ -54,6 +54,7 @@ export const awq = defineSolver({
       default: true,
     },
   },
+  plannedCodes: neighbouringCodes,
   async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
     const rule = { bits: grid.bits, symmetric: grid.symmetric, scaleDtype };
     const round = (weights: Float32Array): Promise<Solution> =>

@@ -1,4 +1,4 @@
-import { UsageError, type Factor, type OptionTable, type OptionValues } from "@mbs/contracts";
+import { UsageError, type Factor, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
 import { layOutGroups, type ColumnGroups } from "./column-groups.ts";
 import type { Rounding } from "./error-feedback.ts";
 import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options.ts";
@@ -25,19 +25,20 @@ export const columnRoundingOptions = {
 
 const groupAware = "group-aware:";
 
+/** Whether an order keeps the groups of a weight together. @throws {UsageError} for one that keeps groups of another size */
+function keepsGroups(orderName: string, groupSize: number): boolean {
+  if (!orderName.startsWith(groupAware) || groupSize === 0) return false;
+  if (Number(orderName.slice(groupAware.length)) === groupSize) return true;
+  throw new UsageError(
+    `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
+    { order: orderName, groupSize },
+  );
+}
+
 /** Groups of neighbouring columns in the order of processing, or in the weight where the order keeps those together. */
 function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): ColumnGroups {
   const { order, orderName } = factor;
-  if (!orderName.startsWith(groupAware) || groupSize === 0) {
-    return layOutGroups(order, groupSize, staticGroups ? "column" : "position");
-  }
-  if (Number(orderName.slice(groupAware.length)) !== groupSize) {
-    throw new UsageError(
-      `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
-      { order: orderName, groupSize },
-    );
-  }
-  return layOutGroups(order, groupSize, "column");
+  return layOutGroups(order, groupSize, keepsGroups(orderName, groupSize) || staticGroups ? "column" : "position");
 }
 
 /** How columns are rounded on their turn, by the options and the factor's order. */
@@ -54,3 +55,13 @@ export function columnRounding(
 /** The column order that keeps groups together and takes the largest inputs first. */
 export const roundingOrder = ({ groupSize }: { readonly groupSize: number }): string =>
   groupSize === 0 ? "activation" : `${groupAware}${groupSize}`;
+
+/** The codes of column rounding: neighbours in an order of its own share a grid where nothing keeps groups together. */
+export const roundingCodes = (
+  { bits, groupSize, staticGroups }: Omit<PlannedCodes, "scattered"> & { readonly staticGroups: boolean },
+  order: string,
+): PlannedCodes => ({
+  bits,
+  groupSize,
+  scattered: !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural",
+});

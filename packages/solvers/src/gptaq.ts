@@ -1,6 +1,6 @@
 import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
-import { columnRounding, columnRoundingOptions, roundingOrder } from "./column-rounding.ts";
+import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
 import { settleColumns } from "./error-feedback.ts";
 
 const options = {
@@ -38,6 +38,7 @@ export const gptaq = defineSolver({
   needs: ["factor", "crossMoment"],
   options,
   preferredOrder: roundingOrder,
+  plannedCodes: roundingCodes,
   async solve(weight, { factor, crossMoment }, { alpha, ...rounding }, context) {
     const asymmetry = await asymmetryOf(context.blas, crossMoment, factor, alpha);
     const feedback = { blockSize: rounding.blockSize, rounding: columnRounding(factor, rounding), asymmetry };

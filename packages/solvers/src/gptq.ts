@@ -1,5 +1,5 @@
 import { defineSolver } from "@mbs/contracts";
-import { columnRounding, columnRoundingOptions, roundingOrder } from "./column-rounding.ts";
+import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
 import { settleColumns } from "./error-feedback.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
@@ -10,6 +10,7 @@ export const gptq = defineSolver({
   needs: ["factor"],
   options: columnRoundingOptions,
   preferredOrder: roundingOrder,
+  plannedCodes: roundingCodes,
   solve(weight, { factor }, options, context) {
     const rounding = columnRounding(factor, options);
     return settleColumns(weight, factor, { blockSize: options.blockSize, rounding }, context);

@@ -1,4 +1,4 @@
-export { loadSolver } from "./load-solver.ts";
+export { isSolverPath, loadSolver } from "./load-solver.ts";
 export { outputByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { agreementMisfit, nonfiniteValue, shapeMisfit } from "./solution-misfit.ts";

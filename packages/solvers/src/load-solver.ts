@@ -6,11 +6,12 @@ import { settled } from "./settled.ts";
 import { solvers } from "./solver-map.ts";
 import { isRecord, solverMisfit } from "./solver-shape.ts";
 
-const isPath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
+/** Whether a solver is named by a file: "./mine.js", "../mine.js" or "/solvers/mine.js". */
+export const isSolverPath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
 
 /** Where a solver that is not ours lies: beside the working folder, or in its node_modules. */
 function locate(name: string, folder: string): string {
-  if (isPath(name)) return resolve(folder, name);
+  if (isSolverPath(name)) return resolve(folder, name);
   return createRequire(resolve(folder, "package.json")).resolve(name);
 }
 

@@ -1,5 +1,6 @@
 import { defineSolver, type LanguageDiagonal } from "@mbs/contracts";
 import { normPruningOptions, pruneByNorm } from "./norm-pruning.ts";
+import { noCodes } from "./pattern.ts";
 
 /**
  * Variance over the languages of √E[x²], a column; every language counts once, whatever its weight in the mix.
@@ -35,6 +36,7 @@ export const mWanda = defineSolver({
       minimum: 0,
     },
   },
+  plannedCodes: noCodes,
   solve(weight, { diagonal, languageDiagonals }, options) {
     const variance = normVariance(languageDiagonals, weight.columns);
     const norms = diagonal.map((square, column) => Math.sqrt(square + options.variance * variance[column]));

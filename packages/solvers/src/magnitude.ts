@@ -1,6 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
 import { maskedValues } from "./masked-values.ts";
-import { defaultSparsity, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
+import { defaultSparsity, noCodes, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
 import { dropUpToShare } from "./selection.ts";
 
 /** Magnitude pruning: the smallest weights of each matrix, or of every M neighbours, become zero. */
@@ -10,6 +10,7 @@ export const magnitude = defineSolver({
   summary: "prunes the smallest weights of each matrix, without calibration",
   needs: [],
   options: sparsityOptions,
+  plannedCodes: noCodes,
   solve({ columns, values, parts }, _statistics, { sparsity = defaultSparsity, pattern }) {
     const sizes = values.map(Math.abs);
     if (pattern !== undefined) {

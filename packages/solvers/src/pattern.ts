@@ -46,6 +46,12 @@ export function parsePattern(text: string): Pattern {
   );
 }
 
+/** A pruning method makes no codes. @throws {UsageError} as parsePattern */
+export function noCodes({ pattern }: { readonly pattern?: string | undefined }): "none" {
+  if (pattern !== undefined) parsePattern(pattern);
+  return "none";
+}
+
 /** How many of `columns` neighbours go; a shorter last group keeps the same share, rounded in favour of keeping. */
 export const droppedOf = ({ kept, of }: Pattern, columns: number): number => Math.floor(((of - kept) * columns) / of);
 

@@ -1,4 +1,4 @@
-import type { OptionTable } from "@mbs/contracts";
+import type { OptionTable, PlannedCodes } from "@mbs/contracts";
 
 const flagOf = (description: string, value: boolean) => ({ kind: "flag", description, default: value }) as const;
 
@@ -32,3 +32,10 @@ export const blockSizeOption = {
   minimum: 1,
   maximum: 4096,
 } as const;
+
+/** The codes of a method whose groups are neighbours in the weight. */
+export const neighbouringCodes = ({ bits, groupSize }: Omit<PlannedCodes, "scattered">): PlannedCodes => ({
+  bits,
+  groupSize,
+  scattered: false,
+});

@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
 import { roundToNearest } from "./nearest-rounding.ts";
 import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridOptions } from "./quantisation-options.ts";
+import { bitsOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -10,6 +10,7 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   options: { bits: bitsOption, ...gridOptions },
+  plannedCodes: neighbouringCodes,
   solve({ rows, columns, values, scaleDtype }, _statistics, { bits, groupSize, symmetric, mse }) {
     const fit = (panel: Float32Array) => fitGrid(panel, rows, { bits, symmetric, mse, scaleDtype });
     return roundToNearest({ values, rows, columns, bits, symmetric, groupSize, fit });

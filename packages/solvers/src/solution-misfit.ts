@@ -15,7 +15,9 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
   const { bits, groupSize, symmetric, codes, scales, zeros, groupOf } = quantised;
   if (typeof bits !== "number" || !Number.isInteger(bits) || bits < 1 || bits > 8)
     return yield `quantised to ${String(bits)} bits`;
-  yield !Number.isSafeInteger(groupSize) && `has a group size of ${String(groupSize)}`;
+  if (typeof groupSize !== "number" || !Number.isInteger(groupSize) || groupSize < 1 || groupSize > columns) {
+    return yield `has groups of ${String(groupSize)} columns of ${columns}`;
+  }
   yield typeof symmetric !== "boolean" && "does not say whether its grids are symmetric";
   if (!(groupOf instanceof Int32Array)) return yield "handed back groupOf that is no Int32Array";
   yield groupOf.length !== columns && `has groups of ${groupOf.length} columns, the weight has ${columns}`;

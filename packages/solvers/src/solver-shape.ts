@@ -8,7 +8,7 @@ export function solverMisfit(solver: unknown): string | undefined {
   for (const key of ["name", "source", "summary"]) {
     if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
   }
-  const { needs, options, preferredOrder, solve } = solver;
+  const { needs, options, preferredOrder, plannedCodes, solve } = solver;
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
@@ -16,6 +16,7 @@ export function solverMisfit(solver: unknown): string | undefined {
     return "its options are not a table of options";
   }
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
+  if (plannedCodes !== undefined && typeof plannedCodes !== "function") return "its plannedCodes is not a function";
   if (typeof solve !== "function") return "its solve is not a function";
   return undefined;
 }

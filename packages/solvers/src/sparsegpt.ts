@@ -2,8 +2,8 @@ import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 import { settleColumns, type Pruning } from "./error-feedback.ts";
-import { defaultSparsity, dropInGroup, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
-import { blockSizeOption, gridOptions } from "./quantisation-options.ts";
+import { defaultSparsity, dropInGroup, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
+import { blockSizeOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
 import { dropUpToShare } from "./selection.ts";
 
 const { fround } = Math;
@@ -54,6 +54,12 @@ const structured = (pattern: Pattern): Pruning => ({
   },
 });
 
+/** @throws {UsageError} for any other order: groups and patterns are neighbours in the weight */
+function requireNatural(order: string): void {
+  if (order === "natural") return;
+  throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; solve with --order natural`, { order });
+}
+
 /** SparseGPT: removes the weights that cost least and lets the later columns make good for them. */
 export const sparsegpt = defineSolver({
   name: "sparsegpt",
@@ -72,17 +78,18 @@ export const sparsegpt = defineSolver({
     ...gridOptions,
     blockSize: blockSizeOption,
   },
+  plannedCodes({ pattern, bits, groupSize }, order) {
+    requireNatural(order);
+    const none = noCodes({ pattern });
+    return bits === undefined ? none : neighbouringCodes({ bits, groupSize });
+  },
   solve(
     weight,
     { factor },
     { sparsity = defaultSparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted },
     context,
   ) {
-    if (factor.orderName !== "natural") {
-      throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${factor.orderName}; solve with --order natural`, {
-        order: factor.orderName,
-      });
-    }
+    requireNatural(factor.orderName);
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;

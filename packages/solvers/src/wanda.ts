@@ -1,5 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
 import { normPruningOptions, pruneByNorm } from "./norm-pruning.ts";
+import { noCodes } from "./pattern.ts";
 
 /** Wanda: prunes by |w| times the norm of the input, compared within each row; nothing is updated. */
 export const wanda = defineSolver({
@@ -8,5 +9,6 @@ export const wanda = defineSolver({
   summary: "prunes the weights with the smallest product of size and input norm in each row",
   needs: ["diagonal"],
   options: normPruningOptions,
+  plannedCodes: noCodes,
   solve: (weight, { diagonal }, options) => pruneByNorm(weight, diagonal.map(Math.sqrt), options),
 });

@@ -21,7 +21,11 @@ export interface RewrittenGraph {
 const planesOpset = 18;
 
 /** @throws {FailedPreconditionError} where the products of quantised weights cannot be replaced */
-function checkGraph({ graph }: GraphModel, bits: readonly (number | undefined)[], { threeBit }: WeightStoreOptions): void {
+export function checkGraph(
+  { graph }: GraphModel,
+  bits: readonly (number | undefined)[],
+  { threeBit }: Pick<WeightStoreOptions, "threeBit">,
+): void {
   if (graph.merged && bits.some((count) => count !== undefined)) {
     throw new FailedPreconditionError(
       `${graph.path} has its decoder twice, in two branches, and codes for one would leave the other dense; assemble with --format dense, or start from decoder_model.onnx`,

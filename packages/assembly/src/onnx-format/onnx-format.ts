@@ -3,12 +3,13 @@ import type { OptionTable } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { Format, FormattedModel, OutputFile } from "../format.ts";
-import { rewriteGraph } from "../graph-format/rewritten-graph.ts";
+import { checkGraph, rewriteGraph } from "../graph-format/rewritten-graph.ts";
 import type { LayerSpool } from "../layer-spool.ts";
 import { quantisedParts } from "../quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";
 import { hubFiles, transformersJsWarning } from "./hub-files.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
+import { planGrid } from "./quantised-weight.ts";
 import { WeightFiles } from "./weight-files.ts";
 
 const options = {
@@ -45,6 +46,12 @@ const modelFile = (layers: LayerSpool): ModelFile => {
   return quantised ? { file: "model_q4.onnx", dtype: "q4" } : { file: "model.onnx", dtype: "fp32" };
 };
 
+/** @throws {UsageError} for an ONNX model's own tables, which are not written anew */
+function refuseEmbeddings(embeddings: string | undefined): void {
+  if (embeddings === undefined) return;
+  throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");
+}
+
 /** A graph, what it reads, and the files around it. */
 async function formatted(
   model: Model,
@@ -70,6 +77,18 @@ export const onnxFormat: Format = {
   encoderDecoders: false,
   options,
   parts: quantisedParts,
+  checkPlan(model, { grids }, raw) {
+    const chosen = parseOptions(options, raw, "assemble --format onnx");
+    if (model.kind === "graph") {
+      refuseEmbeddings(chosen.embeddings);
+      checkGraph(
+        model,
+        grids.map(({ bits }) => bits),
+        chosen,
+      );
+    }
+    for (const grid of grids) planGrid(grid);
+  },
   plan(model, layers, raw, { warn }) {
     const warning = transformersJsWarning(model.architecture);
     if (warning !== undefined) warn(warning);
@@ -82,9 +101,7 @@ export const onnxFormat: Format = {
   },
   planGraph(model, layers, raw) {
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
-    if (embeddings !== undefined) {
-      throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");
-    }
+    refuseEmbeddings(embeddings);
     const name = modelFile(layers);
     const weights = new WeightFiles(name.file);
     const graph = rewriteGraph(model, layers, weights, { threeBit, accuracyLevel: Number(accuracyLevel) as AccuracyLevel });

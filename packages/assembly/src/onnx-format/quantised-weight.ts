@@ -1,4 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import type { LayerGrid } from "../layer-grid.ts";
 import type { QuantisedLayer } from "../quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
 import type { BlockGrid } from "./block-grid.ts";
@@ -32,7 +33,20 @@ const storedBits: ReadonlyMap<number, 2 | 4 | 8> = new Map([
  *
  * @throws {FailedPreconditionError} for bits or groups that ONNX Runtime has no form for, naming the nearest
  */
-export function planWeight({ tensor, rows, bits, groupOf, zeros }: QuantisedLayer, threeBit: ThreeBit): StoredWeight {
+export function planWeight(layer: QuantisedLayer, threeBit: ThreeBit): StoredWeight {
+  const { rows, bits, zeros } = layer;
+  const { stored, grid } = planGrid(layer);
+  return {
+    rows,
+    grid,
+    bits: stored,
+    planes: bits === 3 && threeBit === "planes",
+    zeros: zeros.some((zero) => zero !== 2 ** (stored - 1)),
+  };
+}
+
+/** The part of it that is known before there are codes. @throws as planWeight */
+export function planGrid({ tensor, bits, groupOf }: LayerGrid): { readonly stored: 2 | 4 | 8; readonly grid: BlockGrid } {
   const stored = storedBits.get(bits);
   if (stored === undefined) {
     throw new FailedPreconditionError(
@@ -40,13 +54,7 @@ export function planWeight({ tensor, rows, bits, groupOf, zeros }: QuantisedLaye
       { tensor, bits },
     );
   }
-  return {
-    rows,
-    grid: layBlocks(groupOf, bits, tensor),
-    bits: stored,
-    planes: bits === 3 && threeBit === "planes",
-    zeros: zeros.some((zero) => zero !== 2 ** (stored - 1)),
-  };
+  return { stored, grid: layBlocks(groupOf, bits, tensor) };
 }
 
 const byteTensor = (...dims: number[]): StoredTensor => ({

@@ -1,12 +1,14 @@
-import { parseOptions } from "@mbs/contracts";
+import { formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { formatSeconds, optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
-import { estimate, formatBytes, readRecipe } from "@mbs/pipeline";
+import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
+import { estimate, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
+import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "../plain-command.ts";
+import { loadStages } from "../stages.ts";
 
 const options = {
   threads: threadsOption,
@@ -37,15 +39,18 @@ function estimateText(found: Estimate): string {
 }
 
 /** `mbs estimate`: what a recipe will take, before anything runs. */
-export function estimateCommand(): Command {
+export function estimateCommand({ signal }: CommandContext): Command {
   const command = plainCommand("estimate", "Say how many tokens, how long, how much memory and disk a recipe takes.", [
     "mbs estimate recipe.yaml",
   ]).addArgument(new Argument("<recipe>", "YAML file, as for mbs run"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
-    const { quiet: _quiet, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { threads, json } = parseOptions(options, given, "estimate");
-    const found = await estimate(await readRecipe(path), { threads });
+    const reporter = createReporter("mbs estimate", progressStyle(quiet));
+    const { progress, warn } = reporter;
+    const stages = await loadStages();
+    const found = await estimate(await readRecipe(path), { stages, threads, signal, progress, warn }).finally(reporter.stop);
     await printText(json ? `${JSON.stringify(found, null, 2)}\n` : estimateText(found));
   });
 }

@@ -1,4 +1,3 @@
-import { formatSizeReport, sizeReport } from "@mbs/assembly";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
@@ -8,15 +7,20 @@ import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { describe } from "../describe.ts";
 import { plainCommand } from "../plain-command.ts";
+import { runResult } from "../run-result.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
   threads: threadsOption,
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
+  commands: {
+    kind: "flag",
+    description: "print each step as the command that replays it, which takes what it reads: with keep: true in the recipe",
+  },
   json: { kind: "flag", description: "print each step as a line of JSON" },
 } as const satisfies OptionTable;
 
-/** `mbs run`: a recipe, step by step, each printed as the command that replays it. */
+/** `mbs run`: a recipe, step by step; it ends with what has come out. */
 export function runCommand({ signal }: CommandContext): Command {
   const command = plainCommand("run", "Do all that a recipe says; run again to resume where it ended.", [
     "mbs run recipe.yaml",
@@ -25,28 +29,30 @@ export function runCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, force, json } = parseOptions(options, given, "run");
+    const { threads, force, commands, json } = parseOptions(options, given, "run");
     const reporter = createReporter("mbs run", progressStyle(quiet));
     const lines: Promise<void>[] = [];
     try {
-      const { folder } = await run(await readRecipe(path), {
+      const recipe = await readRecipe(path);
+      const result = await run(recipe, {
         stages: await loadStages(),
         threads,
         signal,
         force,
         progress: reporter.progress,
         warn: reporter.warn,
-        describe: ({ model, scores, recipe }) => describe(model, { scores: scores === undefined ? [] : [scores], recipe }),
+        describe: ({ model, scores, recipe: full }) =>
+          describe(model, { scores: scores === undefined ? [] : [scores], recipe: full }),
         onNode(report) {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);
           const text = json ? `${JSON.stringify(report)}\n` : `${replay}\n  # ${took}, ${address}\n`;
-          if (!quiet || json) lines.push(printText(text));
+          if (commands || json) lines.push(printText(text));
         },
       });
       await Promise.all(lines);
-      if (!json && !quiet) await printText(formatSizeReport(await sizeReport(folder.model)));
-      if (!json) await printText(`${folder.model}\n`);
+      reporter.stop();
+      if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
     } finally {
       reporter.stop();
     }

@@ -50,7 +50,7 @@ export function serveCommand({ signal }: CommandContext): Command {
       builtIn: builtInNames,
       addressOf: resourceAddress,
       command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
-      checkCall: (stage, given) => checkRemoteCall(stage, given, builtInSolvers),
+      checkCall: (_stage, given) => checkRemoteCall(given, builtInSolvers),
       log: say,
     });
     say(`listening at grpc://${values.listen.replace(/:\d+$/, `:${server.port}`)}`);

@@ -53,7 +53,7 @@ test("22: too few tokens name the language and the deficit; --allow-short record
   await mkdir(short);
   await writeFile(join(short, "en.txt"), "plenty of text to draw from, again and again\n\n".repeat(60));
   await writeFile(join(short, "mr.txt"), "ten bytes!\n");
-  await refused(sampling(model, short), 65, /mr: 54 tokens too few for 2 segments of 32; .*--allow-short/, {
+  await refused(sampling(model, short), 65, /mr has 10 tokens where 2 segments of 32 need 64; .*--allow-short/, {
     output: path("no.arrow"),
   });
   const output = path("short.arrow");

@@ -1,8 +1,9 @@
 import { mkdir, statfs } from "node:fs/promises";
-import { InputOutputError } from "@mbs/contracts";
+import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
+import { parseMix } from "@mbs/corpora";
+import { defaultLength } from "@mbs/models";
 import type { Step } from "@mbs/models";
 import type { Recipe } from "../recipe.ts";
-import { formatBytes } from "../format.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
@@ -30,19 +31,27 @@ export interface DiskNeed {
   readonly peak: number;
 }
 
-const number = (value: unknown, fallback: number): number => {
-  const parsed = typeof value === "string" || typeof value === "number" ? Number(value) : NaN;
-  return Number.isFinite(parsed) ? parsed : fallback;
-};
+/** How much text a run is calibrated with. */
+export interface SampleSize {
+  readonly segments: number;
+  /** Tokens a segment. */
+  readonly length: number;
+  readonly languages: number;
+}
 
-/** Segments, their length, and the languages among them at most. */
-export function sampleSize(recipe: Recipe, model: ModelShape): { segments: number; length: number; languages: number } {
-  const mix = recipe.sample["mix"];
-  const counts =
-    typeof mix === "string" && /^[^:]+=\d/.test(mix) ? mix.split(",").map((part) => Number(part.split("=")[1])) : undefined;
-  const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : number(recipe.sample["segments"], 256);
-  const languages = counts?.length ?? (typeof mix === "string" && mix.startsWith("only:") ? 1 : segments);
-  return { segments, length: number(recipe.sample["length"], model.contextLength ?? 2048), languages };
+/** Beyond the languages of any corpus; what is known of a sample that is not drawn yet. */
+const mostLanguages = 32;
+
+/** An option of a recipe, which stages have yet to parse. */
+const textOr = (value: unknown, fallback: string): string => (typeof value === "string" ? value : fallback);
+
+/** The size of a sample before it is drawn, its languages at most. */
+function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
+  const mix = parseMix(textOr(sample["mix"], "proportional"));
+  const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
+  const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : Number(sample["segments"] ?? 256);
+  const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : (counts?.length ?? mostLanguages);
+  return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 
 /** Bytes of the packed upper half of a Gram. */
@@ -51,16 +60,17 @@ export const packedBytes = (width: number): number => (width * (width + 1) * 4) 
 /**
  * What a run will have on disk.
  *
- * @param languages how many languages the sample has
+ * @param size of the sample, where it has been drawn
  */
-export function diskNeed(recipe: Recipe, model: ModelShape, languages?: number): DiskNeed {
-  const size = sampleSize(recipe, model);
+export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
-  const kinds = Math.min(languages ?? 32, size.languages);
+  const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
-  const perStep = model.steps.map(({ sites }) =>
-    sites.reduce((sum, { width }) => sum + (packedBytes(width) + crossBytes(width)) * kinds, 0),
-  );
+  const perStep = model.steps.map(({ sites }) => {
+    const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(width), 0);
+    // Beyond its budget capture keeps one Gram of all languages a site.
+    return grams * size.languages > budget ? grams : grams * size.languages;
+  });
   const factors = model.steps.map(({ sites }) =>
     sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(width), 0),
   );

@@ -1,12 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { readDistribution } from "@mbs/corpora";
-import { openModel } from "@mbs/models";
+import type { StageContext } from "@mbs/contracts";
+import { defaultLength } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { prepareRun } from "../prepared-run.ts";
 import type { Recipe } from "../recipe.ts";
-import { withSolverNeeds } from "../solver-needs.ts";
-import { diskNeed, packedBytes, sampleSize } from "./disk.ts";
+import type { Stages } from "../stage-options.ts";
+import { diskNeed, packedBytes } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
+import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
 import { memoryNeed } from "./memory.ts";
 import { measureRates } from "./rates.ts";
@@ -34,25 +36,6 @@ export interface Estimate {
 /** Multiply-adds of one token in one step, without attention over other tokens. */
 const weightsOf = ({ sites }: Model["steps"][number]): number =>
   sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
-
-async function countLanguages(recipe: Recipe, texts: TextSize): Promise<number> {
-  const { languages } = sampleSize(recipe, {
-    steps: [],
-    streams: [],
-    hiddenSize: 0,
-    vocabularySize: 0,
-    contextLength: undefined,
-    checkpoint: { list: () => [] },
-  });
-  const mix = recipe.sample["mix"];
-  if (typeof mix === "string" && mix.includes("=")) return languages;
-  const distribution = recipe.sample["distribution"];
-  const known = await readDistribution(typeof distribution === "string" ? distribution : recipe.model).catch(() => undefined);
-  return Math.min(
-    languages,
-    known === undefined ? texts.tokens.size : [...known.shares.keys()].filter((name) => texts.tokens.has(name)).length,
-  );
-}
 
 /** Tokens to score in each language. */
 function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
@@ -108,33 +91,40 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   ];
 }
 
+export interface EstimateOptions {
+  readonly stages: Stages;
+  readonly threads: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: StageContext["progress"];
+  readonly warn?: StageContext["warn"];
+}
+
 /**
- * Estimates a run by counting the operations of its stages from the model's shapes, and by measuring for some seconds
+ * Estimates a run by drawing its segments, counting the operations of its stages from the model's shapes, and by measuring for some seconds
  * what this machine does with the kernels that they use. Nothing is left behind.
  *
  * @throws as run, for a recipe or a model that cannot be used
  */
-export async function estimate(given: Recipe, { threads }: { readonly threads: number }): Promise<Estimate> {
-  const recipe = await withSolverNeeds(given);
-  const model = await openModel(recipe.model);
+export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
+  const { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} } = options;
+  const { recipe, model, plan } = await prepareRun(given, stages);
   try {
     const tokenizer = await model.tokenizer();
-    const { segments, length } = sampleSize(recipe, model);
-    const tokens = segments * length;
-    const calibration = await measureTexts(recipe.corpus, tokenizer);
+    const sample = await drawSample(plan, stages, { signal, threads, progress, warn });
+    const { length } = sample;
+    const tokens = sample.segments * length;
     const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer));
-    const window = Number(recipe.evaluate?.["length"] ?? model.contextLength ?? 2048);
+    const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
     const heldOutTokens = evaluationTokens(recipe, heldOut, window);
     const scored = sum(heldOutTokens, (count) => count) * 2;
     const folder = dirname(resolve(recipe.output));
     await mkdir(folder, { recursive: true });
     const rates = await measureRates(model, recipe.compress, length, folder, threads);
-    const languages = await countLanguages(recipe, calibration);
-    const disk = diskNeed(recipe, model, languages);
+    const disk = diskNeed(recipe, model, sample);
     const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(model.steps[0]));
     const parts = [
-      { name: "sampling", seconds: calibration.readSeconds + tokens / calibration.tokensPerSecond },
-      ...compressParts({ recipe, model, rates, tokens, languages, disk }),
+      { name: "sampling", seconds: sample.seconds },
+      ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk }),
       {
         name: "evaluation",
         seconds:

@@ -4,7 +4,7 @@ import { solvers } from "../solver-map.ts";
 import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../solution-misfit.ts";
 import { solverMisfit } from "../solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
-import { require, requireNone, requireSame } from "./requirements.ts";
+import { require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
 
 /** One check. `run` rejects with what the solver did wrong. */
@@ -104,6 +104,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireNone(shapeMisfit(site.weight, solution));
         requireNone(nonfiniteValue(site.weight, solution));
         requireNone(agreementMisfit(site.weight, solution));
+        const parsed = parseOptions(solver.options, raw, solver.name);
+        const planned = solver.plannedCodes?.(parsed, site.statistics.factor.orderName);
+        if (planned !== undefined) requirePlanned(site.weight, solution, planned);
       },
     })),
     {

@@ -1,4 +1,4 @@
-import type { Solution } from "@mbs/contracts";
+import type { PlannedCodes, SiteWeight, Solution } from "@mbs/contracts";
 
 /** A solver that does not keep the contract: what it did, and where. */
 export class ConformanceError extends Error {
@@ -12,6 +12,18 @@ export function require(condition: boolean, message: string): asserts condition 
 /** Refuses what a check has found. */
 export function requireNone(found: string | undefined): void {
   require(found === undefined, found ?? "");
+}
+
+/** The codes are those that were foretold; a weight of one group has no other than its place. */
+export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedCodes | "none"): void {
+  if (planned === "none") return require(quantised === undefined, "makes codes, and its plannedCodes says none");
+  require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
+  const { bits, groupSize, groupOf } = quantised;
+  const size = planned.groupSize === 0 ? columns : Math.min(planned.groupSize, columns);
+  require(bits === planned.bits, `codes have ${bits} bits, its plannedCodes says ${planned.bits}`);
+  require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
+  const apart = groupOf.some((group, column) => group !== Math.floor(column / size));
+  require(planned.scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
 }
 
 const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined): boolean =>

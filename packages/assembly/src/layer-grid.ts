@@ -1,0 +1,46 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { PlannedCodes } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { siteWeights } from "./site-weights.ts";
+
+/** The grid of a layer, as far as it is known before there are codes. */
+export interface LayerGrid {
+  readonly tensor: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bits: number;
+  /** Columns a group; `columns` when one group spans the row. */
+  readonly groupSize: number;
+  readonly groups: number;
+  /** Whether some column lies outside the group of its place: activation order. */
+  readonly reordered: boolean;
+  /** Group of each column. */
+  readonly groupOf: Int32Array;
+}
+
+/** @throws {FailedPreconditionError} naming the layer */
+export function refuseLayer({ tensor }: Pick<LayerGrid, "tensor">, problem: string): never {
+  throw new FailedPreconditionError(`layer ${tensor}: ${problem}`, { tensor });
+}
+
+/** @throws {FailedPreconditionError} for a layer without codes: it was pruned, or left as it was */
+export function refuseWithoutCodes(tensor: string, solver: string, format: string): never {
+  refuseLayer(
+    { tensor },
+    `${solver} makes no codes, and ${format} holds nothing else; assemble with --format dense, or compress with a solver that rounds, such as gptq, or sparsegpt with --bits, which prunes too`,
+  );
+}
+
+/** The grids that a solver will give the weights of a model; of scattered groups, columns are dealt out in their order. */
+export function plannedGrids(model: Model, { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
+  const widths = new Map(
+    model.steps.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ tensor }) => [tensor, width]))),
+  );
+  return siteWeights(model).map(({ tensor, rows }) => {
+    const columns = widths.get(tensor) ?? 0;
+    const groupSize = wanted === 0 ? columns : Math.min(wanted, columns);
+    const groups = Math.ceil(columns / groupSize);
+    const groupOf = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize));
+    return { tensor, rows, columns, bits, groupSize, groups, reordered: scattered && groups > 1, groupOf };
+  });
+}

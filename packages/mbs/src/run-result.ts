@@ -1,0 +1,39 @@
+import { formatSize, sizeReport } from "@mbs/assembly";
+import { openArtifact } from "@mbs/artifacts";
+import { formatSeconds } from "@mbs/host-cli";
+import { shellWord } from "@mbs/pipeline";
+import type { Recipe, RunResult } from "@mbs/pipeline";
+import { presenters } from "./presenters.ts";
+
+/** What to type next: a page of the results where there are some, else how to get them. */
+function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunResult): string {
+  const words =
+    evaluate === undefined
+      ? ["evaluate", "--model", model, "--model", folder.model, "--corpus", "HELD-OUT", "--output", "scores.arrow"]
+      : [
+          "report",
+          folder.scores,
+          ...(similarity ? [folder.similarity] : []),
+          "--recipe",
+          folder.recipe,
+          "--output",
+          "report.html",
+        ];
+  return `next: mbs ${words.map(shellWord).join(" ")}\n`;
+}
+
+/** "40 steps in 3 min 2 s, 12 of them done before". */
+function workText({ nodes }: RunResult): string {
+  const now = nodes.flatMap(({ seconds }) => seconds ?? []);
+  const before = nodes.length - now.length;
+  const took = formatSeconds(now.reduce((sum, seconds) => sum + seconds, 0));
+  return `${nodes.length} steps in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
+}
+
+/** What a run ends with: the scores by language, the size, and the next command. */
+export async function runResult(recipe: Recipe, result: RunResult): Promise<string> {
+  const { folder } = result;
+  const table =
+    recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
+  return `${table}${formatSize(await sizeReport(folder.model))}${workText(result)}${folder.model}\n${nextCommand(recipe, result)}`;
+}

@@ -1,0 +1,10 @@
+/** Tokens of a segment or a window where nothing else is asked for: the length that the papers use. */
+const usual = 2048;
+
+/**
+ * Tokens of a segment or a window by default: the model's context, at most 2048. Models of today read a hundred thousand
+ * tokens, whose attention would fit no memory.
+ *
+ * @param contextLength of the model, where its configuration names one
+ */
+export const defaultLength = (contextLength: number | undefined): number => Math.min(usual, contextLength ?? usual);

@@ -1,0 +1,38 @@
+import { performance } from "node:perf_hooks";
+import { parseMetadata } from "@mbs/artifacts";
+import { InternalError } from "@mbs/contracts";
+import type { StageContext } from "@mbs/contracts";
+import type { Plan } from "../plan.ts";
+import type { SampleSize } from "./disk.ts";
+import { sum } from "./sum.ts";
+import { stageOf } from "../stage-options.ts";
+import type { Stages } from "../stage-options.ts";
+
+/** A sample that was drawn. */
+export interface DrawnSample extends SampleSize {
+  /** That drawing it took. */
+  readonly seconds: number;
+}
+
+/**
+ * Draws the segments of a plan and keeps none: a language that has too little text, or none of the mix, shows now as it
+ * would in the run.
+ *
+ * @throws as the stage
+ */
+export async function drawSample(plan: Plan, stages: Stages, context: StageContext): Promise<DrawnSample> {
+  const node = plan.nodes.find(({ stage }) => stage === "sample");
+  if (node === undefined) throw new InternalError("a plan without a sample");
+  const started = performance.now();
+  const { segments } = await stageOf(stages, node.stage).run({}, node.options, context);
+  if (segments === undefined) throw new InternalError("stage sample made no segments");
+  for await (const _ of segments.batches) continue;
+  const { counts, length } = parseMetadata("segments", segments.schema);
+  const drawn = Object.values(counts).filter((count) => count > 0);
+  return {
+    segments: sum(drawn, (count) => count),
+    length,
+    languages: drawn.length,
+    seconds: (performance.now() - started) / 1000,
+  };
+}

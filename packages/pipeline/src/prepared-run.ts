@@ -1,0 +1,76 @@
+import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { planRun } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import type { Recipe } from "./recipe.ts";
+import { Resources } from "./resources.ts";
+import { runFolder } from "./run-folder.ts";
+import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
+import { checkOptions, completeOptions, located, stageOf } from "./stage-options.ts";
+import type { Stages } from "./stage-options.ts";
+
+/** A recipe that can be run, as far as that is known before anything has. */
+export interface PreparedRun {
+  /** With what its solver asks for. */
+  readonly recipe: Recipe;
+  /** To be closed by who prepared the run. */
+  readonly model: Model;
+  /** Its options complete. */
+  readonly plan: Plan;
+  /** Of what is given; that of `model` is known. */
+  readonly resources: Resources;
+}
+
+/** What only the end of a run reads is looked at beforehand: a path of nothing would show after all the work. */
+async function findResources(plan: Plan, stages: Stages, resources: Resources): Promise<void> {
+  for (const { stage, options } of plan.nodes) {
+    // what is evaluated is still to be made
+    const { model: _, ...given } = options;
+    if (stage === "evaluate") await resources.resolve(stageOf(stages, stage).options, given);
+  }
+}
+
+/**
+ * @throws {UsageError} on options that the solver would refuse
+ * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make
+ */
+async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
+  const planned = await plannedLayers(recipe).catch((error: unknown) => {
+    throw error instanceof UsageError ? located(error, "compress", recipe) : error;
+  });
+  try {
+    for (const { stage, options } of plan.nodes) await stageOf(stages, stage).checkPlan?.(options, planned);
+  } catch (error) {
+    const message = (cause: Error) => `${recipe.locate?.(["assemble", "format"]) ?? "recipe"}: ${cause.message}`;
+    if (error instanceof FailedPreconditionError)
+      throw new FailedPreconditionError(message(error), error.facts, { cause: error });
+    if (error instanceof UsageError) throw new UsageError(message(error), error.facts, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Plans a recipe, and refuses what would be refused in the middle of the run.
+ *
+ * @throws {UsageError} on options that no stage would take, all of them named
+ * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
+ */
+export async function prepareRun(given: Recipe, stages: Stages): Promise<PreparedRun> {
+  await checkOptions(given, stages);
+  const recipe = await withSolverNeeds(given);
+  const model = await openModel(recipe.model);
+  try {
+    const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);
+    const complete = nodes.map(async (node) => ({ ...node, options: await completeOptions(stageOf(stages, node.stage), node) }));
+    const plan = { nodes: await Promise.all(complete), modelFolder };
+    await checkLayers(recipe, plan, stages);
+    const resources = new Resources();
+    resources.set("model", recipe.model, model.address);
+    await findResources(plan, stages, resources);
+    return { recipe, model, plan, resources };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { diskNeed } from "../src/estimate/disk.ts";
+import type { ModelShape } from "../src/estimate/disk.ts";
+import { recipeFrom } from "../src/parse-recipe.ts";
+import type { Recipe } from "../src/recipe.ts";
+
+const width = 4096;
+const packed = (width * (width + 1) * 4) / 2;
+
+const model = (contextLength: number | undefined): ModelShape => ({
+  steps: ["h.0", "h.1"].map((name) => ({
+    name,
+    stream: "hidden",
+    reads: ["hidden"],
+    sites: [{ name: "qkv", width, weights: [{ tensor: `${name}.qkv`, rows: 3 * width }] }],
+  })),
+  streams: ["hidden"],
+  hiddenSize: width,
+  vocabularySize: 1000,
+  contextLength,
+  checkpoint: { list: () => [] },
+});
+
+const recipe = (changes: object): Recipe =>
+  recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq" }, output: "out", ...changes });
+
+test("a model that reads a hundred thousand tokens is calibrated with 2048 of them by default, like a sample", () => {
+  const long = diskNeed(recipe({}), model(131_072));
+  assert.equal(long, diskNeed(recipe({ sample: { length: 2048 } }), model(131_072)));
+  assert.is(long.segments, 256 * 2048 * 4);
+  assert.is(diskNeed(recipe({}), model(512)).segments, 256 * 512 * 4);
+  assert.is(diskNeed(recipe({}), model(undefined)).segments, 256 * 2048 * 4);
+});
+
+test("weights name languages, not segments", () => {
+  const statistics = (mix: string): number => diskNeed(recipe({ sample: { mix, length: 64 } }), model(512)).statistics;
+  assert.is(statistics("weights:en=0.5,fr=0.5"), statistics("en=8,fr=8"));
+  assert.is(statistics("only:en"), packed + 2 * packed);
+  assert.is(diskNeed(recipe({ sample: { mix: "en=8,fr=4", length: 64 } }), model(512)).segments, 12 * 64 * 4);
+});
+
+test("Grams of many languages stay within capture's budget: one of all is kept instead", () => {
+  const capture = { budget: `${5 * packed}` };
+  const need = (languages: number): number =>
+    diskNeed(recipe({ capture }), model(512), { segments: 256, length: 64, languages }).statistics;
+  assert.is(need(5), 5 * packed + 2 * packed);
+  assert.is(need(6), packed + 2 * packed);
+});
+
+test.run();
