@@ -77,6 +77,7 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     const shares = languageWeights(countTokens(spooled), mix);
     const total = steps.length * spooled.length;
     let done = 0;
+    let pooled = false;
     for (const [position, index] of steps.entries()) {
       const step = model.steps[index];
       const plan = planStep(
@@ -86,8 +87,12 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
         work.budget,
         dense !== undefined,
       );
-      if (plan.pooled && position === 0)
-        warn(`the Grams of ${languages.length} languages need more than --budget; keeping one Gram of the mix and the diagonals`);
+      if (plan.pooled && !pooled) {
+        warn(
+          `${step.name}: the Grams of ${languages.length} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
+        );
+      }
+      pooled ||= plan.pooled;
       const advance = position < steps.length - 1;
       const capture = { step, index, width: model.hiddenSize, plan, segments, shares, states, advance, weights };
       const advanceProgress = (count: number): void => {

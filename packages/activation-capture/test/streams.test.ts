@@ -5,7 +5,7 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { advance, embedStreams, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { collectStates, keep, relativeDistance, runCapture, runPropagate, segmentStream } from "./stage-run.ts";
+import { collectStates, keep, relativeDistance, runCapture, runPropagate, segmentStream, warnings } from "./stage-run.ts";
 
 const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-f32", import.meta.url));
 const model = await openModel(folder);
@@ -65,6 +65,19 @@ test("statistics of states are those of the dense pass, each a mean over the tok
     }
     if (at < model.steps.length - 1) states = await runPropagate(states, { model: folder });
   }
+});
+
+test("the first step whose Grams are pooled is named, be it one of the decoder's", async () => {
+  warnings.length = 0;
+  const all = await runCapture(source(), { model: folder });
+  assert.equal(warnings, []);
+  const bytesOf = (step: string): number =>
+    4 * all.filter((found) => found.step === step && found.kind === "gram").reduce((sum, { values }) => sum + values.length, 0);
+  const [encoder, decoder] = [bytesOf("encoder.block.1"), bytesOf("decoder.block.0")];
+  assert.ok(encoder < decoder, "a decoder's step has more sites");
+  await runCapture(source(), { model: folder, budget: String(encoder) });
+  assert.is(warnings.length, 1);
+  assert.match(warnings[0], /^decoder\.block\.0: the Grams of 2 languages need more than --budget/);
 });
 
 test("a step's diagonal is that of its states by hand", async () => {

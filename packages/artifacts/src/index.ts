@@ -11,6 +11,8 @@ export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
 export { requireKind } from "./kind.ts";
+export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
+export type { LossSums, ModelScores } from "./language-losses.ts";
 export { parseMetadata } from "./metadata.ts";
 export type {
   AllocationMetadata,

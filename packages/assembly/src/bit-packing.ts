@@ -1,3 +1,5 @@
+import { BadDataError } from "@mbs/contracts";
+
 /**
  * Whole numbers of `bits` bits packed without gaps into 32-bit words, the first in the lowest bits; a number may lie in
  * two words. So 32 numbers fill `bits` words. The layout of GPTQ's and compressed-tensors' files.
@@ -5,10 +7,12 @@
  * @param values [rows, columns] row-major, each below 2^bits
  * @param along "columns" packs each row by itself, into [rows, ⌈columns · bits / 32⌉]; "rows" packs each column by
  *   itself, into [⌈rows · bits / 32⌉, columns]
+ * @throws {BadDataError} on a number that would run into its neighbour
  */
 export function packBits(values: Uint8Array, rows: number, columns: number, bits: number, along: "rows" | "columns"): Int32Array {
   const packsRows = along === "rows";
   const [length, lines] = packsRows ? [rows, columns] : [columns, rows];
+  const largest = 2 ** bits - 1;
   const words = Math.ceil((length * bits) / 32);
   const packed = new Int32Array(words * lines);
   // A value's neighbour in its line, and the line's neighbour, in `values` and in `packed`.
@@ -22,6 +26,7 @@ export function packBits(values: Uint8Array, rows: number, columns: number, bits
       const target = firstWord * nextWord + line * nextPackedLine;
       for (let index = 0; index < count; index += 1) {
         const value = values[source + index * nextValue];
+        if (value > largest) throw new BadDataError(`${value} is no code of ${bits} bits; compress again`);
         const bit = index * bits;
         const place = target + (bit >> 5) * nextWord;
         const shift = bit & 31;

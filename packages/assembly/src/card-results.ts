@@ -1,4 +1,4 @@
-/** A 95% interval. */
+/** A 95% interval; NaN where there are too few windows for one. */
 type Interval = readonly [number, number];
 
 /** One model in one language, or over several. */
@@ -32,18 +32,18 @@ export interface CardResults {
   readonly corpora: readonly string[];
 }
 
+const shown = (interval: Interval, format: (bound: number) => string): string =>
+  Number.isNaN(interval[0]) ? "too few windows" : interval.map(format).join(" to ");
+
 const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 100).toFixed(2)}%`;
 
 /** @param compared whether the model has a column for its rise too */
 function cells(score: CardScore | undefined, compared: boolean): string[] {
   if (score === undefined) return compared ? ["–", "–"] : ["–"];
   const { perplexity, interval, rise, riseInterval, language } = score;
-  const own = `${language === undefined ? "" : `${language} `}${perplexity.toFixed(2)} (${interval.map((bound) => bound.toFixed(2)).join(" to ")})`;
+  const own = `${language === undefined ? "" : `${language} `}${perplexity.toFixed(2)} (${shown(interval, (bound) => bound.toFixed(2))})`;
   if (!compared) return [own];
-  return [
-    own,
-    rise === undefined || riseInterval === undefined ? "–" : `${percent(rise)} (${riseInterval.map(percent).join(" to ")})`,
-  ];
+  return [own, rise === undefined || riseInterval === undefined ? "–" : `${percent(rise)} (${shown(riseInterval, percent)})`];
 }
 
 /** The table of results: titles, and a row a language and average. */

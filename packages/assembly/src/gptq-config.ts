@@ -13,7 +13,8 @@ const overrides = (grid: GridClass): [string, object][] =>
  * gptqmodel and vLLM read it.
  *
  * @param unchanged tensors that are stored dense
- * @param damping of the factor, where it is known
+ * @param version of the format: whether files hold zero points less one (1) or as they are (2)
+ * @param producer who wrote it, for `meta.quantizer`
  */
 export function gptqConfig(
   [base, ...others]: readonly GridClass[],

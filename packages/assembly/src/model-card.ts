@@ -1,4 +1,5 @@
 import { formatBytes, nameMethod } from "@mbs/contracts";
+import { meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
 import { modelIndex, resultTable } from "./card-results.ts";
@@ -26,17 +27,6 @@ const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)]
 const cell = (value: string | number): string => String(value).replaceAll(/[|\r\n]/g, " ");
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] =>
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`);
-
-/** The mean of the mixes that the layers were made with. */
-function meanMix(origins: readonly RecordedLayers[]): [string, number][] {
-  const mix = new Map<string, number>();
-  for (const { weights } of origins) {
-    for (const [language, weight] of Object.entries(weights)) {
-      mix.set(language, (mix.get(language) ?? 0) + weight / origins.length);
-    }
-  }
-  return [...mix].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
-}
 
 function head(facts: CardFacts, languages: readonly string[]): string {
   const { record, results } = facts;
@@ -127,7 +117,7 @@ const recipeLines = (recipe: string | undefined): string[] =>
 export function modelCard(facts: CardFacts): string {
   const { record, weights, results, recipe } = facts;
   const { source, model, format, layers } = record;
-  const mix = meanMix(layers);
+  const mix = Object.entries(meanMix(layers)).sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
   const origin =
     source.baseModel === undefined
       ? "a model of the address below"

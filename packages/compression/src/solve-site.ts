@@ -1,42 +1,26 @@
 import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
 import { InternalError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { outputByRow, settled } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
 import { fallbackFor, type SolverChoice } from "./solver-choice.ts";
 import { maskData, plainData, weightData } from "./tensor-data.ts";
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-
-const isScale = (value: number): boolean => value > 0 && Number.isFinite(value);
-
 /** Refuses what a solver must not hand back: a stranger's need not keep to its types. */
-function requireSolution(name: string, { rows, columns, scalable }: SiteWeight, solution: unknown): asserts solution is Solution {
-  const fail = (what: string): never => {
-    throw new InternalError(`solver ${name} ${what}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
+function requireSolution(name: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {
+  const refuse = (misfit: string | undefined): void => {
+    if (misfit === undefined) return;
+    throw new InternalError(`solver ${name} ${misfit}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
       solver: name,
     });
   };
-  if (!isRecord(solution)) return fail(`handed back ${solution === null ? "null" : typeof solution}, not a solution`);
-  const { values, mask, quantised, inputScale } = solution;
-  if (!(values instanceof Float32Array)) return fail("handed back values that are no Float32Array");
-  const size = rows * columns;
-  const isBytes = (bytes: unknown): boolean => bytes instanceof Uint8Array && bytes.length === size;
-  const fits =
-    values.length === size &&
-    (mask === undefined || isBytes(mask)) &&
-    (quantised === undefined || (isRecord(quantised) && isBytes(quantised["codes"])));
-  if (!fits) return fail(`handed back a solution of another shape than ${rows}×${columns}`);
-  if (inputScale !== undefined) {
-    if (scalable !== true) return fail("scaled an input that nothing can scale");
-    if (!(inputScale instanceof Float32Array) || inputScale.length !== columns || !inputScale.every(isScale)) {
-      return fail(`handed back an input scale that is not ${columns} numbers above 0`);
-    }
+  refuse(shapeMisfit(weight, solution));
+  const shaped = solution as Solution;
+  const nonfinite = nonfiniteValue(weight, shaped);
+  if (nonfinite !== undefined) {
+    throw new InternalError(`solver ${name} made ${nonfinite}; solve with more --damping`, { solver: name });
   }
-  const nonfinite = values.findIndex((value) => !Number.isFinite(value));
-  if (nonfinite >= 0) {
-    throw new InternalError(`solver ${name} made ${values[nonfinite]} of weight ${nonfinite}; solve with more --damping`);
-  }
+  refuse(agreementMisfit(weight, shaped));
 }
 
 const sum = (values: ArrayLike<number>, first: number, count: number): number => {
@@ -75,8 +59,9 @@ export async function solveSite(
   const { solver, options } = fallback ?? choice;
   // a solver without this statistic never looks at it: the types of the contract say so
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
+  const asked: SiteWeight = { ...weight, scaleDtype: scaleDtypeOf(dtypes) };
   const solving = solver.solve(
-    { ...weight, values: weight.values.slice(), scaleDtype: scaleDtypeOf(dtypes) },
+    { ...asked, values: weight.values.slice() },
     statistics,
     options as Parameters<typeof solver.solve>[2],
     context,
@@ -85,7 +70,7 @@ export async function solveSite(
     solving,
     () => new InternalError(`solver ${solver.name} waits for something that never comes at ${step} ${site}; mend it`),
   );
-  requireSolution(solver.name, weight, solution);
+  requireSolution(solver.name, asked, solution);
 
   const written = parts.map(({ firstRow, rows: count }, index) =>
     roundTo(dtypes[index], solution.values.subarray(firstRow * columns, (firstRow + count) * columns)),

@@ -252,15 +252,29 @@ test("gptaq without cross-moments is refused with the remedy", async () => {
   });
 });
 
+/** A solver that makes all weights 0, with `wrong` in its `quantised`. */
+const quantising = (wrong: string): string => `({ rows, columns, values }) => {
+  const codes = new Uint8Array(rows * columns);
+  const [scales, zeros, groupOf] = [new Float32Array(rows).fill(1), new Uint8Array(rows), new Int32Array(columns)];
+  const quantised = { bits: 4, groupSize: columns, symmetric: false, codes, scales, zeros, groupOf };
+  return { values: values.fill(0), quantised: { ...quantised, ${wrong} } };
+}`;
+
 test("a stranger's solver that breaks the contract is told so", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     for (const [solve, pattern] of [
       ["() => undefined", /solver mine handed back undefined, not a solution; it breaks the contract/],
       ["() => ({})", /solver mine handed back values that are no Float32Array; it breaks the contract/],
-      ["() => ({ values: new Float32Array(3) })", /solver mine handed back a solution of another shape than 32×128; it breaks/],
-      ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a solution of another shape/],
-      ["({ values }) => ({ values, inputScale: new Float32Array(128).fill(1) })", /scaled an input that nothing can scale/],
+      ["() => ({ values: new Float32Array(3) })", /solver mine handed back 3 values for a weight of 32×128; it breaks/],
+      ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a mask that is no Uint8Array/],
+      ["({ values }) => ({ values, inputScale: new Float32Array(128).fill(1) })", /scales an input that nothing can scale/],
+      ["({ values }) => ({ values: values.fill(NaN) })", /solver mine made NaN at row 0, column 0; solve with more --damping/],
+      [quantising("scales: undefined"), /solver mine handed back scales that are no Float32Array; it breaks/],
+      [quantising("codes: codes.fill(200)"), /solver mine has a code above 15, the largest of 4 bits/],
+      [quantising("groupOf: groupOf.fill(1)"), /solver mine has 32 scales for 32 rows and 2 groups/],
+      [quantising("codes: codes.fill(1)"), /solver mine has the value 0 at row 0, column 0, its code says 1/],
+      [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
       ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);

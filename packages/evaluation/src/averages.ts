@@ -1,13 +1,14 @@
-import type { Score } from "@mbs/artifacts";
-import { percentileInterval, type Interval } from "@mbs/numbers";
-import { resampleSums } from "./bootstrap.ts";
-import { bitsPerByte, groupScores, logPerplexity, sumLosses, type LossSums, type ModelScores } from "./language-losses.ts";
+import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "@mbs/artifacts";
+import type { LossSums, ModelScores, Score } from "@mbs/artifacts";
+import type { Interval } from "@mbs/numbers";
+import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
 import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
 
 /** A mean over languages. */
 export interface Average {
   /** Geometric mean of the languages' perplexities. */
   readonly perplexity: number;
+  /** 95% bootstrap interval, as that of the rise: NaN (null in JSON) where a language has fewer than five windows. */
   readonly interval: Interval;
   /** Mean of the languages' bits per byte, by the same weights. */
   readonly bitsPerByte: number;
@@ -25,9 +26,11 @@ export interface WorstLanguage {
 export interface WorstRise {
   readonly language: string;
   readonly rise: number;
-  /** 95% bootstrap interval of the largest rise, whichever language has it. */
+  /**
+   * 95% paired bootstrap interval of this language's rise; NaN (null in JSON) where it has fewer than five windows. The
+   * language was chosen for its large rise, so that the interval lies too high: whether it leaves zero out says nothing.
+   */
   readonly interval: Interval;
-  readonly excludesZero: boolean;
 }
 
 /** Three views of one model. They answer different questions and belong together. */
@@ -55,15 +58,21 @@ function weightedMean(weights: Weights, valueOf: (language: string) => number): 
   return [...weights].reduce((sum, [language, weight]) => sum + weight * valueOf(language), 0);
 }
 
+interface Measured {
+  readonly sums: ReadonlyMap<string, LossSums>;
+  readonly draws: Draws;
+  /** How many there are of each language. */
+  readonly windows: ReadonlyMap<string, number>;
+}
+
 /** A model's sums and their bootstrap draws, by language. */
-function measure({ languages }: ModelScores, seed: number): { sums: ReadonlyMap<string, LossSums>; draws: Draws } {
+function measure({ languages }: ModelScores, seed: number): Measured {
   return {
+    windows: new Map([...languages].map(([language, windows]) => [language, windows.length])),
     sums: new Map([...languages].map(([language, windows]) => [language, sumLosses(windows)])),
     draws: new Map([...languages].map(([language, windows]) => [language, resampleSums(windows, language, seed)])),
   };
 }
-
-type Measured = ReturnType<typeof measure>;
 
 const none: LossSums = { nll: NaN, tokens: NaN, bytes: NaN };
 const logOf = (measured: Measured, language: string): number => logPerplexity(measured.sums.get(language) ?? none);
@@ -75,19 +84,24 @@ function drawsOf(measured: Measured, valueOf: (draw: number) => number): number[
   return first.map((_, draw) => valueOf(draw));
 }
 
+/** The interval over all draws of a figure of some languages. */
+function intervalOf(measured: Measured, languages: readonly string[], valueOf: (draw: number) => number): Interval {
+  const fewest = Math.min(...languages.map((language) => measured.windows.get(language) ?? 0));
+  return bootstrapInterval(drawsOf(measured, valueOf), fewest);
+}
+
 function averageOf(weights: Weights, own: Measured, reference: Measured | undefined): Average {
+  const languages = [...weights.keys()];
   const mean = (draw: number): number => weightedMean(weights, (language) => logOfDraw(own, language, draw));
   const average = {
     perplexity: Math.exp(weightedMean(weights, (language) => logOf(own, language))),
-    interval: percentileInterval(drawsOf(own, (draw) => Math.exp(mean(draw)))),
+    interval: intervalOf(own, languages, (draw) => Math.exp(mean(draw))),
     bitsPerByte: weightedMean(weights, (language) => bitsPerByte(own.sums.get(language) ?? none)),
   };
   if (!reference) return average;
   const rise = Math.expm1(weightedMean(weights, (language) => logOf(own, language) - logOf(reference, language)));
-  const riseInterval = percentileInterval(
-    drawsOf(own, (draw) =>
-      Math.expm1(weightedMean(weights, (language) => logOfDraw(own, language, draw) - logOfDraw(reference, language, draw))),
-    ),
+  const riseInterval = intervalOf(own, languages, (draw) =>
+    Math.expm1(weightedMean(weights, (language) => logOfDraw(own, language, draw) - logOfDraw(reference, language, draw))),
   );
   return { ...average, rise, riseInterval, excludesZero: excludesZero(riseInterval) };
 }
@@ -100,12 +114,10 @@ function largest(languages: readonly string[], valueOf: (language: string) => nu
 
 function worstRiseOf(languages: readonly string[], own: Measured, reference: Measured): WorstRise {
   const { language, value } = largest(languages, (name) => Math.expm1(logOf(own, name) - logOf(reference, name)));
-  const interval = percentileInterval(
-    drawsOf(own, (draw) =>
-      Math.expm1(largest(languages, (name) => logOfDraw(own, name, draw) - logOfDraw(reference, name, draw)).value),
-    ),
+  const interval = intervalOf(own, [language], (draw) =>
+    Math.expm1(logOfDraw(own, language, draw) - logOfDraw(reference, language, draw)),
   );
-  return { language, rise: value, interval, excludesZero: excludesZero(interval) };
+  return { language, rise: value, interval };
 }
 
 /**

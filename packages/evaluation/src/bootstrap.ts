@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
-import type { Score } from "@mbs/artifacts";
+import { sumLosses, type LossSums, type Score } from "@mbs/artifacts";
+import { percentileInterval, seededGenerator, type Interval } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { sumLosses, type LossSums } from "./language-losses.ts";
 
 /** How often the windows of a language are drawn anew. */
 export const resamples = 1000;
@@ -14,15 +12,26 @@ export const resamples = 1000;
  * summed over the same draws, so that their differences are paired.
  */
 export function resampleSums(windows: readonly Score[], language: string, seed: number): readonly LossSums[] {
-  const generator = xoroshiro128plus(
-    createHash("sha256")
-      .update(JSON.stringify([seed, language]))
-      .digest()
-      .readInt32LE(0),
-  );
+  const generator = seededGenerator(seed, language);
   const picks = new Int32Array(windows.length);
   return Array.from({ length: resamples }, () => {
     for (let index = 0; index < picks.length; index++) picks[index] = uniformInt(generator, 0, windows.length - 1);
     return sumLosses(windows, picks);
   });
 }
+
+/**
+ * Fewer windows of a language than this give no interval. Drawn from one, all draws are alike and the interval a point; of
+ * three, its end is an extreme window itself (drawn thrice in 1 of 27); of five, that is so in 1 of 3125.
+ */
+export const leastWindows = 5;
+
+/**
+ * The 95% interval of a figure.
+ *
+ * @param draws the figure, of each draw of `resampleSums`
+ * @param windows of the language that has fewest
+ * @returns NaN for both ends where there are too few windows: no comparison with it holds, so that nothing is claimed
+ */
+export const bootstrapInterval = (draws: readonly number[], windows: number): Interval =>
+  windows < leastWindows ? [NaN, NaN] : percentileInterval(draws);

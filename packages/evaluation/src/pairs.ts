@@ -1,8 +1,7 @@
-import type { Score } from "@mbs/artifacts";
+import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores, type Score } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
-import { percentileInterval, type Interval } from "@mbs/numbers";
-import { resampleSums } from "./bootstrap.ts";
-import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores } from "./language-losses.ts";
+import type { Interval } from "@mbs/numbers";
+import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
 
 /** A model against the reference in one language, on the same windows. */
 export interface PairedDifference {
@@ -11,7 +10,7 @@ export interface PairedDifference {
   readonly language: string;
   /** Relative rise of perplexity: 0.05 is 5% above the reference. */
   readonly rise: number;
-  /** 95% bootstrap interval of the rise, over the same windows for both. */
+  /** 95% bootstrap interval of the rise, over the same windows for both; NaN (null in JSON) of fewer than five windows. */
   readonly interval: Interval;
   readonly excludesZero: boolean;
 }
@@ -22,7 +21,7 @@ export interface PairedDifferences {
   readonly notes: readonly string[];
 }
 
-/** Whether an interval leaves zero out. */
+/** Whether an interval leaves zero out; one that too few windows gave does not. */
 export const excludesZero = ([low, high]: Interval): boolean => low > 0 || high < 0;
 
 /** The model that the others are compared with: the named one, else the first. */
@@ -47,7 +46,7 @@ function pairOf(model: ModelScores, reference: ModelScores, language: string, se
   const rises = resampleSums(other, language, seed).map((draw, index) =>
     Math.expm1(logPerplexity(draws[index]) - logPerplexity(draw)),
   );
-  const interval = percentileInterval(rises);
+  const interval = bootstrapInterval(rises, own.length);
   return {
     model: model.model,
     reference: reference.model,

@@ -1,7 +1,6 @@
-import type { Score } from "@mbs/artifacts";
-import { percentileInterval, type Interval } from "@mbs/numbers";
-import { resampleSums } from "./bootstrap.ts";
-import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "./language-losses.ts";
+import { bitsPerByte, groupScores, logPerplexity, sumLosses, type Score } from "@mbs/artifacts";
+import type { Interval } from "@mbs/numbers";
+import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
 
 /** One model in one language. */
 export interface LanguageResult {
@@ -16,7 +15,7 @@ export interface LanguageResult {
   /** Their UTF-8 bytes. */
   readonly bytes: number;
   readonly windows: number;
-  /** 95% bootstrap interval of the perplexity, over windows. */
+  /** 95% bootstrap interval of the perplexity, over windows; NaN (null in JSON) of fewer than five. */
   readonly interval: Interval;
 }
 
@@ -36,7 +35,7 @@ function resultOf(model: string, language: string, windows: readonly Score[], se
     tokens: sums.tokens,
     bytes: sums.bytes,
     windows: windows.length,
-    interval: percentileInterval(draws),
+    interval: bootstrapInterval(draws, windows.length),
   };
 }
 

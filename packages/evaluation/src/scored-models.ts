@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
-import { readModelRecord, type Model } from "@mbs/models";
+import { meanMix, readModelRecord, type Model } from "@mbs/models";
 
 /** A solver with its options. */
 export interface ScoredMethod {
@@ -26,19 +26,6 @@ export interface ScoredModel {
   };
 }
 
-type Mix = Readonly<Record<string, number>>;
-
-function meanMix(mixes: readonly Mix[]): Mix {
-  const mean = new Map<string, number>();
-  for (const mix of mixes) {
-    const sum = Object.values(mix).reduce((all, weight) => all + weight, 0);
-    for (const [language, weight] of Object.entries(mix)) {
-      mean.set(language, (mean.get(language) ?? 0) + weight / sum / mixes.length);
-    }
-  }
-  return Object.fromEntries(mean);
-}
-
 /** What the scores keep of a model, from its folder. */
 export async function describeModel({ folder, checkpoint }: Model): Promise<ScoredModel> {
   const sizes = await Promise.all(checkpoint.files.map(async ({ file }) => (await stat(join(folder, file))).size));
@@ -47,7 +34,7 @@ export async function describeModel({ folder, checkpoint }: Model): Promise<Scor
   if (record === undefined) return { bytes };
   const { model: source, format, layers } = record;
   const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
-  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers.map(({ weights }) => weights)) } };
+  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers) } };
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

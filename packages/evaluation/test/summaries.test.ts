@@ -24,7 +24,13 @@ function windows(model: string, language: string, losses: readonly number[], sou
 }
 
 const flat = (model: string, losses: Record<string, number>): Score[] =>
-  Object.entries(losses).flatMap(([language, loss]) => windows(model, language, [loss, loss, loss]));
+  Object.entries(losses).flatMap(([language, loss]) =>
+    windows(
+      model,
+      language,
+      Array.from({ length: 5 }, () => loss),
+    ),
+  );
 
 const logWidth = ([low, high]: readonly [number, number]): number => Math.log(high / low);
 
@@ -48,7 +54,7 @@ test("an interval holds the value, shrinks with more windows, and is a point whe
   const width = ({ interval }: typeof few): number => interval[1] - interval[0];
   // Sixteen times the windows: a quarter of the width, within 40%.
   assert.ok(width(many) / width(few) > 0.15 && width(many) / width(few) < 0.35, String(width(many) / width(few)));
-  const flat = summarise(windows("m", "en", [1, 1, 1]))[0];
+  const flat = summarise(windows("m", "en", [1, 1, 1, 1, 1]))[0];
   close(flat.interval[0], Math.E);
   close(flat.interval[1], Math.E);
 });
@@ -128,9 +134,50 @@ test("three averages, by hand", () => {
   assert.is(gptq.worstRise?.language, "mr");
   close(gptq.worstRise?.rise, Math.expm1(0.4), 1e-9);
   close(gptq.worstRise?.interval[0], Math.expm1(0.4), 1e-9);
-  assert.ok(gptq.unweighted.excludesZero && gptq.worstRise?.excludesZero);
+  assert.is(gptq.unweighted.excludesZero, true);
   assert.is(averageLanguages(scores)[0].weighted, undefined);
   assert.is(averageLanguages(scores, { xx: 1 })[0].weighted, undefined);
+});
+
+test("of languages that differ by noise alone, the worst one's rise claims nothing and has its own interval", () => {
+  for (let trial = 0; trial < 20; trial += 1) {
+    const generator = xoroshiro128plus(100 + trial);
+    const scores = ["dense", "same"].flatMap((model) =>
+      Array.from({ length: 9 }, (_, language) =>
+        windows(
+          model,
+          `l${language}`,
+          Array.from({ length: 12 }, () => 2 + uniformFloat64(generator)),
+        ),
+      ).flat(),
+    );
+    const [, { worstRise }] = averageLanguages(scores);
+    const pair = comparePairs(scores).pairs.find(({ language }) => language === worstRise?.language);
+    assert.equal(worstRise, { language: pair?.language, rise: pair?.rise, interval: pair?.interval });
+  }
+});
+
+test("too few windows give no interval and no claim", () => {
+  const scores = (count: number): Score[] =>
+    ["dense", "gptq"].flatMap((model, rise) =>
+      windows(
+        model,
+        "en",
+        noisy.slice(0, count).map((loss) => loss + 0.1 * rise),
+      ),
+    );
+  for (const count of [1, 4]) {
+    const { results, pairs, averages } = scoresReport(scores(count), { en: 1 });
+    const { unweighted, weighted, worstRise } = averages[1];
+    const intervals = [results[1], pairs[0], unweighted, weighted, worstRise].map((entry) => entry?.interval);
+    for (const interval of [...intervals, unweighted.riseInterval]) assert.equal(interval, [NaN, NaN]);
+    assert.equal([pairs[0].excludesZero, unweighted.excludesZero, weighted?.excludesZero], [false, false, false]);
+    close(pairs[0].rise, Math.expm1(0.1), 1e-9);
+  }
+  assert.is(comparePairs(scores(5)).pairs[0].excludesZero, true);
+  // one language that has too few leaves the mean of all without an interval, and no other language
+  const [, mean] = averageLanguages([...scores(6), ...windows("dense", "fr", [1]), ...windows("gptq", "fr", [1])], { en: 1 });
+  assert.equal([mean.unweighted.excludesZero, mean.weighted?.excludesZero, mean.worstRise?.language], [false, true, "en"]);
 });
 
 test("an average's interval is narrower than that of its languages", () => {
@@ -154,8 +201,8 @@ test("an average's interval is narrower than that of its languages", () => {
 
 test("the report holds all, by source too, and is the same each time", () => {
   const scores = [
-    ...windows("dense", "en", noisy.slice(0, 3), "a"),
-    ...windows("dense", "en", noisy.slice(3), "b").map((score) => ({ ...score, window: score.window + 3 })),
+    ...windows("dense", "en", noisy, "a"),
+    ...windows("dense", "en", noisy.toReversed(), "b").map((score) => ({ ...score, window: score.window + 6 })),
   ];
   const report = scoresReport(scores, { en: 1 });
   assert.equal(JSON.parse(JSON.stringify(report)), report);
@@ -164,11 +211,11 @@ test("the report holds all, by source too, and is the same each time", () => {
   assert.equal(
     report.sources.map(({ source, windows: count }) => [source, count]),
     [
-      ["a", 3],
-      ["b", 3],
+      ["a", 6],
+      ["b", 6],
     ],
   );
-  close(report.sources[0].perplexity, Math.exp(2));
+  close(report.sources[0].perplexity, Math.exp(16 / 6));
   for (const key of ["model", "language", "perplexity", "bitsPerByte", "tokens", "windows"])
     assert.ok(key in report.results[0], key);
   assert.equal(summariseSources(windows("m", "en", noisy)), []);

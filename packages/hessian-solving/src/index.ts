@@ -1,7 +1,3 @@
-export { parseOrder } from "./column-order.ts";
-export type { ColumnOrder } from "./column-order.ts";
-export { damp, findDead } from "./damping.ts";
-export type { LivingDiagonal } from "./damping.ts";
 export { mixSites } from "./mixed-site.ts";
 export type { MixedSite } from "./mixed-site.ts";
 export { climbLadder } from "./rescue-ladder.ts";

@@ -1,7 +1,6 @@
 import type { Blas, Real } from "@mbs/contracts";
-import { inverseFactor, invertOrder, NotPositiveDefiniteError, unpackInOrder } from "@mbs/numbers";
-import { damp } from "./damping.ts";
-import type { LivingDiagonal } from "./damping.ts";
+import { damp, inverseFactor, invertOrder, NotPositiveDefiniteError, unpackInOrder } from "@mbs/numbers";
+import type { LivingDiagonal } from "@mbs/numbers";
 
 /** Products in both precisions. */
 export interface Engines {
@@ -85,7 +84,7 @@ export async function climbLadder(input: LadderInput, engines: Engines): Promise
       return { ...rung, upper: await attempt(rung, input, engines), rescues };
     } catch (error) {
       if (!(error instanceof NotPositiveDefiniteError)) throw error;
-      failure = error;
+      failure = new NotPositiveDefiniteError(input.order[error.pivot], error.value);
     }
   }
   const last = ladder[ladder.length - 1];

@@ -2,11 +2,9 @@ import { encodeFactors, parseMetadata, readStatistics } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { LanguageMix, OptionValues, Stage, StageContext } from "@mbs/contracts";
-import { packUpper } from "@mbs/numbers";
+import { findDead, packUpper, parseOrder } from "@mbs/numbers";
+import type { ColumnOrder } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
-import { parseOrder } from "./column-order.ts";
-import type { ColumnOrder } from "./column-order.ts";
-import { findDead } from "./damping.ts";
 import { mixSites } from "./mixed-site.ts";
 import type { MixedSite, PooledMix } from "./mixed-site.ts";
 import { climbLadder } from "./rescue-ladder.ts";
@@ -136,17 +134,20 @@ async function* solveSites(
   }
 }
 
-/** Weights that are equal up to a common factor. */
-function sameMix(first: LanguageMix, second: LanguageMix): boolean {
+/** What shares of equal weights may differ by in float64; pooled Grams are exact for one mix only, so no more is allowed. */
+const roundingOfWeights = 1e-9;
+
+/** Whether weights are equal up to a common factor. */
+function areProportional(first: LanguageMix, second: LanguageMix): boolean {
   const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
   const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
-  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < 1e-9);
+  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < roundingOfWeights);
 }
 
 /** The mix to use, and whether Grams that capture pooled have it. */
 function chooseMix(asked: LanguageMix | undefined, captured: LanguageMix | undefined): [LanguageMix | undefined, PooledMix] {
   if (asked === undefined) return [captured, "same"];
-  return [asked, captured !== undefined && sameMix(asked, captured) ? "same" : "other"];
+  return [asked, captured !== undefined && areProportional(asked, captured) ? "same" : "other"];
 }
 
 /** Stage `solve`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */

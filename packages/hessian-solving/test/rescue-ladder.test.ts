@@ -1,5 +1,5 @@
-import { climbLadder, findDead, parseOrder } from "@mbs/hessian-solving";
-import { packedDiagonal, packedLength, packedRowStart, unpackUpper } from "@mbs/numbers";
+import { climbLadder } from "@mbs/hessian-solving";
+import { findDead, packedDiagonal, packedLength, packedRowStart, parseOrder, unpackUpper } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -111,6 +111,11 @@ test("when no rung holds the last failure names the column", async () => {
   const result = await climbLadder({ ...inputOf(hopeless, 3, 0.01), raises: 2 }, engines);
   assert.equal([result.rescues, result.upper, result.damping], [3, undefined, 1]);
   assert.is(result.failure?.pivot, 0);
+  // columns 1 and 2 have no common factor; ordered by size, column 2 is the first and 1 the second
+  const mirrored = Float32Array.of(1, 0, 0, 2, 50, 3);
+  const ordered = await climbLadder({ ...inputOf(mirrored, 3, 0.01, "activation"), raises: 2 }, engines);
+  assert.is(ordered.failure?.pivot, 2);
+  assert.match(String(ordered.failure?.message), /at column 2/);
 });
 
 test("an all-zero statistic factorises to the identity, up to damping", async () => {

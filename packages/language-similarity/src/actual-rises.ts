@@ -1,4 +1,5 @@
-import { readScores } from "@mbs/artifacts";
+import { collect, groupScores, logPerplexity, readScores, sameWindows, sumLosses } from "@mbs/artifacts";
+import type { ModelScores } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 
@@ -10,37 +11,11 @@ export interface ActualRises {
   readonly rises: Readonly<Record<string, number>>;
 }
 
-interface Sums {
-  nll: number;
-  tokens: number;
-  bytes: number;
-}
-
-interface ScoredModel {
-  readonly name: string;
-  readonly address: string;
-  readonly languages: Map<string, Sums>;
-}
-
-async function sumScores(scores: ArtifactStream): Promise<readonly ScoredModel[]> {
-  const models = new Map<string, ScoredModel>();
-  for await (const { model: name, address, language, nll, tokens, bytes } of readScores(scores)) {
-    const model = models.get(name) ?? { name, address, languages: new Map<string, Sums>() };
-    models.set(name, model);
-    const sums = model.languages.get(language) ?? { nll: 0, tokens: 0, bytes: 0 };
-    model.languages.set(language, sums);
-    sums.nll += nll;
-    sums.tokens += tokens;
-    sums.bytes += bytes;
-  }
-  return [...models.values()];
-}
-
-function chooseCompressed(models: readonly ScoredModel[], wanted: string | undefined): ScoredModel {
-  const named = wanted === undefined ? models : models.filter(({ name }) => name === wanted);
+function chooseCompressed(models: readonly ModelScores[], wanted: string | undefined): ModelScores {
+  const named = wanted === undefined ? models : models.filter(({ model }) => model === wanted);
   const [found] = named;
   if (found !== undefined && named.length === 1) return found;
-  const names = models.map(({ name }) => name).join(", ") || "none";
+  const names = models.map(({ model }) => model).join(", ") || "none";
   throw new UsageError(
     `the scores have these models beside the dense one: ${names}; say with --compressed which the layers made`,
     {
@@ -58,7 +33,7 @@ function chooseCompressed(models: readonly ScoredModel[], wanted: string | undef
  * @throws {UsageError} where it is open which model is meant
  */
 export async function readRises(scores: ArtifactStream, dense: string, wanted: string | undefined): Promise<ActualRises> {
-  const models = await sumScores(scores);
+  const models = groupScores(await collect(readScores(scores)));
   const reference = models.find(({ address }) => address === dense);
   if (reference === undefined) {
     throw new BadDataError(`the scores have none of the dense model ${dense}; evaluate it beside the compressed one`, {
@@ -70,14 +45,14 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     wanted,
   );
   const rises = [...compressed.languages].map(([language, own]): [string, number] => {
-    const other = reference.languages.get(language);
-    if (other?.tokens !== own.tokens || other.bytes !== own.bytes) {
+    const other = reference.languages.get(language) ?? [];
+    if (!sameWindows(own, other)) {
       throw new BadDataError(
-        `${compressed.name} and ${reference.name} were not scored on the same windows in ${language}; evaluate them together`,
+        `${compressed.model} and ${reference.model} were not scored on the same windows in ${language}; evaluate them together`,
         { language },
       );
     }
-    return [language, (own.nll - other.nll) / own.tokens];
+    return [language, logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))];
   });
-  return { scored: compressed.name, rises: Object.fromEntries(rises) };
+  return { scored: compressed.model, rises: Object.fromEntries(rises) };
 }

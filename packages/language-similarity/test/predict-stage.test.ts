@@ -171,7 +171,8 @@ test("scores give the actual rises in nats a token", async (context) => {
     /small, other; say with --compressed/,
   );
   assert.is((await run(context, { scores: two, options: { compressed: "other" } })).metadata.scored, "other");
-  for (const broken of [scores.slice(2), scores.slice(1)]) {
+  const otherWindows = scores.map((own) => ({ ...own, window: own.model === "small" ? 1 : 0 }));
+  for (const broken of [scores.slice(2), scores.slice(1), otherWindows]) {
     assert.instance(await run(context, { scores: broken }).catch((error: unknown) => error), BadDataError);
   }
 });

@@ -41,7 +41,7 @@ const runRecipe = async (name: string, more: object) => {
 };
 
 test("the card of a run has each language before and after with intervals, the mix, the recipe and its hashes", async () => {
-  const evaluate = { corpus: join(root, "texts"), windows: 3 };
+  const evaluate = { corpus: join(root, "texts"), windows: 6 };
   const { folder, card = "" } = await runRecipe("scored", { assemble: { format: "gptq", "base-model": "org/tiny" }, evaluate });
   const { results, pairs } = scoresReport(await collect(readScores(await openArtifact(folder.scores))));
   const languages = [...new Set(results.map(({ language }) => language))];

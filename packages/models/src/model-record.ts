@@ -62,3 +62,15 @@ export async function readModelRecord(folder: string): Promise<ModelRecord | und
   }
   return { model, format, layers };
 }
+
+/** The mean of the calibration mixes that layers were made with: language → share, sum 1. */
+export function meanMix(layers: readonly RecordedLayers[]): Readonly<Record<string, number>> {
+  const mean = new Map<string, number>();
+  for (const { weights } of layers) {
+    const sum = Object.values(weights).reduce((all, weight) => all + weight, 0);
+    for (const [language, weight] of Object.entries(weights)) {
+      mean.set(language, (mean.get(language) ?? 0) + weight / sum / layers.length);
+    }
+  }
+  return Object.fromEntries(mean);
+}

@@ -1,11 +1,15 @@
 export { decodeBrain, encodeBrain } from "./brain.ts";
 export { createReferenceKernel, roundHalfEven } from "./column-kernel-reference.ts";
+export { parseOrder } from "./column-order.ts";
+export type { ColumnOrder } from "./column-order.ts";
 export { createSimdKernel } from "./column-kernel-simd.ts";
 export type { Choice, ColumnKernel, Grid, KernelOptions } from "./column-kernel.ts";
 export { walkColumns } from "./column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./column-walk.ts";
 export { pearson, spearman, testCorrelation } from "./correlation.ts";
 export type { TestedCorrelation } from "./correlation.ts";
+export { damp, findDead } from "./damping.ts";
+export type { LivingDiagonal } from "./damping.ts";
 export { decodeHalf, encodeHalf } from "./half.ts";
 export { inverseFactorReference } from "./inverse-factor-reference.ts";
 export { inverseFactor } from "./inverse-factor.ts";

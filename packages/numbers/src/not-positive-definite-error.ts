@@ -4,6 +4,8 @@ import { BadDataError } from "@mbs/contracts";
 export class NotPositiveDefiniteError extends BadDataError {
   /** The column, in the order of the matrix, whose pivot was not above zero. */
   readonly pivot: number;
+  /** What the pivot was. */
+  readonly value: number;
 
   constructor(pivot: number, value: number) {
     super(`the matrix is not positive definite: pivot ${value} at column ${pivot}; raise the damping or give more text`, {
@@ -11,5 +13,6 @@ export class NotPositiveDefiniteError extends BadDataError {
       value,
     });
     this.pivot = pivot;
+    this.value = value;
   }
 }

@@ -12,6 +12,7 @@ export interface FigureRise {
   readonly model: string;
   readonly figure: (typeof figures)[number];
   readonly rise: number;
+  /** 95% interval; that of the worst language is this language's own. NaN where there are too few windows. */
   readonly low: number;
   readonly high: number;
   /** The worst language; "" for a mean. */

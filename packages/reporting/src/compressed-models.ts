@@ -18,8 +18,11 @@ export interface CompressedModel {
   readonly mixName: string;
 }
 
-/** NumbersByLanguage that stay below this total variation are taken for the same mix: segments are whole. */
-const sameMix = 0.05;
+/** A mix within this total variation of the equal or the proportional one has its name: segments are whole. */
+const nearEnoughForName = 0.05;
+
+/** Total variation that rounding alone makes of two mixes that are the same. */
+const roundingOfShares = 1e-6;
 
 function distance(first: NumbersByLanguage, second: NumbersByLanguage): number {
   const languages = new Set([...Object.keys(first), ...Object.keys(second)]);
@@ -55,14 +58,15 @@ export function nameMix(
   const [[most, share]] = entries;
   if (entries.length === 1) return `${most} alone`;
   if (known) return known.name;
-  if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < sameMix) return "equal mix";
-  if (training && distance(mix, normalised(training)) < sameMix) return "proportional mix";
+  if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < nearEnoughForName)
+    return "equal mix";
+  if (training && distance(mix, normalised(training)) < nearEnoughForName) return "proportional mix";
   return `mix of ${entries.length} languages (${formatShare(share)} ${most})`;
 }
 
 /** Whether two mixes give every language the same share, but for rounding. */
 export const isSameMix = (first: NumbersByLanguage, second: NumbersByLanguage): boolean =>
-  distance(normalised(first), normalised(second)) < 1e-6;
+  distance(normalised(first), normalised(second)) < roundingOfShares;
 
 /**
  * The models whose making is known, in the order of the scores.

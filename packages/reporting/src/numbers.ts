@@ -8,9 +8,12 @@ export function formatRise(rise: number): string {
   return `${percent < 0 ? "" : "+"}${text}%`;
 }
 
+/** What stands for the interval of so few windows that none is known. */
+export const tooFewWindows = "too few windows";
+
 /** A 95% interval of rises: "+0.5 … +2.1%". */
 export const formatInterval = ([low, high]: readonly [number, number]): string =>
-  `${formatRise(low).slice(0, -1)} … ${formatRise(high)}`;
+  Number.isNaN(low) ? tooFewWindows : `${formatRise(low).slice(0, -1)} … ${formatRise(high)}`;
 
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;

@@ -4,7 +4,7 @@ import { figureRises, figures, plotAverages } from "./averages-plot.ts";
 import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
 import { groupBy } from "./groups.ts";
-import { formatInterval, formatNumber, formatRise, formatShare } from "./numbers.ts";
+import { formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "./numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
 import { languagesOf, starText } from "./scores-table.ts";
@@ -15,7 +15,7 @@ import type { SizedRise } from "./size-plot.ts";
 import type { TextTable } from "./table.ts";
 
 const withInterval = (value: string, [low, high]: readonly [number, number], format: (value: number) => string): string =>
-  `${value} (${format(low)} to ${format(high)})`;
+  `${value} (${Number.isNaN(low) ? tooFewWindows : `${format(low)} to ${format(high)}`})`;
 
 function riseCell(rises: readonly FigureRise[], model: string, figure: string): string {
   const found = rises.find((rise) => rise.model === model && rise.figure === figure);

@@ -33,7 +33,7 @@ function gainsAndLosses({ pairs }: ScoresReport): GainsAndLosses[] {
       model,
       losing: names((low) => low > 0),
       gaining: names((_, high) => high < 0),
-      unclear: names((low, high) => low <= 0 && high >= 0),
+      unclear: names((low, high) => !(low > 0 || high < 0)),
       most: sorted[0],
       least: sorted[sorted.length - 1],
     };

@@ -52,6 +52,15 @@ test("one whole page with plots, tables behind them and nothing from elsewhere",
   assert.not.match(page, /NaN|undefined|Infinity/);
 });
 
+test("too few windows are said, not shown as an interval", async () => {
+  const one = makeScores(["dense", "gptq"]).filter(({ window }) => window === 0);
+  const stream = encodeScores(one, { corpus: "", length: 11, bos: "auto", shares: { en: 1, mr: 1, te: 1 }, models: {} });
+  const page = await render([{ name: "scores.arrow", stream }]);
+  assert.not.match(page, /NaN|undefined|Infinity/);
+  assert.match(page, /te \+\d+(\.\d)?% \(too few windows\)/);
+  assert.not.match(page, /% \*/);
+});
+
 test("every section has an anchor of its own, and every plot a table and a text that says what it shows", async () => {
   const inputs = [...twoInputs(), { name: "again.arrow", stream: scores() }, { name: "other.arrow", stream: similarity() }];
   const { sections } = await buildReport(inputs);

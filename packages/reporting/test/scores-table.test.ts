@@ -26,6 +26,12 @@ test("shows rises of the other models only", () => {
   assert.match(gptq, /mr .*\+35\.\d% *\* *\+35\.\d … \+35\.\d%/);
 });
 
+test("says where there are too few windows for an interval", () => {
+  const text = scoresTable(scoresReport(makeScores(["dense", "a-rather-long-name"]).filter(({ window }) => window < 4)));
+  assert.match(text, /mr .*\+\d+\.\d% +too few windows/);
+  for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+});
+
 test("leaves out the mixture's average where no shares are known", () => {
   const table = averagesOf(scoresReport(makeScores(["dense", "gptq"])));
   assert.equal(

@@ -10,16 +10,16 @@ const { groupSize, symmetric } = gridOptions;
 /** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
 const tries = 20;
 
-/** Channels smaller than this count as this large, before the scales are centred; the reference program's. */
-const smallest = 1e-4;
+/** What a size to a power is at least, before the scales are centred; the reference program's. */
+const smallestScale = 1e-4;
 
 /**
- * Scales of channels: size to a power, centred so that the largest times the smallest is 1.
+ * Scales of channels: size to a power, no smaller than `smallestScale`, centred so that the largest times the smallest is 1.
  *
  * @param sizes √E[x²] of each channel
  */
 function channelScales(sizes: Float64Array, power: number): Float32Array {
-  const scales = sizes.map((size) => Math.max(size ** power, smallest));
+  const scales = sizes.map((size) => Math.max(size ** power, smallestScale));
   const centre = Math.sqrt(scales.reduce((a, b) => Math.max(a, b)) * scales.reduce((a, b) => Math.min(a, b)));
   return Float32Array.from(scales, (scale) => scale / centre);
 }

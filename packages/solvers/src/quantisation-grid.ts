@@ -72,17 +72,31 @@ function shrink({ least, most }: Range, step: number): Range {
   return { least: fround(share * least), most: fround(share * most) };
 }
 
-/** The smallest scale that a dtype holds with some precision: none is zero, so that subnormal weights stay finite. */
+/** What stands for a scale that rounds to zero, so that nothing is divided by zero. */
 const leastScale: Readonly<Record<WeightDtype, number>> = { f32: fround(1e-38), f16: 2 ** -24, bf16: 2 ** -126 };
 
-/** Width of a step of each range. */
+/** Below `normal` the numbers of a dtype lie `gap` apart, and rounding can take much of a scale away. */
+const subnormals: Readonly<Record<WeightDtype, { readonly normal: number; readonly gap: number }>> = {
+  f32: { normal: 2 ** -126, gap: 2 ** -149 },
+  f16: { normal: 2 ** -14, gap: 2 ** -24 },
+  bf16: { normal: 2 ** -126, gap: 2 ** -133 },
+};
+
+/** Width of a step of each range. A subnormal scale that its range would overrun by half a step is the next larger one. */
 function scalesOf(ranges: readonly Range[], maximum: number, dtype: WeightDtype = "f32"): Float32Array {
-  const exact = Float32Array.from(ranges, ({ least, most }) => fround(most - least) / maximum);
+  const widths = ranges.map(({ least, most }) => fround(most - least));
+  const exact = Float32Array.from(widths, (width) => width / maximum);
   const scales = dtype === "f32" ? exact : roundTo(dtype, exact);
-  return scales.map((scale) => scale || leastScale[dtype]);
+  const { normal, gap } = subnormals[dtype];
+  return scales.map((scale, index) => {
+    if (scale === 0) return leastScale[dtype];
+    return scale < normal && widths[index] > (maximum + 0.5) * scale ? scale + gap : scale;
+  });
 }
 
-const zeroOf = ({ least }: Range, scale: number): number => roundHalfEven(fround(-least / scale));
+/** The code of zero; a scale that was rounded down would put that of a range without positive values past the last code. */
+const zeroOf = ({ least }: Range, scale: number, maximum: number): number =>
+  Math.min(roundHalfEven(fround(-least / scale)), maximum);
 
 /** Scale and zero of the range with the least loss, of two equal ones the wider. */
 function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum: number, midpoint: number | undefined) {
@@ -90,7 +104,7 @@ function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum:
   let best = { scale: 1, zero: 0 };
   let least = Infinity;
   for (const [step, scale] of scalesOf(ranges, maximum, rule.scaleDtype).entries()) {
-    const zero = midpoint ?? zeroOf(ranges[step], scale);
+    const zero = midpoint ?? zeroOf(ranges[step], scale, maximum);
     const loss = lossOf(values, scale, zero, maximum, least);
     if (loss < least) {
       least = loss;
@@ -129,7 +143,7 @@ export function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Gr
     } else {
       const [scale] = scalesOf([range], maximum, scaleDtype);
       scales[row] = scale;
-      zeros[row] = midpoint ?? zeroOf(range, scale);
+      zeros[row] = midpoint ?? zeroOf(range, scale, maximum);
     }
   }
   return { scales, zeros, maximum };

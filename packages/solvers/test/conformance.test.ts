@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { defineSolver, type Solver } from "@mbs/contracts";
@@ -92,9 +94,35 @@ test("the suite catches what a solver must not do", async () => {
   );
   await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
   await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which the mask says is pruned/);
+  await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length).fill(2) }), /has a mask of other numbers/);
   let calls = 0;
   await refuses(({ values }) => ({ values: values.fill((calls += 1)) }), /values differ from the first time/);
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
+});
+
+/** The solvers that docs/adding-a-solver.md shows, as they stand there. */
+async function documentedSolvers(): Promise<Solver[]> {
+  const text = readFileSync(join(import.meta.dirname, "../../../docs/adding-a-solver.md"), "utf8");
+  const sources = [...text.matchAll(/```js\n(.*?)```/gs)].flatMap(([, source]) =>
+    source.includes("defineSolver(") ? source : [],
+  );
+  return Promise.all(
+    sources.map(async (source) => {
+      const whole = source.replaceAll(/from "(@mbs\/[a-z]+)"/g, (_, name: string) => `from "${import.meta.resolve(name)}"`);
+      const module = (await import(`data:text/javascript,${encodeURIComponent(whole)}`)) as { default: Solver };
+      return module.default;
+    }),
+  );
+}
+
+test("the suite passes the solvers that the documentation shows", async () => {
+  const [pruning, quantising, ...others] = await documentedSolvers();
+  assert.equal([pruning.name, quantising.name, others.length], ["below-mean", "seven-steps", 0]);
+  const checks = [
+    ...conformanceSuite(pruning, { options: [{}, { fraction: 1 }] }),
+    ...conformanceSuite(quantising, { options: [{}, { groupSize: 32 }, { groupSize: 1000 }] }),
+  ];
+  for (const { run } of checks) await run();
 });
 
 test("the suite catches a solver that modifies its statistics", async () => {

@@ -60,6 +60,34 @@ test("grids round half to even, hold zero exactly and never divide by zero", () 
   }
 });
 
+test("a scale that its dtype rounds far down neither moves zero off the codes nor cuts the range", () => {
+  for (const [scaleDtype, least] of [
+    ["f16", -1.31e-6],
+    ["f16", -2.2e-5],
+    ["f32", -3.2e-44],
+    ["bf16", -2.1e-39],
+  ] as const) {
+    for (const bits of [4, 8]) {
+      for (const mse of [false, true]) {
+        const weights = Float32Array.of(least, least / 2, 0);
+        const { scales, zeros, maximum } = fitGrid(weights, 1, { bits, symmetric: false, mse, scaleDtype });
+        assert.ok(zeros[0] >= 0 && zeros[0] <= maximum, `${scaleDtype}, ${bits} bits: zero ${zeros[0]}`);
+        const value = valueOf(codeOf(weights[0], scales[0], zeros[0], maximum), scales[0], zeros[0]);
+        assert.ok(
+          Math.abs(value - weights[0]) <= scales[0],
+          `${scaleDtype}, ${bits} bits: ${value} for ${weights[0]}, scale ${scales[0]}`,
+        );
+      }
+    }
+  }
+});
+
+test("zero stays among the codes where bf16 rounds an ordinary scale down", () => {
+  // 255 steps of 1 do not span 255.9, and 255.9 steps are 256
+  const { scales, zeros } = fitGrid(Float32Array.of(-255.9, 0), 1, { bits: 8, symmetric: false, mse: false, scaleDtype: "bf16" });
+  assert.equal([scales[0], zeros[0]], [1, 255]);
+});
+
 test("a symmetric grid covers rows of one sign", () => {
   const weights = Float32Array.of(0.25, 0.5, 1);
   const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, mse: false });

@@ -2,7 +2,7 @@ import { formatInterval, formatRise } from "../numbers.ts";
 import { aboveZero, overSeeds } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise } from "./finding.ts";
 
-/** The rise above the dense model in the language that rose most. */
+/** The rise above the dense model in the language that rose most, with the interval of this language's rise. */
 export interface WorstOf extends MeasuredRise {
   readonly language: string;
 }

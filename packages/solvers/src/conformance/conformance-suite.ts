@@ -1,9 +1,10 @@
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { outputByRow } from "../output-error.ts";
 import { solvers } from "../solver-map.ts";
+import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../solution-misfit.ts";
 import { solverMisfit } from "../solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
-import { require, requireAgreement, requireFinite, requirePlanned, requireSame, requireShape } from "./requirements.ts";
+import { require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
 
 /** One check. `run` rejects with what the solver did wrong. */
@@ -29,6 +30,7 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "dead columns and rows of zeros": { parts: [12], columns: 136, dead: [0, 7, 130, 131, 132, 133, 134, 135], zeroRows: [3] },
   "one row and seven columns": { parts: [1], columns: 7 },
   "one column": { parts: [3], columns: 1 },
+  "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 const mainShape = shapes["a site of two weights"];
 
@@ -99,9 +101,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const site = await sampleFor(raw, shape);
         const solution = await solve(solver, raw, site);
-        requireShape(site.weight, solution);
-        requireFinite(site.weight, solution);
-        requireAgreement(site.weight, solution);
+        requireNone(shapeMisfit(site.weight, solution));
+        requireNone(nonfiniteValue(site.weight, solution));
+        requireNone(agreementMisfit(site.weight, solution));
         const parsed = parseOptions(solver.options, raw, solver.name);
         const planned = solver.plannedCodes?.(parsed, site.statistics.factor.orderName);
         if (planned !== undefined) requirePlanned(site.weight, solution, planned);
@@ -112,7 +114,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const { weight, statistics } = await sampleFor(raw, mainShape);
         const fixed = { ...weight, scalable: false };
-        requireShape(fixed, await solve(solver, raw, { weight: fixed, statistics }));
+        requireNone(shapeMisfit(fixed, await solve(solver, raw, { weight: fixed, statistics })));
       },
     },
     {
@@ -165,8 +167,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const declared: ConformanceCheck = {
     name: `${solver.name}: has the shape of a solver`,
     async run() {
-      const wrong = solverMisfit(solver);
-      require(wrong === undefined, wrong ?? "");
+      requireNone(solverMisfit(solver));
     },
   };
   return [

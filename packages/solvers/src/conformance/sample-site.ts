@@ -1,5 +1,5 @@
 import type { Blas, Factor, LanguageDiagonal, SiteWeight, SolverStatistics } from "@mbs/contracts";
-import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
+import { damp, findDead, inverseFactor, parseOrder, permuteSymmetric } from "@mbs/numbers";
 
 /** A made-up site: weights, and the statistics of correlated inputs of unequal size. */
 export interface SampleSite {
@@ -14,6 +14,10 @@ export interface SampleShape {
   readonly dead?: readonly number[];
   /** Rows whose weights are all zero. */
   readonly zeroRows?: readonly number[];
+  /** Weights are negative, up to this size times the number of their row; default of both signs, up to 1. */
+  readonly negative?: number;
+  /** Default bf16. */
+  readonly scaleDtype?: SiteWeight["scaleDtype"];
 }
 
 /** Uniform numbers in [-1, 1), always the same. */
@@ -61,40 +65,30 @@ function splitDiagonal(diagonal: Float32Array): readonly LanguageDiagonal[] {
   ];
 }
 
-/** Position → column for the names of the contract. */
-function orderNamed(name: string, diagonal: Float32Array): Int32Array {
-  const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
-  const columns = [...diagonal.keys()];
-  if (name === "activation") return Int32Array.from(columns.sort(byDiagonal));
-  const size = Number(/^group-aware:(\d+)$/.exec(name)?.[1] ?? 0);
-  if (size === 0) return Int32Array.from(columns);
-  const groups = Array.from({ length: Math.ceil(columns.length / size) }, (_, group) =>
-    columns.slice(group * size, (group + 1) * size).sort(byDiagonal),
-  );
-  return Int32Array.from(groups.sort((a, b) => byDiagonal(a[0], b[0])).flat());
-}
-
 async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array, orderName: string): Promise<Factor> {
   const columns = diagonal.length;
-  const dead = [...diagonal.keys()].filter((column) => diagonal[column] === 0);
-  const mean = diagonal.reduce((sum, value) => sum + value, 0) / Math.max(columns - dead.length, 1);
   const damping = 0.01;
+  const living = findDead(diagonal);
   const damped = gram.slice();
-  for (let column = 0; column < columns; column += 1) damped[column * (columns + 1)] += damping * mean;
-  for (const column of dead) damped[column * (columns + 1)] = mean;
-  const order = orderNamed(orderName, diagonal);
-  return { order, orderName, dead, damping, upper: await inverseFactor(blas, permuteSymmetric(damped, order), columns) };
+  damp(damped, columns, living, damping);
+  const order = parseOrder(orderName).arrange(diagonal);
+  const upper = await inverseFactor(blas, permuteSymmetric(damped, order), columns);
+  return { order, orderName, dead: living.dead, damping, upper };
 }
 
 /** Makes a site; the same shape and order give the same site. */
 export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
-  const { parts: partRows, columns, dead = [], zeroRows = [] } = shape;
+  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16" } = shape;
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
   const languageDiagonals = splitDiagonal(diagonal);
   const rows = partRows.reduce((sum, count) => sum + count, 0);
   const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);
+  if (negative !== undefined) {
+    for (const [index, value] of values.entries())
+      values[index] = -Math.abs(value) * negative * (1 + Math.floor(index / columns));
+  }
   for (const row of zeroRows) values.fill(0, row * columns, (row + 1) * columns);
   const parts = partRows.map((count, index) => ({
     tensor: `part-${index}`,
@@ -102,6 +96,6 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     rows: count,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
-  const weight = { rows, columns, values, parts, scalable: true, scaleDtype: "bf16" } as const;
+  const weight = { rows, columns, values, parts, scalable: true, scaleDtype };
   return { weight, statistics: { factor, diagonal, gram, crossMoment, languageDiagonals } };
 }

@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { parseOrder } from "@mbs/hessian-solving";
+import { parseOrder } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 

@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { naturalOrder } from "@mbs/numbers";
+import { naturalOrder } from "./ordering.ts";
 
 /** A way to order the columns of a site, by the diagonal of H. */
 export interface ColumnOrder {

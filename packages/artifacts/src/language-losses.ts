@@ -1,4 +1,4 @@
-import type { Score } from "@mbs/artifacts";
+import type { Score } from "./records.ts";
 
 /** Sums over the windows of one model in one language (or one source of it). */
 export interface LossSums {

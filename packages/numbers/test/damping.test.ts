@@ -1,4 +1,4 @@
-import { damp, findDead } from "@mbs/hessian-solving";
+import { damp, findDead } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 

@@ -1,0 +1,104 @@
+import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
+import { roundTo } from "@mbs/numbers";
+import { isRecord } from "./solver-shape.ts";
+
+const place = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+
+/** The first check that says something. */
+function firstOf(checks: Iterable<string | false>): string | undefined {
+  for (const found of checks) if (found !== false) return found;
+  return undefined;
+}
+
+function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): Generator<string | false> {
+  if (!isRecord(quantised)) return yield `handed back ${typeof quantised} for quantised`;
+  const { bits, groupSize, symmetric, codes, scales, zeros, groupOf } = quantised;
+  if (typeof bits !== "number" || !Number.isInteger(bits) || bits < 1 || bits > 8)
+    return yield `quantised to ${String(bits)} bits`;
+  if (typeof groupSize !== "number" || !Number.isInteger(groupSize) || groupSize < 1 || groupSize > columns) {
+    return yield `has groups of ${String(groupSize)} columns of ${columns}`;
+  }
+  yield typeof symmetric !== "boolean" && "does not say whether its grids are symmetric";
+  if (!(groupOf instanceof Int32Array)) return yield "handed back groupOf that is no Int32Array";
+  yield groupOf.length !== columns && `has groups of ${groupOf.length} columns, the weight has ${columns}`;
+  yield groupOf.some((group) => group < 0) && "has a group with a negative number";
+  const groups = groupOf.reduce((largest, group) => Math.max(largest, group), 0) + 1;
+  const grids = `${rows} rows and ${groups} groups`;
+  const largest = 2 ** bits - 1;
+  if (!(codes instanceof Uint8Array)) return yield "handed back codes that are no Uint8Array";
+  yield codes.length !== rows * columns && `has ${codes.length} codes for a weight of ${rows}×${columns}`;
+  if (!(scales instanceof Float32Array)) return yield "handed back scales that are no Float32Array";
+  yield scales.length !== rows * groups && `has ${scales.length} scales for ${grids}`;
+  if (!(zeros instanceof Uint8Array)) return yield "handed back zeros that are no Uint8Array";
+  yield zeros.length !== rows * groups && `has ${zeros.length} zeros for ${grids}`;
+  yield codes.some((code) => code > largest) && `has a code above ${largest}, the largest of ${bits} bits`;
+  yield zeros.some((zero) => zero > largest) && `has a zero point above ${largest}, the largest of ${bits} bits`;
+  const scale = scales.find((value) => !Number.isFinite(value) || value <= 0);
+  yield scale !== undefined && `has a scale ${scale}`;
+}
+
+function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string | false> {
+  if (!isRecord(solution)) return yield `handed back ${solution === null ? "null" : typeof solution}, not a solution`;
+  const { rows, columns, scalable } = weight;
+  const { values, mask, quantised, inputScale } = solution;
+  if (!(values instanceof Float32Array)) return yield "handed back values that are no Float32Array";
+  yield values.length !== rows * columns && `handed back ${values.length} values for a weight of ${rows}×${columns}`;
+  if (mask !== undefined) {
+    if (!(mask instanceof Uint8Array)) return yield "handed back a mask that is no Uint8Array";
+    yield mask.length !== rows * columns && `has ${mask.length} mask entries for a weight of ${rows}×${columns}`;
+    yield mask.some((kept) => kept > 1) && "has a mask of other numbers than 0 and 1";
+  }
+  if (inputScale !== undefined) {
+    yield scalable !== true && "scales an input that nothing can scale";
+    if (!(inputScale instanceof Float32Array)) return yield "handed back an inputScale that is no Float32Array";
+    yield inputScale.length !== columns && `has ${inputScale.length} scales for ${columns} channels of the input`;
+    const channel = inputScale.find((value) => !Number.isFinite(value) || value <= 0);
+    yield channel !== undefined && `has an input scale ${channel}`;
+  }
+  if (quantised !== undefined) yield* quantisedMisfits(weight, quantised);
+}
+
+/** What keeps a value from being a solution for this weight, or undefined where it has the shape of one. */
+export const shapeMisfit = (weight: SiteWeight, solution: unknown): string | undefined => firstOf(shapeMisfits(weight, solution));
+
+/** The first value that is not finite, and where; undefined where all are. */
+export function nonfiniteValue({ columns }: SiteWeight, { values }: Solution): string | undefined {
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  return wrong < 0 ? undefined : `${values[wrong]} at ${place(wrong, columns)}`;
+}
+
+function dequantisedMisfit(columns: number, values: Float32Array, quantised: QuantisedWeight): string | false {
+  const { codes, scales, zeros, groupOf } = quantised;
+  const groups = scales.length / (values.length / columns);
+  for (const [index, value] of values.entries()) {
+    const grid = Math.floor(index / columns) * groups + groupOf[index % columns];
+    const expected = Math.fround((codes[index] - zeros[grid]) * scales[grid]);
+    if (value !== expected) return `has the value ${value} at ${place(index, columns)}, its code says ${expected}`;
+  }
+  return false;
+}
+
+function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): string | false {
+  const rounded = roundTo(dtype, scales);
+  const wrong = scales.find((scale, index) => scale !== rounded[index]);
+  return wrong !== undefined && `has the scale ${wrong}, which is none of ${dtype}: the weight's scaleDtype asks for those`;
+}
+
+function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): string | false {
+  const kept = values.findIndex((value, index) => mask[index] === 0 && value !== 0);
+  return kept >= 0 && `has ${values[kept]} at ${place(kept, columns)}, which the mask says is pruned`;
+}
+
+/**
+ * How values differ from what codes and mask say, or scales from what files can hold; undefined where all agree.
+ *
+ * @param solution of the right shape
+ */
+export function agreementMisfit({ columns, scaleDtype }: SiteWeight, solution: Solution): string | undefined {
+  const { values, mask, quantised } = solution;
+  return firstOf([
+    quantised !== undefined && dequantisedMisfit(columns, values, quantised),
+    quantised !== undefined && scalesMisfit(quantised, scaleDtype),
+    mask !== undefined && maskMisfit(columns, values, mask),
+  ]);
+}
