@@ -1,4 +1,3 @@
-import { openArtifact, openNamed } from "@mbs/artifacts";
 import type { DecodedStream } from "@mbs/artifacts";
 import { readStandardInput, standardStream } from "./standard-streams.ts";
 
@@ -12,5 +11,8 @@ export const standardInputName = "standard input";
  * @throws {UsageError} where standard input is a terminal
  * @throws as openArtifact
  */
-export const openInput = (path: string, what: string, signal: AbortSignal): Promise<DecodedStream> =>
-  path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
+export async function openInput(path: string, what: string, signal: AbortSignal): Promise<DecodedStream> {
+  // Help comes this way too, and needs none of it.
+  const { openArtifact, openNamed } = await import("@mbs/artifacts");
+  return path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
+}

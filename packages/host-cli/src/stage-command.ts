@@ -76,11 +76,14 @@ function seeMore({ name, moreOptionsBy: by }: Stage, { program }: CliHost): stri
   return by && `more options depend on ${optionFlag(by)}: ${program} ${name} ${optionFlag(by)} ${by.toUpperCase()} --help`;
 }
 
+/** What commander says where an option is only misspelt. */
+const suggests = /Did you mean/;
+
 function bareCommand(stage: Stage, host: CliHost): Command {
   return new Command(`${host.program} ${stage.name}`)
     .description(stage.summary)
     .exitOverride((error) => {
-      const more = error.code === "commander.unknownOption" ? seeMore(stage, host) : undefined;
+      const more = error.code === "commander.unknownOption" && !suggests.test(error.message) ? seeMore(stage, host) : undefined;
       throw more ? new CommanderError(error.exitCode, error.code, `${error.message}; ${more}`) : error;
     })
     .configureOutput({ outputError: () => undefined });

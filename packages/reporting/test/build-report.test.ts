@@ -57,7 +57,7 @@ test("too few windows are said, not shown as an interval", async () => {
   const stream = encodeScores(one, { corpus: "", length: 11, bos: "auto", shares: { en: 1, mr: 1, te: 1 }, models: {} });
   const page = await render([{ name: "scores.arrow", stream }]);
   assert.not.match(page, /NaN|undefined|Infinity/);
-  assert.match(page, /te \+\d+(\.\d)?% \(too few windows\)/);
+  assert.match(page, /te\s\+\d+(\.\d)?%\s\(too\sfew\swindows\)/);
   assert.not.match(page, /% \*/);
 });
 

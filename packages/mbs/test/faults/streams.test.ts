@@ -52,8 +52,8 @@ test("18: a version of the future", async ({ path }) => {
 });
 
 test("19: empty standard input", async ({ model, path }) => {
-  await refused(["similarity"], 65, /^mbs similarity: empty/, { output: path("no.arrow") });
-  await refused(["capture", "--model", model], 65, /^mbs capture: empty/, { output: path("no.arrow") });
+  await refused(["similarity"], 65, /^mbs similarity: standard input: empty/, { output: path("no.arrow") });
+  await refused(["capture", "--model", model], 65, /^mbs capture: standard input: empty/, { output: path("no.arrow") });
 });
 
 test("30: an occupied output is 77 before anything is read", async ({ path }) => {
