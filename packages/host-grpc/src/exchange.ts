@@ -12,7 +12,7 @@ import { messages } from "./protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "./protocol/messages.ts";
 import { requireAddress } from "./resources.ts";
 import type { ResourceRoots } from "./resources.ts";
-import { firstInput, firstOutput, resolveOptions } from "./stage-call.ts";
+import { firstInput, firstOutput, givenOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
 import type { ChildRun, StageChild } from "./stage-child.ts";
 
@@ -161,8 +161,10 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, signa
   const { value: first } = await incoming.next();
   const request = parseCall(first as FlightData | undefined);
   const stage = findStage(server.stages, request.stage);
-  const options = await resolveOptions(request, stage.options, server.resources);
-  server.checkCall(stage, options);
+  const given = givenOptions(request);
+  // Before anything looks at them: what depends on a solver's name would load it here.
+  server.checkCall(stage, given);
+  const options = await resolveOptions(stage, given, server.resources);
   const inputs = await storedInputs(stage, request, server.store);
   const folder = await mkdtemp(join(tmpdir(), "mbs-serve-"));
   try {

@@ -27,19 +27,30 @@ export const firstInput = (stage: Stage): string | undefined => Object.keys(stag
 
 export const firstOutput = (stage: Stage): string => Object.keys(stage.outputs)[0] ?? "";
 
-/** The options of a call, with resources as paths of this machine. */
+/** The options of a call as they came. */
+export const givenOptions = (call: StageCall): Readonly<Record<string, OptionValue>> =>
+  Object.fromEntries(Object.entries(call.options).map(([name, value]) => [name, fromValue(name, value)]));
+
+/**
+ * The options of a call, with resources as paths of this machine.
+ *
+ * @param given of a call that the server may serve: those of a solver are looked up by its name
+ * @throws {UsageError} on an option that the stage does not have: the other flags of the command line that the call becomes,
+ * where its output goes and which server it asks in turn, are not the client's to choose
+ */
 export async function resolveOptions(
-  call: StageCall,
-  table: OptionTable,
+  stage: Stage,
+  given: Readonly<Record<string, OptionValue>>,
   resources: ResourceRoots,
 ): Promise<Readonly<Record<string, OptionValue>>> {
+  const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
   const options: Record<string, OptionValue> = {};
-  for (const [name, value] of Object.entries(call.options)) {
-    // It becomes a flag of the child's command line: nothing but a name may come in here.
-    if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new UsageError(`${JSON.stringify(name)} is no option`, { option: name });
-    const raw = fromValue(name, value);
+  for (const [name, raw] of Object.entries(given)) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (option?.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
+    if (option === undefined) {
+      throw new UsageError(`stage ${stage.name} has no option ${JSON.stringify(name)}`, { option: name });
+    }
+    if (option.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
     else {
       const names = typeof raw === "object" ? raw : [String(raw)];
       if (names.length === 0 || (names.length > 1 && option.many !== true)) {

@@ -31,7 +31,7 @@ export function runCommand({ signal }: CommandContext): Command {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { threads, force, commands, json } = parseOptions(options, given, "run");
     const reporter = createReporter("mbs run", progressStyle(quiet));
-    const lines: Promise<void>[] = [];
+    let printed = Promise.resolve();
     try {
       const recipe = await readRecipe(path);
       const result = await run(recipe, {
@@ -47,10 +47,11 @@ export function runCommand({ signal }: CommandContext): Command {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);
           const text = json ? `${JSON.stringify(report)}\n` : `${replay}\n  # ${took}, ${address}\n`;
-          if (commands || json) lines.push(printText(text));
+          // One after the other: writes that are under way together may change places.
+          if (commands || json) printed = printed.then(() => printText(text));
         },
       });
-      await Promise.all(lines);
+      await printed;
       reporter.stop();
       if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
     } finally {
