@@ -3,11 +3,12 @@ import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
 import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
+import { requireForeign, resourcePaths } from "./own-inputs.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
 import { printText, standardStream } from "./standard-streams.ts";
-import { holdingPlaces, planOutputs, writeOutputs } from "./stage-outputs.ts";
+import { holdingPlaces, placesOf, planOutputs, writeOutputs } from "./stage-outputs.ts";
 import { threadsOption } from "./threads-option.ts";
 
 function threadCount(raw: unknown): number {
@@ -42,6 +43,8 @@ export async function runStage(
     shown,
     terminal: process.stdout.isTTY,
   });
+  const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
+  await requireForeign(placesOf(outputPlan), [...files, ...resourcePaths(table, options)]);
   // What openModel reads; a stage that runs on a server does not fetch here.
   if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
   const force = given["force"] === true;

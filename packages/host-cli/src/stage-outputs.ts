@@ -72,7 +72,8 @@ async function checkPlace(path: string, folder: boolean, force: boolean): Promis
   if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
 }
 
-const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
+/** The paths that outputs go to. */
+export const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
   [...plan.values()].flatMap(({ path }) => (path === undefined || path === standardStream ? [] : [path]));
 
 /**

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as assert from "uvu/assert";
@@ -17,6 +17,15 @@ const recipe = (model: string, corpus: string, output: string): string =>
     `evaluate: { corpus: ${corpus}, length: 32, windows: 2 }`,
     "similarity: true",
   ].join("\n");
+
+/** Layers of a model, made stage by stage. */
+async function layersOf(model: string, segments: string, path: (name: string) => string): Promise<string> {
+  const [statistics, factors, layers] = ["own-statistics", "own-factors", "own-layers"].map((name) => path(`${name}.arrow`));
+  await done(["capture", "--model", model, "--source", segments, "--output", statistics]);
+  await done(["solve", "--statistics", statistics, "--output", factors]);
+  await done(["compress", "--model", model, "--solver", "rtn", "--factors", factors, "--output", layers]);
+  return layers;
+}
 
 /** Runs a recipe and kills it once it has printed so many lines; resolves to whether it was killed in time. */
 async function killAfter(path: string, lines: number): Promise<boolean> {
@@ -140,6 +149,32 @@ test("30: --force takes away a model, but no folder that holds other things", as
 
 const solverModule = (solve: string): string =>
   `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };\n`;
+
+test("30: what is read is never replaced, --force or not, by whatever path it is named", async ({ model, corpus, path }) => {
+  const own = path("own");
+  await cp(model, own, { recursive: true });
+  await mkdir(path("around"));
+  await cp(model, path("around/model"), { recursive: true });
+  await symlink(own, path("link"));
+  const weights = await readFile(join(own, "model.safetensors"));
+  const segments = path("own-segments.arrow");
+  await done([...sampling(own, corpus), "--output", segments]);
+  const layers = await layersOf(own, segments, path);
+  for (const [read, output] of [
+    [own, own],
+    [own, join(path("around"), "..", "own")],
+    [own, path("link")],
+    [path("link"), own],
+    [path("around/model"), path("around")],
+  ]) {
+    const { code, stderr } = await mbs(["assemble", "--model", read, "--layers", layers, "--output", output, "--force"]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, /would replace .*, which is read; choose another output\n$/);
+  }
+  assert.equal(await readFile(join(own, "model.safetensors")), weights);
+  const again = await mbs(["capture", "--model", own, "--source", segments, "--output", segments, "--force"]);
+  assert.is(again.code, 2, again.stderr);
+});
 
 test("a stranger's solver that never answers, or answers nothing, is named as what is at fault", async ({ model, path }) => {
   const sources = ["--model", model];
