@@ -60,6 +60,7 @@ export { encodeStream } from "./ipc/encode-stream.ts";
 export type { EncodedStream } from "./ipc/encode-stream.ts";
 export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
 export type { FlightMessage } from "./ipc/flight.ts";
+export { realPlace, requireForeign } from "./storage/real-place.ts";
 export { openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
 export { writeAtomically } from "./storage/atomic-file.ts";
 export type { WriteOptions } from "./storage/atomic-file.ts";

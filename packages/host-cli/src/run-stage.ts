@@ -1,11 +1,12 @@
+import { requireForeign } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
 import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
-import { requireForeign, resourcePaths } from "./own-inputs.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
+import { resourcePaths } from "./resource-paths.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
 import { printText, standardStream } from "./standard-streams.ts";
 import { holdingPlaces, placesOf, planOutputs, writeOutputs } from "./stage-outputs.ts";

@@ -49,10 +49,33 @@ const ignoreMissing = (error: NodeJS.ErrnoException): undefined => {
 
 export const exists = async (path: string): Promise<boolean> => (await stat(path).catch(ignoreMissing)) !== undefined;
 
-/** Takes away what a run has written, and nothing else. */
-async function clear(folder: RunFolder): Promise<void> {
-  const { root, model, scores, similarity, recipe } = folder;
-  for (const path of [model, scores, similarity, recipe, join(root, "run")]) await rm(path, { recursive: true, force: true });
+/** All that a run writes. */
+export const runPlaces = ({ root, model, scores, similarity, recipe }: RunFolder): string[] => [
+  model,
+  scores,
+  similarity,
+  recipe,
+  join(root, "run"),
+];
+
+/** What the recorded recipe of a run has, and nobody writes by hand. */
+const isRecorded = (text: string): boolean => /^hashes:/m.test(text);
+
+/**
+ * Takes away what a run has written, and nothing else. Its recipe stays until the new one takes its place: it may be the one
+ * that is being run.
+ *
+ * @throws {DeniedError} where something else stands at a place that the run would write to; nothing is taken away then
+ */
+async function clear(folder: RunFolder, claimed: boolean): Promise<void> {
+  const places = runPlaces(folder);
+  const strange = (path: string): never => {
+    throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
+  };
+  for (const path of places) if (!claimed && (await exists(path))) strange(path);
+  const recipe = await readFile(folder.recipe, "utf8").catch(ignoreMissing);
+  if (recipe !== undefined && !isRecorded(recipe)) strange(folder.recipe);
+  for (const path of places) if (path !== folder.recipe) await rm(path, { recursive: true, force: true });
 }
 
 /** The identity that a folder has; undefined where no run has claimed it. */
@@ -87,7 +110,7 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
  * Makes the folder ready for a run, or for going on with one: also with one that differs only in what comes after the
  * layers, as long as no model has been written of them.
  *
- * @throws {DeniedError} when the folder holds something else and `force` is not set
+ * @throws {DeniedError} when the folder holds something else, and with `force` where that would be replaced
  */
 export async function claimFolder(folder: RunFolder, identity: RunIdentity, force: boolean): Promise<void> {
   const { root } = folder;
@@ -97,7 +120,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
   });
   const known = await readIdentity(folder);
   if (force) {
-    await clear(folder);
+    await clear(folder, known !== undefined);
   } else if (known !== undefined) {
     await requireSame(folder, known, identity);
   } else if (found !== undefined && found.some((name) => name !== "run")) {

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ArtifactStore, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import { ArtifactStore, requireForeign, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -10,7 +10,7 @@ import { prepareRun } from "./prepared-run.ts";
 import type { Recipe } from "./recipe.ts";
 import { textAddress } from "./resources.ts";
 import type { Resources } from "./resources.ts";
-import { claimFolder, runFolder } from "./run-folder.ts";
+import { claimFolder, runFolder, runPlaces } from "./run-folder.ts";
 import type { RunFolder, RunIdentity } from "./run-folder.ts";
 import { checkPins, recordRun } from "./run-record.ts";
 import { stageOf } from "./stage-options.ts";
@@ -98,10 +98,21 @@ async function execute(
   return { folder, nodes };
 }
 
+/** The paths of all that a run reads and does not write itself. */
+const readPaths = ({ nodes, modelFolder }: Plan, stages: Stages): string[] =>
+  nodes.flatMap(({ stage, options }) => {
+    const table = stageOf(stages, stage).options;
+    const named = Object.entries(options).filter(([name]) => table[name]?.kind === "resource" || name === "solver");
+    const paths = named.flatMap(([, value]) => [value].flat().map(String));
+    // what is evaluated, behind the dense model, is still to be made
+    return stage === "evaluate" ? paths.filter((path, index) => index === 0 || path !== modelFolder) : paths;
+  });
+
 /**
  * Runs a recipe in this process and resumes where an earlier run of it ended.
  *
  * @throws as prepareRun, on a recipe that cannot be run
+ * @throws {UsageError} when the output would replace something that is read
  * @throws {DeniedError} when the output is occupied
  * @throws {TryAgainError} when another process works on the output
  * @throws {InputOutputError} when the disk has not enough room
@@ -113,6 +124,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const folder = runFolder(ordered.output);
   try {
     await checkPins(ordered, resources);
+    await requireForeign(runPlaces(folder), readPaths(plan, stages));
     await mkdir(dirname(resolve(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withLock } from "@mbs/artifacts";
 import { BadDataError, DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
@@ -178,6 +178,53 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   await go(recipe({ solve: { damping: 0.1 } }), { force: true });
   await writeFile(join(root, "file"), "");
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
+});
+
+test("--force takes away nothing that a run has not written: models, texts and files of others stay whole", async ({
+  root,
+  recipe,
+}) => {
+  const out = join(root, "out");
+  // the model to be compressed lies where the compressed one would go, by a link or not
+  await mkdir(out);
+  await rename(join(root, "model"), join(out, "model"));
+  await symlink(join(out, "model"), join(root, "link"));
+  const kept = await snapshot(join(out, "model"));
+  for (const model of [join(out, "model"), join(root, "link")]) {
+    const error = await failure(go(recipe({ model }), { force: true }));
+    assert.instance(error, UsageError, String(error));
+    assert.match((error as Error).message, /out\/model would replace .*, which is read; choose another output$/);
+  }
+  assert.equal(await snapshot(join(out, "model")), kept);
+  await rename(join(out, "model"), join(root, "model"));
+
+  // files of a folder that no run has claimed
+  for (const name of ["model/thesis.txt", "run/thesis.txt", "recipe.yaml", "scores.arrow"]) {
+    await mkdir(dirname(join(out, name)), { recursive: true });
+    await writeFile(join(out, name), "mine");
+    const error = await failure(go(recipe(), { force: true }));
+    assert.instance(error, DeniedError, name);
+    assert.match((error as Error).message, /is none of a run's; move it away, or choose another output$/);
+    assert.is(await readFile(join(out, name), "utf8"), "mine");
+    await rm(join(out, name.split("/")[0]), { recursive: true });
+  }
+
+  // a recipe of one's own beside a run
+  await go(recipe());
+  await writeFile(join(out, "recipe.yaml"), "model: m\n");
+  assert.instance(await failure(go(recipe(), { force: true })), DeniedError);
+  assert.is(await readFile(join(out, "recipe.yaml"), "utf8"), "model: m\n");
+  assert.ok((await readdir(out)).includes("model"), "nothing was taken away");
+});
+
+test("a link to an output is the same output", async ({ root, recipe }) => {
+  await mkdir(join(root, "out"));
+  await symlink(join(root, "out"), join(root, "link"));
+  await withLock(join(root, "out"), async () => {
+    for (const force of [false, true]) {
+      assert.instance(await failure(go(recipe({ output: join(root, "link") }), { force })), TryAgainError);
+    }
+  });
 });
 
 test("a recipe that differs only after the layers goes on from them, and never replaces a model", async ({ root, recipe }) => {

@@ -1,11 +1,11 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { TryAgainError } from "@mbs/contracts";
 import { lock } from "proper-lockfile";
 import { parseJson } from "../json.ts";
 import { isAlive } from "./process-alive.ts";
+import { realPlace } from "./real-place.ts";
 import { isMissing, systemError } from "./system-error.ts";
 
 interface Holder {
@@ -85,7 +85,7 @@ async function acquire(path: string): Promise<void> {
 }
 
 /**
- * Runs `fn` while this process alone holds the lock of a path. What is at the path need not exist; its folder must. The
+ * Runs `fn` while this process alone holds the lock of a path, by whatever links it is named. What is at the path need not exist; its folder must. The
  * lock of a process that is gone is taken over.
  *
  * @throws {TryAgainError} where another process holds it, with its id
@@ -93,7 +93,7 @@ async function acquire(path: string): Promise<void> {
  * @throws {DeniedError} at once where its folder may not be written
  */
 export async function withLock<T>(path: string, fn: () => Promise<T>): Promise<T> {
-  const whole = resolve(path);
+  const whole = await realPlace(path);
   await alone(whole, () => acquire(whole));
   try {
     return await fn();

@@ -1,0 +1,27 @@
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { UsageError } from "@mbs/contracts";
+
+/** Where a path really lies, whether it is there or not: links in the part that is there are followed. */
+export async function realPlace(path: string): Promise<string> {
+  const whole = resolve(path);
+  const found = await realpath(whole).catch(() => undefined);
+  if (found !== undefined || dirname(whole) === whole) return found ?? whole;
+  return join(await realPlace(dirname(whole)), basename(whole));
+}
+
+/**
+ * Refuses an output at the place of something that is read, or around it: to replace it would destroy what is read.
+ *
+ * @throws {UsageError} naming both
+ */
+export async function requireForeign(outputs: readonly string[], read: readonly string[]): Promise<void> {
+  const places = await Promise.all(read.map(async (path) => [path, await realPlace(path)] as const));
+  for (const output of outputs) {
+    const target = await realPlace(output);
+    const [own] = places.find(([, place]) => place === target || place.startsWith(target + sep)) ?? [];
+    if (own !== undefined) {
+      throw new UsageError(`${output} would replace ${own}, which is read; choose another output`, { output, read: own });
+    }
+  }
+}
