@@ -31,12 +31,14 @@ const options = {
     default: "4GiB",
     placeholder: "SIZE",
     description: "room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept",
+    check: (text: string) => parseBytes(text, "--budget"),
   },
   mix: {
     kind: "text",
     optional: true,
     placeholder: "LANG=WEIGHT,…",
     description: "weight of each language in the Gram kept beyond --budget, and in solve; default: the tokens seen of it",
+    check: (text: string) => parseLanguageMix(text),
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
 } as const satisfies OptionTable;

@@ -16,7 +16,11 @@ export type Option =
   | (Described<"integer", number> & { readonly minimum?: number; readonly maximum?: number })
   | (Described<"number", number> & { readonly minimum?: number; readonly maximum?: number; readonly above?: number })
   | Described<"flag", boolean>
-  | (Described<"text", string> & { readonly placeholder?: string })
+  | (Described<"text", string> & {
+      readonly placeholder?: string;
+      /** Throws a UsageError on a text of another form, so that a mistake shows before anything runs. */
+      readonly check?: (value: string) => unknown;
+    })
   | (Described<"choice", string> & { readonly choices: readonly string[] })
   | (Described<"list", readonly string[]> & { readonly placeholder?: string })
   | (Described<"resource", string> & { readonly resource: ResourceKind; readonly many?: false })
@@ -115,8 +119,11 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
     }
     case "resource":
       return option.many ? (Array.isArray(raw) ? raw : [raw]).map((value) => parseText(flag, value)) : parseText(flag, raw);
-    case "text":
-      return parseText(flag, typeof raw === "number" ? String(raw) : raw);
+    case "text": {
+      const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
+      option.check?.(value);
+      return value;
+    }
   }
 }
 

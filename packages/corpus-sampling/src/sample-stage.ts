@@ -34,6 +34,7 @@ const options = {
     default: "proportional",
     description:
       "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47, which fix the number of segments",
+    check: (text: string) => parseMix(text),
   },
   distribution: {
     kind: "resource",

@@ -16,6 +16,7 @@ const options = {
     placeholder: "LANG=WEIGHT,…",
     optional: true,
     description: "weight of each language; default: the mix given to capture, else the tokens seen of it",
+    check: (text: string) => parseLanguageMix(text),
   },
   damping: { kind: "number", default: 0.01, minimum: 0, description: "added to the diagonal, a fraction of its living mean" },
   order: {
@@ -23,6 +24,7 @@ const options = {
     placeholder: "natural|activation|group-aware:G",
     default: "natural",
     description: "order in which solvers will treat the columns",
+    check: (text: string) => parseOrder(text),
   },
   onSingular: {
     kind: "choice",

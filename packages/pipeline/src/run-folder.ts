@@ -1,5 +1,5 @@
 import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 
@@ -61,6 +61,14 @@ export const runPlaces = ({ root, model, scores, similarity, recipe }: RunFolder
 /** What the recorded recipe of a run has, and nobody writes by hand. */
 const isRecorded = (text: string): boolean => /^hashes:/m.test(text);
 
+/** What lies among the artifacts and records of a run and is none of them. */
+async function strangeWork({ root, artifacts, manifest, identity }: RunFolder): Promise<string[]> {
+  const own = [artifacts, manifest, identity].map((path) => basename(path));
+  const found = await readdir(join(root, "run")).catch(ignoreMissing);
+  // temporary files of records that were being written begin with their names
+  return (found ?? []).filter((name) => !own.some((known) => name.replace(/^\./, "").startsWith(known)));
+}
+
 /**
  * Takes away what a run has written, and nothing else. Its recipe stays until the new one takes its place: it may be the one
  * that is being run.
@@ -73,6 +81,7 @@ async function clear(folder: RunFolder, claimed: boolean): Promise<void> {
     throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
   };
   for (const path of places) if (!claimed && (await exists(path))) strange(path);
+  for (const name of await strangeWork(folder)) strange(join(folder.root, "run", name));
   const recipe = await readFile(folder.recipe, "utf8").catch(ignoreMissing);
   if (recipe !== undefined && !isRecorded(recipe)) strange(folder.recipe);
   for (const path of places) if (path !== folder.recipe) await rm(path, { recursive: true, force: true });
@@ -123,7 +132,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
     await clear(folder, known !== undefined);
   } else if (known !== undefined) {
     await requireSame(folder, known, identity);
-  } else if (found !== undefined && found.some((name) => name !== "run")) {
+  } else if (found !== undefined && (found.some((name) => name !== "run") || (await strangeWork(folder)).length > 0)) {
     throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, { path: root });
   }
   await mkdir(folder.artifacts, { recursive: true });

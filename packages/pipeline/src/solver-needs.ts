@@ -2,6 +2,7 @@ import { UsageError } from "@mbs/contracts";
 import type { PlannedLayers, Solver } from "@mbs/contracts";
 import { readSolver } from "./recipe-solver.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
+import { located } from "./stage-options.ts";
 
 /**
  * Options of `solve`, which does not know the solver, with what that needs: the column order that it likes best, unless
@@ -23,7 +24,9 @@ export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
   const { solver: name, ...given } = recipe.compress;
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
-  const { solver, options } = await readSolver(name, given);
+  const { solver, options } = await readSolver(name, given).catch((error: unknown) => {
+    throw error instanceof UsageError ? located(error, "compress", recipe) : error;
+  });
   const denseStates = solver.needs.includes("crossMoment");
   if (denseStates && recipe.propagation === "dense") {
     throw new UsageError(

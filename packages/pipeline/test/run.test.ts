@@ -202,6 +202,7 @@ test("--force takes away nothing that a run has not written: models, texts and f
   for (const name of ["model/thesis.txt", "run/thesis.txt", "recipe.yaml", "scores.arrow"]) {
     await mkdir(dirname(join(out, name)), { recursive: true });
     await writeFile(join(out, name), "mine");
+    assert.instance(await failure(go(recipe())), DeniedError, name);
     const error = await failure(go(recipe(), { force: true }));
     assert.instance(error, DeniedError, name);
     assert.match((error as Error).message, /is none of a run's; move it away, or choose another output$/);

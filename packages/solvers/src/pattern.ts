@@ -22,6 +22,7 @@ export const sparsityOptions = {
     description: "keep at most N of every M neighbouring weights, such as 2:4",
     optional: true,
     excludes: ["sparsity"],
+    check: (text: string) => parsePattern(text),
   },
 } as const;
 
