@@ -6,7 +6,7 @@ import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } f
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { readCardSource } from "./card-source.ts";
+import { hubName, readCardSource } from "./card-source.ts";
 import { listCarriedFiles } from "./carried-files.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
@@ -28,6 +28,12 @@ const ownOptions = {
     placeholder: "ORG/NAME",
     description: "the model's name on the Hub, for the card; else from the Hub cache's path or config.json",
     optional: true,
+    check: (name: string) => {
+      if (hubName.test(name)) return;
+      throw new UsageError(`--base-model takes a name on the Hub, ORG/NAME, not ${JSON.stringify(name)}`, {
+        option: "--base-model",
+      });
+    },
   },
 } as const satisfies OptionTable;
 

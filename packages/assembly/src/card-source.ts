@@ -10,7 +10,8 @@ export interface CardSource {
   readonly licenseLink?: string;
 }
 
-const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+/** A model's name on the Hub: "org/name". */
+export const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 /** models--org--name/snapshots/commit, as a Hub cache has it. */
 const snapshotPath = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+[/\\]?$/;
 

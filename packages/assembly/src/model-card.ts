@@ -2,6 +2,7 @@ import { formatBytes, nameMethod } from "@mbs/contracts";
 import { meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
+import { codeBlock, plainText, table } from "./markdown.ts";
 import { modelIndex, resultTable } from "./card-results.ts";
 import type { CardResults } from "./card-results.ts";
 import type { AssemblyRecord } from "./model-record.ts";
@@ -22,11 +23,6 @@ export interface CardFacts {
 }
 
 const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)];
-
-/** In a table a bar ends a cell, and a line break the row. */
-const cell = (value: string | number): string => String(value).replaceAll(/[|\r\n]/g, " ");
-const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] =>
-  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`);
 
 function head(facts: CardFacts, languages: readonly string[]): string {
   const { record, results } = facts;
@@ -86,7 +82,7 @@ function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): s
 function resultLines(results: CardResults | undefined): string[] {
   if (results === undefined) return [];
   const { head: titles, rows } = resultTable(results);
-  const [reference, ...others] = results.models;
+  const [reference, ...others] = results.models.map(plainText);
   const compared = others.length === 0 ? "" : ` Rises are above ${reference}, on the same windows.`;
   const worst = results.averages.some(({ scores }) => scores.some((score) => score?.language !== undefined))
     ? ` The worst language is of ${reference} the one of the highest perplexity${others.length === 0 ? "" : `, of the others the one that rose most above ${reference}`}; read it together with the averages.`
@@ -107,7 +103,7 @@ function resultLines(results: CardResults | undefined): string[] {
 const recipeLines = (recipe: string | undefined): string[] =>
   recipe === undefined
     ? []
-    : ["", "The recipe of `mbs run`, with every default and the hashes of its inputs:", "", "```yaml", recipe.trimEnd(), "```"];
+    : ["", "The recipe of `mbs run`, with every default and the hashes of its inputs:", "", ...codeBlock("yaml", recipe)];
 
 /**
  * The model card of a compressed model, in the Hub's format. It holds no dates, so the same work gives the same bytes.
@@ -129,7 +125,7 @@ export function modelCard(facts: CardFacts): string {
       mix.map(([language]) => language),
     )}---`,
     "",
-    `# ${titleOf(facts)}`,
+    `# ${plainText(titleOf(facts))}`,
     "",
     `Made by Multilingual Brain Surgeon from ${origin}: calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748)).`,
     "",

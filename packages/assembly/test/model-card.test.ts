@@ -10,6 +10,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { parse } from "yaml";
 import { formatNames } from "../src/formats.ts";
 import { loadLines } from "../src/load-lines.ts";
+import { codeBlock, plainText, table } from "../src/markdown.ts";
 import { assemble, describeModel, formatSize, formatSizeReport, sizeReport } from "../src/index.ts";
 import type { CardResults } from "../src/index.ts";
 import { caseLayers, formatCases, quietContext } from "./fixtures/quantised-model.ts";
@@ -176,6 +177,24 @@ test("zeros take their room: a model that is only pruned is not said to be small
   assert.match(formatSize({ ...report, ratio: 1.04 }), "as large as the dense one");
   assert.match(formatSize({ ...report, ratio: 1.06 }), "1.06 times smaller");
   assert.match(formatSize({ ...report, ratio: 0.5 }), "2.00 times larger");
+});
+
+test("names that users give come out as plain text: no HTML, link, code or second line", () => {
+  assert.is(plainText('<script>alert("x")</script>\n# b'), '&lt;script&gt;alert("x")&lt;/script&gt; # b');
+  assert.is(plainText("](javascript:alert(1))"), "\\](javascript:alert(1))");
+  assert.equal(table(["a|b"], [["`x`\n| y"]]), ["| a\\|b |", "| --- |", "| \\`x\\` \\| y |"]);
+  assert.equal(codeBlock("yaml", "a: |\n  ```\n  b"), ["````yaml", "a: |\n  ```\n  b", "````"]);
+});
+
+test("a base model is a name on the Hub", async () => {
+  for (const baseModel of ["](javascript:alert(1))<script>", "bloom", "a/b/c", "../x"]) {
+    try {
+      await assemble.run({ layers: [] }, { model: ".", baseModel }, quietContext);
+      assert.unreachable(baseModel);
+    } catch (error) {
+      assert.match(String(error), "--base-model takes a name on the Hub, ORG/NAME, not");
+    }
+  }
 });
 
 test.run();

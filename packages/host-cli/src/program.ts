@@ -25,8 +25,10 @@ export async function runProgram(
 ): Promise<void> {
   const controller = new AbortController();
   let stoppedBy: keyof typeof signalCodes | undefined;
+  let ended = false;
 
   const fail = (thrown: unknown): void => {
+    ended = true;
     if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
     const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that has seen enough is no fault: head and less do it all the time.
@@ -56,6 +58,12 @@ export async function runProgram(
     ranDry = true;
     setImmediate(() => undefined);
   });
+  // A stranger's code may end the process: that is no success either, whatever code it gave.
+  process.on("exit", (code) => {
+    if (ended || code !== 0) return;
+    process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in a solver of yours\n`);
+    process.exitCode = exitCodes.internal;
+  });
   // Nobody is left to tell.
   process.stderr.on("error", () => undefined);
   // A server that is gone wants no result: a child must not outlive it.
@@ -63,6 +71,7 @@ export async function runProgram(
 
   try {
     await action(controller.signal);
+    ended = true;
   } catch (error) {
     fail(error);
     return;

@@ -1,0 +1,28 @@
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+/**
+ * A name as plain text in Markdown: no HTML, link or code comes of it, and no second line. Labels, solvers and languages are
+ * named by their users.
+ */
+export const plainText = (text: string): string =>
+  text
+    .replaceAll(/[\r\n]+/g, " ")
+    .replaceAll(/[&<>]/g, (sign) => entities[sign])
+    .replaceAll(/[[\]`\\]/g, String.raw`\$&`);
+
+/** In a table a bar ends a cell. */
+const cell = (value: string | number): string => plainText(String(value)).replaceAll("|", String.raw`\|`);
+
+/** The lines of a table of plain texts. */
+export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] => [
+  `| ${head.map(cell).join(" | ")} |`,
+  `| ${head.map(() => "---").join(" | ")} |`,
+  ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
+];
+
+/** The lines of a block of code, between fences that nothing in it closes. */
+export function codeBlock(language: string, text: string): string[] {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return [`${fence}${language}`, text.trimEnd(), fence];
+}
