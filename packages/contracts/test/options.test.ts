@@ -80,10 +80,11 @@ test("options that exclude each other: what is given counts, a default does not"
   }
 });
 
+function check(text: string): void {
+  if (text !== "good") throw new UsageError(`--form takes good, not ${text}`, { option: "--form" });
+}
+
 test("a text's own check is heard as it is parsed", () => {
-  const check = (text: string): void => {
-    if (text !== "good") throw new UsageError(`--form takes good, not ${text}`, { option: "--form" });
-  };
   const table = { form: { kind: "text", description: "a form", default: "good", check } } as const satisfies OptionTable;
   assert.equal(parseOptions(table, {}, "test"), { form: "good" });
   assert.throws(() => parseOptions(table, { form: "bad" }, "test"), /--form takes good, not bad/);

@@ -59,6 +59,32 @@ export function headerLength(prefix: Uint8Array, size: number, file: string): nu
   return Number(length);
 }
 
+/** A header has objects in an object, and lists in those. */
+const deepest = 3;
+
+/** Looks for deep nesting before anything is parsed: each level takes memory, and 100 MB hold fifty million of them. */
+function requireShallow(bytes: Uint8Array, file: string): void {
+  let [depth, inText] = [0, false];
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (inText) {
+      if (byte === 0x5c) at += 1;
+      else if (byte === 0x22) inText = false;
+    } else if (byte === 0x22) inText = true;
+    else if (byte === 0x7b || byte === 0x5b) depth += 1;
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    if (depth > deepest) {
+      throw new BadDataError(
+        `${file}: the header is nested deeper than ${deepest} levels at offset ${at + 8}; this is no safetensors file`,
+        {
+          file,
+          offset: at + 8,
+        },
+      );
+    }
+  }
+}
+
 /**
  * Parses and checks a header: names, dtypes, shapes, and offsets that cover the data without overlap or hole.
  *
@@ -73,6 +99,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number, file: string):
       offset: 8,
     });
   }
+  requireShallow(bytes, file);
   const json = parseJsonObject(bytes, `${file}: the header`, file);
   const tensors: HeaderEntry[] = [];
   let metadata: Record<string, string> = {};

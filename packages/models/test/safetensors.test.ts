@@ -45,6 +45,11 @@ const faults: [string, Uint8Array, RegExp][] = [
   ["a header longer than the file", file("{}", 0, 3n), /cut short: its header needs 11 bytes, the file has 10/],
   ["a header that begins otherwise", file(' {"a":1}', 0), /at offset 8 does not begin with "\{"/],
   ["a header that is no JSON", file('{"a":', 0), /is not JSON/],
+  [
+    "a header nested without end",
+    file(`{"a":${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}}`, 0),
+    /nested deeper than 3 levels at offset 15/,
+  ],
   ["a list as header", file("[]", 0), /does not begin with/],
   [
     "a tensor twice",

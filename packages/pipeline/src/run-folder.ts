@@ -61,6 +61,10 @@ export const runPlaces = ({ root, model, scores, similarity, recipe }: RunFolder
 /** What the recorded recipe of a run has, and nobody writes by hand. */
 const isRecorded = (text: string): boolean => /^hashes:/m.test(text);
 
+function strange(path: string): never {
+  throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
+}
+
 /** What lies among the artifacts and records of a run and is none of them. */
 async function strangeWork({ root, artifacts, manifest, identity }: RunFolder): Promise<string[]> {
   const own = [artifacts, manifest, identity].map((path) => basename(path));
@@ -77,9 +81,6 @@ async function strangeWork({ root, artifacts, manifest, identity }: RunFolder): 
  */
 async function clear(folder: RunFolder, claimed: boolean): Promise<void> {
   const places = runPlaces(folder);
-  const strange = (path: string): never => {
-    throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
-  };
   for (const path of places) if (!claimed && (await exists(path))) strange(path);
   for (const name of await strangeWork(folder)) strange(join(folder.root, "run", name));
   const recipe = await readFile(folder.recipe, "utf8").catch(ignoreMissing);
