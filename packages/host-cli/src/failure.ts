@@ -34,6 +34,8 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   ENOENT: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   ENOTDIR: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   EISDIR: (message, cause) => new InputOutputError(`${message}; name a file`, {}, { cause }),
+  ENAMETOOLONG: (message, cause) =>
+    new InputOutputError(`${message.slice(0, 200)}…: the path is too long; choose a shorter one`, {}, { cause }),
   EMFILE: (message, cause) => new InputOutputError(`${message}; raise the limit of open files (ulimit -n)`, {}, { cause }),
   EACCES: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
   EPERM: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),

@@ -6,7 +6,17 @@ import { exitCodes, oneLine, toMbsError } from "@mbs/host-cli";
 const systemError = (code: string): Error => Object.assign(new Error(`${code}: write '/x'`), { code });
 
 test("errors of the system get the code of their kind", () => {
-  const expected = { EPIPE: 141, ENOSPC: 74, EFBIG: 74, EIO: 74, ENOENT: 74, EACCES: 77, EROFS: 77, EWHATEVER: 70 };
+  const expected = {
+    EPIPE: 141,
+    ENOSPC: 74,
+    EFBIG: 74,
+    EIO: 74,
+    ENOENT: 74,
+    ENAMETOOLONG: 74,
+    EACCES: 77,
+    EROFS: 77,
+    EWHATEVER: 70,
+  };
   for (const [code, exit] of Object.entries(expected)) assert.is(exitCodes[toMbsError(systemError(code)).tag], exit, code);
 });
 
