@@ -6,6 +6,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead } from "./head.ts";
 import type { Forward, StepOptions, StepResult } from "./model.ts";
+import { requireStep } from "./require-step.ts";
 import { createRowGraph } from "./row-graph.ts";
 import { createStackedSequence } from "./stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
@@ -81,13 +82,8 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       states,
       { batch = 1, reads = new Map(), weights: given, sites = [], states: wanted = true }: StepOptions = {},
     ) {
-      const step = layout.steps[index];
-      const unknown = sites.find((name) => !step?.sites.some((site) => site.name === name));
-      if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
-        throw new InternalError(
-          `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
-        );
-      }
+      const unknown = sites.find((name) => !layout.steps[index]?.sites.some((site) => site.name === name));
+      const step = requireStep(layout.steps[index], { index, states, batch, unknown, wanted: wanted || sites.length > 0 });
       const length = states.rows / batch;
       const others = step.reads.map((stream) => ({ stream, states: statesOf(reads, stream) }));
       const lengths = [length, ...others.map((other) => other.states.rows / batch)].join(" ");

@@ -1,5 +1,6 @@
 import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
+import { use } from "./recently-used.ts";
 import type { WeightInput } from "./row-graph.ts";
 import type { RoleWeights } from "./step-weights.ts";
 
@@ -27,12 +28,8 @@ export class GraphCache {
    * @param build adds inputs, nodes and outputs; `weight` declares a weight by its role
    */
   async get(key: string, build: (graph: GraphBuilder, weight: WeightInput) => void): Promise<WeightedGraph> {
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
-      return kept.graph;
-    }
+    const kept = use(this.#kept, key);
+    if (kept !== undefined) return kept.graph;
     if (this.#kept.size >= limit) await this.#dropOldest();
     const roles = new Map<string, readonly number[]>();
     const builder = new GraphBuilder(key);

@@ -1,4 +1,3 @@
-import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
@@ -7,6 +6,7 @@ import type { GraphCache } from "./graph-cache.ts";
 import type { Forward } from "./model.ts";
 import { createRowGraph } from "./row-graph.ts";
 import type { WeightInput } from "./row-graph.ts";
+import { scoredRows } from "./scored-rows.ts";
 import type { RoleWeights } from "./step-weights.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
@@ -58,26 +58,18 @@ export function createHead(
     },
 
     async score(states, tokens, batch = 1) {
-      const length = states.rows / batch;
-      const read = tokens.length / batch;
-      if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
-        throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${states.rows} states`);
-      }
+      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
       const graph = await graphs.get("score", (builder, weight) => {
         const shares = builder.node("LogSoftmax", [buildLogits(builder, weight)], { attributes: { axis: -1 } });
         const next = builder.input("next", "int64", ["T", 1]);
         builder.output("logs", builder.node("GatherElements", [shares, next], { attributes: { axis: 1 } }), "float32");
       });
       const weights = await readWeights();
-      // Where all tokens were read, the last row predicts nothing: any token is its target, and its loss is left out below.
-      const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
-      const predicts = (row: number): boolean => (row % length) + 1 < read;
-      const next = Int32Array.from({ length: states.rows }, (_, row) => (predicts(row) ? (tokens[targetOf(row)] ?? 0) : 0));
       const losses: number[] = [];
       for (const { first, count, values } of parts(states)) {
         const feeds = {
           states: floatTensor(values, [count, hiddenSize]),
-          next: integerTensor(next.subarray(first, first + count), [count, 1]),
+          next: integerTensor(targets.subarray(first, first + count), [count, 1]),
         };
         const logs = floatValues(await graph.run(feeds, weights), "logs");
         logs.forEach((log, row) => predicts(first + row) && losses.push(-log));

@@ -1,3 +1,4 @@
+import { use } from "./recently-used.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
 /** Weights of a step or of the head, by the name of their role. */
@@ -22,12 +23,8 @@ export class WeightCache {
    * @param tensors role → name in the checkpoint
    */
   async read(key: string, tensors: ReadonlyMap<string, string>): Promise<RoleWeights> {
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
-      return kept;
-    }
+    const kept = use(this.#kept, key);
+    if (kept !== undefined) return kept;
     const weights = new Map<string, Float32Array>();
     for (const [role, name] of tensors) weights.set(role, await this.#readWeight(name));
     this.#makeRoom(bytesOf(weights));

@@ -1,10 +1,11 @@
-import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatValues } from "@mbs/onnx";
 import type { GraphFile } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint.ts";
 import { logitsAtATime } from "../head.ts";
 import type { Forward, StepOptions, StepResult } from "../model.ts";
+import { requireStep } from "../require-step.ts";
+import { scoredRows } from "../scored-rows.ts";
 import { checkTokens } from "../tokens.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
@@ -55,14 +56,9 @@ export function createGraphForward(
     },
 
     async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
-      const step = steps[index];
-      const found = sites.map((name) => step?.sites.find((site) => site.name === name));
+      const found = sites.map((name) => steps[index]?.sites.find((site) => site.name === name));
       const unknown = sites.find((_, at) => found[at] === undefined);
-      if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || (sites.length === 0 && !wanted)) {
-        throw new InternalError(
-          `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
-        );
-      }
+      const step = requireStep(steps[index], { index, states, batch, unknown, wanted: wanted || sites.length > 0 });
       const chosen = found.flatMap((site) => site ?? []);
       const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
       const key = `step ${index} ${sites.join(" ")} ${wanted}`;
@@ -87,19 +83,10 @@ export function createGraphForward(
 
     async score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
-      const length = states.rows / batch;
-      const read = tokens.length / batch;
-      if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
-        throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${states.rows} states`);
-      }
-      const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
-      const predicts = (row: number): boolean => (row % length) + 1 < read;
+      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
       const found: number[] = [];
       for (const { first, part } of slices(states)) {
-        const next = Int32Array.from({ length: part.rows }, (_, at) =>
-          predicts(first + at) ? (tokens[targetOf(first + at)] ?? 0) : 0,
-        );
-        const nats = await losses.of(await logitsOf(part), next);
+        const nats = await losses.of(await logitsOf(part), targets.subarray(first, first + part.rows));
         nats.forEach((loss, at) => predicts(first + at) && found.push(loss));
       }
       return Float64Array.from(found);

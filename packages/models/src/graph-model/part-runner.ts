@@ -1,6 +1,7 @@
 import { FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { createSession, cutSubgraph, floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
+import { use } from "../recently-used.ts";
 import type { RoleWeights } from "../step-weights.ts";
 
 /** A part of a graph, ready to run. */
@@ -37,12 +38,8 @@ export class PartRunner {
    * @throws {FailedPreconditionError} naming the node, where the engine does not know its operator or cannot use it
    */
   async get(key: string, request: () => SubgraphRequest): Promise<GraphPart> {
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
-      return kept.part;
-    }
+    const kept = use(this.#kept, key);
+    if (kept !== undefined) return kept.part;
     const { model, ...cut } = await cutSubgraph(this.#graph, request(), this.#readValues);
     const session = await createSession(model, { threads: this.#threads }).catch((cause: unknown) => {
       if (!(cause instanceof InternalError)) throw cause;
