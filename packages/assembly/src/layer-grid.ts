@@ -1,7 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { PlannedCodes } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
-import { siteWeights } from "./site-weights.ts";
 
 /** The grid of a layer, as far as it is known before there are codes. */
 export interface LayerGrid {
@@ -33,14 +32,12 @@ export function refuseWithoutCodes(tensor: string, solver: string, format: strin
 
 /** The grids that a solver will give the weights of a model; of scattered groups, columns are dealt out in their order. */
 export function plannedGrids(model: Model, { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
-  const widths = new Map(
-    model.steps.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ tensor }) => [tensor, width]))),
-  );
-  return siteWeights(model).map(({ tensor, rows }) => {
-    const columns = widths.get(tensor) ?? 0;
+  const sites = model.steps.flatMap((step) => step.sites);
+  return sites.flatMap(({ width: columns, weights }) => {
     const groupSize = wanted === 0 ? columns : Math.min(wanted, columns);
     const groups = Math.ceil(columns / groupSize);
     const groupOf = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize));
-    return { tensor, rows, columns, bits, groupSize, groups, reordered: scattered && groups > 1, groupOf };
+    const grid = { columns, bits, groupSize, groups, reordered: scattered && groups > 1, groupOf };
+    return weights.map(({ tensor, rows }) => ({ tensor, rows, ...grid }));
   });
 }

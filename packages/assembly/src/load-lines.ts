@@ -1,6 +1,7 @@
+import { codeBlock } from "./markdown.ts";
 import type { WeightFiles } from "./size-report.ts";
 
-const code = (language: string, lines: readonly string[]): string[] => ["", `\`\`\`${language}`, ...lines, "```"];
+const code = (language: string, lines: readonly string[]): string[] => ["", ...codeBlock(language, lines.join("\n"))];
 
 const transformers = code("python", [
   "from transformers import AutoModelForCausalLM, AutoTokenizer",

@@ -61,8 +61,7 @@ function place<Values extends Real>(
  */
 export async function inverseFactor<Values extends Real>(blas: Blas<Values>, hessian: Values, size: number): Promise<Values> {
   await factorise(blas, { values: hessian, stride: size, first: 0, size });
-  for (let row = 1; row < size; row += 1) hessian.fill(0, row * size, row * size + row);
-  return hessian;
+  return clearBelow(hessian, size);
 }
 
 /** Overwrites the upper half of a part of H with that part's U. */
@@ -86,10 +85,15 @@ async function factorise<Values extends Real>(blas: Blas<Values>, part: Diagonal
   place(part, 0, first, await blas.gemm(await blas.gemm(triangle(leading), R12, { alpha: -1 }), U22()));
 }
 
+/** Zeros below the diagonal of a [size, size] matrix, in place. */
+function clearBelow<Values extends Real>(values: Values, size: number): Values {
+  for (let row = 1; row < size; row += 1) values.fill(0, row * size, row * size + row);
+  return values;
+}
+
 /** A copy of a part that holds U: its upper half, and zeros below. */
 function triangle<Values extends Real>(part: DiagonalPart<Values>): Matrix<Values> {
-  const { size } = part;
-  const copy = block(part, 0, 0, size, size);
-  for (let row = 1; row < size; row += 1) copy.values.fill(0, row * size, row * size + row);
+  const copy = block(part, 0, 0, part.size, part.size);
+  clearBelow(copy.values, part.size);
   return copy;
 }
