@@ -1,3 +1,5 @@
+import { isObject } from "@mbs/contracts";
+
 /** What a field of a JSON object holds; "?" where it may be absent. */
 type FieldShape = "number" | "text" | "flag" | "numbers" | "list" | "number?" | "text?" | "flag?";
 
@@ -8,10 +10,6 @@ const fits: Record<"number" | "text" | "flag" | "numbers" | "list", (value: unkn
   numbers: (value) => isObject(value) && Object.values(value).every(Number.isFinite),
   list: (value) => Array.isArray(value) && value.every(Number.isSafeInteger),
 };
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** The first field of `value` that is not of its shape; undefined where all are. */
 export function misfit(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {

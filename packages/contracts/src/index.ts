@@ -14,6 +14,7 @@ export {
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes } from "./format-bytes.ts";
+export { isObject } from "./is-object.ts";
 export { parseBytes } from "./parse-bytes.ts";
 export { formatLanguageMix, languageWeights, parseLanguageMix } from "./language-mix.ts";
 export { nameMethod } from "./method-name.ts";

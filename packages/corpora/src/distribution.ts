@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
 import { presets } from "./generated/presets.ts";
 
 /** What the shares of a distribution count. */
@@ -25,9 +25,6 @@ const units: readonly string[] = ["tokens", "bytes", "segments"];
 
 /** Names under which well-known training mixtures are built in. */
 export const presetNames: readonly string[] = Object.keys(presets);
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Checks and normalises a distribution: `{name?, unit, source, shares: {language: number}}`; other keys are notes.

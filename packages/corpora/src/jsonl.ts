@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, isObject } from "@mbs/contracts";
 import type { CorpusFile } from "./corpus-file.ts";
 import { originField, wantedFields } from "./corpus.ts";
 import type { CorpusDocument, CorpusFields } from "./corpus.ts";
@@ -7,9 +7,6 @@ import { readTextTable, surveyTextTable } from "./text-table.ts";
 
 /** No JSON text may hold this character, so every line is one column. */
 const noDelimiter = "\u0001";
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
   try {

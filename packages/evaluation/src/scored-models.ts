@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, isObject } from "@mbs/contracts";
 import { meanMix, readModelRecord, type Model } from "@mbs/models";
 
 /** A solver with its options. */
@@ -36,9 +36,6 @@ export async function describeModel({ folder, checkpoint }: Model): Promise<Scor
   const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
   return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers) } };
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isMethod = (value: unknown): boolean =>
   isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, isObject } from "@mbs/contracts";
 import { isMissing, readJsonFile } from "./json-file.ts";
 
 /** Name of the file in a model's folder that says how it was made. */
@@ -27,9 +27,6 @@ export interface ModelRecord {
   readonly format: string;
   readonly layers: readonly RecordedLayers[];
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isLayers = (value: unknown): value is RecordedLayers =>
   isObject(value) &&

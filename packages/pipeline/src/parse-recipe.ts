@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, isObject, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { throwFaults } from "./faults.ts";
@@ -8,9 +8,6 @@ import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 const keys = Object.keys(recipeKeys);
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** "group-size", as on the command line, or "groupSize", as in the library. */
 const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

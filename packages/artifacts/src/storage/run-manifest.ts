@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { BadDataError } from "@mbs/contracts";
-import { canonicalJson, isObject, parseJson } from "../json.ts";
+import { BadDataError, isObject } from "@mbs/contracts";
+import { canonicalJson, parseJson } from "../json.ts";
 import { writeAtomically } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
 
