@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { basename, isAbsolute } from "node:path";
 import { openArtifact } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
-import { openModel } from "@mbs/models";
 import { parse, stringify } from "yaml";
 import { readCardResults } from "./card-results.ts";
+import { resourceAddress } from "./resource-names.ts";
 
 /** What a model's card is made of beside its mbs.json; paths of files. */
 export interface Description {
@@ -33,18 +33,12 @@ function nameIn(recipe: string): string | undefined {
   return typeof model === "string" ? basename(model) : undefined;
 }
 
-async function addressOf(folder: string): Promise<string> {
-  const model = await openModel(folder);
-  await model.close();
-  return model.address;
-}
-
 /** Writes the card of an assembled folder with scores and recipe. */
 export async function describe(folder: string, { scores, recipe }: Description): Promise<void> {
   const streams = await Promise.all(scores.map((path) => openArtifact(path)));
   const text = recipe === undefined ? undefined : shortened(await readFile(recipe, "utf8"));
   await describeModel(folder, {
-    results: streams.length === 0 ? undefined : await readCardResults(streams, await addressOf(folder)),
+    results: streams.length === 0 ? undefined : await readCardResults(streams, await resourceAddress("model", folder)),
     recipe: text,
     name: text === undefined ? undefined : nameIn(text),
   });

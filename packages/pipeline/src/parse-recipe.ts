@@ -3,14 +3,12 @@ import { BadDataError, InputOutputError, isObject, UsageError } from "@mbs/contr
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { throwFaults } from "./faults.ts";
+import { optionName } from "./option-name.ts";
 import { propagations, recipeKeys } from "./recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 const keys = Object.keys(recipeKeys);
-
-/** "group-size", as on the command line, or "groupSize", as in the library. */
-const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 /** Reads the values of keys; what is wrong is gathered, so that all of it can be told at once. */
 class Reader {
@@ -59,7 +57,7 @@ class Reader {
     }
     const options = new Map<string, unknown>();
     for (const [name, option] of Object.entries(value)) {
-      const known = camel(name);
+      const known = optionName(name);
       if (given.includes(known))
         this.fault([key, name], `${key}.${name} is given by the recipe's own ${given.join(" and ")}; remove it`);
       else if (options.has(known)) this.fault([key, name], `${key}.${name} is given twice`);

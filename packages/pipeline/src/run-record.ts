@@ -2,15 +2,19 @@ import { BadDataError } from "@mbs/contracts";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
 import type { Plan } from "./plan.ts";
+import { recipeKeys } from "./recipe-keys.ts";
+import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 import type { Resources } from "./resources.ts";
 
-/** Options as they were used, without those that the recipe gives itself and those left open. */
-function used(plan: Plan, stage: string, reserved: readonly string[]): StageOptions {
+/** Options as they were used, without those that the recipe gives itself, by its keys or from another section, and those left open. */
+function used(plan: Plan, stage: RecipeKeyName, elsewhere: readonly string[] = []): StageOptions {
+  const { given = [] }: RecipeKey = recipeKeys[stage];
+  const reserved = new Set([...given, ...elsewhere]);
   // the first capture and solve may be those of an allocation
   const node = plan.nodes.findLast((candidate) => candidate.stage === stage);
   return Object.fromEntries(
-    Object.entries(node?.options ?? {}).filter(([name, value]) => !reserved.includes(name) && value !== undefined),
+    Object.entries(node?.options ?? {}).filter(([name, value]) => !reserved.has(name) && value !== undefined),
   );
 }
 
@@ -38,14 +42,14 @@ export async function recordRun(
   const record = {
     model,
     corpus,
-    sample: used(plan, "sample", ["model", "corpus"]),
+    sample: used(plan, "sample"),
     propagation,
-    capture: used(plan, "capture", ["model", "site"]),
-    solve: used(plan, "solve", []),
-    ...(recipe.allocate === undefined ? {} : { allocate: used(plan, "allocate", ["model", "sparsity", "allowNonfinite"]) }),
-    compress: used(plan, "compress", ["model"]),
-    assemble: used(plan, "assemble", ["model"]),
-    ...(recipe.evaluate === undefined ? {} : { evaluate: used(plan, "evaluate", ["model"]) }),
+    capture: used(plan, "capture"),
+    solve: used(plan, "solve"),
+    ...(recipe.allocate === undefined ? {} : { allocate: used(plan, "allocate", ["allowNonfinite"]) }),
+    compress: used(plan, "compress"),
+    assemble: used(plan, "assemble"),
+    ...(recipe.evaluate === undefined ? {} : { evaluate: used(plan, "evaluate") }),
     similarity,
     keep,
     output,

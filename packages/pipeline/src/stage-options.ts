@@ -1,8 +1,11 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { throwFaults } from "./faults.ts";
+import { optionName } from "./option-name.ts";
 import { planRun } from "./plan.ts";
 import type { PlanNode } from "./plan.ts";
+import { recipeKeys } from "./recipe-keys.ts";
+import type { RecipeKey } from "./recipe-keys.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 /** The stages by name, as the command that knows them all hands them over. */
@@ -20,18 +23,16 @@ export async function optionTable(stage: Stage, options: StageOptions): Promise<
   return { ...stage.options, ...(await stage.moreOptions?.(options)) };
 }
 
-const sections: readonly (keyof Recipe)[] = ["sample", "capture", "solve", "allocate", "compress", "assemble", "evaluate"];
-
 /** The option that an error is about, by its names in recipe and library: "group-size", "groupSize". */
 function optionNames({ facts }: UsageError): readonly [string, string] {
   const option = facts["option"] ?? ("solver" in facts ? "solver" : "");
   const name = String(option).replace(/^--/, "");
-  return [name, name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+  return [name, optionName(name)];
 }
 
 /** The same error with the recipe's line in front. */
 export function located(error: UsageError, stage: string, { locate }: Recipe): UsageError {
-  const section = sections.find((name) => name === stage);
+  const [section] = Object.entries<RecipeKey>(recipeKeys).find(([, key]) => key.stage === stage) ?? [];
   if (section === undefined || locate === undefined) return error;
   const whole = locate([section]);
   const where = optionNames(error)

@@ -85,8 +85,8 @@ async function acquire(path: string): Promise<void> {
 }
 
 /**
- * Runs `fn` while this process alone holds the lock of a path, by whatever links it is named. What is at the path need not exist; its folder must. The
- * lock of a process that is gone is taken over.
+ * Runs `fn` while this process alone holds the lock of a path, by whatever links it is named. What is at the path need not
+ * exist; its folder must. The lock of a process that is gone is taken over.
  *
  * @throws {TryAgainError} where another process holds it, with its id
  * @throws {InputOutputError} at once where its folder is not there

@@ -54,6 +54,9 @@ function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleS
   return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 
+/** Bytes of a site's cross-moment, where the recipe asks for them. */
+export const crossBytes = ({ denseStates }: Recipe, width: number): number => (denseStates ? 4 * width * width : 0);
+
 /** Bytes of the packed upper half of a Gram. */
 export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 
@@ -65,14 +68,13 @@ export const packedBytes = (width: number): number => (width * (width + 1) * 4) 
 export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
-  const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
   const perStep = model.steps.map(({ sites }) => {
-    const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(width), 0);
+    const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(recipe, width), 0);
     // Beyond its budget capture keeps one Gram of all languages a site.
     return grams * size.languages > budget ? grams : grams * size.languages;
   });
   const factors = model.steps.map(({ sites }) =>
-    sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(width), 0),
+    sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(recipe, width), 0),
   );
   const both = perStep.map((bytes, index) => bytes + factors[index]);
   const dense = recipe.propagation === "dense";

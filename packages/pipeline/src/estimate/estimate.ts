@@ -6,7 +6,7 @@ import type { Model } from "@mbs/models";
 import { prepareRun } from "../prepared-run.ts";
 import type { Recipe } from "../recipe.ts";
 import type { Stages } from "../stage-options.ts";
-import { diskNeed, packedBytes } from "./disk.ts";
+import { crossBytes, diskNeed, packedBytes } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
@@ -73,9 +73,8 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   const steps = model.steps.length;
   // Each step: states are read by every capture and by propagate, which writes them.
   const statesRead = statesBytes * steps * ((passes ? first.sites.length : 1) + 1);
-  const crossBytes = (width: number): number => (recipe.denseStates ? 4 * width * width : 0);
-  const statisticBytes = sum(sites, ({ width }) => packedBytes(width) + crossBytes(width)) * languages;
-  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width) + crossBytes(width));
+  const statisticBytes = sum(sites, ({ width }) => packedBytes(width) + crossBytes(recipe, width)) * languages;
+  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width) + crossBytes(recipe, width));
   const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
   const written = statesBytes * steps + statisticBytes + factorBytes + disk.layers + disk.model;
   const read = statesRead + statisticBytes + similarity + factorBytes + disk.layers * 2 + disk.model;
@@ -100,8 +99,8 @@ export interface EstimateOptions {
 }
 
 /**
- * Estimates a run by drawing its segments, counting the operations of its stages from the model's shapes, and by measuring for some seconds
- * what this machine does with the kernels that they use. Nothing is left behind.
+ * Estimates a run by drawing its segments, counting the operations of its stages from the model's shapes, and by measuring
+ * for some seconds what this machine does with the kernels that they use. Nothing is left behind.
  *
  * @throws as run, for a recipe or a model that cannot be used
  */
