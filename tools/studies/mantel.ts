@@ -4,7 +4,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 /** Values between every two of some languages; the diagonal is not used. */
 export type SquareMatrix = readonly (readonly number[])[];
 
-export interface MantelTest {
+export interface CorrelationTest {
   readonly correlation: number;
   /** Two-sided. */
   readonly p: number;
@@ -31,7 +31,7 @@ export function mantelTest(
   first: SquareMatrix,
   second: SquareMatrix,
   seed = 0,
-): MantelTest {
+): CorrelationTest {
   const fixed = offDiagonal(first);
   const correlation = correlate(fixed, offDiagonal(second));
   if (Number.isNaN(correlation)) return { correlation, p: NaN };

@@ -1,6 +1,6 @@
 import { pearson, spearman } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
-import type { MantelTest, SquareMatrix } from "./mantel.ts";
+import type { CorrelationTest, SquareMatrix } from "./mantel.ts";
 
 /** How alike a model finds languages, by each measure; every matrix has the languages in the same order. */
 export interface ModelMatrices {
@@ -17,7 +17,7 @@ export interface Agreement {
   readonly second: string;
   readonly sameArchitecture: boolean;
   readonly measure: string;
-  readonly spearman: MantelTest;
+  readonly spearman: CorrelationTest;
   readonly pearson: number;
 }
 

@@ -1,14 +1,15 @@
 import { allSites, collect, inputSite, readSimilarities } from "@mbs/artifacts";
 import { onlyMix } from "./mixes.ts";
+import { gradedPairs, pairsTest } from "./graded-pairs.ts";
 import { gptq, sparsegpt } from "./methods.ts";
 import type { Method } from "./methods.ts";
 import { mantelTest, offDiagonal } from "./mantel.ts";
-import type { SquareMatrix } from "./mantel.ts";
+import type { CorrelationTest, SquareMatrix } from "./mantel.ts";
 import { decimal, mean, pValue, percent } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import { pearson, spearman } from "@mbs/numbers";
-import type { Study, StudyContext, StudyResult } from "./study.ts";
+import type { Study, StudyContext, StudyResult, StudyTable } from "./study.ts";
 import type { Subject } from "./subject.ts";
 import { predictTrial, runTrial } from "./trial.ts";
 import type { Pool } from "./pool.ts";
@@ -113,83 +114,105 @@ async function runPairs({ subjects, seeds, progress }: StudyContext): Promise<Pa
   return all;
 }
 
-/** Six pairs of graded similarity: those at equal steps through all pairs ordered by the cosine at the first input. */
-function gradedPairs({ languages, predictors }: Pairs): readonly (readonly [number, number])[] {
-  const cosine = predictors.get(measures[0]) ?? [];
-  const pairs = languages.flatMap((_, i) => languages.flatMap((__, j) => (i < j ? [[i, j] as const] : [])));
-  const ordered = pairs.toSorted(([a, b], [c, d]) => cosine[c][d] - cosine[a][b]);
-  return Array.from({ length: 6 }, (_, index) => ordered[Math.round((index * (ordered.length - 1)) / 5)]);
-}
+type Correlate = (first: readonly number[], second: readonly number[]) => number;
 
-function correlations({ rises, predictors }: Pairs) {
+/** Each predictor against the rises: as they are, and without each evaluated language's mean. */
+function correlations(
+  { rises, predictors }: Pairs,
+  test: (correlate: Correlate, a: SquareMatrix, b: SquareMatrix) => CorrelationTest,
+) {
   return measures.map((measure) => {
     const predictor = predictors.get(measure) ?? [];
-    const [raw, own] = [rises, withoutColumns(rises)];
-    const centred = withoutColumns(predictor);
     return {
       measure,
-      pearson: mantelTest(pearson, raw, predictor),
-      spearman: mantelTest(spearman, raw, predictor),
-      within: mantelTest(spearman, own, centred),
+      pearson: test(pearson, rises, predictor),
+      spearman: test(spearman, rises, predictor),
+      within: test(spearman, withoutColumns(rises), withoutColumns(predictor)),
     };
   });
 }
 
+function correlationTable(caption: string, tests: ReturnType<typeof correlations>): StudyTable {
+  return {
+    caption,
+    head: ["predictor", "Pearson", "p", "Spearman", "p", "Spearman within languages", "p"],
+    rows: tests.map(({ measure, ...correlation }) => [
+      measure,
+      ...[correlation.pearson, correlation.spearman, correlation.within].flatMap((one) => [
+        decimal(one.correlation),
+        pValue(one.p),
+      ]),
+    ]),
+  };
+}
+
+/** What follows from the numbers of one model and method. */
+function testPairs(pairs: Pairs) {
+  const chosen = gradedPairs(pairs.predictors.get(measures[0]) ?? []);
+  return {
+    ...pairs,
+    name: `${pairs.subject.name}, ${pairs.method.name}`,
+    tests: correlations(pairs, mantelTest),
+    chosen,
+    chosenTests: correlations(pairs, (correlate, a, b) => pairsTest(correlate, a, b, chosen)),
+  };
+}
+type TestedPairs = ReturnType<typeof testPairs>;
+
+/** The strongest predictor within languages. */
+const bestOf = (tests: TestedPairs["tests"]): TestedPairs["tests"][number] =>
+  tests.reduce((top, next) =>
+    signOf(next.measure) * next.within.correlation > signOf(top.measure) * top.within.correlation ? next : top,
+  );
+
+const told = ({ correlation, p }: CorrelationTest): string => `${decimal(correlation)} (p ${pValue(p)})`;
+
+function describe({ name, tests, chosenTests }: TestedPairs): string {
+  const [best, paper] = [bestOf(tests), tests[0]];
+  const few = chosenTests.find(({ measure }) => measure === best.measure) ?? chosenTests[0];
+  return (
+    `${name}: the best predictor of which calibration language hurts a language more is the ${best.measure}, with a Spearman ` +
+    `correlation within languages of ${told(best.within)}; the paper's measure has ${told(paper.within)} within languages and ` +
+    `${told(paper.spearman)} over all pairs, where a negative value means that nearer languages lose less, as the paper says. ` +
+    `Over the six pairs alone, within languages: ${told(few.within)} and ${told(chosenTests[0].within)}.`
+  );
+}
+
+/** Rises in the chosen pairs, with each method that one model was compressed by. */
+function chosenTable(methods: readonly TestedPairs[]): StudyTable {
+  const [{ subject, languages, chosen, predictors }] = methods;
+  const cosine = predictors.get(measures[0]) ?? [];
+  const heads = methods.map(({ method }) => [
+    `${method.name}: first, calibrated with the second`,
+    `${method.name}: second, calibrated with the first`,
+  ]);
+  return {
+    caption: `${subject.name}: rises in the six pairs`,
+    head: ["pair", "cosine at the first input", ...heads.flat()],
+    rows: chosen.map(([i, j]) => [
+      `${languages[i]}, ${languages[j]}`,
+      decimal(cosine[i][j], 4),
+      ...methods.flatMap(({ rises }) => [percent(rises[j][i]), percent(rises[i][j])]),
+    ]),
+  };
+}
+
 async function summarise(all: readonly Pairs[], context: StudyContext): Promise<StudyResult> {
-  const tested = all.map((pairs) => ({ pairs, tests: correlations(pairs) }));
-  const name = ({ subject, method }: Pairs): string => `${subject.name}, ${method.name}`;
-  const findings = tested.map(({ pairs, tests }) => {
-    const best = tests.reduce((top, next) =>
-      signOf(next.measure) * next.within.correlation > signOf(top.measure) * top.within.correlation ? next : top,
-    );
-    const paper = tests[0];
-    return (
-      `${name(pairs)}: the best predictor of which calibration language hurts a language more is the ${best.measure} ` +
-      `(Spearman within languages ${decimal(best.within.correlation)}, p ${pValue(best.within.p)}); the paper's measure has ` +
-      `${decimal(paper.within.correlation)} (p ${pValue(paper.within.p)}) within languages and ${decimal(paper.spearman.correlation)} ` +
-      `(p ${pValue(paper.spearman.p)}) over all pairs, where a negative value means that nearer languages lose less, as the paper says.`
-    );
-  });
-  const first = all[0];
+  const tested = all.map(testPairs);
+  const subjects = [...new Set(all.map(({ subject }) => subject))];
+  const { length: count } = all[0].languages;
   const points = all.flatMap((pairs) => {
     const raw = offDiagonal(withoutColumns(pairs.rises));
     const predictor = offDiagonal(withoutColumns(pairs.predictors.get("predicted error") ?? []));
     return raw.map((y, index) => ({ x: predictor[index], y, series: pairs.method.name, panel: pairs.subject.name }));
   });
   return {
-    settings: `Each of ${first.languages.length} languages alone is the calibration text (32 segments of 256 tokens), all ${first.languages.length} are evaluated: ${first.languages.length * (first.languages.length - 1)} ordered pairs, means over ${context.seeds.length} seeds, dense propagation. p-values by Mantel's test, which renames languages (2,000 namings). "Within languages" takes each evaluated language's mean away first, so that only the choice of calibration language is left. The evaluated language itself is never its own calibration.`,
-    findings,
+    settings: `Each of ${count} languages alone is the calibration text (32 segments of 256 tokens), all ${count} are evaluated: ${count * (count - 1)} ordered pairs, means over ${context.seeds.length} seeds, dense propagation. p-values by Mantel's test, which renames languages (2,000 namings). "Within languages" takes each evaluated language's mean away first, so that only the choice of calibration language is left. The evaluated language itself is never its own calibration. The six pairs have no language in common and lie at about equal steps through all pairs, ordered by the paper's measure; each is one point, the mean of both directions, and its p is exact, over the 720 orders of the six.`,
+    findings: tested.map(describe),
     tables: [
-      ...tested.map(({ pairs, tests }) => ({
-        caption: `${name(pairs)}: correlation with the rise of perplexity`,
-        head: ["predictor", "Pearson", "p", "Spearman", "p", "Spearman within languages", "p"],
-        rows: tests.map(({ measure, pearson: a, spearman: b, within }) => [
-          measure,
-          decimal(a.correlation),
-          pValue(a.p),
-          decimal(b.correlation),
-          pValue(b.p),
-          decimal(within.correlation),
-          pValue(within.p),
-        ]),
-      })),
-      ...all
-        .filter(({ method }) => method === studied[0])
-        .map((pairs) => ({
-          caption: `${name(pairs)}: six pairs of graded similarity`,
-          head: [
-            "pair",
-            "cosine at the first input",
-            "rise of the first, calibrated with the second",
-            "rise of the second, calibrated with the first",
-          ],
-          rows: gradedPairs(pairs).map(([i, j]) => [
-            `${pairs.languages[i]}, ${pairs.languages[j]}`,
-            decimal((pairs.predictors.get(measures[0]) ?? [])[i][j], 4),
-            percent(pairs.rises[j][i]),
-            percent(pairs.rises[i][j]),
-          ]),
-        })),
+      ...tested.map(({ name, tests }) => correlationTable(`${name}: correlation with the rise of perplexity, all pairs`, tests)),
+      ...tested.map(({ name, chosenTests }) => correlationTable(`${name}: the same, six pairs alone`, chosenTests)),
+      ...subjects.map((one) => chosenTable(tested.filter(({ subject }) => subject === one))),
     ],
     plots: [
       {
@@ -199,13 +222,15 @@ async function summarise(all: readonly Pairs[], context: StudyContext): Promise<
         svg: await drawPlot(points, { x: "predicted error", y: "rise of perplexity", mark: "point", percentY: true }),
       },
     ],
-    numbers: tested.map(({ pairs, tests }) => ({
-      subject: pairs.subject.name,
-      method: pairs.method.name,
-      languages: pairs.languages,
-      rises: pairs.rises,
-      predictors: Object.fromEntries(pairs.predictors),
+    numbers: tested.map(({ subject, method, languages, rises, predictors, tests, chosen, chosenTests }) => ({
+      subject: subject.name,
+      method: method.name,
+      languages,
+      rises,
+      predictors: Object.fromEntries(predictors),
       tests,
+      chosen,
+      chosenTests,
     })),
   };
 }
