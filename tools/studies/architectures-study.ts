@@ -1,32 +1,40 @@
 import type { SquareMatrix } from "./mantel.ts";
 import { compareModels, compareSeeds, pairsOf } from "./model-agreement.ts";
-import type { Agreement, ModelMatrices } from "./model-agreement.ts";
-import { decimal, pValue, spread } from "./numbers.ts";
+import type { Agreement, Matrices, ModelMatrices } from "./model-agreement.ts";
+import { decimal, mean, pValue } from "./numbers.ts";
+import type { Spread } from "./numbers.ts";
 import { similarityMatrices } from "./pairs-study.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
 import { allSubjects } from "./subject.ts";
 
-async function runAll({ subjects, seeds: [first, second = first], progress }: StudyContext): Promise<ModelMatrices[]> {
+async function runAll({ subjects, seeds, progress }: StudyContext): Promise<ModelMatrices[]> {
   // models trained for unequal times count shares that differ a little, so each would order the languages its own way
   const languages = [...subjects[0].shares.keys()];
   const all: ModelMatrices[] = [];
   for (const subject of subjects) {
-    const measures = await similarityMatrices(await equalPool(subject, first), languages);
-    progress(2 * all.length + 1, 2 * subjects.length);
-    const again = await similarityMatrices(await equalPool(subject, second), languages);
-    all.push({ model: subject.name, architecture: subject.architecture, measures, again });
-    progress(2 * all.length, 2 * subjects.length);
+    const ofSeeds: Matrices[] = [];
+    for (const seed of seeds) {
+      ofSeeds.push(await similarityMatrices(await equalPool(subject, seed), languages));
+      progress(seeds.length * all.length + ofSeeds.length, seeds.length * subjects.length);
+    }
+    all.push({ model: subject.name, architecture: subject.architecture, seeds: ofSeeds });
   }
   return all;
 }
 
-/** "Spearman 0.80 (0.70 to 0.90)" over some pairs of models; brackets where there are several. */
+/** "Spearman 0.80 (0.70 to 0.90)" over some pairs of models and their seeds. */
 function formatRange(agreements: readonly Agreement[]): string {
-  const { mean, low, high } = spread(agreements.map(({ spearman }) => spearman.correlation));
-  return `Spearman ${decimal(mean)}${agreements.length > 1 ? ` (${decimal(low)} to ${decimal(high)})` : ""}`;
+  const middle = mean(agreements.map(({ spearman }) => spearman.mean));
+  const low = Math.min(...agreements.map(({ spearman }) => spearman.low));
+  const high = Math.max(...agreements.map(({ spearman }) => spearman.high));
+  return `Spearman ${formatSpread({ mean: middle, low, high })}`;
 }
+
+/** "0.80 (0.70 to 0.90)" */
+const formatSpread = ({ mean: middle, low, high }: Spread, digits = 2): string =>
+  `${decimal(middle, digits)} (${decimal(low, digits)} to ${decimal(high, digits)})`;
 
 /** A similarity has no direction, so each pair of languages is one point. */
 const aboveDiagonal = (matrix: SquareMatrix): number[] => matrix.flatMap((row, index) => row.slice(index + 1));
@@ -38,27 +46,27 @@ function formatFinding(measure: string, agreements: readonly Agreement[], leastW
     ["two architectures", agreements.filter(({ sameArchitecture }) => !sameArchitecture)],
   ] as const;
   const texts = groups.flatMap(([name, own]) => (own.length === 0 ? [] : [`${name}, ${formatRange(own)}`]));
-  const largest = Math.max(...agreements.map(({ spearman }) => spearman.p));
+  const largest = Math.max(...agreements.map(({ p }) => p));
   return `${measure}: ${texts.join("; ")}; largest p ${pValue(largest)}; a model agrees with itself on another pool by at least ${decimal(leastWithin, 3)}.`;
 }
 
 async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: StudyContext): Promise<StudyResult> {
-  const measures = [...all[0].measures.keys()];
+  const measures = [...all[0].seeds[0].keys()];
   const between = compareModels(all);
   const within = compareSeeds(all);
   const points = pairsOf(all).flatMap(([first, second]) =>
     measures.flatMap((measure) => {
-      const [a, b] = [first, second].map((model) => aboveDiagonal(model.measures.get(measure) ?? []));
+      const [a, b] = [first, second].map(({ seeds: [matrices] }) => aboveDiagonal(matrices.get(measure) ?? []));
       return a.map((x, index) => ({ x, y: b[index], series: `${first.model}, ${second.model}`, panel: measure }));
     }),
   );
   return {
-    settings: `Matrices of similarity between ${subjects[0].shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; p by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most over pairs of models.`,
+    settings: `Matrices of similarity between ${subjects[0].shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; ${seeds.length} seeds; p, the largest of the seeds, by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most: over seeds, among the findings over pairs of models, too.`,
     findings: measures.map((measure) =>
       formatFinding(
         measure,
         between.filter((agreement) => agreement.measure === measure),
-        Math.min(...within.filter((own) => own.measure === measure).map(({ spearman }) => spearman)),
+        Math.min(...within.filter((own) => own.measure === measure).map(({ spearman }) => spearman.low)),
       ),
     ),
     tables: [
@@ -70,24 +78,24 @@ async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: Stu
       {
         caption: "Between models",
         head: ["models", "measure", "Spearman", "p", "Pearson"],
-        rows: between.map(({ first, second, measure, spearman: { correlation, p }, pearson }) => [
+        rows: between.map(({ first, second, measure, spearman, p, pearson }) => [
           `${first}, ${second}`,
           measure,
-          decimal(correlation),
+          formatSpread(spearman),
           pValue(p),
           decimal(pearson),
         ]),
       },
       {
-        caption: `The same model, seeds ${seeds[0]} and ${seeds[1] ?? seeds[0]}`,
+        caption: "The same model, each two seeds",
         head: ["model", "measure", "Spearman"],
-        rows: within.map(({ model, measure, spearman }) => [model, measure, decimal(spearman, 3)]),
+        rows: within.map(({ model, measure, spearman }) => [model, measure, formatSpread(spearman, 3)]),
       },
     ],
     plots: [
       {
         name: "architectures",
-        caption: "Similarity of each pair of languages in two models",
+        caption: `Similarity of each pair of languages in two models, seed ${seeds[0]}`,
         svg: await drawPlot(points, { x: "in the first model", y: "in the second", mark: "point" }),
       },
     ],

@@ -57,14 +57,26 @@ async function* sitesOf({ statistics, subject }: Pool): AsyncGenerator<ReadonlyM
   if (grams.size > 0) yield grams;
 }
 
-/** Mean over sites of each distance of each mix's H from that of the training mixture. */
-async function measureDistances(pool: Pool): Promise<ReadonlyMap<string, MixDistance["distances"]>> {
+async function poolsOf(subject: Subject, seeds: readonly number[]): Promise<Pool[]> {
+  const pools: Pool[] = [];
+  for (const seed of seeds) pools.push(await equalPool(subject, seed));
+  return pools;
+}
+
+/** Every site of every pool. */
+async function* sitesOfAll(pools: readonly Pool[]): ReturnType<typeof sitesOf> {
+  for (const pool of pools) yield* sitesOf(pool);
+}
+
+/** Mean over the pools' sites of each distance of each mix's H from that of the training mixture. */
+async function measureDistances(pools: readonly Pool[]): Promise<ReadonlyMap<string, MixDistance["distances"]>> {
+  const [{ subject }] = pools;
   const sums = new Map<string, Record<(typeof distances)[number], number[]>>();
-  for await (const grams of sitesOf(pool)) {
-    const target = mixGrams(grams, pool.subject.shares);
+  for await (const grams of sitesOfAll(pools)) {
+    const target = mixGrams(grams, subject.shares);
     const wide = target.width > spectrumWidth;
     const spectrum = wide ? [] : logSpectrum(target);
-    for (const [mix, weights] of mixesOf(pool.subject)) {
+    for (const [mix, weights] of mixesOf(subject)) {
       const own = mixGrams(grams, weights);
       const sum = sums.get(mix) ?? { "relative Frobenius": [], "log-spectral": [], "worst language": [] };
       sums.set(mix, sum);
@@ -89,8 +101,7 @@ async function measureDistances(pool: Pool): Promise<ReadonlyMap<string, MixDist
 async function runTrials({ subjects, seeds, progress }: StudyContext): Promise<MixMerits[]> {
   const all: MixMerits[] = [];
   for (const subject of subjects) {
-    const pools: Pool[] = [];
-    for (const seed of seeds) pools.push(await equalPool(subject, seed));
+    const pools = await poolsOf(subject, seeds);
     const mixes = mixesOf(subject);
     for (const [mix, weights] of mixes) {
       const trials = [];
@@ -116,7 +127,7 @@ async function runAll(context: StudyContext): Promise<MixDistance[]> {
   const all: MixDistance[] = [];
   const trials = await runTrials(context);
   for (const subject of context.subjects) {
-    const measured = await measureDistances(await equalPool(subject, context.seeds[0]));
+    const measured = await measureDistances(await poolsOf(subject, context.seeds));
     for (const entry of trials.filter(({ subject: name }) => name === subject.name)) {
       const found = measured.get(entry.mix);
       if (found === undefined) throw new Error(`no distance of ${entry.mix}`);
@@ -154,7 +165,7 @@ async function summarise(all: readonly MixDistance[], { seeds }: StudyContext): 
     return found === undefined ? "–" : `${decimal(found.value)} (${pValue(found.p)})`;
   };
   return {
-    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is the pool weighed by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns), of seed ${seeds[0]}; rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language.`,
+    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is the pool weighed by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns); distances and rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language.`,
     findings: subjects.map((subject) => {
       const best = tests
         .filter((test) => test.subject === subject && test.among === "all" && test.merit === "weighted")

@@ -1,14 +1,18 @@
 import { pearson, spearman } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
-import type { CorrelationTest, SquareMatrix } from "./mantel.ts";
+import type { SquareMatrix } from "./mantel.ts";
+import { mean, spread } from "./numbers.ts";
+import type { Spread } from "./numbers.ts";
 
-/** How alike a model finds languages, by each measure; every matrix has the languages in the same order. */
+/** A matrix of similarities for each measure, with the languages in the same order everywhere. */
+export type Matrices = ReadonlyMap<string, SquareMatrix>;
+
+/** How alike a model finds languages. */
 export interface ModelMatrices {
   readonly model: string;
   readonly architecture: string;
-  readonly measures: ReadonlyMap<string, SquareMatrix>;
-  /** The same from another seed's pool. */
-  readonly again: ReadonlyMap<string, SquareMatrix>;
+  /** From the pool of each seed; all models of a comparison have the same seeds. */
+  readonly seeds: readonly Matrices[];
 }
 
 /** Two models' matrices of one measure compared. */
@@ -17,40 +21,50 @@ export interface Agreement {
   readonly second: string;
   readonly sameArchitecture: boolean;
   readonly measure: string;
-  readonly spearman: CorrelationTest;
+  /** Over seeds: both models' matrices are of one seed. */
+  readonly spearman: Spread;
+  /** The largest of the seeds, by Mantel's test. */
+  readonly p: number;
+  /** Mean over seeds. */
   readonly pearson: number;
 }
 
-const matrixOf = (measures: ReadonlyMap<string, SquareMatrix>, measure: string): SquareMatrix => measures.get(measure) ?? [];
+const matrixOf = (matrices: Matrices, measure: string): SquareMatrix => matrices.get(measure) ?? [];
 
-/** Every pair of models, in the order given. */
-export const pairsOf = <T>(models: readonly T[]): (readonly [T, T])[] =>
-  models.flatMap((first, index) => models.slice(index + 1).map((second) => [first, second] as const));
+/** Every pair of what is given, in its order. */
+export const pairsOf = <T>(all: readonly T[]): (readonly [T, T])[] =>
+  all.flatMap((first, index) => all.slice(index + 1).map((second) => [first, second] as const));
+
+const measuresOf = ({ seeds: [first] }: ModelMatrices): string[] => [...first.keys()];
 
 /** Every pair of models by every measure. */
 export const compareModels = (models: readonly ModelMatrices[]): Agreement[] =>
   pairsOf(models).flatMap(([first, second]) =>
-    [...first.measures].map(([measure, matrix]) => {
-      const other = matrixOf(second.measures, measure);
+    measuresOf(first).map((measure) => {
+      const pairs = first.seeds.map((own, seed) => [matrixOf(own, measure), matrixOf(second.seeds[seed], measure)] as const);
+      const tests = pairs.map(([a, b]) => mantelTest(spearman, a, b));
       return {
         first: first.model,
         second: second.model,
         sameArchitecture: first.architecture === second.architecture,
         measure,
-        spearman: mantelTest(spearman, matrix, other),
-        pearson: pearson(offDiagonal(matrix), offDiagonal(other)),
+        spearman: spread(tests.map(({ correlation }) => correlation)),
+        p: Math.max(...tests.map(({ p }) => p)),
+        pearson: mean(pairs.map(([a, b]) => pearson(offDiagonal(a), offDiagonal(b)))),
       };
     }),
   );
 
-/** How well a model agrees with itself on another seed's pool: what chance leaves. */
+/** How well a model agrees with itself on another seed's pool, over all pairs of seeds: what chance leaves. */
 export const compareSeeds = (
   models: readonly ModelMatrices[],
-): { readonly model: string; readonly measure: string; readonly spearman: number }[] =>
-  models.flatMap(({ model, measures, again }) =>
-    [...measures].map(([measure, matrix]) => ({
-      model,
+): { readonly model: string; readonly measure: string; readonly spearman: Spread }[] =>
+  models.flatMap((model) =>
+    measuresOf(model).map((measure) => ({
+      model: model.model,
       measure,
-      spearman: spearman(offDiagonal(matrix), offDiagonal(matrixOf(again, measure))),
+      spearman: spread(
+        pairsOf(model.seeds).map(([a, b]) => spearman(offDiagonal(matrixOf(a, measure)), offDiagonal(matrixOf(b, measure)))),
+      ),
     })),
   );
