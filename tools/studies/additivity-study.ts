@@ -3,7 +3,7 @@ import { testCorrelation } from "@mbs/numbers";
 import { fitLine } from "./line-fit.ts";
 import { gptq, sparsegpt, wanda } from "./methods.ts";
 import { fixedMixes } from "./mixes.ts";
-import { decimal, pValue, percent, sum } from "./numbers.ts";
+import { decimal, mean, pValue, percent, sum } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";
@@ -12,15 +12,19 @@ import { predictTrial, runTrial } from "./trial.ts";
 
 const strengths = [sparsegpt(0.3), sparsegpt(0.5), sparsegpt(0.6), wanda, gptq(3)];
 
-interface Point {
-  readonly subject: string;
-  readonly method: string;
-  readonly mix: string;
-  readonly seed: number;
+interface Errors {
   /** Σ pₗ · predicted relative error of language l, p the training shares. */
   readonly predicted: number;
   /** Σ pₗ · rise of the loss of language l, nats a token. */
   readonly actual: number;
+}
+
+/** One mix; its seeds are no points of their own, their mean is. */
+interface Point extends Errors {
+  readonly subject: string;
+  readonly method: string;
+  readonly mix: string;
+  readonly seeds: readonly Errors[];
 }
 
 /** Norm of the gradient of the mean loss of each language, from tools/studies/gradient_norms.py. */
@@ -36,15 +40,18 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Poin
     const weigh = (values: ReadonlyMap<string, number>): number =>
       sum([...subject.shares].map(([language, share]) => (share / whole) * (values.get(language) ?? NaN)));
     for (const method of strengths) {
-      for (const seed of seeds) {
-        const pool = await equalPool(subject, seed);
-        for (const [mix, weights] of fixedMixes(subject)) {
+      for (const [mix, weights] of fixedMixes(subject)) {
+        const ofSeeds: Errors[] = [];
+        for (const seed of seeds) {
+          const pool = await equalPool(subject, seed);
           const { rises } = await runTrial(pool, method, weights);
-          const predicted = await predictTrial(pool, method, weights);
           const losses = new Map([...rises].map(([language, rise]) => [language, Math.log1p(rise)]));
-          all.push({ subject: subject.name, method: method.name, mix, seed, predicted: weigh(predicted), actual: weigh(losses) });
-          progress(all.length, total);
+          ofSeeds.push({ predicted: weigh(await predictTrial(pool, method, weights)), actual: weigh(losses) });
+          progress(all.length * seeds.length + ofSeeds.length, total);
         }
+        const predicted = mean(ofSeeds.map((errors) => errors.predicted));
+        const actual = mean(ofSeeds.map((errors) => errors.actual));
+        all.push({ subject: subject.name, method: method.name, mix, predicted, actual, seeds: ofSeeds });
       }
     }
   }
@@ -76,13 +83,13 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
   );
   const tests = subjects.map((subject) => gradientTest(subject, gradients));
   return {
-    settings: `Σ pₗ · predicted relative error of language l (as \`mbs predict\` gives it) against Σ pₗ · rise of the loss of language l, p the training shares; SparseGPT 30, 50 and 60%, Wanda 50%, GPTQ 3-bit, four mixes, ${seeds.length} seeds, dense propagation. A sum that is additive lies on a line: power 1. Gradient norms: of all weights, of the mean loss of each language's held-out windows, of the dense model, by \`tools/studies/gradient_norms.py\`.`,
+    settings: `Σ pₗ · predicted relative error of language l (as \`mbs predict\` gives it) against Σ pₗ · rise of the loss of language l, p the training shares; SparseGPT 30, 50 and 60%, Wanda 50%, GPTQ 3-bit, four mixes, means over ${seeds.length} seeds, dense propagation. The four mixes of one method are too few for a p below 0.05: four points in order have 0.083. A sum that is additive lies on a line: power 1. Gradient norms: of all weights, of the mean loss of each language's held-out windows, of the dense model, by \`tools/studies/gradient_norms.py\`.`,
     findings: [
       ...groups
         .filter(({ method }) => method === "all")
         .map(
           ({ subject, line, power, rank }) =>
-            `${subject}: over all methods, mixes and seeds the summed prediction and the actual loss go together with Spearman ${decimal(rank.value)} ` +
+            `${subject}: over all methods and mixes the summed prediction and the actual loss go together with Spearman ${decimal(rank.value)} ` +
             `(p ${pValue(rank.p)}), R² of a line ${decimal(line.r2)}, and grow as the power ${decimal(power.slope)} of each other (R² ${decimal(power.r2)}); additive would be 1.`,
         ),
       ...tests.map(

@@ -3,7 +3,7 @@ import { compareModels, compareSeeds, pairsOf } from "./model-agreement.ts";
 import type { Agreement, Matrices, ModelMatrices } from "./model-agreement.ts";
 import { decimal, mean, pValue } from "./numbers.ts";
 import type { Spread } from "./numbers.ts";
-import { similarityMatrices } from "./pairs-study.ts";
+import { similarityMatrices } from "./similarity-matrices.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
 import type { Study, StudyContext, StudyResult } from "./study.ts";

@@ -165,19 +165,15 @@ async function summarise(all: readonly MixDistance[], { seeds }: StudyContext): 
     return found === undefined ? "–" : `${decimal(found.value)} (${pValue(found.p)})`;
   };
   return {
-    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is the pool weighed by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns); distances and rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language.`,
-    findings: subjects.map((subject) => {
-      const best = tests
-        .filter((test) => test.subject === subject && test.among === "all" && test.merit === "weighted")
-        .reduce((top, next) => (next.value > top.value ? next : top));
-      return (
-        `${subject}: over all mixes the distance that goes best with the weighted rise is the ${best.distance} ` +
-        `(Spearman ${decimal(best.value)}, p ${pValue(best.p)}); among mixes of several languages the relative Frobenius distance has ` +
-        `${at(subject, "several languages", "relative Frobenius", "weighted")} with the weighted, ` +
-        `${at(subject, "several languages", "relative Frobenius", "unweighted")} with the plain mean and ` +
-        `${at(subject, "several languages", "relative Frobenius", "worst")} with the worst language.`
-      );
-    }),
+    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is the pool weighed by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns); distances and rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language. Spearman's correlations of distance and rise, p in brackets. The mixes of several languages are one family, shares to the power of 0, 0.3, 0.5, 0.7, 1 and 1.5; of ${tests.length} tests some fall below 0.05 by chance.`,
+    findings: subjects.flatMap((subject) =>
+      distances.map((distance) => {
+        const among = (kind: string): string =>
+          `${at(subject, kind, distance, "weighted")} with the weighted mean, ${at(subject, kind, distance, "unweighted")} with the ` +
+          `plain one, ${at(subject, kind, distance, "worst")} with the worst language`;
+        return `${subject}, ${distance}: over all mixes ${among("all")}; among mixes of several languages ${among("several languages")}.`;
+      }),
+    ),
     tables: subjects.flatMap((subject) =>
       (["all", "several languages"] as const).map((among) => ({
         caption: `${subject}, ${among === "all" ? "all mixes" : "mixes of several languages"}: Spearman's correlation of distance and rise (p)`,

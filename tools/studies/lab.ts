@@ -4,6 +4,7 @@ import { ArtifactStore, RunManifest, manifestKey, unpackFiles } from "@mbs/artif
 import type { DecodedStream } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import { codeAddress } from "./code-address.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -22,7 +23,7 @@ export interface Work {
 
 /**
  * Runs stages on artifacts in one folder. Finished work is recorded, so a study that was stopped goes on where it was, and
- * studies share captures and trials.
+ * studies share captures and trials; what another state of the code has made is made anew.
  */
 export class Lab {
   readonly folder: string;
@@ -30,9 +31,11 @@ export class Lab {
   readonly #store: ArtifactStore;
   readonly #manifest: RunManifest;
   readonly #context: StageContext;
+  readonly #code: string;
 
-  private constructor(folder: string, stages: ReadonlyMap<string, Stage>, manifest: RunManifest, threads: number) {
+  private constructor(folder: string, stages: ReadonlyMap<string, Stage>, manifest: RunManifest, threads: number, code: string) {
     this.folder = folder;
+    this.#code = code;
     this.#stages = stages;
     this.#store = new ArtifactStore(join(folder, "artifacts"));
     this.#manifest = manifest;
@@ -41,12 +44,13 @@ export class Lab {
 
   static async open(folder: string, threads: number): Promise<Lab> {
     await mkdir(folder, { recursive: true });
-    return new Lab(folder, await loadStages(), await RunManifest.open(join(folder, "manifest.json")), threads);
+    const manifest = await RunManifest.open(join(folder, "manifest.json"));
+    return new Lab(folder, await loadStages(), manifest, threads, await codeAddress());
   }
 
   /** The outputs of a piece of work by name, as addresses; `make` is called where they are not there yet. */
   async once({ name, settings, inputs }: Work, make: () => Promise<Record<string, string>>): Promise<Record<string, string>> {
-    const key = manifestKey(name, { ...settings, threads: this.#context.threads }, inputs);
+    const key = manifestKey(name, { ...settings, threads: this.#context.threads, code: this.#code }, inputs);
     const known = this.#manifest.get(key);
     if (
       known !== undefined &&

@@ -1,6 +1,5 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { pearson } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
 import type { SquareMatrix } from "./mantel.ts";
 
@@ -19,15 +18,15 @@ test("entries off the diagonal, row by row and renamed", () => {
 
 test("the same distances go together, and no naming of eight languages does as well by chance", () => {
   const matrix = distances([0, 1, 3, 7, 12, 20, 33, 54]);
-  const { correlation, p } = mantelTest(pearson, matrix, matrix);
-  assert.ok(Math.abs(correlation - 1) < 1e-12);
+  const { value, p } = mantelTest("pearson", matrix, matrix);
+  assert.ok(Math.abs(value - 1) < 1e-12);
   assert.ok(p < 0.005, `${p}`);
 });
 
 test("the p-value counts namings, not pairs: three languages have six, so nothing is rare", () => {
   const matrix = distances([0, 1, 10]);
-  const { correlation, p } = mantelTest(pearson, matrix, matrix);
-  assert.ok(Math.abs(correlation - 1) < 1e-12);
+  const { value, p } = mantelTest("pearson", matrix, matrix);
+  assert.ok(Math.abs(value - 1) < 1e-12);
   // one naming of six gives the same matrix
   assert.ok(p > 0.12 && p < 0.22, `${p}`);
 });

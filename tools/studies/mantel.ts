@@ -1,14 +1,10 @@
+import { pearson, spearman } from "@mbs/numbers";
+import type { TestedCorrelation } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 /** Values between every two of some languages; the diagonal is not used. */
 export type SquareMatrix = readonly (readonly number[])[];
-
-export interface CorrelationTest {
-  readonly correlation: number;
-  /** Two-sided. */
-  readonly p: number;
-}
 
 const permutations = 2_000;
 /** Sums in another order differ by rounding. */
@@ -23,18 +19,13 @@ export const offDiagonal = (matrix: SquareMatrix, order = [...matrix.keys()]): n
  * so languages are renamed, not single pairs. The share of namings with a correlation as far from zero is p, the given one
  * counted among them.
  *
- * @param correlate Pearson's or Spearman's
  * @see Mantel 1967, Cancer Research 27(2)
  */
-export function mantelTest(
-  correlate: (first: readonly number[], second: readonly number[]) => number,
-  first: SquareMatrix,
-  second: SquareMatrix,
-  seed = 0,
-): CorrelationTest {
+export function mantelTest(kind: "pearson" | "spearman", first: SquareMatrix, second: SquareMatrix, seed = 0): TestedCorrelation {
+  const correlate = kind === "pearson" ? pearson : spearman;
   const fixed = offDiagonal(first);
-  const correlation = correlate(fixed, offDiagonal(second));
-  if (Number.isNaN(correlation)) return { correlation, p: NaN };
+  const value = correlate(fixed, offDiagonal(second));
+  if (Number.isNaN(value)) return { value, p: NaN };
   const generator = xoroshiro128plus(seed);
   const order = [...second.keys()];
   let asStrong = 1;
@@ -43,7 +34,7 @@ export function mantelTest(
       const pick = uniformInt(generator, 0, last);
       [order[last], order[pick]] = [order[pick], order[last]];
     }
-    if (Math.abs(correlate(fixed, offDiagonal(second, order))) >= Math.abs(correlation) - rounding) asStrong += 1;
+    if (Math.abs(correlate(fixed, offDiagonal(second, order))) >= Math.abs(value) - rounding) asStrong += 1;
   }
-  return { correlation, p: asStrong / (permutations + 1) };
+  return { value, p: asStrong / (permutations + 1) };
 }

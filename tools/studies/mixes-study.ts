@@ -1,4 +1,4 @@
-import { fixedMixes, minimaxMix } from "./mixes.ts";
+import { fixedMixes, minimaxMix, temperature } from "./mixes.ts";
 import { methods } from "./methods.ts";
 import { mean, percent, percentSpread, spread, sum } from "./numbers.ts";
 import type { Spread } from "./numbers.ts";
@@ -77,7 +77,7 @@ async function summarise(runs: readonly MixRuns[], context: StudyContext): Promi
     `${subject}, ${method}: proportional is, by the plain mean, ${compare(own, "unweighted", "proportional", [`${first} only`, "equal"])}; ` +
       `by the weighted mean ${compare(own, "weighted", "proportional", [`${first} only`, "equal"])}; ` +
       `by the worst language ${compare(own, "worst", "proportional", [`${first} only`, "equal"])}.`,
-    `${subject}, ${method}: minimax is, by the worst language, ${compare(own, "worst", "minimax", ["proportional", "equal"])}.`,
+    `${subject}, ${method}: minimax is, by the worst language, ${compare(own, "worst", "minimax", ["proportional", "equal", `temperature ${temperature}`])}.`,
   ]);
   const points = runs.flatMap(({ subject, method, mix, trials }) =>
     (["worst", "weighted"] as const).map((merit) => ({

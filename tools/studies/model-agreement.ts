@@ -42,13 +42,13 @@ export const compareModels = (models: readonly ModelMatrices[]): Agreement[] =>
   pairsOf(models).flatMap(([first, second]) =>
     measuresOf(first).map((measure) => {
       const pairs = first.seeds.map((own, seed) => [matrixOf(own, measure), matrixOf(second.seeds[seed], measure)] as const);
-      const tests = pairs.map(([a, b]) => mantelTest(spearman, a, b));
+      const tests = pairs.map(([a, b]) => mantelTest("spearman", a, b));
       return {
         first: first.model,
         second: second.model,
         sameArchitecture: first.architecture === second.architecture,
         measure,
-        spearman: spread(tests.map(({ correlation }) => correlation)),
+        spearman: spread(tests.map(({ value }) => value)),
         p: Math.max(...tests.map(({ p }) => p)),
         pearson: mean(pairs.map(([a, b]) => pearson(offDiagonal(a), offDiagonal(b)))),
       };

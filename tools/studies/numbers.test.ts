@@ -1,56 +1,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { fitLine } from "./line-fit.ts";
-import { logSpectralDistance, logSpectrum, mixGrams, relativeFrobenius } from "./hessian-distance.ts";
 import { percent, spread } from "./numbers.ts";
-
-const close = (actual: number, expected: number, tolerance = 1e-9): void =>
-  assert.ok(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);
-
-test("a line through exact points, and the share of the variance that a line explains", () => {
-  const exact = fitLine([0, 1, 2], [1, 3, 5]);
-  close(exact.slope, 2);
-  close(exact.intercept, 1);
-  close(exact.r2, 1);
-  close(fitLine([0, 1, 2], [0, 3, 0]).r2, 0);
-});
 
 test("percentages and spreads", () => {
   assert.is(percent(0.123), "+12.3%");
   assert.is(percent(-0.0456), "−4.6%");
   assert.is(percent(-0.0001), "+0.0%");
   assert.equal(spread([1, 2, 6]), { mean: 3, low: 1, high: 6 });
-});
-
-test("Frobenius' norm counts values off the diagonal twice", () => {
-  const first = { width: 2, values: Float64Array.of(1, 1, 1) };
-  const second = { width: 2, values: Float64Array.of(1, 0, 1) };
-  close(relativeFrobenius(first, second), Math.sqrt(2 / 2));
-});
-
-test("a mix of Grams weighs them, on any scale", () => {
-  const grams = new Map([
-    ["a", { width: 1, values: Float64Array.of(1) }],
-    ["b", { width: 1, values: Float64Array.of(4) }],
-  ]);
-  close(
-    mixGrams(
-      grams,
-      new Map([
-        ["a", 2],
-        ["b", 1],
-      ]),
-    ).values[0],
-    2,
-  );
-});
-
-test("the logarithmic spectrum of a matrix with known eigenvalues", () => {
-  // [[2, 1], [1, 2]] has 1 and 3
-  const [low, high] = logSpectrum({ width: 2, values: Float64Array.of(2, 1, 2) }, 0);
-  close(low, 0, 1e-6);
-  close(high, Math.log(3), 1e-6);
-  close(logSpectralDistance([0, 1], [0, 3]), Math.sqrt(2));
 });
 
 test.run();

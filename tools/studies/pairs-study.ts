@@ -1,29 +1,22 @@
-import { allSites, collect, inputSite, readSimilarities } from "@mbs/artifacts";
 import { onlyMix } from "./mixes.ts";
 import { gradedPairs, pairsTest } from "./graded-pairs.ts";
 import { gptq, sparsegpt } from "./methods.ts";
 import type { Method } from "./methods.ts";
 import { mantelTest, offDiagonal } from "./mantel.ts";
-import type { CorrelationTest, SquareMatrix } from "./mantel.ts";
+import type { SquareMatrix } from "./mantel.ts";
 import { decimal, mean, pValue, percent } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
 import { equalPool } from "./pool.ts";
-import { pearson, spearman } from "@mbs/numbers";
+import type { TestedCorrelation } from "@mbs/numbers";
+import { similarityMatrices, similarityMeasures } from "./similarity-matrices.ts";
 import type { Study, StudyContext, StudyResult, StudyTable } from "./study.ts";
 import type { Subject } from "./subject.ts";
 import { predictTrial, runTrial } from "./trial.ts";
-import type { Pool } from "./pool.ts";
 
 const studied: readonly Method[] = [sparsegpt(), gptq()];
 
 /** What could foretell who suffers. Larger means nearer, but for the predicted error, which is larger where it hurts. */
-const measures = [
-  "cosine at the first input",
-  "cosine at all sites",
-  "normalised trace",
-  "shared subspace",
-  "predicted error",
-] as const;
+const measures = [...similarityMeasures, "predicted error"] as const;
 type Measure = (typeof measures)[number];
 
 interface Pairs {
@@ -33,41 +26,6 @@ interface Pairs {
   /** [calibrated][evaluated], mean over seeds. */
   readonly rises: SquareMatrix;
   readonly predictors: ReadonlyMap<Measure, SquareMatrix>;
-}
-
-const isEverywhere = ({ site }: { readonly site: string }): boolean => site === allSites;
-
-/** A similarity of the pool between every two languages, in the order given; by share where absent. */
-export async function similarityMatrices(
-  { statistics, subject }: Pool,
-  languages: readonly string[] = [...subject.shares.keys()],
-): Promise<ReadonlyMap<string, SquareMatrix>> {
-  const { lab } = subject;
-  const { similarity } = await lab.once(
-    { name: "similarity", settings: { sites: "all" }, inputs: { statistics: [statistics] } },
-    async () => ({
-      similarity: await lab.run("similarity", { sites: "all" }, { statistics: [statistics] }),
-    }),
-  );
-  const records = await collect(readSimilarities(await lab.open(similarity)));
-  const matrixOf = (measure: string, at: (record: (typeof records)[number]) => boolean): SquareMatrix => {
-    const values = new Map<string, number>();
-    for (const record of records) {
-      if (record.measure !== measure || !at(record)) continue;
-      values.set(`${record.first} ${record.second}`, record.value);
-      values.set(`${record.second} ${record.first}`, record.value);
-    }
-    return languages.map((first) =>
-      languages.map((second) => (first === second ? NaN : (values.get(`${first} ${second}`) ?? NaN))),
-    );
-  };
-  const firstStep = records[0].step;
-  return new Map([
-    [measures[0], matrixOf("cosine", ({ step, site }) => step === firstStep && site === inputSite)],
-    [measures[1], matrixOf("cosine", isEverywhere)],
-    [measures[2], matrixOf("gram", isEverywhere)],
-    [measures[3], matrixOf("subspace:16", isEverywhere)],
-  ]);
 }
 
 const meanMatrix = (matrices: readonly SquareMatrix[]): SquareMatrix =>
@@ -114,20 +72,17 @@ async function runPairs({ subjects, seeds, progress }: StudyContext): Promise<Pa
   return all;
 }
 
-type Correlate = (first: readonly number[], second: readonly number[]) => number;
+type CorrelationTest = (kind: "pearson" | "spearman", first: SquareMatrix, second: SquareMatrix) => TestedCorrelation;
 
 /** Each predictor against the rises: as they are, and without each evaluated language's mean. */
-function correlations(
-  { rises, predictors }: Pairs,
-  test: (correlate: Correlate, a: SquareMatrix, b: SquareMatrix) => CorrelationTest,
-) {
+function correlations({ rises, predictors }: Pairs, test: CorrelationTest) {
   return measures.map((measure) => {
     const predictor = predictors.get(measure) ?? [];
     return {
       measure,
-      pearson: test(pearson, rises, predictor),
-      spearman: test(spearman, rises, predictor),
-      within: test(spearman, withoutColumns(rises), withoutColumns(predictor)),
+      pearson: test("pearson", rises, predictor),
+      spearman: test("spearman", rises, predictor),
+      within: test("spearman", withoutColumns(rises), withoutColumns(predictor)),
     };
   });
 }
@@ -138,10 +93,7 @@ function correlationTable(caption: string, tests: ReturnType<typeof correlations
     head: ["predictor", "Pearson", "p", "Spearman", "p", "Spearman within languages", "p"],
     rows: tests.map(({ measure, ...correlation }) => [
       measure,
-      ...[correlation.pearson, correlation.spearman, correlation.within].flatMap((one) => [
-        decimal(one.correlation),
-        pValue(one.p),
-      ]),
+      ...[correlation.pearson, correlation.spearman, correlation.within].flatMap((one) => [decimal(one.value), pValue(one.p)]),
     ]),
   };
 }
@@ -154,18 +106,16 @@ function testPairs(pairs: Pairs) {
     name: `${pairs.subject.name}, ${pairs.method.name}`,
     tests: correlations(pairs, mantelTest),
     chosen,
-    chosenTests: correlations(pairs, (correlate, a, b) => pairsTest(correlate, a, b, chosen)),
+    chosenTests: correlations(pairs, (kind, a, b) => pairsTest(kind, a, b, chosen)),
   };
 }
 type TestedPairs = ReturnType<typeof testPairs>;
 
 /** The strongest predictor within languages. */
 const bestOf = (tests: TestedPairs["tests"]): TestedPairs["tests"][number] =>
-  tests.reduce((top, next) =>
-    signOf(next.measure) * next.within.correlation > signOf(top.measure) * top.within.correlation ? next : top,
-  );
+  tests.reduce((top, next) => (signOf(next.measure) * next.within.value > signOf(top.measure) * top.within.value ? next : top));
 
-const told = ({ correlation, p }: CorrelationTest): string => `${decimal(correlation)} (p ${pValue(p)})`;
+const told = ({ value, p }: TestedCorrelation): string => `${decimal(value)} (p ${pValue(p)})`;
 
 function describe({ name, tests, chosenTests }: TestedPairs): string {
   const [best, paper] = [bestOf(tests), tests[0]];

@@ -78,9 +78,14 @@ async function workApart(): Promise<void> {
   await Promise.all(running);
 }
 
+const seedCount = Number(values.seeds);
+if (!Number.isSafeInteger(seedCount) || seedCount < 2) {
+  process.stderr.write(`study: --seeds ${values.seeds} is no number from 2: without a second seed nothing says what is chance\n`);
+  process.exit(2);
+}
 const apart = values.subject === undefined;
 if (apart) await workApart();
-const seeds = Array.from({ length: Number(values.seeds) }, (_, seed) => seed);
+const seeds = Array.from({ length: seedCount }, (_, seed) => seed);
 for (const study of wanted) {
   const models = modelsOf(study).filter((name) => apart || name === values.subject);
   if (models.length === 0) continue;

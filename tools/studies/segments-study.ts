@@ -1,3 +1,4 @@
+import { enoughSegments, pays } from "./enough-segments.ts";
 import { methods } from "./methods.ts";
 import { mean, percent, percentSpread, spread } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
@@ -7,8 +8,6 @@ import { runTrial } from "./trial.ts";
 import type { Trial } from "./trial.ts";
 
 const sizes = [8, 16, 32, 64, 128, 256, 512] as const;
-/** Twice as many segments pay no more where they take less than this off the rise of perplexity. */
-const pays = 0.005;
 
 /** One model is enough to see the shape. */
 const studied = "BLOOM";
@@ -36,26 +35,23 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Size
   return all;
 }
 
-const riseOf = ({ trials }: Size, language: string): number => mean(trials.map(({ rises }) => rises.get(language) ?? NaN));
-
-/** The fewest segments after which no doubling takes more than `pays` off the rise. */
-function enough(own: readonly Size[], rise: (size: Size) => number): number {
-  const gains = own.slice(1).map((size, index) => rise(own[index]) - rise(size));
-  const last = gains.findLastIndex((gain) => gain > pays);
-  return own[last + 1].segments;
+/** "64", or "512 or more" where the largest number tried is still the best by far. */
+function enough(own: readonly Size[], riseOf: (trial: Trial) => number): string {
+  const rises = own.map(({ segments, trials }) => ({ segments, rise: spread(trials.map(riseOf)) }));
+  const found = enoughSegments(rises);
+  return found === sizes.at(-1) ? `${found} or more` : String(found);
 }
 
 async function summarise(all: readonly Size[], { subjects: [subject], seeds }: StudyContext): Promise<StudyResult> {
   const groups = [...new Set(all.map(({ method }) => method))].map((method) => all.filter((size) => size.method === method));
   const languages = [...subject.shares.keys()];
   return {
-    settings: `${subject.name}, proportional samples of 8 to 512 segments of 256 tokens (no floor: in the smallest, rare languages have no text at all), dense propagation, ${seeds.length} seeds, in brackets their least and most. The English pool has no text for a proportional sample of 1,024 segments without drawing again. More "pays" where doubling takes more than ${percent(pays)} off the rise of perplexity.`,
+    settings: `${subject.name}, proportional samples of 8 to 512 segments of 256 tokens (no floor: in the smallest, rare languages have no text at all), dense propagation, ${seeds.length} seeds, in brackets their least and most. The English pool has no text for a proportional sample of 1,024 segments without drawing again. A number is enough where no larger one takes more than ${percent(pays)} off the rise of perplexity with no seed of one reaching a seed of the other.`,
     findings: groups.map(
       (own) =>
-        `${own[0].method}: ${enough(own, ({ trials }) => mean(trials.map(({ unweighted }) => unweighted)))} segments are enough by the plain mean, ` +
-        `${enough(own, ({ trials }) => mean(trials.map(({ weighted }) => weighted)))} by the weighted mean; ` +
-        `by language ${languages.map((language) => `${language} ${enough(own, (size) => riseOf(size, language))}`).join(", ")}` +
-        `${enough(own, ({ trials }) => mean(trials.map(({ unweighted }) => unweighted))) === sizes.at(-1) ? " (the largest number tried: more may pay still)" : ""}.`,
+        `${own[0].method}: ${enough(own, ({ unweighted }) => unweighted)} segments are enough by the plain mean, ` +
+        `${enough(own, ({ weighted }) => weighted)} by the weighted mean; ` +
+        `by language ${languages.map((language) => `${language} ${enough(own, ({ rises }) => rises.get(language) ?? NaN)}`).join(", ")}.`,
     ),
     tables: groups.map((own) => ({
       caption: `${subject.name}, ${own[0].method}`,

@@ -43,12 +43,37 @@ export interface TestedCorrelation {
 }
 
 const permutations = 10_000;
+/** As many values have fewer orders than `permutations`: all of them are tried. */
+const mostExact = 7;
 /** Sums in another order differ by rounding. */
 const rounding = 1e-12;
 
+/** All orders of some values, the given one among them. */
+function* orders(values: readonly number[]): Generator<readonly number[]> {
+  if (values.length === 0) return yield [];
+  const [first, ...others] = values;
+  for (const shorter of orders(others)) {
+    for (let at = 0; at < values.length; at += 1) yield [...shorter.slice(0, at), first, ...shorter.slice(at)];
+  }
+}
+
+/** As many random orders of some values, after the given one. */
+function* randomOrders(values: readonly number[], seed: number): Generator<readonly number[]> {
+  yield values;
+  const generator = xoroshiro128plus(seed);
+  const order = [...values];
+  for (let turn = 0; turn < permutations; turn += 1) {
+    for (let last = order.length - 1; last > 0; last -= 1) {
+      const pick = uniformInt(generator, 0, last);
+      [order[last], order[pick]] = [order[pick], order[last]];
+    }
+    yield order;
+  }
+}
+
 /**
- * A correlation with its permutation test: the share of random pairings whose correlation is as far from zero, with the
- * pairing at hand counted as one of them.
+ * A correlation with its permutation test: the share of pairings whose correlation is as far from zero. Of up to seven
+ * values all pairings are counted, of more 10,000 random ones and the one at hand.
  *
  * @param kind Spearman's permutes ranks
  * @param seed same seed, same p-value
@@ -62,14 +87,10 @@ export function testCorrelation(
   const [a, b] = [first, second].map((values) => standardised(kind === "spearman" ? ranks(values) : values));
   const value = dot(a, b);
   if (Number.isNaN(value)) return { value, p: NaN };
-  const generator = xoroshiro128plus(seed);
-  let asStrong = 1;
-  for (let turn = 0; turn < permutations; turn += 1) {
-    for (let last = b.length - 1; last > 0; last -= 1) {
-      const pick = uniformInt(generator, 0, last);
-      [b[last], b[pick]] = [b[pick], b[last]];
-    }
-    if (Math.abs(dot(a, b)) >= Math.abs(value) - rounding) asStrong += 1;
+  let [asStrong, all] = [0, 0];
+  for (const order of b.length > mostExact ? randomOrders(b, seed) : orders(b)) {
+    all += 1;
+    if (Math.abs(dot(a, order)) >= Math.abs(value) - rounding) asStrong += 1;
   }
-  return { value, p: asStrong / (permutations + 1) };
+  return { value, p: asStrong / all };
 }
