@@ -1,7 +1,7 @@
 import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
-import { InternalError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
+import { InternalError, InterruptedError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit, solverFailure } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
 import { fallbackFor, type SolverChoice } from "./solver-choice.ts";
 import { maskData, plainData, weightData } from "./tensor-data.ts";
@@ -44,7 +44,7 @@ const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
  * @returns one layer a part, in their order
  * @throws {BadDataError} where the factor lacks what the solver needs
  * @throws {UsageError} where the solver cannot use the factor's order
- * @throws {InternalError} where the solver breaks its contract
+ * @throws {InternalError} where the solver fails, or breaks its contract
  */
 export async function solveSite(
   choice: SolverChoice,
@@ -60,14 +60,21 @@ export async function solveSite(
   // a solver without this statistic never looks at it: the types of the contract say so
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
   const asked: SiteWeight = { ...weight, scaleDtype: scaleDtypeOf(dtypes) };
-  const solving = solver.solve(
-    { ...asked, values: weight.values.slice() },
-    statistics,
-    options as Parameters<typeof solver.solve>[2],
-    context,
-  );
+  const solve = async (): Promise<unknown> => {
+    try {
+      return await solver.solve(
+        { ...asked, values: weight.values.slice() },
+        statistics,
+        options as Parameters<typeof solver.solve>[2],
+        context,
+      );
+    } catch (thrown) {
+      if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
+      throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
+    }
+  };
   const solution: unknown = await settled(
-    solving,
+    solve(),
     () => new InternalError(`solver ${solver.name} waits for something that never comes at ${step} ${site}; mend it`),
   );
   requireSolution(solver.name, asked, solution);

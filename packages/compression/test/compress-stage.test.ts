@@ -260,6 +260,44 @@ const quantising = (wrong: string): string => `({ rows, columns, values }) => {
   return { values: values.fill(0), quantised: { ...quantised, ${wrong} } };
 }`;
 
+const strangersModule = (solve: string): string =>
+  `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };`;
+
+test("what a stranger's solver throws is told as its own, whatever code, name or tag it bears", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const record = await makeFactor("h.0", "mlp-down", 128);
+    const run = async (name: string, solve: string, context = recordingContext()) => {
+      const path = join(model.folder, `${name}.mjs`);
+      writeFileSync(path, strangersModule(solve));
+      return runCompress(model, [record], { solver: path }, context);
+    };
+    const thrown = {
+      code: `Object.assign(new Error("gone"), { code: "EPIPE" })`,
+      name: `Object.assign(new Error("gone"), { name: "AbortError" })`,
+      tag: `Object.assign(new Error("gone"), { tag: "broken-pipe" })`,
+      text: `"gone"`,
+    };
+    for (const [name, error] of Object.entries(thrown)) {
+      await rejects(
+        run(name, `() => { throw ${error}; }`),
+        InternalError,
+        /^solver mine failed at h\.0 mlp-down: '?gone'?; mend it/,
+      );
+    }
+    await rejects(run("later", `async () => { throw ${thrown.code}; }`), InternalError, /failed at h\.0 mlp-down: gone/);
+    const refusal = `Object.assign(new Error("bits must be even"), { tag: "usage" })`;
+    await rejects(
+      run("refusing", `() => { throw ${refusal}; }`),
+      UsageError,
+      /^solver mine at h\.0 mlp-down: bits must be even$/,
+    );
+    const controller = new AbortController();
+    const stopping = { ...recordingContext(), signal: controller.signal, warn: () => controller.abort() };
+    const heeding = `(weight, statistics, options, { signal, warn }) => { warn("begun"); throw signal.reason; }`;
+    await rejects(run("heeding", heeding, stopping), InterruptedError, /stopped/);
+  });
+});
+
 test("a stranger's solver that breaks the contract is told so", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
@@ -278,10 +316,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
-      writeFileSync(
-        path,
-        `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };`,
-      );
+      writeFileSync(path, strangersModule(solve));
       await rejects(runCompress(model, [record], { solver: path }), InternalError, pattern);
     }
   });

@@ -18,7 +18,7 @@ export type Option =
   | Described<"flag", boolean>
   | (Described<"text", string> & {
       readonly placeholder?: string;
-      /** Throws a UsageError on a text of another form, so that a mistake shows before anything runs. */
+      /** Throws on a text of another form, so that a mistake shows before anything runs. */
       readonly check?: (value: string) => unknown;
     })
   | (Described<"choice", string> & { readonly choices: readonly string[] })
@@ -101,6 +101,17 @@ function parseList(flag: string, raw: unknown): readonly string[] {
   return values.map((value) => parseText(flag, value));
 }
 
+/** A stranger's check may throw an error of any kind: all of them say that the text has another form. */
+function checkForm(flag: string, { check }: Option & { kind: "text" }, value: string): void {
+  try {
+    check?.(value);
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new UsageError(`${flag} does not take ${JSON.stringify(value)}: ${reason}`, { option: flag }, { cause: thrown });
+  }
+}
+
 function parseOption(flag: string, option: Option, raw: unknown): unknown {
   switch (option.kind) {
     case "integer":
@@ -121,7 +132,7 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
       return option.many ? (Array.isArray(raw) ? raw : [raw]).map((value) => parseText(flag, value)) : parseText(flag, raw);
     case "text": {
       const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
-      option.check?.(value);
+      checkForm(flag, option, value);
       return value;
     }
   }

@@ -90,4 +90,16 @@ test("a text's own check is heard as it is parsed", () => {
   assert.throws(() => parseOptions(table, { form: "bad" }, "test"), /--form takes good, not bad/);
 });
 
+function strangersCheck(): void {
+  throw Object.assign(new Error("no form"), { code: "EPIPE" });
+}
+
+test("whatever a stranger's check throws refuses the text", () => {
+  const table = { form: { kind: "text", description: "a form", optional: true, check: strangersCheck } } as const;
+  assert.throws(
+    () => parseOptions(table, { form: "bad" }, "test"),
+    (error: Error) => error instanceof UsageError && error.message === '--form does not take "bad": no form',
+  );
+});
+
 test.run();

@@ -42,13 +42,9 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   EROFS: (message, cause) => new DeniedError(`${message}; choose a place that can be written to`, {}, { cause }),
 };
 
-/** An error of another copy of contracts: a stranger's solver brings its own, and `instanceof` does not know it. */
-const isForeign = (thrown: unknown): thrown is MbsError =>
-  thrown instanceof Error && "tag" in thrown && typeof thrown.tag === "string" && Object.hasOwn(exitCodes, thrown.tag);
-
 /** Whatever was thrown, as one of the errors that have an exit code. */
 export function toMbsError(thrown: unknown): MbsError {
-  if (thrown instanceof MbsError || isForeign(thrown)) return thrown;
+  if (thrown instanceof MbsError) return thrown;
   if (thrown instanceof CommanderError) return new UsageError(thrown.message.replace(/^error: /, ""), {}, { cause: thrown });
   if (!(thrown instanceof Error)) return new InternalError(`unexpected: ${String(thrown)}`);
   if (thrown.name === "AbortError") return new InterruptedError("interrupted", {}, { cause: thrown });

@@ -1,15 +1,27 @@
 import { UsageError } from "@mbs/contracts";
 import type { PlannedLayers, Solver } from "@mbs/contracts";
+import { solverFailure } from "@mbs/solvers";
 import { readSolver } from "./recipe-solver.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 import { located } from "./stage-options.ts";
+
+/** What a solver says of itself before it runs. @throws {UsageError} where it refuses its options */
+function ask<Answer>({ name }: Solver, about: string, question: () => Answer): Answer {
+  try {
+    return question();
+  } catch (thrown) {
+    // there is no place to tell of yet
+    if (thrown instanceof UsageError) throw thrown;
+    throw solverFailure(name, `when asked for its ${about}`, thrown);
+  }
+}
 
 /**
  * Options of `solve`, which does not know the solver, with what that needs: the column order that it likes best, unless
  * another is given, and diagonals of languages.
  */
 export function solveFor(solver: Solver, options: Parameters<Solver["solve"]>[2], given: StageOptions): StageOptions {
-  const order = given["order"] ?? solver.preferredOrder?.(options);
+  const order = given["order"] ?? ask(solver, "preferredOrder", () => solver.preferredOrder?.(options));
   const languageDiagonals = solver.needs.includes("languageDiagonals");
   return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
 }
@@ -43,5 +55,5 @@ export async function plannedLayers({ compress, solve }: Recipe): Promise<Planne
   const { solver: name, ...given } = compress;
   const { solver, options } = await readSolver(String(name), given);
   const order = typeof solve["order"] === "string" ? solve["order"] : "natural";
-  return { solver: solver.name, codes: solver.plannedCodes?.(options, order) ?? "unknown" };
+  return { solver: solver.name, codes: ask(solver, "plannedCodes", () => solver.plannedCodes?.(options, order)) ?? "unknown" };
 }

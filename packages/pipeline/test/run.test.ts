@@ -3,7 +3,15 @@ import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from "node:f
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withLock } from "@mbs/artifacts";
-import { BadDataError, DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
+import {
+  BadDataError,
+  DeniedError,
+  FailedPreconditionError,
+  InternalError,
+  InterruptedError,
+  TryAgainError,
+  UsageError,
+} from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/parse-recipe.ts";
@@ -325,6 +333,18 @@ test("what the solver would refuse on its turn is refused before anything runs",
     assert.match((error as Error).message, message);
   }
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("a stranger's solver that fails when it is asked for its codes is told of as that", async ({ root, recipe }) => {
+  const solver = join(root, "mine.mjs");
+  const throwing = `plannedCodes() { throw Object.assign(new Error("gone"), { code: "EPIPE" }); }`;
+  await writeFile(
+    solver,
+    `export default { name: "mine", source: "s", summary: "s", needs: [], options: {}, solve() {}, ${throwing} };`,
+  );
+  const error = await failure(go(recipe({ compress: { solver } })));
+  assert.instance(error, InternalError);
+  assert.match((error as Error).message, /^solver mine failed when asked for its plannedCodes: gone; mend it/);
 });
 
 test("held-out texts that are not there are missed before anything runs", async ({ root, recipe }) => {

@@ -189,6 +189,12 @@ test("a stranger's solver that never answers, or answers nothing, is named as wh
   await writeFile(path("leaving.mjs"), solverModule("() => process.exit(0)"));
   const leaving = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("leaving.mjs")];
   await refused(leaving, 70, /ended by code that it ran, without a result/, { output: path("no.arrow") });
+  await writeFile(
+    path("piping.mjs"),
+    solverModule(`() => { throw Object.assign(new Error("gone"), { code: "EPIPE", tag: "broken-pipe" }); }`),
+  );
+  const piping = [...empty.slice(0, -1), path("piping.mjs")];
+  await refused(piping, 70, /solver mine failed at h\.0 \S+: gone; mend it/, { output: path("no.arrow") });
   await writeFile(path("endless.mjs"), solverModule("() => new Promise(() => {})"));
   const endless = [...empty.slice(0, -1), path("endless.mjs")];
   await refused(endless, 70, /solver mine waits for something that never comes at/, { output: path("no.arrow") });

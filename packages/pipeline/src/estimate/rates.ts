@@ -9,6 +9,7 @@ import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import type { StageOptions } from "../recipe.ts";
+import { solverFailure } from "@mbs/solvers";
 import { readSolver } from "../recipe-solver.ts";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
@@ -145,7 +146,11 @@ async function measureSolver(
   const values = bell(probeRows * width);
   const context = { blas, signal: new AbortController().signal, warn: (): void => {} };
   const solve = async (): Promise<void> => {
-    await solver.solve({ rows: probeRows, columns: width, values: values.slice(), parts }, statistics, options, context);
+    try {
+      await solver.solve({ rows: probeRows, columns: width, values: values.slice(), parts }, statistics, options, context);
+    } catch (thrown) {
+      throw solverFailure(solver.name, `on a probe of ${probeRows}×${width}`, thrown);
+    }
     // The stage measures the output's error of every site: two more products.
     const matrix = { rows: width, columns: width, values: gram };
     const weight = { rows: probeRows, columns: width, values };
