@@ -6,6 +6,7 @@ import {
   splitOptions,
   type ArtifactStream,
   type OptionTable,
+  type Solver,
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
@@ -30,19 +31,21 @@ const ownOptions = {
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
 
-const solverNamed = (raw: Readonly<Record<string, unknown>>) => {
+async function solverNamed(raw: Readonly<Record<string, unknown>>): Promise<Solver> {
   const name = raw["solver"] ?? ownOptions.solver.default;
   if (typeof name !== "string") throw new UsageError("compress: --solver takes a text", { option: "--solver" });
-  return loadSolver(name);
-};
+  const solver = await loadSolver(name);
+  const clash = Object.keys(solver.options).find((option) => Object.hasOwn(ownOptions, option));
+  if (clash === undefined) return solver;
+  throw new UsageError(`solver ${solver.name} declares an option ${clash}, which is the stage's own; rename it there`, {
+    option: "--solver",
+  });
+}
 
 /** Splits the options between the stage and the solver, and parses both. */
 async function parseChoice(options: unknown) {
   const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
   const solver = await solverNamed(raw);
-  const clash = Object.keys(solver.options).find((name) => Object.hasOwn(ownOptions, name));
-  if (clash !== undefined)
-    throw new UsageError(`solver ${solver.name} takes an option ${clash}, which is the stage's; rename it`);
   const { own, rest } = splitOptions(ownOptions, solver.options, options, "compress");
   const choice: SolverChoice = { solver, options: parseOptions(solver.options, rest, solver.name) };
   return { own, choice };

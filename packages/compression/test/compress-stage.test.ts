@@ -260,8 +260,20 @@ const quantising = (wrong: string): string => `({ rows, columns, values }) => {
   return { values: values.fill(0), quantised: { ...quantised, ${wrong} } };
 }`;
 
-const strangersModule = (solve: string): string =>
-  `export default { name: "mine", source: "here", summary: "mine", needs: [], options: {}, solve: ${solve} };`;
+const strangersModule = (solve: string, options = "{}"): string =>
+  `export default { name: "mine", source: "here", summary: "mine", needs: [], options: ${options}, solve: ${solve} };`;
+
+test("a solver whose option is named like the stage's own is refused with its options", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    for (const option of ["model", "solver", "allowNonfinite"]) {
+      const solver = join(model.folder, `${option}.mjs`);
+      writeFileSync(solver, strangersModule("() => {}", `{ ${option}: { kind: "flag", description: "mine" } }`));
+      const pattern = new RegExp(`^solver mine declares an option ${option}, which is the stage's own; rename it there$`);
+      await rejects(compress.moreOptions!({ solver }), UsageError, pattern);
+      await rejects(runCompress(model, [], { solver }), UsageError, pattern);
+    }
+  });
+});
 
 test("what a stranger's solver throws is told as its own, whatever code, name or tag it bears", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {

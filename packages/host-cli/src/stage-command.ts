@@ -12,8 +12,17 @@ const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offlin
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
-function checkNames(stage: Stage, table: OptionTable, shown: OptionTable): void {
-  const names = [...Object.keys(stage.inputs), ...outputNames(stage), ...Object.keys(table), ...Object.keys(shown), ...hostFlags];
+/** Names of all that a command takes by itself. */
+const ownNames = (stage: Stage, host: CliHost): readonly string[] => [
+  ...Object.keys(stage.inputs),
+  ...outputNames(stage),
+  ...Object.keys(stage.options),
+  ...Object.keys(firstPresenter(stage, host)?.options ?? {}),
+  ...hostFlags,
+];
+
+function checkNames(stage: Stage, host: CliHost): void {
+  const names = ownNames(stage, host);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
 }
@@ -49,7 +58,7 @@ const readsModel = (table: OptionTable): boolean =>
 function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
   const presenter = firstPresenter(stage, host);
   const shown = presenter?.options ?? {};
-  checkNames(stage, table, shown);
+  checkNames(stage, host);
   const flags = [
     ...optionsToFlags(table),
     ...optionsToFlags(shown),
@@ -97,7 +106,18 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
     .allowUnknownOption()
     .allowExcessArguments();
   look.parseOptions([...argv]);
-  return { ...stage.options, ...(await stage.moreOptions(givenOptions(look.opts(), stage.options))) };
+  const given = givenOptions(look.opts(), stage.options);
+  const more = await stage.moreOptions(given);
+  const own = ownNames(stage, host);
+  const clash = Object.keys(more).find((name) => own.includes(name));
+  if (clash !== undefined) {
+    const { moreOptionsBy: by = "" } = stage;
+    const chosen = `${optionFlag(by)} ${JSON.stringify(given[by] ?? stage.options[by]?.default)}`;
+    throw new UsageError(`${chosen} declares an option ${optionFlag(clash)}, which is the command's own; rename it there`, {
+      option: optionFlag(by),
+    });
+  }
+  return { ...stage.options, ...more };
 }
 
 /**

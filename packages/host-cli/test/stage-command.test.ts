@@ -84,8 +84,12 @@ command("usage errors are told before anything runs", async () => {
     [["make", "--segmnts", "3"], /unknown option '--segmnts'\s+\(Did you mean --segments/],
     [["make", "--segments", "none"], /--segments takes a whole number, not "none"/],
     [["make", "--segments", "0"], /--segments must be at least 1/],
-    [["make", "--style", "odd"], /--style takes one of plain, loud/],
+    [["make", "--style", "odd"], /--style takes one of plain, loud, clashing/],
     [["make", "--volume", "3"], /unknown option '--volume'; more options depend on --style: fake make --style STYLE --help$/],
+    [
+      ["make", "--style", "clashing"],
+      /^--style "clashing" declares an option --output, which is the command's own; rename it there$/,
+    ],
     [["make", "--threads", "0"], /--threads must be at least 1/],
     [["make", "surplus"], /too many arguments/],
     [["pack"], /--output FOLDER is required/],

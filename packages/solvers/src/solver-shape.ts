@@ -1,5 +1,8 @@
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 
+/** What becomes a flag of its own; --no-… takes back another. */
+const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
+
 export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** What keeps a value from being a solver, or undefined where it has the shape of one. */
@@ -15,6 +18,8 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (!isRecord(options) || !Object.values(options).every((option) => isRecord(option) && typeof option["kind"] === "string")) {
     return "its options are not a table of options";
   }
+  const strange = Object.keys(options).find((name) => !optionName.test(name));
+  if (strange !== undefined) return `its option ${JSON.stringify(strange)} is no name in camelCase, or begins with "no"`;
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
   if (plannedCodes !== undefined && typeof plannedCodes !== "function") return "its plannedCodes is not a function";
   if (typeof solve !== "function") return "its solve is not a function";

@@ -73,6 +73,8 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("needs.js", `export default { ${valid}, needs: ["hessian"] };`);
   write("solve.js", `export default { ${valid}, solve: 1 };`);
   write("options.js", `export default { ${valid}, options: { bits: 4 } };`);
+  write("spaced.js", `export default { ${valid}, options: { "two words": { kind: "flag", description: "d" } } };`);
+  write("negative.js", `export default { ${valid}, options: { noGroups: { kind: "flag", description: "d" } } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
   await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js"/);
@@ -86,6 +88,8 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   );
   await refuses(folder, "./solve.js", /its solve is not a function/);
   await refuses(folder, "./options.js", /its options are not a table/);
+  await refuses(folder, "./spaced.js", /its option "two words" is no name in camelCase/);
+  await refuses(folder, "./negative.js", /its option "noGroups" is no name in camelCase, or begins with "no"/);
 });
 
 loading.run();

@@ -67,7 +67,12 @@ async function parseAll(stages: MixStages, raw: unknown) {
   const solverOptions = (await stages.compress.moreOptions?.(given)) ?? {};
   const tables = { solve: solveOptions(stages), compress: { ...stages.compress.options, ...solverOptions } };
   const clash = Object.keys(solverOptions).find((name) => Object.hasOwn({ ...ownOptions, ...tables.solve }, name));
-  if (clash !== undefined) throw new UsageError(`mix: the solver takes an option ${clash}, which is the stage's; rename it`);
+  if (clash !== undefined) {
+    const solver = String(given["solver"]);
+    throw new UsageError(`mix: solver ${solver} declares an option ${clash}, which is the stage's own; rename it there`, {
+      option: "--solver",
+    });
+  }
   const { own, rest } = splitOptions(ownOptions, { ...tables.solve, ...tables.compress }, raw, "mix");
   const {
     model,
