@@ -62,9 +62,17 @@ export function headerLength(prefix: Uint8Array, size: number, file: string): nu
 /** A header has objects in an object, and lists in those. */
 const deepest = 3;
 
-/** Looks for deep nesting before anything is parsed: each level takes memory, and 100 MB hold fifty million of them. */
-function requireShallow(bytes: Uint8Array, file: string): void {
-  let [depth, inText] = [0, false];
+/** Most tensors of a file; models of a million million parameters have fewer in all of theirs. */
+const tensorLimit = 250_000;
+/** Of all tensors together: each has dtype, shape and data_offsets, and there is metadata. */
+const fieldLimit = 4 * tensorLimit;
+
+/**
+ * Looks for deep nesting and for names without end before anything is parsed: each level and each name takes memory, and
+ * 100 MB hold millions of them.
+ */
+function requireModest(bytes: Uint8Array, file: string): void {
+  let [depth, inText, tensors, fields] = [0, false, 0, 0];
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at];
     if (inText) {
@@ -73,6 +81,8 @@ function requireShallow(bytes: Uint8Array, file: string): void {
     } else if (byte === 0x22) inText = true;
     else if (byte === 0x7b || byte === 0x5b) depth += 1;
     else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    else if (byte === 0x3a && depth === 1) tensors += 1;
+    else if (byte === 0x3a) fields += 1;
     if (depth > deepest) {
       throw new BadDataError(
         `${file}: the header is nested deeper than ${deepest} levels at offset ${at + 8}; this is no safetensors file`,
@@ -80,6 +90,12 @@ function requireShallow(bytes: Uint8Array, file: string): void {
           file,
           offset: at + 8,
         },
+      );
+    }
+    if (tensors > tensorLimit || fields > fieldLimit) {
+      throw new BadDataError(
+        `${file}: the header has more than ${tensorLimit} tensors or ${fieldLimit} fields at offset ${at + 8}; split the file into shards`,
+        { file, offset: at + 8 },
       );
     }
   }
@@ -99,7 +115,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number, file: string):
       offset: 8,
     });
   }
-  requireShallow(bytes, file);
+  requireModest(bytes, file);
   const json = parseJsonObject(bytes, `${file}: the header`, file);
   const tensors: HeaderEntry[] = [];
   let metadata: Record<string, string> = {};

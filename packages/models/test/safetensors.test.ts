@@ -50,6 +50,16 @@ const faults: [string, Uint8Array, RegExp][] = [
     file(`{"a":${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}}`, 0),
     /nested deeper than 3 levels at offset 15/,
   ],
+  [
+    "tensors without end",
+    file(`{${Array.from({ length: 250_001 }, (_, index) => `"${index}":{}`).join(",")}}`, 0),
+    /has more than 250000 tensors or 1000000 fields at offset \d+; split the file into shards/,
+  ],
+  [
+    "metadata without end",
+    file(`{"__metadata__":{${Array.from({ length: 1_000_001 }, (_, index) => `"${index}":""`).join(",")}}}`, 0),
+    /has more than 250000 tensors or 1000000 fields/,
+  ],
   ["a list as header", file("[]", 0), /does not begin with/],
   [
     "a tensor twice",
