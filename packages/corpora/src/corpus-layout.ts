@@ -110,7 +110,7 @@ function parseManifest(
   };
   let manifest: unknown;
   try {
-    manifest = parse(text, { mapAsMap: true, maxAliasCount: 0 });
+    manifest = parse(text, { mapAsMap: true, maxAliasCount: 0, logLevel: "error" });
   } catch (error) {
     return fail(`is no YAML: ${(error as Error).message.split("\n")[0]}`);
   }

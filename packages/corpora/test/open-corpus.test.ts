@@ -143,6 +143,19 @@ test("a manifest names files, globs and lists, and a field", async () => {
   });
 });
 
+test("what the YAML library has to say of a manifest is not printed", async () => {
+  const told: string[] = [];
+  const hear = ({ message }: Error): number => told.push(message);
+  process.on("warning", hear);
+  await withFolder({ "manifest.yaml": "name: !mine x\nlanguages: {en: a.txt}\n", "a.txt": "text" }, async (folder) => {
+    await openCorpus(join(folder, "manifest.yaml"));
+  });
+  // warnings come a turn later
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", hear);
+  assert.equal(told, []);
+});
+
 for (const [what, manifest, message] of [
   ["an unknown key", "languages: {en: a.txt}\nlanguage: en\n", "unknown key language"],
   ["no languages", "name: x\n", "languages must be a mapping"],
