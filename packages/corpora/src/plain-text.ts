@@ -1,9 +1,7 @@
 import { byteOrderMarkLength } from "./byte-order-mark.ts";
 import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import { longestDocument, requireEnd } from "./document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
-
-/** The longest document, and the longest row of a JSONL or CSV file, in bytes. */
-export const longestDocument = 8 << 20;
 
 const newline = 0x0a;
 const blank = /^\s*$/;
@@ -12,7 +10,11 @@ const blank = /^\s*$/;
 async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffer, void, undefined> {
   let parts: Buffer[] = [];
   let length = 0;
+  let sinceEnd = 0;
+  let line = 1;
   const add = (part: Buffer): void => {
+    sinceEnd += part.length;
+    requireEnd(sinceEnd, "blankLine", file.path, line);
     const kept = part.subarray(0, Math.max(0, limit + 1 - length));
     if (kept.length > 0) parts.push(kept);
     length += kept.length;
@@ -24,6 +26,8 @@ async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffe
       yield parts.length === 1 ? parts[0] : Buffer.concat(parts);
       parts = [];
       length = 0;
+      sinceEnd = 0;
+      line += 1;
       start = end + 1;
     }
     add(chunk.subarray(start));
@@ -35,6 +39,8 @@ async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffe
  * Documents of a plain text file, divided by blank lines (the form of CC-100). Line ends become "\n".
  *
  * Read as a stream: at most one document of 8 MiB is held; a longer one is counted as a fault, as is one that is no UTF-8.
+ *
+ * @throws {BadDataError} where no document ends
  */
 export async function* readPlainText(file: CorpusFile, faults: FaultCount): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -71,6 +77,7 @@ export async function* readPlainText(file: CorpusFile, faults: FaultCount): Asyn
     }
     if (lines.length === 0) firstLine = line;
     bytes += content.length + 1;
+    requireEnd(bytes, "blankLine", file.path, firstLine);
     // Past the limit only the count matters; the text will not be used.
     if (bytes <= longestDocument || lines.length === 0) lines.push(content);
   }

@@ -1,23 +1,26 @@
 import { byteOrderMarkLength } from "./byte-order-mark.ts";
 import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import { longestDocument, requireEnd } from "./document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase, quoted } from "./locked-database.ts";
-import { longestDocument } from "./plain-text.ts";
 
 /**
  * Reads all bytes once before DuckDB does: DuckDB takes a gzip file that is cut short for a whole one, and drops a line
  * longer than its buffer without a word. Such lines and a byte-order mark are counted.
  *
+ * @throws {BadDataError} where no line ends
  * @returns the first line, without byte-order mark; "" in an empty file
  */
 export async function surveyTextTable(file: CorpusFile, faults: FaultCount): Promise<string> {
   const start: Buffer[] = [];
   let startLength = 0;
   let length = 0;
+  let line = 1;
   let longLines = 0;
   const endLine = (): void => {
     if (length > longestDocument) longLines += 1;
     length = 0;
+    line += 1;
   };
   for await (const chunk of readBytes(file)) {
     if (startLength < 1 << 16) {
@@ -31,6 +34,7 @@ export async function surveyTextTable(file: CorpusFile, faults: FaultCount): Pro
       from = end + 1;
     }
     length += chunk.length - from;
+    requireEnd(length, "lineEnd", file.path, line);
   }
   endLine();
   const head = Buffer.concat(start);

@@ -94,6 +94,30 @@ for (const [what, name, content, summary] of [
   });
 }
 
+for (const [what, name, piece, message] of [
+  [
+    "plain text without a line end",
+    "en.txt",
+    "good ",
+    /en\.txt, line 3: 64 MiB without a blank line, which ends a document; put one/,
+  ],
+  ["plain text without a blank line", "en.txt", `${"good ".repeat(200)}\n`, /en\.txt, line 3: 64 MiB without a blank line/],
+  [
+    "JSONL without a line end",
+    "en.jsonl",
+    "good ",
+    /en\.jsonl, line 3: 64 MiB without a line end, which ends a row; write a row a line/,
+  ],
+  ["CSV without a line end", "en.csv", "good ", /en\.csv, line 3: 64 MiB without a line end/],
+] as const) {
+  test(`${what} is refused and not read on`, async () => {
+    const start = { "en.txt": "good\n\n", "en.jsonl": line + line, "en.csv": "text\ngood\n" }[name];
+    const { error } = await read(name, Buffer.concat([Buffer.from(start), Buffer.alloc(65 << 20, piece)]));
+    assert.instance(error, BadDataError);
+    assert.match(error?.message ?? "", message);
+  });
+}
+
 for (const [name, good, bad, header] of [
   ["en.jsonl", line, "{\n", ""],
   ["en.csv", "good,s\n", "a,b,c\n", "text,source\n"],
