@@ -90,6 +90,8 @@ function parseText(flag: string, raw: unknown): string {
   if (typeof raw !== "string" || raw === "") {
     throw new UsageError(`${flag} takes a text, not ${JSON.stringify(raw)}`, { option: flag });
   }
+  // No path or name may hold it: the system would take what stands before it for the whole.
+  if (raw.includes("\0")) throw new UsageError(`${flag} takes a text without NUL, not ${JSON.stringify(raw)}`, { option: flag });
   return raw;
 }
 

@@ -90,6 +90,22 @@ test("a text's own check is heard as it is parsed", () => {
   assert.throws(() => parseOptions(table, { form: "bad" }, "test"), /--form takes good, not bad/);
 });
 
+test("no text holds NUL, alone or in a list", () => {
+  const table = {
+    name: { kind: "text", description: "a text", optional: true },
+    model: { kind: "resource", resource: "model", description: "a model", optional: true },
+    corpora: { kind: "resource", resource: "corpus", many: true, description: "corpora", optional: true },
+    languages: { kind: "list", description: "languages", optional: true },
+  } as const;
+  for (const [name, value] of Object.entries({ name: "a\0b", model: "a\0b", corpora: ["a", "a\0b"], languages: "a,a\0b" })) {
+    assert.throws(
+      () => parseOptions(table, { [name]: value }, "test"),
+      (error: Error) =>
+        error instanceof UsageError && error.message === `--${name} takes a text without NUL, not ${JSON.stringify("a\0b")}`,
+    );
+  }
+});
+
 function strangersCheck(): void {
   throw Object.assign(new Error("no form"), { code: "EPIPE" });
 }

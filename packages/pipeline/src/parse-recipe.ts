@@ -28,7 +28,7 @@ class Reader {
 
   text(key: RecipeKeyName): string {
     const value = this.#values[key];
-    if (typeof value === "string" && value !== "") return value;
+    if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
     this.fault([key], value === undefined ? `${key} is missing` : `${key} takes a path, not ${JSON.stringify(value)}`);
     return "";
   }

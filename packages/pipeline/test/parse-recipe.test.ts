@@ -42,6 +42,7 @@ test("says what is wrong, and in which line", () => {
     [`${whole}colour: red\n`, /^r\.yaml:7: unknown key colour; a recipe takes model, corpus/],
     [whole.replace("model: m\n", ""), /^r\.yaml: model is missing/],
     [whole.replace("model: m", "model: [a]"), /^r\.yaml:1: model takes a path/],
+    [whole.replace("output: out", 'output: "a\\0b"'), /^r\.yaml:6: output takes a path, not "a\\u0000b"/],
     [`${whole}propagation: sideways\n`, /^r\.yaml:7: propagation takes sequential, dense, true-sequential, not "sideways"/],
     [`${whole}keep: perhaps\n`, /^r\.yaml:7: keep takes true or false/],
     [`${whole}sample: 5\n`, /^r\.yaml:7: sample takes options/],
