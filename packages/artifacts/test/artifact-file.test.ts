@@ -110,6 +110,16 @@ test("an error or an abort of the source leaves nothing", () =>
     assert.equal(await readdir(folder), []);
   }));
 
+test("a path that is too long is told as that, read or written", () =>
+  inFolder(async (folder) => {
+    const long = join(folder, "x".repeat(300));
+    for (const work of [() => writeArtifact(sample(), long), () => openArtifact(long)]) {
+      const error = await errorOf(work);
+      assert.instance(error, InputOutputError);
+      assert.match(error.message, /^cannot \w+ .*: the path is too long; choose a shorter one$/);
+    }
+  }));
+
 test("a missing folder, a missing file and a read-only folder have their errors", () =>
   inFolder(async (folder) => {
     const missing = join(folder, "no", "a.arrow");

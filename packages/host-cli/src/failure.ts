@@ -34,8 +34,7 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   ENOENT: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   ENOTDIR: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   EISDIR: (message, cause) => new InputOutputError(`${message}; name a file`, {}, { cause }),
-  ENAMETOOLONG: (message, cause) =>
-    new InputOutputError(`${message.slice(0, 200)}…: the path is too long; choose a shorter one`, {}, { cause }),
+  ENAMETOOLONG: (message, cause) => new InputOutputError(`${message}; choose a shorter path`, {}, { cause }),
   EMFILE: (message, cause) => new InputOutputError(`${message}; raise the limit of open files (ulimit -n)`, {}, { cause }),
   EACCES: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
   EPERM: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
@@ -54,6 +53,9 @@ export function toMbsError(thrown: unknown): MbsError {
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
 }
 
-/** The error as one line, without line breaks of its own and without what would command a terminal. */
+/** A name that nobody reads to its end hides what is said about it: its two ends are enough to find it. */
+const shortened = (text: string): string => text.replaceAll(/\S{301,}/gu, (name) => `${name.slice(0, 150)}…${name.slice(-150)}`);
+
+/** The error as one line, without line breaks of its own, without names that fill the screen or what would command a terminal. */
 export const oneLine = (name: string, error: MbsError): string =>
-  `${name}: ${printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " "))}\n`;
+  `${name}: ${shortened(printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")))}\n`;

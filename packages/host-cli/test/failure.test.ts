@@ -35,6 +35,14 @@ test("a message is one line", () => {
   assert.is(oneLine("mbs pass", new BadDataError("first\n  second")), "mbs pass: first second\n");
 });
 
+const recipeOf = (length: number): string => `/${"x".repeat(length - 6)}.yaml`;
+const said = (path: string): string => oneLine("mbs run", new BadDataError(`${path} is no recipe`));
+
+test("a name of more than 300 characters is shortened, and what is said about it stays", () => {
+  assert.is(said(recipeOf(300)), `mbs run: ${recipeOf(300)} is no recipe\n`);
+  assert.match(said(recipeOf(5000)), /^mbs run: \/x{149}…x{145}\.yaml is no recipe\n$/);
+});
+
 test("what would command a terminal is spelt out", () => {
   assert.is(oneLine("mbs", new BadDataError("tensor \u001b[31mred\u009b\u202e")), "mbs: tensor \\u001b[31mred\\u009b\\u202e\n");
 });

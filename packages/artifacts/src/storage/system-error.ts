@@ -16,6 +16,7 @@ const failed: Readonly<Record<string, string>> = {
   EDQUOT: "the disk quota is used up; free some space and run again",
   EFBIG: "the file grows beyond the limit on file sizes; raise it (ulimit -f) or choose another disk",
   ENOENT: "no such file or folder; check the path",
+  ENAMETOOLONG: "the path is too long; choose a shorter one",
 };
 
 /** An error of the operating system as one of ours; other errors as they are. `doing`: "write", "open" … */
