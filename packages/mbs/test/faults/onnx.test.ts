@@ -48,11 +48,17 @@ const place = (tensor: GraphTensor, changes: Readonly<Record<string, string>>): 
 const withPlace = (changes: Readonly<Record<string, string>>) => (bytes: Buffer) =>
   withTensor(bytes, (tensor) => place(tensor, changes));
 
-/** The model with another message for the node that activates the second MLP. */
+/** The node that activates the second MLP. */
+function activation({ nodes }: GraphFile): GraphNode {
+  const node = nodes.findLast(({ operator }) => operator === "Gelu");
+  if (node === undefined) throw new Error("the model has no Gelu");
+  return node;
+}
+
+/** The model with another message for that node. */
 function withNode(bytes: Buffer, change: Partial<NodeMessage>): Buffer {
   const graph = parse(bytes);
-  const node = graph.nodes.findLast(({ operator }) => operator === "Gelu");
-  if (node === undefined) throw new Error("the model has no Gelu");
+  const node = activation(graph);
   const message = encodeMessage("NodeProto", { ...node.message, name: "the-node", ...change });
   return Buffer.concat([...changedGraph(graph, { ...nothing, nodes: new Map([[node, [message]]]) })]);
 }
@@ -110,6 +116,13 @@ const faults: Readonly<Record<string, Fault>> = {
 const running: Readonly<Record<string, Fault>> = {
   "12: an unknown operator": [(bytes) => withNode(bytes, { opType: "Geluu" }), /node the-node.*Geluu/],
   "12: an operator of an unknown domain": [(bytes) => withNode(bytes, { domain: "org.example" }), /the-node|org\.example/],
+  "12: a node that fails on its way": [
+    (bytes) => {
+      const [states = ""] = activation(parse(bytes)).inputs;
+      return withNode(bytes, { opType: "MatMul", input: [states, states], attribute: [] });
+    },
+    /model\.onnx: ONNX Runtime could not run node the-node: .*; export the model again$/m,
+  ],
   "12: an opset of the future": [(bytes) => withOpset(bytes, { domain: "", version: 9999 }), /opset/i],
 };
 

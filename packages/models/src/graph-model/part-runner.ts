@@ -1,4 +1,4 @@
-import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { createSession, cutSubgraph, floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
 import { use } from "../recently-used.ts";
@@ -6,7 +6,10 @@ import type { RoleWeights } from "../step-weights.ts";
 
 /** A part of a graph, ready to run. */
 export interface GraphPart extends Omit<Subgraph, "model"> {
-  /** @param feeds by value, weights by tensor in the shape in which they are stored */
+  /**
+   * @param feeds by value, weights by tensor in the shape in which they are stored
+   * @throws {BadDataError} naming file and node, where the engine fails on the way
+   */
   run(feeds: ReadonlyMap<string, Tensor>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
 
@@ -19,6 +22,12 @@ interface KeptPart {
 /** Sessions that stay open. Their weights are fed, but for quantised ones, which are in them. */
 const mostParts = 64;
 const mostBytes = 256 * 1024 * 1024;
+
+/** A graph that loads and then fails does not fit itself; that memory does not suffice is no fault of the file. */
+function runFailure(path: string, cause: unknown): unknown {
+  if (!(cause instanceof InternalError) || /allocate memory|bad_alloc/.test(cause.message)) return cause;
+  return new BadDataError(`${path}: ${cause.message}; export the model again`, { ...cause.facts, file: path }, { cause });
+}
 
 /** Makes sessions of parts of a graph when first needed, and keeps those used last. */
 export class PartRunner {
@@ -56,7 +65,9 @@ export class PartRunner {
         const fed = cut.weights.map(
           ({ name, dims }) => [name, floatTensor(weights.get(name) ?? new Float32Array(0), dims)] as const,
         );
-        return session.run(Object.fromEntries([...named, ...fed]));
+        return session.run(Object.fromEntries([...named, ...fed])).catch((cause: unknown) => {
+          throw runFailure(this.#graph.path, cause);
+        });
       },
     };
     await this.#makeRoom(model.length);
