@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { basename, isAbsolute } from "node:path";
 import { openArtifact } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
+import { parseRecipe, readRecipeText } from "@mbs/pipeline";
 import { parse, stringify } from "yaml";
 import { readCardResults } from "./card-results.ts";
 import { resourceAddress } from "./resource-names.ts";
@@ -33,10 +33,17 @@ function nameIn(recipe: string): string | undefined {
   return typeof model === "string" ? basename(model) : undefined;
 }
 
+/** @throws as readRecipe, where a file is no recipe */
+async function recipeAt(path: string): Promise<string> {
+  const text = await readRecipeText(path);
+  parseRecipe(text, path);
+  return shortened(text);
+}
+
 /** Writes the card of an assembled folder with scores and recipe. */
 export async function describe(folder: string, { scores, recipe }: Description): Promise<void> {
   const streams = await Promise.all(scores.map((path) => openArtifact(path)));
-  const text = recipe === undefined ? undefined : shortened(await readFile(recipe, "utf8"));
+  const text = recipe === undefined ? undefined : await recipeAt(recipe);
   await describeModel(folder, {
     results: streams.length === 0 ? undefined : await readCardResults(streams, await resourceAddress("model", folder)),
     recipe: text,

@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openArtifact, collect, readScores } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
@@ -79,6 +80,19 @@ test("the card of a run has each language before and after with intervals, the m
   for (const key of ["sample", "solve", "compress"]) assert.equal(recipe[key], recorded[key], key);
   assert.equal([recipe["model"], recipe["corpus"], recipe["output"]], ["model", "texts", undefined]);
   assert.not.match(card, root);
+});
+
+test("what is no recipe is refused before a card is written", async () => {
+  const path = join(root, "broken.yaml");
+  for (const [text, type, message] of [
+    ["model: [a\n", BadDataError, /broken\.yaml:\d+: no valid YAML/],
+    ["", UsageError, /broken\.yaml: a recipe holds keys and values/],
+  ] as const) {
+    await writeFile(path, text);
+    const error = await describe(join(root, "none"), { scores: [], recipe: path }).catch((thrown: unknown) => thrown);
+    assert.instance(error, type);
+    assert.match((error as Error).message, message);
+  }
 });
 
 test("without an evaluation the card has the recipe alone, and card: false leaves the folder without one", async () => {

@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { BadDataError, InputOutputError, isObject, UsageError } from "@mbs/contracts";
+import { BadDataError, isObject, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { throwFaults } from "./faults.ts";
 import { optionName } from "./option-name.ts";
 import { propagations, recipeKeys } from "./recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
+import { readRecipeText } from "./recipe-text.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 const keys = Object.keys(recipeKeys);
@@ -133,7 +133,7 @@ function locator(document: Document.Parsed, lines: LineCounter, path: string): (
  */
 export function parseRecipe(text: string, path: string): Recipe {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const [problem] = document.errors;
   if (problem !== undefined) {
     const { line } = lines.linePos(problem.pos[0]);
@@ -155,15 +155,6 @@ function valuesOf(document: Document.Parsed, path: string): unknown {
 /**
  * Reads a recipe file.
  *
- * @throws {InputOutputError} when it cannot be read; else as parseRecipe
+ * @throws as readRecipeText and parseRecipe
  */
-export async function readRecipe(path: string): Promise<Recipe> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new InputOutputError(
-      `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code}); name a recipe`,
-      { path },
-      { cause },
-    );
-  });
-  return parseRecipe(text, path);
-}
+export const readRecipe = async (path: string): Promise<Recipe> => parseRecipe(await readRecipeText(path), path);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -80,6 +83,26 @@ test("refuses broken YAML, keys given twice, and a file that is not there", asyn
   }
   const missing = await readRecipe("/no/such/recipe.yaml").catch((error: unknown) => error);
   assert.instance(missing, InputOutputError);
+});
+
+test("refuses what never ends, or is no text, as a recipe", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "recipe-test-"));
+  const [long, binary] = [join(folder, "long.yaml"), join(folder, "binary.yaml")];
+  await writeFile(long, "# a comment\n".repeat(400_000));
+  await writeFile(binary, Uint8Array.of(0xff, 0xfe));
+  for (const [path, message] of [
+    ["/dev/zero", /^\/dev\/zero: goes on beyond 4194304 bytes, which no recipe does; name a recipe$/],
+    [long, /long\.yaml: goes on beyond 4194304 bytes/],
+    [binary, /binary\.yaml: is no UTF-8; name a recipe, or save it as UTF-8$/],
+  ] as const) {
+    const error = await readRecipe(path).catch((thrownError: unknown) => thrownError);
+    assert.instance(error, BadDataError);
+    assert.match((error as Error).message, message);
+  }
+  const unread = await readRecipe(folder).catch((thrownError: unknown) => thrownError);
+  assert.instance(unread, InputOutputError);
+  assert.match((unread as Error).message, /cannot be read \(EISDIR\); name a recipe$/);
+  await rm(folder, { recursive: true });
 });
 
 test.run();

@@ -1,7 +1,7 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
-import { DeniedError, InputOutputError, UsageError, parseOptions } from "@mbs/contracts";
+import { DeniedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
 import { buildReport, csvFiles, formatPage, parsePlace, svgFiles } from "@mbs/reporting";
@@ -36,12 +36,10 @@ const options = {
 
 const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
 
-async function readRecipeText(path: string): Promise<RecipeText> {
-  try {
-    return { name: basename(path), text: await readFile(path, "utf8") };
-  } catch (cause) {
-    throw new InputOutputError(`${path} cannot be read; give the recipe.yaml of a run`, { path }, { cause });
-  }
+async function recipeAt(path: string): Promise<RecipeText> {
+  // A report without a recipe needs nothing of the pipeline.
+  const { readRecipeText } = await import("@mbs/pipeline");
+  return { name: basename(path), text: await readRecipeText(path) };
 }
 
 /** Files and where they go, checked before anything is written. */
@@ -91,7 +89,7 @@ export function reportCommand({ signal }: CommandContext): Command {
     const report = await buildReport(await openInputs(files, signal), {
       ...(title !== undefined && { title }),
       ...(reference !== undefined && { reference }),
-      ...(recipe !== undefined && { recipe: await readRecipeText(recipe) }),
+      ...(recipe !== undefined && { recipe: await recipeAt(recipe) }),
       ...(chosen && { similarity: { measure, ...(place && { place }) } }),
     });
     const folders = [
