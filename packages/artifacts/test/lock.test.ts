@@ -1,4 +1,4 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { InputOutputError, TryAgainError } from "@mbs/contracts";
@@ -30,6 +30,23 @@ test("one holds it, the other is told by whom; then it is free and nothing is le
       cause,
     );
     assert.equal(await readdir(folder), []);
+  }));
+
+test("a link has the lock of the place that it leads to, also before that is there", () =>
+  inFolder(async (folder) => {
+    const [place, link] = [join(folder, "run"), join(folder, "link")];
+    await symlink("second", link);
+    await symlink(place, join(folder, "second"));
+    await withLock(place, async () => {
+      assert.instance(await errorOf(() => withLock(link, async () => {})), TryAgainError);
+    });
+    await withLock(link, async () => {
+      assert.instance(await errorOf(() => withLock(place, async () => {})), TryAgainError);
+    });
+    await symlink("round", join(folder, "round"));
+    const error = await errorOf(() => withLock(join(folder, "round"), async () => {}));
+    assert.instance(error, InputOutputError);
+    assert.match(error.message, /cannot find .*round: its links lead in a circle; mend or remove them$/);
   }));
 
 test("of many at once, one wins", () =>

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { writeAtomically } from "@mbs/artifacts";
+import { realPlace, writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 
 /** Where a run keeps what. */
@@ -136,6 +136,8 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
   } else if (found !== undefined && (found.some((name) => name !== "run") || (await strangeWork(folder)).length > 0)) {
     throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, { path: root });
   }
+  // through a link to a folder that is not there, nothing could be made
+  await mkdir(await realPlace(root), { recursive: true });
   await mkdir(folder.artifacts, { recursive: true });
   await writeAtomically(folder.identity, [Buffer.from(`${identity.layers}\n${identity.model}\n`)], { force: true });
 }

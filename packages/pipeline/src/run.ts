@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { ArtifactStore, requireForeign, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import { dirname } from "node:path";
+import { ArtifactStore, realPlace, requireForeign, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -125,7 +125,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   try {
     await checkPins(ordered, resources);
     await requireForeign(runPlaces(folder), readPaths(plan, stages));
-    await mkdir(dirname(resolve(ordered.output)), { recursive: true });
+    await mkdir(dirname(await realPlace(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));

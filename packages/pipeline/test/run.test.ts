@@ -227,13 +227,15 @@ test("--force takes away nothing that a run has not written: models, texts and f
 });
 
 test("a link to an output is the same output", async ({ root, recipe }) => {
-  await mkdir(join(root, "out"));
+  // which is not there yet
   await symlink(join(root, "out"), join(root, "link"));
   await withLock(join(root, "out"), async () => {
     for (const force of [false, true]) {
       assert.instance(await failure(go(recipe({ output: join(root, "link") }), { force })), TryAgainError);
     }
   });
+  await go(recipe({ output: join(root, "link") }));
+  assert.ok((await readdir(join(root, "out"))).includes("model"));
 });
 
 test("a recipe that differs only after the layers goes on from them, and never replaces a model", async ({ root, recipe }) => {

@@ -1,13 +1,23 @@
-import { realpath } from "node:fs/promises";
+import { readlink, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { UsageError } from "@mbs/contracts";
+import { systemError } from "./system-error.ts";
 
-/** Where a path really lies, whether it is there or not: links in the part that is there are followed. */
+/**
+ * Where a path really lies, whether it is there or not: links are followed, also those that lead to nothing yet.
+ *
+ * @throws {InputOutputError} where links lead in a circle
+ */
 export async function realPlace(path: string): Promise<string> {
   const whole = resolve(path);
-  const found = await realpath(whole).catch(() => undefined);
+  const found = await realpath(whole).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ELOOP") throw systemError(cause, "find", path);
+    return undefined;
+  });
   if (found !== undefined || dirname(whole) === whole) return found ?? whole;
-  return join(await realPlace(dirname(whole)), basename(whole));
+  const place = join(await realPlace(dirname(whole)), basename(whole));
+  const target = await readlink(place).catch(() => undefined);
+  return target === undefined ? place : realPlace(resolve(dirname(place), target));
 }
 
 /**
