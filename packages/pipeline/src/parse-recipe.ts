@@ -47,9 +47,9 @@ class Reader {
     return found ?? choices[0];
   }
 
-  /** Options of a stage. */
+  /** Options of a stage, or the names that the key itself takes. */
   options(key: RecipeKeyName): StageOptions {
-    const { given = [], needs = [] }: RecipeKey = recipeKeys[key];
+    const { given = [], needs = [], names }: RecipeKey = recipeKeys[key];
     const value = this.#values[key] ?? {};
     if (!isObject(value)) {
       this.fault([key], `${key} takes options (name: value), not ${JSON.stringify(value)}`);
@@ -61,6 +61,8 @@ class Reader {
       if (given.includes(known))
         this.fault([key, name], `${key}.${name} is given by the recipe's own ${given.join(" and ")}; remove it`);
       else if (options.has(known)) this.fault([key, name], `${key}.${name} is given twice`);
+      else if (names?.includes(known) === false)
+        this.fault([key, name], `unknown key ${key}.${name}; ${key} takes ${names.join(", ")}`);
       else options.set(known, option);
     }
     for (const name of needs) if (!options.has(name)) this.fault([key], `${key} needs ${name}`);

@@ -15,6 +15,8 @@ export interface RecipeKey {
   readonly given?: readonly string[];
   /** Options that must be there. */
   readonly needs?: readonly string[];
+  /** The only names under it; absent where a stage says which. */
+  readonly names?: readonly string[];
   /** Options whose default is another in a recipe than on the command line, in words. */
   readonly defaults?: Readonly<Record<string, string>>;
 }
@@ -99,6 +101,7 @@ export const recipeKeys = {
     takes: "content addresses",
     description:
       "what a recorded recipe was made with (`model`, `corpus`, `evaluationCorpus`): other inputs are refused. A run writes them into its `recipe.yaml`",
+    names: ["model", "corpus", "evaluationCorpus", "threads", "nodes"],
   },
 } as const satisfies Readonly<Record<string, RecipeKey>>;
 

@@ -55,6 +55,10 @@ test("says what is wrong, and in which line", () => {
     [whole.replace("  group-size: 64", "  group-size: 64\n  groupSize: 64"), /^r\.yaml:6: compress\.groupSize is given twice/],
     [`${whole}allocate:\n  method: owl\n`, /^r\.yaml:8: allocate spreads compress\.sparsity over the steps; give compress one/],
     [`${whole}allocate:\n  sparsity: 0.5\n`, /^r\.yaml:8: allocate\.sparsity is given by the recipe's own model and sparsity/],
+    [
+      `${whole}hashes:\n  model: a\n  corpsu: b\n`,
+      /^r\.yaml:9: unknown key hashes\.corpsu; hashes takes model, corpus, evaluationCorpus/,
+    ],
     ["- a\n- b\n", /^r\.yaml: a recipe holds keys and values/],
     ["", /^r\.yaml: a recipe holds keys and values/],
   ] as const) {
