@@ -87,16 +87,16 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const formatted = await plan(layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
   const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
-  const record = makeRecord(model, { source, format: format.name, sizes }, layers);
   const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
   // A format's file takes the place of the source's.
-  const byPath = new Map(
-    [...carried, ...formatted.files, text(recordFile, formatRecord(record))].map((file) => [file.path, file]),
-  );
+  const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
+  const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
+  const record = makeRecord(model, { source, format: format.name, sizes, files: paths }, layers);
+  byPath.set(recordFile, text(recordFile, formatRecord(record)));
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));
   return { files, cardOf: (bytes: number) => (card ? [text(cardFile, modelCard({ record, weights: { bytes, graph } }))] : []) };

@@ -29,7 +29,7 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  */
 export function makeRecord(
   { address, notes }: Pick<Model, "address" | "notes">,
-  { source, format, sizes }: Pick<AssemblyRecord, "source" | "format" | "sizes">,
+  { source, format, sizes, files }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files">,
   { origins, summaries }: LayerSpool,
 ): AssemblyRecord {
   const layers = origins.map(({ address: made, solver, options, order, weights }): RecordedLayers => ({
@@ -40,7 +40,7 @@ export function makeRecord(
     weights: sortedObject(Object.entries(weights)),
   }));
   const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
-  return { ...known, layers, tensors: sortedObject(summaries) };
+  return { ...known, files, layers, tensors: sortedObject(summaries) };
 }
 
 export const formatRecord = (record: AssemblyRecord): string => `${JSON.stringify(record, undefined, 2)}\n`;

@@ -7,7 +7,7 @@ import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artif
 import type { LayerRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, readModelRecord } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { encodeBrain, encodeHalf } from "@mbs/numbers";
@@ -74,6 +74,7 @@ for (const [dtype, shards] of [
     for (const name of names.filter((name) => !name.endsWith(".safetensors"))) {
       assert.equal(await readFile(join(output, name)), await readFile(join(folder, name)), name);
     }
+    assert.equal((await readModelRecord(output))?.files, (await readdir(output)).sort());
     const written = await openModel(output);
     assert.is(written.dtype, dtype);
     assert.is.not(written.address, model.address);
@@ -106,6 +107,7 @@ test("mbs.json says how the model was made, in the same bytes each time", async 
     model: model.address,
     source: {},
     format: "dense",
+    files: ["README.md", "config.json", "mbs.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
     layers: [
       { ...origin, address: addresses[0], options: { asymmetric: true, bits: 3 } },
       { ...origin, address: addresses[1], options: { asymmetric: false, bits: 4 } },

@@ -26,7 +26,12 @@ export interface ModelRecord {
   /** How its weights are stored. */
   readonly format: string;
   readonly layers: readonly RecordedLayers[];
+  /** All that was written into the folder, relative to it, with "/" between the parts of a path; absent where that is not known. */
+  readonly files?: readonly string[];
 }
+
+const isPaths = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((path) => typeof path === "string");
 
 const isLayers = (value: unknown): value is RecordedLayers =>
   isObject(value) &&
@@ -52,12 +57,12 @@ export async function readModelRecord(folder: string): Promise<ModelRecord | und
     throw error;
   }
   const { value } = await readJsonFile(path, recordLimit);
-  const { version, model, format = "dense", layers } = value;
+  const { version, model, format = "dense", layers, files } = value;
   const whole = version === 1 && typeof model === "string" && typeof format === "string" && Array.isArray(layers);
-  if (!whole || !layers.every(isLayers)) {
+  if (!whole || !layers.every(isLayers) || !(files === undefined || isPaths(files))) {
     throw new BadDataError(`${path} is no record of a compressed model; assemble it again, or remove the file`, { file: path });
   }
-  return { model, format, layers };
+  return { model, format, layers, ...(files !== undefined && { files }) };
 }
 
 /** The mean of the calibration mixes that layers were made with: language → share, sum 1. */

@@ -26,6 +26,8 @@ test("a record says how each artifact of layers was made; the dense format goes 
   assert.equal(await readModelRecord(folder), { model: "m", format: "dense", layers: [layers] });
   await write({ version: 1, model: "m", format: "gptq", sizes: {}, layers: [layers], tensors: {} });
   assert.is((await readModelRecord(folder))?.format, "gptq");
+  await write({ version: 1, model: "m", layers: [layers], files: ["mbs.json", "onnx/model.onnx"] });
+  assert.equal((await readModelRecord(folder))?.files, ["mbs.json", "onnx/model.onnx"]);
 });
 
 test("what is malformed is refused", async () => {
@@ -36,6 +38,8 @@ test("what is malformed is refused", async () => {
     { ...whole, model: 1 },
     { ...whole, layers: {} },
     { ...whole, layers: [weightless] },
+    { ...whole, files: "mbs.json" },
+    { ...whole, files: [1] },
     { ...whole, layers: [{ ...layers, weights: { en: "much" } }] },
   ]) {
     await write(broken);
