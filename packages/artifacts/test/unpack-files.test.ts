@@ -57,6 +57,19 @@ test("force takes nothing away that the artifact does not replace", () =>
     assert.equal(await readdir(folder), ["home"]);
   }));
 
+test("force takes nothing away in a folder of the folder either", () =>
+  inFolder(async (folder) => {
+    const target = join(folder, "model");
+    const write = () => unpackFiles(encodeFiles([text("onnx/model", "x")], { model: "" }), target, { force: true });
+    await write();
+    await writeFile(join(target, "onnx", "thesis"), "years");
+    const error = await errorOf(write);
+    assert.instance(error, DeniedError);
+    assert.match(String(error), /also holds onnx.thesis/);
+    assert.is(await readFile(join(target, "onnx", "thesis"), "utf8"), "years");
+    assert.equal(await readdir(folder), ["model"]);
+  }));
+
 test("what killed processes left behind goes, what living ones write stays", () =>
   inFolder(async (folder) => {
     const { pid: dead } = spawnSync(process.execPath, ["--version"]);

@@ -75,8 +75,8 @@ const entries = (folder: string): Promise<string[] | undefined> =>
   });
 
 /** A folder that `--force` replaces holds an earlier version of the same; anything else in it is somebody's work. */
-async function checkReplaced(folder: string, found: readonly string[], partial: string): Promise<void> {
-  const made = new Set(await readdir(partial));
+async function checkReplaced(folder: string, partial: string): Promise<void> {
+  const [found, made] = [await readdir(folder, { recursive: true }), new Set(await readdir(partial, { recursive: true }))];
   const strange = found.find((name) => !made.has(name));
   if (strange === undefined) return;
   throw new DeniedError(
@@ -113,7 +113,7 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     await writer.close();
     if (found?.length === 0) await rmdir(target);
     else if (found !== undefined) {
-      await checkReplaced(folder, found, partial);
+      await checkReplaced(folder, partial);
       await rename(target, replaced);
     }
     await rename(partial, target);
