@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, ArtifactStore, contentAddress, readScores, type ArtifactKind } from "@mbs/artifacts";
+import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
 import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
@@ -41,6 +41,14 @@ test("the same content again, split otherwise, changes nothing", () =>
     assert.is((await stat(join(folder, `${address}.arrow`))).mtimeMs, before.mtimeMs);
     assert.equal(await readdir(folder), [`${address}.arrow`]);
   }));
+
+test("a store knows the names that it gives", () => {
+  const address = "a".repeat(64);
+  const own = [`${address}.arrow`, ".artifact.some.host.12.00aa11bb.tmp"];
+  const foreign = ["mine.arrow", `${address}.txt`, `old/${address}.arrow`, `${address}.arrow.bak`, ".artifact.tmp", "artifact"];
+  for (const name of own) assert.ok(isStoreName(name), name);
+  for (const name of foreign) assert.not(isStoreName(name), name);
+});
 
 test("what is no address is refused before the disk is touched", () =>
   inFolder(async (folder) => {

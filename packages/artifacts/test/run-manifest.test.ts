@@ -30,6 +30,8 @@ test("what was set is there when it is opened again, also when many are set at o
     await Promise.all(["a", "b", "__proto__"].map((key) => manifest.set(key, { factors: `of ${key}` })));
     const again = await RunManifest.open(path);
     assert.equal(again.get("a"), { factors: "of a" });
+    assert.ok(again.made("of a"));
+    assert.not(again.made("a"));
     assert.equal(again.get("__proto__"), { factors: "of __proto__" });
     assert.equal(await readdir(folder), ["manifest.json"]);
   }));

@@ -3,11 +3,11 @@ import { manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import { exists, requireOwnModel } from "./own-files.ts";
 import type { Plan, PlanNode } from "./plan.ts";
 import type { StageOptions } from "./recipe.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "./resources.ts";
-import { exists } from "./run-folder.ts";
 import { optionTable, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
@@ -162,6 +162,8 @@ export class Engine {
     const { name, kind } = outputOf(stage);
     const { signal } = context;
     if (kind !== "files") return (await store.put(outputs[name], { signal })).address;
+    // much time may have gone by since the folder was claimed
+    await requireOwnModel(this.#plan.modelFolder, this.#options.manifest);
     const { address } = await unpackFiles(outputs[name], this.#plan.modelFolder, { signal, force: true });
     this.#learn(node, address);
     return address;

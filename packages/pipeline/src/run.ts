@@ -5,6 +5,7 @@ import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
+import { requireOwnResults } from "./own-files.ts";
 import type { Plan, PlanNode } from "./plan.ts";
 import { prepareRun } from "./prepared-run.ts";
 import type { Recipe } from "./recipe.ts";
@@ -69,10 +70,11 @@ async function execute(
   const { stages, threads, signal } = options;
   const nodes: NodeReport[] = [];
   const store = new ArtifactStore(folder.artifacts);
+  const manifest = await RunManifest.open(folder.manifest);
   const engine = new Engine(plan, {
     stages,
     store,
-    manifest: await RunManifest.open(folder.manifest),
+    manifest,
     resources,
     context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
     keep: recipe.keep,
@@ -82,6 +84,8 @@ async function execute(
     },
   });
   const addresses = await engine.run();
+  // much time may have gone by since the folder was claimed
+  await requireOwnResults(folder, manifest);
   for (const [id, path] of [
     ["evaluate", folder.scores],
     ["similarity", folder.similarity],

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withLock } from "@mbs/artifacts";
 import {
@@ -16,11 +16,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/parse-recipe.ts";
 import { planRun } from "../src/plan.ts";
-import type { Recipe } from "../src/recipe.ts";
-import { run } from "../src/run.ts";
-import type { RunOptions, RunResult } from "../src/run.ts";
 import { withSolverNeeds } from "../src/solver-needs.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";
 
@@ -29,15 +27,6 @@ test.before.each(async (context) => {
   Object.assign(context, await createWorkspace());
 });
 test.after.each(({ remove }) => remove());
-
-const go = (recipe: Recipe, options: Partial<RunOptions> = {}): Promise<RunResult> =>
-  run(recipe, { stages: fakeStages(), threads: 1, signal: new AbortController().signal, ...options });
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 test("runs every node once and leaves model, scores, similarity and the full recipe", async ({ root, recipe }) => {
   const { nodes } = await go(recipe());
@@ -186,44 +175,6 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   await go(recipe({ solve: { damping: 0.1 } }), { force: true });
   await writeFile(join(root, "file"), "");
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
-});
-
-test("--force takes away nothing that a run has not written: models, texts and files of others stay whole", async ({
-  root,
-  recipe,
-}) => {
-  const out = join(root, "out");
-  // the model to be compressed lies where the compressed one would go, by a link or not
-  await mkdir(out);
-  await rename(join(root, "model"), join(out, "model"));
-  await symlink(join(out, "model"), join(root, "link"));
-  const kept = await snapshot(join(out, "model"));
-  for (const model of [join(out, "model"), join(root, "link")]) {
-    const error = await failure(go(recipe({ model }), { force: true }));
-    assert.instance(error, UsageError, String(error));
-    assert.match((error as Error).message, /out\/model would replace .*, which is read; choose another output$/);
-  }
-  assert.equal(await snapshot(join(out, "model")), kept);
-  await rename(join(out, "model"), join(root, "model"));
-
-  // files of a folder that no run has claimed
-  for (const name of ["model/thesis.txt", "run/thesis.txt", "recipe.yaml", "scores.arrow"]) {
-    await mkdir(dirname(join(out, name)), { recursive: true });
-    await writeFile(join(out, name), "mine");
-    assert.instance(await failure(go(recipe())), DeniedError, name);
-    const error = await failure(go(recipe(), { force: true }));
-    assert.instance(error, DeniedError, name);
-    assert.match((error as Error).message, /is none of a run's; move it away, or choose another output$/);
-    assert.is(await readFile(join(out, name), "utf8"), "mine");
-    await rm(join(out, name.split("/")[0]), { recursive: true });
-  }
-
-  // a recipe of one's own beside a run
-  await go(recipe());
-  await writeFile(join(out, "recipe.yaml"), "model: m\n");
-  assert.instance(await failure(go(recipe(), { force: true })), DeniedError);
-  assert.is(await readFile(join(out, "recipe.yaml"), "utf8"), "model: m\n");
-  assert.ok((await readdir(out)).includes("model"), "nothing was taken away");
 });
 
 test("a link to an output is the same output", async ({ root, recipe }) => {

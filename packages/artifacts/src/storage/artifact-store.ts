@@ -11,6 +11,7 @@ import type { Receipt } from "../receipt.ts";
 import { openArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
+import { isTemporaryOf } from "./temporary-name.ts";
 
 export interface StoredArtifact {
   readonly address: string;
@@ -21,6 +22,12 @@ export interface StoredArtifact {
 }
 
 const extension = ".arrow";
+/** What is being written has no address yet. */
+const unnamed = "artifact";
+const storedName = /^[0-9a-f]{64}\.arrow$/;
+
+/** Whether a name in its folder is one that a store gives; files of other names are not its own. */
+export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamed, name);
 
 function requireAddress(address: string): void {
   if (!/^[0-9a-f]{64}$/.test(address)) {
@@ -64,7 +71,7 @@ export class ArtifactStore {
       throw systemError(cause, "make", this.root);
     }
     const { bytes, receipt } = encodeStream(stream);
-    const temporary = await writeTemporary(join(this.root, "artifact"), bytes, signal);
+    const temporary = await writeTemporary(join(this.root, unnamed), bytes, signal);
     const done = await receipt;
     if (await this.has(done.address)) await rm(temporary);
     else await commitTemporary(temporary, this.path(done.address), true);
@@ -110,7 +117,7 @@ export class ArtifactStore {
       if (isMissing(cause)) return [];
       throw systemError(cause, "list", this.root);
     });
-    const addresses = names.filter((name) => /^[0-9a-f]{64}\.arrow$/.test(name)).map((name) => name.slice(0, 64));
+    const addresses = names.filter((name) => storedName.test(name)).map((name) => name.slice(0, 64));
     const listed: StoredArtifact[] = [];
     for (const address of addresses.toSorted()) listed.push(await this.#describe(address));
     return listed;

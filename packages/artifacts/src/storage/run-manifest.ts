@@ -51,6 +51,11 @@ export class RunManifest {
     return this.#nodes.get(key);
   }
 
+  /** Whether an address is that of anything which the run has made. */
+  made(address: string): boolean {
+    return [...this.#nodes.values()].some((outputs) => Object.values(outputs).includes(address));
+  }
+
   /** Records a node; it is on the disk when this resolves. One process at a time writes a manifest (`withLock`). */
   set(key: string, outputs: NodeOutputs): Promise<void> {
     this.#nodes.set(key, outputs);

@@ -13,6 +13,13 @@ const prefixOf = (path: string): string => `.${basename(path)}.${hostname()}.`;
 export const temporaryName = (path: string, ending: Ending = "tmp"): string =>
   join(dirname(path), `${prefixOf(path)}${process.pid}.${randomBytes(4).toString("hex")}.${ending}`);
 
+/** Whether a path is a temporary one of another, made by whatever process of whatever machine. */
+export function isTemporaryOf(path: string, candidate: string): boolean {
+  const [name, start] = [basename(candidate), `.${basename(path)}.`];
+  const isBeside = dirname(candidate) === dirname(path) && name.startsWith(start);
+  return isBeside && /^.+\.\d+\.[0-9a-f]+\.(tmp|old)$/.test(name.slice(start.length));
+}
+
 /** Removes the files and folders that killed processes of this machine left of writing the same path. */
 export async function removeLeftovers(path: string, ending: Ending = "tmp"): Promise<void> {
   const folder = dirname(path);

@@ -1,0 +1,114 @@
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, sep } from "node:path";
+import { contentAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/artifacts";
+import type { RunManifest } from "@mbs/artifacts";
+import { DeniedError } from "@mbs/contracts";
+import { readModelRecord } from "@mbs/models";
+import { readRecipe } from "./parse-recipe.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+/** Whether there is anything at a path. */
+export const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return false;
+      throw error;
+    },
+  );
+
+/** @throws {DeniedError} naming what somebody else has put where a run writes */
+export function denyStrange(path: string): never {
+  throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
+}
+
+/** Refuses a folder that holds anything whose path is not one of the run's own. */
+async function requireOnly(folder: string, isOwn: (path: string) => boolean): Promise<void> {
+  const names = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOTDIR") return denyStrange(folder);
+    throw error;
+  });
+  const strange = names.map((name) => join(folder, name)).find((path) => !isOwn(path));
+  if (strange !== undefined) denyStrange(strange);
+}
+
+/** What a process may leave that ends before the folder is claimed. */
+const isUnclaimed = ({ artifacts, identity }: RunFolder, path: string): boolean =>
+  path === artifacts || isTemporaryOf(identity, path);
+
+const isWork = (folder: RunFolder, path: string): boolean =>
+  isUnclaimed(folder, path) ||
+  path === folder.identity ||
+  path === folder.manifest ||
+  isTemporaryOf(folder.manifest, path) ||
+  (dirname(path) === folder.artifacts && isStoreName(basename(path)));
+
+/**
+ * Refuses a folder that no run has claimed where anything stands at a place that a run would write to.
+ *
+ * @throws {DeniedError} naming it
+ */
+export async function requireUnclaimed(folder: RunFolder): Promise<void> {
+  const { model, scores, similarity, recipe, work } = folder;
+  for (const path of [model, scores, similarity, recipe]) if (await exists(path)) denyStrange(path);
+  await requireOnly(work, (path) => isUnclaimed(folder, path));
+}
+
+/**
+ * Refuses a model that is not made of layers of this run.
+ *
+ * @throws {DeniedError} naming it
+ */
+export async function requireOwnModel(model: string, manifest: RunManifest): Promise<void> {
+  if (!(await exists(model))) return;
+  // a record that cannot be read is none of ours
+  const { layers = [] } = (await readModelRecord(model).catch(() => undefined)) ?? {};
+  if (layers.length === 0 || !layers.every(({ address }) => manifest.made(address))) denyStrange(model);
+}
+
+const isOwnArtifact = async (path: string, manifest: RunManifest): Promise<boolean> => {
+  const address = await openArtifact(path)
+    .then(contentAddress)
+    .then(
+      (receipt) => receipt.address,
+      () => undefined,
+    );
+  return address !== undefined && manifest.made(address);
+};
+
+/** Nobody writes the addresses of all nodes by hand. */
+const isRecorded = (recipe: string): Promise<boolean> =>
+  readRecipe(recipe).then(
+    ({ hashes }) => hashes?.["nodes"] !== undefined,
+    () => false,
+  );
+
+/**
+ * Refuses results in a claimed folder that no run has written: a run replaces its own.
+ *
+ * @param manifest of what the folder's run has made
+ * @throws {DeniedError} naming the first
+ */
+export async function requireOwnResults(folder: RunFolder, manifest: RunManifest): Promise<void> {
+  const { model, scores, similarity, recipe } = folder;
+  await requireOwnModel(model, manifest);
+  for (const path of [scores, similarity]) {
+    if ((await exists(path)) && !(await isOwnArtifact(path, manifest))) denyStrange(path);
+  }
+  if ((await exists(recipe)) && !(await isRecorded(recipe))) denyStrange(recipe);
+}
+
+/**
+ * Refuses files that others have put among those of a run, which are about to be taken away.
+ *
+ * @throws {DeniedError} naming the first
+ */
+export async function requireOnlyOwnFiles(folder: RunFolder): Promise<void> {
+  const { model, work } = folder;
+  await requireOnly(work, (path) => isWork(folder, path));
+  const files = ((await readModelRecord(model))?.files ?? []).map((file) => join(model, file));
+  await requireOnly(model, (path) =>
+    files.some((file) => file === path || file.startsWith(path + sep) || isTemporaryOf(file, path)),
+  );
+}
