@@ -89,6 +89,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     name: layout.name,
     license: layout.license,
     languages: [...layout.languages.keys()],
+    files: [...layout.languages.values()].flat().map((file) => file.path),
     get address() {
       return (address ??= corpusAddress(layout.languages, options.signal));
     },

@@ -3,7 +3,7 @@ import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
 import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -134,6 +134,10 @@ test("a manifest names files, globs and lists, and a field", async () => {
     const path = join(folder, "manifest.yaml");
     const corpus = await openCorpus(path);
     assert.equal([corpus.name, corpus.license, corpus.languages], ["mine", "CC0-1.0", ["en", "no"]]);
+    assert.equal(
+      corpus.files.map((file) => relative(folder, file)),
+      ["a.jsonl", "b1.jsonl", "b2.jsonl", "b1.jsonl"],
+    );
     assert.equal(
       (await documentsOf(corpus, "en")).map(({ text }) => text),
       ["a", "b1", "b2"],

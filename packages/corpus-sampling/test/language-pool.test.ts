@@ -18,6 +18,7 @@ function corpusOf(texts: readonly string[]): Corpus & { passes: number } {
     name: "test",
     license: undefined,
     languages: ["en"],
+    files: [],
     address: Promise.resolve(""),
     passes: 0,
     async *documents() {

@@ -24,6 +24,7 @@ const corpusOf = (documents: readonly CorpusDocument[]): Corpus => ({
   name: "test",
   license: undefined,
   languages: ["en"],
+  files: [],
   address: Promise.resolve(""),
   async *documents() {
     await Promise.resolve();

@@ -41,6 +41,7 @@ test("the same text in another script has the same bits a character, by half the
     name: "two scripts",
     license: undefined,
     languages: ["latin", "greek"],
+    files: [],
     address: Promise.resolve(""),
     async *documents(language: string) {
       for (const text of language === "latin" ? texts : greek) yield { text, source: "" };

@@ -49,6 +49,7 @@ export function syntheticCorpus(
     name: "synthetic",
     license: undefined,
     languages,
+    files: [],
     address: Promise.resolve(""),
     async *documents(language) {
       for (const text of texts.get(language) ?? []) yield { text, source: "" };

@@ -8,6 +8,7 @@ import type { NodeReport } from "./engine.ts";
 import { requireOwnResults } from "./own-files.ts";
 import type { Plan, PlanNode } from "./plan.ts";
 import { prepareRun } from "./prepared-run.ts";
+import { readPlaces } from "./read-places.ts";
 import type { Recipe } from "./recipe.ts";
 import { textAddress } from "./resources.ts";
 import type { Resources } from "./resources.ts";
@@ -102,16 +103,6 @@ async function execute(
   return { folder, nodes };
 }
 
-/** The paths of all that a run reads and does not write itself. */
-const readPaths = ({ nodes, modelFolder }: Plan, stages: Stages): string[] =>
-  nodes.flatMap(({ stage, options }) => {
-    const table = stageOf(stages, stage).options;
-    const named = Object.entries(options).filter(([name]) => table[name]?.kind === "resource" || name === "solver");
-    const paths = named.flatMap(([, value]) => [value].flat().map(String));
-    // what is evaluated, behind the dense model, is still to be made
-    return stage === "evaluate" ? paths.filter((path, index) => index === 0 || path !== modelFolder) : paths;
-  });
-
 /**
  * Runs a recipe in this process and resumes where an earlier run of it ended.
  *
@@ -128,7 +119,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const folder = runFolder(ordered.output);
   try {
     await checkPins(ordered, resources);
-    await requireForeign(runPlaces(folder), readPaths(plan, stages));
+    await requireForeign(runPlaces(folder), await readPlaces(plan, stages, model));
     await mkdir(dirname(await realPlace(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
