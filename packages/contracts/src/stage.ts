@@ -58,9 +58,12 @@ export interface Stage {
   /** The option that chooses the further ones, for help: "solver". */
   readonly moreOptionsBy?: string;
   /**
-   * For a stage that reads layers: refuses, before there are any, those that it could not take. It looks at headers alone.
+   * Refuses, before anything of a run is done, what `run` would refuse on its turn: options that do not go together, names
+   * that are not there, layers that it could not take. It looks at headers and names alone.
    *
-   * @throws as `run` would at its end
+   * @param options complete, as for `run`
+   * @param planned of the layers that the run is going to make
+   * @throws as `run` would; a {UsageError} names its `option`
    */
   readonly checkPlan?: (options: unknown, planned: PlannedLayers) => Promise<void>;
   /**

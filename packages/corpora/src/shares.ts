@@ -47,6 +47,7 @@ function requireLanguages(wanted: Iterable<string>, languages: readonly string[]
   const unknown = [...wanted].filter((language) => !languages.includes(language));
   if (unknown.length > 0) {
     throw new UsageError(`the corpus has no ${unknown.join(", ")}; it has ${languages.join(", ")}`, {
+      option: "--mix",
       languages: unknown.join(","),
     });
   }

@@ -36,7 +36,7 @@ export function countSegments(shares: ReadonlyMap<string, number>, total: number
   if (floor * languages.length > total) {
     throw new UsageError(
       `${languages.length} languages with at least ${floor} segments each need more than ${total}; raise --segments or pass --floor 0`,
-      { languages: languages.length, floor, segments: total },
+      { option: "--segments", languages: languages.length, floor, segments: total },
     );
   }
   const raised = new Set<string>();

@@ -8,7 +8,15 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openCorpus, parseMix, readDistribution, requireCounts, sharesOf, type Distribution } from "@mbs/corpora";
+import {
+  openCorpus,
+  parseMix,
+  readDistribution,
+  requireCounts,
+  sharesOf,
+  type Distribution,
+  type ShareSources,
+} from "@mbs/corpora";
 import { defaultLength, openModel } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
@@ -124,8 +132,22 @@ function warnBeyondContext(length: number, contextLength: number | undefined, { 
   );
 }
 
-async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: StageContext) {
+type SampleOptions = ReturnType<typeof parseSampleOptions>;
+
+/**
+ * Segments of each language.
+ *
+ * @throws {UsageError} on a language that the corpus does not have, or fewer segments than languages need
+ */
+async function countsOf(values: SampleOptions, sources: ShareSources): Promise<ReadonlyMap<string, number>> {
   const mix = parseMix(values.mix);
+  if (mix.kind === "counts") return requireCounts(mix.counts, sources.languages);
+  return countSegments(await sharesOf(mix, sources), values.segments ?? defaultSegments, values.floor);
+}
+
+const distributionOf = ({ distribution, model }: SampleOptions): Promise<Distribution> => readDistribution(distribution ?? model);
+
+async function makePlan(values: SampleOptions, context: StageContext) {
   const opened = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
   const corpus = watchedCorpus(opened, context);
   const model = await openModel(values.model);
@@ -143,14 +165,10 @@ async function makePlan(values: ReturnType<typeof parseSampleOptions>, context: 
     const sources = {
       languages: corpus.languages,
       warn: context.warn,
-      distribution: async () => (distribution = await readDistribution(values.distribution ?? values.model)),
+      distribution: async () => (distribution = await distributionOf(values)),
       tokensPerByte: async (language: string) => pools.get(language)?.tokensPerByte() ?? 0,
     };
-    const counts =
-      mix.kind === "counts"
-        ? requireCounts(mix.counts, corpus.languages)
-        : countSegments(await sharesOf(mix, sources), values.segments ?? defaultSegments, values.floor);
-    const sorted = [...counts]
+    const sorted = [...(await countsOf(values, sources))]
       .filter(([, count]) => count > 0)
       .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
     const metadata = {
@@ -174,6 +192,7 @@ function parseSampleOptions(raw: unknown) {
   const total = mix.kind === "counts" ? [...mix.counts.values()].reduce((sum, count) => sum + count, 0) : values.segments;
   if (total !== values.segments) {
     throw new UsageError(`--mix asks for ${total} segments and --segments for ${values.segments}; leave --segments out`, {
+      option: "--mix",
       mix: values.mix,
     });
   }
@@ -198,6 +217,13 @@ export const sample: Stage = {
   inputs: {},
   outputs: { segments: { kind: "segments", description: "token ids of each segment, with its language" } },
   options,
+  async checkPlan(raw) {
+    const values = parseSampleOptions(raw);
+    const { languages } = await openCorpus(values.corpus);
+    const distribution = () => distributionOf(values);
+    // how many segments each gets does not matter here
+    await countsOf(values, { languages, distribution, tokensPerByte: () => Promise.resolve(1), warn: () => {} });
+  },
   async run(_inputs, raw, context) {
     const values = parseSampleOptions(raw);
     const { plan, metadata } = await makePlan(values, context);

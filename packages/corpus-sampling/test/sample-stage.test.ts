@@ -1,5 +1,5 @@
 import { collect, contentAddress, parseMetadata, readSegments, type Segment, type SegmentsMetadata } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { sample } from "@mbs/corpus-sampling";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -135,6 +135,30 @@ test("segments beyond the model's context are told once", async () => {
   await drawn({ mix: "only:en", segments: 1, length: 129 });
   assert.equal(warnings.length, 1);
   assert.match(warnings[0], /^segments of 129 tokens are longer than the 128 that the model was made for; lower --length/);
+});
+
+test("what would be refused is refused by names alone, before a run", async () => {
+  const planned = { solver: "rtn", codes: "none" } as const;
+  const check = (options: Record<string, unknown>) =>
+    sample.checkPlan!({ model, corpus, ...options }, planned).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  for (const [options, message, option] of [
+    [{ mix: "only:zh" }, /the corpus has no zh; it has en, fr, mr/, "--mix"],
+    [{ mix: "weights:en=1,zh=2" }, /the corpus has no zh/, "--mix"],
+    [{ mix: "en=2,zh=2" }, /the corpus has no zh/, "--mix"],
+    [{ mix: "en=2", segments: 3 }, /--mix asks for 2 segments/, "--mix"],
+    [{ mix: "equal", segments: 2 }, /3 languages with at least 1 segments each need more than 2/, "--segments"],
+  ] as const) {
+    const error = await check(options);
+    assert.instance(error, UsageError, JSON.stringify(options));
+    assert.match((error as UsageError).message, message);
+    assert.is((error as UsageError).facts["option"], option);
+  }
+  assert.instance(await check({ distribution: join(folder, "nowhere.json") }), InputOutputError);
+  for (const mix of ["proportional", "equal", "temperature:0.5", "only:mr", "en=5"]) assert.is(await check({ mix }), undefined);
+  assert.equal(warnings, []);
 });
 
 test("a wrong call is refused", async () => {

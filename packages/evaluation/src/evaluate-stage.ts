@@ -73,10 +73,14 @@ function parseEvaluateOptions(raw: unknown) {
   const values = parseOptions(options, raw, "evaluate");
   const labels = values.labels ?? values.model.map((folder) => basename(resolve(folder)));
   if (labels.length !== values.model.length) {
-    throw new UsageError(`--labels names ${labels.length} models, --model ${values.model.length}; give one label a model`);
+    throw new UsageError(`--labels names ${labels.length} models, --model ${values.model.length}; give one label a model`, {
+      option: "--labels",
+    });
   }
   if (new Set(labels).size < labels.length) {
-    throw new UsageError(`two models have one name (${labels.join(", ")}); tell them apart with --labels`);
+    throw new UsageError(`two models have one name (${labels.join(", ")}); tell them apart with --labels`, {
+      option: "--labels",
+    });
   }
   if (values.targetField !== undefined && !values.sourceTarget) {
     throw new UsageError("--target-field goes with --source-target", { option: "--target-field" });
@@ -203,6 +207,16 @@ export const evaluate: Stage = {
   inputs: {},
   outputs: { scores: { kind: "scores", description: "loss, tokens and bytes of each window" } },
   options,
+  async checkPlan(raw) {
+    const values = parseEvaluateOptions(raw);
+    // those behind the first one may still have to be made
+    const model = await openModel(values.model[0]);
+    try {
+      checkKinds([model], values);
+    } finally {
+      await model.close();
+    }
+  },
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
     const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;

@@ -1,5 +1,5 @@
 import { collect, contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import { evaluate, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -127,6 +127,24 @@ test("windows, length, sources and the beginning token are options", async () =>
 
 test("the same call gives the same address", async () => {
   assert.is(await addressOf(), await addressOf());
+});
+
+test("what would be refused is refused before there are all models", async () => {
+  const planned = { solver: "rtn", codes: "none" } as const;
+  const check = (options: Record<string, unknown>) =>
+    evaluate.checkPlan!({ model: [model, join(folder, "to-be-made")], corpus, ...options }, planned);
+  for (const [options, kind, message, option] of [
+    [{ labels: "a" }, UsageError, /--labels names 1 models, --model 2/, "--labels"],
+    [{ labels: "a,a" }, UsageError, /two models have one name/, "--labels"],
+    [{ targetField: "goal" }, UsageError, /--target-field goes with --source-target/, "--target-field"],
+    [{ sourceTarget: true }, FailedPreconditionError, /model is a decoder, .*; leave out --source-target/, undefined],
+  ] as const) {
+    const error = await failure(() => check(options));
+    assert.instance(error, kind);
+    assert.match(error.message, message);
+    assert.is((error as UsageError).facts["option"], option);
+  }
+  await check({ labels: "a,b" });
 });
 
 test("wrong calls, no text at all and a stop are errors", async () => {

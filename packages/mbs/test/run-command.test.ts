@@ -39,8 +39,10 @@ async function both(root: string, changes: Readonly<Record<string, string>>): Pr
   return ended;
 }
 
-test("estimate and run refuse the same: formats that cannot hold the layers, and too little text", async ({ root }) => {
-  for (const [changes, message] of [
+test("estimate and run refuse the same: formats that cannot hold the layers, and too little text, and what stages do not take", async ({
+  root,
+}) => {
+  for (const [changes, message, expected = 65] of [
     [
       { compress: '{ solver: wanda, pattern: "2:4" }', assemble: "{ format: gptq }" },
       /recipe\.yaml:6: layer .*: wanda makes no codes/,
@@ -54,10 +56,12 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       /recipe\.yaml:6: .*5 bits cannot be written as ONNX/,
     ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
+    [{ sample: '{ mix: "only:xx" }' }, /recipe\.yaml:3: the corpus has no xx; it has /, 2],
+    [{ evaluate: `{ corpus: ${join(root, "texts")}, labels: [a, a] }` }, /recipe\.yaml:6: two models have one name \(a, a\)/, 2],
   ] as const) {
     const [estimated, ran] = await both(root, changes);
     for (const { code, stderr } of [estimated, ran]) {
-      assert.is(code, 65, stderr);
+      assert.is(code, expected, stderr);
       assert.match(stderr, message);
     }
     assert.is(

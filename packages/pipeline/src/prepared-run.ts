@@ -32,21 +32,25 @@ async function findResources(plan: Plan, stages: Stages, resources: Resources): 
 }
 
 /**
- * @throws {UsageError} on options that the solver would refuse
+ * Asks every stage what it would refuse on its turn.
+ *
+ * @throws {UsageError} on options that the solver or a stage would refuse
  * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make
  */
-async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
+async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
   const planned = await plannedLayers(recipe).catch((error: unknown) => {
     throw error instanceof UsageError ? located(error, "compress", recipe) : error;
   });
-  try {
-    for (const { stage, options } of plan.nodes) await stageOf(stages, stage).checkPlan?.(options, planned);
-  } catch (error) {
-    const message = (cause: Error) => `${recipe.locate?.(["assemble", "format"]) ?? "recipe"}: ${cause.message}`;
-    if (error instanceof FailedPreconditionError)
-      throw new FailedPreconditionError(message(error), error.facts, { cause: error });
-    if (error instanceof UsageError) throw new UsageError(message(error), error.facts, { cause: error });
-    throw error;
+  for (const { stage, options } of plan.nodes) {
+    try {
+      await stageOf(stages, stage).checkPlan?.(options, planned);
+    } catch (error) {
+      if (error instanceof UsageError) throw located(error, stage, recipe);
+      if (!(error instanceof FailedPreconditionError)) throw error;
+      // its choice of a format, where a stage has one
+      const where = recipe.locate?.([stage, "format"]) ?? "recipe";
+      throw new FailedPreconditionError(`${where}: ${error.message}`, error.facts, { cause: error });
+    }
   }
 }
 
@@ -64,7 +68,7 @@ export async function prepareRun(given: Recipe, stages: Stages): Promise<Prepare
     const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);
     const complete = nodes.map(async (node) => ({ ...node, options: await completeOptions(stageOf(stages, node.stage), node) }));
     const plan = { nodes: await Promise.all(complete), modelFolder };
-    await checkLayers(recipe, plan, stages);
+    await checkStages(recipe, plan, stages);
     const resources = new Resources();
     resources.set("model", recipe.model, model.address);
     await findResources(plan, stages, resources);

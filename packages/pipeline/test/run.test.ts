@@ -12,6 +12,7 @@ import {
   TryAgainError,
   UsageError,
 } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/parse-recipe.ts";
@@ -269,6 +270,29 @@ test("layers that a stage could not take are refused before anything runs, with 
     { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false } },
     { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: true } },
   ]);
+});
+
+test("options that a stage would refuse on its turn are refused before anything is taken away, with the line", async ({
+  root,
+}) => {
+  const stages = fakeStages();
+  const refusing = (name: string, option: string): [string, Stage] => [
+    name,
+    { ...stages.get(name)!, checkPlan: () => Promise.reject(new UsageError("it is not there; take another", { option })) },
+  ];
+  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\nsample:\n  seed: 1\n  mix: only:zh\ncompress:\n  solver: wanda\nevaluate:\n  corpus: ${join(root, "corpus")}\n  labels: [a, a]\noutput: ${join(root, "out")}\n`;
+  await go(parseRecipe(text, "r.yaml"));
+  const before = await snapshot(join(root, "out"));
+  for (const [name, option, line] of [
+    ["sample", "--mix", 5],
+    ["evaluate", "--labels", 10],
+  ] as const) {
+    const options = { stages: new Map([...stages, refusing(name, option)]), force: true };
+    const error = await failure(go(parseRecipe(text, "r.yaml"), options));
+    assert.instance(error, UsageError);
+    assert.is((error as Error).message, `r.yaml:${line}: it is not there; take another`);
+  }
+  assert.equal(await snapshot(join(root, "out")), before);
 });
 
 test("what the solver would refuse on its turn is refused before anything runs", async ({ root }) => {
