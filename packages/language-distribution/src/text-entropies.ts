@@ -11,16 +11,18 @@ const order = 5;
 
 const sizeOf = (text: string): number => deflateRawSync(text).length;
 
-/** Every other document to learn from, the others to measure on. */
+/** Every other document to learn from, the others to measure on; once a half has its part of the limit, all to the other. */
 async function readHalves(corpus: Corpus, language: string, limit: number): Promise<readonly [string, string]> {
   const halves: [string[], string[]] = [[], []];
-  let bytes = 0;
+  const bytes = [0, 0];
   let documents = 0;
   for await (const { text } of corpus.documents(language)) {
-    halves[documents % 2].push(text);
+    const next = documents % 2;
+    const half = bytes[next] < limit / 2 ? next : 1 - next;
+    halves[half].push(text);
+    bytes[half] += Buffer.byteLength(text);
     documents += 1;
-    bytes += Buffer.byteLength(text);
-    if (bytes >= limit) break;
+    if (Math.min(...bytes) >= limit / 2) break;
   }
   if (documents < 2) {
     throw new BadDataError(`corpus ${corpus.name} has ${documents} documents in ${language}; two or more are needed`, {
@@ -35,7 +37,7 @@ async function readHalves(corpus: Corpus, language: string, limit: number): Prom
  * held against before languages can be compared. Scripts spend different numbers of bytes on the same content, so every language
  * learns and is measured on the same amount of deflated text, as much as the smallest half has.
  *
- * @param limit UTF-8 bytes of text used of each language
+ * @param limit UTF-8 bytes of text used of each language, half of them to learn from; the last document of a half is used whole
  * @throws {BadDataError} where a language has fewer than two documents
  */
 export async function textEntropies(corpus: Corpus, limit: number, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {

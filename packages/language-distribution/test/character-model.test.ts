@@ -54,4 +54,23 @@ test("the same text in another script has the same bits a character, by half the
   close(2 * other, latin, 0.03);
 });
 
+test("one long document leaves room for others: each half has its part of the bytes", async () => {
+  let read = 0;
+  const corpus = {
+    name: "a book first",
+    license: undefined,
+    languages: ["en"],
+    address: Promise.resolve(""),
+    async *documents() {
+      for (const text of ["a long book ".repeat(100), ...Array<string>(50).fill("a short page of 26 letters")]) {
+        read += 1;
+        yield { text, source: "" };
+      }
+    },
+  };
+  const entropies = await textEntropies(corpus, 1040, new AbortController().signal);
+  assert.ok((entropies.get("en") ?? NaN) > 0);
+  assert.is(read, 1 + 20, "half of the 1040 bytes are 20 pages");
+});
+
 test.run();
