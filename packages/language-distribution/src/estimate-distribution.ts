@@ -15,7 +15,7 @@ export interface EstimateOptions {
   readonly merges: number;
   /** UTF-8 bytes of text used of each language, in the order of the corpus; the last document is used whole. */
   readonly bytes: number;
-  /** Times that the estimate is made anew for the intervals; 0 for none. */
+  /** Times that the estimate is made anew for the spread; 0 for none. */
   readonly resamples: number;
   readonly seed: number;
 }
@@ -24,7 +24,10 @@ export interface LanguageEstimate {
   readonly language: string;
   /** Share in the bytes of the tokenizer's training text, ≥ 0. */
   readonly share: number;
-  /** 95% percentile interval of the resamples; absent without them. */
+  /**
+   * Spread of the resamples, their 2.5th to 97.5th percentile; absent without them. No 95% interval of the share: it
+   * knows nothing of how the texts differ from the tokenizer's.
+   */
   readonly interval?: Interval;
   /** Documents and UTF-8 bytes of text used. */
   readonly documents: number;

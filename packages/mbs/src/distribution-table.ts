@@ -70,7 +70,7 @@ export function distributionTable({ estimate, against, losses }: DistributionFin
       columns: [
         { title: "language" },
         { title: "share of bytes", numeric: true },
-        ...(resamples > 0 ? [{ title: "95% interval", numeric: true }] : []),
+        ...(resamples > 0 ? [{ title: `spread of ${resamples} resamples`, numeric: true }] : []),
         ...(against ? [{ title: `${against.name} (${against.unit})`, numeric: true }] : []),
         ...(losses ? [{ title: "by its loss", numeric: true }] : []),
         { title: "text used", numeric: true },

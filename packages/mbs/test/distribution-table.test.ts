@@ -43,6 +43,14 @@ test("nothing is said of the scale where it is the whole", () => {
   assert.not.match(tableAgainst({ en: 0.7, fr: 0.3 }), "among these languages");
 });
 
+test("the spread of the resamples is called that, not an interval that holds the share", () => {
+  const once = estimate(100);
+  const languages = once.languages.map((language) => ({ ...language, interval: [0.2, 0.8] as const }));
+  const text = distributionTable({ distribution: {}, estimate: { ...once, languages, resamples: 20 } });
+  assert.match(text, /^language +share of bytes +spread of 20 resamples +text used$/m);
+  assert.match(text, /^en +75% +20% … 80% +1 kB$/m);
+});
+
 test("a corpus that lacks most merges is told of", () => {
   const few = distributionTable({ distribution: {}, estimate: estimate(2735) });
   assert.match(few, /^note: 91\.2% of the merges are not in the texts: they are too little.*--merges\)\.$/m);

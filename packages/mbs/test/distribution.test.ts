@@ -38,7 +38,7 @@ distribution("the file, the JSON and the table agree, and others read the file",
   assert.match(again.stderr, "--force");
   const table = await runMbs([...args, "--quiet"]);
   assert.is(table.stderr, "");
-  assert.match(table.stdout.toString(), /^language +share of bytes +95% interval +controlled-bloom \(tokens\)/);
+  assert.match(table.stdout.toString(), /^language +share of bytes +spread of 2 resamples +controlled-bloom \(tokens\)/);
   assert.match(table.stdout.toString(), /Against controlled-bloom: off by/);
 });
 

@@ -36,7 +36,7 @@ const options = {
     kind: "integer",
     minimum: 0,
     default: 20,
-    description: "estimates from resampled texts and merges for the intervals; 0 for none",
+    description: "estimates from resampled texts and merges for the spread; 0 for none",
   },
   seed: { kind: "integer", default: 0, description: "seed of the resamples" },
   scores: {
