@@ -1,5 +1,5 @@
-import { collect, readErrors, readScores } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
+import { collect, damagesOf, readErrors, readScores } from "@mbs/artifacts";
+import type { Damages, Score } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import type { Method } from "./methods.ts";
@@ -76,23 +76,14 @@ function compression({ subject, statistics }: Pool, method: Method, weights: Wei
   };
 }
 
-/**
- * Predicts what a mix does to each language, from the pool's statistics alone.
- *
- * @returns language → mean over tensors of the relative output error that `mbs predict` gives
- */
-export async function predictTrial(pool: Pool, method: Method, weights?: Weights): Promise<ReadonlyMap<string, number>> {
+/** Predicts what a mix does to each language, from the pool's statistics alone. */
+export async function predictTrial(pool: Pool, method: Method, weights?: Weights): Promise<Damages> {
   const { lab, folder: model } = pool.subject;
   const { settings, inputs, withLayers } = compression(pool, method, weights);
   const { errors } = await lab.once({ name: "prediction", settings, inputs }, () =>
     withLayers(async (layers) => ({ errors: await lab.run("predict", { model }, { ...inputs, layers: [layers] }) })),
   );
-  const sums = new Map<string, { total: number; tensors: number }>();
-  for await (const { language, relative } of readErrors(await lab.open(errors))) {
-    const sum = sums.get(language) ?? { total: 0, tensors: 0 };
-    sums.set(language, { total: sum.total + relative, tensors: sum.tensors + 1 });
-  }
-  return new Map([...sums].map(([language, { total, tensors }]) => [language, total / tensors]));
+  return damagesOf(await collect(readErrors(await lab.open(errors))));
 }
 
 /**

@@ -10,6 +10,8 @@ export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
+export { damagesOf, weightedDamage } from "./damages.ts";
+export type { Damages } from "./damages.ts";
 export { requireKind } from "./kind.ts";
 export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
 export type { LossSums, ModelScores } from "./language-losses.ts";

@@ -1,9 +1,9 @@
+import { weightedDamage } from "@mbs/artifacts";
 import type { LanguageMix } from "@mbs/contracts";
 import { formatLanguageMix } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { weightedDamage, worstDamage } from "../src/mix/damages.ts";
-import { minimax, target } from "../src/mix/goals.ts";
+import { minimax, target, worstDamage } from "../src/mix/goals.ts";
 import type { Trial } from "../src/mix/goals.ts";
 import { searchMix } from "../src/mix/mix-search.ts";
 import { shiftMix, tidyMix } from "../src/mix/mix-weights.ts";

@@ -1,3 +1,4 @@
+import { damagesOf } from "@mbs/artifacts";
 import type { ErrorsMetadata, LanguageError } from "@mbs/artifacts";
 import { testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
@@ -128,16 +129,16 @@ export function errorsReport(records: readonly LanguageError[], metadata: Errors
   const sums = new Map(
     [...byLanguage].map(([language, own]) => [language, own.reduce((sum, { relative }) => sum + relative, 0)]),
   );
+  const damages = damagesOf(records);
   const sites = siteErrors(records);
   const fitted = fit(sums, metadata);
-  const languages = [...byLanguage].map(([language, own]): PredictedLanguage => {
-    const sum = sums.get(language) ?? 0;
+  const languages = [...sums].map(([language, sum]): PredictedLanguage => {
     const rise = metadata.rises?.[language];
     const predicted = fitted?.predicted.get(language);
     return {
       language,
       sum,
-      mean: sum / own.length,
+      mean: damages.get(language) ?? 0,
       sites: sites.get(language) ?? [],
       ...(rise === undefined ? {} : { rise: Math.expm1(rise) }),
       ...(predicted === undefined ? {} : { predicted: Math.expm1(predicted) }),

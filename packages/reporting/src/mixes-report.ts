@@ -1,3 +1,4 @@
+import { weightedDamage } from "@mbs/artifacts";
 import type { MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { byTrainingShare } from "./language-order.ts";
@@ -39,11 +40,6 @@ const endings: Readonly<Record<string, string>> = {
   rounds: "The search used up its rounds; more --rounds may find a better mix.",
 };
 
-function meanOf(languages: ReportedMix["languages"], weightOf: (language: string) => number): number {
-  const sum = languages.reduce((total, { language }) => total + weightOf(language), 0);
-  return languages.reduce((total, { language, damage }) => total + weightOf(language) * damage, 0) / sum;
-}
-
 function reportedMix(
   records: readonly MixRecord[],
   shares: NumbersByName | undefined,
@@ -51,16 +47,17 @@ function reportedMix(
 ): ReportedMix {
   const [{ mix: name, round }] = records;
   const languages = records.map(({ language, weight, damage }) => ({ language, weight, damage }));
+  const damages = new Map(languages.map(({ language, damage }) => [language, damage]));
   const worst = languages.reduce((most, next) => (next.damage > most.damage ? next : most));
   return {
     name,
     round,
     mix: formatLanguageMix(new Map(languages.map(({ language, weight }) => [language, weight]))),
     languages: byTrainingShare(languages, ({ language }) => language, shares),
-    unweighted: meanOf(languages, () => 1),
-    ...(shares && { weighted: meanOf(languages, (language) => shares[language] ?? 0) }),
+    unweighted: weightedDamage(damages, new Map(languages.map(({ language }) => [language, 1]))),
+    ...(shares && { weighted: weightedDamage(damages, new Map(Object.entries(shares))) }),
     worst: { language: worst.language, damage: worst.damage },
-    ...(importance && { important: meanOf(languages, (language) => importance[language] ?? 0) }),
+    ...(importance && { important: weightedDamage(damages, new Map(Object.entries(importance))) }),
   };
 }
 

@@ -1,7 +1,10 @@
+import { weightedDamage } from "@mbs/artifacts";
+import type { Damages } from "@mbs/artifacts";
 import type { LanguageMix } from "@mbs/contracts";
-import { weightedDamage, worstDamage } from "./damages.ts";
-import type { Damages } from "./damages.ts";
 import type { Direction } from "./mix-weights.ts";
+
+/** The largest damage. */
+export const worstDamage = (damages: Damages): number => Math.max(...damages.values());
 
 /** A mix and what it is predicted to do. */
 export interface Trial {

@@ -1,6 +1,6 @@
+import { damagesOf } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { LanguageMix, StageContext } from "@mbs/contracts";
-import { damagesOf } from "./damages.ts";
 import { minimax, target } from "./goals.ts";
 import type { Goal, Trial } from "./goals.ts";
 import { searchMix } from "./mix-search.ts";
@@ -82,6 +82,9 @@ class Trials {
   }
 
   #requireLanguages(predicted: readonly string[]): void {
+    if (predicted.length === 0) {
+      throw new BadDataError("mix: no layer was predicted; the statistics hold no site of the model");
+    }
     const known = [...this.#setting.pool.tokens.keys()].join(", ");
     if (predicted.join(", ") === known) return;
     throw new BadDataError(
