@@ -73,8 +73,8 @@ async function recommend(
   return mixes;
 }
 
-async function reported(fixture: Fixture, options: object, streams = {}) {
-  const stream = await recommend(fixture, options, streams);
+async function reported(fixture: Fixture, options: object, streams = {}, onCost?: (cost: MixCost) => void) {
+  const stream = await recommend(fixture, options, streams, onCost);
   return mixesReport(await collect(readMixes(stream)), parseMetadata("mixes", stream.schema));
 }
 
@@ -216,6 +216,27 @@ test("the three averages: equal languages, training mixture, worst", async (fixt
   assert.ok(Math.abs(recommended.unweighted - (en + es + mr) / 3) < 1e-15);
   assert.ok(Math.abs((recommended.weighted ?? NaN) - (0.7 * en + 0.25 * es + 0.05 * mr)) < 1e-15);
   assert.is(recommended.worst.damage, Math.max(en, es, mr));
+});
+
+test("a mix under two names is tried once", async (fixture) => {
+  const distribution = join(fixture.root, "alike.json");
+  await writeFile(distribution, JSON.stringify({ unit: "tokens", source: "test", shares }));
+  const costs: MixCost[] = [];
+  const report = (options: object) => reported(fixture, { distribution, ...options }, {}, (cost) => costs.push(cost));
+  const { mixes, recommended, notes } = await report({ strategy: "temperature:1" });
+  const [proportional, , temperature] = mixes;
+  assert.is(recommended.name, "temperature:1");
+  assert.equal({ ...temperature, name: proportional.name }, proportional);
+  assert.match(notes.join("\n"), "2 mixes were tried");
+  const even = await report({ strategy: "target", importance: "en=2,es=2,mr=2" });
+  assert.equal(
+    even.mixes.map(({ name }) => name),
+    ["proportional", "equal", "temperature:0.3", "importance"],
+  );
+  assert.equal(
+    costs.map(({ trials }) => trials),
+    [2, 3],
+  );
 });
 
 test("the command prints what the search took against one compression", async ({ model, statistics }) => {

@@ -28,7 +28,7 @@ export interface MixesReport {
   readonly options: Readonly<Record<string, unknown>>;
   readonly tensors: number;
   readonly recommended: ReportedMix;
-  /** All that were tried, in order. */
+  /** All that were tried, in order; one under two names stands twice. */
   readonly mixes: readonly ReportedMix[];
   /** What the numbers mean and do not mean. */
   readonly notes: readonly string[];
@@ -78,10 +78,11 @@ export function mixesReport(records: readonly MixRecord[], metadata: MixesMetada
   );
   const recommended = mixes.find((mix) => mix.name === name);
   if (!recommended) throw new BadDataError(`mixes: the recommended ${name} is not among ${names.join(", ")}; make them again`);
+  const tried = new Set(mixes.map(({ mix }) => mix)).size;
   const notes = [
     `Damage is the mean over ${tensors} tensors of the error of their outputs, against the outputs themselves, in each language: it ranks mixes, and is no rise of perplexity.`,
     ...(Object.hasOwn(endings, ended) ? [endings[ended]] : []),
-    `${mixes.length} mixes were tried, each as much work as one compression and one prediction, from one capture.`,
+    `${tried} mixes were tried, each as much work as one compression and one prediction, from one capture.`,
   ];
   return { strategy, solver, options, tensors, recommended, mixes, notes };
 }

@@ -1,5 +1,5 @@
 import { damagesOf } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, formatLanguageMix } from "@mbs/contracts";
 import type { LanguageMix, StageContext } from "@mbs/contracts";
 import { minimax, target } from "./goals.ts";
 import type { Goal, Trial } from "./goals.ts";
@@ -12,7 +12,7 @@ import type { Strategy } from "./strategy.ts";
 
 /** What the search took, measured. */
 export interface MixCost {
-  /** Mixes tried. */
+  /** Mixes tried; one under two names counts once. */
   readonly trials: number;
   /** Seconds of all trials: solve, compress and predict. */
   readonly seconds: number;
@@ -45,7 +45,8 @@ class Trials {
   readonly #most: number;
   readonly #context: StageContext;
   readonly #told = new Set<string>();
-  #count = 0;
+  /** By mix, as it is written. */
+  readonly #tried = new Map<string, Trial>();
   #seconds = 0;
   #compression = 0;
   tensors = 0;
@@ -57,22 +58,27 @@ class Trials {
   }
 
   get cost(): MixCost {
-    return { trials: this.#count, seconds: this.#seconds, compression: this.#compression / this.#count };
+    const trials = this.#tried.size;
+    return { trials, seconds: this.#seconds, compression: this.#compression / trials };
   }
 
+  /** What a mix does, looked up where it was tried under another name. */
   async run(name: string, mix: LanguageMix, round = 0): Promise<Trial> {
+    const known = this.#tried.get(formatLanguageMix(mix));
+    if (known !== undefined) return { ...known, name, round };
     const { signal, progress, threads } = this.#context;
-    if (signal.aborted) throw new InterruptedError(`mix: stopped after ${this.#count} mixes`);
-    progress({ activity: "try mixes", done: this.#count, total: this.#most, unit: "mixes" });
+    if (signal.aborted) throw new InterruptedError(`mix: stopped after ${this.#tried.size} mixes`);
+    progress({ activity: "try mixes", done: this.#tried.size, total: this.#most, unit: "mixes" });
     const context = { signal, threads, progress: () => undefined, warn: (message: string) => this.#warn(message) };
     const { errors, compression, seconds } = await runTrial(this.#setting, mix, context);
     const damages = damagesOf(errors);
     this.#requireLanguages([...damages.keys()]);
-    this.#count += 1;
     this.#seconds += seconds;
     this.#compression += compression;
     this.tensors = new Set(errors.map(({ tensor }) => tensor)).size;
-    return { name, round, mix, damages };
+    const trial = { name, round, mix, damages };
+    this.#tried.set(formatLanguageMix(mix), trial);
+    return trial;
   }
 
   /** Every mix meets the same faults; they are told once. */
@@ -111,7 +117,8 @@ export async function recommendMix(
   const mixes = new Map(candidates);
   if (importance) mixes.set("importance", tidyMix(importance));
   const goal = goalOf(strategy, importance);
-  const trials = new Trials(setting, mixes.size + (goal ? rounds : 0), context);
+  const different = new Set([...mixes.values()].map(formatLanguageMix)).size;
+  const trials = new Trials(setting, different + (goal ? rounds : 0), context);
   const compared: Trial[] = [];
   for (const [name, mix] of mixes) compared.push(await trials.run(name, mix));
   if (!goal) {
