@@ -2,7 +2,7 @@ import { UsageError } from "@mbs/contracts";
 import { parseDistribution } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { candidateMixes, parseImportance, parseStrategy } from "../src/mix/strategy.ts";
+import { candidateMixes, parseStrategy, searchAmong } from "../src/mix/strategy.ts";
 
 const languages = ["en", "hi", "te"];
 const distribution = (unit = "tokens") =>
@@ -44,8 +44,8 @@ test("shares of bytes are told", async () => {
 });
 
 test("strategies have names", () => {
-  assert.is(parseStrategy("minimax").search, "minimax");
-  assert.is(parseStrategy("target").search, "target");
+  assert.equal(parseStrategy("minimax").search, { kind: "minimax" });
+  assert.is(parseStrategy("target", "en=1").search?.kind, "target");
   assert.is(parseStrategy("equal").search, undefined);
   for (const name of ["", "best", "only:en", "en=1", "weights:en=1", "temperature", "temperature:x"]) {
     assert.throws(
@@ -56,11 +56,23 @@ test("strategies have names", () => {
   }
 });
 
+test("target and importances go together", () => {
+  for (const [name, importance] of [["target"], ["minimax", "en=2"], ["equal", "en=2"]]) {
+    assert.throws(() => parseStrategy(name, importance), /go together/, name);
+  }
+});
+
+const targetOf = (text: string) => {
+  const { search } = parseStrategy("target", text);
+  return search && searchAmong(languages, search);
+};
+
 test("importance is 1 where it is not given", () => {
-  assert.equal(Object.fromEntries(parseImportance("hi=3,en=0", languages)), { en: 0, hi: 3, te: 1 });
+  const search = targetOf("hi=3,en=0");
+  assert.equal(search?.kind === "target" && Object.fromEntries(search.importance), { en: 0, hi: 3, te: 1 });
   for (const text of ["xx=1", "hi", "hi=-1"]) {
     assert.throws(
-      () => parseImportance(text, languages),
+      () => targetOf(text),
       (error: unknown) => error instanceof UsageError && error.message.startsWith("--importance"),
       text,
     );

@@ -11,7 +11,7 @@ import { recommendMix } from "./recommend-mix.ts";
 import type { MixCost, Recommendation } from "./recommend-mix.ts";
 import { poolStatistics, warnOfPool } from "./statistics-pool.ts";
 import type { Selection } from "./statistics-pool.ts";
-import { candidateMixes, findDistribution, parseImportance, parseStrategy } from "./strategy.ts";
+import { candidateMixes, findDistribution, parseStrategy, searchAmong } from "./strategy.ts";
 
 const ownOptions = {
   strategy: {
@@ -148,18 +148,15 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
     ...(stages.compress.moreOptionsBy && { moreOptionsBy: stages.compress.moreOptionsBy }),
     async run(inputs, raw, context) {
       const { own, model, solver, solve, compress } = await parseAll(stages, raw);
-      const strategy = parseStrategy(own.strategy);
-      if ((strategy.search === "target") !== (own.importance !== undefined)) {
-        throw new UsageError("--strategy target and --importance go together", { option: "--importance" });
-      }
+      const strategy = parseStrategy(own.strategy, own.importance);
       const distribution = await findDistribution(own.distribution, await folderOf(model));
       const { pool, judges } = await openPools(inputs, own, context);
       try {
         const languages = [...pool.tokens.keys()];
-        const importance = own.importance === undefined ? undefined : parseImportance(own.importance, languages);
+        const search = strategy.search && searchAmong(languages, strategy.search);
         const candidates = await candidateMixes(strategy, languages, distribution, context.warn);
         const setting = { stages, model, pool, judges, options: { solve, compress } };
-        const found = await recommendMix(setting, { strategy, candidates, importance, rounds: own.rounds }, context);
+        const found = await recommendMix(setting, { name: strategy.name, search, candidates, rounds: own.rounds }, context);
         onCost(found.cost);
         const { solver: _, ...settings } = compress;
         const shares = [...(distribution?.shares ?? [])].filter(([language]) => pool.tokens.has(language));
@@ -171,7 +168,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
           recommended: found.best.name,
           ended: found.ended,
           tensors: found.tensors,
-          importance: importance && Object.fromEntries(importance),
+          importance: search?.kind === "target" ? Object.fromEntries(search.importance) : undefined,
           shares: shares.length > 0 ? Object.fromEntries(shares) : undefined,
         };
         return { mixes: encodeMixes(recordsOf(found), metadata) };

@@ -8,7 +8,7 @@ import type { SearchEnd } from "./mix-search.ts";
 import { runTrial } from "./mix-trial.ts";
 import type { TrialSetting } from "./mix-trial.ts";
 import { tidyMix } from "./mix-weights.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Search } from "./strategy.ts";
 
 /** What the search took, measured. */
 export interface MixCost {
@@ -31,10 +31,10 @@ export interface Recommendation {
 }
 
 export interface RecommendOptions {
-  readonly strategy: Strategy;
+  /** Name of the strategy: of the candidate asked for where nothing is searched. */
+  readonly name: string;
+  readonly search: Search | undefined;
   readonly candidates: ReadonlyMap<string, LanguageMix>;
-  /** Of every language; for `target`. */
-  readonly importance: LanguageMix | undefined;
   /** Most mixes that the search tries beside the candidates. */
   readonly rounds: number;
 }
@@ -99,10 +99,7 @@ class Trials {
   }
 }
 
-function goalOf({ search }: Strategy, importance: LanguageMix | undefined): Goal | undefined {
-  if (search === undefined) return undefined;
-  return search === "minimax" || importance === undefined ? minimax : target(importance);
-}
+const goalOf = (search: Search): Goal => (search.kind === "minimax" ? minimax : target(search.importance));
 
 /**
  * Compares candidates and, by `minimax` or `target`, searches from the best of them on.
@@ -111,21 +108,20 @@ function goalOf({ search }: Strategy, importance: LanguageMix | undefined): Goal
  */
 export async function recommendMix(
   setting: TrialSetting,
-  { strategy, candidates, importance, rounds }: RecommendOptions,
+  { name: wanted, search, candidates, rounds }: RecommendOptions,
   context: StageContext,
 ): Promise<Recommendation> {
   const mixes = new Map(candidates);
-  if (importance) mixes.set("importance", tidyMix(importance));
-  const goal = goalOf(strategy, importance);
+  if (search?.kind === "target") mixes.set("importance", tidyMix(search.importance));
   const different = new Set([...mixes.values()].map(formatLanguageMix)).size;
-  const trials = new Trials(setting, different + (goal ? rounds : 0), context);
+  const trials = new Trials(setting, different + (search ? rounds : 0), context);
   const compared: Trial[] = [];
   for (const [name, mix] of mixes) compared.push(await trials.run(name, mix));
-  if (!goal) {
-    const best = compared.find(({ name }) => name === strategy.name);
-    if (best === undefined) throw new InternalError(`no candidate ${strategy.name}`);
+  if (!search) {
+    const best = compared.find(({ name }) => name === wanted);
+    if (best === undefined) throw new InternalError(`no candidate ${wanted}`);
     return { trials: compared, best, ended: "none", tensors: trials.tensors, cost: trials.cost };
   }
-  const result = await searchMix(compared, goal, rounds, (mix, round) => trials.run(`${strategy.name} ${round}`, mix, round));
+  const result = await searchMix(compared, goalOf(search), rounds, (mix, round) => trials.run(`${wanted} ${round}`, mix, round));
   return { ...result, tensors: trials.tensors, cost: trials.cost };
 }

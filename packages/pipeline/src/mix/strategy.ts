@@ -10,10 +10,23 @@ type Candidate = Extract<Mix, { kind: "proportional" | "equal" | "temperature" }
 const usualTemperature: Candidate = { kind: "temperature", alpha: 0.3 };
 const forms = "minimax, target, proportional, equal or temperature:ALPHA";
 
+/** What a search lowers. */
+export type Search =
+  | { readonly kind: "minimax" }
+  /** The importance of every language. */
+  | { readonly kind: "target"; readonly importance: LanguageMix };
+
+/** A search before the languages are known. */
+export type AskedSearch =
+  | { readonly kind: "minimax" }
+  /** The importances that were named. */
+  | { readonly kind: "target"; readonly named: LanguageMix };
+
 /** What is to be recommended: the end of a search, or one of the candidates. */
 export interface Strategy {
   readonly name: string;
-  readonly search: "minimax" | "target" | undefined;
+  /** Absent where a candidate is asked for. */
+  readonly search: AskedSearch | undefined;
   /** The mixes to compare with, by name. */
   readonly candidates: ReadonlyMap<string, Candidate>;
 }
@@ -21,9 +34,20 @@ export interface Strategy {
 /** The name of a candidate, as `--strategy` and `mbs sample --mix` take it. */
 const nameOf = (mix: Candidate): string => (mix.kind === "temperature" ? `temperature:${mix.alpha}` : mix.kind);
 
-/** @throws {UsageError} on any other form */
-export function parseStrategy(name: string): Strategy {
-  const search = name === "minimax" || name === "target" ? name : undefined;
+function parseSearch(name: string, importance: string | undefined): AskedSearch | undefined {
+  if ((name === "target") !== (importance !== undefined)) {
+    throw new UsageError("--strategy target and --importance go together", { option: "--importance" });
+  }
+  if (importance !== undefined) return { kind: "target", named: parseLanguageMix(importance, "--importance") };
+  return name === "minimax" ? { kind: "minimax" } : undefined;
+}
+
+/**
+ * @param importance text of the option, for `target`
+ * @throws {UsageError} on any other form
+ */
+export function parseStrategy(name: string, importance?: string): Strategy {
+  const search = parseSearch(name, importance);
   if (search === undefined && !/^(proportional|equal|temperature:.+)$/.test(name)) {
     throw new UsageError(`--strategy takes ${forms}, not ${JSON.stringify(name)}`, { option: "--strategy" });
   }
@@ -38,19 +62,20 @@ export function parseStrategy(name: string): Strategy {
 }
 
 /**
- * The importance of every language; those not named have 1.
+ * The search among the languages that were captured. Those whose importance was not named have 1.
  *
  * @throws {UsageError} on a language that was not captured
  */
-export function parseImportance(text: string, languages: readonly string[]): LanguageMix {
-  const given = parseLanguageMix(text, "--importance");
-  const unknown = [...given.keys()].filter((language) => !languages.includes(language));
+export function searchAmong(languages: readonly string[], asked: AskedSearch): Search {
+  if (asked.kind === "minimax") return asked;
+  const { named } = asked;
+  const unknown = [...named.keys()].filter((language) => !languages.includes(language));
   if (unknown.length > 0) {
     throw new UsageError(`--importance names ${unknown.join(", ")}; the statistics have ${languages.join(", ")}`, {
       option: "--importance",
     });
   }
-  return new Map(languages.map((language) => [language, given.get(language) ?? 1]));
+  return { kind: "target", importance: new Map(languages.map((language) => [language, named.get(language) ?? 1])) };
 }
 
 /**
