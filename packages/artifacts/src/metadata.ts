@@ -42,6 +42,7 @@ const metadataTypes = {
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
   scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?", models: "object?" },
   similarity: { model: "text" },
+  // These rises are of the loss, in nats a token, not of perplexity.
   errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
   mixes: {
     model: "text",

@@ -8,7 +8,7 @@ export interface ActualRises {
   /** Name of the compressed model in the scores. */
   readonly scored: string;
   /** Language → rise of the loss above the dense model's, nats a token: the logarithm of the ratio of perplexities. */
-  readonly rises: Readonly<Record<string, number>>;
+  readonly lossRises: Readonly<Record<string, number>>;
 }
 
 function chooseCompressed(models: readonly ModelScores[], wanted: string | undefined): ModelScores {
@@ -44,7 +44,7 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     models.filter(({ address }) => address !== dense),
     wanted,
   );
-  const rises = [...compressed.languages].map(([language, own]): [string, number] => {
+  const lossRises = [...compressed.languages].map(([language, own]): [string, number] => {
     const other = reference.languages.get(language) ?? [];
     if (!sameWindows(own, other)) {
       throw new BadDataError(
@@ -54,5 +54,5 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     }
     return [language, logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))];
   });
-  return { scored: compressed.model, rises: Object.fromEntries(rises) };
+  return { scored: compressed.model, lossRises: Object.fromEntries(lossRises) };
 }

@@ -149,7 +149,7 @@ export const predict: Stage = {
           model: model.address,
           solver: solvers.join(", "),
           scored: actual?.scored ?? "",
-          rises: actual?.rises,
+          rises: actual?.lossRises,
         }),
       };
     } catch (error) {

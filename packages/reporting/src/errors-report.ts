@@ -86,13 +86,14 @@ function blockErrors(records: readonly LanguageError[]): ErrorsReport["blocks"] 
 
 interface Fit {
   readonly quality: PredictionQuality;
+  /** Language → rise of the loss, nats a token. */
   readonly predicted: ReadonlyMap<string, number>;
 }
 
-function fit(sums: ReadonlyMap<string, number>, { scored, rises = {} }: ErrorsMetadata): Fit | undefined {
-  const languages = [...sums.keys()].filter((language) => Object.hasOwn(rises, language));
+function fit(sums: ReadonlyMap<string, number>, { scored, rises: lossRises = {} }: ErrorsMetadata): Fit | undefined {
+  const languages = [...sums.keys()].filter((language) => Object.hasOwn(lossRises, language));
   const predictors = languages.map((language) => sums.get(language) ?? 0);
-  const actual = languages.map((language) => rises[language]);
+  const actual = languages.map((language) => lossRises[language]);
   const calibration = predictors.some((value) => value > 0) ? calibrate(predictors, actual) : undefined;
   if (!calibration) return undefined;
   const { factor, error, errorOfMean, predicted } = calibration;
@@ -133,15 +134,15 @@ export function errorsReport(records: readonly LanguageError[], metadata: Errors
   const sites = siteErrors(records);
   const fitted = fit(sums, metadata);
   const languages = [...sums].map(([language, sum]): PredictedLanguage => {
-    const rise = metadata.rises?.[language];
-    const predicted = fitted?.predicted.get(language);
+    const lossRise = metadata.rises?.[language];
+    const predictedLossRise = fitted?.predicted.get(language);
     return {
       language,
       sum,
       mean: damages.get(language) ?? 0,
       sites: sites.get(language) ?? [],
-      ...(rise === undefined ? {} : { rise: Math.expm1(rise) }),
-      ...(predicted === undefined ? {} : { predicted: Math.expm1(predicted) }),
+      ...(lossRise === undefined ? {} : { rise: Math.expm1(lossRise) }),
+      ...(predictedLossRise === undefined ? {} : { predicted: Math.expm1(predictedLossRise) }),
     };
   });
   return {
