@@ -11,7 +11,7 @@ import type { SharesAgainstLosses } from "./distribution-signature.ts";
 import type { Finding, MeasuredRise, Signature } from "./finding.ts";
 import { methodsDisagree } from "./methods-signature.ts";
 import type { MethodRises } from "./methods-signature.ts";
-import { Comparisons, groupMixes, risesOfLanguage, risesOfMean } from "./mix-groups.ts";
+import { Comparisons, groupMixes, pairSeeds, risesOfLanguage, risesOfMean } from "./mix-groups.ts";
 import type { GroupComparison, MixGroup } from "./mix-groups.ts";
 import { mixWorseThanAlone } from "./mix-signature.ts";
 import type { MixAgainstAlone } from "./mix-signature.ts";
@@ -62,10 +62,9 @@ function mixAgainstAlone(group: MixGroup, alone: MixGroup, comparisons: Comparis
     models: [...group.models, ...alone.models],
     unweighted: risesOfMean(comparison, "unweighted"),
     weighted: risesOfMean(comparison, "weighted"),
-    worst: own.flatMap(({ worstRise }, seed) => {
-      const worstAlone = other[seed % other.length]?.worstRise;
-      return worstRise && worstAlone ? [{ mix: worstRise, alone: worstAlone }] : [];
-    }),
+    worst: pairSeeds(own, other).flatMap(([{ worstRise }, { worstRise: worstAlone }]) =>
+      worstRise && worstAlone ? [{ mix: worstRise, alone: worstAlone }] : [],
+    ),
     losers: clearLanguages(comparison, ({ interval }) => interval[0] > 0),
     winners: clearLanguages(comparison, ({ interval }) => interval[1] < 0),
   };

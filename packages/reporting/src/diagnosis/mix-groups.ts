@@ -36,6 +36,19 @@ export interface GroupComparison {
   readonly averages: readonly ModelAverages[];
 }
 
+/**
+ * Seeds of two groups in pairs, the first with the first. The group with fewer begins again, so that no seed is left out:
+ * each has to bear a finding out.
+ */
+export const pairSeeds = <First, Second>(
+  first: readonly First[],
+  second: readonly Second[],
+): readonly (readonly [First, Second])[] =>
+  Array.from({ length: Math.max(first.length, second.length) }, (_, seed) => [
+    first[seed % first.length],
+    second[seed % second.length],
+  ]);
+
 /** Rises of one language, a pair of seeds an entry. */
 export const risesOfLanguage = ({ pairs }: GroupComparison, language: string): readonly MeasuredRise[] =>
   pairs.flatMap((own) => own.filter((pair) => pair.language === language));
@@ -61,9 +74,9 @@ export class Comparisons {
     };
   }
 
-  /** A group against another, the first seed of the one with the first of the other. */
+  /** A group against another. */
   between(group: MixGroup, reference: MixGroup): GroupComparison {
-    const made = group.models.map((name, seed) => this.#pair(name, reference.models[seed % reference.models.length]));
+    const made = pairSeeds(group.models, reference.models).map(([name, other]) => this.#pair(name, other));
     return { pairs: made.map(({ pairs }) => pairs), averages: made.flatMap(({ averages }) => averages ?? []) };
   }
 

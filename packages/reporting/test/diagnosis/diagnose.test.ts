@@ -192,6 +192,37 @@ test("seeds of one mix are one group, and every seed has to bear a finding out",
   assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.05)])])), []);
 });
 
+const seedsOf = (name: string, mix: Made["mix"], losses: readonly number[]): Made[] =>
+  losses.map((loss, index) => ({ name: `${name} ${index}`, solver: "gptq", mix, rises: [loss, loss, loss, loss] }));
+
+test("where one side has fewer seeds, it is held against every seed of the other", async () => {
+  const worse = async (mixed: readonly number[], english: readonly number[]): Promise<string[]> =>
+    signatures(await look([scoresInput([...seedsOf("equal", equal, mixed), ...seedsOf("english", { en: 1 }, english)])]));
+  assert.equal(await worse([0.2], [0.1, 0.1, 0.1]), ["mix-worse-than-one-language"]);
+  assert.equal(await worse([0.2], [0.1, 0.1, 0.3]), []);
+  assert.equal(await worse([0.2, 0.2, 0.2], [0.1]), ["mix-worse-than-one-language"]);
+  assert.equal(await worse([0.2, 0.2, 0.05], [0.1]), []);
+  const models = [...seedsOf("equal", equal, [0.2]), ...seedsOf("english", { en: 1 }, [0.1, 0.1, 0.3])];
+  const [{ worst, unweighted, losers }] = (await look([scoresInput(models)])).mixes;
+  assert.equal([worst.length, unweighted.length, losers], [3, 3, []]);
+  assert.equal(
+    worst.map(({ mix, alone: other }) => mix.rise > other.rise),
+    [true, true, false],
+  );
+});
+
+test("more text helped only where it did with every seed", async () => {
+  const causeWith = async (losses: readonly number[]): Promise<string> => {
+    const rare = losses.map((te, index) => falling(shares, `proportional ${index}`, te));
+    return (await look([scoresInput([...rare, falling(equal, "equal", 0.2)])])).findings[0].texts[1];
+  };
+  assert.match(await causeWith([0.4, 0.4, 0.4]), /too few tokens in the mix/);
+  assert.match(await causeWith([0.4, 0.4, 0.15]), /few tokens do not explain it/);
+  const helped = [falling(shares, "proportional", 0.2), ...[0.1, 0.1, 0.3].map((te, i) => falling(equal, `equal ${i}`, te))];
+  const { findings } = await look([scoresInput(helped)]);
+  assert.match(findings[0].texts[1], /few tokens do not explain it/);
+});
+
 test("notes say what could not be looked at; without scores there is nothing to do", async () => {
   const unmade = {
     name: "scores",
