@@ -108,7 +108,7 @@ export function gainsSection(
       title: names.title("Who gains and who loses"),
       texts: [
         gainsSentence(rows, reference),
-        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst where its interval does not meet that of the next.",
+        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst where its interval meets that of no other.",
       ],
       points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
       tables: [
