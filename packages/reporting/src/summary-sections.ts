@@ -78,11 +78,14 @@ function gainsSentence(rows: readonly GainsAndLosses[], reference: string): stri
   return `Against ${reference} on the same windows.${everything}${gaining} The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
 }
 
-/** Which of the mixes that one method was given is best, by each of the three figures. */
+/** Of the three figures those with an interval that can be compared: a worst language's is of one chosen for its rise. */
+const comparedFigures = figures.slice(0, 2);
+
+/** Which of the mixes that one method was given is best, by each of the two means. */
 function verdicts(rises: readonly FigureRise[], compressed: readonly CompressedModel[]): string[] {
   return [...groupBy(compressed, ({ methodKey }) => methodKey).values()].flatMap((models) => {
     const seeds = new Set(models.map(({ mixName }) => mixName)).size < models.length;
-    const texts = figures.flatMap((figure) => {
+    const texts = comparedFigures.flatMap((figure) => {
       const contenders = models.flatMap(({ name, mixName }) =>
         rises
           .filter((rise) => rise.figure === figure && rise.model === name)
@@ -108,7 +111,7 @@ export function gainsSection(
       title: names.title("Who gains and who loses"),
       texts: [
         gainsSentence(rows, reference),
-        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst where its interval meets that of no other.",
+        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst by a mean where its interval meets that of no other.",
       ],
       points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
       tables: [

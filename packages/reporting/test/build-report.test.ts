@@ -95,6 +95,24 @@ test("plain words: who loses, by intervals; averages come as three; hashes stand
   assert.ok(html.includes(address), "content address of the scores");
 });
 
+const madeWith = (mix: Readonly<Record<string, number>>) => ({
+  bytes: 1,
+  made: { source: "dense", format: "dense", methods: [{ solver: "gptq", options: {} }], mix },
+});
+
+test("mixes of one method are told apart by the two means, not by worst languages, which were chosen for their rise", async () => {
+  const stream = encodeScores(makeScores(["dense", "a", "b"]), {
+    corpus: "",
+    length: 11,
+    bos: "auto",
+    shares: { en: 1, mr: 1, te: 1 },
+    models: { dense: { bytes: 1 }, a: madeWith({ en: 1 }), b: madeWith({ en: 1, mr: 1, te: 1 }) },
+  });
+  const [gains] = (await buildReport([{ name: "s", stream }])).sections;
+  const verdicts = gains.points?.find((point) => point.includes("best"));
+  assert.is(verdicts, "gptq. Unweighted mean: en alone clearly best. Weighted by training mixture: en alone clearly best.");
+});
+
 /** What is said of sizes on disk, by model. */
 const sizeText = async (bytes: Readonly<Record<string, number>>): Promise<string | undefined> => {
   const models = Object.fromEntries(Object.entries(bytes).map(([name, size]) => [name, { bytes: size }]));

@@ -26,7 +26,7 @@ test("a mix that helps is no finding, even where English loses", () => {
   assert.is(mixWorseThanAlone(comparison({})), undefined);
 });
 
-test("fires for each of the three figures alone, and says which", () => {
+test("fires for each of the two means alone, and says which", () => {
   const unweighted = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)] }));
   assert.is(unweighted?.title, "gptq 3 bits: the equal mix is worse than en alone, by the unweighted mean.");
   assert.equal(
@@ -41,14 +41,22 @@ test("fires for each of the three figures alone, and says which", () => {
   assert.match(unweighted?.remedy.command ?? "", /^mbs sample .*--mix proportional/);
   const weighted = mixWorseThanAlone(comparison({ weighted: [rise(0.02, 0.01)] }));
   assert.match(weighted?.title ?? "", /by the weighted mean\.$/);
-  const byWorst = mixWorseThanAlone(comparison({ worst: [worst(0.5, 0.3, 0.05)] }));
-  assert.match(byWorst?.title ?? "", /by the worst language\.$/);
 });
 
-test("does not fire where an interval touches zero, or those of the worst languages meet", () => {
+test("worst languages are told and claim nothing: their intervals are of languages chosen for their large rise", () => {
+  assert.is(mixWorseThanAlone(comparison({ worst: [worst(0.5, 0.3, 0.05)] })), undefined);
+  const finding = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)], worst: [worst(0.5, 0.3, 0.05)] }));
+  assert.match(finding?.title ?? "", /by the unweighted mean\.$/);
+  assert.equal(
+    finding?.evidence.filter(({ what }) => what.startsWith("worst language")).map(({ significant }) => significant),
+    [false, false],
+  );
+  assert.match(finding?.texts[0] ?? "", /worst language above dense te \+50\.0%/);
+});
+
+test("does not fire where an interval touches zero", () => {
   assert.is(mixWorseThanAlone(comparison({ unweighted: [rise(0.01, 0.01)] })), undefined);
   assert.ok(mixWorseThanAlone(comparison({ unweighted: [rise(0.01, 0.0099)] })));
-  assert.is(mixWorseThanAlone(comparison({ worst: [worst(0.5, 0.25, 0.125)] })), undefined, "both end at 0.375");
 });
 
 test("every seed has to bear it out; values are means over seeds, intervals their hull", () => {
