@@ -14,21 +14,25 @@ const total = (values: readonly number[]): number => values.reduce((sum, value) 
 const meanDistance = (first: readonly number[], second: readonly number[]): number =>
   total(first.map((value, index) => Math.abs(value - second[index]))) / first.length;
 
+/** Of all but one, for each that is left out. Sums: a difference would lose small values beside a large one. */
+const totalsOfOthers = (values: readonly number[]): readonly number[] =>
+  values.map((_, index) => total(values.filter((_value, other) => other !== index)));
+
 /**
  * Fits rises to a predictor.
  *
- * @param predictors not all zero
- * @returns undefined for fewer than three points, where leaving one out leaves too little
+ * @returns undefined for fewer than three points, where leaving one out leaves too little, and for fewer than two predictors
+ *   that are not zero, where leaving one out leaves no line
  */
 export function calibrate(predictors: readonly number[], rises: readonly number[]): Calibration | undefined {
-  if (predictors.length < 3) return undefined;
+  if (predictors.length < 3 || predictors.filter((value) => value !== 0).length < 2) return undefined;
   const products = predictors.map((value, index) => value * rises[index]);
   const squares = predictors.map((value) => value * value);
-  const [product, square, sum] = [total(products), total(squares), total(rises)];
-  const predicted = predictors.map((value, index) => (value * (product - products[index])) / (square - squares[index]));
-  const means = rises.map((rise) => (sum - rise) / (rises.length - 1));
+  const [otherProducts, otherSquares] = [totalsOfOthers(products), totalsOfOthers(squares)];
+  const predicted = predictors.map((value, index) => (value * otherProducts[index]) / otherSquares[index]);
+  const means = totalsOfOthers(rises).map((sum) => sum / (rises.length - 1));
   return {
-    factor: product / square,
+    factor: total(products) / total(squares),
     predicted,
     error: meanDistance(predicted, rises),
     errorOfMean: meanDistance(means, rises),

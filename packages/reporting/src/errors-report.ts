@@ -94,7 +94,7 @@ function fit(sums: ReadonlyMap<string, number>, { scored, rises: lossRises = {} 
   const languages = [...sums.keys()].filter((language) => Object.hasOwn(lossRises, language));
   const predictors = languages.map((language) => sums.get(language) ?? 0);
   const actual = languages.map((language) => lossRises[language]);
-  const calibration = predictors.some((value) => value > 0) ? calibrate(predictors, actual) : undefined;
+  const calibration = calibrate(predictors, actual);
   if (!calibration) return undefined;
   const { factor, error, errorOfMean, predicted } = calibration;
   return {
@@ -119,7 +119,7 @@ function notesOf(records: readonly LanguageError[], metadata: ErrorsMetadata, fi
   const calibration = fitted
     ? "Predicted rises are of the loss, factor · Σ of the relative errors, with a factor fitted on the other languages of these scores: another model, method or strength needs its own."
     : metadata.rises
-      ? "The scores share fewer than three languages with the statistics: no rise is predicted."
+      ? "The scores share fewer than three languages with the statistics, or fewer than two of these have an error above zero: no rise is predicted."
       : "No scores were given, so no rise is predicted: --scores calibrates it.";
   return [meaning, calibration, ...(diagonals > 0 ? [share] : [])];
 }

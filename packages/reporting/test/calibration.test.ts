@@ -18,4 +18,12 @@ test("a line through the origin, each point by the others", () => {
   assert.is(calibrate([1, 2], [1, 2]), undefined);
 });
 
+test("where fewer than two predictors are not zero there is no fit: the others foretell nothing of that one", () => {
+  assert.is(calibrate([0, 0, 1], [0, 0, 3]), undefined);
+  assert.is(calibrate([0, 0, 0], [1, 2, 3]), undefined);
+  assert.equal(calibrate([0, 1, 1], [0, 3, 3])?.predicted, [0, 3, 3]);
+  // 1 + 1e-18 is 1: the others' squares are summed, not subtracted.
+  close(calibrate([1, 1e-9, 0], [2, 2e-9, 0])?.predicted[0] ?? NaN, 2);
+});
+
 test.run();

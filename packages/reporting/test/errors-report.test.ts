@@ -66,6 +66,14 @@ test("two languages in the scores are too few to calibrate", () => {
   assert.match(report.notes.join(" "), /fewer than three languages/);
 });
 
+test("one language with an error above zero is too few to calibrate", () => {
+  const records = makeErrors().map((record) => (record.language === "te" ? record : { ...record, error: 0, relative: 0 }));
+  const report = errorsReport(records, { ...metadata, scored: "small", rises: { en: 0.1, fr: 0.1, mr: 0.2, te: 0.4 } });
+  assert.is(report.quality, undefined);
+  assert.ok(report.languages.every(({ predicted }) => predicted === undefined));
+  assert.match(report.notes.join(" "), /or fewer than two of these have an error above zero/);
+});
+
 test("diagonals are said to be diagonals", () => {
   const records = makeErrors().map((record) => ({ ...record, moment: "diagonal" as const }));
   assert.match(errorsReport(records, metadata).notes.join(" "), /24 of 24 errors are from diagonals alone/);
