@@ -1,4 +1,5 @@
 import type { ScoresReport } from "@mbs/evaluation";
+import { againstAloneTable, mixSentence } from "./against-alone-table.ts";
 import { figureRises, figures } from "./averages-plot.ts";
 import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
@@ -6,7 +7,6 @@ import { foundText } from "./diagnosis/diagnosis-text.ts";
 import type { Diagnosis } from "./diagnosis/diagnose.ts";
 import { groupBy } from "./groups.ts";
 import type { MixAgainstAlone } from "./diagnosis/mix-signature.ts";
-import { mixesTable, mixSentence } from "./mix-summary.ts";
 import { formatRise } from "./numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import type { SectionNames } from "./section-names.ts";
@@ -115,7 +115,9 @@ export function gainsSection(
       ],
       points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
       tables: [
-        ...(mixes.length === 0 ? [] : [{ caption: "Mixes against one language alone", table: mixesTable(mixes), open: true }]),
+        ...(mixes.length === 0
+          ? []
+          : [{ caption: "Mixes against one language alone", table: againstAloneTable(mixes), open: true }]),
         {
           caption: `Languages that clearly lose and gain, against ${reference}`,
           table: gainsTable(rows, compressed),

@@ -21,7 +21,7 @@ function meanCell(rises: readonly MeasuredRise[]): string {
 }
 
 /** What each mix gave and took, in the three figures; the worst languages are above dense. */
-export const mixesTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
+export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
   columns: [
     { title: "mix" },
     { title: "method" },
