@@ -97,6 +97,9 @@ export const alikeOrder = (matrix: SimilarityMatrix): number[] =>
 /**
  * Distance between a language and a calibration mix: the mean over the mix, each language by its share.
  *
+ * The language itself counts as 0, so a larger share of its own makes it nearer by construction: where a mix has text of
+ * it, this is no measure of likeness apart from the amount of text.
+ *
  * @param matrix of a distance, such as degrees
  * @param mix language → weight, on any scale
  * @returns undefined where a language is not in the matrix

@@ -13,7 +13,7 @@ export interface LanguageUnderMix {
   readonly rises: readonly MeasuredRise[];
   /** Tokens of calibration text, where segments or statistics were given. */
   readonly tokens?: number;
-  /** Angle in degrees to the calibration mix, where similarities were given. */
+  /** Mean angle in degrees to the calibration mix, itself at 0° (`distanceToMix`), where similarities were given. */
   readonly angle?: number;
   /** The site whose predicted error is largest beyond that of other languages, where errors of one of the models were given. */
   readonly site?: { readonly place: string; readonly againstOthers: number };
@@ -48,7 +48,7 @@ const beyondMost = (value: number, all: readonly number[], beyond: (own: number,
  *
  * The best evidence is another mix that gives it twice the text or more: where it then loses less, by the paired
  * interval, text was lacking; where not, it was not. Without one, few tokens and a large angle are what two thirds of the
- * languages exceed or stay below.
+ * languages exceed or stay below. The two are not independent: with less text of its own a language is farther from the mix.
  */
 export function causeOf(language: LanguageUnderMix, all: readonly LanguageUnderMix[]): Cause {
   const { withMoreText, mixShare, angle } = language;
