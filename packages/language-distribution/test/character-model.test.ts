@@ -60,6 +60,7 @@ test("one long document leaves room for others: each half has its part of the by
     name: "a book first",
     license: undefined,
     languages: ["en"],
+    files: [],
     address: Promise.resolve(""),
     async *documents() {
       for (const text of ["a long book ".repeat(100), ...Array<string>(50).fill("a short page of 26 letters")]) {
