@@ -109,7 +109,7 @@ served("the stages are listed with their options", async ({ client }) => {
     ["make", "pass", "pack", "score"],
   );
   const style = list[0]?.options.find(({ name }) => name === "style");
-  assert.equal(style?.choices, ["plain", "loud"]);
+  assert.equal(style?.choices, ["plain", "loud", "clashing"]);
   assert.is(list[1]?.inputs[1]?.optional, true);
 });
 
