@@ -1,5 +1,6 @@
 import type { Score } from "@mbs/artifacts";
 import { averageLanguages, type ModelAverages } from "./averages.ts";
+import { leastWindows } from "./bootstrap.ts";
 import { comparePairs, type PairedDifference } from "./pairs.ts";
 import { summarise, summariseSources, type LanguageResult, type SourceResult } from "./results.ts";
 
@@ -12,8 +13,17 @@ export interface ScoresReport {
   readonly pairs: readonly PairedDifference[];
   /** Results by source, where sources were kept apart. */
   readonly sources: readonly SourceResult[];
-  /** What could not be compared, and why. */
+  /** What could not be compared, or has no interval, and why. */
   readonly notes: readonly string[];
+}
+
+/** Without an interval nothing can be claimed: that nothing is found then is no news. */
+function noteFewWindows(results: readonly LanguageResult[]): string[] {
+  const few = new Set(results.filter(({ windows }) => windows < leastWindows).map(({ language }) => language));
+  if (few.size === 0) return [];
+  return [
+    `fewer than ${leastWindows} windows of ${[...few].join(", ")}: no intervals there, nor of means over languages, so nothing can be claimed of them; give more text, or more --windows`,
+  ];
 }
 
 /**
@@ -29,11 +39,12 @@ export function scoresReport(
   reference?: string,
 ): ScoresReport {
   const { pairs, notes } = comparePairs(scores, reference);
+  const results = summarise(scores);
   return {
-    results: summarise(scores),
+    results,
     averages: averageLanguages(scores, shares, reference),
     pairs,
     sources: summariseSources(scores),
-    notes,
+    notes: [...notes, ...noteFewWindows(results)],
   };
 }

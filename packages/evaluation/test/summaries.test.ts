@@ -167,7 +167,8 @@ test("too few windows give no interval and no claim", () => {
       ),
     );
   for (const count of [1, 4]) {
-    const { results, pairs, averages } = scoresReport(scores(count), { en: 1 });
+    const { results, pairs, averages, notes } = scoresReport(scores(count), { en: 1 });
+    assert.match(notes.join(), /^fewer than 5 windows of en: no intervals there/);
     const { unweighted, weighted, worstRise } = averages[1];
     const intervals = [results[1], pairs[0], unweighted, weighted, worstRise].map((entry) => entry?.interval);
     for (const interval of [...intervals, unweighted.riseInterval]) assert.equal(interval, [NaN, NaN]);
@@ -175,6 +176,7 @@ test("too few windows give no interval and no claim", () => {
     close(pairs[0].rise, Math.expm1(0.1), 1e-9);
   }
   assert.is(comparePairs(scores(5)).pairs[0].excludesZero, true);
+  assert.equal(scoresReport(scores(5)).notes, []);
   // one language that has too few leaves the mean of all without an interval, and no other language
   const [, mean] = averageLanguages([...scores(6), ...windows("dense", "fr", [1]), ...windows("gptq", "fr", [1])], { en: 1 });
   assert.equal([mean.unweighted.excludesZero, mean.weighted?.excludesZero, mean.worstRise?.language], [false, true, "en"]);

@@ -203,7 +203,7 @@ test("a recipe takes the recommended weights, for its statistics and for its sam
   }
 });
 
-test("the three averages: equal languages, training mixture, worst", async (fixture) => {
+test("the three averages: unweighted mean, training mixture, worst", async (fixture) => {
   const distribution = join(fixture.root, "distribution.json");
   await writeFile(distribution, JSON.stringify({ unit: "tokens", source: "test", shares }));
   const { mixes, recommended } = await reported(fixture, { strategy: "proportional", distribution });

@@ -61,7 +61,9 @@ export function nameMix(
   if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < nearEnoughForName)
     return "equal mix";
   if (training && distance(mix, normalised(training)) < nearEnoughForName) return "proportional mix";
-  return `mix of ${entries.length} languages (${formatShare(share)} ${most})`;
+  const largest = entries.filter(([, other]) => formatShare(other) === formatShare(share)).map(([language]) => language);
+  const shown = largest.length > 3 ? [...largest.slice(0, 3), "…"] : largest;
+  return `mix of ${entries.length} languages (${formatShare(share)}${largest.length > 1 ? " each" : ""} ${shown.join(", ")})`;
 }
 
 /** Whether two mixes give every language the same share, but for rounding. */

@@ -117,7 +117,7 @@ function notesOf(records: readonly LanguageError[], metadata: ErrorsMetadata, fi
   const meaning =
     "Errors are of each layer's output, against the output itself: they rank languages, and are no rise of perplexity.";
   const calibration = fitted
-    ? "Predicted rises are of the loss, factor · Σ of the relative errors, with a factor fitted on the other languages of these scores: another model, method or strength needs its own."
+    ? "Predicted rises are exp(factor · Σ of the relative errors) - 1, a rise of perplexity, with a factor fitted on the other languages of these scores: another model, method or strength needs its own."
     : metadata.rises
       ? "The scores share fewer than three languages with the statistics, or fewer than two of these have an error above zero: no rise is predicted."
       : "No scores were given, so no rise is predicted: --scores calibrates it.";

@@ -1,3 +1,5 @@
+import { noteText } from "./note-text.ts";
+import { wrapLines } from "./wrap-lines.ts";
 import type { TestedCorrelation } from "@mbs/numbers";
 import { colours } from "./colours.ts";
 import type { ErrorsReport, PredictedLanguage, SiteError } from "./errors-report.ts";
@@ -49,8 +51,8 @@ export const worstSitesTable = ({ languages }: ErrorsReport): TextTable => ({
     { title: "language" },
     { title: "worst site" },
     { title: "error", numeric: true },
-    { title: "worse than for others" },
-    { title: "by", numeric: true },
+    { title: "highest against the mean" },
+    { title: "times", numeric: true },
   ],
   rows: languages.map(worstSitesRow),
 });
@@ -58,20 +60,25 @@ export const worstSitesTable = ({ languages }: ErrorsReport): TextTable => ({
 const correlationText = ({ value, p }: TestedCorrelation): string =>
   Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
 
-/** How good the prediction was, in two sentences; none without scores. */
+/** How good the prediction was; nothing without scores. */
 export function qualityTexts({ quality }: ErrorsReport): string[] {
   if (!quality) return [];
   const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
   return [
     `Predicted error and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}; p-values by 10,000 permutations, two-sided.`,
     `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
+    ...(error < errorOfMean
+      ? []
+      : [
+          "The prediction did not come true: the mean of the other languages foretells more. Do not tell languages of this model apart by it.",
+        ]),
   ];
 }
 
 /** Predicted errors for a terminal. */
 export function errorsTable(report: ErrorsReport): string {
   const title = colours.bold(`error of each language's outputs, ${report.tensors} tensors by ${report.solver}`);
-  const texts = [...qualityTexts(report), ...report.notes.map((note) => `${colours.yellow("note:")} ${note}`)];
+  const texts = [...qualityTexts(report).map((text) => wrapLines(text).join("\n")), ...report.notes.map(noteText)];
   return [
     `${title}\n${formatTable(predictedTable(report))}`,
     `${colours.bold("sites that hurt most")}\n${formatTable(worstSitesTable(report))}`,

@@ -1,3 +1,4 @@
+import { noteText } from "./note-text.ts";
 import { colours } from "./colours.ts";
 import type { MixesReport, ReportedMix } from "./mixes-report.ts";
 import { formatTable } from "./table.ts";
@@ -67,7 +68,7 @@ export function mixesTable(report: MixesReport, remarks: readonly string[] = [])
   return [
     `${colours.bold(`predicted damage by language, ${solver}`)}\n${formatTable(damagesTable(report))}`,
     `${colours.bold("predicted damage, three averages")}\n${formatTable(mixAveragesTable(report))}`,
-    `${[...notes, ...remarks].map((note) => `${colours.yellow("note:")} ${note}`).join("\n")}\n`,
+    `${[...notes, ...remarks].map(noteText).join("\n")}\n`,
     `${colours.bold(`recommended by ${strategy}`)}\n${mixUses(report)
       .map(({ command }) => command)
       .join("\n")}\n`,

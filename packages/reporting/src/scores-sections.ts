@@ -176,7 +176,7 @@ function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"
 const frontierText =
   "Weight files on disk against the rise of each average. Models with a name are beaten by no other by size and damage both.";
 const denseText =
-  "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack them (mbs assemble --format gptq, compressed-tensors or onnx).";
+  "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack rounded weights (mbs assemble --format gptq, compressed-tensors or onnx); pruned ones are stored as zeros by each.";
 
 /** What is said where the compressed models are of one size, so that there is nothing to draw. */
 function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {

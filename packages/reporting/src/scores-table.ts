@@ -1,3 +1,4 @@
+import { noteText } from "./note-text.ts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { colours } from "./colours.ts";
 import { formatInterval, formatNumber, formatRise } from "./numbers.ts";
@@ -49,7 +50,7 @@ export function averagesOf({ averages }: ScoresReport): TextTable {
   return {
     columns: [
       { title: "model" },
-      { title: "equal languages", numeric: true },
+      { title: "unweighted mean", numeric: true },
       ...(weighted ? [{ title: "training mixture", numeric: true }] : []),
       { title: "worst language", numeric: true },
     ],
@@ -82,5 +83,5 @@ export function scoresTable(report: ScoresReport): string {
     colours.bold(`perplexity, three averages${compared ? ` (rise above ${reference})` : ""}`),
     `${formatTable(averagesOf(report))}${wrapLines(worst, "", "  ").join("\n")}\n`,
   ].join("\n");
-  return [...blocks, averages, ...report.notes.map((note) => `${colours.yellow("note:")} ${note}\n`)].join("\n");
+  return [...blocks, averages, ...report.notes.map((note) => `${noteText(note)}\n`)].join("\n");
 }

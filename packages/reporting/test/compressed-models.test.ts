@@ -10,6 +10,7 @@ test("mixes have names that people know", () => {
   assert.is(nameMix({ en: 1 / 3, fr: 1 / 3, sw: 1 / 3 }, training), "equal mix");
   assert.is(nameMix({ en: 0.6, fr: 0.3, sw: 0.1 }, training), "proportional mix");
   assert.is(nameMix({ en: 0.6, fr: 0.3, sw: 0.1 }, undefined), "mix of 3 languages (60% en)");
+  assert.is(nameMix({ en: 0.1, fr: 0.45, sw: 0.45 }, undefined), "mix of 3 languages (45% each fr, sw)");
   assert.is(nameMix({ en: 0.64, fr: 0.26, sw: 0.1 }, training), "proportional mix", "4% of all text lies elsewhere");
   assert.is(nameMix({ en: 0.66, fr: 0.24, sw: 0.1 }, training), "mix of 3 languages (66% en)", "6%");
   const named = [{ name: "temperature:0.5 mix", weights: { en: 660, fr: 240, sw: 100 } }];

@@ -8,7 +8,7 @@ test("fits 80 columns with any number of models and shows all three averages", (
   for (const models of [["dense"], ["dense", "gptq"], ["dense", "a-rather-long-name", "b", "c"]]) {
     const text = scoresTable(scoresReport(makeScores(models), { en: 0.8, mr: 0.15, te: 0.05 }));
     for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
-    for (const word of ["en", "mr", "te", "equal languages", "training mixture", "worst language", ...models]) {
+    for (const word of ["en", "mr", "te", "unweighted mean", "training mixture", "worst language", ...models]) {
       assert.ok(text.includes(word), `${word} in ${text}`);
     }
     assert.not.ok(text.includes(String.fromCodePoint(27)), "no colour where there is no terminal");
@@ -36,7 +36,7 @@ test("leaves out the mixture's average where no shares are known", () => {
   const table = averagesOf(scoresReport(makeScores(["dense", "gptq"])));
   assert.equal(
     table.columns.map(({ title }) => title),
-    ["model", "equal languages", "worst language"],
+    ["model", "unweighted mean", "worst language"],
   );
   assert.match(table.rows[1].join(" "), /te \(\+56\.\d%\)/);
 });

@@ -1,3 +1,4 @@
+import { noteText } from "../note-text.ts";
 import { colours } from "../colours.ts";
 import { wrapLines } from "../wrap-lines.ts";
 import type { Signature } from "./finding.ts";
@@ -32,6 +33,6 @@ export function diagnosisText(diagnosis: Diagnosis): string {
   return [
     `${wrapLines(foundText(diagnosis)).join("\n")}\n`,
     ...blocks,
-    ...(notes.length === 0 ? [] : [notes.map((note) => `${colours.yellow("note:")} ${note}\n`).join("")]),
+    ...(notes.length === 0 ? [] : [notes.map((note) => `${noteText(note)}\n`).join("")]),
   ].join("\n");
 }

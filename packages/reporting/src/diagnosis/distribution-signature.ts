@@ -44,7 +44,7 @@ export function sharesDoNotFit(reference: string, check: SharesAgainstLosses): F
     signature: "distribution-does-not-fit",
     title: contradicts
       ? `The training shares contradict the losses of ${reference}: the larger the share, the higher the loss for how hard the text is.`
-      : `The training ${doubtful.length === 1 ? "share" : "shares"} of ${names} ${doubtful.length === 1 ? "does" : "do"} not go with the losses of ${reference}.`,
+      : `The training ${doubtful.length === 1 ? "share" : "shares"} of ${names} may be off: ${doubtful.length === 1 ? "it does" : "they do"} not go with the losses of ${reference}${verdict === "fits" ? ", as the shares do on the whole" : ""}.`,
     texts: [
       `Rank correlation of share and loss against the text's entropy over ${languages.length} languages: ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}); below zero where they go together.`,
       ...doubtful.map(
