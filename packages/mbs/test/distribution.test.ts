@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,6 +69,20 @@ distribution("a tokenizer without merges to read is refused in one line", async 
   const { code, stderr } = await runMbs(["distribution", "--model", folder, ...texts]);
   assert.is(code, 65);
   assert.match(stderr, /^mbs distribution: .*Unigram.*\n$/);
+});
+
+distribution("what is read is never replaced, not even with --force", async ({ folder }) => {
+  const own = join(folder, "own");
+  await mkdir(own);
+  await copyFile(join(model, "tokenizer.json"), join(own, "tokenizer.json"));
+  await copyFile(join(model, "distribution.json"), join(own, "known.json"));
+  const args = ["distribution", "--model", own, ...texts, ...small, "--resamples", "0", "--against", join(own, "known.json")];
+  for (const name of ["tokenizer.json", "known.json"]) {
+    const { code, stderr } = await runMbs([...args, "--output", join(own, name), "--force"]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, new RegExp(`${name.replace(".", "\\.")} would replace .*, which is read`));
+  }
+  assert.equal(await readFile(join(own, "tokenizer.json")), await readFile(join(model, "tokenizer.json")));
 });
 
 distribution.run();

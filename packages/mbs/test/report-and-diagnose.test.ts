@@ -107,4 +107,25 @@ test("report: --svg alone writes no page, a pipe gets the page, a recipe is show
   assert.is(missing.code, 74);
 });
 
+test("report never replaces what it reads, and writes nothing where one of its outputs cannot be", async () => {
+  const input = join(folder, "input.arrow");
+  await writeFile(input, await readFile(similarity));
+  const own = await runMbs(["report", input, "--output", input, "--force"]);
+  assert.is(own.code, 2);
+  assert.match(own.stderr, /input\.arrow would replace .*which is read/);
+  assert.equal(await readFile(input), await readFile(similarity));
+
+  const numbers = join(folder, "numbers-twice");
+  const [csv] =
+    (await runMbs(["report", input, "--csv", join(folder, "names")])).code === 0 ? await readdir(join(folder, "names")) : [];
+  const twice = await runMbs(["report", input, "--csv", numbers, "--output", join(numbers, csv)]);
+  assert.is(twice.code, 2);
+  assert.match(twice.stderr, /would be written twice/);
+  assert.not((await readdir(folder)).includes("numbers-twice"));
+
+  const file = await runMbs(["report", input, "--svg", input]);
+  assert.is(file.code, 77);
+  assert.match(file.stderr, /input\.arrow is a file, or lies in one; choose another folder/);
+});
+
 test.run();

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
-import { basename } from "node:path";
-import { collect, openArtifact, readScores, writeAtomically } from "@mbs/artifacts";
+import { basename, join } from "node:path";
+import { collect, openArtifact, readScores, requireForeign, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, DeniedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
@@ -93,6 +93,11 @@ export function distributionCommand({ signal }: CommandContext): Command {
       const known = against === undefined ? undefined : await readDistribution(against);
       const losses = scores === undefined ? undefined : await readLosses(scores);
       const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
+      if (output !== undefined) {
+        const given = [values.corpus, scores, against, against && join(against, "distribution.json")];
+        const read = [join(model, "tokenizer.json"), ...corpus.files, ...given.filter((path) => path !== undefined)];
+        await requireForeign([output], read);
+      }
       const estimate = await estimateDistribution(merges, corpus, values, { signal, progress: reporter.progress });
       const shares = new Map(estimate.languages.map(({ language, share }) => [language, share]));
       const errors = known && shareErrors(shares, known.shares);

@@ -1,6 +1,6 @@
 import { mkdir, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { writeAtomically } from "@mbs/artifacts";
+import { basename, join, resolve } from "node:path";
+import { requireForeign, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
@@ -51,8 +51,22 @@ async function requireFree(paths: readonly string[]): Promise<void> {
   }
 }
 
+/** @throws {UsageError} where the page would have the place of a picture or of numbers */
+function requireDistinct(paths: readonly string[]): void {
+  const places = paths.map((path) => resolve(path));
+  const twice = paths.find((_, index) => places.indexOf(places[index]) !== index);
+  if (twice !== undefined) {
+    throw new UsageError(`${twice} would be written twice, as page and as plots or numbers; choose another --output`, {
+      path: twice,
+    });
+  }
+}
+
 async function writeFiles(folder: string, files: readonly SectionFile[], force: boolean): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EEXIST" && cause.code !== "ENOTDIR") throw cause;
+    throw new DeniedError(`${folder} is a file, or lies in one; choose another folder`, { path: folder }, { cause });
+  });
   for (const { name, content } of files) await writeAtomically(join(folder, name), [Buffer.from(content)], { force });
 }
 
@@ -96,7 +110,12 @@ export function reportCommand({ signal }: CommandContext): Command {
       { folder: svg, made: svgFiles },
       { folder: csv, made: csvFiles },
     ].flatMap(({ folder, made }) => (folder === undefined ? [] : [{ folder, files: made(report.sections) }]));
-    if (!force) await requireFree(folders.flatMap((one) => one.files.map(({ name }) => join(one.folder, name))));
+    const inFolders = folders.flatMap((one) => one.files.map(({ name }) => join(one.folder, name)));
+    const outputs = [...inFolders, ...(file === undefined ? [] : [file])];
+    const read = [...files.filter((name) => name !== standardStream), ...(recipe === undefined ? [] : [recipe])];
+    await requireForeign(outputs, read);
+    requireDistinct(outputs);
+    if (!force) await requireFree(outputs);
     for (const one of folders) await writeFiles(one.folder, one.files, force);
     if (page === standardStream) await printText(formatPage(report));
     if (file !== undefined) await writeAtomically(file, [Buffer.from(formatPage(report))], { force });
