@@ -121,7 +121,7 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
     plots: [
       {
         name: "additivity",
-        caption: "Summed prediction against the actual rise of the training mixture's loss, a point a model",
+        caption: "Summed prediction against the actual rise of the training mixture's loss, a point a method and mix",
         svg: await drawPlot(
           points.map(({ subject, method, predicted, actual }) => ({ x: predicted, y: actual, series: method, panel: subject })),
           { x: "Σ share · predicted relative error", y: "rise of the loss, nats a token", mark: "point" },

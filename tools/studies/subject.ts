@@ -49,6 +49,7 @@ async function openSubject(name: string, folder: string, output: string): Promis
 const folders: ReadonlyMap<string, string> = new Map([
   ["BLOOM-small", "datasets/controlled-bloom-small"],
   ["BLOOM", "datasets/controlled-bloom"],
+  ["BLOOM-large", "datasets/controlled-bloom-large"],
   ["Llama", "datasets/controlled-llama"],
 ]);
 
