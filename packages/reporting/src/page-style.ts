@@ -34,6 +34,7 @@ figure{margin:0}svg{display:block}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.5rem 0}
 caption{text-align:left;color:var(--soft);padding:.25rem 0}
+caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 3rem)}
 th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{border-bottom-width:2px;vertical-align:bottom}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}

@@ -31,7 +31,7 @@ function formatHtmlTable(caption: string, { columns, rows }: TextTable): string 
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
   return scrolling(
     caption,
-    `<table>\n<caption>${escapeHtml(caption)}</caption>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table>`,
+    `<table>\n<caption><span>${escapeHtml(caption)}</span></caption>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table>`,
   );
 }
 

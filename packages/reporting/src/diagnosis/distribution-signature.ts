@@ -72,7 +72,8 @@ export function sharesDoNotFit(reference: string, check: SharesAgainstLosses): F
     ],
     remedy: {
       text: "Estimate the shares from the tokenizer's merges, and hold both against the losses.",
-      command: "mbs distribution --model M --corpus C --scores dense-scores.arrow --against DISTRIBUTION",
+      command:
+        "mbs evaluate --model M --corpus HELDOUT > dense-scores.arrow && mbs distribution --model M --corpus C --scores dense-scores.arrow --against DISTRIBUTION",
     },
   };
 }
