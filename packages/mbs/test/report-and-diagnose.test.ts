@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -107,25 +107,33 @@ test("report: --svg alone writes no page, a pipe gets the page, a recipe is show
   assert.is(missing.code, 74);
 });
 
-test("report never replaces what it reads, and writes nothing where one of its outputs cannot be", async () => {
-  const input = join(folder, "input.arrow");
-  await writeFile(input, await readFile(similarity));
-  const own = await runMbs(["report", input, "--output", input, "--force"]);
-  assert.is(own.code, 2);
-  assert.match(own.stderr, /input\.arrow would replace .*which is read/);
-  assert.equal(await readFile(input), await readFile(similarity));
-
-  const numbers = join(folder, "numbers-twice");
-  const [csv] =
-    (await runMbs(["report", input, "--csv", join(folder, "names")])).code === 0 ? await readdir(join(folder, "names")) : [];
-  const twice = await runMbs(["report", input, "--csv", numbers, "--output", join(numbers, csv)]);
-  assert.is(twice.code, 2);
-  assert.match(twice.stderr, /would be written twice/);
-  assert.not((await readdir(folder)).includes("numbers-twice"));
-
-  const file = await runMbs(["report", input, "--svg", input]);
-  assert.is(file.code, 77);
-  assert.match(file.stderr, /input\.arrow is a file, or lies in one; choose another folder/);
+test("report: what cannot be written, or would replace what is read or another output, is refused before anything is written", async () => {
+  const work = await mkdtemp(join(folder, "targets-"));
+  const at = (...names: string[]): string => join(work, ...names);
+  await writeFile(at("in.arrow"), await readFile(scores));
+  await writeFile(at("recipe.yaml"), "model: m\n");
+  await writeFile(at("averages.svg"), await readFile(scores));
+  await mkdir(at("folder"));
+  const before = await readdir(work, { recursive: true });
+  const read = /would replace .*, which is read; choose another output/;
+  const cases: [readonly string[], number, RegExp][] = [
+    [[at("in.arrow"), "--output", at("in.arrow"), "--force"], 2, read],
+    [[at("in.arrow"), "--recipe", at("recipe.yaml"), "--output", at("recipe.yaml"), "--force"], 2, read],
+    [[at("averages.svg"), "--svg", work, "--force"], 2, read],
+    [[scores, "--svg", at("in.arrow"), "--force"], 77, /in\.arrow is a file, so .* cannot be written; choose another place/],
+    [[scores, "--csv", at("in.arrow", "x"), "--output", at("page.html")], 77, /in\.arrow is a file/],
+    [[scores, "--csv", at("numbers"), "--output", at("folder"), "--force"], 77, /folder is a folder; choose another name/],
+    [[scores, "--csv", at("numbers"), "--output", at("numbers", "averages.csv")], 2, /two outputs go to .*averages\.csv/],
+    [[scores, "--csv", at("numbers"), "--output", at("numbers")], 2, /numbers is an output, so .* cannot be in it/],
+  ];
+  for (const [args, code, message] of cases) {
+    const ended = await runMbs(["report", ...args]);
+    assert.is(ended.code, code, ended.stderr);
+    assert.match(ended.stderr, message);
+    assert.is(ended.stderr.trim().split("\n").length, 1, "one line");
+    assert.equal(await readdir(work, { recursive: true }), before, ended.stderr);
+  }
+  assert.equal(await readFile(at("in.arrow")), await readFile(scores));
 });
 
 test.run();

@@ -1,17 +1,18 @@
-import { mkdir, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
-import { requireForeign, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, UsageError, parseOptions } from "@mbs/contracts";
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
+import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
 import { buildReport, csvFiles, formatPage, parsePlace, svgFiles } from "@mbs/reporting";
-import type { RecipeText, SectionFile } from "@mbs/reporting";
+import type { RecipeText } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { openInputs } from "../open-inputs.ts";
 import { plainCommand } from "../plain-command.ts";
 import { similarityOptions } from "../similarity-options.ts";
+import { requireTargets } from "../target-files.ts";
 
 const options = {
   output: {
@@ -34,40 +35,10 @@ const options = {
   force: { kind: "flag", description: "replace what is at the outputs' places" },
 } as const satisfies OptionTable;
 
-const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
-
 async function recipeAt(path: string): Promise<RecipeText> {
   // A report without a recipe needs nothing of the pipeline.
   const { readRecipeText } = await import("@mbs/pipeline");
   return { name: basename(path), text: await readRecipeText(path) };
-}
-
-/** Files and where they go, checked before anything is written. */
-async function requireFree(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    if (await exists(path)) {
-      throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
-    }
-  }
-}
-
-/** @throws {UsageError} where the page would have the place of a picture or of numbers */
-function requireDistinct(paths: readonly string[]): void {
-  const places = paths.map((path) => resolve(path));
-  const twice = paths.find((_, index) => places.indexOf(places[index]) !== index);
-  if (twice !== undefined) {
-    throw new UsageError(`${twice} would be written twice, as page and as plots or numbers; choose another --output`, {
-      path: twice,
-    });
-  }
-}
-
-async function writeFiles(folder: string, files: readonly SectionFile[], force: boolean): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "EEXIST" && cause.code !== "ENOTDIR") throw cause;
-    throw new DeniedError(`${folder} is a file, or lies in one; choose another folder`, { path: folder }, { cause });
-  });
-  for (const { name, content } of files) await writeAtomically(join(folder, name), [Buffer.from(content)], { force });
 }
 
 /** `mbs report`: one HTML page that needs nothing else. */
@@ -96,7 +67,9 @@ export function reportCommand({ signal }: CommandContext): Command {
       throw new UsageError("standard output is a terminal; give --output report.html");
     }
     const file = page === standardStream ? undefined : page;
-    if (!force && file !== undefined) await requireFree([file]);
+    const read = [...files.filter((path) => path !== standardStream), ...(recipe === undefined ? [] : [recipe])];
+    // Once before anything is read, and again with the names that depend on it.
+    if (file !== undefined) await requireTargets([file], read, force);
     const place = at === undefined ? undefined : parsePlace(at);
     // Without either flag the page shows more than one.
     const chosen = place !== undefined || given["measure"] !== undefined;
@@ -106,18 +79,22 @@ export function reportCommand({ signal }: CommandContext): Command {
       ...(recipe !== undefined && { recipe: await recipeAt(recipe) }),
       ...(chosen && { similarity: { measure, ...(place && { place }) } }),
     });
-    const folders = [
+    const targets = [
       { folder: svg, made: svgFiles },
       { folder: csv, made: csvFiles },
-    ].flatMap(({ folder, made }) => (folder === undefined ? [] : [{ folder, files: made(report.sections) }]));
-    const inFolders = folders.flatMap((one) => one.files.map(({ name }) => join(one.folder, name)));
-    const outputs = [...inFolders, ...(file === undefined ? [] : [file])];
-    const read = [...files.filter((name) => name !== standardStream), ...(recipe === undefined ? [] : [recipe])];
-    await requireForeign(outputs, read);
-    requireDistinct(outputs);
-    if (!force) await requireFree(outputs);
-    for (const one of folders) await writeFiles(one.folder, one.files, force);
+    ].flatMap(({ folder, made }) =>
+      folder === undefined ? [] : made(report.sections).map(({ name, content }) => ({ path: join(folder, name), content })),
+    );
+    if (file !== undefined) targets.push({ path: file, content: formatPage(report) });
+    await requireTargets(
+      targets.map(({ path }) => path),
+      read,
+      force,
+    );
+    for (const { path, content } of targets) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeAtomically(path, [Buffer.from(content)], { force });
+    }
     if (page === standardStream) await printText(formatPage(report));
-    if (file !== undefined) await writeAtomically(file, [Buffer.from(formatPage(report))], { force });
   });
 }
