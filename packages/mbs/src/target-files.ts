@@ -1,6 +1,6 @@
-import { lstat, stat } from "node:fs/promises";
+import { lstat, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { realPlace, requireForeign } from "@mbs/artifacts";
+import { realPlace, requireForeign, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 
 const missing = (): undefined => undefined;
@@ -47,4 +47,10 @@ export async function requireTargets(targets: readonly string[], read: readonly 
       throw new DeniedError(`${target} exists; choose another name, or replace it with --force`, { path: target });
     }
   }
+}
+
+/** Writes a file and the folder that it lies in. */
+export async function writeTarget(path: string, content: string, force: boolean): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeAtomically(path, [Buffer.from(content)], { force });
 }

@@ -1,7 +1,6 @@
-import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { collect, openArtifact, readScores, requireForeign, writeAtomically } from "@mbs/artifacts";
-import { BadDataError, DeniedError, UsageError, parseOptions } from "@mbs/contracts";
+import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import { BadDataError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { summarise } from "@mbs/evaluation";
@@ -20,6 +19,7 @@ import type { CommandContext } from "../command-entry.ts";
 import { distributionTable } from "../distribution-table.ts";
 import type { DistributionFindings } from "../distribution-table.ts";
 import { plainCommand } from "../plain-command.ts";
+import { requireTargets, writeTarget } from "../target-files.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder; its tokenizer.json is enough" },
@@ -84,20 +84,18 @@ export function distributionCommand({ signal }: CommandContext): Command {
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { model, field, scores, against, output, force, json, ...values } = parseOptions(options, given, "distribution");
-    if (output !== undefined && !force && (await stat(output).catch(() => undefined))) {
-      throw new DeniedError(`${output} exists; choose another name, or replace it with --force`, { path: output });
-    }
     const reporter = createReporter("mbs distribution", progressStyle(quiet));
     try {
+      const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
+      if (output !== undefined) {
+        const shares = against === undefined ? [] : [against, join(against, "distribution.json")];
+        const losses = scores === undefined ? [] : [scores];
+        const texts = [values.corpus, ...corpus.files];
+        await requireTargets([output], [join(model, "tokenizer.json"), ...texts, ...shares, ...losses], force);
+      }
       const merges = await openMergeList(model);
       const known = against === undefined ? undefined : await readDistribution(against);
       const losses = scores === undefined ? undefined : await readLosses(scores);
-      const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
-      if (output !== undefined) {
-        const given = [values.corpus, scores, against, against && join(against, "distribution.json")];
-        const read = [join(model, "tokenizer.json"), ...corpus.files, ...given.filter((path) => path !== undefined)];
-        await requireForeign([output], read);
-      }
       const estimate = await estimateDistribution(merges, corpus, values, { signal, progress: reporter.progress });
       const shares = new Map(estimate.languages.map(({ language, share }) => [language, share]));
       const errors = known && shareErrors(shares, known.shares);
@@ -118,7 +116,7 @@ export function distributionCommand({ signal }: CommandContext): Command {
           }),
       };
       if (output !== undefined) {
-        await writeAtomically(output, [Buffer.from(`${JSON.stringify(findings.distribution, null, 2)}\n`)], { force });
+        await writeTarget(output, `${JSON.stringify(findings.distribution, null, 2)}\n`, force);
       }
       await printText(json ? `${JSON.stringify(findings, null, 2)}\n` : distributionTable(findings));
     } finally {

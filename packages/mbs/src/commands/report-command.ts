@@ -1,6 +1,4 @@
-import { mkdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { writeAtomically } from "@mbs/artifacts";
+import { basename, join } from "node:path";
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
@@ -12,7 +10,7 @@ import type { CommandContext } from "../command-entry.ts";
 import { openInputs } from "../open-inputs.ts";
 import { plainCommand } from "../plain-command.ts";
 import { similarityOptions } from "../similarity-options.ts";
-import { requireTargets } from "../target-files.ts";
+import { requireTargets, writeTarget } from "../target-files.ts";
 
 const options = {
   output: {
@@ -91,10 +89,7 @@ export function reportCommand({ signal }: CommandContext): Command {
       read,
       force,
     );
-    for (const { path, content } of targets) {
-      await mkdir(dirname(path), { recursive: true });
-      await writeAtomically(path, [Buffer.from(content)], { force });
-    }
+    for (const { path, content } of targets) await writeTarget(path, content, force);
     if (page === standardStream) await printText(formatPage(report));
   });
 }
