@@ -3,6 +3,9 @@ import { BadDataError, UsageError } from "./errors.ts";
 /** Language → weight, not yet normalised. */
 export type LanguageMix = ReadonlyMap<string, number>;
 
+/** What is above could add up to infinity. */
+const mostWeight = 1e12;
+
 /**
  * Parses `en=0.5,fr=0.5`. Weights need not sum to one.
  *
@@ -14,8 +17,11 @@ export function parseLanguageMix(text: string, option = "--mix"): LanguageMix {
   for (const entry of text.split(",")) {
     const [, language, digits] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
     const weight = Number(digits);
-    if (language === undefined || !Number.isFinite(weight) || weight < 0) {
-      throw new UsageError(`${option} takes LANGUAGE=WEIGHT,… with weights from 0, not ${JSON.stringify(entry)}`, { option });
+    if (language === undefined || !(weight >= 0 && weight <= mostWeight)) {
+      throw new UsageError(
+        `${option} takes LANGUAGE=WEIGHT,… with weights from 0 to ${mostWeight}, not ${JSON.stringify(entry)}`,
+        { option },
+      );
     }
     if (mix.has(language)) throw new UsageError(`${option} names ${language} twice`, { option, language });
     mix.set(language, weight);

@@ -24,7 +24,7 @@ test("a mix is written as it is read", () => {
 });
 
 test("messages name the option that was given", () => {
-  for (const text of ["en", "en=1,en=2", "en=0"]) {
+  for (const text of ["en", "en=1,en=2", "en=0", "en=1e308,de=1e308"]) {
     assert.throws(
       () => parseLanguageMix(text, "--importance"),
       (error: unknown) => error instanceof UsageError && error.message.startsWith("--importance "),
@@ -46,7 +46,7 @@ test("no tokens at all", () => {
   );
 });
 
-for (const text of ["en", "en=", "en=x", "=1", "en=-1", "en=Infinity", "en=1,en=2", "en=0", "en=1,,fr=1"]) {
+for (const text of ["en", "en=", "en=x", "=1", "en=-1", "en=Infinity", "en=1e308,de=1e308", "en=1,en=2", "en=0", "en=1,,fr=1"]) {
   test(`--mix ${text} is refused`, () => {
     assert.throws(
       () => parseLanguageMix(text),

@@ -30,6 +30,18 @@ function parseCounts(text: string): ReadonlyMap<string, number> {
   return counts.size > 0 ? counts : fail(text, "no language has a segment");
 }
 
+/** With a larger one the shares of all languages would be 0 in double precision. */
+const mostAlpha = 100;
+
+/** What `temperature:ALPHA` takes, in words. */
+export const alphaBounds = `a number from 0 to ${mostAlpha}`;
+
+/** @returns undefined on any other value */
+export function parseAlpha(text: string): number | undefined {
+  const alpha = text.trim() === "" ? NaN : Number(text);
+  return alpha >= 0 && alpha <= mostAlpha ? alpha : undefined;
+}
+
 /**
  * @param text the value of `--mix`
  * @throws {UsageError} on any other form
@@ -39,10 +51,8 @@ export function parseMix(text: string): Mix {
   const [name, value] = text.split(":", 2);
   if (name === "only" && value) return { kind: "only", language: value };
   if (name === "temperature") {
-    const alpha = value === undefined || value.trim() === "" ? NaN : Number(value);
-    return Number.isFinite(alpha) && alpha >= 0
-      ? { kind: "temperature", alpha }
-      : fail(text, "ALPHA must be a number of at least 0");
+    const alpha = parseAlpha(value ?? "");
+    return alpha === undefined ? fail(text, `ALPHA must be ${alphaBounds}`) : { kind: "temperature", alpha };
   }
   if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
   return text.includes("=") ? { kind: "counts", counts: parseCounts(text) } : fail(text, "unknown mix");

@@ -33,6 +33,7 @@ for (const text of [
   "temperature:",
   "temperature:x",
   "temperature:-1",
+  "temperature:1e9",
   "en=1,en=2",
   "en=1.5",
   "weights",

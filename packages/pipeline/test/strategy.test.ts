@@ -47,13 +47,14 @@ test("strategies have names", () => {
   assert.equal(parseStrategy("minimax").search, { kind: "minimax" });
   assert.is(parseStrategy("target", "en=1").search?.kind, "target");
   assert.is(parseStrategy("equal").search, undefined);
-  for (const name of ["", "best", "only:en", "en=1", "weights:en=1", "temperature", "temperature:x"]) {
+  for (const name of ["", "best", "only:en", "en=1", "weights:en=1", "temperature", "temperature:x", "temperature:1e9"]) {
     assert.throws(
       () => parseStrategy(name),
-      (error: unknown) => error instanceof UsageError,
+      (error: unknown) => error instanceof UsageError && error.message.startsWith("--strategy takes minimax, "),
       name,
     );
   }
+  assert.throws(() => parseStrategy("temperature:x"), /not "temperature:x": ALPHA must be a number from 0 to 100$/);
 });
 
 test("target and importances go together", () => {
@@ -70,7 +71,7 @@ const targetOf = (text: string) => {
 test("importance is 1 where it is not given", () => {
   const search = targetOf("hi=3,en=0");
   assert.equal(search?.kind === "target" && Object.fromEntries(search.importance), { en: 0, hi: 3, te: 1 });
-  for (const text of ["xx=1", "hi", "hi=-1"]) {
+  for (const text of ["xx=1", "hi", "hi=-1", "hi=1e308,en=1e308"]) {
     assert.throws(
       () => targetOf(text),
       (error: unknown) => error instanceof UsageError && error.message.startsWith("--importance"),

@@ -1,6 +1,6 @@
 import { InputOutputError, InternalError, UsageError, parseLanguageMix } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
-import { parseMix, readDistribution, sharesOf } from "@mbs/corpora";
+import { alphaBounds, parseAlpha, readDistribution, sharesOf } from "@mbs/corpora";
 import type { Distribution, Mix } from "@mbs/corpora";
 import { tidyMix } from "./mix-weights.ts";
 
@@ -42,16 +42,22 @@ function parseSearch(name: string, importance: string | undefined): AskedSearch 
   return name === "minimax" ? { kind: "minimax" } : undefined;
 }
 
+function parseCandidate(name: string): Candidate {
+  if (name === "proportional" || name === "equal") return { kind: name };
+  const [, power] = /^temperature:(.*)$/.exec(name) ?? [];
+  const alpha = power === undefined ? undefined : parseAlpha(power);
+  if (alpha !== undefined) return { kind: "temperature", alpha };
+  const reason = power === undefined ? "" : `: ALPHA must be ${alphaBounds}`;
+  throw new UsageError(`--strategy takes ${forms}, not ${JSON.stringify(name)}${reason}`, { option: "--strategy" });
+}
+
 /**
  * @param importance text of the option, for `target`
  * @throws {UsageError} on any other form
  */
 export function parseStrategy(name: string, importance?: string): Strategy {
   const search = parseSearch(name, importance);
-  if (search === undefined && !/^(proportional|equal|temperature:.+)$/.test(name)) {
-    throw new UsageError(`--strategy takes ${forms}, not ${JSON.stringify(name)}`, { option: "--strategy" });
-  }
-  const asked = search === undefined ? parseMix(name) : undefined;
+  const asked = search === undefined ? parseCandidate(name) : undefined;
   const temperature = asked?.kind === "temperature" ? asked : usualTemperature;
   const candidates: readonly Candidate[] = [{ kind: "proportional" }, { kind: "equal" }, temperature];
   return {
