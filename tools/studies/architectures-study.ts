@@ -57,7 +57,7 @@ async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: Stu
   const points = pairsOf(all).flatMap(([first, second]) =>
     measures.flatMap((measure) => {
       const [a, b] = [first, second].map(({ seeds: [matrices] }) => aboveDiagonal(matrices.get(measure) ?? []));
-      return a.map((x, index) => ({ x, y: b[index], series: `${first.model}, ${second.model}`, panel: measure }));
+      return a.map((x, index) => ({ x, y: b[index], series: measure, panel: `${first.model}, ${second.model}` }));
     }),
   );
   return {
