@@ -22,11 +22,11 @@ distribution.after(({ folder }) => rm(folder, { recursive: true }));
 
 distribution("the file, the JSON and the table agree, and others read the file", async ({ folder }) => {
   const output = join(folder, "distribution.json");
-  const args = ["distribution", "--model", model, ...texts, ...small, "--resamples", "2", "--against", model];
+  const args = ["distribution", "--model", model, ...texts, ...small, "--resamples", "10", "--against", model];
   const { code, stdout, stderr } = await runMbs([...args, "--json", "--output", output]);
   assert.is(code, 0, stderr);
   const { estimate, against } = JSON.parse(stdout.toString()) as DistributionFindings;
-  assert.equal([estimate.merges, estimate.resamples, against?.errors.languages], [150, 2, 16]);
+  assert.equal([estimate.merges, estimate.resamples, against?.errors.languages], [150, 10, 16]);
   const { shares, unit, name } = await readDistribution(output);
   assert.equal([unit, name], ["bytes", "controlled-bloom"]);
   const en = estimate.languages.find(({ language }) => language === "en");
@@ -35,10 +35,12 @@ distribution("the file, the JSON and the table agree, and others read the file",
   assert.ok((shares.get("en") ?? 0) > 0.25, String(shares.get("en")));
   const again = await runMbs([...args, "--output", output]);
   assert.is(again.code, 77);
+  const few = await runMbs(["distribution", "--model", model, ...texts, "--resamples", "2"]);
+  assert.equal([few.code, few.stderr.includes("--resamples takes 0, or 10 and more")], [2, true]);
   assert.match(again.stderr, "--force");
   const table = await runMbs([...args, "--quiet"]);
   assert.is(table.stderr, "");
-  assert.match(table.stdout.toString(), /^language +share of bytes +spread of 2 resamples +controlled-bloom \(tokens\)/);
+  assert.match(table.stdout.toString(), /^language +share of bytes +spread of 10 resamples +controlled-bloom \(tokens\)/);
   assert.match(table.stdout.toString(), /Against controlled-bloom: off by/);
 });
 

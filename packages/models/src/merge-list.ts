@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts";
 import { isHubAddress } from "./hub-address.ts";
 import { readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
@@ -39,7 +39,9 @@ function readMerges(model: JsonObject, file: string): TokenPair[] {
   const broken = new BadDataError(`${file} has no list of merges of two tokens each; take it from the model's source again`, {
     file,
   });
-  if (!Array.isArray(merges)) throw broken;
+  if (!Array.isArray(merges) || merges.length === 0) throw broken;
+  // the tokenizer tells the form of all by the first
+  if (merges.some((merge: unknown) => typeof merge !== typeof merges[0])) throw broken;
   return merges.map((merge: unknown): TokenPair => {
     const parts: unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
     const [left, right] = parts;
@@ -65,6 +67,7 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
       { file },
     );
   }
+  if (!isObject(vocab)) throw new BadDataError(`${file} has no vocabulary; take it from the model's source again`, { file });
   const pairs = readMerges(model, file);
   const ids = new Map<string, number>();
   const idOf = (token: string): number => {
@@ -73,7 +76,7 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
     return known ?? ids.size - 1;
   };
   // Characters first and merges in order, so that the beginning of the list needs small numbers only.
-  for (const token of Object.keys(vocab ?? {})) if (Array.from(token).length === 1) idOf(token);
+  for (const token of Object.keys(vocab)) if (Array.from(token).length === 1) idOf(token);
   const merges = (kind === "sentencepiece" ? learntMerges(pairs) : pairs).map(([left, right]) => ({
     left: idOf(left),
     right: idOf(right),

@@ -78,13 +78,17 @@ test("a Unigram tokenizer, an unknown kind and broken merges are refused", async
     () => readMergeList({ ...tiny, decoder: null }, "x"),
     (error: unknown) => error instanceof FailedPreconditionError,
   );
-  for (const merges of [undefined, {}, ["abc"], [["a"]], [["a", 1]], ["a b c"]]) {
+  for (const merges of [undefined, {}, [], ["abc"], [["a"]], [["a", 1]], ["a b c"], ["a b", ["a", "b"]]]) {
     assert.throws(
       () => readMergeList({ ...tiny, model: { ...(tiny["model"] as object), merges } }, "x"),
       (error: unknown) => error instanceof BadDataError,
       JSON.stringify(merges),
     );
   }
+  assert.throws(
+    () => readMergeList({ ...tiny, model: { ...(tiny["model"] as object), vocab: undefined } }, "x"),
+    (error: unknown) => error instanceof BadDataError && /no vocabulary/.test(error.message),
+  );
 });
 
 test.run();

@@ -36,7 +36,7 @@ const options = {
     kind: "integer",
     minimum: 0,
     default: 20,
-    description: "estimates from resampled texts and merges for the spread; 0 for none",
+    description: "estimates from resampled texts and merges for the spread: 10 or more, or 0 for none",
   },
   seed: { kind: "integer", default: 0, description: "seed of the resamples" },
   scores: {
@@ -56,6 +56,9 @@ const options = {
   force: { kind: "flag", description: "replace what is at the output's place" },
   json: { kind: "flag", description: "print everything found as JSON" },
 } as const satisfies OptionTable;
+
+/** The 2.5th and 97.5th percentile of fewer may both lie beside the estimate. */
+const fewestResamples = 10;
 
 /** Bits a byte by language, of the one model that was scored. */
 async function readLosses(path: string): Promise<ReadonlyMap<string, number>> {
@@ -84,6 +87,11 @@ export function distributionCommand({ signal }: CommandContext): Command {
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { model, field, scores, against, output, force, json, ...values } = parseOptions(options, given, "distribution");
+    if (values.resamples > 0 && values.resamples < fewestResamples) {
+      throw new UsageError(`--resamples takes 0, or ${fewestResamples} and more: fewer show no spread`, {
+        option: "--resamples",
+      });
+    }
     const reporter = createReporter("mbs distribution", progressStyle(quiet));
     try {
       const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
