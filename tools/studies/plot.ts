@@ -49,7 +49,7 @@ export async function drawPlot(points: readonly PlotPoint[], shape: PlotShape): 
         color: { field: "series", type: "nominal", sort: null, title: null, scale: { range: colours } },
       },
     },
-    config: { background: "white", font: "sans-serif", legend: { orient: "bottom", columns: 4 } },
+    config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom", columns: 4 } },
   };
   const view = new View(parse(compile(spec).spec), { renderer: "none" });
   const svg = await view.toSVG();
