@@ -9,6 +9,7 @@ import {
   encodeFactors,
   encodeSegments,
   encodeStates,
+  encodeStatistics,
   parseMetadata,
   readFactors,
   readFiles,
@@ -17,8 +18,10 @@ import {
   readStatistics,
   requireKind,
   type ArtifactKind,
+  type Statistic,
+  type StatisticsMetadata,
 } from "@mbs/artifacts";
-import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states } from "./samples.ts";
+import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states, statistics } from "./samples.ts";
 
 const test = suite("codecs");
 
@@ -153,6 +156,31 @@ test("numbers that cannot be are refused, with their row and the remedy", async 
       const error = await errorOf(() => collect(samples[kind].read(stream)));
       assert.instance(error, BadDataError, `${kind} ${column} ${value}`);
       assert.match(error.message, message);
+    }
+  }
+});
+
+test("statistics of no tokens, and mean squares that are negative or not finite, are refused", async () => {
+  const read = (change: Partial<Statistic>) =>
+    errorOf(() =>
+      collect(
+        readStatistics(
+          encodeStatistics([{ ...statistics[0], ...change }], { ...samples.statistics.metadata } as StatisticsMetadata),
+        ),
+      ),
+    );
+  for (const tokens of [0, -5]) {
+    const error = await read({ tokens });
+    assert.instance(error, BadDataError);
+    assert.match(error.message, /^gram of h\.0 qkv en: it is a mean over -?\d tokens; capture again$/);
+  }
+  for (const value of [-1, NaN, Infinity]) {
+    // width 3: the packed diagonal stands at 0, 3 and 5
+    const gram = await read({ values: Float32Array.of(1, -1, 0, value, 0, 1) });
+    const diagonal = await read({ kind: "diagonal", values: Float32Array.of(1, value, 0) });
+    for (const error of [gram, diagonal]) {
+      assert.instance(error, BadDataError);
+      assert.match(error.message, /^(gram|diagonal) of h\.0 qkv en: the mean square of channel 1 is .*; capture again$/);
     }
   }
 });
