@@ -151,7 +151,7 @@ export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): 
     const value = parseValue(type, text);
     if (!fits[type](value)) {
       throw new BadDataError(
-        `${kind} artifact: metadata "${name}" is no ${type.replace("?", "")}: ${JSON.stringify(text.slice(0, 80))}`,
+        `${kind} artifact: metadata "${name}" is no ${type.replace("?", "")}: ${JSON.stringify(text.slice(0, 80))}; write it again`,
         {
           kind,
           name,
