@@ -1,3 +1,4 @@
+import { BadDataError } from "@mbs/contracts";
 import type { Score } from "./records.ts";
 
 /** Sums over the windows of one model in one language (or one source of it). */
@@ -14,7 +15,31 @@ export interface ModelScores {
   readonly languages: ReadonlyMap<string, readonly Score[]>;
 }
 
-/** Groups scores by model, then language. */
+/** exp() of more nats a token is no finite perplexity. */
+const mostNats = 700;
+
+/** @throws {BadDataError} where the windows of one model and language are those of no held-out text */
+function requireLosses(model: string, language: string, windows: readonly Score[]): void {
+  const refuse = (what: string): never => {
+    throw new BadDataError(`scores: ${model} ${what}; evaluate again`, { model, language });
+  };
+  const seen = new Set<string>();
+  for (const { window, source, nll, tokens } of windows) {
+    const key = JSON.stringify([window, source]);
+    if (seen.has(key)) refuse(`has window ${window} of ${language} twice`);
+    seen.add(key);
+    if (nll / tokens > mostNats) {
+      refuse(`loses ${(nll / tokens).toPrecision(3)} nats a token in window ${window} of ${language}, which no perplexity shows`);
+    }
+  }
+  if (windows.every(({ bytes }) => bytes === 0)) refuse(`has no bytes of ${language}`);
+}
+
+/**
+ * Groups scores by model, then language.
+ *
+ * @throws {BadDataError} where a window stands twice, loses more than a perplexity can show, or a language has no bytes
+ */
 export function groupScores(scores: Iterable<Score>): readonly ModelScores[] {
   const models = new Map<string, { address: string; languages: Map<string, Score[]> }>();
   for (const score of scores) {
@@ -25,7 +50,10 @@ export function groupScores(scores: Iterable<Score>): readonly ModelScores[] {
     windows.push(score);
   }
   return [...models].map(([model, { address, languages }]) => {
-    for (const windows of languages.values()) windows.sort((a, b) => a.window - b.window);
+    for (const [language, windows] of languages) {
+      requireLosses(model, language, windows);
+      windows.sort((a, b) => a.window - b.window);
+    }
     return { model, address, languages };
   });
 }

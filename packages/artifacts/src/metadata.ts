@@ -13,6 +13,8 @@ interface MetadataTypes {
   numbers: NumbersByName;
   /** JSON object of numbers, or "" for none. */
   "numbers?": NumbersByName | undefined;
+  /** JSON object of shares of a whole, on any scale, or "" for none. */
+  "shares?": NumbersByName | undefined;
   /** JSON list of texts. */
   texts: readonly string[];
   /** JSON object, shape as its writer declares it. */
@@ -40,7 +42,7 @@ const metadataTypes = {
   factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
   allocation: { model: "text", method: "text", options: "object", sparsity: "number", weights: "numbers" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
-  scores: { corpus: "text", length: "integer", bos: "text", shares: "numbers?", models: "object?" },
+  scores: { corpus: "text", length: "integer", bos: "text", shares: "shares?", models: "object?" },
   similarity: { model: "text" },
   // These rises are of the loss, in nats a token, not of perplexity.
   errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
@@ -53,7 +55,7 @@ const metadataTypes = {
     ended: "text",
     tensors: "integer",
     importance: "numbers?",
-    shares: "numbers?",
+    shares: "shares?",
   },
   files: { model: "text" },
 } as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;
@@ -91,12 +93,18 @@ export interface ArtifactMetadata {
   files: FilesMetadata;
 }
 
+const areShares = (shares: readonly number[]): boolean => {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  return shares.every((share) => share >= 0) && sum > 0 && Number.isFinite(sum);
+};
+
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   text: (value) => typeof value === "string",
   integer: Number.isSafeInteger,
   number: Number.isFinite,
   numbers: (value) => isObject(value) && Object.values(value).every(Number.isFinite),
   "numbers?": (value) => value === undefined || fits.numbers(value),
+  "shares?": (value) => value === undefined || (fits.numbers(value) && areShares(Object.values(value as NumbersByName))),
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: isObject,
   "object?": (value) => value === undefined || isObject(value),
@@ -109,7 +117,7 @@ function formatValue(type: MetadataType, value: unknown): string {
 
 function parseValue(type: MetadataType, text: string): unknown {
   if (type === "text") return text;
-  if ((type === "numbers?" || type === "object?") && text === "") return undefined;
+  if (type.endsWith("?") && text === "") return undefined;
   return parseJson(text);
 }
 
@@ -142,10 +150,13 @@ export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): 
     }
     const value = parseValue(type, text);
     if (!fits[type](value)) {
-      throw new BadDataError(`${kind} artifact: metadata "${name}" is no ${type}: ${JSON.stringify(text.slice(0, 80))}`, {
-        kind,
-        name,
-      });
+      throw new BadDataError(
+        `${kind} artifact: metadata "${name}" is no ${type.replace("?", "")}: ${JSON.stringify(text.slice(0, 80))}; write it again`,
+        {
+          kind,
+          name,
+        },
+      );
     }
     return [name, value];
   });

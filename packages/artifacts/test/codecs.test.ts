@@ -9,6 +9,7 @@ import {
   encodeFactors,
   encodeSegments,
   encodeStates,
+  encodeStatistics,
   parseMetadata,
   readFactors,
   readFiles,
@@ -17,8 +18,10 @@ import {
   readStatistics,
   requireKind,
   type ArtifactKind,
+  type Statistic,
+  type StatisticsMetadata,
 } from "@mbs/artifacts";
-import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states } from "./samples.ts";
+import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states, statistics } from "./samples.ts";
 
 const test = suite("codecs");
 
@@ -133,6 +136,63 @@ test("values that contradict each other are refused", async () => {
     ["offset", async () => collect(readFiles(await withColumn("files", "offset", (all) => all.map(() => 3))))],
   ];
   for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);
+});
+
+test("numbers that cannot be are refused, with their row and the remedy", async () => {
+  const cases: readonly (readonly [ArtifactKind, string, readonly number[], RegExp])[] = [
+    ["scores", "nll", [NaN, Infinity, -1], /^scores: window 3 of ta by dense: nll is .*; evaluate again$/],
+    ["scores", "tokens", [0, -5], /tokens is .*, not a finite number of at least 1; evaluate again$/],
+    ["scores", "bytes", [-1], /bytes is -1/],
+    ["similarity", "value", [NaN, Infinity], /^similarity: cosine of en and fr at h\.0 input: value is .*, not a finite number;/],
+    ["errors", "error", [NaN, -1], /^errors: en in a\.weight: error is/],
+    ["errors", "output", [Infinity], /output is Infinity/],
+    ["errors", "relative", [NaN, -4], /relative is .*; predict again$/],
+    ["mixes", "weight", [NaN, -1], /^mixes: en in mix equal: weight is/],
+    ["mixes", "damage", [NaN, Infinity, -1], /damage is .*; make them again$/],
+  ];
+  for (const [kind, column, values, message] of cases) {
+    for (const value of values) {
+      const stream = await withColumn(kind, column, (all) => all.map(() => value));
+      const error = await errorOf(() => collect(samples[kind].read(stream)));
+      assert.instance(error, BadDataError, `${kind} ${column} ${value}`);
+      assert.match(error.message, message);
+    }
+  }
+});
+
+test("statistics of no tokens, and mean squares that are negative or not finite, are refused", async () => {
+  const read = (change: Partial<Statistic>) =>
+    errorOf(() =>
+      collect(
+        readStatistics(
+          encodeStatistics([{ ...statistics[0], ...change }], { ...samples.statistics.metadata } as StatisticsMetadata),
+        ),
+      ),
+    );
+  for (const tokens of [0, -5]) {
+    const error = await read({ tokens });
+    assert.instance(error, BadDataError);
+    assert.match(error.message, /^gram of h\.0 qkv en: it is a mean over -?\d tokens; capture again$/);
+  }
+  for (const value of [-1, NaN, Infinity]) {
+    // width 3: the packed diagonal stands at 0, 3 and 5
+    const gram = await read({ values: Float32Array.of(1, -1, 0, value, 0, 1) });
+    const diagonal = await read({ kind: "diagonal", values: Float32Array.of(1, value, 0) });
+    for (const error of [gram, diagonal]) {
+      assert.instance(error, BadDataError);
+      assert.match(error.message, /^(gram|diagonal) of h\.0 qkv en: the mean square of channel 1 is .*; capture again$/);
+    }
+  }
+});
+
+test("a training mixture that is none is refused before the first record", async () => {
+  const { schema, batches } = samples.scores.encode();
+  for (const shares of ['{"en":-1,"de":2}', '{"en":0,"de":0}', '{"en":1e308,"de":1e308}', "{}", "[1]"]) {
+    const metadata = { ...schema.metadata, shares };
+    const error = await errorOf(() => samples.scores.read({ schema: { ...schema, metadata }, batches }));
+    assert.instance(error, BadDataError, shares);
+    assert.match(error.message, /^scores artifact: metadata "shares" is no shares: /);
+  }
 });
 
 const factorsMetadata = { model: "", weights: { fr: 0.25, de: 0, en: 0.75 }, damping: 0, order: "" };

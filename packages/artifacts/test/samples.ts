@@ -39,6 +39,8 @@ import {
 } from "@mbs/artifacts";
 
 const ramp = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, (_, index) => (index % 251) * scale - 7);
+/** Mean squares are never negative. */
+const squares = (length: number): Float32Array => ramp(length).map(Math.abs);
 const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 253);
 
 export const segments: readonly Segment[] = [
@@ -48,9 +50,9 @@ export const segments: readonly Segment[] = [
 
 /** The second gram and the cross-moment have two panels. */
 export const statistics: readonly Statistic[] = [
-  { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: ramp(6) },
-  { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: ramp(3) },
-  { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: ramp((1400 * 1401) / 2) },
+  { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: squares(6) },
+  { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: squares(3) },
+  { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: squares((1400 * 1401) / 2) },
   { step: "h.1", site: "mlp", language: "fr", kind: "cross-moment", tokens: 9, width: 1200, values: ramp(1200 * 1200) },
 ];
 

@@ -40,11 +40,14 @@ export async function describeModel({ folder, checkpoint }: Model): Promise<Scor
 const isMethod = (value: unknown): boolean =>
   isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);
 
+const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+const isWeight = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+
 function isScoredModel(value: unknown): value is ScoredModel {
-  if (!isObject(value) || !Number.isSafeInteger(value["bytes"])) return false;
+  if (!isObject(value) || !isSize(value["bytes"])) return false;
   const { made } = value;
   if (made === undefined) return true;
-  if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(Number.isFinite)) return false;
+  if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;
   const { source, format, methods } = made;
   return typeof source === "string" && typeof format === "string" && Array.isArray(methods) && methods.every(isMethod);
 }

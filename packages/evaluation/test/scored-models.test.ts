@@ -49,7 +49,8 @@ test("method and mix come from the record: methods once, the mix as shares, mean
 test("nothing is known without metadata, and what is malformed is refused", () => {
   assert.is(readScoredModels().size, 0);
   const made = { source: "m", format: "dense", methods: [], mix: { en: 1 } };
-  for (const broken of [1, {}, { bytes: -0.5 }, { bytes: 1, made: 1 }, { bytes: 1, made: { ...made, mix: { en: "all" } } }]) {
+  const mixes = [{ en: "all" }, { en: -1, de: 0 }].map((mix) => ({ bytes: 1, made: { ...made, mix } }));
+  for (const broken of [1, {}, { bytes: -0.5 }, { bytes: -5 }, { bytes: 0 }, { bytes: 1, made: 1 }, ...mixes]) {
     assert.throws(
       () => readScoredModels({ small: broken }),
       (error: unknown) => error instanceof BadDataError && error.message.includes("small"),

@@ -19,7 +19,7 @@ const diagonal = (language: string, values: number[], more: Partial<Statistic> =
   ...more,
 });
 
-async function runStage(statistics: Statistic[]): Promise<ArtifactStream> {
+async function runStage(statistics: Statistic[], options = {}): Promise<ArtifactStream> {
   async function* items(): AsyncGenerator<Statistic> {
     yield* statistics;
   }
@@ -30,11 +30,12 @@ async function runStage(statistics: Statistic[]): Promise<ArtifactStream> {
     unit: "mean a token",
     mix: undefined,
   });
-  const outputs = await similarity.run({ statistics: [stream] }, {}, context);
+  const outputs = await similarity.run({ statistics: [stream] }, options, context);
   return outputs["similarity"];
 }
 
-const run = async (statistics: Statistic[]): Promise<SimilarityRecord[]> => collect(readSimilarities(await runStage(statistics)));
+const run = async (statistics: Statistic[], options?: object): Promise<SimilarityRecord[]> =>
+  collect(readSimilarities(await runStage(statistics, options)));
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
@@ -64,6 +65,14 @@ test("compares the first step's input alone", async () => {
 test("the default keeps its content address", async () => {
   const { address } = await contentAddress(await runStage([diagonal("mr", [0, 4]), diagonal("en", [3, 0])]));
   assert.is(address, "7d9baed094be60936e8b248d6fef6f28cc60e60f8d2ef4c4114ed2a5d3941e33");
+});
+
+test("refuses a language that put nothing into the step: it has no direction", async () => {
+  for (const sites of ["first-input", "all"]) {
+    const error = await failure(run([diagonal("en", [1, 2]), diagonal("mr", [0, 0])], { sites }));
+    assert.instance(error, BadDataError);
+    assert.match((error as Error).message, /^statistics of h\.0 input: mr is zero in every channel; capture again$/);
+  }
 });
 
 test("refuses one language, a language twice, two widths and unknown options", async () => {

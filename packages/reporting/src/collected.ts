@@ -103,7 +103,7 @@ const isReadable = (kind: string): kind is keyof CollectedKinds => Object.hasOwn
 /**
  * Reads artifacts, in order.
  *
- * @throws {BadDataError} on a kind that nothing is told from, or a broken artifact
+ * @throws {BadDataError} on a kind that nothing is told from, or a broken or empty artifact
  */
 export async function collectArtifacts(inputs: readonly ReportInput[]): Promise<readonly Collected[]> {
   const collected: Collected[] = [];
@@ -115,7 +115,9 @@ export async function collectArtifacts(inputs: readonly ReportInput[]): Promise<
     }
     const addressed = addressOnTheWay(stream);
     const content = await readers[kind](addressed.stream);
-    collected.push({ kind, name, address: addressed.receipt().address, ...content } as Collected);
+    const { address, rows } = addressed.receipt();
+    if (rows === 0) throw new BadDataError(`${name} holds no rows of ${kind}; make it again`, { kind });
+    collected.push({ kind, name, address, ...content } as Collected);
   }
   return collected;
 }

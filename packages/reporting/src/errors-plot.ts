@@ -16,11 +16,11 @@ export function plotErrors(report: ErrorsReport, label: string): Promise<Plot> {
       x: {
         field: "language",
         type: "nominal",
-        sort: report.languages.map(({ language }) => language),
+        scale: { domain: report.languages.map(({ language }) => language) },
         title: null,
         axis: { orient: "top", labelAngle: -60 },
       },
-      y: { field: "step", type: "nominal", sort: stepsOf(report), title: null },
+      y: { field: "step", type: "nominal", scale: { domain: stepsOf(report) }, title: null },
       color: {
         field: "relative",
         type: "quantitative",

@@ -133,8 +133,9 @@ export function errorsReport(records: readonly LanguageError[], metadata: Errors
   const damages = damagesOf(records);
   const sites = siteErrors(records);
   const fitted = fit(sums, metadata);
+  const lossRises = new Map(Object.entries(metadata.rises ?? {}));
   const languages = [...sums].map(([language, sum]): PredictedLanguage => {
-    const lossRise = metadata.rises?.[language];
+    const lossRise = lossRises.get(language);
     const predictedLossRise = fitted?.predicted.get(language);
     return {
       language,

@@ -1,6 +1,7 @@
 import { weightedDamage } from "@mbs/artifacts";
-import type { MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
+import type { Damages, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
+import { groupBy } from "./groups.ts";
 import { byTrainingShare } from "./language-order.ts";
 
 /** One mix and what it is predicted to do. */
@@ -40,6 +41,12 @@ const endings: Readonly<Record<string, string>> = {
   rounds: "The search used up its rounds; more --rounds may find a better mix.",
 };
 
+/** The mean damage under weights that some of the languages have. */
+function damageUnder(weights: NumbersByName | undefined, damages: Damages): number | undefined {
+  const known = new Map(Object.entries(weights ?? {}));
+  return [...damages.keys()].some((language) => (known.get(language) ?? 0) > 0) ? weightedDamage(damages, known) : undefined;
+}
+
 function reportedMix(
   records: readonly MixRecord[],
   shares: NumbersByName | undefined,
@@ -48,6 +55,7 @@ function reportedMix(
   const [{ mix: name, round }] = records;
   const languages = records.map(({ language, weight, damage }) => ({ language, weight, damage }));
   const damages = new Map(languages.map(({ language, damage }) => [language, damage]));
+  const [weighted, important] = [damageUnder(shares, damages), damageUnder(importance, damages)];
   const worst = languages.reduce((most, next) => (next.damage > most.damage ? next : most));
   return {
     name,
@@ -55,20 +63,36 @@ function reportedMix(
     mix: formatLanguageMix(new Map(languages.map(({ language, weight }) => [language, weight]))),
     languages: byTrainingShare(languages, ({ language }) => language, shares),
     unweighted: weightedDamage(damages, new Map(languages.map(({ language }) => [language, 1]))),
-    ...(shares && { weighted: weightedDamage(damages, new Map(Object.entries(shares))) }),
+    ...(weighted !== undefined && { weighted }),
     worst: { language: worst.language, damage: worst.damage },
-    ...(importance && { important: weightedDamage(damages, new Map(Object.entries(importance))) }),
+    ...(important !== undefined && { important }),
   };
+}
+
+/** Refuses mixes that do not each have every language once: their tables would have holes. */
+function requireWhole(records: readonly MixRecord[], names: readonly string[]): void {
+  const languages = new Set(records.map(({ language }) => language));
+  for (const name of names) {
+    const own = groupBy(
+      records.filter(({ mix }) => mix === name),
+      ({ language }) => language,
+    );
+    for (const language of languages) {
+      const rows = own.get(language)?.length ?? 0;
+      if (rows !== 1) throw new BadDataError(`mixes: ${name} has ${rows} rows of ${language}, not one; make them again`);
+    }
+  }
 }
 
 /**
  * Sums up the mixes that were tried.
  *
- * @throws {BadDataError} where the recommended one is not among them
+ * @throws {BadDataError} where the recommended one is not among them, or one has not every language once
  */
 export function mixesReport(records: readonly MixRecord[], metadata: MixesMetadata): MixesReport {
   const { strategy, solver, options, tensors, recommended: name, ended, shares, importance } = metadata;
   const names = [...new Set(records.map(({ mix }) => mix))];
+  requireWhole(records, names);
   const mixes = names.map((mix) =>
     reportedMix(
       records.filter((record) => record.mix === mix),

@@ -46,8 +46,8 @@ export function plotRises(bars: readonly RiseBar[], label: string): Promise<Plot
     width: 290,
     height: { step: Math.max(7, 18 / series.length) },
     encoding: {
-      y: { field: "language", type: "nominal", sort: languages, title: null, scale: { paddingInner: 0.25 } },
-      yOffset: { field: "series", type: "nominal", sort: series },
+      y: { field: "language", type: "nominal", title: null, scale: { domain: languages, paddingInner: 0.25 } },
+      yOffset: { field: "series", type: "nominal", scale: { domain: series } },
     },
     layer: [
       {
@@ -57,9 +57,9 @@ export function plotRises(bars: readonly RiseBar[], label: string): Promise<Plot
           color: {
             field: "series",
             type: "nominal",
-            sort: series,
+            sort: null,
             title: null,
-            scale: { domain: series, range: palette },
+            scale: { range: palette },
           },
         },
       },

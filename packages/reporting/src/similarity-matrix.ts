@@ -50,7 +50,7 @@ export function placeText({ step, site }: SimilarityPlace): string {
  * @param measure "cosine", "degrees", "euclidean", "gram" or "subspace"
  * @param place default: the input of the first step
  * @throws {UsageError} when there is nothing of this place and measure
- * @throws {BadDataError} when a pair is missing
+ * @throws {BadDataError} when a pair is missing, or all pairs are
  */
 export function similarityMatrix(
   records: readonly SimilarityRecord[],
@@ -73,6 +73,7 @@ export function similarityMatrix(
     values.set(JSON.stringify([other, one]), value);
   }
   const languages = [...new Set(chosen.flatMap(({ first: one, second: other }) => [one, other]))];
+  if (languages.length < 2) throw new BadDataError(`similarity has ${measure} of ${languages[0]} alone; make it again`);
   const itself = isLikeness(first) ? 1 : 0;
   return {
     step: place.step,

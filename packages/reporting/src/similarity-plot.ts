@@ -25,7 +25,7 @@ export function plotSimilarity(matrix: SimilarityMatrix, label: string): Promise
       text: i === j ? "" : formatSimilarity(matrix, values[i][j]),
     })),
   );
-  const axis = { type: "nominal", sort: order, title: null };
+  const axis = { type: "nominal", scale: { domain: order }, title: null };
   const numbered = languages.length <= mostNumbers;
   // A language with itself would take most of the scale.
   const others = { filter: "datum.row !== datum.column" };

@@ -259,4 +259,52 @@ test("mixes: three averages and the damage by language, with the weights to use"
   assert.is(languages.length, 4);
 });
 
+test("an artifact without rows is refused by its name", async () => {
+  const streams = [
+    encodeScores([], { corpus: "", length: 11, bos: "auto", shares: undefined, models: undefined }),
+    encodeSimilarities([], { model: "" }),
+    encodeErrors([], { model: "", solver: "gptq", scored: "", rises: undefined }),
+    encodeMixes([], mixesMetadata),
+  ];
+  for (const stream of streams) {
+    const { kind } = stream.schema;
+    const error = await buildReport([{ name: "empty.arrow", stream }]).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    );
+    assert.instance(error, BadDataError);
+    assert.is((error as Error).message, `empty.arrow holds no rows of ${kind}; make it again`);
+  }
+});
+
+test("languages may be called like what every object has", async () => {
+  const [first, second] = ["constructor", "toString"];
+  const named = <T extends { readonly language: string }>(records: readonly T[]): T[] =>
+    records.map((record) => ({ ...record, language: record.language === "en" ? first : second }));
+  const errors = [first, second].flatMap((language) =>
+    makeErrors()
+      .filter(({ language: own }) => own === "en")
+      .map((record) => ({ ...record, language })),
+  );
+  const page = await render([
+    {
+      name: "scores.arrow",
+      stream: encodeScores(named(makeScores(["valueOf", "hasOwnProperty"]).filter(({ language }) => language !== "mr")), {
+        corpus: "",
+        length: 11,
+        bos: "auto",
+        shares: { en: 1 },
+        models: {},
+      }),
+    },
+    {
+      name: "similarity.arrow",
+      stream: encodeSimilarities([{ ...makeSimilarities()[0], first, second }], { model: "" }),
+    },
+    { name: "errors.arrow", stream: encodeErrors(errors, { model: "", solver: "gptq", scored: "small", rises: { en: 0.1 } }) },
+    { name: "mixes.arrow", stream: encodeMixes(named(makeMixes()), mixesMetadata) },
+  ]);
+  assert.not.match(page, /NaN|undefined|Infinity|\[native code\]/);
+});
+
 test.run();

@@ -28,6 +28,9 @@ test("importances give a fourth number; without shares there is no weighted one"
   const metadata = { ...mixesMetadata, importance: { en: 1, mr: 3 }, shares: undefined };
   const [equal] = mixesReport(makeMixes(), metadata).mixes;
   assert.is(equal.weighted, undefined);
+  // nor where the mixture is of other languages
+  const [other] = mixesReport(makeMixes(), { ...mixesMetadata, shares: { fr: 1 } }).mixes;
+  assert.is(other.weighted, undefined);
   // (0.04 + 3 · 0.01) / 4
   assert.ok(Math.abs((equal.important ?? NaN) - 0.0175) < 1e-15);
 });
@@ -46,6 +49,20 @@ test("a recommended mix that is not there is refused", () => {
     () => mixesReport(makeMixes(), { ...mixesMetadata, recommended: "minimax 2" }),
     (error: unknown) => error instanceof BadDataError,
   );
+});
+
+test("a mix without a language of the others, or with one twice, is refused", () => {
+  const [first, ...rest] = makeMixes();
+  const cases = [
+    [rest, 0],
+    [[...makeMixes(), first], 2],
+  ] as const;
+  for (const [records, rows] of cases) {
+    assert.throws(
+      () => mixesReport(records, mixesMetadata),
+      (error: unknown) => error instanceof BadDataError && error.message.startsWith(`mixes: equal has ${rows} rows of en`),
+    );
+  }
 });
 
 test.run();

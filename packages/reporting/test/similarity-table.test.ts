@@ -32,6 +32,14 @@ test("the matrix is symmetric and a missing pair is an error", () => {
   );
 });
 
+test("one language with itself is no similarity", () => {
+  const [record] = makeSimilarities();
+  assert.throws(
+    () => similarityMatrix([{ ...record, second: record.first }], "degrees"),
+    (error: unknown) => error instanceof BadDataError && error.message.startsWith("similarity has degrees of en alone;"),
+  );
+});
+
 test("picks the first step's input among many sites, or the place asked for", () => {
   const elsewhere = makeSimilarities().map((record) => ({ ...record, site: "mlp-up", value: 1 }));
   const later = makeSimilarities().map((record) => ({ ...record, step: "h.1", value: 2 }));

@@ -2,6 +2,7 @@ import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import type { ErrorsMetadata } from "../metadata.ts";
 import type { LanguageError } from "../records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows.ts";
+import { soundRows } from "./sound-rows.ts";
 
 async function* toRecords(rows: AsyncIterable<Row<"errors">>): AsyncGenerator<LanguageError> {
   for await (const row of rows) {
@@ -20,6 +21,13 @@ export const encodeErrors = (items: Items<LanguageError>, metadata: ErrorsMetada
 /**
  * The errors of an artifact, in order.
  *
- * @throws {BadDataError} on an unknown moment
+ * @throws {BadDataError} on an unknown moment, or an error that cannot be
  */
-export const readErrors = (stream: ArtifactStream): AsyncIterable<LanguageError> => toRecords(readRows("errors", stream));
+export const readErrors = (stream: ArtifactStream): AsyncIterable<LanguageError> =>
+  toRecords(
+    soundRows(readRows("errors", stream), {
+      least: { error: 0, output: 0, relative: 0 },
+      name: ({ tensor, language }) => `errors: ${language} in ${tensor}`,
+      remedy: "predict again",
+    }),
+  );

@@ -2,10 +2,20 @@ import type { ArtifactStream } from "@mbs/contracts";
 import type { MixesMetadata } from "../metadata.ts";
 import type { MixRecord } from "../records.ts";
 import { encodeRows, readRows, type Items } from "../rows.ts";
+import { soundRows } from "./sound-rows.ts";
 
 /** Mixes that were tried → artifact, a row a language. */
 export const encodeMixes = (items: Items<MixRecord>, metadata: MixesMetadata): ArtifactStream =>
   encodeRows("mixes", metadata, items);
 
-/** The mixes of an artifact, in order. */
-export const readMixes = (stream: ArtifactStream): AsyncIterable<MixRecord> => readRows("mixes", stream);
+/**
+ * The mixes of an artifact, in order.
+ *
+ * @throws {BadDataError} on a weight or damage that cannot be
+ */
+export const readMixes = (stream: ArtifactStream): AsyncIterable<MixRecord> =>
+  soundRows(readRows("mixes", stream), {
+    least: { weight: 0, damage: 0 },
+    name: ({ mix, language }) => `mixes: ${language} in mix ${mix}`,
+    remedy: "make them again",
+  });

@@ -2,10 +2,20 @@ import type { ArtifactStream } from "@mbs/contracts";
 import type { ScoresMetadata } from "../metadata.ts";
 import type { Score } from "../records.ts";
 import { encodeRows, readRows, type Items } from "../rows.ts";
+import { soundRows } from "./sound-rows.ts";
 
 /** Scores → artifact, a row each. */
 export const encodeScores = (items: Items<Score>, metadata: ScoresMetadata): ArtifactStream =>
   encodeRows("scores", metadata, items);
 
-/** The scores of an artifact, in order. */
-export const readScores = (stream: ArtifactStream): AsyncIterable<Score> => readRows("scores", stream);
+/**
+ * The scores of an artifact, in order. A window may have no bytes: a target that is its end alone.
+ *
+ * @throws {BadDataError} on a loss, tokens or bytes that cannot be
+ */
+export const readScores = (stream: ArtifactStream): AsyncIterable<Score> =>
+  soundRows(readRows("scores", stream), {
+    least: { nll: 0, tokens: 1, bytes: 0 },
+    name: ({ model, language, window }) => `scores: window ${window} of ${language} by ${model}`,
+    remedy: "evaluate again",
+  });

@@ -15,6 +15,28 @@ const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = 
 
 const isKind = (kind: string): kind is Statistic["kind"] => Object.hasOwn(layouts, kind);
 
+/** Places of E[x²] of each channel among the values; none in a cross-moment. */
+const squarePlace: Readonly<Record<Statistic["kind"], (channel: number, width: number) => number | undefined>> = {
+  gram: (channel, width) => channel * width - (channel * (channel - 1)) / 2,
+  diagonal: (channel) => channel,
+  "cross-moment": () => undefined,
+};
+
+/** @throws {BadDataError} on a mean over no tokens, or mean squares that cannot be */
+function requireMeans(what: string, { kind, tokens, width, values }: Statistic): void {
+  if (tokens < 1) throw new BadDataError(`${what}: it is a mean over ${tokens} tokens; capture again`, { what });
+  for (let channel = 0; channel < width; channel++) {
+    const place = squarePlace[kind](channel, width);
+    if (place === undefined) return;
+    const square = values[place];
+    if (Number.isFinite(square) && square >= 0) continue;
+    throw new BadDataError(
+      `${what}: the mean square of channel ${channel} is ${square}, not finite and at least 0; capture again`,
+      { what, channel },
+    );
+  }
+}
+
 async function* toRows(items: Items<Statistic>): AsyncGenerator<Row<"statistics">> {
   for await (const statistic of items) {
     const { step, site, language, kind, tokens, width } = statistic;
@@ -55,12 +77,18 @@ async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
     const row = await cursor.take();
     return row && checked(row);
   });
-  return { step, site, language, kind, tokens, width, values };
+  const statistic: Statistic = { step, site, language, kind, tokens, width, values };
+  requireMeans(what, statistic);
+  return statistic;
 }
 
 /** Statistics → artifact, in panels. The values are handed over: do not modify them after yielding. */
 export const encodeStatistics = (items: Items<Statistic>, metadata: StatisticsMetadata): ArtifactStream =>
   encodeRows("statistics", metadata, toRows(items));
 
-/** The statistics of an artifact, one whole matrix a record. */
+/**
+ * The statistics of an artifact, one whole matrix a record.
+ *
+ * @throws {BadDataError} on panels that do not fit together, or means that cannot be
+ */
 export const readStatistics = (stream: ArtifactStream): AsyncIterable<Statistic> => readRecords("statistics", stream, toRecord);
