@@ -160,24 +160,22 @@ test("numbers that cannot be are refused, with their row and the remedy", async 
   }
 });
 
+/** What reading the first statistic says, with something of it changed. */
+function readChanged(change: Partial<Statistic>): ReturnType<typeof errorOf> {
+  const metadata = { ...samples.statistics.metadata } as StatisticsMetadata;
+  return errorOf(() => collect(readStatistics(encodeStatistics([{ ...statistics[0], ...change }], metadata))));
+}
+
 test("statistics of no tokens, and mean squares that are negative or not finite, are refused", async () => {
-  const read = (change: Partial<Statistic>) =>
-    errorOf(() =>
-      collect(
-        readStatistics(
-          encodeStatistics([{ ...statistics[0], ...change }], { ...samples.statistics.metadata } as StatisticsMetadata),
-        ),
-      ),
-    );
   for (const tokens of [0, -5]) {
-    const error = await read({ tokens });
+    const error = await readChanged({ tokens });
     assert.instance(error, BadDataError);
     assert.match(error.message, /^gram of h\.0 qkv en: it is a mean over -?\d tokens; capture again$/);
   }
   for (const value of [-1, NaN, Infinity]) {
     // width 3: the packed diagonal stands at 0, 3 and 5
-    const gram = await read({ values: Float32Array.of(1, -1, 0, value, 0, 1) });
-    const diagonal = await read({ kind: "diagonal", values: Float32Array.of(1, value, 0) });
+    const gram = await readChanged({ values: Float32Array.of(1, -1, 0, value, 0, 1) });
+    const diagonal = await readChanged({ kind: "diagonal", values: Float32Array.of(1, value, 0) });
     for (const error of [gram, diagonal]) {
       assert.instance(error, BadDataError);
       assert.match(error.message, /^(gram|diagonal) of h\.0 qkv en: the mean square of channel 1 is .*; capture again$/);
