@@ -1,7 +1,5 @@
-import { pearson, spearman } from "@mbs/numbers";
+import { pearson, randomOrders, spearman } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
-import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 /** Values between every two of some languages; the diagonal is not used. */
 export type SquareMatrix = readonly (readonly number[])[];
@@ -11,7 +9,7 @@ const permutations = 2_000;
 const rounding = 1e-12;
 
 /** Entries off the diagonal, row by row, with the languages renamed by `order`. */
-export const offDiagonal = (matrix: SquareMatrix, order = [...matrix.keys()]): number[] =>
+export const offDiagonal = (matrix: SquareMatrix, order: readonly number[] = [...matrix.keys()]): number[] =>
   order.flatMap((row, i) => order.flatMap((column, j) => (i === j ? [] : [matrix[row][column]])));
 
 /**
@@ -26,15 +24,10 @@ export function mantelTest(kind: "pearson" | "spearman", first: SquareMatrix, se
   const fixed = offDiagonal(first);
   const value = correlate(fixed, offDiagonal(second));
   if (Number.isNaN(value)) return { value, p: NaN };
-  const generator = xoroshiro128plus(seed);
-  const order = [...second.keys()];
-  let asStrong = 1;
-  for (let turn = 0; turn < permutations; turn += 1) {
-    for (let last = order.length - 1; last > 0; last -= 1) {
-      const pick = uniformInt(generator, 0, last);
-      [order[last], order[pick]] = [order[pick], order[last]];
-    }
+  let [asStrong, all] = [0, 0];
+  for (const order of randomOrders([...second.keys()], permutations, seed)) {
+    all += 1;
     if (Math.abs(correlate(fixed, offDiagonal(second, order))) >= Math.abs(value) - rounding) asStrong += 1;
   }
-  return { value, p: asStrong / (permutations + 1) };
+  return { value, p: asStrong / all };
 }

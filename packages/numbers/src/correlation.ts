@@ -57,12 +57,18 @@ function* orders(values: readonly number[]): Generator<readonly number[]> {
   }
 }
 
-/** As many random orders of some values, after the given one. */
-function* randomOrders(values: readonly number[], seed: number): Generator<readonly number[]> {
-  yield values;
+/**
+ * Random orders of some values, after the given one: what a permutation test compares with.
+ *
+ * @param count how many beside the given one
+ * @param seed same seed, same orders
+ * @returns each time the same array, ordered anew
+ */
+export function* randomOrders<T>(values: readonly T[], count: number, seed: number): Generator<readonly T[]> {
   const generator = xoroshiro128plus(seed);
   const order = [...values];
-  for (let turn = 0; turn < permutations; turn += 1) {
+  yield order;
+  for (let turn = 0; turn < count; turn += 1) {
     for (let last = order.length - 1; last > 0; last -= 1) {
       const pick = uniformInt(generator, 0, last);
       [order[last], order[pick]] = [order[pick], order[last]];
@@ -88,7 +94,7 @@ export function testCorrelation(
   const value = dot(a, b);
   if (Number.isNaN(value)) return { value, p: NaN };
   let [asStrong, all] = [0, 0];
-  for (const order of b.length > mostExact ? randomOrders(b, seed) : orders(b)) {
+  for (const order of b.length > mostExact ? randomOrders(b, permutations, seed) : orders(b)) {
     all += 1;
     if (Math.abs(dot(a, order)) >= Math.abs(value) - rounding) asStrong += 1;
   }

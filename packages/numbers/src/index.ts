@@ -6,7 +6,7 @@ export { createSimdKernel } from "./column-kernel-simd.ts";
 export type { Choice, ColumnKernel, Grid, KernelOptions } from "./column-kernel.ts";
 export { walkColumns } from "./column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./column-walk.ts";
-export { pearson, spearman, testCorrelation } from "./correlation.ts";
+export { pearson, randomOrders, spearman, testCorrelation } from "./correlation.ts";
 export type { TestedCorrelation } from "./correlation.ts";
 export { damp, findDead } from "./damping.ts";
 export type { LivingDiagonal } from "./damping.ts";

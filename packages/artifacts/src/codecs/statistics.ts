@@ -15,20 +15,14 @@ const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = 
 
 const isKind = (kind: string): kind is Statistic["kind"] => Object.hasOwn(layouts, kind);
 
-/** Places of E[x²] of each channel among the values; none in a cross-moment. */
-const squarePlace: Readonly<Record<Statistic["kind"], (channel: number, width: number) => number | undefined>> = {
-  gram: (channel, width) => channel * width - (channel * (channel - 1)) / 2,
-  diagonal: (channel) => channel,
-  "cross-moment": () => undefined,
-};
-
 /** @throws {BadDataError} on a mean over no tokens, or mean squares that cannot be */
 function requireMeans(what: string, { kind, tokens, width, values }: Statistic): void {
   if (tokens < 1) throw new BadDataError(`${what}: it is a mean over ${tokens} tokens; capture again`, { what });
+  if (kind === "cross-moment") return;
+  // E[x²] of a channel begins its packed row
+  const packed = packedLayout(width);
   for (let channel = 0; channel < width; channel++) {
-    const place = squarePlace[kind](channel, width);
-    if (place === undefined) return;
-    const square = values[place];
+    const square = values[kind === "gram" ? packed.before(channel) : channel];
     if (Number.isFinite(square) && square >= 0) continue;
     throw new BadDataError(
       `${what}: the mean square of channel ${channel} is ${square}, not finite and at least 0; capture again`,
