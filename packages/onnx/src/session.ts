@@ -1,5 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { turnTelemetryOff } from "./telemetry-off.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface SessionOptions {
@@ -47,8 +48,10 @@ const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, 
  *
  * @param model a serialised ONNX model, as GraphBuilder makes it, or the path of one, with its weight files beside it
  * @throws {InternalError} when the graph is not valid, naming the node
+ * @throws {FailedPreconditionError} in a worker thread whose process has not turned telemetry off
  */
 export async function createSession(model: Uint8Array | string, { threads }: SessionOptions): Promise<Session> {
+  turnTelemetryOff();
   const options: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
