@@ -1,7 +1,9 @@
+import { resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { importsOf, publicNames } from "./read-packages.ts";
 import { findViolations, type PackageFacts } from "./rules.ts";
+import { findUncountedInputs, pathsNamed, readTestScopes } from "./test-inputs.ts";
 
 const facts = (name: string, layer: string, imports: readonly string[] = [], dependencies = imports): PackageFacts => ({
   name,
@@ -59,6 +61,21 @@ test("imports and public names are read from source", () => {
   const source = `import { a } from "x";\nimport "y";\n// from "no"\nconst z = await import("z/sub");\nexport { b, type C } from "./b.ts";\nexport type { D as E } from "w";\nexport async function f() {}\nexport const g = 1;\nconst h = 2;`;
   assert.equal(importsOf(source), ["x", "y", "z/sub", "./b.ts", "w"]);
   assert.equal(publicNames(source), ["C", "E", "b", "f", "g"]);
+});
+
+test("what a test reads outside the inputs that nx counts is found", () => {
+  assert.equal(pathsNamed('import "../src/a.ts";\nnew URL("../../../docs/", x); `../../b/${name}`'), [
+    "../src/a.ts",
+    "../../../docs/",
+    "../../b/",
+  ]);
+  const root = resolve(import.meta.dirname, "../..");
+  const scopes = readTestScopes(root);
+  assert.equal(findUncountedInputs(root, scopes), []);
+  const withoutAdded = scopes.map((scope) => (scope.folder === "solvers" ? { ...scope, added: [] } : scope));
+  const found = findUncountedInputs(root, withoutAdded);
+  assert.is(found.length, 1);
+  assert.match(found[0], /solvers\/test\/conformance\.test\.ts: reads docs\/adding-a-solver\.md/);
 });
 
 test.run();

@@ -1,5 +1,6 @@
 /**
- * Fails when an import goes against the arrows of docs/architecture.md, or when public names changed without saying so.
+ * Fails when an import goes against the arrows of docs/architecture.md, when public names changed without saying so, or when
+ * a test reads what nx does not count as its input.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
@@ -8,6 +9,7 @@ import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
+import { findUncountedInputs, readTestScopes } from "./test-inputs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const snapshot = join(import.meta.dirname, "public-names.json");
@@ -25,6 +27,6 @@ const changed = [...new Set([...Object.keys(names), ...Object.keys(recorded)])]
     return `${name}: public names changed (new: ${added.join(", ") || "none"}; gone: ${gone.join(", ") || "none"}); npm run boundaries -- --update records it`;
   });
 
-const violations = [...findViolations(readPackages(root)), ...changed];
+const violations = [...findViolations(readPackages(root)), ...changed, ...findUncountedInputs(root, readTestScopes(root))];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

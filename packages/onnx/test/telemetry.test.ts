@@ -24,30 +24,27 @@ function userEnvironment(): NodeJS.ProcessEnv {
   return { ...kept, HOME: root, XDG_CACHE_HOME: "", TMPDIR: root, TMP: root, TEMP: root, LOCALAPPDATA: root };
 }
 
-async function exitCode(command: string, args: readonly string[], env = process.env): Promise<number | null> {
+async function exitCode([command, ...args]: readonly [string, ...string[]], env = process.env): Promise<number | null> {
   const child = spawn(command, args, { env, stdio: "ignore" });
   return new Promise((done) => child.on("exit", done).on("error", () => done(null)));
 }
 
-const runAtHome = (program: string, tracer: readonly string[] = []): Promise<number | null> => {
-  const [command = process.execPath, ...args] = [...tracer, process.execPath, "--input-type=module", "--eval", program];
-  return exitCode(command, args, userEnvironment());
-};
+const program = (source: string): [string, ...string[]] => [process.execPath, "--input-type=module", "--eval", source];
 
 test("a product in an empty home, with CI unset, leaves no file", async () => {
-  assert.is(await runAtHome(multiply), 0);
+  assert.is(await exitCode(program(multiply), userEnvironment()), 0);
   assert.equal(await readdir(root), []);
 });
 
-const traced = (await exitCode("strace", ["-o", "/dev/null", "true"])) === 0;
-if (!traced) console.log("strace is not there or may not trace: that no socket is opened is not tested");
-const whereTraced: typeof test.skip = (...args) => (traced ? test(...args) : test.skip(...args));
-whereTraced("a process that lives on opens no socket", async () => {
+const canTrace = (await exitCode(["strace", "-o", "/dev/null", "true"])) === 0;
+if (!canTrace) console.log("strace is not there or may not trace: that no socket is opened is not tested");
+(canTrace ? test : (name: string) => test.skip(name))("a process that lives on opens no socket", async () => {
   const trace = await mkdtemp(join(tmpdir(), "mbs-telemetry-trace-"));
   try {
     const file = join(trace, "calls");
     const waiting = `${multiply} await new Promise((done) => setTimeout(done, ${firstLookup}));`;
-    assert.is(await runAtHome(waiting, ["strace", "-f", "-qq", "-e", "trace=socket,execve", "-o", file]), 0);
+    const traced = ["strace", "-f", "-qq", "-e", "trace=socket,execve", "-o", file, ...program(waiting)] as const;
+    assert.is(await exitCode(traced, userEnvironment()), 0);
     const calls = (await readFile(file, "utf8")).split("\n");
     assert.ok(calls.some((line) => line.includes("execve(")));
     assert.equal(
@@ -66,7 +63,7 @@ test("a worker thread inherits it from the main thread", async () => {
     const worker = new Worker(${JSON.stringify(multiply)}, { eval: true });
     process.exitCode = await new Promise((done) => worker.on("exit", done).on("error", () => done(1)));
   `;
-  assert.is(await runAtHome(worker), 0);
+  assert.is(await exitCode(program(worker), userEnvironment()), 0);
   assert.equal(await readdir(root), []);
 });
 
@@ -77,7 +74,7 @@ test("a worker thread alone, which cannot turn it off, is refused with the remed
     const error = await new Promise((done) => worker.on("error", done).on("exit", done));
     process.exitCode = /in the main thread before the worker starts/.test(error?.message) ? 7 : 1;
   `;
-  assert.is(await runAtHome(refused), 7);
+  assert.is(await exitCode(program(refused), userEnvironment()), 7);
   assert.equal(await readdir(root), []);
 });
 

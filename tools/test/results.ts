@@ -1,0 +1,27 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** What the tests of one file came to. */
+export interface FileResult {
+  /** Relative to the repository, with forward slashes. */
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** The file in a project's folder that holds the results of its last run: an array of FileResult. */
+export const resultsName = "test-results.json";
+
+/** Folders below "packages" and "tools" whose tests nx runs as those of one project. */
+export function projects(root: string): string[] {
+  const packages = readdirSync(join(root, "packages"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [...packages.map(({ name }) => `packages/${name}`).toSorted(), "tools"];
+}
+
+/** All test files of a project, relative to the repository, in order. */
+export const testFiles = (root: string, project: string): string[] =>
+  readdirSync(join(root, project), { recursive: true, encoding: "utf8" })
+    .map((path) => `${project}/${path.replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith(".test.ts") && !/\/(node_modules|dist)\//.test(path))
+    .toSorted();
