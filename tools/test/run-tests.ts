@@ -1,28 +1,23 @@
 /**
- * Runs the tests of one project with uvu, in this process, and writes their counts to PROJECT/test-results.json.
+ * Runs the tests of one project with uvu and writes their counts to PROJECT/test-results.json.
  *
- * usage: node --conditions=mbs-source --import tsx tools/test/run-tests.ts PROJECT [PATTERN]
- *   PROJECT   its folder: packages/solvers, tools
- *   PATTERN   a regular expression; only test files whose path it matches are run
+ * usage: node --conditions=mbs-source --import tsx tools/test/run-tests.ts PROJECT [PATTERN] [--processes NUMBER]
+ *   PROJECT       its folder: packages/solvers, tools
+ *   PATTERN       a regular expression; only test files whose path it matches are run
+ *   --processes   among how many processes the files are divided (1): for a project whose tests would otherwise end last
  */
+import { fork } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { resultsName, testFiles } from "./results.ts";
 import type { FileResult } from "./results.ts";
 
-/** Runs one suite: text of its errors or true, then how many passed, were skipped, and were to run. */
-type SuiteRun = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
-
-// uvu's own way to run many files (its uvu/run does the same): each file appends its suites to its group of the queue.
-declare global {
-  var UVU_DEFER: number;
-  var UVU_INDEX: number;
-  var UVU_QUEUE: [name: string | null, ...suites: SuiteRun[]][];
-}
-
 const root = resolve(import.meta.dirname, "../..");
-const [project, pattern] = process.argv.slice(2);
-if (project === undefined) throw new Error("usage: run-tests.ts PROJECT [PATTERN]");
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { processes: { type: "string", default: "1" } } });
+const [project, pattern] = positionals;
+if (project === undefined) throw new Error("usage: run-tests.ts PROJECT [PATTERN] [--processes NUMBER]");
 
 const output = join(root, project, resultsName);
 await rm(output, { force: true });
@@ -30,31 +25,21 @@ await rm(output, { force: true });
 const files = testFiles(root, project).filter((file) => pattern === undefined || new RegExp(pattern).test(file));
 if (files.length === 0) throw new Error(`no test file of ${project} matches ${pattern ?? "**/*.test.ts"}`);
 
-const results = new Map<string, FileResult>();
-// before uvu is loaded, by a test file or here: otherwise it runs each suite as soon as it is there
-globalThis.UVU_DEFER = 1;
-globalThis.UVU_QUEUE = [];
-const { exec } = await import("uvu");
-for (const [index, file] of files.entries()) {
-  globalThis.UVU_INDEX = index;
-  globalThis.UVU_QUEUE.push([file]);
-  await import(join(root, file));
-  const [, ...suites] = globalThis.UVU_QUEUE[index] ?? [null];
-  if (suites.length === 0) throw new Error(`${file} runs no test: it has to end with test.run()`);
-  const counted = suites.map((suite): SuiteRun => async () => {
-    const result = await suite();
-    const [, passed, skipped, total] = result;
-    const before = results.get(file) ?? { file, passed: 0, failed: 0, skipped: 0 };
-    results.set(file, {
-      file,
-      passed: before.passed + passed,
-      failed: before.failed + total - passed,
-      skipped: before.skipped + skipped,
-    });
-    return result;
-  });
-  globalThis.UVU_QUEUE[index] = [file, ...counted];
+/** Runs files in a process of their own; what it prints is shown when it ends, for two would mix their lines. */
+async function runFiles(share: readonly string[]): Promise<FileResult[]> {
+  const child = fork(fileURLToPath(new URL("run-files.ts", import.meta.url)), share, { cwd: root, silent: true });
+  const printed: Buffer[] = [];
+  child.stdout?.on("data", (data: Buffer) => void printed.push(data));
+  child.stderr?.on("data", (data: Buffer) => void printed.push(data));
+  let results: FileResult[] = [];
+  child.on("message", (message) => (results = message as FileResult[]));
+  const code = await new Promise((done) => child.on("close", done));
+  process.stdout.write(Buffer.concat(printed));
+  if (code !== 0) process.exitCode = 1;
+  return results;
 }
 
-await exec();
-await writeFile(output, `${JSON.stringify([...results.values()], null, 2)}\n`);
+const processes = Math.min(Number(values.processes), files.length);
+const shares = Array.from({ length: processes }, (_, share) => files.filter((_file, at) => at % processes === share));
+const results = (await Promise.all(shares.map(runFiles))).flat();
+await writeFile(output, `${JSON.stringify(results, null, 2)}\n`);
