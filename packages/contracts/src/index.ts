@@ -1,5 +1,7 @@
 export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
 export type { Blas, GemmOptions, Matrix, Real } from "./blas.ts";
+export { argumentsFromParent } from "./child-messages.ts";
+export type { ChildArguments, ChildReport } from "./child-messages.ts";
 export {
   BadDataError,
   BrokenPipeError,
@@ -21,7 +23,7 @@ export { nameMethod } from "./method-name.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
-export { printable } from "./printable.ts";
+export { printable, quoted, shortened } from "./printable.ts";
 export { defineSolver } from "./solver.ts";
 export type {
   Factor,

@@ -1,4 +1,5 @@
 import { BadDataError, UsageError } from "./errors.ts";
+import { quoted } from "./printable.ts";
 
 /** Language → weight, not yet normalised. */
 export type LanguageMix = ReadonlyMap<string, number>;
@@ -18,10 +19,9 @@ export function parseLanguageMix(text: string, option = "--mix"): LanguageMix {
     const [, language, digits] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
     const weight = Number(digits);
     if (language === undefined || !(weight >= 0 && weight <= mostWeight)) {
-      throw new UsageError(
-        `${option} takes LANGUAGE=WEIGHT,… with weights from 0 to ${mostWeight}, not ${JSON.stringify(entry)}`,
-        { option },
-      );
+      throw new UsageError(`${option} takes LANGUAGE=WEIGHT,… with weights from 0 to ${mostWeight}, not ${quoted(entry)}`, {
+        option,
+      });
     }
     if (mix.has(language)) throw new UsageError(`${option} names ${language} twice`, { option, language });
     mix.set(language, weight);

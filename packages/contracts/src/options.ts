@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { quoted } from "./printable.ts";
 
 interface Described<Kind extends string, Value> {
   readonly kind: Kind;
@@ -60,7 +61,7 @@ function parseNumber(flag: string, option: Option & { kind: "integer" | "number"
   const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;
   const whole = option.kind === "integer";
   if (typeof value !== "number" || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value))) {
-    throw new UsageError(`${flag} takes ${whole ? "a whole number" : "a number"}, not ${JSON.stringify(raw)}`, { option: flag });
+    throw new UsageError(`${flag} takes ${whole ? "a whole number" : "a number"}, not ${quoted(raw)}`, { option: flag });
   }
   const { minimum, maximum } = option;
   const above = option.kind === "number" ? option.above : undefined;
@@ -83,22 +84,22 @@ function parseFlag(flag: string, raw: unknown): boolean {
   if (typeof raw === "boolean") return raw;
   if (raw === "true" || raw === "on") return true;
   if (raw === "false" || raw === "off") return false;
-  throw new UsageError(`${flag} takes true or false, not ${JSON.stringify(raw)}`, { option: flag });
+  throw new UsageError(`${flag} takes true or false, not ${quoted(raw)}`, { option: flag });
 }
 
 function parseText(flag: string, raw: unknown): string {
   if (typeof raw !== "string" || raw === "") {
-    throw new UsageError(`${flag} takes a text, not ${JSON.stringify(raw)}`, { option: flag });
+    throw new UsageError(`${flag} takes a text, not ${quoted(raw)}`, { option: flag });
   }
   // No path or name may hold it: the system would take what stands before it for the whole.
-  if (raw.includes("\0")) throw new UsageError(`${flag} takes a text without NUL, not ${JSON.stringify(raw)}`, { option: flag });
+  if (raw.includes("\0")) throw new UsageError(`${flag} takes a text without NUL, not ${quoted(raw)}`, { option: flag });
   return raw;
 }
 
 function parseList(flag: string, raw: unknown): readonly string[] {
   const values = typeof raw === "string" ? raw.split(",") : raw;
   if (!Array.isArray(values) || values.length === 0) {
-    throw new UsageError(`${flag} takes a list, not ${JSON.stringify(raw)}`, { option: flag });
+    throw new UsageError(`${flag} takes a list, not ${quoted(raw)}`, { option: flag });
   }
   return values.map((value) => parseText(flag, value));
 }
@@ -110,7 +111,7 @@ function checkForm(flag: string, { check }: Option & { kind: "text" }, value: st
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new UsageError(`${flag} does not take ${JSON.stringify(value)}: ${reason}`, { option: flag }, { cause: thrown });
+    throw new UsageError(`${flag} does not take ${quoted(value)}: ${reason}`, { option: flag }, { cause: thrown });
   }
 }
 
@@ -126,7 +127,7 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
     case "choice": {
       const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
       if (!option.choices.includes(value)) {
-        throw new UsageError(`${flag} takes one of ${option.choices.join(", ")}, not ${JSON.stringify(value)}`, { option: flag });
+        throw new UsageError(`${flag} takes one of ${option.choices.join(", ")}, not ${quoted(value)}`, { option: flag });
       }
       return value;
     }

@@ -1,4 +1,5 @@
 import { UsageError } from "./errors.ts";
+import { quoted } from "./printable.ts";
 
 const units: ReadonlyMap<string, number> = new Map([
   ["", 1],
@@ -17,6 +18,6 @@ const units: ReadonlyMap<string, number> = new Map([
 export function parseBytes(text: string, option: string): number {
   const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
   const factor = units.get(unit);
-  if (factor === undefined) throw new UsageError(`${option} takes a size such as 4GiB, not ${JSON.stringify(text)}`, { option });
+  if (factor === undefined) throw new UsageError(`${option} takes a size such as 4GiB, not ${quoted(text)}`, { option });
   return Number(digits) * factor;
 }

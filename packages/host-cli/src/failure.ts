@@ -7,6 +7,7 @@ import {
   MbsError,
   UsageError,
   printable,
+  shortened,
 } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 import { CommanderError } from "commander";
@@ -52,9 +53,6 @@ export function toMbsError(thrown: unknown): MbsError {
   if (known) return known(thrown.message, thrown);
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
 }
-
-/** A name that nobody reads to its end hides what is said about it: its two ends are enough to find it. */
-const shortened = (text: string): string => text.replaceAll(/\S{301,}/gu, (name) => `${name.slice(0, 150)}…${name.slice(-150)}`);
 
 /** The error as one line, without line breaks of its own, without names that fill the screen or what would command a terminal. */
 export const oneLine = (name: string, error: MbsError): string =>

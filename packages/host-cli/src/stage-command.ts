@@ -1,4 +1,4 @@
-import { InternalError, UsageError, optionFlag } from "@mbs/contracts";
+import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
@@ -112,7 +112,7 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
   const clash = Object.keys(more).find((name) => own.includes(name));
   if (clash !== undefined) {
     const { moreOptionsBy: by = "" } = stage;
-    const chosen = `${optionFlag(by)} ${JSON.stringify(given[by] ?? stage.options[by]?.default)}`;
+    const chosen = `${optionFlag(by)} ${quoted(given[by] ?? stage.options[by]?.default)}`;
     throw new UsageError(`${chosen} declares an option ${optionFlag(clash)}, which is the command's own; rename it there`, {
       option: optionFlag(by),
     });

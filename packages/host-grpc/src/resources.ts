@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, quoted } from "@mbs/contracts";
 import type { ResourceKind } from "@mbs/contracts";
 
 const address = /^[0-9a-f]{64}$/;
@@ -10,8 +10,7 @@ export const isAddress = (text: string): boolean => address.test(text);
 
 /** @throws {UsageError} on anything but 64 lower-case hex digits */
 export function requireAddress(text: string): string {
-  if (!isAddress(text))
-    throw new UsageError(`${JSON.stringify(text.slice(0, 80))} is no address; an address is 64 digits 0-9a-f`);
+  if (!isAddress(text)) throw new UsageError(`${quoted(text)} is no address; an address is 64 digits 0-9a-f`);
   return text;
 }
 
@@ -42,10 +41,7 @@ async function findByAddress({ addressOf }: ResourceRoots, kind: ResourceKind, r
 export async function resolveResource(resources: ResourceRoots, kind: ResourceKind, name: string): Promise<string> {
   if (resources.builtIn[kind]?.includes(name)) return name;
   if (!plainName.test(name)) {
-    throw new UsageError(
-      `${kind} ${JSON.stringify(name.slice(0, 80))}: a server takes an address or a plain name, never a path`,
-      { kind },
-    );
+    throw new UsageError(`${kind} ${quoted(name)}: a server takes an address or a plain name, never a path`, { kind });
   }
   const root = resources.roots[kind];
   if (root === undefined) throw new BadDataError(`this server offers no ${kind}; start it with --${kind}-root`, { kind });

@@ -1,4 +1,4 @@
-import { BadDataError, isObject, UsageError } from "@mbs/contracts";
+import { BadDataError, isObject, quoted, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { throwFaults } from "./faults.ts";
@@ -29,21 +29,21 @@ class Reader {
   text(key: RecipeKeyName): string {
     const value = this.#values[key];
     if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
-    this.fault([key], value === undefined ? `${key} is missing` : `${key} takes a path, not ${JSON.stringify(value)}`);
+    this.fault([key], value === undefined ? `${key} is missing` : `${key} takes a path, not ${quoted(value)}`);
     return "";
   }
 
   flag(key: RecipeKeyName): boolean {
     const value = this.#values[key] ?? false;
     if (typeof value === "boolean") return value;
-    this.fault([key], `${key} takes true or false, not ${JSON.stringify(value)}`);
+    this.fault([key], `${key} takes true or false, not ${quoted(value)}`);
     return false;
   }
 
   choice<T extends string>(key: RecipeKeyName, choices: readonly [T, ...T[]]): T {
     const value = this.#values[key] ?? choices[0];
     const found = choices.find((choice) => choice === value);
-    if (found === undefined) this.fault([key], `${key} takes ${choices.join(", ")}, not ${JSON.stringify(value)}`);
+    if (found === undefined) this.fault([key], `${key} takes ${choices.join(", ")}, not ${quoted(value)}`);
     return found ?? choices[0];
   }
 
@@ -52,7 +52,7 @@ class Reader {
     const { given = [], needs = [], names }: RecipeKey = recipeKeys[key];
     const value = this.#values[key] ?? {};
     if (!isObject(value)) {
-      this.fault([key], `${key} takes options (name: value), not ${JSON.stringify(value)}`);
+      this.fault([key], `${key} takes options (name: value), not ${quoted(value)}`);
       return {};
     }
     const options = new Map<string, unknown>();

@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, quoted } from "@mbs/contracts";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
 import type { Plan } from "./plan.ts";
@@ -73,7 +73,7 @@ export async function checkPins(recipe: Recipe, resources: Resources): Promise<v
     const pinned = recipe.hashes[name];
     if (pinned !== undefined && pinned !== address) {
       throw new BadDataError(
-        `${recipe.locate?.(["hashes", name]) ?? "recipe"}: ${name} has the hash ${address}, the recipe was made with ${JSON.stringify(pinned)}; remove hashes to use it anyway`,
+        `${recipe.locate?.(["hashes", name]) ?? "recipe"}: ${name} has the hash ${address}, the recipe was made with ${quoted(pinned)}; remove hashes to use it anyway`,
         { input: name },
       );
     }

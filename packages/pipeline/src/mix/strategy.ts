@@ -1,4 +1,4 @@
-import { InputOutputError, InternalError, UsageError, parseLanguageMix } from "@mbs/contracts";
+import { InputOutputError, InternalError, UsageError, parseLanguageMix, quoted } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { alphaBounds, parseAlpha, readDistribution, sharesOf } from "@mbs/corpora";
 import type { Distribution, Mix } from "@mbs/corpora";
@@ -48,7 +48,7 @@ function parseCandidate(name: string): Candidate {
   const alpha = power === undefined ? undefined : parseAlpha(power);
   if (alpha !== undefined) return { kind: "temperature", alpha };
   const reason = power === undefined ? "" : `: ALPHA must be ${alphaBounds}`;
-  throw new UsageError(`--strategy takes ${forms}, not ${JSON.stringify(name)}${reason}`, { option: "--strategy" });
+  throw new UsageError(`--strategy takes ${forms}, not ${quoted(name)}${reason}`, { option: "--strategy" });
 }
 
 /**
