@@ -71,6 +71,7 @@ export type { StoredArtifact } from "./storage/artifact-store.ts";
 export { withLock } from "./storage/lock.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
 export type { NodeOutputs } from "./storage/run-manifest.ts";
+export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary-folder.ts";
 export { isTemporaryOf } from "./storage/temporary-name.ts";
 export { unpackFiles } from "./storage/unpack-files.ts";
 export { SpooledArtifact } from "./storage/spooled-artifact.ts";

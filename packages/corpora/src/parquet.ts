@@ -1,8 +1,8 @@
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { makeTemporaryFolder } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { readBytes, type CorpusFile } from "./corpus-file.ts";
 import { originField, wantedFields } from "./corpus.ts";
@@ -14,7 +14,7 @@ const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Parquet is read from its end, so a gzip of it is unpacked to a temporary file first. */
 async function* readUnpacked(file: CorpusFile, fields: CorpusFields): AsyncGenerator<CorpusDocument, void, undefined> {
-  const folder = await mkdtemp(join(tmpdir(), "mbs-parquet-"));
+  const folder = await makeTemporaryFolder();
   try {
     const path = join(folder, "unpacked.parquet");
     await pipeline(readBytes(file), createWriteStream(path));

@@ -11,7 +11,7 @@ import type { Receipt } from "../receipt.ts";
 import { openArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
-import { isTemporaryOf } from "./temporary-name.ts";
+import { isTemporaryOf, removeLeftovers } from "./temporary-name.ts";
 
 export interface StoredArtifact {
   readonly address: string;
@@ -109,6 +109,11 @@ export class ArtifactStore {
     } catch (cause) {
       throw systemError(cause, "remove", path);
     }
+  }
+
+  /** Removes what killed processes left of writing here. */
+  async removeLeftovers(): Promise<void> {
+    await removeLeftovers(join(this.root, unnamed));
   }
 
   /** All artifacts by address. Of each file only the schema and the end are read. */
