@@ -2,6 +2,7 @@ export { exitCodes, oneLine, toMbsError } from "./failure.ts";
 export { optionsToFlags } from "./flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./host.ts";
 export { openInput, standardInputName } from "./open-input.ts";
+export { allArguments } from "./parent.ts";
 export { runProgram } from "./program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./progress.ts";
 export type { ProgressStyle, Reporter } from "./progress.ts";

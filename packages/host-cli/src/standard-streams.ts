@@ -2,6 +2,7 @@ import { write } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
+import { waitForInput } from "./parent.ts";
 
 /** The name of standard input and output where a file may be named. */
 export const standardStream = "-";
@@ -25,11 +26,18 @@ export async function* readStandardInput(what: string, signal: AbortSignal): Asy
     );
   }
   signal.addEventListener("abort", stopReading, { once: true });
+  const chunks: AsyncIterator<Uint8Array> = process.stdin[Symbol.asyncIterator]();
   try {
     signal.throwIfAborted();
-    for await (const chunk of process.stdin) yield chunk as Uint8Array;
+    for (;;) {
+      const next = await waitForInput(chunks.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
   } finally {
     signal.removeEventListener("abort", stopReading);
+    // Who reads no further lets the writer know.
+    await chunks.return?.();
   }
 }
 

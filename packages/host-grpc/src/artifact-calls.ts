@@ -2,6 +2,7 @@ import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
 import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
 import { descriptorTypes } from "./protocol/messages.ts";
 import type { FlightData, FlightDescriptor, FlightInfo, Ticket } from "./protocol/messages.ts";
@@ -39,8 +40,12 @@ function addressOf({ path }: FlightDescriptor): string {
 }
 
 /** ListFlights: every artifact of the store. */
-export async function listFlights(store: ArtifactStore, call: ServerWritableStream<object, FlightInfo>): Promise<void> {
-  for (const stored of await store.list()) await send(call, await describe(store, stored));
+export async function listFlights(
+  store: ArtifactStore,
+  call: ServerWritableStream<object, FlightInfo>,
+  watch: CallWatch,
+): Promise<void> {
+  for (const stored of await store.list()) await send(call, await describe(store, stored), watch);
 }
 
 /** GetFlightInfo: one artifact by its address. */
@@ -59,18 +64,22 @@ export async function getSchema(store: ArtifactStore, descriptor: FlightDescript
 }
 
 /** DoGet: an artifact whose ticket is its address. */
-export async function doGet(store: ArtifactStore, call: ServerWritableStream<Ticket, FlightData>): Promise<void> {
+export async function doGet(
+  store: ArtifactStore,
+  call: ServerWritableStream<Ticket, FlightData>,
+  watch: CallWatch,
+): Promise<void> {
   const stream = await openStored(store, Buffer.from(call.request.ticket).toString("latin1"));
-  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body });
+  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
 }
 
 /** DoPut: stores what comes in; the answer's app_metadata is its address. */
 export async function doPut(
   store: ArtifactStore,
   call: ServerDuplexStream<FlightData, { appMetadata: Uint8Array }>,
-  signal: AbortSignal,
+  watch: CallWatch,
 ): Promise<void> {
-  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(call)));
-  const { address } = await store.put(stream, { signal });
-  await send(call, { appMetadata: text(address) });
+  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(call, watch)));
+  const { address } = await store.put(stream, { signal: watch.signal });
+  await send(call, { appMetadata: text(address) }, watch);
 }

@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import type { ChildProcess } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { decodeFlight, decodeStream, encodeFlight, encodeStream, openArtifact } from "@mbs/artifacts";
+import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, MbsError, UsageError } from "@mbs/contracts";
+import { BadDataError, MbsError, UsageError, quoted } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
+import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
 import type { Places } from "./places.ts";
 import { messages } from "./protocol/messages.ts";
@@ -27,6 +28,8 @@ export interface ExchangeServer {
   readonly places: Places;
   /** Threads of a child; a client may ask for fewer. */
   readonly threads: number;
+  /** Children that run now. */
+  readonly children: Set<ChildProcess>;
 }
 
 type ExchangeCall = ServerDuplexStream<FlightData, FlightData>;
@@ -46,18 +49,14 @@ function parseCall(first: FlightData | undefined): StageCall {
 function findStage(stages: readonly Stage[], name: string): Stage {
   const stage = stages.find((candidate) => candidate.name === name);
   if (stage) return stage;
-  throw new UsageError(
-    `no stage ${JSON.stringify(name.slice(0, 80))}; this server has ${stages.map((each) => each.name).join(", ")}`,
-  );
+  throw new UsageError(`no stage ${quoted(name)}; this server has ${stages.map((each) => each.name).join(", ")}`);
 }
 
 async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore): Promise<Record<string, readonly string[]>> {
   const paths: Record<string, readonly string[]> = {};
   for (const [name, { items }] of Object.entries(call.inputs)) {
     if (!Object.hasOwn(stage.inputs, name)) {
-      throw new UsageError(
-        `${stage.name} has no input ${JSON.stringify(name.slice(0, 80))}; it has ${Object.keys(stage.inputs).join(", ")}`,
-      );
+      throw new UsageError(`${stage.name} has no input ${quoted(name)}; it has ${Object.keys(stage.inputs).join(", ")}`);
     }
     for (const address of items) {
       if (!(await store.has(requireAddress(address)))) {
@@ -69,21 +68,22 @@ async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore)
   return paths;
 }
 
-/** Outputs by flag of the command line: the one that comes back on standard output, the others in a folder. */
-function outputPlaces(stage: Stage, wanted: string, folder: string): Readonly<Record<string, string>> {
+/** Outputs by flag of the command line: the one that comes back on standard output, the others in a folder made for them. */
+async function outputPlaces(
+  stage: Stage,
+  wanted: string,
+  makeFolder: () => Promise<string>,
+): Promise<Readonly<Record<string, string>>> {
   const first = firstOutput(stage);
   const back = wanted === "" ? first : wanted;
   if (!Object.hasOwn(stage.outputs, back)) {
-    throw new UsageError(
-      `${stage.name} has no output ${JSON.stringify(back.slice(0, 80))}; it has ${Object.keys(stage.outputs).join(", ")}`,
-    );
+    throw new UsageError(`${stage.name} has no output ${quoted(back)}; it has ${Object.keys(stage.outputs).join(", ")}`);
   }
-  return Object.fromEntries(
-    Object.keys(stage.outputs).map((name) => [
-      name === first ? "output" : name,
-      name === back ? "-" : join(folder, `${name}.arrow`),
-    ]),
-  );
+  const places: Record<string, string> = {};
+  for (const name of Object.keys(stage.outputs)) {
+    places[name === first ? "output" : name] = name === back ? "-" : join(await makeFolder(), `${name}.arrow`);
+  }
+  return places;
 }
 
 /** The first message may hold the schema beside the call. */
@@ -108,9 +108,9 @@ async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, chi
 }
 
 /** Child to client. Returns the content address. */
-async function passOutput(call: ExchangeCall, child: StageChild): Promise<string> {
+async function passOutput(call: ExchangeCall, child: StageChild, watch: CallWatch): Promise<string> {
   const stream = await decodeStream(child.output);
-  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body });
+  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
   return (await stream.receipt).address;
 }
 
@@ -131,19 +131,23 @@ async function runBetween(
   call: ExchangeCall,
   incoming: AsyncIterable<FlightData>,
   run: ChildRun,
-  outer: AbortSignal,
+  watch: CallWatch,
+  children: Set<ChildProcess>,
 ): Promise<Pick<StageResult, "address" | "warnings">> {
-  const child = startChild(run, outer);
+  watch.stageWaits(false);
+  const child = startChild(run, watch.signal, (waits) => watch.stageWaits(waits));
+  children.add(child.process);
   let inputFailure: unknown;
   // Not waited for: a stage may be done before the client has sent all.
   void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
-  const output = passOutput(call, child).catch((error: unknown) => {
+  const output = passOutput(call, child, watch).catch((error: unknown) => {
     // A child that still writes then learns that nobody reads.
     child.output.destroy();
     throw error;
   });
   const [outputFailure, ending] = await Promise.all([failureOf(output), failureOf(child.ended)]);
-  if (outer.aborted) throw new InterruptedError("the client cancelled the call");
+  children.delete(child.process);
+  watch.signal.throwIfAborted();
   // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
   if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
   const failure = isBrokenPipe(ending) ? outputFailure : (ending ?? outputFailure);
@@ -153,11 +157,9 @@ async function runBetween(
 
 /**
  * DoExchange: the first message's descriptor names the stage, its first input streams in, its first output streams out.
- *
- * @param signal fires when the client goes away
  */
-export async function exchange(server: ExchangeServer, call: ExchangeCall, signal: AbortSignal): Promise<void> {
-  const incoming = receive<FlightData>(call);
+export async function exchange(server: ExchangeServer, call: ExchangeCall, watch: CallWatch): Promise<void> {
+  const incoming = receive<FlightData>(call, watch);
   const { value: first } = await incoming.next();
   const request = parseCall(first as FlightData | undefined);
   const stage = findStage(server.stages, request.stage);
@@ -166,24 +168,24 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, signa
   server.checkCall(stage, given);
   const options = await resolveOptions(stage, given, server.resources);
   const inputs = await storedInputs(stage, request, server.store);
-  const folder = await mkdtemp(join(tmpdir(), "mbs-serve-"));
+  let folder: string | undefined;
   try {
-    const outputs = outputPlaces(stage, request.output, folder);
+    const outputs = await outputPlaces(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
     const streamed = firstInput(stage);
     const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
     const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-    const result = await server.places.run(signal, () =>
-      runBetween(call, startingWith(first as FlightData, incoming), run, signal),
+    const result = await server.places.run(watch.signal, () =>
+      runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children),
     );
     const stored: Record<string, string> = {};
     for (const [flag, place] of Object.entries(outputs)) {
       if (place === "-") continue;
       const name = flag === "output" ? firstOutput(stage) : flag;
-      stored[name] = (await server.store.put(await openArtifact(place), { signal })).address;
+      stored[name] = (await server.store.put(await openArtifact(place), { signal: watch.signal })).address;
     }
-    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) });
+    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }
 }

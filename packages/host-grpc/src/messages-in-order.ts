@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { FlightMessage } from "@mbs/artifacts";
 import { InterruptedError } from "@mbs/contracts";
+import type { CallWatch } from "./call-watch.ts";
 import type { FlightData } from "./protocol/messages.ts";
 
 const nobody = (): void => {};
@@ -9,8 +10,10 @@ const nobody = (): void => {};
  * The messages of a call, pulled one by one: the transport reads on only when one is taken.
  *
  * `for await` on a gRPC duplex waits for its writing side too, hence this one.
+ *
+ * @param watch of a call on the server: ends the wait for a client that is silent
  */
-export async function* receive<T>(call: Readable): AsyncGenerator<T> {
+export async function* receive<T>(call: Readable, watch?: CallWatch): AsyncGenerator<T> {
   const queue: T[] = [];
   let finished = false;
   let failure: unknown;
@@ -28,8 +31,10 @@ export async function* receive<T>(call: Readable): AsyncGenerator<T> {
     failure ??= error;
     wake();
   };
-  const onCancelled = (): void => onError(new InterruptedError("the client cancelled the call"));
-  call.on("data", onData).on("end", onEnd).on("error", onError).on("cancelled", onCancelled);
+  const onStop = (): void => onError(watch?.signal.reason);
+  call.on("data", onData).on("end", onEnd).on("error", onError);
+  watch?.signal.addEventListener("abort", onStop, { once: true });
+  if (watch?.signal.aborted) onStop();
   try {
     for (;;) {
       const next = queue.shift();
@@ -38,12 +43,15 @@ export async function* receive<T>(call: Readable): AsyncGenerator<T> {
       else if (finished) return;
       else {
         const woken = new Promise<void>((resolve) => (wake = resolve));
+        const endWait = watch?.waitFor("send");
         call.resume();
         await woken;
+        endWait?.();
       }
     }
   } finally {
-    call.off("data", onData).off("end", onEnd).off("cancelled", onCancelled);
+    call.off("data", onData).off("end", onEnd);
+    watch?.signal.removeEventListener("abort", onStop);
     call.pause();
   }
 }
@@ -51,20 +59,27 @@ export async function* receive<T>(call: Readable): AsyncGenerator<T> {
 /**
  * Sends one message and waits until the transport wants more.
  *
+ * @param watch of a call on the server: ends the wait for a client that takes nothing
  * @throws {InterruptedError} when the other side is gone
  */
-export async function send(call: Writable, message: object): Promise<void> {
+export async function send(call: Writable, message: object, watch?: CallWatch): Promise<void> {
+  watch?.signal.throwIfAborted();
   if (call.destroyed || call.writableEnded) throw new InterruptedError("the call has ended");
-  if (call.write(message)) return;
+  if (call.write(message, () => watch?.moved())) return;
+  const endWait = watch?.waitFor("read");
   await new Promise<void>((resolve, reject) => {
     const done = (error?: unknown): void => {
-      call.off("drain", onDrain).off("error", done).off("cancelled", onGone).off("close", onGone);
+      call.off("drain", onDrain).off("error", done).off("close", onGone);
+      watch?.signal.removeEventListener("abort", onStop);
+      endWait?.();
       if (error === undefined) resolve();
       else reject(error);
     };
     const onDrain = (): void => done();
     const onGone = (): void => done(new InterruptedError("the other side ended the call"));
-    call.on("drain", onDrain).on("error", done).on("cancelled", onGone).on("close", onGone);
+    const onStop = (): void => done(watch?.signal.reason);
+    call.on("drain", onDrain).on("error", done).on("close", onGone);
+    watch?.signal.addEventListener("abort", onStop, { once: true });
   });
 }
 

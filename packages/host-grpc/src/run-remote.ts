@@ -11,7 +11,10 @@ import { descriptorTypes, messages } from "./protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "./protocol/messages.ts";
 import { channelOptions } from "./serve.ts";
 import { firstOutput, toValue } from "./stage-call.ts";
+import { withSignsOfLife } from "./signs-of-life.ts";
 import { fromStatus } from "./status.ts";
+import { defaultKeepalive, keepaliveOptions, signOfLifeMs } from "./timing.ts";
+import type { Keepalive } from "./timing.ts";
 
 export interface RemoteCall {
   /** "grpc://127.0.0.1:8815" */
@@ -23,6 +26,7 @@ export interface RemoteCall {
   readonly context: StageContext;
   /** What a server calls the resource that lies at a path here: its address, or a built-in name. */
   readonly nameResource: (kind: ResourceKind, path: string) => Promise<string>;
+  readonly keepalive?: Keepalive;
 }
 
 type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
@@ -45,7 +49,7 @@ async function toValues({ stage, options, nameResource }: RemoteCall): Promise<R
 async function sendArtifact(call: Writable, stream: ArtifactStream | undefined, command: Uint8Array | undefined): Promise<void> {
   const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
   await send(call, { flightDescriptor });
-  if (stream) for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body });
+  if (stream) for await (const message of withSignsOfLife(encodeFlight(stream), signOfLifeMs)) await send(call, message);
   call.end();
 }
 
@@ -54,11 +58,14 @@ class FlightClient {
   readonly #via: string;
   readonly #signal: AbortSignal;
 
-  constructor(via: string, signal: AbortSignal) {
+  constructor(via: string, signal: AbortSignal, keepalive: Keepalive) {
     const { host, port } = parseAddress(via);
     this.#via = via;
     this.#signal = signal;
-    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), channelOptions);
+    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+      ...channelOptions,
+      ...keepaliveOptions(keepalive),
+    });
   }
 
   #duplex<Response>(
@@ -119,7 +126,7 @@ async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => 
 export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
   const { via, stage, inputs, context } = remote;
   if (Object.keys(stage.outputs).length > 1) throw new UsageError(`${stage.name} has several outputs, and --via brings back one`);
-  const client = new FlightClient(via, context.signal);
+  const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
   const failed = (error: unknown): unknown =>
     context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);
   try {

@@ -1,14 +1,17 @@
 import { availableParallelism } from "node:os";
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
-import type { ServerErrorResponse } from "@grpc/grpc-js";
-import { ArtifactStore } from "@mbs/artifacts";
-import { InputOutputError, UsageError } from "@mbs/contracts";
+import { setTimeout as delay } from "node:timers/promises";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status as codes } from "@grpc/grpc-js";
+import type { Metadata, StatusObject } from "@grpc/grpc-js";
+import { ArtifactStore, removeTemporaryFolders } from "@mbs/artifacts";
+import { InputOutputError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
+import { CallWatch } from "./call-watch.ts";
 import { doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
 import { exchange } from "./exchange.ts";
 import type { ExchangeServer } from "./exchange.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { send } from "./messages-in-order.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { Places } from "./places.ts";
 import { flightService } from "./protocol/flight-service.ts";
 import { messages } from "./protocol/messages.ts";
@@ -16,9 +19,14 @@ import type { ResourceRoots } from "./resources.ts";
 import { prepareStore, requireRoot } from "./served-folders.ts";
 import { describeStages } from "./stage-call.ts";
 import { toStatus } from "./status.ts";
+import { defaultIdleMs, defaultKeepalive, idleConnectionMs, keepaliveOptions } from "./timing.ts";
+import type { Keepalive } from "./timing.ts";
 
 /** Most bytes of one message, in either direction. */
 export const messageLimit = 4 * 1024 * 1024;
+
+/** Most calls that are open at one time, those that wait for a place included: each may hold a window of data in memory. */
+export const callLimit = 100;
 
 /** Settings of both ends. A window of one message saves a round trip every 64 KiB, and bounds what lies in memory. */
 export const channelOptions = {
@@ -46,22 +54,30 @@ export interface ServeOptions {
   readonly children?: number | undefined;
   /** Threads of each stage. Default: the number of cores. */
   readonly threads?: number | undefined;
+  /** Milliseconds that a call waits for a client which neither sends nor reads. */
+  readonly idleMs?: number | undefined;
+  readonly keepalive?: Keepalive | undefined;
   /** Told of what clients must not see. */
   readonly log?: (line: string) => void;
 }
 
 export interface RunningServer {
   readonly port: number;
-  /** Ends all calls and their children. */
+  /** Ends all calls at once (UNAVAILABLE) and waits for their children, at most two seconds. */
   close(): Promise<void>;
 }
 
 const listStages = "list-stages";
 
+/** Milliseconds in which a server that is closed ends its calls and their children. */
+const closeMs = 2000;
+
 interface StreamingCall {
+  readonly metadata: Metadata;
   on(event: "cancelled" | "error", listener: (error?: unknown) => void): unknown;
-  emit(event: "error", error: Partial<ServerErrorResponse>): boolean;
+  emit(event: "error", error: Partial<StatusObject>): boolean;
   end(): unknown;
+  destroy(): unknown;
 }
 
 const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -78,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { stages, log = () => undefined } = options;
   // Absolute, so that a folder called "store" hides that word in no message.
   const store = new ArtifactStore(await prepareStore(options.store));
+  await Promise.all([store.removeLeftovers(), removeTemporaryFolders()]);
   const [model, corpus, distribution] = [
     await requireRoot("model", options.modelRoot),
     await requireRoot("corpus", options.corpusRoot),
@@ -96,6 +113,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     command: options.command,
     places: new Places(options.children ?? availableParallelism()),
     threads: options.threads ?? availableParallelism(),
+    children: new Set(),
   };
   const hidden = Object.fromEntries(
     [["the store", store.root], ...Object.entries(roots).map(([kind, folder]) => [`the server's --${kind}-root`, folder])].map(
@@ -106,42 +124,65 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   setLogVerbosity(logVerbosity.NONE);
   const closing = new AbortController();
 
-  const statusOf = (error: unknown): Partial<ServerErrorResponse> => {
+  const statusOf = (error: unknown): StatusObject => {
     const status = toStatus(error, hidden);
-    if (status.details !== (error as Error).message) log(causeOf(error));
+    if (status.code === codes.INTERNAL) log(causeOf(error));
     return status;
   };
 
+  const { idleMs = defaultIdleMs } = options;
+  const openCalls = new OpenCalls(callLimit, idleMs);
+  const running = new Set<Promise<void>>();
+
   /** Nothing that a handler throws may leave it: the library would end the process. */
   const streaming =
-    <Call extends StreamingCall>(handler: (call: Call, signal: AbortSignal) => Promise<void>) =>
+    <Call extends StreamingCall>(handler: (call: Call, watch: CallWatch) => Promise<void>) =>
     (call: Call): void => {
-      const controller = new AbortController();
-      call.on("cancelled", () => controller.abort());
-      call.on("error", () => controller.abort());
-      handler(call, AbortSignal.any([controller.signal, closing.signal])).then(
-        () => call.end(),
-        (error: unknown) => call.emit("error", statusOf(error)),
-      );
+      const watch = new CallWatch(idleMs, closing.signal);
+      call.on("cancelled", () => watch.cancelled());
+      call.on("error", () => watch.cancelled());
+      const done = handler(call, watch)
+        .then(
+          () => void call.end(),
+          (error: unknown) => {
+            if (!watch.signal.aborted) call.emit("error", statusOf(error));
+            else {
+              // What a silent client has not taken would lie in memory and hold up the status.
+              call.destroy();
+              openCalls.end(call.metadata, statusOf(watch.signal.reason));
+            }
+          },
+        )
+        .finally(() => running.delete(done));
+      running.add(done);
     };
 
   const unary =
     <Request, Response>(handler: (request: Request) => Promise<Response>) =>
-    (call: { request: Request }, callback: (error: Partial<ServerErrorResponse> | null, value?: Response) => void): void => {
+    (call: { request: Request }, callback: (error: StatusObject | null, value?: Response) => void): void => {
       handler(call.request).then(
         (value) => callback(null, value),
         (error: unknown) => callback(statusOf(error)),
       );
     };
 
-  const server = new Server(channelOptions);
+  // Whoever ends this process at once must not leave a stage computing.
+  const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
+  process.once("exit", killChildren);
+
+  const server = new Server({
+    ...channelOptions,
+    ...keepaliveOptions(options.keepalive ?? defaultKeepalive),
+    "grpc.max_connection_idle_ms": idleConnectionMs,
+    interceptors: [openCalls.intercept],
+  });
   server.addService(flightService, {
-    listFlights: streaming((call: Parameters<typeof listFlights>[1]) => listFlights(store, call)),
+    listFlights: streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store, call, watch)),
     getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store, descriptor)),
     getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store, descriptor)),
-    doGet: streaming((call: Parameters<typeof doGet>[1]) => doGet(store, call)),
-    doPut: streaming((call: Parameters<typeof doPut>[1], signal) => doPut(store, call, signal)),
-    doExchange: streaming((call: Parameters<typeof exchange>[1], signal) => exchange(exchanges, call, signal)),
+    doGet: streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
+    doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch)),
+    doExchange: streaming((call: Parameters<typeof exchange>[1], watch) => exchange(exchanges, call, watch)),
     doAction: streaming(async (call: Parameters<typeof send>[0] & StreamingCall & { request: { type: string } }) => {
       if (call.request.type !== listStages) throw new UsageError(`no such action; this server has ${listStages}`);
       await send(call, { body: messages.StageList.encode(describeStages(stages)) });
@@ -160,14 +201,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   return {
     port,
     async close() {
-      closing.abort();
-      await new Promise<void>((resolve) => {
-        server.tryShutdown(() => resolve());
-        setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, 2000).unref();
-      });
+      closing.abort(new TryAgainError("the server is shutting down; call again later"));
+      const shut = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      await Promise.race([Promise.all([...running, shut]), delay(closeMs, undefined, { ref: false })]);
+      server.forceShutdown();
+      killChildren();
+      process.off("exit", killChildren);
     },
   };
 }

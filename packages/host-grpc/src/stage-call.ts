@@ -1,4 +1,4 @@
-import { UsageError, optionFlag } from "@mbs/contracts";
+import { UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import type { StageCall, StageList, Value } from "./protocol/messages.ts";
 import { resolveResource } from "./resources.ts";
@@ -27,9 +27,22 @@ export const firstInput = (stage: Stage): string | undefined => Object.keys(stag
 
 export const firstOutput = (stage: Stage): string => Object.keys(stage.outputs)[0] ?? "";
 
-/** The options of a call as they came. */
-export const givenOptions = (call: StageCall): Readonly<Record<string, OptionValue>> =>
-  Object.fromEntries(Object.entries(call.options).map(([name, value]) => [name, fromValue(name, value)]));
+/** Most bytes of a call's options, as JSON. */
+export const optionsLimit = 64 * 1024;
+
+/**
+ * The options of a call as they came.
+ *
+ * @throws {UsageError} where they are larger than any stage needs
+ */
+export function givenOptions(call: StageCall): Readonly<Record<string, OptionValue>> {
+  const given = Object.fromEntries(Object.entries(call.options).map(([name, value]) => [name, fromValue(name, value)]));
+  const bytes = Buffer.byteLength(JSON.stringify(given));
+  if (bytes > optionsLimit) {
+    throw new UsageError(`the options of the call take ${bytes} bytes, of at most ${optionsLimit}; give shorter ones`, { bytes });
+  }
+  return given;
+}
 
 /**
  * The options of a call, with resources as paths of this machine.
@@ -48,7 +61,7 @@ export async function resolveOptions(
   for (const [name, raw] of Object.entries(given)) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (option === undefined) {
-      throw new UsageError(`stage ${stage.name} has no option ${JSON.stringify(name)}`, { option: name });
+      throw new UsageError(`stage ${stage.name} has no option ${quoted(name)}`, { option: name });
     }
     if (option.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
     else {

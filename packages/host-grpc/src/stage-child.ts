@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { BrokenPipeError, InternalError, InterruptedError, optionFlag } from "@mbs/contracts";
-import type { MbsError } from "@mbs/contracts";
+import { BrokenPipeError, InternalError, InterruptedError, argumentsFromParent, optionFlag } from "@mbs/contracts";
+import type { ChildArguments, ChildReport, MbsError } from "@mbs/contracts";
 import { errorOfTag, isErrorTag } from "./status.ts";
 
 /** How long a child may take to clean up before it is killed. */
@@ -45,10 +45,9 @@ function optionWords(name: string, value: OptionValue): string[] {
 const fileWords = (paths: Readonly<Record<string, readonly string[]>>): string[] =>
   Object.entries(paths).flatMap(([name, list]) => optionWords(name, list));
 
-/** The arguments of the command line for a run. */
-export function childArguments({ stage, options, threads, readsInput, inputs, outputs }: ChildRun): string[] {
+/** The arguments behind the stage's name, as a command line would have them. */
+export function childArguments({ options, threads, readsInput, inputs, outputs }: ChildRun): string[] {
   return [
-    stage,
     ...Object.entries(options).flatMap(([name, value]) => optionWords(name, value)),
     ...fileWords(inputs),
     ...Object.entries(outputs).flatMap(([name, path]) => optionWords(name, path)),
@@ -56,13 +55,6 @@ export function childArguments({ stage, options, threads, readsInput, inputs, ou
     String(threads),
     ...(readsInput ? ["-"] : []),
   ];
-}
-
-/** A child says on its message channel how it failed and what its user should see. */
-interface ChildReport {
-  readonly tag?: unknown;
-  readonly message?: unknown;
-  readonly warning?: unknown;
 }
 
 function failure(code: number | null, signal: string | null, report: MbsError | undefined, log: string): MbsError {
@@ -79,18 +71,22 @@ function failure(code: number | null, signal: string | null, report: MbsError | 
  * Starts a stage in a child process: native code can neither block nor take down the server.
  *
  * @param signal ends the child: asked politely first, killed a second later
+ * @param onWait told when the stage begins to wait for its input, and when it no longer does
  */
-export function startChild(run: ChildRun, signal: AbortSignal): StageChild {
+export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: boolean) => void): StageChild {
   const [program = process.execPath, ...before] = run.command;
-  const child = spawn(program, [...before, ...childArguments(run)], { stdio: ["pipe", "pipe", "pipe", "ipc"] });
+  const child = spawn(program, [...before, run.stage, argumentsFromParent], { stdio: ["pipe", "pipe", "pipe", "ipc"] });
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new InternalError("the child has no pipes");
   const warnings: string[] = [];
   let report: MbsError | undefined;
   let log = "";
+  // A child that cannot be told has ended, or was never there: `ended` says so.
+  child.send({ arguments: childArguments(run) } satisfies ChildArguments, () => undefined);
   child.on("message", (message: ChildReport) => {
     if (isErrorTag(message.tag)) report = errorOfTag(message.tag, String(message.message));
     if (typeof message.warning === "string" && warnings.length < 1000) warnings.push(message.warning);
+    if (typeof message.waitsForInput === "boolean") onWait(message.waitsForInput);
   });
   stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-8000)));
   // Whoever writes to a child that has ended learns why from `ended`.

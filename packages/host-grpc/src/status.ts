@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
 import {
   BadDataError,
@@ -11,6 +11,7 @@ import {
   MbsError,
   TryAgainError,
   UsageError,
+  shortened,
 } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 
@@ -38,10 +39,28 @@ const errorByTag: Readonly<Record<ErrorTag, new (message: string) => MbsError>> 
   "broken-pipe": BrokenPipeError,
 };
 
+/** A client that kept a call waiting longer than the idle limit. */
+export class IdleError extends TryAgainError {}
+
 /** The error class of a tag, for failures that a child process reports. */
 export const errorOfTag = (tag: ErrorTag, message: string): MbsError => new errorByTag[tag](message);
 
 export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "string" && Object.hasOwn(errorByTag, tag);
+
+/** Half a pair of surrogates, as a cut or a client may leave it, cannot be sent: the library would end the process. */
+const wellFormed = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, "\uFFFD");
+
+/** Most characters of a status: many a client takes no more than 8 KiB of headers, in which a character may take 9 bytes. */
+const detailsLimit = 800;
+
+/** Says that a status is the server's own and not made by a gRPC library. */
+const ownStatus = "mbs-tag";
+
+const statusOfTag = (code: status, tag: ErrorTag, details: string): StatusObject => {
+  const metadata = new Metadata();
+  metadata.set(ownStatus, tag);
+  return { code, details, metadata };
+};
 
 /**
  * What a client learns of a failure: the message of an error that was thrown on purpose, without the server's folders,
@@ -49,13 +68,16 @@ export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "str
  *
  * @param hidden folders of the server, replaced by their names here
  */
-export function toStatus(thrown: unknown, hidden: Readonly<Record<string, string>> = {}): Partial<StatusObject> {
+export function toStatus(thrown: unknown, hidden: Readonly<Record<string, string>> = {}): StatusObject {
   if (!(thrown instanceof MbsError) || thrown.tag === "internal") {
-    return { code: status.INTERNAL, details: "the call failed inside the server; its log says why" };
+    return statusOfTag(status.INTERNAL, "internal", "the call failed inside the server; its log says why");
   }
   let details = thrown.message;
   for (const [name, folder] of Object.entries(hidden)) if (folder !== "") details = details.replaceAll(folder, name);
-  return { code: statusByTag[thrown.tag], details };
+  details = shortened(details);
+  if (details.length > detailsLimit) details = `${details.slice(0, detailsLimit)}…`;
+  const code = thrown instanceof IdleError ? status.DEADLINE_EXCEEDED : statusByTag[thrown.tag];
+  return statusOfTag(code, thrown.tag, wellFormed(details));
 }
 
 const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
@@ -75,7 +97,8 @@ const isServiceError = (thrown: unknown): thrown is ServiceError =>
 /** A failed call as one of our errors, for the client's own host. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
-  const remedy = thrown.code === status.UNAVAILABLE ? "; is the server running there?" : "";
+  const unreachable = thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
+  const remedy = unreachable ? "; is the server running there?" : "";
   // The library ends its own messages with what resolved the name, empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
   return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);

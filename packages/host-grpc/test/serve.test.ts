@@ -1,8 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { contentAddress, decodeFlight, decodeStream, encodeFlight } from "@mbs/artifacts";
 import type { ArtifactStream, Schema } from "@mbs/contracts";
@@ -15,6 +13,7 @@ import { stages } from "../../host-cli/test/fixtures/stages.ts";
 import { send, withoutDescriptors } from "../src/messages-in-order.ts";
 import { messages } from "../src/protocol/messages.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
+import { childrenGone, childrenNow, untilChildren } from "./child-processes.ts";
 import { FlightClient, all, callOf, errorOf } from "./flight-client.ts";
 
 interface Context {
@@ -106,7 +105,7 @@ served("the stages are listed with their options", async ({ client }) => {
   const { stages: list } = await client.listStages();
   assert.equal(
     list.map(({ name }) => name),
-    ["make", "pass", "pack", "score"],
+    ["make", "pass", "split", "pack", "score"],
   );
   const style = list[0]?.options.find(({ name }) => name === "style");
   assert.equal(style?.choices, ["plain", "loud", "clashing"]);
@@ -254,27 +253,13 @@ served("faults 38: an oversized message is RESOURCE_EXHAUSTED, the server stays"
   assert.ok((await callPass(client, segments, {})).length > 1);
 });
 
-const children = (): string[] =>
-  execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" })
-    .split("\n")
-    .filter((line) => line.includes("program.js"));
-
-async function until(condition: () => boolean, milliseconds: number): Promise<boolean> {
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end) {
-    if (condition()) return true;
-    await delay(50);
-  }
-  return condition();
-}
-
 served("faults 42: the client cancels: the child is gone within 2 s, its place free", async ({ client, segments }) => {
   const call = client.exchange();
   call.on("error", () => undefined);
   await send(call, callOf({ stage: "make", options: { segments: { number: 1e6 }, pause: { number: 50 } } }));
-  assert.ok(await until(() => children().length === 1, 10_000));
+  await untilChildren(1);
   call.cancel();
-  assert.ok(await until(() => children().length === 0, 2000), children().join("\n"));
+  await childrenGone();
   // There is one place alone.
   assert.ok((await callPass(client, segments, {})).length > 1);
 });
@@ -284,15 +269,15 @@ served("faults 37: a deadline ends the call and its child", async ({ client }) =
   const answers = all(call);
   await send(call, callOf({ stage: "make", options: { segments: { number: 1e6 }, pause: { number: 50 } } }));
   assert.is((await errorOf(answers)).code, status.DEADLINE_EXCEEDED);
-  assert.ok(await until(() => children().length === 0, 2000));
+  await childrenGone();
 });
 
 served("calls beyond the places wait their turn", async ({ client, segments }) => {
   let most = 0;
-  const watch = setInterval(() => (most = Math.max(most, children().length)), 50);
-  const calls = await Promise.all([1, 2, 3].map(() => callPass(client, segments, {})));
-  clearInterval(watch);
-  assert.ok(calls.every((answers) => answers.length > 1));
+  const calls = Promise.all([1, 2, 3].map(() => callPass(client, segments, {})));
+  const done = calls.then(() => true);
+  while ((await Promise.race([done, childrenNow()])) !== true) most = Math.max(most, (await childrenNow()).length);
+  assert.ok((await calls).every((answers) => answers.length > 1));
   assert.is(most, 1);
 });
 

@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { runProgram } from "@mbs/host-cli";
+import { allArguments, runProgram } from "@mbs/host-cli";
 import { Command } from "commander";
 import { commands } from "./commands.ts";
 import { version } from "./version.ts";
@@ -39,7 +39,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
 }
 
 /** Runs the command with these arguments and ends the process. */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(given: readonly string[]): Promise<void> {
+  const argv = await allArguments(given);
   const [name = ""] = argv;
   await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal) =>
     run(argv, signal),

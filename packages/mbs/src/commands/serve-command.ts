@@ -28,6 +28,13 @@ const options = {
   },
   children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
   threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
+  idleTimeout: {
+    kind: "integer",
+    description: "seconds that a call waits for a client which neither sends nor reads",
+    minimum: 60,
+    maximum: 86_400,
+    default: 600,
+  },
 } as const satisfies OptionTable;
 
 /** `mbs serve`: runs until it is stopped. */
@@ -46,6 +53,7 @@ export function serveCommand({ signal }: CommandContext): Command {
     const builtInSolvers = [...solvers.keys()];
     const server = await serve({
       ...values,
+      idleMs: values.idleTimeout * 1000,
       stages: [...(await loadStages()).values()],
       builtIn: builtInNames,
       addressOf: resourceAddress,
