@@ -18,7 +18,7 @@ export function toValue(value: unknown): Value {
 export function fromValue(name: string, value: Value): OptionValue {
   const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
   const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
-  if (found === undefined) throw new UsageError(`${optionFlag(name)} has no value`, { option: name });
+  if (found === undefined) throw new UsageError(`option ${quoted(name)} has no value; give it one`, { option: name });
   return found;
 }
 

@@ -162,7 +162,7 @@ served("what is wrong with a call is INVALID_ARGUMENT", async ({ client, segment
     [callOf({ stage: "make", options: { length: { text: "much" } } }), /--length takes a whole number/],
     [callOf({ stage: "make", options: { "x --y": { text: "" } } }), /no option/],
     [callOf({ stage: "make", options: { unknown: { text: "x" } } }), /stage make has no option "unknown"/],
-    [callOf({ stage: "make", options: { length: {} } }), /--length has no value/],
+    [callOf({ stage: "make", options: { length: {} } }), /option "length" has no value/],
     // flags of the child's command line that are no options of the stage
     ...["via", "output", "force", "debug", "help", "__proto__"].map((name): [FlightData, RegExp] => [
       callOf({ stage: "make", options: { [name]: { text: "grpc://127.0.0.1:1" } } }),
