@@ -46,7 +46,10 @@ export interface ServeOptions {
   readonly distributionRoot?: string | undefined;
   readonly builtIn?: ResourceRoots["builtIn"];
   readonly addressOf: ResourceRoots["addressOf"];
-  /** Program and arguments that run a stage as a command: a child is `…command STAGE --flags`. */
+  /**
+   * Program and arguments that run a stage as a command: a child is `…command STAGE`, and reads its flags with
+   * `allArguments` of @mbs/host-cli from the channel to its parent.
+   */
   readonly command: readonly string[];
   /** Throws where a call asks for what a server must not do. */
   readonly checkCall?: ExchangeServer["checkCall"];

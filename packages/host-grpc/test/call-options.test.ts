@@ -75,7 +75,7 @@ test("no message repeats more than 80 characters of what a client sent", () =>
   withServer({}, async ({ client }) => {
     const long = "z".repeat(50_000);
     const spaced = "z ".repeat(25_000);
-    const requests: Partial<StageCall>[] = [long, spaced].flatMap((text) => [
+    const requests: Partial<StageCall>[] = [long, spaced].flatMap((text): Partial<StageCall>[] => [
       { stage: text },
       { stage: "pass", output: text },
       { stage: "pass", inputs: { [text]: { items: [] } } },
