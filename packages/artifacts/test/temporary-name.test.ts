@@ -63,9 +63,11 @@ test("leftovers go where their maker is surely gone, and only there", () =>
 test("a dead process that its parent has not asked for yet is gone", async () => {
   if (own.details === undefined) return;
   // A shell that becomes a program which never waits for its children.
-  const shell = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
-  const [line] = (await once(shell.stdout, "data")) as [Buffer];
+  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const id = Number(line.toString());
+  while ((await readFile(`/proc/${parent.pid}/comm`, "latin1")) !== "sleep\n") await delay(20);
+  process.kill(id);
   const stat = async (): Promise<string[]> => {
     const text = await readFile(`/proc/${id}/stat`, "latin1");
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -73,7 +75,7 @@ test("a dead process that its parent has not asked for yet is gone", async () =>
   while ((await stat())[0] !== "Z") await delay(20);
   const started = BigInt((await stat())[19] ?? "").toString(16);
   assert.ok(isGone({ id, details: { ...own.details, started } }));
-  shell.kill("SIGKILL");
+  parent.kill("SIGKILL");
 });
 
 test.run();
