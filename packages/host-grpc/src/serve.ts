@@ -206,7 +206,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     async close() {
       closing.abort(new TryAgainError("the server is shutting down; call again later"));
       const shut = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      await Promise.race([Promise.all([...running, shut]), delay(closeMs, undefined, { ref: false })]);
+      const done = new AbortController();
+      const late = delay(closeMs, undefined, { signal: done.signal }).catch(() => undefined);
+      await Promise.race([Promise.all([...running, shut]), late]);
+      done.abort();
       server.forceShutdown();
       killChildren();
       process.off("exit", killChildren);

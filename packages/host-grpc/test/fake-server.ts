@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { encodeFlight, encodeSegments } from "@mbs/artifacts";
 import type { FlightMessage, Segment } from "@mbs/artifacts";
 import { serve } from "@mbs/host-grpc";
@@ -17,6 +18,23 @@ export interface FakeServer {
   /** Holds the store; the server does not keep it from others. */
   readonly folder: string;
   readonly log: string[];
+}
+
+/** Far more than any test needs; a fault then fails its test instead of holding up all others. */
+const patienceMs = 120_000;
+
+/** The result of work that must not take for ever. */
+export async function inTime<T>(work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const late = delay(patienceMs, undefined, { signal: done.signal }).then(() => {
+    throw new Error(`not done after ${patienceMs / 1000} s`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => undefined);
+    done.abort();
+  }
 }
 
 /** A server of the fake stages with one place, for as long as the work takes. */
@@ -36,7 +54,7 @@ export async function withServer(options: Partial<ServeOptions>, work: (fake: Fa
   });
   const client = new FlightClient(server.port);
   try {
-    await work({ server, client, folder, log });
+    await inTime(work({ server, client, folder, log }));
   } finally {
     client.close();
     await server.close();

@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { make } from "../../host-cli/test/fixtures/stages.ts";
 import { send } from "../src/messages-in-order.ts";
 import { untilChildren } from "./child-processes.ts";
-import { callMake, withServer } from "./fake-server.ts";
+import { callMake, inTime, withServer } from "./fake-server.ts";
 import { startProxy } from "./frozen-proxy.ts";
 import { FlightClient, all, callOf, errorOf } from "./flight-client.ts";
 
@@ -48,10 +48,13 @@ test("a client whose process is stopped frees its place", () =>
     const ended = once(stopped, "exit");
     await once(stopped.stdout, "data");
     await untilChildren(1);
-    stopped.kill("SIGSTOP");
-    assert.ok((await callMake(client)).length > 1);
-    stopped.kill("SIGKILL");
-    await ended;
+    try {
+      stopped.kill("SIGSTOP");
+      assert.ok((await inTime(callMake(client))).length > 1);
+    } finally {
+      stopped.kill("SIGKILL");
+      await ended;
+    }
   }));
 
 test("a silent client that is there keeps its call, however long the stage computes", () =>

@@ -32,10 +32,11 @@ async function start(store: string, temporary: string): Promise<Served> {
 }
 
 async function kill({ process: child, client }: Served): Promise<void> {
+  client.close();
+  if (child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGKILL");
   await ended;
-  client.close();
 }
 
 /** A call in the middle of an output that goes to a folder, and an artifact in the middle of its way into the store. */
@@ -65,23 +66,31 @@ test("what a killed server left is gone when the next one has started; what a li
   const folder = await mkdtemp(join(tmpdir(), "leftovers-"));
   const [store, temporary] = [join(folder, "store"), join(folder, "tmp")];
   await mkdir(temporary);
-  const killed = await start(store, temporary);
-  await leaveHalfDone(killed);
-  const left = [...(await untilSome(store)), ...(await untilSome(temporary))];
-  assert.is(left.length, 2);
-  await kill(killed);
+  const started: Served[] = [];
+  const startAnother = async (): Promise<Served> => {
+    const served = await start(store, temporary);
+    started.push(served);
+    return served;
+  };
+  try {
+    const killed = await startAnother();
+    await leaveHalfDone(killed);
+    const left = [...(await untilSome(store)), ...(await untilSome(temporary))];
+    assert.is(left.length, 2);
+    await kill(killed);
 
-  const living = await start(store, temporary);
-  assert.equal([await temporaries(store), await temporaries(temporary)], [[], []]);
-  await leaveHalfDone(living);
-  const used = [await untilSome(store), await untilSome(temporary)];
-  assert.not.equal(used.flat().toSorted(), left.toSorted());
+    const living = await startAnother();
+    assert.equal([await temporaries(store), await temporaries(temporary)], [[], []]);
+    await leaveHalfDone(living);
+    const used = [await untilSome(store), await untilSome(temporary)];
+    assert.not.equal(used.flat().toSorted(), left.toSorted());
 
-  const next = await start(store, temporary);
-  assert.equal([await temporaries(store), await temporaries(temporary)], used);
-  await kill(next);
-  await kill(living);
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    await startAnother();
+    assert.equal([await temporaries(store), await temporaries(temporary)], used);
+  } finally {
+    for (const served of started) await kill(served);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 });
 
 test.run();
