@@ -6,6 +6,6 @@ export { allArguments } from "./parent.ts";
 export { runProgram } from "./program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./progress.ts";
 export type { ProgressStyle, Reporter } from "./progress.ts";
-export { printText, standardStream } from "./standard-streams.ts";
+export { commandOutput, printText, standardStream } from "./standard-streams.ts";
 export { stageCommand } from "./stage-command.ts";
 export { threadsOption } from "./threads-option.ts";

@@ -41,7 +41,10 @@ export async function runProgram(
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (stoppedBy) process.exit(signalCodes[signal]);
+      if (stoppedBy) {
+        process.stderr.write(`${name}: interrupted again, stopping at once; no output is half written, run the command again\n`);
+        process.exit(signalCodes[signal]);
+      }
       stoppedBy = signal;
       controller.abort(new InterruptedError(`stopped by ${signal}`));
     });

@@ -4,7 +4,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
 import { firstKind, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
-import { standardStream } from "./standard-streams.ts";
+import { commandOutput, standardStream } from "./standard-streams.ts";
 import { threadsOption } from "./threads-option.ts";
 
 /** Flags of the host, the same for every stage. */
@@ -95,7 +95,7 @@ function bareCommand(stage: Stage, host: CliHost): Command {
       const more = error.code === "commander.unknownOption" && !suggests.test(error.message) ? seeMore(stage, host) : undefined;
       throw more ? new CommanderError(error.exitCode, error.code, `${error.message}; ${more}`) : error;
     })
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput(commandOutput);
 }
 
 /** Options that depend on others, asked for with what a first look at the arguments finds. */

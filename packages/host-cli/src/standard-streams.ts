@@ -1,4 +1,4 @@
-import { write } from "node:fs";
+import { write, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
@@ -41,6 +41,19 @@ export async function* readStandardInput(what: string, signal: AbortSignal): Asy
   }
 }
 
+/** Milliseconds before a busy standard output is tried again. */
+const busyWait = 5;
+
+/**
+ * A neighbour in the pipe may have made the shared descriptor non-blocking: that it is full is no error.
+ *
+ * @throws {BrokenPipeError} when the reader has gone away, and whatever else went wrong
+ */
+function requireBusy(error: unknown): void {
+  if (codeOf(error) === "EPIPE") throw new BrokenPipeError("the reader of standard output went away", {}, { cause: error });
+  if (codeOf(error) !== "EAGAIN") throw error;
+}
+
 /**
  * Writes to standard output as fast as its reader takes it.
  *
@@ -57,10 +70,8 @@ export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Ite
         const { bytesWritten } = await writeDescriptor(1, chunk, offset);
         offset += bytesWritten;
       } catch (error) {
-        if (codeOf(error) === "EPIPE") throw new BrokenPipeError("the reader of standard output went away", {}, { cause: error });
-        // A neighbour in the pipe may have made the shared descriptor non-blocking.
-        if (codeOf(error) !== "EAGAIN") throw error;
-        await delay(5);
+        requireBusy(error);
+        await delay(busyWait);
       }
     }
   }
@@ -68,3 +79,19 @@ export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Ite
 
 /** A text on standard output, with the same care for its reader. */
 export const printText = (text: string): Promise<void> => writeStandardOutput([new TextEncoder().encode(text)]);
+
+/** A text on standard output, written before it returns: commander waits for nobody, and Node's own stream would lose errors. */
+function printNow(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let offset = 0; offset < bytes.length;) {
+    try {
+      offset += writeSync(1, bytes, offset);
+    } catch (error) {
+      requireBusy(error);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyWait);
+    }
+  }
+}
+
+/** How commander speaks: help and version reach their reader or fail like any result, errors are the host's to tell. */
+export const commandOutput = { writeOut: printNow, outputError: (): void => undefined } as const;

@@ -71,7 +71,9 @@ pipes("faults 29: SIGINT twice ends at once, 130", async () => {
   const still = await Promise.race([ended, delay(500)]);
   assert.is(still, undefined);
   child.kill("SIGINT");
-  assert.is((await ended).code, 130);
+  const { code, stderr } = await ended;
+  assert.is(code, 130);
+  assert.match(stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
 });
 
 pipes("faults 31: a second run with one output gets 75", async ({ folder }) => {
@@ -92,6 +94,20 @@ pipes("faults 26: a full disk is 74", async () => {
   await full.close();
   assert.is(code, 74);
   assert.match(stderr, /^fake make: disk full/);
+});
+
+pipes("faults 26: help on a full disk is 74, and quiet where its reader has gone", async () => {
+  const full = await open("/dev/full", "w");
+  const { code, stderr } = await ending(startProgram(["make", "--help"], ["ignore", full.fd, "pipe"]));
+  await full.close();
+  assert.is(code, 74);
+  assert.match(stderr, /^fake make: disk full: [^\n]*free some space and run again\n$/);
+  const child = startProgram(["make", "--help"]);
+  const ended = ending(child);
+  child.stdout?.destroy();
+  const gone = await ended;
+  assert.is(gone.code, 141);
+  assert.is(gone.stderr, "");
 });
 
 pipes("output begins before the input ends", async ({ segments }) => {

@@ -1,5 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-import { allArguments, runProgram } from "@mbs/host-cli";
+import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
 import { Command } from "commander";
 import { commands } from "./commands.ts";
 import { version } from "./version.ts";
@@ -17,7 +17,7 @@ function overview(): Command {
     .description("Compress multilingual language models without losing their smaller languages.")
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput(commandOutput)
     .helpCommand(false)
     .usage("COMMAND [options]")
     .addHelpText(
@@ -33,9 +33,13 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
   if (name === undefined) throw new UsageError("which command? mbs --help lists them");
   const entry = commands.get(name);
-  // Suggestions for a misspelt command come from commander.
-  const command = entry ? await (await entry.load())({ argv: rest, signal }) : overview();
-  await command.parseAsync([...(entry ? rest : argv)], { from: "user" });
+  if (entry) {
+    const command = await (await entry.load())({ argv: rest, signal });
+    await command.parseAsync(rest, { from: "user" });
+  } else {
+    // Suggestions for a misspelt command come from commander, unless --help stands behind it.
+    await overview().parseAsync(name.startsWith("-") ? [...argv] : [name], { from: "user" });
+  }
 }
 
 /** Runs the command with these arguments and ends the process. */

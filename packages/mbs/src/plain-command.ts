@@ -1,3 +1,4 @@
+import { commandOutput } from "@mbs/host-cli";
 import { Command, Option } from "commander";
 
 /** A command that is no stage, with the flags that every command takes. */
@@ -5,7 +6,7 @@ export function plainCommand(name: string, description: string, examples: readon
   return new Command(`mbs ${name}`)
     .description(description)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput(commandOutput)
     .addOption(new Option("--quiet", "no progress and no warnings on standard error"))
     .addOption(new Option("--debug", "show the stack of an error"))
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);

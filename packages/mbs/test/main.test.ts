@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, open, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,6 +76,34 @@ test("a misspelt command or option is met with a suggestion and 2", async () => 
   const none = await runMbs([]);
   assert.is(none.code, 2);
   assert.match(none.stderr, /^mbs: which command\?/);
+});
+
+test("an unknown command is 2 with a suggestion, also where help is asked for", async () => {
+  for (const args of [
+    ["nonsense", "--help"],
+    ["help", "nonsense"],
+    ["nonsense", "-h", "--quiet"],
+  ]) {
+    const { code, stdout, stderr } = await runMbs(args);
+    assert.is(code, 2);
+    assert.is(stdout.toString(), "");
+    assert.is(stderr, "mbs: unknown command 'nonsense'\n");
+  }
+  assert.is((await runMbs(["help", "comprss"])).stderr, "mbs: unknown command 'comprss' (Did you mean compress?)\n");
+  assert.match((await runMbs(["help", "compress"])).stdout.toString(), /^Usage: mbs compress /);
+});
+
+test("help and version on a full disk are 74", async () => {
+  const full = await open("/dev/full", "w");
+  for (const args of [["--help"], ["--version"], ["run", "--help"], ["help", "capture"]]) {
+    const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", full.fd, "pipe"] });
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    assert.is(code, 74, args.join(" "));
+    assert.match(stderr, /^mbs[ a-z]*: disk full: [^\n]*\n$/);
+  }
+  await full.close();
 });
 
 test("a solver's options are in help once it is named", async () => {
