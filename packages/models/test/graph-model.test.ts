@@ -1,14 +1,19 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
+import { changedGraph, readGraphFile } from "@mbs/onnx";
 import { generate, openModel } from "../src/index.ts";
 import type { Forward, GraphModel, Model } from "../src/index.ts";
 import { followValue } from "../src/graph-model/data-flow.ts";
 import type { GraphNode } from "@mbs/onnx";
+import { encodeMessage } from "../../onnx/src/onnx-messages.ts";
+import type { TensorMessage } from "../../onnx/src/onnx-messages.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "graph-model-test-"));
@@ -174,6 +179,74 @@ test("a text goes on as with the safetensors model", async () => {
   const [expected, found] = await Promise.all(models.map((model) => generate(model, "ABC", 6, { threads: 1 })));
   assert.is(found, expected);
   for (const model of models) await model.close();
+});
+
+/** Puts other fields in the message of one tensor. */
+async function changeTensor(file: string, name: string, change: Partial<TensorMessage>): Promise<void> {
+  const bytes = await readFile(file);
+  const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
+  const graph = readGraphFile({ path: file, size: bytes.length, read });
+  const { message } = graph.tensors.get(name) ?? (assert.unreachable(name) as never);
+  const tensors = [encodeMessage("TensorProto", { ...message, ...change })];
+  const none = { nodes: new Map(), dropped: new Set<string>(), domains: new Map() };
+  await writeFile(file, Buffer.concat([...changedGraph(graph, { ...none, moved: new Set([name]), tensors })]));
+}
+
+async function refusal(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    assert.instance(error, BadDataError, String(error));
+    return (error as Error).message;
+  }
+  return assert.unreachable("nothing was refused") as never;
+}
+
+test("a graph whose states are no floats is refused with the value's name", async () => {
+  const folder = await exported("llama-nameless-external", "llama-grouped-f32");
+  // read as whole numbers, the table is no weight
+  await changeTensor(join(folder, "model.onnx"), "tensor_0", { dataType: 6 });
+  const model = await openModel(folder);
+  const forward = await model.forward({ threads: 1 });
+  assert.match(
+    await refusal(() => forward.embed(Int32Array.of(1, 2, 3, 4, 5, 6), 2)),
+    /embedding comes out as int32 of \[2, 3, 16\], where float32 of \[6, 16\] is wanted; export the model again/,
+  );
+  await forward.close();
+  await model.close();
+});
+
+test("external data is in a file of that name with that checksum, or refused", async () => {
+  const folder = await exported("llama-nameless-external", "llama-grouped-f32");
+  const file = join(folder, "model.onnx");
+  const whole = await readFile(file);
+  const digest = createHash("sha1")
+    .update(await readFile(join(folder, "model.onnx_data")))
+    .digest("hex");
+  await symlink("ring", join(folder, "ring"));
+  const place = { location: "model.onnx_data", offset: "0" };
+  const open = async (changes: Readonly<Record<string, string>>): Promise<void> => {
+    await writeFile(file, whole);
+    const externalData = Object.entries({ ...place, ...changes }).map(([key, value]) => ({ key, value }));
+    await changeTensor(file, "tensor_0", { dataLocation: 1, externalData });
+    await (await openModel(folder)).close();
+  };
+  for (const [changes, message] of [
+    [{ location: "x".repeat(5000) }, /tensor_0 has its external data in "x{200}", which is missing/],
+    [{ location: `${"x".repeat(300)}/y` }, /which is missing/],
+    [{ location: "model.onnx_data/" }, /its external data at "model\.onnx_data\/", no name of a file below the model's/],
+    [{ location: "model.onnx_data/x" }, /"model\.onnx_data\/x", which is missing/],
+    [{ location: "ring" }, /"ring", which is missing/],
+    [{ checksum: "x" }, /tensor_0 has external data with the checksum "x", no SHA-1 of 40 hex digits; take the model/],
+    [
+      { checksum: digest.replace(/./, (first) => (first === "0" ? "1" : "0")) },
+      /has the SHA-1 [0-9a-f]{40}, where tensor tensor_0 names/,
+    ],
+  ] as const) {
+    assert.match(await refusal(() => open(changes)), message);
+  }
+  await open({ checksum: digest });
+  await open({ checksum: digest.toUpperCase() });
 });
 
 const addressOf = async (folder: string): Promise<string> => {

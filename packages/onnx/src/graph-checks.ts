@@ -1,7 +1,9 @@
 import { BadDataError } from "@mbs/contracts";
+import { innerGraphs } from "./captured-names.ts";
 import { plainDomain } from "./graph-node.ts";
 import type { GraphNode } from "./graph-node.ts";
 import type { GraphFile } from "./graph-file.ts";
+import type { Integer, NodeMessage, TensorMessage } from "./onnx-messages.ts";
 
 /** Names a node in an error. */
 export const nodeText = ({ name, operator, outputs }: GraphNode): string => `node ${name || outputs[0] || "?"} (${operator})`;
@@ -46,4 +48,50 @@ export function checkOrder({ path, nodes, tensors, inputs, outputs }: Omit<Graph
   const unmade = outputs.find(({ name }) => !known.has(name));
   if (unmade !== undefined)
     throw new BadDataError(`${path}: nothing makes the output ${unmade.name}; export the model again`, { file: path });
+}
+
+/** Models have shapes of up to 8 sides; one of a hundred thousand ends ONNX Runtime, and this process with it. */
+const mostSides = 64;
+
+/** What is wrong with the shape of a constant, in the words of a sentence. */
+function shapeProblem(dims: readonly Integer[]): string | undefined {
+  if (dims.length > mostSides) return `a shape of ${dims.length} sides, where at most ${mostSides} are read`;
+  const sides = dims.map(Number);
+  // a side of 0 must not hide the others
+  const count = sides.reduce((product, side) => product * Math.max(side, 1), 1);
+  return sides.every((side) => side >= 0) && Number.isSafeInteger(count) ? undefined : `the shape [${sides.join(", ")}]`;
+}
+
+/** Attributes that count sides of a shape. ONNX Runtime ends without a word on some that no shape has. */
+const sideAttributes: ReadonlySet<string> = new Set(["axis", "batch_dims"]);
+
+/** What is wrong with the constants and attributes of a node, and of the graphs inside it. */
+function* nodeProblems(message: NodeMessage): Generator<string> {
+  const constants = (list: readonly TensorMessage[]): string[] =>
+    list.flatMap(({ dims }) => shapeProblem(dims) ?? []).map((problem) => `a constant with ${problem}`);
+  for (const { name, i = 0, t, tensors = [] } of message.attribute) {
+    yield* constants(t ? [t, ...tensors] : tensors);
+    if (sideAttributes.has(name) && Math.abs(Number(i)) > mostSides) yield `${name} ${Number(i)}, which no shape has`;
+  }
+  for (const { initializer, node } of innerGraphs(message)) {
+    yield* constants(initializer);
+    for (const inner of node) yield* nodeProblems(inner);
+  }
+}
+
+/** @throws {BadDataError} naming a tensor, node or input whose shape no values can have, or an attribute that speaks of no side */
+export function checkShapes({ path, tensors, nodes, inputs }: Omit<GraphFile, "source">): void {
+  const refuse = (what: string, problem: string): never => {
+    throw new BadDataError(`${path}: ${what} has ${problem}; export the model again`, { file: path });
+  };
+  for (const { name, message } of tensors.values()) {
+    const problem = shapeProblem(message.dims);
+    if (problem !== undefined) refuse(`tensor ${name}`, problem);
+  }
+  for (const node of nodes) {
+    for (const problem of nodeProblems(node.message)) refuse(nodeText(node), problem);
+  }
+  for (const { name, dims = [] } of inputs) {
+    if (dims.length > mostSides) refuse(`input ${name}`, `a shape of ${dims.length} sides, where at most ${mostSides} are read`);
+  }
 }

@@ -1,6 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
 import type { ByteSource, Span } from "./byte-source.ts";
-import { checkDomains, checkOrder } from "./graph-checks.ts";
+import { checkDomains, checkOrder, checkShapes } from "./graph-checks.ts";
 import { nodeOf } from "./graph-node.ts";
 import type { GraphNode } from "./graph-node.ts";
 import { decodeMessage } from "./onnx-messages.ts";
@@ -161,6 +161,7 @@ export function readGraphFile(source: ByteSource): GraphFile {
     graphFields,
     source,
   };
+  checkShapes(file);
   checkDomains(file);
   checkOrder(file);
   return file;

@@ -100,6 +100,7 @@ export interface AttributeMessage {
   g?: GraphMessage | null;
   floats?: readonly number[];
   ints?: readonly Integer[];
+  tensors?: readonly TensorMessage[];
   graphs?: readonly GraphMessage[];
 }
 

@@ -1,4 +1,5 @@
-import { InternalError } from "@mbs/contracts";
+import { totalmem } from "node:os";
+import { BadDataError, InternalError, formatBytes } from "@mbs/contracts";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { turnTelemetryOff } from "./telemetry-off.ts";
 import type { Tensor } from "./tensor.ts";
@@ -18,16 +19,32 @@ export interface Session {
    * @param feeds every input; arrays are read in place, and must not be views on a SharedArrayBuffer
    * @param into tensors that take outputs by name, written in place
    * @throws {InternalError} with the node that failed
+   * @throws {BadDataError} where it asks for more memory than the machine has in all
    */
   run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
   /** Frees the native memory; the session is of no use afterwards. */
   release(): Promise<void>;
 }
 
-function engineError(activity: string, cause: unknown): InternalError {
+/** Characters of what the engine says. */
+const mostCharacters = 600;
+
+/** @returns bad data where no machine like this one can do what was asked, else an internal error */
+function engineError(activity: string, cause: unknown): BadDataError | InternalError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const node = /Name:\s*'([^']+)'/.exec(message)?.[1] ?? /Node,?\s*\("?([^",)]+)/.exec(message)?.[1];
-  const line = message.replaceAll(/\s+/g, " ").trim();
+  // some of its messages list every type that there is
+  const line = message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);
+  const needed = Number(/requested buffer of size (\d+)/.exec(message)?.[1] ?? 0);
+  if (needed > totalmem()) {
+    const [wanted, present] = [needed, totalmem()].map(formatBytes);
+    return new BadDataError(
+      `ONNX Runtime would need ${wanted} at once${node ? ` at node ${node}` : ""}, and this machine has ${present} in all; ` +
+        "take a shorter --length, or export the model again if its shapes are broken",
+      node ? { node, needed } : { needed },
+      { cause },
+    );
+  }
   return new InternalError(`ONNX Runtime could not ${activity}${node ? ` node ${node}` : ""}: ${line}`, node ? { node } : {}, {
     cause,
   });

@@ -46,6 +46,9 @@ const valueMessage = (name: string, elemType: number, dims?: readonly number[]):
   type: { tensorType: { elemType, ...(dims && { shape: { dim: dims.map((dimValue) => ({ dimValue })) } }) } },
 });
 
+/** The engine's errors name a node by its name: exporters that give none leave that of its output. */
+const named = (message: NodeMessage): NodeMessage => ({ ...message, name: message.name || (message.output[0] ?? "") });
+
 /** What is needed of a graph for a request. */
 class Selection {
   readonly nodes = new Set<GraphNode>();
@@ -128,7 +131,7 @@ export async function cutSubgraph(
           attribute: [],
         })),
         ...casts,
-        ...graph.nodes.filter((node) => selection.nodes.has(node)).flatMap(({ message }) => widenNode(message)),
+        ...graph.nodes.filter((node) => selection.nodes.has(node)).flatMap(({ message }) => widenNode(named(message))),
       ],
     },
   });

@@ -95,6 +95,94 @@ test("what a file changed in any byte says is read or refused, and never crashes
   assert.ok(refused > 100, `${refused} refused`);
 });
 
+/** A model of one Gather, whose parts are given. */
+const gather = (parts: {
+  readonly table?: readonly number[];
+  readonly constant?: readonly number[];
+  readonly input?: readonly number[];
+  readonly attribute?: NodeMessage["attribute"];
+}): ByteSource => {
+  const tensor = (name: string, dims: readonly number[]) => ({ name, dims, dataType: 7, rawData: new Uint8Array(8) });
+  const dim = (parts.input ?? [1]).map((dimValue) => ({ dimValue }));
+  const inner = {
+    name: "inner",
+    node: [],
+    initializer: [tensor("deep", parts.constant ?? [1])],
+    input: [],
+    output: [{ name: "deep" }],
+  };
+  return sourceOf(
+    encodeModel({
+      irVersion: 8,
+      producerName: "test",
+      opsetImport: [{ domain: "", version: 17 }],
+      graph: {
+        name: "gather",
+        initializer: [tensor("table", parts.table ?? [1])],
+        input: [{ name: "x", type: { tensorType: { elemType: 7, shape: { dim } } } }],
+        output: [{ name: "z" }],
+        node: [
+          { name: "", opType: "Gather", domain: "", input: ["table", "x"], output: ["y"], attribute: parts.attribute ?? [] },
+          {
+            name: "choice",
+            opType: "If",
+            domain: "",
+            input: ["y"],
+            output: ["z"],
+            attribute: [
+              { name: "then_branch", type: 5, g: inner },
+              { name: "else_branch", type: 5, g: inner },
+            ],
+          },
+        ],
+      },
+    }),
+  );
+};
+
+test("shapes that no values can have are refused, naming tensor, node or input", () => {
+  assert.is(readGraphFile(gather({})).nodes.length, 2);
+  const many = Array.from({ length: 100_000 }, () => 1);
+  const axis = (name: string, i: number): NodeMessage["attribute"] => [{ name, type: 2, i }];
+  for (const [parts, message] of [
+    [{ table: [-1] }, /tensor table has the shape \[-1\]; export the model again/],
+    [{ table: [2 ** 40, 2 ** 40] }, /tensor table has the shape \[1099511627776, 1099511627776\]/],
+    [{ table: [2 ** 62, 0] }, /tensor table has the shape \[4611686018427388000, 0\]/],
+    [{ table: many }, /tensor table has a shape of 100000 sides, where at most 64 are read/],
+    [{ constant: [-1] }, /node choice \(If\) has a constant with the shape \[-1\]/],
+    [{ constant: many }, /node choice \(If\) has a constant with a shape of 100000 sides/],
+    [{ input: many }, /input x has a shape of 100000 sides/],
+    [{ attribute: axis("batch_dims", 2 ** 62) }, /node y \(Gather\) has batch_dims 4611686018427388000, which no shape has/],
+    [{ attribute: axis("axis", -(2 ** 62)) }, /node y \(Gather\) has axis -4611686018427388000, which no shape has/],
+  ] as const) {
+    try {
+      readGraphFile(gather(parts));
+      assert.unreachable(`read in spite of ${String(message)}`);
+    } catch (error) {
+      assert.instance(error, BadDataError, String(error));
+      assert.match((error as Error).message, message);
+    }
+  }
+});
+
+test("a node without a name is named after its output where the engine refuses it", async () => {
+  const builder = new GraphBuilder("nameless");
+  const x = builder.input("x", "float32", [2, 3]);
+  const product = builder.node("MatMul", [x, builder.constant(floatTensor(Float32Array.of(1, 2), [2, 1]))]);
+  builder.output("z", builder.node("Relu", [product]), "float32");
+  const graph = readGraphFile(sourceOf(builder.build()));
+  const nameless = { ...graph, nodes: graph.nodes.map((node) => ({ ...node, message: { ...node.message, name: "" } })) };
+  const part = await cutSubgraph(nameless, { outputs: ["z"], given: new Set() }, valuesOf(graph));
+  const session = await createSession(part.model, { threads: 1 });
+  try {
+    await session.run({ x: floatTensor(new Float32Array(6), [2, 3]) });
+    assert.unreachable("it ran");
+  } catch (error) {
+    assert.match((error as Error).message, `run node ${graph.nodes[0].outputs[0]}:`);
+  }
+  await session.release();
+});
+
 test("a part of a graph runs by itself; what it needs of before is a shape that is fed", async () => {
   const graph = readGraphFile(sourceOf(sample()));
   const request = {

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InternalError } from "@mbs/contracts";
-import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
+import { BadDataError, InternalError } from "@mbs/contracts";
+import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -60,6 +60,26 @@ test("inputs may be views, outputs may be given", async () => {
   const outputs = await session.run({ x: view, y: view }, { z: floatTensor(taken, [2, 2]) });
   assert.equal([...taken], [7, 10, 15, 22]);
   assert.equal([...floatValues(outputs, "z")], [7, 10, 15, 22]);
+  await session.release();
+});
+
+test("more memory than the machine has is bad data with the node and the remedy, and no long list", async () => {
+  const graph = new GraphBuilder("huge");
+  const x = graph.input("x", "float32", [1]);
+  const sides = graph.input("sides", "int64", [1]);
+  graph.output("y", graph.node("Expand", [x, sides], { name: "the-expansion" }), "float32");
+  const session = await createSession(graph.build(), { threads: 1 });
+  const feeds = { x: floatTensor(Float32Array.of(1), [1]), sides: integerTensor([2 ** 50], [1]) };
+  try {
+    await session.run(feeds);
+    assert.unreachable("it ran");
+  } catch (error) {
+    assert.instance(error, BadDataError, String(error));
+    assert.match(
+      (error as Error).message,
+      /need 4\.50 PB at once at node the-expansion, and this machine has .*; take a shorter/,
+    );
+  }
   await session.release();
 });
 

@@ -91,6 +91,10 @@ const faults: Readonly<Record<string, Fault>> = {
   "11: an offset beyond numbers": [withPlace({ offset: "99999999999999999999" }), /offset "9{20}", no number of bytes/],
   "11: a length that does not fit": [withPlace({ length: "64" }), /has 64 bytes where its shape \[128, 32\] needs 8192/],
   "11: an unknown key": [withPlace({ basepath: "/etc" }), /the unknown key "basepath"/],
+  "11: a name that no system takes": [
+    withPlace({ location: "x".repeat(5000) }),
+    /its external data in "x{200}", which is missing/,
+  ],
   "11: a shape beyond numbers": [
     (bytes) => withTensor(bytes, (tensor) => ({ ...place(tensor, {}), dims: [2 ** 40, 2 ** 40] })),
     /has the shape \[1099511627776, 1099511627776\]/,

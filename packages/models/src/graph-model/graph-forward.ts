@@ -1,6 +1,7 @@
+import { BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatValues } from "@mbs/onnx";
-import type { GraphFile } from "@mbs/onnx";
+import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint.ts";
 import { logitsAtATime } from "../head.ts";
 import type { Forward, StepOptions, StepResult } from "../model.ts";
@@ -26,17 +27,33 @@ export function createGraphForward(
   const losses = createLogitLosses(threads);
   const [start, end] = [steps[0]?.start ?? "", steps.at(-1)?.end ?? ""];
 
-  const logitsOf = async (states: Matrix): Promise<Float32Array> =>
-    floatValues(
-      await runner.after({
-        key: "head",
-        states: end,
-        values: states.values,
-        batch: { batch: 1, length: states.rows },
-        outputs: [logits],
-      }),
-      logits,
+  /**
+   * What the graph made of a value, as rows of so many columns.
+   *
+   * @param rows how many are wanted; absent where any whole number of them will do
+   * @throws {BadDataError} where it made something else: the graph is not what it was taken for
+   */
+  const rowsOf = (made: Readonly<Record<string, Tensor>>, name: string, columns: number, rows?: number): Matrix => {
+    const { type, dims, data } = made[name] ?? { type: "no", dims: [], data: [] };
+    const found = data.length / columns;
+    if (type === "float32" && (rows === undefined ? Number.isInteger(found) : found === rows))
+      return { rows: found, columns, values: floatValues(made, name) };
+    throw new BadDataError(
+      `${graph.path}: ${name} comes out as ${type} of [${dims.join(", ")}], where float32 of [${rows ?? "rows"}, ${columns}] is wanted; export the model again`,
+      { file: graph.path, value: name },
     );
+  };
+
+  const logitsOf = async (states: Matrix): Promise<Float32Array> => {
+    const made = await runner.after({
+      key: "head",
+      states: end,
+      values: states.values,
+      batch: { batch: 1, length: states.rows },
+      outputs: [logits],
+    });
+    return rowsOf(made, logits, vocabularySize, states.rows).values;
+  };
 
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   const slices = function* (states: Matrix): Generator<{ first: number; part: Matrix }> {
@@ -51,8 +68,7 @@ export function createGraphForward(
     async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
       const states = await runner.embed(tokens, { batch, length: tokens.length / batch });
-      const values = floatValues(states === undefined ? {} : { [start]: states }, start);
-      return { rows: tokens.length, columns: hiddenSize, values };
+      return rowsOf(states === undefined ? {} : { [start]: states }, start, hiddenSize, tokens.length);
     },
 
     async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
@@ -70,13 +86,9 @@ export function createGraphForward(
         outputs,
         weights: given,
       });
-      const matrix = (value: string, columns: number): Matrix => {
-        const values = floatValues(results, value);
-        return { rows: values.length / columns, columns, values };
-      };
       const result: StepResult = {
-        sites: new Map(chosen.map(({ name, value, width }) => [name, matrix(value, width)])),
-        ...(wanted && { states: matrix(step.end, hiddenSize) }),
+        sites: new Map(chosen.map(({ name, value, width }) => [name, rowsOf(results, value, width)])),
+        ...(wanted && { states: rowsOf(results, step.end, hiddenSize, states.rows) }),
       };
       return result;
     },

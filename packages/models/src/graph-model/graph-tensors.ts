@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import type { GraphFile, GraphTensor } from "@mbs/onnx";
@@ -31,6 +32,7 @@ const types: ReadonlyMap<number, readonly [name: string, bytes: number]> = new M
 /** Where the values of a tensor lie. */
 interface Place extends HeaderEntry {
   readonly path: string;
+  readonly checksum: string | undefined;
 }
 
 function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place | undefined {
@@ -46,12 +48,41 @@ function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place |
     });
   };
   if (storedDtype === "") broken(`has values of type ${tensor.type}, which is not read`);
-  if (dims.some((side) => !(side >= 0)) || !Number.isSafeInteger(wanted)) broken(`has the shape [${dims.join(", ")}]`);
   const external = inline === undefined ? externalPlace(folder, graph.path, tensor) : undefined;
   const length = inline?.length ?? external?.length ?? wanted;
   if (length !== wanted) broken(`has ${length} bytes where its shape [${dims.join(", ")}] needs ${wanted}`);
   const begin = inline?.offset ?? external?.offset ?? 0;
-  return { name, storedDtype, shape: dims, begin, end: begin + wanted, path: external?.path ?? graph.path };
+  return {
+    name,
+    storedDtype,
+    shape: dims,
+    begin,
+    end: begin + wanted,
+    path: external?.path ?? graph.path,
+    checksum: external?.checksum,
+  };
+}
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** @throws {BadDataError} where tensors name a SHA-1 that is not the file's */
+function checkDigest(file: OpenFile, tensors: readonly Place[]): void {
+  const named = tensors.filter(({ checksum }) => checksum !== undefined);
+  if (named.length === 0) return;
+  const hash = createHash("sha1");
+  const piece = new Uint8Array(Math.min(pieceBytes, file.size));
+  for (let at = 0; at < file.size; at += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, file.size - at));
+    file.readInto(at, part);
+    hash.update(part);
+  }
+  const digest = hash.digest("hex");
+  const other = named.find(({ checksum }) => checksum !== digest);
+  if (other === undefined) return;
+  throw new BadDataError(
+    `${file.path} has the SHA-1 ${digest}, where tensor ${other.name} names ${other.checksum}; copy the model again`,
+    { file: file.path, tensor: other.name },
+  );
 }
 
 /** Tensors that share bytes with another one: a change of one would change the other. */
@@ -83,7 +114,7 @@ export interface GraphTensors {
  * The tensors of a graph whose values lie in its file, or in others.
  *
  * @param opened the graph's own file
- * @throws {BadDataError} where a place is not allowed, or has another size than the tensor
+ * @throws {BadDataError} where a place is not allowed, or has another size than the tensor, or a file another checksum
  */
 export function openGraphTensors(folder: string, graph: GraphFile, opened: OpenFile): GraphTensors {
   const places = [...graph.tensors.values()].flatMap((tensor) => placeOf(folder, graph, tensor) ?? []);
@@ -114,6 +145,7 @@ export function openGraphTensors(folder: string, graph: GraphFile, opened: OpenF
           },
         );
       }
+      checkDigest(file, tensors);
     }
   } catch (error) {
     for (const file of files) if (file.path !== graph.path) file.close();
