@@ -17,7 +17,7 @@ import {
   type Distribution,
   type ShareSources,
 } from "@mbs/corpora";
-import { defaultLength, openModel } from "@mbs/models";
+import { defaultLength, openModel, requirePositions } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
 import type { Shortage } from "./language-pool.ts";
@@ -124,7 +124,7 @@ function reportShortage(
   });
 }
 
-/** Beyond its context a model computes, but not as it was trained to; a table of positions ends there. */
+/** Beyond its context a model computes, but not as it was trained to. */
 function warnBeyondContext(length: number, contextLength: number | undefined, { warn }: StageContext): void {
   if (contextLength === undefined || length <= contextLength) return;
   warn(
@@ -154,6 +154,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
   try {
     const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);
+    requirePositions(length, model);
     warnBeyondContext(length, model.contextLength, context);
     const pools = new Map(
       corpus.languages.map((language) => [

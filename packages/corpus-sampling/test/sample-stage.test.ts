@@ -6,6 +6,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -135,6 +136,13 @@ test("segments beyond the model's context are told once", async () => {
   await drawn({ mix: "only:en", segments: 1, length: 129 });
   assert.equal(warnings.length, 1);
   assert.match(warnings[0], /^segments of 129 tokens are longer than the 128 that the model was made for; lower --length/);
+});
+
+test("a length beyond a table of positions is refused before a text is read", async () => {
+  const gpt2 = fileURLToPath(new URL("../../models/test/fixtures/forward/gpt2-f32", import.meta.url));
+  const error = await failure({ model: gpt2, corpus: join(folder, "corpus"), mix: "equal", length: 321 });
+  assert.instance(error, UsageError);
+  assert.match(error.message, /^--length 321 is beyond the 320 positions that .*gpt2-f32 has; take 320 or less$/);
 });
 
 test("what would be refused is refused by names alone, before a run", async () => {

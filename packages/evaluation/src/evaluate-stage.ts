@@ -11,7 +11,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
-import { defaultLength, openModel, type Model, type Tokenizer } from "@mbs/models";
+import { defaultLength, openModel, requirePositions, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows } from "./score-windows.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
@@ -183,6 +183,7 @@ async function openModels(values: EvaluateOptions) {
   try {
     for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite }));
     checkKinds(models, values);
+    for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
     return { models, described: await Promise.all(models.map(describeModel)) };
   } catch (error) {
     for (const model of models) await model.close();
@@ -213,6 +214,7 @@ export const evaluate: Stage = {
     const model = await openModel(values.model[0]);
     try {
       checkKinds([model], values);
+      if (values.length !== undefined) requirePositions(values.length, model);
     } finally {
       await model.close();
     }

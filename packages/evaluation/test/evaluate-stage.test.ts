@@ -6,6 +6,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -145,6 +146,18 @@ test("what would be refused is refused before there are all models", async () =>
     assert.is((error as UsageError).facts["option"], option);
   }
   await check({ labels: "a,b" });
+});
+
+test("a length beyond a table of positions is refused, also before there are all models", async () => {
+  const gpt2 = fileURLToPath(new URL("../../models/test/fixtures/forward/gpt2-f32", import.meta.url));
+  for (const call of [
+    () => run({ model: [gpt2], length: 321 }),
+    async () => evaluate.checkPlan?.({ model: [gpt2, "to-be-made"], corpus, length: 321 }),
+  ]) {
+    const error = await failure(call);
+    assert.instance(error, UsageError, String(error));
+    assert.match(error.message, /^--length 321 is beyond the 320 positions that .*gpt2-f32 has; take 320 or less$/);
+  }
 });
 
 test("wrong calls, no text at all and a stop are errors", async () => {

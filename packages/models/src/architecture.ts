@@ -27,6 +27,8 @@ export interface Layout {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
+  /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
+  readonly positionLimit?: number;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /** Tensor names as in `tensors`. */

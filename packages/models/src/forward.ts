@@ -12,7 +12,7 @@ import { createStackedSequence } from "./stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
 import { statesOf } from "./streams.ts";
 import type { RoleWeights } from "./step-weights.ts";
-import { checkTokens } from "./tokens.ts";
+import { checkPositions, checkTokens } from "./tokens.ts";
 import type { WeightReader } from "./weight-reader.ts";
 
 /** Distinct values and, for each token, where its own stands. */
@@ -56,6 +56,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
   return {
     async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
+      checkPositions(tokens.length / batch, layout.positionLimit);
       const { values, places } = distinct(tokens);
       const rows = await checkpoint.readRowsF32(layout.embedding, values);
       const embedded = new Float32Array(tokens.length * hiddenSize);

@@ -41,6 +41,7 @@ function layout(config: ConfigReader): Layout {
     blocks: config.count("n_layer", "num_hidden_layers"),
     vocabulary: config.count("vocab_size"),
     contextLength: positions,
+    positionLimit: positions,
     prefixes: ["transformer."],
     names: { block: "h.", embedding: "wte.weight", finalNorm: "ln_f", head: "lm_head.weight" },
     tied: config.flag("tie_word_embeddings", true),

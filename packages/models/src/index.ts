@@ -1,4 +1,4 @@
-export { defaultLength } from "./default-length.ts";
+export { defaultLength, requirePositions } from "./default-length.ts";
 export type { Architecture, ExpectedTensor, Layout, StepGraphValues } from "./architecture.ts";
 export { maskedScore, scoreFloor } from "./softmax-attention.ts";
 export { bytesOfDtype } from "./checkpoint.ts";

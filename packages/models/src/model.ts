@@ -115,6 +115,8 @@ export interface OpenedModel {
   readonly vocabularySize: number;
   /** Tokens in the longest text the model was made for, where its configuration says so. */
   readonly contextLength: number | undefined;
+  /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
+  readonly positionLimit: number | undefined;
   readonly steps: readonly Step[];
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];

@@ -41,6 +41,7 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
+      positionLimit: layout.positionLimit,
       steps: layout.steps,
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,

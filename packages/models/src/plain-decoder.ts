@@ -8,6 +8,7 @@ import type { PlainBlock } from "./plain-step.ts";
 export interface PlainDecoder {
   readonly vocabulary: number;
   readonly contextLength: number | undefined;
+  readonly positionLimit?: number;
   readonly block: PlainBlock;
   readonly blocks: number;
   readonly prefixes: readonly string[];
@@ -34,6 +35,7 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength: decoder.contextLength,
+    ...(decoder.positionLimit !== undefined && { positionLimit: decoder.positionLimit }),
     prefixes: decoder.prefixes,
     embedding: names.embedding,
     head: tied ? names.embedding : names.head,

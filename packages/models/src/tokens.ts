@@ -10,3 +10,12 @@ export function checkTokens(tokens: Int32Array, vocabulary: number): void {
     );
   }
 }
+
+/** @throws {BadDataError} where texts are longer than what the model has positions for */
+export function checkPositions(length: number, positionLimit: number | undefined): void {
+  if (positionLimit === undefined || length <= positionLimit) return;
+  throw new BadDataError(
+    `a text of ${length} tokens is longer than the ${positionLimit} positions that the model has; take --length ${positionLimit} or less, or a shorter text`,
+    { length, positionLimit },
+  );
+}

@@ -186,6 +186,33 @@ for (const fixture of ["gpt2-base-untied-f16", "gemma3-alternating-f32", "gpt-ne
   });
 }
 
+test("a text beyond a table of positions is refused with its length, and read where positions are computed", async () => {
+  for (const [fixture, length, limited] of [
+    ["gpt2-f32", 321, true],
+    ["gpt2-f32", 320, false],
+    ["xglm-f32", 321, false],
+  ] as const) {
+    const model = await openModel(`${fixtures}${fixture}`);
+    assert.is(model.positionLimit, fixture === "gpt2-f32" ? 320 : undefined);
+    const forward = await model.forward({ threads: 1 });
+    try {
+      // two segments, each by itself within its number of positions or beyond
+      const { rows } = await forward.embed(new Int32Array(2 * length).fill(3), 2);
+      assert.is(rows, 2 * length);
+      assert.not.ok(limited, `${fixture} read ${length}`);
+    } catch (error) {
+      assert.ok(limited, String(error));
+      assert.instance(error, BadDataError);
+      assert.match(
+        (error as Error).message,
+        /a text of 321 tokens is longer than the 320 positions .*; take --length 320 or less/,
+      );
+    }
+    await forward.close();
+    await model.close();
+  }
+});
+
 for (const fixture of ["gemma3-alternating-f32", "mistral-window-f32", "gpt2-f32", "xglm-f32", "gpt-neox-parallel-f32"]) {
   test(`${fixture}: segments that run together give what each gives alone`, async () => {
     const tokens = Int32Array.from({ length: 60 }, (_, at) => 4 + ((at * at * 5 + at) % 60));

@@ -216,6 +216,19 @@ test("a graph whose states are no floats is refused with the value's name", asyn
   await model.close();
 });
 
+test("a text beyond the positions of a graph is refused with both lengths", async () => {
+  const folder = await exported("gpt2-no-cache", "gpt2-f32");
+  const model = await openModel(folder);
+  const forward = await model.forward({ threads: 1 });
+  await forward.embed(new Int32Array(320).fill(3));
+  assert.match(
+    await refusal(() => forward.embed(new Int32Array(321).fill(3))),
+    /decoder_model\.onnx cannot read texts of 321 tokens: it was made for 320; take --length 320 or less/,
+  );
+  await forward.close();
+  await model.close();
+});
+
 test("external data is in a file of that name with that checksum, or refused", async () => {
   const folder = await exported("llama-nameless-external", "llama-grouped-f32");
   const file = join(folder, "model.onnx");

@@ -21,7 +21,7 @@ export function createGraphForward(
   shape: GraphShape,
   threads: number,
 ): Forward {
-  const { hiddenSize, vocabularySize } = shape;
+  const { hiddenSize, vocabularySize, contextLength } = shape;
   const { steps, logits } = outline;
   const runner = createGraphRunner(graph, outline, checkpoint, shape, threads);
   const losses = createLogitLosses(threads);
@@ -42,6 +42,20 @@ export function createGraphForward(
       `${graph.path}: ${name} comes out as ${type} of [${dims.join(", ")}], where float32 of [${rows ?? "rows"}, ${columns}] is wanted; export the model again`,
       { file: graph.path, value: name },
     );
+  };
+
+  /** A graph with a table of positions fails on longer texts: that is no fault of the file. */
+  const within = async <Made>(length: number, work: Promise<Made>): Promise<Made> => {
+    try {
+      return await work;
+    } catch (cause) {
+      if (contextLength === undefined || length <= contextLength || !(cause instanceof BadDataError)) throw cause;
+      throw new BadDataError(
+        `${graph.path} cannot read texts of ${length} tokens: it was made for ${contextLength}; take --length ${contextLength} or less`,
+        { file: graph.path, length, contextLength },
+        { cause },
+      );
+    }
   };
 
   const logitsOf = async (states: Matrix): Promise<Float32Array> => {
@@ -67,7 +81,8 @@ export function createGraphForward(
   return {
     async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
-      const states = await runner.embed(tokens, { batch, length: tokens.length / batch });
+      const length = tokens.length / batch;
+      const states = await within(length, runner.embed(tokens, { batch, length }));
       return rowsOf(states === undefined ? {} : { [start]: states }, start, hiddenSize, tokens.length);
     },
 
@@ -78,14 +93,12 @@ export function createGraphForward(
       const chosen = found.flatMap((site) => site ?? []);
       const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
       const key = `step ${index} ${sites.join(" ")} ${wanted}`;
-      const results = await runner.after({
-        key,
-        states: step.start,
-        values: states.values,
-        batch: { batch, length: states.rows / batch },
-        outputs,
-        weights: given,
-      });
+      const length = states.rows / batch;
+      const { start: before } = step;
+      const results = await within(
+        length,
+        runner.after({ key, states: before, values: states.values, batch: { batch, length }, outputs, weights: given }),
+      );
       const result: StepResult = {
         sites: new Map(chosen.map(({ name, value, width }) => [name, rowsOf(results, value, width)])),
         ...(wanted && { states: rowsOf(results, step.end, hiddenSize, states.rows) }),

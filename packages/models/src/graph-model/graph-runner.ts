@@ -19,6 +19,8 @@ export interface GraphShape {
   readonly vocabularySize: number;
   /** Attention heads. */
   readonly heads: number;
+  /** Tokens of the longest text it was made for, where its configuration says so. */
+  readonly contextLength: number | undefined;
 }
 
 /** What to compute from given states. */

@@ -96,6 +96,8 @@ export async function openGraphModel(
     const hiddenSize = outline.embedding?.width ?? config.count("hidden_size", "n_embed", "n_embd", "d_model");
     const vocabularySize = outline.embedding?.vocabulary ?? config.count("vocab_size");
     const heads = config.optionalCount("num_attention_heads", "n_head", "num_heads", "attention_heads") ?? 1;
+    const contextLength = config.optionalCount(...contextKeys);
+    const shape = { hiddenSize, vocabularySize, heads, contextLength };
     const { model_type: modelType } = json;
     return {
       ...description,
@@ -106,7 +108,9 @@ export async function openGraphModel(
       dtype: checkpoint.info(weights[0]?.tensor ?? outline.embedding?.tensor ?? "").dtype ?? "f32",
       hiddenSize,
       vocabularySize,
-      contextLength: config.optionalCount(...contextKeys),
+      contextLength,
+      // a graph does not say whether it ends where its configuration does
+      positionLimit: undefined,
       steps,
       streams: [hiddenStream],
       graph,
@@ -124,8 +128,7 @@ export async function openGraphModel(
       ),
       notes: notesOf(outline),
       passages: () => Promise.resolve(plainPassages),
-      forward: ({ threads }) =>
-        Promise.resolve(createGraphForward(graph, outline, checkpoint, { hiddenSize, vocabularySize, heads }, threads)),
+      forward: ({ threads }) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, threads)),
       close: () => Promise.resolve(checkpoint.close()),
     };
   } catch (error) {
