@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { requireTextRatio, withoutBlankStretches } from "./document-limits.ts";
 
 export type CorpusFormat = "jsonl" | "csv" | "parquet" | "txt";
 
@@ -23,7 +24,7 @@ export function corpusFile(path: string): CorpusFile | undefined {
 /**
  * The bytes of a file, unzipped where it is gzip.
  *
- * @throws {BadDataError} where gzip data is cut short or its checksum is wrong
+ * @throws {BadDataError} where gzip data is cut short, its checksum is wrong, or it unpacks to what can be no text
  * @throws {InputOutputError} where the file cannot be read
  */
 export async function* readBytes(file: CorpusFile): AsyncGenerator<Buffer, void, undefined> {
@@ -32,7 +33,12 @@ export async function* readBytes(file: CorpusFile): AsyncGenerator<Buffer, void,
   // The callback keeps an error from being thrown twice: iteration below meets it too.
   const stream = file.gzip ? pipeline(raw, gunzip, () => {}) : raw;
   try {
-    for await (const chunk of stream) yield chunk as Buffer;
+    let unpacked = 0;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      unpacked += chunk.length;
+      if (file.gzip) requireTextRatio(unpacked, gunzip.bytesWritten, file.path);
+      yield chunk;
+    }
   } catch (error) {
     throw readError(file.path, error);
   } finally {
@@ -40,7 +46,12 @@ export async function* readBytes(file: CorpusFile): AsyncGenerator<Buffer, void,
   }
 }
 
+/** The bytes of a text file, in which no stretch is blank without end; see `readBytes`. */
+export const readText = (file: CorpusFile): AsyncGenerator<Buffer, void, undefined> =>
+  withoutBlankStretches(readBytes(file), file.path);
+
 function readError(path: string, error: unknown): Error {
+  if (error instanceof BadDataError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code?.startsWith("Z_")) {
     return new BadDataError(

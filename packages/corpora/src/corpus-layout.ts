@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import { boundedGlob } from "./bounded-glob.ts";
 import { corpusFile, type CorpusFile } from "./corpus-file.ts";
 
@@ -15,6 +15,8 @@ export interface CorpusLayout {
 
 const languagePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const manifestLimit = 10_000_000;
+/** What the YAML library tells programmers. */
+const pointer = /; please use YAML\.\w+\(\)|[:.]$/g;
 const manifestKeys = ["name", "license", "field", "languages"];
 
 /** Texts are read more than once, and a pipe without a writer would be waited for for ever. */
@@ -112,7 +114,10 @@ function parseManifest(
   try {
     manifest = parse(text, { mapAsMap: true, maxAliasCount: 0, logLevel: "error" });
   } catch (error) {
-    return fail(`is no YAML: ${(error as Error).message.split("\n")[0]}`);
+    // the library says line and column in its first line, but for aliases, which have none
+    const problem = (error as Error).message.split("\n")[0]?.replaceAll(pointer, "") ?? "";
+    const remedy = error instanceof YAMLParseError ? "correct it there, as in languages: {en: en.jsonl}" : "write values out";
+    return fail(`is no YAML: ${problem}; ${remedy}`);
   }
   if (!(manifest instanceof Map)) return fail("a manifest is a mapping with the key languages");
   const entries: ReadonlyMap<unknown, unknown> = manifest;

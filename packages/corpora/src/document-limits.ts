@@ -17,3 +17,45 @@ export function requireEnd(bytes: number, end: keyof typeof documentEnds, file: 
   if (bytes <= endless) return;
   throw new BadDataError(`${file}, line ${line}: ${endless >> 20} MiB without a ${documentEnds[end]}`, { file, line });
 }
+
+/** From so many unpacked bytes on, a gzip file is asked whether it can be text. */
+const checkedFrom = 64 << 20;
+
+/** Text packs to a tenth, text that repeats itself to a hundredth; gzip itself ends at 1030. */
+const mostRatio = 200;
+
+/** @throws {BadDataError} where so few packed bytes cannot hold text of so many */
+export function requireTextRatio(unpacked: number, packed: number, file: string): void {
+  if (unpacked < checkedFrom || unpacked <= mostRatio * packed) return;
+  throw new BadDataError(
+    `${file}: the first ${packed} bytes unpack to more than ${mostRatio} times as many, which no text does; look what it holds (gzip -dc), and leave it out or give it unpacked`,
+    { file, packed, unpacked },
+  );
+}
+
+/** So much blank text in a row is no space between documents. */
+const mostBlank = 16 << 20;
+
+const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+
+/**
+ * The chunks of a text file as they come.
+ *
+ * @throws {BadDataError} where they are blank, and on and on
+ */
+export async function* withoutBlankStretches(
+  chunks: AsyncIterable<Buffer>,
+  file: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  let blank = 0;
+  for await (const chunk of chunks) {
+    blank = chunk.every(isBlank) ? blank + chunk.length : 0;
+    if (blank > mostBlank) {
+      throw new BadDataError(
+        `${file}: ${mostBlank >> 20} MiB of blank lines in a row; remove them, or leave the file out of the corpus`,
+        { file },
+      );
+    }
+    yield chunk;
+  }
+}

@@ -49,7 +49,11 @@ export class LockedDatabase {
       for await (const rows of result.yieldRows()) yield* rows;
     } catch (error) {
       const [line = ""] = (error as Error).message.split("\n");
-      throw new BadDataError(`cannot read ${this.#path}: ${line.slice(0, 300)}`, { file: this.#path }, { cause: error });
+      const remedy = line.startsWith("Out of Memory")
+        ? "write it again with smaller row groups and without huge values"
+        : "copy it again, or write it again from what it was made of";
+      const problem = line.slice(0, 300).replace(/[.;\s]+$/, "");
+      throw new BadDataError(`cannot read ${this.#path}: ${problem}; ${remedy}`, { file: this.#path }, { cause: error });
     }
   }
 

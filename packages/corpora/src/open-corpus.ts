@@ -31,7 +31,7 @@ async function* readFile(
     case "csv":
       return yield* readCsv(file, fields, faults);
     case "parquet":
-      return yield* readParquet(file, fields);
+      return yield* readParquet(file, fields, faults);
     case "txt":
       if (fields.target !== undefined) {
         throw new BadDataError(

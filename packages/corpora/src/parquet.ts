@@ -8,17 +8,23 @@ import { readBytes, type CorpusFile } from "./corpus-file.ts";
 import { originField, wantedFields } from "./corpus.ts";
 import type { CorpusDocument, CorpusFields } from "./corpus.ts";
 import { requireColumns } from "./csv.ts";
+import { longestDocument } from "./document-limits.ts";
+import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase } from "./locked-database.ts";
 
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Parquet is read from its end, so a gzip of it is unpacked to a temporary file first. */
-async function* readUnpacked(file: CorpusFile, fields: CorpusFields): AsyncGenerator<CorpusDocument, void, undefined> {
+async function* readUnpacked(
+  file: CorpusFile,
+  fields: CorpusFields,
+  faults: FaultCount,
+): AsyncGenerator<CorpusDocument, void, undefined> {
   const folder = await makeTemporaryFolder();
   try {
     const path = join(folder, "unpacked.parquet");
     await pipeline(readBytes(file), createWriteStream(path));
-    yield* readParquet({ path, format: "parquet", gzip: false }, fields);
+    yield* readParquet({ path, format: "parquet", gzip: false }, fields, faults);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -29,9 +35,13 @@ async function* readUnpacked(file: CorpusFile, fields: CorpusFields): AsyncGener
  *
  * @throws {BadDataError} where a column is missing or holds no text, or the file is broken
  */
-export async function* readParquet(file: CorpusFile, fields: CorpusFields): AsyncGenerator<CorpusDocument, void, undefined> {
+export async function* readParquet(
+  file: CorpusFile,
+  fields: CorpusFields,
+  faults: FaultCount,
+): AsyncGenerator<CorpusDocument, void, undefined> {
   if (file.gzip) {
-    yield* readUnpacked(file, fields);
+    yield* readUnpacked(file, fields, faults);
     return;
   }
   const database = await LockedDatabase.open(file.path);
@@ -54,10 +64,15 @@ export async function* readParquet(file: CorpusFile, fields: CorpusFields): Asyn
       }
     }
     const origin = fields.text !== originField && columns.has(originField) ? identifier(originField) : "''";
-    const names = [...wanted.map(({ field }) => identifier(field)), origin].join(", ");
-    for await (const cells of database.rows(`SELECT ${names} FROM read_parquet($1)`)) {
-      const [text = "", second = ""] = cells.map((cell) => (cell ?? "") as string);
-      yield fields.target === undefined ? { text, source: second } : { text, target: second, source: (cells[2] ?? "") as string };
+    const texts = wanted.map(({ field }) => identifier(field));
+    const long = texts.map((text) => `coalesce(strlen(${text}) > ${longestDocument}, false)`).join(" OR ");
+    const kept = texts.map((text) => `CASE WHEN ${long} THEN '' ELSE ${text} END`);
+    let row = 0;
+    for await (const cells of database.rows(`SELECT ${long}, ${origin}, ${kept.join(", ")} FROM read_parquet($1)`)) {
+      row += 1;
+      const [tooLong, source, text, target] = cells.map((cell) => cell ?? "") as [boolean, string, string, string];
+      if (tooLong) faults.add("too long", `${file.path}, row ${row}`);
+      else yield fields.target === undefined ? { text, source } : { text, target, source };
     }
   } finally {
     database.close();

@@ -1,13 +1,18 @@
 import { byteOrderMarkLength } from "./byte-order-mark.ts";
-import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import { readText, type CorpusFile } from "./corpus-file.ts";
 import { longestDocument, requireEnd } from "./document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 
 const newline = 0x0a;
 const blank = /^\s*$/;
 
-/** Splits bytes into lines without their "\n". Of a line longer than `limit` only its first bytes are kept: limit + 1 of them. */
-async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffer, void, undefined> {
+const emptyLine = Buffer.alloc(0);
+
+/**
+ * Splits bytes into lines without their "\n", those that end in a piece of the file together: a step of a generator costs
+ * more than most lines. Of a line longer than `limit` only its first bytes are kept: limit + 1 of them.
+ */
+async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<readonly Buffer[], void, undefined> {
   let parts: Buffer[] = [];
   let length = 0;
   let sinceEnd = 0;
@@ -19,11 +24,12 @@ async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffe
     if (kept.length > 0) parts.push(kept);
     length += kept.length;
   };
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readText(file)) {
+    const lines: Buffer[] = [];
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      add(chunk.subarray(start, end));
-      yield parts.length === 1 ? parts[0] : Buffer.concat(parts);
+      if (end > start) add(chunk.subarray(start, end));
+      lines.push(parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? emptyLine));
       parts = [];
       length = 0;
       sinceEnd = 0;
@@ -31,8 +37,9 @@ async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<Buffe
       start = end + 1;
     }
     add(chunk.subarray(start));
+    yield lines;
   }
-  if (length > 0) yield Buffer.concat(parts);
+  if (length > 0) yield [Buffer.concat(parts)];
 }
 
 /**
@@ -63,23 +70,25 @@ export async function* readPlainText(file: CorpusFile, faults: FaultCount): Asyn
     }
   }
 
-  for await (const raw of readLines(file, longestDocument)) {
-    line += 1;
-    const mark = line === 1 ? byteOrderMarkLength(raw, file.path) : 0;
-    if (mark > 0) faults.mark();
-    const content = raw.subarray(mark);
-    if (content.length < 64 && blank.test(content.toString("latin1"))) {
-      const text = lines.length > 0 ? decode() : undefined;
-      lines = [];
-      bytes = 0;
-      if (text !== undefined) yield text;
-      continue;
+  for await (const ended of readLines(file, longestDocument)) {
+    for (const raw of ended) {
+      line += 1;
+      const mark = line === 1 ? byteOrderMarkLength(raw, file.path) : 0;
+      if (mark > 0) faults.mark();
+      const content = mark > 0 ? raw.subarray(mark) : raw;
+      if (content.length === 0 || (content.length < 64 && blank.test(content.toString("latin1")))) {
+        const text = lines.length > 0 ? decode() : undefined;
+        lines = [];
+        bytes = 0;
+        if (text !== undefined) yield text;
+        continue;
+      }
+      if (lines.length === 0) firstLine = line;
+      bytes += content.length + 1;
+      requireEnd(bytes, "blankLine", file.path, firstLine);
+      // Past the limit only the count matters; the text will not be used.
+      if (bytes <= longestDocument || lines.length === 0) lines.push(content);
     }
-    if (lines.length === 0) firstLine = line;
-    bytes += content.length + 1;
-    requireEnd(bytes, "blankLine", file.path, firstLine);
-    // Past the limit only the count matters; the text will not be used.
-    if (bytes <= longestDocument || lines.length === 0) lines.push(content);
   }
   const text = lines.length > 0 ? decode() : undefined;
   if (text !== undefined) yield text;

@@ -1,5 +1,5 @@
 import { byteOrderMarkLength } from "./byte-order-mark.ts";
-import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import { readText, type CorpusFile } from "./corpus-file.ts";
 import { longestDocument, requireEnd } from "./document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase, quoted } from "./locked-database.ts";
@@ -22,7 +22,7 @@ export async function surveyTextTable(file: CorpusFile, faults: FaultCount): Pro
     length = 0;
     line += 1;
   };
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readText(file)) {
     if (startLength < 1 << 16) {
       start.push(chunk.subarray(0, 1 << 16));
       startLength += chunk.length;

@@ -182,8 +182,68 @@ test("gzip that is cut short, changed or no gzip is refused", async () => {
   }
 });
 
+const blankStretch = Buffer.alloc(18 << 20, "\n");
+
+for (const [name, head] of [
+  ["en.txt", "good\n\n"],
+  ["en.jsonl", line],
+  ["en.csv", "text\ngood\n"],
+] as const) {
+  test(`${name}: blank lines on and on are refused, packed or not`, async () => {
+    const content = Buffer.concat([Buffer.from(head), blankStretch]);
+    for (const [file, bytes] of [[name, content] as const, [`${name}.gz`, gzipSync(content, { level: 1 })] as const]) {
+      const { error } = await read(file, bytes);
+      assert.instance(error, BadDataError, file);
+      assert.match(error?.message ?? "", /\/en\.[a-z.]+: 16 MiB of blank lines in a row; remove them, or leave the file out/);
+    }
+  });
+}
+
+test("a file that unpacks to what no text does is refused on the way, whatever its form", async () => {
+  const empty = '{"text":""}\n';
+  for (const [name, content] of [
+    ["en.jsonl.gz", empty.repeat((66 << 20) / empty.length)],
+    ["en.txt.gz", `${"a".repeat(1022)}\n\n`.repeat(66 << 10)],
+    ["en.parquet.gz", Buffer.alloc(66 << 20)],
+  ] as const) {
+    const packed = gzipSync(content, { level: 6 });
+    // many members, so that what is refused on the way is far from its end
+    const { error } = await read(name, Buffer.concat(Array.from({ length: 20 }, () => packed)));
+    assert.instance(error, BadDataError, name);
+    const [, bytes] =
+      /the first (\d+) bytes unpack to more than 200 times as many, .*; look what it holds/.exec(error?.message ?? "") ?? [];
+    assert.ok(Number(bytes) < 2 * packed.length, `${name}: ${error?.message}`);
+  }
+});
+
+test("a document of Parquet that is too long is left out, counted and reported", async () => {
+  await withFolder({}, async (folder) => {
+    const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+    const connection = await instance.connect();
+    const texts = `SELECT CASE i WHEN 50 THEN repeat('x', ${9 << 20}) ELSE 'good' END AS text, 's' || i AS source FROM range(200) r(i)`;
+    await connection.run(`COPY (${texts}) TO '${join(folder, "en.parquet")}' (FORMAT parquet)`);
+    connection.closeSync();
+    instance.closeSync();
+    const warnings: string[] = [];
+    const corpus = await openCorpus(folder, { warn: (message) => warnings.push(message.replaceAll(folder, "")) });
+    const sources: string[] = [];
+    for await (const { text, source } of corpus.documents("en")) {
+      assert.is(text, "good");
+      sources.push(source);
+    }
+    assert.is(sources.length, 199);
+    assert.is(sources[50], "s51");
+    assert.equal(warnings, ["en: 1 of 200 documents are broken (1 too long; first: /en.parquet, row 51); left out"]);
+  });
+});
+
 test("Parquet that is broken, or whose column is missing or no text, is refused", async () => {
-  assert.instance((await read("en.parquet", "PAR1 nothing PAR1")).error, BadDataError);
+  const { error: noParquet } = await read("en.parquet", "PAR1 nothing PAR1");
+  assert.instance(noParquet, BadDataError);
+  assert.match(
+    noParquet?.message ?? "",
+    /^cannot read .*\/en\.parquet: .*; copy it again, or write it again from what it was made of$/,
+  );
   await withFolder({}, async (folder) => {
     const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
     const connection = await instance.connect();

@@ -168,7 +168,9 @@ for (const [what, manifest, message] of [
   ["a language name with a path in it", "languages: {../en: a.txt}\n", "no language name"],
   ["a glob without files", "languages: {en: 'x*.txt'}\n", "no file matches"],
   ["a file of unknown kind", "languages: {en: manifest.yaml}\n", "ends in .jsonl"],
-  ["no YAML", "languages: {en: [a.txt\n", "is no YAML"],
+  ["no YAML", "languages: {en: [a.txt\n", "a ] at line 2, column 1; correct it there, as in languages: {en: en.jsonl}"],
+  ["two documents", "languages: {en: a.txt}\n---\n", "multiple documents at line 2, column 1; correct it there"],
+  ["an alias", "name: &a x\nlicense: *a\n", "is no YAML: Alias resolution is disabled; write values out"],
   ["a list", "- en\n", "a manifest is a mapping"],
 ] as const) {
   test(`a manifest with ${what} is refused`, async () => {

@@ -9,6 +9,8 @@ import { readRecipeText } from "./recipe-text.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 const keys = Object.keys(recipeKeys);
+/** What the YAML library tells programmers, and the place, which the message begins with. */
+const pointer = /; please use YAML\.\w+\(\)| at line \d+, column \d+:?$|[:.]$/g;
 
 /** Reads the values of keys; what is wrong is gathered, so that all of it can be told at once. */
 class Reader {
@@ -138,8 +140,12 @@ export function parseRecipe(text: string, path: string): Recipe {
   const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const [problem] = document.errors;
   if (problem !== undefined) {
-    const { line } = lines.linePos(problem.pos[0]);
-    throw new BadDataError(`${path}:${line}: no valid YAML: ${problem.message.split("\n")[0]}`, { path, line });
+    const { line, col } = lines.linePos(problem.pos[0]);
+    const what = (problem.message.split("\n")[0] ?? "").replaceAll(pointer, "");
+    throw new BadDataError(
+      `${path}:${line}:${col}: no valid YAML: ${what}; correct it there: a line is key: value, and a value with ": " or " #" stands in quotes`,
+      { path, line },
+    );
   }
   return recipeFrom(valuesOf(document, path), locator(document, lines, path));
 }

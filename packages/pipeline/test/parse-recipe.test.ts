@@ -83,7 +83,8 @@ test("refuses broken YAML, keys given twice, and a file that is not there", asyn
   for (const text of ["model: [a\n", `${whole}model: again\n`]) {
     const error = thrown(() => parseRecipe(text, "r.yaml"));
     assert.instance(error, BadDataError, text);
-    assert.match((error as Error).message, /^r\.yaml:\d+: no valid YAML/);
+    assert.match((error as Error).message, /^r\.yaml:\d+:\d+: no valid YAML: [^:;]*; correct it there: a line is key: value/);
+    assert.not.match((error as Error).message, / at line |\n/);
   }
   const missing = await readRecipe("/no/such/recipe.yaml").catch((error: unknown) => error);
   assert.instance(missing, InputOutputError);
