@@ -33,6 +33,7 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
     new InputOutputError(`file too large: ${message}; raise the limit on file sizes (ulimit -f)`, {}, { cause }),
   EIO: (message, cause) => new InputOutputError(message, {}, { cause }),
   ENOENT: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
+  EEXIST: (message, cause) => new InputOutputError(`${message}; something else is there, choose another path`, {}, { cause }),
   ENOTDIR: (message, cause) => new InputOutputError(`${message}; check the path`, {}, { cause }),
   EISDIR: (message, cause) => new InputOutputError(`${message}; name a file`, {}, { cause }),
   ENAMETOOLONG: (message, cause) => new InputOutputError(`${message}; choose a shorter path`, {}, { cause }),
@@ -51,6 +52,9 @@ export function toMbsError(thrown: unknown): MbsError {
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
   const known = Object.hasOwn(systemErrors, code) ? systemErrors[code] : undefined;
   if (known) return known(thrown.message, thrown);
+  // whatever else the system refused: a bug of ours it is not
+  if (code !== "" && "syscall" in thrown)
+    return new InputOutputError(`${thrown.message}; check the path, and what is there`, {}, { cause: thrown });
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
 }
 

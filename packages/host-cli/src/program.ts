@@ -12,6 +12,16 @@ function causes(error: unknown): string {
 }
 
 /**
+ * Ends the process at once. Leaving waits for threads of ours: one that opens a pipe to which nobody writes never returns,
+ * and then only the signal's own effect ends the process, which a shell sees as the same code.
+ */
+function endNow(signal: keyof typeof signalCodes): void {
+  if (!process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) process.exit(signalCodes[signal]);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/**
  * Runs a command as a process: signals, the one line on standard error and the exit code.
  *
  * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once.
@@ -43,7 +53,7 @@ export async function runProgram(
     process.on(signal, () => {
       if (stoppedBy) {
         process.stderr.write(`${name}: interrupted again, stopping at once; no output is half written, run the command again\n`);
-        process.exit(signalCodes[signal]);
+        endNow(signal);
       }
       stoppedBy = signal;
       controller.abort(new InterruptedError(`stopped by ${signal}`));

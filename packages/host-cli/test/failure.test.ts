@@ -15,9 +15,16 @@ test("errors of the system get the code of their kind", () => {
     ENAMETOOLONG: 74,
     EACCES: 77,
     EROFS: 77,
+    EEXIST: 74,
     EWHATEVER: 70,
   };
   for (const [code, exit] of Object.entries(expected)) assert.is(exitCodes[toMbsError(systemError(code)).tag], exit, code);
+});
+
+test("what the system refuses is no bug, whatever its code", () => {
+  const { tag, message } = toMbsError(Object.assign(systemError("ENXIO"), { syscall: "open" }));
+  assert.is(exitCodes[tag], 74);
+  assert.match(message, /^ENXIO: write '\/x'; check the path/);
 });
 
 test("one of ours stays what it is", () => {

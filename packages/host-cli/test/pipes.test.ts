@@ -1,4 +1,5 @@
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -74,6 +75,27 @@ pipes("faults 29: SIGINT twice ends at once, 130", async () => {
   const { code, stderr } = await ended;
   assert.is(code, 130);
   assert.match(stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
+});
+
+pipes("faults 29: SIGINT twice ends a command that waits for the writer of a named pipe", async ({ folder }) => {
+  const path = join(folder, "silent");
+  execFileSync("mkfifo", [path]);
+  const output = join(folder, "waiting");
+  await mkdir(output);
+  const child = startProgram(["pass", "--segments", path, "--output", join(output, "never.arrow")]);
+  const gone = new Promise<unknown>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
+  // it takes its lock, then opens the pipe
+  while ((await readdir(output)).length === 0) await delay(50);
+  for (const pause of [1000, 500]) {
+    await delay(pause);
+    child.kill("SIGINT");
+  }
+  const how = await Promise.race([gone, delay(20_000, "still there", { ref: false })]);
+  child.kill("SIGKILL");
+  // by the signal itself
+  assert.is(how, "SIGINT");
+  await rm(output, { recursive: true });
+  await rm(path);
 });
 
 pipes("faults 31: a second run with one output gets 75", async ({ folder }) => {
