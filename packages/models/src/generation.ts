@@ -1,3 +1,4 @@
+import { UsageError } from "@mbs/contracts";
 import type { Model } from "./model.ts";
 import { hiddenStream, runSteps } from "./streams.ts";
 
@@ -7,6 +8,7 @@ import { hiddenStream, runSteps } from "./streams.ts";
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
+ * @throws {UsageError} on a text without a token, where the model puts none before it
  */
 export async function generate(model: Model, text: string, tokens: number, options: { threads: number }): Promise<string> {
   const tokenizer = await model.tokenizer();
@@ -17,6 +19,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
     const inputs = new Map(ofPrompt(Int32Array.from(start)));
     const ids = [...(inputs.get(hiddenStream) ?? [])];
     const given = ids.length;
+    if (given === 0) throw new UsageError("the text has no token to go on from; give at least a letter");
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
     while (ids.length < limit) {
       inputs.set(hiddenStream, Int32Array.from(ids));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { changedGraph, readGraphFile } from "@mbs/onnx";
 import { generate, openModel } from "../src/index.ts";
@@ -178,6 +178,11 @@ test("a text goes on as with the safetensors model", async () => {
   ];
   const [expected, found] = await Promise.all(models.map((model) => generate(model, "ABC", 6, { threads: 1 })));
   assert.is(found, expected);
+  for (const model of models) {
+    const empty = await generate(model, "", 6, { threads: 1 }).catch((error: unknown) => error);
+    assert.instance(empty, UsageError, String(empty));
+    assert.match((empty as Error).message, /no token to go on from; give at least a letter/);
+  }
   for (const model of models) await model.close();
 });
 

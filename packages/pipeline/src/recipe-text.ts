@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 
 /** Recipes are written by hand: even one that names a thousand languages is far below. */
 const recipeLimit = 4 << 20;
@@ -7,10 +7,12 @@ const recipeLimit = 4 << 20;
 /**
  * The text of a recipe, read no further than a recipe can be: a device or a pipe may never end.
  *
+ * @throws {UsageError} when the path is ""
  * @throws {InputOutputError} when it cannot be read
  * @throws {BadDataError} when it is too long, or no UTF-8
  */
 export async function readRecipeText(path: string): Promise<string> {
+  if (path === "") throw new UsageError('a recipe is named by a path, not ""');
   const parts: Buffer[] = [];
   let length = 0;
   try {

@@ -88,6 +88,7 @@ test("refuses broken YAML, keys given twice, and a file that is not there", asyn
   }
   const missing = await readRecipe("/no/such/recipe.yaml").catch((error: unknown) => error);
   assert.instance(missing, InputOutputError);
+  assert.instance(await readRecipe("").catch((error: unknown) => error), UsageError);
 });
 
 test("refuses what never ends, or is no text, as a recipe", async () => {
