@@ -65,16 +65,17 @@ function shapeProblem(dims: readonly Integer[]): string | undefined {
 /** Attributes that count sides of a shape. ONNX Runtime ends without a word on some that no shape has. */
 const sideAttributes: ReadonlySet<string> = new Set(["axis", "batch_dims"]);
 
+const constantProblems = (list: readonly TensorMessage[]): string[] =>
+  list.flatMap(({ dims }) => shapeProblem(dims) ?? []).map((problem) => `a constant with ${problem}`);
+
 /** What is wrong with the constants and attributes of a node, and of the graphs inside it. */
 function* nodeProblems(message: NodeMessage): Generator<string> {
-  const constants = (list: readonly TensorMessage[]): string[] =>
-    list.flatMap(({ dims }) => shapeProblem(dims) ?? []).map((problem) => `a constant with ${problem}`);
   for (const { name, i = 0, t, tensors = [] } of message.attribute) {
-    yield* constants(t ? [t, ...tensors] : tensors);
+    yield* constantProblems(t ? [t, ...tensors] : tensors);
     if (sideAttributes.has(name) && Math.abs(Number(i)) > mostSides) yield `${name} ${Number(i)}, which no shape has`;
   }
   for (const { initializer, node } of innerGraphs(message)) {
-    yield* constants(initializer);
+    yield* constantProblems(initializer);
     for (const inner of node) yield* nodeProblems(inner);
   }
 }

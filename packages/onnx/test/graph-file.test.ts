@@ -95,6 +95,8 @@ test("what a file changed in any byte says is read or refused, and never crashes
   assert.ok(refused > 100, `${refused} refused`);
 });
 
+const whole = (name: string, dims: readonly number[]) => ({ name, dims, dataType: 7, rawData: new Uint8Array(8) });
+
 /** A model of one Gather, whose parts are given. */
 const gather = (parts: {
   readonly table?: readonly number[];
@@ -102,12 +104,11 @@ const gather = (parts: {
   readonly input?: readonly number[];
   readonly attribute?: NodeMessage["attribute"];
 }): ByteSource => {
-  const tensor = (name: string, dims: readonly number[]) => ({ name, dims, dataType: 7, rawData: new Uint8Array(8) });
   const dim = (parts.input ?? [1]).map((dimValue) => ({ dimValue }));
   const inner = {
     name: "inner",
     node: [],
-    initializer: [tensor("deep", parts.constant ?? [1])],
+    initializer: [whole("deep", parts.constant ?? [1])],
     input: [],
     output: [{ name: "deep" }],
   };
@@ -118,7 +119,7 @@ const gather = (parts: {
       opsetImport: [{ domain: "", version: 17 }],
       graph: {
         name: "gather",
-        initializer: [tensor("table", parts.table ?? [1])],
+        initializer: [whole("table", parts.table ?? [1])],
         input: [{ name: "x", type: { tensorType: { elemType: 7, shape: { dim } } } }],
         output: [{ name: "z" }],
         node: [
@@ -143,7 +144,6 @@ const gather = (parts: {
 test("shapes that no values can have are refused, naming tensor, node or input", () => {
   assert.is(readGraphFile(gather({})).nodes.length, 2);
   const many = Array.from({ length: 100_000 }, () => 1);
-  const axis = (name: string, i: number): NodeMessage["attribute"] => [{ name, type: 2, i }];
   for (const [parts, message] of [
     [{ table: [-1] }, /tensor table has the shape \[-1\]; export the model again/],
     [{ table: [2 ** 40, 2 ** 40] }, /tensor table has the shape \[1099511627776, 1099511627776\]/],
@@ -152,8 +152,14 @@ test("shapes that no values can have are refused, naming tensor, node or input",
     [{ constant: [-1] }, /node choice \(If\) has a constant with the shape \[-1\]/],
     [{ constant: many }, /node choice \(If\) has a constant with a shape of 100000 sides/],
     [{ input: many }, /input x has a shape of 100000 sides/],
-    [{ attribute: axis("batch_dims", 2 ** 62) }, /node y \(Gather\) has batch_dims 4611686018427388000, which no shape has/],
-    [{ attribute: axis("axis", -(2 ** 62)) }, /node y \(Gather\) has axis -4611686018427388000, which no shape has/],
+    [
+      { attribute: [{ name: "batch_dims", type: 2, i: 2 ** 62 }] },
+      /node y \(Gather\) has batch_dims 4611686018427388000, which no shape has/,
+    ],
+    [
+      { attribute: [{ name: "axis", type: 2, i: -(2 ** 62) }] },
+      /node y \(Gather\) has axis -4611686018427388000, which no shape has/,
+    ],
   ] as const) {
     try {
       readGraphFile(gather(parts));
