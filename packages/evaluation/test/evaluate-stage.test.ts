@@ -130,9 +130,8 @@ test("the same call gives the same address", async () => {
   assert.is(await addressOf(), await addressOf());
 });
 
-const planned = { solver: "rtn", codes: "none" } as const;
-
 test("what would be refused is refused before there are all models", async () => {
+  const planned = { solver: "rtn", codes: "none" } as const;
   const check = (options: Record<string, unknown>) =>
     evaluate.checkPlan!({ model: [model, join(folder, "to-be-made")], corpus, ...options }, planned);
   for (const [options, kind, message, option] of [
@@ -153,7 +152,7 @@ test("a length beyond a table of positions is refused, also before there are all
   const gpt2 = fileURLToPath(new URL("../../models/test/fixtures/forward/gpt2-f32", import.meta.url));
   for (const call of [
     () => run({ model: [gpt2], length: 321 }),
-    async () => evaluate.checkPlan?.({ model: [gpt2, "to-be-made"], corpus, length: 321 }, planned),
+    async () => evaluate.checkPlan?.({ model: [gpt2, "to-be-made"], corpus, length: 321 }, { solver: "rtn", codes: "none" }),
   ]) {
     const error = await failure(call);
     assert.instance(error, UsageError, String(error));
