@@ -150,7 +150,7 @@ test("a process killed at any moment leaves the old artifact or the new one, and
     const path = join(folder, "a.arrow");
     await writeArtifact(sample(), path);
     for (const delay of [0, 3, 9, 20, 45]) {
-      const child = await startChild("writer-child.ts", path);
+      const child = await startChild("writer-child.ts", [path]);
       await wait(delay);
       await kill(child);
       await collect((await openArtifact(path)).batches);

@@ -1,10 +1,13 @@
-import { readdir, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { readdir, readFile, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { InputOutputError, TryAgainError } from "@mbs/contracts";
+import { setTimeout as wait } from "node:timers/promises";
+import { DeniedError, InputOutputError, TryAgainError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { withLock } from "@mbs/artifacts";
+import { withLock } from "../src/storage/lock.ts";
+import type { LockFile } from "../src/storage/kernel-lock.ts";
 import { kill, startChild } from "./child.ts";
 import { errorOf } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
@@ -65,7 +68,7 @@ test("of many at once, one wins", () =>
 test("another process holds it, even with a blocked event loop; once killed, its lock is taken over", () =>
   inFolder(async (folder) => {
     const path = join(folder, "run");
-    const child = await startChild("lock-child.ts", path);
+    const child = await startChild("lock-child.ts", [path]);
     try {
       const error = await errorOf(() => withLock(path, async () => {}));
       assert.instance(error, TryAgainError);
@@ -76,16 +79,141 @@ test("another process holds it, even with a blocked event loop; once killed, its
     assert.is(await withLock(path, async () => "mine"), "mine");
   }));
 
-test("a holder with our number before us is gone, one on another machine is not", () =>
+/** A file system without locks. */
+const without: LockFile = async () => "none";
+
+const record = (path: string, holder: object): Promise<void> => writeFile(`${path}.lock`, JSON.stringify(holder));
+
+const bootId = (): Promise<string> => readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim());
+
+test("a lock whose holder has ended is free, whatever process has its number now, and after a restart", () =>
   inFolder(async (folder) => {
     const path = join(folder, "run");
-    const holder = (host: string) => writeFile(`${path}.lock`, JSON.stringify({ process: process.pid, host }));
-    await holder(hostname());
-    assert.is(await withLock(path, async () => 1), 1);
-    await holder(`not-${hostname()}`);
-    assert.match((await errorOf(() => withLock(path, async () => {}))).message, /on not-.*; if it is gone, remove .*run\.lock/);
+    const stranger = await startChild("lock-child.ts", [join(folder, "other")]);
+    const stale = { started: "2026-01-01T00:00:00.000Z", host: hostname(), namespace: "pid:[1]" };
+    try {
+      for (const holder of [
+        { ...stale, process: stranger.pid, boot: await bootId().catch(() => "") },
+        { ...stale, process: process.pid, boot: await bootId().catch(() => "") },
+        { ...stale, process: stranger.pid, boot: "that of an earlier start" },
+        { process: stranger.pid, host: hostname() },
+      ]) {
+        await record(path, holder);
+        assert.is(await withLock(path, async () => 1), 1, JSON.stringify(holder));
+      }
+    } finally {
+      await kill(stranger);
+    }
+    for (const text of ["", "\0".repeat(64)]) {
+      await writeFile(`${path}.lock`, text);
+      assert.is(await withLock(path, async () => 2), 2, "the machine ended while the record was written");
+    }
+    assert.equal(await readdir(folder), ["other.lock"]);
+  }));
+
+test("a holder on another machine is never taken for dead: only the user can say so, and the message says how", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    await record(path, { process: process.pid, started: "", host: `not-${hostname()}`, boot: "another", namespace: "" });
+    const error = await errorOf(() => withLock(path, async () => {}));
+    assert.instance(error, TryAgainError);
+    const [, remedy] =
+      /in use by process \d+ on not-.*; if it has ended, .* delete (.*run\.lock) and try again$/.exec(error.message) ?? [];
+    assert.is(remedy, `${await realpath(folder)}/run.lock`);
+    await rm(remedy);
+    assert.is(await withLock(path, async () => 3), 3);
+  }));
+
+test("the record names process, start, machine and PID namespace", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    const text = await withLock(path, () => readFile(`${path}.lock`, "utf8"));
+    const { started, boot, namespace, ...rest } = JSON.parse(text) as Record<string, string>;
+    assert.equal(rest, { process: process.pid, host: hostname() });
+    const seconds = (Date.now() - Date.parse(started)) / 1000;
+    assert.ok(Math.abs(seconds - process.uptime()) < 30, `${started} is no start of this process`);
+    if (process.platform !== "linux") return;
+    assert.is(boot, await bootId());
+    assert.match(namespace, /^pid:\[\d+\]$/);
+  }));
+
+test("processes of two PID namespaces under one host name exclude each other", async () => {
+  const namespace = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+  const may = spawnSync("unshare", [...namespace, "true"], { encoding: "utf8" });
+  if (may.status !== 0)
+    return console.log(`    a PID namespace cannot be made here (${may.error?.message ?? may.stderr.trim()})`);
+  await inFolder(async (folder) => {
+    const path = join(folder, "run");
+    const child = await startChild("lock-child.ts", [path], { before: ["unshare", ...namespace] });
+    try {
+      const holder = JSON.parse(await readFile(`${path}.lock`, "utf8")) as Record<string, unknown>;
+      assert.is(holder["host"], hostname());
+      const error = await errorOf(() => withLock(path, async () => {}));
+      assert.instance(error, TryAgainError);
+      assert.match(error.message, new RegExp(`process ${String(holder["process"])} in another container; try again when`));
+    } finally {
+      await kill(child);
+    }
+    // unshare is gone a moment before what it has started
+    const free = async (): Promise<unknown> => {
+      const refused = await withLock(path, async () => {}).catch((error: unknown) => error);
+      return refused instanceof TryAgainError ? wait(50).then(free) : refused;
+    };
+    assert.is(await free(), undefined);
+    await withLock(path, async () => {
+      const second = startChild("lock-child.ts", [path], { before: ["unshare", ...namespace], stderr: "ignore" });
+      assert.match((await errorOf(() => second)).message, /lock-child\.ts ended with [1-9]/);
+    });
+    assert.equal(await readdir(folder), []);
+  });
+});
+
+test("where the kernel has no locks, one process makes the file and all others are refused, with what to do", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    await withLock(
+      path,
+      async () => {
+        const error = await errorOf(() => withLock(path, async () => {}, without));
+        assert.instance(error, TryAgainError);
+        assert.match(error.message, /if it has ended, which cannot be seen from here, delete .*run\.lock and try again$/);
+      },
+      without,
+    );
+    assert.equal(await readdir(folder), []);
     await writeFile(`${path}.lock`, "");
-    assert.is(await withLock(path, async () => 2), 2);
+    assert.instance(await errorOf(() => withLock(path, async () => {}, without)), TryAgainError);
+  }));
+
+test("a file of somebody else with the lock's name is neither changed nor removed", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "yarn");
+    const denied = async (): Promise<void> => {
+      const error = await errorOf(() => withLock(path, async () => {}));
+      assert.instance(error, DeniedError);
+      assert.match(error.message, /yarn\.lock is no lock file of a run; move it away, or choose another output$/);
+    };
+    for (const text of ["# yarn lockfile v1\n", "5", "[]", '{"version": 1}']) {
+      await writeFile(`${path}.lock`, text);
+      await denied();
+      assert.is(await readFile(`${path}.lock`, "utf8"), text);
+    }
+    await rename(`${path}.lock`, join(folder, "mine"));
+    await symlink("mine", `${path}.lock`);
+    await denied();
+    assert.is(await readFile(join(folder, "mine"), "utf8"), '{"version": 1}');
+    await rm(`${path}.lock`);
+    assert.is(await withLock(path, async () => 4), 4);
+  }));
+
+test("a lock file that was removed and made again by another is not removed with ours", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "run");
+    await withLock(path, async () => {
+      await rm(`${path}.lock`);
+      await writeFile(`${path}.lock`, "theirs");
+    });
+    assert.is(await readFile(`${path}.lock`, "utf8"), "theirs");
   }));
 
 test("where no lock can be made it fails at once", () =>

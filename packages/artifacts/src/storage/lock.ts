@@ -1,106 +1,130 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
-import { setTimeout } from "node:timers/promises";
-import { TryAgainError } from "@mbs/contracts";
-import { lock } from "proper-lockfile";
-import { parseJson } from "../json.ts";
-import { isAlive } from "./process-alive.ts";
+import { constants } from "node:fs";
+import { open, rm, stat, type FileHandle } from "node:fs/promises";
+import { DeniedError, TryAgainError } from "@mbs/contracts";
+import { lockFile, type LockFile } from "./kernel-lock.ts";
+import { isElsewhere, nameHolder, ownHolder, readHolder, type Holder } from "./lock-holder.ts";
 import { realPlace } from "./real-place.ts";
 import { isMissing, systemError } from "./system-error.ts";
 
-interface Holder {
-  readonly process: number;
-  readonly host: string;
+const lockPath = (path: string): string => `${path}.lock`;
+
+/** An open lock file. */
+interface LockHandle {
+  readonly file: FileHandle;
+  /** Whether this process has made it, and no other can have. */
+  readonly made: boolean;
 }
 
-/** Paths whose locks this process holds. A holder of our number that is not in here had our number before us. */
-const held = new Set<string>();
-
-const holderPath = (path: string): string => `${path}.lock`;
-
-/** How often, and how long, the milliseconds of another process are waited for. */
-const attempts = 60;
-const pauseMs = 100;
-
-/** proper-lockfile's own retries would also wait for a folder that is not there, or is read-only, to mend itself. */
-async function takeTurn(path: string): Promise<() => Promise<void>> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await lock(path, { realpath: false, lockfilePath: `${path}.lock.busy`, stale: 5000 });
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "ELOCKED") throw systemError(cause, "lock", path);
-      if (attempt === attempts) {
-        throw new TryAgainError(`${path} is being locked by another process; try again`, { path }, { cause });
-      }
-    }
-    await setTimeout(pauseMs * (0.5 + Math.random()));
+async function openLock(place: string): Promise<LockHandle | undefined> {
+  const codeOf = (cause: unknown): unknown => (cause as NodeJS.ErrnoException).code;
+  // a link could lead to anybody's file, which the record would overwrite
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW;
+  try {
+    return { file: await open(place, flags | constants.O_CREAT | constants.O_EXCL), made: true };
+  } catch (cause) {
+    if (codeOf(cause) !== "EEXIST") throw cause;
   }
+  try {
+    return { file: await open(place, flags), made: false };
+  } catch (cause) {
+    // its holder has given it back in between
+    if (isMissing(cause)) return undefined;
+    if (codeOf(cause) === "ELOOP") throw notOurs(place);
+    throw cause;
+  }
+}
+
+/** Whether an open file still has its path: who gives a lock back removes its file. */
+async function isAt(file: FileHandle, place: string): Promise<boolean> {
+  const [own, there] = [await file.stat(), await stat(place).catch(() => undefined)];
+  return own.ino === there?.ino && own.dev === there.dev;
+}
+
+const notOurs = (place: string): DeniedError =>
+  new DeniedError(`${place} is no lock file of a run; move it away, or choose another output`, { path: place });
+
+/** Names the holder of a lock; the user's word is asked for only where the kernel has none. */
+function inUse(
+  path: string,
+  holder: Holder | "nobody" | undefined,
+  own: Holder,
+  { certain }: { certain: boolean },
+): TryAgainError {
+  const known = holder !== undefined && holder !== "nobody";
+  const remedy = certain
+    ? "try again when it is done"
+    : `if it has ended, which cannot be seen from here, delete ${lockPath(path)} and try again`;
+  return new TryAgainError(`${path} is in use by ${known ? nameHolder(holder, own) : "another process"}; ${remedy}`, {
+    path,
+    ...(known && { process: holder.process, host: holder.host }),
+  });
 }
 
 /**
- * Runs a look at the holder and the change that follows from it as one step. The long lock is no lock of
- * proper-lockfile, which takes a process whose event loop is blocked by native code for dead; this one lasts milliseconds.
+ * Takes a lock whose file is open, and writes who holds it.
+ *
+ * @returns false where the file has lost its path meanwhile
+ * @throws {TryAgainError} where another process holds it, or may
  */
-async function alone<T>(path: string, fn: () => Promise<T>): Promise<T> {
-  const release = await takeTurn(path);
+async function claim(path: string, { file, made }: LockHandle, lock: LockFile): Promise<boolean> {
+  const place = lockPath(path);
+  if (!(await file.stat()).isFile()) throw notOurs(place);
+  const [own, state] = [await ownHolder(), await lock(file.fd)];
+  const holder = await readHolder(file);
+  if (state === "taken") throw inUse(path, holder, own, { certain: true });
+  if (!(await isAt(file, place))) return false;
+  if (holder === undefined) throw notOurs(place);
+  const mayLive = state === "none" ? !made : holder !== "nobody" && isElsewhere(holder, own);
+  if (mayLive) throw inUse(path, holder, own, { certain: false });
+  await file.truncate();
+  await file.write(JSON.stringify(own), 0);
+  return true;
+}
+
+async function acquire(path: string, lock: LockFile): Promise<FileHandle> {
+  for (;;) {
+    const opened = await openLock(lockPath(path));
+    if (opened === undefined) continue;
+    let claimed = false;
+    try {
+      claimed = await claim(path, opened, lock);
+      if (claimed) return opened.file;
+    } catch (cause) {
+      if (opened.made && !(cause instanceof TryAgainError)) await rm(lockPath(path), { force: true });
+      throw cause;
+    } finally {
+      if (!claimed) await opened.file.close();
+    }
+  }
+}
+
+/** Gives a lock back; a file that somebody has removed, and another process made again, is that one's. */
+async function release(path: string, file: FileHandle): Promise<void> {
   try {
-    return await fn();
+    if (await isAt(file, lockPath(path))) await rm(lockPath(path), { force: true });
   } finally {
-    await release();
+    await file.close();
   }
-}
-
-async function readHolder(path: string): Promise<Holder | undefined> {
-  try {
-    const holder = parseJson(await readFile(holderPath(path), "utf8")) as Partial<Holder> | undefined;
-    // A holder that is no JSON was being written when its process ended.
-    return typeof holder?.process === "number" && typeof holder.host === "string" ? (holder as Holder) : undefined;
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw systemError(cause, "read", holderPath(path));
-  }
-}
-
-function lives(path: string, { process: holder, host }: Holder): boolean {
-  if (host !== hostname()) return true;
-  return holder === process.pid ? held.has(path) : isAlive(holder);
-}
-
-async function acquire(path: string): Promise<void> {
-  const holder = await readHolder(path);
-  if (holder && lives(path, holder)) {
-    const elsewhere = holder.host === hostname() ? "" : ` on ${holder.host}; if it is gone, remove ${holderPath(path)}`;
-    throw new TryAgainError(`${path} is in use by process ${holder.process}${elsewhere}; try again when it is done`, {
-      path,
-      process: holder.process,
-      host: holder.host,
-    });
-  }
-  try {
-    await writeFile(holderPath(path), JSON.stringify({ process: process.pid, host: hostname() } satisfies Holder));
-  } catch (cause) {
-    throw systemError(cause, "lock", path);
-  }
-  held.add(path);
 }
 
 /**
  * Runs `fn` while this process alone holds the lock of a path, by whatever links it is named. What is at the path need not
- * exist; its folder must. The lock of a process that is gone is taken over.
+ * exist; its folder must. The lock is the kernel's, of a file beside the path that names its holder: that of a process
+ * which has ended is free. Where the kernel cannot tell, the lock file stays until the user removes it.
  *
- * @throws {TryAgainError} where another process holds it, with its id
+ * @param lock for tests
+ * @throws {TryAgainError} where another process holds it, naming it
  * @throws {InputOutputError} at once where its folder is not there
- * @throws {DeniedError} at once where its folder may not be written
+ * @throws {DeniedError} at once where its folder may not be written, or a file of somebody else has the lock's place
  */
-export async function withLock<T>(path: string, fn: () => Promise<T>): Promise<T> {
+export async function withLock<T>(path: string, fn: () => Promise<T>, lock: LockFile = lockFile): Promise<T> {
   const whole = await realPlace(path);
-  await alone(whole, () => acquire(whole));
+  const file = await acquire(whole, lock).catch((cause: unknown) => {
+    throw systemError(cause, "lock", path);
+  });
   try {
     return await fn();
   } finally {
-    await alone(whole, async () => {
-      held.delete(whole);
-      await rm(holderPath(whole), { force: true });
-    });
+    await release(whole, file);
   }
 }
