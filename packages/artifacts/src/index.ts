@@ -64,7 +64,7 @@ export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts
 export type { FlightMessage } from "./ipc/flight.ts";
 export { realPlace, requireForeign } from "./storage/real-place.ts";
 export { openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
-export { writeAtomically } from "./storage/atomic-file.ts";
+export { plainAt, writeAtomically } from "./storage/atomic-file.ts";
 export type { WriteOptions } from "./storage/atomic-file.ts";
 export { ArtifactStore, isStoreName } from "./storage/artifact-store.ts";
 export type { StoredArtifact } from "./storage/artifact-store.ts";

@@ -1,10 +1,13 @@
-import { chmod, mkdir, open, readFile, readdir, truncate, writeFile } from "node:fs/promises";
+import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmod, lstat, mkdir, open, readFile, readdir, symlink, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, InputOutputError, InterruptedError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, contentAddress, openArtifact, readSegments, writeArtifact } from "@mbs/artifacts";
+import { collect, contentAddress, openArtifact, readSegments, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { writeArtifact as writeWith } from "../src/storage/artifact-file.ts";
 import type { OpenNew } from "../src/storage/atomic-file.ts";
 import { systemError } from "../src/storage/system-error.ts";
@@ -108,6 +111,56 @@ test("an error or an abort of the source leaves nothing", () =>
     const aborted = await errorOf(() => writeArtifact({ schema, batches: breaking() }, path, { signal: stop.signal }));
     assert.instance(aborted, InterruptedError);
     assert.equal(await readdir(folder), []);
+  }));
+
+test("a device, a FIFO, a socket or a link to one is never replaced, with force or without", () =>
+  inFolder(async (folder) => {
+    const places: [string, string][] = [["fifo", "a FIFO"]];
+    execFileSync("mkfifo", [join(folder, "fifo")]);
+    const server = createServer().listen(join(folder, "socket"));
+    await once(server, "listening");
+    places.push(["socket", "a socket"]);
+    await symlink("fifo", join(folder, "link"));
+    places.push(["link", "a FIFO"]);
+    await symlink("/proc/self/fd/1", join(folder, "stdout"));
+    places.push(["stdout", "another name of an open file"]);
+    if (spawnSync("mknod", [join(folder, "null"), "c", "1", "3"]).status === 0) places.push(["null", "a device"]);
+    else console.log("    a device node cannot be made here");
+    const before = await readdir(folder);
+    for (const [name, what] of places) {
+      const path = join(folder, name);
+      const { ino } = await lstat(path);
+      for (const force of [true, false]) {
+        const writes = [
+          () => writeArtifact(sample(), path, { force }),
+          () => writeAtomically(path, [Buffer.from("new")], { force }),
+        ];
+        for (const write of writes) {
+          const error = await errorOf(write);
+          assert.instance(error, DeniedError, name);
+          assert.is(
+            error.message,
+            `${path} is ${what}, which is never replaced; name a file, or let the shell write there: > ${path}`,
+          );
+        }
+      }
+      assert.is((await lstat(path)).ino, ino, name);
+    }
+    assert.equal(await readdir(folder), before);
+    server.close();
+  }));
+
+test("a FIFO that comes to the path while it is written stays", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.arrow");
+    const { schema, batches } = sample();
+    async function* slow() {
+      execFileSync("mkfifo", [path]);
+      yield* batches;
+    }
+    assert.instance(await errorOf(() => writeArtifact({ schema, batches: slow() }, path, { force: true })), DeniedError);
+    assert.ok((await lstat(path)).isFIFO());
+    assert.equal(await readdir(folder), ["a.arrow"]);
   }));
 
 test("a path that is too long is told as that, read or written", () =>

@@ -1,6 +1,6 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { encodeStream, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
+import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./host.ts";
@@ -66,7 +66,7 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
 
 /** Finds out before hours of work whether a place is free. */
 async function checkPlace(path: string, folder: boolean, force: boolean): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
   if (!found || force) return;
   const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
   if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
@@ -94,8 +94,11 @@ export async function holdingPlaces(
     }
     await work();
   };
-  for (const path of placesOf(plan)) {
+  for (const [name, { path }] of plan) {
+    if (path === undefined || path === standardStream) continue;
     const inner = whole;
+    // before a lock would be made beside a device
+    if (stage.outputs[name]?.kind !== "files") await plainAt(path);
     await mkdir(dirname(resolve(path)), { recursive: true });
     whole = () => withLock(path, inner);
   }

@@ -1,6 +1,6 @@
-import { lstat, mkdir, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { realPlace, requireForeign, writeAtomically } from "@mbs/artifacts";
+import { plainAt, realPlace, requireForeign, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 
 const missing = (): undefined => undefined;
@@ -41,7 +41,7 @@ export async function requireTargets(targets: readonly string[], read: readonly 
   await requireApart(targets);
   for (const target of targets) {
     await requireFolder(dirname(resolve(target)), target);
-    const found = await lstat(target).catch(missing);
+    const found = await plainAt(target);
     if (found?.isDirectory()) throw new DeniedError(`${target} is a folder; choose another name`, { path: target });
     if (found && !force) {
       throw new DeniedError(`${target} exists; choose another name, or replace it with --force`, { path: target });

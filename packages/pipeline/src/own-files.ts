@@ -67,7 +67,11 @@ export async function requireOwnModel(model: string, manifest: RunManifest): Pro
   if (layers.length === 0 || !layers.every(({ address }) => manifest.made(address))) denyStrange(model);
 }
 
+/** A FIFO would be waited for without end. */
+const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
+
 const isOwnArtifact = async (path: string, manifest: RunManifest): Promise<boolean> => {
+  if (!(await isFile(path))) return false;
   const address = await openArtifact(path)
     .then(contentAddress)
     .then(
@@ -78,11 +82,12 @@ const isOwnArtifact = async (path: string, manifest: RunManifest): Promise<boole
 };
 
 /** Nobody writes the addresses of all nodes by hand. */
-const isRecorded = (recipe: string): Promise<boolean> =>
-  readRecipe(recipe).then(
+const isRecorded = async (recipe: string): Promise<boolean> =>
+  (await isFile(recipe)) &&
+  (await readRecipe(recipe).then(
     ({ hashes }) => hashes?.["nodes"] !== undefined,
     () => false,
-  );
+  ));
 
 /**
  * Refuses results in a claimed folder that no run has written: a run replaces its own.

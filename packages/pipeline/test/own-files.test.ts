@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -107,6 +108,8 @@ test("results of another's in a run's folder are replaced neither at once nor at
   const mine = [
     ["recipe.yaml", () => writeFileSync(join(out, "recipe.yaml"), "model: m\n")],
     ["recipe.yaml", () => mkdirSync(join(out, "recipe.yaml"))],
+    ["recipe.yaml", () => execFileSync("mkfifo", [join(out, "recipe.yaml")])],
+    ["similarity.arrow", () => execFileSync("mkfifo", [join(out, "similarity.arrow")])],
     ["scores.arrow", () => cpSync(stranger, join(out, "scores.arrow"))],
     ["similarity.arrow", () => writeFileSync(join(out, "similarity.arrow"), "mine")],
     ["model", () => cpSync(join(root, "other", "model"), join(out, "model"), { recursive: true })],

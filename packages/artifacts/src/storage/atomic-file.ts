@@ -1,4 +1,5 @@
-import { link, lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { link, lstat, open, readlink, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DeniedError } from "@mbs/contracts";
 import { isMissing, systemError } from "./system-error.ts";
@@ -15,21 +16,45 @@ export type OpenNew = (path: string) => Promise<Pick<FileHandle, "write" | "sync
 
 const openNew: OpenNew = (path) => open(path, "wx");
 
-async function exists(path: string): Promise<boolean> {
+/** What is at a path that no file can take the place of; undefined where nothing is, a file or a folder. */
+async function specialAt(path: string, found: Stats): Promise<string | undefined> {
+  if (found.isFile() || found.isDirectory()) return undefined;
+  if (found.isFIFO()) return "a FIFO";
+  if (found.isSocket()) return "a socket";
+  if (!found.isSymbolicLink()) return "a device";
+  // as /dev/stdout is, whatever that has been redirected to
+  if ((await readlink(path)).startsWith("/proc/")) return "another name of an open file";
+  const target = await stat(path).catch((cause: unknown) => {
+    if (isMissing(cause)) return undefined;
+    throw cause;
+  });
+  return target && specialAt(path, target);
+}
+
+/**
+ * What is at a path that a file is about to take.
+ *
+ * @throws {DeniedError} where it is a device, a FIFO or a socket, or leads to one: they are never replaced
+ */
+export async function plainAt(path: string): Promise<Stats | undefined> {
   try {
-    await lstat(path);
-    return true;
+    const found = await lstat(path);
+    const special = await specialAt(path, found);
+    if (special === undefined) return found;
+    throw new DeniedError(
+      `${path} is ${special}, which is never replaced; name a file, or let the shell write there: > ${path}`,
+      { path },
+    );
   } catch (cause) {
-    if (isMissing(cause)) return false;
+    if (isMissing(cause)) return undefined;
     throw systemError(cause, "look at", path);
   }
 }
 
 /** @throws {DeniedError} where something is at the path and may not be replaced */
 export async function requireFree(path: string, force: boolean | undefined): Promise<void> {
-  if (!force && (await exists(path))) {
-    throw new DeniedError(`${path} is already there; --force replaces it`, { path });
-  }
+  const found = await plainAt(path);
+  if (found !== undefined && !force) throw new DeniedError(`${path} is already there; --force replaces it`, { path });
 }
 
 /**
@@ -73,14 +98,13 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Not every file system has hard links; there the check before the rename has to do. */
+/** Not every file system has hard links; there the look at the path just before has to do. */
 async function moveToFree(temporary: string, path: string): Promise<void> {
   try {
     await link(temporary, path);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw cause;
-    await requireFree(path, false);
     await rename(temporary, path);
     return;
   }
@@ -90,6 +114,8 @@ async function moveToFree(temporary: string, path: string): Promise<void> {
 /** Gives a finished temporary file its name, in one step. */
 export async function commitTemporary(temporary: string, path: string, force: boolean | undefined): Promise<void> {
   try {
+    // much time may have gone by since the place was looked at
+    await requireFree(path, force);
     await (force ? rename(temporary, path) : moveToFree(temporary, path));
     await syncFolder(dirname(path));
   } catch (cause) {

@@ -15,8 +15,9 @@ interface LockHandle {
   readonly made: boolean;
 }
 
+const codeOf = (cause: unknown): unknown => (cause as NodeJS.ErrnoException).code;
+
 async function openLock(place: string): Promise<LockHandle | undefined> {
-  const codeOf = (cause: unknown): unknown => (cause as NodeJS.ErrnoException).code;
   // a link could lead to anybody's file, which the record would overwrite
   const flags = constants.O_RDWR | constants.O_NOFOLLOW;
   try {

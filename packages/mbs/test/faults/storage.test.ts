@@ -1,5 +1,6 @@
-import { execFileSync, spawn } from "node:child_process";
-import { chmod, cp, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, cp, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as assert from "uvu/assert";
@@ -131,6 +132,39 @@ test("30: what is there is never overwritten without --force", async ({ model, c
   await writeFile(path("home.yaml"), recipe(model, corpus, path("home")));
   await refused(["run", path("home.yaml")], 77, /not empty/);
   assert.equal(await readdir(path("home")), ["thesis"]);
+});
+
+test("30: --force replaces no device and no FIFO, and the redirection that the message names works", async ({
+  model,
+  corpus,
+  path,
+}) => {
+  const fifo = path("fifo");
+  execFileSync("mkfifo", [fifo]);
+  const places = [fifo];
+  if (spawnSync("mknod", [path("null"), "c", "1", "3"]).status === 0) places.push(path("null"));
+  await done([...sampling(model, corpus), "--output", path("for-report.arrow"), "--force"]);
+  for (const place of places) {
+    for (const args of [sampling(model, corpus), ["report", path("for-report.arrow")]]) {
+      const { code, stderr } = await mbs([...args, "--force", "--output", place]);
+      assert.is(code, 77, stderr);
+      assert.match(stderr, /^mbs \w+: \S+ is a (FIFO|device), which is never replaced; name a file, or [^\n]*: > \S+\n$/);
+      assert.ok(stderr.endsWith(`> ${place}\n`), stderr);
+      assert.not((await lstat(place)).isFile());
+    }
+  }
+  const reader = spawn("cat", [fifo], { stdio: ["ignore", "pipe", "inherit"] });
+  const read = createHash("sha256");
+  reader.stdout.on("data", (part: Buffer) => read.update(part));
+  const written = mbs(sampling(model, corpus), { before: ["bash", "-c", `exec "$@" > ${fifo}`, "bash"] });
+  await new Promise((resolve) => reader.on("close", resolve));
+  assert.is((await written).code, 0);
+  assert.is(
+    read.digest("hex"),
+    createHash("sha256")
+      .update(await readFile(path("for-report.arrow")))
+      .digest("hex"),
+  );
 });
 
 test("30: --force takes away a model, but no folder that holds other things", async ({ model, corpus, path }) => {
