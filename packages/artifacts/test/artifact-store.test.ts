@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
@@ -75,6 +75,23 @@ test("a file with another content than its name, or cut short, is refused", () =
     await rm(join(folder, `${other}.arrow`));
     await writeFile(join(folder, "notes.txt"), "mine");
     assert.equal(await store.list(), []);
+  }));
+
+test("a damaged file is told with the remedy of its store, at its start or where it is", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { remedy: "delete it and run again" });
+    const { address } = await store.put(samples.segments.encode());
+    const path = store.path(address);
+    const whole = await readFile(path);
+    for (const place of [0, whole.length >> 1, whole.length - 1]) {
+      await writeFile(
+        path,
+        whole.map((byte, index) => (index === place ? byte ^ 1 : byte)),
+      );
+      const error = await errorOf(async () => collect((await store.open(address)).batches));
+      assert.instance(error, BadDataError);
+      assert.match(error.message, /^\S+\.arrow is damaged at byte \d+; delete it and run again$/);
+    }
   }));
 
 test.run();

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
-import { cardFile, modelCard } from "./model-card.ts";
+import { cardFile } from "@mbs/models";
+import { modelCard } from "./model-card.ts";
 import type { CardFacts } from "./model-card.ts";
 import { readRecord } from "./model-record.ts";
 import { readWeightFiles } from "./size-report.ts";

@@ -9,9 +9,6 @@ import type { AssemblyRecord } from "./model-record.ts";
 import { loadLines } from "./load-lines.ts";
 import type { WeightFiles } from "./size-report.ts";
 
-/** Name of the card in a model's folder. */
-export const cardFile = "README.md";
-
 export interface CardFacts {
   readonly record: AssemblyRecord;
   readonly weights: WeightFiles;

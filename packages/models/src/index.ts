@@ -21,7 +21,7 @@ export type {
   StepOptions,
   StepResult,
 } from "./model.ts";
-export { meanMix, readModelRecord, recordFile } from "./model-record.ts";
+export { cardFile, meanMix, readModelRecord, recordFile } from "./model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./model-record.ts";
 export type { Passage, Passages } from "./passages.ts";
 export { openModel } from "./open-model.ts";

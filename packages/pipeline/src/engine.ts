@@ -3,11 +3,13 @@ import { manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
-import { exists, requireOwnModel } from "./own-files.ts";
+import { isWholeModel, recordModelFiles } from "./model-files.ts";
+import { requireOwnModel } from "./own-files.ts";
 import type { Plan, PlanNode } from "./plan.ts";
 import type { StageOptions } from "./recipe.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "./resources.ts";
+import type { RunFolder } from "./run-folder.ts";
 import { optionTable, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
@@ -25,6 +27,7 @@ export interface NodeReport {
 
 export interface EngineOptions {
   readonly stages: Stages;
+  readonly folder: RunFolder;
   readonly store: ArtifactStore;
   readonly manifest: RunManifest;
   readonly resources: Resources;
@@ -132,10 +135,10 @@ export class Engine {
     return pending;
   }
 
-  /** Whether a recorded output is gone although something still has to read it. */
+  /** Whether a recorded output is gone although something still has to read it. @throws {BadDataError} on a damaged model */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
     const { kind } = outputOf(this.#stage(node));
-    if (kind === "files") return !(await exists(this.#plan.modelFolder));
+    if (kind === "files") return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
     const readers = this.#readers.get(node.id) ?? [];
     const released = !this.#options.keep && intermediate.has(kind) && readers.every((id) => !pending.has(id));
     return !released && !(await this.#options.store.has(address));
@@ -147,7 +150,7 @@ export class Engine {
   }
 
   async #execute(node: PlanNode, index: number): Promise<string> {
-    const { store, context } = this.#options;
+    const { folder, store, context } = this.#options;
     const stage = this.#stage(node);
     const inputs: Record<string, ArtifactStream[]> = {};
     for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
@@ -163,10 +166,11 @@ export class Engine {
     const { signal } = context;
     if (kind !== "files") return (await store.put(outputs[name], { signal })).address;
     // much time may have gone by since the folder was claimed
-    await requireOwnModel(this.#plan.modelFolder, this.#options.manifest);
-    const { address } = await unpackFiles(outputs[name], this.#plan.modelFolder, { signal, force: true });
-    this.#learn(node, address);
-    return address;
+    await requireOwnModel(folder, this.#options.manifest);
+    const unpacked = await unpackFiles(outputs[name], folder.model, { signal, force: true });
+    await recordModelFiles(folder, unpacked);
+    this.#learn(node, unpacked.address);
+    return unpacked.address;
   }
 
   /** Takes away the intermediate artifacts that no pending node reads, also those that a killed run left behind. */

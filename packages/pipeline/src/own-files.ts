@@ -40,8 +40,7 @@ const isUnclaimed = ({ artifacts, identity }: RunFolder, path: string): boolean 
 const isWork = (folder: RunFolder, path: string): boolean =>
   isUnclaimed(folder, path) ||
   path === folder.identity ||
-  path === folder.manifest ||
-  isTemporaryOf(folder.manifest, path) ||
+  [folder.manifest, folder.modelFiles].some((own) => path === own || isTemporaryOf(own, path)) ||
   (dirname(path) === folder.artifacts && isStoreName(basename(path)));
 
 /**
@@ -55,22 +54,30 @@ export async function requireUnclaimed(folder: RunFolder): Promise<void> {
   await requireOnly(work, (path) => isUnclaimed(folder, path));
 }
 
+/** Whether the run has made an artifact: it lies among its artifacts, if the manifest has been lost. */
+const hasMade = async ({ artifacts }: RunFolder, manifest: RunManifest, address: string): Promise<boolean> => {
+  const name = `${address}.arrow`;
+  return manifest.made(address) || (isStoreName(name) && (await exists(join(artifacts, name))));
+};
+
 /**
  * Refuses a model that is not made of layers of this run.
  *
  * @throws {DeniedError} naming it
  */
-export async function requireOwnModel(model: string, manifest: RunManifest): Promise<void> {
+export async function requireOwnModel(folder: RunFolder, manifest: RunManifest): Promise<void> {
+  const { model } = folder;
   if (!(await exists(model))) return;
   // a record that cannot be read is none of ours
   const { layers = [] } = (await readModelRecord(model).catch(() => undefined)) ?? {};
-  if (layers.length === 0 || !layers.every(({ address }) => manifest.made(address))) denyStrange(model);
+  const own = await Promise.all(layers.map(({ address }) => hasMade(folder, manifest, address)));
+  if (own.length === 0 || own.includes(false)) denyStrange(model);
 }
 
 /** A FIFO would be waited for without end. */
 const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
 
-const isOwnArtifact = async (path: string, manifest: RunManifest): Promise<boolean> => {
+const isOwnArtifact = async (path: string, folder: RunFolder, manifest: RunManifest): Promise<boolean> => {
   if (!(await isFile(path))) return false;
   const address = await openArtifact(path)
     .then(contentAddress)
@@ -78,7 +85,7 @@ const isOwnArtifact = async (path: string, manifest: RunManifest): Promise<boole
       (receipt) => receipt.address,
       () => undefined,
     );
-  return address !== undefined && manifest.made(address);
+  return address !== undefined && hasMade(folder, manifest, address);
 };
 
 /** Nobody writes the addresses of all nodes by hand. */
@@ -96,10 +103,10 @@ const isRecorded = async (recipe: string): Promise<boolean> =>
  * @throws {DeniedError} naming the first
  */
 export async function requireOwnResults(folder: RunFolder, manifest: RunManifest): Promise<void> {
-  const { model, scores, similarity, recipe } = folder;
-  await requireOwnModel(model, manifest);
+  const { scores, similarity, recipe } = folder;
+  await requireOwnModel(folder, manifest);
   for (const path of [scores, similarity]) {
-    if ((await exists(path)) && !(await isOwnArtifact(path, manifest))) denyStrange(path);
+    if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) denyStrange(path);
   }
   if ((await exists(recipe)) && !(await isRecorded(recipe))) denyStrange(recipe);
 }

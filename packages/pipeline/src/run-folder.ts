@@ -13,12 +13,14 @@ export interface RunFolder {
   readonly similarity: string;
   /** The full recipe with all hashes. */
   readonly recipe: string;
-  /** What the run resumes from: the three below. */
+  /** What the run resumes from: the four below. */
   readonly work: string;
   /** Artifacts by address. */
   readonly artifacts: string;
   /** What has been made from what. */
   readonly manifest: string;
+  /** Hashes of the files of the model, which it is checked by before it is used again. */
+  readonly modelFiles: string;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -42,6 +44,7 @@ export function runFolder(root: string): RunFolder {
     work,
     artifacts: join(work, "artifacts"),
     manifest: join(work, "manifest.json"),
+    modelFiles: join(work, "model.json"),
     identity: join(work, "identity"),
   };
 }
@@ -56,9 +59,10 @@ export const runPlaces = ({ model, scores, similarity, recipe, work }: RunFolder
 ];
 
 /** Takes away what a run has written. Its recipe stays until the new one takes its place: it may be the one that is being run. */
-async function clear({ model, scores, similarity, artifacts, manifest }: RunFolder): Promise<void> {
+async function clear({ model, modelFiles, scores, similarity, artifacts, manifest }: RunFolder): Promise<void> {
   // identity stays and the manifest goes last: a process that ends in between leaves a folder that is known for a run's
-  for (const path of [model, scores, similarity, artifacts, manifest]) await rm(path, { recursive: true, force: true });
+  for (const path of [model, modelFiles, scores, similarity, artifacts, manifest])
+    await rm(path, { recursive: true, force: true });
 }
 
 const identityText = ({ layers, model }: RunIdentity): string => `${layers}\n${model}\n`;
@@ -116,7 +120,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
     await requireUnclaimed(folder);
   } else {
     if (!force) await requireSame(folder, known, identity);
-    await requireOwnResults(folder, await RunManifest.open(folder.manifest));
+    await requireOwnResults(folder, await RunManifest.open(folder.manifest, { forget: force }));
     if (force) {
       await requireOnlyOwnFiles(folder);
       await clear(folder);

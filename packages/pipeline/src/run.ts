@@ -70,10 +70,11 @@ async function execute(
 ): Promise<RunResult> {
   const { stages, threads, signal } = options;
   const nodes: NodeReport[] = [];
-  const store = new ArtifactStore(folder.artifacts);
+  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again" });
   const manifest = await RunManifest.open(folder.manifest);
   const engine = new Engine(plan, {
     stages,
+    folder,
     store,
     manifest,
     resources,

@@ -37,20 +37,19 @@ function requireAddress(address: string): void {
   }
 }
 
-async function* ofAddress({ batches, receipt }: DecodedStream, path: string, address: string): AsyncGenerator<Batch> {
-  yield* batches;
-  const found = (await receipt).address;
-  if (found !== address) {
-    throw new BadDataError(`${path}: its content has the address ${found}; remove the file and make it again`, { path, found });
-  }
+export interface StoreOptions {
+  /** What the user does about a damaged artifact. */
+  readonly remedy?: string;
 }
 
 /** Artifacts in a folder, each a file named by its content address. */
 export class ArtifactStore {
   readonly root: string;
+  readonly #remedy: string;
 
-  constructor(root: string) {
+  constructor(root: string, { remedy = "delete the file and make it again" }: StoreOptions = {}) {
     this.root = root;
+    this.#remedy = remedy;
   }
 
   /** Where the artifact of an address lies, or would. */
@@ -87,8 +86,32 @@ export class ArtifactStore {
     if (!(await this.has(address))) {
       throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
     }
-    const stream = await openArtifact(path);
-    return { ...stream, batches: ofAddress(stream, path, address) };
+    try {
+      const stream = await openArtifact(path);
+      return { ...stream, batches: this.#ofAddress(stream, path, address) };
+    } catch (cause) {
+      throw this.#damaged(cause, path);
+    }
+  }
+
+  async *#ofAddress({ batches, receipt }: DecodedStream, path: string, address: string): AsyncGenerator<Batch> {
+    try {
+      yield* batches;
+    } catch (cause) {
+      throw this.#damaged(cause, path);
+    }
+    const found = (await receipt).address;
+    if (found !== address) {
+      throw new BadDataError(`${path}: its content has the address ${found}; ${this.#remedy}`, { path, found });
+    }
+  }
+
+  /** What is wrong with the bytes of a stored file has the remedy of the store. */
+  #damaged(cause: unknown, path: string): unknown {
+    if (!(cause instanceof BadDataError)) return cause;
+    const { offset } = cause.facts;
+    const where = offset === undefined ? "" : ` at byte ${offset}`;
+    return new BadDataError(`${path} is damaged${where}; ${this.#remedy}`, { ...cause.facts, path }, { cause });
   }
 
   async has(address: string): Promise<boolean> {

@@ -26,7 +26,10 @@ async function readNodes(path: string): Promise<Map<string, NodeOutputs>> {
   }
   const nodes = parseJson(text);
   if (!isObject(nodes) || !Object.values(nodes).every(isOutputs)) {
-    throw new BadDataError(`${path} is no run manifest; remove it to compute everything again`, { path });
+    throw new BadDataError(
+      `${path} is no run manifest, or a damaged one; delete it and run again, which computes everything again, or start over with --force`,
+      { path },
+    );
   }
   return new Map(Object.entries(nodes) as [string, NodeOutputs][]);
 }
@@ -42,9 +45,18 @@ export class RunManifest {
     this.#nodes = nodes;
   }
 
-  /** Reads the manifest; a file that is not there is an empty one. */
-  static async open(path: string): Promise<RunManifest> {
-    return new RunManifest(path, await readNodes(path));
+  /**
+   * Reads the manifest; a file that is not there is an empty one.
+   *
+   * @param forget whether a damaged file is an empty one too
+   * @throws {BadDataError} on a damaged file
+   */
+  static async open(path: string, { forget = false } = {}): Promise<RunManifest> {
+    const nodes = await readNodes(path).catch((cause: unknown) => {
+      if (forget && cause instanceof BadDataError) return new Map<string, NodeOutputs>();
+      throw cause;
+    });
+    return new RunManifest(path, nodes);
   }
 
   get(key: string): NodeOutputs | undefined {

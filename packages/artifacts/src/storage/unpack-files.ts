@@ -1,3 +1,4 @@
+import { createHash, type Hash } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BadDataError, DeniedError, InterruptedError, type ArtifactStream, type Batch, type ColumnValues } from "@mbs/contracts";
@@ -5,8 +6,14 @@ import { contentAddress } from "../content-address.ts";
 import { requireKind } from "../kind.ts";
 import type { Receipt } from "../receipt.ts";
 import type { WriteOptions } from "./atomic-file.ts";
+import type { FileHashes } from "./file-hashes.ts";
 import { systemError } from "./system-error.ts";
 import { removeLeftovers, temporaryName } from "./temporary-name.ts";
+
+/** What is known of a folder once all its files are written. */
+export interface Unpacked extends Receipt {
+  readonly files: FileHashes;
+}
 
 /** A path that stays inside its folder on every system: plain names joined by "/". */
 function checkPath(path: string): string {
@@ -20,8 +27,8 @@ function checkPath(path: string): string {
 /** Writes pieces that follow each other, one file after another. */
 class FolderWriter {
   readonly #folder: string;
-  readonly #written = new Set<string>();
-  #file: { path: string; handle: FileHandle; length: number } | undefined;
+  readonly #written = new Map<string, Hash>();
+  #file: { path: string; handle: FileHandle; hash: Hash; length: number } | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -32,10 +39,11 @@ class FolderWriter {
       await this.close();
       if (this.#written.has(checkPath(path)))
         throw new BadDataError(`files artifact: the pieces of ${path} do not follow each other`, { path });
-      this.#written.add(path);
+      const hash = createHash("sha256");
+      this.#written.set(path, hash);
       const target = join(this.#folder, path);
       await mkdir(dirname(target), { recursive: true });
-      this.#file = { path, handle: await open(target, "wx"), length: 0 };
+      this.#file = { path, handle: await open(target, "wx"), hash, length: 0 };
     }
     const file = this.#file;
     if (offset !== file.length) {
@@ -45,7 +53,13 @@ class FolderWriter {
       });
     }
     await file.handle.appendFile(data);
+    file.hash.update(data);
     file.length += data.length;
+  }
+
+  /** To be called once, when all is written. */
+  hashes(): FileHashes {
+    return new Map([...this.#written].map(([path, hash]) => [path, hash.digest("hex")]));
   }
 
   async close(): Promise<void> {
@@ -90,11 +104,11 @@ async function checkReplaced(folder: string, partial: string): Promise<void> {
  *
  * @param stream kind `files`
  * @param folder appears when the last byte is on disk; an empty folder may be there already
- * @returns the receipt of the stream
+ * @returns the receipt of the stream, and what its files hold
  * @throws {DeniedError} when the folder is occupied and `force` is not set, or holds what the artifact would not replace
  * @throws {BadDataError} on a path that leaves the folder
  */
-export async function unpackFiles(stream: ArtifactStream, folder: string, options: WriteOptions = {}): Promise<Receipt> {
+export async function unpackFiles(stream: ArtifactStream, folder: string, options: WriteOptions = {}): Promise<Unpacked> {
   requireKind(stream, ["files"]);
   const target = resolve(folder);
   const found = await entries(target);
@@ -120,7 +134,7 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     await rm(replaced, { recursive: true, force: true });
     // A process that was killed between the two renames has left the old files; only now are they of no use.
     await removeLeftovers(target, "old");
-    return receipt;
+    return { ...receipt, files: writer.hashes() };
   } catch (error) {
     await writer.close().catch(() => {});
     await rm(partial, { recursive: true, force: true });

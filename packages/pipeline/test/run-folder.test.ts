@@ -1,0 +1,62 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError, DeniedError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
+import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
+import type { Workspace } from "./fixtures/workspace.ts";
+
+const test = suite<Workspace>("run folder");
+test.before.each(async (context) => {
+  Object.assign(context, await createWorkspace());
+});
+test.after.each(({ remove }) => remove());
+
+test("a damaged manifest is refused, and both remedies that the message names work, in a finished run and a begun one", async ({
+  root,
+  recipe,
+}) => {
+  const out = join(root, "out");
+  const { nodes } = await go(recipe());
+  const whole = await snapshot(out);
+  for (const stop of ["", "compress.h.0", "assemble"]) {
+    for (const force of [false, true]) {
+      await rm(out, { recursive: true, force: true });
+      const controller = new AbortController();
+      const stopping = { signal: controller.signal, onNode: ({ id }: { id: string }) => id === stop && controller.abort() };
+      await failure(go(recipe(), stopping));
+      await writeFile(join(out, "run", "manifest.json"), "{ half");
+      const error = await failure(go(recipe()));
+      assert.instance(error, BadDataError, String(error));
+      const [, path = ""] =
+        /^(\S+) is no run manifest, .*; delete it and run again, which computes everything again, or start over with --force$/.exec(
+          (error as Error).message,
+        ) ?? [];
+      if (!force) await rm(path);
+      const started: string[] = [];
+      await go(recipe(), { force, stages: fakeStages((name) => started.push(name)) });
+      assert.is(started.length, nodes.length, "everything again");
+      assert.equal(await snapshot(out), whole);
+    }
+  }
+});
+
+test("with its manifest gone, a run still replaces nothing of others", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  await go(recipe({ output: join(root, "other"), sample: { seed: 5 } }));
+  await go(recipe());
+  await rm(join(out, "run", "manifest.json"));
+  for (const name of ["model/mbs.json", "similarity.arrow"]) {
+    const before = await snapshot(out);
+    const theirs = (await snapshot(join(root, "other")))[name];
+    await writeFile(join(out, name), Buffer.from(theirs, "hex"));
+    const error = await failure(go(recipe()));
+    assert.instance(error, DeniedError, name);
+    assert.match((error as Error).message, /out\/(model|similarity\.arrow) is none of a run's/);
+    await writeFile(join(out, name), Buffer.from(before[name], "hex"));
+  }
+});
+
+test.run();
