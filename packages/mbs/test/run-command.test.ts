@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -18,7 +18,11 @@ test.before.each(async (context) => {
 test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
 
 /** Both commands on one recipe. */
-async function both(root: string, changes: Readonly<Record<string, string>>): Promise<readonly Ended[]> {
+async function both(
+  root: string,
+  changes: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<readonly Ended[]> {
   const path = join(root, "recipe.yaml");
   const keys = {
     model: join(root, "model"),
@@ -35,7 +39,7 @@ async function both(root: string, changes: Readonly<Record<string, string>>): Pr
       .join(""),
   );
   const ended: Ended[] = [];
-  for (const command of ["estimate", "run"]) ended.push(await runMbs([command, path, "--threads", "1"]));
+  for (const command of ["estimate", "run"]) ended.push(await runMbs([command, path, "--threads", "1", ...flags]));
   return ended;
 }
 
@@ -56,6 +60,10 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       /recipe\.yaml:6: .*5 bits cannot be written as ONNX/,
     ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
+    [
+      { hashes: `{ corpus: ${"0".repeat(64)} }` },
+      /recipe\.yaml:6: corpus has the hash [0-9a-f]{64}, the recipe was made with "0{64}"; remove hashes to use it anyway/,
+    ],
     [{ sample: '{ mix: "only:xx" }' }, /recipe\.yaml:3: the corpus has no xx; it has /, 2],
     [{ evaluate: `{ corpus: ${join(root, "texts")}, labels: [a, a] }` }, /recipe\.yaml:6: two models have one name \(a, a\)/, 2],
   ] as const) {
@@ -81,6 +89,32 @@ test("estimate warns of what run warns of: languages without a share, segments b
     assert.is(code, 0, stderr);
     assert.match(stderr, /warning: .*has no share for .*; left out\n/);
     assert.is(stderr.match(/warning: .*segments of 33 tokens are longer than the 32/g)?.length, 1);
+  }
+});
+
+test("what estimate says of the disk is what a run that keeps all has on it", async ({ root }) => {
+  await rm(join(root, "model"), { recursive: true });
+  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });
+  const shared = { keep: "true", similarity: "true" };
+  for (const changes of [
+    { propagation: "sequential" },
+    { propagation: "true-sequential" },
+    { propagation: "dense" },
+    { compress: "{ solver: gptaq, group-size: 16 }" },
+    { compress: "{ solver: wanda, sparsity: 0.5 }", allocate: "{ method: owl }" },
+  ]) {
+    await rm(join(root, "out"), { recursive: true, force: true });
+    const [estimated, ran] = await both(root, { ...shared, ...changes }, ["--json"]);
+    assert.is(ran.code, 0, ran.stderr);
+    const { disk } = JSON.parse(estimated.stdout.toString()) as { disk: { peak: number } };
+    let used = 0;
+    for (const name of await readdir(join(root, "out"), { recursive: true })) {
+      const found = await stat(join(root, "out", name));
+      if (found.isFile()) used += found.size;
+    }
+    // beside the numbers there are headers, similarities and records
+    const ratio = disk.peak / used;
+    assert.ok(ratio > 0.9 && ratio < 1.1, `${JSON.stringify(changes)}: ${disk.peak} said, ${used} used`);
   }
 });
 

@@ -6,6 +6,7 @@ import type { Plan } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { Resources } from "./resources.ts";
 import { runFolder } from "./run-folder.ts";
+import { checkPins } from "./run-record.ts";
 import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
 import { checkOptions, completeOptions, located, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
@@ -59,6 +60,7 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
  *
  * @throws {UsageError} on options that no stage would take, all of them named
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
+ * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
 export async function prepareRun(given: Recipe, stages: Stages): Promise<PreparedRun> {
   await checkOptions(given, stages);
@@ -72,6 +74,7 @@ export async function prepareRun(given: Recipe, stages: Stages): Promise<Prepare
     const resources = new Resources();
     resources.set("model", recipe.model, model.address);
     await findResources(plan, stages, resources);
+    await checkPins(recipe, resources);
     return { recipe, model, plan, resources };
   } catch (error) {
     await model.close();

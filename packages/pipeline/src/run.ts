@@ -14,7 +14,7 @@ import { textAddress } from "./resources.ts";
 import type { Resources } from "./resources.ts";
 import { claimFolder, runFolder, runPlaces } from "./run-folder.ts";
 import type { RunFolder, RunIdentity } from "./run-folder.ts";
-import { checkPins, recordRun } from "./run-record.ts";
+import { recordRun } from "./run-record.ts";
 import { stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
@@ -119,7 +119,6 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const { recipe: ordered, model, plan, resources } = await prepareRun(recipe, stages);
   const folder = runFolder(ordered.output);
   try {
-    await checkPins(ordered, resources);
     await requireForeign(runPlaces(folder), await readPlaces(plan, stages, model));
     await mkdir(dirname(await realPlace(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {

@@ -48,4 +48,21 @@ test("Grams of many languages stay within capture's budget: one of all is kept i
   assert.is(need(6), packed + 2 * packed);
 });
 
+test("what is kept is counted for every step", () => {
+  const need = (changes: object) =>
+    diskNeed(recipe({ sample: { mix: "only:en", segments: 4, length: 64 }, ...changes }), model(512));
+  const states = 4 * 64 * width * 4;
+  const [passing, kept] = [need({}), need({ keep: true })];
+  assert.is(passing.states, 2 * states, "before and after a step");
+  assert.is(kept.states, 2 * states, "before each of two steps");
+  assert.is(kept.statistics, 2 * passing.statistics);
+  assert.is(kept.peak - passing.peak, passing.statistics);
+  const dense = need({ propagation: "dense" });
+  assert.equal(need({ propagation: "dense", keep: true }), dense, "all steps are there at one time anyway");
+  const compared = need({ keep: true, similarity: true, propagation: "true-sequential" });
+  assert.is(compared.statistics - kept.statistics, packed, "the first step's input");
+  const allocated = need({ keep: true, allocate: {}, compress: { solver: "wanda", sparsity: 0.5 } });
+  assert.is(allocated.statistics - kept.statistics, 2 * 8 * width, "the dense model's diagonals");
+});
+
 test.run();

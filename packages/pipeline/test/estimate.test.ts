@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";
 
@@ -60,6 +61,14 @@ test("draws the sample as the run will, and stops as it would", async ({ root, r
   const error = await estimate(recipe(), { ...settings, stages: failing }).catch((thrown: unknown) => thrown);
   assert.instance(error, BadDataError);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("a recipe whose hashes do not fit is refused as by run", async ({ recipe }) => {
+  const pinned = recipe({ hashes: { model: "0".repeat(64) } });
+  const error = await estimate(pinned, settings).catch((thrown: unknown) => thrown);
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /model has the hash \w+, the recipe was made with "0+"; remove hashes to use it anyway/);
+  assert.equal(String(await failure(go(pinned))), String(error));
 });
 
 test("an unknown solver and a full disk are errors before anything runs", async ({ root, recipe }) => {

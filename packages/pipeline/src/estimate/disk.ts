@@ -19,9 +19,9 @@ export interface ModelShape {
 export interface DiskNeed {
   /** Token ids. */
   readonly segments: number;
-  /** States before and after one step. */
+  /** States before and after one step, or of all steps where the recipe keeps them. */
   readonly states: number;
-  /** Statistics and factors of one step, or of all steps where propagation is dense. */
+  /** Statistics and factors of one step, or of all steps where propagation is dense or the recipe keeps them. */
   readonly statistics: number;
   /** Edits of all steps. */
   readonly layers: number;
@@ -60,6 +60,27 @@ export const crossBytes = ({ denseStates }: Recipe, width: number): number => (d
 /** Bytes of the packed upper half of a Gram. */
 export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 
+/** Artifacts of states that lie on disk at one time: those around one step, or those before every step. */
+function statesAtOnce({ propagation, keep, denseStates }: Recipe, steps: number): number {
+  if (propagation === "dense") return 0;
+  const own = keep ? steps : 2;
+  // the embedding's states are the dense model's too
+  return own + (denseStates ? (keep ? steps - 1 : 2) : 0);
+}
+
+/** Bytes of what only some recipes capture beside every site, and keep: the first step's input, or the dense model's diagonals. */
+function sideStatistics(
+  { similarity, propagation, allocate }: Recipe,
+  { steps, hiddenSize }: ModelShape,
+  languages: number,
+): number {
+  const input = similarity && propagation === "true-sequential" ? packedBytes(hiddenSize) * languages : 0;
+  const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
+  // as statistics and as factors
+  const diagonals = allocate === undefined || propagation === "dense" ? 0 : widths.reduce((sum, width) => sum + width, 0) * 8;
+  return input + diagonals * languages;
+}
+
 /**
  * What a run will have on disk.
  *
@@ -77,8 +98,9 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
     sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(recipe, width), 0),
   );
   const both = perStep.map((bytes, index) => bytes + factors[index]);
-  const dense = recipe.propagation === "dense";
-  const statistics = dense ? both.reduce((sum, bytes) => sum + bytes, 0) : Math.max(0, ...both);
+  const all = both.reduce((sum, bytes) => sum + bytes, 0);
+  const kept = recipe.keep ? all + sideStatistics(recipe, model, size.languages) : Math.max(0, ...both);
+  const statistics = recipe.propagation === "dense" ? all : kept;
   const weights = model.steps.flatMap(({ sites }) =>
     sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),
   );
@@ -86,7 +108,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const need = {
     segments: tokens * 4,
     // Two streams share a segment's tokens, and have some of their own: less than each having all of them.
-    states: dense ? 0 : (recipe.denseStates ? 4 : 2) * tokens * model.streams.length * model.hiddenSize * 4,
+    states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
     // Values in half precision, and codes or a mask beside them.
     layers: weights.reduce((sum, count) => sum + 3 * count, 0),
