@@ -61,7 +61,7 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
     ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
     [
-      { hashes: `{ corpus: ${"0".repeat(64)} }` },
+      { hashes: `{ corpus: "${"0".repeat(64)}" }` },
       /recipe\.yaml:6: corpus has the hash [0-9a-f]{64}, the recipe was made with "0{64}"; remove hashes to use it anyway/,
     ],
     [{ sample: '{ mix: "only:xx" }' }, /recipe\.yaml:3: the corpus has no xx; it has /, 2],
@@ -97,9 +97,7 @@ test("what estimate says of the disk is what a run that keeps all has on it", as
   await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });
   const shared = { keep: "true", similarity: "true" };
   for (const changes of [
-    { propagation: "sequential" },
     { propagation: "true-sequential" },
-    { propagation: "dense" },
     { compress: "{ solver: gptaq, group-size: 16 }" },
     { compress: "{ solver: wanda, sparsity: 0.5 }", allocate: "{ method: owl }" },
   ]) {

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { diskNeed } from "../src/estimate/disk.ts";
-import type { ModelShape } from "../src/estimate/disk.ts";
+import type { DiskNeed, ModelShape } from "../src/estimate/disk.ts";
 import { recipeFrom } from "../src/parse-recipe.ts";
 import type { Recipe } from "../src/recipe.ts";
 
@@ -48,9 +48,10 @@ test("Grams of many languages stay within capture's budget: one of all is kept i
   assert.is(need(6), packed + 2 * packed);
 });
 
+const need = (changes: object): DiskNeed =>
+  diskNeed(recipe({ sample: { mix: "only:en", segments: 4, length: 64 }, ...changes }), model(512));
+
 test("what is kept is counted for every step", () => {
-  const need = (changes: object) =>
-    diskNeed(recipe({ sample: { mix: "only:en", segments: 4, length: 64 }, ...changes }), model(512));
   const states = 4 * 64 * width * 4;
   const [passing, kept] = [need({}), need({ keep: true })];
   assert.is(passing.states, 2 * states, "before and after a step");
