@@ -96,11 +96,12 @@ test("what estimate says of the disk is what a run that keeps all has on it", as
   await rm(join(root, "model"), { recursive: true });
   await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });
   const shared = { keep: "true", similarity: "true" };
-  for (const changes of [
+  const variants: readonly Readonly<Record<string, string>>[] = [
     { propagation: "true-sequential" },
     { compress: "{ solver: gptaq, group-size: 16 }" },
     { compress: "{ solver: wanda, sparsity: 0.5 }", allocate: "{ method: owl }" },
-  ]) {
+  ];
+  for (const changes of variants) {
     await rm(join(root, "out"), { recursive: true, force: true });
     const [estimated, ran] = await both(root, { ...shared, ...changes }, ["--json"]);
     assert.is(ran.code, 0, ran.stderr);
