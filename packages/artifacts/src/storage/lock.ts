@@ -13,6 +13,8 @@ interface LockHandle {
   readonly file: FileHandle;
   /** Whether this process has made it, and no other can have. */
   readonly made: boolean;
+  /** Not where it is that of another user. */
+  readonly writable: boolean;
 }
 
 const codeOf = (cause: unknown): unknown => (cause as NodeJS.ErrnoException).code;
@@ -21,13 +23,17 @@ async function openLock(place: string): Promise<LockHandle | undefined> {
   // a link could lead to anybody's file, which the record would overwrite
   const flags = constants.O_RDWR | constants.O_NOFOLLOW;
   try {
-    return { file: await open(place, flags | constants.O_CREAT | constants.O_EXCL), made: true };
+    return { file: await open(place, flags | constants.O_CREAT | constants.O_EXCL), made: true, writable: true };
   } catch (cause) {
     if (codeOf(cause) !== "EEXIST") throw cause;
   }
   try {
-    return { file: await open(place, flags), made: false };
+    return { file: await open(place, flags), made: false, writable: true };
   } catch (cause) {
+    if (codeOf(cause) === "EACCES") {
+      const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
+      return { file, made: false, writable: false };
+    }
     // its holder has given it back in between
     if (isMissing(cause)) return undefined;
     if (codeOf(cause) === "ELOOP") throw notOurs(place);
@@ -67,10 +73,11 @@ function inUse(
  * @returns false where the file has lost its path meanwhile
  * @throws {TryAgainError} where another process holds it, or may
  */
-async function claim(path: string, { file, made }: LockHandle, lock: LockFile): Promise<boolean> {
+async function claim(path: string, { file, made, writable }: LockHandle, lock: LockFile): Promise<boolean> {
   const place = lockPath(path);
   if (!(await file.stat()).isFile()) throw notOurs(place);
-  const [own, state] = [await ownHolder(), await lock(file.fd)];
+  // the kernel locks for writing only what may be written
+  const [own, state] = [await ownHolder(), writable ? await lock(file.fd) : "none"];
   const holder = await readHolder(file);
   if (state === "taken") throw inUse(path, holder, own, { certain: true });
   if (!(await isAt(file, place))) return false;

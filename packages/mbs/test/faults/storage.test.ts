@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmod, cp, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { withLock } from "@mbs/artifacts";
 import * as assert from "uvu/assert";
 import { bin, done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
 
@@ -234,7 +235,7 @@ test("a stranger's solver that never answers, or answers nothing, is named as wh
   await refused(endless, 70, /solver mine waits for something that never comes at/, { output: path("no.arrow") });
 });
 
-test("30: a read-only folder is 77", async ({ folder, model, corpus, path }) => {
+test("30 and 31: a read-only folder is 77, a lock of another user 75", async ({ folder, model, corpus, path }) => {
   const nobody = 65534;
   const isRoot = process.getuid?.() === 0;
   const readOnly = path("read-only");
@@ -248,6 +249,19 @@ test("30: a read-only folder is 77", async ({ folder, model, corpus, path }) => 
     ...(isRoot ? { uid: nobody } : {}),
   });
   await rm(readOnly, { recursive: true });
+
+  if (!isRoot) return;
+  // in a folder that users share
+  await mkdir(path("shared"));
+  await chmod(path("shared"), 0o777);
+  const output = join(path("shared"), "segments.arrow");
+  await withLock(output, async () => {
+    const message = new RegExp(
+      `in use by process ${process.pid}; if it has ended, which cannot be seen from here, delete .*\\.lock and`,
+    );
+    await refused(sampling(model, corpus), 75, message, { output, uid: nobody });
+  });
+  await done([...sampling(model, corpus), "--output", output], { uid: nobody });
 });
 
 test.run();
