@@ -11,6 +11,9 @@ const states = (rows: number, columns: number, seed: number) => ({
   values: Float32Array.from({ length: rows * columns }, (_, index) => Math.sin(seed + index * 1.7) + 0.3),
 });
 
+/** How far float32 may lie from the sum of `terms` positive terms, as a share of it, in whatever order they are added. */
+const rounding = (terms: number): number => terms * 2 ** -24;
+
 /** Σ x xᵀ in float64, packed upper half. */
 function plain(segments: readonly ReturnType<typeof states>[], width: number): number[] {
   const sum: number[] = [];
@@ -42,11 +45,13 @@ for (const [width, tokens] of [
     const found = sum.packed();
     assert.is(found.length, wanted.length);
     const worst = found.reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
-    assert.ok(worst < 1e-5 * wanted[0], `off by ${worst} of ${wanted[0]}`);
+    // |Σ x y| ≤ the largest Σ x²
+    const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    assert.ok(worst < rounding(2 * tokens) * largest, `off by ${worst} of ${largest}`);
   });
 }
 
-test("256 segments add up to within 1e-6 of the largest value", async () => {
+test("256 segments add up to what single precision allows", async () => {
   const width = 24;
   const sum = kernel.sum(width);
   const segments = Array.from({ length: 256 }, (_, index) => states(64, width, index));
@@ -54,7 +59,8 @@ test("256 segments add up to within 1e-6 of the largest value", async () => {
   const wanted = plain(segments, width);
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const worst = sum.packed().reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
-  assert.ok(worst < 1e-6 * largest, `off by ${worst / largest}`);
+  // 64 tokens a segment are added, then 256 segments; 6e-7 where this was measured
+  assert.ok(worst < rounding(64 + 256) * largest, `off by ${worst / largest}`);
 });
 
 test("no tokens change nothing; another width is refused", async () => {
