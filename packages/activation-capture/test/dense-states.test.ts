@@ -10,6 +10,7 @@ import {
   keep,
   makeSegments,
   relativeDistance,
+  rounding,
   runCapture,
   runPropagate,
   segmentStream,
@@ -79,7 +80,7 @@ test("cross-moments are E[(x̃ - x) xᵀ] of each language, beside the same Gram
       const expected = x[0].flatMap((_, i) =>
         x[0].map((__, j) => x.reduce((sum, own, token) => sum + (other[token][i] - own[i]) * own[j], 0) / tokens),
       );
-      assert.ok(relativeDistance(values, expected) < 1e-5, language);
+      assert.ok(relativeDistance(values, expected) < rounding, language);
     }
   });
 });
@@ -97,7 +98,7 @@ test("beyond the budget one cross-moment of the mix remains, the mean of the lan
     const of = (language: string) => whole.find((one) => one.language === language && one.kind === "cross-moment")!.values;
     const [en, te] = [of("en"), of("te")];
     const expected = en.map((value, index) => 0.25 * value + 0.75 * te[index]);
-    assert.ok(relativeDistance(pooled[1].values, expected) < 1e-6);
+    assert.ok(relativeDistance(pooled[1].values, expected) < rounding);
   });
 });
 

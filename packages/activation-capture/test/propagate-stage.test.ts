@@ -11,6 +11,7 @@ import {
   keep,
   makeSegments,
   relativeDistance,
+  rounding,
   runCapture,
   runPropagate,
   segmentStream,
@@ -50,9 +51,10 @@ test("segments become the embedded states, states go through one step", async ()
     for (const [at, { tokens, language, segment }] of makeSegments().entries()) {
       assert.equal([after[at].segment, after[at].language, after[at].rows], [segment, language, tokens.length]);
       const states = await forward.embed(tokens);
+      // looked up and normed token by token: no sum depends on the batch
       assert.equal(embedded[at].values, states.values);
       const { states: expected } = await forward.step(0, states);
-      assert.ok(relativeDistance(after[at].values, expected?.values ?? []) < 1e-6);
+      assert.ok(relativeDistance(after[at].values, expected?.values ?? []) < rounding);
     }
     await forward.close();
   });
@@ -72,7 +74,7 @@ test("layers are used exactly as they will be written, and their addresses are r
     });
     await forward.close();
     const [first] = await collectStates(next);
-    assert.ok(relativeDistance(first.values, states?.values ?? []) < 1e-6);
+    assert.ok(relativeDistance(first.values, states?.values ?? []) < rounding);
     const [dense] = await collectStates(await runPropagate(start, { model: folder }));
     assert.ok(relativeDistance(dense.values, states?.values ?? []) > 1e-2);
   });

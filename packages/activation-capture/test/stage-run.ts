@@ -92,6 +92,13 @@ export async function runPropagate(
 
 export const collectStates = (stream: ArtifactStream): Promise<StateRecord[]> => collect(readStates(stream));
 
+/**
+ * How far two ways to the same numbers may lie apart, as a fraction of the largest: in other batches a processor's kernels
+ * may add in another order. Means over at most 105 tokens are within 105 · 2⁻²⁴ = 6e-6 of each other; states behind one step,
+ * of four products with sums of at most 128 terms, within √(4 · 128) · 2⁻²⁴ = 1e-6 as a rule.
+ */
+export const rounding = 1e-5;
+
 /** Largest difference of two lists, as a fraction of the largest value of the second. */
 export function relativeDistance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length) return Infinity;

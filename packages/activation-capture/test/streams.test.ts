@@ -5,7 +5,16 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { advance, embedStreams, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { collectStates, keep, relativeDistance, runCapture, runPropagate, segmentStream, warnings } from "./stage-run.ts";
+import {
+  collectStates,
+  keep,
+  relativeDistance,
+  rounding,
+  runCapture,
+  runPropagate,
+  segmentStream,
+  warnings,
+} from "./stage-run.ts";
 
 const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-f32", import.meta.url));
 const model = await openModel(folder);
@@ -40,7 +49,7 @@ test("states hold both streams of every segment, and a step changes its own", as
       ]),
     );
     for (const { segment, stream, values } of records) {
-      assert.ok(relativeDistance(values, expected[segment].get(stream)?.values ?? []) < 1e-5, `${step} ${segment} ${stream}`);
+      assert.ok(relativeDistance(values, expected[segment].get(stream)?.values ?? []) < rounding, `${step} ${segment} ${stream}`);
     }
     for (const [at, before] of expected.entries()) expected[at] = await advance(forward, model.steps, step, before);
     if (step < model.steps.length - 1) states = await runPropagate(states, { model: folder });
@@ -58,7 +67,7 @@ test("statistics of states are those of the dense pass, each a mean over the tok
     assert.is(found.length, own.length);
     for (const [index, { site, language, tokens, values }] of found.entries()) {
       assert.equal([site, language, tokens], [own[index].site, own[index].language, own[index].tokens]);
-      assert.ok(relativeDistance(values, own[index].values) < 1e-5, `${name} ${site}`);
+      assert.ok(relativeDistance(values, own[index].values) < rounding, `${name} ${site}`);
       const isEncoder = name.startsWith("encoder") || site === "cross-attention-kv";
       const expected = language === "en" ? (isEncoder ? 38 : 10) : isEncoder ? 56 : 14;
       assert.is(tokens, expected, `${name} ${site} ${language}`);
@@ -99,7 +108,7 @@ test("a step's diagonal is that of its states by hand", async () => {
     for (let row = 0; row < rows; row++) sum += values[row * columns + column] ** 2;
     return sum / rows;
   });
-  assert.ok(relativeDistance(kv?.values ?? [], means) < 1e-5);
+  assert.ok(relativeDistance(kv?.values ?? [], means) < rounding);
 });
 
 test("beyond the budget one Gram of the mix is kept, over the tokens of the site's stream", async () => {
@@ -120,7 +129,7 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
       relativeDistance(
         mixed?.values ?? [],
         en.map((value, at) => 0.25 * value + 0.75 * mr[at]),
-      ) < 1e-5,
+      ) < rounding,
     );
   }
 });

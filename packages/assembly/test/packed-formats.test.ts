@@ -64,10 +64,12 @@ for (const formatCase of formatCases) {
     for (const [place, row] of expected.rows.entries()) {
       for (let token = 0; token < vocabulary; token++) {
         const difference = Math.abs(logits[row * vocabulary + token] - expected.logits[place][token]);
+        // float32 here and there, sums in another order: 10 products of at most 256 terms, √2560 · 2⁻²⁴ · 10 = 3e-5 as a rule
         assert.ok(difference < 1e-3, `row ${row} token ${token} differs by ${difference}`);
       }
     }
-    // What the library computes in the model's dtype, against a dense model of the same weights.
+    // Numbers of the library alone, the same wherever this runs: what it computes in the model's dtype, against a dense model
+    // of the same weights.
     assert.ok(expected.nativeDifference < 0.05 * expected.standardDeviation, String(expected.nativeDifference));
 
     // Scales are those of the file, so nothing is lost: neither here nor in the library, which computes in the same dtype.

@@ -117,10 +117,12 @@ for (const dtype of ["f16", "bf16"]) {
   ] as const) {
     test(`a trained ${dtype} model in ${name}, packed and read back, has the dense folder's perplexity`, async () => {
       const dense = await measure(source, "dense", rounding);
+      // what is read back is the dense folder's values to the bit, and goes through the same graph
       for (const format of formats) assert.is(await measure(source, format, rounding), dense, format);
     });
   }
-  // the graph multiplies by (code - zero) · scale in float32, the dense folder rounds that to its dtype
+  // The graph multiplies by (code - zero) · scale in float32, the dense folder rounds that to its dtype: each weight by up to
+  // 2⁻¹¹ (f16) or 2⁻⁸ (bf16), independently, so that √256 of 256 terms count. That is far above the rounding of sums.
   for (const [name, rounding, options] of [
     ["4 bits", four, {}],
     ["3 bits in planes", three, { threeBit: "planes" }],

@@ -73,6 +73,7 @@ test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
         expected += record.diagonal[column] * d * d + (column > 2 ? change[start + column - 1] * d : 0);
       }
     }
+    // each product sums 32 terms in float32: 32 · 2⁻²⁴ = 2e-6 at worst of what is then added in float64
     assert.ok(Math.abs(layer.summary.error / expected - 1) < 1e-5, `${layer.summary.error} and ${expected}`);
     assert.is(layer.summary.sparsity, 0.5);
     const bits = layer.mask!;
@@ -238,6 +239,7 @@ test("an input scale goes into the norm before the site, and errors are of what 
     const stored = await model.readWeight(layer.tensor);
     const change = halves(layer.values).map((value, at) => stored[at] - value / scale[at % width]);
     const error = (await outputByRow(plainBlas, change, change.length / width, { gram })).reduce((sum, value) => sum + value, 0);
+    // plain products against the engine's, each with sums of 32 terms in float32: 32 · 2⁻²⁴ = 2e-6 at worst of Σ|ΔW|·|H|·|ΔW|
     assert.ok(Math.abs(layer.summary.error / error - 1) < 1e-4, `${layer.summary.error}, expected ${error}`);
     // nothing but an activation makes what the last matrix reads
     const unscaled = await runCompress(model, [await makeFactor("h.0", "mlp-down", 128)], { solver: path });

@@ -69,6 +69,7 @@ test("every site, every measure: whole matrices compare as by their definitions"
   assert.is(records.length, 3 * (3 + 5 + 5));
   const [a, b] = [grams.get("en") ?? [], grams.get("mr") ?? []];
   const trace = dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  // sums of 24² products in float32, of values that share their sign: 576 · 2⁻²⁴ = 3e-5 at worst, 24 · 2⁻²⁴ = 1e-6 as a rule
   assert.ok(Math.abs(valueOf(records, "h.0/mlp-up", "gram") - trace) < 1e-5, `${trace}`);
   const [va, vb] = [symmetricEigen(a, width).vectors, symmetricEigen(b, width).vectors];
   let overlap = 0;
@@ -77,6 +78,7 @@ test("every site, every measure: whole matrices compare as by their definitions"
       overlap += dot(va.subarray(i * width, (i + 1) * width), vb.subarray(j * width, (j + 1) * width)) ** 2 / 4;
     }
   }
+  // how far the iteration has come; rounding turns directions by 24 · 2⁻²⁴ = 1e-6 over the gap between eigenvalues
   assert.ok(Math.abs(valueOf(records, "h.0/mlp-up", "subspace:4") - overlap) < 1e-3, `${overlap}`);
   // the diagonal of a Gram is that of the diagonals
   assert.is(valueOf(records, "h.0/mlp-up", "degrees"), valueOf(records, "h.0/input", "degrees"));
@@ -108,6 +110,7 @@ test("pieces of a spooled Gram add up to the whole, wider than one panel", async
   const records = await run([wide("en", 0), wide("mr", 1)], { sites: "all", subspace: 1 });
   // for diagonal matrices the normalised trace is the cosine of the diagonals
   const difference = valueOf(records, "h.0/mlp-up", "gram") - valueOf(records, "h.0/mlp-up", "cosine");
+  // sums of 2100 squares in float32: √2100 · 2⁻²⁴ = 3e-6 as a rule
   assert.ok(Math.abs(difference) < 1e-5, String(difference));
 });
 

@@ -69,10 +69,12 @@ for (const propagation of ["dense", "sequential"]) {
     assert.is(own?.size, 16);
     for (const [language, [dense, small]] of own ?? []) {
       const [twinDense] = twin?.get(language) ?? [];
+      // float32 on both sides: 1e-6 of some 2 bits a byte
       assert.ok(Math.abs(dense - twinDense) < 1e-4, `${language}: ${dense} and ${twinDense}`);
       assert.ok(small !== dense, language);
     }
-    // the file holds float32, so its scales are not rounded to float16 as the twin's are
+    // The file holds float32, so its scales are not rounded to float16 as the twin's are, and neither codes nor losses are the
+    // same: two roundings of one model, as good as each other. Last bits alone moved perplexity by 1e-3.
     const [ownMean, twinMean] = [own, twin].map(meanOfCompressed);
     assert.ok(Math.abs(ownMean / twinMean - 1) < 0.01, `${ownMean} and ${twinMean}`);
   });

@@ -66,6 +66,7 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
         const packed = made.get(format);
         assert.ok(packed !== undefined);
         const change = Math.abs(packed.perplexity / dense.perplexity - 1);
+        // where weights are equal, perplexity is; half precision's scales move values by up to 2⁻¹¹ = 5e-4
         assert.ok(change < 1e-3, `${format}: perplexity ${packed.perplexity}, dense ${dense.perplexity}`);
         // GPTQ's files hold scales in half precision, also for sources in single
         if (dtype === "f32" && format.startsWith("gptq")) continue;

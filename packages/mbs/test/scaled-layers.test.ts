@@ -124,6 +124,7 @@ for (const fixture of decoders) {
     const files = await stage("assemble", { layers: encodeLayers(records, metadata) }, { model: model.folder });
     await unpackFiles(files, join(root, fixture), { force: false });
     const written = await openModel(join(root, fixture));
+    // Some 10 products, with sums of at most 96 terms in float32: √(10 · 96) · 2⁻²⁴ = 2e-6 as a rule.
     // Gemma stores a norm's weight less one, which its dtype rounds again
     const rounded = fixture.startsWith("gemma") ? { f32: 1e-5, f16: 0.01, bf16: 0.05 }[model.dtype] : 1e-5;
     const off = furthest(await statesAfter(written), await statesAfter(model));
@@ -170,6 +171,7 @@ for (const [name, source, packedFormats] of [
     );
     const { rows, width, values } = segment;
     const { states } = await forward.step(0, { rows, columns: width, values });
+    // one step: four products with sums of at most 256 terms, √(4 · 256) · 2⁻²⁴ = 2e-6 as a rule
     assert.ok(furthest(state.values, states!.values) < 1e-5);
     await forward.close();
     await dense.close();
@@ -179,6 +181,7 @@ for (const [name, source, packedFormats] of [
     );
     for (const { tensor, error } of errors) {
       const { summary } = records.find((record) => record.tensor === tensor)!;
+      // one and the same ΔW, but for the rounding of w / s · s: 2⁻²⁴ of each weight, some 1e-5 of a change of 4 bits
       assert.ok(Math.abs(error / summary.error - 1) < 1e-3, `${tensor}: ${error}, its layer says ${summary.error}`);
     }
     await model.close();
