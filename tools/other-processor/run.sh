@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# The tests that compare numbers, as if on another processor: run.sh CPU [FOLDER PATTERN]. Needs qemu-user and ./scripts/setup.
+# The tests that compare numbers, as if on another processor: run.sh CPU [FOLDER [PATTERN]]. Needs qemu-user and ./scripts/setup.
 # CPU as `qemu-x86_64 -cpu help` names it: EPYC-Rome has AVX2 and FMA, SandyBridge AVX alone, Nehalem neither. Slow: allow an hour.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 cpu=${1:?which processor, for instance EPYC-Rome}
+command -v qemu-x86_64 >/dev/null || {
+  printf 'qemu-x86_64 is not on the path; install the package qemu-user\n' >&2
+  exit 1
+}
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 
