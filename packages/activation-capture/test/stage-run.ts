@@ -50,7 +50,7 @@ export function segmentStream(segments: readonly Segment[], tokenizer: string): 
     tokenizer,
     corpus: "c".repeat(64),
     distribution: "",
-    length: 16,
+    length: Math.max(0, ...segments.map(({ tokens }) => tokens.length)),
     seed: 0,
     mix: "equal",
     counts: {},

@@ -1,25 +1,34 @@
 import { isObject } from "@mbs/contracts";
 
-/** What a field of a JSON object holds; "?" where it may be absent. */
-type FieldShape = "number" | "text" | "flag" | "numbers" | "list" | "number?" | "text?" | "flag?";
+type FieldKind = "amount" | "share" | "count" | "text" | "flag" | "weights" | "list";
 
-const fits: Record<"number" | "text" | "flag" | "numbers" | "list", (value: unknown) => boolean> = {
-  number: Number.isFinite,
-  text: (value) => typeof value === "string",
-  flag: (value) => typeof value === "boolean",
-  numbers: (value) => isObject(value) && Object.values(value).every(Number.isFinite),
-  list: (value) => Array.isArray(value) && value.every(Number.isSafeInteger),
+/** What a field of a JSON object holds; "?" where it may be absent. */
+export type FieldShape = FieldKind | `${FieldKind}?`;
+
+const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const kinds: Readonly<Record<FieldKind, { readonly name: string; readonly fits: (value: unknown) => boolean }>> = {
+  amount: { name: "a number of at least 0", fits: isAmount },
+  share: { name: "a number from 0 to 1", fits: (value) => isAmount(value) && (value as number) <= 1 },
+  count: { name: "a whole number of at least 0", fits: isCount },
+  text: { name: "a text", fits: (value) => typeof value === "string" },
+  flag: { name: "true or false", fits: (value) => typeof value === "boolean" },
+  weights: { name: "numbers of at least 0 by name", fits: (value) => isObject(value) && Object.values(value).every(isAmount) },
+  list: { name: "a list of whole numbers of at least 0", fits: (value) => Array.isArray(value) && value.every(isCount) },
 };
 
-/** The first field of `value` that is not of its shape; undefined where all are. */
+/** What is wrong with the first field of `value` that is not of its shape; undefined where all are. */
 export function misfit(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {
-  if (!isObject(value)) return "the whole";
-  return Object.keys(shape).find((name) => {
-    const wanted = shape[name];
-    const found = Object.hasOwn(value, name) ? value[name] : undefined;
-    if (wanted.endsWith("?") && found === undefined) return false;
-    return !fits[wanted.replace("?", "") as keyof typeof fits](found);
-  });
+  if (!isObject(value)) return "the summary is no JSON object";
+  for (const [field, wanted] of Object.entries(shape)) {
+    const found = Object.hasOwn(value, field) ? value[field] : undefined;
+    if (wanted.endsWith("?") && found === undefined) continue;
+    const { name, fits } = kinds[wanted.replace("?", "") as FieldKind];
+    if (fits(found)) continue;
+    return `${field} of the summary is ${found === undefined ? "missing" : JSON.stringify(found).slice(0, 80)}, not ${name}`;
+  }
+  return undefined;
 }
 
 /** JSON.parse with undefined for what is no JSON. */

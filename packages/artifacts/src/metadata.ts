@@ -1,4 +1,4 @@
-import { BadDataError, InternalError, isObject, type Schema } from "@mbs/contracts";
+import { BadDataError, InternalError, isObject, mostWeight, type Schema } from "@mbs/contracts";
 import { canonicalJson, parseJson } from "./json.ts";
 import type { ArtifactKind } from "./schemas.ts";
 
@@ -8,13 +8,22 @@ export type NumbersByName = Readonly<Record<string, number>>;
 interface MetadataTypes {
   text: string;
   integer: number;
-  number: number;
-  /** JSON object of numbers. */
-  numbers: NumbersByName;
+  /** A whole number of at least 0. */
+  count: number;
+  /** A number of at least 0. */
+  amount: number;
+  /** A number from 0 to 1. */
+  share: number;
   /** JSON object of numbers, or "" for none. */
   "numbers?": NumbersByName | undefined;
+  /** JSON object of whole numbers of at least 0. */
+  counts: NumbersByName;
+  /** JSON object of numbers of at least 0. */
+  weights: NumbersByName;
   /** JSON object of shares of a whole, on any scale, or "" for none. */
   "shares?": NumbersByName | undefined;
+  /** JSON object of shares as `--mix` takes them, or "" for none. */
+  "mix?": NumbersByName | undefined;
   /** JSON list of texts. */
   texts: readonly string[];
   /** JSON object, shape as its writer declares it. */
@@ -31,18 +40,18 @@ const metadataTypes = {
     tokenizer: "text",
     corpus: "text",
     distribution: "text",
-    length: "integer",
+    length: "count",
     seed: "integer",
     mix: "text",
-    counts: "numbers",
-    shortfall: "numbers",
+    counts: "counts",
+    shortfall: "counts",
   },
-  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "numbers?" },
-  states: { model: "text", tokenizer: "text", steps: "integer", layers: "texts" },
-  factors: { model: "text", weights: "numbers", damping: "number", order: "text" },
-  allocation: { model: "text", method: "text", options: "object", sparsity: "number", weights: "numbers" },
-  layers: { model: "text", solver: "text", options: "object", order: "text", weights: "numbers" },
-  scores: { corpus: "text", length: "integer", bos: "text", shares: "shares?", models: "object?" },
+  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?" },
+  states: { model: "text", tokenizer: "text", steps: "count", layers: "texts" },
+  factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
+  allocation: { model: "text", method: "text", options: "object", sparsity: "share", weights: "weights" },
+  layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights" },
+  scores: { corpus: "text", length: "count", bos: "text", shares: "shares?", models: "object?" },
   similarity: { model: "text" },
   // These rises are of the loss, in nats a token, not of perplexity.
   errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
@@ -53,8 +62,8 @@ const metadataTypes = {
     strategy: "text",
     recommended: "text",
     ended: "text",
-    tensors: "integer",
-    importance: "numbers?",
+    tensors: "count",
+    importance: "shares?",
     shares: "shares?",
   },
   files: { model: "text" },
@@ -98,20 +107,29 @@ const areShares = (shares: readonly number[]): boolean => {
   return shares.every((share) => share >= 0) && sum > 0 && Number.isFinite(sum);
 };
 
+const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
+
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   text: (value) => typeof value === "string",
   integer: Number.isSafeInteger,
-  number: Number.isFinite,
-  numbers: (value) => isObject(value) && Object.values(value).every(Number.isFinite),
-  "numbers?": (value) => value === undefined || fits.numbers(value),
-  "shares?": (value) => value === undefined || (fits.numbers(value) && areShares(Object.values(value as NumbersByName))),
+  count: isCount,
+  amount: isAmount,
+  share: (value) => isAmount(value) && (value as number) <= 1,
+  "numbers?": (value) => value === undefined || areAll(value, Number.isFinite),
+  counts: (value) => areAll(value, isCount),
+  weights: (value) => areAll(value, isAmount),
+  "shares?": (value) =>
+    value === undefined || (areAll(value, Number.isFinite) && areShares(Object.values(value as NumbersByName))),
+  "mix?": (value) => fits["shares?"](value) && (value === undefined || areAll(value, (share) => (share as number) <= mostWeight)),
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: isObject,
   "object?": (value) => value === undefined || isObject(value),
 };
 
-function formatValue(type: MetadataType, value: unknown): string {
-  if (type === "text" || type === "integer" || type === "number") return String(value);
+function formatValue(value: unknown): string {
+  if (typeof value === "string" || typeof value === "number") return String(value);
   return value === undefined ? "" : canonicalJson(value);
 }
 
@@ -132,7 +150,7 @@ export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: Artifa
           name,
         });
       }
-      return [name, formatValue(type, values.get(name))];
+      return [name, formatValue(values.get(name))];
     }),
   );
 }

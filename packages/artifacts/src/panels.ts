@@ -1,4 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
+import { packedRowStart } from "@mbs/numbers";
 import { batchLimit } from "./rows.ts";
 
 /** How the rows of a matrix lie one after the other. Counts are elements of the array that holds them. */
@@ -6,13 +7,23 @@ export interface Layout {
   readonly rows: number;
   /** Elements before a row; before(rows) is the length of the whole. */
   before(row: number): number;
+  /** The first column that a row holds. */
+  firstColumn(row: number): number;
 }
 
 /** Row-major, each row of `width` elements. */
-export const denseLayout = (rows: number, width: number): Layout => ({ rows, before: (row) => row * width });
+export const denseLayout = (rows: number, width: number): Layout => ({
+  rows,
+  before: (row) => row * width,
+  firstColumn: () => 0,
+});
 
 /** Upper half of a symmetric matrix: row i holds columns i … width - 1. */
-export const packedLayout = (width: number): Layout => ({ rows: width, before: (row) => row * width - (row * (row - 1)) / 2 });
+export const packedLayout = (width: number): Layout => ({
+  rows: width,
+  before: (row) => packedRowStart(width, row),
+  firstColumn: (row) => row,
+});
 
 type Values = Float32Array | Uint8Array;
 
@@ -35,6 +46,12 @@ function rowAt(layout: Layout, row: number, elements: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** Row and column of an element. */
+export function placeIn(layout: Layout, element: number): { row: number; column: number } {
+  const row = rowAt(layout, 0, element + 1) - 1;
+  return { row, column: layout.firstColumn(row) + element - layout.before(row) };
 }
 
 /** Cuts a matrix into panels of whole rows that fit one batch each; views, not copies. */

@@ -1,4 +1,5 @@
 import type { ArtifactStream } from "@mbs/contracts";
+import { parseMetadata, type ArtifactMetadata } from "./metadata.ts";
 import { readRows, type Row } from "./rows.ts";
 import type { ArtifactKind } from "./schemas.ts";
 
@@ -37,12 +38,13 @@ export function openRows<K extends ArtifactKind>(kind: K, stream: ArtifactStream
 export function readRecords<K extends ArtifactKind, T>(
   kind: K,
   stream: ArtifactStream,
-  read: (rows: RowCursor<K>) => Promise<T>,
+  read: (rows: RowCursor<K>, metadata: ArtifactMetadata[K]) => Promise<T>,
 ): AsyncIterable<T> {
   const rows = openRows(kind, stream);
+  const metadata = parseMetadata(kind, stream.schema);
   return (async function* () {
     try {
-      while (await rows.peek()) yield await read(rows);
+      while (await rows.peek()) yield await read(rows, metadata);
     } finally {
       await rows.close();
     }

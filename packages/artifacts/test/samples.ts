@@ -36,16 +36,26 @@ import {
   type StateRecord,
   type Statistic,
   type StepAllocation,
+  type TensorData,
 } from "@mbs/artifacts";
+import { encodeWeights, packedLength, packedRowStart } from "@mbs/numbers";
 
 const ramp = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, (_, index) => (index % 251) * scale - 7);
 /** Mean squares are never negative. */
 const squares = (length: number): Float32Array => ramp(length).map(Math.abs);
+/** A packed triangle of the given diagonal. */
+function triangle(diagonal: Float32Array, beside = 1): Float32Array {
+  const width = diagonal.length;
+  const packed = ramp(packedLength(width), beside);
+  for (const [row, value] of diagonal.entries()) packed[packedRowStart(width, row)] = value;
+  return packed;
+}
+
 const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 253);
 
 export const segments: readonly Segment[] = [
   { segment: 0, language: "en", documents: 2, tokens: Int32Array.of(5, 6, 7) },
-  { segment: 1, language: "मराठी", documents: 1, tokens: Int32Array.of(2 ** 31 - 1, -1) },
+  { segment: 1, language: "मराठी", documents: 1, tokens: Int32Array.of(2 ** 31 - 1, 0) },
 ];
 
 /** The second gram and the cross-moment have two panels. */
@@ -70,7 +80,7 @@ const summary = {
   damping: 0.01,
   precision: "float32",
   rescues: 0,
-  dead: [2],
+  dead: [],
   factorised: true,
 };
 
@@ -79,11 +89,11 @@ export const factors: readonly FactorRecord[] = [
     step: "h.0",
     site: "qkv",
     width: 3,
-    summary,
+    summary: { ...summary, dead: [2] },
     order: Int32Array.of(2, 0, 1),
-    diagonal: ramp(3),
-    gram: ramp(6),
-    upper: ramp(6, 2),
+    diagonal: Float32Array.of(7, 6, 0),
+    gram: triangle(Float32Array.of(7, 6, 0)),
+    upper: triangle(Float32Array.of(0.5, 2, 3), 2),
   },
   {
     step: "h.0",
@@ -91,19 +101,27 @@ export const factors: readonly FactorRecord[] = [
     width: 2,
     summary: { ...summary, factorised: false },
     order: Int32Array.of(0, 1),
-    diagonal: ramp(2),
+    diagonal: squares(2),
   },
-  { step: "h.1", site: "mlp", width: 2, summary, order: Int32Array.of(1, 0), diagonal: ramp(2), upper: ramp(3) },
+  {
+    step: "h.1",
+    site: "mlp",
+    width: 2,
+    summary,
+    order: Int32Array.of(1, 0),
+    diagonal: squares(2),
+    upper: triangle(Float32Array.of(1, 2)),
+  },
   {
     step: "h.2",
     site: "mlp",
     width: 2,
     summary,
     order: Int32Array.of(1, 0),
-    diagonal: ramp(2),
-    gram: ramp(3),
+    diagonal: squares(2),
+    gram: triangle(squares(2)),
     crossMoment: ramp(4),
-    upper: ramp(3),
+    upper: triangle(Float32Array.of(1, 2)),
   },
 ];
 
@@ -112,33 +130,63 @@ export const allocation: readonly StepAllocation[] = [
   { step: "h.1", parameters: 9, importance: 0, sparsity: 0 },
 ];
 
+/** Two rows of nine columns in groups of five and four, every third weight removed. */
+const grid = {
+  codes: Uint8Array.from({ length: 18 }, (_, index) => (index * 3) % 8),
+  scales: Float32Array.of(0.5, 0.25, 2, 0.125),
+  zeros: Uint8Array.of(4, 3, 0, 7),
+  groupOf: Int32Array.of(0, 1, 0, 1, 0, 1, 0, 1, 0),
+};
+const keeps = (index: number): boolean => index % 3 !== 0;
+const quantised = Float32Array.from({ length: 18 }, (_, index) => {
+  const place = 2 * Math.floor(index / 9) + grid.groupOf[index % 9];
+  return keeps(index) ? (grid.codes[index] - grid.zeros[place]) * grid.scales[place] : 0;
+});
+const mask = new Uint8Array(4);
+for (const index of quantised.keys())
+  if (keeps(index)) mask[2 * Math.floor(index / 9) + Math.floor((index % 9) / 8)] |= 1 << ((index % 9) % 8);
+
+const stored = (dtype: "f32" | "f16" | "bf16", rows: number, values: Float32Array): TensorData => ({
+  dtype,
+  rows,
+  columns: values.length / rows,
+  data: encodeWeights(dtype, values),
+});
+const plain = (dtype: TensorData["dtype"], rows: number, columns: number, values: ArrayBufferView): TensorData => ({
+  dtype,
+  rows,
+  columns,
+  data: new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength),
+});
+
+/** The second has two panels. */
 export const layers: readonly LayerRecord[] = [
   {
     step: "h.0",
     site: "qkv",
     tensor: "a.weight",
-    summary: { solver: "gptq", error: 1.5, relativeError: 0.1, sparsity: 0, bits: 3, groupSize: 2, symmetric: true },
-    values: { dtype: "f16", rows: 2, columns: 3, data: bytes(12) },
-    mask: { dtype: "u1", rows: 2, columns: 9, data: bytes(4) },
-    codes: { dtype: "u8", rows: 2, columns: 3, data: bytes(6) },
-    scales: { dtype: "f32", rows: 2, columns: 2, data: bytes(16) },
-    zeros: { dtype: "u8", rows: 2, columns: 2, data: bytes(4) },
-    groups: { dtype: "i32", rows: 1, columns: 3, data: bytes(12) },
+    summary: { solver: "gptq", error: 1.5, relativeError: 0.1, sparsity: 1 / 3, bits: 3, groupSize: 5, symmetric: false },
+    values: stored("f16", 2, quantised),
+    mask: plain("u1", 2, 9, mask),
+    codes: plain("u8", 2, 9, grid.codes),
+    scales: plain("f32", 2, 2, grid.scales),
+    zeros: plain("u8", 2, 2, grid.zeros),
+    groups: plain("i32", 1, 9, grid.groupOf),
   },
   {
     step: "h.0",
     site: "mlp",
     tensor: "b.weight",
     summary: { solver: "wanda", error: 0, relativeError: 0, sparsity: 0.5, fallback: "magnitude" },
-    values: { dtype: "bf16", rows: 2100, columns: 1000, data: bytes(4_200_000) },
+    values: stored("bf16", 2100, ramp(2_100_000)),
   },
   {
     step: "h.0",
     site: "mlp",
     tensor: "c.weight",
     summary: { solver: "awq", error: 0, relativeError: 0, sparsity: 0 },
-    values: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
-    inputScale: { dtype: "f32", rows: 1, columns: 2, data: bytes(8) },
+    values: stored("f32", 1, Float32Array.of(1.5, -2)),
+    inputScale: stored("f32", 1, Float32Array.of(0.5, 3)),
   },
 ];
 
@@ -147,7 +195,7 @@ export const scores: readonly Score[] = [
 ];
 
 export const similarities: readonly SimilarityRecord[] = [
-  { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: -0.25 },
+  { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: 0.25 },
 ];
 
 export const errors: readonly LanguageError[] = [

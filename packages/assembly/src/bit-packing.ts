@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { InternalError } from "@mbs/contracts";
 
 /**
  * Whole numbers of `bits` bits packed without gaps into 32-bit words, the first in the lowest bits; a number may lie in
@@ -7,7 +7,7 @@ import { BadDataError } from "@mbs/contracts";
  * @param values [rows, columns] row-major, each below 2^bits
  * @param along "columns" packs each row by itself, into [rows, ⌈columns · bits / 32⌉]; "rows" packs each column by
  *   itself, into [⌈rows · bits / 32⌉, columns]
- * @throws {BadDataError} on a number that would run into its neighbour
+ * @throws {InternalError} on a number that would run into its neighbour
  */
 export function packBits(values: Uint8Array, rows: number, columns: number, bits: number, along: "rows" | "columns"): Int32Array {
   const packsRows = along === "rows";
@@ -26,7 +26,7 @@ export function packBits(values: Uint8Array, rows: number, columns: number, bits
       const target = firstWord * nextWord + line * nextPackedLine;
       for (let index = 0; index < count; index += 1) {
         const value = values[source + index * nextValue];
-        if (value > largest) throw new BadDataError(`${value} is no code of ${bits} bits; compress again`);
+        if (value > largest) throw new InternalError(`${value} is no code of ${bits} bits`);
         const bit = index * bits;
         const place = target + (bit >> 5) * nextWord;
         const shift = bit & 31;

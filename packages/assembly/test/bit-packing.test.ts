@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BadDataError } from "@mbs/contracts";
+import { InternalError } from "@mbs/contracts";
 import { packBits } from "../src/bit-packing.ts";
 
 /** The definition: number i of a line lies at bit i · bits of the words taken as one long number. */
@@ -34,7 +34,7 @@ test("a number that would run into its neighbour is refused", () => {
   for (const along of ["rows", "columns"] as const) {
     assert.throws(
       () => packBits(Uint8Array.of(1, 200, 1, 1), 2, 2, 4, along),
-      (error: unknown) => error instanceof BadDataError && /200 is no code of 4 bits/.test(error.message),
+      (error: unknown) => error instanceof InternalError && /200 is no code of 4 bits/.test(error.message),
     );
   }
 });

@@ -108,13 +108,13 @@ test("compress gives each step the sparsity allocated to it, and records where i
     ] as const) {
       const inputs = {
         factors: [factorStream(model.address, records)],
-        allocation: [allocationFor(model.address, { "h.0": 0.25, "h.1": 0.75 })],
+        allocation: [allocationFor(model.address, { "h.0": 0.35, "h.1": 0.85 })],
       };
       const { layers } = await compress.run(inputs, { model: model.folder, solver, sparsity }, recordingContext());
       const { options } = parseMetadata("layers", layers.schema);
       assert.equal([options["sparsity"], options["allocation"]], [0.6, "owl --outlier 5 --spread 0.1"]);
       for await (const { step, summary } of readLayers(layers)) {
-        assert.ok(Math.abs(summary.sparsity - (step === "h.0" ? 0.25 : 0.75)) < 0.04, `${solver} ${step}: ${summary.sparsity}`);
+        assert.ok(Math.abs(summary.sparsity - (step === "h.0" ? 0.35 : 0.85)) < 0.04, `${solver} ${step}: ${summary.sparsity}`);
       }
     }
   });

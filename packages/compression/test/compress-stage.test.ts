@@ -324,7 +324,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       ["({ values }) => ({ values: values.fill(NaN) })", /solver mine made NaN at row 0, column 0; solve with more --damping/],
       [quantising("scales: undefined"), /solver mine handed back scales that are no Float32Array; it breaks/],
       [quantising("codes: codes.fill(200)"), /solver mine has a code above 15, the largest of 4 bits/],
-      [quantising("groupOf: groupOf.fill(1)"), /solver mine has 32 scales for 32 rows and 2 groups/],
+      [quantising("groupOf: groupOf.fill(1)"), /solver mine has 2 groups of 128 columns for a weight of 128 columns/],
       [quantising("codes: codes.fill(1)"), /solver mine has the value 0 at row 0, column 0, its code says 1/],
       [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
       ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],

@@ -18,7 +18,7 @@ export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes } from "./format-bytes.ts";
 export { isObject } from "./is-object.ts";
 export { parseBytes } from "./parse-bytes.ts";
-export { formatLanguageMix, languageWeights, parseLanguageMix } from "./language-mix.ts";
+export { formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export { nameMethod } from "./method-name.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";

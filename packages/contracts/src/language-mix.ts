@@ -4,8 +4,8 @@ import { quoted } from "./printable.ts";
 /** Language → weight, not yet normalised. */
 export type LanguageMix = ReadonlyMap<string, number>;
 
-/** What is above could add up to infinity. */
-const mostWeight = 1e12;
+/** The largest weight of a language: what is above could add up to infinity. */
+export const mostWeight = 1e12;
 
 /**
  * Parses `en=0.5,fr=0.5`. Weights need not sum to one.

@@ -82,25 +82,16 @@ class Accumulator {
     const { step, site, width } = this.first;
     const weights = languageWeights(this.#tokens, this.#mix);
     const used = [...this.#tokens.keys()].filter((language) => weights[language] > 0);
-    const finite = (kind: Statistic["kind"], values: Float32Array): Float32Array => {
-      // plain loops: calls of a function for each value take seconds where a site is 16,384 wide
-      let sound = true;
-      for (let index = 0; index < values.length; index += 1) sound &&= Number.isFinite(values[index]);
-      if (sound) return values;
-      throw new BadDataError(`statistics of ${step} ${site}: the mixed ${kind} is not finite; capture again`, { step, site });
-    };
     const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
       const sum = this.#sums.get(kind);
       if (!sum || !used.every((language) => sum.languages.has(language))) return undefined;
       const { values, weight } = sum;
       const means = new Float32Array(values.length);
+      // a plain loop: calls of a function for each value take seconds where a site is 16,384 wide
       for (let index = 0; index < values.length; index += 1) means[index] = values[index] / weight;
-      return finite(kind, means);
+      return means;
     };
-    const matrix = (kind: Statistic["kind"]): Float32Array | undefined => {
-      const whole = this.#whole.get(kind);
-      return whole ? finite(kind, whole) : mean(kind);
-    };
+    const matrix = (kind: Statistic["kind"]): Float32Array | undefined => this.#whole.get(kind) ?? mean(kind);
     const gram = matrix("gram");
     const crossMoment = matrix("cross-moment");
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");

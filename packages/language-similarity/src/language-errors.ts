@@ -16,7 +16,7 @@ const sum = (values: Float64Array): number => values.reduce((total, value) => to
  * What changed weights do to the output of one language: tr(ΔW H ΔWᵀ) of each tensor, alone and against tr(W H Wᵀ).
  *
  * @param statistic H, or its diagonal, of the site that the weights read
- * @throws {BadDataError} when it is not finite
+ * @throws {BadDataError} where an error is too large
  */
 export async function languageErrors(
   blas: Blas,
@@ -31,11 +31,10 @@ export async function languageErrors(
     const error = Math.max(0, sum(await outputByRow(blas, change, rows, moment)));
     const output = Math.max(0, sum(await outputByRow(blas, weight, rows, moment)));
     if (!Number.isFinite(error) || !Number.isFinite(output)) {
-      throw new BadDataError(`statistics of ${step} ${site}: the ${kind} of ${language} is not finite; capture again`, {
-        step,
-        site,
-        language,
-      });
+      throw new BadDataError(
+        `${tensor} at ${step} ${site}: its error in ${language} overflows float32; its weights or the states that it read are broken or too large: take the model from its source again`,
+        { step, site, language },
+      );
     }
     errors.push({ step, site, tensor, language, moment: kind, error, output, relative: output > 0 ? error / output : 0 });
   }

@@ -70,7 +70,7 @@ async function compareGrams(site: GatheredSite, languages: readonly string[], to
  * Every measure between every two languages at one site: cosine, degrees and Euclidean distance of E[x²], and where all
  * languages have whole statistics the normalised trace `gram` and the overlap `subspace:K`.
  *
- * @throws {BadDataError} when there are fewer than two languages, or a value is not finite
+ * @throws {BadDataError} when there are fewer than two languages, or a value is too large
  * @throws {UsageError} when the site is narrower than the subspace
  */
 export async function compareSite(gathered: GatheredSite, tools: ComparisonTools): Promise<SimilarityRecord[]> {
@@ -93,7 +93,10 @@ export async function compareSite(gathered: GatheredSite, tools: ComparisonTools
     records.push({ step, site, measure: `subspace:${tools.subspace}`, first, second, value: subspace });
   }
   if (!records.every(({ value }) => Number.isFinite(value))) {
-    throw new BadDataError(`statistics of ${step} ${site} are not finite; capture again`, { step, site });
+    throw new BadDataError(
+      `statistics of ${step} ${site}: their products overflow float32, so large are the states that were read there; take the model from its source again`,
+      { step, site },
+    );
   }
   return records;
 }

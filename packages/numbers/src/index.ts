@@ -13,6 +13,7 @@ export type { LivingDiagonal } from "./damping.ts";
 export { decodeHalf, encodeHalf } from "./half.ts";
 export { inverseFactorReference } from "./inverse-factor-reference.ts";
 export { inverseFactor } from "./inverse-factor.ts";
+export { findNonfinite } from "./nonfinite.ts";
 export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
 export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder, unpackInOrder } from "./ordering.ts";
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";

@@ -23,6 +23,12 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
   yield groupOf.length !== columns && `has groups of ${groupOf.length} columns, the weight has ${columns}`;
   yield groupOf.some((group) => group < 0) && "has a group with a negative number";
   const groups = groupOf.reduce((largest, group) => Math.max(largest, group), 0) + 1;
+  yield (
+    groups !== Math.ceil(columns / groupSize) && `has ${groups} groups of ${groupSize} columns for a weight of ${columns} columns`
+  );
+  const sizes = new Int32Array(groups);
+  for (const group of groupOf) sizes[group] += 1;
+  yield sizes.some((count) => count > groupSize) && `has a group of more than ${groupSize} columns, its groupSize`;
   const grids = `${rows} rows and ${groups} groups`;
   const largest = 2 ** bits - 1;
   if (!(codes instanceof Uint8Array)) return yield "handed back codes that are no Uint8Array";

@@ -8,7 +8,9 @@ async function* toRecords(rows: AsyncIterable<Row<"errors">>): AsyncGenerator<La
   for await (const row of rows) {
     const { moment, tensor } = row;
     if (moment !== "gram" && moment !== "diagonal") {
-      throw new BadDataError(`error of ${tensor}: moment ${JSON.stringify(moment)} is neither gram nor diagonal`, { tensor });
+      throw new BadDataError(`error of ${tensor}: moment ${JSON.stringify(moment)} is neither gram nor diagonal; predict again`, {
+        tensor,
+      });
     }
     yield { ...row, moment };
   }
@@ -17,6 +19,15 @@ async function* toRecords(rows: AsyncIterable<Row<"errors">>): AsyncGenerator<La
 /** Errors of languages → artifact, a row each. */
 export const encodeErrors = (items: Items<LanguageError>, metadata: ErrorsMetadata): ArtifactStream =>
   encodeRows("errors", metadata, items);
+
+/** What a quotient may differ from `relative` by, as a share of it. */
+const rounding = 1e-6;
+
+function quotientFault({ error, output, relative }: Row<"errors">): string | undefined {
+  const quotient = output > 0 ? error / output : 0;
+  if (Math.abs(relative - quotient) <= rounding * quotient) return undefined;
+  return `relative is ${relative}, where error ${error} and output ${output} make ${quotient}`;
+}
 
 /**
  * The errors of an artifact, in order.
@@ -27,6 +38,7 @@ export const readErrors = (stream: ArtifactStream): AsyncIterable<LanguageError>
   toRecords(
     soundRows(readRows("errors", stream), {
       least: { error: 0, output: 0, relative: 0 },
+      fault: quotientFault,
       name: ({ tensor, language }) => `errors: ${language} in ${tensor}`,
       remedy: "predict again",
     }),

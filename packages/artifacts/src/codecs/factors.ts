@@ -5,16 +5,17 @@ import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from ".
 import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../records.ts";
 import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireFactor } from "./factor-checks.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
 
 const summaryShape = {
-  tokens: "number",
-  weights: "numbers",
+  tokens: "count",
+  weights: "weights",
   orderName: "text",
-  requestedDamping: "number",
-  damping: "number",
+  requestedDamping: "amount",
+  damping: "amount",
   precision: "text",
-  rescues: "number",
+  rescues: "count",
   dead: "list",
   factorised: "flag",
   fallback: "text?",
@@ -49,7 +50,7 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
   for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper, languageDiagonals } of items) {
     const what = `factor of ${step} ${site}`;
     const wrong = misfit(summaryShape, summary);
-    if (wrong !== undefined) throw new InternalError(`${what}: ${wrong} of the summary is malformed`, { step, site });
+    if (wrong !== undefined) throw new InternalError(`${what}: ${wrong}`, { step, site });
     if (summary.factorised !== (upper !== undefined)) {
       throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
     }
@@ -69,10 +70,10 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
 
 function parseSummary(what: string, row: Row<"factors">): FactorSummary {
   if (row.part !== "summary")
-    throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary`, { what });
+    throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary; solve again`, { what });
   const summary = parseJson(row.info);
   const wrong = misfit(summaryShape, summary);
-  if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong} of the summary is malformed`, { what });
+  if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong}; solve again`, { what });
   return summary as FactorSummary;
 }
 
@@ -81,7 +82,7 @@ function parseOrder(what: string, values: Float32Array): Int32Array {
   const seen = new Uint8Array(order.length);
   for (const [position, column] of order.entries()) {
     if (values[position] !== column || column < 0 || column >= order.length || seen[column] === 1) {
-      throw new BadDataError(`${what}: the order is no permutation at position ${position}`, { what, position });
+      throw new BadDataError(`${what}: the order is no permutation at position ${position}; solve again`, { what, position });
     }
     seen[column] = 1;
   }
@@ -102,12 +103,15 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
         row &&
         (row.step !== step || row.site !== site || row.part !== part || row.width !== width || row.rows !== layout.rows)
       ) {
-        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}`, { what, part });
+        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}; solve again`, {
+          what,
+          part,
+        });
       }
       return row;
     };
     const first = await take();
-    if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}`, { what, part });
+    if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}; solve again`, { what, part });
     return joinPanels(`${part} of the ${what}`, layout, first, take);
   };
   const optional = async (part: string) => ((await cursor.peek())?.part === part ? matrix(part) : undefined);
@@ -120,7 +124,7 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
     stacked &&
     languagesOf(summary).map((language, row) => ({ language, values: stacked.subarray(row * width, (row + 1) * width) }));
   const diagonal = await matrix("diagonal");
-  return {
+  const record: FactorRecord = {
     step,
     site,
     width,
@@ -132,6 +136,8 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
     ...(upper && { upper }),
     ...(languageDiagonals && { languageDiagonals }),
   };
+  requireFactor(what, record);
+  return record;
 }
 
 /**
@@ -142,5 +148,9 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
 export const encodeFactors = (items: Items<FactorRecord>, metadata: FactorsMetadata): ArtifactStream =>
   encodeRows("factors", metadata, toRows(items));
 
-/** The factors of an artifact. */
+/**
+ * The factors of an artifact.
+ *
+ * @throws {BadDataError} on parts that do not fit together, or a factor that cannot be
+ */
 export const readFactors = (stream: ArtifactStream): AsyncIterable<FactorRecord> => readRecords("factors", stream, toRecord);

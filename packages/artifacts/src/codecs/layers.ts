@@ -5,15 +5,16 @@ import { cutPanels, denseLayout, joinPanels, type Layout } from "../panels.ts";
 import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../records.ts";
 import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireLayer } from "./layer-checks.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
 
 const summaryShape = {
   solver: "text",
-  error: "number",
-  relativeError: "number",
-  sparsity: "number",
-  bits: "number?",
-  groupSize: "number?",
+  error: "amount",
+  relativeError: "amount",
+  sparsity: "share",
+  bits: "count?",
+  groupSize: "count?",
   symmetric: "flag?",
   fallback: "text?",
 } as const;
@@ -40,7 +41,7 @@ async function* toRows(items: Items<LayerRecord>): AsyncGenerator<Row<"layers">>
   for await (const layer of items) {
     const { step, site, tensor, summary } = layer;
     const wrong = misfit(summaryShape, summary);
-    if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong} of the summary is malformed`, { tensor });
+    if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong}`, { tensor });
     const head = { step, site, tensor };
     yield {
       ...head,
@@ -67,14 +68,16 @@ async function* toRows(items: Items<LayerRecord>): AsyncGenerator<Row<"layers">>
 
 function parseSummary(row: Row<"layers">): LayerSummary {
   if (row.part !== "summary") {
-    throw new BadDataError(`layer ${row.tensor}: begins with ${JSON.stringify(row.part)} instead of its summary`, {
-      tensor: row.tensor,
-    });
+    throw new BadDataError(
+      `layer ${row.tensor}: begins with ${JSON.stringify(row.part)} instead of its summary; compress again`,
+      {
+        tensor: row.tensor,
+      },
+    );
   }
   const summary = parseJson(row.info);
   const wrong = misfit(summaryShape, summary);
-  if (wrong !== undefined)
-    throw new BadDataError(`layer ${row.tensor}: ${wrong} of the summary is malformed`, { tensor: row.tensor });
+  if (wrong !== undefined) throw new BadDataError(`layer ${row.tensor}: ${wrong}; compress again`, { tensor: row.tensor });
   return summary as LayerSummary;
 }
 
@@ -86,22 +89,26 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
   const take = async (part: string) => {
     const row = await cursor.take();
     if (row && (row.step !== step || row.site !== site || row.tensor !== tensor || row.part !== part)) {
-      throw new BadDataError(`layer ${tensor}: expected its ${part}, found ${row.part} of ${row.tensor}`, { tensor, part });
+      throw new BadDataError(`layer ${tensor}: expected its ${part}, found ${row.part} of ${row.tensor}; compress again`, {
+        tensor,
+        part,
+      });
     }
     return row;
   };
   const matrix = async (part: string): Promise<TensorData> => {
     const first = await take(part);
-    if (!first) throw new BadDataError(`layer ${tensor}: the artifact ends before its ${part}`, { tensor, part });
+    if (!first) throw new BadDataError(`layer ${tensor}: the artifact ends before its ${part}; compress again`, { tensor, part });
     const { dtype, rows, columns } = first;
     const what = `${part} of layer ${tensor}`;
-    if (!isDtype(dtype)) throw new BadDataError(`${what}: unknown dtype ${JSON.stringify(dtype)}`, { tensor, part, dtype });
+    if (!isDtype(dtype))
+      throw new BadDataError(`${what}: unknown dtype ${JSON.stringify(dtype)}; compress again`, { tensor, part, dtype });
     requireShape(what, rows, columns);
     const panel = { row: first.row, values: first.data };
     const data = await joinPanels(what, layoutOf(dtype, rows, columns), panel, async () => {
       const row = await take(part);
       if (row && (row.dtype !== dtype || row.rows !== rows || row.columns !== columns)) {
-        throw new BadDataError(`${what}: its panels disagree on dtype or shape`, { tensor, part });
+        throw new BadDataError(`${what}: its panels disagree on dtype or shape; compress again`, { tensor, part });
       }
       return row && { row: row.row, values: row.data };
     });
@@ -112,7 +119,9 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
   for (const [part, key] of optionalParts) {
     if ((await cursor.peek())?.part === part) parts[key] = await matrix(part);
   }
-  return { step, site, tensor, summary, values: await matrix("values"), ...parts };
+  const layer: LayerRecord = { step, site, tensor, summary, values: await matrix("values"), ...parts };
+  requireLayer(layer);
+  return layer;
 }
 
 /**
@@ -122,5 +131,9 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
 export const encodeLayers = (items: Items<LayerRecord>, metadata: LayersMetadata): ArtifactStream =>
   encodeRows("layers", metadata, toRows(items));
 
-/** The layers of an artifact. */
+/**
+ * The layers of an artifact.
+ *
+ * @throws {BadDataError} on parts that do not fit together, or a layer that cannot be
+ */
 export const readLayers = (stream: ArtifactStream): AsyncIterable<LayerRecord> => readRecords("layers", stream, toRecord);

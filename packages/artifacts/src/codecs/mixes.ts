@@ -11,11 +11,11 @@ export const encodeMixes = (items: Items<MixRecord>, metadata: MixesMetadata): A
 /**
  * The mixes of an artifact, in order.
  *
- * @throws {BadDataError} on a weight or damage that cannot be
+ * @throws {BadDataError} on a round, weight or damage that cannot be
  */
 export const readMixes = (stream: ArtifactStream): AsyncIterable<MixRecord> =>
   soundRows(readRows("mixes", stream), {
-    least: { weight: 0, damage: 0 },
+    least: { round: 0, weight: 0, damage: 0 },
     name: ({ mix, language }) => `mixes: ${language} in mix ${mix}`,
     remedy: "make them again",
   });

@@ -11,11 +11,11 @@ export const encodeScores = (items: Items<Score>, metadata: ScoresMetadata): Art
 /**
  * The scores of an artifact, in order. A window may have no bytes: a target that is its end alone.
  *
- * @throws {BadDataError} on a loss, tokens or bytes that cannot be
+ * @throws {BadDataError} on a window, loss, tokens or bytes that cannot be
  */
 export const readScores = (stream: ArtifactStream): AsyncIterable<Score> =>
   soundRows(readRows("scores", stream), {
-    least: { nll: 0, tokens: 1, bytes: 0 },
+    least: { window: 0, nll: 0, tokens: 1, bytes: 0 },
     name: ({ model, language, window }) => `scores: window ${window} of ${language} by ${model}`,
     remedy: "evaluate again",
   });

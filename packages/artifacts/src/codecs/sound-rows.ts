@@ -1,9 +1,11 @@
 import { BadDataError } from "@mbs/contracts";
 
 /** What the numbers of a kind's rows can be, and what to say of a row that is not so. */
-interface Soundness<T> {
+export interface Soundness<T> {
   /** The least value of each number; each must be finite. */
   readonly least: { readonly [N in keyof T]?: number };
+  /** What else is wrong with a row whose numbers are in range; undefined where nothing is. */
+  readonly fault?: (row: T) => string | undefined;
   /** Which row it is. */
   readonly name: (row: T) => string;
   readonly remedy: string;
@@ -16,7 +18,7 @@ interface Soundness<T> {
  */
 export async function* soundRows<T extends object>(
   rows: AsyncIterable<T>,
-  { least, name, remedy }: Soundness<T>,
+  { least, fault, name, remedy }: Soundness<T>,
 ): AsyncGenerator<T> {
   const limits = Object.entries(least) as [keyof T & string, number][];
   for await (const row of rows) {
@@ -26,6 +28,8 @@ export async function* soundRows<T extends object>(
       const wanted = Number.isFinite(limit) ? `a finite number of at least ${limit}` : "a finite number";
       throw new BadDataError(`${name(row)}: ${column} is ${value}, not ${wanted}; ${remedy}`, { column });
     }
+    const found = fault?.(row);
+    if (found !== undefined) throw new BadDataError(`${name(row)}: ${found}; ${remedy}`);
     yield row;
   }
 }

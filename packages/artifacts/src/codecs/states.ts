@@ -4,6 +4,7 @@ import { cutPanels, denseLayout, joinPanels } from "../panels.ts";
 import type { StateRecord } from "../records.ts";
 import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireFinite } from "./finite-matrix.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
 
 async function* toRows(items: Items<StateRecord>): AsyncGenerator<Row<"states">> {
@@ -15,18 +16,22 @@ async function* toRows(items: Items<StateRecord>): AsyncGenerator<Row<"states">>
   }
 }
 
-async function toRecord(cursor: RowCursor<"states">): Promise<StateRecord> {
+async function toRecord(cursor: RowCursor<"states">, { steps }: StatesMetadata): Promise<StateRecord> {
   const first = (await cursor.take()) as Row<"states">;
   const { segment, language, stream, rows, width } = first;
-  const what = `states of segment ${segment}`;
+  const what = `states ${stream} of segment ${segment} of ${language} after ${steps} steps`;
   requireShape(what, rows, width);
-  const values = await joinPanels(what, denseLayout(rows, width), first, async () => {
+  const layout = denseLayout(rows, width);
+  const isSame = (row: Row<"states">): boolean =>
+    row.segment === segment && row.language === language && row.stream === stream && row.rows === rows && row.width === width;
+  const values = await joinPanels(what, layout, first, async () => {
     const row = await cursor.take();
-    if (row && (row.segment !== segment || row.stream !== stream || row.rows !== rows || row.width !== width)) {
+    if (row && !isSame(row)) {
       throw new BadDataError(`${what}: the next row belongs to segment ${row.segment} before all panels were there`, { segment });
     }
     return row;
   });
+  requireFinite({ what, remedy: "propagate again" }, layout, values);
   return { segment, language, stream, rows, width, values };
 }
 
@@ -34,5 +39,9 @@ async function toRecord(cursor: RowCursor<"states">): Promise<StateRecord> {
 export const encodeStates = (items: Items<StateRecord>, metadata: StatesMetadata): ArtifactStream =>
   encodeRows("states", metadata, toRows(items));
 
-/** The states of an artifact, one whole matrix a record. */
+/**
+ * The states of an artifact, one whole matrix a record.
+ *
+ * @throws {BadDataError} on panels that do not fit together, or values that are not finite
+ */
 export const readStates = (stream: ArtifactStream): AsyncIterable<StateRecord> => readRecords("states", stream, toRecord);

@@ -1,9 +1,11 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { packedDiagonal } from "@mbs/numbers";
 import type { StatisticsMetadata } from "../metadata.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
 import type { Statistic } from "../records.ts";
 import { readRecords, type RowCursor } from "../row-cursor.ts";
 import { encodeRows, type Items, type Row } from "../rows.ts";
+import { requireFinite, requireMeanSquares } from "./finite-matrix.ts";
 import { requireLength, requireShape } from "./matrix-shape.ts";
 
 /** A gram has `width` packed rows, a cross-moment as many whole ones, a diagonal one row. */
@@ -15,20 +17,13 @@ const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = 
 
 const isKind = (kind: string): kind is Statistic["kind"] => Object.hasOwn(layouts, kind);
 
-/** @throws {BadDataError} on a mean over no tokens, or mean squares that cannot be */
-function requireMeans(what: string, { kind, tokens, width, values }: Statistic): void {
-  if (tokens < 1) throw new BadDataError(`${what}: it is a mean over ${tokens} tokens; capture again`, { what });
-  if (kind === "cross-moment") return;
-  // E[x²] of a channel begins its packed row
-  const packed = packedLayout(width);
-  for (let channel = 0; channel < width; channel++) {
-    const square = values[kind === "gram" ? packed.before(channel) : channel];
-    if (Number.isFinite(square) && square >= 0) continue;
-    throw new BadDataError(
-      `${what}: the mean square of channel ${channel} is ${square}, not finite and at least 0; capture again`,
-      { what, channel },
-    );
-  }
+/** @throws {BadDataError} on a mean over no tokens, mean squares that cannot be, or values that are not finite */
+function requireMeans(what: string, layout: Layout, { kind, tokens, width, values }: Statistic): void {
+  const name = { what, remedy: "capture again" };
+  if (tokens < 1) throw new BadDataError(`${what}: it is a mean over ${tokens} tokens; ${name.remedy}`, { what });
+  if (kind === "diagonal") return requireMeanSquares(name, values);
+  if (kind === "gram") requireMeanSquares(name, packedDiagonal(values, width));
+  requireFinite(name, layout, values);
 }
 
 async function* toRows(items: Items<Statistic>): AsyncGenerator<Row<"statistics">> {
@@ -72,7 +67,7 @@ async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
     return row && checked(row);
   });
   const statistic: Statistic = { step, site, language, kind, tokens, width, values };
-  requireMeans(what, statistic);
+  requireMeans(what, layout, statistic);
   return statistic;
 }
 

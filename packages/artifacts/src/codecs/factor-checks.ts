@@ -1,0 +1,61 @@
+import { BadDataError } from "@mbs/contracts";
+import { packedDiagonal } from "@mbs/numbers";
+import { denseLayout, packedLayout } from "../panels.ts";
+import type { FactorRecord } from "../records.ts";
+import { requireFinite, requireMeanSquares } from "./finite-matrix.ts";
+
+const remedy = "solve again";
+
+/** What shares may miss 1 by: they are sums of float64. */
+const roundingOfShares = 1e-6;
+
+/** The rungs of the ladder on which factors are made. */
+const precisions: readonly string[] = ["float32", "float64"];
+/** What can stand in where there is no factor. */
+const standIn = "rtn";
+
+function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<string | false> {
+  const { tokens, weights, damping, requestedDamping, precision, dead, factorised, fallback } = summary;
+  yield tokens === 0 && "it is of no tokens";
+  const sum = Object.values(weights).reduce((total, weight) => total + weight, 0);
+  yield Math.abs(sum - 1) > roundingOfShares && `the weights of its languages sum to ${sum}, not to 1`;
+  yield damping < requestedDamping && `its damping ${damping} is below the requested ${requestedDamping}`;
+  yield !precisions.includes(precision) && `its precision ${JSON.stringify(precision)} is none of ${precisions.join(", ")}`;
+  yield fallback !== undefined && factorised && "it has a factor and a fallback for one that is missing";
+  yield fallback !== undefined && fallback !== standIn && `its fallback ${JSON.stringify(fallback)} is unknown`;
+  const outside = dead.find((channel) => channel >= width);
+  yield outside !== undefined && `its dead channel ${outside} is beyond its ${width} channels`;
+  const living = dead.find((channel) => diagonal[channel] !== 0);
+  yield living !== undefined && `its dead channel ${living} has the mean square ${diagonal[living]}`;
+}
+
+/**
+ * Refuses a factor that cannot be: numbers that are not finite, negative mean squares, a triangular matrix without an
+ * inverse, parts that contradict each other.
+ *
+ * @param what the factor, for messages
+ * @throws {BadDataError} naming the part and the place in it
+ */
+export function requireFactor(what: string, record: FactorRecord): void {
+  const { width, diagonal, gram, crossMoment, upper, languageDiagonals = [] } = record;
+  const refuse = (fault: string): never => {
+    throw new BadDataError(`${what}: ${fault}; ${remedy}`, { what });
+  };
+  const name = (part: string) => ({ what: `${part} of the ${what}`, remedy });
+  const packed = packedLayout(width);
+  requireMeanSquares(name("diagonal"), diagonal);
+  for (const { language, values } of languageDiagonals) requireMeanSquares(name(`diagonal of ${language}`), values);
+  if (gram !== undefined) {
+    requireFinite(name("gram"), packed, gram);
+    const other = packedDiagonal(gram, width).findIndex((square, channel) => square !== diagonal[channel]);
+    if (other >= 0) refuse(`its gram and its diagonal differ at channel ${other}`);
+  }
+  if (crossMoment !== undefined) requireFinite(name("cross-moment"), denseLayout(width, width), crossMoment);
+  if (upper !== undefined) {
+    requireFinite(name("upper"), packed, upper);
+    const pivots = packedDiagonal(upper, width);
+    const wrong = pivots.findIndex((pivot) => pivot <= 0);
+    if (wrong >= 0) refuse(`its upper has ${pivots[wrong]} at row ${wrong}, column ${wrong}, where it is above 0`);
+  }
+  for (const fault of summaryFaults(record)) if (fault !== false) refuse(fault);
+}

@@ -1,0 +1,187 @@
+import { BadDataError } from "@mbs/contracts";
+import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
+import type { LayerRecord, TensorData, TensorDtype } from "../records.ts";
+
+/** Values that are decoded at once, so that a large weight is not held twice. */
+const valuesAtATime = 1 << 20;
+
+/** What sparsity may differ from its mask's by: it is a quotient in float64. */
+const roundingOfShare = 1e-6;
+
+const placeOf = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+
+function refuse({ tensor }: LayerRecord, fault: string): never {
+  throw new BadDataError(`layer ${tensor}: ${fault}; compress again`, { tensor });
+}
+
+/** The bytes of a part, copied so that values of 4 bytes are aligned. */
+function readPart(
+  layer: LayerRecord,
+  [name, part]: readonly [name: string, part: TensorData | undefined],
+  dtype: TensorDtype,
+  rows: number,
+  columns: number,
+): Uint8Array<ArrayBuffer> {
+  const wanted = `${dtype} [${rows}, ${columns}]`;
+  const found = part === undefined ? "absent" : `${part.dtype} [${part.rows}, ${part.columns}]`;
+  if (part === undefined || found !== wanted) return refuse(layer, `its ${name} are ${found}, not ${wanted}`);
+  return new Uint8Array(part.data);
+}
+
+function requirePositive(layer: LayerRecord, name: string, values: Float32Array, columns: number): void {
+  const wrong = values.findIndex((value) => !(Number.isFinite(value) && value > 0));
+  if (wrong >= 0) refuse(layer, `its ${name} hold ${values[wrong]} at ${placeOf(wrong, columns)}, not finite and above 0`);
+}
+
+/** @param bits of each number */
+function requireBits(layer: LayerRecord, name: string, values: Uint8Array, columns: number, bits: number): void {
+  const largest = 2 ** bits - 1;
+  // a plain loop, for codes are many
+  for (let index = 0; index < values.length; index += 1) {
+    if (values[index] <= largest) continue;
+    refuse(layer, `its ${name} hold ${values[index]} at ${placeOf(index, columns)}, which ${bits} bits do not`);
+  }
+}
+
+/** Value = (code - zero) · scale. */
+interface Grid {
+  /** [rows, columns] */
+  readonly codes: Uint8Array;
+  /** [rows, groups] */
+  readonly scales: Float32Array;
+  /** [rows, groups] */
+  readonly zeros: Uint8Array;
+  /** Group of each column. */
+  readonly groupOf: Int32Array;
+  readonly groups: number;
+}
+
+/** The grid of a layer whose parts fit each other; undefined where it has no codes. */
+function readGrid(layer: LayerRecord): Grid | undefined {
+  const { codes, scales, zeros, groups: groupOf, summary } = layer;
+  const { rows, columns } = layer.values;
+  const { bits, groupSize, symmetric } = summary;
+  const stated = [bits, groupSize, symmetric, codes, scales, zeros, groupOf];
+  if (stated.every((part) => part === undefined)) return undefined;
+  if (bits === undefined || groupSize === undefined || symmetric === undefined) {
+    return refuse(
+      layer,
+      "it has codes, scales, zeros or groups, and its summary does not say all of bits, groupSize and symmetric",
+    );
+  }
+  if (bits < 1 || bits > 8) refuse(layer, `its codes are of ${bits} bits, not of 1 to 8`);
+  if (groupSize < 1 || groupSize > columns) refuse(layer, `its groups are of ${groupSize} of ${columns} columns`);
+  const groups = Math.ceil(columns / groupSize);
+  const grid: Grid = {
+    codes: readPart(layer, ["codes", codes], "u8", rows, columns),
+    scales: new Float32Array(readPart(layer, ["scales", scales], "f32", rows, groups).buffer),
+    zeros: readPart(layer, ["zeros", zeros], "u8", rows, groups),
+    groupOf: new Int32Array(readPart(layer, ["groups", groupOf], "i32", 1, columns).buffer),
+    groups,
+  };
+  requireBits(layer, "codes", grid.codes, columns, bits);
+  requireBits(layer, "zeros", grid.zeros, groups, bits);
+  requirePositive(layer, "scales", grid.scales, groups);
+  const sizes = new Int32Array(groups);
+  for (const [column, group] of grid.groupOf.entries()) {
+    if (group < 0 || group >= groups) refuse(layer, `column ${column} is in group ${group} of ${groups}`);
+    sizes[group] += 1;
+    if (sizes[group] > groupSize) refuse(layer, `column ${column} is one more in group ${group} than its size of ${groupSize}`);
+  }
+  return grid;
+}
+
+/** The bits of a mask, [rows, ⌈columns / 8⌉]; undefined where there is none. */
+function readMask(layer: LayerRecord): Uint8Array | undefined {
+  if (layer.mask === undefined) return undefined;
+  const { rows, columns } = layer.values;
+  const bits = readPart(layer, ["mask", layer.mask], "u1", rows, columns);
+  const stride = Math.ceil(columns / 8);
+  const padding = columns % 8 === 0 ? 0 : 0xff << (columns % 8);
+  let kept = 0;
+  for (let index = 0; index < bits.length; index += 1) {
+    let byte = bits[index];
+    if (index % stride === stride - 1 && (byte & padding & 0xff) !== 0) {
+      refuse(layer, `its mask keeps columns beyond ${columns} in row ${Math.floor(index / stride)}`);
+    }
+    for (; byte !== 0; byte &= byte - 1) kept += 1;
+  }
+  const removed = 1 - kept / (rows * columns);
+  const { sparsity } = layer.summary;
+  if (Math.abs(removed - sparsity) > roundingOfShare) {
+    refuse(layer, `its mask removes ${removed} of its values, its summary says ${sparsity}`);
+  }
+  return bits;
+}
+
+/** What the codes of some rows say, in float32. */
+function dequantise({ codes, scales, zeros, groupOf, groups }: Grid, first: number, last: number): Float32Array {
+  const columns = groupOf.length;
+  const values = new Float32Array((last - first) * columns);
+  for (let row = first; row < last; row += 1) {
+    const start = row * columns;
+    for (let column = 0; column < columns; column += 1) {
+      const place = row * groups + groupOf[column];
+      values[start - first * columns + column] = (codes[start + column] - zeros[place]) * scales[place];
+    }
+  }
+  return values;
+}
+
+/** Whether a mask keeps each value of some rows, a byte each: 1 where it does. */
+function unpackMask(mask: Uint8Array, columns: number, first: number, last: number): Uint8Array {
+  const stride = Math.ceil(columns / 8);
+  const kept = new Uint8Array((last - first) * columns);
+  let index = 0;
+  for (let row = first; row < last; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      kept[index] = (mask[row * stride + (column >> 3)] >> (column & 7)) & 1;
+      index += 1;
+    }
+  }
+  return kept;
+}
+
+/** The first value that another stands for; -1 where none does. */
+function findOther(values: Float32Array, expected: Float32Array): number {
+  for (let index = 0; index < values.length; index += 1) if (values[index] !== expected[index]) return index;
+  return -1;
+}
+
+/** Refuses values that are not finite, or are not those that mask and codes say. */
+function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Array | undefined): void {
+  const { rows, columns, dtype, data } = layer.values;
+  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
+  for (let first = 0; first < rows; first += rowsAtATime) {
+    const last = Math.min(rows, first + rowsAtATime);
+    const [start, end] = [first, last].map((row) => (data.length / rows) * row);
+    const values = decodeWeights(dtype, data.subarray(start, end), `layer ${layer.tensor}`);
+    const refuseAt = (index: number, fault: string): void =>
+      refuse(layer, `its values hold ${values[index]} at ${placeOf(first * columns + index, columns)}${fault}`);
+    const nonfinite = findNonfinite(values);
+    if (nonfinite >= 0) refuseAt(nonfinite, "");
+    if (grid === undefined && mask === undefined) continue;
+    // without codes a kept value is what it is
+    const expected = grid ? roundTo(dtype as WeightDtype, dequantise(grid, first, last)) : values.slice();
+    const kept = mask && unpackMask(mask, columns, first, last);
+    if (kept !== undefined) for (let index = 0; index < kept.length; index += 1) expected[index] *= kept[index];
+    const other = findOther(values, expected);
+    if (other < 0) continue;
+    refuseAt(other, kept?.[other] === 0 ? ", which its mask removes" : `, its codes say ${expected[other]}`);
+  }
+}
+
+/**
+ * Refuses a layer that cannot be: numbers that are not finite or out of range, groups that are none, values that are not
+ * those of its mask and codes. Where a mask removes a weight, its code says nothing.
+ *
+ * @throws {BadDataError} naming the part and the place in it
+ */
+export function requireLayer(layer: LayerRecord): void {
+  const { values, inputScale } = layer;
+  if (inputScale !== undefined) {
+    const scales = readPart(layer, ["input-scale", inputScale], "f32", 1, values.columns);
+    requirePositive(layer, "input-scale", new Float32Array(scales.buffer), values.columns);
+  }
+  requireValues(layer, readGrid(layer), readMask(layer));
+}

@@ -1,0 +1,326 @@
+import { BadDataError } from "@mbs/contracts";
+import { encodeWeights } from "@mbs/numbers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  collect,
+  decodeStream,
+  encodeAllocation,
+  encodeErrors,
+  encodeFactors,
+  encodeLayers,
+  encodeMixes,
+  encodeScores,
+  encodeSegments,
+  encodeSimilarities,
+  encodeStates,
+  encodeStatistics,
+  type AllocationMetadata,
+  type ArtifactKind,
+  type ErrorsMetadata,
+  type FactorRecord,
+  type FactorsMetadata,
+  type FactorSummary,
+  type LanguageError,
+  type LayerRecord,
+  type LayersMetadata,
+  type LayerSummary,
+  type MixesMetadata,
+  type MixRecord,
+  type Score,
+  type ScoresMetadata,
+  type Segment,
+  type SegmentsMetadata,
+  type SimilarityRecord,
+  type StateRecord,
+  type StatesMetadata,
+  type Statistic,
+  type StatisticsMetadata,
+  type StepAllocation,
+  type TensorData,
+} from "@mbs/artifacts";
+import {
+  allocation,
+  encodeWhole,
+  errorOf,
+  errors,
+  factors,
+  inChunks,
+  layers,
+  mixes,
+  samples,
+  scores,
+  segments,
+  similarities,
+  states,
+  statistics,
+} from "./samples.ts";
+
+/** Artifacts with hashes that are right and content that cannot be: each is refused where it is read, with the place. */
+const test = suite("impossible content");
+
+/** What reading the bytes of an artifact says. */
+async function readingSays(kind: ArtifactKind, stream: ReturnType<typeof encodeStates>): Promise<string> {
+  const bytes = await encodeWhole(stream);
+  const error = await errorOf(async () => collect(samples[kind].read(await decodeStream(inChunks(bytes)))));
+  assert.instance(error, BadDataError, `${kind}: ${error.message}`);
+  return error.message;
+}
+
+/** A case: what is changed, and what is said of it. */
+type Case<T> = readonly [change: Partial<T>, message: RegExp];
+
+function cases<T>(
+  kind: ArtifactKind,
+  record: T,
+  encode: (record: T) => ReturnType<typeof encodeStates>,
+  list: readonly Case<T>[],
+) {
+  test(`${kind}: ${list.length} contents that cannot be are refused, with the place and the remedy`, async () => {
+    for (const [change, message] of list) {
+      const said = await readingSays(kind, encode({ ...record, ...change }));
+      assert.match(said, message);
+      assert.match(said, /; (sample|propagate|capture|solve|allocate|compress|evaluate|predict|make it|make them) again$/);
+    }
+  });
+}
+
+/** A copy with one value changed. */
+const changed = <T extends Float32Array | Int32Array | Uint8Array>(values: T, at: number, value: number): T => {
+  const copy = values.slice() as T;
+  copy[at] = value;
+  return copy;
+};
+
+cases<Segment>("segments", segments[0], (record) => encodeSegments([record], samples.segments.metadata as SegmentsMetadata), [
+  [{ tokens: Int32Array.of(5, -6, 7) }, /^segments: segment 0 of en: token -6 at position 1 is below 0;/],
+  [{ tokens: new Int32Array(0) }, /segment 0 of en: it has no tokens;/],
+  [{ tokens: Int32Array.of(1, 2, 3, 4) }, /it has 4 tokens where segments have 3;/],
+  [{ segment: -1 }, /segment -1 of en: segment is -1, not a finite number of at least 0;/],
+  [{ documents: 0 }, /documents is 0, not a finite number of at least 1;/],
+]);
+
+const [gram] = statistics;
+const cross: Statistic = { ...gram, kind: "cross-moment", values: new Float32Array(9) };
+const toStatistics = (record: Statistic) => encodeStatistics([record], samples.statistics.metadata as StatisticsMetadata);
+cases<Statistic>("statistics", gram, toStatistics, [
+  [{ tokens: 0 }, /^gram of h\.0 qkv en: it is a mean over 0 tokens;/],
+  // packed, width 3: the diagonal stands at 0, 3 and 5
+  [{ values: changed(gram.values, 3, -1) }, /the mean square of channel 1 is -1, not finite and at least 0;/],
+  [{ values: changed(gram.values, 4, NaN) }, /^gram of h\.0 qkv en: NaN at row 1, column 2;/],
+  [{ values: changed(gram.values, 2, -Infinity) }, /-Infinity at row 0, column 2;/],
+  [{ ...cross, values: changed(cross.values, 5, Infinity) }, /^cross-moment of h\.0 qkv en: Infinity at row 1, column 2;/],
+  [{ kind: "diagonal", values: Float32Array.of(1, 2, NaN) }, /^diagonal of h\.0 qkv en: the mean square of channel 2 is NaN/],
+]);
+
+const toStates = (record: StateRecord) => encodeStates([record], samples.states.metadata as StatesMetadata);
+cases<StateRecord>("states", states[1], toStates, [
+  [{ values: changed(states[1].values, 2, NaN) }, /^states hidden of segment 1 of en after 2 steps: NaN at row 1, column 0;/],
+  [
+    { stream: "encoder", values: changed(states[1].values, 1, -Infinity) },
+    /^states encoder of .*: -Infinity at row 0, column 1;/,
+  ],
+]);
+
+test("states: a NaN in a later panel is found, and panels of two languages are not joined", async () => {
+  const large = { ...states[0], values: changed(states[0].values, 1_999_999, NaN) };
+  assert.match(await readingSays("states", toStates(large)), /segment 0 .*: NaN at row 1999, column 999;/);
+  const { schema, batches } = toStates(states[0]);
+  const all = await collect(batches);
+  const mixed = all.map((batch, index) => (index === 0 ? batch : { ...batch, columns: { ...batch.columns, language: ["fr"] } }));
+  const stream = {
+    schema,
+    batches: (async function* () {
+      yield* mixed;
+    })(),
+  };
+  assert.match(await readingSays("states", stream), /the next row belongs to segment 0 before all panels were there/);
+});
+
+const [factor] = factors;
+const summaryOf = (change: Partial<FactorSummary>): Partial<FactorRecord> => ({ summary: { ...factor.summary, ...change } });
+const upper = factor.upper ?? new Float32Array(0);
+const factorGram = factor.gram ?? new Float32Array(0);
+const toFactors = (record: FactorRecord) => encodeFactors([record], samples.factors.metadata as FactorsMetadata);
+cases<FactorRecord>("factors", factor, toFactors, [
+  [{ upper: changed(upper, 1, NaN) }, /^upper of the factor of h\.0 qkv: NaN at row 0, column 1;/],
+  [{ upper: changed(upper, 3, 0) }, /^factor of h\.0 qkv: its upper has 0 at row 1, column 1, where it is above 0;/],
+  [{ upper: changed(upper, 5, -2) }, /its upper has -2 at row 2, column 2/],
+  [{ gram: changed(factorGram, 1, Infinity) }, /^gram of the factor of h\.0 qkv: Infinity at row 0, column 1;/],
+  [{ gram: changed(factorGram, 3, 5) }, /its gram and its diagonal differ at channel 1;/],
+  [{ diagonal: Float32Array.of(7, NaN, 0) }, /^diagonal of the factor of h\.0 qkv: the mean square of channel 1 is NaN/],
+  [{ diagonal: Float32Array.of(-7, 6, 0) }, /the mean square of channel 0 is -7/],
+  [{ crossMoment: changed(new Float32Array(9), 7, NaN) }, /^cross-moment of the factor of h\.0 qkv: NaN at row 2, column 1;/],
+  [
+    {
+      languageDiagonals: [
+        { language: "en", values: Float32Array.of(1, 2, 3) },
+        { language: "fr", values: Float32Array.of(1, -2, 3) },
+      ],
+    },
+    /^diagonal of fr of the factor of h\.0 qkv: the mean square of channel 1 is -2/,
+  ],
+  [{ order: Int32Array.of(0, 1, 3) }, /the order is no permutation at position 2/],
+  [{ order: Int32Array.of(-1, 1, 2) }, /the order is no permutation at position 0/],
+  [summaryOf({ tokens: 0 }), /it is of no tokens;/],
+  [summaryOf({ weights: { en: 0.5, fr: 0.25 } }), /the weights of its languages sum to 0\.75, not to 1;/],
+  [summaryOf({ damping: 0.001 }), /its damping 0\.001 is below the requested 0\.01;/],
+  [summaryOf({ precision: "float16" }), /its precision "float16" is none of float32, float64;/],
+  [summaryOf({ dead: [3] }), /its dead channel 3 is beyond its 3 channels;/],
+  [summaryOf({ dead: [1] }), /its dead channel 1 has the mean square 6;/],
+  [summaryOf({ fallback: "rtn" }), /it has a factor and a fallback for one that is missing;/],
+]);
+
+test("factors: a summary that cannot be is refused with its field", async () => {
+  const { schema, batches } = toFactors(factor);
+  const [batch] = await collect(batches);
+  const info = batch.columns["info"] as string[];
+  const says = async (change: object): Promise<string> => {
+    const first = JSON.stringify({ ...factor.summary, ...change });
+    const columns = { ...batch.columns, info: [first, ...info.slice(1)] };
+    return readingSays("factors", {
+      schema,
+      batches: (async function* () {
+        yield { ...batch, columns };
+      })(),
+    });
+  };
+  for (const [change, message] of [
+    [{ tokens: -5 }, /tokens of the summary is -5, not a whole number of at least 0; solve again$/],
+    [{ weights: { en: -1, fr: 2 } }, /weights of the summary is .*, not numbers of at least 0 by name;/],
+    [{ requestedDamping: -1 }, /requestedDamping of the summary is -1,/],
+    [{ rescues: 1.5 }, /rescues of the summary is 1\.5,/],
+    [{ dead: [-1] }, /dead of the summary is \[-1\],/],
+    [{ factorised: undefined }, /factorised of the summary is missing,/],
+  ] as const)
+    assert.match(await says(change), message);
+});
+
+const [layer] = layers;
+const part = (name: "values" | "mask" | "codes" | "scales" | "zeros" | "groups"): TensorData => layer[name] ?? layer.values;
+const withData = (name: Parameters<typeof part>[0], data: Uint8Array): Partial<LayerRecord> => ({
+  [name]: { ...part(name), data },
+});
+const asBytes = (values: Float32Array | Int32Array): Uint8Array => new Uint8Array(values.buffer.slice(0) as ArrayBuffer);
+const layerSummary = (change: Partial<LayerSummary>): Partial<LayerRecord> => ({ summary: { ...layer.summary, ...change } });
+const half = (value: number): Uint8Array => encodeWeights("f16", Float32Array.of(value));
+/** The values with another at one place. */
+function valuesWith(at: number, value: number): Partial<LayerRecord> {
+  const data = part("values").data.slice();
+  data.set(half(value), 2 * at);
+  return withData("values", data);
+}
+const scaled: LayerRecord = layers[2];
+const toLayers = (record: LayerRecord) => encodeLayers([record], samples.layers.metadata as LayersMetadata);
+cases<LayerRecord>("layers", layer, toLayers, [
+  [valuesWith(10, NaN), /^layer a\.weight: its values hold NaN at row 1, column 1;/],
+  [valuesWith(17, Infinity), /its values hold Infinity at row 1, column 8;/],
+  [valuesWith(3, 1), /its values hold 1 at row 0, column 3, which its mask removes;/],
+  [valuesWith(4, 0.125), /its values hold 0\.125 at row 0, column 4, its codes say 0;/],
+  [withData("mask", changed(part("mask").data, 0, 0)), /its mask removes 0\.\d+ of its values, its summary says 0\.3+;/],
+  [withData("mask", changed(part("mask").data, 1, 0b11)), /its mask keeps columns beyond 9 in row 0;/],
+  [{ mask: { ...part("mask"), columns: 10 } }, /its mask are u1 \[2, 10\], not u1 \[2, 9\];/],
+  [withData("codes", changed(part("codes").data, 11, 8)), /its codes hold 8 at row 1, column 2, which 3 bits do not;/],
+  [withData("zeros", changed(part("zeros").data, 3, 9)), /its zeros hold 9 at row 1, column 1, which 3 bits do not;/],
+  [withData("scales", asBytes(Float32Array.of(0.5, 0, 2, 1))), /its scales hold 0 at row 0, column 1, not finite and above 0;/],
+  [withData("scales", asBytes(Float32Array.of(0.5, 1, -2, 1))), /its scales hold -2 at row 1, column 0/],
+  [withData("scales", asBytes(Float32Array.of(0.5, 1, 2, NaN))), /its scales hold NaN at row 1, column 1/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 2, 0, 1, 0, 1, 0))), /column 3 is in group 2 of 2;/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, -1, 0, 1, 0, 1, 0))), /column 3 is in group -1 of 2;/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0))), /column 6 is one more in group 0 than its size of 5;/],
+  [{ scales: undefined }, /its scales are absent, not f32 \[2, 2\];/],
+  [{ codes: { ...part("codes"), rows: 1, data: new Uint8Array(9) } }, /its codes are u8 \[1, 9\], not u8 \[2, 9\];/],
+  [layerSummary({ bits: undefined }), /its summary does not say all of bits, groupSize and symmetric;/],
+  [layerSummary({ bits: 9 }), /its codes are of 9 bits, not of 1 to 8;/],
+  [layerSummary({ bits: 0 }), /its codes are of 0 bits/],
+  [layerSummary({ groupSize: 10 }), /its groups are of 10 of 9 columns;/],
+  [layerSummary({ groupSize: 3 }), /its scales are f32 \[2, 2\], not f32 \[2, 3\];/],
+]);
+cases<LayerRecord>("layers", scaled, toLayers, [
+  [{ values: { ...scaled.values, dtype: "i32" } }, /^layer c\.weight: values of dtype i32, f32, f16 or bf16 expected;/],
+  [{ inputScale: { ...scaled.values, data: asBytes(Float32Array.of(1, 0)) } }, /its input-scale hold 0 at row 0, column 1/],
+  [{ inputScale: { ...scaled.values, data: asBytes(Float32Array.of(-1, 1)) } }, /its input-scale hold -1 at row 0, column 0/],
+  [
+    { inputScale: { dtype: "f32", rows: 1, columns: 1, data: new Uint8Array(4) } },
+    /its input-scale are f32 \[1, 1\], not f32 \[1, 2\];/,
+  ],
+]);
+
+test("layers: a NaN far down in a large weight is found", async () => {
+  const large = layers[1];
+  const data = large.values.data.slice();
+  data.set(encodeWeights("bf16", Float32Array.of(NaN)), data.length - 2);
+  assert.match(
+    await readingSays("layers", toLayers({ ...large, values: { ...large.values, data } })),
+    /^layer b\.weight: its values hold NaN at row 2099, column 999; compress again$/,
+  );
+});
+
+const toAllocation = (record: StepAllocation) =>
+  encodeAllocation([record, allocation[1]], samples.allocation.metadata as AllocationMetadata);
+cases<StepAllocation>("allocation", allocation[0], toAllocation, [
+  [{ parameters: 0 }, /^allocation: step h\.0: parameters is 0/],
+  [{ importance: NaN }, /importance is NaN, not a finite number;/],
+  [{ sparsity: -0.1 }, /sparsity is -0\.1, not a finite number of at least 0;/],
+  [{ sparsity: 1.5 }, /sparsity is 1\.5, more than all;/],
+  [{ sparsity: 0.7 }, /^allocation: its steps lose 0\.6\d+ of all weights, not 0\.6;/],
+  [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
+]);
+
+cases<Score>("scores", scores[0], (record) => encodeScores([record], samples.scores.metadata as ScoresMetadata), [
+  [{ window: -1 }, /^scores: window -1 of ta by dense: window is -1/],
+  [{ nll: NaN }, /nll is NaN/],
+  [{ tokens: 0 }, /tokens is 0/],
+  [{ bytes: -1 }, /bytes is -1/],
+]);
+
+const toSimilarities = (record: SimilarityRecord) => encodeSimilarities([record], { model: "m" });
+cases<SimilarityRecord>("similarity", similarities[0], toSimilarities, [
+  [{ value: NaN }, /^similarity: cosine of en and fr at h\.0 input: value is NaN, not a finite number;/],
+  [{ value: -0.5 }, /value is -0\.5, not from 0 to 1;/],
+  [{ measure: "degrees", value: 91 }, /value is 91, not from 0 to 90;/],
+  [{ measure: "euclidean", value: -1 }, /value is -1, not from 0 to Infinity;/],
+  [{ measure: "subspace:16", value: 2 }, /value is 2, not from 0 to 1;/],
+  [{ measure: "gram", value: 1.01 }, /value is 1\.01/],
+  [{ measure: "subspace:0" }, /its measure is none of cosine, degrees, euclidean, gram, subspace;/],
+  [{ second: "en" }, /its languages are not two in the order of their codes;/],
+]);
+
+cases<LanguageError>("errors", errors[0], (record) => encodeErrors([record], samples.errors.metadata as ErrorsMetadata), [
+  [{ error: -1 }, /^errors: en in a\.weight: error is -1/],
+  [{ output: Infinity }, /output is Infinity/],
+  [{ relative: 0.5 }, /relative is 0\.5, where error 0\.25 and output 4 make 0\.0625;/],
+  [{ output: 0 }, /relative is 0\.0625, where error 0\.25 and output 0 make 0;/],
+]);
+
+cases<MixRecord>("mixes", mixes[0], (record) => encodeMixes([record], samples.mixes.metadata as MixesMetadata), [
+  [{ round: -1 }, /^mixes: en in mix equal: round is -1/],
+  [{ weight: -1 }, /weight is -1/],
+  [{ damage: NaN }, /damage is NaN/],
+]);
+
+test("metadata: numbers that cannot be are refused before the first record", async () => {
+  const list: readonly (readonly [ArtifactKind, string, string])[] = [
+    ["segments", "length", "-1"],
+    ["segments", "counts", '{"en":-1}'],
+    ["segments", "shortfall", '{"en":0.5}'],
+    ["statistics", "mix", '{"en":-1,"fr":2}'],
+    ["statistics", "mix", '{"en":1e13}'],
+    ["states", "steps", "-2"],
+    ["factors", "weights", '{"en":-1}'],
+    ["factors", "damping", "-0.5"],
+    ["allocation", "sparsity", "1.5"],
+    ["allocation", "weights", '{"en":null}'],
+    ["layers", "weights", '{"en":"1"}'],
+    ["scores", "length", "0.5"],
+    ["mixes", "tensors", "-1"],
+    ["mixes", "importance", '{"en":0}'],
+  ];
+  for (const [kind, name, text] of list) {
+    const { schema, batches } = samples[kind].encode();
+    const said = await readingSays(kind, { schema: { ...schema, metadata: { ...schema.metadata, [name]: text } }, batches });
+    assert.match(said, new RegExp(`^${kind} artifact: metadata "${name}" is no .*; write it again$`));
+  }
+});
+
+test.run();
