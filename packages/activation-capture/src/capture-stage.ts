@@ -7,7 +7,7 @@ import type { Model, StreamStates } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, planStep } from "./capture-plan.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
-import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
+import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
 import { readStepLayers } from "./step-layers.ts";
@@ -70,7 +70,13 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
       const spool = (read: StreamStates): SpooledSegment["places"] =>
         new Map([...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const));
       const { language, lengths } = segment;
-      spooled.push({ language, lengths, places: spool(segment.states), ...(other && { dense: spool(other.states) }) });
+      spooled.push({
+        name: nameSegment(segment),
+        language,
+        lengths,
+        places: spool(segment.states),
+        ...(other && { dense: spool(other.states) }),
+      });
       progress({ activity: "read segments", done: spooled.length, unit: "segments" });
     }
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");

@@ -2,10 +2,10 @@ import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { advance, openModel } from "@mbs/models";
+import { advance, openModel, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { batchArriving } from "./segment-batches.ts";
-import { checkSegments, checkStates, readSegmentStates } from "./state-source.ts";
+import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
 import type { SegmentStates } from "./state-source.ts";
 import { stackStreams, unstackStreams } from "./stack-streams.ts";
 import { readStepLayers } from "./step-layers.ts";
@@ -32,6 +32,8 @@ async function* applyStep(
   for await (const batch of batchArriving(segments)) {
     const stacked = stackStreams(batch.map(({ states }) => states));
     const made = await advance(forward, model.steps, step, stacked, { batch: batch.length, weights });
+    const { name, stream } = model.steps[step];
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments: batch.map(nameSegment) }, statesOf(made, stream));
     for (const [place, states] of unstackStreams(made, batch.length).entries()) yield { ...batch[place], states };
   }
 }

@@ -2,7 +2,7 @@ import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
-import { embedStreams } from "@mbs/models";
+import { checkTokens, embedStreams, requireFiniteStreams } from "@mbs/models";
 import type { Forward, Model, StreamStates } from "@mbs/models";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
@@ -39,7 +39,7 @@ export function checkStates(stream: ArtifactStream, model: Model): { steps: numb
   const { model: address, tokenizer, steps, layers } = parseMetadata("states", stream.schema);
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "propagate again from segments of this model");
   requireSame("model", model.address, address, "propagate again from segments of this model");
-  if (steps < 0 || steps >= model.steps.length) {
+  if (steps >= model.steps.length) {
     throw new BadDataError(`the states are those after ${steps} of ${model.steps.length} steps; there is no step left to run`, {
       steps,
     });
@@ -57,6 +57,10 @@ export interface SegmentStates {
   readonly lengths: readonly number[];
 }
 
+/** A segment as messages name it. */
+export const nameSegment = ({ segment, language }: Pick<SegmentStates, "segment" | "language">): string =>
+  `segment ${segment} of ${language}`;
+
 const segmentStates = (segment: number, language: string, states: StreamStates): SegmentStates => ({
   segment,
   language,
@@ -69,10 +73,12 @@ async function* embedSegments(stream: ArtifactStream, model: Model, forward: For
   const { seed } = parseMetadata("segments", stream.schema);
   const passages = await model.passages();
   for await (const { segment, language, tokens } of readSegments(stream)) {
-    if (tokens.length === 0)
-      throw new BadDataError(`segment ${segment} of ${language} has no tokens; sample again`, { segment, language });
+    const name = nameSegment({ segment, language });
+    checkTokens(tokens, model.vocabularySize, name);
     const { inputs } = passages.ofSegment(tokens, [seed, language, segment]);
-    yield segmentStates(segment, language, await embedStreams(forward, inputs));
+    const states = await embedStreams(forward, inputs);
+    requireFiniteStreams("embedding", states, [name]);
+    yield segmentStates(segment, language, states);
   }
 }
 
@@ -83,12 +89,7 @@ export async function* joinStreams(records: AsyncIterable<StateRecord>, model: M
   let first: StateRecord | undefined;
   for await (const record of records) {
     const wanted = streams[states.size];
-    if (
-      record.stream !== wanted ||
-      record.width !== hiddenSize ||
-      record.rows === 0 ||
-      (first ?? record).segment !== record.segment
-    ) {
+    if (record.stream !== wanted || record.width !== hiddenSize || (first ?? record).segment !== record.segment) {
       throw new BadDataError(
         `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has ${wanted}, ${hiddenSize} wide; propagate again`,
         { segment: record.segment, width: hiddenSize },

@@ -1,6 +1,16 @@
 import type { Score } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, type StageContext } from "@mbs/contracts";
-import { advance, embedStreams, headStates, type Forward, type Model, type StreamStates } from "@mbs/models";
+import {
+  advance,
+  embedStreams,
+  headStates,
+  requireFiniteRows,
+  requireFiniteStreams,
+  statesOf,
+  type Forward,
+  type Model,
+  type StreamStates,
+} from "@mbs/models";
 import type { PassageWindow } from "./passage-windows.ts";
 
 /** Tokens that are run through a step at once. */
@@ -12,6 +22,8 @@ const stateBytes = 256 * 1024 * 1024;
 const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
 
 const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
+
+const nameWindow = ({ language, window }: PassageWindow): string => `${language} window ${window}`;
 
 const shape = (window: PassageWindow): string => tokensIn(window).join();
 
@@ -41,16 +53,24 @@ function* groups(
 async function scoreChunk(
   forward: Forward,
   model: Model,
+  label: string,
   batches: readonly (readonly PassageWindow[])[],
   signal: AbortSignal,
   report: (share: number) => void,
 ): Promise<readonly Float64Array[]> {
   const states: StreamStates[] = [];
-  for (const windows of batches) states.push(await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs)));
+  for (const windows of batches) {
+    const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
+    requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
+    states.push(embedded);
+  }
   for (let step = 0; step < model.steps.length; step++) {
     for (const [index, windows] of batches.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
       states[index] = await advance(forward, model.steps, step, states[index], { batch: windows.length });
+      const { name, stream } = model.steps[step];
+      const made = `${label}, ${name}, stream ${stream}`;
+      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(states[index], stream));
       report((step * batches.length + index + 1) / (model.steps.length * batches.length));
     }
   }
@@ -67,7 +87,7 @@ async function scoreChunk(
  *
  * Memory: the weights of a few steps, and 256 MiB of states at most.
  *
- * @throws {BadDataError} where a loss is not finite
+ * @throws {BadDataError} naming the step and the window where states, or else the loss, are not finite
  */
 export async function* scoreWindows(
   model: Model,
@@ -90,7 +110,7 @@ export async function* scoreWindows(
           total: windows.length,
           unit: "windows",
         });
-      const losses = await scoreChunk(forward, model, batches, context.signal, report);
+      const losses = await scoreChunk(forward, model, label, batches, context.signal, report);
       for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch, losses[index]);
       done += chunk.length;
     }
@@ -109,11 +129,14 @@ function* scoresOf(
   for (const [index, { language, source, window, bytes }] of windows.entries()) {
     const nll = losses.subarray(index * predicted, (index + 1) * predicted).reduce((sum, loss) => sum + loss, 0);
     if (!Number.isFinite(nll)) {
-      throw new BadDataError(`${label}: loss of ${language} window ${window} is ${nll}; its weights overflow or are broken`, {
-        model: label,
-        language,
-        window,
-      });
+      throw new BadDataError(
+        `${label}: loss of ${language} window ${window} is ${nll}; the weights of its head overflow or are broken: take the model from its source again`,
+        {
+          model: label,
+          language,
+          window,
+        },
+      );
     }
     yield { model: label, address: model.address, language, source, window, nll, tokens: predicted, bytes };
   }

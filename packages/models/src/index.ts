@@ -5,6 +5,7 @@ export { bytesOfDtype } from "./checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint.ts";
 export type { WeightDtype } from "@mbs/numbers";
 export type { LinearWeight } from "./graph-model/linear-weights.ts";
+export { requireFiniteRows, requireFiniteStreams } from "./finite-states.ts";
 export { generate } from "./generation.ts";
 export { logitsAtATime } from "./head.ts";
 export { openMergeList, readMergeList } from "./merge-list.ts";
@@ -34,6 +35,7 @@ export type { Attention, EmbedGraph, LinearLayer, RowGraph, SequenceGraph } from
 export { advance, embedStreams, headStates, runSteps, statesOf } from "./streams.ts";
 export type { StreamStates } from "./streams.ts";
 export type { Tokenizer } from "./tokenizer.ts";
+export { checkTokens } from "./tokens.ts";
 export { indexFile, singleFile } from "./weight-files.ts";
 export { transpose } from "./weight-reader.ts";
 export type { WeightReader } from "./weight-reader.ts";

@@ -1,5 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
+import { requireFiniteRows, requireFiniteStreams } from "./finite-states.ts";
 import type { Forward, Model, Step, StepOptions } from "./model.ts";
 
 /** The stream of a decoder, which the head reads. */
@@ -49,14 +50,24 @@ export async function advance(
   return new Map([...states, [stream, made.states]]);
 }
 
-/** Embeds what each stream reads and runs all steps. @returns the states that the head reads */
+/**
+ * Embeds what each stream reads of one text and runs all steps.
+ *
+ * @returns the states that the head reads
+ * @throws {BadDataError} naming the step whose states are not finite
+ */
 export async function runSteps(
   { steps }: Pick<Model, "steps">,
   forward: Forward,
   inputs: ReadonlyMap<string, Int32Array>,
   options: Pick<StepOptions, "batch" | "weights"> = {},
 ): Promise<Matrix> {
+  const segments = ["the text"];
   let states: StreamStates = await embedStreams(forward, inputs);
-  for (const index of steps.keys()) states = await advance(forward, steps, index, states, options);
+  requireFiniteStreams("embedding", states, segments);
+  for (const [index, { name, stream }] of steps.entries()) {
+    states = await advance(forward, steps, index, states, options);
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments }, statesOf(states, stream));
+  }
   return headStates(states);
 }

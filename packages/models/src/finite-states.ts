@@ -1,0 +1,40 @@
+import { BadDataError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { findNonfinite } from "@mbs/numbers";
+import type { StreamStates } from "./streams.ts";
+
+/** Where states were made, and which segments they are of. */
+export interface StatesOrigin {
+  /** "embedding", "h.2", "h.2 mlp-down". */
+  readonly made: string;
+  /** Names of the equally long segments that are stacked in the rows: "segment 3 of en". */
+  readonly segments: readonly string[];
+  /** Tokens that the rows are of, where a site reads some of them only. */
+  readonly tokens?: number;
+}
+
+/**
+ * Refuses a matrix that was computed and is not finite: whatever is made of it later would be NaN without a word.
+ *
+ * One pass over the values: for the states of a step 1024 wide 0.5% of the time that the step takes.
+ *
+ * @throws {BadDataError} with the place of the first NaN or Inf
+ */
+export function requireFiniteRows({ made, segments, tokens }: StatesOrigin, { rows, columns, values }: Matrix): void {
+  const wrong = findNonfinite(values);
+  if (wrong < 0) return;
+  const row = Math.floor(wrong / columns);
+  const length = rows / segments.length;
+  // an expert's rows do not say which tokens they are of
+  const isPart = tokens !== undefined && rows !== tokens;
+  const where = isPart ? segments.join(" or ") : `${segments[Math.floor(row / length)] ?? ""}, token ${row % length}`;
+  throw new BadDataError(
+    `${made}: ${values[wrong]} in ${where}, channel ${wrong % columns}; a weight is broken or too large: take the model, or the layers given for the step, from their source again`,
+    { made, channel: wrong % columns },
+  );
+}
+
+/** The same for all streams of the segments, each named. */
+export function requireFiniteStreams(made: string, states: StreamStates, segments: readonly string[]): void {
+  for (const [stream, matrix] of states) requireFiniteRows({ made: `${made}, stream ${stream}`, segments }, matrix);
+}
