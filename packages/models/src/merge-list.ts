@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { isHubAddress } from "./hub-address.ts";
 import { readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
@@ -32,24 +32,6 @@ const sentencePieceWords = new RegExp(
   "gu",
 );
 
-type TokenPair = readonly [string, string];
-
-function readMerges(model: JsonObject, file: string): TokenPair[] {
-  const { merges } = model;
-  const broken = new BadDataError(`${file} has no list of merges of two tokens each; take it from the model's source again`, {
-    file,
-  });
-  if (!Array.isArray(merges) || merges.length === 0) throw broken;
-  // the tokenizer tells the form of all by the first
-  if (merges.some((merge: unknown) => typeof merge !== typeof merges[0])) throw broken;
-  return merges.map((merge: unknown): TokenPair => {
-    const parts: unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
-    const [left, right] = parts;
-    if (parts.length !== 2 || typeof left !== "string" || typeof right !== "string") throw broken;
-    return [left, right];
-  });
-}
-
 /**
  * The merges of a tokenizer.json.
  *
@@ -58,7 +40,8 @@ function readMerges(model: JsonObject, file: string): TokenPair[] {
  * @throws {BadDataError} when it is broken
  */
 export function readMergeList(json: JsonObject, file: string): MergeList {
-  const model = (json["model"] ?? {}) as JsonObject;
+  const { normalizer, pre_tokenizer: preTokenizer } = makeHubTokenizer(file, json, {});
+  const model = json["model"] as JsonObject;
   const { type, continuing_subword_prefix: prefix, end_of_word_suffix: suffix, vocab } = model;
   const kind = findTokenKind(json);
   if ((type !== undefined && type !== "BPE") || kind === undefined || prefix || suffix) {
@@ -67,8 +50,11 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
       { file },
     );
   }
-  if (!isObject(vocab)) throw new BadDataError(`${file} has no vocabulary; take it from the model's source again`, { file });
-  const pairs = readMerges(model, file);
+  const pairs = (model["merges"] as readonly (string | readonly [string, string])[]).map((merge) => {
+    const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
+    return [left, right] as const;
+  });
+  if (pairs.length === 0) throw new BadDataError(`${file} has no merges; take it from the model's source again`, { file });
   const ids = new Map<string, number>();
   const idOf = (token: string): number => {
     const known = ids.get(token);
@@ -76,13 +62,12 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
     return known ?? ids.size - 1;
   };
   // Characters first and merges in order, so that the beginning of the list needs small numbers only.
-  for (const token of Object.keys(vocab)) if (Array.from(token).length === 1) idOf(token);
+  for (const token of Object.keys(vocab as JsonObject)) if (Array.from(token).length === 1) idOf(token);
   const merges = (kind === "sentencepiece" ? learntMerges(pairs) : pairs).map(([left, right]) => ({
     left: idOf(left),
     right: idOf(right),
     merged: idOf(left + right),
   }));
-  const { normalizer, pre_tokenizer: preTokenizer } = makeHubTokenizer(file, json, {});
   return {
     merges,
     words(text) {

@@ -3,6 +3,7 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
+import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
 
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
@@ -26,20 +27,12 @@ const configLimit = 10_000_000;
 /** Largest tokenizer.json that is read, in bytes. */
 export const tokenizerLimit = 200_000_000;
 
-/** Ids are kept as int32; the library takes whatever stands there. */
-function hasIds(model: unknown): boolean {
-  const vocab = typeof model === "object" && model !== null ? (model as JsonObject)["vocab"] : undefined;
-  // Unigram lists [token, score]; ids are places in the list
-  if (Array.isArray(vocab))
-    return vocab.length > 0 && vocab.every((entry) => Array.isArray(entry) && typeof entry[0] === "string");
-  if (typeof vocab !== "object" || vocab === null) return false;
-  return Object.values(vocab).every((id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31);
-}
-
 async function readTokenizerConfig(folder: string): Promise<JsonObject> {
   const path = join(folder, "tokenizer_config.json");
   try {
-    return (await readJsonFile(path, configLimit)).value;
+    const { value } = await readJsonFile(path, configLimit);
+    requireTokenizerConfig(value, path);
+    return value;
   } catch (error) {
     // Only special tokens and clean-up habits stand there, and neither is used.
     if (error instanceof BadDataError && isMissing(error.cause)) return {};
@@ -66,8 +59,9 @@ function findSentinels(hub: HubTokenizer): number[] {
   }
 }
 
-/** @throws {BadDataError} when the library refuses it */
+/** @throws {BadDataError} when a part of it is none that the library can read, or the library refuses it */
 export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
+  requireTokenizerShape(json, file);
   try {
     return new HubTokenizer(json, config);
   } catch (cause) {
@@ -88,16 +82,13 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
  */
 export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
   const file = join(folder, "tokenizer.json");
+  const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
   const kind = findTokenKind(json);
   if (kind === undefined) {
     const message = `${file} is of no supported kind; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
     throw new FailedPreconditionError(message, { file });
   }
-  if (!hasIds(json["model"])) {
-    throw new BadDataError(`${file} has no vocabulary of token to whole number; take it from the model's source again`, { file });
-  }
   const bytesOf = tokenBytes[kind];
-  const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
   const added = hub.get_added_tokens_decoder();
   const lengths = new Map<number, number>();
   const lengthOf = (id: number): number => {
@@ -108,7 +99,13 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
     return bytesOf(token);
   };
   return {
-    encode: (text) => Int32Array.from(hub.encode(text, { add_special_tokens: false }).ids),
+    encode(text) {
+      const { ids } = hub.encode(text, { add_special_tokens: false });
+      if (ids.every(Number.isInteger)) return Int32Array.from(ids);
+      throw new BadDataError(`${file} has no token for a part of a text, and none for unknown parts; is it the model's own?`, {
+        file,
+      });
+    },
     decode: (ids) =>
       ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     bos: findBos(hub),

@@ -55,7 +55,8 @@ test("of all the ways to make a piece, the one that the merges before leave was 
 });
 
 test("merges written as text and as pairs are the same", () => {
-  const model = { ...(tiny["model"] as object), merges: ["a b", "ab c"] };
+  const { vocab } = tiny["model"] as { vocab: object };
+  const model = { ...(tiny["model"] as object), vocab: { ...vocab, ab: 260, abc: 261 }, merges: ["a b", "ab c"] };
   const pairs = {
     ...model,
     merges: [
@@ -87,7 +88,7 @@ test("a Unigram tokenizer, an unknown kind and broken merges are refused", async
   }
   assert.throws(
     () => readMergeList({ ...tiny, model: { ...(tiny["model"] as object), vocab: undefined } }, "x"),
-    (error: unknown) => error instanceof BadDataError && /no vocabulary/.test(error.message),
+    (error: unknown) => error instanceof BadDataError && /x: model\.vocab is missing, not an object/.test(error.message),
   );
 });
 
