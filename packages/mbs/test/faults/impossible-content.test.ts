@@ -1,0 +1,134 @@
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  collect,
+  encodeFactors,
+  encodeLayers,
+  encodeStates,
+  openArtifact,
+  parseMetadata,
+  readFactors,
+  readLayers,
+  readStates,
+  writeArtifact,
+  type FactorRecord,
+  type LayerRecord,
+} from "@mbs/artifacts";
+import { writeTinyModel } from "@mbs/models/testing";
+import { done, faultSuite, refused, sampling } from "./fault-suite.ts";
+
+const test = faultSuite("numbers and content that cannot be");
+
+test.before(async ({ model, corpus, path }) => {
+  await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
+  await done(["propagate", "--model", model, "--source", path("segments.arrow"), "--output", path("states.arrow")]);
+  await done(["capture", "--model", model, "--source", path("states.arrow"), "--output", path("statistics.arrow")]);
+  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  const compress = ["compress", "--model", model, "--solver", "rtn", "--bits", "4"];
+  await done([...compress, "--factors", path("factors.arrow"), "--output", path("layers.arrow")]);
+});
+
+const bytes = (data: Uint8Array, at: number, value: number): Uint8Array => data.map((old, index) => (index === at ? value : old));
+
+/** A copy with one value changed. */
+const changed = (values: Float32Array, at: number, value: number): Float32Array =>
+  values.map((old, index) => (index === at ? value : old));
+
+test("states with a NaN are refused by whoever reads them, with step, segment, language and stream", async ({ model, path }) => {
+  const stream = await openArtifact(path("states.arrow"));
+  const metadata = parseMetadata("states", stream.schema);
+  const [first, second, ...rest] = await collect(readStates(stream));
+  const broken = { ...second, values: changed(second.values, 35, NaN) };
+  await writeArtifact(encodeStates([first, broken, ...rest], metadata), path("broken-states.arrow"), { force: false });
+  for (const stage of ["propagate", "capture"]) {
+    await refused(
+      [stage, "--model", model, "--source", path("broken-states.arrow")],
+      65,
+      /: states hidden of segment 1 of en after 0 steps: NaN at row 1, column 3; propagate again\n$/,
+      { output: path("no.arrow") },
+    );
+  }
+});
+
+test("factors that cannot be are refused before anything is compressed", async ({ model, path }) => {
+  const stream = await openArtifact(path("factors.arrow"));
+  const metadata = parseMetadata("factors", stream.schema);
+  const [first, ...rest] = await collect(readFactors(stream));
+  const { upper = new Float32Array(0) } = first;
+  const cases: readonly (readonly [Partial<FactorRecord>, RegExp])[] = [
+    [{ upper: changed(upper, 5, NaN) }, /upper of the factor of h\.0 attention-qkv: NaN at row 0, column 5; solve again/],
+    [{ upper: changed(upper, 0, -1) }, /its upper has -1 at row 0, column 0, where it is above 0; solve again/],
+  ];
+  for (const [change, message] of cases) {
+    await writeArtifact(encodeFactors([{ ...first, ...change }, ...rest], metadata), path("broken.arrow"), { force: true });
+    const compress = ["compress", "--model", model, "--factors", path("broken.arrow")];
+    await refused(compress, 65, message, { output: path("no.arrow") });
+  }
+});
+
+test("layers that cannot be are refused, and no folder is written", async ({ model, path }) => {
+  const stream = await openArtifact(path("layers.arrow"));
+  const metadata = parseMetadata("layers", stream.schema);
+  const [first, ...rest] = await collect(readLayers(stream));
+  const { values, groups } = first;
+  if (groups === undefined) throw new Error("rtn makes codes");
+  const cases: readonly (readonly [Partial<LayerRecord>, RegExp])[] = [
+    // the high byte of an f16 with all bits of the exponent
+    [{ values: { ...values, data: bytes(values.data, 7, 0x7e) } }, /values hold NaN at row 0, column 3; compress again/],
+    [{ groups: { ...groups, data: bytes(groups.data, 4, 9) } }, /column 1 is in group 9 of 1;/],
+  ];
+  for (const [change, message] of cases) {
+    await writeArtifact(encodeLayers([{ ...first, ...change }, ...rest], metadata), path("broken.arrow"), { force: true });
+    const assemble = ["assemble", "--model", model, "--layers", path("broken.arrow")];
+    await refused(assemble, 65, message, { output: path("no") });
+  }
+});
+
+/** Fills a float32 tensor. */
+async function fill(model: string, tensor: string, value: number): Promise<void> {
+  const path = join(model, "model.safetensors");
+  const file = await readFile(path);
+  const end = 8 + Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.subarray(8, end).toString()) as Record<string, { data_offsets: readonly [number, number] }>;
+  const [start, stop] = header[tensor].data_offsets;
+  for (let at = end + start; at < end + stop; at += 4) file.writeFloatLE(value, at);
+  await writeFile(path, file);
+}
+
+test("an overflow of the model is reported where it first appears: step, segment or window, language", async ({
+  corpus,
+  path,
+}) => {
+  const model = path("overflow");
+  await writeTinyModel(model, { dtype: "f32" });
+  await fill(model, "transformer.h.1.mlp.dense_4h_to_h.weight", 3e38);
+  const remedy = "channel \\d+; a weight is broken or too large: take the model";
+  const evaluate = ["evaluate", "--model", model, "--corpus", corpus, "--length", "32", "--windows", "2"];
+  const window = new RegExp(`overflow, h\\.1, stream hidden: (NaN|-?Infinity) in en window 0, token \\d+, ${remedy}`);
+  await refused(evaluate, 65, window, { output: path("no.arrow") });
+  await fill(model, "transformer.word_embeddings_layernorm.weight", 3e38);
+  const embedding = new RegExp(`embedding, stream hidden: .* in segment 0 of en, token \\d+, ${remedy}`);
+  await done([...sampling(model, corpus), "--output", path("overflow.arrow")]);
+  await refused(["capture", "--model", model, "--source", path("overflow.arrow")], 65, embedding, { output: path("no.arrow") });
+});
+
+test("a tokenizer.json that its library cannot read is refused with the path of the key", async ({ model, corpus, path }) => {
+  const hostile = path("hostile");
+  await cp(model, hostile, { recursive: true });
+  const file = join(hostile, "tokenizer.json");
+  const json = JSON.parse(await readFile(file, "utf8")) as { added_tokens: { id: number }[] };
+  const split = { type: "Split", pattern: { String: " " }, invert: false };
+  const added = (id: number) => ({
+    added_tokens: json.added_tokens.map((token, index) => (index === 3 ? { ...token, id } : token)),
+  });
+  for (const [change, message] of [
+    [{ pre_tokenizer: { ...split, behavior: 5 } }, /tokenizer\.json: pre_tokenizer\.behavior is 5, not one of Removed, /],
+    [{ post_processor: { type: "TemplateProcessing", single: 5 } }, /tokenizer\.json: post_processor\.single is 5, not a list;/],
+    [added(-5), /tokenizer\.json: added_tokens\[3\]\.id is -5, not a whole number from 0/],
+  ] as const) {
+    await writeFile(file, JSON.stringify({ ...json, ...change }));
+    await refused(sampling(hostile, corpus), 65, message, { output: path("no.arrow") });
+  }
+});
+
+test.run();
