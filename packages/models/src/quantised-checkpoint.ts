@@ -3,6 +3,8 @@ import { encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { bytesOfDtype } from "./checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
+import { readPackedSchemes } from "./compressed-tensors-config.ts";
+import { readConfig } from "./config.ts";
 import type { JsonObject } from "./json-file.ts";
 import { gptqLinear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";
@@ -16,21 +18,33 @@ const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
 const modulesWith = (checkpoint: Checkpoint, suffix: string): string[] =>
   checkpoint.list().flatMap(({ name }) => (name.endsWith(suffix) ? [name.slice(0, -suffix.length)] : []));
 
+/** What is to be added to stored zeros. @throws {FailedPreconditionError} for tensors that are packed in another order */
+function readZeroOffset(quantisation: JsonObject, file: string): 0 | 1 {
+  const config = readConfig(quantisation, file, "quantization_config.");
+  config.requireOnly("pack_dtype", "int32");
+  config.requireOnly("is_marlin_format", false);
+  if (config.has("adapter")) config.refuse("adapter", "take the dense model");
+  const key = config.has("checkpoint_format") ? "checkpoint_format" : "format";
+  return config.choice(key, ["gptq", "gptq_v2"], "gptq") === "gptq" ? 1 : 0;
+}
+
 async function findLinears(
   checkpoint: Checkpoint,
   quantisation: JsonObject,
   dtype: WeightDtype,
   file: string,
 ): Promise<ReadonlyMap<string, QuantisedLinear>> {
-  const { quant_method: method, checkpoint_format: version, format } = quantisation;
+  const { quant_method: method, format } = quantisation;
   const linears = new Map<string, QuantisedLinear>();
   if (method === "gptq") {
+    const zeroOffset = readZeroOffset(quantisation, file);
     for (const module of modulesWith(checkpoint, ".qweight")) {
-      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, version === "gptq_v2" ? 0 : 1, dtype));
+      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, zeroOffset, dtype));
     }
   } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
+    const schemes = readPackedSchemes(quantisation, file);
     for (const module of modulesWith(checkpoint, ".weight_packed")) {
-      linears.set(`${module}.weight`, await packedLinear(checkpoint, module));
+      linears.set(`${module}.weight`, await packedLinear(checkpoint, module, schemes));
     }
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");

@@ -2,6 +2,7 @@ import { BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { PackedScheme } from "./compressed-tensors-config.ts";
 
 /** A linear layer that is stored packed. */
 export interface QuantisedLinear {
@@ -119,22 +120,50 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
 }
 
 /**
+ * The scheme that the tensors of a layer are of. Schemes are told apart by what they make of a layer's shape, so that names,
+ * which programs change, do not count.
+ */
+function schemeOf(
+  schemes: readonly PackedScheme[],
+  layer: { readonly columns: number; readonly words: number; readonly groups: number; readonly symmetric: boolean },
+  tensor: string,
+): PackedScheme {
+  const { columns, words, groups, symmetric } = layer;
+  const fitting = schemes.filter(
+    (scheme) =>
+      scheme.symmetric === symmetric &&
+      Math.ceil((columns * scheme.bits) / 32) === words &&
+      (scheme.groupSize === undefined ? 1 : Math.ceil(columns / scheme.groupSize)) === groups,
+  );
+  const [first] = fitting;
+  if (first !== undefined && fitting.every(({ bits }) => bits === first.bits)) return first;
+  const shape = `${columns} columns in ${words} words and ${groups} groups, ${symmetric ? "without" : "with"} zero points`;
+  const found = first === undefined ? "fit no config group" : "fit several config groups";
+  throw new BadDataError(`tensor ${tensor}: ${shape}, ${found} of config.json; take the dense model`, { tensor });
+}
+
+/**
  * A layer of a compressed-tensors checkpoint in the format pack-quantized. Codes and zeros are stored from 0 up.
  *
  * @param module its name, without ".weight_packed"
+ * @param schemes of all config groups
  */
-export async function packedLinear(checkpoint: Checkpoint, module: string): Promise<QuantisedLinear> {
+export async function packedLinear(
+  checkpoint: Checkpoint,
+  module: string,
+  schemes: readonly PackedScheme[],
+): Promise<QuantisedLinear> {
   const [packed, scales, zeroPoint, shapeName] = ["packed", "scale", "zero_point", "shape"].map(
     (part) => `${module}.weight_${part}`,
   ) as [string, string, string, string];
   const shape = new BigInt64Array((await checkpoint.readRaw(shapeName)).buffer as ArrayBuffer);
   const [rows, columns] = [Number(shape[0]), Number(shape[1])];
   const words = checkpoint.info(packed).shape[1] ?? 0;
-  const bits = bitsFor(words, columns, packed);
   const groups = checkpoint.info(scales).shape[1] ?? 0;
+  const symmetric = !checkpoint.has(zeroPoint);
+  const { bits } = schemeOf(schemes, { columns, words, groups, symmetric }, packed);
   requireShape(checkpoint, packed, [rows, words]);
   requireShape(checkpoint, scales, [rows, groups]);
-  const symmetric = !checkpoint.has(zeroPoint);
   if (!symmetric) requireShape(checkpoint, zeroPoint, [Math.ceil((rows * bits) / 32), groups]);
   const groupSize = columns / groups;
   if (!Number.isInteger(groupSize))
