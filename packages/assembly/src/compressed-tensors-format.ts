@@ -1,13 +1,14 @@
 import { parseOptions } from "@mbs/contracts";
 import { denseFormat } from "./dense-format.ts";
+import { checkExperts } from "./expert-layers.ts";
 import type { Format } from "./format.ts";
-import { gridClasses } from "./grid-classes.ts";
-import { moduleOf, unchangedWeights } from "./module-names.ts";
-import { packedConfig } from "./packed-config.ts";
+import { moduleOf } from "./module-names.ts";
+import { ignoredLayers, packedConfig } from "./packed-config.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
 import { quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
 import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
+import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
 import { transposedTensors } from "./site-weights.ts";
 import { sparseConfig } from "./sparse-config.ts";
 
@@ -30,6 +31,7 @@ export const compressedTensorsFormat: Format = {
       checkPackedGrid(grid, transposed.has(grid.tensor));
       moduleOf(grid.tensor, name);
     }
+    if (grids.length > 0) sharedGroupSize(grids);
   },
   async plan(model, layers, options, context) {
     parseOptions({}, options, `assemble --format ${name}`);
@@ -41,23 +43,31 @@ export const compressedTensorsFormat: Format = {
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
     const transposed = transposedTensors(model);
     for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor));
-    const classes = gridClasses(quantised);
-    const rare = new Set(classes.map(({ bits }) => bits).filter((bits) => !common.has(bits)));
-    if (rare.size > 0) {
-      context.warn(`only compressed-tensors 0.20 and later read ${[...rare].join(" and ")} bits; vLLM has kernels for 4 and 8`);
+    const grid = sharedGrid(quantised);
+    const { bits, symmetric } = grid;
+    const packed = new Set(layers.summaries.keys());
+    checkExperts(model, packed, symmetric);
+    if (!common.has(bits)) {
+      context.warn(`only compressed-tensors 0.20 and later read ${bits} bits; vLLM has kernels for 4 and 8`);
     }
-    if (classes.some(({ symmetric }) => !symmetric)) {
+    const fewer = quantised.filter((layer) => layer.bits < bits).length;
+    if (fewer > 0) {
+      context.warn(
+        `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: programs read one grid for all layers of compressed-tensors; --format gptq keeps the bits of each`,
+      );
+    }
+    if (!symmetric) {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
     const replacements = new Map(
       quantised.map((layer) => {
         const dtype = model.checkpoint.info(layer.tensor).dtype ?? model.dtype;
-        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), layer, dtype, layer.symmetric)];
+        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), dtype)];
       }),
     );
-    const unchanged = unchangedWeights(model, new Set(replacements.keys()));
+    const config = packedConfig(grid, ignoredLayers(model, packed));
     return {
-      files: [...replacedWeights(model, layers, replacements), await quantisedConfig(model, packedConfig(classes, unchanged))],
+      files: [...replacedWeights(model, layers, replacements), await quantisedConfig(model, config)],
       compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
     };
   },

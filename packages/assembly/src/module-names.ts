@@ -43,6 +43,19 @@ export function unchangedWeights(model: Model, changed: ReadonlySet<string>): re
 }
 
 /**
+ * The linear layers that a checkpoint holds dense: every matrix but those that are packed and the embedding. Programs make
+ * packed layers of all that are not named to them, routers and gates included, which no solver changes.
+ *
+ * @param packed names of the tensors that are packed
+ */
+export function denseLinears({ checkpoint, layout }: ArchitectureModel, packed: ReadonlySet<string>): readonly string[] {
+  return checkpoint
+    .list()
+    .filter(({ name, shape }) => shape.length === 2 && name.endsWith(suffix) && name !== layout.embedding && !packed.has(name))
+    .map(({ name }) => name.slice(0, -suffix.length));
+}
+
+/**
  * The name of a tensor with the prefix of its model type ("transformer."), which the Hub's checkpoints of some types leave
  * out and gptqmodel asks for. A head of its own stands outside.
  */

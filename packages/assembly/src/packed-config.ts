@@ -1,42 +1,41 @@
-import type { GridClass } from "./grid-classes.ts";
-import { moduleOf, modulePattern } from "./module-names.ts";
+import type { ArchitectureModel } from "@mbs/models";
+import { denseLinears, modulePattern } from "./module-names.ts";
+import type { SharedGrid } from "./shared-grid.ts";
 
-const pattern = (tensor: string): string => `re:${modulePattern(moduleOf(tensor, "compressed-tensors"))}`;
+/** What programs call the head, also where it is the embedding and the checkpoint has no tensor of that name. */
+const head = "lm_head";
 
-/** The linear layers that stay as they are: the head, and what no layer changed. */
-export const ignoredLayers = (unchanged: readonly string[]): string[] => ["lm_head", ...unchanged.map(pattern)];
-
-const weightsOf = ({ bits, groupSize, symmetric }: GridClass): object => ({
-  num_bits: bits,
-  type: "int",
-  symmetric,
-  strategy: groupSize === -1 ? "channel" : "group",
-  group_size: groupSize === -1 ? null : groupSize,
-  dynamic: false,
-});
+/** The linear layers that are stored dense, as `ignore` names them. */
+export function ignoredLayers(model: ArchitectureModel, packed: ReadonlySet<string>): string[] {
+  const others = denseLinears(model, packed).filter((module) => module !== head);
+  return [head, ...others.map((module) => `re:${modulePattern(module)}`)];
+}
 
 /**
- * What `quantization_config` says of packed weights. One class of layers is all linear layers but the ignored; of several
- * each names its own.
+ * What `quantization_config` says of packed weights: one config group for all linear layers but the ignored. With several,
+ * transformers reads the dense layers by the first group when it dequantises, and all experts by one.
  *
- * @param unchanged tensors that are stored dense
+ * @param ignore the linear layers that are stored dense
  */
-export function packedConfig(classes: readonly GridClass[], unchanged: readonly string[]): object {
-  const groups = classes.map((grid, index): [string, object] => [
-    `group_${index}`,
-    {
-      targets: classes.length === 1 ? ["Linear"] : grid.layers.map(({ tensor }) => pattern(tensor)),
-      weights: weightsOf(grid),
+export const packedConfig = ({ bits, groupSize, symmetric }: SharedGrid, ignore: readonly string[]): object => ({
+  quant_method: "compressed-tensors",
+  format: "pack-quantized",
+  quantization_status: "compressed",
+  config_groups: {
+    group_0: {
+      targets: ["Linear"],
+      weights: {
+        num_bits: bits,
+        type: "int",
+        symmetric,
+        strategy: groupSize === -1 ? "channel" : "group",
+        group_size: groupSize === -1 ? null : groupSize,
+        dynamic: false,
+      },
       input_activations: null,
       output_activations: null,
     },
-  ]);
-  return {
-    quant_method: "compressed-tensors",
-    format: "pack-quantized",
-    quantization_status: "compressed",
-    config_groups: Object.fromEntries(groups),
-    ignore: ignoredLayers(unchanged),
-    kv_cache_scheme: null,
-  };
-}
+  },
+  ignore,
+  kv_cache_scheme: null,
+});

@@ -41,13 +41,8 @@ export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): vo
  * of the source, weight_shape, and for an asymmetric grid weight_zero_point [⌈rows · bits / 32⌉, groups]. Codes and zeros
  * count from the least, so they are packed as they are.
  */
-export function packedTensors(
-  module: string,
-  layer: QuantisedLayer,
-  dtype: WeightDtype,
-  symmetric: boolean,
-): readonly NewTensor[] {
-  const { rows, columns, groups, bits, zeros, scales } = layer;
+export function packedTensors(module: string, layer: QuantisedLayer, dtype: WeightDtype): readonly NewTensor[] {
+  const { rows, columns, groups, bits, symmetric, zeros, scales } = layer;
   return [
     {
       name: `${module}.weight_packed`,

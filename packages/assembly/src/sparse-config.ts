@@ -1,7 +1,6 @@
-import type { Model, TensorInfo } from "@mbs/models";
+import type { ArchitectureModel, TensorInfo } from "@mbs/models";
 import type { OutputFile } from "./format.ts";
 import type { LayerSpool } from "./layer-spool.ts";
-import { unchangedWeights } from "./module-names.ts";
 import { ignoredLayers } from "./packed-config.ts";
 import { quantisedConfig } from "./quantised-config.ts";
 
@@ -24,15 +23,14 @@ const count = ({ shape }: TensorInfo): number => shape.reduce((product, side) =>
  * config.json of a pruned model. Programs read the weights as dense ones; `sparsity_config` says how many are zero and
  * whether in a pattern.
  */
-export function sparseConfig(model: Model, layers: LayerSpool): Promise<OutputFile> {
+export function sparseConfig(model: ArchitectureModel, layers: LayerSpool): Promise<OutputFile> {
   const tensors = [...layers.summaries.keys()];
-  const unchanged = unchangedWeights(model, new Set(tensors));
   const zeros = [...layers.summaries].reduce(
     (sum, [tensor, { sparsity }]) => sum + sparsity * count(model.checkpoint.info(tensor)),
     0,
   );
   const all = model.checkpoint.list().reduce((sum, info) => sum + count(info), 0);
-  const ignore = ignoredLayers(unchanged);
+  const ignore = ignoredLayers(model, new Set(tensors));
   return quantisedConfig(model, {
     quant_method: "compressed-tensors",
     format: "dense",

@@ -1,0 +1,224 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { contentAddress, unpackFiles } from "@mbs/artifacts";
+import { FailedPreconditionError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { assemble } from "../src/index.ts";
+import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
+import type { Rounding } from "./fixtures/quantised-model.ts";
+
+const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "compressed-tensors-test-"));
+test.after(() => rm(root, { recursive: true }));
+
+type Choose = (tensor: string) => Rounding | undefined;
+
+interface Written {
+  readonly quantization_config: {
+    readonly config_groups: Readonly<Record<string, { weights: Readonly<Record<string, unknown>> }>>;
+    readonly ignore: readonly string[];
+  };
+}
+
+let count = 0;
+
+async function write(source: string, rounding: Choose, format = "compressed-tensors") {
+  const model = await openModel(source);
+  const warnings: string[] = [];
+  try {
+    const layers = [caseLayers(model, { rounding })];
+    const context = { ...quietContext, warn: (message: string) => void warnings.push(message) };
+    const { files } = await assemble.run({ layers }, { model: source, format, card: false }, context);
+    const folder = join(root, String(count++));
+    await unpackFiles(files, folder, { force: false });
+    return { folder, warnings, config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Written };
+  } finally {
+    await model.close();
+  }
+}
+
+async function refusal(source: string, rounding: Choose): Promise<string> {
+  const model = await openModel(source);
+  try {
+    const layers = [caseLayers(model, { rounding })];
+    const options = { model: source, format: "compressed-tensors" };
+    await contentAddress((await assemble.run({ layers }, options, quietContext)).files);
+    return "";
+  } catch (error) {
+    assert.instance(error, FailedPreconditionError, String(error));
+    return (error as Error).message;
+  } finally {
+    await model.close();
+  }
+}
+
+/** Every weight that solvers change, read back, is that of the dense folder. */
+async function requireSame(packed: string, dense: string): Promise<void> {
+  const [model, plain] = [await openModel(packed), await openModel(dense)];
+  for (const { tensor } of model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights))) {
+    assert.equal(await model.checkpoint.readF32(tensor), await plain.checkpoint.readF32(tensor), tensor);
+  }
+  await model.close();
+  await plain.close();
+}
+
+/** As compressed-tensors 0.20 matches names: exactly, or by a regular expression from their start. */
+const isNamed = (module: string, names: readonly string[]): boolean =>
+  names.some((name) => (name.startsWith("re:") ? new RegExp(`^(?:${name.slice(3)})`).test(module) : name === module));
+
+const encoderDecoderOrTransposed = /^(mt5|t5|gpt2)-/;
+
+for (const name of (await readdir(fixtures)).filter((fixture) => !encoderDecoderOrTransposed.test(fixture))) {
+  test(`${name}: ignore names every matrix that stays dense, and no packed one`, async () => {
+    const source = join(fixtures, name);
+    const model = await openModel(source);
+    const matrices = model.checkpoint
+      .list()
+      .filter(({ shape, name: tensor }) => shape.length === 2 && tensor.endsWith(".weight"));
+    const embedding = model.kind === "architecture" ? model.layout.embedding : "";
+    const changed = new Set(
+      model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
+    );
+    await model.close();
+    const { config } = await write(source, () => ({ bits: 4, symmetric: true, groupSize: 0 }));
+    const { ignore } = config.quantization_config;
+    assert.ok(ignore.includes("lm_head"));
+    for (const { name: tensor } of matrices) {
+      if (tensor === embedding) continue;
+      assert.is(isNamed(tensor.slice(0, -".weight".length), ignore), !changed.has(tensor), tensor);
+    }
+  });
+}
+
+const bloom = join(root, "bloom");
+await writeTinyModel(bloom, { seed: 3, hiddenSize: 64, dtype: "f32" });
+const isMlp = (tensor: string): boolean => tensor.includes(".mlp.");
+
+for (const [what, rounding, weights] of [
+  [
+    "bits",
+    (tensor: string) => ({ bits: isMlp(tensor) ? 2 : 4, groupSize: 32, symmetric: true }),
+    { num_bits: 4, symmetric: true, strategy: "group", group_size: 32 },
+  ],
+  [
+    "bits of asymmetric grids",
+    (tensor: string) => ({ bits: isMlp(tensor) ? 3 : 4, groupSize: 32, symmetric: false }),
+    { num_bits: 4, symmetric: false, strategy: "group", group_size: 32 },
+  ],
+  [
+    "group sizes",
+    (tensor: string) => ({ bits: 4, groupSize: isMlp(tensor) ? 32 : 0, symmetric: true }),
+    { num_bits: 4, symmetric: true, strategy: "group", group_size: 32 },
+  ],
+  [
+    "symmetric and asymmetric grids",
+    (tensor: string) => ({ bits: isMlp(tensor) ? 3 : 8, groupSize: 0, symmetric: isMlp(tensor) }),
+    { num_bits: 8, symmetric: false, strategy: "channel", group_size: null },
+  ],
+] as const) {
+  test(`layers of different ${what} are written on one grid, and stand for the same weights`, async () => {
+    const { folder, config, warnings } = await write(bloom, rounding);
+    const groups = Object.values(config.quantization_config.config_groups);
+    assert.is(groups.length, 1, "transformers dequantises all layers by the first group");
+    for (const [key, value] of Object.entries(weights)) assert.equal(groups[0].weights[key], value, key);
+    assert.is(
+      warnings.some((line) => line.includes("layers have fewer than")),
+      what !== "group sizes",
+    );
+    await requireSame(folder, (await write(bloom, rounding, "dense")).folder);
+  });
+}
+
+test("groups that share no fair size are refused", async () => {
+  const source = join(root, "uneven");
+  await writeTinyModel(source, { hiddenSize: 72, heads: 4 });
+  const message = await refusal(source, (tensor) => ({
+    bits: 4,
+    groupSize: tensor.includes("4h_to_h") ? 32 : 0,
+    symmetric: true,
+  }));
+  assert.match(message, "groups of 32 and 72 columns share none of 16 or more; compress with one --group-size");
+});
+
+const mixtral = join(fixtures, "mixtral-f32");
+const four: Rounding = { bits: 4, groupSize: 0, symmetric: true };
+const mixedExperts: Choose = (tensor) => ({ ...four, bits: tensor.includes("experts.1.") ? 8 : 4 });
+const threeBits: Choose = () => ({ bits: 3, groupSize: 0, symmetric: true });
+
+test("experts of different bits are written on one grid, which transformers takes for all", async () => {
+  const { folder, config } = await write(mixtral, mixedExperts);
+  const groups = Object.values(config.quantization_config.config_groups);
+  assert.equal(
+    groups.map(({ weights }) => weights["num_bits"]),
+    [8],
+  );
+  await requireSame(folder, (await write(mixtral, mixedExperts, "dense")).folder);
+});
+
+test("experts that transformers would read wrong are refused", async () => {
+  const dense = "transformers reads the experts of compressed-tensors only where all are packed, and this one is left dense";
+  assert.match(
+    await refusal(mixtral, (tensor) => (tensor.includes("experts.1.") ? undefined : four)),
+    `experts.1.w1.weight: ${dense}`,
+  );
+  assert.match(await refusal(mixtral, (tensor) => (tensor.includes("experts") ? undefined : four)), dense);
+  const zeros = "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric";
+  assert.match(await refusal(mixtral, () => ({ ...four, symmetric: false })), zeros);
+  const moe = join(fixtures, "qwen2-moe-f32");
+  assert.match(await refusal(moe, (tensor) => ({ ...four, symmetric: !tensor.includes("self_attn") })), zeros);
+  // An expert that all tokens share is a layer like any other.
+  const { folder, config } = await write(moe, (tensor) => (tensor.includes("shared_expert.down") ? undefined : four));
+  assert.ok(isNamed("model.layers.0.mlp.shared_expert.down_proj", config.quantization_config.ignore));
+  await (await openModel(folder)).close();
+});
+
+test("narrow layers of 3 bits are read back with 3 bits, whatever else would fill as many words", async () => {
+  const source = join(fixtures, "llama-grouped-f32");
+  const [packed, dense] = [await write(source, threeBits), await write(source, threeBits, "dense")];
+  await requireSame(packed.folder, dense.folder);
+});
+
+test("a folder whose configuration asks for more than packed weights is refused by name", async () => {
+  const { folder } = await write(bloom, () => four);
+  const path = join(folder, "config.json");
+  const text = await readFile(path, "utf8");
+  const edit = async (from: string, to: string): Promise<string> => {
+    assert.ok(text.includes(from), from);
+    await writeFile(path, text.replace(from, to));
+    return openModel(folder).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  };
+  assert.match(
+    await edit('"output_activations": null', '"output_activations": {"num_bits": 8, "dynamic": true}'),
+    'quantization_config.config_groups.group_0.output_activations {"num_bits":8,"dynamic":true} is not supported; take the dense model',
+  );
+  assert.match(await edit('"num_bits": 4', '"num_bits": 5'), "fit no config group of config.json; take the dense model");
+  assert.match(await edit('"symmetric": true', '"symmetric": false'), "fit no config group of config.json");
+  assert.is(await edit('"dynamic": false', '"dynamic": false, "observer": "minmax"'), "");
+});
+
+test("GPTQ files in another order of packing are refused by name", async () => {
+  const { folder } = await write(bloom, () => four, "gptq");
+  const path = join(folder, "config.json");
+  const text = await readFile(path, "utf8");
+  for (const [from, to, said] of [
+    ['"checkpoint_format": "gptq"', '"checkpoint_format": "marlin"', "checkpoint_format"],
+    ['"checkpoint_format": "gptq"', '"format": "gptq_p"', "format"],
+    ['"pack_dtype": "int32"', '"pack_dtype": "int16"', "pack_dtype"],
+  ] as const) {
+    await writeFile(path, text.replace(from, to));
+    await openModel(folder).then(
+      () => assert.unreachable(to),
+      (error: Error) => assert.match(error.message, `quantization_config.${said} "`),
+    );
+  }
+});
+
+test.run();
