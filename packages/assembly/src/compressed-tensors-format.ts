@@ -32,11 +32,13 @@ export const compressedTensorsFormat: Format = {
       moduleOf(grid.tensor, name);
     }
     if (grids.length > 0) sharedGroupSize(grids);
+    checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), true);
   },
   async plan(model, layers, options, context) {
     parseOptions({}, options, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
+      checkExperts(model, new Set(), true);
       const dense = await denseFormat.plan(model, layers, {}, context);
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers)] };
     }

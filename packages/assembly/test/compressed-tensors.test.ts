@@ -167,6 +167,12 @@ test("experts that transformers would read wrong are refused", async () => {
     `experts.1.w1.weight: ${dense}`,
   );
   assert.match(await refusal(mixtral, (tensor) => (tensor.includes("experts") ? undefined : four)), dense);
+  assert.match(await refusal(mixtral, () => ({ pruned: true })), dense);
+  const planned = { solver: "wanda", codes: "none" } as const;
+  await assemble.checkPlan!({ model: mixtral, format: "compressed-tensors" }, planned).then(
+    () => assert.unreachable("a pruned mixture of experts"),
+    (error: Error) => assert.match(error.message, dense),
+  );
   const zeros = "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric";
   assert.match(await refusal(mixtral, () => ({ ...four, symmetric: false })), zeros);
   const moe = join(fixtures, "qwen2-moe-f32");
