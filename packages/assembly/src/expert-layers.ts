@@ -28,3 +28,19 @@ export function checkExperts(model: Model, packed: ReadonlySet<string>, symmetri
     }
   }
 }
+
+/**
+ * Programs of GPTQ look for Mixtral's experts under the names that transformers 5 gives them, which are not the
+ * checkpoint's; transformers then takes what lies in memory.
+ *
+ * @throws {FailedPreconditionError} naming an expert's layer that they would not find, with the remedy
+ */
+export function checkGptqExperts(packed: Iterable<string>): void {
+  for (const tensor of packed) {
+    if (!tensor.includes(".block_sparse_moe.experts.")) continue;
+    refuseLayer(
+      { tensor },
+      "gptqmodel and transformers do not find the experts of Mixtral in GPTQ's files, or take random weights for them; assemble with --format compressed-tensors or dense",
+    );
+  }
+}

@@ -26,17 +26,19 @@ export function gptqConfig(
     ...others.flatMap(overrides),
     ...unchanged.map((tensor) => [`-:${modulePattern(moduleOf(tensor, "GPTQ"))}`, {}]),
   ]);
-  const reordered = [base, ...others].some(({ layers }) => layers.some((layer) => layer.reordered));
+  const layers = [base, ...others].flatMap((grid) => grid.layers);
   return {
     bits: base.bits,
     group_size: base.groupSize,
-    desc_act: reordered,
+    desc_act: layers.some(({ reordered }) => reordered),
     sym: base.symmetric,
     lm_head: false,
     quant_method: "gptq",
     checkpoint_format: version === 1 ? "gptq" : "gptq_v2",
     pack_dtype: "int32",
     ...(Object.keys(dynamic).length > 0 && { dynamic }),
+    // transformers reads this in place of `dynamic`, and takes all layers for packed without it
+    ...(unchanged.length > 0 && { modules_in_block_to_quantize: [layers.map(({ tensor }) => moduleOf(tensor, "GPTQ"))] }),
     meta: { quantizer: [producer] },
   };
 }

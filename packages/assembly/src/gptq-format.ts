@@ -1,4 +1,5 @@
 import { parseOptions } from "@mbs/contracts";
+import { checkGptqExperts } from "./expert-layers.ts";
 import type { Format } from "./format.ts";
 import { gptqConfig } from "./gptq-config.ts";
 import { checkGptqGrid, checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
@@ -19,6 +20,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   parts: quantisedParts,
   checkPlan(model, { solver, grids }) {
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
+    checkGptqExperts(grids.map(({ tensor }) => tensor));
     for (const grid of grids) {
       checkGptqGrid(grid);
       moduleOf(grid.tensor, "GPTQ");
@@ -26,6 +28,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   },
   async plan(model, layers, options, { warn }) {
     parseOptions({}, options, `assemble --format ${name}`);
+    checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
     if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {

@@ -210,21 +210,4 @@ test("a folder whose configuration asks for more than packed weights is refused 
   assert.is(await edit('"dynamic": false', '"dynamic": false, "observer": "minmax"'), "");
 });
 
-test("GPTQ files in another order of packing are refused by name", async () => {
-  const { folder } = await write(bloom, () => four, "gptq");
-  const path = join(folder, "config.json");
-  const text = await readFile(path, "utf8");
-  for (const [from, to, said] of [
-    ['"checkpoint_format": "gptq"', '"checkpoint_format": "marlin"', "checkpoint_format"],
-    ['"checkpoint_format": "gptq"', '"format": "gptq_p"', "format"],
-    ['"pack_dtype": "int32"', '"pack_dtype": "int16"', "pack_dtype"],
-  ] as const) {
-    await writeFile(path, text.replace(from, to));
-    await openModel(folder).then(
-      () => assert.unreachable(to),
-      (error: Error) => assert.match(error.message, `quantization_config.${said} "`),
-    );
-  }
-});
-
 test.run();
