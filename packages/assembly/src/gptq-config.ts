@@ -12,13 +12,15 @@ const overrides = (grid: GridClass): [string, object][] =>
  * What quantize_config.json and `quantization_config` say. Layers that differ from the most are named in `dynamic`, as
  * gptqmodel and vLLM read it.
  *
- * @param unchanged tensors that are stored dense
+ * @param unchanged tensors that are stored dense, of those that solvers change
+ * @param hasDense whether blocks have linear layers that are stored dense, routers and gates included
  * @param version of the format: whether files hold zero points less one (1) or as they are (2)
  * @param producer who wrote it, for `meta.quantizer`
  */
 export function gptqConfig(
   [base, ...others]: readonly GridClass[],
   unchanged: readonly string[],
+  hasDense: boolean,
   version: 1 | 2,
   producer: string,
 ): object {
@@ -38,7 +40,7 @@ export function gptqConfig(
     pack_dtype: "int32",
     ...(Object.keys(dynamic).length > 0 && { dynamic }),
     // transformers reads this in place of `dynamic`, and takes all layers for packed without it
-    ...(unchanged.length > 0 && { modules_in_block_to_quantize: [layers.map(({ tensor }) => moduleOf(tensor, "GPTQ"))] }),
+    ...(hasDense && { modules_in_block_to_quantize: [layers.map(({ tensor }) => moduleOf(tensor, "GPTQ"))] }),
     meta: { quantizer: [producer] },
   };
 }

@@ -6,7 +6,7 @@ import { checkGptqGrid, checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 import { gridClasses } from "./grid-classes.ts";
 import { refuseWithoutCodes } from "./layer-grid.ts";
-import { moduleOf, prefixedName, unchangedWeights } from "./module-names.ts";
+import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "./module-names.ts";
 import { producer } from "./producer.ts";
 import { jsonFile, quantisedConfig } from "./quantised-config.ts";
 import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
@@ -38,8 +38,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const replacements = new Map(
       quantised.map((layer) => [layer.tensor, gptqTensors(moduleOf(nameOf(layer.tensor), "GPTQ"), layer, version)]),
     );
-    const unchanged = unchangedWeights(model, new Set(replacements.keys()));
-    const config = gptqConfig(gridClasses(quantised), unchanged, version, producer);
+    const packed = new Set(replacements.keys());
+    const hasDense = denseLinears(model, packed).some((module) => `${module}.weight` !== model.layout.head);
+    const config = gptqConfig(gridClasses(quantised), unchangedWeights(model, packed), hasDense, version, producer);
     return {
       files: [
         ...replacedWeights(model, layers, replacements, nameOf),

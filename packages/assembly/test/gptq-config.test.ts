@@ -9,13 +9,16 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { assemble } from "../src/index.ts";
+import { denseLinears } from "../src/module-names.ts";
+import { siteWeights } from "../src/site-weights.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 
 const root = await mkdtemp(join(tmpdir(), "gptq-config-test-"));
 test.after(() => rm(root, { recursive: true }));
 
-const mixtral = fileURLToPath(new URL("../../models/test/fixtures/forward/mixtral-f32", import.meta.url));
+const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
+const mixtral = join(fixtures, "mixtral-f32");
 const source = join(root, "source");
 await writeTinyModel(source, { hiddenSize: 64, steps: 1 });
 
@@ -43,6 +46,16 @@ test("where layers stay dense, the packed ones are named to transformers, which 
   const module = "transformer.h.0.mlp.dense";
   assert.equal(await packedModules(config), [[`${module}_h_to_4h`, `${module}_4h_to_h`]]);
   assert.is(await packedModules(await write("whole", () => four)), undefined);
+});
+
+test("routers and the gate of a shared expert, which no solver changes, count as dense", async () => {
+  const model = await openModel(join(fixtures, "qwen2-moe-f32"));
+  assert.is(model.kind, "architecture");
+  if (model.kind !== "architecture") return;
+  const dense = denseLinears(model, new Set(siteWeights(model).map(({ tensor }) => tensor)));
+  await model.close();
+  const gates = [0, 1].flatMap((layer) => ["gate", "shared_expert_gate"].map((gate) => `model.layers.${layer}.mlp.${gate}`));
+  assert.equal([...dense].sort(), ["lm_head", ...gates]);
 });
 
 test("Mixtral's experts, which no program finds in GPTQ's files, are refused at planning and at writing", async () => {
