@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { supportedTypes } from "../../packages/models/src/architectures.ts";
+import { formatNames } from "../../packages/assembly/src/formats.ts";
+import { loadCases } from "./cases.ts";
+import { listLoads, renewTable, tolerance } from "./table.ts";
+import type { LoadResults } from "./table.ts";
+
+const results = JSON.parse(await readFile(new URL("results.json", import.meta.url), "utf8")) as LoadResults;
+const loads = listLoads(results);
+
+test("docs/model-formats.md has the table of the results", async () => {
+  const page = await readFile(new URL("../../docs/model-formats.md", import.meta.url), "utf8");
+  assert.is(page, renewTable(page, results), "run tools/format-loads/write-table.ts");
+});
+
+test("every type was written in every format, in every case that concerns it", () => {
+  assert.equal(Object.keys(results.types).sort(), [...supportedTypes].sort());
+  for (const [type, cases] of Object.entries(results.types)) {
+    const wanted = loadCases.filter(({ kind }) => !kind.endsWith("experts") || /mixtral|moe/.test(type)).map(({ name }) => name);
+    assert.equal(Object.keys(cases).sort(), wanted.sort(), type);
+    for (const { formats } of Object.values(cases)) assert.equal(Object.keys(formats).sort(), [...formatNames].sort());
+  }
+});
+
+test("no folder that we write is loaded wrong", () => {
+  for (const { type, kind, format, reader, outcome } of loads) {
+    const where = `${type}, ${kind}, ${format} by ${reader}`;
+    if (typeof outcome === "number") assert.ok(outcome <= tolerance, `${where}: differs by ${outcome}`);
+  }
+});
+
+/** What we write for vLLM alone, which is not tried here: limits of gptqmodel 7.7 and transformers 5.24. */
+const isForOthers = (type: string, kind: string, format: string): boolean =>
+  (["gpt_neox", "phi3", "xglm"].includes(type) && format.startsWith("gptq") && kind.startsWith("mixed")) ||
+  (format === "gptq" && (kind === "mixed bits, asymmetric" || (type === "gpt2" && kind === "asymmetric")));
+
+test("every folder that we write and that was tried is loaded by one of its programs", () => {
+  for (const [type, cases] of Object.entries(results.types)) {
+    for (const [name, { kind, formats }] of Object.entries(cases)) {
+      for (const [format, { mbs: _, ...readers }] of Object.entries(formats)) {
+        if ("refused" in readers || Object.keys(readers).length === 0) continue;
+        const loaded = Object.values(readers).some((outcome) => typeof outcome === "number");
+        assert.is(loaded, !isForOthers(type, kind, format), `${type}, ${name}: ${format}`);
+      }
+    }
+  }
+});
+
+test.run();
