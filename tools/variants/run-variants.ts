@@ -8,21 +8,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { scoresTable, type Report } from "./scores-table.ts";
 import { variantSets, type Variant } from "./variants.ts";
-
-interface Report {
-  readonly results: readonly { readonly model: string; readonly language: string; readonly perplexity: number }[];
-  readonly averages: readonly {
-    readonly model: string;
-    readonly unweighted: {
-      readonly rise?: number;
-      readonly riseInterval?: readonly [number, number];
-      readonly perplexity: number;
-    };
-    readonly weighted?: { readonly rise?: number };
-    readonly worstRise?: { readonly language: string; readonly rise: number };
-  }[];
-}
 
 const root = resolve(import.meta.dirname, "../..");
 const mbs = join(root, "node_modules/.bin/mbs");
@@ -64,21 +51,6 @@ function evaluate(split: string, named: readonly { readonly name: string; readon
   ) as Report;
 }
 
-const percent = (rise: number | undefined): string => (rise === undefined ? "" : `${(rise * 100).toFixed(2)}%`);
-
-function table(report: Report): string {
-  const rows = report.averages.map(({ model: name, unweighted, weighted, worstRise }) => {
-    const interval = unweighted.riseInterval?.map(percent).join(" to ") ?? "";
-    const worst = worstRise ? `${worstRise.language} ${percent(worstRise.rise)}` : "";
-    return `| ${name.replaceAll(";", ",")} | ${unweighted.perplexity.toFixed(3)} | ${percent(unweighted.rise)} | ${interval} | ${percent(weighted?.rise)} | ${worst} |`;
-  });
-  return [
-    "| variant | perplexity (mean of languages) | rise | 95% interval | rise weighted by share | worst language |",
-    "|---|---|---|---|---|---|",
-    ...rows,
-  ].join("\n");
-}
-
 mkdirSync(output, { recursive: true });
 const compressed = variants.map((variant, index) => ({ name: variant.name, folder: compress(variant, index) }));
 const validation = evaluate("validation", compressed);
@@ -91,4 +63,4 @@ const chosen =
   setName === "gptq" ? compressed.filter(({ name }) => [bestName, plain.name, baseline.name].includes(name)) : compressed;
 const heldout = evaluate("heldout", chosen);
 writeFileSync(join(output, "results.json"), `${JSON.stringify({ best: bestName, validation, heldout }, null, 2)}\n`);
-process.stdout.write(`Validation\n\n${table(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${table(heldout)}\n`);
+process.stdout.write(`Validation\n\n${scoresTable(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${scoresTable(heldout)}\n`);

@@ -162,6 +162,7 @@ export const assemble: Stage = {
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
+  preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
   async checkPlan(raw, { solver, codes }) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const model = await openModel(own.model);
@@ -169,7 +170,8 @@ export const assemble: Stage = {
       plannerFor(model, format);
       await requireDense(model);
       if (codes === "unknown") return;
-      format.checkPlan?.(model, { solver, grids: codes === "none" ? [] : plannedGrids(model, codes) }, formatOptions);
+      const planned = codes === "none" ? { grids: [] } : { grids: plannedGrids(model, codes), zeroPoints: codes.zeroPoints };
+      format.checkPlan?.(model, { solver, ...planned }, formatOptions);
     } finally {
       await model.close();
     }

@@ -23,6 +23,8 @@ const common: ReadonlySet<number> = new Set([2, 4, 8]);
 export const compressedTensorsFormat: Format = {
   name,
   encoderDecoders: false,
+  // transformers reads others with dequantize=True alone
+  zeroPoints: "middle",
   options: {},
   parts: quantisedParts,
   checkPlan(model, { grids }) {

@@ -13,6 +13,7 @@ import { writtenPieces } from "./written-pieces.ts";
 export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
+  zeroPoints: "any",
   options: {},
   parts: [],
   async plan(model, layers, options) {

@@ -1,4 +1,4 @@
-import type { OptionTable, StageContext } from "@mbs/contracts";
+import type { OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model } from "@mbs/models";
 import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
@@ -28,6 +28,8 @@ export interface FormattedModel {
 export interface PlannedGrids {
   readonly solver: string;
   readonly grids: readonly LayerGrid[];
+  /** Absent where the solver does not say. */
+  readonly zeroPoints?: ZeroPoints | undefined;
 }
 
 /** A way to write a compressed model: a file or folder each, listed in formats.ts. */
@@ -36,6 +38,8 @@ export interface Format {
   readonly name: string;
   /** Whether it holds encoder-decoders too, in a way that programs run. */
   readonly encoderDecoders: boolean;
+  /** The zero points that the programs which read it take without being told; grids of others may be held all the same. */
+  readonly zeroPoints: ZeroPoints;
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
   /** The parts of a layer beside its values that it reads; others are not kept. */

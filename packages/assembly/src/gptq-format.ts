@@ -2,7 +2,7 @@ import { parseOptions } from "@mbs/contracts";
 import { checkGptqExperts } from "./expert-layers.ts";
 import type { Format } from "./format.ts";
 import { gptqConfig } from "./gptq-config.ts";
-import { checkGptqGrid, checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
+import { checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 import { gridClasses } from "./grid-classes.ts";
 import { refuseWithoutCodes } from "./layer-grid.ts";
@@ -16,13 +16,15 @@ import { firstWeight } from "./site-weights.ts";
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
+  zeroPoints: version === 1 ? "from-one" : "any",
   options: {},
   parts: quantisedParts,
-  checkPlan(model, { solver, grids }) {
+  checkPlan(model, { solver, grids, zeroPoints }) {
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
     for (const grid of grids) {
       checkGptqGrid(grid);
+      if (version === 1 && zeroPoints === "any") refuseZero(grid);
       moduleOf(grid.tensor, "GPTQ");
     }
   },

@@ -38,15 +38,18 @@ export function checkGptqGrid(layer: LayerGrid): void {
   }
 }
 
+/** @throws {FailedPreconditionError} saying which formats hold a zero point of 0 */
+export function refuseZero(layer: LayerGrid): never {
+  refuseLayer(
+    layer,
+    "version 1 of GPTQ's files cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, dense, compressed-tensors or onnx, or compress with --min-zero-point 1 or --symmetric",
+  );
+}
+
 /** @throws {FailedPreconditionError} as checkGptqGrid, and where its zeros or scales do not fit */
 export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
   checkGptqGrid(layer);
-  if (version === 1 && layer.zeros.includes(0)) {
-    refuseLayer(
-      layer,
-      "version 1 of GPTQ's files cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, or compress with --symmetric",
-    );
-  }
+  if (version === 1 && layer.zeros.includes(0)) refuseZero(layer);
   requireHalfScales(layer);
 }
 

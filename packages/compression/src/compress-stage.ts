@@ -12,7 +12,7 @@ import {
 } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { loadSolver, solvers } from "@mbs/solvers";
+import { dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
 import { openModelOf } from "./factored-model.ts";
 import { scaledNorms } from "./scaled-norms.ts";
 import { readSite } from "./site-weight.ts";
@@ -47,7 +47,8 @@ async function parseChoice(options: unknown) {
   const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
   const solver = await solverNamed(raw);
   const { own, rest } = splitOptions(ownOptions, solver.options, options, "compress");
-  const choice: SolverChoice = { solver, options: parseOptions(solver.options, rest, solver.name) };
+  const given = parseOptions(solver.options, rest, solver.name);
+  const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, "any") } };
   return { own, choice };
 }
 

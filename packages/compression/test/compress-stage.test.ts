@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { contentAddress, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
+import { contentAddress, parseMetadata, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
@@ -52,10 +52,26 @@ test("every weight of every site becomes a layer, in order, whose codes give the
       const { bits, groupSize, symmetric, solver, error, relativeError, sparsity } = layer.summary;
       assert.equal(
         { bits, groupSize, symmetric, solver, sparsity },
-        { bits: 3, groupSize: 16, symmetric: true, solver: "gptq", sparsity: 0 },
+        { bits: 3, groupSize: 16, symmetric: false, solver: "gptq", sparsity: 0 },
       );
       assert.ok(error > 0 && relativeError > 0 && relativeError < 0.2, `${relativeError}`);
     }
+  });
+});
+
+test("the metadata says on which grids the layers lie, where no option did", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const records = await factorsOf(model);
+    const optionsOf = async (options: object) => {
+      const inputs = { factors: [factorStream(model.address, records)] };
+      const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      return parseMetadata("layers", layers.schema).options;
+    };
+    assert.is((await optionsOf({ solver: "rtn", bits: 3 }))["symmetric"], false);
+    assert.is((await optionsOf({ solver: "rtn", bits: 3, symmetric: true }))["symmetric"], true);
+    assert.is((await optionsOf({ solver: "rtn" }))["symmetric"], true);
+    const half = await optionsOf({ solver: "sparsegpt" });
+    assert.not.ok("symmetric" in half, "no grid");
   });
 });
 

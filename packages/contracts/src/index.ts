@@ -38,5 +38,6 @@ export type {
   SolverStatistics,
   StatisticName,
   WeightPart,
+  ZeroPoints,
 } from "./solver.ts";
 export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOutput, StageOutputs } from "./stage.ts";

@@ -5,8 +5,9 @@ interface Described<Kind extends string, Value> {
   readonly kind: Kind;
   /** A phrase for `--help`, without capital and full stop: bounds and default follow it in brackets. */
   readonly description: string;
-  /** Used when the option is absent; an option without default and without `optional` is required. */
+  /** Used when the option is absent; an option without default and without `optional` is required, a flag then false. */
   readonly default?: Value;
+  /** Absent stays undefined. */
   readonly optional?: boolean;
   /** Options of the same table that it cannot be given with; their defaults then do not count, so they are `optional`. */
   readonly excludes?: readonly string[];
@@ -207,7 +208,8 @@ export function parseOptions<const T extends OptionTable>(table: T, raw: unknown
     }
     if (value !== undefined) values[name] = parseOption(optionFlag(name), option, value);
     else if (option.default !== undefined && by === undefined) values[name] = option.default;
-    else if (option.optional || option.kind === "flag") values[name] = option.kind === "flag" ? false : undefined;
+    else if (option.optional) values[name] = undefined;
+    else if (option.kind === "flag") values[name] = false;
     else throw new UsageError(`${owner}: ${optionFlag(name)} is required`, { owner, option: name });
   }
   return values as OptionValues<T>;

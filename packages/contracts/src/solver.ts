@@ -80,6 +80,12 @@ export interface QuantisedWeight {
   readonly groupOf: Int32Array;
 }
 
+/**
+ * Which zero points grids may have: `middle` is 2^(bits-1) alone, a symmetric grid; `from-one` is 1 to 2^bits - 1, all that
+ * GPTQ's files of version 1 hold; `any` is 0 to 2^bits - 1.
+ */
+export type ZeroPoints = "middle" | "from-one" | "any";
+
 /** What the codes of a solver will look like, as far as its options say. */
 export interface PlannedCodes {
   readonly bits: number;
@@ -87,6 +93,8 @@ export interface PlannedCodes {
   readonly groupSize: number;
   /** Whether columns of one group may stand apart in the weight. */
   readonly scattered: boolean;
+  /** Absent where the solver does not say. */
+  readonly zeroPoints?: ZeroPoints;
 }
 
 /** What is known of layers before anything has run. */
@@ -129,6 +137,13 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly options: Table;
   /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
   preferredOrder?(options: OptionValues<Table>): string;
+  /**
+   * Values of options that were not given and whose default depends on the others, or on the zero points that the model's
+   * files are to hold. What was given counts for more. `solve` takes options that stay open as for `any`.
+   *
+   * @param zeroPoints in a recipe what its format asks for, otherwise `any`
+   */
+  dependentDefaults?(options: OptionValues<Table>, zeroPoints: ZeroPoints): Partial<OptionValues<Table>>;
   /**
    * What its codes will look like, so that a format which cannot hold them is refused before anything runs. Absent where
    * that cannot be said.

@@ -1,6 +1,6 @@
 import type { ArtifactStream } from "./batch.ts";
 import type { OptionTable } from "./options.ts";
-import type { PlannedLayers } from "./solver.ts";
+import type { PlannedLayers, ZeroPoints } from "./solver.ts";
 
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
 export interface Progress {
@@ -57,6 +57,13 @@ export interface Stage {
   readonly moreOptions?: (raw: Readonly<Record<string, unknown>>) => Promise<OptionTable>;
   /** The option that chooses the further ones, for help: "solver". */
   readonly moreOptionsBy?: string;
+  /**
+   * Which zero points the stage likes its layers to have, for a recipe that does not say: those that programs read as a
+   * matter of course from what it writes.
+   *
+   * @param options raw, as for `moreOptions`
+   */
+  readonly preferredZeroPoints?: (options: Readonly<Record<string, unknown>>) => Promise<ZeroPoints>;
   /**
    * Refuses, before anything of a run is done, what `run` would refuse on its turn: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.

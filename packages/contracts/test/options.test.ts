@@ -118,4 +118,12 @@ test("whatever a stranger's check throws refuses the text", () => {
   );
 });
 
+test("a flag that may stay open is neither true nor false until it is given", () => {
+  const open = { even: { kind: "flag", description: "even", optional: true } } as const satisfies OptionTable;
+  assert.equal(parseOptions(open, {}, "stage"), { even: undefined });
+  assert.equal(parseOptions(open, { even: undefined }, "stage"), { even: undefined });
+  assert.equal(parseOptions(open, { even: "false" }, "stage"), { even: false });
+  assert.equal(parseOptions(open, { even: true }, "stage"), { even: true });
+});
+
 test.run();

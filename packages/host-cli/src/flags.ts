@@ -52,12 +52,12 @@ function remarks(option: Option): string {
   return said.length > 0 ? ` (${said.join("; ")})` : "";
 }
 
-/** Both ways to give a flag; help shows the one that changes something. */
+/** Both ways to give a flag; help shows the one that changes something, and both where absent means neither. */
 function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
   const long = optionFlag(name);
   const on = new CommanderOption(long, option.description);
   const off = new CommanderOption(long.replace(/^--/, "--no-"), `do not ${option.description}`);
-  (option.default === true ? on : off).hideHelp();
+  if (option.optional !== true) (option.default === true ? on : off).hideHelp();
   return [on, off];
 }
 

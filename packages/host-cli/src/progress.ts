@@ -13,6 +13,8 @@ const loadBars = (): typeof import("cli-progress") =>
 export interface Reporter {
   readonly progress: (progress: Progress) => void;
   readonly warn: (message: string) => void;
+  /** A line that is no warning. */
+  readonly note: (message: string) => void;
   /** Leaves the terminal clean; nothing is shown afterwards. */
   readonly stop: () => void;
 }
@@ -77,6 +79,7 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
       write(`${name}: ${printable(activity)}, ${amountText(progress, now - started)}\n`);
     },
     warn: (message) => write(`${name}: warning: ${printable(message)}\n`),
+    note: (message) => write(`${name}: ${printable(message)}\n`),
     stop: () => undefined,
   };
 }
@@ -117,6 +120,10 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
       stop();
       write(`${name}: warning: ${printable(message)}\n`);
     },
+    note(message) {
+      stop();
+      write(`${name}: ${printable(message)}\n`);
+    },
     stop,
   };
 }
@@ -131,6 +138,6 @@ export function createReporter(
   write: (text: string) => void = (text) => void process.stderr.write(text),
   interval: number = lineInterval,
 ): Reporter {
-  if (style === "none") return { progress: () => undefined, warn: () => undefined, stop: () => undefined };
+  if (style === "none") return { progress: () => undefined, warn: () => undefined, note: () => undefined, stop: () => undefined };
   return style === "bar" ? barReporter(name, write) : lineReporter(name, write, interval);
 }

@@ -28,6 +28,8 @@ test("plain lines carry the command's name, come at intervals and tell the time 
   reporter.progress({ activity: "score", done: 1, total: 9, unit: "windows" });
   assert.is(lines[4], "mbs capture: score, 1 of 9 windows\n", "no time left from a first step that nobody timed");
   assert.is(lines[3], "mbs capture: warning: odd\n");
+  reporter.note("as asked");
+  assert.is(lines[5], "mbs capture: as asked\n");
 
   const rare: string[] = [];
   const slow = createReporter("mbs capture", "lines", (text) => void rare.push(text), 60_000);
@@ -40,6 +42,7 @@ test("quiet says nothing", () => {
   const reporter = createReporter("mbs capture", "none", (text) => void lines.push(text), 0);
   reporter.progress({ activity: "capture", done: 1, unit: "steps" });
   reporter.warn("odd");
+  reporter.note("as asked");
   reporter.stop();
   assert.equal(lines, []);
 });

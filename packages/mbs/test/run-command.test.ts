@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -59,6 +59,10 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       { compress: "{ solver: rtn, bits: 5 }", assemble: "{ format: onnx }" },
       /recipe\.yaml:6: .*5 bits cannot be written as ONNX/,
     ],
+    [
+      { compress: "{ solver: rtn, bits: 3, min-zero-point: 0 }", assemble: "{ format: gptq }" },
+      /recipe\.yaml:6: layer .* cannot hold the zero point 0, .*; assemble with --format gptq-v2, dense, .* --min-zero-point 1/,
+    ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
     [
       { hashes: `{ corpus: "${"0".repeat(64)}" }` },
@@ -115,6 +119,31 @@ test("what estimate says of the disk is what a run that keeps all has on it", as
     const ratio = disk.peak / used;
     assert.ok(ratio > 0.9 && ratio < 1.1, `${JSON.stringify(changes)}: ${disk.peak} said, ${used} used`);
   }
+});
+
+test("at 3 bits a run for GPTQ's first version takes zero points from 1, and says so", async ({ root }) => {
+  await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
+  const changes = { compress: "{ solver: rtn, bits: 3, group-size: 16 }", assemble: "{ format: gptq }" };
+  const [, { code, stderr }] = await both(root, changes);
+  assert.is(code, 0, stderr);
+  const line =
+    "mbs run: compress takes symmetric: false, min-zero-point: 1, which the recipe leaves to solver rtn and format gptq\n";
+  assert.is(stderr.split(line).length, 2, stderr);
+  const recorded = await readFile(join(root, "out", "recipe.yaml"), "utf8");
+  assert.match(recorded, /\n  symmetric: false\n  minZeroPoint: 1\n/);
+  const file = await readFile(join(root, "out", "model", "model.safetensors"));
+  const start = 8 + Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.toString("utf8", 8, start)) as Record<string, { data_offsets: [number, number] } | undefined>;
+  const stored = new Set<number>();
+  for (const name of Object.keys(header).filter((tensor) => tensor.endsWith(".qzeros"))) {
+    const [from, to] = header[name]?.data_offsets ?? [0, 0];
+    // 32 zero points of 3 bits fill 3 words without gaps, from the lowest bit up
+    const bits = [...file.subarray(start + from, start + to).reverse()].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+    for (const [zero] of bits.matchAll(/.../g)) stored.add(Number.parseInt(zero, 2));
+  }
+  // less one, as version 1 stores them: 7 would stand for a zero point of 0
+  assert.not.ok(stored.has(7));
+  assert.ok(stored.size > 2, [...stored].join());
 });
 
 test("run ends with the scores, the size and the next command; the steps' commands are asked for", async ({ root }) => {

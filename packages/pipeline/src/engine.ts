@@ -77,7 +77,7 @@ export class Engine {
       }
       const before = this.#addresses.get(node.id);
       if (!pending.has(node.id) && before !== undefined) {
-        this.#options.onNode(this.#report(node, before));
+        this.#options.onNode(await this.#report(node, before));
         continue;
       }
       const started = performance.now();
@@ -87,10 +87,11 @@ export class Engine {
           node: node.id,
         });
       }
+      const seconds = (performance.now() - started) / 1000;
       this.#addresses.set(node.id, address);
       await this.#options.manifest.set(await this.#key(node), { [outputOf(this.#stage(node)).name]: address });
       pending.delete(node.id);
-      this.#options.onNode({ ...this.#report(node, address), seconds: (performance.now() - started) / 1000 });
+      this.#options.onNode({ ...(await this.#report(node, address)), seconds });
       await this.#sweep(pending);
     }
     return this.#addresses;
@@ -188,14 +189,15 @@ export class Engine {
     for (const address of released) if (!needed.has(address)) await store.remove(address);
   }
 
-  #report(node: PlanNode, address: string): NodeReport {
+  async #report(node: PlanNode, address: string): Promise<NodeReport> {
     const { store, context } = this.#options;
     const stage = this.#stage(node);
     const inputs = Object.fromEntries(
       Object.entries(this.#inputAddresses(node)).map(([name, addresses]) => [name, addresses.map((input) => store.path(input))]),
     );
+    const table = await optionTable(stage, node.options);
     const output = outputOf(stage).kind === "files" ? `${node.id}/` : `${node.id}.arrow`;
-    const command = replayCommand(stage, { options: node.options, inputs, output, threads: context.threads });
+    const command = replayCommand(stage, { table, options: node.options, inputs, output, threads: context.threads });
     return { id: node.id, stage: node.stage, address, command };
   }
 }

@@ -64,7 +64,7 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
  */
 export async function prepareRun(given: Recipe, stages: Stages): Promise<PreparedRun> {
   await checkOptions(given, stages);
-  const recipe = await withSolverNeeds(given);
+  const recipe = await withSolverNeeds(given, stages);
   const model = await openModel(recipe.model);
   try {
     const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);

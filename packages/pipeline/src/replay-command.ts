@@ -1,16 +1,17 @@
 import { optionFlag } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
 import type { StageOptions } from "./recipe.ts";
 import { shellWord } from "./shell-word.ts";
 
-function optionWords(stage: Stage, name: string, value: unknown): string[] {
+function optionWords(table: OptionTable, name: string, value: unknown): string[] {
   const flag = optionFlag(name);
   if (value === undefined) return [];
+  const option = table[name];
   if (typeof value === "boolean") {
-    if (value) return stage.options[name]?.default === true ? [] : [flag];
-    return stage.options[name]?.default === true ? [flag.replace(/^--/, "--no-")] : [];
+    const absent = option?.optional === true ? undefined : (option?.default ?? false);
+    if (value === absent) return [];
+    return [value ? flag : flag.replace(/^--/, "--no-")];
   }
-  const option = stage.options[name];
   if (Array.isArray(value)) {
     const words = value.map(String);
     return option?.kind === "resource" ? words.flatMap((word) => [flag, word]) : [flag, words.join(",")];
@@ -20,6 +21,8 @@ function optionWords(stage: Stage, name: string, value: unknown): string[] {
 
 /** What a command needs to know of one node. */
 export interface ReplayNode {
+  /** All options that the stage takes for the ones given. */
+  readonly table: OptionTable;
   readonly options: StageOptions;
   /** Input name → paths of artifacts. */
   readonly inputs: Readonly<Record<string, readonly string[]>>;
@@ -34,7 +37,7 @@ export interface ReplayNode {
  * @returns one line, "mbs capture --model M --threads 2 < states.arrow > capture.h.0.arrow"
  */
 export function replayCommand(stage: Stage, node: ReplayNode): string {
-  const words = ["mbs", stage.name, ...Object.entries(node.options).flatMap(([name, value]) => optionWords(stage, name, value))];
+  const words = ["mbs", stage.name, ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value))];
   const [main, ...others] = Object.keys(stage.inputs);
   const paths = main === undefined ? [] : (node.inputs[main] ?? []);
   for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ArtifactStore, realPlace, requireForeign, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import { optionFlag } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
+  /** A line on what was chosen where the recipe says nothing. */
+  readonly note?: (message: string) => void;
   /** Called once for every node, in order, when it is done or was done before. */
   readonly onNode?: (report: NodeReport) => void;
   /**
@@ -59,6 +62,15 @@ async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources
     layers: await identify(layers, stages, resources),
     model: await identify(model, stages, resources),
   };
+}
+
+/** What the recipe left to its solver and format, in one line; undefined where that is nothing. */
+function noteChosen(given: Recipe, { compress, assemble }: Recipe): string | undefined {
+  const chosen = Object.entries(compress).filter(([name]) => given.compress[name] === undefined);
+  const words = chosen.map(([name, value]) => `${optionFlag(name).slice(2)}: ${String(value)}`);
+  if (chosen.length === 0) return undefined;
+  const format = typeof assemble["format"] === "string" ? ` and format ${assemble["format"]}` : "";
+  return `compress takes ${words.join(", ")}, which the recipe leaves to solver ${String(compress["solver"])}${format}`;
 }
 
 async function execute(
@@ -124,6 +136,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));
+      const note = noteChosen(recipe, ordered);
+      if (note !== undefined) options.note?.(note);
       return execute(ordered, plan, folder, resources, options);
     });
   } finally {

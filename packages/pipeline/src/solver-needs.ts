@@ -1,9 +1,10 @@
 import { UsageError } from "@mbs/contracts";
 import type { PlannedLayers, Solver } from "@mbs/contracts";
-import { solverFailure } from "@mbs/solvers";
+import { dependentDefaults, solverFailure } from "@mbs/solvers";
 import { readSolver } from "./recipe-solver.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 import { located } from "./stage-options.ts";
+import type { Stages } from "./stage-options.ts";
 
 /** What a solver says of itself before it runs. @throws {UsageError} where it refuses its options */
 function ask<Answer>({ name }: Solver, about: string, question: () => Answer): Answer {
@@ -28,11 +29,11 @@ export function solveFor(solver: Solver, options: Parameters<Solver["solve"]>[2]
 
 /**
  * The recipe with what its solver and its allocation ask of the nodes before them: of `solve`, and the dense model's states
- * beside the compressed ones.
+ * beside the compressed ones; and with the options of the solver that follow from others, or from the format.
  *
- * @throws {UsageError} on an unknown solver or option, or a solver that compares with the dense model in dense propagation
+ * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
  */
-export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
+export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<Recipe> {
   const { solver: name, ...given } = recipe.compress;
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
@@ -46,8 +47,14 @@ export async function withSolverNeeds(recipe: Recipe): Promise<Recipe> {
       { solver: solver.name },
     );
   }
+  const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const solve = solveFor(solver, options, recipe.solve);
-  return { ...recipe, denseStates, solve: recipe.allocate === undefined ? solve : { ...solve, languageDiagonals: true } };
+  return {
+    ...recipe,
+    denseStates,
+    solve: recipe.allocate === undefined ? solve : { ...solve, languageDiagonals: true },
+    compress: { ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
+  };
 }
 
 /** What is known beforehand of the layers of a recipe that has what its solver needs. */

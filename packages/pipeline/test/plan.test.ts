@@ -9,7 +9,7 @@ const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [{ name: "
 
 async function nodesOf(changes: Readonly<Record<string, unknown>>): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
-  return planRun(await withSolverNeeds(recipe), outline, "out/model").nodes;
+  return planRun(await withSolverNeeds(recipe, new Map()), outline, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);

@@ -18,6 +18,7 @@ const input = { kinds: ["states"], description: "" };
 
 test("reads the first input from standard input and names the others", () => {
   const line = replayCommand(stage({ inputs: { source: input, layers: { ...input, many: true } } }), {
+    table: {},
     options: {},
     inputs: { source: ["a.arrow"], layers: ["b.arrow", "c.arrow"] },
     output: "o.arrow",
@@ -32,30 +33,41 @@ test("names all but the first of a many-to-one input, and a folder as output", (
     inputs: { layers: { ...input, many: true } },
     outputs: { files: { kind: "files", description: "" } },
   });
-  const line = replayCommand(assemble, { options: {}, inputs: { layers: ["a", "b"] }, output: "model/", threads: 1 });
+  const line = replayCommand(assemble, { table: {}, options: {}, inputs: { layers: ["a", "b"] }, output: "model/", threads: 1 });
   assert.is(line, "mbs assemble - --layers b --threads 1 --output model/ < a");
 });
 
 test("writes every kind of option as its command reads it, quoted for a shell", () => {
-  const line = replayCommand(
-    stage({
-      options: {
-        model: { kind: "resource", resource: "model", many: true, description: "" },
-        site: { kind: "list", description: "" },
-        floor: { kind: "flag", description: "" },
-        fast: { kind: "flag", default: true, description: "" },
-      },
-    }),
-    {
-      options: { model: ["my model", "it's"], site: ["a", "b"], floor: true, fast: false, groupSize: 64, left: undefined },
-      inputs: {},
-      output: "o",
-      threads: 1,
+  const line = replayCommand(stage({}), {
+    table: {
+      model: { kind: "resource", resource: "model", many: true, description: "" },
+      site: { kind: "list", description: "" },
+      floor: { kind: "flag", description: "" },
+      fast: { kind: "flag", default: true, description: "" },
+      sure: { kind: "flag", default: true, description: "" },
+      bare: { kind: "flag", description: "" },
+      even: { kind: "flag", optional: true, description: "" },
+      odd: { kind: "flag", optional: true, description: "" },
     },
-  );
+    options: {
+      model: ["my model", "it's"],
+      site: ["a", "b"],
+      floor: true,
+      fast: false,
+      sure: true,
+      bare: false,
+      even: false,
+      odd: true,
+      groupSize: 64,
+      left: undefined,
+    },
+    inputs: {},
+    output: "o",
+    threads: 1,
+  });
   assert.is(
     line,
-    `mbs capture --model 'my model' --model 'it'\\''s' --site a,b --floor --no-fast --group-size 64 --threads 1 > o`,
+    `mbs capture --model 'my model' --model 'it'\\''s' --site a,b --floor --no-fast --no-even --odd --group-size 64 --threads 1 > o`,
   );
 });
 

@@ -85,14 +85,14 @@ test("all three propagations make a plan whose every node runs", async ({ root, 
 test("a solver that compares with the dense model gets its states beside the compressed ones", async ({ root, recipe }) => {
   const compress = { solver: "gptaq", bits: 3 };
   const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [{ name: "mlp-up" }] })) };
-  const { nodes } = planRun(await withSolverNeeds(recipe({ compress })), outline, "model");
+  const { nodes } = planRun(await withSolverNeeds(recipe({ compress }), new Map()), outline, "model");
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.0"), { source: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.1"), { source: ["propagate.dense.h.0"] });
   assert.equal(inputsOf("capture.h.2"), { source: ["propagate.h.1"], denseStates: ["propagate.dense.h.1"] });
   assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
-  const others = planRun(await withSolverNeeds(recipe({ compress: { solver: "gptq" } })), outline, "model");
+  const others = planRun(await withSolverNeeds(recipe({ compress: { solver: "gptq" } }), new Map()), outline, "model");
   assert.ok(others.nodes.every(({ id, inputs }) => !id.includes("dense") && inputs["denseStates"] === undefined));
   const error = await failure(go(recipe({ compress: { solver: "gptaq" }, propagation: "dense", output: join(root, "dense") })));
   assert.instance(error, UsageError);
@@ -267,9 +267,47 @@ test("layers that a stage could not take are refused before anything runs, with 
   await failure(go(recipe({ compress: rounding, solve: { order: "activation" } }), { stages: checking }));
   assert.equal(asked, [
     { solver: "wanda", codes: "none" },
-    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false } },
-    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: true } },
+    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } },
+    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: true, zeroPoints: "middle" } },
   ]);
+});
+
+test("grids follow the format where the recipe leaves them open, and the run says so once", async ({ root, recipe }) => {
+  const stages = fakeStages();
+  for (const [index, [given, wants, line, recorded]] of (
+    [
+      [{ bits: 3 }, "any", "symmetric: false, which the recipe leaves to solver gptq", { symmetric: false }],
+      [
+        { bits: 3 },
+        "from-one",
+        "symmetric: false, min-zero-point: 1, which the recipe leaves to solver gptq and format gptq",
+        { symmetric: false, minZeroPoint: 1 },
+      ],
+      [{ bits: 2 }, "middle", "symmetric: true, which the recipe leaves to solver gptq and format gptq", { symmetric: true }],
+      [{}, "any", "symmetric: true, which the recipe leaves to solver gptq", { symmetric: true }],
+      [{ bits: 3, symmetric: true }, "from-one", undefined, { symmetric: true }],
+      [{ bits: 3, symmetric: false, minZeroPoint: 0 }, "from-one", undefined, { symmetric: false, minZeroPoint: 0 }],
+    ] as const
+  ).entries()) {
+    const asked: unknown[] = [];
+    const preferredZeroPoints = (options: unknown) => {
+      asked.push(options);
+      return Promise.resolve(wants);
+    };
+    const assemble = { ...stages.get("assemble")!, preferredZeroPoints };
+    const notes: string[] = [];
+    const output = join(root, `out-${index}`);
+    const format = wants === "any" ? {} : { format: "gptq" };
+    await go(recipe({ compress: { solver: "gptq", ...given }, assemble: format, output }), {
+      stages: new Map([...stages, ["assemble", assemble]]),
+      note: (note) => notes.push(note),
+    });
+    assert.equal(notes, line === undefined ? [] : [`compress takes ${line}`]);
+    assert.equal(asked, [format]);
+    const { compress } = parseRecipe(await readFile(join(output, "recipe.yaml"), "utf8"), "recipe.yaml");
+    const { bits: _, solver: __, sparsity: ___, ...grid } = compress;
+    assert.equal(grid, recorded);
+  }
 });
 
 test("options that a stage would refuse on its turn are refused before anything is taken away, with the line", async ({

@@ -3,9 +3,9 @@ import { clippedGrid } from "./clipped-grid.ts";
 import { roundToNearest } from "./nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
 import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
+import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
 
-const { groupSize, symmetric } = gridOptions;
+const { mse: _, ...rangeOptions } = gridOptions;
 
 /** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
 const tries = 20;
@@ -46,28 +46,27 @@ export const awq = defineSolver({
   needs: ["gram"],
   options: {
     bits: bitsOption,
-    groupSize,
-    symmetric,
+    ...rangeOptions,
     clip: {
       kind: "flag",
       description: "shrink each group's range where that lessens the error of its own output",
       default: true,
     },
   },
+  dependentDefaults: gridDefaults,
   plannedCodes: neighbouringCodes,
   async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
-    const rule = { bits: grid.bits, symmetric: grid.symmetric, scaleDtype };
+    const rule = { ...gridRuleOf(grid), scaleDtype };
+    const shared = { rows, columns, ...rule, groupSize: grid.groupSize };
     const round = (weights: Float32Array): Promise<Solution> =>
-      roundToNearest({ values: weights, rows, columns, ...grid, fit: (panel) => fitGrid(panel, rows, { ...rule, mse: false }) });
+      roundToNearest({ ...shared, values: weights, fit: (panel) => fitGrid(panel, rows, rule) });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;
     const scaled = scales ? scaleColumns(values, scales) : values;
     const moment = scales ? scaleGram(gram, scales) : gram;
     const solution = clip
       ? await roundToNearest({
+          ...shared,
           values: scaled,
-          rows,
-          columns,
-          ...grid,
           fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, rule }),
         })
       : await round(scaled);

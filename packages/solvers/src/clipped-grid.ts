@@ -14,7 +14,7 @@ export interface ClippedGroup {
   readonly first: number;
   /** E[x xᵀ] of all columns, [columns, columns]. */
   readonly gram: Float32Array;
-  readonly rule: Omit<GridRule, "mse">;
+  readonly rule: GridRule;
 }
 
 /** E[x xᵀ] of `size` columns from `first`, [size, size]. */
@@ -43,7 +43,7 @@ export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first
   const moment = { gram: diagonalBlock(gram, first, size) };
   const largest = new Float32Array(rows);
   for (const [index, value] of panel.entries()) largest[index % rows] = Math.max(largest[index % rows], Math.abs(value));
-  const best = fitGrid(panel, rows, { ...rule, mse: false });
+  const best = fitGrid(panel, rows, rule);
   const least = new Float64Array(rows).fill(Infinity);
   for (let step = 0; step < shrinkSteps; step += 1) {
     const share = Math.fround(1 - step / shrinkGrid);
@@ -52,7 +52,7 @@ export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first
       const limit = limits[index % rows];
       return Math.min(Math.max(value, -limit), limit);
     });
-    const grid = fitGrid(clipped, rows, { ...rule, mse: false });
+    const grid = fitGrid(clipped, rows, rule);
     const change = new Float32Array(panel.length);
     for (const [index, value] of panel.entries()) {
       const row = index % rows;

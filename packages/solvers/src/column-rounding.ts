@@ -1,7 +1,7 @@
 import { UsageError, type Factor, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
 import { layOutGroups, type ColumnGroups } from "./column-groups.ts";
 import type { Rounding } from "./error-feedback.ts";
-import { bitsOption, blockSizeOption, gridOptions } from "./quantisation-options.ts";
+import { bitsOption, blockSizeOption, gridOptions, gridRuleOf, zeroPointsOf, type GridValues } from "./quantisation-options.ts";
 
 /** The options of GPTQ, which all that rounds column by column has. */
 export const columnRoundingOptions = {
@@ -44,12 +44,13 @@ function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): Col
 /** How columns are rounded on their turn, by the options and the factor's order. */
 export function columnRounding(
   factor: Factor,
-  { bits, symmetric, mse, groupSize, staticGroups, gridRule }: OptionValues<typeof columnRoundingOptions>,
+  options: OptionValues<typeof columnRoundingOptions>,
 ): Rounding {
+  const { groupSize, staticGroups, gridRule } = options;
   const groups = groupsOf(factor, groupSize, staticGroups);
   // one grid a row is fitted at the start by definition, on the weights that the first block begins with
   const beforehand = staticGroups || (groups.groups === 1 && gridRule === "reference");
-  return { rule: { bits, symmetric, mse }, groups, fit: beforehand ? "beforehand" : gridRule };
+  return { rule: gridRuleOf(options), groups, fit: beforehand ? "beforehand" : gridRule };
 }
 
 /** The column order that keeps groups together and takes the largest inputs first. */
@@ -58,10 +59,10 @@ export const roundingOrder = ({ groupSize }: { readonly groupSize: number }): st
 
 /** The codes of column rounding: neighbours in an order of its own share a grid where nothing keeps groups together. */
 export const roundingCodes = (
-  { bits, groupSize, staticGroups }: Omit<PlannedCodes, "scattered"> & { readonly staticGroups: boolean },
+  options: GridValues & { readonly groupSize: number; readonly staticGroups: boolean },
   order: string,
-): PlannedCodes => ({
-  bits,
-  groupSize,
-  scattered: !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural",
-});
+): PlannedCodes => {
+  const { bits, groupSize, staticGroups } = options;
+  const scattered = !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural";
+  return { bits, groupSize, scattered, zeroPoints: zeroPointsOf(options) };
+};

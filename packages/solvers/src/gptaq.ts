@@ -2,6 +2,7 @@ import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
 import { settleColumns } from "./error-feedback.ts";
+import { gridDefaults } from "./quantisation-options.ts";
 
 const options = {
   ...columnRoundingOptions,
@@ -38,6 +39,7 @@ export const gptaq = defineSolver({
   needs: ["factor", "crossMoment"],
   options,
   preferredOrder: roundingOrder,
+  dependentDefaults: gridDefaults,
   plannedCodes: roundingCodes,
   async solve(weight, { factor, crossMoment }, { alpha, ...rounding }, context) {
     const asymmetry = await asymmetryOf(context.blas, crossMoment, factor, alpha);

@@ -1,6 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
 import { settleColumns } from "./error-feedback.ts";
+import { gridDefaults } from "./quantisation-options.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
@@ -10,6 +11,7 @@ export const gptq = defineSolver({
   needs: ["factor"],
   options: columnRoundingOptions,
   preferredOrder: roundingOrder,
+  dependentDefaults: gridDefaults,
   plannedCodes: roundingCodes,
   solve(weight, { factor }, options, context) {
     const rounding = columnRounding(factor, options);

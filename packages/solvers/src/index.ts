@@ -1,3 +1,4 @@
+export { dependentDefaults } from "./dependent-defaults.ts";
 export { isSolverPath, loadSolver } from "./load-solver.ts";
 export { outputByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";

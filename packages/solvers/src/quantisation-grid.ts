@@ -6,6 +6,8 @@ export interface GridRule {
   /** 2 to 8. */
   readonly bits: number;
   readonly symmetric: boolean;
+  /** The least zero point of an asymmetric grid, 0 or 1; default 0. */
+  readonly minZeroPoint?: number | undefined;
   /** Search for the range with the least error. */
   readonly mse: boolean;
   /** What scales are rounded to; default f32. */
@@ -32,8 +34,18 @@ interface Range {
   readonly most: number;
 }
 
-/** The range that each row's grid spans: it always holds zero. A row of zeros gets [-1, 1]. */
-function rangesOf(weights: Float32Array, rows: number, symmetric: boolean): { least: Float32Array; most: Float32Array } {
+/**
+ * The range that each row's grid spans: it always holds zero. A row of zeros gets [-1, 1].
+ *
+ * A zero point of 1 at least takes half a step below zero, so that it is rounded to 1 and no weight errs by more than half
+ * a step.
+ */
+function rangesOf(
+  weights: Float32Array,
+  rows: number,
+  { bits, symmetric, minZeroPoint }: GridRule,
+): { least: Float32Array; most: Float32Array } {
+  const halfSteps = 2 * (2 ** bits - 1);
   const least = new Float32Array(rows);
   const most = new Float32Array(rows);
   for (let start = 0; start < weights.length; start += rows) {
@@ -47,6 +59,8 @@ function rangesOf(weights: Float32Array, rows: number, symmetric: boolean): { le
     if (symmetric) {
       most[row] = Math.max(most[row], -least[row]);
       least[row] = -most[row];
+    } else if (minZeroPoint === 1) {
+      least[row] = Math.min(least[row], -most[row] / (halfSteps - 1));
     }
     if (least[row] === most[row]) {
       least[row] = -1;
@@ -95,8 +109,8 @@ function scalesOf(ranges: readonly Range[], maximum: number, dtype: WeightDtype 
 }
 
 /** The code of zero; a scale that was rounded down would put that of a range without positive values past the last code. */
-const zeroOf = ({ least }: Range, scale: number, maximum: number): number =>
-  Math.min(roundHalfEven(fround(-least / scale)), maximum);
+const zeroOf = ({ least }: Range, scale: number, maximum: number, { minZeroPoint = 0 }: GridRule): number =>
+  Math.min(Math.max(roundHalfEven(fround(-least / scale)), minZeroPoint), maximum);
 
 /** Scale and zero of the range with the least loss, of two equal ones the wider. */
 function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum: number, midpoint: number | undefined) {
@@ -104,7 +118,7 @@ function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum:
   let best = { scale: 1, zero: 0 };
   let least = Infinity;
   for (const [step, scale] of scalesOf(ranges, maximum, rule.scaleDtype).entries()) {
-    const zero = midpoint ?? zeroOf(ranges[step], scale, maximum);
+    const zero = midpoint ?? zeroOf(ranges[step], scale, maximum, rule);
     const loss = lossOf(values, scale, zero, maximum, least);
     if (loss < least) {
       least = loss;
@@ -131,7 +145,7 @@ export function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Gr
   const midpoint = symmetric ? 2 ** (bits - 1) : undefined;
   const scales = new Float32Array(rows);
   const zeros = new Float32Array(rows);
-  const ranges = rangesOf(weights, rows, symmetric);
+  const ranges = rangesOf(weights, rows, rule);
   const values = new Float32Array(weights.length / rows);
   for (let row = 0; row < rows; row += 1) {
     const range = { least: ranges.least[row], most: ranges.most[row] };
@@ -143,7 +157,7 @@ export function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Gr
     } else {
       const [scale] = scalesOf([range], maximum, scaleDtype);
       scales[row] = scale;
-      zeros[row] = midpoint ?? zeroOf(range, scale, maximum);
+      zeros[row] = midpoint ?? zeroOf(range, scale, maximum, rule);
     }
   }
   return { scales, zeros, maximum };

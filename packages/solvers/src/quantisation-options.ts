@@ -1,4 +1,5 @@
-import type { OptionTable, PlannedCodes } from "@mbs/contracts";
+import type { OptionTable, OptionValues, PlannedCodes, ZeroPoints } from "@mbs/contracts";
+import type { GridRule } from "./quantisation-grid.ts";
 
 const flagOf = (description: string, value: boolean) => ({ kind: "flag", description, default: value }) as const;
 
@@ -11,7 +12,18 @@ export const gridOptions = {
     minimum: 0,
     maximum: 1_048_576,
   },
-  symmetric: flagOf("centre the grid on zero", true),
+  symmetric: {
+    kind: "flag",
+    description: "centre the grid on zero; absent: above 3 bits, or where the format of a recipe asks for it",
+    optional: true,
+  },
+  minZeroPoint: {
+    kind: "integer",
+    description: "least zero point of a grid that is not symmetric; absent: 0, in a recipe what its format holds (gptq: 1)",
+    minimum: 0,
+    maximum: 1,
+    optional: true,
+  },
   mse: flagOf("search the grid's range for the least error instead of spanning all weights", false),
 } as const satisfies OptionTable;
 
@@ -33,9 +45,40 @@ export const blockSizeOption = {
   maximum: 4096,
 } as const;
 
-/** The codes of a method whose groups are neighbours in the weight. */
-export const neighbouringCodes = ({ bits, groupSize }: Omit<PlannedCodes, "scattered">): PlannedCodes => ({
+/** What grids are made of; all but the bits may stay open. */
+export interface GridValues extends Partial<OptionValues<typeof gridOptions>> {
+  readonly bits: number;
+}
+
+/** Up to here an asymmetric grid loses less than a symmetric one of as many bits a weight, zero points counted: docs/quantisers.md. */
+const asymmetricBits = 3;
+
+/** The grids that the options ask for. */
+export const gridRuleOf = ({ bits, symmetric, minZeroPoint, mse = false }: GridValues): GridRule => ({
   bits,
-  groupSize,
+  symmetric: symmetric ?? bits > asymmetricBits,
+  minZeroPoint,
+  mse,
+});
+
+/** What the options of a grid are where they were not given; none without `bits`. */
+export function gridDefaults({ bits, symmetric: given }: Partial<GridValues>, zeroPoints: ZeroPoints) {
+  if (bits === undefined) return {};
+  const symmetric = given ?? (zeroPoints === "middle" || gridRuleOf({ bits }).symmetric);
+  return { symmetric, ...(!symmetric && zeroPoints === "from-one" && { minZeroPoint: 1 }) };
+}
+
+/** The zero points that the grids of the options may have. */
+export function zeroPointsOf(options: GridValues): ZeroPoints {
+  const { symmetric, minZeroPoint } = gridRuleOf(options);
+  if (symmetric) return "middle";
+  return minZeroPoint === 1 ? "from-one" : "any";
+}
+
+/** The codes of a method whose groups are neighbours in the weight. */
+export const neighbouringCodes = (options: GridValues & { readonly groupSize: number }): PlannedCodes => ({
+  bits: options.bits,
+  groupSize: options.groupSize,
   scattered: false,
+  zeroPoints: zeroPointsOf(options),
 });

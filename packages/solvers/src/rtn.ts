@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
 import { roundToNearest } from "./nearest-rounding.ts";
 import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
+import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -10,9 +10,11 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   options: { bits: bitsOption, ...gridOptions },
+  dependentDefaults: gridDefaults,
   plannedCodes: neighbouringCodes,
-  solve({ rows, columns, values, scaleDtype }, _statistics, { bits, groupSize, symmetric, mse }) {
-    const fit = (panel: Float32Array) => fitGrid(panel, rows, { bits, symmetric, mse, scaleDtype });
-    return roundToNearest({ values, rows, columns, bits, symmetric, groupSize, fit });
+  solve({ rows, columns, values, scaleDtype }, _statistics, options) {
+    const rule = { ...gridRuleOf(options), scaleDtype };
+    const fit = (panel: Float32Array) => fitGrid(panel, rows, rule);
+    return roundToNearest({ values, rows, columns, ...rule, groupSize: options.groupSize, fit });
   },
 });

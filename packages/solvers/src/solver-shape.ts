@@ -11,7 +11,7 @@ export function solverMisfit(solver: unknown): string | undefined {
   for (const key of ["name", "source", "summary"]) {
     if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
   }
-  const { needs, options, preferredOrder, plannedCodes, solve } = solver;
+  const { needs, options, preferredOrder, dependentDefaults, plannedCodes, solve } = solver;
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
@@ -21,6 +21,9 @@ export function solverMisfit(solver: unknown): string | undefined {
   const strange = Object.keys(options).find((name) => !optionName.test(name));
   if (strange !== undefined) return `its option ${JSON.stringify(strange)} is no name in camelCase, or begins with "no"`;
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
+  if (dependentDefaults !== undefined && typeof dependentDefaults !== "function") {
+    return "its dependentDefaults is not a function";
+  }
   if (plannedCodes !== undefined && typeof plannedCodes !== "function") return "its plannedCodes is not a function";
   if (typeof solve !== "function") return "its solve is not a function";
   return undefined;

@@ -3,7 +3,7 @@ import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 import { settleColumns, type Pruning } from "./error-feedback.ts";
 import { defaultSparsity, dropInGroup, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
-import { blockSizeOption, gridOptions, neighbouringCodes } from "./quantisation-options.ts";
+import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
 import { dropUpToShare } from "./selection.ts";
 
 const { fround } = Math;
@@ -78,15 +78,16 @@ export const sparsegpt = defineSolver({
     ...gridOptions,
     blockSize: blockSizeOption,
   },
-  plannedCodes({ pattern, bits, groupSize }, order) {
+  dependentDefaults: gridDefaults,
+  plannedCodes({ pattern, bits, ...grid }, order) {
     requireNatural(order);
     const none = noCodes({ pattern });
-    return bits === undefined ? none : neighbouringCodes({ bits, groupSize });
+    return bits === undefined ? none : neighbouringCodes({ bits, ...grid });
   },
   solve(
     weight,
     { factor },
-    { sparsity = defaultSparsity, pattern: patternText, bits, symmetric, mse, groupSize, blockSize: wanted },
+    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, ...grid },
     context,
   ) {
     requireNatural(factor.orderName);
@@ -97,7 +98,7 @@ export const sparsegpt = defineSolver({
     const rounding =
       bits === undefined
         ? undefined
-        : ({ rule: { bits, symmetric, mse }, groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
+        : ({ rule: gridRuleOf({ bits, ...grid }), groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
     return settleColumns(weight, factor, { blockSize, rounding, pruning }, context);
   },

@@ -7,7 +7,7 @@ import { conformanceSuite, type ConformanceSettings } from "../src/conformance/i
 import { solvers } from "../src/index.ts";
 
 const settings: Readonly<Record<string, ConformanceSettings>> = {
-  rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false }, { bits: 2, groupSize: 0, mse: true }] },
+  rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 }, { bits: 2, groupSize: 0, mse: true }] },
   magnitude: { options: [{}, { sparsity: 0 }, { pattern: "2:4" }] },
   wanda: { options: [{}, { sparsity: 0.7 }, { pattern: "4:8" }, { useVariant: true }], beats: "magnitude" },
   "m-wanda": {
@@ -18,7 +18,7 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     options: [
       {},
       { bits: 3, groupSize: 32, symmetric: false },
-      { bits: 3, groupSize: 0, mse: true },
+      { bits: 3, groupSize: 0, mse: true, minZeroPoint: 1 },
       { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
     ],
     beats: "rtn",
@@ -36,7 +36,7 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     options: [
       {},
       { bits: 3, groupSize: 32, symmetric: false },
-      { bits: 3, groupSize: 32, clip: false },
+      { bits: 3, groupSize: 32, clip: false, minZeroPoint: 1 },
       { bits: 2, groupSize: 0 },
       { bits: 4, groupSize: 48 },
     ],
@@ -44,7 +44,14 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     independentParts: false,
   },
   sparsegpt: {
-    options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }],
+    options: [
+      {},
+      { sparsity: 0.7 },
+      { pattern: "2:4" },
+      { pattern: "1:3" },
+      { bits: 8, groupSize: 32 },
+      { bits: 3, minZeroPoint: 1 },
+    ],
     beats: "magnitude",
   },
 };

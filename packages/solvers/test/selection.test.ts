@@ -95,6 +95,27 @@ test("a symmetric grid covers rows of one sign", () => {
   assert.ok(values.every((value, index) => Math.abs(value - weights[index]) <= scales[0]));
 });
 
+test("zero points from one on stay there, and no weight errs by more than half a step", () => {
+  const ofOneSign = (sign: number) => Float32Array.from({ length: 32 }, (_, index) => sign * (0.03 + Math.abs(Math.sin(index))));
+  const lopsided = (share: number) => ofOneSign(1).map((value, index) => (index % 7 === 0 ? -share * value : value));
+  for (const bits of [2, 3, 4, 8]) {
+    for (const weights of [ofOneSign(1), ofOneSign(-1), ...[0.01, 0.05, 0.1, 0.3, 1, 3].map(lopsided), new Float32Array(8)]) {
+      for (const mse of [false, true]) {
+        const rule = { bits, symmetric: false, mse };
+        const { scales, zeros, maximum } = fitGrid(weights, 1, { ...rule, minZeroPoint: 1 });
+        assert.ok(zeros[0] >= 1 && zeros[0] <= maximum, `${bits} bits: zero point ${zeros[0]}`);
+        const free = fitGrid(weights, 1, rule);
+        if (free.zeros[0] > 0) assert.equal([scales, zeros], [free.scales, free.zeros], "where nothing is in the way");
+        if (mse) continue;
+        for (const value of weights) {
+          const error = valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]) - value;
+          assert.ok(Math.abs(error) <= 0.5001 * scales[0], `${bits} bits: ${value} is off by ${error}, scale ${scales[0]}`);
+        }
+      }
+    }
+  }
+});
+
 test("the search's norm is |x|^2.4", () => {
   for (let exponent = -37; exponent < 12; exponent += 0.0137) {
     const x = Math.fround((exponent * 7) % 2 > 0 ? 10 ** exponent : -(10 ** exponent));

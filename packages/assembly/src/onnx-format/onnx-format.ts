@@ -75,6 +75,7 @@ async function formatted(
 export const onnxFormat: Format = {
   name: "onnx",
   encoderDecoders: false,
+  zeroPoints: "any",
   options,
   parts: quantisedParts,
   checkPlan(model, { grids }, raw) {

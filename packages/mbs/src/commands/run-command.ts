@@ -41,6 +41,7 @@ export function runCommand({ signal }: CommandContext): Command {
         force,
         progress: reporter.progress,
         warn: reporter.warn,
+        note: reporter.note,
         describe: ({ model, scores, recipe: full }) =>
           describe(model, { scores: scores === undefined ? [] : [scores], recipe: full }),
         onNode(report) {

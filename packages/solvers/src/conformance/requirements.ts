@@ -23,6 +23,10 @@ export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution,
   require(bits === planned.bits, `codes have ${bits} bits, its plannedCodes says ${planned.bits}`);
   require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
   const apart = groupOf.some((group, column) => group !== Math.floor(column / size));
+  const middle = 2 ** (bits - 1);
+  const held = { middle: [middle, middle], "from-one": [1, 255], any: [0, 255] }[planned.zeroPoints ?? "any"];
+  const outside = quantised.zeros.find((zero) => zero < held[0] || zero > held[1]);
+  require(outside === undefined, `has the zero point ${outside}, its plannedCodes says ${planned.zeroPoints}`);
   require(planned.scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
 }
 

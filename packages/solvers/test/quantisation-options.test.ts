@@ -1,0 +1,81 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { InternalError, parseOptions, UsageError, type Solver, type ZeroPoints } from "@mbs/contracts";
+import { makeSampleSite } from "../src/conformance/sample-site.ts";
+import { plainBlas } from "../src/conformance/plain-blas.ts";
+import { dependentDefaults, solvers } from "../src/index.ts";
+
+const rounding = ["rtn", "awq", "gptq", "gptaq", "sparsegpt"];
+
+async function defaultsOf(name: string, raw: object, zeroPoints: ZeroPoints) {
+  const solver = await solvers.get(name)!();
+  return dependentDefaults(solver, parseOptions(solver.options, raw, name), zeroPoints);
+}
+
+for (const name of rounding) {
+  test(`${name}: grids are symmetric above 3 bits, asymmetric below, whoever calls`, async () => {
+    const solver = await solvers.get(name)!();
+    const site = await makeSampleSite(plainBlas, { parts: [6], columns: 64 }, "natural");
+    for (const bits of [2, 3, 4, 8]) {
+      const options = parseOptions(solver.options, { bits, groupSize: 32 }, name);
+      const context = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
+      const { weight, statistics } = structuredClone(site);
+      const { quantised } = await solver.solve(weight, statistics, options, context);
+      assert.is(quantised!.symmetric, bits > 3, `${bits} bits`);
+      assert.is(
+        quantised!.zeros.every((zero) => zero === 2 ** (bits - 1)),
+        bits > 3,
+        `${bits} bits`,
+      );
+      const planned = solver.plannedCodes!(options, "natural");
+      assert.is(planned !== "none" && planned.zeroPoints, bits > 3 ? "middle" : "any");
+      assert.equal(dependentDefaults(solver, options, "any"), { symmetric: bits > 3 });
+    }
+  });
+
+  test(`${name}: what a format asks for is the default, and what is given stays`, async () => {
+    for (const [raw, zeroPoints, expected] of [
+      [{ bits: 3 }, "from-one", { symmetric: false, minZeroPoint: 1 }],
+      [{ bits: 3 }, "middle", { symmetric: true }],
+      [{ bits: 4 }, "from-one", { symmetric: true }],
+      [{ bits: 4, symmetric: false }, "from-one", { minZeroPoint: 1 }],
+      [{ bits: 3, symmetric: false }, "middle", {}],
+      [{ bits: 3, symmetric: true }, "from-one", {}],
+      [{ bits: 3, minZeroPoint: 0 }, "from-one", { symmetric: false }],
+    ] as const) {
+      assert.equal(await defaultsOf(name, raw, zeroPoints), expected, JSON.stringify([raw, zeroPoints]));
+    }
+  });
+}
+
+test("a solver that rounds nothing has no grid to choose", async () => {
+  for (const name of ["sparsegpt", "wanda", "magnitude"]) assert.equal(await defaultsOf(name, {}, "from-one"), {}, name);
+});
+
+test("a third-party solver that fails when it is asked for its defaults is told of as that", () => {
+  const throwing = (thrown: Error): Solver => ({
+    name: "mine",
+    source: "s",
+    summary: "s",
+    needs: [],
+    options: {},
+    dependentDefaults() {
+      throw thrown;
+    },
+    solve: () => ({ values: new Float32Array(0) }),
+  });
+  for (const [thrown, kind, message] of [
+    [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; mend it/],
+    [new UsageError("too few bits"), UsageError, /^solver mine when asked for its dependentDefaults: too few bits$/],
+  ] as const) {
+    try {
+      dependentDefaults(throwing(thrown), {}, "any");
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, kind);
+      assert.match((error as Error).message, message);
+    }
+  }
+});
+
+test.run();
