@@ -20,7 +20,7 @@ function make(name: string, from: string | undefined, ...args: string[]): void {
   const path = join(output, name);
   if (existsSync(path)) return;
   const input = from === undefined ? "ignore" : openSync(join(output, from), "r");
-  execFileSync(mbs, [...args, "--quiet", "--output", path], { cwd: root, stdio: [input, "inherit", "inherit"] });
+  execFileSync(mbs, [...args, "--quiet", "--output", path], { cwd: root, stdio: [input, "ignore", "inherit"] });
   if (typeof input === "number") closeSync(input);
 }
 

@@ -34,7 +34,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
     if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {
-      warn("gptqmodel takes asymmetric grids of other programs only in version 2: --format gptq-v2");
+      warn(
+        "gptqmodel by itself loads asymmetric grids of other programs only in version 2 (--format gptq-v2); transformers and vLLM load these",
+      );
     }
     const nameOf = (tensor: string): string => prefixedName(model, tensor);
     const replacements = new Map(

@@ -130,6 +130,11 @@ test("what a format cannot hold is refused with the remedy", async () => {
     "[144, 48] is no multiple of 32 both ways; assemble with --format dense",
   );
   assert.match(
+    await refusal("gptq", { bits: 4, groupSize: 32, zerosFrom: 0 }),
+    "cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, dense, compressed-tensors or onnx, or compress with --min-zero-point 1 or --symmetric",
+  );
+  assert.is(await refusal("gptq-v2", { bits: 4, groupSize: 32, zerosFrom: 0 }), "");
+  assert.match(
     await refusal("compressed-tensors", { bits: 4, groupSize: 32, scattered: true }),
     "compressed-tensors no longer reads groups in activation order; assemble with --format gptq",
   );
@@ -161,6 +166,14 @@ test("the same is refused before there are layers, as far as the solver says wha
   assert.match(await check("gptq", { ...codes, bits: 5 }), `${name}GPTQ files hold 2, 3, 4 or 8 bits, not 5`);
   assert.match(await check("gptq-v2", { ...codes, groupSize: 8 }), "GPTQ programs know groups of 16, 32");
   assert.is(await check("gptq", { ...codes, groupSize: 0, scattered: true }), "");
+  assert.match(
+    await check("gptq", { ...codes, zeroPoints: "any" }),
+    `${name}version 1 of GPTQ's files cannot hold the zero point 0`,
+  );
+  for (const zeroPoints of ["from-one", "middle"] as const) assert.is(await check("gptq", { ...codes, zeroPoints }), "");
+  for (const format of ["dense", "gptq-v2", "compressed-tensors", "onnx"]) {
+    assert.is(await check(format, { ...codes, zeroPoints: "any" }), "", format);
+  }
   assert.match(await check("compressed-tensors", { ...codes, scattered: true }), "no longer reads groups in activation order");
   assert.is(await check("compressed-tensors", { ...codes, groupSize: 0, scattered: true }), "");
   assert.match(await check("compressed-tensors", { ...codes, groupSize: 24 }), "columns are no multiple of 24");
@@ -169,6 +182,14 @@ test("the same is refused before there are layers, as far as the solver says wha
   const narrow = join(root, "narrow");
   await writeTinyModel(narrow, { hiddenSize: 48 });
   assert.match(await check("gptq", codes, narrow), "[144, 48] is no multiple of 32 both ways");
+});
+
+test("each format says which zero points its layers should have", async () => {
+  const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"].map((format) =>
+    assemble.preferredZeroPoints!({ format }),
+  );
+  assert.equal(await Promise.all(asked), ["any", "from-one", "any", "middle", "any"]);
+  assert.is(await assemble.preferredZeroPoints!({}), "any");
 });
 
 test("an option of another format is refused, and so is an unknown format", async () => {

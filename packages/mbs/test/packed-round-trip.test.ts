@@ -37,7 +37,9 @@ async function writeAndRead(source: string, compress: object, order: string, for
   const made = new Map<string, { perplexity: number; weights: Map<string, Float32Array> }>();
   for (const format of formats) {
     const folder = await mkdtemp(join(root, "folder-"));
-    const files = await stage("assemble", "layers", encodeLayers(layers, metadata), { model: source, format }, "files");
+    const stream = encodeLayers(layers, metadata);
+    const expected = /^gptqmodel by itself loads asymmetric grids of other programs only in version 2/;
+    const files = await stage("assemble", "layers", stream, { model: source, format }, "files", expected);
     await unpackFiles(files, folder, { force: true });
     const written = await openModel(folder);
     const weights = new Map<string, Float32Array>();
@@ -51,9 +53,9 @@ async function writeAndRead(source: string, compress: object, order: string, for
 
 for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDtype[]) {
   for (const [solver, options, order, formats] of [
-    ["gptq", { bits: 3, groupSize: 32 }, "group-aware:32", ["gptq", "gptq-v2"]],
+    ["gptq", { bits: 3, groupSize: 32, minZeroPoint: 1 }, "group-aware:32", ["gptq", "gptq-v2"]],
     ["gptq", { bits: 4, groupSize: 0 }, "activation", ["gptq", "compressed-tensors"]],
-    ["rtn", { bits: 2, groupSize: 16, mse: true }, "natural", ["gptq", "compressed-tensors"]],
+    ["rtn", { bits: 2, groupSize: 16, symmetric: true, mse: true }, "natural", ["gptq", "compressed-tensors"]],
     ["sparsegpt", { bits: 8, sparsity: 0.3, groupSize: 32, symmetric: false }, "natural", ["gptq-v2"]],
   ] as const) {
     test(`${solver} ${options.bits} bits of a ${dtype} model, packed and read back, is the model that was solved`, async () => {

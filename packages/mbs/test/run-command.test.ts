@@ -138,7 +138,10 @@ test("at 3 bits a run for GPTQ's first version takes zero points from 1, and say
   for (const name of Object.keys(header).filter((tensor) => tensor.endsWith(".qzeros"))) {
     const [from, to] = header[name]?.data_offsets ?? [0, 0];
     // 32 zero points of 3 bits fill 3 words without gaps, from the lowest bit up
-    const bits = [...file.subarray(start + from, start + to).reverse()].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+    const bits = [...file.subarray(start + from, start + to)]
+      .toReversed()
+      .map((byte) => byte.toString(2).padStart(8, "0"))
+      .join("");
     for (const [zero] of bits.matchAll(/.../g)) stored.add(Number.parseInt(zero, 2));
   }
   // less one, as version 1 stores them: 7 would stand for a zero point of 0

@@ -42,10 +42,7 @@ function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): Col
 }
 
 /** How columns are rounded on their turn, by the options and the factor's order. */
-export function columnRounding(
-  factor: Factor,
-  options: OptionValues<typeof columnRoundingOptions>,
-): Rounding {
+export function columnRounding(factor: Factor, options: OptionValues<typeof columnRoundingOptions>): Rounding {
   const { groupSize, staticGroups, gridRule } = options;
   const groups = groupsOf(factor, groupSize, staticGroups);
   // one grid a row is fitted at the start by definition, on the weights that the first block begins with

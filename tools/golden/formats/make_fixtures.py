@@ -3,8 +3,8 @@
     node --conditions=mbs-source --import tsx tools/golden/formats/write-folders.ts FOLDER
     TORCH_COMPILE_DISABLE=1 python tools/golden/formats/make_fixtures.py FOLDER
 
-Needs torch, transformers, accelerate, compressed-tensors and gptqmodel (made with torch 2.15.0, transformers 5.24.0,
-compressed-tensors 0.20.0, gptqmodel 7.7.0, all on a CPU). For each folder, the library's own code loads and dequantises:
+Needs torch, transformers, accelerate, optimum, compressed-tensors and gptqmodel (made with torch 2.15.0, transformers 5.24.0,
+optimum 2.3.0, compressed-tensors 0.20.0, gptqmodel 7.7.0, all on a CPU). For each folder, the library's own code loads and dequantises:
 the logits of the dequantised weights in float32, the largest difference of the logits that the library computes in the
 model's dtype to those of the same weights as a dense model, the largest difference of the dequantised weights to those that
 we write in the dense format, and a hash of the file that it read.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, CompressedTensorsConfig
+from transformers import AutoConfig, AutoModelForCausalLM, CompressedTensorsConfig, GPTQConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURE = ROOT / "packages/assembly/test/fixtures/formats-golden.json"
@@ -56,18 +56,27 @@ def load_compressed(folder: Path):
 
 
 def load_gptq(folder: Path):
-    """Logits of gptqmodel's torch kernel, and a dense model with the weights as that kernel dequantises them."""
+    """Logits of gptqmodel's torch kernel, and a dense model with the weights as that kernel dequantises them.
+
+    Asymmetric grids of version 1 are loaded by transformers and optimum, which run the same kernel: gptqmodel itself takes
+    them only from itself.
+    """
     from gptqmodel import BACKEND, GPTQModel
 
     # On a CPU it would take bfloat16 whatever config.json says.
     dtype = AutoConfig.from_pretrained(folder).dtype
-    quantised = GPTQModel.load(str(folder), device="cpu", backend=BACKEND.GPTQ_TORCH, dtype=dtype)
-    native = logits(quantised.model)
-    state = quantised.model.state_dict()
-    for name, module in quantised.model.named_modules():
+    config = json.loads((folder / "quantize_config.json").read_text())
+    if config["checkpoint_format"] == "gptq" and not config["sym"]:
+        chosen = GPTQConfig(bits=config["bits"], backend=BACKEND.GPTQ_TORCH)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, quantization_config=chosen).eval()
+    else:
+        model = GPTQModel.load(str(folder), device="cpu", backend=BACKEND.GPTQ_TORCH, dtype=dtype).model
+    native = logits(model)
+    state = model.state_dict()
+    for name, module in model.named_modules():
         if hasattr(module, "qweight"):
             state[f"{name}.weight"] = module.dequantize_weight().T
-    return native, quantised.model.dtype, dense_copy(folder, state)
+    return native, model.dtype, dense_copy(folder, state)
 
 
 def main() -> None:
@@ -92,7 +101,7 @@ def main() -> None:
             "standardDeviation": round(exact.std().item(), 5),
         }
         print(folder.name, dtype, cases[folder.name]["nativeDifference"], difference, cases[folder.name]["standardDeviation"])
-    libraries = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "compressed-tensors", "gptqmodel")}
+    libraries = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "compressed-tensors", "gptqmodel", "optimum")}
     FIXTURE.write_text(json.dumps({"libraries": libraries, "tokens": TOKENS, "cases": cases}, separators=(",", ":")) + "\n")
 
 

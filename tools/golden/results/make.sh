@@ -21,7 +21,7 @@ for solver in sparsegpt wanda; do
     if [ "$mix" = equal ]; then npx mbs similarity --quiet < "$OUT/statistics.arrow" > $FIXTURES/controlled-similarity.arrow; fi
   done
 done
-npx mbs solve < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver gptq --bits 3 --group-size 64 |
+npx mbs solve < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver gptq --bits 3 --group-size 64 --symmetric |
   npx mbs assemble --model $M --output "$OUT/gptq-3bit" --format compressed-tensors
 models="$models --model $OUT/gptq-3bit" labels="$labels,gptq-3bit"
 
