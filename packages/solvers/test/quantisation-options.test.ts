@@ -52,18 +52,19 @@ test("a solver that rounds nothing has no grid to choose", async () => {
   for (const name of ["sparsegpt", "wanda", "magnitude"]) assert.equal(await defaultsOf(name, {}, "from-one"), {}, name);
 });
 
+const throwing = (thrown: Error): Solver => ({
+  name: "mine",
+  source: "s",
+  summary: "s",
+  needs: [],
+  options: {},
+  dependentDefaults() {
+    throw thrown;
+  },
+  solve: () => ({ values: new Float32Array(0) }),
+});
+
 test("a third-party solver that fails when it is asked for its defaults is told of as that", () => {
-  const throwing = (thrown: Error): Solver => ({
-    name: "mine",
-    source: "s",
-    summary: "s",
-    needs: [],
-    options: {},
-    dependentDefaults() {
-      throw thrown;
-    },
-    solve: () => ({ values: new Float32Array(0) }),
-  });
   for (const [thrown, kind, message] of [
     [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; mend it/],
     [new UsageError("too few bits"), UsageError, /^solver mine when asked for its dependentDefaults: too few bits$/],

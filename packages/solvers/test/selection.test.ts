@@ -98,8 +98,10 @@ test("a symmetric grid covers rows of one sign", () => {
 const ofOneSign = (sign: number): Float32Array =>
   Float32Array.from({ length: 32 }, (_, index) => sign * (0.03 + Math.abs(Math.sin(index))));
 
+/** One weight of seven is negative, and as small as a share says. */
+const lopsided = (share: number): Float32Array => ofOneSign(1).map((value, index) => (index % 7 === 0 ? -share * value : value));
+
 test("zero points from one on stay there, and no weight errs by more than half a step", () => {
-  const lopsided = (share: number) => ofOneSign(1).map((value, index) => (index % 7 === 0 ? -share * value : value));
   for (const bits of [2, 3, 4, 8]) {
     for (const weights of [ofOneSign(1), ofOneSign(-1), ...[0.01, 0.05, 0.1, 0.3, 1, 3].map(lopsided), new Float32Array(8)]) {
       for (const mse of [false, true]) {
