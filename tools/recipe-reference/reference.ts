@@ -23,8 +23,8 @@ const takes = (option: Option): string => [kinds[option.kind], optionBounds(opti
 function defaultOf(option: Option, needed: boolean): string {
   if (needed) return "must be given";
   if (option.default !== undefined) return `\`${String(option.default)}\``;
-  if (option.kind === "flag") return "`false`";
-  return option.optional === true ? "" : "must be given";
+  if (option.optional === true) return "";
+  return option.kind === "flag" ? "`false`" : "must be given";
 }
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
@@ -82,7 +82,7 @@ export async function recipeReference(): Promise<string> {
     "",
     "<!-- Made by tools/recipe-reference from the code; a test holds it to that. Change the declarations, not this page. -->",
     "",
-    "A recipe is a YAML file that says all that a run does: `mbs run recipe.yaml`, and before it `mbs estimate recipe.yaml`. `recipes/` has examples. Paths start at the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`); unknown keys, values that a stage would refuse, and a format that cannot hold what the solver makes are refused before anything runs, with their lines, all of them at once. The estimate draws the segments too, and so finds a language with too little text. A run leaves the recipe with every default written out and the hashes of all that went in and came out in `OUTPUT/recipe.yaml`; that file is a recipe again. What follows from the format where it is not given (`symmetric`, `min-zero-point`) is said in the run's first lines. A recipe that differs from an earlier run's only in `evaluate`, or in `assemble` before a model was written (or once it was moved away), goes on from that run's layers. `mbs run --commands` prints each step as the command that replays it.",
+    "A recipe is a YAML file that says all that a run does: `mbs run recipe.yaml`, and before it `mbs estimate recipe.yaml`. `recipes/` has examples. Paths start at the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`); unknown keys, values that a stage would refuse, and a format that cannot hold what the solver makes are refused before anything runs, with their lines, all of them at once. The estimate draws the segments too, and so finds a language with too little text. A run leaves the recipe with every default written out and the hashes of all that went in and came out in `OUTPUT/recipe.yaml`; that file is a recipe again. What follows from the format where it is not given (`symmetric`, `min-zero-point`) is said in the run's first lines. A recipe that differs from an earlier run's only in `evaluate`, or in `assemble` before a model was written (or once it was moved away), goes on from that run's layers, unless the grids follow from the format and would be others. `mbs run --commands` prints each step as the command that replays it.",
     "",
     "| key | takes | what |",
     "|---|---|---|",

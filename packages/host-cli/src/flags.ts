@@ -56,7 +56,8 @@ function remarks(option: Option): string {
 function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
   const long = optionFlag(name);
   const on = new CommanderOption(long, option.description);
-  const off = new CommanderOption(long.replace(/^--/, "--no-"), `do not ${option.description}`);
+  const opposite = option.optional === true ? `the opposite of ${long}` : `do not ${option.description}`;
+  const off = new CommanderOption(long.replace(/^--/, "--no-"), opposite);
   if (option.optional !== true) (option.default === true ? on : off).hideHelp();
   return [on, off];
 }

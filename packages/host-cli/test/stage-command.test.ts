@@ -119,6 +119,8 @@ command("options may depend on options, in help too", async () => {
   assert.match(help, "--volume <NUMBER> how loud (above 0, at most 10; default 1)");
   assert.match(help, "--segments <NUMBER> how many (1 to 1000000000; default 4)");
   assert.match(help, "--no-quietly do not keep quiet");
+  assert.not.match(help, "--quietly keep quiet", "the one that changes nothing");
+  assert.match(help, "--shrill in high notes; absent: above 5 --no-shrill the opposite of --shrill");
   assert.match(help, "Examples: fake make > segments.arrow");
 });
 

@@ -14,12 +14,13 @@ export const gridOptions = {
   },
   symmetric: {
     kind: "flag",
-    description: "centre the grid on zero; absent: above 3 bits, or where the format of a recipe asks for it",
+    description: "centre the grid on zero; absent: above 3 bits, in a recipe also where its format asks for it",
     optional: true,
   },
   minZeroPoint: {
     kind: "integer",
-    description: "least zero point of a grid that is not symmetric; absent: 0, in a recipe what its format holds (gptq: 1)",
+    description:
+      "least zero point of a grid that is not symmetric; absent: 0, in a recipe 1 where its format holds no other (gptq)",
     minimum: 0,
     maximum: 1,
     optional: true,
