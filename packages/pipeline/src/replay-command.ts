@@ -37,7 +37,11 @@ export interface ReplayNode {
  * @returns one line, "mbs capture --model M --threads 2 < states.arrow > capture.h.0.arrow"
  */
 export function replayCommand(stage: Stage, node: ReplayNode): string {
-  const words = ["mbs", stage.name, ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value))];
+  const words = [
+    "mbs",
+    stage.name,
+    ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value)),
+  ];
   const [main, ...others] = Object.keys(stage.inputs);
   const paths = main === undefined ? [] : (node.inputs[main] ?? []);
   for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
