@@ -27,14 +27,14 @@ export const compressedTensorsFormat: Format = {
   zeroPoints: "middle",
   options: {},
   parts: quantisedParts,
-  checkPlan(model, { grids }) {
+  checkPlan(model, { grids, zeroPoints = "middle" }) {
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of grids) {
       checkPackedGrid(grid, transposed.has(grid.tensor));
       moduleOf(grid.tensor, name);
     }
     if (grids.length > 0) sharedGroupSize(grids);
-    checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), true);
+    checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
   async plan(model, layers, options, context) {
     parseOptions({}, options, `assemble --format ${name}`);

@@ -174,6 +174,11 @@ test("experts that transformers would read wrong are refused", async () => {
     (error: Error) => assert.match(error.message, dense),
   );
   const zeros = "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric";
+  const asymmetric = { solver: "rtn", codes: { bits: 4, groupSize: 8, scattered: false, zeroPoints: "any" } } as const;
+  await assemble.checkPlan!({ model: mixtral, format: "compressed-tensors" }, asymmetric).then(
+    () => assert.unreachable("experts on asymmetric grids"),
+    (error: Error) => assert.match(error.message, zeros),
+  );
   assert.match(await refusal(mixtral, () => ({ ...four, symmetric: false })), zeros);
   const moe = join(fixtures, "qwen2-moe-f32");
   assert.match(await refusal(moe, (tensor) => ({ ...four, symmetric: !tensor.includes("self_attn") })), zeros);
