@@ -1,5 +1,6 @@
 import type { GraphBuilder } from "@mbs/onnx";
-import type { ConfigReader } from "./config.ts";
+import { choice } from "./config-keys.ts";
+import type { Key } from "./config-keys.ts";
 
 /** x · Φ(x), by a tanh. */
 export const tanhGelu = (graph: GraphBuilder, value: string): string =>
@@ -26,7 +27,6 @@ export type ActivationName = keyof typeof activations;
 /** Adds the activation's nodes and returns the name of their value. */
 export type Activation = (graph: GraphBuilder, value: string) => string;
 
-/** @throws {FailedPreconditionError} naming the supported activations */
-export function readActivation(config: ConfigReader, key: string, fallback: ActivationName): Activation {
-  return activations[config.choice(key, Object.keys(activations) as ActivationName[], fallback)];
-}
+/** A key that names an activation; others are refused, naming the supported ones. */
+export const activationKey = (fallback: ActivationName): Key<ActivationName> =>
+  choice(Object.keys(activations) as ActivationName[], fallback);

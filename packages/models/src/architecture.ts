@@ -1,4 +1,9 @@
-import type { ConfigReader } from "./config.ts";
+import { readConfig } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { Aliases, Keys, ValuesOf } from "./config-keys.ts";
+import { commonKeys } from "./harmless-keys.ts";
+import type { JoinedTensor } from "./joined-tensors.ts";
+import type { JsonObject } from "./json-file.ts";
 import type { Step } from "./model.ts";
 import type { SourceTarget } from "./passages.ts";
 import type { EmbedGraph, RowGraph, SequenceGraph } from "./sequence-graph.ts";
@@ -12,6 +17,8 @@ export interface ExpectedTensor {
   readonly required: boolean;
   /** True where a checkpoint stores it as [columns, rows]. */
   readonly transposed?: boolean;
+  /** The tensor that it repeats; a checkpoint in which it differs is refused. */
+  readonly copyOf?: string;
 }
 
 /** The names of the values that a step's graph makes. */
@@ -37,6 +44,8 @@ export interface Layout {
   readonly tensors: readonly ExpectedTensor[];
   /** Names of tensors that older checkpoints hold without being weights, such as masks: they are let pass. */
   readonly unread: readonly string[];
+  /** Forms that newer checkpoints may have for some tensors. */
+  readonly joined?: readonly JoinedTensor[];
   /** Prefixes that checkpoints of this type put before all or most names. */
   readonly prefixes: readonly string[];
   /** [vocabulary, hidden] */
@@ -63,6 +72,46 @@ export interface Layout {
 export interface Architecture {
   /** `model_type` in config.json. */
   readonly modelType: string;
-  /** @throws {BadDataError} where the configuration lacks something or asks for what is not supported */
-  layout(config: ConfigReader): Layout;
+  /** Every key of config.json that counts, with the default of the class. */
+  readonly keys: Keys;
+  /**
+   * @param file path of the config.json, for messages
+   * @returns the layout, the names of keys that are not known, and sizes that the class's defaults stand for
+   * @throws {BadDataError} where the configuration is broken
+   * @throws {FailedPreconditionError} where it asks for what is not supported
+   */
+  read(json: JsonObject, file: string): ArchitectureReading;
+}
+
+export interface ArchitectureReading {
+  readonly layout: Layout;
+  readonly unknown: readonly string[];
+  /** Key → default, of sizes that the configuration leaves out. */
+  readonly defaults: ReadonlyMap<string, number>;
+}
+
+interface ArchitectureDefinition<Table extends Keys> {
+  readonly modelType: string;
+  /** Beside those that all types have. */
+  readonly keys: Table;
+  readonly aliases?: Aliases;
+  readonly layout: (config: Config<ValuesOf<Omit<typeof commonKeys, keyof Table> & Table>>) => Layout;
+}
+
+/** An architecture of its keys and of the layout that follows from their values. */
+export function defineArchitecture<const Table extends Keys>(definition: ArchitectureDefinition<Table>): Architecture {
+  const { modelType, aliases = {}, layout } = definition;
+  const keys = { ...commonKeys, ...definition.keys };
+  return {
+    modelType,
+    keys,
+    read(json, file) {
+      const unknown: string[] = [];
+      const config = readConfig(json, keys, { file, aliases, unknown });
+      const defaults = Object.entries(keys).flatMap(([key, { fallback, isSize }]) =>
+        isSize === true && typeof fallback === "number" && !config.has(key) ? [[key, fallback] as const] : [],
+      );
+      return { layout: layout(config), unknown, defaults: new Map(defaults) };
+    },
+  };
 }

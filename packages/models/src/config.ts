@@ -1,48 +1,47 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { Aliases, Keys, ValuesOf } from "./config-keys.ts";
+import { harmlessNames } from "./harmless-keys.ts";
 import type { JsonObject } from "./json-file.ts";
 
-/** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
-const largestCount = 2 ** 24;
-
-/** Typed look-ups in a config.json, with one message for all faults. A key whose value is null counts as absent. */
-export interface ConfigReader {
-  has(key: string): boolean;
-  /** The first of `keys` that is there, a whole number from 1 to 2²⁴. */
-  count(...keys: readonly string[]): number;
-  optionalCount(...keys: readonly string[]): number | undefined;
-  number(key: string, fallback: number): number;
-  optionalNumber(key: string): number | undefined;
-  /** A number > 0; it must be there where there is no fallback. */
-  positive(key: string, fallback?: number): number;
-  flag(key: string, fallback: boolean): boolean;
-  /** One of the texts that this program handles. @throws {FailedPreconditionError} naming them */
-  choice<Text extends string>(key: string, supported: readonly Text[], fallback: Text): Text;
-  /** A list with one text a block. */
-  optionalTexts(key: string): readonly string[] | undefined;
-  /** A list of numbers above 0. */
-  numbers(key: string): readonly number[];
-  optionalSection(key: string): ConfigReader | undefined;
-  /** @throws {FailedPreconditionError} unless the key is absent or has this value: others change the maths in a way not built */
-  requireOnly(key: string, value: boolean | number | string | readonly never[]): void;
+/** A configuration whose keys were read by a table of keys. */
+export interface Config<Values> {
+  readonly values: Values;
+  /** Whether the key is there, be it null. */
+  readonly has: (key: keyof Values & string) => boolean;
+  /** The keys of a part of the configuration; what it does not know of them joins those of the whole. */
+  readonly section: <Table extends Keys>(key: string, part: JsonObject, table: Table) => Config<ValuesOf<Table>>;
   /** @throws {BadDataError} that says what the key must be */
-  broken(key: string, wanted: string): never;
+  readonly broken: (key: string, wanted: string) => never;
   /** @throws {FailedPreconditionError} with `remedy`; `key` and its value are named */
-  refuse(key: string, remedy: string): never;
+  readonly refuse: (key: string, remedy: string) => never;
 }
 
-const isPositive = (value: unknown): value is number => typeof value === "number" && value > 0 && value < Infinity;
+/** Characters of a value in a message. */
+const longestShown = 80;
+
+export interface ConfigPlace {
+  /** Path of the config.json, for messages. */
+  readonly file: string;
+  /** Of the keys in messages: "rope_scaling." */
+  readonly prefix?: string;
+  readonly aliases?: Aliases;
+  /** Takes the names of keys that neither the table nor the list of harmless ones has, unless they are null. */
+  readonly unknown: string[];
+}
 
 /**
- * @param file path of the config.json, for messages
- * @param prefix of the keys in messages: "rope_scaling."
+ * Reads the keys of a table as the class of transformers does: an absent one takes its default, null is a value.
+ *
+ * @throws {BadDataError} where a value is broken, null included where the class takes none
+ * @throws {FailedPreconditionError} where a value asks for what is not built
  */
-export function readConfig(config: JsonObject, file: string, prefix = ""): ConfigReader {
-  const find = (keys: readonly string[]): { key: string; value: unknown } | undefined => {
-    const key = keys.find((name) => Object.hasOwn(config, name) && config[name] !== null);
-    return key === undefined ? undefined : { key, value: config[key] };
+export function readConfig<Table extends Keys>(json: JsonObject, table: Table, place: ConfigPlace): Config<ValuesOf<Table>> {
+  const { file, prefix = "", aliases = {}, unknown } = place;
+  const has = (key: string): boolean => Object.hasOwn(json, key);
+  const shown = (key: string): string => {
+    const value = JSON.stringify(has(key) ? json[key] : undefined) ?? "absent";
+    return value.length > longestShown ? `${value.slice(0, longestShown)}…` : value;
   };
-  const valueOf = (key: string): unknown => find([key])?.value;
-  const shown = (key: string): string => JSON.stringify(valueOf(key)) ?? "absent";
   const broken = (key: string, wanted: string): never => {
     throw new BadDataError(`${file}: ${prefix}${key} must be ${wanted}, not ${shown(key)}; correct the configuration`, {
       file,
@@ -52,55 +51,31 @@ export function readConfig(config: JsonObject, file: string, prefix = ""): Confi
   const refuse = (key: string, remedy: string): never => {
     throw new FailedPreconditionError(`${file}: ${prefix}${key} ${shown(key)} is not supported; ${remedy}`, { file, key });
   };
-  const optionalCount = (...keys: readonly string[]): number | undefined => {
-    const found = find(keys);
-    if (found === undefined) return undefined;
-    const { key, value } = found;
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) return broken(key, "a whole number, at least 1");
-    return value <= largestCount ? value : broken(key, `at most ${largestCount}`);
-  };
-  const optionalNumber = (key: string): number | undefined => {
-    const value = valueOf(key);
-    if (value === undefined) return undefined;
-    return typeof value === "number" && Number.isFinite(value) ? value : broken(key, "a number");
-  };
+  const spellings = new Map(Object.keys(table).map((key) => [key, key]));
+  for (const [alias, key] of Object.entries(aliases)) {
+    if (!has(alias)) continue;
+    if (has(key) && shown(key) !== shown(alias))
+      refuse(alias, `it is another name of ${key}, which is ${shown(key)}; leave one out`);
+    spellings.set(key, alias);
+  }
+  const values = Object.entries(table).map(([key, { fallback, read }]) => {
+    const spelling = spellings.get(key) ?? key;
+    if (!has(spelling)) return [key, fallback];
+    return [
+      key,
+      read(json[spelling], {
+        broken: (wanted) => broken(spelling, wanted),
+        refuse: (remedy) => refuse(spelling, remedy),
+      }),
+    ];
+  });
+  const isKnown = (key: string): boolean =>
+    Object.hasOwn(table, key) || Object.hasOwn(aliases, key) || harmlessNames.has(key) || key.startsWith("_");
+  unknown.push(...Object.keys(json).flatMap((key) => (json[key] === null || isKnown(key) ? [] : [`${prefix}${key}`])));
   return {
-    has: (key) => valueOf(key) !== undefined,
-    optionalCount,
-    count: (...keys) => optionalCount(...keys) ?? broken(keys[0] ?? "", "a whole number, at least 1"),
-    optionalNumber,
-    number: (key, fallback) => optionalNumber(key) ?? fallback,
-    positive(key, fallback) {
-      const value = optionalNumber(key) ?? fallback;
-      return value !== undefined && value > 0 ? value : broken(key, "above 0");
-    },
-    flag(key, fallback) {
-      const value = valueOf(key) ?? fallback;
-      return typeof value === "boolean" ? value : broken(key, "true or false");
-    },
-    choice: (key, supported, fallback) =>
-      find([key]) === undefined
-        ? fallback
-        : (supported.find((text) => text === valueOf(key)) ?? refuse(key, `supported: ${supported.join(", ")}`)),
-    optionalTexts(key) {
-      const value = valueOf(key);
-      if (value === undefined) return undefined;
-      return Array.isArray(value) && value.every((entry) => typeof entry === "string") ? value : broken(key, "a list of texts");
-    },
-    numbers(key) {
-      const value = valueOf(key);
-      return Array.isArray(value) && value.every(isPositive) ? value : broken(key, "a list of numbers above 0");
-    },
-    optionalSection(key) {
-      const value = valueOf(key);
-      if (value === undefined) return undefined;
-      if (typeof value !== "object" || value === null || Array.isArray(value)) return broken(key, "an object");
-      return readConfig(value as JsonObject, file, `${prefix}${key}.`);
-    },
-    requireOnly(key, value) {
-      const only = JSON.stringify(value);
-      if (find([key]) !== undefined && shown(key) !== only) refuse(key, `only ${only} is`);
-    },
+    values: Object.fromEntries(values) as ValuesOf<Table>,
+    has: (key) => has(spellings.get(key) ?? key),
+    section: (key, part, inner) => readConfig(part, inner, { file, prefix: `${prefix}${key}.`, unknown }),
     broken,
     refuse,
   };

@@ -2,7 +2,7 @@ import type { Activation } from "./activations.ts";
 import type { Layout } from "./architecture.ts";
 import { blockLinear, describeBlocks, normVectors } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
-import { expertBlock, expertLinears } from "./gated-experts.ts";
+import { expertBlock, expertLinears, joinedExperts } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
 import { gatedStep } from "./gated-step.ts";
 import { rmsNorm } from "./norms.ts";
@@ -120,19 +120,23 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
   const { hidden, vocabulary, contextLength, kinds, tied, norm, embeddingScale, logitSoftcap } = decoder;
   const linears = linearsOf(decoder);
   const blocks = describeBlocks("layers.", kinds.length, blockOf(decoder, linears));
+  const experts = decoder.experts === undefined ? [] : joinedExperts(decoder.experts);
   return {
     ...blocks,
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength,
+    joined: blocks.steps.flatMap(({ name: block }) =>
+      experts.map(({ name, parts }) => ({ name: `${block}.${name}`, parts: parts.map((part) => `${block}.${part}`) })),
+    ),
     prefixes: ["model."],
     embedding: "embed_tokens.weight",
-    head: tied ? "embed_tokens.weight" : "lm_head.weight",
+    head: "lm_head.weight",
     tensors: [
       { name: "embed_tokens.weight", shape: [vocabulary, hidden], required: true },
       ...blocks.tensors,
       { name: "norm.weight", shape: [hidden], required: true },
-      // A tied checkpoint may repeat the embedding here; like transformers, the embedding is then what counts.
+      // Like transformers, a head that the checkpoint has counts, whatever the configuration says of ties.
       { name: "lm_head.weight", shape: [vocabulary, hidden], required: !tied },
     ],
     embedRoles: new Map(),

@@ -2,6 +2,7 @@ import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { Activation } from "./activations.ts";
 import { blockLinear } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import type { JoinedTensor } from "./joined-tensors.ts";
 import type { SequenceGraph } from "./sequence-graph.ts";
 
 /** Experts in place of an MLP: each row goes through those few that its router likes best. */
@@ -45,6 +46,22 @@ export function expertLinears({ count, inner, shared, names }: Experts, hidden: 
     routed: Array.from({ length: count }, (_, index) => expert(`${index}`, `${names.prefix}.experts.${index}`, inner)),
     shared: shared === undefined ? undefined : expert("shared", `${names.prefix}.shared_expert`, shared),
   };
+}
+
+/**
+ * The form of newer checkpoints, after the block's own name: of all experts, gate and up in one tensor [experts, 2 · inner,
+ * hidden] and down in another [experts, hidden, inner]; the router is `mlp.gate` whatever the type.
+ */
+export function joinedExperts({ count, router, names }: Experts): readonly JoinedTensor[] {
+  const experts = Array.from({ length: count }, (_, index) => `${names.prefix}.experts.${index}`);
+  return [
+    {
+      name: "mlp.experts.gate_up_proj",
+      parts: experts.flatMap((expert) => [`${expert}.${names.gate}.weight`, `${expert}.${names.up}.weight`]),
+    },
+    { name: "mlp.experts.down_proj", parts: experts.map((expert) => `${expert}.${names.down}.weight`) },
+    ...(router === "mlp.gate" ? [] : [{ name: "mlp.gate.weight", parts: [`${router}.weight`] }]),
+  ];
 }
 
 const sitesOf = (expert: string): { readonly up: string; readonly down: string } => ({

@@ -1,52 +1,80 @@
-import { readActivation } from "./activations.ts";
-import type { Architecture, Layout } from "./architecture.ts";
-import type { ConfigReader } from "./config.ts";
+import { activationKey, activations } from "./activations.ts";
+import { defineArchitecture } from "./architecture.ts";
+import { count, flag, nullable, number, positive } from "./config-keys.ts";
+import type { ValuesOf } from "./config-keys.ts";
+import type { Config } from "./config.ts";
 import { blockLinear } from "./decoder-blocks.ts";
+import { dropout, initializer } from "./harmless-keys.ts";
 import { plainDecoder } from "./plain-decoder.ts";
 import type { PlainBlock } from "./plain-step.ts";
-import { readRotary } from "./rope-scaling.ts";
+import { readRotary, ropeKeys } from "./rope-scaling.ts";
 
-function readBlock(config: ConfigReader, hidden: number): PlainBlock {
-  const heads = config.count("num_attention_heads");
+const keys = {
+  ...ropeKeys,
+  vocab_size: count(50_432),
+  hidden_size: count(6144),
+  num_hidden_layers: count(44),
+  num_attention_heads: count(64),
+  intermediate_size: count(24_576),
+  head_dim: nullable(count(0)),
+  hidden_act: activationKey("gelu"),
+  max_position_embeddings: count(2048),
+  layer_norm_eps: positive(1e-5),
+  rotary_emb_base: positive(10_000),
+  rotary_pct: positive(0.25),
+  use_parallel_residual: flag(true),
+  attention_bias: flag(true),
+  tie_word_embeddings: flag(false),
+  // not read by the forward pass
+  is_decoder: flag(false),
+  initializer_range: initializer,
+  attention_dropout: dropout,
+  hidden_dropout: dropout,
+  classifier_dropout: number(0.1),
+} as const;
+
+function readBlock(config: Config<ValuesOf<typeof keys>>): PlainBlock {
+  const { values } = config;
+  const { hidden_size: hidden, num_attention_heads: heads, intermediate_size: inner, attention_bias: biased } = values;
   if (hidden % heads !== 0) config.broken("num_attention_heads", `a divisor of hidden_size ${hidden}`);
-  const inner = config.count("intermediate_size");
-  const biased = config.flag("attention_bias", true);
+  const headSize = hidden / heads;
+  if (values.head_dim !== null && values.head_dim !== headSize) {
+    config.refuse("head_dim", `heads of this type have hidden_size / num_attention_heads = ${headSize} elements`);
+  }
   return {
     heads,
-    norm: { size: hidden, epsilon: config.positive("layer_norm_eps", 1e-5) },
-    activation: readActivation(config, "hidden_act", "gelu"),
+    norm: { size: hidden, epsilon: values.layer_norm_eps },
+    activation: activations[values.hidden_act],
     qkv: [blockLinear("qkv", "attention.query_key_value", 3 * hidden, hidden, biased)],
     interleaved: true,
     output: blockLinear("output", "attention.dense", hidden, hidden, biased),
     up: blockLinear("up", "mlp.dense_h_to_4h", inner, hidden, true),
     down: blockLinear("down", "mlp.dense_4h_to_h", hidden, inner, true),
     normNames: ["input_layernorm", "post_attention_layernorm"],
-    rotary: readRotary(config, {
-      headSize: hidden / heads,
-      thetaKey: "rotary_emb_base",
-      share: 0.25,
-      shareKey: "rotary_pct",
-    }),
-    parallel: config.flag("use_parallel_residual", true),
+    rotary: readRotary(config, { headSize, theta: values.rotary_emb_base, share: values.rotary_pct, partial: true }),
+    parallel: values.use_parallel_residual,
     unread: ["attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"],
   };
 }
 
-function layout(config: ConfigReader): Layout {
-  return plainDecoder({
-    block: readBlock(config, config.count("hidden_size")),
-    blocks: config.count("num_hidden_layers"),
-    vocabulary: config.count("vocab_size"),
-    contextLength: config.optionalCount("max_position_embeddings"),
-    prefixes: ["gpt_neox."],
-    names: { block: "layers.", embedding: "embed_in.weight", finalNorm: "final_layer_norm", head: "embed_out.weight" },
-    tied: config.flag("tie_word_embeddings", false),
-    embedTensors: [],
-    embedRoles: new Map(),
-    unread: [],
-    buildEmbed: (_, rows) => rows,
-  });
-}
-
 /** GPT-NeoX, Pythia. @see arXiv:2204.06745 */
-export const gptNeox: Architecture = { modelType: "gpt_neox", layout };
+export const gptNeox = defineArchitecture({
+  modelType: "gpt_neox",
+  keys,
+  layout(config) {
+    const { values } = config;
+    return plainDecoder({
+      block: readBlock(config),
+      blocks: values.num_hidden_layers,
+      vocabulary: values.vocab_size,
+      contextLength: values.max_position_embeddings,
+      prefixes: ["gpt_neox."],
+      names: { block: "layers.", embedding: "embed_in.weight", finalNorm: "final_layer_norm", head: "embed_out.weight" },
+      tied: values.tie_word_embeddings,
+      embedTensors: [],
+      embedRoles: new Map(),
+      unread: [],
+      buildEmbed: (_, rows) => rows,
+    });
+  },
+});

@@ -1,13 +1,21 @@
-import type { Architecture } from "./architecture.ts";
-import { readGated } from "./gated-config.ts";
+import { defineArchitecture } from "./architecture.ts";
+import { flag, integer, nullable } from "./config-keys.ts";
+import { gatedKeys, hiddenAct, readGated, requireFull } from "./gated-config.ts";
 import { gatedDecoder } from "./gated-decoder.ts";
 
 /** Llama 1 to 3, SmolLM and others of that type. @see arXiv:2407.21783 */
-export const llama: Architecture = {
+export const llama = defineArchitecture({
   modelType: "llama",
-  layout(config) {
-    const attention = config.flag("attention_bias", false);
-    const bias = { qkv: attention, output: attention, mlp: config.flag("mlp_bias", false) };
-    return gatedDecoder({ ...readGated(config), bias });
+  keys: {
+    ...gatedKeys,
+    hidden_act: hiddenAct,
+    attention_bias: flag(false),
+    mlp_bias: flag(false),
+    pretraining_tp: nullable(integer(1), 1),
   },
-};
+  layout(config) {
+    const { hidden_act: activation, attention_bias: attention, mlp_bias: mlp } = config.values;
+    requireFull(config);
+    return gatedDecoder({ ...readGated(config, { activation }), bias: { qkv: attention, output: attention, mlp } });
+  },
+});

@@ -1,7 +1,5 @@
 import { resolve } from "node:path";
-import { loadArchitecture } from "./architectures.ts";
 import { createCheckpoint } from "./checkpoint.ts";
-import { readConfig } from "./config.ts";
 import { createForward } from "./forward.ts";
 import { findGraph } from "./graph-model/find-graph.ts";
 import { isHubAddress } from "./hub-address.ts";
@@ -9,9 +7,8 @@ import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
 import { plainPassages, sourceTargetPassages } from "./passages.ts";
-import { readableCheckpoint } from "./quantised-checkpoint.ts";
+import { readArchitecture } from "./read-architecture.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
-import { nameTensors } from "./tensor-names.ts";
 import { hasWeightFiles, openWeightFiles } from "./weight-files.ts";
 import { createWeightReader } from "./weight-reader.ts";
 
@@ -21,13 +18,12 @@ export interface OpenModelOptions {
 }
 
 async function openArchitectureModel(folder: string, options: Required<OpenModelOptions>): Promise<ArchitectureModel> {
-  const stored = createCheckpoint(await openWeightFiles(folder), options);
+  const files = await openWeightFiles(folder);
+  const stored = createCheckpoint(files, options);
   try {
     const { config, configFile, parts, ...description } = await readDescription(folder);
-    const checkpoint = await readableCheckpoint(stored, config, configFile);
-    const modelType = Object.hasOwn(config, "model_type") ? config["model_type"] : undefined;
-    const architecture = await loadArchitecture(modelType, configFile);
-    const layout = nameTensors(architecture.layout(readConfig(config, configFile)), checkpoint, folder);
+    const place = { folder, file: configFile };
+    const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, place, options);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const weight = layout.steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
@@ -36,7 +32,7 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
       kind: "architecture",
       folder,
       address: await modelAddress(folder, stored, parts),
-      architecture: architecture.modelType,
+      architecture: modelType,
       dtype: checkpoint.info(weight).dtype ?? "f32",
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
@@ -47,7 +43,7 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
       layout,
       checkpoint,
       readWeight,
-      notes: [],
+      notes,
       passages: async () =>
         sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await description.tokenizer()),
       forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),

@@ -38,13 +38,13 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
     ...(decoder.positionLimit !== undefined && { positionLimit: decoder.positionLimit }),
     prefixes: decoder.prefixes,
     embedding: names.embedding,
-    head: tied ? names.embedding : names.head,
+    head: names.head,
     tensors: [
       { name: names.embedding, shape: [vocabulary, hidden], required: true },
       ...embedTensors,
       ...tensors,
       ...finalNorm.map(([, name]) => ({ name, shape: [hidden], required: true })),
-      // A tied checkpoint may repeat the embedding here; like transformers, the embedding is then what counts.
+      // Like transformers, a head that the checkpoint has counts, whatever the configuration says of ties.
       { name: names.head, shape: [vocabulary, hidden], required: !tied },
     ],
     unread: [...unread, ...decoder.unread],

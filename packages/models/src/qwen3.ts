@@ -1,16 +1,18 @@
-import type { Architecture } from "./architecture.ts";
+import { defineArchitecture } from "./architecture.ts";
+import { count, flag } from "./config-keys.ts";
 import { gatedDecoder } from "./gated-decoder.ts";
-import { readQwen } from "./qwen2.ts";
+import { qwenKeys, readQwen } from "./qwen2.ts";
 
 /** @see arXiv:2505.09388 */
-export const qwen3: Architecture = {
+export const qwen3 = defineArchitecture({
   modelType: "qwen3",
+  keys: { ...qwenKeys, head_dim: count(128), attention_bias: flag(false) },
   layout(config) {
-    const attention = config.flag("attention_bias", false);
+    const { hidden_act: activation, attention_bias: attention } = config.values;
     return gatedDecoder({
-      ...readQwen(config),
+      ...readQwen(config, { activation }),
       headNorms: true,
       bias: { qkv: attention, output: attention, mlp: false },
     });
   },
-};
+});

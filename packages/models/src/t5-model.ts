@@ -1,56 +1,106 @@
-import { activations } from "./activations.ts";
+import { activationKey, activations } from "./activations.ts";
+import type { ActivationName } from "./activations.ts";
 import type { ExpectedTensor, Layout } from "./architecture.ts";
-import type { ConfigReader } from "./config.ts";
+import { anything, count, flag, integer, nullable, only, optional, positive, text } from "./config-keys.ts";
+import type { ValuesOf } from "./config-keys.ts";
+import type { Config } from "./config.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
+import { commonKeys, dropout } from "./harmless-keys.ts";
 import { rmsNorm } from "./norms.ts";
 import type { SourceTarget } from "./passages.ts";
 import { scaled } from "./scaling.ts";
 import { describeT5Block, t5Step } from "./t5-step.ts";
 import type { T5Block, T5Stack } from "./t5-step.ts";
 
-/** By the names that config.json uses; what is called gelu is the approximation by a tanh. */
-const feedForwards = {
-  "gated-gelu": { gated: true, activation: activations.gelu_new },
-  "gated-silu": { gated: true, activation: activations.silu },
-  relu: { gated: false, activation: activations.relu },
+/** Keys that T5 and mT5 have in common, with the defaults of T5. */
+export const t5Keys = {
+  ...commonKeys,
+  vocab_size: count(32_128),
+  d_model: count(512),
+  d_kv: count(64),
+  d_ff: count(2048),
+  num_layers: count(6),
+  num_decoder_layers: nullable(count(0)),
+  num_heads: count(8),
+  relative_attention_num_buckets: count(32),
+  relative_attention_max_distance: count(128),
+  layer_norm_epsilon: positive(1e-6),
+  feed_forward_proj: text("relu"),
+  /** What `feed_forward_proj` says, which these two override. */
+  dense_act_fn: optional(activationKey("relu")),
+  is_gated_act: optional(flag(false)),
+  is_encoder_decoder: only(true),
+  /** A head that the checkpoint has counts, whatever this says. */
+  tie_word_embeddings: anything,
+  decoder_start_token_id: nullable(integer(0)),
+  pad_token_id: integer(0),
+  /** Tokens of the texts of training, which the class does not know. */
+  n_positions: nullable(count(0)),
+  // not read by the forward pass
+  is_decoder: flag(false),
+  dropout_rate: dropout,
+  classifier_dropout: dropout,
+  initializer_factor: positive(1),
 } as const;
 
-type FeedForward = keyof typeof feedForwards;
+type T5Config = Config<ValuesOf<typeof t5Keys>>;
+
+export const t5Aliases = {
+  hidden_size: "d_model",
+  num_attention_heads: "num_heads",
+  num_hidden_layers: "num_layers",
+  head_dim: "d_kv",
+} as const;
 
 /** What differs between the model types of the family. */
 export interface T5Variant {
-  /** `feed_forward_proj` where the configuration has none. */
-  readonly feedForward: FeedForward;
   /** Tokens of the texts that the models were trained on, which the configuration may say. */
   readonly contextLength: number;
   /** Whether the head reads states divided by √hidden. */
   readonly scaledHead: boolean;
 }
 
-function readBlock(config: ConfigReader, { feedForward }: T5Variant): T5Block {
-  const block = {
-    hidden: config.count("d_model", "hidden_size"),
-    heads: config.count("num_heads", "num_attention_heads"),
-    headSize: config.count("d_kv", "head_dim"),
-    inner: config.count("d_ff"),
-    ...feedForwards[config.choice("feed_forward_proj", Object.keys(feedForwards) as FeedForward[], feedForward)],
-    epsilon: config.positive("layer_norm_epsilon", 1e-6),
-    buckets: config.optionalCount("relative_attention_num_buckets") ?? 32,
-    farthest: config.optionalCount("relative_attention_max_distance") ?? 128,
-  };
-  if (block.buckets < 4) config.broken("relative_attention_num_buckets", "at least 4");
-  if (block.farthest <= block.buckets / 2) {
-    config.broken("relative_attention_max_distance", `above half of relative_attention_num_buckets ${block.buckets}`);
+const isActivation = (name: string): name is ActivationName => Object.hasOwn(activations, name);
+
+/** The MLP by `feed_forward_proj`, "gated-" and an activation; what is called gated-gelu is the approximation by a tanh. */
+function readFeedForward(config: T5Config): Pick<T5Block, "gated" | "activation"> {
+  const { feed_forward_proj: name, dense_act_fn, is_gated_act: gated = name.startsWith("gated-") } = config.values;
+  const named = name === "gated-gelu" ? "gelu_new" : name.replace(/^gated-/, "");
+  if (!isActivation(named)) {
+    return config.refuse("feed_forward_proj", `supported: ${Object.keys(activations).join(", ")}, each also as gated-`);
   }
-  return block;
+  return { gated, activation: activations[dense_act_fn ?? named] };
 }
 
-function readSourceTarget(config: ConfigReader, vocabulary: number): SourceTarget {
-  const token = (key: string, fallback: number): number => {
-    const id = config.number(key, fallback);
-    return Number.isInteger(id) && id >= 0 && id < vocabulary ? id : config.broken(key, `a token below vocab_size ${vocabulary}`);
+function readBlock(config: T5Config): T5Block {
+  const { values } = config;
+  const { relative_attention_num_buckets: buckets, relative_attention_max_distance: farthest } = values;
+  if (buckets < 4) config.broken("relative_attention_num_buckets", "at least 4");
+  if (farthest <= buckets / 2) {
+    config.broken("relative_attention_max_distance", `above half of relative_attention_num_buckets ${buckets}`);
+  }
+  return {
+    hidden: values.d_model,
+    heads: values.num_heads,
+    headSize: values.d_kv,
+    inner: values.d_ff,
+    ...readFeedForward(config),
+    epsilon: values.layer_norm_epsilon,
+    buckets,
+    farthest,
   };
-  return { start: token("decoder_start_token_id", token("pad_token_id", 0)), end: token("eos_token_id", 1) };
+}
+
+function readSourceTarget(config: T5Config): SourceTarget {
+  const { vocab_size: vocabulary, decoder_start_token_id, eos_token_id } = config.values;
+  const token = (key: string, id: unknown): number =>
+    typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabulary
+      ? id
+      : config.broken(key, `a token below vocab_size ${vocabulary}`);
+  return {
+    start: token("decoder_start_token_id", decoder_start_token_id),
+    end: token("eos_token_id", eos_token_id ?? 1),
+  };
 }
 
 const distancesOf = (stack: string): string => `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
@@ -72,30 +122,33 @@ function describeStack(name: string, stack: T5Stack) {
 }
 
 /** The layout of T5 and its kin: the blocks of an encoder, then those of a decoder that reads it, over one embedding. */
-export function t5Model(config: ConfigReader, variant: T5Variant): Layout {
-  config.requireOnly("is_encoder_decoder", true);
-  const vocabulary = config.count("vocab_size");
-  const block = readBlock(config, variant);
+export function t5Model(config: T5Config, variant: T5Variant): Layout {
+  const { values } = config;
+  const { vocab_size: vocabulary, num_layers: blocks } = values;
+  const block = readBlock(config);
   const { hidden, epsilon } = block;
-  const blocks = config.count("num_layers", "num_hidden_layers");
   const encoder: T5Stack = { block, blocks, isDecoder: false };
-  const decoder: T5Stack = { block, blocks: config.optionalCount("num_decoder_layers") ?? blocks, isDecoder: true };
+  const decoder: T5Stack = { block, blocks: values.num_decoder_layers ?? blocks, isDecoder: true };
   const [encoding, decoding] = [describeStack("encoder", encoder), describeStack("decoder", decoder)];
   const matrix = (name: string, required: boolean): ExpectedTensor => ({ name, shape: [vocabulary, hidden], required });
+  const copy = (stack: string): ExpectedTensor => ({
+    ...matrix(`${stack}.embed_tokens.weight`, false),
+    copyOf: "shared.weight",
+  });
   return {
     hiddenSize: hidden,
     vocabularySize: vocabulary,
-    contextLength: config.optionalCount("n_positions") ?? variant.contextLength,
-    sourceTarget: readSourceTarget(config, vocabulary),
+    contextLength: values.n_positions ?? variant.contextLength,
+    sourceTarget: readSourceTarget(config),
     steps: [...encoding.steps, ...decoding.steps],
     tensors: [
       matrix("shared.weight", true),
       ...encoding.tensors,
       ...decoding.tensors,
       // Whatever the configuration says of ties, transformers takes a head that the checkpoint has.
-      matrix("lm_head.weight", !config.flag("tie_word_embeddings", true)),
-      matrix("encoder.embed_tokens.weight", false),
-      matrix("decoder.embed_tokens.weight", false),
+      matrix("lm_head.weight", values.tie_word_embeddings === false),
+      copy("encoder"),
+      copy("decoder"),
     ],
     unread: ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
     prefixes: [],

@@ -5,7 +5,6 @@ import { bloom } from "./bloom.ts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { TensorInfo } from "./checkpoint.ts";
 import { bytesOfDtype } from "./checkpoint.ts";
-import { readConfig } from "./config.ts";
 import { writeSafetensors } from "./safetensors-writer.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tiny-tokenizer.ts";
 import { indexFile, singleFile } from "./weight-files.ts";
@@ -67,8 +66,8 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
     torch_dtype: { f32: "float32", f16: "float16", bf16: "bfloat16" }[dtype],
   };
   const tensors = bloom
-    .layout(readConfig(config, "config.json"))
-    .tensors.filter(({ required }) => required)
+    .read(config, "config.json")
+    .layout.tensors.filter(({ required }) => required)
     .map(({ name, shape }): TensorInfo => ({
       name: prefix ? `transformer.${name}` : name,
       storedDtype: dtype.toUpperCase(),

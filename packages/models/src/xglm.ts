@@ -1,8 +1,11 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
-import { readActivation } from "./activations.ts";
-import type { Architecture, Layout } from "./architecture.ts";
-import type { ConfigReader } from "./config.ts";
+import { activationKey, activations } from "./activations.ts";
+import { defineArchitecture } from "./architecture.ts";
+import { count, flag, integer, nullable, number, only } from "./config-keys.ts";
+import type { ValuesOf } from "./config-keys.ts";
+import type { Config } from "./config.ts";
 import { blockLinear } from "./decoder-blocks.ts";
+import { dropout, initializer } from "./harmless-keys.ts";
 import { plainDecoder } from "./plain-decoder.ts";
 import type { PlainBlock } from "./plain-step.ts";
 import { scaled } from "./scaling.ts";
@@ -22,17 +25,36 @@ function sinusoids({ graph, ...embed }: EmbedGraph, hidden: number): string {
   return graph.node("Concat", [graph.node("Sin", [angles]), graph.node("Cos", [angles])], { attributes: { axis: 1 } });
 }
 
-function readBlock(config: ConfigReader, hidden: number): PlainBlock {
-  const heads = config.count("attention_heads", "num_attention_heads");
+const keys = {
+  vocab_size: count(256_008),
+  max_position_embeddings: count(2048),
+  d_model: count(1024),
+  ffn_dim: count(4096),
+  num_layers: count(24),
+  attention_heads: count(16),
+  activation_function: activationKey("gelu"),
+  scale_embedding: flag(true),
+  pad_token_id: nullable(integer(1), 1),
+  add_cross_attention: only(false),
+  tie_word_embeddings: flag(true),
+  // not read by the forward pass
+  decoder_start_token_id: integer(2),
+  dropout,
+  attention_dropout: dropout,
+  activation_dropout: dropout,
+  layerdrop: number(0),
+  init_std: initializer,
+} as const;
+
+function readBlock(config: Config<ValuesOf<typeof keys>>): PlainBlock {
+  const { d_model: hidden, attention_heads: heads, ffn_dim: inner, activation_function } = config.values;
   if (hidden % heads !== 0 || hidden % 2 !== 0 || hidden < 4) {
     config.broken("d_model", `even and a multiple of attention_heads ${heads}`);
   }
-  config.requireOnly("add_cross_attention", false);
-  const inner = config.count("ffn_dim");
   return {
     heads,
     norm: { size: hidden, epsilon: 1e-5 },
-    activation: readActivation(config, "activation_function", "gelu"),
+    activation: activations[activation_function],
     qkv: [
       blockLinear("query", "self_attn.q_proj", hidden, hidden, true),
       blockLinear("key", "self_attn.k_proj", hidden, hidden, true),
@@ -46,26 +68,29 @@ function readBlock(config: ConfigReader, hidden: number): PlainBlock {
   };
 }
 
-function layout(config: ConfigReader): Layout {
-  const hidden = config.count("d_model", "hidden_size");
-  const scale = config.flag("scale_embedding", true) ? Math.sqrt(hidden) : 1;
-  if (config.number("pad_token_id", 1) >= firstPosition) {
-    config.refuse("pad_token_id", "it would blank a position; only 0 and 1 are supported");
-  }
-  return plainDecoder({
-    block: readBlock(config, hidden),
-    blocks: config.count("num_layers", "num_hidden_layers"),
-    vocabulary: config.count("vocab_size"),
-    contextLength: config.optionalCount("max_position_embeddings"),
-    prefixes: ["model."],
-    names: { block: "layers.", embedding: "embed_tokens.weight", finalNorm: "layer_norm", head: "lm_head.weight" },
-    tied: config.flag("tie_word_embeddings", true),
-    embedTensors: [],
-    embedRoles: new Map(),
-    unread: ["embed_positions.weights"],
-    buildEmbed: (embed, rows) => embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden)]),
-  });
-}
-
 /** @see arXiv:2112.10668 */
-export const xglm: Architecture = { modelType: "xglm", layout };
+export const xglm = defineArchitecture({
+  modelType: "xglm",
+  keys,
+  aliases: { num_attention_heads: "attention_heads", hidden_size: "d_model", num_hidden_layers: "num_layers" },
+  layout(config) {
+    const { d_model: hidden, pad_token_id: pad, ...values } = config.values;
+    const scale = values.scale_embedding ? Math.sqrt(hidden) : 1;
+    if (pad !== null && (pad < 0 || pad >= firstPosition)) {
+      config.refuse("pad_token_id", "it would blank a position; only 0 and 1 are supported");
+    }
+    return plainDecoder({
+      block: readBlock(config),
+      blocks: values.num_layers,
+      vocabulary: values.vocab_size,
+      contextLength: values.max_position_embeddings,
+      prefixes: ["model."],
+      names: { block: "layers.", embedding: "embed_tokens.weight", finalNorm: "layer_norm", head: "lm_head.weight" },
+      tied: values.tie_word_embeddings,
+      embedTensors: [],
+      embedRoles: new Map(),
+      unread: ["embed_positions.weights"],
+      buildEmbed: (embed, rows) => embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden)]),
+    });
+  },
+});

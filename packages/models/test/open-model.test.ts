@@ -206,7 +206,11 @@ test("an unknown model type names the supported ones", async () => {
 });
 
 const configFaults: [string, (text: string) => string, RegExp][] = [
-  ["a missing size", (text) => text.replace('"n_layer": 2,', ""), /n_layer must be a whole number, at least 1, not absent/],
+  [
+    "a missing size",
+    (text) => text.replace('"hidden_size": 32,', ""),
+    /has shape \[260, 32\] where config\.json asks for \[260, 64\].* config\.json leaves out hidden_size \(64\), whose default counts/,
+  ],
   [
     "a size that is no number",
     (text) => text.replace('"n_head": 4', '"n_head": "4"'),

@@ -2,13 +2,16 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FailedPreconditionError } from "@mbs/contracts";
 import { readConfig } from "../src/config.ts";
-import { readRotary } from "../src/rope-scaling.ts";
+import { outerRopeKeys, readRotary, ropeKeys } from "../src/rope-scaling.ts";
 import type { RopeOptions } from "../src/rope-scaling.ts";
 import { rotaryTables } from "../src/rotary.ts";
 import type { Rotary } from "../src/rotary.ts";
 
-const rotary = (config: Record<string, unknown>, options: Partial<RopeOptions> = {}): Rotary =>
-  readRotary(readConfig(config, "config.json"), { headSize: 8, ...options });
+function rotary(json: Record<string, unknown>, options: Partial<RopeOptions> = {}): Rotary {
+  const config = readConfig(json, { ...ropeKeys, ...outerRopeKeys }, { file: "config.json", unknown: [] });
+  const { rope_theta: theta, partial_rotary_factor: share } = config.values;
+  return readRotary(config, { headSize: 8, theta, share, partial: true, ...options });
+}
 
 const frequencies = (config: Record<string, unknown>, options: Partial<RopeOptions> = {}): number[] => [
   ...rotary(config, options).frequencies,
@@ -37,21 +40,7 @@ test("the older form of a configuration says the same as the newer", () => {
       { rope_theta: 100, rope_scaling: { rope_type: "llama3", ...llama3 } },
       { rope_parameters: { rope_type: "llama3", rope_theta: 100, ...llama3 } },
     ],
-    [
-      { rotary_emb_base: 50, rotary_pct: 0.5 },
-      { rope_parameters: { rope_theta: 50, partial_rotary_factor: 0.5 } },
-      { thetaKey: "rotary_emb_base", shareKey: "rotary_pct", share: 0.25 },
-    ],
-    [
-      { rope_theta: 1e6, rope_scaling: { rope_type: "linear", factor: 8 } },
-      { rope_parameters: { full_attention: { rope_type: "linear", factor: 8, rope_theta: 1e6 }, sliding_attention: {} } },
-      { kind: "full_attention" },
-    ],
-    [
-      { rope_theta: 1e6, rope_local_base_freq: 50, rope_scaling: { rope_type: "linear", factor: 8 } },
-      { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 50 } } },
-      { kind: "sliding_attention", thetaKey: "rope_local_base_freq", scaled: false },
-    ],
+    [{}, { rope_parameters: { rope_theta: 50, partial_rotary_factor: 0.5 } }, { theta: 50, share: 0.5 }],
   ];
   for (const [older, newer, options] of pairs) assert.equal(frequencies(older, options), frequencies(newer, options));
 });
@@ -81,29 +70,30 @@ test("YaRN keeps short waves, stretches long ones by place, and scales by its te
   const [low, high] = [10, 0.5].map((turns) => (8 * Math.log(1024 / (turns * 2 * Math.PI))) / (2 * Math.log(10000)));
   const mixed = (2 - low) / (high - low);
   close([...exact.frequencies], [1, 0.1, mixed * (0.01 / 4) + (1 - mixed) * 0.01, 0.001 / 4]);
-  // without its factor, by the two context lengths; an explicit factor on cosines and sines goes first
-  const implicit = { ...scaling, factor: undefined, attention_factor: 1.25 };
+  // where its factor is null, by the two context lengths; an explicit factor on cosines and sines goes first
+  const implicit = { ...scaling, factor: null, attention_factor: 1.25 };
   const byLengths = rotary({ rope_theta: 10000, rope_scaling: implicit, max_position_embeddings: 4096 });
   assert.equal(byLengths.frequencies, scaled);
   assert.is(byLengths.amplitude, 1.25);
 });
 
 test("LongRoPE divides each frequency by its own factor, for long texts by another", () => {
-  const scaling = { type: "su", short_factor: [1, 2, 2, 4], long_factor: [2, 4, 8, 16] };
+  const scaling = { type: "longrope", short_factor: [1, 2, 2, 4], long_factor: [2, 4, 8, 16] };
   const config = { rope_scaling: scaling, max_position_embeddings: 512, original_max_position_embeddings: 64 };
   const { frequencies: short, long, amplitude } = rotary(config);
   close([...short], [1, 0.05, 0.005, 0.00025]);
   close([...(long?.frequencies ?? [])], [0.5, 0.025, 0.00125, 0.0000625]);
   assert.is(long?.beyond, 64);
   close([amplitude ?? 0], [Math.sqrt(1 + Math.log(8) / Math.log(64))]);
-  assert.equal(rotary({ ...config, rope_scaling: { ...scaling, type: "longrope" } }), rotary(config));
+  const older = { ...config, rope_scaling: { ...scaling, type: "su" } };
+  assert.equal(rotary(older, { types: { su: "longrope" } }), rotary(config));
   const tables = [64, 65].map((length) => rotaryTables(rotary(config), length).sines[4 + 1] / (amplitude ?? 0));
   close(tables, [Math.sin(0.05), Math.sin(0.025)]);
   const short3 = { ...config, rope_scaling: { ...scaling, short_factor: [1, 2, 2] } };
   assert.throws(() => rotary(short3), /rope_scaling\.short_factor must be 4 numbers, one a frequency, not \[1,2,2\]/);
 });
 
-for (const type of ["dynamic", "proportional", "mrope"]) {
+for (const type of ["dynamic", "proportional", "mrope", "su"]) {
   test(`scaling ${type} is refused by name`, () => {
     try {
       frequencies({ rope_scaling: { type, factor: 2 } });
@@ -112,7 +102,7 @@ for (const type of ["dynamic", "proportional", "mrope"]) {
       assert.instance(error, FailedPreconditionError);
       assert.match(
         String(error),
-        `rope_scaling.type "${type}" is not supported; supported: default, linear, llama3, yarn, longrope, su`,
+        `rope_scaling.type "${type}" is not supported; supported: default, linear, llama3, yarn, longrope`,
       );
     }
   });
@@ -120,7 +110,9 @@ for (const type of ["dynamic", "proportional", "mrope"]) {
 
 test("a scaling without its factor, and a share that turns half a pair, are refused", () => {
   assert.throws(() => frequencies({ rope_scaling: { type: "linear" } }), /rope_scaling\.factor must be above 0, not absent/);
-  assert.throws(() => frequencies({ partial_rotary_factor: 0.4 }), /it turns 3 of 8 elements of a head/);
+  assert.throws(() => frequencies({ partial_rotary_factor: 0.4 }), /3 of 8 elements of a head would turn/);
+  assert.throws(() => frequencies({ rope_scaling: { type: "yarn" } }), /rope_scaling\.factor must be above 0, or null/);
+  assert.throws(() => frequencies({ rope_theta: null }), /rope_theta must be above 0, not absent/);
 });
 
 test.run();

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { nodeText, readGraphFile, withFlagsOff } from "@mbs/onnx";
 import type { ByteSource, GraphFile } from "@mbs/onnx";
 import { createCheckpoint } from "../checkpoint.ts";
+import { count, nullable } from "../config-keys.ts";
 import { readConfig } from "../config.ts";
+import type { JsonObject } from "../json-file.ts";
 import { modelAddress } from "../model-address.ts";
 import { readDescription } from "../model-description.ts";
 import type { GraphModel, Step } from "../model.ts";
@@ -63,8 +65,31 @@ function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[
   ];
 }
 
-/** Names that architectures have for the length of the longest text. */
-const contextKeys = ["seq_length", "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"] as const;
+const size = nullable(count(0));
+
+/** Names that architectures have for sizes; the first that is there counts. */
+const hiddenKeys = { hidden_size: size, n_embed: size, n_embd: size, d_model: size };
+const headKeys = { num_attention_heads: size, n_head: size, num_heads: size, attention_heads: size };
+const contextKeys = { seq_length: size, max_position_embeddings: size, n_positions: size, n_ctx: size, max_seq_len: size };
+const vocabularyKeys = { vocab_size: size };
+
+/** Sizes that the graph does not tell, by what config.json says of them. */
+function readSizes(json: JsonObject, file: string) {
+  const { values, broken } = readConfig(
+    json,
+    { ...hiddenKeys, ...headKeys, ...contextKeys, ...vocabularyKeys },
+    { file, unknown: [] },
+  );
+  const first = (keys: object): number | undefined =>
+    Object.entries(values).find(([key, value]) => Object.hasOwn(keys, key) && value !== null)?.[1] ?? undefined;
+  const wanted = "a whole number, at least 1";
+  return {
+    hidden: () => first(hiddenKeys) ?? broken("hidden_size", wanted),
+    vocabulary: () => first(vocabularyKeys) ?? broken("vocab_size", wanted),
+    heads: first(headKeys) ?? 1,
+    context: first(contextKeys),
+  };
+}
 
 /**
  * Opens a model folder whose weights are an ONNX decoder's.
@@ -86,18 +111,16 @@ export async function openGraphModel(
     const checkpoint = createCheckpoint(files, options);
     close = () => checkpoint.close();
     const { config: json, configFile, parts, ...description } = await readDescription(folder);
-    const config = readConfig(json, configFile);
+    const sizes = readSizes(json, configFile);
     const outline = outlineGraph(graph, shared);
     checkInputs(graph, outline.tokens);
     const steps = stepsOf(outline);
     const weights = steps.flatMap(({ sites }) =>
       sites.flatMap((site) => site.weights.map((weight) => ({ ...weight, width: site.width }))),
     );
-    const hiddenSize = outline.embedding?.width ?? config.count("hidden_size", "n_embed", "n_embd", "d_model");
-    const vocabularySize = outline.embedding?.vocabulary ?? config.count("vocab_size");
-    const heads = config.optionalCount("num_attention_heads", "n_head", "num_heads", "attention_heads") ?? 1;
-    const contextLength = config.optionalCount(...contextKeys);
-    const shape = { hiddenSize, vocabularySize, heads, contextLength };
+    const hiddenSize = outline.embedding?.width ?? sizes.hidden();
+    const vocabularySize = outline.embedding?.vocabulary ?? sizes.vocabulary();
+    const shape = { hiddenSize, vocabularySize, heads: sizes.heads, contextLength: sizes.context };
     const { model_type: modelType } = json;
     return {
       ...description,
@@ -108,7 +131,7 @@ export async function openGraphModel(
       dtype: checkpoint.info(weights[0]?.tensor ?? outline.embedding?.tensor ?? "").dtype ?? "f32",
       hiddenSize,
       vocabularySize,
-      contextLength,
+      contextLength: sizes.context,
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,
       steps,
