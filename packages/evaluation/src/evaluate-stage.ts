@@ -227,6 +227,8 @@ export const evaluate: Stage = {
     const shares = await readShares(values);
     const address = await corpus.address;
     const { models, described } = await openModels(values);
+    // those of ONNX graphs are about what solvers can change
+    for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
     const about = Object.fromEntries(values.labels.map((label, index) => [label, described[index]]));
     const scores = scoreModels(models, corpus, length, values, context);

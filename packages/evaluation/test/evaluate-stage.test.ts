@@ -3,7 +3,7 @@ import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } f
 import { evaluate, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -125,6 +125,16 @@ test("windows, length, sources and the beginning token are options", async () =>
   assert.ok(begun.length > plain.length);
   assert.equal([begun[0].tokens, begun[0].bytes], [15, 15]);
   assert.is.not(begun[0].nll, plain[0].nll);
+});
+
+test("a key of config.json that nobody knows is named, once a model", async () => {
+  const odd = join(folder, "odd");
+  await writeTinyModel(odd, { contextLength: 32 });
+  const config = JSON.parse(await readFile(join(odd, "config.json"), "utf8")) as object;
+  await writeFile(join(odd, "config.json"), JSON.stringify({ ...config, key_of_tomorrow: 2, temperature: 0.7 }));
+  await run({ model: [model, odd], labels: ["a", "b"] });
+  assert.is(warnings.length, 1);
+  assert.match(warnings[0], /odd\/config\.json has keys that are not read for this model type: key_of_tomorrow; if the model/);
 });
 
 test("the same call gives the same address", async () => {
