@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { loadArchitecture } from "../../src/architectures.ts";
+import type { ExpectedTensor, Layout } from "../../src/architecture.ts";
+import type { TensorFile } from "../../src/checkpoint.ts";
+import type { JsonObject } from "../../src/json-file.ts";
+import { weightOf } from "./weights.ts";
+
+/** Keys to set, or the name of a key to leave out. */
+export type Edit = JsonObject | string;
+/** Perplexity, or why there is none: see tools/config-sweep/make_golden.py. */
+export type Verdict = number | "raises" | "random" | "nan";
+
+/** A tiny model, and what transformers makes of it and of edits of its configuration. */
+export interface SweepBase {
+  readonly config: JsonObject & { readonly model_type: string };
+  /** Tokens of the text; default 24. */
+  readonly length?: number;
+  /** Tokens of the source, of an encoder-decoder. */
+  readonly source?: number;
+  /** Whether the file has a head although the configuration ties it. */
+  readonly head?: boolean;
+  /** Whether experts are stored joined. */
+  readonly fused?: boolean;
+  /** SHA-256 of names and shapes of the tensors. */
+  readonly tensors: string;
+  readonly perplexity: number;
+  readonly cases: readonly (readonly [Edit, Verdict])[];
+}
+
+interface Golden {
+  readonly transformers: string;
+  /** Type → key → default of its class. */
+  readonly defaults: Readonly<Record<string, JsonObject>>;
+  readonly bases: Readonly<Record<string, SweepBase>>;
+}
+
+export const readGolden = async (): Promise<Golden> =>
+  JSON.parse(await readFile(new URL("../fixtures/config-sweep.json", import.meta.url), "utf8")) as Golden;
+
+/** The configuration after an edit. */
+export function edited(config: JsonObject, edit: Edit): JsonObject {
+  if (typeof edit !== "string") return { ...config, ...edit };
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== edit));
+}
+
+const isHead = (name: string): boolean => name === "lm_head.weight" || name === "embed_out.weight";
+
+const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
+
+/** Names and shapes of the tensors in the base's file, by what our layout asks for. */
+function storedTensors(base: SweepBase, layout: Layout): readonly (readonly [string, readonly number[]])[] {
+  const kept = layout.tensors.filter(({ name, required }) => required || (base.head === true && isHead(name)));
+  const shapes = new Map(kept.map((tensor) => [tensor.name, storedShape(tensor)]));
+  if (base.fused === true) {
+    for (const { name, parts } of layout.joined ?? []) {
+      const [rows = 0, columns = 0] = shapes.get(parts[0] ?? "") ?? [];
+      for (const part of parts) shapes.delete(part);
+      if (parts.length === 1) shapes.set(name, [rows, columns]);
+      else if (name.endsWith("gate_up_proj")) shapes.set(name, [parts.length / 2, 2 * rows, columns]);
+      else shapes.set(name, [parts.length, rows, columns]);
+    }
+  }
+  const [prefix = ""] = layout.prefixes;
+  return [...shapes].map(([name, shape]) => [isHead(name) ? name : `${prefix}${name}`, shape]);
+}
+
+/** The base's weight file, made of nothing but its configuration. @throws where transformers has other names or shapes */
+export async function weightFile(base: SweepBase): Promise<TensorFile> {
+  const architecture = await loadArchitecture(base.config.model_type, "config.json");
+  const stored = storedTensors(base, architecture.read(base.config, "config.json").layout);
+  const lines = stored.map(([name, shape]) => `${name} ${shape.join("x")}\n`).sort((a, b) => (a < b ? -1 : 1));
+  const hash = createHash("sha256").update(lines.join("")).digest("hex");
+  if (hash !== base.tensors)
+    throw new Error(`${base.config.model_type} has other tensors than in transformers:\n${lines.join("")}`);
+  const centre = base.config.model_type.startsWith("gemma") ? 0 : 1;
+  const bytes = new Map<string, Uint8Array>();
+  let begin = 0;
+  const tensors = stored.map(([name, shape]) => {
+    const end = begin + 4 * shape.reduce((product, side) => product * side, 1);
+    const entry = { name, storedDtype: "F32", shape, begin, end };
+    begin = end;
+    return entry;
+  });
+  return {
+    path: "model.safetensors",
+    name: "model.safetensors",
+    metadata: {},
+    tensors,
+    readInto(entry, offset, target) {
+      const known = bytes.get(entry.name) ?? new Uint8Array(weightOf(entry.name, entry.shape, centre).buffer);
+      bytes.set(entry.name, known);
+      target.set(known.subarray(offset, offset + target.length));
+    },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { GraphBuilder } from "@mbs/onnx";
+import { createForward } from "../../src/forward.ts";
+import type { TensorFile } from "../../src/checkpoint.ts";
+import type { JsonObject } from "../../src/json-file.ts";
+import { readArchitecture } from "../../src/read-architecture.ts";
+import type { ReadArchitecture } from "../../src/read-architecture.ts";
+import { createRowGraph } from "../../src/row-graph.ts";
+import type { RowGraph } from "../../src/sequence-graph.ts";
+import { createStackedSequence } from "../../src/stacked-sequence.ts";
+import { encoderStream, hiddenStream, runSteps } from "../../src/streams.ts";
+import { createWeightReader } from "../../src/weight-reader.ts";
+import type { Edit, SweepBase } from "./bases.ts";
+import { tokenOf } from "./weights.ts";
+
+/** What our reader makes of a configuration: a model, or the line that refuses it. */
+export async function readCase(file: TensorFile, config: JsonObject): Promise<ReadArchitecture | string> {
+  try {
+    return await readArchitecture([file], config, { folder: "model", file: "config.json" }, { allowNonfinite: false });
+  } catch (error) {
+    if (error instanceof BadDataError || error instanceof FailedPreconditionError) return error.message;
+    throw error;
+  }
+}
+
+const lengthOf = ({ length = 24 }: SweepBase): number => length;
+
+/**
+ * A hash of all that a perplexity depends on: the graphs for the base's text, and which tensor each of their weights is.
+ * Models of one hash have one perplexity.
+ */
+export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): string {
+  const hash = createHash("sha256");
+  const add = (name: string, build: (graph: GraphBuilder, weight: RowGraph["weight"]) => string): void => {
+    const graph = new GraphBuilder(name);
+    graph.output(
+      "made",
+      build(graph, (role, shape) => graph.input(role, "float32", shape)),
+      "float32",
+    );
+    hash.update(graph.build());
+  };
+  const { hiddenSize, vocabularySize, steps } = layout;
+  const length = lengthOf(base);
+  add("embed", (graph, weight) => {
+    const positions = graph.input("positions", "int64", ["T"]);
+    const rows = graph.input("rows", "float32", ["T", hiddenSize]);
+    return layout.buildEmbed({ ...createRowGraph(graph, weight), positions: () => positions }, rows);
+  });
+  const kinds = new Set<string>();
+  for (const [index, { stream }] of steps.entries()) {
+    const kind = layout.stepKind(index);
+    hash.update(JSON.stringify([kind, ...layout.stepRoles(index)]));
+    if (kinds.has(kind)) continue;
+    kinds.add(kind);
+    add(kind, (graph, weight) => {
+      const source = base.source ?? 0;
+      const states = graph.input("encoder", "float32", [source, hiddenSize]);
+      const others = new Map([[encoderStream, { states, length: source }]]);
+      const own = stream === encoderStream ? source : length;
+      const input = graph.input("input", "float32", [own, hiddenSize]);
+      return layout.buildStep(createStackedSequence(graph, weight, { batch: 1, length: own, others }), input, index).states;
+    });
+  }
+  add("head", (graph, weight) => {
+    const rows = createRowGraph(graph, weight);
+    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", hiddenSize]));
+    const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
+    return layout.buildLogits?.(rows, products) ?? products;
+  });
+  const { embedding, head, embedRoles, headRoles, sourceTarget } = layout;
+  hash.update(JSON.stringify([embedding, head, ...embedRoles, ...headRoles, sourceTarget?.start]));
+  return hash.digest("hex");
+}
+
+/** Perplexity of the base's text, as transformers has it in the golden file. */
+export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, base: SweepBase): Promise<number> {
+  const forward = createForward(layout, checkpoint, createWeightReader(checkpoint, layout.tensors), 1);
+  const length = lengthOf(base);
+  const text = Array.from({ length }, (_, index) => tokenOf(index));
+  const tokens = Int32Array.from(layout.sourceTarget === undefined ? text : [layout.sourceTarget.start, ...text]);
+  const source = Int32Array.from({ length: base.source ?? 0 }, (_, index) => tokenOf(index + length));
+  const inputs = layout.sourceTarget === undefined ? tokens : tokens.subarray(0, -1);
+  const streams = new Map([...(base.source === undefined ? [] : [[encoderStream, source] as const]), [hiddenStream, inputs]]);
+  const losses = await forward.score(await runSteps({ steps: layout.steps }, forward, streams), tokens);
+  await forward.close();
+  return Math.exp(losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
+}
+
+/**
+ * How far a perplexity may be from that of transformers, relative: both compute in float32, in other orders. The largest
+ * found is in results.json; a key that is not followed moves the perplexity by 1e-4 and more.
+ */
+export const agreement = 1e-5;
+
+/** What came of a base and all its edits. */
+export interface SweepResult {
+  readonly type: string;
+  /** Edits, the base itself among them. */
+  readonly cases: number;
+  /** Read here and there, with the same perplexity. */
+  readonly agree: number;
+  /** Different models among them, each of which ran. */
+  readonly models: number;
+  /** Refused here, and there too, or loaded there with weights at random. */
+  readonly refused: number;
+  /** Refused here alone. */
+  readonly refusedHere: readonly Edit[];
+  /** Largest relative distance of perplexities. */
+  readonly difference: number;
+}
+
+export interface SweepResults {
+  readonly transformers: string;
+  readonly bases: Readonly<Record<string, SweepResult>>;
+}
