@@ -85,7 +85,7 @@ test("the card of a run has each language before and after with intervals, the m
 test("what is no recipe is refused before a card is written", async () => {
   const path = join(root, "broken.yaml");
   for (const [text, type, message] of [
-    ["model: [a\n", BadDataError, /broken\.yaml:\d+: no valid YAML/],
+    ["model: [a\n", BadDataError, /broken\.yaml:\d+:\d+: no valid YAML/],
     ["", UsageError, /broken\.yaml: a recipe holds keys and values/],
   ] as const) {
     await writeFile(path, text);

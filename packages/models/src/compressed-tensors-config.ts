@@ -1,6 +1,8 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import { anything, choice, count, flag, nullable, only, optional, section } from "./config-keys.ts";
+import type { Key, Keys, ValuesOf } from "./config-keys.ts";
 import { readConfig } from "./config.ts";
-import type { ConfigReader } from "./config.ts";
+import type { Config } from "./config.ts";
 import type { JsonObject } from "./json-file.ts";
 
 /** How a config group packs the weights of its layers. */
@@ -11,59 +13,84 @@ export interface PackedScheme {
   readonly symmetric: boolean;
 }
 
-const section = "quantization_config";
+const top = "quantization_config";
 const remedy = "take the dense model";
-
-/** What changes nothing of what a folder stands for, beside the keys that are read. */
-const harmless = {
-  config: ["quant_method", "global_compression_ratio", "version", "run_compressed", "dequantize", "ignore"],
-  group: ["targets"],
-  weights: ["observer", "observer_kwargs", "scale_dtype", "zp_dtype"],
-};
-
-/** Keys that change results in a way that is not built: they must be absent, null or empty. */
-const unsupported = {
-  config: ["kv_cache_scheme", "transform_config", "moe_sparsity_config"],
-  group: ["input_activations", "output_activations"],
-  weights: ["block_structure"],
-};
 
 const isEmpty = (value: unknown): boolean => value === null || (typeof value === "object" && Object.keys(value).length === 0);
 
-/** A section of the configuration. @throws {FailedPreconditionError} naming a key that is not known, or not supported */
-function readSection(
-  value: unknown,
-  kind: keyof typeof harmless,
-  read: readonly string[],
-  path: string,
-  file: string,
-): ConfigReader {
-  const known = new Set([...harmless[kind], ...unsupported[kind], ...read]);
-  const entries = Object.entries(value as object);
-  const reader = readConfig(value as JsonObject, file, `${path}.`);
-  for (const [key, entry] of entries) {
-    if (unsupported[kind].includes(key) && !isEmpty(entry)) reader.refuse(key, remedy);
-    if (known.has(key)) continue;
-    throw new FailedPreconditionError(`${file}: ${path}.${key} is not known; ${remedy}`, { file, key });
-  }
-  return reader;
+/** A key that changes results in a way that is not built: it must be absent, null or empty. */
+const empty: Key<unknown> = {
+  fallback: undefined,
+  read: (value, fault) => (isEmpty(value) ? value : fault.refuse(remedy)),
+};
+
+/** Orders that changed only how the codes were found are read; "group", also written as true, scatters a group's columns. */
+const actorder: Key<unknown> = {
+  fallback: null,
+  read: (value, fault) => (value === null || value === "weight" || value === "static" ? value : fault.refuse(remedy)),
+};
+
+const configKeys = {
+  quant_method: anything,
+  global_compression_ratio: anything,
+  version: anything,
+  run_compressed: anything,
+  dequantize: anything,
+  ignore: anything,
+  kv_cache_scheme: empty,
+  transform_config: empty,
+  moe_sparsity_config: empty,
+  format: choice(["pack-quantized", "dense"], "dense"),
+  quantization_status: choice(["compressed", "frozen"], "compressed"),
+  config_groups: section,
+  // The zeros of a pruned model stand in its dense weights; all other formats of sparsity pack them.
+  sparsity_config: nullable(section),
+};
+
+const sparsityKeys = { format: choice(["dense"], "dense") };
+
+const groupKeys = {
+  targets: anything,
+  input_activations: empty,
+  output_activations: empty,
+  format: nullable(choice(["pack-quantized"], "pack-quantized")),
+  weights: section,
+};
+
+const weightsKeys = {
+  observer: anything,
+  observer_kwargs: anything,
+  scale_dtype: anything,
+  zp_dtype: anything,
+  block_structure: empty,
+  num_bits: optional(count(4)),
+  type: choice(["int"], "int"),
+  dynamic: only(false),
+  actorder,
+  group_size: nullable({ ...count(1), read: (value, fault) => (value === -1 ? -1 : count(1).read(value, fault)) }),
+  strategy: optional(choice(["group", "channel"], "group")),
+  symmetric: flag(true),
+} satisfies Keys;
+
+/** A part of the configuration. @throws {FailedPreconditionError} naming a key that is not known, or not supported */
+function readPart<Table extends Keys>(json: JsonObject, table: Table, path: string, file: string): Config<ValuesOf<Table>> {
+  const unknown: string[] = [];
+  const part = readConfig(json, table, { file, prefix: `${path}.`, unknown });
+  const [key] = unknown;
+  if (key !== undefined) throw new FailedPreconditionError(`${file}: ${key} is not known; ${remedy}`, { file, key });
+  return part;
 }
 
-function readWeights(value: unknown, path: string, file: string): PackedScheme {
-  const read = ["num_bits", "type", "symmetric", "strategy", "group_size", "dynamic", "actorder"];
-  const weights = readSection(value, "weights", read, path, file);
-  weights.requireOnly("type", "int");
-  weights.requireOnly("dynamic", false);
-  // Those that changed only how the codes were found; "group" scatters the columns of a group.
-  if (weights.has("actorder")) weights.choice("actorder", ["weight", "static"], "weight");
-  const whole = (value as JsonObject)["group_size"] === -1;
-  const groupSize = whole ? undefined : weights.optionalCount("group_size");
-  const strategy = weights.choice("strategy", ["group", "channel"], whole ? "channel" : "group");
+function readWeights(json: JsonObject, path: string, file: string): PackedScheme {
+  const weights = readPart(json, weightsKeys, path, file);
+  const { num_bits: bits, group_size: size, symmetric } = weights.values;
+  if (bits === undefined) return weights.broken("num_bits", "a whole number, at least 1");
+  const whole = size === -1;
+  const groupSize = whole || size === null ? undefined : size;
+  const { strategy = whole ? "channel" : "group" } = weights.values;
   if ((strategy === "group") !== (groupSize !== undefined)) weights.broken("group_size", `what strategy ${strategy} asks for`);
-  return { bits: weights.count("num_bits"), groupSize, symmetric: weights.flag("symmetric", true) };
+  return { bits, groupSize, symmetric };
 }
-
-const isObject = (value: unknown): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * The ways in which a folder of compressed-tensors packs its weights. A key that would change what the weights stand for, or
@@ -76,25 +103,18 @@ const isObject = (value: unknown): value is JsonObject => typeof value === "obje
  * @throws {FailedPreconditionError} where a key or its value is not supported
  */
 export function readPackedSchemes(config: JsonObject, file: string): readonly PackedScheme[] {
-  const read = ["format", "quantization_status", "config_groups", "sparsity_config"];
-  const reader = readSection(config, "config", read, section, file);
-  const format = reader.choice("format", ["pack-quantized", "dense"], "dense");
-  const sparsity = reader.optionalSection("sparsity_config");
-  // The zeros of a pruned model stand in its dense weights; all other formats of sparsity pack them.
-  if (sparsity !== undefined && !isEmpty(config["sparsity_config"])) sparsity.choice("format", ["dense"], "dense");
-  const groups = reader.has("config_groups") ? config["config_groups"] : {};
-  if (!isObject(groups)) return reader.broken("config_groups", "an object");
+  const { values, refuse } = readPart(config, configKeys, top, file);
+  const { format, config_groups: groups, sparsity_config: sparsity } = values;
+  // it says of a pruned model what its zeros are like, in keys that no weight depends on
+  if (sparsity !== null && !isEmpty(sparsity))
+    readConfig(sparsity, sparsityKeys, { file, prefix: `${top}.sparsity_config.`, unknown: [] });
   if (format === "dense") {
-    if (!isEmpty(groups)) reader.refuse("config_groups", `format "dense" has none; ${remedy}`);
+    if (!isEmpty(groups)) refuse("config_groups", `format "dense" has none; ${remedy}`);
     return [];
   }
-  reader.choice("quantization_status", ["compressed", "frozen"], "compressed");
-  return Object.entries(groups).map(([name, group]) => {
-    const path = `${section}.config_groups.${name}`;
-    if (!isObject(group)) return readConfig(groups, file, `${section}.config_groups.`).broken(name, "an object");
-    const own = readSection(group, "group", ["weights", "format"], path, file);
-    own.requireOnly("format", "pack-quantized");
-    if (!isObject(group["weights"])) return own.broken("weights", "an object");
-    return readWeights(group["weights"], `${path}.weights`, file);
+  return Object.keys(groups).map((name) => {
+    const path = `${top}.config_groups.${name}`;
+    const group = readPart(groups, { [name]: section }, `${top}.config_groups`, file).values[name] ?? {};
+    return readWeights(readPart(group, groupKeys, path, file).values.weights, `${path}.weights`, file);
   });
 }

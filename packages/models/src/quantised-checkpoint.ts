@@ -4,6 +4,7 @@ import type { WeightDtype } from "@mbs/numbers";
 import { bytesOfDtype } from "./checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { readPackedSchemes } from "./compressed-tensors-config.ts";
+import { choice, nullable, only, optional } from "./config-keys.ts";
 import { readConfig } from "./config.ts";
 import type { JsonObject } from "./json-file.ts";
 import { gptqLinear, packedLinear } from "./quantised-linear.ts";
@@ -18,14 +19,21 @@ const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
 const modulesWith = (checkpoint: Checkpoint, suffix: string): string[] =>
   checkpoint.list().flatMap(({ name }) => (name.endsWith(suffix) ? [name.slice(0, -suffix.length)] : []));
 
+const packings = ["gptq", "gptq_v2"] as const;
+
+/** The keys of GPTQ's configuration that say how the files are packed. */
+const packingKeys = {
+  pack_dtype: nullable(choice(["int32"], "int32")),
+  is_marlin_format: nullable(only(false)),
+  adapter: nullable(only(null)),
+  checkpoint_format: optional(choice(packings, "gptq")),
+  format: optional(choice(packings, "gptq")),
+};
+
 /** What is to be added to stored zeros. @throws {FailedPreconditionError} for tensors that are packed in another order */
 function readZeroOffset(quantisation: JsonObject, file: string): 0 | 1 {
-  const config = readConfig(quantisation, file, "quantization_config.");
-  config.requireOnly("pack_dtype", "int32");
-  config.requireOnly("is_marlin_format", false);
-  if (config.has("adapter")) config.refuse("adapter", "take the dense model");
-  const key = config.has("checkpoint_format") ? "checkpoint_format" : "format";
-  return config.choice(key, ["gptq", "gptq_v2"], "gptq") === "gptq" ? 1 : 0;
+  const { values } = readConfig(quantisation, packingKeys, { file, prefix: "quantization_config.", unknown: [] });
+  return (values.checkpoint_format ?? values.format ?? "gptq") === "gptq" ? 1 : 0;
 }
 
 async function findLinears(
