@@ -88,7 +88,14 @@ distribution("what is read is never replaced", async ({ folder }) => {
 });
 
 distribution("a tokenizer without merges to read is refused in one line", async ({ folder }) => {
-  const tokenizer = { decoder: { type: "Metaspace" }, model: { type: "Unigram", vocab: [["a", 0]] } };
+  const tokenizer = {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    model: { type: "Unigram", vocab: [["a", 0]] },
+  };
   await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
   const { code, stderr } = await runMbs(["distribution", "--model", folder, ...texts]);
   assert.is(code, 65);

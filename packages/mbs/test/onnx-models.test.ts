@@ -114,6 +114,32 @@ async function compressed(
   return { statistics, factors: solved, layers, stream: (chosen = layers) => encodeLayers(chosen, layersMetadata) };
 }
 
+/** The values of a layer in another dtype, which holds each of them. */
+function inDtype({ tensor, values }: LayerRecord, dtype: string): Pick<LayerRecord, "values"> {
+  const data = encodeWeights(dtype as WeightDtype, decodeWeights(values.dtype, values.data, tensor));
+  return { values: { ...values, dtype: dtype as WeightDtype, data } };
+}
+
+/** The same values alone, as a weight that no grid says anything of. */
+function withoutCodes({ codes: _codes, scales: _scales, zeros: _zeros, groups: _groups, ...layer }: LayerRecord): LayerRecord {
+  const { bits: _bits, groupSize: _groupSize, symmetric: _symmetric, ...summary } = layer.summary;
+  return { ...layer, summary };
+}
+
+/** The values that its codes stand for in the dtype of the values, which may be finer than the one they were rounded to. */
+function withCodes(layer: LayerRecord): LayerRecord {
+  const { columns, dtype } = layer.values;
+  const [codes, zeros] = [layer.codes!.data, layer.zeros!.data];
+  const scales = new Float32Array(new Uint8Array(layer.scales!.data).buffer);
+  const groupOf = new Int32Array(new Uint8Array(layer.groups!.data).buffer);
+  const groups = layer.scales!.columns;
+  const values = Float32Array.from(codes, (code, at) => {
+    const place = Math.floor(at / columns) * groups + groupOf[at % columns];
+    return (code - zeros[place]) * scales[place];
+  });
+  return { ...layer, values: { ...layer.values, data: encodeWeights(dtype as WeightDtype, values) } };
+}
+
 async function assembled(model: Model, layers: ArtifactStream, format: string, name: string): Promise<Model> {
   const files = await stage("assemble", { layers: [layers] }, { model: model.folder, format });
   await unpackFiles(files, join(root, name), { force: false });
@@ -304,15 +330,14 @@ for (const options of cases) {
     const [uncompressed, wanted] = [await perplexity(dense, tokens), await perplexity(safetensors, tokens)];
     assert.ok(Math.abs(wanted / uncompressed - 1) > 1e-3, "compression changed nothing");
     // outputs are compared where codes are equal: the twin's layers, by the names of the graph
-    const layers = expected.layers.map((layer, at): LayerRecord => {
+    const own = expected.layers.map((layer, at): LayerRecord => {
       const { step, site, tensor, values } = found.layers[at];
-      const data = encodeWeights(values.dtype as WeightDtype, decodeWeights(layer.values.dtype, layer.values.data, tensor));
-      return { ...layer, step, site, tensor, values: { ...values, data } };
+      return { ...layer, step, site, tensor, ...inDtype(layer, values.dtype) };
     });
-    const made = [await assembled(graph, found.stream(layers), "dense", `${name}-dense`)];
-    if (packs) made.push(await assembled(graph, found.stream(layers), "onnx", `${name}-packed`));
+    const made = [await assembled(graph, found.stream(own.map(withoutCodes)), "dense", `${name}-dense`)];
+    if (packs) made.push(await assembled(graph, found.stream(own.map(withCodes)), "onnx", `${name}-packed`));
     else {
-      const refusal = await assembled(graph, found.stream(layers), "onnx", `${name}-packed`).then(
+      const refusal = await assembled(graph, found.stream(own.map(withCodes)), "onnx", `${name}-packed`).then(
         () => "written",
         (error: Error) => error.message,
       );

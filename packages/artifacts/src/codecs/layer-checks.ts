@@ -70,7 +70,7 @@ function readGrid(layer: LayerRecord): Grid | undefined {
     );
   }
   if (bits < 1 || bits > 8) refuse(layer, `its codes are of ${bits} bits, not of 1 to 8`);
-  if (groupSize < 1 || groupSize > columns) refuse(layer, `its groups are of ${groupSize} of ${columns} columns`);
+  if (groupSize < 1) refuse(layer, `its groups are of ${groupSize} columns`);
   const groups = Math.ceil(columns / groupSize);
   const grid: Grid = {
     codes: readPart(layer, ["codes", codes], "u8", rows, columns),

@@ -45,7 +45,7 @@ test("one flipped bit in a finished run's model: another evaluate is 65, and wha
   await flipBit(weights);
   await writeFile(path("flipped.yaml"), recipe(model, corpus, output, 2));
   await refused(
-    ["run", path("flipped.yaml")],
+    ["run", path("flipped.yaml"), "--quiet"],
     65,
     new RegExp(`${weights} is not as the run wrote it: .*; move ${output}/model away and run again to have it written anew`),
   );
@@ -65,7 +65,11 @@ test("damaged layers that a run reads are 65; deleted as the message says, the r
   const record = JSON.parse(await readFile(path("away/mbs.json"), "utf8")) as { layers: [{ address: string }] };
   const damaged = join(artifacts, `${record.layers[0].address}.arrow`);
   await flipBit(damaged);
-  await refused(["run", path("flipped.yaml")], 65, new RegExp(`${damaged} is damaged at byte \\d+; delete it and run again\n$`));
+  await refused(
+    ["run", path("flipped.yaml"), "--quiet"],
+    65,
+    new RegExp(`${damaged} is damaged at byte \\d+; delete it and run again\n$`),
+  );
   await rm(damaged);
   await done(["run", path("flipped.yaml"), "--quiet"]);
   for (const name of ["model/model.safetensors", "scores.arrow"]) {
@@ -78,7 +82,7 @@ test("a damaged manifest is 65; deleted as the message says, or with --force, th
   for (const flags of [[], ["--force"]]) {
     await writeFile(manifest, "{");
     await refused(
-      ["run", path("flipped.yaml")],
+      ["run", path("flipped.yaml"), "--quiet"],
       65,
       /manifest\.json is .*; delete it and run again, .*, or start over with --force\n$/,
     );
