@@ -46,4 +46,4 @@ for (const [index, file] of files.entries()) {
 }
 await exec();
 process.send?.([...results.values()]);
-process.disconnect();
+process.disconnect?.();
