@@ -1,4 +1,4 @@
-import { DuckDBInstance, type DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api";
 import { BadDataError } from "@mbs/contracts";
 
 /** A piece of SQL text in quotes. */
@@ -20,6 +20,8 @@ export class LockedDatabase {
   }
 
   static async open(path: string): Promise<LockedDatabase> {
+    // loaded by need: it takes longer to load than all else that reads texts
+    const { DuckDBInstance } = await import("@duckdb/node-api");
     const instance = await DuckDBInstance.create(":memory:", {
       threads: "1",
       memory_limit: "512MB",

@@ -10,7 +10,7 @@ import { loadStages } from "../src/stages.ts";
 import { runMbs } from "./run-mbs.ts";
 
 const datasets = fileURLToPath(new URL("../../../datasets/", import.meta.url));
-const safetensors = join(datasets, "controlled-bloom");
+const safetensors = join(datasets, "controlled-bloom-small");
 const root = await mkdtemp(join(tmpdir(), "mbs-onnx-recipe-"));
 test.after(() => rm(root, { recursive: true }));
 const graph = join(root, "graph");
