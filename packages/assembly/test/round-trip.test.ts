@@ -15,7 +15,7 @@ import { openDecoder } from "./fixtures/written-decoder.ts";
 
 const datasets = new URL("../../../datasets/", import.meta.url);
 /** The trained model, in half precision: rounding that harms shows in its perplexity. */
-const trained = fileURLToPath(new URL("controlled-bloom", datasets));
+const trained = fileURLToPath(new URL("controlled-bloom-small", datasets));
 const heldout = new URL("controlled-texts/heldout/", datasets);
 const languages = (await readdir(heldout)).filter((name) => name.endsWith(".jsonl")).slice(0, 3);
 const windowTokens = 256;
@@ -122,7 +122,7 @@ for (const dtype of ["f16", "bf16"]) {
     });
   }
   // The graph multiplies by (code - zero) · scale in float32, the dense folder rounds that to its dtype: each weight by up to
-  // 2⁻¹¹ (f16) or 2⁻⁸ (bf16), independently, so that √256 of 256 terms count. That is far above the rounding of sums.
+  // 2⁻¹¹ (f16) or 2⁻⁸ (bf16), independently, so that √n of n terms count. That is far above the rounding of sums.
   for (const [name, rounding, options] of [
     ["4 bits", four, {}],
     ["3 bits in planes", three, { threeBit: "planes" }],
