@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -78,6 +78,35 @@ packing("every package installs into an empty project, loads, and has types", ({
   const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
   execFileSync(process.execPath, [tsc, ...flags, ...typeRoots, "types.ts"], { cwd: project, stdio: "pipe" });
 });
+
+packing(
+  "every tarball has its licence and README, the sources that its maps and conditions name, and no record of a build",
+  ({ work, tarballs }) => {
+    const licence = readFileSync(join(root, "LICENSE"), "utf8");
+    for (const [name, tarball] of tarballs) {
+      const folder = mkdtempSync(join(work, "inside-"));
+      execFileSync("tar", ["-xzf", tarball, "-C", folder]);
+      const inside = join(folder, "package");
+      const files = readdirSync(inside, { recursive: true, encoding: "utf8" });
+      assert.is(readFileSync(join(inside, "LICENSE"), "utf8"), licence, name);
+      assert.ok(files.includes("README.md"), name);
+      assert.equal(
+        files.filter((file) => /tsbuildinfo$|\.test\.|node_modules/.test(file)),
+        [],
+        name,
+      );
+      for (const file of files.filter((path) => path.endsWith(".map"))) {
+        const { sources } = JSON.parse(readFileSync(join(inside, file), "utf8")) as { sources: string[] };
+        for (const source of sources) assert.ok(existsSync(join(inside, dirname(file), source)), `${name}: ${file}: ${source}`);
+      }
+      const { exports } = JSON.parse(readFileSync(join(inside, "package.json"), "utf8")) as Manifest;
+      for (const entry of Object.values(exports)) {
+        for (const path of Object.values(entry as Record<string, string>))
+          assert.ok(existsSync(join(inside, path)), `${name}: ${path}`);
+      }
+    }
+  },
+);
 
 packing("the solvers alone need no engine, no Arrow and no model code", ({ work, tarballs }) => {
   const names = closure("@mbs/solvers");
