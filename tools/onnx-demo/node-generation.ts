@@ -1,5 +1,6 @@
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
 import type { PreTrainedModel, PreTrainedTokenizer, Tensor } from "@huggingface/transformers";
+import { turnTelemetryOff } from "@mbs/onnx";
 import type { Prompt } from "./prompts.ts";
 
 /** What one model made of all prompts. */
@@ -22,6 +23,8 @@ const wholeCharacters = (text: string): string => text.replace(/\uFFFD+$/, "");
  * @param models folder that holds the model's folder
  */
 export async function generateInNode(models: string, name: string, prompts: readonly Prompt[]): Promise<Generated> {
+  // transformers.js makes sessions of its own
+  turnTelemetryOff();
   env.allowRemoteModels = false;
   env.localModelPath = models;
   const tokenizer: PreTrainedTokenizer = await AutoTokenizer.from_pretrained(name);

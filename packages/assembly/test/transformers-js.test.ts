@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { unpackFiles } from "@mbs/artifacts";
 import { generate, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { turnTelemetryOff } from "@mbs/onnx";
 import { assemble } from "../src/index.ts";
 import { transformersJsWarning } from "../src/onnx-format/hub-files.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
@@ -18,6 +19,8 @@ const source = resolve(import.meta.dirname, "../../../datasets/controlled-bloom"
 const root = await mkdtemp(join(tmpdir(), "transformers-js-test-"));
 test.after(() => rm(root, { recursive: true }));
 
+// transformers.js makes sessions of its own
+turnTelemetryOff();
 env.allowRemoteModels = false;
 env.localModelPath = root;
 

@@ -8,6 +8,7 @@ export type { GraphChange } from "./changed-graph.ts";
 export type { Attribute, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
 export { createSession } from "./session.ts";
 export type { Session, SessionOptions } from "./session.ts";
+export { turnTelemetryOff } from "./telemetry-off.ts";
 export { withFlagsOff } from "./merged-graph.ts";
 export { elementTypeNumbers, elementTypeOf, floatTensor, floatValues, integerTensor } from "./tensor.ts";
 export type { ElementType, Tensor, TensorArrays, TensorType } from "./tensor.ts";
