@@ -89,20 +89,20 @@ const bootId = (): Promise<string> => readFile("/proc/sys/kernel/random/boot_id"
 test("a lock whose holder has ended is free, whatever process has its number now, and after a restart", () =>
   inFolder(async (folder) => {
     const path = join(folder, "run");
-    const stranger = await startChild("lock-child.ts", [join(folder, "other")]);
+    const other = await startChild("lock-child.ts", [join(folder, "other")]);
     const stale = { started: "2026-01-01T00:00:00.000Z", host: hostname(), namespace: "pid:[1]" };
     try {
       for (const holder of [
-        { ...stale, process: stranger.pid, boot: await bootId().catch(() => "") },
+        { ...stale, process: other.pid, boot: await bootId().catch(() => "") },
         { ...stale, process: process.pid, boot: await bootId().catch(() => "") },
-        { ...stale, process: stranger.pid, boot: "that of an earlier start" },
-        { process: stranger.pid, host: hostname() },
+        { ...stale, process: other.pid, boot: "that of an earlier start" },
+        { process: other.pid, host: hostname() },
       ]) {
         await record(path, holder);
         assert.is(await withLock(path, async () => 1), 1, JSON.stringify(holder));
       }
     } finally {
-      await kill(stranger);
+      await kill(other);
     }
     for (const text of ["", "\0".repeat(64)]) {
       await writeFile(`${path}.lock`, text);
