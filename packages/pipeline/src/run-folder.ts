@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { realPlace, RunManifest, writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
-import { denyStrange, exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
+import { exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
 
 /** Where a run keeps what. */
 export interface RunFolder {
@@ -72,11 +72,17 @@ const identityText = ({ layers, model }: RunIdentity): string => `${layers}\n${m
  *
  * @throws {DeniedError} on a file of another form, which no run has written
  */
-async function readIdentity({ identity }: RunFolder): Promise<RunIdentity | undefined> {
+async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity | undefined> {
   if (!(await exists(identity))) return undefined;
   const text = await readFile(identity, "utf8").catch(() => "");
   const [, layers, model] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n$/.exec(text) ?? [];
-  return layers === undefined || model === undefined ? denyStrange(identity) : { layers, model };
+  if (layers === undefined || model === undefined) {
+    throw new DeniedError(
+      `${identity} is damaged, or none of a run's; move ${root} away and run again, or choose another output`,
+      { path: identity },
+    );
+  }
+  return { layers, model };
 }
 
 /** @throws {DeniedError} where an earlier run has left what this one would replace */

@@ -95,7 +95,7 @@ test("a file of another's that has the place of a run's identity claims nothing"
     for (const force of [false, true]) {
       const error = await failure(go(recipe(), { force }));
       assert.instance(error, DeniedError);
-      assert.match((error as Error).message, /out\/run\/identity is none of a run's/);
+      assert.match((error as Error).message, /out\/run\/identity is damaged, or none of a run's/);
     }
     assert.equal(await snapshot(out), before);
   }

@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, DeniedError } from "@mbs/contracts";
 import { suite } from "uvu";
@@ -41,6 +41,24 @@ test("a damaged manifest is refused, and both remedies that the message names wo
       assert.equal(await snapshot(out), whole);
     }
   }
+});
+
+test("a damaged identity is refused, and the remedy works: the folder moved away, the run makes all anew", async ({
+  root,
+  recipe,
+}) => {
+  const out = join(root, "out");
+  await go(recipe());
+  const whole = await snapshot(out);
+  await writeFile(join(out, "run", "identity"), "half");
+  for (const force of [false, true]) {
+    const error = await failure(go(recipe(), { force }));
+    assert.instance(error, DeniedError);
+    assert.match((error as Error).message, `run/identity is damaged, or none of a run's; move ${out} away and run again`);
+  }
+  await rename(out, join(root, "away"));
+  await go(recipe());
+  assert.equal(await snapshot(out), whole);
 });
 
 test("with its manifest gone, a run still replaces nothing of others", async ({ root, recipe }) => {
