@@ -1,3 +1,4 @@
+import { isObject } from "@mbs/contracts";
 import type { JsonObject } from "./json-file.ts";
 
 /** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
@@ -102,8 +103,7 @@ export const texts: Key<readonly string[]> = {
 
 export const section: Key<JsonObject> = {
   fallback: {},
-  read: (value, fault) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : fault.broken("an object"),
+  read: (value, fault) => (isObject(value) ? value : fault.broken("an object")),
 };
 
 /** A key that the class takes null for, which is also what it has where the key is absent, unless `fallback` says otherwise. */

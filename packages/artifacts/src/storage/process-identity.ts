@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
-import { isAlive } from "./process-alive.ts";
 
 /** Tells a process of this host from all others that had its id or will have it. */
 export interface ProcessIdentity {
@@ -49,6 +48,16 @@ export function thisProcess(): ProcessIdentity {
     own = { id: process.pid, ...(details && { details }) };
   }
   return own;
+}
+
+/** Whether a process of this machine has an id; one that belongs to somebody else does. */
+function isAlive(id: number): boolean {
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 const ended: ReadonlySet<string> = new Set(["Z", "X"]);
