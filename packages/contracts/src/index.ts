@@ -1,3 +1,4 @@
+export { at } from "./at.ts";
 export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
 export type { Blas, GemmOptions, Matrix, Real } from "./blas.ts";
 export { argumentsFromParent } from "./child-messages.ts";
