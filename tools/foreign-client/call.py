@@ -93,7 +93,7 @@ def main(location, model, corpus):
     for wrong in ("../../etc/passwd", "0" * 64):
         print("refused:", refusal(lambda: client.do_get(flight.Ticket(wrong)).read_all()))
     print("refused:", refusal(lambda: call(client, "no-such-stage", statistics)))
-    print("refused:", refusal(lambda: call(client, "solve", statistics, damping="much")))
+    print("refused:", refusal(lambda: call(client, "factor", statistics, damping="much")))
     print("refused:", refusal(lambda: call(client, "capture", segments, model="../controlled-bloom")))
 
 

@@ -19,7 +19,7 @@ for mix in only:en proportional equal; do
   if [[ ! -e $out/$mix.arrow ]]; then
     run sample --model $model --corpus $texts/calibration.yaml --mix $mix --segments 128 --seed "$seed" |
       run capture --model $model --statistics diagonal - |
-      run solve --factor off --language-diagonals - --output "$out/$mix.arrow"
+      run factor --upper off --language-diagonals - --output "$out/$mix.arrow"
   fi
   for sparsity in 0.5 0.6; do
     if [[ -e $out/$mix-$sparsity.json ]]; then continue; fi

@@ -73,7 +73,7 @@ export async function makeArtifacts(folder: string): Promise<ReadonlyMap<string,
   );
   await make("states", "segments", "propagate", ...ofModel);
   await make("statistics", "segments", "capture", ...ofModel);
-  await make("factors", "statistics", "solve");
+  await make("factors", "statistics", "factor");
   await make("layers", "factors", "compress", ...ofModel, "--solver", "gptq", "--bits", "4", "--group-size", "8");
   await make("allocation", "factors", "allocate", ...ofModel, "--method", "uniform", "--sparsity", "0.5");
   await make("similarity", "statistics", "similarity");

@@ -26,7 +26,7 @@ const searchRounds = 4;
 /** The weights that `mbs mix` recommends for the worst language of a pool, searched once. */
 export async function minimaxMix({ subject, statistics }: Pool, method: Method): Promise<Weights> {
   const { lab } = subject;
-  const options = { ...method.solve, ...method.compress, strategy: "minimax", rounds: searchRounds };
+  const options = { ...method.factor, ...method.compress, strategy: "minimax", rounds: searchRounds };
   const work = { name: "mix", settings: options, inputs: { statistics: [statistics] } };
   const { mixes } = await lab.once(work, async () => ({
     mixes: await lab.run("mix", { ...options, model: subject.folder }, { statistics: [statistics] }),

@@ -60,11 +60,11 @@ function compression({ subject, statistics }: Pool, method: Method, weights: Wei
   const mix = weights === undefined ? {} : { mix: formatWeights(weights) };
   const inputs = { statistics: [statistics] };
   return {
-    settings: { solve: { ...method.solve, ...mix }, compress: method.compress },
+    settings: { factor: { ...method.factor, ...mix }, compress: method.compress },
     inputs,
     /** Lends the layers to `use`; they are made again where they are wanted again, which is cheaper than keeping them. */
     withLayers: async <T>(use: (layers: string) => Promise<T>): Promise<T> => {
-      const factors = await lab.run("solve", { ...method.solve, ...mix }, inputs);
+      const factors = await lab.run("factor", { ...method.factor, ...mix }, inputs);
       const layers = await lab.run("compress", { model, ...method.compress }, { factors: [factors] });
       await lab.remove(factors);
       try {

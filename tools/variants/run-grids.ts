@@ -47,7 +47,7 @@ for (const bits of [3, 2]) {
     for (const [name, { groupSize, flags }] of Object.entries(grids)) {
       const order = orderFor(groupSize);
       const factors = `factors-${order.replace(":", "-")}.arrow`;
-      make(factors, "statistics.arrow", "solve", "--order", order);
+      make(factors, "statistics.arrow", "factor", "--order", order);
       const label = `${solver}; ${bits} bits; ${name.replaceAll(",", ";")}`;
       const layers = `${label.replaceAll(/\W+/g, "-")}.arrow`;
       const grid = ["--bits", String(bits), "--group-size", String(groupSize), ...flags];

@@ -31,7 +31,7 @@ function compress(variant: Variant, index: number): string {
     corpus: texts("calibration"),
     sample: { mix: "proportional", segments, length: 256, seed: 0 },
     propagation: variant.propagation,
-    solve: variant.order === undefined ? {} : { order: variant.order },
+    factor: variant.order === undefined ? {} : { order: variant.order },
     compress: variant.compress,
     output: folder,
   };

@@ -37,7 +37,7 @@ const options = {
     kind: "text",
     optional: true,
     placeholder: "LANG=WEIGHT,…",
-    description: "weight of each language in the Gram kept beyond --budget, and in solve; default: the tokens seen of it",
+    description: "weight of each language in the Gram kept beyond --budget, and in factor; default: the tokens seen of it",
     check: (text: string) => parseLanguageMix(text),
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },

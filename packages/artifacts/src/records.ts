@@ -77,7 +77,7 @@ export interface FactorRecord {
   readonly crossMoment?: Float32Array;
   /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
   readonly upper?: Float32Array;
-  /** Of each language that weighs more than 0, in the order of their codes; only where `solve` was asked for them. */
+  /** Of each language that weighs more than 0, in the order of their codes; only where `factor` was asked for them. */
   readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 

@@ -80,7 +80,7 @@ function cases<T>(
     for (const [change, message] of list) {
       const said = await readingSays(kind, encode({ ...record, ...change }));
       assert.match(said, message);
-      assert.match(said, /; (sample|propagate|capture|solve|allocate|compress|evaluate|predict|make it|make them) again$/);
+      assert.match(said, /; (sample|propagate|capture|factor|allocate|compress|evaluate|predict|make it|make them) again$/);
     }
   });
 }
@@ -186,7 +186,7 @@ test("factors: a summary that cannot be is refused with its field", async () => 
     });
   };
   for (const [change, message] of [
-    [{ tokens: -5 }, /tokens of the summary is -5, not a whole number of at least 0; solve again$/],
+    [{ tokens: -5 }, /tokens of the summary is -5, not a whole number of at least 0; factor again$/],
     [{ weights: { en: -1, fr: 2 } }, /weights of the summary is .*, not numbers of at least 0 by name;/],
     [{ requestedDamping: -1 }, /requestedDamping of the summary is -1,/],
     [{ rescues: 1.5 }, /rescues of the summary is 1\.5,/],

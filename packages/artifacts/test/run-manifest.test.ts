@@ -10,14 +10,14 @@ import { inFolder } from "./temporary-folder.ts";
 const test = suite("run manifest");
 
 test("equal work has an equal key, and any difference another", () => {
-  const key = manifestKey("solve", { damping: 0.01, mix: "equal" }, { statistics: ["a", "b"] });
+  const key = manifestKey("factor", { damping: 0.01, mix: "equal" }, { statistics: ["a", "b"] });
   assert.match(key, /^[0-9a-f]{64}$/);
-  assert.is(manifestKey("solve", { mix: "equal", damping: 0.01 }, { statistics: ["a", "b"] }), key);
+  assert.is(manifestKey("factor", { mix: "equal", damping: 0.01 }, { statistics: ["a", "b"] }), key);
   const others = [
     manifestKey("capture", { damping: 0.01, mix: "equal" }, { statistics: ["a", "b"] }),
-    manifestKey("solve", { damping: 0.02, mix: "equal" }, { statistics: ["a", "b"] }),
-    manifestKey("solve", { damping: 0.01, mix: "equal" }, { statistics: ["b", "a"] }),
-    manifestKey("solve", { damping: 0.01, mix: "equal" }, { states: ["a", "b"] }),
+    manifestKey("factor", { damping: 0.02, mix: "equal" }, { statistics: ["a", "b"] }),
+    manifestKey("factor", { damping: 0.01, mix: "equal" }, { statistics: ["b", "a"] }),
+    manifestKey("factor", { damping: 0.01, mix: "equal" }, { states: ["a", "b"] }),
   ];
   assert.is(new Set([key, ...others]).size, 5);
 });

@@ -19,7 +19,7 @@ export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
   if (reordered) {
     refuseLayer(
       layer,
-      "compressed-tensors no longer reads groups in activation order; assemble with --format gptq, or solve with --order natural or group-aware",
+      "compressed-tensors no longer reads groups in activation order; assemble with --format gptq, or factor with --order natural or group-aware",
     );
   }
   if (groups > 1 && columns % groupSize !== 0) {

@@ -66,7 +66,7 @@ async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Mea
   const finish = async (): Promise<void> => {
     if (records.length === 0) return;
     const { step } = records[0];
-    if (steps.has(step)) throw new BadDataError(`factors of ${step} are scattered over the artifact; solve again`, { step });
+    if (steps.has(step)) throw new BadDataError(`factors of ${step} are scattered over the artifact; factor again`, { step });
     steps.set(step, await measureStep(measuring, records));
     progress({ activity: `allocate (${measuring.method.name})`, done: steps.size, unit: "steps" });
   };
@@ -91,7 +91,7 @@ async function* allocateSteps(
 ): AsyncGenerator<StepAllocation> {
   try {
     const steps = await measureSteps(factors, measuring);
-    if (steps.size === 0) throw new BadDataError("allocate: the factors hold no site; solve again");
+    if (steps.size === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
     const { method, options } = measuring;
     const sparsities = spreadSparsity([...steps.values()], target, method.spread(options));
     for (const [index, [step, { parameters, importance }]] of [...steps].entries()) {
@@ -108,10 +108,10 @@ export const allocate: Stage = {
   summary: "Spread sparsity over the model's steps by what their inputs say of them.",
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
-    "mbs solve --factor off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
+    "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
   ],
-  inputs: { factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics of all steps" } },
+  inputs: { factors: { kinds: ["factors"], description: "what `mbs factor` made of the statistics of all steps" } },
   outputs: { allocation: { kind: "allocation", description: "the sparsity of each step" } },
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw)?.options ?? {},

@@ -95,7 +95,7 @@ export const compress: Stage = {
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
   ],
   inputs: {
-    factors: { kinds: ["factors"], description: "what `mbs solve` made of the statistics" },
+    factors: { kinds: ["factors"], description: "what `mbs factor` made of the statistics" },
     allocation: {
       kinds: ["allocation"],
       optional: true,

@@ -16,7 +16,7 @@ export async function openModelOf(
   const model = await openModel(folder, options);
   if (model.address === address) return model;
   await model.close();
-  throw new BadDataError(`the factors are of model ${address}, ${folder} is ${model.address}; capture and solve again`, {
+  throw new BadDataError(`the factors are of model ${address}, ${folder} is ${model.address}; capture and factor again`, {
     expected: address,
     found: model.address,
   });

@@ -19,7 +19,7 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
   const { width, summary, order, diagonal, upper, languageDiagonals } = record;
   const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } = {};
   if (needs.includes("factor")) {
-    if (!upper) throw missing(record, "triangular matrix", "capture grams, and solve with more --damping or --on-singular rtn");
+    if (!upper) throw missing(record, "triangular matrix", "capture grams, and factor with more --damping or --on-singular rtn");
     statistics.factor = {
       order,
       orderName: summary.orderName,
@@ -42,7 +42,7 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
     statistics.crossMoment = crossMoment;
   }
   if (needs.includes("languageDiagonals")) {
-    if (!languageDiagonals) throw missing(record, "diagonals of languages", "solve with --language-diagonals");
+    if (!languageDiagonals) throw missing(record, "diagonals of languages", "factor with --language-diagonals");
     statistics.languageDiagonals = languageDiagonals.map(({ language, values }) => ({
       language,
       weight: summary.weights[language],

@@ -18,7 +18,7 @@ function requireSolution(name: string, weight: SiteWeight, solution: unknown): a
   const shaped = solution as Solution;
   const nonfinite = nonfiniteValue(weight, shaped);
   if (nonfinite !== undefined) {
-    throw new InternalError(`solver ${name} made ${nonfinite}; solve with more --damping`, { solver: name });
+    throw new InternalError(`solver ${name} made ${nonfinite}; factor with more --damping`, { solver: name });
   }
   refuse(agreementMisfit(weight, shaped));
 }

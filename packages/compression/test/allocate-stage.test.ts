@@ -75,13 +75,13 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
       (options: Options, given: readonly FactorRecord[] = records) =>
       async () =>
         collect(readAllocation(await allocationOf(model, given, options)));
-    await rejects(run({ method: "correlation" }), BadDataError, /no diagonals of languages; solve with --language-diagonals/);
+    await rejects(run({ method: "correlation" }), BadDataError, /no diagonals of languages; factor with --language-diagonals/);
     await rejects(run({ method: "owls" }), UsageError, /--method takes one of uniform, owl, correlation, not "owls"/);
     await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
     await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);
     await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);
     await rejects(run({}, [records[0], records[4], records[1]]), BadDataError, /factors of h\.0 are scattered/);
-    await rejects(run({}, []), BadDataError, /the factors hold no site; solve again/);
+    await rejects(run({}, []), BadDataError, /the factors hold no site; factor again/);
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
     const other = { factors: [factorStream("0".repeat(64), records)] };

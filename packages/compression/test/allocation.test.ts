@@ -110,7 +110,7 @@ test("correlation without diagonals of languages, or of one language, is refused
   const options = { spread: 0.08, favour: "shared" } as const;
   const none = await refusal(() => correlation.importance([{ record, weight }], options));
   assert.instance(none, BadDataError);
-  assert.match(none.message, /^h\.0 mlp-up: the factor has no diagonals of languages; solve with --language-diagonals$/);
+  assert.match(none.message, /^h\.0 mlp-up: the factor has no diagonals of languages; factor with --language-diagonals$/);
   const english = { ...record, languageDiagonals: [{ language: "en", values: record.diagonal }] };
   const one = await refusal(() => correlation.importance([{ record: english, weight }], options));
   assert.match(one.message, /needs two languages, the mix has 1; sample more, or allocate with --method owl/);

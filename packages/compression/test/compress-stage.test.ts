@@ -141,7 +141,7 @@ test("what does not fit the solver or the model is refused with the remedy", asy
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = (records: FactorRecord[], options = {}) => runCompress(model, records, options);
     const activation = { ...record, summary: { ...record.summary, orderName: "activation" } };
-    await rejects(run([activation], { solver: "sparsegpt" }), UsageError, /order is activation; solve with --order natural/);
+    await rejects(run([activation], { solver: "sparsegpt" }), UsageError, /order is activation; factor with --order natural/);
     assert.is((await run([activation], { solver: "wanda" })).length, 1);
     await rejects(run([without(record)]), BadDataError, /has no triangular matrix; capture grams/);
     await rejects(run([{ ...record, step: "h.9" }]), BadDataError, /the model has no such site/);
@@ -168,7 +168,7 @@ test("m-wanda reads the diagonals of languages, and says how to get them", async
     await rejects(
       runCompress(model, [record], { solver: "m-wanda" }),
       BadDataError,
-      /h\.0 mlp-down: the factor has no diagonals of languages; solve with --language-diagonals/,
+      /h\.0 mlp-down: the factor has no diagonals of languages; factor with --language-diagonals/,
     );
   });
 });
@@ -337,7 +337,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       ["() => ({ values: new Float32Array(3) })", /solver mine handed back 3 values for a weight of 32×128; it breaks/],
       ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a mask that is no Uint8Array/],
       ["({ values }) => ({ values, inputScale: new Float32Array(128).fill(1) })", /scales an input that nothing can scale/],
-      ["({ values }) => ({ values: values.fill(NaN) })", /solver mine made NaN at row 0, column 0; solve with more --damping/],
+      ["({ values }) => ({ values: values.fill(NaN) })", /solver mine made NaN at row 0, column 0; factor with more --damping/],
       [quantising("scales: undefined"), /solver mine handed back scales that are no Float32Array; it breaks/],
       [quantising("codes: codes.fill(200)"), /solver mine has a code above 15, the largest of 4 bits/],
       [quantising("groupOf: groupOf.fill(1)"), /solver mine has 2 groups of 128 columns for a weight of 128 columns/],

@@ -26,7 +26,7 @@ export interface SiteWeight {
   readonly scaleDtype?: "f32" | "f16" | "bf16";
 }
 
-/** What `mbs solve` made of one site. */
+/** What `mbs factor` made of one site. */
 export interface Factor {
   /** Column order: position in the ordered matrix → column of the weight. */
   readonly order: Int32Array;

@@ -2,4 +2,4 @@ export { mixSites } from "./mixed-site.ts";
 export type { MixedSite } from "./mixed-site.ts";
 export { climbLadder } from "./rescue-ladder.ts";
 export type { Engines, LadderInput, LadderResult } from "./rescue-ladder.ts";
-export { solve } from "./solve-stage.ts";
+export { factor } from "./factor-stage.ts";

@@ -5,7 +5,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "run",
     {
-      summary: "Do all of it by a recipe: sample, capture, solve, compress, assemble, evaluate; resumes.",
+      summary: "Do all of it by a recipe: sample, capture, factor, compress, assemble, evaluate; resumes.",
       load: async () => (await import("./commands/run-command.ts")).runCommand,
     },
   ],

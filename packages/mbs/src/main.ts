@@ -7,7 +7,7 @@ import { version } from "./version.ts";
 const examples = [
   "mbs run recipe.yaml",
   "mbs sample --model M --corpus C --mix proportional > segments.arrow",
-  "mbs capture --model M < segments.arrow | mbs solve | mbs compress --model M --bits 3 | mbs assemble --model M --output out/",
+  "mbs capture --model M < segments.arrow | mbs factor | mbs compress --model M --bits 3 | mbs assemble --model M --output out/",
   "mbs evaluate --model M --model out/ --corpus V",
 ];
 
@@ -32,6 +32,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
   const [name, ...rest] = argv;
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
   if (name === undefined) throw new UsageError("which command? mbs --help lists them");
+  if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
   const entry = commands.get(name);
   if (entry) {
     const command = await (await entry.load())({ argv: rest, signal });

@@ -3,13 +3,13 @@ import type { MixCost } from "@mbs/pipeline";
 
 /** The stage `mix` with the stages that it runs. */
 export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> {
-  const [{ createMix }, { solve }, { compress }, { predict }] = await Promise.all([
+  const [{ createMix }, { factor }, { compress }, { predict }] = await Promise.all([
     import("@mbs/pipeline"),
     import("@mbs/hessian-solving"),
     import("@mbs/compression"),
     import("@mbs/language-similarity"),
   ]);
-  return createMix({ solve, compress, predict }, onCost);
+  return createMix({ factor, compress, predict }, onCost);
 }
 
 /** Every stage with the sentence of its help. Modules are loaded only when a stage is used: help must answer at once. */
@@ -36,10 +36,10 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
-    "solve",
+    "factor",
     {
       summary: "Mix the languages' statistics of each site and factorise the inverse of its Hessian.",
-      load: async () => (await import("@mbs/hessian-solving")).solve,
+      load: async () => (await import("@mbs/hessian-solving")).factor,
     },
   ],
   [

@@ -41,7 +41,7 @@ for (const [type, fixture] of fixtureOf) {
     const model = await openModel(`${fixtures}${fixture}`);
     const folder = { model: model.folder };
     const statistics = await stage("capture", "source", segmentsFor(model), folder, "statistics");
-    const factors = await stage("solve", "statistics", statistics, { damping: 0.01 }, "factors");
+    const factors = await stage("factor", "statistics", statistics, { damping: 0.01 }, "factors");
     const compressed = await stage(
       "compress",
       "factors",

@@ -77,7 +77,7 @@ test("the card of a run has each language before and after with intervals, the m
   const recipe = parse(/```yaml\n([\s\S]*?)```/.exec(card)?.[1] ?? "") as Record<string, Record<string, unknown>>;
   const recorded = parse(await readFile(folder.recipe, "utf8")) as Record<string, Record<string, unknown>>;
   assert.equal(Object.keys(recipe["hashes"]), ["model", "corpus", "evaluationCorpus", "threads"]);
-  for (const key of ["sample", "solve", "compress"]) assert.equal(recipe[key], recorded[key], key);
+  for (const key of ["sample", "factor", "compress"]) assert.equal(recipe[key], recorded[key], key);
   assert.equal([recipe["model"], recipe["corpus"], recipe["output"]], ["model", "texts", undefined]);
   assert.not.match(card, root);
 });

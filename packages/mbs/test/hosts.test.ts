@@ -148,7 +148,7 @@ async function everywhere(
 async function secondStep(model: string, states: Buffer): Promise<Buffer> {
   const next = await throughLibrary(await loadStage("propagate"), { model }, {}, states);
   const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, next);
-  const factors = await throughLibrary(await loadStage("solve"), {}, {}, statistics);
+  const factors = await throughLibrary(await loadStage("factor"), {}, {}, statistics);
   return throughLibrary(await loadStage("compress"), { model, solver: "rtn" }, {}, factors);
 }
 
@@ -161,9 +161,9 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   };
   const segments = await everywhere(context, "sample", { model, corpus, mix: "equal", segments: 6, length: 32 });
   const statistics = await everywhere(context, "capture", { model }, segments);
-  const factors = await everywhere(context, "solve", { damping: 0.01 }, statistics);
+  const factors = await everywhere(context, "factor", { damping: 0.01 }, statistics);
   const layers = await everywhere(context, "compress", { model, solver: "gptq", bits: 3, groupSize: 16 }, factors);
-  const shares = await everywhere(context, "solve", { factor: "off", languageDiagonals: true }, statistics);
+  const shares = await everywhere(context, "factor", { upper: "off", languageDiagonals: true }, statistics);
   const allocation = await everywhere(context, "allocate", { model, method: "correlation", sparsity: 0.6 }, shares);
   const allocated = { allocation: [await save("allocation", allocation)] };
   await everywhere(context, "compress", { model, solver: "m-wanda" }, shares, allocated);
@@ -172,7 +172,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 
   const states = await everywhere(context, "propagate", { model }, segments);
   const stepStatistics = await everywhere(context, "capture", { model }, states);
-  const stepFactors = await throughLibrary(await loadStage("solve"), {}, {}, stepStatistics);
+  const stepFactors = await throughLibrary(await loadStage("factor"), {}, {}, stepStatistics);
   const stepLayers = await throughLibrary(await loadStage("compress"), { model, solver: "sparsegpt" }, {}, stepFactors);
   await everywhere(context, "propagate", { model }, states, { layers: [await save("step", stepLayers)] });
   // One artifact on standard input, another one of the same input from a file.
@@ -208,7 +208,7 @@ hosts("no stage of a server runs a solver that the client brings", async ({ fold
   const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, segments);
   const made: Readonly<Record<string, Buffer>> = {
     statistics,
-    factors: await throughLibrary(await loadStage("solve"), {}, {}, statistics),
+    factors: await throughLibrary(await loadStage("factor"), {}, {}, statistics),
   };
   const takers: string[] = [];
   for (const [name, entry] of stages) {

@@ -78,6 +78,14 @@ test("a misspelt command or option is met with a suggestion and 2", async () => 
   assert.match(none.stderr, /^mbs: which command\?/);
 });
 
+test("the command that is called factor now is named", async () => {
+  for (const args of [["solve"], ["solve", "--help"], ["help", "solve"]]) {
+    const { code, stderr } = await runMbs(args);
+    assert.is(code, 2);
+    assert.is(stderr, "mbs: mbs solve is called mbs factor now, and its option --factor is --upper\n");
+  }
+});
+
 test("an unknown command is 2 with a suggestion, also where help is asked for", async () => {
   for (const args of [
     ["nonsense", "--help"],

@@ -102,8 +102,8 @@ test("a solver that reads the diagonal of each language gets it in every trial",
 test("damage is what mbs predict says of the same mix", async (fixture) => {
   const { recommended } = await reported(fixture, { rounds: 3 });
   const { model, statistics } = fixture;
-  const solving = { mix: recommended.mix, order: "group-aware:16" };
-  const { factors } = await (await stage("solve")).run({ statistics: [await statistics.open()] }, solving, context);
+  const factoring = { mix: recommended.mix, order: "group-aware:16" };
+  const { factors } = await (await stage("factor")).run({ statistics: [await statistics.open()] }, factoring, context);
   const { layers } = await (await stage("compress")).run({ factors: [factors] }, { model, ...quantised }, context);
   const inputs = { statistics: [await statistics.open()], layers: [layers] };
   const { errors } = await (await stage("predict")).run(inputs, { model }, context);
@@ -180,7 +180,7 @@ test("a recipe takes the recommended weights, for its statistics and for its sam
   const { root, model } = fixture;
   const { recommended } = await reported(fixture, { rounds: 1 });
   for (const [name, parts] of Object.entries({
-    weighed: { sample: { mix: "equal", segments: 6, length: 32 }, solve: { mix: recommended.mix } },
+    weighed: { sample: { mix: "equal", segments: 6, length: 32 }, factor: { mix: recommended.mix } },
     sampled: { sample: { mix: `weights:${recommended.mix}`, segments: 6, length: 32 } },
   })) {
     const { nodes } = await run(

@@ -105,7 +105,7 @@ async function compressed(
   const metadata = parseMetadata("statistics", captured.schema);
   const measured: Statistic[] = await collect(readStatistics(captured));
   const statistics = measured.map((statistic): Statistic => ({ ...statistic, values: statistic.values.map(change) }));
-  const factors = await stage("solve", { statistics: [encodeStatistics(statistics, metadata)] }, { damping: 0.01 });
+  const factors = await stage("factor", { statistics: [encodeStatistics(statistics, metadata)] }, { damping: 0.01 });
   const factorMetadata = parseMetadata("factors", factors.schema);
   const solved: FactorRecord[] = await collect(readFactors(factors));
   const made = await stage("compress", { factors: [encodeFactors(solved, factorMetadata)] }, { ...folder, ...solver });

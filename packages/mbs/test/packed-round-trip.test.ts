@@ -30,7 +30,7 @@ async function perplexity(model: Model): Promise<number> {
 async function writeAndRead(source: string, compress: object, order: string, formats: readonly string[]) {
   const model = await openModel(source);
   const statistics = await stage("capture", "source", segmentsFor(model), { model: source }, "statistics");
-  const factors = await stage("solve", "statistics", statistics, { order }, "factors");
+  const factors = await stage("factor", "statistics", statistics, { order }, "factors");
   const compressed = await stage("compress", "factors", factors, { model: source, ...compress }, "layers");
   const metadata = parseMetadata("layers", compressed.schema);
   const layers = await collect(readLayers(compressed));

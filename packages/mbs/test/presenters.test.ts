@@ -74,7 +74,7 @@ const mixes = () =>
   );
 
 test("mixes as table and as JSON", async () => {
-  assert.match(await presenters["mixes"].table(mixes(), {}), /recommended by equal\nmbs solve --mix en=0\.5,mr=0\.5\n/);
+  assert.match(await presenters["mixes"].table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
   const json = (await presenters["mixes"].json(mixes())) as { recommended: { mix: string } };
   assert.is(json.recommended.mix, "en=0.5,mr=0.5");
 });

@@ -33,11 +33,11 @@ async function addressOf(path: string, stage: string): Promise<string> {
 for (const { propagation, stages, pruning } of [
   {
     propagation: "sequential",
-    stages: ["sample", "propagate", "capture", "solve", "compress", "assemble", "evaluate", "similarity"],
+    stages: ["sample", "propagate", "capture", "factor", "compress", "assemble", "evaluate", "similarity"],
   },
   { propagation: "true-sequential", stages: ["capture"] },
   { propagation: "dense", stages: ["capture"] },
-  { propagation: "sequential", stages: ["solve", "allocate", "compress"], pruning: { method: "correlation" } },
+  { propagation: "sequential", stages: ["factor", "allocate", "compress"], pruning: { method: "correlation" } },
 ]) {
   test(`the printed commands give the addresses that the run had, ${propagation}${pruning ? ", allocated" : ""}`, async ({
     root,

@@ -83,7 +83,7 @@ async function compressed(model: Model, solver: string, options: object = {}) {
   const metadata = parseMetadata("statistics", captured.schema);
   const statistics = await collect(readStatistics(captured));
   const again = (): ArtifactStream => encodeStatistics(statistics, metadata);
-  const factors = await stage("solve", { statistics: again() }, { factor: "off" });
+  const factors = await stage("factor", { statistics: again() }, { upper: "off" });
   const layers = await stage("compress", { factors }, { ...folder, solver, ...options });
   return { statistics: again, records: await collect(readLayers(layers)), metadata: parseMetadata("layers", layers.schema) };
 }

@@ -9,7 +9,7 @@ import { readRecipeText } from "./recipe-text.ts";
 import type { Recipe, StageOptions } from "./recipe.ts";
 
 const keys = Object.keys(recipeKeys);
-/** What the YAML library tells programmers, and the place, which the message begins with. */
+/** What the YAML library tells programmers, and the position, which the message begins with. */
 const pointer = /; please use YAML\.\w+\(\)| at line \d+, column \d+:?$|[:.]$/g;
 
 /** Reads the values of keys; what is wrong is gathered, so that all of it can be told at once. */
@@ -83,15 +83,29 @@ class Reader {
   }
 }
 
+/** Words that were renamed are refused with the new ones. @throws {BadDataError} naming all of them */
+function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly string[]) => string): void {
+  const { solve, factor } = values;
+  const problems: string[] = [];
+  if (Object.hasOwn(values, "solve")) problems.push(`${locate(["solve"])}: the key solve is called factor now`);
+  for (const [key, options] of Object.entries({ solve, factor })) {
+    if (!isObject(options) || !Object.hasOwn(options, "factor")) continue;
+    problems.push(`${locate([key, "factor"])}: the option factor of ${key} is called upper now`);
+  }
+  if (problems.length > 0) throw new BadDataError(problems.join("; "));
+}
+
 /**
  * A recipe from its parsed values.
  *
  * @param values what the YAML holds
  * @param locate where a key stands, for messages
+ * @throws {BadDataError} on a recipe with words that were renamed
  * @throws {UsageError} on unknown keys, missing keys and values of a wrong type, all of them named; options are checked by their stages
  */
 export function recipeFrom(values: unknown, locate: (keys: readonly string[]) => string = () => "recipe"): Recipe {
   if (!isObject(values)) throw new UsageError(`${locate([])}: a recipe holds keys and values: ${keys.join(", ")}`);
+  refuseOldWords(values, locate);
   const reader = new Reader(values, locate);
   for (const key of Object.keys(values)) {
     if (!keys.includes(key)) reader.fault([key], `unknown key ${key}; a recipe takes ${keys.join(", ")}`);
@@ -103,7 +117,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     sample: reader.options("sample"),
     propagation: reader.choice("propagation", propagations),
     capture: reader.options("capture"),
-    solve: reader.options("solve"),
+    factor: reader.options("factor"),
     ...(values["allocate"] === undefined ? {} : { allocate: reader.allocation(compress) }),
     compress,
     assemble: reader.options("assemble"),

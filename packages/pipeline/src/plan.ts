@@ -51,8 +51,8 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
     options: { model: recipe.model, ...recipe.capture, statistics: "diagonal" },
     inputs: { source: [segments] },
   });
-  const options = { ...recipe.solve, factor: "off" };
-  const factors = add({ id: "solve.allocate", stage: "solve", options, inputs: { statistics: [capture] } });
+  const options = { ...recipe.factor, upper: "off" };
+  const factors = add({ id: "factor.allocate", stage: "factor", options, inputs: { statistics: [capture] } });
   return allocateFrom(add, recipe, factors);
 }
 
@@ -65,8 +65,8 @@ const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string,
     inputs: { factors: [factors], ...(allocation === undefined ? {} : { allocation: [allocation] }) },
   });
 
-const solveFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
-  add({ id: `solve${suffix}`, stage: "solve", options: recipe.solve, inputs: { statistics: [capture] } });
+const factorsFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
+  add({ id: `factor${suffix}`, stage: "factor", options: recipe.factor, inputs: { statistics: [capture] } });
 
 /** What every node needs that runs the model: what capture may pass over, the others must too. */
 const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOptions => ({
@@ -109,7 +109,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       if (recipe.similarity && index === 0 && site === undefined) {
         add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
       }
-      layers.push(compressFrom(add, recipe, suffix, solveFrom(add, recipe, suffix, capture), allocation));
+      layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, capture), allocation));
     }
     all.push(...layers);
     // The states after the last step feed nothing.
@@ -151,7 +151,7 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
       inputs: { source: [segments] },
     });
     if (recipe.similarity) add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
-    const factors = solveFrom(add, recipe, "", capture);
+    const factors = factorsFrom(add, recipe, "", capture);
     layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];
   } else {
     layers = planSteps(add, recipe, outline, segments);

@@ -50,10 +50,10 @@ export const recipeKeys = {
     stage: "capture",
     given: ["model", "site"],
   },
-  solve: {
+  factor: {
     takes: "options",
     description: "how languages are mixed, and H is damped and ordered",
-    stage: "solve",
+    stage: "factor",
     given: [],
     defaults: { order: "what the solver likes best" },
   },

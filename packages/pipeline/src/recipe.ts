@@ -15,7 +15,7 @@ export interface Recipe {
   readonly sample: StageOptions;
   readonly propagation: Propagation;
   readonly capture: StageOptions;
-  readonly solve: StageOptions;
+  readonly factor: StageOptions;
   /** How `sparsity` of `compress` is spread over the steps; absent where every step loses the same. */
   readonly allocate?: StageOptions;
   /** `solver`, and the solver's own options. */

@@ -11,7 +11,7 @@ import type { Resources } from "./resources.ts";
 function used(plan: Plan, stage: RecipeKeyName, elsewhere: readonly string[] = []): StageOptions {
   const { given = [] }: RecipeKey = recipeKeys[stage];
   const reserved = new Set([...given, ...elsewhere]);
-  // the first capture and solve may be those of an allocation
+  // the first capture and factor may be those of an allocation
   const node = plan.nodes.findLast((candidate) => candidate.stage === stage);
   return Object.fromEntries(
     Object.entries(node?.options ?? {}).filter(([name, value]) => !reserved.has(name) && value !== undefined),
@@ -45,7 +45,7 @@ export async function recordRun(
     sample: used(plan, "sample"),
     propagation,
     capture: used(plan, "capture"),
-    solve: used(plan, "solve"),
+    factor: used(plan, "factor"),
     ...(recipe.allocate === undefined ? {} : { allocate: used(plan, "allocate", ["allowNonfinite"]) }),
     compress: used(plan, "compress"),
     assemble: used(plan, "assemble"),

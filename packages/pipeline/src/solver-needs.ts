@@ -18,17 +18,17 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
 }
 
 /**
- * Options of `solve`, which does not know the solver, with what that needs: the column order that it likes best, unless
+ * Options of `factor`, which does not know the solver, with what that needs: the column order that it likes best, unless
  * another is given, and diagonals of languages.
  */
-export function solveFor(solver: Solver, options: Parameters<Solver["solve"]>[2], given: StageOptions): StageOptions {
+export function factorFor(solver: Solver, options: Parameters<Solver["solve"]>[2], given: StageOptions): StageOptions {
   const order = given["order"] ?? ask(solver, "preferredOrder", () => solver.preferredOrder?.(options));
   const languageDiagonals = solver.needs.includes("languageDiagonals");
   return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
 }
 
 /**
- * The recipe with what its solver and its allocation ask of the nodes before them: of `solve`, and the dense model's states
+ * The recipe with what its solver and its allocation ask of the nodes before them: of `factor`, and the dense model's states
  * beside the compressed ones; and with the options of the solver that follow from others, or from the format.
  *
  * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
@@ -48,19 +48,19 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
     );
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
-  const solve = solveFor(solver, options, recipe.solve);
+  const factor = factorFor(solver, options, recipe.factor);
   return {
     ...recipe,
     denseStates,
-    solve: recipe.allocate === undefined ? solve : { ...solve, languageDiagonals: true },
+    factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
     compress: { ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
   };
 }
 
 /** What is known beforehand of the layers of a recipe that has what its solver needs. */
-export async function plannedLayers({ compress, solve }: Recipe): Promise<PlannedLayers> {
+export async function plannedLayers({ compress, factor }: Recipe): Promise<PlannedLayers> {
   const { solver: name, ...given } = compress;
   const { solver, options } = await readSolver(String(name), given);
-  const order = typeof solve["order"] === "string" ? solve["order"] : "natural";
+  const order = typeof factor["order"] === "string" ? factor["order"] : "natural";
   return { solver: solver.name, codes: ask(solver, "plannedCodes", () => solver.plannedCodes?.(options, order)) ?? "unknown" };
 }

@@ -31,7 +31,7 @@ test("fills in what is not said; options may be spelt as on the command line", (
     sample: {},
     propagation: "sequential",
     capture: {},
-    solve: {},
+    factor: {},
     compress: { solver: "gptq", groupSize: 64 },
     assemble: {},
     similarity: false,
@@ -66,6 +66,21 @@ test("says what is wrong, and in which line", () => {
     assert.instance(error, UsageError, text);
     assert.match((error as Error).message, message);
     assert.not.match((error as Error).message, /\n/);
+  }
+});
+
+test("a word of older recipes is refused, and the new one named", () => {
+  for (const [text, message] of [
+    ["solve:\n  damping: 0.1\n", /^r\.yaml:8: the key solve is called factor now$/],
+    ["factor:\n  factor: off\n", /^r\.yaml:8: the option factor of factor is called upper now$/],
+    [
+      "solve:\n  factor: off\n",
+      /^r\.yaml:8: the key solve is called factor now; r\.yaml:8: the option factor of solve is called upper now$/,
+    ],
+  ] as const) {
+    const error = thrown(() => parseRecipe(whole + text, "r.yaml"));
+    assert.instance(error, BadDataError, text);
+    assert.match((error as Error).message, message);
   }
 });
 

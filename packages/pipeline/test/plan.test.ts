@@ -16,11 +16,11 @@ const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }
 
 test("a dense plan allocates from the factors that it compresses from", async () => {
   const nodes = await nodesOf({ propagation: "dense", allocate: { method: "correlation", spread: 0.1 } });
-  assert.equal(ids(nodes), ["sample", "capture", "solve", "allocate", "compress", "assemble"]);
-  const [, , solve, allocate, compress] = nodes;
-  assert.is(solve.options["languageDiagonals"], true);
+  assert.equal(ids(nodes), ["sample", "capture", "factor", "allocate", "compress", "assemble"]);
+  const [, , factor, allocate, compress] = nodes;
+  assert.is(factor.options["languageDiagonals"], true);
   assert.equal(allocate.options, { model: "m", method: "correlation", spread: 0.1, sparsity: 0.6, allowNonfinite: undefined });
-  assert.equal(compress.inputs, { factors: ["solve"], allocation: ["allocate"] });
+  assert.equal(compress.inputs, { factors: ["factor"], allocation: ["allocate"] });
 });
 
 test("where steps follow each other, one dense capture allocates for all of them", async () => {
@@ -29,29 +29,29 @@ test("where steps follow each other, one dense capture allocates for all of them
     ["true-sequential", ["compress.h.0.qkv", "compress.h.0.mlp", "compress.h.1.qkv", "compress.h.1.mlp"]],
   ] as const) {
     const nodes = await nodesOf({ propagation, allocate: { method: "owl" }, capture: { mix: "en=1" } });
-    assert.equal(ids(nodes).slice(0, 4), ["sample", "capture.allocate", "solve.allocate", "allocate"]);
-    const [, capture, solve] = nodes;
+    assert.equal(ids(nodes).slice(0, 4), ["sample", "capture.allocate", "factor.allocate", "allocate"]);
+    const [, capture, factor] = nodes;
     assert.equal(capture.options, { model: "m", mix: "en=1", statistics: "diagonal" });
     assert.equal(capture.inputs, { source: ["sample"] });
-    assert.is(solve.options["factor"], "off");
+    assert.is(factor.options["upper"], "off");
     const readers = nodes.filter(({ inputs }) => inputs["allocation"]?.[0] === "allocate");
     assert.equal(ids(readers), compressed);
   }
 });
 
-test("solve is asked for diagonals of languages by the solver that reads them, and by no other", async () => {
+test("factor is asked for diagonals of languages by the solver that reads them, and by no other", async () => {
   for (const [solver, expected] of [
     ["m-wanda", true],
     ["wanda", undefined],
   ] as const) {
     const nodes = await nodesOf({ compress: { solver, sparsity: 0.6 } });
-    assert.is(nodes.find(({ stage }) => stage === "solve")?.options["languageDiagonals"], expected, solver);
+    assert.is(nodes.find(({ stage }) => stage === "factor")?.options["languageDiagonals"], expected, solver);
   }
 });
 
-async function orderOf(solve: object): Promise<unknown> {
-  const nodes = await nodesOf({ compress: { solver: "gptq", bits: 3, groupSize: 64 }, solve });
-  return nodes.find(({ stage }) => stage === "solve")?.options["order"];
+async function orderOf(factor: object): Promise<unknown> {
+  const nodes = await nodesOf({ compress: { solver: "gptq", bits: 3, groupSize: 64 }, factor });
+  return nodes.find(({ stage }) => stage === "factor")?.options["order"];
 }
 
 test("what capture may pass over, every node that runs the model may", async () => {

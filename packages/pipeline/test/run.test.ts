@@ -38,11 +38,11 @@ test("runs every node once and leaves model, scores, similarity and the full rec
       "propagate.embedding",
       "capture.h.0",
       "similarity",
-      "solve.h.0",
+      "factor.h.0",
       "compress.h.0",
       "propagate.h.0",
       "capture.h.1",
-      "solve.h.1",
+      "factor.h.1",
       "compress.h.1",
       "assemble",
       "evaluate",
@@ -170,10 +170,10 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   assert.instance(await failure(go(recipe())), DeniedError);
   await go(recipe(), { force: true });
   assert.is(await readFile(join(root, "out", "mine.txt"), "utf8"), "mine");
-  const error = await failure(go(recipe({ solve: { damping: 0.1 } })));
+  const error = await failure(go(recipe({ factor: { damping: 0.1 } })));
   assert.instance(error, DeniedError);
   assert.match((error as Error).message, /another recipe/);
-  await go(recipe({ solve: { damping: 0.1 } }), { force: true });
+  await go(recipe({ factor: { damping: 0.1 } }), { force: true });
   await writeFile(join(root, "file"), "");
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
 });
@@ -230,10 +230,10 @@ test("one run at a time works on an output", async ({ root, recipe }) => {
 });
 
 test("a wrong option shows before anything runs, with its line", async ({ root }) => {
-  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  solver: wanda\nsolve:\n  order: natural\n  dampig: 0.1\noutput: ${join(root, "out")}\n`;
+  const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  solver: wanda\nfactor:\n  order: natural\n  dampig: 0.1\noutput: ${join(root, "out")}\n`;
   const error = await failure(go(parseRecipe(text, "r.yaml")));
   assert.instance(error, UsageError);
-  assert.match((error as Error).message, /^r\.yaml:7: solve: unknown option --dampig/);
+  assert.match((error as Error).message, /^r\.yaml:7: factor: unknown option --dampig/);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
 
@@ -264,7 +264,7 @@ test("layers that a stage could not take are refused before anything runs, with 
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
   const rounding = { solver: "gptq" };
   await failure(go(recipe({ compress: rounding }), { stages: checking }));
-  await failure(go(recipe({ compress: rounding, solve: { order: "activation" } }), { stages: checking }));
+  await failure(go(recipe({ compress: rounding, factor: { order: "activation" } }), { stages: checking }));
   assert.equal(asked, [
     { solver: "wanda", codes: "none" },
     { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } },
@@ -337,10 +337,13 @@ test("what the solver would refuse on its turn is refused before anything runs",
   for (const [compress, message] of [
     ["solver: wanda\n  pattern: 4-2", /^r\.yaml:5: --pattern takes N:M/],
     [
-      "solver: sparsegpt\nsolve:\n  order: activation",
-      /^r\.yaml:4: sparsegpt prunes neighbours, .*; solve with --order natural$/,
+      "solver: sparsegpt\nfactor:\n  order: activation",
+      /^r\.yaml:4: sparsegpt prunes neighbours, .*; factor with --order natural$/,
     ],
-    ["solver: gptq\nsolve:\n  order: group-aware:64", /^r\.yaml:4: .* splits groups of 128; solve with --order group-aware:128$/],
+    [
+      "solver: gptq\nfactor:\n  order: group-aware:64",
+      /^r\.yaml:4: .* splits groups of 128; factor with --order group-aware:128$/,
+    ],
   ] as const) {
     const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  ${compress}\noutput: ${join(root, "out")}\n`;
     const error = await failure(go(parseRecipe(text, "r.yaml")));

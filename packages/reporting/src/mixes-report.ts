@@ -9,7 +9,7 @@ export interface ReportedMix {
   readonly name: string;
   /** Round of the search that found it, 0 for mixes compared from the start. */
   readonly round: number;
-  /** As `mbs solve --mix` takes it. */
+  /** As `mbs factor --mix` takes it. */
   readonly mix: string;
   readonly languages: readonly { readonly language: string; readonly weight: number; readonly damage: number }[];
   /** Mean damage, every language counting the same. */
@@ -25,7 +25,7 @@ export interface ReportedMix {
 export interface MixesReport {
   readonly strategy: string;
   readonly solver: string;
-  /** Of solve and compress. */
+  /** Of factor and compress. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly tensors: number;
   readonly recommended: ReportedMix;

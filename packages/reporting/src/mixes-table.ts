@@ -58,7 +58,7 @@ export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable
 export const mixUses = ({
   recommended: { mix },
 }: MixesReport): readonly { readonly title: string; readonly command: string }[] => [
-  { title: "With the statistics that are there", command: `mbs solve --mix ${mix}` },
+  { title: "With the statistics that are there", command: `mbs factor --mix ${mix}` },
   { title: "For a fresh sample", command: `mbs sample --mix weights:${mix}` },
 ];
 

@@ -245,7 +245,7 @@ test("mixes: three averages and the damage by language, with the weights to use"
   assert.equal(unclosed(html), []);
   assert.match(html, /<tr><td>→<\/td><th scope="row">minimax 1<\/th>/);
   assert.not.match(html, /<th scope="row"><\/th>/);
-  assert.match(html, /mbs solve --mix en=0\.75,mr=0\.25/);
+  assert.match(html, /mbs factor --mix en=0\.75,mr=0\.25/);
   assert.match(html, /mbs sample --mix weights:en=0\.75,mr=0\.25/);
   assert.not.match(html, /NaN|undefined|Infinity/);
   const [averages, languages] = csvFiles(page.sections).map(({ content }) => csvParse(content));

@@ -41,7 +41,7 @@ test("the table shows damages, averages, what they mean, and how to use the weig
   assert.match(text, /equal +2\.50% +3\.70% +en 4\.00%/);
   assert.match(text, /→ +minimax 1 +2\.50% +2\.90% +en 3\.00%/);
   assert.match(text, /no\s+rise\s+of\s+perplexity[^]*used\s+up\s+its\s+rounds[^]*It\s+took\s+a\s+while\./);
-  assert.match(text, /mbs solve --mix en=0\.75,mr=0\.25\n/);
+  assert.match(text, /mbs factor --mix en=0\.75,mr=0\.25\n/);
 });
 
 test("a recommended mix that is not there is refused", () => {

@@ -30,7 +30,7 @@ function keepsGroups(orderName: string, groupSize: number): boolean {
   if (!orderName.startsWith(groupAware) || groupSize === 0) return false;
   if (Number(orderName.slice(groupAware.length)) === groupSize) return true;
   throw new UsageError(
-    `the factor's order is ${orderName}, which splits groups of ${groupSize}; solve with --order ${groupAware}${groupSize}`,
+    `the factor's order is ${orderName}, which splits groups of ${groupSize}; factor with --order ${groupAware}${groupSize}`,
     { order: orderName, groupSize },
   );
 }

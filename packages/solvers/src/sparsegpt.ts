@@ -57,7 +57,7 @@ const structured = (pattern: Pattern): Pruning => ({
 /** @throws {UsageError} for any other order: groups and patterns are neighbours in the weight */
 function requireNatural(order: string): void {
   if (order === "natural") return;
-  throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; solve with --order natural`, { order });
+  throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; factor with --order natural`, { order });
 }
 
 /** SparseGPT: removes the weights that cost least and lets the later columns make good for them. */

@@ -139,7 +139,7 @@ test("sparsegpt and magnitude take the threshold's ties with them, wanda drops e
 test("groups of another size than the order's are refused with the remedy", async () => {
   const solving = solve("gptq", { groupSize: 10 }, diagonalFactor("group-aware:20", grouped));
   const error = await solving.catch((caught: Error) => caught);
-  assert.match((error as Error).message, /group-aware:20, which splits groups of 10; solve with --order group-aware:10/);
+  assert.match((error as Error).message, /group-aware:20, which splits groups of 10; factor with --order group-aware:10/);
 });
 
 test("a pattern and a sparsity exclude each other, a default sparsity does not count", async () => {

@@ -18,7 +18,7 @@ model: $2
 corpus: datasets/controlled-texts/calibration.yaml
 sample: { mix: "en=$(($3 / 2)),zh-Hans=$(($3 / 4)),fr=$(($3 - $3 / 2 - $3 / 4))", reuse: true, length: 2048, seed: 0 }
 propagation: sequential
-solve: { damping: 0.01 }
+factor: { damping: 0.01 }
 compress: { solver: gptq, bits: 3, group-size: 128, symmetric: true }
 output: $folder/compressed-$1
 RECIPE

@@ -17,7 +17,7 @@ model: $model
 corpus: datasets/controlled-texts/calibration.yaml
 sample: { mix: "only:en", reuse: true, segments: $segments, length: $length, seed: 0 }
 propagation: sequential
-solve: { damping: 0.01, order: natural }
+factor: { damping: 0.01, order: natural }
 compress: { solver: gptq, bits: 4, group-size: 128, mse: false }
 output: $folder/compressed
 RECIPE

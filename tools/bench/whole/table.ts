@@ -40,7 +40,7 @@ const needed = neededOperations(shape);
 /** Stage → what of the operations it does. */
 const parts: ReadonlyMap<string, (operations: Operations) => number> = new Map([
   ["capture", ({ capture, grams }) => capture + grams],
-  ["solve", ({ factors }) => factors],
+  ["factor", ({ factors }) => factors],
   ["compress", ({ compress }) => compress],
   ["propagate", ({ propagate }) => propagate],
 ]);

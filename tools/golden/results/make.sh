@@ -15,13 +15,13 @@ for solver in sparsegpt wanda; do
     name=$solver-${mix#only:}
     npx mbs sample --model $M --corpus $C --mix "$mix" --segments 32 --length 256 --force --output "$OUT/segments.arrow"
     npx mbs capture --model $M < "$OUT/segments.arrow" > "$OUT/statistics.arrow"
-    npx mbs solve < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver $solver --sparsity 0.5 |
+    npx mbs factor < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver $solver --sparsity 0.5 |
       npx mbs assemble --model $M --output "$OUT/$name"
     models="$models --model $OUT/$name" labels="$labels,$name"
     if [ "$mix" = equal ]; then npx mbs similarity --quiet < "$OUT/statistics.arrow" > $FIXTURES/controlled-similarity.arrow; fi
   done
 done
-npx mbs solve < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver gptq --bits 3 --group-size 64 --symmetric |
+npx mbs factor < "$OUT/statistics.arrow" | npx mbs compress --model $M --solver gptq --bits 3 --group-size 64 --symmetric |
   npx mbs assemble --model $M --output "$OUT/gptq-3bit" --format compressed-tensors
 models="$models --model $OUT/gptq-3bit" labels="$labels,gptq-3bit"
 

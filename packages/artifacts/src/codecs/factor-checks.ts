@@ -4,7 +4,7 @@ import { denseLayout, packedLayout } from "../panels.ts";
 import type { FactorRecord } from "../records.ts";
 import { requireFinite, requireMeanSquares } from "./finite-matrix.ts";
 
-const remedy = "solve again";
+const remedy = "factor again";
 
 /** What shares may miss 1 by: they are sums of float64. */
 const roundingOfShares = 1e-6;

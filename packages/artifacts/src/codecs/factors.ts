@@ -70,10 +70,10 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
 
 function parseSummary(what: string, row: Row<"factors">): FactorSummary {
   if (row.part !== "summary")
-    throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary; solve again`, { what });
+    throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary; factor again`, { what });
   const summary = parseJson(row.info);
   const wrong = misfit(summaryShape, summary);
-  if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong}; solve again`, { what });
+  if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong}; factor again`, { what });
   return summary as FactorSummary;
 }
 
@@ -82,7 +82,7 @@ function parseOrder(what: string, values: Float32Array): Int32Array {
   const seen = new Uint8Array(order.length);
   for (const [position, column] of order.entries()) {
     if (values[position] !== column || column < 0 || column >= order.length || seen[column] === 1) {
-      throw new BadDataError(`${what}: the order is no permutation at position ${position}; solve again`, { what, position });
+      throw new BadDataError(`${what}: the order is no permutation at position ${position}; factor again`, { what, position });
     }
     seen[column] = 1;
   }
@@ -103,7 +103,7 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
         row &&
         (row.step !== step || row.site !== site || row.part !== part || row.width !== width || row.rows !== layout.rows)
       ) {
-        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}; solve again`, {
+        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}; factor again`, {
           what,
           part,
         });
@@ -111,7 +111,7 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
       return row;
     };
     const first = await take();
-    if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}; solve again`, { what, part });
+    if (!first) throw new BadDataError(`${what}: the artifact ends before its ${part}; factor again`, { what, part });
     return joinPanels(`${part} of the ${what}`, layout, first, take);
   };
   const optional = async (part: string) => ((await cursor.peek())?.part === part ? matrix(part) : undefined);

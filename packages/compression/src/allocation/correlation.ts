@@ -14,7 +14,7 @@ function standardise(diagonal: Float32Array): Float64Array {
 /** Mean Pearson correlation, over pairs of languages, of their input norms. */
 function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): number {
   if (!languageDiagonals) {
-    throw new BadDataError(`${step} ${site}: the factor has no diagonals of languages; solve with --language-diagonals`, {
+    throw new BadDataError(`${step} ${site}: the factor has no diagonals of languages; factor with --language-diagonals`, {
       step,
       site,
     });

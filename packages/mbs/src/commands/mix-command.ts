@@ -9,7 +9,7 @@ import { loadMix } from "../stages.ts";
 
 /** What the search took against one compression, in words. */
 const costText = ({ trials, seconds, compression }: MixCost): string =>
-  `The ${trials} mixes took ${formatSeconds(seconds)}: as much as ${(seconds / compression).toFixed(1)} compressions (solve and compress) of ${compression.toFixed(1)} s from the same capture.`;
+  `The ${trials} mixes took ${formatSeconds(seconds)}: as much as ${(seconds / compression).toFixed(1)} compressions (factor and compress) of ${compression.toFixed(1)} s from the same capture.`;
 
 /** `mbs mix`: the stage, with what it took beside its result. Times are in no artifact: they differ from run to run. */
 export async function mixCommand({ argv, signal }: CommandContext): Promise<Command> {

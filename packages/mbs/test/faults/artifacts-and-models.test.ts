@@ -28,7 +28,7 @@ test("what belongs to another model is refused at every stage, with both hashes"
   );
   await done(["propagate", "--model", model, "--source", segments, "--output", states]);
   await done(["capture", "--model", model, "--source", states, "--output", statistics]);
-  await done(["solve", "--statistics", statistics, "--output", factors]);
+  await done(["factor", "--statistics", statistics, "--output", factors]);
   await done(["compress", "--model", model, "--solver", "rtn", "--factors", factors, "--output", layers]);
   const both = new RegExp(`${hash}.*${hash}`);
   const output = path("no.arrow");
@@ -40,7 +40,7 @@ test("what belongs to another model is refused at every stage, with both hashes"
 
 test("an artifact of another kind is refused by name", async ({ model, path }) => {
   const input = await readFile(path("segments.arrow"));
-  await refused(["solve"], 65, /takes statistics, but standard input holds segments/, { input, output: path("no.arrow") });
+  await refused(["factor"], 65, /takes statistics, but standard input holds segments/, { input, output: path("no.arrow") });
   await refused(["assemble", "--model", model], 65, /takes layers, but standard input holds segments/, {
     input,
     output: path("no"),

@@ -23,7 +23,7 @@ test.before(async ({ model, corpus, path }) => {
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
   await done(["propagate", "--model", model, "--source", path("segments.arrow"), "--output", path("states.arrow")]);
   await done(["capture", "--model", model, "--source", path("states.arrow"), "--output", path("statistics.arrow")]);
-  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  await done(["factor", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
   const compress = ["compress", "--model", model, "--solver", "rtn", "--bits", "4"];
   await done([...compress, "--factors", path("factors.arrow"), "--output", path("layers.arrow")]);
 });
@@ -56,8 +56,8 @@ test("factors that cannot be are refused before anything is compressed", async (
   const [first, ...rest] = await collect(readFactors(stream));
   const { upper = new Float32Array(0) } = first;
   const cases: readonly (readonly [Partial<FactorRecord>, RegExp])[] = [
-    [{ upper: changed(upper, 5, NaN) }, /upper of the factor of h\.0 attention-qkv: NaN at row 0, column 5; solve again/],
-    [{ upper: changed(upper, 0, -1) }, /its upper has -1 at row 0, column 0, where it is above 0; solve again/],
+    [{ upper: changed(upper, 5, NaN) }, /upper of the factor of h\.0 attention-qkv: NaN at row 0, column 5; factor again/],
+    [{ upper: changed(upper, 0, -1) }, /its upper has -1 at row 0, column 0, where it is above 0; factor again/],
   ];
   for (const [change, message] of cases) {
     await writeArtifact(encodeFactors([{ ...first, ...change }, ...rest], metadata), path("broken.arrow"), { force: true });

@@ -30,7 +30,7 @@ test("23: a dead channel is left out of the damping, its weights are finite, and
   await setZero(model, ["transformer.h.0.input_layernorm.weight", "transformer.h.0.input_layernorm.bias"], 7);
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
   await done(["capture", "--model", model, "--source", path("segments.arrow"), "--output", path("statistics.arrow")]);
-  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  await done(["factor", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
   const { summary } = await inspect(path("factors.arrow"));
   assert.equal(summary.map(({ site, dead }) => [site, dead]).slice(0, 4), [
     ["attention-qkv", 1],
@@ -77,20 +77,20 @@ test("24: a singular Hessian is rescued and counted, else refused, else left to 
   const few = ["sample", "--model", model, "--corpus", corpus, "--mix", "only:en", "--segments", "1", "--length", "4"];
   await done([...few, "--output", path("few.arrow")]);
   await done(["capture", "--model", model, "--source", path("few.arrow"), "--output", path("few-statistics.arrow")]);
-  const solve = ["solve", "--statistics", path("few-statistics.arrow"), "--damping", "0"];
+  const factor = ["factor", "--statistics", path("few-statistics.arrow"), "--damping", "0"];
 
-  const rescued = await done([...solve, "--output", path("rescued.arrow")]);
+  const rescued = await done([...factor, "--output", path("rescued.arrow")]);
   assert.match(rescued.stderr, /h\.0 attention-qkv: factorised after 2 rescues, in float64 with damping 0\.0001/);
   for (const row of (await inspect(path("rescued.arrow"))).summary) {
     assert.equal([row["rescues"], row["precision"], row["damping"], row["factor"]], [2, "float64", 1e-4, "yes"]);
   }
 
-  await refused([...solve, "--raises", "0"], 65, /h\.0 attention-qkv: H stays singular .*--damping.*--on-singular rtn/, {
+  await refused([...factor, "--raises", "0"], 65, /h\.0 attention-qkv: H stays singular .*--damping.*--on-singular rtn/, {
     output: path("no.arrow"),
   });
 
   const left = path("left.arrow");
-  await done([...solve, "--raises", "0", "--on-singular", "rtn", "--output", left]);
+  await done([...factor, "--raises", "0", "--on-singular", "rtn", "--output", left]);
   for (const row of (await inspect(left)).summary) assert.is(row["factor"], "rtn");
   for (const [solver, fallback] of [
     ["gptq", "rtn"],

@@ -134,7 +134,7 @@ test.before(async ({ path, model, corpus }) => {
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
   // layers that change nothing much, so that there is a whole ONNX model
   await done(["capture", "--model", model, "--source", path("segments.arrow"), "--output", path("statistics.arrow")]);
-  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  await done(["factor", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
   await done([
     "compress",
     "--model",
@@ -216,7 +216,7 @@ test("8: NaN is refused with tensor and index; --allow-nonfinite leaves that ten
   const capture = ["capture", "--model", folder, "--source", path("segments.arrow")];
   await refused(capture, 65, /dense_h_to_4h\.weight has NaN at index 5; .*--allow-nonfinite/, { output: path("no.arrow") });
   await done([...capture, "--allow-nonfinite", "--output", path("sick-statistics.arrow")]);
-  await done(["solve", "--statistics", path("sick-statistics.arrow"), "--output", path("sick-factors.arrow")]);
+  await done(["factor", "--statistics", path("sick-statistics.arrow"), "--output", path("sick-factors.arrow")]);
   const compress = [
     "compress",
     "--model",
@@ -275,7 +275,7 @@ test("inputs that nobody knows, and graphs that are no decoder, are refused by n
 test("formats of safetensors refuse an ONNX model, and a quantised one is not compressed again", async ({ path }) => {
   const model = path("whole");
   await done(["capture", "--model", model, "--source", path("segments.arrow"), "--output", path("onnx-statistics.arrow")]);
-  await done(["solve", "--statistics", path("onnx-statistics.arrow"), "--output", path("onnx-factors.arrow")]);
+  await done(["factor", "--statistics", path("onnx-statistics.arrow"), "--output", path("onnx-factors.arrow")]);
   const compress = ["compress", "--model", model, "--solver", "rtn", "--bits", "4", "--group-size", "16"];
   await done([...compress, "--factors", path("onnx-factors.arrow"), "--output", path("onnx-layers.arrow")]);
   const assemble = ["assemble", "--model", model, "--layers", path("onnx-layers.arrow")];

@@ -140,7 +140,7 @@ test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports 
   await writeFile(join(sick, "model.safetensors"), make(await readFile(join(model, "model.safetensors"))));
   const common = ["--model", sick, "--allow-nonfinite"];
   await done(["capture", ...common, "--source", path("segments.arrow"), "--output", path("sick-statistics.arrow")]);
-  await done(["solve", "--statistics", path("sick-statistics.arrow"), "--output", path("sick-factors.arrow")]);
+  await done(["factor", "--statistics", path("sick-statistics.arrow"), "--output", path("sick-factors.arrow")]);
   await refused(["compress", "--model", sick, "--factors", path("sick-factors.arrow")], 65, /NaN at index 5/, {
     output: path("none.arrow"),
   });

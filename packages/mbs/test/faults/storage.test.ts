@@ -24,7 +24,7 @@ const recipe = (model: string, corpus: string, output: string): string =>
 async function layersOf(model: string, segments: string, path: (name: string) => string): Promise<string> {
   const [statistics, factors, layers] = ["own-statistics", "own-factors", "own-layers"].map((name) => path(`${name}.arrow`));
   await done(["capture", "--model", model, "--source", segments, "--output", statistics]);
-  await done(["solve", "--statistics", statistics, "--output", factors]);
+  await done(["factor", "--statistics", statistics, "--output", factors]);
   await done(["compress", "--model", model, "--solver", "rtn", "--factors", factors, "--output", layers]);
   return layers;
 }
@@ -172,7 +172,7 @@ test("30: --force takes away a model, but no folder that holds other things", as
   const sources = ["--model", model];
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
   await done(["capture", ...sources, "--source", path("segments.arrow"), "--output", path("statistics.arrow")]);
-  await done(["solve", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
+  await done(["factor", "--statistics", path("statistics.arrow"), "--output", path("factors.arrow")]);
   await done(["compress", ...sources, "--factors", path("factors.arrow"), "--output", path("layers.arrow")]);
   const assemble = ["assemble", ...sources, "--layers", path("layers.arrow"), "--force"];
   const { code, stderr } = await mbs([...assemble, "--output", path("home")]);

@@ -53,7 +53,7 @@ interface Work {
   readonly disk: DiskNeed;
 }
 
-/** Seconds of capture, solve, compress and propagate over all steps. */
+/** Seconds of capture, factor, compress and propagate over all steps. */
 function compressParts({ recipe, model, rates, tokens, languages, disk }: Work): { name: string; seconds: number }[] {
   const dense = recipe.propagation === "dense";
   const passes = recipe.propagation === "true-sequential";

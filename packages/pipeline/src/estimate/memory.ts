@@ -29,8 +29,8 @@ export function memoryNeed(model: Model, probed: number, heldOutTokens: readonly
   const sites = model.steps.flatMap((step) => step.sites);
   const square = Math.max(...sites.map(({ width }) => width * width * 4));
   const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
-  // solve: two packed Grams, H that becomes U, and five quarters of it; compress: U, H and four copies of the weight.
-  const solving = 3.25 * square;
+  // factor: two packed Grams, H that becomes U, and five quarters of it; compress: U, H and four copies of the weight.
+  const factoring = 3.25 * square;
   const compressing = 2.5 * square + 4 * weight;
-  return freedLate * (probed + Math.max(solving, compressing, evaluating(model, heldOutTokens)));
+  return freedLate * (probed + Math.max(factoring, compressing, evaluating(model, heldOutTokens)));
 }

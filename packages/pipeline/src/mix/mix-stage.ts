@@ -5,7 +5,7 @@ import type { OptionTable, Stage, StageContext, StageInputs } from "@mbs/contrac
 import { openModel } from "@mbs/models";
 import type { StageOptions } from "../recipe.ts";
 import { readSolver } from "../recipe-solver.ts";
-import { solveFor } from "../solver-needs.ts";
+import { factorFor } from "../solver-needs.ts";
 import type { MixStages } from "./mix-trial.ts";
 import { recommendMix } from "./recommend-mix.ts";
 import type { MixCost, Recommendation } from "./recommend-mix.ts";
@@ -51,9 +51,9 @@ const valuesOf = (table: OptionTable, values: StageOptions): StageOptions =>
 const defined = (values: StageOptions): StageOptions =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
-/** The options of `solve` that a mix leaves open; without an order the solver's own is taken, as in `mbs run`. */
-function solveOptions({ solve }: MixStages): OptionTable {
-  const { mix: _, order, ...others } = solve.options;
+/** The options of `factor` that a mix leaves open; without an order the solver's own is taken, as in `mbs run`. */
+function factorOptions({ factor }: MixStages): OptionTable {
+  const { mix: _, order, ...others } = factor.options;
   const { default: __, ...open } = order;
   return {
     ...others,
@@ -65,27 +65,27 @@ function solveOptions({ solve }: MixStages): OptionTable {
 async function parseAll(stages: MixStages, raw: unknown) {
   const given = (raw ?? {}) as StageOptions;
   const solverOptions = (await stages.compress.moreOptions?.(given)) ?? {};
-  const tables = { solve: solveOptions(stages), compress: { ...stages.compress.options, ...solverOptions } };
-  const clash = Object.keys(solverOptions).find((name) => Object.hasOwn({ ...ownOptions, ...tables.solve }, name));
+  const tables = { factor: factorOptions(stages), compress: { ...stages.compress.options, ...solverOptions } };
+  const clash = Object.keys(solverOptions).find((name) => Object.hasOwn({ ...ownOptions, ...tables.factor }, name));
   if (clash !== undefined) {
     const solver = String(given["solver"]);
     throw new UsageError(`mix: solver ${solver} declares an option ${clash}, which is the stage's own; rename it there`, {
       option: "--solver",
     });
   }
-  const { own, rest } = splitOptions(ownOptions, { ...tables.solve, ...tables.compress }, raw, "mix");
+  const { own, rest } = splitOptions(ownOptions, { ...tables.factor, ...tables.compress }, raw, "mix");
   const {
     model,
     solver: name,
     ...compress
   } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
   const { solver, options } = await readSolver(String(name), compress);
-  const solve = parseOptions(tables.solve, solveFor(solver, options, valuesOf(tables.solve, rest)), "mix");
+  const factor = parseOptions(tables.factor, factorFor(solver, options, valuesOf(tables.factor, rest)), "mix");
   return {
     own,
     model: String(model),
     solver: solver.name,
-    solve: defined(solve),
+    factor: defined(factor),
     compress: defined({ solver: name, ...compress }),
   };
 }
@@ -120,7 +120,7 @@ async function openPools({ statistics = [], validation = [] }: StageInputs, sele
 }
 
 /**
- * Stage `mix`: recommends calibration weights. It is made of other stages: each mix is solved, compressed and predicted from
+ * Stage `mix`: recommends calibration weights. It is made of other stages: each mix is factored, compressed and predicted from
  * the same capture.
  *
  * @param onCost told once what the search took: times differ from run to run, so the artifact holds none
@@ -143,11 +143,11 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
       },
     },
     outputs: { mixes: { kind: "mixes", description: "every mix that was tried, with the predicted damage of each language" } },
-    options: { ...ownOptions, ...solveOptions(stages), ...stages.compress.options },
+    options: { ...ownOptions, ...factorOptions(stages), ...stages.compress.options },
     ...(stages.compress.moreOptions && { moreOptions: stages.compress.moreOptions }),
     ...(stages.compress.moreOptionsBy && { moreOptionsBy: stages.compress.moreOptionsBy }),
     async run(inputs, raw, context) {
-      const { own, model, solver, solve, compress } = await parseAll(stages, raw);
+      const { own, model, solver, factor, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy, own.importance);
       const distribution = await findDistribution(own.distribution, await folderOf(model));
       const { pool, judges } = await openPools(inputs, own, context);
@@ -155,7 +155,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
         const languages = [...pool.tokens.keys()];
         const search = strategy.search && searchAmong(languages, strategy.search);
         const candidates = await candidateMixes(strategy, languages, distribution, context.warn);
-        const setting = { stages, model, pool, judges, options: { solve, compress } };
+        const setting = { stages, model, pool, judges, options: { factor, compress } };
         const found = await recommendMix(setting, { name: strategy.name, search, candidates, rounds: own.rounds }, context);
         onCost(found.cost);
         const { solver: _, ...settings } = compress;
@@ -163,7 +163,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
         const metadata = {
           model: pool.model,
           solver,
-          options: { ...solve, ...settings },
+          options: { ...factor, ...settings },
           strategy: strategy.name,
           recommended: found.best.name,
           ended: found.ended,

@@ -8,7 +8,7 @@ import type { StatisticsPool } from "./statistics-pool.ts";
 
 /** The stages that one trial of a mix runs. */
 export interface MixStages {
-  readonly solve: Stage;
+  readonly factor: Stage;
   readonly compress: Stage;
   readonly predict: Stage;
 }
@@ -21,13 +21,13 @@ export interface TrialSetting {
   readonly pool: StatisticsPool;
   /** Statistics by which damage is predicted. */
   readonly judges: StatisticsPool;
-  /** Of solve without its mix, and of compress without its model. */
-  readonly options: { readonly solve: StageOptions; readonly compress: StageOptions };
+  /** Of factor without its mix, and of compress without its model. */
+  readonly options: { readonly factor: StageOptions; readonly compress: StageOptions };
 }
 
 export interface TrialOutcome {
   readonly errors: readonly LanguageError[];
-  /** Seconds of solve and compress: one compression without its capture. */
+  /** Seconds of factor and compress: one compression without its capture. */
   readonly compression: number;
   /** Seconds of all. */
   readonly seconds: number;
@@ -44,13 +44,13 @@ async function outputOf(
   return output;
 }
 
-/** Solves, compresses and predicts with one mix: three stages on streams, nothing is kept. */
+/** Factors, compresses and predicts with one mix: three stages on streams, nothing is kept. */
 export async function runTrial(setting: TrialSetting, mix: LanguageMix, context: StageContext): Promise<TrialOutcome> {
   const { stages, model, pool, judges, options } = setting;
   const started = performance.now();
   const secondsSince = (): number => (performance.now() - started) / 1000;
-  const solving = { ...options.solve, mix: formatLanguageMix(mix) };
-  const factors = await outputOf(stages.solve, { statistics: [await pool.artifact.open()] }, solving, context);
+  const factoring = { ...options.factor, mix: formatLanguageMix(mix) };
+  const factors = await outputOf(stages.factor, { statistics: [await pool.artifact.open()] }, factoring, context);
   const layers = await outputOf(stages.compress, { factors: [factors] }, { ...options.compress, model }, context);
   let compression = 0;
   const timed = async function* () {

@@ -14,9 +14,9 @@ import type { Search } from "./strategy.ts";
 export interface MixCost {
   /** Mixes tried; one under two names counts once. */
   readonly trials: number;
-  /** Seconds of all trials: solve, compress and predict. */
+  /** Seconds of all trials: factor, compress and predict. */
   readonly seconds: number;
-  /** Seconds of one compression from the same statistics, the mean over the trials: solve and compress. */
+  /** Seconds of one compression from the same statistics, the mean over the trials: factor and compress. */
   readonly compression: number;
 }
 

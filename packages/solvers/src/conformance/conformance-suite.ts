@@ -16,7 +16,7 @@ export interface ConformanceCheck {
 export interface ConformanceSettings {
   /** Settings to try, as a user would give them; default the solver's defaults alone. */
   readonly options?: readonly Readonly<Record<string, unknown>>[];
-  /** Column order of the factors, as `mbs solve --order` takes it; default the solver's preferred one. */
+  /** Column order of the factors, as `mbs factor --order` takes it; default the solver's preferred one. */
   readonly order?: string;
   /** The simple method that it must beat on tr(ΔW·H·ΔWᵀ) at the same options; default none. */
   readonly beats?: "rtn" | "magnitude";

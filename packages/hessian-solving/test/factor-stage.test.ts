@@ -2,7 +2,7 @@ import { collect, contentAddress, encodeStatistics, readFactors } from "@mbs/art
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
-import { solve } from "@mbs/hessian-solving";
+import { factor } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { diagonalStatistic, failureOf, gramStatistic, randomStates, worst } from "./statistics-fixture.ts";
@@ -41,7 +41,7 @@ async function run(
     threads: 1,
     ...more,
   };
-  const outputs = await solve.run({ statistics: [encodeStatistics(statistics, { ...metadata, mix })] }, options, context);
+  const outputs = await factor.run({ statistics: [encodeStatistics(statistics, { ...metadata, mix })] }, options, context);
   return { stream: outputs["factors"], warnings } satisfies Outcome;
 }
 
@@ -133,8 +133,8 @@ test("a site that no token came to gets H = I, no dead columns, and a warning", 
   assert.match(warnings.join("\n"), /h\.0 expert-1-up: no token came here/);
 });
 
-test("--factor off leaves the factor out and keeps the rest", async () => {
-  const [record] = await factors(regular, { factor: "off" });
+test("--upper off leaves the upper factor out and keeps the rest", async () => {
+  const [record] = await factors(regular, { upper: "off" });
   assert.is(record.upper, undefined);
   assert.not(record.summary.factorised);
   assert.is(record.gram?.length, 78);

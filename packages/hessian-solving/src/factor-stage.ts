@@ -39,11 +39,11 @@ const options = {
     maximum: 8,
     description: "how often damping may be raised tenfold where float64 alone does not help",
   },
-  factor: {
+  upper: {
     kind: "choice",
     choices: ["on", "off"],
     default: "on",
-    description: "off leaves the factor out, for solvers that need the diagonal alone",
+    description: "off leaves the upper factor out, for solvers that need the diagonal alone",
   },
   languageDiagonals: {
     kind: "flag",
@@ -52,12 +52,12 @@ const options = {
   },
 } as const;
 
-type SolveOptions = OptionValues<typeof options>;
+type FactorOptions = OptionValues<typeof options>;
 
-async function solveSite(
+async function factorSite(
   mixed: MixedSite,
   order: ColumnOrder,
-  { damping, raises, onSingular, factor, languageDiagonals: asked }: SolveOptions,
+  { damping, raises, onSingular, upper: kept, languageDiagonals: asked }: FactorOptions,
   engines: Engines,
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
@@ -68,7 +68,7 @@ async function solveSite(
   if (unseen) warn(`${step} ${site}: no token came here; its weights are rounded or chosen by size alone`);
   else if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
   const arranged = order.arrange(diagonal);
-  const wanted = factor === "on" && gram !== undefined;
+  const wanted = kept === "on" && gram !== undefined;
   const result = wanted
     ? await climbLadder({ gram, order: arranged, living, damping, raises }, engines)
     : { damping, precision: "float32" as const, rescues: 0 };
@@ -111,26 +111,26 @@ async function solveSite(
   };
 }
 
-async function* solveSites(
+async function* factorSites(
   first: MixedSite,
   rest: AsyncIterable<MixedSite>,
   order: ColumnOrder,
-  values: SolveOptions,
+  values: FactorOptions,
   { signal, progress, warn, threads }: StageContext,
 ): AsyncGenerator<FactorRecord> {
   const single = createBlas({ threads });
   const double = createDoubleBlas({ threads });
   let done = 0;
-  const solveNext = async (mixed: MixedSite): Promise<FactorRecord> => {
-    if (signal.aborted) throw new InterruptedError("solve: stopped");
-    const record = await solveSite(mixed, order, values, { single, double }, warn);
+  const factorNext = async (mixed: MixedSite): Promise<FactorRecord> => {
+    if (signal.aborted) throw new InterruptedError("factor: stopped");
+    const record = await factorSite(mixed, order, values, { single, double }, warn);
     done += 1;
-    progress({ activity: "solve", done, unit: "sites" });
+    progress({ activity: "factor", done, unit: "sites" });
     return record;
   };
   try {
-    yield await solveNext(first);
-    for await (const mixed of rest) yield await solveNext(mixed);
+    yield await factorNext(first);
+    for await (const mixed of rest) yield await factorNext(mixed);
   } finally {
     await Promise.all([single.release(), double.release()]);
   }
@@ -152,34 +152,34 @@ function chooseMix(asked: LanguageMix | undefined, captured: LanguageMix | undef
   return [asked, captured !== undefined && areProportional(asked, captured) ? "same" : "other"];
 }
 
-/** Stage `solve`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */
-export const solve: Stage = {
-  name: "solve",
+/** Stage `factor`: mixes the languages' statistics and factorises the inverse of each site's Hessian. */
+export const factor: Stage = {
+  name: "factor",
   summary: "Mix the languages' statistics of each site and factorise the inverse of its Hessian.",
   examples: [
-    "mbs solve --damping 0.01 < statistics.arrow > factors.arrow",
-    "mbs solve --mix en=0.5,fr=0.5 --order group-aware:128 < statistics.arrow > factors.arrow",
+    "mbs factor --damping 0.01 < statistics.arrow > factors.arrow",
+    "mbs factor --mix en=0.5,fr=0.5 --order group-aware:128 < statistics.arrow > factors.arrow",
   ],
   inputs: { statistics: { kinds: ["statistics"], description: "what capture writes" } },
   outputs: { factors: { kind: "factors", description: "for each site its factor, order, Gram and diagonal" } },
   options,
   async run(inputs, raw, context) {
-    const values = parseOptions(options, raw, "solve");
+    const values = parseOptions(options, raw, "factor");
     const order = parseOrder(values.order);
     const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const statistics = inputs["statistics"]?.[0];
-    if (statistics === undefined) throw new UsageError("solve: give it statistics");
+    if (statistics === undefined) throw new UsageError("factor: give it statistics");
     // the schema states the weights, so the first site is read before it goes out
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
     const sites = mixSites(readStatistics(statistics), ...chooseMix(asked, captured && new Map(Object.entries(captured))));
     const first = await sites.next();
-    if (first.done) throw new BadDataError("solve: the statistics hold no site that linear layers read; capture again");
+    if (first.done) throw new BadDataError("factor: the statistics hold no site that linear layers read; capture again");
     const metadata = {
       model,
       weights: first.value.weights,
       damping: values.damping,
       order: order.name,
     };
-    return { factors: encodeFactors(solveSites(first.value, sites, order, values, context), metadata) };
+    return { factors: encodeFactors(factorSites(first.value, sites, order, values, context), metadata) };
   },
 };
