@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { InterruptedError } from "@mbs/contracts";
-import { readBytes, type CorpusFile } from "./corpus-file.ts";
+import { readBytes, type CorpusFile } from "./files/corpus-file.ts";
 
 /**
  * SHA-256 over languages in order of name and, for each, the bytes of its files in order (as stored, not unzipped).

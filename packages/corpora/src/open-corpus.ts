@@ -1,13 +1,13 @@
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import { corpusAddress } from "./corpus-address.ts";
-import type { CorpusFile } from "./corpus-file.ts";
-import { readLayout } from "./corpus-layout.ts";
+import type { CorpusFile } from "./files/corpus-file.ts";
+import { readLayout } from "./files/corpus-layout.ts";
 import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
-import { readCsv } from "./csv.ts";
-import { FaultCount } from "./fault-count.ts";
-import { readJsonLines } from "./jsonl.ts";
-import { readParquet } from "./parquet.ts";
-import { readPlainText } from "./plain-text.ts";
+import { readCsv } from "./formats/csv.ts";
+import { FaultCount } from "./formats/fault-count.ts";
+import { readJsonLines } from "./formats/jsonl.ts";
+import { readParquet } from "./formats/parquet.ts";
+import { readPlainText } from "./formats/plain-text.ts";
 
 export interface OpenCorpusOptions {
   /** Field or column that holds the text; default: the manifest's, else "text". Plain text has none. */

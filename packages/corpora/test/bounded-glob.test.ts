@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { boundedGlob } from "../src/bounded-glob.ts";
+import { boundedGlob } from "../src/files/bounded-glob.ts";
 import { withFolder } from "./temporary-folder.ts";
 
 /** Ten folders with two texts each, and a link that leads back to their parent. */

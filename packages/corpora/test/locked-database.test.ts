@@ -2,7 +2,7 @@ import { BadDataError } from "@mbs/contracts";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LockedDatabase } from "../src/locked-database.ts";
+import { LockedDatabase } from "../src/formats/locked-database.ts";
 import { withFolder } from "./temporary-folder.ts";
 
 test("the named file opens, and nothing else does", async () => {

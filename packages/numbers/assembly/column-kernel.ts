@@ -1,4 +1,4 @@
-// The inner loop of GPTQ and SparseGPT in SIMD. src/column-kernel-reference.ts is its plain form and gives the same bits.
+// The inner loop of GPTQ and SparseGPT in SIMD. src/columns/column-kernel-reference.ts is its plain form and gives the same bits.
 //
 // Legend: B columns of the block, R rows of W of which a multiple of 32 is treated. All is float32 but for mask and codes.
 //   W [B, R] weights   E [B, R] errors   U [B, B] diagonal block   S, Z [R] scales and zeros of the grid

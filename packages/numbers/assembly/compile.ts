@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const target = fileURLToPath(new URL("../src/column-kernel-binary.ts", import.meta.url));
+const target = fileURLToPath(new URL("../src/columns/column-kernel-binary.ts", import.meta.url));
 
-/** The text of src/column-kernel-binary.ts: assembly/column-kernel.ts compiled. */
+/** The text of src/columns/column-kernel-binary.ts: assembly/column-kernel.ts compiled. */
 export async function compileKernel(): Promise<string> {
   let binary: Uint8Array | undefined;
   const flags = ["--enable", "simd", "-O3", "--noAssert", "--runtime", "stub", "--importMemory"];

@@ -1,24 +1,31 @@
-export { decodeBrain, encodeBrain } from "./brain.ts";
-export { createReferenceKernel, roundHalfEven } from "./column-kernel-reference.ts";
-export { parseOrder } from "./column-order.ts";
-export type { ColumnOrder } from "./column-order.ts";
-export { createSimdKernel } from "./column-kernel-simd.ts";
-export type { Choice, ColumnKernel, Grid, KernelOptions } from "./column-kernel.ts";
-export { walkColumns } from "./column-walk.ts";
-export type { ColumnBlock, ColumnWalk } from "./column-walk.ts";
-export { pearson, randomOrders, spearman, testCorrelation } from "./correlation.ts";
-export type { TestedCorrelation } from "./correlation.ts";
-export { damp, findDead } from "./damping.ts";
-export type { LivingDiagonal } from "./damping.ts";
-export { decodeHalf, encodeHalf } from "./half.ts";
-export { inverseFactorReference } from "./inverse-factor-reference.ts";
-export { inverseFactor } from "./inverse-factor.ts";
-export { findNonfinite } from "./nonfinite.ts";
+export { decodeBrain, encodeBrain } from "./dtypes/brain.ts";
+export { createReferenceKernel, roundHalfEven } from "./columns/column-kernel-reference.ts";
+export { parseOrder } from "./columns/column-order.ts";
+export type { ColumnOrder } from "./columns/column-order.ts";
+export { createSimdKernel } from "./columns/column-kernel-simd.ts";
+export type { Choice, ColumnKernel, Grid, KernelOptions } from "./columns/column-kernel.ts";
+export { walkColumns } from "./columns/column-walk.ts";
+export type { ColumnBlock, ColumnWalk } from "./columns/column-walk.ts";
+export { pearson, randomOrders, spearman, testCorrelation } from "./statistics/correlation.ts";
+export type { TestedCorrelation } from "./statistics/correlation.ts";
+export { damp, findDead } from "./hessian/damping.ts";
+export type { LivingDiagonal } from "./hessian/damping.ts";
+export { decodeHalf, encodeHalf } from "./dtypes/half.ts";
+export { inverseFactorReference } from "./hessian/inverse-factor-reference.ts";
+export { inverseFactor } from "./hessian/inverse-factor.ts";
+export { findNonfinite } from "./dtypes/nonfinite.ts";
 export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
-export { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder, unpackInOrder } from "./ordering.ts";
-export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./packing.ts";
-export { percentileInterval } from "./percentile-interval.ts";
-export type { Interval } from "./percentile-interval.ts";
-export { decodeWeights, encodeWeights, roundTo } from "./rounding.ts";
-export type { WeightDtype } from "./rounding.ts";
-export { seededGenerator } from "./seeded-generator.ts";
+export {
+  invertOrder,
+  naturalOrder,
+  permuteSymmetric,
+  restoreOrder,
+  transposeInOrder,
+  unpackInOrder,
+} from "./columns/ordering.ts";
+export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";
+export { percentileInterval } from "./statistics/percentile-interval.ts";
+export type { Interval } from "./statistics/percentile-interval.ts";
+export { decodeWeights, encodeWeights, roundTo } from "./dtypes/rounding.ts";
+export type { WeightDtype } from "./dtypes/rounding.ts";
+export { seededGenerator } from "./statistics/seeded-generator.ts";

@@ -83,7 +83,7 @@ test("an asymmetry of zeros changes no bit", () => {
 });
 
 test("the binary in src is what assembly compiles to", async () => {
-  const stored = await readFile(new URL("../src/column-kernel-binary.ts", import.meta.url), "utf8");
+  const stored = await readFile(new URL("../src/columns/column-kernel-binary.ts", import.meta.url), "utf8");
   assert.is(await compileKernel(), stored, "run `npm run kernel` in packages/numbers");
 });
 

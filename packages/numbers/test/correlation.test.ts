@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { pearson, spearman, testCorrelation } from "../src/correlation.ts";
+import { pearson, spearman, testCorrelation } from "../src/statistics/correlation.ts";
 
 const close = (actual: number, expected: number, tolerance = 1e-12): void =>
   assert.ok(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);

@@ -1,9 +1,9 @@
 import { defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
-import { clippedGrid } from "./clipped-grid.ts";
-import { roundToNearest } from "./nearest-rounding.ts";
+import { clippedGrid } from "./grids/clipped-grid.ts";
+import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
-import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
+import { fitGrid } from "./grids/quantisation-grid.ts";
+import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 
 const { mse: _, ...rangeOptions } = gridOptions;
 

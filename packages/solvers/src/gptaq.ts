@@ -1,8 +1,8 @@
 import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
-import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
-import { settleColumns } from "./error-feedback.ts";
-import { gridDefaults } from "./quantisation-options.ts";
+import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
+import { settleColumns } from "./feedback/error-feedback.ts";
+import { gridDefaults } from "./grids/quantisation-options.ts";
 
 const options = {
   ...columnRoundingOptions,

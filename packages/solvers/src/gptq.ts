@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
-import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./column-rounding.ts";
-import { settleColumns } from "./error-feedback.ts";
-import { gridDefaults } from "./quantisation-options.ts";
+import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
+import { settleColumns } from "./feedback/error-feedback.ts";
+import { gridDefaults } from "./grids/quantisation-options.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({

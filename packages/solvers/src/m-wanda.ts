@@ -1,6 +1,6 @@
 import { defineSolver, type LanguageDiagonal } from "@mbs/contracts";
-import { normPruningOptions, pruneByNorm } from "./norm-pruning.ts";
-import { noCodes } from "./pattern.ts";
+import { normPruningOptions, pruneByNorm } from "./pruning/norm-pruning.ts";
+import { noCodes } from "./pruning/pattern.ts";
 
 /**
  * Variance over the languages of √E[x²], a column; every language counts once, whatever its weight in the mix.

@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
-import { maskedValues } from "./masked-values.ts";
-import { defaultSparsity, noCodes, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
-import { dropUpToShare } from "./selection.ts";
+import { maskedValues } from "./pruning/masked-values.ts";
+import { defaultSparsity, noCodes, parsePattern, patternMask, sparsityOptions } from "./pruning/pattern.ts";
+import { dropUpToShare } from "./pruning/selection.ts";
 
 /** Magnitude pruning: the smallest weights of each matrix, or of every M neighbours, become zero. */
 export const magnitude = defineSolver({

@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
-import { roundToNearest } from "./nearest-rounding.ts";
-import { fitGrid } from "./quantisation-grid.ts";
-import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
+import { roundToNearest } from "./grids/nearest-rounding.ts";
+import { fitGrid } from "./grids/quantisation-grid.ts";
+import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({

@@ -1,10 +1,10 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import type { ColumnBlock } from "@mbs/numbers";
-import { layOutGroups } from "./column-groups.ts";
-import { settleColumns, type Pruning } from "./error-feedback.ts";
-import { defaultSparsity, dropInGroup, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pattern.ts";
-import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./quantisation-options.ts";
-import { dropUpToShare } from "./selection.ts";
+import { layOutGroups } from "./grids/column-groups.ts";
+import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
+import { defaultSparsity, dropInGroup, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
+import { dropUpToShare } from "./pruning/selection.ts";
 
 const { fround } = Math;
 

@@ -1,6 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
-import { normPruningOptions, pruneByNorm } from "./norm-pruning.ts";
-import { noCodes } from "./pattern.ts";
+import { normPruningOptions, pruneByNorm } from "./pruning/norm-pruning.ts";
+import { noCodes } from "./pruning/pattern.ts";
 
 /** Wanda: prunes by |w| times the norm of the input, compared within each row; nothing is updated. */
 export const wanda = defineSolver({

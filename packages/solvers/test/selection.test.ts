@@ -1,10 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { UsageError } from "@mbs/contracts";
-import { parsePattern, patternMask } from "../src/pattern.ts";
-import { codeOf, fitGrid, valueOf } from "../src/quantisation-grid.ts";
-import { searchNorm } from "../src/search-norm.ts";
-import { dropSmallest, dropUpToShare, scoreAt } from "../src/selection.ts";
+import { parsePattern, patternMask } from "../src/pruning/pattern.ts";
+import { codeOf, fitGrid, valueOf } from "../src/grids/quantisation-grid.ts";
+import { searchNorm } from "../src/grids/search-norm.ts";
+import { dropSmallest, dropUpToShare, scoreAt } from "../src/pruning/selection.ts";
 
 const scores = Float32Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 1009) / 16);
 

@@ -1,8 +1,8 @@
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { outputByRow } from "../output-error.ts";
 import { solvers } from "../solver-map.ts";
-import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../solution-misfit.ts";
-import { solverMisfit } from "../solver-shape.ts";
+import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
+import { solverMisfit } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
 import { require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";

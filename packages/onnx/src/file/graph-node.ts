@@ -1,6 +1,6 @@
 import type { Span } from "./byte-source.ts";
 import { capturedNames } from "./captured-names.ts";
-import type { NodeMessage } from "./onnx-messages.ts";
+import type { NodeMessage } from "../onnx-messages.ts";
 
 export interface GraphNode {
   readonly name: string;

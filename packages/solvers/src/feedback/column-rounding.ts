@@ -1,7 +1,14 @@
 import { UsageError, type Factor, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
-import { layOutGroups, type ColumnGroups } from "./column-groups.ts";
+import { layOutGroups, type ColumnGroups } from "../grids/column-groups.ts";
 import type { Rounding } from "./error-feedback.ts";
-import { bitsOption, blockSizeOption, gridOptions, gridRuleOf, zeroPointsOf, type GridValues } from "./quantisation-options.ts";
+import {
+  bitsOption,
+  blockSizeOption,
+  gridOptions,
+  gridRuleOf,
+  zeroPointsOf,
+  type GridValues,
+} from "../grids/quantisation-options.ts";
 
 /** The options of GPTQ, which all that rounds column by column has. */
 export const columnRoundingOptions = {

@@ -1,7 +1,7 @@
 import { BadDataError, isObject } from "@mbs/contracts";
-import type { CorpusFile } from "./corpus-file.ts";
-import { originField, wantedFields } from "./corpus.ts";
-import type { CorpusDocument, CorpusFields } from "./corpus.ts";
+import type { CorpusFile } from "../files/corpus-file.ts";
+import { originField, wantedFields } from "../corpus.ts";
+import type { CorpusDocument, CorpusFields } from "../corpus.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { readTextTable, surveyTextTable } from "./text-table.ts";
 

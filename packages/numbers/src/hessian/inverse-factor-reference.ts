@@ -1,4 +1,4 @@
-import { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
+import { NotPositiveDefiniteError } from "../not-positive-definite-error.ts";
 
 /**
  * Upper factor of the inverse, element by element in float64: the plain form of {@link inverseFactor}, and its leaf.

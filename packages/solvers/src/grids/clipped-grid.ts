@@ -1,6 +1,6 @@
 import type { Blas } from "@mbs/contracts";
 import type { Grid } from "@mbs/numbers";
-import { outputByRow } from "./output-error.ts";
+import { outputByRow } from "../output-error.ts";
 import { codeOf, fitGrid, valueOf, type GridRule } from "./quantisation-grid.ts";
 
 /** Ranges that are tried: whole, then a twentieth less each time, down to 11/20; the reference program's. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
-import { presets } from "./generated/presets.ts";
+import { presets } from "../generated/presets.ts";
 
 /** What the shares of a distribution count. */
 export type DistributionUnit = "tokens" | "bytes" | "segments";

@@ -1,9 +1,9 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { GraphBuilder } from "./graph-builder.ts";
+import { GraphBuilder } from "../graph-builder.ts";
 import { createSession } from "./session.ts";
 import type { Session } from "./session.ts";
-import { floatTensor } from "./tensor.ts";
+import { floatTensor } from "../tensor.ts";
 
 /** A running sum of x xᵀ over tokens. */
 export interface GramSum {

@@ -1,8 +1,8 @@
-import type { ByteSource, Span } from "./byte-source.ts";
-import { graphField, modelField } from "./graph-file.ts";
-import type { GraphFile } from "./graph-file.ts";
-import type { GraphNode } from "./graph-node.ts";
-import { decodeMessage, encodeMessage } from "./onnx-messages.ts";
+import type { ByteSource, Span } from "../file/byte-source.ts";
+import { graphField, modelField } from "../file/graph-file.ts";
+import type { GraphFile } from "../file/graph-file.ts";
+import type { GraphNode } from "../file/graph-node.ts";
+import { decodeMessage, encodeMessage } from "../onnx-messages.ts";
 
 /** What takes the place of parts of a graph. All else is written as it was read, byte for byte. */
 export interface GraphChange {

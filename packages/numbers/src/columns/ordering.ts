@@ -1,4 +1,4 @@
-import { packedRowStart } from "./packing.ts";
+import { packedRowStart } from "../hessian/packing.ts";
 
 /** Arrays whose entries are moved, not computed with. */
 type Movable = Float32Array | Uint8Array | Int32Array;

@@ -1,6 +1,6 @@
-import { byteOrderMarkLength } from "./byte-order-mark.ts";
-import { readText, type CorpusFile } from "./corpus-file.ts";
-import { longestDocument, requireEnd } from "./document-limits.ts";
+import { byteOrderMarkLength } from "../files/byte-order-mark.ts";
+import { readText, type CorpusFile } from "../files/corpus-file.ts";
+import { longestDocument, requireEnd } from "../files/document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 
 const newline = 0x0a;

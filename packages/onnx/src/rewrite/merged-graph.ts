@@ -1,8 +1,8 @@
-import type { GraphFile, GraphTensor } from "./graph-file.ts";
-import { nodeOf } from "./graph-node.ts";
-import type { GraphNode } from "./graph-node.ts";
-import type { GraphMessage, NodeMessage } from "./onnx-messages.ts";
-import { elementTypeNumbers } from "./tensor.ts";
+import type { GraphFile, GraphTensor } from "../file/graph-file.ts";
+import { nodeOf } from "../file/graph-node.ts";
+import type { GraphNode } from "../file/graph-node.ts";
+import type { GraphMessage, NodeMessage } from "../onnx-messages.ts";
+import { elementTypeNumbers } from "../tensor.ts";
 
 const elseBranch = ({ attribute }: NodeMessage): GraphMessage | undefined =>
   attribute.find(({ name }) => name === "else_branch")?.g ?? undefined;

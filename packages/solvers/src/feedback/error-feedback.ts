@@ -7,8 +7,8 @@ import {
   type SolverContext,
 } from "@mbs/contracts";
 import { restoreOrder, transposeInOrder, walkColumns, type ColumnBlock, type Grid } from "@mbs/numbers";
-import type { ColumnGroups } from "./column-groups.ts";
-import { fitGrid, type GridRule } from "./quantisation-grid.ts";
+import type { ColumnGroups } from "../grids/column-groups.ts";
+import { fitGrid, type GridRule } from "../grids/quantisation-grid.ts";
 
 /** How columns are rounded on their turn. */
 export interface Rounding {

@@ -1,4 +1,4 @@
-import type { GraphMessage, NodeMessage } from "./onnx-messages.ts";
+import type { GraphMessage, NodeMessage } from "../onnx-messages.ts";
 
 /** Graphs inside a node: the branches of an If, the body of a Loop. */
 export const innerGraphs = ({ attribute }: NodeMessage): readonly GraphMessage[] =>

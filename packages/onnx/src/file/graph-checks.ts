@@ -3,7 +3,7 @@ import { innerGraphs } from "./captured-names.ts";
 import { plainDomain } from "./graph-node.ts";
 import type { GraphNode } from "./graph-node.ts";
 import type { GraphFile } from "./graph-file.ts";
-import type { Integer, NodeMessage, TensorMessage } from "./onnx-messages.ts";
+import type { Integer, NodeMessage, TensorMessage } from "../onnx-messages.ts";
 
 /** Names a node in an error. */
 export const nodeText = ({ name, operator, outputs }: GraphNode): string => `node ${name || outputs[0] || "?"} (${operator})`;

@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError, type Solver } from "@mbs/contracts";
 import { settled } from "./settled.ts";
-import { solvers } from "./solver-map.ts";
+import { solvers } from "../solver-map.ts";
 import { isRecord, solverMisfit } from "./solver-shape.ts";
 
 /** Whether a solver is named by a file: "./mine.js", "../mine.js" or "/solvers/mine.js". */

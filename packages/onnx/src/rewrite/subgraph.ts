@@ -1,9 +1,9 @@
-import { encodeModel } from "./onnx-messages.ts";
-import type { NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
-import type { GraphFile, GraphTensor, GraphValue } from "./graph-file.ts";
-import type { GraphNode } from "./graph-node.ts";
+import { encodeModel } from "../onnx-messages.ts";
+import type { NodeMessage, TensorMessage, ValueMessage } from "../onnx-messages.ts";
+import type { GraphFile, GraphTensor, GraphValue } from "../file/graph-file.ts";
+import type { GraphNode } from "../file/graph-node.ts";
 import { isHalf, widenNode, widenTensor } from "./single-precision.ts";
-import { elementTypeNumbers } from "./tensor.ts";
+import { elementTypeNumbers } from "../tensor.ts";
 
 export interface SubgraphRequest {
   /** Values to compute. */

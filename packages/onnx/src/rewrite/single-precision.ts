@@ -1,5 +1,5 @@
-import { elementTypeNumbers } from "./tensor.ts";
-import type { AttributeMessage, GraphMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
+import { elementTypeNumbers } from "../tensor.ts";
+import type { AttributeMessage, GraphMessage, NodeMessage, TensorMessage, ValueMessage } from "../onnx-messages.ts";
 
 const { float32, float16, bfloat16 } = elementTypeNumbers;
 

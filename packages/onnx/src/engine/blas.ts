@@ -1,9 +1,9 @@
 import { InternalError } from "@mbs/contracts";
 import type { Blas, GemmOptions, Matrix, Real } from "@mbs/contracts";
-import { GraphBuilder } from "./graph-builder.ts";
+import { GraphBuilder } from "../graph-builder.ts";
 import { createSession } from "./session.ts";
 import type { Session } from "./session.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** A Blas on ONNX Runtime, with sessions of its own. */
 export interface OnnxBlas<Values extends Real = Float32Array> extends Blas<Values> {

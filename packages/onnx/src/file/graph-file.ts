@@ -3,9 +3,9 @@ import type { ByteSource, Span } from "./byte-source.ts";
 import { checkDomains, checkOrder, checkShapes } from "./graph-checks.ts";
 import { nodeOf } from "./graph-node.ts";
 import type { GraphNode } from "./graph-node.ts";
-import { decodeMessage } from "./onnx-messages.ts";
-import type { OpsetMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
-import type { Dimension } from "./graph-builder.ts";
+import { decodeMessage } from "../onnx-messages.ts";
+import type { OpsetMessage, TensorMessage, ValueMessage } from "../onnx-messages.ts";
+import type { Dimension } from "../graph-builder.ts";
 import { walkFields } from "./protobuf-fields.ts";
 import type { Field } from "./protobuf-fields.ts";
 

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { makeTemporaryFolder } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
-import { readBytes, type CorpusFile } from "./corpus-file.ts";
-import { originField, wantedFields } from "./corpus.ts";
-import type { CorpusDocument, CorpusFields } from "./corpus.ts";
+import { readBytes, type CorpusFile } from "../files/corpus-file.ts";
+import { originField, wantedFields } from "../corpus.ts";
+import type { CorpusDocument, CorpusFields } from "../corpus.ts";
 import { requireColumns } from "./csv.ts";
-import { longestDocument } from "./document-limits.ts";
+import { longestDocument } from "../files/document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase } from "./locked-database.ts";
 

@@ -2,7 +2,7 @@ import { totalmem } from "node:os";
 import { BadDataError, InternalError, formatBytes } from "@mbs/contracts";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { turnTelemetryOff } from "./telemetry-off.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor } from "../tensor.ts";
 
 export interface SessionOptions {
   /** Threads inside one operator, ≥ 1. The same number gives the same bytes. */

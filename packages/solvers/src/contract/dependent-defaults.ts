@@ -1,5 +1,5 @@
 import type { Solver, ZeroPoints } from "@mbs/contracts";
-import { solverFailure } from "./solver-failure.ts";
+import { solverFailure } from "./solver-calls.ts";
 
 /**
  * What a solver puts where options were not given.
