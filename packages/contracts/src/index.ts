@@ -16,16 +16,14 @@ export {
   UsageError,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
-export { formatBytes } from "./format-bytes.ts";
+export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
-export { parseBytes } from "./parse-bytes.ts";
 export { formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
-export { nameMethod } from "./method-name.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable, quoted, shortened } from "./printable.ts";
-export { defineSolver } from "./solver.ts";
+export { defineSolver, nameMethod } from "./solver.ts";
 export type {
   Factor,
   LanguageDiagonal,

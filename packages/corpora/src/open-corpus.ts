@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
-import { corpusAddress } from "./corpus-address.ts";
-import type { CorpusFile } from "./files/corpus-file.ts";
+import { readBytes, type CorpusFile } from "./files/corpus-file.ts";
 import { readLayout } from "./files/corpus-layout.ts";
 import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
 import { readCsv } from "./formats/csv.ts";
@@ -43,6 +44,27 @@ async function* readFile(
       }
       for await (const text of readPlainText(file, faults)) yield { text, source: "" };
   }
+}
+
+/**
+ * SHA-256 over languages in order of name and, for each, the bytes of its files in order (as stored, not unzipped).
+ * Names and places of files do not count.
+ */
+async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusFile[]>, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for (const language of [...languages.keys()].sort()) {
+    const files = languages.get(language) ?? [];
+    hash.update(`${language}\n${files.length}\n`);
+    for (const file of files) {
+      const { size } = await stat(file.path);
+      hash.update(`${file.format}${file.gzip ? ".gz" : ""}\n${size}\n`);
+      for await (const chunk of readBytes({ ...file, gzip: false })) {
+        if (signal?.aborted) throw new InterruptedError("corpus: stopped");
+        hash.update(chunk);
+      }
+    }
+  }
+  return hash.digest("hex");
 }
 
 /**

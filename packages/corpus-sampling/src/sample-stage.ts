@@ -14,6 +14,7 @@ import {
   readDistribution,
   requireCounts,
   sharesOf,
+  type Corpus,
   type Distribution,
   type ShareSources,
 } from "@mbs/corpora";
@@ -21,7 +22,6 @@ import { defaultLength, openModel, requirePositions } from "@mbs/models";
 import { countSegments } from "./counts.ts";
 import { LanguagePool } from "./language-pool.ts";
 import type { Shortage } from "./language-pool.ts";
-import { watchedCorpus } from "./watched-corpus.ts";
 
 const defaultSegments = 256;
 
@@ -63,6 +63,24 @@ const options = {
   reuse: { kind: "flag", description: "draw documents again once all of a language were drawn" },
   allowShort: { kind: "flag", description: "go on where a language has too little text, and record what is missing" },
 } as const satisfies OptionTable;
+
+/** Documents between two reports. */
+const reportEvery = 10_000;
+
+/** The languages and documents of a corpus; reading large files shows as progress. */
+function watchedCorpus(corpus: Corpus, context: StageContext): Pick<Corpus, "languages" | "documents"> {
+  return {
+    languages: corpus.languages,
+    async *documents(language) {
+      let done = 0;
+      for await (const document of corpus.documents(language)) {
+        done += 1;
+        if (done % reportEvery === 0) context.progress({ activity: `read ${language}`, done, unit: "documents" });
+        yield document;
+      }
+    },
+  };
+}
 
 interface Plan {
   /** Most segments first, then by name. */

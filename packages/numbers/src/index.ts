@@ -11,10 +11,9 @@ export type { TestedCorrelation } from "./statistics/correlation.ts";
 export { damp, findDead } from "./hessian/damping.ts";
 export type { LivingDiagonal } from "./hessian/damping.ts";
 export { decodeHalf, encodeHalf } from "./dtypes/half.ts";
-export { inverseFactorReference } from "./hessian/inverse-factor-reference.ts";
+export { inverseFactorReference, NotPositiveDefiniteError } from "./hessian/inverse-factor-reference.ts";
 export { inverseFactor } from "./hessian/inverse-factor.ts";
 export { findNonfinite } from "./dtypes/nonfinite.ts";
-export { NotPositiveDefiniteError } from "./not-positive-definite-error.ts";
 export {
   invertOrder,
   naturalOrder,

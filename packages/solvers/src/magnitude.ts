@@ -1,7 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
-import { maskedValues } from "./pruning/masked-values.ts";
 import { defaultSparsity, noCodes, parsePattern, patternMask, sparsityOptions } from "./pruning/pattern.ts";
-import { dropUpToShare } from "./pruning/selection.ts";
+import { dropUpToShare, maskedValues } from "./pruning/selection.ts";
 
 /** Magnitude pruning: the smallest weights of each matrix, or of every M neighbours, become zero. */
 export const magnitude = defineSolver({

@@ -1,5 +1,4 @@
-import { byteOrderMarkLength } from "../files/byte-order-mark.ts";
-import { readText, type CorpusFile } from "../files/corpus-file.ts";
+import { byteOrderMarkLength, readText, type CorpusFile } from "../files/corpus-file.ts";
 import { longestDocument, requireEnd } from "../files/document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase, quoted } from "./locked-database.ts";

@@ -1,23 +1,18 @@
 import { BadDataError } from "@mbs/contracts";
-import { innerGraphs } from "./captured-names.ts";
-import { plainDomain } from "./graph-node.ts";
-import type { GraphNode } from "./graph-node.ts";
-import type { GraphFile } from "./graph-file.ts";
 import type { Integer, NodeMessage, TensorMessage } from "../onnx-messages.ts";
-
-/** Names a node in an error. */
-export const nodeText = ({ name, operator, outputs }: GraphNode): string => `node ${name || outputs[0] || "?"} (${operator})`;
+import type { GraphFile } from "./graph-file.ts";
+import { innerGraphs, nodeText, plainDomain } from "./graph-node.ts";
 
 /** @throws {BadDataError} naming a node of an operator set that the file does not have */
 export function checkDomains({ path, nodes, opsets }: Omit<GraphFile, "source">): void {
   const domains = new Set(opsets.map(({ domain }) => plainDomain(domain)));
-  const stranger = nodes.find(({ message }) => !domains.has(plainDomain(message.domain)));
-  if (stranger === undefined) return;
+  const foreign = nodes.find(({ message }) => !domains.has(plainDomain(message.domain)));
+  if (foreign === undefined) return;
   throw new BadDataError(
-    `${path}: ${nodeText(stranger)} is of an operator set that the file does not name; it is cut short, or export it again`,
+    `${path}: ${nodeText(foreign)} is of an operator set that the file does not name; it is cut short, or export it again`,
     {
       file: path,
-      node: stranger.name,
+      node: foreign.name,
     },
   );
 }

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError, type Solver } from "@mbs/contracts";
-import { settled } from "./settled.ts";
+import { settled } from "./solver-calls.ts";
 import { solvers } from "../solver-map.ts";
 import { isRecord, solverMisfit } from "./solver-shape.ts";
 

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { InternalError, UsageError, type MbsError } from "@mbs/contracts";
+import { InternalError, UsageError, type MbsError, type Solver, type ZeroPoints } from "@mbs/contracts";
 
 /** A stranger's solver brings its own copy of contracts along, whose classes `instanceof` does not know. */
 const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Error && "tag" in thrown && thrown.tag === "usage";
@@ -21,4 +21,43 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
     { solver },
     { cause: thrown },
   );
+}
+
+/**
+ * What a solver puts where options were not given.
+ *
+ * @param options parsed
+ * @param zeroPoints in a recipe what its format asks for, otherwise `any`
+ * @returns none of those that were given
+ * @throws {UsageError} where the solver refuses its options
+ * @throws {InternalError} where a third-party solver fails
+ */
+export function dependentDefaults(
+  solver: Solver,
+  options: Readonly<Record<string, unknown>>,
+  zeroPoints: ZeroPoints,
+): Readonly<Record<string, unknown>> {
+  try {
+    const defaults = solver.dependentDefaults?.(options as Parameters<Solver["solve"]>[2], zeroPoints) ?? {};
+    return Object.fromEntries(Object.entries(defaults).filter(([name]) => options[name] === undefined));
+  } catch (thrown) {
+    throw solverFailure(solver.name, "when asked for its dependentDefaults", thrown);
+  }
+}
+
+/**
+ * Waits for work of a stranger's module.
+ *
+ * Where nothing is left that could settle it, Node would end the process as if all were done; this rejects instead.
+ *
+ * @param unsettled makes the error to reject with
+ */
+export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const ranDry = (): void => reject(unsettled());
+    process.once("beforeExit", ranDry);
+    Promise.resolve(work)
+      .finally(() => process.removeListener("beforeExit", ranDry))
+      .then(resolve, reject);
+  });
 }

@@ -1,7 +1,6 @@
 import type { OptionValues, SiteWeight, Solution } from "@mbs/contracts";
-import { maskedValues } from "./masked-values.ts";
 import { defaultSparsity, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
-import { dropSmallest } from "./selection.ts";
+import { dropSmallest, maskedValues } from "./selection.ts";
 import { variantMask } from "./wanda-variant.ts";
 
 /** The options of Wanda and of what differs from it in the norm alone. */
