@@ -6,18 +6,17 @@ import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } f
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { cardFile, openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { hubName, readCardSource } from "./card-source.ts";
+import { hubName, readCardSource } from "./card/card-source.ts";
+import { modelCard } from "./card/model-card.ts";
+import { formatRecord, makeRecord, measureSizes } from "./card/model-record.ts";
+import { areGraph, isWeightFile } from "./card/size-report.ts";
 import { listCarriedFiles } from "./carried-files.ts";
+import { requireDense } from "./edited-config.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
-import { plannedGrids } from "./layer-grid.ts";
-import { spoolLayers } from "./layer-spool.ts";
-import type { LayerSpool } from "./layer-spool.ts";
-import { modelCard } from "./model-card.ts";
-import { formatRecord, makeRecord } from "./model-record.ts";
-import { measureSizes } from "./model-sizes.ts";
-import { areGraph, isWeightFile } from "./size-report.ts";
-import { requireDense } from "./quantised-config.ts";
+import { plannedGrids } from "./layers/layer-grid.ts";
+import { spoolLayers } from "./layers/layer-spool.ts";
+import type { LayerSpool } from "./layers/layer-spool.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "folder of the model that was compressed" },

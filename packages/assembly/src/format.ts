@@ -1,7 +1,7 @@
 import type { OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model } from "@mbs/models";
-import type { LayerGrid } from "./layer-grid.ts";
-import type { LayerPart, LayerSpool } from "./layer-spool.ts";
+import type { LayerGrid } from "./layers/layer-grid.ts";
+import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
 
 /** One file of the folder that is written. */
 export interface OutputFile {

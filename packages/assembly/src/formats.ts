@@ -4,10 +4,10 @@ import type { Format } from "./format.ts";
 /** Every format by name, loaded when it is asked for. */
 const formats: ReadonlyMap<string, () => Promise<Format>> = new Map([
   ["dense", async () => (await import("./dense-format.ts")).denseFormat],
-  ["compressed-tensors", async () => (await import("./compressed-tensors-format.ts")).compressedTensorsFormat],
-  ["gptq", async () => (await import("./gptq-format.ts")).gptqFormat],
-  ["gptq-v2", async () => (await import("./gptq-format.ts")).gptqV2Format],
-  ["onnx", async () => (await import("./onnx-format/onnx-format.ts")).onnxFormat],
+  ["compressed-tensors", async () => (await import("./compressed-tensors/compressed-tensors-format.ts")).compressedTensorsFormat],
+  ["gptq", async () => (await import("./gptq/gptq-format.ts")).gptqFormat],
+  ["gptq-v2", async () => (await import("./gptq/gptq-format.ts")).gptqV2Format],
+  ["onnx", async () => (await import("./onnx/onnx-format.ts")).onnxFormat],
 ]);
 
 /** The values of `--format`. */

@@ -1,7 +1,7 @@
+import { InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { InternalError } from "@mbs/contracts";
-import { packBits } from "../src/bit-packing.ts";
+import { packBits } from "../src/safetensors/bit-packing.ts";
 
 /** The definition: number i of a line lies at bit i · bits of the words taken as one long number. */
 function packSlowly(numbers: readonly number[], bits: number): number[] {

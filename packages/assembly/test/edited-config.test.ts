@@ -5,7 +5,7 @@ import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { editedConfig } from "../src/quantised-config.ts";
+import { editedConfig } from "../src/edited-config.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "edited-config-"));
 test.after(() => rm(folder, { recursive: true }));

@@ -1,14 +1,14 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { FailedPreconditionError } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
-import { addQuantisedLinear, reorderInput } from "../src/onnx-format/quantised-linear.ts";
-import { packWeight, planWeight, weightTensors } from "../src/onnx-format/quantised-weight.ts";
-import type { ThreeBit } from "../src/onnx-format/quantised-weight.ts";
-import { WeightFiles } from "../src/onnx-format/weight-files.ts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { addQuantisedLinear, reorderInput } from "../src/onnx/weights/quantised-linear.ts";
+import { packWeight, planWeight, weightTensors } from "../src/onnx/weights/quantised-weight.ts";
+import type { ThreeBit } from "../src/onnx/weights/quantised-weight.ts";
+import { WeightFiles } from "../src/onnx/weights/weight-files.ts";
 import { dice, randomLayer } from "./fixtures/random-layer.ts";
 import type { RandomLayerOptions } from "./fixtures/random-layer.ts";
 

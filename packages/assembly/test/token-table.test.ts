@@ -1,16 +1,16 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
-import { roundBlocks } from "../src/onnx-format/block-rounding.ts";
-import { addTokenTable } from "../src/onnx-format/token-table.ts";
-import type { TableStorage } from "../src/onnx-format/token-table.ts";
-import { WeightFiles } from "../src/onnx-format/weight-files.ts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { roundBlocks } from "../src/onnx/weights/rounded-table.ts";
+import { addTokenTable } from "../src/onnx/weights/token-table.ts";
+import type { TableStorage } from "../src/onnx/weights/token-table.ts";
+import { WeightFiles } from "../src/onnx/weights/weight-files.ts";
 
 const root = await mkdtemp(join(tmpdir(), "token-table-test-"));
 test.after(() => rm(root, { recursive: true }));

@@ -1,8 +1,8 @@
+import { InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { InternalError } from "@mbs/contracts";
-import { WeightFiles } from "../src/onnx-format/weight-files.ts";
-import type { Chunks, StoredTensor } from "../src/onnx-format/weight-files.ts";
+import { WeightFiles } from "../src/onnx/weights/weight-files.ts";
+import type { Chunks, StoredTensor } from "../src/onnx/weights/weight-files.ts";
 
 const tensor = (bytes: number): StoredTensor => ({ type: "uint8", dims: [bytes], bytes });
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);

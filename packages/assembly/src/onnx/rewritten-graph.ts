@@ -1,12 +1,12 @@
 import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import type { GraphModel, LinearWeight } from "@mbs/models";
 import { changedGraph, elementTypeNumbers, elementTypeOf, GraphBuilder, isHalf } from "@mbs/onnx";
 import type { GraphChange, GraphNode } from "@mbs/onnx";
-import type { GraphModel, LinearWeight } from "@mbs/models";
-import type { LayerSpool } from "../layer-spool.ts";
-import type { WeightFiles } from "../onnx-format/weight-files.ts";
-import { WeightStore } from "../onnx-format/weight-store.ts";
-import type { WeightStoreOptions } from "../onnx-format/weight-store.ts";
-import { writtenPieces } from "../written-pieces.ts";
+import type { LayerSpool } from "../layers/layer-spool.ts";
+import { writtenPieces } from "../layers/written-pieces.ts";
+import type { WeightFiles } from "./weights/weight-files.ts";
+import { WeightStore } from "./weights/weight-store.ts";
+import type { WeightStoreOptions } from "./weights/weight-store.ts";
 
 export interface RewrittenGraph {
   /** The serialised model in pieces. */

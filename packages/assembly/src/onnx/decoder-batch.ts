@@ -1,7 +1,7 @@
-import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
-import type { GraphBuilder } from "@mbs/onnx";
 import { maskedScore } from "@mbs/models";
 import type { Rotary } from "@mbs/models";
+import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
+import type { GraphBuilder } from "@mbs/onnx";
 
 /** A size in a shape: a number, or one of the batch's. */
 export type Size = number | "B" | "T" | "S";

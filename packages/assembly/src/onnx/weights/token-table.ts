@@ -1,14 +1,13 @@
 import { BadDataError } from "@mbs/contracts";
-import type { GraphBuilder } from "@mbs/onnx";
 import type { Model, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
-import { rawPieces } from "../raw-pieces.ts";
-import { gatherRounded } from "./block-gather.ts";
-import { roundBlocks, roundingBlock } from "./block-rounding.ts";
+import type { GraphBuilder } from "@mbs/onnx";
+import { rawPieces } from "../../layers/written-pieces.ts";
 import { packCodes } from "./code-packing.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
-import { bytesBelow, castToSingle, elementTypes } from "./weight-store.ts";
+import { gatherRounded, roundBlocks, roundingBlock } from "./rounded-table.ts";
 import type { WeightFiles } from "./weight-files.ts";
+import { bytesBelow, castToSingle, elementTypes } from "./weight-store.ts";
 
 /** How embedding and head are stored; undefined as in the source. */
 export type TableStorage = "f32" | "f16" | "int8" | "int4" | undefined;

@@ -1,6 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { LayerGrid } from "./layer-grid.ts";
-import type { QuantisedLayer } from "./quantised-layer.ts";
+import type { LayerGrid } from "../layers/layer-grid.ts";
+import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 
 /** One grid that holds the codes of several layers without a change of their values. */
 export interface SharedGrid {

@@ -1,7 +1,7 @@
 import { InternalError } from "@mbs/contracts";
-import { floatTensor } from "@mbs/onnx";
 import { addRotation, scoreFloor } from "@mbs/models";
 import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
+import { floatTensor } from "@mbs/onnx";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
 
 /** A step of a decoder whose keys and values come out, and in again before those of the next tokens. */

@@ -1,11 +1,11 @@
 import { transpose } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
-import { packBits } from "./bit-packing.ts";
-import { refuseLayer } from "./layer-grid.ts";
-import type { LayerGrid } from "./layer-grid.ts";
-import { requireHalfScales } from "./quantised-layer.ts";
-import type { QuantisedLayer } from "./quantised-layer.ts";
-import type { NewTensor } from "./replaced-weights.ts";
+import { refuseLayer } from "../layers/layer-grid.ts";
+import type { LayerGrid } from "../layers/layer-grid.ts";
+import { requireHalfScales } from "../layers/quantised-layer.ts";
+import type { QuantisedLayer } from "../layers/quantised-layer.ts";
+import { packBits } from "../safetensors/bit-packing.ts";
+import type { NewTensor } from "../safetensors/replaced-weights.ts";
 
 /** How zeros are stored: version 1 subtracts one, version 2 does not. */
 export type GptqVersion = 1 | 2;

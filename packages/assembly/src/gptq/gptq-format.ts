@@ -1,17 +1,33 @@
 import { parseOptions } from "@mbs/contracts";
-import { checkGptqExperts } from "./expert-layers.ts";
-import type { Format } from "./format.ts";
-import { gptqConfig } from "./gptq-config.ts";
+import { jsonFile, quantisedConfig } from "../edited-config.ts";
+import type { Format } from "../format.ts";
+import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
+import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
+import { firstWeight } from "../layers/site-weights.ts";
+import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
+import { replacedWeights, tensorBytes } from "../safetensors/replaced-weights.ts";
+import { gptqConfig, gridClasses } from "./gptq-config.ts";
 import { checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
-import { gridClasses } from "./grid-classes.ts";
-import { refuseWithoutCodes } from "./layer-grid.ts";
-import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "./module-names.ts";
-import { producer } from "./producer.ts";
-import { jsonFile, quantisedConfig } from "./quantised-config.ts";
-import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
-import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
-import { firstWeight } from "./site-weights.ts";
+
+/** Who wrote a file, as fields for it expect: name:version, of the version in package.json. */
+const producer = "multilingual-brain-surgeon:0.1.0";
+
+/**
+ * Programs of GPTQ look for Mixtral's experts under the names that transformers 5 gives them, which are not the
+ * checkpoint's; transformers then takes what lies in memory.
+ *
+ * @throws {FailedPreconditionError} naming an expert's layer that they would not find, with the remedy
+ */
+function checkGptqExperts(packed: Iterable<string>): void {
+  for (const tensor of packed) {
+    if (!tensor.includes(".block_sparse_moe.experts.")) continue;
+    refuseLayer(
+      { tensor },
+      "gptqmodel and transformers do not find the experts of Mixtral in GPTQ's files, or take random weights for them; assemble with --format compressed-tensors or dense",
+    );
+  }
+}
 
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,

@@ -1,22 +1,49 @@
+import { InternalError } from "@mbs/contracts";
+import type { ArchitectureModel, LinearLayer, RowGraph } from "@mbs/models";
 import { GraphBuilder } from "@mbs/onnx";
-import type { ArchitectureModel } from "@mbs/models";
-import type { LayerSpool } from "../layer-spool.ts";
-import { transposedTensors } from "../site-weights.ts";
+import type { LayerSpool } from "../layers/layer-spool.ts";
+import { transposedTensors } from "../layers/site-weights.ts";
 import { DecoderBatch } from "./decoder-batch.ts";
 import { createDecoderSequence } from "./decoder-sequence.ts";
-import { createStoredRows } from "./stored-rows.ts";
-import { addTokenTable } from "./token-table.ts";
-import type { TableStorage } from "./token-table.ts";
-import type { WeightFiles } from "./weight-files.ts";
-import { WeightStore } from "./weight-store.ts";
-import type { WeightStoreOptions } from "./weight-store.ts";
+import { addTokenTable } from "./weights/token-table.ts";
+import type { TableStorage } from "./weights/token-table.ts";
+import type { WeightFiles } from "./weights/weight-files.ts";
+import { WeightStore } from "./weights/weight-store.ts";
+import type { WeightStoreOptions } from "./weights/weight-store.ts";
 
-export interface DecoderOptions extends WeightStoreOptions {
+/**
+ * Rows with the weights of a store.
+ *
+ * @param roles role → tensor
+ */
+function createStoredRows(
+  graph: GraphBuilder,
+  store: WeightStore,
+  roles: ReadonlyMap<string, string>,
+  transposed: ReadonlySet<string>,
+): RowGraph {
+  const tensorOf = (role: string): string => {
+    const tensor = roles.get(role);
+    if (tensor === undefined) throw new InternalError(`the architecture names no tensor for ${role}`, { role });
+    return tensor;
+  };
+  return {
+    graph,
+    weight: (role, shape) => store.vector(tensorOf(role), shape),
+    linear(input: string, { role, rows, bias }: LinearLayer): string {
+      const tensor = tensorOf(`${role}.weight`);
+      const product = store.multiply(input, tensor, transposed.has(tensor));
+      return bias ? graph.node("Add", [product, store.vector(tensorOf(`${role}.bias`), [rows])]) : product;
+    },
+  };
+}
+
+interface DecoderOptions extends WeightStoreOptions {
   /** Of embedding and head. */
   readonly embeddings: TableStorage;
 }
 
-export interface DecoderGraph {
+interface DecoderGraph {
   /** The serialised model. */
   readonly model: Uint8Array;
   /** Bytes of the tensors that layers changed, as stored. */

@@ -1,6 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { ArchitectureModel, Model } from "@mbs/models";
-import { siteWeights } from "./site-weights.ts";
+import { siteWeights } from "../layers/site-weights.ts";
 
 const suffix = ".weight";
 

@@ -1,10 +1,10 @@
-import { elementTypeNumbers } from "@mbs/onnx";
-import type { ElementType, GraphBuilder } from "@mbs/onnx";
 import type { Model, WeightDtype } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
-import type { LayerSpool } from "../layer-spool.ts";
-import { readQuantisedLayer } from "../quantised-layer.ts";
-import { writtenPieces } from "../written-pieces.ts";
+import { elementTypeNumbers } from "@mbs/onnx";
+import type { ElementType, GraphBuilder } from "@mbs/onnx";
+import type { LayerSpool } from "../../layers/layer-spool.ts";
+import { readQuantisedLayer } from "../../layers/quantised-layer.ts";
+import { writtenPieces } from "../../layers/written-pieces.ts";
 import { addQuantisedLinear, reorderInput } from "./quantised-linear.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
 import { packWeight, planWeight, weightTensors } from "./quantised-weight.ts";

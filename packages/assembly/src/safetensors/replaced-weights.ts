@@ -1,9 +1,9 @@
 import { indexFile, singleFile, writeSafetensors } from "@mbs/models";
 import type { Model, TensorInfo } from "@mbs/models";
-import type { OutputFile } from "./format.ts";
-import type { LayerSpool } from "./layer-spool.ts";
-import { jsonFile } from "./quantised-config.ts";
-import { writtenPieces } from "./written-pieces.ts";
+import { jsonFile } from "../edited-config.ts";
+import type { OutputFile } from "../format.ts";
+import type { LayerSpool } from "../layers/layer-spool.ts";
+import { writtenPieces } from "../layers/written-pieces.ts";
 
 /** A tensor that stands in the place of a changed one, or beside it. */
 export interface NewTensor {

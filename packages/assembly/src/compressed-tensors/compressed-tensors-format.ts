@@ -1,21 +1,48 @@
 import { parseOptions } from "@mbs/contracts";
-import { denseFormat } from "./dense-format.ts";
-import { checkExperts } from "./expert-layers.ts";
-import type { Format } from "./format.ts";
-import { moduleOf } from "./module-names.ts";
-import { ignoredLayers, packedConfig } from "./packed-config.ts";
+import type { Model } from "@mbs/models";
+import { denseFormat } from "../dense-format.ts";
+import { quantisedConfig } from "../edited-config.ts";
+import type { Format } from "../format.ts";
+import { refuseLayer } from "../layers/layer-grid.ts";
+import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
+import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
+import { moduleOf } from "../safetensors/module-names.ts";
+import { replacedWeights, tensorBytes } from "../safetensors/replaced-weights.ts";
+import { ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
-import { quantisedConfig } from "./quantised-config.ts";
-import { quantisedParts, readQuantisedLayer } from "./quantised-layer.ts";
-import { replacedWeights, tensorBytes } from "./replaced-weights.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
-import { transposedTensors } from "./site-weights.ts";
-import { sparseConfig } from "./sparse-config.ts";
 
 const name = "compressed-tensors";
 
 /** Bits that programs have kernels for, and that every version of the library packs alike. */
 const common: ReadonlySet<number> = new Set([2, 4, 8]);
+
+/** A weight of one of the experts between which a router chooses; one that all tokens share is like any other layer. */
+const isRouted = (tensor: string): boolean => /\.experts\.\d+\./.test(tensor);
+
+/**
+ * transformers stacks the experts of a block and unpacks them by one config group, without zero points; dense ones among
+ * packed ones it drops, and dense ones alone too.
+ *
+ * @param packed names of the tensors that are packed
+ * @throws {FailedPreconditionError} naming an expert's layer that transformers would read wrong, with the remedy
+ */
+function checkExperts(model: Model, packed: ReadonlySet<string>, symmetric: boolean): void {
+  for (const { tensor } of siteWeights(model).filter(({ tensor: name }) => isRouted(name))) {
+    if (!packed.has(tensor)) {
+      refuseLayer(
+        { tensor },
+        "transformers reads the experts of compressed-tensors only where all are packed, and this one is left dense; compress all of them, or assemble with --format dense",
+      );
+    }
+    if (!symmetric) {
+      refuseLayer(
+        { tensor },
+        "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric, or assemble with --format dense",
+      );
+    }
+  }
+}
 
 /**
  * Folders of compressed-tensors: quantised weights packed (pack-quantized), pruned ones dense with their zeros.

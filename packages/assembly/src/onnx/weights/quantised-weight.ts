@@ -1,6 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { LayerGrid } from "../layer-grid.ts";
-import type { QuantisedLayer } from "../quantised-layer.ts";
+import type { LayerGrid } from "../../layers/layer-grid.ts";
+import type { QuantisedLayer } from "../../layers/quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
 import type { BlockGrid } from "./block-grid.ts";
 import { packCodes, splitPlanes } from "./code-packing.ts";

@@ -1,15 +1,19 @@
+import { join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
 import { formatBytes, nameMethod } from "@mbs/contracts";
-import { meanMix } from "@mbs/models";
+import { cardFile, meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
-import { codeBlock, plainText, table } from "./markdown.ts";
-import { modelIndex, resultTable } from "./card-results.ts";
-import type { CardResults } from "./card-results.ts";
-import type { AssemblyRecord } from "./model-record.ts";
 import { loadLines } from "./load-lines.ts";
+import { codeBlock, plainText, table } from "./markdown.ts";
+import { readRecord } from "./model-record.ts";
+import type { AssemblyRecord } from "./model-record.ts";
+import { modelIndex, resultTable } from "./result-table.ts";
+import type { CardResults } from "./result-table.ts";
+import { readWeightFiles } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
 
-export interface CardFacts {
+interface CardFacts {
   readonly record: AssemblyRecord;
   readonly weights: WeightFiles;
   /** What the model that was compressed is called where the Hub has no name for it. */
@@ -153,4 +157,15 @@ export function modelCard(facts: CardFacts): string {
     ...recipeLines(recipe),
     "",
   ].join("\n");
+}
+
+/**
+ * Writes the card of a folder that assemble has written anew, with what was not known then.
+ *
+ * @param folder its mbs.json says the rest
+ * @throws {BadDataError} where the folder has no mbs.json
+ */
+export async function describeModel(folder: string, known: Omit<CardFacts, "record" | "weights">): Promise<void> {
+  const card = modelCard({ record: await readRecord(folder), weights: await readWeightFiles(folder), ...known });
+  await writeAtomically(join(folder, cardFile), [Buffer.from(card)], { force: true });
 }

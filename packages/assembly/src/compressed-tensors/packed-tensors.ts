@@ -1,11 +1,11 @@
-import { encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/models";
-import { packBits } from "./bit-packing.ts";
-import { refuseLayer } from "./layer-grid.ts";
-import type { LayerGrid } from "./layer-grid.ts";
-import { requireHalfScales } from "./quantised-layer.ts";
-import type { QuantisedLayer } from "./quantised-layer.ts";
-import type { NewTensor } from "./replaced-weights.ts";
+import { encodeWeights } from "@mbs/numbers";
+import { refuseLayer } from "../layers/layer-grid.ts";
+import type { LayerGrid } from "../layers/layer-grid.ts";
+import { requireHalfScales } from "../layers/quantised-layer.ts";
+import type { QuantisedLayer } from "../layers/quantised-layer.ts";
+import { packBits } from "../safetensors/bit-packing.ts";
+import type { NewTensor } from "../safetensors/replaced-weights.ts";
 
 /** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer of this grid, with the remedy */
 export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
