@@ -77,7 +77,7 @@ export async function makeArtifacts(folder: string): Promise<ReadonlyMap<string,
   await make("layers", "factors", "compress", ...ofModel, "--solver", "gptq", "--bits", "4", "--group-size", "8");
   await make("allocation", "factors", "allocate", ...ofModel, "--method", "uniform", "--sparsity", "0.5");
   await make("similarity", "statistics", "similarity");
-  await make("errors", "statistics", "predict", ...ofModel, "--layers", made.get("layers") ?? "");
+  await make("damage", "statistics", "predict", ...ofModel, "--layers", made.get("layers") ?? "");
   await make("mixes", "statistics", "mix", ...ofModel, "--solver", "rtn", "--bits", "4");
   await make("scores", undefined, "evaluate", ...ofModel, "--corpus", corpus, "--windows", "2", "--length", "16");
   return made;

@@ -12,19 +12,19 @@ import { predictTrial, runTrial } from "./trial.ts";
 
 const strengths = [sparsegpt(0.3), sparsegpt(0.5), sparsegpt(0.6), wanda, gptq(3)];
 
-interface Errors {
-  /** Σ pₗ · predicted relative error of language l, p the training shares. */
+interface Sums {
+  /** Σ pₗ · predicted damage of language l, p the training shares. */
   readonly predicted: number;
   /** Σ pₗ · rise of the loss of language l, nats a token. */
   readonly actual: number;
 }
 
 /** One mix; its seeds are no points of their own, their mean is. */
-interface Point extends Errors {
+interface Point extends Sums {
   readonly subject: string;
   readonly method: string;
   readonly mix: string;
-  readonly seeds: readonly Errors[];
+  readonly seeds: readonly Sums[];
 }
 
 /** Norm of the gradient of the mean loss of each language, from tools/studies/gradient_norms.py. */
@@ -41,7 +41,7 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Poin
       sum([...subject.shares].map(([language, share]) => (share / whole) * (values.get(language) ?? NaN)));
     for (const method of strengths) {
       for (const [mix, weights] of fixedMixes(subject)) {
-        const ofSeeds: Errors[] = [];
+        const ofSeeds: Sums[] = [];
         for (const seed of seeds) {
           const pool = await equalPool(subject, seed);
           const { rises } = await runTrial(pool, method, weights);
@@ -49,8 +49,8 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Poin
           ofSeeds.push({ predicted: weigh(await predictTrial(pool, method, weights)), actual: weigh(losses) });
           progress(all.length * seeds.length + ofSeeds.length, total);
         }
-        const predicted = mean(ofSeeds.map((errors) => errors.predicted));
-        const actual = mean(ofSeeds.map((errors) => errors.actual));
+        const predicted = mean(ofSeeds.map((sums) => sums.predicted));
+        const actual = mean(ofSeeds.map((sums) => sums.actual));
         all.push({ subject: subject.name, method: method.name, mix, predicted, actual, seeds: ofSeeds });
       }
     }
@@ -83,7 +83,7 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
   );
   const tests = subjects.map((subject) => gradientTest(subject, gradients));
   return {
-    settings: `Σ pₗ · predicted relative error of language l (as \`mbs predict\` gives it) against Σ pₗ · rise of the loss of language l, p the training shares; SparseGPT 30, 50 and 60%, Wanda 50%, GPTQ 3-bit, four mixes, means over ${seeds.length} seeds, dense propagation. The four mixes of one method are too few for a p below 0.05: four points in order have 0.083. A sum that is additive lies on a line: power 1. Gradient norms: of all weights, of the mean loss of each language's held-out windows, of the dense model, by \`tools/studies/gradient_norms.py\`.`,
+    settings: `Σ pₗ · predicted damage of language l (as \`mbs predict\` gives it) against Σ pₗ · rise of the loss of language l, p the training shares; SparseGPT 30, 50 and 60%, Wanda 50%, GPTQ 3-bit, four mixes, means over ${seeds.length} seeds, dense propagation. The four mixes of one method are too few for a p below 0.05: four points in order have 0.083. A sum that is additive lies on a line: power 1. Gradient norms: of all weights, of the mean loss of each language's held-out windows, of the dense model, by \`tools/studies/gradient_norms.py\`.`,
     findings: [
       ...groups
         .filter(({ method }) => method === "all")
@@ -124,7 +124,7 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
         caption: "Summed prediction against the actual rise of the training mixture's loss, a point a method and mix",
         svg: await drawPlot(
           points.map(({ subject, method, predicted, actual }) => ({ x: predicted, y: actual, series: method, panel: subject })),
-          { x: "Σ share · predicted relative error", y: "rise of the loss, nats a token", mark: "point" },
+          { x: "Σ share · predicted damage", y: "rise of the loss, nats a token", mark: "point" },
         ),
       },
     ],
@@ -137,7 +137,7 @@ export const additivityStudy: Study = {
   name: "additivity",
   title: "Additivity of the error surface, and gradients by share",
   question:
-    "Do the predicted errors of languages add up to what happens under the mixture, and does a larger share bring the model nearer to a language's minimum?",
+    "Does the predicted damage of languages add up to what happens under the mixture, and does a larger share bring the model nearer to a language's minimum?",
   work: runAll,
   run: async (context) => summarise(await runAll(context), context),
 };

@@ -15,8 +15,8 @@ import { predictTrial, runTrial } from "./trial.ts";
 
 const studied: readonly Method[] = [sparsegpt(), gptq()];
 
-/** What could foretell who suffers. Larger means nearer, but for the predicted error, which is larger where it hurts. */
-const measures = [...similarityMeasures, "predicted error"] as const;
+/** What could predict who suffers. Larger means nearer, but for the predicted damage, which is larger where it hurts. */
+const measures = [...similarityMeasures, "predicted damage"] as const;
 type Measure = (typeof measures)[number];
 
 interface Pairs {
@@ -32,7 +32,7 @@ const meanMatrix = (matrices: readonly SquareMatrix[]): SquareMatrix =>
   matrices[0].map((row, i) => row.map((_, j) => mean(matrices.map((matrix) => matrix[i][j]))));
 
 /** 1 where a larger value should mean more damage. */
-const signOf = (measure: Measure): number => (measure === "predicted error" ? 1 : -1);
+const signOf = (measure: Measure): number => (measure === "predicted damage" ? 1 : -1);
 
 /** What is left of a matrix when each evaluated language's own mean is taken away: only the choice of calibration. */
 function withoutColumns(matrix: SquareMatrix): SquareMatrix {
@@ -62,7 +62,7 @@ async function runPairs({ subjects, seeds, progress }: StudyContext): Promise<Pa
       }
       rises.push(risesOfSeed);
       for (const measure of measures) {
-        const matrix = measure === "predicted error" ? predictedOfSeed : similarities.get(measure);
+        const matrix = measure === "predicted damage" ? predictedOfSeed : similarities.get(measure);
         if (matrix !== undefined) found.set(measure, [...(found.get(measure) ?? []), matrix]);
       }
     }
@@ -153,7 +153,7 @@ async function summarise(all: readonly Pairs[], context: StudyContext): Promise<
   const { length: count } = all[0].languages;
   const points = all.flatMap((pairs) => {
     const raw = offDiagonal(withoutColumns(pairs.rises));
-    const predictor = offDiagonal(withoutColumns(pairs.predictors.get("predicted error") ?? []));
+    const predictor = offDiagonal(withoutColumns(pairs.predictors.get("predicted damage") ?? []));
     return raw.map((y, index) => ({ x: predictor[index], y, series: pairs.method.name, panel: pairs.subject.name }));
   });
   return {
@@ -168,8 +168,8 @@ async function summarise(all: readonly Pairs[], context: StudyContext): Promise<
       {
         name: "pairs",
         caption:
-          "Predicted error against the rise of perplexity, both without each evaluated language's mean: a point an ordered pair",
-        svg: await drawPlot(points, { x: "predicted error", y: "rise of perplexity", mark: "point", percentY: true }),
+          "Predicted damage against the rise of perplexity, both without each evaluated language's mean: a point an ordered pair",
+        svg: await drawPlot(points, { x: "predicted damage", y: "rise of perplexity", mark: "point", percentY: true }),
       },
     ],
     numbers: tested.map(({ subject, method, languages, rises, predictors, tests, chosen, chosenTests }) => ({
@@ -185,12 +185,12 @@ async function summarise(all: readonly Pairs[], context: StudyContext): Promise<
   };
 }
 
-/** Study 2: which predictor foretells who suffers. */
+/** Study 2: which predictor predicts who suffers. */
 export const pairsStudy: Study = {
   name: "pairs",
   title: "Compressed with one language, evaluated in all",
   question:
-    "Does the nearness of two languages foretell what calibration with one does to the other, and which measure of it is best?",
+    "Does the nearness of two languages predict what calibration with one does to the other, and which measure of it is best?",
   work: runPairs,
   run: async (context) => summarise(await runPairs(context), context),
 };

@@ -1,5 +1,5 @@
-import { collect, damagesOf, readErrors, readScores } from "@mbs/artifacts";
-import type { Damages, Score } from "@mbs/artifacts";
+import { collect, damageByLanguage, readDamage, readScores } from "@mbs/artifacts";
+import type { DamageByLanguage, Score } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import type { Method } from "./methods.ts";
@@ -77,13 +77,13 @@ function compression({ subject, statistics }: Pool, method: Method, weights: Wei
 }
 
 /** Predicts what a mix does to each language, from the pool's statistics alone. */
-export async function predictTrial(pool: Pool, method: Method, weights?: Weights): Promise<Damages> {
+export async function predictTrial(pool: Pool, method: Method, weights?: Weights): Promise<DamageByLanguage> {
   const { lab, folder: model } = pool.subject;
   const { settings, inputs, withLayers } = compression(pool, method, weights);
-  const { errors } = await lab.once({ name: "prediction", settings, inputs }, () =>
-    withLayers(async (layers) => ({ errors: await lab.run("predict", { model }, { ...inputs, layers: [layers] }) })),
+  const { damage } = await lab.once({ name: "prediction", settings, inputs }, () =>
+    withLayers(async (layers) => ({ damage: await lab.run("predict", { model }, { ...inputs, layers: [layers] }) })),
   );
-  return damagesOf(await collect(readErrors(await lab.open(errors))));
+  return damageByLanguage(await collect(readDamage(await lab.open(damage))));
 }
 
 /**

@@ -26,7 +26,7 @@ async function changedLayer(model: Model): Promise<ArtifactStream> {
   const [{ tensor, rows }] = weights;
   const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
   const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
-  const summary = { solver: "test", error: 0, relativeError: 0, sparsity: 0 };
+  const summary = { solver: "test", error: 0, damage: 0, sparsity: 0 };
   const record = {
     step: name,
     site: own,

@@ -41,7 +41,7 @@ async function enlarged({ model }: Place, site: string, factor: number): Promise
     step: model.steps[0].name,
     site,
     tensor,
-    summary: { solver: "mine", error: 0, relativeError: 0, sparsity: 0 },
+    summary: { solver: "mine", error: 0, damage: 0, sparsity: 0 },
     values: { dtype: "f32" as const, rows, columns: values.length / rows, data: encodeWeights("f32", values) },
   };
   const metadata = { model: model.address, solver: "mine", options: {}, order: "natural", weights: {} };

@@ -27,7 +27,7 @@ async function halve(model: Model, index: number, site: number): Promise<LayerRe
     step: model.steps[index].name,
     site: name,
     tensor,
-    summary: { solver: "rtn", error: 1, relativeError: 0.25, sparsity: 0 },
+    summary: { solver: "rtn", error: 1, damage: 0.25, sparsity: 0 },
     values: { dtype: "f16", rows, columns: width, data: new Uint8Array(bits.buffer) },
   };
 }

@@ -1,5 +1,5 @@
 export { encodeAllocation, readAllocation } from "./codecs/allocation.ts";
-export { encodeErrors, readErrors } from "./codecs/errors.ts";
+export { encodeDamage, readDamage } from "./codecs/damage.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
@@ -10,8 +10,8 @@ export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
-export { damagesOf, weightedDamage } from "./damages.ts";
-export type { Damages } from "./damages.ts";
+export { damageByLanguage, weightedDamage } from "./damage-by-language.ts";
+export type { DamageByLanguage } from "./damage-by-language.ts";
 export { requireKind } from "./kind.ts";
 export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
 export type { LossSums, ModelScores } from "./language-losses.ts";
@@ -19,7 +19,7 @@ export { parseMetadata } from "./metadata.ts";
 export type {
   AllocationMetadata,
   ArtifactMetadata,
-  ErrorsMetadata,
+  DamageMetadata,
   FactorsMetadata,
   FilesMetadata,
   LayersMetadata,
@@ -37,7 +37,7 @@ export type {
   FactorSummary,
   FilePiece,
   LanguageDiagonalRecord,
-  LanguageError,
+  DamageRecord,
   LayerRecord,
   LayerSummary,
   MixRecord,

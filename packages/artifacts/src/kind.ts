@@ -3,14 +3,27 @@ import { artifactKinds, type ArtifactKind } from "./schemas.ts";
 
 const isKnown = (kind: string): kind is ArtifactKind => Object.hasOwn(artifactKinds, kind);
 
+/** Kinds that have another name now: old name → the new one, and how an artifact of it is made. */
+const renamedKinds: ReadonlyMap<string, { readonly name: ArtifactKind; readonly remedy: string }> = new Map([
+  ["errors", { name: "damage", remedy: "make it anew with `mbs predict`" }],
+]);
+
 const describe = (schema: Pick<Schema, "fields">): string => schema.fields.map(({ name, type }) => `${name} ${type}`).join(", ");
 
 /**
- * Refuses a version of a known kind that this program does not read.
+ * Refuses a kind under its former name, and a version of a known kind that this program does not read.
  *
+ * @throws {BadDataError} with the new name and what to do
  * @throws {FailedPreconditionError} with the version found, the one supported and what to do
  */
 export function requireVersion(kind: string, version: number): void {
+  const renamed = renamedKinds.get(kind);
+  if (renamed) {
+    throw new BadDataError(`artifacts of kind ${kind} are of kind ${renamed.name} now: ${renamed.remedy}`, {
+      expected: renamed.name,
+      found: kind,
+    });
+  }
   if (!isKnown(kind) || version === artifactKinds[kind].version) return;
   const supported = artifactKinds[kind].version;
   const remedy = version > supported ? "update this program" : "write the artifact again with this program";

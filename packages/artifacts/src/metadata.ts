@@ -53,8 +53,8 @@ const metadataTypes = {
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights" },
   scores: { corpus: "text", length: "count", bos: "text", shares: "shares?", models: "object?" },
   similarity: { model: "text" },
-  // These rises are of the loss, in nats a token, not of perplexity.
-  errors: { model: "text", solver: "text", scored: "text", rises: "numbers?" },
+  // Rises of the loss, in nats a token, not of perplexity.
+  damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?" },
   mixes: {
     model: "text",
     solver: "text",
@@ -83,7 +83,7 @@ export interface AllocationMetadata extends MetadataOf<"allocation"> {}
 export interface LayersMetadata extends MetadataOf<"layers"> {}
 export interface ScoresMetadata extends MetadataOf<"scores"> {}
 export interface SimilarityMetadata extends MetadataOf<"similarity"> {}
-export interface ErrorsMetadata extends MetadataOf<"errors"> {}
+export interface DamageMetadata extends MetadataOf<"damage"> {}
 export interface MixesMetadata extends MetadataOf<"mixes"> {}
 export interface FilesMetadata extends MetadataOf<"files"> {}
 
@@ -97,7 +97,7 @@ export interface ArtifactMetadata {
   layers: LayersMetadata;
   scores: ScoresMetadata;
   similarity: SimilarityMetadata;
-  errors: ErrorsMetadata;
+  damage: DamageMetadata;
   mixes: MixesMetadata;
   files: FilesMetadata;
 }

@@ -107,8 +107,8 @@ export interface LayerSummary {
   readonly solver: string;
   /** tr(ΔW H ΔWᵀ), a token. */
   readonly error: number;
-  /** error / tr(W H Wᵀ). */
-  readonly relativeError: number;
+  /** error / tr(W H Wᵀ), the relative output error under the H of the mix. */
+  readonly damage: number;
   readonly sparsity: number;
   readonly bits?: number;
   readonly groupSize?: number;
@@ -157,7 +157,7 @@ export interface SimilarityRecord {
 }
 
 /** What the edit of one tensor does to the output of one language. */
-export interface LanguageError {
+export interface DamageRecord {
   readonly step: string;
   readonly site: string;
   readonly tensor: string;
@@ -168,8 +168,8 @@ export interface LanguageError {
   readonly error: number;
   /** tr(W H Wᵀ), a token. */
   readonly output: number;
-  /** error / output, 0 where there is no output. */
-  readonly relative: number;
+  /** error / output, the relative output error; 0 where there is no output. */
+  readonly damage: number;
 }
 
 /** What one calibration mix is predicted to do to one language. */
@@ -181,7 +181,7 @@ export interface MixRecord {
   readonly language: string;
   /** Weight of the language in this mix, on any scale. */
   readonly weight: number;
-  /** Predicted relative damage: mean over tensors of tr(ΔW H ΔWᵀ) / tr(W H Wᵀ) with H of this language. */
+  /** Predicted damage: mean over tensors of tr(ΔW H ΔWᵀ) / tr(W H Wᵀ) with H of this language. */
   readonly damage: number;
 }
 

@@ -62,7 +62,7 @@ export const artifactKinds = {
     ),
   },
   layers: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "site", type: "utf8" },
@@ -100,8 +100,9 @@ export const artifactKinds = {
       { name: "value", type: "float64" },
     ),
   },
-  errors: {
-    version: 1,
+  // At version 1 this kind was called "errors".
+  damage: {
+    version: 2,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "site", type: "utf8" },
@@ -110,7 +111,7 @@ export const artifactKinds = {
       { name: "moment", type: "utf8" },
       { name: "error", type: "float64" },
       { name: "output", type: "float64" },
-      { name: "relative", type: "float64" },
+      { name: "damage", type: "float64" },
     ),
   },
   mixes: {

@@ -132,7 +132,7 @@ test("values that contradict each other are refused", async () => {
     ["summary", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "{}"))))],
     ["no json", async () => collect(readFactors(await withColumn("factors", "info", (all) => all.map(() => "["))))],
     ["dtype", async () => collect(samples.layers.read(await withColumn("layers", "dtype", (all) => all.map(() => "f8"))))],
-    ["moment", async () => collect(samples.errors.read(await withColumn("errors", "moment", (all) => all.map(() => "mean"))))],
+    ["moment", async () => collect(samples.damage.read(await withColumn("damage", "moment", (all) => all.map(() => "mean"))))],
     ["offset", async () => collect(readFiles(await withColumn("files", "offset", (all) => all.map(() => 3))))],
   ];
   for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);
@@ -144,9 +144,9 @@ test("numbers that cannot be are refused, with their row and the remedy", async 
     ["scores", "tokens", [0, -5], /tokens is .*, not a finite number of at least 1; evaluate again$/],
     ["scores", "bytes", [-1], /bytes is -1/],
     ["similarity", "value", [NaN, Infinity], /^similarity: cosine of en and fr at h\.0 input: value is .*, not a finite number;/],
-    ["errors", "error", [NaN, -1], /^errors: en in a\.weight: error is/],
-    ["errors", "output", [Infinity], /output is Infinity/],
-    ["errors", "relative", [NaN, -4], /relative is .*; predict again$/],
+    ["damage", "error", [NaN, -1], /^damage: en in a\.weight: error is/],
+    ["damage", "output", [Infinity], /output is Infinity/],
+    ["damage", "damage", [NaN, -4], /damage is .*; predict again$/],
     ["mixes", "weight", [NaN, -1], /^mixes: en in mix equal: weight is/],
     ["mixes", "damage", [NaN, Infinity, -1], /damage is .*; make them again$/],
   ];

@@ -6,7 +6,7 @@ import {
   collect,
   decodeStream,
   encodeAllocation,
-  encodeErrors,
+  encodeDamage,
   encodeFactors,
   encodeLayers,
   encodeMixes,
@@ -17,11 +17,11 @@ import {
   encodeStatistics,
   type AllocationMetadata,
   type ArtifactKind,
-  type ErrorsMetadata,
+  type DamageMetadata,
   type FactorRecord,
   type FactorsMetadata,
   type FactorSummary,
-  type LanguageError,
+  type DamageRecord,
   type LayerRecord,
   type LayersMetadata,
   type LayerSummary,
@@ -43,7 +43,7 @@ import {
   allocation,
   encodeWhole,
   errorOf,
-  errors,
+  damage,
   factors,
   inChunks,
   layers,
@@ -286,11 +286,11 @@ cases<SimilarityRecord>("similarity", similarities[0], toSimilarities, [
   [{ second: "en" }, /its languages are not two in the order of their codes;/],
 ]);
 
-cases<LanguageError>("errors", errors[0], (record) => encodeErrors([record], samples.errors.metadata as ErrorsMetadata), [
-  [{ error: -1 }, /^errors: en in a\.weight: error is -1/],
+cases<DamageRecord>("damage", damage[0], (record) => encodeDamage([record], samples.damage.metadata as DamageMetadata), [
+  [{ error: -1 }, /^damage: en in a\.weight: error is -1/],
   [{ output: Infinity }, /output is Infinity/],
-  [{ relative: 0.5 }, /relative is 0\.5, where error 0\.25 and output 4 make 0\.0625;/],
-  [{ output: 0 }, /relative is 0\.0625, where error 0\.25 and output 0 make 0;/],
+  [{ damage: 0.5 }, /damage is 0\.5, where error 0\.25 and output 4 make 0\.0625;/],
+  [{ output: 0 }, /damage is 0\.0625, where error 0\.25 and output 0 make 0;/],
 ]);
 
 cases<MixRecord>("mixes", mixes[0], (record) => encodeMixes([record], samples.mixes.metadata as MixesMetadata), [

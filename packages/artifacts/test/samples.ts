@@ -2,7 +2,7 @@ import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import {
   collect,
   encodeAllocation,
-  encodeErrors,
+  encodeDamage,
   encodeFactors,
   encodeFiles,
   encodeLayers,
@@ -14,7 +14,7 @@ import {
   encodeStatistics,
   encodeStream,
   readAllocation,
-  readErrors,
+  readDamage,
   readFactors,
   readFiles,
   readLayers,
@@ -27,7 +27,7 @@ import {
   type ArtifactKind,
   type FactorRecord,
   type FilePiece,
-  type LanguageError,
+  type DamageRecord,
   type LayerRecord,
   type MixRecord,
   type Score,
@@ -165,7 +165,7 @@ export const layers: readonly LayerRecord[] = [
     step: "h.0",
     site: "qkv",
     tensor: "a.weight",
-    summary: { solver: "gptq", error: 1.5, relativeError: 0.1, sparsity: 1 / 3, bits: 3, groupSize: 5, symmetric: false },
+    summary: { solver: "gptq", error: 1.5, damage: 0.1, sparsity: 1 / 3, bits: 3, groupSize: 5, symmetric: false },
     values: stored("f16", 2, quantised),
     mask: plain("u1", 2, 9, mask),
     codes: plain("u8", 2, 9, grid.codes),
@@ -177,14 +177,14 @@ export const layers: readonly LayerRecord[] = [
     step: "h.0",
     site: "mlp",
     tensor: "b.weight",
-    summary: { solver: "wanda", error: 0, relativeError: 0, sparsity: 0.5, fallback: "magnitude" },
+    summary: { solver: "wanda", error: 0, damage: 0, sparsity: 0.5, fallback: "magnitude" },
     values: stored("bf16", 2100, ramp(2_100_000)),
   },
   {
     step: "h.0",
     site: "mlp",
     tensor: "c.weight",
-    summary: { solver: "awq", error: 0, relativeError: 0, sparsity: 0 },
+    summary: { solver: "awq", error: 0, damage: 0, sparsity: 0 },
     values: stored("f32", 1, Float32Array.of(1.5, -2)),
     inputScale: stored("f32", 1, Float32Array.of(0.5, 3)),
   },
@@ -198,7 +198,7 @@ export const similarities: readonly SimilarityRecord[] = [
   { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: 0.25 },
 ];
 
-export const errors: readonly LanguageError[] = [
+export const damage: readonly DamageRecord[] = [
   {
     step: "h.0",
     site: "qkv",
@@ -207,7 +207,7 @@ export const errors: readonly LanguageError[] = [
     moment: "diagonal",
     error: 0.25,
     output: 4,
-    relative: 1 / 16,
+    damage: 1 / 16,
   },
 ];
 
@@ -240,7 +240,7 @@ const metadata = {
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
   scores: { corpus: "c", length: 128, bos: "off", shares: undefined, models: { dense: { bytes: 8 } } },
   similarity: { model: "m" },
-  errors: { model: "m", solver: "gptq", scored: "small", rises: { en: 0.1 } },
+  damage: { model: "m", solver: "gptq", scored: "small", lossRises: { en: 0.1 } },
   mixes: {
     model: "m",
     solver: "gptq",
@@ -297,7 +297,7 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
     encode: () => encodeSimilarities(similarities, metadata.similarity),
     read: readSimilarities,
   },
-  errors: { records: errors, metadata: metadata.errors, encode: () => encodeErrors(errors, metadata.errors), read: readErrors },
+  damage: { records: damage, metadata: metadata.damage, encode: () => encodeDamage(damage, metadata.damage), read: readDamage },
   mixes: { records: mixes, metadata: metadata.mixes, encode: () => encodeMixes(mixes, metadata.mixes), read: readMixes },
   files: { records: files, metadata: metadata.files, encode: () => encodeFiles(files, metadata.files), read: readFiles },
 };

@@ -35,7 +35,7 @@ function constantLayer(model: Model, index: number, site: number, value: number)
     step: model.steps[index].name,
     site: name,
     tensor,
-    summary: { solver: "rtn", error: 0.5, relativeError: 0.125, sparsity: 0.25 },
+    summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0.25 },
     values: { dtype: model.dtype, rows, columns: width, data: new Uint8Array(bits.buffer) },
   };
 }
@@ -98,7 +98,7 @@ test("mbs.json says how the model was made, in the same bytes each time", async 
   let text = "";
   for await (const { path, data } of readFiles(await run(folder, streams())))
     if (path === "mbs.json") text += new TextDecoder().decode(data);
-  const summary = { solver: "rtn", error: 0.5, relativeError: 0.125, sparsity: 0.25 };
+  const summary = { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0.25 };
   const origin = { solver: "rtn", order: "natural", weights: { en: 0.75, mr: 0.25 } };
   const { sizes, ...record } = JSON.parse(text) as { sizes: { parameters: number; denseBytes: number } };
   assert.is(sizes.denseBytes, 2 * sizes.parameters);

@@ -36,7 +36,7 @@ export async function scaledNorms(
       step,
       site,
       tensor,
-      summary: { solver: summary.solver, error: 0, relativeError: 0, sparsity: 0 },
+      summary: { solver: summary.solver, error: 0, damage: 0, sparsity: 0 },
       values: weightData(dtype, 1, values),
     });
   }

@@ -107,7 +107,7 @@ export async function solveSite(
     const summary: LayerSummary = {
       solver: choice.solver.name,
       error,
-      relativeError: output > 0 ? error / output : 0,
+      damage: output > 0 ? error / output : 0,
       sparsity: mask ? 1 - sum(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(fallback && { fallback: fallback.solver.name }),

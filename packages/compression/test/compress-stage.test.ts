@@ -49,12 +49,12 @@ test("every weight of every site becomes a layer, in order, whose codes give the
         [values.length, [...values]],
         [layer.values.rows * layer.values.columns, [...roundTo("f16", dequantise(layer))]],
       );
-      const { bits, groupSize, symmetric, solver, error, relativeError, sparsity } = layer.summary;
+      const { bits, groupSize, symmetric, solver, error, damage, sparsity } = layer.summary;
       assert.equal(
         { bits, groupSize, symmetric, solver, sparsity },
         { bits: 3, groupSize: 16, symmetric: false, solver: "gptq", sparsity: 0 },
       );
-      assert.ok(error > 0 && relativeError > 0 && relativeError < 0.2, `${relativeError}`);
+      assert.ok(error > 0 && damage > 0 && damage < 0.2, `${damage}`);
     }
   });
 });

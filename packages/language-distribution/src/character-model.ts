@@ -15,7 +15,7 @@ export class CharacterModel {
   readonly #order: number;
   readonly #contexts = new Map<string, Followers>();
 
-  /** @param order characters that a character is foretold from, at most */
+  /** @param order characters that a character is predicted from, at most */
   constructor(order: number) {
     this.#order = order;
   }

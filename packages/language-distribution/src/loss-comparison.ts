@@ -8,8 +8,8 @@ export interface LanguageFit {
   /** ln(loss / entropy): how hard the language is for the model against how hard it is at all. */
   readonly relativeLoss: number;
   /** Share that the loss tells of, by the line through the other languages; these do not sum to 1. */
-  readonly foretold: number;
-  /** share / foretold. */
+  readonly predicted: number;
+  /** share / predicted. */
   readonly factor: number;
   /** Whether the share is farther off than two standard deviations of the other languages. */
   readonly doubtful: boolean;
@@ -25,7 +25,7 @@ export interface LossComparison {
    * `unclear` otherwise.
    */
   readonly verdict: "fits" | "contradicts" | "unclear";
-  /** Factor by which a share is missed that is foretold from its loss: exp of the mean |ln|. */
+  /** Factor by which a share is missed that is predicted from its loss: exp of the mean |ln|. */
   readonly typicalFactor: number;
   /** The same for the geometric mean of the other shares: losses say nothing where this is not larger. */
   readonly typicalFactorOfMean: number;
@@ -45,7 +45,7 @@ function lineAt(xs: readonly number[], ys: readonly number[], at: number): numbe
 
 /**
  * Holds shares against a model's own losses: the more a model has read of a language, the lower its loss should be against how
- * hard the language's text is. Each language is foretold by ln share = a + b · ln(loss / entropy), fitted on the others.
+ * hard the language's text is. Each language is predicted by ln share = a + b · ln(loss / entropy), fitted on the others.
  *
  * The line is of this model and these shares: it tells which shares do not go with the losses, not what they are absolutely.
  *
@@ -77,7 +77,7 @@ export function compareWithLosses(
       const deviation = Math.sqrt(mean(others.map((residual) => residual * residual)));
       return {
         ...language,
-        foretold: Math.exp(told[index]),
+        predicted: Math.exp(told[index]),
         factor: Math.exp(residuals[index]),
         doubtful: Math.abs(residuals[index]) > 2 * deviation,
       };

@@ -11,11 +11,11 @@ const entropies = new Map(names.map((name, index) => [name, 1 + (index % 3)]));
 /** Losses on the line ln share = -3 · ln(loss / entropy). */
 const losses = new Map(names.map((name) => [name, (entropies.get(name) ?? 1) * (shares.get(name) ?? 1) ** (-1 / 3)]));
 
-test("losses on a line foretell every share from the others", () => {
+test("losses on a line predict every share from the others", () => {
   const found = compareWithLosses(shares, losses, entropies);
   assert.is(found?.languages.length, 7);
-  for (const { share, foretold, factor, relativeLoss } of found?.languages ?? []) {
-    close(foretold, share);
+  for (const { share, predicted, factor, relativeLoss } of found?.languages ?? []) {
+    close(predicted, share);
     close(factor, 1);
     close(Math.log(share), -3 * relativeLoss);
   }
@@ -37,7 +37,7 @@ test("one share that is off stands out, by its factor", () => {
   close(doubtful[0].factor, 8);
 });
 
-test("shares the other way round contradict, and are not foretold by a rising line", () => {
+test("shares the other way round contradict, and are not predicted by a rising line", () => {
   const reversed = new Map(names.map((name, index) => [name, 0.5 ** (6 - index)]));
   const found = compareWithLosses(reversed, losses, entropies);
   assert.is(found?.verdict, "contradicts");

@@ -1,12 +1,12 @@
-import { Spool, encodeErrors, parseMetadata } from "@mbs/artifacts";
-import type { LanguageError, OwnStatistic } from "@mbs/artifacts";
+import { Spool, encodeDamage, parseMetadata } from "@mbs/artifacts";
+import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { readRises } from "./actual-rises.ts";
-import { SiteLanguages, languageErrors } from "./language-errors.ts";
+import { SiteLanguages, languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "./own-statistics.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
 import type { WeightChange } from "./spooled-layers.ts";
@@ -67,7 +67,7 @@ async function* predictAll(
   layers: readonly ArtifactStream[],
   model: Model,
   { signal, warn, progress, threads }: StageContext,
-): AsyncGenerator<LanguageError> {
+): AsyncGenerator<DamageRecord> {
   const blas = createBlas({ threads });
   const spool = new Spool();
   try {
@@ -91,7 +91,7 @@ async function* predictAll(
       }
       if (!current.take(statistic)) continue;
       progress({ activity: `predict ${step}`, done: finished.count, total, unit: "sites" });
-      yield* await languageErrors(blas, changes, statistic);
+      yield* await languageDamage(blas, changes, statistic);
     }
     if (current) finished.add(current);
     const missing = spooled.sites.find(([step, site]) => !finished.has(step, site));
@@ -104,7 +104,7 @@ async function* predictAll(
     }
     if (finished.diagonals > 0) {
       warn(
-        `${finished.diagonals} of ${finished.count} sites know only the diagonal of each language; their errors take channels as uncorrelated`,
+        `${finished.diagonals} of ${finished.count} sites know only the diagonal of each language; their damage takes channels as uncorrelated`,
       );
     }
   } finally {
@@ -119,7 +119,7 @@ export const predict: Stage = {
   name: "predict",
   summary: "Predict from statistics and layers what compression does to each language, without evaluating.",
   examples: [
-    "mbs predict --model M --layers layers.arrow < statistics.arrow > errors.arrow",
+    "mbs predict --model M --layers layers.arrow < statistics.arrow > damage.arrow",
     "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
   ],
   inputs: {
@@ -131,7 +131,7 @@ export const predict: Stage = {
       description: "scores of the dense and the compressed model, to calibrate the prediction and to see how good it is",
     },
   },
-  outputs: { errors: { kind: "errors", description: "output error of each site, tensor and language" } },
+  outputs: { damage: { kind: "damage", description: "damage to the output of each site, tensor and language" } },
   options,
   async run(inputs, raw, context) {
     const { model: folder, compressed } = parseOptions(options, raw, "predict");
@@ -145,11 +145,11 @@ export const predict: Stage = {
     try {
       const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
       return {
-        errors: encodeErrors(predictAll(statistics, layers, model, context), {
+        damage: encodeDamage(predictAll(statistics, layers, model, context), {
           model: model.address,
           solver: solvers.join(", "),
           scored: actual?.scored ?? "",
-          rises: actual?.lossRises,
+          lossRises: actual?.lossRises,
         }),
       };
     } catch (error) {

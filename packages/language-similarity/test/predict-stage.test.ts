@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collect, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readErrors } from "@mbs/artifacts";
-import type { LanguageError, LayerRecord, Score, Statistic } from "@mbs/artifacts";
+import { collect, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
+import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -41,7 +41,7 @@ test.before(async (context) => {
         step: "h.0",
         site: site.name,
         tensor,
-        summary: { solver: "rtn", error: 0, relativeError: 0, sparsity: 0 },
+        summary: { solver: "rtn", error: 0, damage: 0, sparsity: 0 },
         values: { dtype: "f32", rows, columns: site.width, data: new Uint8Array(written.buffer) },
       });
     }
@@ -97,8 +97,8 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
     { model: folder, ...options },
     { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },
   );
-  const records: LanguageError[] = await collect(readErrors(outputs["errors"]));
-  return { records, metadata: parseMetadata("errors", outputs["errors"].schema) };
+  const records: DamageRecord[] = await collect(readDamage(outputs["damage"]));
+  return { records, metadata: parseMetadata("damage", outputs["damage"].schema) };
 }
 
 function found<T>(value: T | undefined): T {
@@ -120,14 +120,14 @@ function trace(matrix: Float32Array, rows: number, moment: (row: number, column:
   return sum;
 }
 
-test("errors are those of the definition, by language and tensor, from Grams", async (context) => {
+test("damage is that of the definition, by language and tensor, from Grams", async (context) => {
   const { records, metadata } = await run(context, {});
-  assert.equal(metadata, { model: context.address, solver: "rtn", scored: "", rises: undefined });
+  assert.equal(metadata, { model: context.address, solver: "rtn", scored: "", lossRises: undefined });
   assert.equal(
     records.map(({ site, tensor, language }) => [site, tensor, language]),
     context.layers.flatMap(({ site, tensor }) => ["en", "mr"].map((language) => [site, tensor, language])),
   );
-  for (const { tensor, language, moment, error, output, relative } of records) {
+  for (const { tensor, language, moment, error, output, damage } of records) {
     assert.is(moment, "gram");
     const { rows, weight, change } = found(context.weights.get(tensor));
     const gram = gramOf(language);
@@ -135,9 +135,9 @@ test("errors are those of the definition, by language and tensor, from Grams", a
     assert.ok(Math.abs(error - expected) < rounding * expected, `${error} ${expected}`);
     const whole = trace(weight, rows, (i, j) => gram[i * width + j]);
     assert.ok(Math.abs(output - whole) < rounding * whole);
-    assert.is(relative, error / output);
+    assert.is(damage, error / output);
   }
-  assert.ok(new Set(records.map(({ relative }) => relative)).size === records.length, "languages differ");
+  assert.ok(new Set(records.map(({ damage }) => damage)).size === records.length, "languages differ");
 });
 
 test("diagonals stand in where there are no Grams, said in the record and in a warning", async (context) => {
@@ -167,7 +167,9 @@ test("scores give the actual rises in nats a token", async (context) => {
   ];
   const { metadata } = await run(context, { scores });
   assert.is(metadata.scored, "small");
-  assert.ok(Math.abs((metadata.rises?.["en"] ?? 0) - 0.1) < 1e-12 && Math.abs((metadata.rises?.["mr"] ?? 0) - 0.3) < 1e-12);
+  assert.ok(
+    Math.abs((metadata.lossRises?.["en"] ?? 0) - 0.1) < 1e-12 && Math.abs((metadata.lossRises?.["mr"] ?? 0) - 0.3) < 1e-12,
+  );
   const two = [...scores, score("other", "c".repeat(64), "en", 33)];
   assert.match(
     String(await run(context, { scores: two }).catch((error: unknown) => error)),

@@ -53,14 +53,14 @@ function lossText(name: string, comparison: LossComparison | undefined): string 
     .filter((fit) => fit.doubtful)
     .map(({ language, factor }) => `${language} (×${factor.toPrecision(2)})`);
   return [
-    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}). ${verdicts[verdict]} A share foretold from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
+    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}). ${verdicts[verdict]} A share predicted from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
     ...(doubtful.length > 0 ? [`Shares that stand out against the losses: ${doubtful.join(", ")}.`] : []),
   ].join("\n");
 }
 
 /** The estimate for a person. */
 export function distributionTable({ estimate, against, losses }: DistributionFindings): string {
-  const foretold = new Map(losses?.estimate?.languages.map((fit) => [fit.language, percent(fit.foretold)]));
+  const predicted = new Map(losses?.estimate?.languages.map((fit) => [fit.language, percent(fit.predicted)]));
   const { merges, missing, words, inequalities, unexplained, resamples } = estimate;
   const languages = [...estimate.languages].sort((a, b) => b.share - a.share);
   const { errors } = against ?? {};
@@ -80,7 +80,7 @@ export function distributionTable({ estimate, against, losses }: DistributionFin
         percent(share),
         ...(resamples > 0 ? [interval ? interval.map(percent).join(" … ") : "–"] : []),
         ...(known ? [known.shares.has(language) ? percent(known.shares.get(language) ?? NaN) : "–"] : []),
-        ...(losses ? [foretold.get(language) ?? "–"] : []),
+        ...(losses ? [predicted.get(language) ?? "–"] : []),
         `${(bytes / 1e3).toFixed(0)} kB`,
       ]),
     }),

@@ -1,6 +1,6 @@
 import {
   readAllocation,
-  readErrors,
+  readDamage,
   readFactors,
   readFiles,
   readLayers,
@@ -89,14 +89,14 @@ async function inspectAllocation(stream: ArtifactStream): Promise<readonly Inspe
 async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
   for await (const { tensor, values, summary } of readLayers(stream)) {
-    const { solver, relativeError, sparsity, bits, groupSize, fallback = "" } = summary;
+    const { solver, damage, sparsity, bits, groupSize, fallback = "" } = summary;
     const shape = `${values.rows}×${values.columns}`;
     rows.push({
       tensor,
       shape,
       dtype: values.dtype,
       solver,
-      "relative error": short(relativeError),
+      damage: short(damage),
       sparsity: short(sparsity),
       bits: bits ?? "",
       group: groupSize ?? "",
@@ -121,10 +121,10 @@ async function inspectSimilarities(stream: ArtifactStream): Promise<readonly Ins
   return rows;
 }
 
-async function inspectErrors(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectDamage(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
-  for await (const { tensor, language, moment, error, output, relative } of readErrors(stream))
-    rows.push({ tensor, language, moment, error: short(error), output: short(output), "relative error": short(relative) });
+  for await (const { tensor, language, moment, error, output, damage } of readDamage(stream))
+    rows.push({ tensor, language, moment, error: short(error), output: short(output), damage: short(damage) });
   return rows;
 }
 
@@ -151,7 +151,7 @@ export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream)
   layers: inspectLayers,
   scores: inspectScores,
   similarity: inspectSimilarities,
-  errors: inspectErrors,
+  damage: inspectDamage,
   mixes: inspectMixes,
   files: inspectFiles,
 };

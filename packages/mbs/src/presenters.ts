@@ -2,7 +2,7 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { parseOptions } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
-import type { ErrorsReport, MixesReport } from "@mbs/reporting";
+import type { DamageReport, MixesReport } from "@mbs/reporting";
 import { similarityOptions } from "./similarity-options.ts";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
@@ -20,12 +20,12 @@ async function similarities(stream: ArtifactStream) {
   return collect(readSimilarities(stream));
 }
 
-async function predictedErrors(stream: ArtifactStream): Promise<ErrorsReport> {
-  const [{ collect, parseMetadata, readErrors }, { errorsReport }] = await Promise.all([
+async function predictedDamage(stream: ArtifactStream): Promise<DamageReport> {
+  const [{ collect, parseMetadata, readDamage }, { damageReport }] = await Promise.all([
     import("@mbs/artifacts"),
     import("@mbs/reporting"),
   ]);
-  return errorsReport(await collect(readErrors(stream)), parseMetadata("errors", stream.schema));
+  return damageReport(await collect(readDamage(stream)), parseMetadata("damage", stream.schema));
 }
 
 /** The mixes of an artifact, summed up. */
@@ -56,12 +56,12 @@ export const presenters: Readonly<Record<string, Presenter>> = {
     },
     json: async (stream) => ({ similarities: await similarities(stream) }),
   },
-  errors: {
+  damage: {
     async table(stream) {
-      const { errorsTable } = await import("@mbs/reporting");
-      return errorsTable(await predictedErrors(stream));
+      const { damageTable } = await import("@mbs/reporting");
+      return damageTable(await predictedDamage(stream));
     },
-    json: predictedErrors,
+    json: predictedDamage,
   },
   mixes: {
     async table(stream) {

@@ -56,7 +56,7 @@ for (const [type, fixture] of fixtureOf) {
       layers.map(({ tensor }) => tensor),
       weights.map(({ tensor }) => tensor),
     );
-    for (const { tensor, summary } of layers) assert.ok(summary.relativeError < 0.05, `${tensor}: ${summary.relativeError}`);
+    for (const { tensor, summary } of layers) assert.ok(summary.damage < 0.05, `${tensor}: ${summary.damage}`);
     const files = await stage("assemble", "layers", encodeLayers(layers, metadata), folder, "files");
     await unpackFiles(files, join(root, fixture), { force: false });
 

@@ -8,7 +8,7 @@ import {
   encodeStatistics,
   encodeStream,
   parseMetadata,
-  readErrors,
+  readDamage,
   readMixes,
   readStatistics,
 } from "@mbs/artifacts";
@@ -18,7 +18,7 @@ import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
 import type { MixCost } from "@mbs/pipeline";
-import { errorsReport, mixesReport } from "@mbs/reporting";
+import { damageReport, mixesReport } from "@mbs/reporting";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadMix, loadStages } from "../src/stages.ts";
@@ -106,10 +106,10 @@ test("damage is what mbs predict says of the same mix", async (fixture) => {
   const { factors } = await (await stage("factor")).run({ statistics: [await statistics.open()] }, factoring, context);
   const { layers } = await (await stage("compress")).run({ factors: [factors] }, { model, ...quantised }, context);
   const inputs = { statistics: [await statistics.open()], layers: [layers] };
-  const { errors } = await (await stage("predict")).run(inputs, { model }, context);
-  const predicted = errorsReport(await collect(readErrors(errors)), parseMetadata("errors", errors.schema));
+  const { damage } = await (await stage("predict")).run(inputs, { model }, context);
+  const predicted = damageReport(await collect(readDamage(damage)), parseMetadata("damage", damage.schema));
   assert.is(predicted.languages.length, 3);
-  for (const { language, mean } of predicted.languages) {
+  for (const { language, damage: mean } of predicted.languages) {
     const own = recommended.languages.find((entry) => entry.language === language);
     assert.ok(Math.abs((own?.damage ?? 0) - mean) < 1e-12 * mean, language);
   }

@@ -1,4 +1,4 @@
-import { encodeErrors, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
+import { encodeDamage, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -34,7 +34,7 @@ test("the table of similarities shows the first input, or the place and measure 
 });
 
 const stream = () =>
-  encodeErrors(
+  encodeDamage(
     ["en", "mr"].map((language, index) => ({
       step: "h.0",
       site: "mlp-up",
@@ -43,14 +43,14 @@ const stream = () =>
       moment: "gram" as const,
       error: 1 + index,
       output: 10,
-      relative: (1 + index) / 10,
+      damage: (1 + index) / 10,
     })),
-    { model: "", solver: "rtn", scored: "", rises: undefined },
+    { model: "", solver: "rtn", scored: "", lossRises: undefined },
   );
 
-test("predicted errors as table and as JSON", async () => {
-  assert.match(await presenters["errors"].table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
-  const json = (await presenters["errors"].json(stream())) as { languages: { language: string }[] };
+test("predicted damage as table and as JSON", async () => {
+  assert.match(await presenters["damage"].table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
+  const json = (await presenters["damage"].json(stream())) as { languages: { language: string }[] };
   assert.equal(
     json.languages.map(({ language }) => language),
     ["mr", "en"],

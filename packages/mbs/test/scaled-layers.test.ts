@@ -7,7 +7,7 @@ import {
   encodeLayers,
   encodeSegments,
   parseMetadata,
-  readErrors,
+  readDamage,
   readLayers,
   readStates,
   readStatistics,
@@ -117,7 +117,7 @@ for (const fixture of decoders) {
       scaledTensors(records),
       scalable.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)),
     );
-    for (const { tensor, summary } of records) assert.ok(summary.relativeError < 1e-9, tensor);
+    for (const { tensor, summary } of records) assert.ok(summary.damage < 1e-9, tensor);
     // sites of experts have other names: they share their norm with the router; and a residual may be taken after the norm
     const behindNorms = model.steps.flatMap(({ sites }) => sites.filter(({ name }) => /^(attention-qkv|mlp-up)$/.test(name)));
     assert.equal(scalable, fixture.startsWith("residual-after-norm") ? [] : behindNorms);
@@ -176,10 +176,10 @@ for (const [name, source, packedFormats] of [
     await forward.close();
     await dense.close();
 
-    const errors = await collect(
-      readErrors(await stage("predict", { statistics: statistics(), layers: layers() }, { model: model.folder })),
+    const damage = await collect(
+      readDamage(await stage("predict", { statistics: statistics(), layers: layers() }, { model: model.folder })),
     );
-    for (const { tensor, error } of errors) {
+    for (const { tensor, error } of damage) {
       const { summary } = records.find((record) => record.tensor === tensor)!;
       // one and the same ΔW, but for the rounding of w / s · s: 2⁻²⁴ of each weight, some 1e-5 of a change of 4 bits
       assert.ok(Math.abs(error / summary.error - 1) < 1e-3, `${tensor}: ${error}, its layer says ${summary.error}`);

@@ -1,7 +1,7 @@
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
-import { errorsSections } from "./errors-sections.ts";
+import { damageSections } from "./damage-sections.ts";
 import { mixesSections } from "./mixes-sections.ts";
 import { calibrationSections, originSections } from "./origin-sections.ts";
 import type { RecipeText } from "./origin-sections.ts";
@@ -35,9 +35,9 @@ const headings: readonly { readonly kind: Collected["kind"]; readonly title: str
     lead: "How much text of each language to calibrate with: what each mix is predicted to do to every language, before any model is evaluated.",
   },
   {
-    kind: "errors",
+    kind: "damage",
     title: "Which languages compression is predicted to hurt",
-    lead: "What the compressed layers change in each language's outputs: the larger the error, the more the language is expected to lose.",
+    lead: "What the compressed layers change in each language's outputs: the larger the damage, the more the language is expected to lose.",
   },
   {
     kind: "similarity",
@@ -69,7 +69,7 @@ function sectionsOf(
   { similarity, shares }: ReportOptions,
 ): Promise<Section[]> {
   if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names, shares);
-  if (artifact.kind === "errors") return errorsSections(artifact, names, shares);
+  if (artifact.kind === "damage") return damageSections(artifact, names, shares);
   if (artifact.kind === "mixes") return Promise.resolve(mixesSections(artifact, names));
   return scored ? scoresSections(scored, names) : Promise.resolve([]);
 }
@@ -77,7 +77,7 @@ function sectionsOf(
 /**
  * What results say, as a page: in plain words who gains and who loses and what went wrong, then every number.
  *
- * @param inputs artifacts of kind scores, similarity, errors, mixes, segments or statistics, in the order of the page
+ * @param inputs artifacts of kind scores, similarity, damage, mixes, segments or statistics, in the order of the page
  * @throws {BadDataError} on another kind
  * @throws {UsageError} where the scores have none of the reference
  */

@@ -2,7 +2,7 @@
 export interface Calibration {
   /** rise = factor · predictor, least squares over all points. */
   readonly factor: number;
-  /** Each point predicted by the factor of the others, so that no point foretells itself. */
+  /** Each point predicted by the factor of the others, so that no point predicts itself. */
   readonly predicted: readonly number[];
   /** Mean distance of `predicted` from the rises. */
   readonly error: number;

@@ -3,7 +3,7 @@ import {
   allLanguages,
   collect,
   parseMetadata,
-  readErrors,
+  readDamage,
   readMixes,
   readScores,
   readSegments,
@@ -11,8 +11,8 @@ import {
   readStatistics,
 } from "@mbs/artifacts";
 import type {
-  ErrorsMetadata,
-  LanguageError,
+  DamageMetadata,
+  DamageRecord,
   MixRecord,
   MixesMetadata,
   Score,
@@ -38,7 +38,7 @@ export type Tokens = Readonly<Record<string, number>>;
 export interface CollectedKinds {
   readonly scores: { readonly metadata: ScoresMetadata; readonly records: readonly Score[] };
   readonly similarity: { readonly metadata: SimilarityMetadata; readonly records: readonly SimilarityRecord[] };
-  readonly errors: { readonly metadata: ErrorsMetadata; readonly records: readonly LanguageError[] };
+  readonly damage: { readonly metadata: DamageMetadata; readonly records: readonly DamageRecord[] };
   readonly mixes: { readonly metadata: MixesMetadata; readonly records: readonly MixRecord[] };
   readonly segments: { readonly metadata: SegmentsMetadata; readonly tokens: Tokens };
   readonly statistics: { readonly metadata: StatisticsMetadata; readonly tokens: Tokens };
@@ -80,9 +80,9 @@ const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) 
     metadata: parseMetadata("similarity", stream.schema),
     records: await collect(readSimilarities(stream)),
   }),
-  errors: async (stream) => ({
-    metadata: parseMetadata("errors", stream.schema),
-    records: await collect(readErrors(stream)),
+  damage: async (stream) => ({
+    metadata: parseMetadata("damage", stream.schema),
+    records: await collect(readDamage(stream)),
   }),
   mixes: async (stream) => ({
     metadata: parseMetadata("mixes", stream.schema),

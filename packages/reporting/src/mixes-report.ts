@@ -1,5 +1,5 @@
 import { weightedDamage } from "@mbs/artifacts";
-import type { Damages, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
+import type { DamageByLanguage, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { groupBy } from "./groups.ts";
 import { byTrainingShare } from "./language-order.ts";
@@ -42,7 +42,7 @@ const endings: Readonly<Record<string, string>> = {
 };
 
 /** The mean damage under weights that some of the languages have. */
-function damageUnder(weights: NumbersByName | undefined, damages: Damages): number | undefined {
+function damageUnder(weights: NumbersByName | undefined, damages: DamageByLanguage): number | undefined {
   const known = new Map(Object.entries(weights ?? {}));
   return [...damages.keys()].some((language) => (known.get(language) ?? 0) > 0) ? weightedDamage(damages, known) : undefined;
 }

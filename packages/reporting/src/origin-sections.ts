@@ -28,7 +28,7 @@ function settingsOf(artifact: Collected): string {
       return `windows of ${artifact.metadata.length} tokens, corpus ${artifact.metadata.corpus}`;
     case "segments":
       return `mix ${artifact.metadata.mix}, segments of ${artifact.metadata.length} tokens, seed ${artifact.metadata.seed}, corpus ${artifact.metadata.corpus}`;
-    case "errors":
+    case "damage":
     case "mixes":
       return `solver ${artifact.metadata.solver}, model ${artifact.metadata.model}`;
     case "similarity":

@@ -1,4 +1,4 @@
-import { contentAddress, encodeErrors, encodeFiles, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
+import { contentAddress, encodeDamage, encodeFiles, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { csvParse } from "d3-dsv";
 import { test } from "uvu";
@@ -8,7 +8,7 @@ import type { ReportOptions } from "../src/build-report.ts";
 import type { ReportInput } from "../src/collected.ts";
 import { formatPage } from "../src/page.ts";
 import { csvFiles, svgFiles } from "../src/section-files.ts";
-import { makeErrors, makeMixes, makeScores, makeSimilarities, mixesMetadata } from "./made-records.ts";
+import { makeDamage, makeMixes, makeScores, makeSimilarities, mixesMetadata } from "./made-records.ts";
 
 const scores = () =>
   encodeScores(makeScores(["dense", "<b>gptq</b>"]), {
@@ -144,11 +144,11 @@ test("a page has a title and a first sentence by what it holds", async () => {
 
 test("every table follows the training shares where they are known, the heat map alone puts alike languages together", async () => {
   const shares = { te: 0.6, mr: 0.3, en: 0.1 };
-  const errors = {
-    name: "errors",
-    stream: encodeErrors(makeErrors(), { model: "", solver: "rtn", scored: "", rises: undefined }),
+  const damage = {
+    name: "damage",
+    stream: encodeDamage(makeDamage(), { model: "", solver: "rtn", scored: "", lossRises: undefined }),
   };
-  const { sections } = await buildReport([...twoInputs(), errors], { shares });
+  const { sections } = await buildReport([...twoInputs(), damage], { shares });
   const orderIn = (id: string): readonly string[] => {
     const table = sections.find((section) => section.id === id)?.tables?.at(-1)?.table;
     return (table?.rows ?? []).map(([first]) => first);
@@ -188,18 +188,18 @@ test("SVG and CSV: a file a plot, a file of plain numbers a section", async () =
   assert.is(files.get("size.csv")?.[0]["bytes"], "1000000");
 });
 
-test("predicted errors: heat map by block and language, table behind it, scatter where scores were given", async () => {
-  const rises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
-  const metadata = { model: "", solver: "gptq", scored: "small", rises };
-  const page = await render([{ name: "errors", stream: encodeErrors(makeErrors(), metadata) }]);
+test("predicted damage: heat map by block and language, table behind it, scatter where scores were given", async () => {
+  const lossRises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
+  const metadata = { model: "", solver: "gptq", scored: "small", lossRises };
+  const page = await render([{ name: "damage", stream: encodeDamage(makeDamage(), metadata) }]);
   assert.equal(unclosed(page), []);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
-  assert.is(page.match(/<table>/g)?.length, 4, "three of errors, one of artifacts");
-  assert.match(page, /heat map of the predicted error by block and language/);
+  assert.is(page.match(/<table>/g)?.length, 4, "three of damage, one of artifacts");
+  assert.match(page, /heat map of the predicted damage by block and language/);
   assert.match(page, /Spearman 1\.00/);
   assert.not.match(page, /NaN|undefined|Infinity/);
   const bare = await render([
-    { name: "errors", stream: encodeErrors(makeErrors(), { ...metadata, scored: "", rises: undefined }) },
+    { name: "damage", stream: encodeDamage(makeDamage(), { ...metadata, scored: "", lossRises: undefined }) },
   ]);
   assert.is(bare.match(/<svg role="img" aria-label="/g)?.length, 1);
   assert.match(bare, /No scores were given/);
@@ -263,7 +263,7 @@ test("an artifact without rows is refused by its name", async () => {
   const streams = [
     encodeScores([], { corpus: "", length: 11, bos: "auto", shares: undefined, models: undefined }),
     encodeSimilarities([], { model: "" }),
-    encodeErrors([], { model: "", solver: "gptq", scored: "", rises: undefined }),
+    encodeDamage([], { model: "", solver: "gptq", scored: "", lossRises: undefined }),
     encodeMixes([], mixesMetadata),
   ];
   for (const stream of streams) {
@@ -281,8 +281,8 @@ test("languages may be called like what every object has", async () => {
   const [first, second] = ["constructor", "toString"];
   const named = <T extends { readonly language: string }>(records: readonly T[]): T[] =>
     records.map((record) => ({ ...record, language: record.language === "en" ? first : second }));
-  const errors = [first, second].flatMap((language) =>
-    makeErrors()
+  const damage = [first, second].flatMap((language) =>
+    makeDamage()
       .filter(({ language: own }) => own === "en")
       .map((record) => ({ ...record, language })),
   );
@@ -301,7 +301,10 @@ test("languages may be called like what every object has", async () => {
       name: "similarity.arrow",
       stream: encodeSimilarities([{ ...makeSimilarities()[0], first, second }], { model: "" }),
     },
-    { name: "errors.arrow", stream: encodeErrors(errors, { model: "", solver: "gptq", scored: "small", rises: { en: 0.1 } }) },
+    {
+      name: "damage.arrow",
+      stream: encodeDamage(damage, { model: "", solver: "gptq", scored: "small", lossRises: { en: 0.1 } }),
+    },
     { name: "mixes.arrow", stream: encodeMixes(named(makeMixes()), mixesMetadata) },
   ]);
   assert.not.match(page, /NaN|undefined|Infinity|\[native code\]/);

@@ -18,7 +18,7 @@ test("a line through the origin, each point by the others", () => {
   assert.is(calibrate([1, 2], [1, 2]), undefined);
 });
 
-test("where fewer than two predictors are not zero there is no fit: the others foretell nothing of that one", () => {
+test("where fewer than two predictors are not zero there is no fit: the others predict nothing of that one", () => {
   assert.is(calibrate([0, 0, 1], [0, 0, 3]), undefined);
   assert.is(calibrate([0, 0, 0], [1, 2, 3]), undefined);
   assert.equal(calibrate([0, 1, 1], [0, 3, 3])?.predicted, [0, 3, 3]);

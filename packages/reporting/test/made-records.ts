@@ -1,4 +1,4 @@
-import type { LanguageError, MixRecord, MixesMetadata, Score, SimilarityRecord } from "@mbs/artifacts";
+import type { DamageRecord, MixRecord, MixesMetadata, Score, SimilarityRecord } from "@mbs/artifacts";
 
 /** Scores of models in three languages; the loss of a window differs by language and model. */
 export function makeScores(models: readonly string[]): Score[] {
@@ -28,8 +28,8 @@ export function makeSimilarities(): SimilarityRecord[] {
   return angles.map(([first, second, value]) => ({ step: "h.0", site: "input", measure: "degrees", first, second, value }));
 }
 
-/** Two blocks of three tensors; from en to te errors grow, and te has more of its own at the first block's attention. */
-export function makeErrors(): LanguageError[] {
+/** Two blocks of three tensors; from en to te damage grows, and te has more of its own at the first block's attention. */
+export function makeDamage(): DamageRecord[] {
   const tensors = [
     { site: "attention-qkv", tensor: "q", size: 1 },
     { site: "attention-qkv", tensor: "v", size: 1 },
@@ -37,18 +37,18 @@ export function makeErrors(): LanguageError[] {
   ];
   return ["h.0", "h.1"].flatMap((step, block) =>
     tensors.flatMap(({ site, tensor, size }) =>
-      ["en", "fr", "mr", "te"].map((language, index): LanguageError => {
+      ["en", "fr", "mr", "te"].map((language, index): DamageRecord => {
         const own = language === "te" && site === "attention-qkv" && block === 0 ? 9 : 1;
-        const relative = 0.01 * size * (index + 1) * (block + 1) * own;
+        const damage = 0.01 * size * (index + 1) * (block + 1) * own;
         return {
           step,
           site,
           tensor: `${step}.${tensor}`,
           language,
           moment: "gram",
-          error: relative * 10,
+          error: damage * 10,
           output: 10,
-          relative,
+          damage,
         };
       }),
     ),

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { encodeErrors } from "@mbs/artifacts";
+import { encodeDamage } from "@mbs/artifacts";
 import type { Browser, Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,7 +12,7 @@ import { findChromium, startChromium } from "../../../tools/browser/chromium.ts"
 import { buildReport } from "../src/build-report.ts";
 import { formatPage } from "../src/page.ts";
 import { controlledResults } from "./controlled-results.ts";
-import { makeErrors } from "./made-records.ts";
+import { makeDamage } from "./made-records.ts";
 
 const test = suite("page in a browser");
 const chromium = findChromium();
@@ -27,9 +27,9 @@ const widths = [360, 1100];
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), "mbs-page-"));
-  const rises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
-  const errors = encodeErrors(makeErrors(), { model: "", solver: "gptq", scored: "small", rises });
-  const page = await buildReport([...(await controlledResults()), { name: "errors", stream: errors }], {
+  const lossRises = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.9 };
+  const damage = encodeDamage(makeDamage(), { model: "", solver: "gptq", scored: "small", lossRises });
+  const page = await buildReport([...(await controlledResults()), { name: "damage", stream: damage }], {
     recipe: { name: "recipe.yaml", text: `model: ${"a-long-name/".repeat(20)}\n` },
   });
   sections = page.sections.map(({ title, plots = [] }) => ({ title, plots: plots.length }));

@@ -11,7 +11,7 @@ import { requireLength, requireShape } from "./matrix-shape.ts";
 const summaryShape = {
   solver: "text",
   error: "amount",
-  relativeError: "amount",
+  damage: "amount",
   sparsity: "share",
   bits: "count?",
   groupSize: "count?",

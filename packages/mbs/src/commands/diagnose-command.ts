@@ -53,7 +53,7 @@ export function diagnoseCommand({ signal }: CommandContext): Command {
       "mbs diagnose scores.arrow --corpus heldout.yaml",
     ],
   ).addArgument(
-    new Argument("<files...>", "scores, and what explains them: similarity, segments, statistics, errors; - is standard input"),
+    new Argument("<files...>", "scores, and what explains them: similarity, segments, statistics, damage; - is standard input"),
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {

@@ -45,7 +45,7 @@ export function reportCommand({ signal }: CommandContext): Command {
     "report",
     "Write results as one HTML page: who gains and who loses, what went wrong, plots with the numbers behind them.",
     [
-      "mbs report scores.arrow similarity.arrow errors.arrow --output report.html",
+      "mbs report scores.arrow similarity.arrow damage.arrow --output report.html",
       "mbs report out/scores.arrow out/similarity.arrow --recipe out/recipe.yaml --output report.html",
       "mbs report scores.arrow --svg plots/ --csv numbers/",
       "mbs report similarity.arrow --at mean --measure gram --output similarity.html",
@@ -53,7 +53,7 @@ export function reportCommand({ signal }: CommandContext): Command {
   ).addArgument(
     new Argument(
       "<files...>",
-      "scores, similarity, errors, mixes, segments, statistics, in the order of the page; - is standard input",
+      "scores, similarity, damage, mixes, segments, statistics, in the order of the page; - is standard input",
     ),
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);

@@ -72,7 +72,7 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
     },
     {
       id: `${method.name}-prediction`,
-      title: `${method.title}: does similarity foretell the rise?`,
+      title: `${method.title}: does similarity predict the rise?`,
       texts: [predictionFinding(method), unnamedText],
       plots: await plotPredictions(points, "angle to the mix (degrees)", `${method.title}: predicted against actual rise`),
       tables: [

@@ -1,10 +1,10 @@
 import { weightedDamage } from "@mbs/artifacts";
-import type { Damages } from "@mbs/artifacts";
+import type { DamageByLanguage } from "@mbs/artifacts";
 import type { LanguageMix } from "@mbs/contracts";
 import type { Direction } from "./mix-weights.ts";
 
 /** The largest damage. */
-export const worstDamage = (damages: Damages): number => Math.max(...damages.values());
+export const worstDamage = (damages: DamageByLanguage): number => Math.max(...damages.values());
 
 /** A mix and what it is predicted to do. */
 export interface Trial {
@@ -12,12 +12,12 @@ export interface Trial {
   /** Round of the search that found it, 0 for a candidate. */
   readonly round: number;
   readonly mix: LanguageMix;
-  readonly damages: Damages;
+  readonly damages: DamageByLanguage;
 }
 
 /** What a search lowers, and where it looks. */
 export interface Goal {
-  readonly value: (damages: Damages) => number;
+  readonly value: (damages: DamageByLanguage) => number;
   /** Where lower values may lie, the best guess first; empty where no better mix is to be hoped for. */
   readonly directions: (trial: Trial) => readonly Direction[];
   readonly firstStep: number;

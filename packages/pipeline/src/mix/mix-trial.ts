@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { collect, readErrors } from "@mbs/artifacts";
-import type { LanguageError } from "@mbs/artifacts";
+import { collect, readDamage } from "@mbs/artifacts";
+import type { DamageRecord } from "@mbs/artifacts";
 import { InternalError, formatLanguageMix } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, Stage, StageContext, StageInputs } from "@mbs/contracts";
 import type { StageOptions } from "../recipe.ts";
@@ -26,7 +26,7 @@ export interface TrialSetting {
 }
 
 export interface TrialOutcome {
-  readonly errors: readonly LanguageError[];
+  readonly damage: readonly DamageRecord[];
   /** Seconds of factor and compress: one compression without its capture. */
   readonly compression: number;
   /** Seconds of all. */
@@ -61,6 +61,6 @@ export async function runTrial(setting: TrialSetting, mix: LanguageMix, context:
     statistics: [await judges.artifact.open()],
     layers: [{ schema: layers.schema, batches: timed() }],
   };
-  const errors = await collect(readErrors(await outputOf(stages.predict, inputs, { model }, context)));
-  return { errors, compression, seconds: secondsSince() };
+  const damage = await collect(readDamage(await outputOf(stages.predict, inputs, { model }, context)));
+  return { damage, compression, seconds: secondsSince() };
 }

@@ -1,4 +1,4 @@
-import { damagesOf } from "@mbs/artifacts";
+import { damageByLanguage } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, formatLanguageMix } from "@mbs/contracts";
 import type { LanguageMix, StageContext } from "@mbs/contracts";
 import { minimax, target } from "./goals.ts";
@@ -70,12 +70,12 @@ class Trials {
     if (signal.aborted) throw new InterruptedError(`mix: stopped after ${this.#tried.size} mixes`);
     progress({ activity: "try mixes", done: this.#tried.size, total: this.#most, unit: "mixes" });
     const context = { signal, threads, progress: () => undefined, warn: (message: string) => this.#warn(message) };
-    const { errors, compression, seconds } = await runTrial(this.#setting, mix, context);
-    const damages = damagesOf(errors);
+    const { damage, compression, seconds } = await runTrial(this.#setting, mix, context);
+    const damages = damageByLanguage(damage);
     this.#requireLanguages([...damages.keys()]);
     this.#seconds += seconds;
     this.#compression += compression;
-    this.tensors = new Set(errors.map(({ tensor }) => tensor)).size;
+    this.tensors = new Set(damage.map(({ tensor }) => tensor)).size;
     const trial = { name, round, mix, damages };
     this.#tried.set(formatLanguageMix(mix), trial);
     return trial;

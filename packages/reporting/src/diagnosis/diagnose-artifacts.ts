@@ -4,7 +4,7 @@ import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
 import { scoredArtifacts } from "../scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "../scored-artifact.ts";
-import { errorsReport } from "../errors-report.ts";
+import { damageReport } from "../damage-report.ts";
 import { similarityMatrix } from "../similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity-matrix.ts";
 import { diagnose } from "./diagnose.ts";
@@ -30,7 +30,7 @@ function fitOf({ shares, report, reference }: ScoredArtifact, compareShares: Com
 
 /**
  * Diagnoses each of the scores, with what the other artifacts add: similarities the distance to the mix, segments and
- * statistics the tokens of each language, errors the site that hurts a language most.
+ * statistics the tokens of each language, damage the site that hurts a language most.
  *
  * @param compareShares holds the training shares against the losses; without it they are taken as they are
  *
@@ -53,11 +53,11 @@ export function diagnoseScored(
   compareShares?: CompareShares,
 ): Diagnosis {
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens);
-  const errors = ofKind(artifacts, "errors").map(({ records, metadata }) => ({
+  const damage = ofKind(artifacts, "damage").map(({ records, metadata }) => ({
     scored: metadata.scored,
-    report: errorsReport(records, metadata),
+    report: damageReport(records, metadata),
   }));
-  return diagnose({ scored, calibrations, errors, angles: anglesOf(artifacts), fit: fitOf(scored, compareShares) });
+  return diagnose({ scored, calibrations, damage, angles: anglesOf(artifacts), fit: fitOf(scored, compareShares) });
 }
 
 /** The diagnoses of several scores as one. */

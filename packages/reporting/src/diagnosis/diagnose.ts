@@ -1,6 +1,6 @@
 import { isSameMix } from "../compressed-models.ts";
-import type { ErrorsReport } from "../errors-report.ts";
-import { placeOf, siteBeyondOthers } from "../errors-table.ts";
+import type { DamageReport } from "../damage-report.ts";
+import { placeOf, siteBeyondOthers } from "../damage-table.ts";
 import { numberOf } from "../numbers-by-language.ts";
 import type { NumbersByLanguage } from "../numbers-by-language.ts";
 import { distanceToMix } from "../similarity-matrix.ts";
@@ -23,8 +23,8 @@ export interface DiagnosisInput {
   readonly scored: ScoredArtifact;
   /** Tokens of each language in each calibration text that is known. */
   readonly calibrations: readonly NumbersByLanguage[];
-  /** Predicted errors, and which model in the scores the layers made. */
-  readonly errors: readonly { readonly scored: string; readonly report: ErrorsReport }[];
+  /** Predicted damage, and which model in the scores the layers made. */
+  readonly damage: readonly { readonly scored: string; readonly report: DamageReport }[];
   /** Degrees between languages. */
   readonly angles: SimilarityMatrix | undefined;
   /** How the shares go with the reference's losses, where that was looked at. */
@@ -83,7 +83,7 @@ function languagesUnderMix(
   group: MixGroup,
   others: readonly MixGroup[],
   comparisons: Comparisons,
-  { scored: { shares = {} }, calibrations, errors, angles }: DiagnosisInput,
+  { scored: { shares = {} }, calibrations, damage, angles }: DiagnosisInput,
 ): LanguagesUnderMix {
   const dense = comparisons.withDense(group);
   const languages = (dense.pairs[0] ?? []).map(({ language }) => language).filter((language) => Object.hasOwn(shares, language));
@@ -100,7 +100,7 @@ function languagesUnderMix(
       differences: risesOfLanguage(comparisons.between(most, group), language),
     };
   };
-  const predicted = errors.find(({ scored }) => group.models.includes(scored))?.report;
+  const predicted = damage.find(({ scored }) => group.models.includes(scored))?.report;
   const siteOf = (language: string): LanguageUnderMix["site"] => {
     const own = predicted?.languages.find((entry) => entry.language === language);
     if (own === undefined) return undefined;

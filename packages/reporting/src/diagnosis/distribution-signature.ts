@@ -9,8 +9,8 @@ export interface SharesAgainstLosses {
     /** The share at question, on any scale. */
     readonly share: number;
     /** The share that the language's loss tells of, on the same scale. */
-    readonly foretold: number;
-    /** share / foretold. */
+    readonly predicted: number;
+    /** share / predicted. */
     readonly factor: number;
     /** Farther off than two standard deviations of the other languages. */
     readonly doubtful: boolean;
@@ -48,8 +48,8 @@ export function sharesDoNotFit(reference: string, check: SharesAgainstLosses): F
     texts: [
       `Rank correlation of share and loss against the text's entropy over ${languages.length} languages: ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}); below zero where they go together.`,
       ...doubtful.map(
-        ({ language, share, foretold }) =>
-          `${language}: ${formatShare(share / total)} of the training by the distribution, ${formatShare(foretold / total)} by its loss and the other languages.`,
+        ({ language, share, predicted }) =>
+          `${language}: ${formatShare(share / total)} of the training by the distribution, ${formatShare(predicted / total)} by its loss and the other languages.`,
       ),
       "A hint, not a proof: it is a line through the other languages. A mix in proportion to shares that are wrong gives the wrong languages text.",
     ],

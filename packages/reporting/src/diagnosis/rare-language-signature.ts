@@ -15,7 +15,7 @@ export interface LanguageUnderMix {
   readonly tokens?: number;
   /** Mean angle in degrees to the calibration mix, itself at 0° (`distanceToMix`), where similarities were given. */
   readonly angle?: number;
-  /** The site whose predicted error is largest beyond that of other languages, where errors of one of the models were given. */
+  /** The site whose predicted damage is largest beyond that of other languages, where the damage of one of the models were given. */
   readonly site?: { readonly place: string; readonly againstOthers: number };
   /** The mix of the same method that gives the language the most text, twice as much as this one at least. */
   readonly withMoreText?: {
@@ -101,7 +101,7 @@ function languageText(language: LanguageUnderMix, cause: Cause, scored: number):
       : []),
     ...(site === undefined
       ? []
-      : [`predicted error ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.place}`]),
+      : [`predicted damage ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.place}`]),
   ];
   return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeText(language, cause)}; ${facts.join("; ")}.`;
 }

@@ -1,4 +1,4 @@
-import { encodeErrors, encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
+import { encodeDamage, encodeScores, encodeSegments, encodeSimilarities } from "@mbs/artifacts";
 import type { Score, SimilarityRecord } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import { test } from "uvu";
@@ -8,7 +8,7 @@ import type { ReportInput } from "../../src/collected.ts";
 import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
 import type { Diagnosis } from "../../src/diagnosis/diagnose.ts";
 import { diagnosisText } from "../../src/diagnosis/diagnosis-text.ts";
-import { makeErrors } from "../made-records.ts";
+import { makeDamage } from "../made-records.ts";
 
 const shares = { en: 0.6, fr: 0.3, sw: 0.06, te: 0.04 };
 const languages = Object.keys(shares);
@@ -160,16 +160,16 @@ test("similarities add the distance, segments the tokens and the name of the mix
   assert.match(second.title, /^wanda, equal mix: te /);
 });
 
-test("errors of the scored model add the site that hurts a language beyond the others", async () => {
-  const metadata = { model: "dense", solver: "wanda", scored: "proportional", rises: undefined };
+test("damage of the scored model add the site that hurts a language beyond the others", async () => {
+  const metadata = { model: "dense", solver: "wanda", scored: "proportional", lossRises: undefined };
   const inputs = (scored: string): ReportInput[] => [
     scoresInput([falling(shares, "proportional", 0.4)]),
-    { name: "errors", stream: encodeErrors(makeErrors(), { ...metadata, scored }) },
+    { name: "damage", stream: encodeDamage(makeDamage(), { ...metadata, scored }) },
   ];
   const { findings } = await look(inputs("proportional"));
   // te: 0.36 against the mean of 0.01, 0.02, 0.03 and 0.36
-  assert.match(findings[0].texts[1], /predicted error 3\.43× the mean of all languages at h\.0\/attention-qkv\.$/);
-  assert.not.match((await look(inputs("another"))).findings[0].texts[1], /predicted error/);
+  assert.match(findings[0].texts[1], /predicted damage 3\.43× the mean of all languages at h\.0\/attention-qkv\.$/);
+  assert.not.match((await look(inputs("another"))).findings[0].texts[1], /predicted damage/);
 });
 
 const model = (solver: string, rises: readonly number[], mix = equal): Made => ({ name: solver, solver, mix, rises });

@@ -6,11 +6,16 @@ import { sharesDoNotFit } from "../../src/diagnosis/distribution-signature.ts";
 import type { SharesAgainstLosses } from "../../src/diagnosis/distribution-signature.ts";
 import { controlledResults } from "../controlled-results.ts";
 
-const language = (name: string, share: number, foretold: number, doubtful = false): SharesAgainstLosses["languages"][number] => ({
+const language = (
+  name: string,
+  share: number,
+  predicted: number,
+  doubtful = false,
+): SharesAgainstLosses["languages"][number] => ({
   language: name,
   share,
-  foretold,
-  factor: share / foretold,
+  predicted,
+  factor: share / predicted,
   doubtful,
 });
 const fits: SharesAgainstLosses = {

@@ -14,7 +14,7 @@ export function requireNone(found: string | undefined): void {
   require(found === undefined, found ?? "");
 }
 
-/** The codes are those that were foretold; a weight of one group has no other than its place. */
+/** The codes are those that were predicted; a weight of one group has no other than its place. */
 export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedCodes | "none"): void {
   if (planned === "none") return require(quantised === undefined, "makes codes, and its plannedCodes says none");
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");

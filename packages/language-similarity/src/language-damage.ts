@@ -1,5 +1,5 @@
 import { allLanguages } from "@mbs/artifacts";
-import type { LanguageError, OwnStatistic } from "@mbs/artifacts";
+import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
 import { unpackUpper } from "@mbs/numbers";
@@ -16,16 +16,16 @@ const sum = (values: Float64Array): number => values.reduce((total, value) => to
  * What changed weights do to the output of one language: tr(ΔW H ΔWᵀ) of each tensor, alone and against tr(W H Wᵀ).
  *
  * @param statistic H, or its diagonal, of the site that the weights read
- * @throws {BadDataError} where an error is too large
+ * @throws {BadDataError} where an error overflows
  */
-export async function languageErrors(
+export async function languageDamage(
   blas: Blas,
   changes: readonly WeightChange[],
   statistic: OwnStatistic,
-): Promise<LanguageError[]> {
+): Promise<DamageRecord[]> {
   const { step, site, language, kind } = statistic;
   const moment = momentOf(statistic);
-  const errors: LanguageError[] = [];
+  const records: DamageRecord[] = [];
   for (const { tensor, rows, weight, change } of changes) {
     // rounding can take an error of nothing below zero
     const error = Math.max(0, sum(await outputByRow(blas, change, rows, moment)));
@@ -36,9 +36,9 @@ export async function languageErrors(
         { step, site, language },
       );
     }
-    errors.push({ step, site, tensor, language, moment: kind, error, output, relative: output > 0 ? error / output : 0 });
+    records.push({ step, site, tensor, language, moment: kind, error, output, damage: output > 0 ? error / output : 0 });
   }
-  return errors;
+  return records;
 }
 
 /** Which languages a site has shown, and whether their statistics fit together. */

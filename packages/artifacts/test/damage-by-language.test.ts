@@ -1,29 +1,29 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { damagesOf, weightedDamage } from "../src/damages.ts";
-import type { LanguageError } from "../src/records.ts";
+import { damageByLanguage, weightedDamage } from "../src/damage-by-language.ts";
+import type { DamageRecord } from "../src/records.ts";
 
-const error = (language: string, tensor: string, relative: number, output: number): LanguageError => ({
+const record = (language: string, tensor: string, damage: number, output: number): DamageRecord => ({
   step: "h.0",
   site: "mlp-up",
   tensor,
   language,
   moment: "gram",
-  error: relative * output,
+  error: damage * output,
   output,
-  relative,
+  damage,
 });
 
 test("damage is a mean over tensors, not over what they put out", () => {
-  const errors = [error("te", "a", 0.5, 1), error("en", "a", 0.25, 1), error("te", "b", 0.25, 99), error("en", "b", 0, 99)];
+  const records = [record("te", "a", 0.5, 1), record("en", "a", 0.25, 1), record("te", "b", 0.25, 99), record("en", "b", 0, 99)];
   assert.equal(
-    [...damagesOf(errors)],
+    [...damageByLanguage(records)],
     [
       ["en", 0.125],
       ["te", 0.375],
     ],
   );
-  assert.is(damagesOf([]).size, 0);
+  assert.is(damageByLanguage([]).size, 0);
 });
 
 test("weights need not sum to 1, and languages without one do not count", () => {

@@ -1,13 +1,13 @@
-import type { ErrorsReport } from "./errors-report.ts";
+import type { DamageReport } from "./damage-report.ts";
 import { formatError } from "./numbers.ts";
 import { renderPlot } from "./render-plot.ts";
 import type { Plot } from "./section.ts";
 import type { TextTable } from "./table.ts";
 
-const stepsOf = ({ blocks }: ErrorsReport): string[] => [...new Set(blocks.map(({ step }) => step))];
+const stepsOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ step }) => step))];
 
-/** A heat map of the predicted error, a column a language and a row a block. */
-export function plotErrors(report: ErrorsReport, label: string): Promise<Plot> {
+/** A heat map of the predicted damage, a column a language and a row a block. */
+export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   const spec = {
     width: { step: 22 },
     height: { step: 18 },
@@ -22,22 +22,22 @@ export function plotErrors(report: ErrorsReport, label: string): Promise<Plot> {
       },
       y: { field: "step", type: "nominal", scale: { domain: stepsOf(report) }, title: null },
       color: {
-        field: "relative",
+        field: "damage",
         type: "quantitative",
         scale: { scheme: "viridis" },
-        legend: { title: "relative error", orient: "bottom", format: ".1%" },
+        legend: { title: "damage", orient: "bottom", format: ".1%" },
       },
     },
   };
-  const rows = report.blocks.map(({ step, language, relative }) => ({ step, language, relative }));
-  const most = rows.reduce((worst, row) => (row.relative > worst.relative ? row : worst));
-  return renderPlot(spec, rows, `${label}: most ${formatError(most.relative)}, ${most.language} in ${most.step}`);
+  const rows = report.blocks.map(({ step, language, damage }) => ({ step, language, damage }));
+  const most = rows.reduce((worst, row) => (row.damage > worst.damage ? row : worst));
+  return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.step}`);
 }
 
 /** The numbers behind the heat map: a row a block, a column a language. */
-export function blocksTable(report: ErrorsReport): TextTable {
+export function blocksTable(report: DamageReport): TextTable {
   const names = report.languages.map(({ language }) => language);
-  const values = new Map(report.blocks.map(({ step, language, relative }) => [JSON.stringify([step, language]), relative]));
+  const values = new Map(report.blocks.map(({ step, language, damage }) => [JSON.stringify([step, language]), damage]));
   return {
     columns: [{ title: "block" }, ...names.map((title) => ({ title, numeric: true }))],
     rows: stepsOf(report).map((step) => [
