@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { supportedTypes } from "../../packages/models/src/architectures.ts";
+import { supportedTypes } from "../../packages/models/src/architectures/architectures.ts";
 import { formatNames } from "../../packages/assembly/src/formats.ts";
 import { loadCases } from "./cases.ts";
 import { listLoads, renewTable, tolerance } from "./table.ts";

@@ -22,7 +22,7 @@ import { decodeHalf, decodeWeights, encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { createSession, elementTypeNumbers } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
-import { feedOf, tokensFeed } from "../../models/src/graph-model/graph-feeds.ts";
+import { feedOf, tokensFeed } from "../../models/src/onnx-model/graph-feeds.ts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { loadStages } from "../src/stages.ts";

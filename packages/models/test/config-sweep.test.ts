@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isObject } from "@mbs/contracts";
-import { loadArchitecture, supportedTypes } from "../src/architectures.ts";
+import { loadArchitecture, supportedTypes } from "../src/architectures/architectures.ts";
 import { edited, readGolden, weightFile } from "./config-sweep/bases.ts";
 import type { Edit, SweepBase, Verdict } from "./config-sweep/bases.ts";
 import { agreement, fingerprint, perplexityOf, readCase } from "./config-sweep/sweep.ts";

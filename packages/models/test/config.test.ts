@@ -1,10 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import { loadArchitecture } from "../src/architectures.ts";
-import { count, flag, nullable, only } from "../src/config-keys.ts";
-import { readConfig } from "../src/config.ts";
-import type { JsonObject } from "../src/json-file.ts";
+import { loadArchitecture } from "../src/architectures/architectures.ts";
+import { count, flag, nullable, only } from "../src/config/config-keys.ts";
+import { readConfig } from "../src/config/config.ts";
+import type { JsonObject } from "../src/folder/json-file.ts";
 
 const keys = { width: count(7), depth: nullable(count(0)), biased: flag(true), causal: only(true) };
 const read = (json: JsonObject, unknown: string[] = []) =>

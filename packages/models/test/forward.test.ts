@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { supportedTypes } from "../src/architectures.ts";
+import { supportedTypes } from "../src/architectures/architectures.ts";
 import { advance, embedStreams, headStates, openModel, runSteps } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
 import type { Matrix } from "@mbs/contracts";

@@ -10,7 +10,7 @@ import type { Matrix } from "@mbs/contracts";
 import { changedGraph, readGraphFile } from "@mbs/onnx";
 import { generate, openModel } from "../src/index.ts";
 import type { Forward, GraphModel, Model } from "../src/index.ts";
-import { followValue } from "../src/graph-model/data-flow.ts";
+import { followValue } from "../src/onnx-model/data-flow.ts";
 import type { GraphNode } from "@mbs/onnx";
 import { encodeMessage } from "../../onnx/src/onnx-messages.ts";
 import type { TensorMessage } from "../../onnx/src/onnx-messages.ts";

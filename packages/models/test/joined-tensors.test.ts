@@ -1,8 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { TensorFile } from "../src/checkpoint.ts";
-import { createCheckpoint } from "../src/checkpoint.ts";
-import type { JsonObject } from "../src/json-file.ts";
+import type { TensorFile } from "../src/checkpoint/checkpoint.ts";
+import { createCheckpoint } from "../src/checkpoint/checkpoint.ts";
+import type { JsonObject } from "../src/folder/json-file.ts";
 import { readGolden, weightFile } from "./config-sweep/bases.ts";
 import { perplexityOf, readCase } from "./config-sweep/sweep.ts";
 

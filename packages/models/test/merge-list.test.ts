@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { learntMerges } from "../src/learnt-merges.ts";
-import { openMergeList, readMergeList } from "../src/merge-list.ts";
-import { tinyTokenizer } from "../src/tiny-tokenizer.ts";
-import { loadTokenizer } from "../src/tokenizer.ts";
+import { learntMerges } from "../src/tokenizer/learnt-merges.ts";
+import { openMergeList, readMergeList } from "../src/tokenizer/merge-list.ts";
+import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
+import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 const controlled = fileURLToPath(new URL("../../../datasets/controlled-bloom", import.meta.url));
 const tiny = tinyTokenizer() as Record<string, unknown>;

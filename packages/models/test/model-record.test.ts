@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { readModelRecord, recordFile } from "../src/model-record.ts";
+import { readModelRecord, recordFile } from "../src/folder/model-record.ts";
 
 let folder = "";
 

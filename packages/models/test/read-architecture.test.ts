@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { TensorFile } from "../src/checkpoint.ts";
+import type { TensorFile } from "../src/checkpoint/checkpoint.ts";
 import { readGolden, weightFile } from "./config-sweep/bases.ts";
 import { readCase } from "./config-sweep/sweep.ts";
 

@@ -1,11 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FailedPreconditionError } from "@mbs/contracts";
-import { readConfig } from "../src/config.ts";
-import { outerRopeKeys, readRotary, ropeKeys } from "../src/rope-scaling.ts";
-import type { RopeOptions } from "../src/rope-scaling.ts";
-import { rotaryTables } from "../src/rotary.ts";
-import type { Rotary } from "../src/rotary.ts";
+import { readConfig } from "../src/config/config.ts";
+import { outerRopeKeys, readRotary, ropeKeys } from "../src/config/rope-scaling.ts";
+import type { RopeOptions } from "../src/config/rope-scaling.ts";
+import { rotaryTables } from "../src/graph/rotary.ts";
+import type { Rotary } from "../src/graph/rotary.ts";
 
 function rotary(json: Record<string, unknown>, options: Partial<RopeOptions> = {}): Rotary {
   const config = readConfig(json, { ...ropeKeys, ...outerRopeKeys }, { file: "config.json", unknown: [] });

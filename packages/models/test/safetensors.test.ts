@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError } from "@mbs/contracts";
-import { openSafetensors } from "../src/safetensors-file.ts";
-import { encodeHeader, writeSafetensors } from "../src/safetensors-writer.ts";
-import type { TensorInfo } from "../src/checkpoint.ts";
+import { openSafetensors } from "../src/checkpoint/safetensors-file.ts";
+import { encodeHeader, writeSafetensors } from "../src/checkpoint/safetensors-writer.ts";
+import type { TensorInfo } from "../src/checkpoint/checkpoint.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "safetensors-test-"));
 const path = join(folder, "model.safetensors");

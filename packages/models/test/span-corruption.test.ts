@@ -2,7 +2,7 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { seededGenerator } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { corruptSpans, spanCounts } from "../src/span-corruption.ts";
+import { corruptSpans, spanCounts } from "../src/forward/span-corruption.ts";
 
 const sentinels = Array.from({ length: 100 }, (_, at) => 5000 - at);
 const textOf = (length: number): Int32Array => Int32Array.from({ length }, (_, at) => at);

@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { seededGenerator } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { loadTokenizer } from "../src/tokenizer.ts";
+import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

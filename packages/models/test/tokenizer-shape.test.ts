@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError } from "@mbs/contracts";
-import { tinyTokenizer } from "../src/tiny-tokenizer.ts";
-import { loadTokenizer } from "../src/tokenizer.ts";
+import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
+import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 import { applyEdit, canBeSound, describeEdit, randomEdits, tokensOf } from "./tokenizer-edits.ts";
 
 const test = suite("tokenizer-shape");

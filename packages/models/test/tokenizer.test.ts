@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import { tinyTokenizer } from "../src/tiny-tokenizer.ts";
-import { loadTokenizer } from "../src/tokenizer.ts";
+import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
+import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 const json = tinyTokenizer() as Record<string, unknown>;
 const folder = "/nowhere";

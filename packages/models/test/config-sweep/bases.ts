@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { loadArchitecture } from "../../src/architectures.ts";
-import type { ExpectedTensor, Layout } from "../../src/architecture.ts";
-import type { TensorFile } from "../../src/checkpoint.ts";
-import type { JsonObject } from "../../src/json-file.ts";
+import { loadArchitecture } from "../../src/architectures/architectures.ts";
+import type { ExpectedTensor, Layout } from "../../src/architectures/architecture.ts";
+import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
+import type { JsonObject } from "../../src/folder/json-file.ts";
 import { weightOf } from "./weights.ts";
 
 /** Keys to set, or the name of a key to leave out. */

@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { GraphBuilder } from "@mbs/onnx";
-import { createForward } from "../../src/forward.ts";
-import type { TensorFile } from "../../src/checkpoint.ts";
-import type { JsonObject } from "../../src/json-file.ts";
-import { readArchitecture } from "../../src/read-architecture.ts";
-import type { ReadArchitecture } from "../../src/read-architecture.ts";
-import { createRowGraph } from "../../src/row-graph.ts";
-import type { RowGraph } from "../../src/sequence-graph.ts";
-import { createStackedSequence } from "../../src/stacked-sequence.ts";
-import { encoderStream, hiddenStream, runSteps } from "../../src/streams.ts";
-import { createWeightReader } from "../../src/weight-reader.ts";
+import { createForward } from "../../src/forward/forward.ts";
+import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
+import type { JsonObject } from "../../src/folder/json-file.ts";
+import { readArchitecture } from "../../src/architectures/read-architecture.ts";
+import type { ReadArchitecture } from "../../src/architectures/read-architecture.ts";
+import { createRowGraph } from "../../src/graph/row-graph.ts";
+import type { RowGraph } from "../../src/graph/sequence-graph.ts";
+import { createStackedSequence } from "../../src/graph/stacked-sequence.ts";
+import { encoderStream, hiddenStream, runSteps } from "../../src/forward/streams.ts";
+import { createWeightReader } from "../../src/checkpoint/weight-reader.ts";
 import type { Edit, SweepBase } from "./bases.ts";
 import { tokenOf } from "./weights.ts";
 

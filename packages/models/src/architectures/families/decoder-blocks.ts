@@ -1,0 +1,105 @@
+import { BadDataError } from "@mbs/contracts";
+import type { ExpectedTensor, Layout } from "../architecture.ts";
+import type { LinearLayer } from "../../graph/sequence-graph.ts";
+import { hiddenStream } from "../../forward/streams.ts";
+
+/** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
+export interface BlockLinear extends LinearLayer {
+  readonly name: string;
+  /** True where the checkpoint stores the weight as [columns, rows]. */
+  readonly transposed?: boolean;
+}
+
+export const blockLinear = (role: string, name: string, rows: number, columns: number, bias: boolean): BlockLinear => ({
+  role,
+  name,
+  rows,
+  columns,
+  bias,
+});
+
+/** A tensor of a block that is no linear layer to compress. */
+export interface BlockTensor {
+  readonly role: string;
+  /** After the block's own name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A site with all layers that read it. */
+export interface BlockSite {
+  readonly name: string;
+  readonly linears: readonly BlockLinear[];
+  /** The stream that the linears read where it is not the block's own. */
+  readonly stream?: string;
+  /** The norm whose output these layers alone read. */
+  readonly norm?: { readonly role: string; readonly offset?: number };
+}
+
+/** What a block is made of. */
+export interface Block {
+  /** Sites in the order in which they are computed. */
+  readonly sites: readonly BlockSite[];
+  readonly others: readonly BlockTensor[];
+  /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
+  readonly unread?: readonly string[];
+  /** The stream that it changes; that of a decoder where not given. */
+  readonly stream?: string;
+}
+
+/** More than any model has; beyond it a configuration is broken, and its list of tensors would fill the memory. */
+const mostBlocks = 10_000;
+
+/** Weight and bias of a norm. */
+export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockTensor[] =>
+  ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, shape: [size] }));
+
+/** Weight and bias of a norm, by the end of their names. */
+const normTensors = ({ role, offset = 0 }: NonNullable<BlockSite["norm"]>, others: readonly BlockTensor[]) =>
+  others
+    .filter((tensor) => tensor.role.startsWith(`${role}.`))
+    .map((tensor) => ({ name: tensor.name, offset: tensor.role.endsWith(".weight") ? offset : 0 }));
+
+/** The parts of a layout that speak of blocks, all of them alike. @param prefix of block names: "h." */
+export function describeBlocks(
+  prefix: string,
+  count: number,
+  { sites, others, unread = [], stream = hiddenStream }: Block,
+): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
+  if (count > mostBlocks) {
+    throw new BadDataError(`config.json: ${count} blocks are above ${mostBlocks}; correct the configuration`, { blocks: count });
+  }
+  const linears = sites.flatMap((site) => site.linears);
+  const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+  const roles = new Map([
+    ...linears.flatMap(({ role, name, bias }) =>
+      ["weight", ...(bias ? ["bias"] : [])].map((kind) => [`${role}.${kind}`, `${name}.${kind}`] as const),
+    ),
+    ...others.map(({ role, name }) => [role, name] as const),
+  ]);
+  return {
+    steps: names.map((block) => ({
+      name: block,
+      stream,
+      reads: [...new Set(sites.flatMap((site) => site.stream ?? []))],
+      sites: sites.map((site) => ({
+        name: site.name,
+        ...(site.stream !== undefined && { stream: site.stream }),
+        width: site.linears[0]?.columns ?? 0,
+        weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
+        ...(site.norm && {
+          scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
+        }),
+      })),
+    })),
+    tensors: names.flatMap((block): ExpectedTensor[] => [
+      ...linears.flatMap(({ name, rows, columns, bias, transposed = false }) => [
+        { name: `${block}.${name}.weight`, shape: [rows, columns], required: true, transposed },
+        ...(bias ? [{ name: `${block}.${name}.bias`, shape: [rows], required: true }] : []),
+      ]),
+      ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
+    ]),
+    unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
+    stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${names[index] ?? ""}.${name}`])),
+  };
+}

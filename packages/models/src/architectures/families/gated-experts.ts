@@ -1,0 +1,145 @@
+import { floatTensor, integerTensor } from "@mbs/onnx";
+import type { Activation } from "../../graph/activations.ts";
+import { blockLinear } from "./decoder-blocks.ts";
+import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import type { JoinedTensor } from "../../checkpoint/joined-tensors.ts";
+import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+
+/** Experts in place of an MLP: each row goes through those few that its router likes best. */
+export interface Experts {
+  readonly count: number;
+  /** Experts a row goes through. */
+  readonly used: number;
+  /** Width of each. */
+  readonly inner: number;
+  /** Whether the shares of the experts that a row goes through are scaled to add up to 1. */
+  readonly normalised: boolean;
+  /** Width of one more expert that every row goes through, by a share of its own. */
+  readonly shared?: number;
+  /** Names in the block: of the router, and of the linear layers of expert N, after "experts.N.". */
+  readonly router: string;
+  readonly names: { readonly prefix: string; readonly gate: string; readonly up: string; readonly down: string };
+}
+
+/** The linear layers of one expert: a gated MLP. */
+interface Expert {
+  readonly gate: BlockLinear;
+  readonly up: BlockLinear;
+  readonly down: BlockLinear;
+}
+
+export interface ExpertLinears {
+  readonly routed: readonly Expert[];
+  readonly shared: Expert | undefined;
+}
+
+const sharedRouter = "shared-router.weight";
+
+/** The linear layers of all experts of a block. */
+export function expertLinears({ count, inner, shared, names }: Experts, hidden: number): ExpertLinears {
+  const expert = (role: string, name: string, width: number): Expert => ({
+    gate: blockLinear(`gate-${role}`, `${name}.${names.gate}`, width, hidden, false),
+    up: blockLinear(`up-${role}`, `${name}.${names.up}`, width, hidden, false),
+    down: blockLinear(`down-${role}`, `${name}.${names.down}`, hidden, width, false),
+  });
+  return {
+    routed: Array.from({ length: count }, (_, index) => expert(`${index}`, `${names.prefix}.experts.${index}`, inner)),
+    shared: shared === undefined ? undefined : expert("shared", `${names.prefix}.shared_expert`, shared),
+  };
+}
+
+/**
+ * The form of newer checkpoints, after the block's own name: of all experts, gate and up in one tensor [experts, 2 · inner,
+ * hidden] and down in another [experts, hidden, inner]; the router is `mlp.gate` whatever the type.
+ */
+export function joinedExperts({ count, router, names }: Experts): readonly JoinedTensor[] {
+  const experts = Array.from({ length: count }, (_, index) => `${names.prefix}.experts.${index}`);
+  return [
+    {
+      name: "mlp.experts.gate_up_proj",
+      parts: experts.flatMap((expert) => [`${expert}.${names.gate}.weight`, `${expert}.${names.up}.weight`]),
+    },
+    { name: "mlp.experts.down_proj", parts: experts.map((expert) => `${expert}.${names.down}.weight`) },
+    ...(router === "mlp.gate" ? [] : [{ name: "mlp.gate.weight", parts: [`${router}.weight`] }]),
+  ];
+}
+
+const sitesOf = (expert: string): { readonly up: string; readonly down: string } => ({
+  up: `${expert}-up`,
+  down: `${expert}-down`,
+});
+
+/** What experts add to a block: two sites each, and the routers, which stay as they are. */
+export function expertBlock(
+  { count, router, names }: Experts,
+  { routed, shared }: ExpertLinears,
+  hidden: number,
+): Pick<Block, "sites" | "others"> {
+  const all = [
+    ...routed.map((expert, index) => [`expert-${index}`, expert] as const),
+    ...(shared === undefined ? [] : [["shared-expert", shared] as const]),
+  ];
+  return {
+    sites: all.flatMap(([name, { gate, up, down }]) => [
+      { name: sitesOf(name).up, linears: [gate, up] },
+      { name: sitesOf(name).down, linears: [down] },
+    ]),
+    others: [
+      { role: "router.weight", name: `${router}.weight`, shape: [count, hidden] },
+      ...(shared === undefined
+        ? []
+        : [{ role: sharedRouter, name: `${names.prefix}.shared_expert_gate.weight`, shape: [1, hidden] }]),
+    ],
+  };
+}
+
+/** What mixing needs to know beside the linear layers. */
+export interface ExpertMix extends Pick<Experts, "used" | "normalised"> {
+  readonly hidden: number;
+  readonly activation: Activation;
+}
+
+/**
+ * Sends each row to the experts that its router likes best, and adds up what they make, by their shares; and what the
+ * shared expert makes of all rows.
+ *
+ * @param normed [rows, hidden]
+ * @returns [rows, hidden], and what each expert's layers read: its own rows alone
+ * @see arXiv:2401.04088 §2.1; arXiv:2407.10671 §2.2.2 for the shared expert
+ */
+export function mixExperts(
+  sequence: SequenceGraph,
+  normed: string,
+  { hidden, activation, used, normalised }: ExpertMix,
+  { routed, shared }: ExpertLinears,
+): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
+  const { graph } = sequence;
+  const integers = (...values: number[]): string => graph.constant(integerTensor(values));
+  const scores = (role: string, count: number): string =>
+    graph.node("Gemm", [normed, sequence.weight(role, [count, hidden])], { attributes: { transB: 1 } });
+  const sites = new Map<string, string>();
+  const run = (name: string, read: string, { gate, up, down }: Expert): string => {
+    const gated = graph.node("Mul", [activation(graph, sequence.linear(read, gate)), sequence.linear(read, up)]);
+    sites.set(sitesOf(name).up, read).set(sitesOf(name).down, gated);
+    return sequence.linear(gated, down);
+  };
+
+  const likings = graph.node("Softmax", [scores("router.weight", routed.length)], { attributes: { axis: 1 } });
+  const [best = "", chosen = ""] = graph.nodes("TopK", [likings, integers(used)], 2, { attributes: { axis: 1 } });
+  const whole = (): string => graph.node("ReduceSum", [best, integers(1)], { attributes: { keepdims: 1 } });
+  const shares = normalised ? graph.node("Div", [best, whole()]) : best;
+  let states = graph.node("Mul", [normed, graph.constant(floatTensor(Float32Array.of(0), []))]);
+  for (const [index, expert] of routed.entries()) {
+    const hits = graph.node("Cast", [graph.node("Equal", [chosen, integers(index)])], { attributes: { to: 1 } });
+    const hit = graph.node("ReduceMax", [hits, integers(1)], { attributes: { keepdims: 0 } });
+    const rows = graph.node("Reshape", [graph.node("NonZero", [hit]), integers(-1, 1)]);
+    const own = (value: string): string => graph.node("GatherND", [value, rows]);
+    const share = graph.node("ReduceSum", [graph.node("Mul", [shares, hits]), integers(1)], { attributes: { keepdims: 1 } });
+    const made = graph.node("Mul", [run(`expert-${index}`, own(normed), expert), own(share)]);
+    states = graph.node("ScatterND", [states, rows, made], { attributes: { reduction: "add" } });
+  }
+  if (shared === undefined) return { sites, states };
+  const made = run("shared-expert", normed, shared);
+  const gated = graph.node("Mul", [graph.node("Sigmoid", [scores(sharedRouter, 1)]), made]);
+  return { sites, states: graph.node("Add", [states, gated]) };
+}

@@ -1,0 +1,86 @@
+import { integerTensor } from "@mbs/onnx";
+import type { StepGraphValues } from "../architecture.ts";
+import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-decoder.ts";
+import { mixExperts } from "./gated-experts.ts";
+import { rmsNorm } from "../../graph/norms.ts";
+import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+
+/** Columns of a value in consecutive parts. */
+function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly number[]): string[] {
+  return graph.nodes("Split", [value, graph.constant(integerTensor(sizes))], sizes.length, { attributes: { axis: 1 } });
+}
+
+/** What attention makes of normed states: its context. */
+function attention(
+  sequence: SequenceGraph,
+  normed: string,
+  decoder: GatedDecoder,
+  linears: GatedLinears,
+  kind: BlockKind,
+): string {
+  const { heads, kvHeads, headSize, scale, softcap, headNorms, norm, fused } = decoder;
+  const { rotary, window } = kind;
+  const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
+  const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
+  const parts = fused ? splitColumns(sequence, made[0] ?? "", sizes) : made;
+  const [query = "", key = "", value = ""] = parts.map((part, at) =>
+    sequence.splitHeads(part, at === 0 ? heads : kvHeads, headSize),
+  );
+  const turned = (heads: string, role: string): string =>
+    sequence.rotate(headNorms ? rmsNorm(sequence, heads, role, { size: headSize, ...norm }) : heads, rotary);
+  return sequence.attend(turned(query, "query-norm"), turned(key, "key-norm"), value, {
+    heads,
+    kvHeads,
+    headSize,
+    scale,
+    ...(softcap !== undefined && { softcap }),
+    ...(window !== undefined && { window }),
+  });
+}
+
+/** The gated MLP: what it makes of normed states, and what its layers read. */
+function gatedMlp(
+  sequence: SequenceGraph,
+  normed: string,
+  { inner, activation, fused }: GatedDecoder,
+  linears: GatedLinears,
+): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
+  const { graph } = sequence;
+  const ups = linears.up.map((layer) => sequence.linear(normed, layer));
+  const [gate = "", up = ""] = fused ? splitColumns(sequence, ups[0] ?? "", [inner, inner]) : ups;
+  const gated = graph.node("Mul", [activation(graph, gate), up]);
+  return {
+    sites: new Map([
+      ["mlp-up", normed],
+      ["mlp-down", gated],
+    ]),
+    states: sequence.linear(gated, linears.down),
+  };
+}
+
+/** Adds a block of the Llama family to a graph: states → states and what its linear layers read. */
+export function gatedStep(
+  sequence: SequenceGraph,
+  states: string,
+  decoder: GatedDecoder,
+  linears: GatedLinears,
+  kind: BlockKind,
+): StepGraphValues {
+  const { graph } = sequence;
+  const { hidden, outerNorms } = decoder;
+  const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, ...decoder.norm });
+  const added = (value: string, role: string, to: string): string =>
+    graph.node("Add", [outerNorms ? norm(value, role) : value, to]);
+  const normed = norm(states, "norm1");
+  const context = attention(sequence, normed, decoder, linears, kind);
+  const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
+  const normedMiddle = norm(middle, "norm2");
+  const { sites, states: made } =
+    decoder.experts !== undefined && linears.experts !== undefined
+      ? mixExperts(sequence, normedMiddle, { ...decoder, ...decoder.experts }, linears.experts)
+      : gatedMlp(sequence, normedMiddle, decoder, linears);
+  return {
+    sites: new Map([["attention-qkv", normed], ["attention-output", context], ...sites]),
+    states: added(made, "mlp-norm", middle),
+  };
+}

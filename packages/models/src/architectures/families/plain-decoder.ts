@@ -1,0 +1,58 @@
+import type { ExpectedTensor, Layout } from "../architecture.ts";
+import { describeBlocks } from "./decoder-blocks.ts";
+import { layerNorm } from "../../graph/norms.ts";
+import { describePlain, plainStep } from "./plain-step.ts";
+import type { PlainBlock } from "./plain-step.ts";
+
+/** A decoder of the GPT family: plain blocks, then a layer norm. */
+export interface PlainDecoder {
+  readonly vocabulary: number;
+  readonly contextLength: number | undefined;
+  readonly positionLimit?: number;
+  readonly block: PlainBlock;
+  readonly blocks: number;
+  readonly prefixes: readonly string[];
+  /** Names of tensors: of blocks before their number, of matrices whole, of the last norm without "weight" and "bias". */
+  readonly names: { readonly block: string; readonly embedding: string; readonly finalNorm: string; readonly head: string };
+  /** Whether the head is the embedding. */
+  readonly tied: boolean;
+  /** Tensors that the embedding reads beside its matrix. */
+  readonly embedTensors: readonly ExpectedTensor[];
+  readonly embedRoles: Layout["embedRoles"];
+  readonly buildEmbed: Layout["buildEmbed"];
+  /** Beside those of blocks. */
+  readonly unread: readonly string[];
+}
+
+/** The layout of a decoder of the GPT family. */
+export function plainDecoder(decoder: PlainDecoder): Layout {
+  const { vocabulary, block, names, tied, embedTensors, embedRoles, buildEmbed } = decoder;
+  const hidden = block.norm.size;
+  const { unread, tensors, ...steps } = describeBlocks(names.block, decoder.blocks, describePlain(block));
+  const finalNorm = ["weight", "bias"].map((kind) => [`norm.${kind}`, `${names.finalNorm}.${kind}`] as const);
+  return {
+    ...steps,
+    hiddenSize: hidden,
+    vocabularySize: vocabulary,
+    contextLength: decoder.contextLength,
+    ...(decoder.positionLimit !== undefined && { positionLimit: decoder.positionLimit }),
+    prefixes: decoder.prefixes,
+    embedding: names.embedding,
+    head: names.head,
+    tensors: [
+      { name: names.embedding, shape: [vocabulary, hidden], required: true },
+      ...embedTensors,
+      ...tensors,
+      ...finalNorm.map(([, name]) => ({ name, shape: [hidden], required: true })),
+      // Like transformers, a head that the checkpoint has counts, whatever the configuration says of ties.
+      { name: names.head, shape: [vocabulary, hidden], required: !tied },
+    ],
+    unread: [...unread, ...decoder.unread],
+    embedRoles,
+    headRoles: new Map(finalNorm),
+    stepKind: () => "",
+    buildEmbed,
+    buildStep: (sequence, states) => plainStep(sequence, states, block),
+    buildHeadInput: (rows, states) => layerNorm(rows, states, "norm", block.norm),
+  };
+}

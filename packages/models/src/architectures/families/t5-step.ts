@@ -1,0 +1,126 @@
+import type { Activation } from "../../graph/activations.ts";
+import type { StepGraphValues } from "../architecture.ts";
+import { blockLinear, normVectors } from "./decoder-blocks.ts";
+import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import { distanceBucket } from "./distance-buckets.ts";
+import { rmsNorm } from "../../graph/norms.ts";
+import type { Attention, SequenceGraph } from "../../graph/sequence-graph.ts";
+import { encoderStream, hiddenStream } from "../../forward/streams.ts";
+
+/** What the blocks of both stacks of a T5 have in common: RMS norms before each part, no biases, unscaled attention. */
+export interface T5Block {
+  readonly hidden: number;
+  readonly heads: number;
+  readonly headSize: number;
+  /** Width of the MLP. */
+  readonly inner: number;
+  readonly activation: Activation;
+  /** Whether the MLP is gated. */
+  readonly gated: boolean;
+  readonly epsilon: number;
+  /** Positions: learned biases by distance, which the blocks of a stack share. */
+  readonly buckets: number;
+  readonly farthest: number;
+}
+
+/** A stack of blocks; that of the decoder reads the encoder's states. */
+export interface T5Stack {
+  readonly block: T5Block;
+  readonly blocks: number;
+  readonly isDecoder: boolean;
+}
+
+/** Query, key, value and output of an attention; roles begin with `role`. */
+function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): readonly BlockLinear[] {
+  const all = heads * headSize;
+  return [
+    ...["q", "k", "v"].map((part) => blockLinear(`${role}${part}`, `${name}.${part}`, all, hidden, false)),
+    blockLinear(`${role}o`, `${name}.o`, hidden, all, false),
+  ];
+}
+
+interface T5Linears {
+  readonly self: readonly BlockLinear[];
+  readonly cross: readonly BlockLinear[];
+  readonly up: readonly BlockLinear[];
+  readonly down: BlockLinear;
+}
+
+function linearsOf({ block, isDecoder }: T5Stack): T5Linears {
+  const mlp = `layer.${isDecoder ? 2 : 1}.DenseReluDense`;
+  const ups = block.gated ? ["wi_0", "wi_1"] : ["wi"];
+  return {
+    self: attentionLinears(block, "", "layer.0.SelfAttention"),
+    cross: isDecoder ? attentionLinears(block, "cross-", "layer.1.EncDecAttention") : [],
+    up: ups.map((name) => blockLinear(name, `${mlp}.${name}`, block.inner, block.hidden, false)),
+    down: blockLinear("wo", `${mlp}.wo`, block.hidden, block.inner, false),
+  };
+}
+
+/** The tensors and sites of a block. */
+export function describeT5Block(stack: T5Stack): Block {
+  const { isDecoder, block } = stack;
+  const { self, cross, up, down } = linearsOf(stack);
+  const norms = isDecoder ? ["norm1", "cross-norm", "norm2"] : ["norm1", "norm2"];
+  return {
+    stream: isDecoder ? hiddenStream : encoderStream,
+    sites: [
+      { name: "attention-qkv", linears: self.slice(0, 3) },
+      { name: "attention-output", linears: self.slice(3) },
+      ...(isDecoder
+        ? [
+            { name: "cross-attention-q", linears: cross.slice(0, 1) },
+            { name: "cross-attention-kv", linears: cross.slice(1, 3), stream: encoderStream },
+            { name: "cross-attention-output", linears: cross.slice(3) },
+          ]
+        : []),
+      { name: "mlp-up", linears: up },
+      { name: "mlp-down", linears: [down] },
+    ],
+    others: norms.flatMap((role, at) => normVectors(role, `layer.${at}.layer_norm`, block.hidden, false)),
+  };
+}
+
+/** Adds a block to a graph. @param isLast whether the norm after the stack follows, which the decoder reads the encoder through */
+export function t5Step(sequence: SequenceGraph, states: string, stack: T5Stack, isLast: boolean): StepGraphValues {
+  const { graph } = sequence;
+  const { block, isDecoder } = stack;
+  const { hidden, heads, headSize, buckets, farthest, epsilon } = block;
+  const linears = linearsOf(stack);
+  const sites = new Map<string, string>();
+  const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, epsilon });
+  const add = (value: string, to: string): string => graph.node("Add", [value, to]);
+
+  const attend = (site: string, normed: string, read: string, parts: readonly BlockLinear[], how: Partial<Attention>): string => {
+    const [query, key, value, output] = parts as [BlockLinear, BlockLinear, BlockLinear, BlockLinear];
+    const split = (from: string, layer: BlockLinear, stream?: string): string =>
+      sequence.splitHeads(sequence.linear(from, layer), heads, headSize, stream);
+    const attention = { heads, kvHeads: heads, headSize, scale: 1, ...how };
+    const keys = split(read, key, how.stream);
+    const context = sequence.attend(split(normed, query), keys, split(read, value, how.stream), attention);
+    sites.set(`${site}-output`, context);
+    return sequence.linear(context, output);
+  };
+
+  const bidirectional = !isDecoder;
+  const distances = {
+    table: sequence.weight("distances.weight", [buckets, heads]),
+    bucket: (distance: number) => distanceBucket(distance, { buckets, farthest, bidirectional }),
+  };
+  const normed = norm(states, "norm1");
+  sites.set("attention-qkv", normed);
+  let middle = add(attend("attention", normed, normed, linears.self, { bidirectional, distances }), states);
+  if (isDecoder) {
+    const crossed = norm(middle, "cross-norm");
+    const encoded = sequence.otherStates(encoderStream);
+    sites.set("cross-attention-q", crossed).set("cross-attention-kv", encoded);
+    middle = add(attend("cross-attention", crossed, encoded, linears.cross, { stream: encoderStream }), middle);
+  }
+  const normedMiddle = norm(middle, "norm2");
+  const [first = "", second] = linears.up.map((layer) => sequence.linear(normedMiddle, layer));
+  const activated = block.activation(graph, first);
+  const gated = second === undefined ? activated : graph.node("Mul", [activated, second]);
+  sites.set("mlp-up", normedMiddle).set("mlp-down", gated);
+  const made = add(sequence.linear(gated, linears.down), middle);
+  return { sites, states: isLast && !isDecoder ? norm(made, "final-norm") : made };
+}

@@ -1,0 +1,86 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { Layout } from "./architecture.ts";
+import { loadArchitecture } from "./architectures.ts";
+import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
+import { splitJoined } from "../checkpoint/joined-tensors.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { readableCheckpoint } from "../checkpoint/quantised-checkpoint.ts";
+import { nameTensors } from "../checkpoint/tensor-names.ts";
+
+/** A configuration and weight files that fit each other. */
+export interface ReadArchitecture {
+  readonly modelType: string;
+  /** With the names of the checkpoint. */
+  readonly layout: Layout;
+  /** The weights by the names of the layout, whatever form they are stored in. */
+  readonly checkpoint: Checkpoint;
+  /** What the user should know, a line each. */
+  readonly notes: readonly string[];
+}
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** Whether two tensors are stored as the same bytes. */
+async function isSame(checkpoint: Checkpoint, first: string, second: string): Promise<boolean> {
+  const [one, other] = [checkpoint.info(first), checkpoint.info(second)];
+  if (one.storedDtype !== other.storedDtype || one.bytes !== other.bytes) return false;
+  for (let offset = 0; offset < one.bytes; offset += pieceBytes) {
+    const length = Math.min(pieceBytes, one.bytes - offset);
+    const [a, b] = [await checkpoint.readRaw(first, offset, length), await checkpoint.readRaw(second, offset, length)];
+    if (Buffer.compare(a, b) !== 0) return false;
+  }
+  return true;
+}
+
+/**
+ * A head that only repeats the embedding is the embedding.
+ *
+ * @throws {FailedPreconditionError} where a tensor that must repeat another one differs from it
+ */
+async function settleCopies(layout: Layout, checkpoint: Checkpoint, folder: string): Promise<Layout> {
+  for (const { name, copyOf } of layout.tensors) {
+    if (copyOf !== undefined && !(await isSame(checkpoint, name, copyOf))) {
+      throw new FailedPreconditionError(
+        `${folder}: tensor ${name} differs from ${copyOf}; models with an embedding for each stream are not supported`,
+        { folder, tensor: name },
+      );
+    }
+  }
+  const { head, embedding, tensors } = layout;
+  const own = tensors.find(({ name, required }) => name === head && head !== embedding && !required);
+  return own !== undefined && (await isSame(checkpoint, head, embedding)) ? { ...layout, head: embedding } : layout;
+}
+
+/** What is said of keys that nobody knows: they may belong to a later version, or to code that comes with the model. */
+const unknownKeysNote = (file: string, keys: readonly string[]): readonly string[] =>
+  keys.length === 0
+    ? []
+    : [
+        `${file} has keys that are not read for this model type: ${keys.join(", ")}; if the model depends on one of them, results are wrong`,
+      ];
+
+/**
+ * Reads a configuration and finds its tensors in weight files.
+ *
+ * @param place `folder` of the model and `file`, its config.json, for messages
+ * @throws {BadDataError} where the configuration is broken or the tensors do not fit it
+ * @throws {FailedPreconditionError} where it asks for what is not supported
+ */
+export async function readArchitecture(
+  files: readonly TensorFile[],
+  config: JsonObject,
+  { folder, file }: { readonly folder: string; readonly file: string },
+  options: { readonly allowNonfinite: boolean },
+): Promise<ReadArchitecture> {
+  const architecture = await loadArchitecture(Object.hasOwn(config, "model_type") ? config["model_type"] : undefined, file);
+  const reading = architecture.read(config, file);
+  const stored = createCheckpoint(splitJoined(files, reading.layout), options);
+  const checkpoint = await readableCheckpoint(stored, config, file);
+  return {
+    modelType: architecture.modelType,
+    layout: await settleCopies(nameTensors(reading, checkpoint, folder), checkpoint, folder),
+    checkpoint,
+    notes: unknownKeysNote(file, reading.unknown),
+  };
+}

@@ -1,0 +1,120 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import { anything, choice, count, flag, nullable, only, optional, section } from "../config/config-keys.ts";
+import type { Key, Keys, ValuesOf } from "../config/config-keys.ts";
+import { readConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+
+/** How a config group packs the weights of its layers. */
+export interface PackedScheme {
+  readonly bits: number;
+  /** Columns a group; undefined where one group spans the row. */
+  readonly groupSize: number | undefined;
+  readonly symmetric: boolean;
+}
+
+const top = "quantization_config";
+const remedy = "take the dense model";
+
+const isEmpty = (value: unknown): boolean => value === null || (typeof value === "object" && Object.keys(value).length === 0);
+
+/** A key that changes results in a way that is not built: it must be absent, null or empty. */
+const empty: Key<unknown> = {
+  fallback: undefined,
+  read: (value, fault) => (isEmpty(value) ? value : fault.refuse(remedy)),
+};
+
+/** Orders that changed only how the codes were found are read; "group", also written as true, scatters a group's columns. */
+const actorder: Key<unknown> = {
+  fallback: null,
+  read: (value, fault) => (value === null || value === "weight" || value === "static" ? value : fault.refuse(remedy)),
+};
+
+const configKeys = {
+  quant_method: anything,
+  global_compression_ratio: anything,
+  version: anything,
+  run_compressed: anything,
+  dequantize: anything,
+  ignore: anything,
+  kv_cache_scheme: empty,
+  transform_config: empty,
+  moe_sparsity_config: empty,
+  format: choice(["pack-quantized", "dense"], "dense"),
+  quantization_status: choice(["compressed", "frozen"], "compressed"),
+  config_groups: section,
+  // The zeros of a pruned model stand in its dense weights; all other formats of sparsity pack them.
+  sparsity_config: nullable(section),
+};
+
+const sparsityKeys = { format: choice(["dense"], "dense") };
+
+const groupKeys = {
+  targets: anything,
+  input_activations: empty,
+  output_activations: empty,
+  format: nullable(choice(["pack-quantized"], "pack-quantized")),
+  weights: section,
+};
+
+const weightsKeys = {
+  observer: anything,
+  observer_kwargs: anything,
+  scale_dtype: anything,
+  zp_dtype: anything,
+  block_structure: empty,
+  num_bits: optional(count(4)),
+  type: choice(["int"], "int"),
+  dynamic: only(false),
+  actorder,
+  group_size: nullable({ ...count(1), read: (value, fault) => (value === -1 ? -1 : count(1).read(value, fault)) }),
+  strategy: optional(choice(["group", "channel"], "group")),
+  symmetric: flag(true),
+} satisfies Keys;
+
+/** A part of the configuration. @throws {FailedPreconditionError} naming a key that is not known, or not supported */
+function readPart<Table extends Keys>(json: JsonObject, table: Table, path: string, file: string): Config<ValuesOf<Table>> {
+  const unknown: string[] = [];
+  const part = readConfig(json, table, { file, prefix: `${path}.`, unknown });
+  const [key] = unknown;
+  if (key !== undefined) throw new FailedPreconditionError(`${file}: ${key} is not known; ${remedy}`, { file, key });
+  return part;
+}
+
+function readWeights(json: JsonObject, path: string, file: string): PackedScheme {
+  const weights = readPart(json, weightsKeys, path, file);
+  const { num_bits: bits, group_size: size, symmetric } = weights.values;
+  if (bits === undefined) return weights.broken("num_bits", "a whole number, at least 1");
+  const whole = size === -1;
+  const groupSize = whole || size === null ? undefined : size;
+  const { strategy = whole ? "channel" : "group" } = weights.values;
+  if ((strategy === "group") !== (groupSize !== undefined)) weights.broken("group_size", `what strategy ${strategy} asks for`);
+  return { bits, groupSize, symmetric };
+}
+
+/**
+ * The ways in which a folder of compressed-tensors packs its weights. A key that would change what the weights stand for, or
+ * what the model computes, is refused by name; so is one that is not known.
+ *
+ * @param config `quantization_config` of config.json
+ * @param file its path, for messages
+ * @returns none where all weights are stored dense
+ * @throws {BadDataError} where a value is broken
+ * @throws {FailedPreconditionError} where a key or its value is not supported
+ */
+export function readPackedSchemes(config: JsonObject, file: string): readonly PackedScheme[] {
+  const { values, refuse } = readPart(config, configKeys, top, file);
+  const { format, config_groups: groups, sparsity_config: sparsity } = values;
+  // it says of a pruned model what its zeros are like, in keys that no weight depends on
+  if (sparsity !== null && !isEmpty(sparsity))
+    readConfig(sparsity, sparsityKeys, { file, prefix: `${top}.sparsity_config.`, unknown: [] });
+  if (format === "dense") {
+    if (!isEmpty(groups)) refuse("config_groups", `format "dense" has none; ${remedy}`);
+    return [];
+  }
+  return Object.keys(groups).map((name) => {
+    const path = `${top}.config_groups.${name}`;
+    const group = readPart(groups, { [name]: section }, `${top}.config_groups`, file).values[name] ?? {};
+    return readWeights(readPart(group, groupKeys, path, file).values.weights, `${path}.weights`, file);
+  });
+}

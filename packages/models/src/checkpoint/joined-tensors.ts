@@ -1,0 +1,82 @@
+import { BadDataError } from "@mbs/contracts";
+import type { Layout } from "../architectures/architecture.ts";
+import type { TensorFile } from "./checkpoint.ts";
+import type { HeaderEntry } from "./safetensors-header.ts";
+
+/** A tensor that some checkpoints have in place of several: these lie in it one after the other. */
+export interface JoinedTensor {
+  /** Without a prefix, as all names of a layout. */
+  readonly name: string;
+  /** Names of the layout's tensors that it holds, in order. */
+  readonly parts: readonly string[];
+}
+
+const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+
+/** The parts of a joined tensor as tensors of their own. @throws {BadDataError} where it cannot hold them */
+function split(
+  entry: HeaderEntry,
+  parts: readonly string[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+  path: string,
+): HeaderEntry[] {
+  const sizes = parts.map((part) => shapes.get(part) ?? []);
+  const wanted = sizes.reduce((sum, shape) => sum + elements(shape), 0);
+  const columns = sizes[0]?.at(-1);
+  if (elements(entry.shape) !== wanted || entry.shape.at(-1) !== columns) {
+    throw new BadDataError(
+      `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where config.json asks for ${parts.length} tensors in it, the first of [${(sizes[0] ?? []).join(", ")}]; is the folder complete and of a supported model?`,
+      { file: path, tensor: entry.name },
+    );
+  }
+  const bytes = (entry.end - entry.begin) / wanted;
+  let begin = entry.begin;
+  return sizes.map((shape, at) => {
+    const piece = { ...entry, name: parts[at] ?? "", shape, begin, end: begin + bytes * elements(shape) };
+    begin = piece.end;
+    return piece;
+  });
+}
+
+/**
+ * Weight files with the parts of joined tensors in the place of those, so that all that reads and writes weights knows one
+ * form only. Files without joined tensors are handed back as they are.
+ */
+export function splitJoined(files: readonly TensorFile[], { joined = [], prefixes, tensors }: Layout): readonly TensorFile[] {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const parts = new Map(joined.map((tensor) => [tensor.name, tensor.parts]));
+  const stored = new Set(files.flatMap((file) => file.tensors.map(({ name }) => name)));
+  return files.map((file) => {
+    const places = new Map<HeaderEntry, HeaderEntry>();
+    const entries = file.tensors.flatMap((entry) => {
+      const prefix = ["", ...prefixes].find((start) => parts.has(entry.name.slice(start.length)) && entry.name.startsWith(start));
+      const names = prefix === undefined ? undefined : parts.get(entry.name.slice(prefix.length));
+      if (prefix === undefined || names === undefined) return [entry];
+      return split(entry, names, shapes, file.path).map((piece) => {
+        const named = { ...piece, name: `${prefix}${piece.name}` };
+        if (stored.has(named.name)) {
+          throw new BadDataError(
+            `${file.path}: tensor ${entry.name} stands beside ${named.name}, which it holds; remove one of them`,
+            {
+              file: file.path,
+              tensor: entry.name,
+            },
+          );
+        }
+        places.set(named, entry);
+        return named;
+      });
+    });
+    if (places.size === 0) return file;
+    return {
+      ...file,
+      tensors: entries,
+      readInto(entry, offset, target) {
+        const whole = places.get(entry);
+        if (whole === undefined) file.readInto(entry, offset, target);
+        else file.readInto(whole, entry.begin - whole.begin + offset, target);
+      },
+      close: () => file.close(),
+    };
+  });
+}

@@ -1,0 +1,126 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import { encodeWeights, roundTo } from "@mbs/numbers";
+import type { WeightDtype } from "@mbs/numbers";
+import { bytesOfDtype } from "./checkpoint.ts";
+import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
+import { readPackedSchemes } from "./compressed-tensors-config.ts";
+import { choice, nullable, only, optional } from "../config/config-keys.ts";
+import { readConfig } from "../config/config.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { gptqLinear, packedLinear } from "./quantised-linear.ts";
+import type { QuantisedLinear } from "./quantised-linear.ts";
+
+const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
+  ["float32", "f32"],
+  ["float16", "f16"],
+  ["bfloat16", "bf16"],
+]);
+
+const modulesWith = (checkpoint: Checkpoint, suffix: string): string[] =>
+  checkpoint.list().flatMap(({ name }) => (name.endsWith(suffix) ? [name.slice(0, -suffix.length)] : []));
+
+const packings = ["gptq", "gptq_v2"] as const;
+
+/** The keys of GPTQ's configuration that say how the files are packed. */
+const packingKeys = {
+  pack_dtype: nullable(choice(["int32"], "int32")),
+  is_marlin_format: nullable(only(false)),
+  adapter: nullable(only(null)),
+  checkpoint_format: optional(choice(packings, "gptq")),
+  format: optional(choice(packings, "gptq")),
+};
+
+/** What is to be added to stored zeros. @throws {FailedPreconditionError} for tensors that are packed in another order */
+function readZeroOffset(quantisation: JsonObject, file: string): 0 | 1 {
+  const { values } = readConfig(quantisation, packingKeys, { file, prefix: "quantization_config.", unknown: [] });
+  return (values.checkpoint_format ?? values.format ?? "gptq") === "gptq" ? 1 : 0;
+}
+
+async function findLinears(
+  checkpoint: Checkpoint,
+  quantisation: JsonObject,
+  dtype: WeightDtype,
+  file: string,
+): Promise<ReadonlyMap<string, QuantisedLinear>> {
+  const { quant_method: method, format } = quantisation;
+  const linears = new Map<string, QuantisedLinear>();
+  if (method === "gptq") {
+    const zeroOffset = readZeroOffset(quantisation, file);
+    for (const module of modulesWith(checkpoint, ".qweight")) {
+      linears.set(`${module}.weight`, gptqLinear(checkpoint, module, zeroOffset, dtype));
+    }
+  } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
+    const schemes = readPackedSchemes(quantisation, file);
+    for (const module of modulesWith(checkpoint, ".weight_packed")) {
+      linears.set(`${module}.weight`, await packedLinear(checkpoint, module, schemes));
+    }
+  } else {
+    const found = [method, format].filter((part) => typeof part === "string").join(" ");
+    throw new FailedPreconditionError(
+      `${file}: quantised by ${found || "an unnamed method"}, which is not read; gptq and compressed-tensors pack-quantized are, or take the dense model`,
+      { file },
+    );
+  }
+  return linears;
+}
+
+/**
+ * The checkpoint of a quantised model with the weights that its packed tensors stand for, rounded to the model's dtype.
+ * `files` stay those on disk. A checkpoint that is not quantised is handed back as it is.
+ *
+ * @param config the parsed config.json
+ * @param file its path, for messages
+ * @throws {FailedPreconditionError} for a method that is not read
+ */
+export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObject, file: string): Promise<Checkpoint> {
+  const quantisation = Object.hasOwn(config, "quantization_config") ? config["quantization_config"] : undefined;
+  if (typeof quantisation !== "object" || quantisation === null) return checkpoint;
+  const dtype = dtypes.get(config["dtype"] ?? config["torch_dtype"]) ?? "f16";
+  const linears = await findLinears(checkpoint, quantisation as JsonObject, dtype, file);
+  if (linears.size === 0) return checkpoint;
+  const packed = new Set([...linears.values()].flatMap(({ tensors }) => tensors));
+  const infos = new Map<string, TensorInfo>(checkpoint.list().map((info) => [info.name, info]));
+  for (const [name, { shape, tensors }] of linears) {
+    const bytes = shape[0] * shape[1] * bytesOfDtype(dtype);
+    infos.set(name, {
+      name,
+      storedDtype: dtype.toUpperCase(),
+      dtype,
+      shape,
+      bytes,
+      file: infos.get(tensors[0] ?? "")?.file ?? "",
+    });
+  }
+  for (const name of packed) infos.delete(name);
+  const sorted = [...infos.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const readF32 = async (name: string): Promise<Float32Array> => {
+    const linear = linears.get(name);
+    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, await linear.read());
+  };
+  return {
+    files: checkpoint.files,
+    nonfinite: checkpoint.nonfinite,
+    list: () => sorted,
+    has: (name) => infos.has(name),
+    info: (name) => infos.get(name) ?? checkpoint.info(name),
+    readF32,
+    async readRowsF32(name, rows) {
+      const linear = linears.get(name);
+      if (linear === undefined) return checkpoint.readRowsF32(name, rows);
+      const columns = linear.shape[1];
+      const all = await readF32(name);
+      const chosen = new Float32Array(rows.length * columns);
+      for (let index = 0; index < rows.length; index++) {
+        const first = (rows[index] ?? 0) * columns;
+        chosen.set(all.subarray(first, first + columns), index * columns);
+      }
+      return chosen;
+    },
+    async readRaw(name, offset = 0, length) {
+      if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
+      const bytes = encodeWeights(dtype, await readF32(name));
+      return bytes.slice(offset, length === undefined ? undefined : offset + length);
+    },
+    close: () => checkpoint.close(),
+  };
+}

@@ -1,0 +1,118 @@
+import { BadDataError } from "@mbs/contracts";
+import type { ArchitectureReading, ExpectedTensor, Layout } from "../architectures/architecture.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+const shownProblems = 3;
+
+/** Something wrong with a tensor: its name, and what. */
+interface Problem {
+  readonly name: string;
+  readonly fault: string;
+}
+
+/** One line of problems: those that differ in numbers of blocks and experts alone count as one. */
+function describe(problems: readonly Problem[]): string {
+  const kinds = new Map<string, Problem[]>();
+  for (const problem of problems) {
+    const kind = `${problem.name.replaceAll(/\d+/g, "*")} ${problem.fault}`;
+    kinds.set(kind, [...(kinds.get(kind) ?? []), problem]);
+  }
+  const lines = [...kinds.values()].map((alike) => {
+    const [{ name, fault } = { name: "", fault: "" }] = alike;
+    return alike.length === 1 ? `${name} ${fault}` : `${name} ${fault}, and ${alike.length - 1} like it`;
+  });
+  const shown = lines.slice(0, shownProblems).join("; ");
+  return lines.length > shownProblems ? `${shown}; and ${lines.length - shownProblems} more kinds` : shown;
+}
+
+/** Where a layout's tensors lie: their names in the checkpoint, of those that it has. */
+type TensorNames = ReadonlyMap<string, string>;
+
+const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
+
+function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Checkpoint, folder: string): TensorNames {
+  const names = new Map<string, string>();
+  const used = new Set<string>();
+  const problems: Problem[] = [];
+  const spellings = (name: string): string[] => ["", ...layout.prefixes].map((prefix) => `${prefix}${name}`);
+  for (const name of layout.unread) for (const spelling of spellings(name)) used.add(spelling);
+  for (const expected of layout.tensors) {
+    const { name, required } = expected;
+    const shape = storedShape(expected);
+    const candidates = spellings(name).filter((full) => checkpoint.has(full));
+    const [found, second] = candidates;
+    for (const candidate of candidates) used.add(candidate);
+    if (second !== undefined) problems.push({ name: second, fault: `stands beside ${found}` });
+    if (found === undefined) {
+      if (required) problems.push({ name, fault: "is missing" });
+      continue;
+    }
+    const info = checkpoint.info(found);
+    if (info.shape.join() !== shape.join()) {
+      problems.push({
+        name: found,
+        fault: `has shape [${info.shape.join(", ")}] where config.json asks for [${shape.join(", ")}]`,
+      });
+    } else if (info.dtype === undefined) {
+      problems.push({ name: found, fault: `is ${info.storedDtype}, no F32, F16 or BF16` });
+    }
+    names.set(name, found);
+  }
+  problems.push(
+    ...checkpoint
+      .list()
+      .filter(({ name }) => !used.has(name))
+      .map(({ name }) => ({ name, fault: "is unknown" })),
+  );
+  if (problems.length > 0) {
+    const left = [...defaults].map(([key, value]) => `${key} (${value})`).join(", ");
+    const absent = left === "" ? "" : `; config.json leaves out ${left}, whose default counts`;
+    throw new BadDataError(
+      `${folder}: the tensors do not fit config.json: ${describe(problems)}${absent}; is the folder complete and of a supported model?`,
+      { folder, problems: problems.length },
+    );
+  }
+  return names;
+}
+
+/**
+ * The layout with the names that its tensors have in a checkpoint, with or without one of the prefixes.
+ *
+ * @throws {BadDataError} listing tensors that are missing, have another shape or are no weights, and those that nobody knows
+ */
+export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint, folder: string): Layout {
+  const { layout } = reading;
+  const names = findTensors(reading, checkpoint, folder);
+  const nameOf = (tensor: string): string => names.get(tensor) ?? tensor;
+  const named = (roles: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+    new Map([...roles].map(([role, tensor]) => [role, nameOf(tensor)]));
+  const transposed = new Set(layout.tensors.filter((tensor) => tensor.transposed).map(({ name }) => name));
+  return {
+    ...layout,
+    tensors: layout.tensors
+      .filter(({ name }) => names.has(name))
+      .map((tensor) => ({
+        ...tensor,
+        name: nameOf(tensor.name),
+        ...(tensor.copyOf !== undefined && { copyOf: nameOf(tensor.copyOf) }),
+      })),
+    embedding: nameOf(layout.embedding),
+    // A head that the layout does not require is the embedding where the checkpoint has none.
+    head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
+    embedRoles: named(layout.embedRoles),
+    headRoles: named(layout.headRoles),
+    stepRoles: (index) => named(layout.stepRoles(index)),
+    steps: layout.steps.map(({ sites, ...step }) => ({
+      ...step,
+      sites: sites.map((site) => ({
+        ...site,
+        weights: site.weights.map(({ tensor, rows }) => ({
+          tensor: nameOf(tensor),
+          rows,
+          ...(transposed.has(tensor) && { transposed: true }),
+        })),
+        ...(site.scaledBy && { scaledBy: site.scaledBy.map(({ tensor, offset }) => ({ tensor: nameOf(tensor), offset })) }),
+      })),
+    })),
+  };
+}

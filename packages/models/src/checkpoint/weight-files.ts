@@ -1,0 +1,111 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import { isMissing, readJsonFile } from "../folder/json-file.ts";
+import { openSafetensors } from "./safetensors-file.ts";
+import type { SafetensorsFile } from "./safetensors-file.ts";
+
+/** Name of the only weight file of a model that is not sharded. */
+export const singleFile = "model.safetensors";
+/** Which shard holds which tensor. */
+export const indexFile = "model.safetensors.index.json";
+
+const indexLimit = 100_000_000;
+const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
+const shardName = /^model-\d+-of-\d+\.safetensors$/;
+
+async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    throw new BadDataError(`${folder} is no folder; give the folder of a Hugging Face model`, { folder }, { cause });
+  }
+}
+
+function shardsOfIndex(weightMap: unknown, path: string): ReadonlyMap<string, string> {
+  const entries = typeof weightMap === "object" && weightMap !== null ? Object.entries(weightMap) : [];
+  const map = new Map<string, string>();
+  for (const [tensor, file] of entries) {
+    if (typeof file !== "string" || !/^[^/\\]+\.safetensors$/.test(file)) {
+      throw new BadDataError(
+        `${path}: tensor ${JSON.stringify(tensor)} lies in ${JSON.stringify(file)}, which is no safetensors file of this folder; correct the index`,
+        {
+          file: path,
+          tensor,
+        },
+      );
+    }
+    map.set(tensor, file);
+  }
+  if (map.size === 0) throw new BadDataError(`${path} has no weight_map with tensors; write the index again`, { file: path });
+  return map;
+}
+
+async function openSharded(folder: string, names: readonly string[]): Promise<SafetensorsFile[]> {
+  const path = join(folder, indexFile);
+  const { value } = await readJsonFile(path, indexLimit);
+  const map = shardsOfIndex(Object.hasOwn(value, "weight_map") ? value["weight_map"] : undefined, path);
+  const shards = [...new Set(map.values())].sort();
+  const problems = [
+    ...shards.filter((shard) => !names.includes(shard)).map((shard) => `${shard} is missing`),
+    ...names.filter((name) => shardName.test(name) && !shards.includes(name)).map((name) => `${name} is not in the index`),
+    ...(names.includes(singleFile) && !shards.includes(singleFile) ? [`${singleFile} lies beside the index`] : []),
+  ];
+  const files: SafetensorsFile[] = [];
+  try {
+    if (problems.length === 0) {
+      for (const shard of shards) files.push(await openSafetensors(join(folder, shard)));
+      const found = files.flatMap((file, index) => file.tensors.map(({ name }) => ({ name, shard: shards[index] ?? "" })));
+      const places = new Map(found.map(({ name, shard }) => [`${shard}/${name}`, true]));
+      problems.push(
+        ...[...map]
+          .filter(([name, shard]) => !places.has(`${shard}/${name}`))
+          .map(([name, shard]) => `${name} is not in ${shard}`),
+        ...found
+          .filter(({ name, shard }) => map.get(name) !== shard)
+          .map(({ name, shard }) => `${name} in ${shard} contradicts the index`),
+      );
+    }
+    if (problems.length > 0) {
+      throw new BadDataError(`${path} does not fit its shards: ${problems.join("; ")}; download the model again`, {
+        file: path,
+        problems: problems.length,
+      });
+    }
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+  return files;
+}
+
+/** Whether a model folder has safetensors. @throws {BadDataError} where there is no such folder */
+export async function hasWeightFiles(folder: string): Promise<boolean> {
+  const names = await listFolder(folder);
+  return names.includes(indexFile) || names.includes(singleFile);
+}
+
+/**
+ * Opens the safetensors files of a model folder, sorted by name, every tensor in exactly one of them.
+ *
+ * @throws {BadDataError} when there are none (pickles are never opened), or they contradict the index; lists all faults
+ */
+export async function openWeightFiles(folder: string): Promise<readonly SafetensorsFile[]> {
+  const names = await listFolder(folder);
+  if (names.includes(indexFile)) return openSharded(folder, names);
+  if (names.includes(singleFile)) return [await openSafetensors(join(folder, singleFile))];
+  const pickled = names.filter((name) => pickles.test(name)).sort();
+  if (pickled.length > 0) {
+    throw new BadDataError(
+      `${folder} has its weights only as ${pickled.join(", ")}, which can run code when opened; convert to safetensors first`,
+      { folder, found: pickled.join(", ") },
+    );
+  }
+  throw new BadDataError(
+    `${folder} has neither ${singleFile} nor ${indexFile}, nor an ONNX decoder such as onnx/model.onnx; give the folder of a Hugging Face model`,
+    {
+      folder,
+    },
+  );
+}

@@ -1,0 +1,112 @@
+import type { RopeSection } from "./rope-scaling.ts";
+import type { Rotary } from "../graph/rotary.ts";
+
+/** Rotary positions before they are scaled. */
+export interface PlainRotary {
+  readonly base: number;
+  /** Elements of a head that turn. */
+  readonly turned: number;
+  /** Radians a position, base^(-2·pair / turned). */
+  readonly frequencies: readonly number[];
+  /** Tokens of a text of training, before the context was extended. */
+  readonly context: () => number;
+  /** Tokens of the longest text, `max_position_embeddings`. */
+  readonly positions: number;
+}
+
+type Scaling = (plain: PlainRotary, section: RopeSection) => Rotary;
+
+/** A number that a type of scaling cannot be without. */
+function required(section: RopeSection, key: "factor" | "low_freq_factor" | "high_freq_factor"): number {
+  return section.values[key] ?? section.broken(key, "above 0");
+}
+
+const linear: Scaling = ({ frequencies }, section) => {
+  const factor = required(section, "factor");
+  return { frequencies: Float32Array.from(frequencies, (frequency) => frequency / factor) };
+};
+
+/** Waves shorter than the context by `high_freq_factor` stay, longer ones are stretched, and between them both are mixed. */
+const llama3: Scaling = ({ frequencies, context }, section) => {
+  const trained = context();
+  const factor = required(section, "factor");
+  const low = required(section, "low_freq_factor");
+  const high = required(section, "high_freq_factor");
+  const scale = (frequency: number): number => {
+    const turns = (trained * frequency) / (2 * Math.PI);
+    if (turns > high) return frequency;
+    if (turns < low) return frequency / factor;
+    const kept = (turns - low) / (high - low);
+    return (1 - kept) * (frequency / factor) + kept * frequency;
+  };
+  return { frequencies: Float32Array.from(frequencies, scale) };
+};
+
+/** YaRN's temperature. */
+const temperature = (factor: number, weight: number): number => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1);
+
+/**
+ * Waves that turn at least `beta_fast` times in the context stay, those below `beta_slow` are stretched, and between them
+ * both are mixed, by the place of the pair; cosines and sines are scaled.
+ */
+const yarn: Scaling = ({ base, turned, frequencies, context, positions }, section) => {
+  const trained = context();
+  const { values } = section;
+  if (!section.has("factor")) section.broken("factor", "above 0, or null for the ratio of the two contexts");
+  const factor = values.factor ?? positions / trained;
+  const { mscale, mscale_all_dim: mscaleAll } = values;
+  // a weight of 0 counts as absent
+  const amplitude = mscale && mscaleAll ? temperature(factor, mscale) / temperature(factor, mscaleAll) : temperature(factor, 1);
+  const pairOf = (turns: number): number => (turned * Math.log(trained / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  // like transformers, null is no
+  const whole = section.has("truncate") ? values.truncate === true : true;
+  const [first, last] = [pairOf(values.beta_fast || 32), pairOf(values.beta_slow || 1)];
+  const low = Math.max(whole ? Math.floor(first) : first, 0);
+  const high = Math.min(whole ? Math.ceil(last) : last, turned - 1);
+  const scale = (frequency: number, pair: number): number => {
+    const stretched = Math.min(Math.max((pair - low) / (high === low ? 0.001 : high - low), 0), 1);
+    return stretched * (frequency / factor) + (1 - stretched) * frequency;
+  };
+  return {
+    frequencies: Float32Array.from(frequencies, scale),
+    amplitude: values.attention_factor ?? amplitude,
+  };
+};
+
+/** Each frequency is divided by a factor of its own; texts longer than those of training have other factors. */
+const longrope: Scaling = ({ frequencies, context, positions }, section) => {
+  const trained = context();
+  const { values } = section;
+  const factor = values.factor ?? positions / trained;
+  const divided = (key: "short_factor" | "long_factor"): Float32Array => {
+    const factors = values[key] ?? section.broken(key, "a list of numbers above 0");
+    if (factors.length !== frequencies.length) section.broken(key, `${frequencies.length} numbers, one a frequency`);
+    return Float32Array.from(frequencies, (frequency, pair) => frequency / (factors[pair] ?? 1));
+  };
+  const amplitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
+  return {
+    frequencies: divided("short_factor"),
+    long: { beyond: trained, frequencies: divided("long_factor") },
+    amplitude: values.attention_factor ?? amplitude,
+  };
+};
+
+/** @see arXiv:2306.15595 for linear, 2407.21783 for llama3, 2309.00071 for yarn, 2402.13753 for longrope */
+export const ropeScalings = {
+  default: ({ frequencies }) => ({ frequencies: Float32Array.from(frequencies) }),
+  linear,
+  llama3,
+  yarn,
+  longrope,
+} as const satisfies Readonly<Record<string, Scaling>>;
+
+export type RopeType = keyof typeof ropeScalings;
+
+/** The types of scaling by their values of `rope_type`. */
+export const ropeTypes: Readonly<Record<string, RopeType>> = {
+  default: "default",
+  linear: "linear",
+  llama3: "llama3",
+  yarn: "yarn",
+  longrope: "longrope",
+};

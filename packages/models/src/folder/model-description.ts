@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { readJsonFile } from "./json-file.ts";
+import type { JsonObject } from "./json-file.ts";
+import { addressOf } from "./model-address.ts";
+import type { ModelParts } from "./model-address.ts";
+import { loadTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+
+const configLimit = 10_000_000;
+
+/** What every model folder says of its model, beside the weights. */
+export interface ModelDescription {
+  readonly config: JsonObject;
+  /** Path of config.json. */
+  readonly configFile: string;
+  readonly parts: ModelParts;
+  readonly tokenizerAddress: string;
+  tokenizer(): Promise<Tokenizer>;
+}
+
+/** @throws {BadDataError} when config.json or tokenizer.json is missing or broken */
+export async function readDescription(folder: string): Promise<ModelDescription> {
+  const configFile = join(folder, "config.json");
+  const config = await readJsonFile(configFile, configLimit);
+  const tokenizerJson = await readJsonFile(join(folder, "tokenizer.json"), tokenizerLimit);
+  return {
+    config: config.value,
+    configFile,
+    parts: new Map([
+      ["config.json", config.bytes],
+      ["tokenizer.json", tokenizerJson.bytes],
+    ]),
+    tokenizerAddress: addressOf(tokenizerJson.bytes),
+    tokenizer: () => loadTokenizer(folder, tokenizerJson.value),
+  };
+}

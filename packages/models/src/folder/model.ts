@@ -1,0 +1,157 @@
+import type { Matrix } from "@mbs/contracts";
+import type { WeightDtype } from "@mbs/numbers";
+import type { GraphFile } from "@mbs/onnx";
+import type { Layout } from "../architectures/architecture.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { GraphOutline } from "../onnx-model/graph-outline.ts";
+import type { TensorPlace } from "../onnx-model/graph-tensors.ts";
+import type { Passages } from "../forward/passages.ts";
+import type { StreamStates } from "../forward/streams.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { WeightReader } from "../checkpoint/weight-reader.ts";
+
+/** One weight that reads a site: a linear layer of the step. */
+export interface SiteTensor {
+  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight". */
+  readonly tensor: string;
+  /** Output features. */
+  readonly rows: number;
+  /** True where the checkpoint stores it as [site width, rows] instead of [rows, site width]. */
+  readonly transposed?: boolean;
+}
+
+/** A vector that multiplies what a site reads, channel by channel, or is added to it. */
+export interface ScaledTensor {
+  readonly tensor: string;
+  /** What the architecture adds to the stored values: 1 for Gemma's norms. */
+  readonly offset: number;
+}
+
+/** A tensor inside a step that linear layers read. */
+export interface Site {
+  /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
+  readonly name: string;
+  /** The stream whose rows it has; the step's own where absent. */
+  readonly stream?: string;
+  /** Input features. */
+  readonly width: number;
+  readonly weights: readonly SiteTensor[];
+  /**
+   * Weight and bias of the norm that makes what is read, where nothing else reads it: dividing them divides the input.
+   * Absent where no channel can be scaled that way.
+   */
+  readonly scaledBy?: readonly ScaledTensor[];
+}
+
+/** A part of the model between two states: a block of a decoder or an encoder. */
+export interface Step {
+  /** "h.0", "h.1", … */
+  readonly name: string;
+  /** The stream whose states it changes: "hidden" for a decoder. */
+  readonly stream: string;
+  /** The streams that it reads beside. */
+  readonly reads: readonly string[];
+  /** In the order in which the step computes them. */
+  readonly sites: readonly Site[];
+}
+
+/** How to run one step. */
+export interface StepOptions {
+  /** How many equally long segments are stacked in the rows of `states`; default 1. */
+  readonly batch?: number;
+  /** States of the other streams that the step reads, [batch · their length, hidden]; default none. */
+  readonly reads?: StreamStates;
+  /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
+  readonly weights?: ReadonlyMap<string, Float32Array>;
+  /** Sites whose input is handed back; default none. */
+  readonly sites?: readonly string[];
+  /** False stops after the last of `sites`, whose projection is then not computed; default true. */
+  readonly states?: boolean;
+}
+
+export interface StepResult {
+  /** The states after the step, [batch · T, hidden]; absent where `states: false` was asked for. */
+  readonly states?: Matrix;
+  /** The input of each site asked for, [batch · T, width], T of its stream. */
+  readonly sites: ReadonlyMap<string, Matrix>;
+}
+
+/** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
+export interface Forward {
+  /**
+   * States of a stream before its first step, one row a token: [tokens, hidden].
+   *
+   * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
+   */
+  embed(tokens: Int32Array, batch?: number): Promise<Matrix>;
+  /** Runs step `index` on `states` of shape [batch · T, hidden]. Positions start at 0 in every segment. */
+  step(index: number, states: Matrix, options?: StepOptions): Promise<StepResult>;
+  /**
+   * Loss of the tokens given the states after the last step.
+   *
+   * @param states [batch · T, hidden]
+   * @param tokens length batch · N, where N is T, or T + 1 where the last token of each segment was not read
+   * @param batch how many equally long segments are stacked; default 1
+   * @returns nats, batch · (N - 1) values: of tokens 1 … N-1 of each segment
+   */
+  score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
+  /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
+  logits(states: Matrix): Promise<Matrix>;
+  close(): Promise<void>;
+}
+
+/** What all models are, whatever their folder holds. Nothing but headers, configuration and tokenizer are held in memory. */
+export interface OpenedModel {
+  readonly folder: string;
+  /** Content address of tensors, configuration and tokenizer. */
+  readonly address: string;
+  /** Content address of tokenizer.json. */
+  readonly tokenizerAddress: string;
+  /** The `model_type` of its config.json: "bloom". */
+  readonly architecture: string;
+  /** Of the linear weights. */
+  readonly dtype: WeightDtype;
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  /** Tokens in the longest text the model was made for, where its configuration says so. */
+  readonly contextLength: number | undefined;
+  /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
+  readonly positionLimit: number | undefined;
+  readonly steps: readonly Step[];
+  /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
+  readonly streams: readonly string[];
+  readonly checkpoint: Checkpoint;
+  /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
+  readonly readWeight: WeightReader;
+  /** What a user should know of how the model is read, a line each: weights that no solver changes, above all. */
+  readonly notes: readonly string[];
+  tokenizer(): Promise<Tokenizer>;
+  /**
+   * How texts enter the streams.
+   *
+   * @throws {BadDataError} where an encoder-decoder's configuration names a token that the vocabulary does not have
+   */
+  passages(): Promise<Passages>;
+  /** @param options.threads threads for native code, at least 1 */
+  forward(options: { threads: number }): Promise<Forward>;
+  close(): Promise<void>;
+}
+
+/** A folder of safetensors, whose architecture is one of ours. */
+export interface ArchitectureModel extends OpenedModel {
+  readonly kind: "architecture";
+  /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
+  readonly layout: Layout;
+}
+
+/** A folder with an ONNX decoder, whatever its architecture. */
+export interface GraphModel extends OpenedModel {
+  readonly kind: "graph";
+  readonly graph: GraphFile;
+  readonly outline: GraphOutline;
+  /** Where the values of the checkpoint's tensors lie. */
+  readonly places: ReadonlyMap<string, TensorPlace>;
+}
+
+/** A Hugging Face model folder, opened. */
+export type Model = ArchitectureModel | GraphModel;

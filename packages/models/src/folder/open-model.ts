@@ -1,0 +1,71 @@
+import { resolve } from "node:path";
+import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import { createForward } from "../forward/forward.ts";
+import { findGraph } from "../onnx-model/find-graph.ts";
+import { isHubAddress } from "../hub/hub-address.ts";
+import { modelAddress } from "./model-address.ts";
+import { readDescription } from "./model-description.ts";
+import type { ArchitectureModel, Model } from "./model.ts";
+import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { readArchitecture } from "../architectures/read-architecture.ts";
+import { encoderStream, hiddenStream } from "../forward/streams.ts";
+import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
+import { createWeightReader } from "../checkpoint/weight-reader.ts";
+
+export interface OpenModelOptions {
+  /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
+  readonly allowNonfinite?: boolean;
+}
+
+async function openArchitectureModel(folder: string, options: Required<OpenModelOptions>): Promise<ArchitectureModel> {
+  const files = await openWeightFiles(folder);
+  const stored = createCheckpoint(files, options);
+  try {
+    const { config, configFile, parts, ...description } = await readDescription(folder);
+    const place = { folder, file: configFile };
+    const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, place, options);
+    const readWeight = createWeightReader(checkpoint, layout.tensors);
+    const { sourceTarget } = layout;
+    const weight = layout.steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
+    return {
+      ...description,
+      kind: "architecture",
+      folder,
+      address: await modelAddress(folder, stored, parts),
+      architecture: modelType,
+      dtype: checkpoint.info(weight).dtype ?? "f32",
+      hiddenSize: layout.hiddenSize,
+      vocabularySize: layout.vocabularySize,
+      contextLength: layout.contextLength,
+      positionLimit: layout.positionLimit,
+      steps: layout.steps,
+      streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
+      layout,
+      checkpoint,
+      readWeight,
+      notes,
+      passages: async () =>
+        sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await description.tokenizer()),
+      forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),
+      close: () => Promise.resolve(stored.close()),
+    };
+  } catch (error) {
+    stored.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,
+ * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first.
+ *
+ * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
+ *
+ * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
+ */
+export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
+  const root = resolve(isHubAddress(folder) ? await (await import("../hub/hub-model.ts")).fetchHubModel(folder) : folder);
+  const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
+  if (graph === undefined) return openArchitectureModel(root, { allowNonfinite });
+  return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, { allowNonfinite });
+}

@@ -1,0 +1,26 @@
+import { UsageError } from "@mbs/contracts";
+import type { Model } from "../folder/model.ts";
+
+/** Tokens of a segment or a window where nothing else is asked for: the length that the papers use. */
+const usual = 2048;
+
+/**
+ * Tokens of a segment or a window by default: the model's context, at most 2048. Models of today read a hundred thousand
+ * tokens, whose attention would fit no memory.
+ *
+ * @param contextLength of the model, where its configuration names one
+ */
+export const defaultLength = (contextLength: number | undefined): number => Math.min(usual, contextLength ?? usual);
+
+/**
+ * For a length that was asked for, before anything is read of the texts.
+ *
+ * @throws {UsageError} where the model has no positions for it
+ */
+export function requirePositions(length: number, { folder, positionLimit }: Model): void {
+  if (positionLimit === undefined || length <= positionLimit) return;
+  throw new UsageError(
+    `--length ${length} is beyond the ${positionLimit} positions that ${folder} has; take ${positionLimit} or less`,
+    { option: "--length", length, positionLimit },
+  );
+}

@@ -1,0 +1,37 @@
+import { UsageError } from "@mbs/contracts";
+import type { Model } from "../folder/model.ts";
+import { hiddenStream, runSteps } from "./streams.ts";
+
+/**
+ * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it up to its end. The whole text runs
+ * again for each token: meant for a sentence, not for serving.
+ *
+ * @param tokens how many to add at most; fewer where the context is full
+ * @returns the continuation alone
+ * @throws {UsageError} on a text without a token, where the model puts none before it
+ */
+export async function generate(model: Model, text: string, tokens: number, options: { threads: number }): Promise<string> {
+  const tokenizer = await model.tokenizer();
+  const forward = await model.forward(options);
+  try {
+    const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
+    const { ofPrompt, end } = await model.passages();
+    const inputs = new Map(ofPrompt(Int32Array.from(start)));
+    const ids = [...(inputs.get(hiddenStream) ?? [])];
+    const given = ids.length;
+    if (given === 0) throw new UsageError("the text has no token to go on from; give at least a letter");
+    const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
+    while (ids.length < limit) {
+      inputs.set(hiddenStream, Int32Array.from(ids));
+      const states = await runSteps(model, forward, inputs);
+      const last = states.values.subarray((states.rows - 1) * states.columns);
+      const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
+      const next = values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0);
+      if (next === end) break;
+      ids.push(next);
+    }
+    return tokenizer.decode(ids.slice(given));
+  } finally {
+    await forward.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { seededGenerator } from "@mbs/numbers";
+import { corruptSpans } from "./span-corruption.ts";
+import { encoderStream, hiddenStream } from "./streams.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+
+/** What the streams of a model read of one text, and what the model then predicts. */
+export interface Passage {
+  /** Stream → token ids that are embedded. */
+  readonly inputs: ReadonlyMap<string, Int32Array>;
+  /** What `Forward.score` takes: the tokens that the head's stream reads, and the last one that it predicts. */
+  readonly scored: Int32Array;
+  /** The predicted tokens that stand for text. */
+  readonly predicted: Int32Array;
+}
+
+/** How texts enter the streams of a model. */
+export interface Passages {
+  /**
+   * A segment as a model is trained on text: a decoder reads it and predicts it, an encoder-decoder reads it with spans
+   * cut out and predicts these.
+   *
+   * @param seed what the choice of spans depends on; a decoder has none to make
+   * @throws {BadDataError} where the segment needs more sentinel tokens than the tokenizer has
+   * @throws {FailedPreconditionError} where it has none
+   */
+  readonly ofSegment: (tokens: Int32Array, seed: PassageSeed) => Passage;
+  /** A source and the target that is predicted from it; absent in a decoder. */
+  readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
+  /** Stream → token ids of a text that the last stream is to go on from. */
+  readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
+  /** The token that ends what goes on from a prompt; absent in a decoder, which goes on as long as it is asked to. */
+  readonly end?: number;
+}
+
+/** A number, then names that tell one text from others. */
+export type PassageSeed = readonly [number, ...(string | number)[]];
+
+/** The tokens that an encoder-decoder puts around its texts. */
+export interface SourceTarget {
+  /** What the decoder reads before the target. */
+  readonly start: number;
+  /** What ends source and target. */
+  readonly end: number;
+}
+
+/** The passages of a decoder. */
+export const plainPassages: Passages = {
+  ofSegment: (tokens) => ({ inputs: new Map([[hiddenStream, tokens]]), scored: tokens, predicted: tokens.subarray(1) }),
+  ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
+};
+
+/** The passages of an encoder-decoder: the decoder reads `start` and the target but for its last token. */
+export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: Tokenizer): Passages {
+  const ended = (tokens: Int32Array): Int32Array => Int32Array.from([...tokens, end]);
+  const passage = (source: Int32Array, target: Int32Array, predicted: Int32Array): Passage => {
+    const scored = Int32Array.from([start, ...target]);
+    const inputs = new Map([
+      [encoderStream, source],
+      [hiddenStream, scored.subarray(0, -1)],
+    ]);
+    return { inputs, scored, predicted };
+  };
+  return {
+    ofSegment(tokens, seed) {
+      const { source, target } = corruptSpans(tokens, tokenizer.sentinels, seededGenerator(...seed));
+      const spans = target.filter((token) => !tokenizer.sentinels.includes(token));
+      return passage(ended(source), ended(target), spans);
+    },
+    ofPair: (source, target) => passage(ended(source), ended(target), target),
+    ofPrompt: (tokens) =>
+      new Map([
+        [encoderStream, ended(tokens)],
+        [hiddenStream, Int32Array.of(start)],
+      ]),
+    end,
+  };
+}

@@ -1,0 +1,47 @@
+import { use } from "./recently-used.ts";
+import type { WeightReader } from "../checkpoint/weight-reader.ts";
+
+/** Weights of a step or of the head, by the name of their role. */
+export type RoleWeights = ReadonlyMap<string, Float32Array>;
+
+/** Weights that stay in memory; a step that is larger stays alone. */
+const limit = 256 * 1024 * 1024;
+
+const bytesOf = (weights: RoleWeights): number => [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
+
+/** Reads weights by role and keeps those used last: a small model stays whole, of a large one a few steps. */
+export class WeightCache {
+  readonly #readWeight: WeightReader;
+  readonly #kept = new Map<string, RoleWeights>();
+
+  constructor(readWeight: WeightReader) {
+    this.#readWeight = readWeight;
+  }
+
+  /**
+   * @param key of the group
+   * @param tensors role → name in the checkpoint
+   */
+  async read(key: string, tensors: ReadonlyMap<string, string>): Promise<RoleWeights> {
+    const kept = use(this.#kept, key);
+    if (kept !== undefined) return kept;
+    const weights = new Map<string, Float32Array>();
+    for (const [role, name] of tensors) weights.set(role, await this.#readWeight(name));
+    this.#makeRoom(bytesOf(weights));
+    this.#kept.set(key, weights);
+    return weights;
+  }
+
+  clear(): void {
+    this.#kept.clear();
+  }
+
+  #makeRoom(bytes: number): void {
+    let held = [...this.#kept.values()].reduce((sum, weights) => sum + bytesOf(weights), 0);
+    for (const [key, weights] of this.#kept) {
+      if (held + bytes <= limit) break;
+      this.#kept.delete(key);
+      held -= bytesOf(weights);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { requireFiniteRows, requireFiniteStreams } from "./finite-states.ts";
+import type { Forward, Model, Step, StepOptions } from "../folder/model.ts";
+
+/** The stream of a decoder, which the head reads. */
+export const hiddenStream = "hidden";
+
+/** The stream of the encoder of an encoder-decoder. */
+export const encoderStream = "encoder";
+
+/** States of equally long segments stacked in the rows, by stream. */
+export type StreamStates = ReadonlyMap<string, Matrix>;
+
+/** The states of one stream. @throws {InternalError} where there are none */
+export function statesOf(states: StreamStates, stream: string): Matrix {
+  const found = states.get(stream);
+  if (found === undefined) throw new InternalError(`there are no states of stream ${stream}`, { stream });
+  return found;
+}
+
+/** The states that the head reads. */
+export const headStates = (states: StreamStates): Matrix => statesOf(states, hiddenStream);
+
+/** The states before the first step. @param segments stream → token ids, of each segment; equally long */
+export async function embedStreams(
+  forward: Forward,
+  ...segments: readonly ReadonlyMap<string, Int32Array>[]
+): Promise<StreamStates> {
+  const states = new Map<string, Matrix>();
+  for (const stream of segments[0]?.keys() ?? []) {
+    const tokens = Int32Array.from(segments.flatMap((inputs) => [...(inputs.get(stream) ?? [])]));
+    states.set(stream, await forward.embed(tokens, segments.length));
+  }
+  return states;
+}
+
+/** Runs step `index` and puts what it makes in the place of its stream's states; the other streams stay. */
+export async function advance(
+  forward: Forward,
+  steps: readonly Step[],
+  index: number,
+  states: StreamStates,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<StreamStates> {
+  const { stream, reads } = steps[index] ?? { stream: hiddenStream, reads: [] };
+  const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
+  const made = await forward.step(index, statesOf(states, stream), { ...options, reads: others });
+  if (made.states === undefined) throw new InternalError(`step ${index} gave no states`);
+  return new Map([...states, [stream, made.states]]);
+}
+
+/**
+ * Embeds what each stream reads of one text and runs all steps.
+ *
+ * @returns the states that the head reads
+ * @throws {BadDataError} naming the step whose states are not finite
+ */
+export async function runSteps(
+  { steps }: Pick<Model, "steps">,
+  forward: Forward,
+  inputs: ReadonlyMap<string, Int32Array>,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<Matrix> {
+  const segments = ["the text"];
+  let states: StreamStates = await embedStreams(forward, inputs);
+  requireFiniteStreams("embedding", states, segments);
+  for (const [index, { name, stream }] of steps.entries()) {
+    states = await advance(forward, steps, index, states, options);
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments }, statesOf(states, stream));
+  }
+  return headStates(states);
+}

@@ -1,0 +1,131 @@
+import { BadDataError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { floatValues } from "@mbs/onnx";
+import type { GraphFile, Tensor } from "@mbs/onnx";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { logitsAtATime } from "../forward/head.ts";
+import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
+import { requireStep } from "../forward/require-step.ts";
+import { scoredRows } from "../forward/scored-rows.ts";
+import { checkTokens } from "../forward/tokens.ts";
+import type { GraphOutline } from "./graph-outline.ts";
+import { createGraphRunner } from "./graph-runner.ts";
+import type { GraphShape } from "./graph-runner.ts";
+import { createLogitLosses } from "./logit-losses.ts";
+
+/** The forward pass of a graph, by steps: each step is the part of the graph between two states. */
+export function createGraphForward(
+  graph: GraphFile,
+  outline: GraphOutline,
+  checkpoint: Checkpoint,
+  shape: GraphShape,
+  threads: number,
+): Forward {
+  const { hiddenSize, vocabularySize, contextLength } = shape;
+  const { steps, logits } = outline;
+  const runner = createGraphRunner(graph, outline, checkpoint, shape, threads);
+  const losses = createLogitLosses(threads);
+  const [start, end] = [steps[0]?.start ?? "", steps.at(-1)?.end ?? ""];
+
+  /**
+   * What the graph made of a value, as rows of so many columns.
+   *
+   * @param rows how many are wanted; absent where any whole number of them will do
+   * @throws {BadDataError} where it made something else: the graph is not what it was taken for
+   */
+  const rowsOf = (made: Readonly<Record<string, Tensor>>, name: string, columns: number, rows?: number): Matrix => {
+    const { type, dims, data } = made[name] ?? { type: "no", dims: [], data: [] };
+    const found = data.length / columns;
+    if (type === "float32" && (rows === undefined ? Number.isInteger(found) : found === rows))
+      return { rows: found, columns, values: floatValues(made, name) };
+    throw new BadDataError(
+      `${graph.path}: ${name} comes out as ${type} of [${dims.join(", ")}], where float32 of [${rows ?? "rows"}, ${columns}] is wanted; export the model again`,
+      { file: graph.path, value: name },
+    );
+  };
+
+  /** A graph with a table of positions fails on longer texts: that is no fault of the file. */
+  const within = async <Made>(length: number, work: Promise<Made>): Promise<Made> => {
+    try {
+      return await work;
+    } catch (cause) {
+      if (contextLength === undefined || length <= contextLength || !(cause instanceof BadDataError)) throw cause;
+      throw new BadDataError(
+        `${graph.path} cannot read texts of ${length} tokens: it was made for ${contextLength}; take --length ${contextLength} or less`,
+        { file: graph.path, length, contextLength },
+        { cause },
+      );
+    }
+  };
+
+  const logitsOf = async (states: Matrix): Promise<Float32Array> => {
+    const made = await runner.after({
+      key: "head",
+      states: end,
+      values: states.values,
+      batch: { batch: 1, length: states.rows },
+      outputs: [logits],
+    });
+    return rowsOf(made, logits, vocabularySize, states.rows).values;
+  };
+
+  const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
+  const slices = function* (states: Matrix): Generator<{ first: number; part: Matrix }> {
+    for (let first = 0; first < states.rows; first += rowsAtATime) {
+      const last = Math.min(states.rows, first + rowsAtATime);
+      const values = states.values.subarray(first * hiddenSize, last * hiddenSize);
+      yield { first, part: { rows: last - first, columns: hiddenSize, values } };
+    }
+  };
+
+  return {
+    async embed(tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const length = tokens.length / batch;
+      const states = await within(length, runner.embed(tokens, { batch, length }));
+      return rowsOf(states === undefined ? {} : { [start]: states }, start, hiddenSize, tokens.length);
+    },
+
+    async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
+      const found = sites.map((name) => steps[index]?.sites.find((site) => site.name === name));
+      const unknown = sites.find((_, at) => found[at] === undefined);
+      const step = requireStep(steps[index], { index, states, batch, unknown, wanted: wanted || sites.length > 0 });
+      const chosen = found.flatMap((site) => site ?? []);
+      const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
+      const key = `step ${index} ${sites.join(" ")} ${wanted}`;
+      const length = states.rows / batch;
+      const { start: before } = step;
+      const results = await within(
+        length,
+        runner.after({ key, states: before, values: states.values, batch: { batch, length }, outputs, weights: given }),
+      );
+      const result: StepResult = {
+        sites: new Map(chosen.map(({ name, value, width }) => [name, rowsOf(results, value, width)])),
+        ...(wanted && { states: rowsOf(results, step.end, hiddenSize, states.rows) }),
+      };
+      return result;
+    },
+
+    async score(states, tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
+      const found: number[] = [];
+      for (const { first, part } of slices(states)) {
+        const nats = await losses.of(await logitsOf(part), targets.subarray(first, first + part.rows));
+        nats.forEach((loss, at) => predicts(first + at) && found.push(loss));
+      }
+      return Float64Array.from(found);
+    },
+
+    async logits(states) {
+      const all = new Float32Array(states.rows * vocabularySize);
+      for (const { first, part } of slices(states)) all.set(await logitsOf(part), first * vocabularySize);
+      return { rows: states.rows, columns: vocabularySize, values: all };
+    },
+
+    async close() {
+      await losses.close();
+      await runner.close();
+    },
+  };
+}

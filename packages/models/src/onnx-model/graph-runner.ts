@@ -1,0 +1,182 @@
+import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { floatTensor } from "@mbs/onnx";
+import type { GraphFile, GraphTensor, SubgraphRequest, Tensor } from "@mbs/onnx";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { WeightCache } from "../forward/step-weights.ts";
+import type { RoleWeights } from "../forward/step-weights.ts";
+import { checkTokens } from "../forward/tokens.ts";
+import { transpose } from "../checkpoint/weight-reader.ts";
+import { readsShape } from "./data-flow.ts";
+import { feedOf, tokensFeed } from "./graph-feeds.ts";
+import type { TokenBatch } from "./graph-feeds.ts";
+import type { GraphOutline } from "./graph-outline.ts";
+import { PartRunner } from "./part-runner.ts";
+import type { GraphPart } from "./part-runner.ts";
+
+/** What is known of the model beside its graph. */
+export interface GraphShape {
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  /** Attention heads. */
+  readonly heads: number;
+  /** Tokens of the longest text it was made for, where its configuration says so. */
+  readonly contextLength: number | undefined;
+}
+
+/** What to compute from given states. */
+export interface StatesRequest {
+  /** Tells parts of the graph apart. */
+  readonly key: string;
+  /** Name of the given states. */
+  readonly states: string;
+  /** [batch · length, hidden] */
+  readonly values: Float32Array;
+  readonly batch: TokenBatch;
+  readonly outputs: readonly string[];
+  /** Values to use instead of the graph's, by tensor, [rows, width]. */
+  readonly weights?: ReadonlyMap<string, Float32Array> | undefined;
+}
+
+/** Runs parts of a decoder's graph. */
+export interface GraphRunner {
+  /** The states before the first step. */
+  embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor | undefined>;
+  after(request: StatesRequest): Promise<Record<string, Tensor>>;
+  close(): Promise<void>;
+}
+
+/** Two texts of three tokens: enough to see which dimension of the states is which. */
+const probe: TokenBatch = { batch: 2, length: 3 };
+
+/**
+ * Parts of a graph with their weights fed. What a part reads beside the states, masks and positions, is computed in it from
+ * the graph's own inputs; shapes of what came before the states are computed once a form of the batch.
+ */
+export function createGraphRunner(
+  graph: GraphFile,
+  outline: GraphOutline,
+  checkpoint: Checkpoint,
+  { hiddenSize, heads }: GraphShape,
+  threads: number,
+): GraphRunner {
+  const { embedding, flow, steps } = outline;
+  const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), threads);
+  const weights = new WeightCache((tensor) => checkpoint.readF32(tensor));
+  const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens) ?? { name: outline.tokens, type: 0, dims: [] };
+  const start = steps[0]?.start ?? "";
+  const embedded: ReadonlySet<string> = new Set(embedding === undefined ? [] : [embedding.output]);
+  const madeAt = new Map(graph.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index] as const)));
+  const turned = new WeakMap<Float32Array, Float32Array>();
+  const transposed = new Map(
+    steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map((weight) => [weight.tensor, weight] as const))),
+  );
+
+  const readWeights = (key: string, { weights: tensors }: GraphPart): Promise<RoleWeights> =>
+    weights.read(key, new Map(tensors.map(({ name }) => [name, name])));
+
+  const feedsOf = (part: GraphPart, batch: TokenBatch, tokens?: Int32Array): [string, Tensor][] =>
+    part.inputs.map((input) => [
+      input.name,
+      input.name === outline.tokens
+        ? tokensFeed(tokens ?? new Int32Array(batch.batch * batch.length), batch, tokensInput)
+        : feedOf(input, batch, heads),
+    ]);
+
+  /** Rows of the embedding, in the dimensions in which the graph has them. */
+  const embedRows = async (tokens: Int32Array, batch: TokenBatch): Promise<[string, Tensor][]> => {
+    if (embedding === undefined) return [];
+    const part = await parts.get("indices", () => ({ outputs: [embedding.indices], given: new Set() }));
+    const { [embedding.indices]: indices } = await part.run(
+      new Map(feedsOf(part, batch, tokens)),
+      await readWeights("indices", part),
+    );
+    if (indices?.type !== "int64" && indices?.type !== "int32")
+      throw new InternalError(`${graph.path}: ${embedding.indices} is no list of tokens`);
+    const rows = Int32Array.from(indices.data as ArrayLike<number | bigint>, Number);
+    checkTokens(rows, embedding.vocabulary);
+    const values = await checkpoint.readRowsF32(embedding.tensor, rows);
+    return [[embedding.output, floatTensor(values, [...indices.dims, embedding.width])]];
+  };
+
+  const embed = async (tokens: Int32Array, batch: TokenBatch): Promise<Tensor | undefined> => {
+    const part = await parts.get("embed", () => ({ outputs: [start], given: embedded }));
+    const rows = await embedRows(tokens, batch);
+    const feeds = new Map([...feedsOf(part, batch, tokens), ...rows.filter(([name]) => part.given.includes(name))]);
+    return (await part.run(feeds, await readWeights("embed", part)))[start];
+  };
+
+  let rank: Promise<number> | undefined;
+  /** States are [B, T, hidden] or [B · T, hidden]: a graph keeps to one form. */
+  const findRank = async (): Promise<number> => {
+    const dims = (await embed(new Int32Array(probe.batch * probe.length), probe))?.dims ?? [];
+    const form = dims.join();
+    if (form === [probe.batch, probe.length, hiddenSize].join()) return 3;
+    if (form === [probe.batch * probe.length, hiddenSize].join()) return 2;
+    throw new FailedPreconditionError(
+      `${graph.path}: the states ${start} of 2 texts of 3 tokens have the shape [${dims.join(", ")}]; [2, 3, ${hiddenSize}] is wanted, or [6, ${hiddenSize}]`,
+      { file: graph.path },
+    );
+  };
+  const statesFeed = async (name: string, values: Float32Array, { batch, length }: TokenBatch): Promise<[string, Tensor]> => {
+    rank ??= findRank();
+    return [name, floatTensor(values, (await rank) === 3 ? [batch, length, hiddenSize] : [batch * length, hiddenSize])];
+  };
+
+  const shapes = new Map<string, Promise<Record<string, Tensor>>>();
+  /** Shapes of values before the states: all of a batch's form, so computed once for it. */
+  const shapesBefore = (key: string, part: GraphPart, batch: TokenBatch): Promise<Record<string, Tensor>> => {
+    const known = `${key} ${batch.batch} ${batch.length}`;
+    const compute = async (): Promise<Record<string, Tensor>> => {
+      const before = await parts.get(`shapes ${key}`, () => ({ outputs: part.stopped, given: embedded }));
+      const tokens = new Int32Array(batch.batch * batch.length);
+      const rows = before.given.length > 0 ? await embedRows(tokens, batch) : [];
+      return before.run(new Map([...feedsOf(before, batch, tokens), ...rows]), await readWeights(`shapes ${key}`, before));
+    };
+    const made = shapes.get(known) ?? (part.stopped.length === 0 ? Promise.resolve({}) : compute());
+    shapes.set(known, made);
+    return made;
+  };
+
+  /** A part after given states. */
+  const partAfter = (states: string, outputs: readonly string[]): SubgraphRequest => {
+    const from = madeAt.get(states) ?? -1;
+    return {
+      outputs,
+      given: new Set([states]),
+      stopsAt: (node) => {
+        const [read = ""] = node.inputs;
+        return readsShape(node) && flow.dependent.has(read) && (madeAt.get(read) ?? -1) < from;
+      },
+    };
+  };
+
+  /** Weights as the graph has them, some replaced by values of [rows, width]. */
+  const override = (stored: RoleWeights, given: ReadonlyMap<string, Float32Array>): RoleWeights => {
+    const changed = new Map(stored);
+    for (const [name, values] of given) {
+      if (!stored.has(name)) continue;
+      if (values.length !== stored.get(name)?.length)
+        throw new InternalError(`${name}: ${values.length} values given for a step`, { tensor: name });
+      const weight = transposed.get(name);
+      const asStored = weight?.transposed ? (turned.get(values) ?? transpose(values, weight.rows)) : values;
+      turned.set(values, asStored);
+      changed.set(name, asStored);
+    }
+    return changed;
+  };
+
+  return {
+    embed,
+    async after({ key, states, values, batch, outputs, weights: given }) {
+      const part = await parts.get(key, () => partAfter(states, outputs));
+      const before = await shapesBefore(key, part, batch);
+      const feeds = new Map([...feedsOf(part, batch), ...Object.entries(before), await statesFeed(states, values, batch)]);
+      const stored = await readWeights(key, part);
+      return part.run(feeds, given === undefined ? stored : override(stored, given));
+    },
+    async close() {
+      weights.clear();
+      await parts.close();
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { relative, sep } from "node:path";
+import { BadDataError } from "@mbs/contracts";
+import type { GraphFile, GraphTensor } from "@mbs/onnx";
+import type { TensorFile } from "../checkpoint/checkpoint.ts";
+import { openFile } from "../folder/open-file.ts";
+import type { OpenFile } from "../folder/open-file.ts";
+import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
+import { externalPlace } from "./external-place.ts";
+
+/** Numbers of TensorProto.DataType → the name in a safetensors header, and bytes of an element; 4-bit types have half. */
+const types: ReadonlyMap<number, readonly [name: string, bytes: number]> = new Map([
+  [1, ["F32", 4]],
+  [2, ["U8", 1]],
+  [3, ["I8", 1]],
+  [4, ["U16", 2]],
+  [5, ["I16", 2]],
+  [6, ["I32", 4]],
+  [7, ["I64", 8]],
+  [9, ["BOOL", 1]],
+  [10, ["F16", 2]],
+  [11, ["F64", 8]],
+  [12, ["U32", 4]],
+  [13, ["U64", 8]],
+  [16, ["BF16", 2]],
+  [17, ["F8_E4M3", 1]],
+  [19, ["F8_E5M2", 1]],
+  [21, ["U4", 0.5]],
+  [22, ["I4", 0.5]],
+]);
+
+/** Where the values of a tensor lie. */
+interface Place extends HeaderEntry {
+  readonly path: string;
+  readonly checksum: string | undefined;
+}
+
+function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place | undefined {
+  const { name, dims, inline } = tensor;
+  if (inline === undefined && tensor.external === undefined) return undefined;
+  const [storedDtype, bytesOfOne] = types.get(tensor.type) ?? ["", 0];
+  const count = dims.reduce((product, side) => product * side, 1);
+  const wanted = Math.ceil(count * bytesOfOne);
+  const broken = (problem: string): never => {
+    throw new BadDataError(`${graph.path}: tensor ${name} ${problem}; export the model again`, {
+      file: graph.path,
+      tensor: name,
+    });
+  };
+  if (storedDtype === "") broken(`has values of type ${tensor.type}, which is not read`);
+  const external = inline === undefined ? externalPlace(folder, graph.path, tensor) : undefined;
+  const length = inline?.length ?? external?.length ?? wanted;
+  if (length !== wanted) broken(`has ${length} bytes where its shape [${dims.join(", ")}] needs ${wanted}`);
+  const begin = inline?.offset ?? external?.offset ?? 0;
+  return {
+    name,
+    storedDtype,
+    shape: dims,
+    begin,
+    end: begin + wanted,
+    path: external?.path ?? graph.path,
+    checksum: external?.checksum,
+  };
+}
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** @throws {BadDataError} where tensors name a SHA-1 that is not the file's */
+function checkDigest(file: OpenFile, tensors: readonly Place[]): void {
+  const named = tensors.filter(({ checksum }) => checksum !== undefined);
+  if (named.length === 0) return;
+  const hash = createHash("sha1");
+  const piece = new Uint8Array(Math.min(pieceBytes, file.size));
+  for (let at = 0; at < file.size; at += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, file.size - at));
+    file.readInto(at, part);
+    hash.update(part);
+  }
+  const digest = hash.digest("hex");
+  const other = named.find(({ checksum }) => checksum !== digest);
+  if (other === undefined) return;
+  throw new BadDataError(
+    `${file.path} has the SHA-1 ${digest}, where tensor ${other.name} names ${other.checksum}; copy the model again`,
+    { file: file.path, tensor: other.name },
+  );
+}
+
+/** Tensors that share bytes with another one: a change of one would change the other. */
+function overlapping(places: readonly Place[]): string[] {
+  const shared: string[] = [];
+  let last: Place | undefined;
+  for (const place of places) {
+    if (last !== undefined && place.begin < last.end && place.end > place.begin) shared.push(last.name, place.name);
+    if (last === undefined || place.end > last.end) last = place;
+  }
+  return shared;
+}
+
+/** Where the values of a tensor begin in a file of the model's folder. */
+export interface TensorPlace {
+  /** Relative to the folder, with "/" between its parts. */
+  readonly file: string;
+  readonly offset: number;
+}
+
+export interface GraphTensors {
+  readonly files: readonly TensorFile[];
+  readonly places: ReadonlyMap<string, TensorPlace>;
+  /** Tensors whose bytes belong to another one too. */
+  readonly shared: ReadonlySet<string>;
+}
+
+/**
+ * The tensors of a graph whose values lie in its file, or in others.
+ *
+ * @param opened the graph's own file
+ * @throws {BadDataError} where a place is not allowed, or has another size than the tensor, or a file another checksum
+ */
+export function openGraphTensors(folder: string, graph: GraphFile, opened: OpenFile): GraphTensors {
+  const places = [...graph.tensors.values()].flatMap((tensor) => placeOf(folder, graph, tensor) ?? []);
+  const byPath = new Map<string, Place[]>([[graph.path, []]]);
+  for (const place of places) byPath.set(place.path, [...(byPath.get(place.path) ?? []), place]);
+  const shared = new Set<string>();
+  const files: TensorFile[] = [];
+  try {
+    for (const [path, found] of byPath) {
+      const tensors = found.sort((a, b) => a.begin - b.begin || a.end - b.end);
+      for (const name of overlapping(tensors)) shared.add(name);
+      const file = path === graph.path ? opened : openFile(path);
+      files.push({
+        path,
+        name: relative(folder, path).split(sep).join("/"),
+        metadata: {},
+        tensors,
+        readInto: (entry, offset, target) => file.readInto(entry.begin + offset, target),
+        close: () => file.close(),
+      });
+      const last = tensors.find(({ end }) => end > file.size);
+      if (last !== undefined) {
+        throw new BadDataError(
+          `${path} is cut short: tensor ${last.name} ends at byte ${last.end} of ${file.size}; copy it again`,
+          {
+            file: path,
+            tensor: last.name,
+          },
+        );
+      }
+      checkDigest(file, tensors);
+    }
+  } catch (error) {
+    for (const file of files) if (file.path !== graph.path) file.close();
+    throw error;
+  }
+  const found = files.flatMap(({ name: file, tensors }) =>
+    tensors.map(({ name, begin }) => [name, { file, offset: begin }] as const),
+  );
+  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), places: new Map(found), shared };
+}

@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { nodeText, readGraphFile, withFlagsOff } from "@mbs/onnx";
+import type { ByteSource, GraphFile } from "@mbs/onnx";
+import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import { count, nullable } from "../config/config-keys.ts";
+import { readConfig } from "../config/config.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { modelAddress } from "../folder/model-address.ts";
+import { readDescription } from "../folder/model-description.ts";
+import type { GraphModel, Step } from "../folder/model.ts";
+import { openFile } from "../folder/open-file.ts";
+import type { OpenFile } from "../folder/open-file.ts";
+import { plainPassages } from "../forward/passages.ts";
+import { hiddenStream } from "../forward/streams.ts";
+import { createWeightReader } from "../checkpoint/weight-reader.ts";
+import { checkInputs } from "./graph-feeds.ts";
+import { createGraphForward } from "./graph-forward.ts";
+import { outlineGraph } from "./graph-outline.ts";
+import type { GraphOutline } from "./graph-outline.ts";
+import { openGraphTensors } from "./graph-tensors.ts";
+
+const byteSource = (file: OpenFile): ByteSource => ({
+  path: file.path,
+  size: file.size,
+  read(offset, length) {
+    const bytes = new Uint8Array(length);
+    file.readInto(offset, bytes);
+    return bytes;
+  },
+});
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** Hash of a model's file without the values of its tensors, which have their own place in the address. */
+function hashGraph({ source, tensors }: GraphFile): Uint8Array {
+  const hash = createHash("sha256");
+  const values = [...tensors.values()].flatMap(({ inline }) => inline ?? []).sort((a, b) => a.offset - b.offset);
+  let at = 0;
+  for (const { offset, length } of [...values, { offset: source.size, length: 0 }]) {
+    for (; at < offset; at = Math.min(offset, at + pieceBytes)) hash.update(source.read(at, Math.min(pieceBytes, offset - at)));
+    at = offset + length;
+  }
+  return hash.digest();
+}
+
+const stepsOf = ({ steps }: GraphOutline): Step[] =>
+  steps.map(({ name, sites }) => ({
+    name,
+    stream: hiddenStream,
+    reads: [],
+    sites: sites.map((site) => ({
+      name: site.name,
+      width: site.width,
+      weights: site.weights.map(({ tensor, rows, transposed }) => ({ tensor, rows, ...(transposed && { transposed }) })),
+    })),
+  }));
+
+function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[] {
+  return [
+    ...(byName
+      ? []
+      : [`no name speaks of blocks: the graph was cut into ${steps.length} steps wherever everything flows through one value`]),
+    ...unreached.map(({ tensor, reason }) => `weight ${tensor} stays as it is: it ${reason}`),
+    ...quantised.map((node) => `${nodeText(node)} has a weight that is quantised already: it stays as it is`),
+  ];
+}
+
+const size = nullable(count(0));
+
+/** Names that architectures have for sizes; the first that is there counts. */
+const hiddenKeys = { hidden_size: size, n_embed: size, n_embd: size, d_model: size };
+const headKeys = { num_attention_heads: size, n_head: size, num_heads: size, attention_heads: size };
+const contextKeys = { seq_length: size, max_position_embeddings: size, n_positions: size, n_ctx: size, max_seq_len: size };
+const vocabularyKeys = { vocab_size: size };
+
+/** Sizes that the graph does not tell, by what config.json says of them. */
+function readSizes(json: JsonObject, file: string) {
+  const { values, broken } = readConfig(
+    json,
+    { ...hiddenKeys, ...headKeys, ...contextKeys, ...vocabularyKeys },
+    { file, unknown: [] },
+  );
+  const first = (keys: object): number | undefined =>
+    Object.entries(values).find(([key, value]) => Object.hasOwn(keys, key) && value !== null)?.[1] ?? undefined;
+  const wanted = "a whole number, at least 1";
+  return {
+    hidden: () => first(hiddenKeys) ?? broken("hidden_size", wanted),
+    vocabulary: () => first(vocabularyKeys) ?? broken("vocab_size", wanted),
+    heads: first(headKeys) ?? 1,
+    context: first(contextKeys),
+  };
+}
+
+/**
+ * Opens a model folder whose weights are an ONNX decoder's.
+ *
+ * @param graphPath of the model's file
+ * @throws {BadDataError} where a file is broken, or names values in a place that is not allowed
+ * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or reads what is not known
+ */
+export async function openGraphModel(
+  folder: string,
+  graphPath: string,
+  options: { readonly allowNonfinite: boolean },
+): Promise<GraphModel> {
+  const file = openFile(graphPath);
+  let close = (): void => file.close();
+  try {
+    const graph = withFlagsOff(readGraphFile(byteSource(file)));
+    const { files, places, shared } = openGraphTensors(folder, graph, file);
+    const checkpoint = createCheckpoint(files, options);
+    close = () => checkpoint.close();
+    const { config: json, configFile, parts, ...description } = await readDescription(folder);
+    const sizes = readSizes(json, configFile);
+    const outline = outlineGraph(graph, shared);
+    checkInputs(graph, outline.tokens);
+    const steps = stepsOf(outline);
+    const weights = steps.flatMap(({ sites }) =>
+      sites.flatMap((site) => site.weights.map((weight) => ({ ...weight, width: site.width }))),
+    );
+    const hiddenSize = outline.embedding?.width ?? sizes.hidden();
+    const vocabularySize = outline.embedding?.vocabulary ?? sizes.vocabulary();
+    const shape = { hiddenSize, vocabularySize, heads: sizes.heads, contextLength: sizes.context };
+    const { model_type: modelType } = json;
+    return {
+      ...description,
+      kind: "graph",
+      folder,
+      address: await modelAddress(folder, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]])),
+      architecture: typeof modelType === "string" ? modelType : "onnx",
+      dtype: checkpoint.info(weights[0]?.tensor ?? outline.embedding?.tensor ?? "").dtype ?? "f32",
+      hiddenSize,
+      vocabularySize,
+      contextLength: sizes.context,
+      // a graph does not say whether it ends where its configuration does
+      positionLimit: undefined,
+      steps,
+      streams: [hiddenStream],
+      graph,
+      outline,
+      places,
+      checkpoint,
+      readWeight: createWeightReader(
+        checkpoint,
+        weights.map(({ tensor, rows, width, transposed = false }) => ({
+          name: tensor,
+          shape: [rows, width],
+          required: true,
+          transposed,
+        })),
+      ),
+      notes: notesOf(outline),
+      passages: () => Promise.resolve(plainPassages),
+      forward: ({ threads }) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, threads)),
+      close: () => Promise.resolve(checkpoint.close()),
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}

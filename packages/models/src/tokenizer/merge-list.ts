@@ -1,0 +1,96 @@
+import { join, resolve } from "node:path";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { isHubAddress } from "../hub/hub-address.ts";
+import { readJsonFile } from "../folder/json-file.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { learntMerges } from "./learnt-merges.ts";
+import { findTokenKind, spaceMark } from "./token-bytes.ts";
+import { makeHubTokenizer, tokenizerLimit } from "./tokenizer.ts";
+
+/** One merge of byte-pair encoding: two symbols become one. Symbols are numbered by the list that they come from. */
+export interface Merge {
+  readonly left: number;
+  readonly right: number;
+  readonly merged: number;
+}
+
+/** What a BPE tokenizer was trained to: its merges in the order in which they were learnt, and how it cuts a text before. */
+export interface MergeList {
+  readonly merges: readonly Merge[];
+  /** The words of a text, normalised and cut as before training: no merge crosses from one into the next. */
+  words(text: string): readonly string[];
+  /** The symbols of a word before any merge; -1 for a character that is not in the vocabulary, which nothing merges with. */
+  symbols(word: string): Int32Array;
+}
+
+/**
+ * Where SentencePiece's trainer cuts, which its tokenizer.json does not say: before a space, between letters and other
+ * characters, and around each digit.
+ */
+const sentencePieceWords = new RegExp(
+  `${spaceMark}?[\\p{L}\\p{M}]+|${spaceMark}?\\p{N}|${spaceMark}?[^${spaceMark}\\p{L}\\p{M}\\p{N}]+|${spaceMark}`,
+  "gu",
+);
+
+/**
+ * The merges of a tokenizer.json.
+ *
+ * @param file for messages
+ * @throws {FailedPreconditionError} when it is no BPE tokenizer of the byte-level or SentencePiece's kind
+ * @throws {BadDataError} when it is broken
+ */
+export function readMergeList(json: JsonObject, file: string): MergeList {
+  const { normalizer, pre_tokenizer: preTokenizer } = makeHubTokenizer(file, json, {});
+  const model = json["model"] as JsonObject;
+  const { type, continuing_subword_prefix: prefix, end_of_word_suffix: suffix, vocab } = model;
+  const kind = findTokenKind(json);
+  if ((type !== undefined && type !== "BPE") || kind === undefined || prefix || suffix) {
+    throw new FailedPreconditionError(
+      `${file} has no merges to read shares from (${String(type)}); only byte-level BPE and BPE with "${spaceMark}" for spaces have`,
+      { file },
+    );
+  }
+  const pairs = (model["merges"] as readonly (string | readonly [string, string])[]).map((merge) => {
+    const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
+    return [left, right] as const;
+  });
+  if (pairs.length === 0) throw new BadDataError(`${file} has no merges; take it from the model's source again`, { file });
+  const ids = new Map<string, number>();
+  const idOf = (token: string): number => {
+    const known = ids.get(token);
+    if (known === undefined) ids.set(token, ids.size);
+    return known ?? ids.size - 1;
+  };
+  // Characters first and merges in order, so that the beginning of the list needs small numbers only.
+  for (const token of Object.keys(vocab as JsonObject)) if (Array.from(token).length === 1) idOf(token);
+  const merges = (kind === "sentencepiece" ? learntMerges(pairs) : pairs).map(([left, right]) => ({
+    left: idOf(left),
+    right: idOf(right),
+    merged: idOf(left + right),
+  }));
+  return {
+    merges,
+    words(text) {
+      const normal: string = normalizer?.normalize(text) ?? text;
+      const words: string[] = preTokenizer?.pre_tokenize(normal) ?? [normal];
+      return kind === "sentencepiece" ? words.flatMap((word) => word.match(sentencePieceWords) ?? []) : words;
+    },
+    symbols(word) {
+      const characters = Array.from(word);
+      return Int32Array.from(characters, (character) => ids.get(character) ?? -1);
+    },
+  };
+}
+
+/**
+ * Reads the merges of a model's tokenizer. A folder needs nothing but the tokenizer.json.
+ *
+ * @param folder also a name such as "hf:org/name@revision", which is fetched from the Hub first
+ * @throws {FailedPreconditionError} when it is no BPE tokenizer of the byte-level or SentencePiece's kind
+ * @throws {BadDataError} when it is missing or broken
+ */
+export async function openMergeList(folder: string): Promise<MergeList> {
+  const root = resolve(isHubAddress(folder) ? await (await import("../hub/hub-model.ts")).fetchHubModel(folder) : folder);
+  const file = join(root, "tokenizer.json");
+  return readMergeList((await readJsonFile(file, tokenizerLimit)).value, file);
+}

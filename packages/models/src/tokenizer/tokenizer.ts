@@ -1,0 +1,124 @@
+import { join } from "node:path";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { isMissing, readJsonFile } from "../folder/json-file.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
+import { findTokenKind, tokenBytes } from "./token-bytes.ts";
+
+/** Text to token ids and back, as the model folder's tokenizer.json says. */
+export interface Tokenizer {
+  /** Ids without special tokens. */
+  encode(text: string): Int32Array;
+  /** The text of the ids, special tokens left out. Ids that end within a character give U+FFFD there. */
+  decode(ids: ArrayLike<number>): string;
+  /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
+  readonly bos: number | undefined;
+  /** The tokens that stand for spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
+  readonly sentinels: readonly number[];
+  /**
+   * UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. The space
+   * that SentencePiece puts before a text counts as one.
+   */
+  byteLength(ids: ArrayLike<number>): number;
+}
+
+const configLimit = 10_000_000;
+/** Largest tokenizer.json that is read, in bytes. */
+export const tokenizerLimit = 200_000_000;
+
+async function readTokenizerConfig(folder: string): Promise<JsonObject> {
+  const path = join(folder, "tokenizer_config.json");
+  try {
+    const { value } = await readJsonFile(path, configLimit);
+    requireTokenizerConfig(value, path);
+    return value;
+  } catch (error) {
+    // Only special tokens and clean-up habits stand there, and neither is used.
+    if (error instanceof BadDataError && isMissing(error.cause)) return {};
+    throw error;
+  }
+}
+
+function findBos(hub: HubTokenizer): number | undefined {
+  const text = "a";
+  const plain = hub.encode(text, { add_special_tokens: false }).ids;
+  const processed = hub.encode(text).ids;
+  const first = processed[0];
+  return processed.length > plain.length && first !== plain[0] ? first : undefined;
+}
+
+/** T5 adds its sentinels as tokens of their own, the vocabulary of mT5 has them with a space before. */
+function findSentinels(hub: HubTokenizer): number[] {
+  const sentinels: number[] = [];
+  for (;;) {
+    const token = `<extra_id_${sentinels.length}>`;
+    const id = hub.token_to_id(token) ?? hub.token_to_id(`▁${token}`);
+    if (id === undefined) return sentinels;
+    sentinels.push(id);
+  }
+}
+
+/** @throws {BadDataError} when a part of it is none that the library can read, or the library refuses it */
+export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
+  requireTokenizerShape(json, file);
+  try {
+    return new HubTokenizer(json, config);
+  } catch (cause) {
+    throw new BadDataError(
+      `${file} cannot be used (${String(cause)}); take it from the model's source again`,
+      { file },
+      { cause },
+    );
+  }
+}
+
+/**
+ * Makes the tokenizer of a model folder.
+ *
+ * @param json the parsed tokenizer.json
+ * @throws {FailedPreconditionError} when it is of another kind than byte-level BPE or SentencePiece's
+ * @throws {BadDataError} when it cannot be built
+ */
+export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
+  const file = join(folder, "tokenizer.json");
+  const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
+  const kind = findTokenKind(json);
+  if (kind === undefined) {
+    const message = `${file} is of no supported kind; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
+    throw new FailedPreconditionError(message, { file });
+  }
+  const bytesOf = tokenBytes[kind];
+  const added = hub.get_added_tokens_decoder();
+  const lengths = new Map<number, number>();
+  const lengthOf = (id: number): number => {
+    const extra = added.get(id);
+    if (extra !== undefined) return extra.special ? 0 : Buffer.byteLength(extra.content);
+    const token = hub.id_to_token(id);
+    if (token === undefined) throw new BadDataError(`${file} has no token ${id}; is it another model's?`, { file, token: id });
+    return bytesOf(token);
+  };
+  return {
+    encode(text) {
+      const { ids } = hub.encode(text, { add_special_tokens: false });
+      if (ids.every(Number.isInteger)) return Int32Array.from(ids);
+      throw new BadDataError(`${file} has no token for a part of a text, and none for unknown parts; is it the model's own?`, {
+        file,
+      });
+    },
+    decode: (ids) =>
+      ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    bos: findBos(hub),
+    sentinels: findSentinels(hub),
+    byteLength(ids) {
+      let sum = 0;
+      for (let index = 0; index < ids.length; index++) {
+        const id = ids[index] ?? 0;
+        const length = lengths.get(id) ?? lengthOf(id);
+        lengths.set(id, length);
+        sum += length;
+      }
+      return sum;
+    },
+  };
+}
