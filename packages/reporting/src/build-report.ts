@@ -1,19 +1,19 @@
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
-import { damageSections } from "./damage-sections.ts";
-import { mixesSections } from "./mixes-sections.ts";
+import { damageSections } from "./damage/damage-sections.ts";
+import { mixesSections } from "./mixes/mixes-sections.ts";
 import { calibrationSections, originSections } from "./origin-sections.ts";
 import type { RecipeText } from "./origin-sections.ts";
-import { scoredArtifacts } from "./scored-artifact.ts";
-import type { ScoredArtifact, ScoresView } from "./scored-artifact.ts";
-import { scoresSections } from "./scores-sections.ts";
-import { sectionNames } from "./section-names.ts";
-import type { SectionNames } from "./section-names.ts";
-import type { Page, Section } from "./section.ts";
-import { similaritySections } from "./similarity-sections.ts";
-import type { SimilarityChoice } from "./similarity-sections.ts";
-import { diagnosisSection, gainsSection } from "./summary-sections.ts";
+import { scoredArtifacts } from "./scores/scored-artifact.ts";
+import type { ScoredArtifact, ScoresView } from "./scores/scored-artifact.ts";
+import { scoresSections } from "./scores/scores-sections.ts";
+import { sectionNames } from "./page/section-names.ts";
+import type { SectionNames } from "./page/section-names.ts";
+import type { Page, Section } from "./page/section.ts";
+import { similaritySections } from "./similarity/similarity-sections.ts";
+import type { SimilarityChoice } from "./similarity/similarity-sections.ts";
+import { diagnosisSection, gainsSection } from "./summary/summary-sections.ts";
 
 export interface ReportOptions extends ScoresView {
   readonly title?: string;

@@ -4,7 +4,7 @@ import { groupBy } from "./groups.ts";
 import { byTrainingShare } from "./language-order.ts";
 import { numberOf } from "./numbers-by-language.ts";
 import type { NumbersByLanguage } from "./numbers-by-language.ts";
-import type { CaptionedTable, Section } from "./section.ts";
+import type { CaptionedTable, Section } from "./page/section.ts";
 
 /** A recipe as `mbs run` writes it beside its results. */
 export interface RecipeText {

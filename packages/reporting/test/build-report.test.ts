@@ -6,8 +6,8 @@ import * as assert from "uvu/assert";
 import { buildReport } from "../src/build-report.ts";
 import type { ReportOptions } from "../src/build-report.ts";
 import type { ReportInput } from "../src/collected.ts";
-import { formatPage } from "../src/page.ts";
-import { csvFiles, svgFiles } from "../src/section-files.ts";
+import { formatPage } from "../src/page/page.ts";
+import { csvFiles, svgFiles } from "../src/page/section-files.ts";
 import { makeDamage, makeMixes, makeScores, makeSimilarities, mixesMetadata } from "./made-records.ts";
 
 const scores = () =>

@@ -1,11 +1,11 @@
-import { isSameMix } from "../compressed-models.ts";
-import type { DamageReport } from "../damage-report.ts";
-import { placeOf, siteBeyondOthers } from "../damage-table.ts";
+import { isSameMix } from "../scores/compressed-models.ts";
+import type { DamageReport } from "../damage/damage-report.ts";
+import { placeOf, siteBeyondOthers } from "../damage/damage-table.ts";
 import { numberOf } from "../numbers-by-language.ts";
 import type { NumbersByLanguage } from "../numbers-by-language.ts";
-import { distanceToMix } from "../similarity-matrix.ts";
-import type { SimilarityMatrix } from "../similarity-matrix.ts";
-import type { ScoredArtifact } from "../scored-artifact.ts";
+import { distanceToMix } from "../similarity/similarity-matrix.ts";
+import type { SimilarityMatrix } from "../similarity/similarity-matrix.ts";
+import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 import { sharesDoNotFit } from "./distribution-signature.ts";
 import type { SharesAgainstLosses } from "./distribution-signature.ts";
 import type { Finding, MeasuredRise, Signature } from "./finding.ts";

@@ -1,6 +1,6 @@
-import { noteText } from "../note-text.ts";
-import { colours } from "../colours.ts";
-import { wrapLines } from "../wrap-lines.ts";
+import { noteText } from "../terminal/note-text.ts";
+import { colours } from "../terminal/colours.ts";
+import { wrapLines } from "../terminal/wrap-lines.ts";
 import type { Signature } from "./finding.ts";
 import type { Diagnosis } from "./diagnose.ts";
 

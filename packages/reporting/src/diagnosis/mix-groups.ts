@@ -1,8 +1,8 @@
 import type { Score } from "@mbs/artifacts";
 import { averageLanguages, comparePairs } from "@mbs/evaluation";
 import type { ModelAverages, PairedDifference, ScoresReport } from "@mbs/evaluation";
-import type { CompressedModel } from "../compressed-models.ts";
-import { isSameMix } from "../compressed-models.ts";
+import type { CompressedModel } from "../scores/compressed-models.ts";
+import { isSameMix } from "../scores/compressed-models.ts";
 import { groupBy } from "../groups.ts";
 import type { MeasuredRise } from "./finding.ts";
 

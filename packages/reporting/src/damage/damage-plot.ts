@@ -1,0 +1,48 @@
+import type { DamageReport } from "./damage-report.ts";
+import { formatError } from "../numbers.ts";
+import { renderPlot } from "../plots/render-plot.ts";
+import type { Plot } from "../page/section.ts";
+import type { TextTable } from "../terminal/table.ts";
+
+const stepsOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ step }) => step))];
+
+/** A heat map of the predicted damage, a column a language and a row a block. */
+export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
+  const spec = {
+    width: { step: 22 },
+    height: { step: 18 },
+    mark: "rect",
+    encoding: {
+      x: {
+        field: "language",
+        type: "nominal",
+        scale: { domain: report.languages.map(({ language }) => language) },
+        title: null,
+        axis: { orient: "top", labelAngle: -60 },
+      },
+      y: { field: "step", type: "nominal", scale: { domain: stepsOf(report) }, title: null },
+      color: {
+        field: "damage",
+        type: "quantitative",
+        scale: { scheme: "viridis" },
+        legend: { title: "damage", orient: "bottom", format: ".1%" },
+      },
+    },
+  };
+  const rows = report.blocks.map(({ step, language, damage }) => ({ step, language, damage }));
+  const most = rows.reduce((worst, row) => (row.damage > worst.damage ? row : worst));
+  return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.step}`);
+}
+
+/** The numbers behind the heat map: a row a block, a column a language. */
+export function blocksTable(report: DamageReport): TextTable {
+  const names = report.languages.map(({ language }) => language);
+  const values = new Map(report.blocks.map(({ step, language, damage }) => [JSON.stringify([step, language]), damage]));
+  return {
+    columns: [{ title: "block" }, ...names.map((title) => ({ title, numeric: true }))],
+    rows: stepsOf(report).map((step) => [
+      step,
+      ...names.map((language) => formatError(values.get(JSON.stringify([step, language])) ?? NaN)),
+    ]),
+  };
+}

@@ -1,0 +1,87 @@
+import { noteText } from "../terminal/note-text.ts";
+import { wrapLines } from "../terminal/wrap-lines.ts";
+import type { TestedCorrelation } from "@mbs/numbers";
+import { colours } from "../terminal/colours.ts";
+import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
+import { formatError, formatRise } from "../numbers.ts";
+import { formatTable } from "../terminal/table.ts";
+import type { TextTable } from "../terminal/table.ts";
+
+const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
+
+/** A row a language: its damage, and rises where scores were given. */
+export function predictedTable({ languages, quality }: DamageReport): TextTable {
+  return {
+    columns: [
+      { title: "language" },
+      { title: "damage", numeric: true },
+      { title: "Σ over tensors", numeric: true },
+      ...(quality
+        ? [
+            { title: "predicted rise", numeric: true },
+            { title: "actual rise", numeric: true },
+          ]
+        : []),
+    ],
+    rows: languages.map(({ language, damage, sum, predicted, rise }) => [
+      language,
+      formatError(damage),
+      sum.toPrecision(3),
+      ...(quality ? [riseCell(predicted), riseCell(rise)] : []),
+    ]),
+  };
+}
+
+export const placeOf = ({ step, site }: SiteDamage): string => `${step}/${site}`;
+
+/** The site that hurts a language most beyond the mean of all languages. */
+export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteDamage =>
+  sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
+
+function worstSitesRow(predicted: PredictedLanguage): string[] {
+  const { language, sites } = predicted;
+  const [worst] = sites;
+  const beyond = siteBeyondOthers(predicted);
+  return [language, placeOf(worst), formatError(worst.damage), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
+}
+
+/** A row a language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */
+export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
+  columns: [
+    { title: "language" },
+    { title: "worst site" },
+    { title: "damage", numeric: true },
+    { title: "highest against the mean" },
+    { title: "times", numeric: true },
+  ],
+  rows: languages.map(worstSitesRow),
+});
+
+const correlationText = ({ value, p }: TestedCorrelation): string =>
+  Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
+
+/** How good the prediction was; nothing without scores. */
+export function qualityTexts({ quality }: DamageReport): string[] {
+  if (!quality) return [];
+  const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
+  return [
+    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}; p-values by 10,000 permutations, two-sided.`,
+    `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
+    ...(error < errorOfMean
+      ? []
+      : [
+          "The prediction did not come true: the mean of the other languages predicts better. Do not tell languages of this model apart by it.",
+        ]),
+  ];
+}
+
+/** Predicted damage for a terminal. */
+export function damageTable(report: DamageReport): string {
+  const title = colours.bold(`damage of each language's outputs, ${report.tensors} tensors by ${report.solver}`);
+  const texts = [...qualityTexts(report).map((text) => wrapLines(text).join("\n")), ...report.notes.map(noteText)];
+  return [
+    `${title}\n${formatTable(predictedTable(report))}`,
+    `${colours.bold("sites that hurt most")}\n${formatTable(worstSitesTable(report))}`,
+    `${texts.join("\n")}\n`,
+  ].join("\n");
+}

@@ -1,0 +1,76 @@
+import { noteText } from "../terminal/note-text.ts";
+import { colours } from "../terminal/colours.ts";
+import type { MixesReport, ReportedMix } from "./mixes-report.ts";
+import { formatTable } from "../terminal/table.ts";
+import type { TextTable } from "../terminal/table.ts";
+
+/** 0.02036 → "2.04%": mixes differ by little. */
+const damageCell = (damage: number): string => `${(100 * damage).toPrecision(3)}%`;
+
+/** The mixes compared from the start and the recommended one. */
+const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] => [
+  ...mixes.filter((mix) => mix.round === 0 && mix !== recommended),
+  recommended,
+];
+
+/** A row a language: its weight in the recommended mix and its damage under each mix, that mix last. */
+export function damagesTable(report: MixesReport): TextTable {
+  const shown = shownMixes(report);
+  return {
+    columns: [
+      { title: "language" },
+      { title: "weight", numeric: true },
+      ...shown.map(({ name }) => ({ title: name, numeric: true })),
+    ],
+    rows: report.recommended.languages.map(({ language, weight }, index) => [
+      language,
+      String(weight),
+      ...shown.map(({ languages }) => damageCell(languages[index].damage)),
+    ]),
+  };
+}
+
+/** A row a mix, in the order in which they were tried; the recommended one has an arrow. */
+export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable {
+  const weighted = recommended.weighted !== undefined;
+  const important = recommended.important !== undefined;
+  return {
+    columns: [
+      { title: "" },
+      { title: "mix" },
+      { title: "unweighted mean", numeric: true },
+      ...(weighted ? [{ title: "weighted by training mixture", numeric: true }] : []),
+      { title: "worst language", numeric: true },
+      ...(important ? [{ title: "by importance", numeric: true }] : []),
+    ],
+    rows: mixes.map((mix) => [
+      mix === recommended ? "→" : "",
+      mix.name,
+      damageCell(mix.unweighted),
+      ...(weighted ? [damageCell(mix.weighted ?? NaN)] : []),
+      `${mix.worst.language} ${damageCell(mix.worst.damage)}`,
+      ...(important ? [damageCell(mix.important ?? NaN)] : []),
+    ]),
+  };
+}
+
+/** How to use the recommended weights, on the command line and in a recipe. */
+export const mixUses = ({
+  recommended: { mix },
+}: MixesReport): readonly { readonly title: string; readonly command: string }[] => [
+  { title: "With the statistics that are there", command: `mbs factor --mix ${mix}` },
+  { title: "For a fresh sample", command: `mbs sample --mix weights:${mix}` },
+];
+
+/** What was tried and what is recommended, for a terminal. */
+export function mixesTable(report: MixesReport, remarks: readonly string[] = []): string {
+  const { strategy, solver, notes } = report;
+  return [
+    `${colours.bold(`predicted damage by language, ${solver}`)}\n${formatTable(damagesTable(report))}`,
+    `${colours.bold("predicted damage, three averages")}\n${formatTable(mixAveragesTable(report))}`,
+    `${[...notes, ...remarks].map(noteText).join("\n")}\n`,
+    `${colours.bold(`recommended by ${strategy}`)}\n${mixUses(report)
+      .map(({ command }) => command)
+      .join("\n")}\n`,
+  ].join("\n");
+}

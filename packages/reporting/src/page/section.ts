@@ -1,0 +1,49 @@
+import type { TextTable } from "../terminal/table.ts";
+
+/** Numbers and names behind a plot or a table, unformatted: a record a row, each with the same keys. */
+export type DataRow = Readonly<Record<string, string | number | boolean>>;
+
+/** A picture and what it was drawn from. */
+export interface Plot {
+  /** SVG that grows and shrinks with its place. */
+  readonly svg: string;
+  readonly rows: readonly DataRow[];
+}
+
+export interface CaptionedTable {
+  readonly caption: string;
+  readonly table: TextTable;
+  /** Whether it is seen at once; else a click away. */
+  readonly open: boolean;
+}
+
+/** A piece of a section under a heading of its own. */
+export interface Part {
+  readonly title: string;
+  readonly texts: readonly string[];
+  /** Shown as code, to be copied. */
+  readonly command?: string;
+}
+
+/** One part of a page. Texts are plain; the picture is SVG of this package's own. */
+export interface Section {
+  /** Lower-case words joined by hyphens, one of a kind on its page: anchor, and name of its SVG and CSV files. */
+  readonly id: string;
+  readonly title: string;
+  readonly texts?: readonly string[];
+  readonly points?: readonly string[];
+  readonly parts?: readonly Part[];
+  readonly plots?: readonly Plot[];
+  /** Behind the plots stands a table of their numbers. */
+  readonly tables?: readonly CaptionedTable[];
+  /** For CSV; default the plots' rows. */
+  readonly data?: readonly DataRow[];
+  /** Shown as it is: a recipe. */
+  readonly source?: string;
+}
+
+export interface Page {
+  readonly title: string;
+  readonly lead: readonly string[];
+  readonly sections: readonly Section[];
+}

@@ -1,0 +1,100 @@
+import { paddedAxis, placeLabels } from "./label-positions.ts";
+import { renderPlot } from "./render-plot.ts";
+import type { DataRow, Plot } from "../page/section.ts";
+
+/** One point of a scatter plot, y a rise of perplexity. */
+export interface ScatterPoint {
+  readonly x: number;
+  readonly y: number;
+  /** Its 95% interval; drawn as a line. */
+  readonly interval?: readonly [number, number];
+  /** Its name; "" for a point that has none. */
+  readonly text: string;
+  readonly colour: string;
+}
+
+export interface ScatterPanel {
+  /** Above the picture; "" for none. */
+  readonly title: string;
+  readonly points: readonly ScatterPoint[];
+  /** What is shown, for those who do not see it. */
+  readonly label: string;
+  readonly rows: readonly DataRow[];
+}
+
+const [width, height] = [260, 210];
+/** Three fit beside each other on a desk. */
+const growth = 1.1;
+
+/** Scatter plots beside each other with the same axes; names stand where there is room, and are left out where there is none. */
+export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): Promise<Plot[]> {
+  const all = panels.flatMap(({ points }) => points);
+  const xAxis = paddedAxis(
+    all.map(({ x }) => x),
+    width,
+  );
+  const yAxis = paddedAxis(
+    all.flatMap(({ y, interval = [] }) => [y, ...interval]),
+    height,
+  );
+  const down = (value: number): number => height - yAxis.toPixels(value);
+  const x = {
+    field: "x",
+    type: "quantitative",
+    title: xTitle,
+    scale: { domain: xAxis.domain, nice: false, zero: false },
+    axis: { tickCount: 5 },
+  };
+  const y = {
+    field: "y",
+    type: "quantitative",
+    title: "rise of perplexity",
+    scale: { domain: yAxis.domain, nice: false, zero: false },
+    axis: { format: "+%", tickCount: 5 },
+  };
+  const color = { field: "colour", type: "nominal", scale: null };
+  const draw = ({ title, points, label, rows }: ScatterPanel): Promise<Plot> => {
+    const lines = points.flatMap((point) => {
+      const { interval } = point;
+      const across = xAxis.toPixels(point.x);
+      return interval === undefined
+        ? []
+        : [{ left: across - 1, right: across + 1, top: down(interval[1]), bottom: down(interval[0]) }];
+    });
+    const named = points.filter(({ text }) => text !== "");
+    const places = placeLabels(
+      named.map((point) => ({ x: xAxis.toPixels(point.x), y: down(point.y), text: point.text })),
+      { width, height },
+      lines,
+    );
+    const texts = named.flatMap(({ text }, index) => {
+      const place = places[index];
+      return place === undefined ? [] : [{ x: xAxis.toValue(place.x), y: yAxis.toValue(height - place.y), text }];
+    });
+    const values = points.map(({ interval, ...point }) => ({ ...point, low: interval?.[0] ?? 0, high: interval?.[1] ?? 0 }));
+    const spec = {
+      ...(title === "" ? {} : { title }),
+      width,
+      height,
+      layer: [
+        ...(lines.length === 0
+          ? []
+          : [
+              {
+                data: { values },
+                mark: { type: "rule", strokeWidth: 1.5 },
+                encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
+              },
+            ]),
+        { data: { values }, mark: { type: "point", filled: true, size: 45 }, encoding: { x, y, color } },
+        {
+          data: { values: texts },
+          mark: { type: "text", fontSize: 11, align: "center", baseline: "middle", color: "currentColor" },
+          encoding: { x, y, text: { field: "text" } },
+        },
+      ],
+    };
+    return renderPlot(spec, rows, label, growth);
+  };
+  return Promise.all(panels.map(draw));
+}

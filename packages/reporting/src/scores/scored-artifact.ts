@@ -1,0 +1,64 @@
+import type { Score } from "@mbs/artifacts";
+import { readScoredModels, scoresReport } from "@mbs/evaluation";
+import type { ScoredModel, ScoresReport } from "@mbs/evaluation";
+import { ofKind } from "../collected.ts";
+import type { Collected } from "../collected.ts";
+import { compressedModels } from "./compressed-models.ts";
+import type { CompressedModel, NamedMix } from "./compressed-models.ts";
+import { reportByTrainingShare } from "../language-order.ts";
+
+/** Scores summed up, with what is known of their models. */
+export interface ScoredArtifact {
+  readonly name: string;
+  readonly scores: readonly Score[];
+  /** The training mixture, on any scale. */
+  readonly shares: Readonly<Record<string, number>> | undefined;
+  /** The dense model, which the others are compared with. */
+  readonly reference: string;
+  /** Languages by training share. */
+  readonly report: ScoresReport;
+  /** In the order of the scores. */
+  readonly models: ReadonlyMap<string, ScoredModel>;
+  readonly compressed: readonly CompressedModel[];
+}
+
+/** How scores are read. */
+export interface ScoresView {
+  /** The training mixture; default the one in the scores. */
+  readonly shares?: Readonly<Record<string, number>>;
+  /** The dense model; default the first. */
+  readonly reference?: string;
+}
+
+/**
+ * Sums up all scores.
+ *
+ * @throws {UsageError} where they have none of the reference
+ */
+export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresView = {}): readonly ScoredArtifact[] {
+  const mixes = ofKind(artifacts, "segments").map(({ tokens, metadata }): NamedMix => ({
+    name: `${metadata.mix} mix`,
+    weights: tokens,
+  }));
+  return ofKind(artifacts, "scores").map(({ name, records, metadata }) => {
+    const shares = view.shares ?? metadata.shares;
+    const report = reportByTrainingShare(scoresReport(records, shares, view.reference), shares);
+    const known = readScoredModels(metadata.models);
+    // Metadata sorts its keys; pages follow the scores.
+    const models = new Map(
+      report.averages.flatMap(({ model }): [string, ScoredModel][] => {
+        const about = known.get(model);
+        return about ? [[model, about]] : [];
+      }),
+    );
+    return {
+      name,
+      scores: records,
+      shares,
+      reference: view.reference ?? report.averages[0]?.model ?? "",
+      report,
+      models,
+      compressed: compressedModels(models, shares, mixes),
+    };
+  });
+}

@@ -1,0 +1,246 @@
+import { formatBytes } from "@mbs/contracts";
+import type { ScoresReport } from "@mbs/evaluation";
+import { figureRises, figures, plotAverages } from "./averages-plot.ts";
+import type { FigureRise } from "./averages-plot.ts";
+import type { CompressedModel } from "./compressed-models.ts";
+import { groupBy } from "../groups.ts";
+import { formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
+import type { ScoredArtifact } from "./scored-artifact.ts";
+import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
+import { languagesOf, starText } from "./scores-table.ts";
+import type { SectionNames } from "../page/section-names.ts";
+import type { DataRow, Section } from "../page/section.ts";
+import { onFrontier, plotSizes } from "./size-plot.ts";
+import type { SizedRise } from "./size-plot.ts";
+import type { TextTable } from "../terminal/table.ts";
+
+const withInterval = (value: string, [low, high]: readonly [number, number], format: (value: number) => string): string =>
+  `${value} (${Number.isNaN(low) ? tooFewWindows : `${format(low)} to ${format(high)}`})`;
+
+function riseCell(rises: readonly FigureRise[], model: string, figure: string): string {
+  const found = rises.find((rise) => rise.model === model && rise.figure === figure);
+  if (found === undefined) return "–";
+  const { rise, low, high, language } = found;
+  return `${language === "" ? "" : `${language} `}${formatRise(rise)} (${formatInterval([low, high])})`;
+}
+
+/** A row a model: its three figures, each with its 95% interval. */
+function averagesTable({ averages }: ScoresReport, rises: readonly FigureRise[]): TextTable {
+  const weighted = averages.some((average) => average.weighted !== undefined);
+  const shown = figures.filter((figure) => weighted || figure !== figures[1]);
+  return {
+    columns: [
+      { title: "model" },
+      ...(rises.length === 0 ? [] : shown.map((title) => ({ title: `rise, ${title}`, numeric: true }))),
+      ...shown.map((title) => ({ title: `perplexity, ${title}`, numeric: true })),
+    ],
+    rows: averages.map(({ model, unweighted, weighted: byShare, worst }) => [
+      model,
+      ...(rises.length === 0 ? [] : shown.map((figure) => riseCell(rises, model, figure))),
+      withInterval(formatNumber(unweighted.perplexity), unweighted.interval, formatNumber),
+      ...(weighted ? [byShare ? withInterval(formatNumber(byShare.perplexity), byShare.interval, formatNumber) : "–"] : []),
+      `${worst.language} ${formatNumber(worst.perplexity)}`,
+    ]),
+  };
+}
+
+function averagesData({ averages }: ScoresReport): DataRow[] {
+  return averages.map(({ model, unweighted, weighted, worst, worstRise }) => ({
+    model,
+    unweightedPerplexity: unweighted.perplexity,
+    unweightedLow: unweighted.interval[0],
+    unweightedHigh: unweighted.interval[1],
+    unweightedRise: unweighted.rise ?? "",
+    unweightedRiseLow: unweighted.riseInterval?.[0] ?? "",
+    unweightedRiseHigh: unweighted.riseInterval?.[1] ?? "",
+    weightedPerplexity: weighted?.perplexity ?? "",
+    weightedLow: weighted?.interval[0] ?? "",
+    weightedHigh: weighted?.interval[1] ?? "",
+    weightedRise: weighted?.rise ?? "",
+    weightedRiseLow: weighted?.riseInterval?.[0] ?? "",
+    weightedRiseHigh: weighted?.riseInterval?.[1] ?? "",
+    worstLanguage: worst.language,
+    worstPerplexity: worst.perplexity,
+    worstRiseLanguage: worstRise?.language ?? "",
+    worstRise: worstRise?.rise ?? "",
+    worstRiseLow: worstRise?.interval[0] ?? "",
+    worstRiseHigh: worstRise?.interval[1] ?? "",
+  }));
+}
+
+async function averagesSection({ report, reference }: ScoredArtifact, names: SectionNames): Promise<Section> {
+  const rises = figureRises(report.averages);
+  return {
+    id: names.id("averages"),
+    title: names.title("Three averages"),
+    texts: [
+      "Every language alike, languages by their share of the training mixture, and the language that fares worst: they answer different questions, so read all three.",
+      ...report.notes,
+    ],
+    ...(rises.length === 0 ? {} : { plots: [await plotAverages(rises, reference)] }),
+    tables: [{ caption: "Averages with 95% intervals", table: averagesTable(report, rises), open: true }],
+    data: averagesData(report),
+  };
+}
+
+/** Models that are shown in one picture: those of one solver, five at most. */
+function pictures(report: ScoresReport, compressed: readonly CompressedModel[]): { title: string; models: string[] }[] {
+  const solverOf = new Map(compressed.map(({ name, solvers }) => [name, solvers.join(" and ")]));
+  const models = [...new Set(report.pairs.map(({ model }) => model))];
+  return [...groupBy(models, (model) => solverOf.get(model) ?? "")].flatMap(([solver, own]) =>
+    Array.from({ length: Math.ceil(own.length / mostSeries) }, (_, index) => ({
+      title: `${solver === "" ? "" : `, ${solver}`}${own.length > mostSeries ? ` (${index + 1})` : ""}`,
+      models: own.slice(index * mostSeries, (index + 1) * mostSeries),
+    })),
+  );
+}
+
+function risesTable(
+  report: ScoresReport,
+  models: readonly string[],
+  reference: string,
+  shares: Readonly<Record<string, number>> | undefined,
+): TextTable {
+  const own = report.pairs.filter(({ model }) => models.includes(model));
+  const perplexities = new Map(
+    report.results.filter(({ model }) => model === reference).map(({ language, perplexity }) => [language, perplexity]),
+  );
+  const total = Object.values(shares ?? {}).reduce((sum, share) => sum + share, 0);
+  return {
+    columns: [
+      { title: "language" },
+      ...(shares ? [{ title: "share", numeric: true }] : []),
+      { title: reference, numeric: true },
+      ...models.map((title) => ({ title, numeric: true })),
+    ],
+    rows: [...groupBy(own, ({ language }) => language)].map(([language, pairs]) => [
+      language,
+      ...(shares ? [Object.hasOwn(shares, language) ? formatShare(shares[language] / total) : "–"] : []),
+      formatNumber(perplexities.get(language) ?? NaN),
+      ...models.map((model) => {
+        const pair = pairs.find((entry) => entry.model === model);
+        return pair ? `${formatRise(pair.rise)}${pair.excludesZero ? " *" : ""} (${formatInterval(pair.interval)})` : "–";
+      }),
+    ]),
+  };
+}
+
+/** A caption that explains the stars of its table, where it has some. */
+const captionOf = (text: string, { pairs }: ScoresReport, models: readonly string[]): string =>
+  pairs.some(({ model, excludesZero }) => excludesZero && models.includes(model)) ? `${text} (${starText})` : text;
+
+async function risesSections({ report, reference, compressed, shares }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
+  const groups = pictures(report, compressed);
+  return Promise.all(
+    groups.map(async ({ title, models }, index): Promise<Section> => {
+      const whole = `Rise above ${reference} by language${title}`;
+      return {
+        id: names.id(`rises${index === 0 ? "" : `-${index + 1}`}`),
+        title: names.title(whole),
+        texts: ["Bars are paired differences of perplexity on the same windows; lines are 95% bootstrap intervals over windows."],
+        plots: [await plotRises(risesOf(report, models), whole)],
+        tables: [
+          {
+            caption: captionOf(whole, report, models),
+            table: risesTable(report, models, reference, shares),
+            open: true,
+          },
+        ],
+      };
+    }),
+  );
+}
+
+function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"], reference: string): TextTable {
+  const dense = models.get(reference)?.bytes ?? NaN;
+  return {
+    columns: [
+      { title: "model" },
+      { title: "on disk", numeric: true },
+      { title: "of dense", numeric: true },
+      ...figures.map((title) => ({ title, numeric: true })),
+      { title: "beaten by none" },
+    ],
+    rows: [...models].map(([model, { bytes }]) => [
+      model,
+      formatBytes(bytes),
+      Number.isNaN(dense) ? "–" : formatShare(bytes / dense),
+      ...figures.map((figure) => (model === reference ? "–" : riseCell(rises, model, figure))),
+      figures
+        .filter((figure) => rises.some((rise) => rise.model === model && rise.figure === figure && onFrontier(rise, rises)))
+        .join(", "),
+    ]),
+  };
+}
+
+const frontierText =
+  "Weight files on disk against the rise of each average. Models with a name are beaten by no other by size and damage both.";
+const denseText =
+  "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack rounded weights (mbs assemble --format gptq, compressed-tensors or onnx); pruned ones are stored as zeros by each.";
+
+/** What is said where the compressed models are of one size, so that there is nothing to draw. */
+function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {
+  if (bytes === dense) return denseText;
+  const subject = models.length === 1 ? `${models[0]} takes up` : `The ${models.length} compressed models take up the same:`;
+  const against = dense === undefined ? "" : `, ${formatShare(bytes / dense)} of the ${formatBytes(dense)} of ${reference}`;
+  return `${subject} ${formatBytes(bytes)} on disk${against}.`;
+}
+
+async function sizeSections({ report, reference, models }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
+  const rises = figureRises(report.averages).flatMap((rise): SizedRise[] => {
+    const bytes = models.get(rise.model)?.bytes;
+    return bytes === undefined ? [] : [{ ...rise, bytes }];
+  });
+  if (rises.length === 0) return [];
+  const sizes = new Set(rises.map(({ bytes }) => bytes));
+  const drawn = sizes.size > 1;
+  const sized = [...new Set(rises.map(({ model }) => model))];
+  return [
+    {
+      id: names.id("size"),
+      title: names.title("Size against damage"),
+      texts: [drawn ? frontierText : oneSizeText(sized, rises[0].bytes, reference, models.get(reference)?.bytes)],
+      ...(drawn ? { plots: await plotSizes(rises, reference) } : {}),
+      tables: [{ caption: "Size on disk and damage", table: sizesTable(rises, models, reference), open: !drawn }],
+      data: rises.map((rise) => ({ ...rise })),
+    },
+  ];
+}
+
+function languagesSection({ report }: ScoredArtifact, names: SectionNames): Section {
+  const pairs = new Map(report.pairs.map((pair) => [JSON.stringify([pair.model, pair.language]), pair]));
+  return {
+    id: names.id("languages"),
+    title: names.title("Every model, by language"),
+    ...(report.pairs.some(({ excludesZero }) => excludesZero) ? { texts: [`${starText}.`] } : {}),
+    tables: report.averages.map(({ model }) => ({
+      caption: model,
+      table: languagesOf(report, model, false),
+      open: false,
+    })),
+    data: report.results.map(({ interval: [low, high], ...result }) => {
+      const pair = pairs.get(JSON.stringify([result.model, result.language]));
+      return {
+        ...result,
+        low,
+        high,
+        rise: pair?.rise ?? "",
+        riseLow: pair?.interval[0] ?? "",
+        riseHigh: pair?.interval[1] ?? "",
+        excludesZero: pair?.excludesZero ?? "",
+      };
+    }),
+  };
+}
+
+/**
+ * Averages, rises by language, sizes, and every model by language.
+ */
+export async function scoresSections(scored: ScoredArtifact, names: SectionNames): Promise<Section[]> {
+  return [
+    await averagesSection(scored, names),
+    ...(await risesSections(scored, names)),
+    ...(await sizeSections(scored, names)),
+    languagesSection(scored, names),
+  ];
+}

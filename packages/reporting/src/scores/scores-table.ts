@@ -1,0 +1,87 @@
+import { noteText } from "../terminal/note-text.ts";
+import type { ScoresReport } from "@mbs/evaluation";
+import { colours } from "../terminal/colours.ts";
+import { formatInterval, formatNumber, formatRise } from "../numbers.ts";
+import { formatTable } from "../terminal/table.ts";
+import type { TextTable } from "../terminal/table.ts";
+import { textBar } from "../terminal/text-bar.ts";
+import { wrapLines } from "../terminal/wrap-lines.ts";
+
+const barWidth = 8;
+
+/** What a star beside a rise means. */
+export const starText = "* the 95% interval leaves zero out";
+const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(({ model }) => model))];
+
+/** One model, a row a language. A star marks a rise whose paired 95% interval leaves zero out. */
+export function languagesOf(report: ScoresReport, model: string, bars: boolean): TextTable {
+  const pairs = new Map(report.pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
+  const largest = Math.max(0, ...report.pairs.map(({ rise }) => rise));
+  const plain = [
+    { title: "language" },
+    { title: "windows", numeric: true },
+    { title: "perplexity", numeric: true },
+    { title: "bits/byte", numeric: true },
+  ];
+  const rising = [{ title: "rise", numeric: true }, { title: "" }, { title: "95% interval", numeric: true }];
+  const rows = report.results
+    .filter((result) => result.model === model)
+    .map(({ language, windows, perplexity, bitsPerByte }) => {
+      const row = [language, String(windows), formatNumber(perplexity), bitsPerByte.toFixed(3)];
+      if (pairs.size === 0) return row;
+      const pair = pairs.get(language);
+      if (pair === undefined) return [...row, "", "", "", ...(bars ? [""] : [])];
+      const bar = bars ? [textBar(pair.rise / largest, barWidth)] : [];
+      return [...row, formatRise(pair.rise), pair.excludesZero ? "*" : "", formatInterval(pair.interval), ...bar];
+    });
+  return { columns: pairs.size === 0 ? plain : [...plain, ...rising, ...(bars ? [{ title: "" }] : [])], rows };
+}
+
+const averageCell = (value: { perplexity: number; rise?: number } | undefined): string =>
+  value === undefined
+    ? "–"
+    : value.rise === undefined
+      ? formatNumber(value.perplexity)
+      : `${formatNumber(value.perplexity)} (${formatRise(value.rise)})`;
+
+/** The three averages of every model: they answer different questions and stand together. */
+export function averagesOf({ averages }: ScoresReport): TextTable {
+  const weighted = averages.some((average) => average.weighted !== undefined);
+  return {
+    columns: [
+      { title: "model" },
+      { title: "unweighted mean", numeric: true },
+      ...(weighted ? [{ title: "training mixture", numeric: true }] : []),
+      { title: "worst language", numeric: true },
+    ],
+    rows: averages.map(({ model, unweighted, weighted: byShare, worst, worstRise }) => [
+      model,
+      averageCell(unweighted),
+      ...(weighted ? [averageCell(byShare)] : []),
+      worstRise === undefined
+        ? `${worst.language} ${formatNumber(worst.perplexity)}`
+        : `${worstRise.language} (${formatRise(worstRise.rise)})`,
+    ]),
+  };
+}
+
+/**
+ * Scores of any number of models for a terminal of 80 columns: a table a model, the averages at the end.
+ *
+ * Colours appear on a terminal only.
+ */
+export function scoresTable(report: ScoresReport): string {
+  const [reference] = models(report);
+  const blocks = models(report).map((model) => {
+    const against = report.pairs.find((pair) => pair.model === model)?.reference;
+    const title = against === undefined ? model : `${model}, rise above ${against} (${starText})`;
+    return `${colours.bold(title)}\n${formatTable(languagesOf(report, model, true))}`;
+  });
+  const compared = models(report).length > 1;
+  const worst = `worst language: of ${reference} the one of the highest perplexity${compared ? `, of the others the one that rose most above ${reference}` : ""}`;
+  const averages = [
+    colours.bold(`perplexity, three averages${compared ? ` (rise above ${reference})` : ""}`),
+    `${formatTable(averagesOf(report))}${wrapLines(worst, "", "  ").join("\n")}\n`,
+  ].join("\n");
+  return [...blocks, averages, ...report.notes.map((note) => `${noteText(note)}\n`)].join("\n");
+}

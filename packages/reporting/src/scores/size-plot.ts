@@ -1,0 +1,47 @@
+import { figures } from "./averages-plot.ts";
+import type { FigureRise } from "./averages-plot.ts";
+import { palette } from "../plots/palette.ts";
+import { scatterPlots } from "../plots/scatter-plot.ts";
+import type { Plot } from "../page/section.ts";
+
+/** A figure of a model and the model's size. */
+export interface SizedRise extends FigureRise {
+  /** Weight files on disk. */
+  readonly bytes: number;
+}
+
+/** Models that no other beats by both size and figure: the choices worth thinking about. */
+export const onFrontier = (rise: SizedRise, all: readonly SizedRise[]): boolean =>
+  !all.some(
+    (other) =>
+      other.figure === rise.figure &&
+      other.bytes <= rise.bytes &&
+      other.rise <= rise.rise &&
+      (other.bytes < rise.bytes || other.rise < rise.rise),
+  );
+
+/** Size on disk against each of the three figures, a picture each; models that no other beats by both have their names. */
+export function plotSizes(rises: readonly SizedRise[], reference: string): Promise<Plot[]> {
+  const largest = Math.max(...rises.map(({ bytes }) => bytes));
+  const [unit, divisor] = largest >= 1e9 ? ["GB", 1e9] : ["MB", 1e6];
+  const panels = figures
+    .map((figure) => ({ figure, own: rises.filter((rise) => rise.figure === figure) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ figure, own }) => {
+      const rows = own.map((rise) => ({ ...rise, frontier: onFrontier(rise, rises) }));
+      const names = rows.filter(({ frontier }) => frontier).map(({ model }) => model);
+      return {
+        title: figure,
+        points: rows.map(({ model, bytes, rise, low, high, frontier }) => ({
+          x: bytes / divisor,
+          y: rise,
+          interval: [low, high] as const,
+          text: frontier ? model : "",
+          colour: palette[frontier ? 0 : 1],
+        })),
+        label: `size on disk against rise of perplexity above ${reference}, ${figure}: ${own.length} models; ${names.join(", ")} beaten by none`,
+        rows,
+      };
+    });
+  return scatterPlots(panels, `weight files, ${unit}`);
+}

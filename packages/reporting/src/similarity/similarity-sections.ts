@@ -1,0 +1,60 @@
+import { allSites } from "@mbs/artifacts";
+import type { SimilarityRecord } from "@mbs/artifacts";
+import type { CollectedOf } from "../collected.ts";
+import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import type { SectionNames } from "../page/section-names.ts";
+import type { Section } from "../page/section.ts";
+import { similarityMatrix } from "./similarity-matrix.ts";
+import type { SimilarityPlace } from "./similarity-matrix.ts";
+import { plotSimilarity } from "./similarity-plot.ts";
+import { matrixTable, similarityTitle } from "./similarity-table.ts";
+
+const measureTexts: Readonly<Record<string, string>> = {
+  cosine: "Cosine of the angle between the mean squared inputs, channel by channel: 1 is alike.",
+  euclidean: "Distance between the mean squared inputs, channel by channel: small is alike.",
+  degrees: "Angle between the mean squared inputs, channel by channel: small is alike.",
+  gram: "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike.",
+  subspace: "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike.",
+};
+
+/** One heat map of similarities. */
+export interface SimilarityChoice {
+  readonly measure: string;
+  /** Default: the input of the first step. */
+  readonly place?: SimilarityPlace;
+}
+
+/** What is shown where nothing is chosen: the first step's input, and where all sites were compared the mean over them. */
+function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[] {
+  const place: SimilarityPlace = { step: allSites, site: allSites };
+  const means = ["degrees", "gram", "subspace"].filter((measure) =>
+    records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
+  );
+  return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, place }))];
+}
+
+/**
+ * Heat maps of similarities.
+ *
+ * @param shares of the training; tables follow them where they are known
+ */
+export async function similaritySections(
+  { records }: CollectedOf<"similarity">,
+  choice: SimilarityChoice | undefined,
+  names: SectionNames,
+  shares?: NumbersByLanguage,
+): Promise<Section[]> {
+  const sections: Section[] = [];
+  for (const [index, { measure, place }] of (choice ? [choice] : defaultChoices(records)).entries()) {
+    const matrix = similarityMatrix(records, measure, place);
+    const title = similarityTitle(matrix);
+    sections.push({
+      id: names.id(`similarity${index === 0 ? "" : `-${index + 1}`}`),
+      title: names.title(`Similarity of languages: ${title}`),
+      texts: [measureTexts[measure], "Languages that are alike stand beside each other, and their cells are bright."],
+      plots: [await plotSimilarity(matrix, `heat map: ${title}`)],
+      tables: [{ caption: title, table: matrixTable(matrix, shares), open: false }],
+    });
+  }
+  return sections;
+}

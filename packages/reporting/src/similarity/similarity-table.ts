@@ -1,0 +1,67 @@
+import { colours } from "../terminal/colours.ts";
+import { byTrainingShare } from "../language-order.ts";
+import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import { alikeOrder, isLikeness, placeText } from "./similarity-matrix.ts";
+import type { SimilarityMatrix } from "./similarity-matrix.ts";
+import { formatTable } from "../terminal/table.ts";
+import type { TextTable } from "../terminal/table.ts";
+
+const terminalColumns = 80;
+
+/** A value of a matrix as its tables and pictures show it. */
+export const formatSimilarity = ({ measure }: SimilarityMatrix, value: number): string =>
+  measure === "degrees" ? value.toFixed(0) : measure === "euclidean" ? value.toPrecision(2) : value.toFixed(2);
+
+/** What a matrix shows, and where. */
+export function similarityTitle(matrix: SimilarityMatrix): string {
+  const [name, setting] = matrix.measure.split(":");
+  const what = new Map([
+    ["degrees", "angle between languages in degrees"],
+    ["cosine", "cosine between languages"],
+    ["euclidean", "distance between languages"],
+    ["gram", "normalised trace of the Grams of languages"],
+    ["subspace", `overlap of the ${setting} leading directions of languages`],
+  ]).get(name);
+  return `${what ?? matrix.measure}, ${placeText(matrix)}`;
+}
+
+/**
+ * The measure between all languages.
+ *
+ * @param shares of the training, which give the order; without them alike languages stand beside each other
+ */
+export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByLanguage): TextTable {
+  const { languages, values, measure } = matrix;
+  const order = byTrainingShare(alikeOrder(matrix), (index) => languages[index], shares);
+  return {
+    columns: [{ title: measure }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
+    rows: order.map((row) => [
+      languages[row],
+      ...order.map((column) => (row === column ? "·" : formatSimilarity(matrix, values[row][column]))),
+    ]),
+  };
+}
+
+/** For each language the ones most and least like it; fits any number of languages. */
+function neighboursTable(matrix: SimilarityMatrix): TextTable {
+  const { languages, values, measure } = matrix;
+  const sign = isLikeness(matrix) ? -1 : 1;
+  const unit = measure === "degrees" ? "°" : "";
+  const rows = alikeOrder(matrix).map((row) => {
+    const others = languages
+      .map((language, column) => ({ language, value: values[row][column] }))
+      .filter(({ language }) => language !== languages[row])
+      .sort((a, b) => sign * (a.value - b.value));
+    const show = (list: typeof others): string =>
+      list.map(({ language, value }) => `${language} ${formatSimilarity(matrix, value)}${unit}`).join(", ");
+    return [languages[row], show(others.slice(0, 3)), show(others.slice(-3).toReversed())];
+  });
+  return { columns: [{ title: "language" }, { title: "nearest" }, { title: "farthest" }], rows };
+}
+
+/** Similarities for a terminal of 80 columns: the matrix where it fits, else each language's neighbours. */
+export function similarityTable(matrix: SimilarityMatrix): string {
+  const table = formatTable(matrixTable(matrix));
+  const fits = table.split("\n").every((line) => line.length <= terminalColumns);
+  return `${colours.bold(similarityTitle(matrix))}\n${fits ? table : formatTable(neighboursTable(matrix))}`;
+}

@@ -1,0 +1,166 @@
+import type { ScoresReport } from "@mbs/evaluation";
+import { againstAloneTable, mixSentence } from "./against-alone-table.ts";
+import { figureRises, figures } from "../scores/averages-plot.ts";
+import type { FigureRise } from "../scores/averages-plot.ts";
+import type { CompressedModel } from "../scores/compressed-models.ts";
+import { foundText } from "../diagnosis/diagnosis-text.ts";
+import type { Diagnosis } from "../diagnosis/diagnose.ts";
+import { groupBy } from "../groups.ts";
+import type { MixAgainstAlone } from "../diagnosis/mix-signature.ts";
+import { formatRise } from "../numbers.ts";
+import type { ScoredArtifact } from "../scores/scored-artifact.ts";
+import type { SectionNames } from "../page/section-names.ts";
+import type { Section } from "../page/section.ts";
+import type { TextTable } from "../terminal/table.ts";
+import { verdict } from "./verdict.ts";
+
+/** Who loses and who gains by a model: by paired intervals that leave zero out. */
+interface GainsAndLosses {
+  readonly model: string;
+  readonly losing: readonly string[];
+  readonly gaining: readonly string[];
+  readonly unclear: readonly string[];
+  readonly most: { readonly language: string; readonly rise: number };
+  readonly least: { readonly language: string; readonly rise: number };
+}
+
+function gainsAndLosses({ pairs }: ScoresReport): GainsAndLosses[] {
+  return [...groupBy(pairs, ({ model }) => model)].map(([model, own]) => {
+    const sorted = own.toSorted((a, b) => b.rise - a.rise);
+    const names = (which: (low: number, high: number) => boolean): string[] =>
+      sorted.filter(({ interval: [low, high] }) => which(low, high)).map(({ language }) => language);
+    return {
+      model,
+      losing: names((low) => low > 0),
+      gaining: names((_, high) => high < 0),
+      unclear: names((low, high) => !(low > 0 || high < 0)),
+      most: sorted[0],
+      least: sorted[sorted.length - 1],
+    };
+  });
+}
+
+const names = (languages: readonly string[], all: number): string =>
+  languages.length === 0 ? "none" : languages.length === all ? `all ${all}` : languages.join(", ");
+
+function gainsTable(rows: readonly GainsAndLosses[], compressed: readonly CompressedModel[]): TextTable {
+  const made = new Map(compressed.map((model) => [model.name, model]));
+  return {
+    columns: [
+      ...["model", "method", "mix"].map((title) => ({ title })),
+      ...["loses", "gains", "unclear"].map((title) => ({ title, wide: true })),
+      ...["loses most", "loses least"].map((title) => ({ title })),
+    ],
+    rows: rows.map(({ model, losing, gaining, unclear, most, least }) => {
+      const all = losing.length + gaining.length + unclear.length;
+      return [
+        model,
+        made.get(model)?.method ?? "–",
+        made.get(model)?.mixName ?? "–",
+        names(losing, all),
+        names(gaining, all),
+        names(unclear, all),
+        `${most.language} ${formatRise(most.rise)}`,
+        `${least.language} ${formatRise(least.rise)}`,
+      ];
+    }),
+  };
+}
+
+function gainsSentence(rows: readonly GainsAndLosses[], reference: string): string {
+  const losers = rows.filter(({ gaining, unclear }) => gaining.length === 0 && unclear.length === 0).length;
+  const everything = losers === 0 ? "" : ` With ${losers} of ${rows.length} models every language clearly loses.`;
+  const gains = rows
+    .filter(({ gaining }) => gaining.length > 0)
+    .map(({ model, gaining }) => `${gaining.join(", ")} with ${model}`);
+  const gaining = gains.length === 0 ? " No language clearly gains with any." : ` Clear gains: ${gains.join("; ")}.`;
+  const worst = rows.toSorted((a, b) => b.most.rise - a.most.rise)[0];
+  return `Against ${reference} on the same windows.${everything}${gaining} The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
+}
+
+/** Of the three figures those with an interval that can be compared: a worst language's is of one chosen for its rise. */
+const comparedFigures = figures.slice(0, 2);
+
+/** Which of the mixes that one method was given is best, by each of the two means. */
+function verdicts(rises: readonly FigureRise[], compressed: readonly CompressedModel[]): string[] {
+  return [...groupBy(compressed, ({ methodKey }) => methodKey).values()].flatMap((models) => {
+    const seeds = new Set(models.map(({ mixName }) => mixName)).size < models.length;
+    const texts = comparedFigures.flatMap((figure) => {
+      const contenders = models.flatMap(({ name, mixName }) =>
+        rises
+          .filter((rise) => rise.figure === figure && rise.model === name)
+          .map(({ rise, low, high }) => ({ name: seeds ? name : mixName, rise, interval: [low, high] as const })),
+      );
+      return contenders.length < 2 ? [] : [verdict(figure[0].toUpperCase() + figure.slice(1), contenders)];
+    });
+    return texts.length === 0 ? [] : [`${models[0].method}. ${texts.join(" ")}`];
+  });
+}
+
+/** What scores say in plain words: who gains and who loses, and which mix is best by which figure. */
+export function gainsSection(
+  { report, reference, compressed }: ScoredArtifact,
+  mixes: readonly MixAgainstAlone[],
+  names: SectionNames,
+): Section[] {
+  const rows = gainsAndLosses(report);
+  if (rows.length === 0) return [];
+  return [
+    {
+      id: names.id("gains-and-losses"),
+      title: names.title("Who gains and who loses"),
+      texts: [
+        gainsSentence(rows, reference),
+        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst by a mean where its interval meets that of no other.",
+      ],
+      points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
+      tables: [
+        ...(mixes.length === 0
+          ? []
+          : [{ caption: "Mixes against one language alone", table: againstAloneTable(mixes), open: true }]),
+        {
+          caption: `Languages that clearly lose and gain, against ${reference}`,
+          table: gainsTable(rows, compressed),
+          open: true,
+        },
+      ],
+      data: rows.map(({ model, losing, gaining, unclear, most, least }) => ({
+        model,
+        losing: losing.join(" "),
+        gaining: gaining.join(" "),
+        unclear: unclear.join(" "),
+        most: most.language,
+        mostRise: most.rise,
+        least: least.language,
+        leastRise: least.rise,
+      })),
+    },
+  ];
+}
+
+/** The findings of `mbs diagnose`. */
+export function diagnosisSection(diagnosis: Diagnosis): Section {
+  const { findings, notes } = diagnosis;
+  return {
+    id: "findings",
+    title: "What went wrong, and what to do",
+    texts: [foundText(diagnosis), ...notes],
+    parts: findings.map(({ title, texts, remedy }) => ({
+      title,
+      texts: [...texts, `Remedy: ${remedy.text}`],
+      command: remedy.command,
+    })),
+    data: findings.flatMap(({ signature, evidence }, finding) =>
+      evidence.map(({ what, unit, value, interval, significant }) => ({
+        finding: finding + 1,
+        signature,
+        what,
+        unit,
+        value,
+        low: interval?.[0] ?? "",
+        high: interval?.[1] ?? "",
+        significant,
+      })),
+    ),
+  };
+}
