@@ -33,7 +33,6 @@ export type { SimilarityChoice } from "./similarity/similarity-sections.ts";
 export { matrixTable, similarityTable } from "./similarity/similarity-table.ts";
 export { formatTable } from "./terminal/table.ts";
 export type { TextTable } from "./terminal/table.ts";
-export { textBar } from "./terminal/text-bar.ts";
-export { wrapLines } from "./terminal/wrap-lines.ts";
+export { textBar, wrapLines } from "./terminal/terminal-text.ts";
 export { verdict } from "./summary/verdict.ts";
 export type { Contender } from "./summary/verdict.ts";

@@ -1,6 +1,10 @@
+import type { NumbersByName } from "@mbs/artifacts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { groupBy } from "./groups.ts";
-import type { NumbersByLanguage } from "./numbers-by-language.ts";
+
+/** The number of a language; 0 where it has none. */
+export const numberOf = (numbers: NumbersByName, language: string): number =>
+  Object.hasOwn(numbers, language) ? numbers[language] : 0;
 
 /**
  * Items in the order of every table: by the training share of their language, the largest first. Those without a share
@@ -11,7 +15,7 @@ import type { NumbersByLanguage } from "./numbers-by-language.ts";
 export function byTrainingShare<Item>(
   items: readonly Item[],
   languageOf: (item: Item) => string,
-  shares: NumbersByLanguage | undefined,
+  shares: NumbersByName | undefined,
 ): readonly Item[] {
   const shareOf = (item: Item): number =>
     shares && Object.hasOwn(shares, languageOf(item)) ? shares[languageOf(item)] : -Infinity;
@@ -21,12 +25,12 @@ export function byTrainingShare<Item>(
 
 const ofEachModel = <Item extends { readonly model: string; readonly language: string }>(
   items: readonly Item[],
-  shares: NumbersByLanguage | undefined,
+  shares: NumbersByName | undefined,
 ): readonly Item[] =>
   [...groupBy(items, ({ model }) => model).values()].flatMap((own) => byTrainingShare(own, ({ language }) => language, shares));
 
 /** Scores with the languages of each model in the order of every table. */
-export const reportByTrainingShare = (report: ScoresReport, shares: NumbersByLanguage | undefined): ScoresReport => ({
+export const reportByTrainingShare = (report: ScoresReport, shares: NumbersByName | undefined): ScoresReport => ({
   ...report,
   results: ofEachModel(report.results, shares),
   pairs: ofEachModel(report.pairs, shares),

@@ -1,9 +1,8 @@
 import type { Collected } from "./collected.ts";
 import { ofKind } from "./collected.ts";
 import { groupBy } from "./groups.ts";
-import { byTrainingShare } from "./language-order.ts";
-import { numberOf } from "./numbers-by-language.ts";
-import type { NumbersByLanguage } from "./numbers-by-language.ts";
+import { byTrainingShare, numberOf } from "./language-order.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import type { CaptionedTable, Section } from "./page/section.ts";
 
 /** A recipe as `mbs run` writes it beside its results. */
@@ -41,7 +40,7 @@ const textOf = (tokens: Readonly<Record<string, number>>): [string, number][] =>
   Object.entries(tokens).sort(([, a], [, b]) => b - a);
 
 /** Calibration text: tokens of each language. */
-export function calibrationSections(artifacts: readonly Collected[], shares?: NumbersByLanguage): Section[] {
+export function calibrationSections(artifacts: readonly Collected[], shares?: NumbersByName): Section[] {
   const calibrations = [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")];
   if (calibrations.length === 0) return [];
   const present = [...new Set(calibrations.flatMap(({ tokens }) => textOf(tokens).map(([language]) => language)))];

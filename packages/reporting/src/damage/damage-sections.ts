@@ -3,10 +3,9 @@ import { blocksTable, plotDamage } from "./damage-plot.ts";
 import { damageReport } from "./damage-report.ts";
 import { predictedTable, qualityTexts, worstSitesTable } from "./damage-table.ts";
 import { byTrainingShare } from "../language-order.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import { plotPredictions, unnamedText } from "../plots/prediction-plot.ts";
-import type { SectionNames } from "../page/section-names.ts";
-import type { Section } from "../page/section.ts";
+import type { Section, SectionNames } from "../page/section.ts";
 
 /**
  * Predicted damage by language, by block and language, and the sites that hurt most.
@@ -16,7 +15,7 @@ import type { Section } from "../page/section.ts";
 export async function damageSections(
   { records, metadata }: CollectedOf<"damage">,
   names: SectionNames,
-  shares?: NumbersByLanguage,
+  shares?: NumbersByName,
 ): Promise<Section[]> {
   const report = damageReport(records, metadata);
   const tabled = { ...report, languages: byTrainingShare(report.languages, ({ language }) => language, shares) };

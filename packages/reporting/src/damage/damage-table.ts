@@ -1,7 +1,5 @@
-import { noteText } from "../terminal/note-text.ts";
-import { wrapLines } from "../terminal/wrap-lines.ts";
+import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import type { TestedCorrelation } from "@mbs/numbers";
-import { colours } from "../terminal/colours.ts";
 import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
 import { formatError, formatRise } from "../numbers.ts";
 import { formatTable } from "../terminal/table.ts";

@@ -1,8 +1,8 @@
 import { isSameMix } from "../scores/compressed-models.ts";
 import type { DamageReport } from "../damage/damage-report.ts";
 import { placeOf, siteBeyondOthers } from "../damage/damage-table.ts";
-import { numberOf } from "../numbers-by-language.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import { numberOf } from "../language-order.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import { distanceToMix } from "../similarity/similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity/similarity-matrix.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
@@ -22,7 +22,7 @@ import type { LanguageUnderMix, LanguagesUnderMix } from "./rare-language-signat
 export interface DiagnosisInput {
   readonly scored: ScoredArtifact;
   /** Tokens of each language in each calibration text that is known. */
-  readonly calibrations: readonly NumbersByLanguage[];
+  readonly calibrations: readonly NumbersByName[];
   /** Predicted damage, and which model in the scores the layers made. */
   readonly damage: readonly { readonly scored: string; readonly report: DamageReport }[];
   /** Degrees between languages. */
@@ -71,7 +71,7 @@ function mixAgainstAlone(group: MixGroup, alone: MixGroup, comparisons: Comparis
 }
 
 /** English where it was tried, else the language with the largest training share. */
-function mainAlone(groups: readonly MixGroup[], shares: NumbersByLanguage | undefined): MixGroup | undefined {
+function mainAlone(groups: readonly MixGroup[], shares: NumbersByName | undefined): MixGroup | undefined {
   const weight = ({ mix }: MixGroup): number => {
     const [language] = Object.keys(mix);
     return language === "en" ? Infinity : (shares?.[language] ?? 0);

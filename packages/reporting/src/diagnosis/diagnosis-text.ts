@@ -1,6 +1,4 @@
-import { noteText } from "../terminal/note-text.ts";
-import { colours } from "../terminal/colours.ts";
-import { wrapLines } from "../terminal/wrap-lines.ts";
+import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import type { Signature } from "./finding.ts";
 import type { Diagnosis } from "./diagnose.ts";
 

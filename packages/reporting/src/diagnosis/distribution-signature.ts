@@ -1,5 +1,5 @@
 import { formatShare } from "../numbers.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import type { Finding } from "./finding.ts";
 
 /** How training shares go with a model's own losses: what `compareWithLosses` of @mbs/language-distribution tells. */
@@ -26,7 +26,7 @@ export interface SharesAgainstLosses {
  * @param losses bits a byte of the dense model, by language
  * @returns undefined where there are too few languages
  */
-export type CompareShares = (shares: NumbersByLanguage, losses: NumbersByLanguage) => SharesAgainstLosses | undefined;
+export type CompareShares = (shares: NumbersByName, losses: NumbersByName) => SharesAgainstLosses | undefined;
 
 /**
  * Signature: a distribution that does not fit the model's own losses. Claimed where languages with larger shares have the

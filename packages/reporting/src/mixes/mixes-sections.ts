@@ -1,8 +1,7 @@
 import type { CollectedOf } from "../collected.ts";
 import { mixesReport } from "./mixes-report.ts";
 import { damagesTable, mixAveragesTable, mixUses } from "./mixes-table.ts";
-import type { SectionNames } from "../page/section-names.ts";
-import type { Section } from "../page/section.ts";
+import type { Section, SectionNames } from "../page/section.ts";
 
 /** Mixes that `mbs mix` tried: their three averages with the one that it recommends, and damage by language. */
 export function mixesSections({ records, metadata }: CollectedOf<"mixes">, names: SectionNames): Section[] {

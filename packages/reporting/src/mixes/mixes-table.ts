@@ -1,5 +1,4 @@
-import { noteText } from "../terminal/note-text.ts";
-import { colours } from "../terminal/colours.ts";
+import { colours, noteText } from "../terminal/terminal-text.ts";
 import type { MixesReport, ReportedMix } from "./mixes-report.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";

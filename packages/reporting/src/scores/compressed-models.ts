@@ -1,7 +1,7 @@
 import { nameMethod } from "@mbs/contracts";
 import type { ScoredModel } from "@mbs/evaluation";
-import { numberOf } from "../numbers-by-language.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import { numberOf } from "../language-order.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import { formatShare } from "../numbers.ts";
 
 /** A model in the scores whose folder said how it was compressed. */
@@ -13,7 +13,7 @@ export interface CompressedModel {
   /** The same for models that were made alike but for the mix. */
   readonly methodKey: string;
   /** Language → share, sum 1; none of 0. */
-  readonly mix: NumbersByLanguage;
+  readonly mix: NumbersByName;
   /** "en alone", "equal mix", "proportional mix", "mix of 16 languages (31% en)". */
   readonly mixName: string;
 }
@@ -24,12 +24,12 @@ const nearEnoughForName = 0.05;
 /** Total variation that rounding alone makes of two mixes that are the same. */
 const roundingOfShares = 1e-6;
 
-function distance(first: NumbersByLanguage, second: NumbersByLanguage): number {
+function distance(first: NumbersByName, second: NumbersByName): number {
   const languages = new Set([...Object.keys(first), ...Object.keys(second)]);
   return [...languages].reduce((sum, language) => sum + Math.abs(numberOf(first, language) - numberOf(second, language)), 0) / 2;
 }
 
-function normalised(shares: NumbersByLanguage): NumbersByLanguage {
+function normalised(shares: NumbersByName): NumbersByName {
   const present = Object.entries(shares).filter(([, share]) => share > 0);
   const sum = present.reduce((total, [, share]) => total + share, 0);
   return Object.fromEntries(present.map(([language, share]) => [language, share / sum]));
@@ -39,7 +39,7 @@ function normalised(shares: NumbersByLanguage): NumbersByLanguage {
 export interface NamedMix {
   readonly name: string;
   /** On any scale. */
-  readonly weights: NumbersByLanguage;
+  readonly weights: NumbersByName;
 }
 
 /**
@@ -48,11 +48,7 @@ export interface NamedMix {
  * @param training the training mixture, where it is known
  * @param named mixes by their own names
  */
-export function nameMix(
-  mix: NumbersByLanguage,
-  training: NumbersByLanguage | undefined,
-  named: readonly NamedMix[] = [],
-): string {
+export function nameMix(mix: NumbersByName, training: NumbersByName | undefined, named: readonly NamedMix[] = []): string {
   const known = named.find(({ weights }) => isSameMix(weights, mix));
   const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
   const [[most, share]] = entries;
@@ -67,7 +63,7 @@ export function nameMix(
 }
 
 /** Whether two mixes give every language the same share, but for rounding. */
-export const isSameMix = (first: NumbersByLanguage, second: NumbersByLanguage): boolean =>
+export const isSameMix = (first: NumbersByName, second: NumbersByName): boolean =>
   distance(normalised(first), normalised(second)) < roundingOfShares;
 
 /**
@@ -78,7 +74,7 @@ export const isSameMix = (first: NumbersByLanguage, second: NumbersByLanguage): 
  */
 export function compressedModels(
   models: ReadonlyMap<string, ScoredModel>,
-  training: NumbersByLanguage | undefined,
+  training: NumbersByName | undefined,
   named: readonly NamedMix[],
 ): readonly CompressedModel[] {
   return [...models].flatMap(([name, { made }]): CompressedModel[] => {

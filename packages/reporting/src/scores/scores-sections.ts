@@ -8,8 +8,7 @@ import { formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } 
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
 import { languagesOf, starText } from "./scores-table.ts";
-import type { SectionNames } from "../page/section-names.ts";
-import type { DataRow, Section } from "../page/section.ts";
+import type { DataRow, Section, SectionNames } from "../page/section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
 import type { SizedRise } from "./size-plot.ts";
 import type { TextTable } from "../terminal/table.ts";

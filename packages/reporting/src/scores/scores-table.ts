@@ -1,11 +1,8 @@
-import { noteText } from "../terminal/note-text.ts";
+import { colours, noteText, textBar, wrapLines } from "../terminal/terminal-text.ts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { colours } from "../terminal/colours.ts";
 import { formatInterval, formatNumber, formatRise } from "../numbers.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
-import { textBar } from "../terminal/text-bar.ts";
-import { wrapLines } from "../terminal/wrap-lines.ts";
 
 const barWidth = 8;
 

@@ -1,9 +1,7 @@
 import { allSites } from "@mbs/artifacts";
-import type { SimilarityRecord } from "@mbs/artifacts";
+import type { NumbersByName, SimilarityRecord } from "@mbs/artifacts";
 import type { CollectedOf } from "../collected.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
-import type { SectionNames } from "../page/section-names.ts";
-import type { Section } from "../page/section.ts";
+import type { Section, SectionNames } from "../page/section.ts";
 import { similarityMatrix } from "./similarity-matrix.ts";
 import type { SimilarityPlace } from "./similarity-matrix.ts";
 import { plotSimilarity } from "./similarity-plot.ts";
@@ -42,7 +40,7 @@ export async function similaritySections(
   { records }: CollectedOf<"similarity">,
   choice: SimilarityChoice | undefined,
   names: SectionNames,
-  shares?: NumbersByLanguage,
+  shares?: NumbersByName,
 ): Promise<Section[]> {
   const sections: Section[] = [];
   for (const [index, { measure, place }] of (choice ? [choice] : defaultChoices(records)).entries()) {

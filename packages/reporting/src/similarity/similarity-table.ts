@@ -1,6 +1,6 @@
-import { colours } from "../terminal/colours.ts";
+import { colours } from "../terminal/terminal-text.ts";
 import { byTrainingShare } from "../language-order.ts";
-import type { NumbersByLanguage } from "../numbers-by-language.ts";
+import type { NumbersByName } from "@mbs/artifacts";
 import { alikeOrder, isLikeness, placeText } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -30,7 +30,7 @@ export function similarityTitle(matrix: SimilarityMatrix): string {
  *
  * @param shares of the training, which give the order; without them alike languages stand beside each other
  */
-export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByLanguage): TextTable {
+export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByName): TextTable {
   const { languages, values, measure } = matrix;
   const order = byTrainingShare(alikeOrder(matrix), (index) => languages[index], shares);
   return {

@@ -9,8 +9,7 @@ import { groupBy } from "../groups.ts";
 import type { MixAgainstAlone } from "../diagnosis/mix-signature.ts";
 import { formatRise } from "../numbers.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
-import type { SectionNames } from "../page/section-names.ts";
-import type { Section } from "../page/section.ts";
+import type { Section, SectionNames } from "../page/section.ts";
 import type { TextTable } from "../terminal/table.ts";
 import { verdict } from "./verdict.ts";
 

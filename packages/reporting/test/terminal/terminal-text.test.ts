@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { formatInterval, formatNumber, formatRise, formatShare } from "../../src/numbers.ts";
-import { textBar } from "../../src/terminal/text-bar.ts";
+import { textBar } from "../../src/terminal/terminal-text.ts";
 
 test("bars grow by eighths, keep their width and cut what lies outside", () => {
   assert.is(textBar(0, 4), "    ");
