@@ -5,10 +5,10 @@ import type { Corpus } from "@mbs/corpora";
 import type { MergeList } from "@mbs/models";
 import { percentileInterval } from "@mbs/numbers";
 import type { Interval } from "@mbs/numbers";
-import { bootstrapShares } from "./bootstrap-shares.ts";
-import { estimateShares } from "./estimate-shares.ts";
-import { replayMerges } from "./merge-replay.ts";
-import { WordTable } from "./word-table.ts";
+import { bootstrapShares } from "./merges/bootstrap-shares.ts";
+import { estimateShares } from "./merges/estimate-shares.ts";
+import { replayMerges } from "./merges/merge-replay.ts";
+import { WordTable } from "./merges/word-table.ts";
 
 export interface EstimateOptions {
   /** Merges used, from the first. */

@@ -2,8 +2,8 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CharacterModel } from "../src/character-model.ts";
-import { textEntropies } from "../src/text-entropies.ts";
+import { CharacterModel } from "../src/losses/character-model.ts";
+import { textEntropies } from "../src/losses/text-entropies.ts";
 
 const close = (found: number, wanted: number, tolerance: number): void =>
   assert.ok(Math.abs(found - wanted) < tolerance, `${found}, not ${wanted}`);

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compareWithLosses } from "../src/loss-comparison.ts";
+import { compareWithLosses } from "../src/losses/loss-comparison.ts";
 
 const close = (found: number, wanted: number, tolerance = 1e-9): void =>
   assert.ok(Math.abs(found - wanted) < tolerance, `${found}, not ${wanted}`);

@@ -3,10 +3,10 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { replayMerges } from "../src/merge-replay.ts";
-import type { PairHistory } from "../src/merge-replay.ts";
-import { countsOfOrders, findViolatedOrders } from "../src/violated-orders.ts";
-import { WordTable } from "../src/word-table.ts";
+import { replayMerges } from "../src/merges/merge-replay.ts";
+import type { PairHistory } from "../src/merges/merge-replay.ts";
+import { countsOfOrders, findViolatedOrders } from "../src/merges/violated-orders.ts";
+import { WordTable } from "../src/merges/word-table.ts";
 
 const languages = ["one", "two", "three"];
 const symbolsOf = (word: string): Int32Array =>

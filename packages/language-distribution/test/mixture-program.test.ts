@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { MixtureProgram } from "../src/mixture-program.ts";
-import type { ProgramRow } from "../src/mixture-program.ts";
+import { MixtureProgram } from "../src/merges/mixture-program.ts";
+import type { ProgramRow } from "../src/merges/mixture-program.ts";
 
 const row = (step: number, pair: number, ...coefficients: number[]): ProgramRow => ({
   step,

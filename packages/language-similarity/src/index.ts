@@ -1,4 +1,4 @@
-export { compareLanguages } from "./compare-languages.ts";
-export type { LanguagePair } from "./compare-languages.ts";
-export { predict } from "./predict-stage.ts";
-export { similarity } from "./similarity-stage.ts";
+export { compareLanguages } from "./similarity/compare-languages.ts";
+export type { LanguagePair } from "./similarity/compare-languages.ts";
+export { predict } from "./predict/predict-stage.ts";
+export { similarity } from "./similarity/similarity-stage.ts";

@@ -5,8 +5,8 @@ import type { StageContext } from "@mbs/contracts";
 import { packUpper } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { similarity } from "../src/similarity-stage.ts";
-import { symmetricEigen } from "../src/symmetric-eigen.ts";
+import { similarity } from "../src/similarity/similarity-stage.ts";
+import { symmetricEigen } from "../src/similarity/symmetric-eigen.ts";
 import { randomGram } from "./matrices.ts";
 
 const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };

@@ -2,8 +2,8 @@ import type { Matrix } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { leadingSubspace, subspaceOverlap } from "../src/leading-subspace.ts";
-import { symmetricEigen } from "../src/symmetric-eigen.ts";
+import { leadingSubspace, subspaceOverlap } from "../src/similarity/leading-subspace.ts";
+import { symmetricEigen } from "../src/similarity/symmetric-eigen.ts";
 import { cosineBasis, fromEigen, randomGram } from "./matrices.ts";
 
 const test = suite("leading subspace");

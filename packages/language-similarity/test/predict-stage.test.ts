@@ -9,7 +9,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { packUpper } from "@mbs/numbers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { predict } from "../src/predict-stage.ts";
+import { predict } from "../src/predict/predict-stage.ts";
 import { randomGram, randomValues } from "./matrices.ts";
 
 interface Fixture {

@@ -4,7 +4,7 @@ import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { similarity } from "../src/similarity-stage.ts";
+import { similarity } from "../src/similarity/similarity-stage.ts";
 
 const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
 

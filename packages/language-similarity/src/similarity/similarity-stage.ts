@@ -6,7 +6,7 @@ import { createBlas } from "@mbs/onnx";
 import { compareLanguages } from "./compare-languages.ts";
 import { gatherSites } from "./gathered-sites.ts";
 import { MeanSimilarity } from "./mean-similarity.ts";
-import { readOwnStatistics } from "./own-statistics.ts";
+import { readOwnStatistics } from "../own-statistics.ts";
 import { readProfiles } from "./read-profiles.ts";
 import { compareSite, pairRecords } from "./site-comparison.ts";
 

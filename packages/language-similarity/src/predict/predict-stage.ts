@@ -7,7 +7,7 @@ import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { readRises } from "./actual-rises.ts";
 import { SiteLanguages, languageDamage } from "./language-damage.ts";
-import { readOwnStatistics } from "./own-statistics.ts";
+import { readOwnStatistics } from "../own-statistics.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
 import type { WeightChange } from "./spooled-layers.ts";
 
