@@ -1,5 +1,5 @@
 import { allLanguages, inputSite } from "@mbs/artifacts";
-import type { Spool, SpoolPlace, Statistic } from "@mbs/artifacts";
+import type { Spool, SpoolSlot, Statistic } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Step, StreamStates } from "@mbs/models";
@@ -18,9 +18,9 @@ export interface SpooledSegment {
   /** Tokens in each stream. */
   readonly lengths: readonly number[];
   /** Stream → its states. */
-  readonly places: ReadonlyMap<string, SpoolPlace>;
+  readonly places: ReadonlyMap<string, SpoolSlot>;
   /** The dense model's states by stream, where they are given. */
-  readonly dense?: ReadonlyMap<string, SpoolPlace>;
+  readonly dense?: ReadonlyMap<string, SpoolSlot>;
 }
 
 export interface StepCapture {
@@ -51,11 +51,11 @@ export interface CaptureTools {
 }
 
 interface SpooledMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
-  readonly gram: SpoolPlace | undefined;
-  readonly crossMoment: SpoolPlace | undefined;
+  readonly gram: SpoolSlot | undefined;
+  readonly crossMoment: SpoolSlot | undefined;
 }
 
-function placeOf(places: SpooledSegment["places"], stream: string): SpoolPlace {
+function placeOf(places: SpooledSegment["places"], stream: string): SpoolSlot {
   const place = places.get(stream);
   if (place === undefined) throw new InternalError(`a segment has no states of stream ${stream}`, { stream });
   return place;
@@ -201,7 +201,7 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   const found: { language: string; means: SpooledMeans[] }[] = [];
   for (const [language, own] of segments) {
     const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
-      const keep = (kind: keyof typeof pooled): SpoolPlace | undefined => {
+      const keep = (kind: keyof typeof pooled): SpoolSlot | undefined => {
         const values = site[kind];
         if (values === undefined || !plan.pooled) return values && grams.append(values);
         addScaled(pooled[kind], site.plan.site, values, shares[language]);

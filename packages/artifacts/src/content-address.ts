@@ -2,10 +2,18 @@ import { createHash, type Hash } from "node:crypto";
 import type { ArtifactStream, Batch, Schema } from "@mbs/contracts";
 import { columnBytes, type ColumnBytes } from "./column-bytes.ts";
 import { canonicalJson } from "./json.ts";
-import type { Receipt } from "./receipt.ts";
+
+/** What is known of an artifact once all of it has passed. */
+export interface Receipt {
+  /** Content address. */
+  readonly address: string;
+  readonly rows: number;
+  /** Batches with rows. */
+  readonly batches: number;
+}
 
 /** A content address in the making: batches are added in order, however the rows are split. */
-export interface AddressBuilder {
+interface AddressBuilder {
   add(rows: number, columns: readonly ColumnBytes[]): void;
   /** To be called once, after the last batch. */
   finish(): Receipt;

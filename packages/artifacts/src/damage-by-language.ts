@@ -1,4 +1,4 @@
-import type { DamageRecord } from "./records.ts";
+import type { DamageRecord } from "./kinds/records.ts";
 
 /** Language → predicted damage: the mean over tensors of tr(ΔW H ΔWᵀ) / tr(W H Wᵀ), H of this language. */
 export type DamageByLanguage = ReadonlyMap<string, number>;

@@ -10,12 +10,18 @@ export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
+export { addressOnTheWay, contentAddress } from "./content-address.ts";
+export type { AddressedStream, Receipt } from "./content-address.ts";
 export { damageByLanguage, weightedDamage } from "./damage-by-language.ts";
 export type { DamageByLanguage } from "./damage-by-language.ts";
-export { requireKind } from "./kind.ts";
-export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
-export type { LossSums, ModelScores } from "./language-losses.ts";
-export { parseMetadata } from "./metadata.ts";
+export { decodeStream } from "./ipc/decode-stream.ts";
+export type { DecodedStream } from "./ipc/decode-stream.ts";
+export { encodeStream } from "./ipc/encode-stream.ts";
+export type { EncodedStream } from "./ipc/encode-stream.ts";
+export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
+export type { FlightMessage } from "./ipc/flight.ts";
+export { requireKind } from "./kinds/kind.ts";
+export { parseMetadata } from "./kinds/metadata.ts";
 export type {
   AllocationMetadata,
   ArtifactMetadata,
@@ -30,8 +36,8 @@ export type {
   SimilarityMetadata,
   StatesMetadata,
   StatisticsMetadata,
-} from "./metadata.ts";
-export type { Receipt } from "./receipt.ts";
+} from "./kinds/metadata.ts";
+export { allLanguages, allSites, inputSite } from "./kinds/records.ts";
 export type {
   FactorRecord,
   FactorSummary,
@@ -41,42 +47,33 @@ export type {
   LayerRecord,
   LayerSummary,
   MixRecord,
+  OwnStatistic,
   Score,
   Segment,
   SimilarityRecord,
   StateRecord,
-  OwnStatistic,
   Statistic,
   StepAllocation,
   TensorData,
   TensorDtype,
-} from "./records.ts";
-export { allLanguages, allSites, inputSite } from "./reserved-names.ts";
-export { artifactKinds } from "./schemas.ts";
-export type { ArtifactKind } from "./schemas.ts";
-export { addressOnTheWay, contentAddress } from "./content-address.ts";
-export type { AddressedStream } from "./content-address.ts";
-export { decodeStream } from "./ipc/decode-stream.ts";
-export type { DecodedStream } from "./ipc/decode-stream.ts";
-export { encodeStream } from "./ipc/encode-stream.ts";
-export type { EncodedStream } from "./ipc/encode-stream.ts";
-export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
-export type { FlightMessage } from "./ipc/flight.ts";
-export { realPlace, requireForeign } from "./storage/real-place.ts";
+} from "./kinds/records.ts";
+export { artifactKinds } from "./kinds/schemas.ts";
+export type { ArtifactKind } from "./kinds/schemas.ts";
+export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
+export type { LossSums, ModelScores } from "./language-losses.ts";
 export { openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
-export { plainAt, writeAtomically } from "./storage/atomic-file.ts";
-export type { WriteOptions } from "./storage/atomic-file.ts";
 export { ArtifactStore, isStoreName } from "./storage/artifact-store.ts";
 export type { StoredArtifact } from "./storage/artifact-store.ts";
-export { withLock } from "./storage/lock.ts";
+export { plainAt, writeAtomically } from "./storage/atomic-file.ts";
+export type { WriteOptions } from "./storage/atomic-file.ts";
+export { withLock } from "./storage/lock/lock.ts";
+export { followLinks, requireNotRead } from "./storage/output-path.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
 export type { NodeOutputs } from "./storage/run-manifest.ts";
-export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary-folder.ts";
-export { isTemporaryOf } from "./storage/temporary-name.ts";
-export { findChanged } from "./storage/file-hashes.ts";
-export type { FileHashes } from "./storage/file-hashes.ts";
-export { unpackFiles } from "./storage/unpack-files.ts";
-export type { Unpacked } from "./storage/unpack-files.ts";
-export { SpooledArtifact } from "./storage/spooled-artifact.ts";
-export { Spool } from "./storage/spool.ts";
-export type { SpoolPlace } from "./storage/spool.ts";
+export { Spool } from "./storage/temporary/spool.ts";
+export type { SpoolSlot } from "./storage/temporary/spool.ts";
+export { SpooledArtifact } from "./storage/temporary/spooled-artifact.ts";
+export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary/temporary-folder.ts";
+export { isTemporaryOf } from "./storage/temporary/temporary-name.ts";
+export { findChanged, unpackFiles } from "./storage/unpack-files.ts";
+export type { FileHashes, Unpacked } from "./storage/unpack-files.ts";

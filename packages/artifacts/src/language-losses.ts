@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import type { Score } from "./records.ts";
+import type { Score } from "./kinds/records.ts";
 
 /** Sums over the windows of one model in one language (or one source of it). */
 export interface LossSums {

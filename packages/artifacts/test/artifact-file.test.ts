@@ -4,10 +4,10 @@ import { chmod, lstat, mkdir, open, readFile, readdir, symlink, truncate, writeF
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { collect, contentAddress, openArtifact, readSegments, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, DeniedError, InputOutputError, InterruptedError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, contentAddress, openArtifact, readSegments, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { writeArtifact as writeWith } from "../src/storage/artifact-file.ts";
 import type { OpenNew } from "../src/storage/atomic-file.ts";
 import { systemError } from "../src/storage/system-error.ts";

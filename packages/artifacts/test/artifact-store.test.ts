@@ -1,9 +1,9 @@
 import { readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
 import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 

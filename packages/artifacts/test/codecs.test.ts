@@ -1,7 +1,4 @@
-import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { isDeepStrictEqual } from "node:util";
-import { suite } from "uvu";
-import * as assert from "uvu/assert";
 import {
   collect,
   artifactKinds,
@@ -21,6 +18,9 @@ import {
   type Statistic,
   type StatisticsMetadata,
 } from "@mbs/artifacts";
+import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states, statistics } from "./samples.ts";
 
 const test = suite("codecs");

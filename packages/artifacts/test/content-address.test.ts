@@ -1,5 +1,3 @@
-import { suite } from "uvu";
-import * as assert from "uvu/assert";
 import {
   collect,
   contentAddress,
@@ -10,6 +8,8 @@ import {
   encodeStream,
   type ArtifactKind,
 } from "@mbs/artifacts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import { inChunks, encodeWhole, rebatch, samples, segments } from "./samples.ts";
 
 const test = suite("content address");

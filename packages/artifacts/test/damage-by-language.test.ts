@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { damageByLanguage, weightedDamage } from "../src/damage-by-language.ts";
-import type { DamageRecord } from "../src/records.ts";
+import type { DamageRecord } from "../src/kinds/records.ts";
 
 const record = (language: string, tensor: string, damage: number, output: number): DamageRecord => ({
   step: "h.0",

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { collect, decodeStream, encodeStream } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, type ArtifactStream, type Field } from "@mbs/contracts";
 import { Dictionary, Int32, Utf8, tableFromArrays, tableToIPC, vectorFromArray, Table } from "apache-arrow";
 import { BodyCompression } from "apache-arrow/fb/body-compression";
@@ -11,7 +12,6 @@ import { RecordBatch } from "apache-arrow/fb/record-batch";
 import { Builder, ByteBuffer } from "flatbuffers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, decodeStream, encodeStream } from "@mbs/artifacts";
 import { encodeWhole, errorOf, inChunks, samples } from "./samples.ts";
 
 const test = suite("decode stream");

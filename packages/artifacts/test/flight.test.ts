@@ -1,9 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
+import { collect, decodeFlight, encodeFlight, encodeSchemaMessage, readStates, type FlightMessage } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { MessageReader, RecordBatchReader, tableFromIPC, tableToIPC } from "apache-arrow";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { collect, decodeFlight, encodeFlight, encodeSchemaMessage, readStates, type FlightMessage } from "@mbs/artifacts";
-import { isDeepStrictEqual } from "node:util";
 import { encodeWhole, errorOf, samples, states } from "./samples.ts";
 
 const test = suite("flight");

@@ -1,7 +1,3 @@
-import { BadDataError } from "@mbs/contracts";
-import { encodeWeights } from "@mbs/numbers";
-import { suite } from "uvu";
-import * as assert from "uvu/assert";
 import {
   collect,
   decodeStream,
@@ -39,6 +35,10 @@ import {
   type StepAllocation,
   type TensorData,
 } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { encodeWeights } from "@mbs/numbers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import {
   allocation,
   encodeWhole,

@@ -1,8 +1,8 @@
 import { BadDataError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Score } from "../src/kinds/records.ts";
 import { groupScores } from "../src/language-losses.ts";
-import type { Score } from "../src/records.ts";
 
 const score = (change: Partial<Score>): Score => ({
   model: "dense",

@@ -6,8 +6,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { DeniedError, InputOutputError, TryAgainError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { withLock } from "../src/storage/lock.ts";
-import type { LockFile } from "../src/storage/kernel-lock.ts";
+import { withLock } from "../src/storage/lock/lock.ts";
+import type { LockFile } from "../src/storage/lock/lock.ts";
 import { kill, startChild } from "./child.ts";
 import { errorOf } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
@@ -191,7 +191,7 @@ test("a file of somebody else with the lock's name is neither changed nor remove
     const denied = async (): Promise<void> => {
       const error = await errorOf(() => withLock(path, async () => {}));
       assert.instance(error, DeniedError);
-      assert.match(error.message, /yarn\.lock is no lock file of a run; move it away, or choose another output$/);
+      assert.match(error.message, /yarn\.lock is not a lock file of a run; move it away, or choose another output$/);
     };
     for (const text of ["# yarn lockfile v1\n", "5", "[]", '{"version": 1}']) {
       await writeFile(`${path}.lock`, text);

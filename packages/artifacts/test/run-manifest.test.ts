@@ -1,9 +1,9 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { manifestKey, RunManifest } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { manifestKey, RunManifest } from "@mbs/artifacts";
 import { errorOf } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 

@@ -1,4 +1,3 @@
-import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import {
   collect,
   encodeAllocation,
@@ -38,6 +37,7 @@ import {
   type StepAllocation,
   type TensorData,
 } from "@mbs/artifacts";
+import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import { encodeWeights, packedLength, packedRowStart } from "@mbs/numbers";
 
 const ramp = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, (_, index) => (index % 251) * scale - 7);

@@ -1,6 +1,6 @@
+import { Spool } from "@mbs/artifacts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Spool } from "@mbs/artifacts";
 
 const test = suite("spool");
 

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
 import { spawnSync } from "node:child_process";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { makeTemporaryFolder, removeTemporaryFolders } from "@mbs/artifacts";
 import { suite } from "uvu";

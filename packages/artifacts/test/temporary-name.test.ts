@@ -7,7 +7,7 @@ import { isTemporaryOf } from "@mbs/artifacts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { isGone, thisProcess } from "../src/storage/process-identity.ts";
-import { removeLeftovers, temporaryName } from "../src/storage/temporary-name.ts";
+import { removeLeftovers, temporaryName } from "../src/storage/temporary/temporary-name.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("temporary names");

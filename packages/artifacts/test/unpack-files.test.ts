@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { contentAddress, encodeFiles, unpackFiles } from "@mbs/artifacts";
 import { BadDataError, DeniedError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { contentAddress, encodeFiles, unpackFiles } from "@mbs/artifacts";
 import { errorOf, samples } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 

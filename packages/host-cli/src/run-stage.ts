@@ -1,4 +1,4 @@
-import { requireForeign } from "@mbs/artifacts";
+import { requireNotRead } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
@@ -45,7 +45,7 @@ export async function runStage(
     terminal: process.stdout.isTTY,
   });
   const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
-  await requireForeign(placesOf(outputPlan), [...files, ...resourcePaths(table, options)]);
+  await requireNotRead(placesOf(outputPlan), [...files, ...resourcePaths(table, options)]);
   // What openModel reads; a stage that runs on a server does not fetch here.
   if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
   const force = given["force"] === true;

@@ -1,6 +1,6 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { plainAt, realPlace, requireForeign, writeAtomically } from "@mbs/artifacts";
+import { plainAt, followLinks, requireNotRead, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 
 const missing = (): undefined => undefined;
@@ -9,14 +9,14 @@ const missing = (): undefined => undefined;
 async function requireFolder(folder: string, target: string): Promise<void> {
   const found = await stat(folder).catch(missing);
   if (found?.isDirectory()) return;
-  if (found) throw new DeniedError(`${folder} is a file, so ${target} cannot be written; choose another place`, { path: target });
+  if (found) throw new DeniedError(`${folder} is a file, so ${target} cannot be written; choose another path`, { path: target });
   if (dirname(folder) !== folder) await requireFolder(dirname(folder), target);
 }
 
 async function requireApart(targets: readonly string[]): Promise<void> {
   const places = new Map<string, string>();
   for (const target of targets) {
-    const place = await realPlace(target);
+    const place = await followLinks(target);
     if (places.has(place)) throw new UsageError(`two outputs go to ${target}; give each a file of its own`, { output: target });
     places.set(place, target);
   }
@@ -37,7 +37,7 @@ async function requireApart(targets: readonly string[]): Promise<void> {
  * @throws {DeniedError} where something is in the way
  */
 export async function requireTargets(targets: readonly string[], read: readonly string[], force: boolean): Promise<void> {
-  await requireForeign(targets, read);
+  await requireNotRead(targets, read);
   await requireApart(targets);
   for (const target of targets) {
     await requireFolder(dirname(resolve(target)), target);

@@ -120,7 +120,7 @@ test("report: what cannot be written, or would replace what is read or another o
     [[at("in.arrow"), "--output", at("in.arrow"), "--force"], 2, read],
     [[at("in.arrow"), "--recipe", at("recipe.yaml"), "--output", at("recipe.yaml"), "--force"], 2, read],
     [[at("averages.svg"), "--svg", work, "--force"], 2, read],
-    [[scores, "--svg", at("in.arrow"), "--force"], 77, /in\.arrow is a file, so .* cannot be written; choose another place/],
+    [[scores, "--svg", at("in.arrow"), "--force"], 77, /in\.arrow is a file, so .* cannot be written; choose another path/],
     [[scores, "--csv", at("in.arrow", "x"), "--output", at("page.html")], 77, /in\.arrow is a file/],
     [[scores, "--csv", at("numbers"), "--output", at("folder"), "--force"], 77, /folder is a folder; choose another name/],
     [[scores, "--csv", at("numbers"), "--output", at("numbers", "averages.csv")], 2, /two outputs go to .*averages\.csv/],

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { realPlace, RunManifest, writeAtomically } from "@mbs/artifacts";
+import { followLinks, RunManifest, writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 import { exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
 
@@ -136,7 +136,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
     }
   }
   // through a link to a folder that is not there, nothing could be made
-  await mkdir(await realPlace(root), { recursive: true });
+  await mkdir(await followLinks(root), { recursive: true });
   await mkdir(folder.artifacts, { recursive: true });
   await writeAtomically(folder.identity, [Buffer.from(identityText(identity))], { force: true });
 }

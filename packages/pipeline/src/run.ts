@@ -1,6 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ArtifactStore, realPlace, requireForeign, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import {
+  ArtifactStore,
+  followLinks,
+  requireNotRead,
+  RunManifest,
+  withLock,
+  writeArtifact,
+  writeAtomically,
+} from "@mbs/artifacts";
 import { optionFlag } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "./estimate/disk.ts";
@@ -131,8 +139,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const { recipe: ordered, model, plan, resources } = await prepareRun(recipe, stages);
   const folder = runFolder(ordered.output);
   try {
-    await requireForeign(runPlaces(folder), await readPlaces(plan, stages, model));
-    await mkdir(dirname(await realPlace(ordered.output)), { recursive: true });
+    await requireNotRead(runPlaces(folder), await readPlaces(plan, stages, model));
+    await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));

@@ -1,8 +1,8 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import { parseMetadata, type AllocationMetadata } from "../metadata.ts";
-import type { StepAllocation } from "../records.ts";
-import { encodeRows, readRows, type Items } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
+import type { StepAllocation } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 /** Allocation → artifact, a row a step. */
 export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>

@@ -1,8 +1,8 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import type { DamageMetadata } from "../metadata.ts";
-import type { DamageRecord } from "../records.ts";
-import { encodeRows, readRows, type Items, type Row } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import type { DamageMetadata } from "../kinds/metadata.ts";
+import type { DamageRecord } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 async function* toRecords(rows: AsyncIterable<Row<"damage">>): AsyncGenerator<DamageRecord> {
   for await (const row of rows) {

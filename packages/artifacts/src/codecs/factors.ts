@@ -1,12 +1,12 @@
 import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { canonicalJson, misfit, parseJson } from "../json.ts";
-import type { FactorsMetadata } from "../metadata.ts";
-import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
-import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../records.ts";
-import { readRecords, type RowCursor } from "../row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows.ts";
-import { requireFactor } from "./factor-checks.ts";
-import { requireLength, requireShape } from "./matrix-shape.ts";
+import type { FactorsMetadata } from "../kinds/metadata.ts";
+import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../kinds/records.ts";
+import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
+import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { requireFactor } from "./checks/factor-checks.ts";
+import { requireLength, requireShape } from "./checks/matrix-checks.ts";
 
 const summaryShape = {
   tokens: "count",

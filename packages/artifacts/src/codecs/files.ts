@@ -1,8 +1,8 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import type { FilesMetadata } from "../metadata.ts";
-import { cutPanels, denseLayout } from "../panels.ts";
-import type { FilePiece } from "../records.ts";
-import { encodeRows, readRows, type Items, type Row } from "../rows.ts";
+import type { FilesMetadata } from "../kinds/metadata.ts";
+import type { FilePiece } from "../kinds/records.ts";
+import { cutPanels, denseLayout } from "../rows/panels.ts";
+import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
 
 async function* toRows(items: Items<FilePiece>): AsyncGenerator<Row<"files">> {
   for await (const { path, offset, data } of items) {

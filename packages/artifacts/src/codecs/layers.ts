@@ -1,12 +1,12 @@
 import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { canonicalJson, misfit, parseJson } from "../json.ts";
-import type { LayersMetadata } from "../metadata.ts";
-import { cutPanels, denseLayout, joinPanels, type Layout } from "../panels.ts";
-import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../records.ts";
-import { readRecords, type RowCursor } from "../row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows.ts";
-import { requireLayer } from "./layer-checks.ts";
-import { requireLength, requireShape } from "./matrix-shape.ts";
+import type { LayersMetadata } from "../kinds/metadata.ts";
+import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../kinds/records.ts";
+import { cutPanels, denseLayout, joinPanels, type Layout } from "../rows/panels.ts";
+import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { requireLayer } from "./checks/layer-checks.ts";
+import { requireLength, requireShape } from "./checks/matrix-checks.ts";
 
 const summaryShape = {
   solver: "text",

@@ -1,8 +1,8 @@
 import type { ArtifactStream } from "@mbs/contracts";
-import type { MixesMetadata } from "../metadata.ts";
-import type { MixRecord } from "../records.ts";
-import { encodeRows, readRows, type Items } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import type { MixesMetadata } from "../kinds/metadata.ts";
+import type { MixRecord } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 /** Mixes that were tried → artifact, a row a language. */
 export const encodeMixes = (items: Items<MixRecord>, metadata: MixesMetadata): ArtifactStream =>

@@ -1,8 +1,8 @@
 import type { ArtifactStream } from "@mbs/contracts";
-import type { ScoresMetadata } from "../metadata.ts";
-import type { Score } from "../records.ts";
-import { encodeRows, readRows, type Items } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import type { ScoresMetadata } from "../kinds/metadata.ts";
+import type { Score } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 /** Scores → artifact, a row each. */
 export const encodeScores = (items: Items<Score>, metadata: ScoresMetadata): ArtifactStream =>

@@ -1,8 +1,8 @@
 import type { ArtifactStream } from "@mbs/contracts";
-import { parseMetadata, type SegmentsMetadata } from "../metadata.ts";
-import type { Segment } from "../records.ts";
-import { encodeRows, readRows, type Items } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import { parseMetadata, type SegmentsMetadata } from "../kinds/metadata.ts";
+import type { Segment } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 /** Segments → artifact, a row each. */
 export const encodeSegments = (items: Items<Segment>, metadata: SegmentsMetadata): ArtifactStream =>

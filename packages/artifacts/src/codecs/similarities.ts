@@ -1,8 +1,8 @@
 import type { ArtifactStream } from "@mbs/contracts";
-import type { SimilarityMetadata } from "../metadata.ts";
-import type { SimilarityRecord } from "../records.ts";
-import { encodeRows, readRows, type Items } from "../rows.ts";
-import { soundRows } from "./sound-rows.ts";
+import type { SimilarityMetadata } from "../kinds/metadata.ts";
+import type { SimilarityRecord } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import { soundRows } from "./checks/sound-rows.ts";
 
 /** Similarities → artifact, a row each. */
 export const encodeSimilarities = (items: Items<SimilarityRecord>, metadata: SimilarityMetadata): ArtifactStream =>

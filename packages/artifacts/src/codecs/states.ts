@@ -1,11 +1,10 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import type { StatesMetadata } from "../metadata.ts";
-import { cutPanels, denseLayout, joinPanels } from "../panels.ts";
-import type { StateRecord } from "../records.ts";
-import { readRecords, type RowCursor } from "../row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows.ts";
-import { requireFinite } from "./finite-matrix.ts";
-import { requireLength, requireShape } from "./matrix-shape.ts";
+import type { StatesMetadata } from "../kinds/metadata.ts";
+import type { StateRecord } from "../kinds/records.ts";
+import { cutPanels, denseLayout, joinPanels } from "../rows/panels.ts";
+import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { requireFinite, requireLength, requireShape } from "./checks/matrix-checks.ts";
 
 async function* toRows(items: Items<StateRecord>): AsyncGenerator<Row<"states">> {
   for await (const state of items) {

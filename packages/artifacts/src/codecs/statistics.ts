@@ -1,12 +1,11 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
-import type { StatisticsMetadata } from "../metadata.ts";
-import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../panels.ts";
-import type { Statistic } from "../records.ts";
-import { readRecords, type RowCursor } from "../row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows.ts";
-import { requireFinite, requireMeanSquares } from "./finite-matrix.ts";
-import { requireLength, requireShape } from "./matrix-shape.ts";
+import type { StatisticsMetadata } from "../kinds/metadata.ts";
+import type { Statistic } from "../kinds/records.ts";
+import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
+import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
+import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { requireFinite, requireLength, requireMeanSquares, requireShape } from "./checks/matrix-checks.ts";
 
 /** A gram has `width` packed rows, a cross-moment as many whole ones, a diagonal one row. */
 const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = {

@@ -18,7 +18,7 @@ export function readBytes(source: AsyncIterable<Uint8Array>): ByteReader {
       return offset;
     },
     async read(length) {
-      // No Buffer leaves this place: its slice() is a view, where that of Uint8Array is a copy.
+      // Not a Buffer, whose slice() is a view where that of Uint8Array is a copy.
       const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
       let filled = 0;
       while (filled < length) {

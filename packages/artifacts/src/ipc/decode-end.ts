@@ -1,5 +1,5 @@
 import { BadDataError, type Schema } from "@mbs/contracts";
-import type { Receipt } from "../receipt.ts";
+import type { Receipt } from "../content-address.ts";
 import { once, readBytes } from "./byte-reader.ts";
 import { readFrame } from "./decode-frame.ts";
 import { decodeBatchHeader } from "./decode-message.ts";

@@ -1,7 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
 import type { ByteReader } from "./byte-reader.ts";
-import { continuation, messageHash, prefixSize, trailerMagic, trailerSize } from "./frame.ts";
-import { messageLimit, metadataLimit } from "./limits.ts";
+import { continuation, messageHash, messageLimit, metadataLimit, prefixSize, trailerMagic, trailerSize } from "./frame.ts";
 
 /** A message whose hash was right. */
 export interface Frame {

@@ -3,18 +3,18 @@ import { Endianness } from "apache-arrow/fb/endianness";
 import { Field } from "apache-arrow/fb/field";
 import { FloatingPoint } from "apache-arrow/fb/floating-point";
 import { Int } from "apache-arrow/fb/int";
+import type { KeyValue } from "apache-arrow/fb/key-value";
 import { Message } from "apache-arrow/fb/message";
 import { MessageHeader } from "apache-arrow/fb/message-header";
-import type { KeyValue } from "apache-arrow/fb/key-value";
 import { MetadataVersion } from "apache-arrow/fb/metadata-version";
 import { Precision } from "apache-arrow/fb/precision";
 import { RecordBatch } from "apache-arrow/fb/record-batch";
 import { Schema } from "apache-arrow/fb/schema";
 import { Type } from "apache-arrow/fb/type";
 import { ByteBuffer } from "flatbuffers";
-import { requireVersion } from "../kind.ts";
+import { requireVersion } from "../kinds/kind.ts";
 import type { BodyPlan } from "./encode-message.ts";
-import { fieldLimit, messageLimit, pairLimit } from "./limits.ts";
+import { fieldLimit, messageLimit, pairLimit } from "./frame.ts";
 
 /** A batch as its flatbuffer states it, not yet checked against its body. */
 export interface BatchHeader extends BodyPlan {

@@ -1,11 +1,11 @@
 import { BadDataError, type ArtifactStream, type Batch, type Schema } from "@mbs/contracts";
 import { startAddress } from "../content-address.ts";
-import type { Receipt } from "../receipt.ts";
+import type { Receipt } from "../content-address.ts";
 import { readBytes, type ByteReader } from "./byte-reader.ts";
 import { decodeBody } from "./decode-body.ts";
 import { readFrame, requireEnd } from "./decode-frame.ts";
 import { decodeBatchHeader, decodeSchemaHeader, type BatchHeader } from "./decode-message.ts";
-import { settling } from "../settling.ts";
+import { settling } from "./settling.ts";
 
 /** An artifact being read, with what is known at its end. */
 export interface DecodedStream extends ArtifactStream {

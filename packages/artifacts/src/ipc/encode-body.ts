@@ -34,9 +34,9 @@ export function planBody(fields: readonly Field[], rows: number, columns: readon
   });
   let bodyLength = 0;
   const buffers = contents.map((parts) => {
-    const place = { offset: bodyLength, length: sizeOf(parts) };
-    bodyLength += padded(place.length);
-    return place;
+    const slice = { offset: bodyLength, length: sizeOf(parts) };
+    bodyLength += padded(slice.length);
+    return slice;
   });
   return { rows, nodes, buffers, bodyLength, contents };
 }

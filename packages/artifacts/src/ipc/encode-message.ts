@@ -1,6 +1,6 @@
 import type { ColumnType, Field as ColumnField, Schema as ArtifactSchema } from "@mbs/contracts";
 import { Binary } from "apache-arrow/fb/binary";
-import { Buffer as BufferPlace } from "apache-arrow/fb/buffer";
+import { Buffer as BufferSlice } from "apache-arrow/fb/buffer";
 import { Endianness } from "apache-arrow/fb/endianness";
 import { Field } from "apache-arrow/fb/field";
 import { FieldNode } from "apache-arrow/fb/field-node";
@@ -109,7 +109,7 @@ export function encodeBatchHeader(plan: BodyPlan, pairs: Pairs = []): Uint8Array
   const builder = new Builder(1024);
   // Vectors of structs are written back to front.
   RecordBatch.startBuffersVector(builder, plan.buffers.length);
-  for (const { offset, length } of plan.buffers.toReversed()) BufferPlace.createBuffer(builder, BigInt(offset), BigInt(length));
+  for (const { offset, length } of plan.buffers.toReversed()) BufferSlice.createBuffer(builder, BigInt(offset), BigInt(length));
   const buffers = builder.endVector();
   RecordBatch.startNodesVector(builder, plan.nodes.length);
   for (const length of plan.nodes.toReversed()) FieldNode.createFieldNode(builder, BigInt(length), 0n);

@@ -1,11 +1,11 @@
 import type { ArtifactStream } from "@mbs/contracts";
 import { columnBytes, emptyColumn } from "../column-bytes.ts";
 import { startAddress } from "../content-address.ts";
-import type { Receipt } from "../receipt.ts";
-import { settling } from "../settling.ts";
+import type { Receipt } from "../content-address.ts";
 import { planBody } from "./encode-body.ts";
 import { encodeBatchHeader, encodeSchemaHeader } from "./encode-message.ts";
 import { endOfStream, encodeFrame } from "./frame.ts";
+import { settling } from "./settling.ts";
 
 export interface EncodedStream {
   /** One chunk a message, at most 4 MiB each. Read once. */

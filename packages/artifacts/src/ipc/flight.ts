@@ -1,15 +1,14 @@
 import { BadDataError, type ArtifactStream, type Batch, type Schema } from "@mbs/contracts";
 import { columnBytes } from "../column-bytes.ts";
 import { startAddress } from "../content-address.ts";
-import type { Receipt } from "../receipt.ts";
-import { settling } from "../settling.ts";
+import type { Receipt } from "../content-address.ts";
 import { decodeBody } from "./decode-body.ts";
 import { decodeBatchHeader, decodeSchemaHeader } from "./decode-message.ts";
 import type { DecodedStream } from "./decode-stream.ts";
 import { planBody, writeBody } from "./encode-body.ts";
 import { encodeBatchHeader, encodeSchemaHeader } from "./encode-message.ts";
-import { continuation, prefixSize } from "./frame.ts";
-import { messageLimit } from "./limits.ts";
+import { continuation, messageLimit, prefixSize } from "./frame.ts";
+import { settling } from "./settling.ts";
 
 /** One FlightData message: `header` goes to data_header, `body` to data_body. */
 export interface FlightMessage {

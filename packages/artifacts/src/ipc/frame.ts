@@ -1,8 +1,22 @@
 import { createHash } from "node:crypto";
 import { InternalError } from "@mbs/contracts";
-import type { PlannedBody } from "./encode-body.ts";
 import { writeBody } from "./encode-body.ts";
-import { messageLimit, metadataLimit } from "./limits.ts";
+import type { PlannedBody } from "./encode-body.ts";
+
+/**
+ * Most bytes of one message, all included: what grpc-js, Go and Rust receive by default. A longer one is refused before
+ * anything is allocated.
+ */
+export const messageLimit = 4 * 1024 * 1024;
+
+/** Most bytes of the metadata of a message (the schema, or offsets and lengths of the buffers). */
+export const metadataLimit = 1024 * 1024;
+
+/** Most columns of a schema. */
+export const fieldLimit = 64;
+
+/** Most key–value pairs of a schema or a message. */
+export const pairLimit = 256;
 
 /**
  * An encapsulated message:

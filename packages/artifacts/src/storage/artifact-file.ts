@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { MbsError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import type { Receipt } from "../content-address.ts";
 import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
-import type { Receipt } from "../receipt.ts";
 import { requireFree, writeAtomically, type OpenNew, type WriteOptions } from "./atomic-file.ts";
 import { systemError } from "./system-error.ts";
 

@@ -1,17 +1,16 @@
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import type { Receipt } from "../content-address.ts";
 import { once } from "../ipc/byte-reader.ts";
 import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
 import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
-import { prefixSize } from "../ipc/frame.ts";
-import { metadataLimit } from "../ipc/limits.ts";
-import type { Receipt } from "../receipt.ts";
+import { metadataLimit, prefixSize } from "../ipc/frame.ts";
 import { openArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
-import { isTemporaryOf, removeLeftovers } from "./temporary-name.ts";
+import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
 
 export interface StoredArtifact {
   readonly address: string;

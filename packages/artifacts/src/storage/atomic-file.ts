@@ -3,7 +3,7 @@ import { link, lstat, open, readlink, rename, rm, stat, type FileHandle } from "
 import { dirname } from "node:path";
 import { DeniedError } from "@mbs/contracts";
 import { isMissing, systemError } from "./system-error.ts";
-import { removeLeftovers, temporaryName } from "./temporary-name.ts";
+import { removeLeftovers, temporaryName } from "./temporary/temporary-name.ts";
 
 export interface WriteOptions {
   /** Replace what is at the path. */
@@ -16,7 +16,7 @@ export type OpenNew = (path: string) => Promise<Pick<FileHandle, "write" | "sync
 
 const openNew: OpenNew = (path) => open(path, "wx");
 
-/** What is at a path that no file can take the place of; undefined where nothing is, a file or a folder. */
+/** Names what is at a path where a file must not replace it; undefined for a file, a folder or nothing. */
 async function specialAt(path: string, found: Stats): Promise<string | undefined> {
   if (found.isFile() || found.isDirectory()) return undefined;
   if (found.isFIFO()) return "a FIFO";
@@ -32,7 +32,7 @@ async function specialAt(path: string, found: Stats): Promise<string | undefined
 }
 
 /**
- * What is at a path that a file is about to take.
+ * What is at a path where a file is about to be written.
  *
  * @throws {DeniedError} where it is a device, a FIFO or a socket, or leads to one: they are never replaced
  */
@@ -114,7 +114,7 @@ async function moveToFree(temporary: string, path: string): Promise<void> {
 /** Gives a finished temporary file its name, in one step. */
 export async function commitTemporary(temporary: string, path: string, force: boolean | undefined): Promise<void> {
   try {
-    // much time may have gone by since the place was looked at
+    // the path may have been taken since it was first checked
     await requireFree(path, force);
     await (force ? rename(temporary, path) : moveToFree(temporary, path));
     await syncFolder(dirname(path));

@@ -3,12 +3,12 @@ import { DeniedError, InputOutputError, InterruptedError, MbsError } from "@mbs/
 const codeOf = (cause: unknown): string => (cause instanceof Error && "code" in cause ? String(cause.code) : "");
 
 const denied: Readonly<Record<string, string>> = {
-  EACCES: "permission denied; choose another place or change its rights",
-  EPERM: "operation not permitted; choose another place or change its rights",
-  EROFS: "the file system is read-only; choose another place",
+  EACCES: "permission denied; choose another path or change its rights",
+  EPERM: "operation not permitted; choose another path or change its rights",
+  EROFS: "the file system is read-only; choose another path",
   EEXIST: "something is already there; --force replaces it",
   EISDIR: "a folder is there; choose another name",
-  ENOTDIR: "a part of the path is a file; choose another place",
+  ENOTDIR: "a part of the path is a file; choose another path",
 };
 
 const failed: Readonly<Record<string, string>> = {

@@ -1,14 +1,43 @@
 import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { BadDataError, DeniedError, InterruptedError, type ArtifactStream, type Batch, type ColumnValues } from "@mbs/contracts";
-import { contentAddress } from "../content-address.ts";
-import { requireKind } from "../kind.ts";
-import type { Receipt } from "../receipt.ts";
+import { contentAddress, type Receipt } from "../content-address.ts";
+import { requireKind } from "../kinds/kind.ts";
 import type { WriteOptions } from "./atomic-file.ts";
-import type { FileHashes } from "./file-hashes.ts";
-import { systemError } from "./system-error.ts";
-import { removeLeftovers, temporaryName } from "./temporary-name.ts";
+import { isMissing, systemError } from "./system-error.ts";
+import { removeLeftovers, temporaryName } from "./temporary/temporary-name.ts";
+
+/** The files of a folder: path in it, with "/" between its parts → SHA-256, 64 lower-case hex digits. */
+export type FileHashes = ReadonlyMap<string, string>;
+
+async function hashFile(path: string, signal: AbortSignal): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  try {
+    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal });
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw systemError(cause, "read", path);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Reads the files of a folder whole and compares them with what they held.
+ *
+ * @returns the path of the first one that is missing or holds something else; undefined where all are as they were
+ * @throws {InputOutputError} where one cannot be read
+ * @throws {InterruptedError} when the signal fires
+ */
+export async function findChanged(folder: string, files: FileHashes, signal: AbortSignal): Promise<string | undefined> {
+  for (const [name, hash] of files) {
+    const path = join(folder, name);
+    if ((await hashFile(path, signal)) !== hash) return path;
+  }
+  return undefined;
+}
 
 /** What is known of a folder once all its files are written. */
 export interface Unpacked extends Receipt {

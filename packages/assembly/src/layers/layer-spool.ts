@@ -1,5 +1,5 @@
 import { addressOnTheWay, parseMetadata, readLayers, Spool } from "@mbs/artifacts";
-import type { LayerRecord, LayersMetadata, LayerSummary, SpoolPlace, TensorData } from "@mbs/artifacts";
+import type { LayerRecord, LayersMetadata, LayerSummary, SpoolSlot, TensorData } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
@@ -22,7 +22,7 @@ export interface LayerShape {
 
 /** Where a part lies, and what its bytes mean. */
 interface KeptPart extends Omit<TensorData, "data"> {
-  readonly place: SpoolPlace;
+  readonly place: SpoolSlot;
 }
 
 /** The new values of a model's tensors, in a temporary file until their place in the weight files comes. */
@@ -102,7 +102,7 @@ export async function spoolLayers(
   wanted: readonly LayerPart[],
 ): Promise<LayerSpool> {
   const spool = new Spool();
-  const places = new Map<string, SpoolPlace>();
+  const places = new Map<string, SpoolSlot>();
   const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();

@@ -1,5 +1,5 @@
 import { parseMetadata, readLayers } from "@mbs/artifacts";
-import type { Spool, SpoolPlace } from "@mbs/artifacts";
+import type { Spool, SpoolSlot } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
@@ -11,7 +11,7 @@ interface SpooledLayer {
   readonly rows: number;
   readonly columns: number;
   readonly dtype: string;
-  readonly place: SpoolPlace;
+  readonly place: SpoolSlot;
   /** s, where the values are meant for inputs divided by s. */
   readonly inputScale: Float32Array | undefined;
 }

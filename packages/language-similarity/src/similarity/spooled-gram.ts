@@ -1,4 +1,4 @@
-import type { Spool, SpoolPlace } from "@mbs/artifacts";
+import type { Spool, SpoolSlot } from "@mbs/artifacts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import { packedLength, packedRowStart } from "@mbs/numbers";
 
@@ -14,9 +14,9 @@ export class SpooledGram {
   /** Of the matrix, length width. */
   readonly diagonal: Float32Array;
   readonly #spool: Spool;
-  readonly #place: SpoolPlace;
+  readonly #place: SpoolSlot;
 
-  constructor(spool: Spool, place: SpoolPlace, diagonal: Float32Array) {
+  constructor(spool: Spool, place: SpoolSlot, diagonal: Float32Array) {
     this.width = diagonal.length;
     this.diagonal = diagonal;
     this.#spool = spool;

@@ -244,7 +244,7 @@ test("30 and 31: a read-only folder is 77, a lock of another user 75", async ({ 
   await chmod(folder, 0o755);
   const probe = await mbs(["--version"], isRoot ? { uid: nobody } : {}).catch(() => undefined);
   if (probe?.code !== 0) return console.log("    root may write everywhere, and nobody may not read this folder");
-  await refused(sampling(model, corpus), 77, /read-only[^\n]*; choose another place/, {
+  await refused(sampling(model, corpus), 77, /read-only[^\n]*; choose another path/, {
     output: join(readOnly, "segments.arrow"),
     ...(isRoot ? { uid: nobody } : {}),
   });

@@ -1,6 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
-import type { LayerRecord, TensorData, TensorDtype } from "../records.ts";
+import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 
 /** Values that are decoded at once, so that a large weight is not held twice. */
 const valuesAtATime = 1 << 20;
@@ -8,7 +8,7 @@ const valuesAtATime = 1 << 20;
 /** What sparsity may differ from its mask's by: it is a quotient in float64. */
 const roundingOfShare = 1e-6;
 
-const placeOf = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+const rowAndColumn = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
 
 function refuse({ tensor }: LayerRecord, fault: string): never {
   throw new BadDataError(`layer ${tensor}: ${fault}; compress again`, { tensor });
@@ -30,7 +30,7 @@ function readPart(
 
 function requirePositive(layer: LayerRecord, name: string, values: Float32Array, columns: number): void {
   const wrong = values.findIndex((value) => !(Number.isFinite(value) && value > 0));
-  if (wrong >= 0) refuse(layer, `its ${name} hold ${values[wrong]} at ${placeOf(wrong, columns)}, not finite and above 0`);
+  if (wrong >= 0) refuse(layer, `its ${name} hold ${values[wrong]} at ${rowAndColumn(wrong, columns)}, not finite and above 0`);
 }
 
 /** @param bits of each number */
@@ -39,7 +39,7 @@ function requireBits(layer: LayerRecord, name: string, values: Uint8Array, colum
   // a plain loop, for codes are many
   for (let index = 0; index < values.length; index += 1) {
     if (values[index] <= largest) continue;
-    refuse(layer, `its ${name} hold ${values[index]} at ${placeOf(index, columns)}, which ${bits} bits do not`);
+    refuse(layer, `its ${name} hold ${values[index]} at ${rowAndColumn(index, columns)}, which ${bits} bits do not`);
   }
 }
 
@@ -121,8 +121,8 @@ function dequantise({ codes, scales, zeros, groupOf, groups }: Grid, first: numb
   for (let row = first; row < last; row += 1) {
     const start = row * columns;
     for (let column = 0; column < columns; column += 1) {
-      const place = row * groups + groupOf[column];
-      values[start - first * columns + column] = (codes[start + column] - zeros[place]) * scales[place];
+      const cell = row * groups + groupOf[column];
+      values[start - first * columns + column] = (codes[start + column] - zeros[cell]) * scales[cell];
     }
   }
   return values;
@@ -157,7 +157,7 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
     const [start, end] = [first, last].map((row) => (data.length / rows) * row);
     const values = decodeWeights(dtype, data.subarray(start, end), `layer ${layer.tensor}`);
     const refuseAt = (index: number, fault: string): void =>
-      refuse(layer, `its values hold ${values[index]} at ${placeOf(first * columns + index, columns)}${fault}`);
+      refuse(layer, `its values hold ${values[index]} at ${rowAndColumn(first * columns + index, columns)}${fault}`);
     const nonfinite = findNonfinite(values);
     if (nonfinite >= 0) refuseAt(nonfinite, "");
     if (grid === undefined && mask === undefined) continue;
@@ -175,7 +175,7 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
  * Refuses a layer that cannot be: numbers that are not finite or out of range, groups that are none, values that are not
  * those of its mask and codes. Where a mask removes a weight, its code says nothing.
  *
- * @throws {BadDataError} naming the part and the place in it
+ * @throws {BadDataError} naming the part, row and column
  */
 export function requireLayer(layer: LayerRecord): void {
   const { values, inputScale } = layer;

@@ -1,18 +1,32 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, InternalError } from "@mbs/contracts";
 import { findNonfinite } from "@mbs/numbers";
-import { placeIn, type Layout } from "../panels.ts";
+import { rowAndColumn, type Layout } from "../../rows/panels.ts";
+
+/** Refuses the values of a writer that do not have the length of their layout. */
+export function requireLength(what: string, layout: Layout, values: { readonly length: number }): void {
+  const expected = layout.before(layout.rows);
+  if (expected === 0 || values.length !== expected) {
+    throw new InternalError(`${what}: ${values.length} values, expected ${expected}`, { what, expected, found: values.length });
+  }
+}
+
+/** Refuses a shape that was read and that no matrix has. */
+export function requireShape(what: string, rows: number, columns: number): void {
+  if (rows < 1 || columns < 1)
+    throw new BadDataError(`${what}: a matrix of ${rows} × ${columns} cannot be`, { what, rows, columns });
+}
 
 /** How to speak of a matrix that was read: what it is, and how to get one that is right. */
-export interface MatrixName {
+interface MatrixName {
   readonly what: string;
   readonly remedy: string;
 }
 
-/** @throws {BadDataError} with the place of the first NaN or Inf */
+/** @throws {BadDataError} with row and column of the first NaN or Inf */
 export function requireFinite({ what, remedy }: MatrixName, layout: Layout, values: Float32Array): void {
   const wrong = findNonfinite(values);
   if (wrong < 0) return;
-  const { row, column } = placeIn(layout, wrong);
+  const { row, column } = rowAndColumn(layout, wrong);
   throw new BadDataError(`${what}: ${values[wrong]} at row ${row}, column ${column}; ${remedy}`, { what, row, column });
 }
 

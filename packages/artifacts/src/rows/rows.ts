@@ -7,9 +7,9 @@ import {
   type ColumnValues,
   type Field,
 } from "@mbs/contracts";
-import { requireKind } from "./kind.ts";
-import { formatMetadata, parseMetadata, type ArtifactMetadata } from "./metadata.ts";
-import { artifactKinds, type ArtifactKind } from "./schemas.ts";
+import { requireKind } from "../kinds/kind.ts";
+import { formatMetadata, parseMetadata, type ArtifactMetadata } from "../kinds/metadata.ts";
+import { artifactKinds, type ArtifactKind } from "../kinds/schemas.ts";
 
 /** Most bytes that the values of one batch may hold; a longer matrix is cut into panels. */
 export const batchLimit = 3.5 * 1024 * 1024;

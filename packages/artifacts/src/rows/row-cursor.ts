@@ -1,7 +1,7 @@
 import type { ArtifactStream } from "@mbs/contracts";
-import { parseMetadata, type ArtifactMetadata } from "./metadata.ts";
+import { parseMetadata, type ArtifactMetadata } from "../kinds/metadata.ts";
+import type { ArtifactKind } from "../kinds/schemas.ts";
 import { readRows, type Row } from "./rows.ts";
-import type { ArtifactKind } from "./schemas.ts";
 
 /** Rows of an artifact, taken one by one with a look at the next. */
 export interface RowCursor<K extends ArtifactKind> {

@@ -1,5 +1,5 @@
 import { BadDataError, InternalError, isObject, mostWeight, type Schema } from "@mbs/contracts";
-import { canonicalJson, parseJson } from "./json.ts";
+import { canonicalJson, parseJson } from "../json.ts";
 import type { ArtifactKind } from "./schemas.ts";
 
 /** Numbers by language (or by another name), as weights, counts or shares. */

@@ -1,8 +1,8 @@
 import { BadDataError } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
-import { denseLayout, packedLayout } from "../panels.ts";
-import type { FactorRecord } from "../records.ts";
-import { requireFinite, requireMeanSquares } from "./finite-matrix.ts";
+import type { FactorRecord } from "../../kinds/records.ts";
+import { denseLayout, packedLayout } from "../../rows/panels.ts";
+import { requireFinite, requireMeanSquares } from "./matrix-checks.ts";
 
 const remedy = "factor again";
 
@@ -34,7 +34,7 @@ function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<s
  * inverse, parts that contradict each other.
  *
  * @param what the factor, for messages
- * @throws {BadDataError} naming the part and the place in it
+ * @throws {BadDataError} naming the part, row and column
  */
 export function requireFactor(what: string, record: FactorRecord): void {
   const { width, diagonal, gram, crossMoment, upper, languageDiagonals = [] } = record;

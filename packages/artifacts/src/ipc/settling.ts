@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import type { Receipt } from "./receipt.ts";
+import type { Receipt } from "../content-address.ts";
 
 /** Items on their way and the receipt of all of them. */
 export interface Settling<T> {

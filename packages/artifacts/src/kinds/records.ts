@@ -1,3 +1,12 @@
+/** Site of a step's own input, before its norm. No weight reads it; similarity does. */
+export const inputSite = "input";
+
+/** Language of a Gram over the tokens of all languages, kept instead of theirs where those exceed the budget of capture. */
+export const allLanguages = "*";
+
+/** Step and site of a mean over all steps and sites. */
+export const allSites = "*";
+
 /** A fixed number of tokens of one language. */
 export interface Segment {
   readonly segment: number;
@@ -51,7 +60,7 @@ export interface FactorSummary {
   readonly dead: readonly number[];
   /** False where no factor could be made or none was asked for; `upper` is then absent. */
   readonly factorised: boolean;
-  /** What takes a method's place at this site (`--on-singular`): "rtn" (magnitude for pruning). Only where not factorised. */
+  /** What replaces the method at this site (`--on-singular`): "rtn" (magnitude for pruning). Only where not factorised. */
   readonly fallback?: string;
 }
 

@@ -1,15 +1,15 @@
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemError } from "./system-error.ts";
+import { systemError } from "../system-error.ts";
 import { removeLeftovers, temporaryName } from "./temporary-name.ts";
 
-const place = (): string => join(tmpdir(), "mbs");
+const basePath = (): string => join(tmpdir(), "mbs");
 
 /** Removes the temporary folders of processes that were killed; those of living ones and of other users stay. */
 export async function removeTemporaryFolders(): Promise<void> {
   // What cannot be removed is another user's; a temporary folder that is not there holds nothing.
-  await removeLeftovers(place()).catch(() => undefined);
+  await removeLeftovers(basePath()).catch(() => undefined);
 }
 
 /**
@@ -20,7 +20,7 @@ export async function removeTemporaryFolders(): Promise<void> {
  */
 export async function makeTemporaryFolder(): Promise<string> {
   await removeTemporaryFolders();
-  const folder = temporaryName(place());
+  const folder = temporaryName(basePath());
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (cause) {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { isGone, thisProcess, type ProcessIdentity } from "./process-identity.ts";
+import { isGone, thisProcess, type ProcessIdentity } from "../process-identity.ts";
 
 /** `tmp` is what is being written, `old` what it is about to replace. */
 type Ending = "tmp" | "old";

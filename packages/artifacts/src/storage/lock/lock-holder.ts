@@ -1,48 +1,37 @@
-import { execFile } from "node:child_process";
-import { readFile, readlink, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
-import { promisify } from "node:util";
-import { parseJson } from "../json.ts";
+import { parseJson } from "../../json.ts";
+import { readBootId, readPidNamespace } from "../process-identity.ts";
 
-/** The process that holds a lock, as it says itself. */
+/** The process that holds a lock, as it recorded itself. */
 export interface Holder {
   readonly process: number;
   /** When the process began, ISO 8601. */
   readonly started: string;
   readonly host: string;
-  /** Changes with every start of the machine; containers of one machine share it. Empty where the system has none. */
+  /** As readBootId gives it. */
   readonly boot: string;
-  /** The PID namespace that `process` counts in. Empty where the system has none. */
+  /** The PID namespace that `process` belongs to, as readPidNamespace gives it. */
   readonly namespace: string;
 }
 
 /** Far above the size of a record. */
 const recordLimit = 4096;
 
-const none = (): string => "";
-
-function bootId(): Promise<string> {
-  if (process.platform === "darwin") {
-    const asked = promisify(execFile)("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"]);
-    return asked.then(({ stdout }) => stdout.trim(), none);
-  }
-  return readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), none);
-}
-
 /** This process. */
-export const ownHolder = async (): Promise<Holder> => ({
+export const ownHolder = (): Holder => ({
   process: process.pid,
   started: new Date(Date.now() - process.uptime() * 1000).toISOString(),
   host: hostname(),
-  boot: await bootId(),
-  namespace: await readlink("/proc/self/ns/pid").catch(none),
+  boot: readBootId(),
+  namespace: readPidNamespace(),
 });
 
 /**
  * The holder that a lock file names.
  *
- * @returns "nobody" where a process or machine ended before it had written its record; undefined where the file is none of
- *   ours
+ * @returns "nobody" where the process or machine stopped before the record was written; undefined where the file is no lock file
+ *   of ours
  */
 export async function readHolder(file: FileHandle): Promise<Holder | "nobody" | undefined> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(recordLimit), 0, recordLimit, 0);
@@ -52,7 +41,7 @@ export async function readHolder(file: FileHandle): Promise<Holder | "nobody" | 
   return typeof id === "number" && typeof host === "string" ? { process: id, host, started, boot, namespace } : undefined;
 }
 
-/** Names a holder to another process: "process 12 on HOST", with what its number counts in. */
+/** Names a holder to another process: "process 12 on HOST", or "in another container" where the PID is of another namespace. */
 export function nameHolder(holder: Holder, own: Holder): string {
   const where = holder.host === own.host ? "" : ` on ${holder.host}`;
   const container = holder.boot === own.boot && holder.namespace !== own.namespace ? " in another container" : "";
@@ -60,7 +49,7 @@ export function nameHolder(holder: Holder, own: Holder): string {
 }
 
 /**
- * Whether a holder runs, or ran, on another machine: its kernel cannot tell ours when it ends. The same host with another
- * boot id has been started anew since.
+ * Whether a holder runs, or ran, on another machine, whose kernel cannot tell ours that it has ended. The same host with
+ * another boot id was restarted since, so its holder is gone.
  */
 export const isElsewhere = (holder: Holder, own: Holder): boolean => holder.boot !== own.boot && holder.host !== own.host;

@@ -49,7 +49,7 @@ function rowAt(layout: Layout, row: number, elements: number): number {
 }
 
 /** Row and column of an element. */
-export function placeIn(layout: Layout, element: number): { row: number; column: number } {
+export function rowAndColumn(layout: Layout, element: number): { row: number; column: number } {
   const row = rowAt(layout, 0, element + 1) - 1;
   return { row, column: layout.firstColumn(row) + element - layout.before(row) };
 }

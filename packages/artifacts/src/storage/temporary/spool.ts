@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputOutputError } from "@mbs/contracts";
 
-/** Where bytes lie in a spool. */
-export interface SpoolPlace {
+/** The bytes of one append. */
+export interface SpoolSlot {
   readonly offset: number;
   readonly length: number;
 }
@@ -27,19 +27,19 @@ export class Spool {
     rmSync(folder, { recursive: true });
   }
 
-  append(values: ArrayBufferView): SpoolPlace {
-    const place = { offset: this.#end, length: values.byteLength };
-    this.overwrite(place, values);
-    this.#end += place.length;
-    return place;
+  append(values: ArrayBufferView): SpoolSlot {
+    const slot = { offset: this.#end, length: values.byteLength };
+    this.overwrite(slot, values);
+    this.#end += slot.length;
+    return slot;
   }
 
   /**
-   * Writes values in the place of others of the same length.
+   * Overwrites a slot with values of the same length.
    *
-   * @throws {InputOutputError} when there is no room
+   * @throws {InputOutputError} when the disk is full
    */
-  overwrite({ offset }: SpoolPlace, values: ArrayBufferView): void {
+  overwrite({ offset }: SpoolSlot, values: ArrayBufferView): void {
     const bytes = bytesOf(values);
     try {
       let done = 0;
@@ -54,14 +54,14 @@ export class Spool {
     }
   }
 
-  read(place: SpoolPlace): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(place.length);
-    this.readInto(place, bytes);
+  read(slot: SpoolSlot): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(slot.length);
+    this.readInto(slot, bytes);
     return bytes;
   }
 
   /** Fills the start of `target`. */
-  readInto({ offset, length }: SpoolPlace, target: ArrayBufferView): void {
+  readInto({ offset, length }: SpoolSlot, target: ArrayBufferView): void {
     const bytes = bytesOf(target);
     let done = 0;
     while (done < length) {
@@ -72,7 +72,7 @@ export class Spool {
     }
   }
 
-  /** Forgets what was appended; its room is used again. */
+  /** Forgets what was appended, so that its space is used again. */
   clear(): void {
     this.#end = 0;
   }
