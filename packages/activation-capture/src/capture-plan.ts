@@ -1,5 +1,5 @@
-import { UsageError } from "@mbs/contracts";
 import { inputSite } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
 import type { Step } from "@mbs/models";
 import type { SitePlan } from "./language-statistics.ts";
 

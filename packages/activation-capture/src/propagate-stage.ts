@@ -4,10 +4,9 @@ import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { advance, openModel, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
-import { batchArriving } from "./segment-batches.ts";
+import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
 import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
 import type { SegmentStates } from "./state-source.ts";
-import { stackStreams, unstackStreams } from "./stack-streams.ts";
 import { readStepLayers } from "./step-layers.ts";
 
 const options = {

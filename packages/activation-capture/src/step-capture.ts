@@ -7,8 +7,7 @@ import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
-import { batchSegments } from "./segment-batches.ts";
-import { unstackStreams } from "./stack-streams.ts";
+import { batchSegments, unstackStreams } from "./segment-batches.ts";
 
 /** A segment whose states lie in a spool. */
 export interface SpooledSegment {

@@ -1,10 +1,10 @@
-import { test } from "uvu";
-import * as assert from "uvu/assert";
-import type { Matrix } from "@mbs/contracts";
 import { fileURLToPath } from "node:url";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import {
   keep,
   makeSegments,

@@ -1,10 +1,10 @@
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { encodeLayers } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import {
   collectStates,
   keep,

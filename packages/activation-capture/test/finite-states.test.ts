@@ -1,8 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite } from "uvu";
-import * as assert from "uvu/assert";
 import { collect, encodeLayers } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
@@ -10,6 +8,8 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { encodeWeights } from "@mbs/numbers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import { keep, makeSegments, runCapture, runPropagate, segmentStream } from "./stage-run.ts";
 
 interface Place {

@@ -1,11 +1,11 @@
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { contentAddress, encodeLayers, parseMetadata } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import type { ArtifactStream } from "@mbs/contracts";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { decodeHalf, encodeHalf } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import {
   collectStates,
   keep,

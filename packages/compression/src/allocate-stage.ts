@@ -2,9 +2,9 @@ import { encodeAllocation, inputSite, parseMetadata, readFactors, type FactorRec
 import {
   BadDataError,
   InterruptedError,
-  UsageError,
   parseOptions,
   splitOptions,
+  UsageError,
   type OptionTable,
   type OptionValues,
   type Stage,
@@ -12,10 +12,17 @@ import {
 } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "./allocation/allocation-method.ts";
-import { allocationMethods } from "./allocation/method-map.ts";
+import { correlation } from "./allocation/correlation.ts";
+import { owl } from "./allocation/owl.ts";
 import { spreadSparsity, type StepImportance } from "./allocation/spread-sparsity.ts";
+import { uniform } from "./allocation/uniform.ts";
 import { openModelOf } from "./factored-model.ts";
-import { readSite } from "./site-weight.ts";
+import { readSite } from "./site/site-weight.ts";
+
+/** The ways to allocate by name. */
+const allocationMethods: ReadonlyMap<string, AllocationMethod> = new Map(
+  ([uniform, owl, correlation] as readonly AllocationMethod[]).map((method) => [method.name, method]),
+);
 
 const methods = [...allocationMethods.keys()];
 

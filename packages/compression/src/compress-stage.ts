@@ -13,12 +13,12 @@ import {
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
+import { readStepSparsity } from "./allocation/step-sparsity.ts";
 import { openModelOf } from "./factored-model.ts";
-import { scaledNorms } from "./scaled-norms.ts";
-import { readSite } from "./site-weight.ts";
-import { solveSite } from "./solve-site.ts";
-import type { SolverChoice } from "./solver-choice.ts";
-import { readStepSparsity } from "./step-sparsity.ts";
+import { scaledNorms } from "./site/scaled-norms.ts";
+import { readSite } from "./site/site-weight.ts";
+import { solveSite } from "./site/solve-site.ts";
+import type { SolverChoice } from "./site/solve-site.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },

@@ -1,4 +1,4 @@
 export { allocate } from "./allocate-stage.ts";
 export { compress } from "./compress-stage.ts";
-export { solveSite } from "./solve-site.ts";
-export type { SolverChoice } from "./solver-choice.ts";
+export { solveSite } from "./site/solve-site.ts";
+export type { SolverChoice } from "./site/solve-site.ts";

@@ -1,8 +1,8 @@
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { collect, encodeAllocation, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, type ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { allocate, compress } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, withTinyModel } from "./tiny-site.ts";
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { makeInputs, type InputSpec } from "../../solvers/test/golden-inputs.ts";
 import type { AllocatedSite } from "../src/allocation/allocation-method.ts";
 import { correlation } from "../src/allocation/correlation.ts";

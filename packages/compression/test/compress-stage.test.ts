@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { contentAddress, parseMetadata, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import { plainBlas } from "@mbs/solvers/conformance";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { compress } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 

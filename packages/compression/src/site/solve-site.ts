@@ -1,10 +1,40 @@
 import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
-import { InternalError, InterruptedError, type SiteWeight, type Solution, type SolverContext } from "@mbs/contracts";
+import {
+  InternalError,
+  InterruptedError,
+  parseOptions,
+  UsageError,
+  type SiteWeight,
+  type Solution,
+  type Solver,
+  type SolverContext,
+} from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit, solverFailure } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
-import { fallbackFor, type SolverChoice } from "./solver-choice.ts";
 import { maskData, plainData, weightData } from "./tensor-data.ts";
+
+/** A solver with its parsed options. */
+export interface SolverChoice {
+  readonly solver: Solver;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What stands in for a solver at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
+ * those of the options that they share.
+ *
+ * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
+ */
+async function fallbackFor({ solver, options }: SolverChoice, record: FactorRecord): Promise<SolverChoice | undefined> {
+  if (record.upper || !solver.needs.includes("factor") || record.summary.fallback === undefined) return undefined;
+  const name = Object.hasOwn(solver.options, "sparsity") ? "magnitude" : "rtn";
+  const load = solvers.get(name);
+  if (!load) throw new UsageError(`no solver ${name}`);
+  const simple = await load();
+  const shared = Object.entries(options).filter(([key]) => Object.hasOwn(simple.options, key));
+  return { solver: simple, options: parseOptions(simple.options, Object.fromEntries(shared), simple.name) };
+}
 
 /** Refuses what a solver must not hand back: a stranger's need not keep to its types. */
 function requireSolution(name: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {

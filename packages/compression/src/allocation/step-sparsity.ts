@@ -1,6 +1,6 @@
 import { collect, parseMetadata, readAllocation } from "@mbs/artifacts";
 import { BadDataError, optionFlag, UsageError, type ArtifactStream } from "@mbs/contracts";
-import type { SolverChoice } from "./solver-choice.ts";
+import type { SolverChoice } from "../site/solve-site.ts";
 
 /** An allocation as compress uses it. */
 export interface StepSparsity {
