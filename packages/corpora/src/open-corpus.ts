@@ -52,8 +52,7 @@ async function* readFile(
  */
 async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusFile[]>, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for (const language of [...languages.keys()].sort()) {
-    const files = languages.get(language) ?? [];
+  for (const [language, files] of [...languages].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${language}\n${files.length}\n`);
     for (const file of files) {
       const { size } = await stat(file.path);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { CorpusDocument } from "@mbs/corpora";
 import type { seededGenerator } from "@mbs/numbers";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
@@ -43,7 +44,7 @@ export async function drawDocuments(
     if (end + 1 < kept.length) complete = false;
     kept = kept.slice(0, end + 1);
     weight = sum;
-    largestKey = kept.at(-1)?.key ?? Infinity;
+    largestKey = at(kept, end).key;
   }
 
   for await (const { text } of documents) {
@@ -67,7 +68,7 @@ export function shuffled(texts: readonly string[], generator: ReturnType<typeof 
   const order = [...texts];
   for (let last = order.length - 1; last > 0; last--) {
     const other = uniformInt(generator, 0, last);
-    [order[last], order[other]] = [order[other], order[last]];
+    [order[last], order[other]] = [at(order, other), at(order, last)];
   }
   return order;
 }

@@ -1,6 +1,7 @@
 import { encodeSegments, type Segment } from "@mbs/artifacts";
 import {
   BadDataError,
+  InternalError,
   InterruptedError,
   parseOptions,
   UsageError,
@@ -89,6 +90,12 @@ interface Plan {
   readonly length: number;
 }
 
+function poolOf(pools: Plan["pools"], language: string): LanguagePool {
+  const pool = pools.get(language);
+  if (pool === undefined) throw new InternalError(`sample: no texts of ${language} were opened`, { language });
+  return pool;
+}
+
 /** Segments, a language after the other; missing tokens are put down in `shortfall`. */
 async function* drawSegments(
   plan: Plan,
@@ -99,8 +106,9 @@ async function* drawSegments(
   const total = plan.counts.reduce((sum, [, count]) => sum + count, 0);
   let segment = 0;
   for (const [language, count] of plan.counts) {
-    const made = plan.pools.get(language)?.segments(count);
-    for (let next = await made?.next(); next; next = await made?.next()) {
+    const made = poolOf(plan.pools, language).segments(count);
+    for (;;) {
+      const next = await made.next();
       if (context.signal.aborted) throw new InterruptedError("sample: stopped");
       if (next.done) {
         if (next.value !== undefined) {
@@ -185,7 +193,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
       languages: corpus.languages,
       warn: context.warn,
       distribution: async () => (distribution = await distributionOf(values)),
-      tokensPerByte: async (language: string) => pools.get(language)?.tokensPerByte() ?? 0,
+      tokensPerByte: (language: string) => poolOf(pools, language).tokensPerByte(),
     };
     const sorted = [...(await countsOf(values, sources))]
       .filter(([, count]) => count > 0)

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import { LanguagePool, type SegmentText, type Shortage } from "@mbs/corpus-sampling";
 import type { Tokenizer } from "@mbs/models";
@@ -77,7 +78,7 @@ test("asking for fewer segments gives the first of them", async () => {
 test("each document is as likely to come first", async () => {
   const first = new Map<string, number>();
   for (let seed = 0; seed < 2000; seed++) {
-    const [text] = (await draw(corpusOf(["aaaa", "bbbb", "cccc", "dddd"]), 1, { length: 4, seed })).texts;
+    const text = at((await draw(corpusOf(["aaaa", "bbbb", "cccc", "dddd"]), 1, { length: 4, seed })).texts, 0);
     first.set(text, (first.get(text) ?? 0) + 1);
   }
   // 500 expected, standard deviation 19.4: five of them.

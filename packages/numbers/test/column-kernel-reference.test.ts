@@ -30,7 +30,7 @@ test("a pruned weight moves its whole value on, a kept one nothing", () => {
 test("with an asymmetry the weight of each column moves on as it was on its turn", () => {
   const kernel = createReferenceKernel(3, 1, { asymmetric: true });
   kernel.upper.set([0.5, 0.25, 0, 0, 2, 0, 0, 0, 1]);
-  kernel.asymmetry!.set([0, 0.5, 1, 0, 0, 4, 0, 0, 0]);
+  kernel.asymmetry?.set([0, 0.5, 1, 0, 0, 4, 0, 0, 0]);
   kernel.weights.set([1.25, 3, 0]);
   const grid = { scales: Float32Array.of(1), zeros: Float32Array.of(0), maximum: 20 };
   // second: 3 - (0.5·0.25 - 1.25·0.5) = 3.5 → 4; third: 0 + 1.25·1 + 3.5·4 = 15.25 → 15

@@ -3,6 +3,7 @@ import type { Choice, ColumnKernel } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { readFile } from "node:fs/promises";
+import { at } from "@mbs/contracts";
 import { compileKernel } from "../assembly/compile.ts";
 import { randomNumbers } from "./random-numbers.ts";
 
@@ -78,8 +79,8 @@ test("an asymmetry of zeros changes no bit", () => {
     kernel.asymmetry?.fill(0);
     kernel.settle(0, 12, { grid });
   }
-  assert.equal(kernels[1].weights.slice(), kernels[0].weights.slice());
-  assert.equal(kernels[1].errors.slice(), kernels[0].errors.slice());
+  assert.equal(at(kernels, 1).weights.slice(), at(kernels, 0).weights.slice());
+  assert.equal(at(kernels, 1).errors.slice(), at(kernels, 0).errors.slice());
 });
 
 test("the binary in src is what assembly compiles to", async () => {

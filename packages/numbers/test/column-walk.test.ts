@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import { createReferenceKernel, inverseFactorReference, roundHalfEven, walkColumns } from "@mbs/numbers";
 import type { Grid } from "@mbs/numbers";
 import { test } from "uvu";
@@ -11,11 +11,11 @@ const rows = 37;
 const next = randomNumbers(11);
 const states = Float64Array.from({ length: 60 * columns }, () => next() - 0.5);
 // neighbouring columns resemble each other, as real inputs do
-for (let index = 1; index < states.length; index += 1) states[index] += 0.8 * states[index - 1];
+for (let index = 1; index < states.length; index += 1) states[index] = at(states, index) + 0.8 * at(states, index - 1);
 const hessian = Float64Array.from({ length: columns * columns }, (_, index) => {
   let sum = index % (columns + 1) === 0 ? 0.01 : 0;
   for (let token = 0; token < 60; token += 1) {
-    sum += (states[token * columns + Math.floor(index / columns)] * states[token * columns + (index % columns)]) / 60;
+    sum += (at(states, token * columns + Math.floor(index / columns)) * at(states, token * columns + (index % columns))) / 60;
   }
   return sum;
 });
@@ -35,7 +35,7 @@ async function quantise(blockSize: number) {
 }
 
 const worst = (values: Float32Array, wanted: Float32Array): number =>
-  values.reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
+  values.reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);
 
 test("blocks of any size come to what one block for all comes to", async () => {
   const whole = createReferenceKernel(columns, rows);
@@ -57,8 +57,8 @@ test("the squared errors sum to tr(ΔW·H·ΔWᵀ), which is less than plain rou
     for (let first = 0; first < columns; first += 1) {
       for (let second = 0; second < columns; second += 1) {
         for (let row = 0; row < rows; row += 1) {
-          const change = (column: number): number => changed[column * rows + row] - start[column * rows + row];
-          sum += change(first) * hessian[first * columns + second] * change(second);
+          const change = (column: number): number => at(changed, column * rows + row) - at(start, column * rows + row);
+          sum += change(first) * at(hessian, first * columns + second) * change(second);
         }
       }
     }
@@ -84,19 +84,20 @@ test("with an asymmetry a block is the kernel's, and blocks hand on what has bee
   const whole = createReferenceKernel(columns, rows, { asymmetric: true });
   whole.weights.set(start);
   whole.upper.set(upper);
-  whole.asymmetry!.set(asymmetry);
+  whole.asymmetry?.set(asymmetry);
   whole.settle(0, columns, { grid });
   assert.equal(await walk(columns), whole.weights);
   // in blocks of one column, plainly: settle, then w[k] -= e·U[j, k] - value·P[j, k]
   const plain = Float64Array.from(start);
   for (let j = 0; j < columns; j += 1) {
     for (let row = 0; row < rows; row += 1) {
-      const w = plain[j * rows + row];
+      const w = at(plain, j * rows + row);
       const value = (Math.min(Math.max(roundHalfEven(w / 0.1) + 4, 0), 7) - 4) * 0.1;
-      const error = (w - value) / upper[j * (columns + 1)];
+      const error = (w - value) / at(upper, j * (columns + 1));
       plain[j * rows + row] = value;
       for (let k = j + 1; k < columns; k += 1) {
-        plain[k * rows + row] -= error * upper[j * columns + k] - value * asymmetry[j * columns + k];
+        const moved = error * at(upper, j * columns + k) - value * at(asymmetry, j * columns + k);
+        plain[k * rows + row] = at(plain, k * rows + row) - moved;
       }
     }
   }

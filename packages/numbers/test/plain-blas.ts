@@ -1,4 +1,4 @@
-import type { Blas, Real } from "@mbs/contracts";
+import { at, type Blas, type Real } from "@mbs/contracts";
 
 /** Products by their definition, so that kernels are tested without an engine. */
 export function createPlainBlas<Values extends Real>(zeros: (length: number) => Values): Blas<Values> {
@@ -12,10 +12,10 @@ export function createPlainBlas<Values extends Real>(zeros: (length: number) => 
         for (let column = 0; column < columns; column += 1) {
           let sum = 0;
           for (let k = 0; k < inner; k += 1) {
-            const left = transposeA ? a.values[k * rows + row] : a.values[row * inner + k];
-            sum += left * (transposeB ? b.values[column * inner + k] : b.values[k * columns + column]);
+            const left = at(a.values, transposeA ? k * rows + row : row * inner + k);
+            sum += left * at(b.values, transposeB ? column * inner + k : k * columns + column);
           }
-          values[row * columns + column] = alpha * sum + (add ? add.values[row * columns + column] : 0);
+          values[row * columns + column] = alpha * sum + (add ? at(add.values, row * columns + column) : 0);
         }
       }
       return Promise.resolve({ rows, columns, values });

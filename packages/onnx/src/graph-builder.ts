@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import { encodeMessage, encodeModel } from "./onnx-messages.ts";
 import type { AttributeMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
 import { elementTypeNumbers } from "./tensor.ts";
@@ -119,7 +119,7 @@ export class GraphBuilder {
 
   /** Adds a node with one output; "" stands for an optional input that is absent. */
   node(operator: string, inputs: readonly string[], options?: NodeOptions): string {
-    return this.nodes(operator, inputs, 1, options)[0] ?? "";
+    return at(this.nodes(operator, inputs, 1, options), 0);
   }
 
   /** Adds a node with several outputs, for example Split. */

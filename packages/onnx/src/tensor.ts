@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 
 /** The array that holds each tensor type: float16 as its bits, bool as 0 and 1. */
 export interface TensorArrays {
@@ -56,7 +56,7 @@ export const floatTensor = (data: Float32Array, dims: readonly number[]): Tensor
 export const integerTensor = (values: ArrayLike<number>, dims: readonly number[] = [values.length]): Tensor => ({
   type: "int64",
   dims,
-  data: BigInt64Array.from({ length: values.length }, (_, index) => BigInt(values[index] ?? 0)),
+  data: BigInt64Array.from({ length: values.length }, (_, index) => BigInt(at(values, index))),
 });
 
 /**

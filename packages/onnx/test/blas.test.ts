@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Blas, GemmOptions, Matrix, Real } from "@mbs/contracts";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { test } from "uvu";
@@ -20,7 +20,9 @@ const toDouble = ({ rows, columns, values }: Matrix): Matrix<Float64Array> => ({
 const turn = ({ rows, columns, values }: Matrix): Matrix => ({
   rows: columns,
   columns: rows,
-  values: Float32Array.from({ length: values.length }, (_, index) => values[(index % rows) * columns + Math.floor(index / rows)]),
+  values: Float32Array.from({ length: values.length }, (_, index) =>
+    at(values, (index % rows) * columns + Math.floor(index / rows)),
+  ),
 });
 
 /** The product by its definition, in float64. */
@@ -28,8 +30,9 @@ function plain(a: Matrix, b: Matrix, alpha: number, add: Matrix | undefined): nu
   return Array.from({ length: a.rows * b.columns }, (_, index) => {
     const row = Math.floor(index / b.columns);
     let sum = 0;
-    for (let k = 0; k < a.columns; k += 1) sum += a.values[row * a.columns + k] * b.values[k * b.columns + (index % b.columns)];
-    return alpha * sum + (add ? add.values[index] : 0);
+    for (let k = 0; k < a.columns; k += 1)
+      sum += at(a.values, row * a.columns + k) * at(b.values, k * b.columns + (index % b.columns));
+    return alpha * sum + (add ? at(add.values, index) : 0);
   });
 }
 
@@ -46,7 +49,7 @@ async function expectProduct<V extends Real>(
 ) {
   const { values } = await blas.gemm(a, b, options);
   assert.is(values.length, wanted.length);
-  const worst = Array.from<number>(values).reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
+  const worst = Array.from<number>(values).reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);
   assert.ok(worst < tolerance, `off by ${worst}`);
 }
 

@@ -1,6 +1,6 @@
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -14,7 +14,7 @@ async function run(graph: GraphBuilder, feeds: Record<string, Tensor>): Promise<
 test("attributes of every kind, several outputs and a symbolic size", async () => {
   const graph = new GraphBuilder("kinds");
   const x = graph.input("x", "float32", ["T", 4]);
-  const [left, right] = graph.nodes("Split", [x], 2, { attributes: { axis: 1, num_outputs: 2 } });
+  const [left = "", right = ""] = graph.nodes("Split", [x], 2, { attributes: { axis: 1, num_outputs: 2 } });
   const leaky = graph.node("LeakyRelu", [left], { attributes: { alpha: { float: 0.5 } } });
   const shifted = graph.node("Add", [leaky, graph.constant(floatTensor(Float32Array.of(10, 20), [2]))]);
   const filled = graph.node("ConstantOfShape", [graph.constant(integerTensor([2]))], {
@@ -26,9 +26,9 @@ test("attributes of every kind, several outputs and a symbolic size", async () =
   for (const rows of [1, 3]) {
     const values = Float32Array.from({ length: rows * 4 }, (_, index) => index - 2);
     const outputs = await run(graph, { x: floatTensor(values, [rows, 4]) });
-    assert.equal(outputs["y"].dims, [rows, 2]);
+    assert.equal(outputs["y"]?.dims, [rows, 2]);
     assert.equal([...floatValues(outputs, "y").subarray(0, 2)], [9, 19.5]);
-    assert.equal(outputs["z"].dims, [2, rows]);
+    assert.equal(outputs["z"]?.dims, [2, rows]);
     assert.is(floatValues(outputs, "z")[rows], 1);
     assert.equal([...floatValues(outputs, "filled")], [3, 3]);
   }
@@ -58,7 +58,7 @@ test("com.microsoft operators are at hand", async () => {
   graph.output("y", graph.node("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1 } } }), "float32");
   const outputs = await run(graph, { x: floatTensor(Float32Array.of(0, 1), [2]) });
   assert.is(floatValues(outputs, "y")[0], 0);
-  assert.ok(Math.abs(floatValues(outputs, "y")[1] - 1 / (1 + Math.exp(-1))) < 1e-6);
+  assert.ok(Math.abs(at(floatValues(outputs, "y"), 1) - 1 / (1 + Math.exp(-1))) < 1e-6);
 });
 
 test("a real number as a plain attribute is refused: it would become an integer", () => {

@@ -1,4 +1,5 @@
-import { defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
+import { at, defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
+import { scaleColumns, scaleGram, unscaledChange } from "./grids/channel-scaling.ts";
 import { clippedGrid } from "./grids/clipped-grid.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
@@ -23,14 +24,6 @@ function channelScales(sizes: Float64Array, power: number): Float32Array {
   const centre = Math.sqrt(scales.reduce((a, b) => Math.max(a, b)) * scales.reduce((a, b) => Math.min(a, b)));
   return Float32Array.from(scales, (scale) => scale / centre);
 }
-
-/** W·diag(s), [rows, columns]. */
-const scaleColumns = (values: Float32Array, scales: Float32Array): Float32Array =>
-  values.map((value, index) => value * scales[index % scales.length]);
-
-/** E[x xᵀ] of inputs divided by s. */
-const scaleGram = (gram: Float32Array, scales: Float32Array): Float32Array =>
-  gram.map((value, index) => value / (scales[Math.floor(index / scales.length)] * scales[index % scales.length]));
 
 /**
  * AWQ: rounds weights whose channels were scaled by the size of what they read, so that those that matter get a finer grid;
@@ -83,14 +76,14 @@ async function searchScales(
 ): Promise<Float32Array | undefined> {
   const columns = Math.sqrt(gram.length);
   const rows = values.length / columns;
-  const sizes = Float64Array.from({ length: columns }, (_, column) => Math.sqrt(gram[column * (columns + 1)]));
+  const sizes = Float64Array.from({ length: columns }, (_, column) => Math.sqrt(at(gram, column * (columns + 1))));
   let best: Float32Array | undefined;
   let least = Infinity;
   for (let step = 0; step < tries; step += 1) {
     if (signal.aborted) throw new InterruptedError("stopped while solving a site");
     const scales = channelScales(sizes, step / tries);
     const rounded = await round(scaleColumns(values, scales));
-    const change = rounded.values.map((value, index) => value / scales[index % columns] - values[index]);
+    const change = unscaledChange(rounded.values, scales, values);
     const error = (await outputByRow(blas, change, rows, { gram })).reduce((sum, value) => sum + value, 0);
     if (error < least) {
       least = error;

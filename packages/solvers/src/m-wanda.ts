@@ -1,4 +1,4 @@
-import { defineSolver, type LanguageDiagonal } from "@mbs/contracts";
+import { at, defineSolver, type LanguageDiagonal } from "@mbs/contracts";
 import { normPruningOptions, pruneByNorm } from "./pruning/norm-pruning.ts";
 import { noCodes } from "./pruning/pattern.ts";
 
@@ -10,7 +10,7 @@ import { noCodes } from "./pruning/pattern.ts";
 function normVariance(languages: readonly LanguageDiagonal[], columns: number): Float64Array {
   const variance = new Float64Array(columns);
   for (let column = 0; column < columns; column += 1) {
-    const norms = languages.map(({ values }) => Math.sqrt(values[column]));
+    const norms = languages.map(({ values }) => Math.sqrt(at(values, column)));
     const mean = norms.reduce((sum, norm) => sum + norm, 0) / norms.length;
     variance[column] = norms.reduce((sum, norm) => sum + (norm - mean) ** 2, 0) / norms.length;
   }
@@ -39,7 +39,7 @@ export const mWanda = defineSolver({
   plannedCodes: noCodes,
   solve(weight, { diagonal, languageDiagonals }, options) {
     const variance = normVariance(languageDiagonals, weight.columns);
-    const norms = diagonal.map((square, column) => Math.sqrt(square + options.variance * variance[column]));
+    const norms = diagonal.map((square, column) => Math.sqrt(square + options.variance * at(variance, column)));
     return pruneByNorm(weight, norms, options);
   },
 });

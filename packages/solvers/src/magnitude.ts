@@ -1,6 +1,6 @@
 import { defineSolver } from "@mbs/contracts";
-import { defaultSparsity, noCodes, parsePattern, patternMask, sparsityOptions } from "./pruning/pattern.ts";
-import { dropUpToShare, maskedValues } from "./pruning/selection.ts";
+import { defaultSparsity, noCodes, parsePattern, sparsityOptions } from "./pruning/pattern.ts";
+import { dropUpToShare, maskedValues, patternMask } from "./pruning/selection.ts";
 
 /** Magnitude pruning: the smallest weights of each matrix, or of every M neighbours, become zero. */
 export const magnitude = defineSolver({

@@ -16,10 +16,10 @@ export async function outputByRow(blas: Blas, values: Float32Array, rows: number
   const product =
     "gram" in moment
       ? (await blas.gemm({ rows, columns, values }, { rows: columns, columns, values: moment.gram })).values
-      : values.map((value, index) => value * moment.diagonal[index % columns]);
+      : values.map((value, index) => value * moment.diagonal[index % columns]!);
   for (let row = 0; row < rows; row += 1) {
     let sum = 0;
-    for (let index = row * columns; index < (row + 1) * columns; index += 1) sum += values[index] * product[index];
+    for (let index = row * columns; index < (row + 1) * columns; index += 1) sum += values[index]! * product[index]!;
     result[row] = sum;
   }
   return result;

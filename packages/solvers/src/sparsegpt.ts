@@ -1,21 +1,23 @@
-import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
+import { at, defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import type { ColumnBlock } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
-import { defaultSparsity, dropInGroup, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
-import { dropUpToShare } from "./pruning/selection.ts";
+import { dropInGroup, dropUpToShare } from "./pruning/selection.ts";
 
 const { fround } = Math;
 
 /** What removing each weight costs, w² / U[j, j]², for columns from … to-1 of a block: [to - from, rows]. */
 function scoresOf({ rows, weights, diagonal }: ColumnBlock, from: number, to: number): Float32Array {
-  const scores = weights.slice(from * rows, to * rows);
+  const scores = new Float32Array((to - from) * rows);
+  let index = 0;
   for (let column = from; column < to; column += 1) {
-    const pivot = fround(diagonal[column] * diagonal[column]);
-    const start = (column - from) * rows;
-    for (let index = start; index < start + rows; index += 1)
-      scores[index] = fround(fround(scores[index] * scores[index]) / pivot);
+    const pivot = fround(at(diagonal, column) ** 2);
+    for (const weight of weights.subarray(column * rows, (column + 1) * rows)) {
+      scores[index] = fround(weight * weight) / pivot;
+      index += 1;
+    }
   }
   return scores;
 }

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { defineSolver, type Solver } from "@mbs/contracts";
+import { at, defineSolver, type Solver } from "@mbs/contracts";
 import { conformanceSuite, type ConformanceSettings } from "../src/conformance/index.ts";
-import { solvers } from "../src/index.ts";
+import { loadSolver, solvers } from "../src/index.ts";
 
 const settings: Readonly<Record<string, ConformanceSettings>> = {
   rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 }, { bits: 2, groupSize: 0, mse: true }] },
@@ -58,12 +58,12 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
     { bits: 3, groupSize: 32 },
     { bits: 3, groupSize: 32, staticGroups: true },
   ];
-  const checks = conformanceSuite(await solvers.get("gptq")!(), { options, order, beats: "rtn" });
+  const checks = conformanceSuite(await loadSolver("gptq"), { options, order, beats: "rtn" });
   for (const { name: check, run } of checks) test(`${order} order: ${check}`, run);
 }
 
 // not held against magnitude, which leaves its weights dense
-for (const { name: check, run } of conformanceSuite(await solvers.get("sparsegpt")!(), {
+for (const { name: check, run } of conformanceSuite(await loadSolver("sparsegpt"), {
   options: [{ bits: 3, minZeroPoint: 1 }],
 }))
   test(`3 bits: ${check}`, run);
@@ -90,7 +90,7 @@ test("the suite passes a solver that changes nothing", async () => {
 });
 
 test("the suite catches what a solver must not do", async () => {
-  await refuses(({ values }, { gram }) => ({ values: values.fill(gram[0]) }), /reads the statistic gram/);
+  await refuses(({ values }, { gram }) => ({ values: values.fill(at(gram, 0)) }), /reads the statistic gram/);
   await refuses(({ values }) => ({ values: values.fill(NaN) }), /NaN at row 0, column 0/);
   await refuses(({ values }) => ({ values, inputScale: new Float32Array(3).fill(1) }), /3 scales for 150 channels/);
   await refuses(({ values, columns }) => ({ values, inputScale: new Float32Array(columns) }), /input scale 0/);
@@ -109,7 +109,7 @@ test("the suite catches what a solver must not do", async () => {
 /** The solvers that docs/adding-a-solver.md shows, as they stand there. */
 async function documentedSolvers(): Promise<Solver[]> {
   const text = readFileSync(join(import.meta.dirname, "../../../docs/adding-a-solver.md"), "utf8");
-  const sources = [...text.matchAll(/```js\n(.*?)```/gs)].flatMap(([, source]) =>
+  const sources = [...text.matchAll(/```js\n(.*?)```/gs)].flatMap(([, source = ""]) =>
     source.includes("defineSolver(") ? source : [],
   );
   return Promise.all(
@@ -122,8 +122,12 @@ async function documentedSolvers(): Promise<Solver[]> {
 }
 
 test("the suite passes the solvers that the documentation shows", async () => {
-  const [pruning, quantising, ...others] = await documentedSolvers();
-  assert.equal([pruning.name, quantising.name, others.length], ["below-mean", "seven-steps", 0]);
+  const documented = await documentedSolvers();
+  assert.equal(
+    documented.map(({ name }) => name),
+    ["below-mean", "seven-steps"],
+  );
+  const [pruning, quantising] = [at(documented, 0), at(documented, 1)];
   const checks = [
     ...conformanceSuite(pruning, { options: [{}, { fraction: 1 }] }),
     ...conformanceSuite(quantising, { options: [{}, { groupSize: 32 }, { groupSize: 1000 }] }),
@@ -136,7 +140,7 @@ test("the suite catches a solver that modifies its statistics", async () => {
     ...idle,
     needs: ["diagonal"],
     solve: ({ values }, { diagonal }) => {
-      diagonal[0] += 1;
+      diagonal[0] = at(diagonal, 0) + 1;
       return { values };
     },
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "@mbs/contracts";
 import type { Blas, Factor, LanguageDiagonal } from "@mbs/contracts";
 import { inverseFactor, permuteSymmetric } from "@mbs/numbers";
 
@@ -72,22 +73,25 @@ export function makeInputs({ seed, rows, columns, tokens, dead, signs = false, l
   const noise = Float64Array.from({ length: tokens * columns }, () => (next() >>> 24) - 128);
   const sizes = Float64Array.from({ length: columns }, () => 1 << (next() >>> 30));
   const languageOf = (token: number): number => Math.floor((token * languages) / tokens);
-  const own = noise.map((value, index) => value * sizes[index % columns]);
+  const own = noise.map((value, index) => value * at(sizes, index % columns));
   const inputs = own.map((value, index) => {
     const column = index % columns;
-    const shifted = [1, 5].map((shift) => (column >= shift ? Math.floor(own[index - shift] / 2) : 0));
+    const shifted = [1, 5].map((shift) => (column >= shift ? Math.floor(at(own, index - shift) / 2) : 0));
     const size = languages > 1 && column % languages === languageOf(Math.floor(index / columns)) ? 4 : 1;
-    const mixed = size * (value + shifted[0] + shifted[1]);
+    const mixed = size * (value + at(shifted, 0) + at(shifted, 1));
     if (dead.includes(column)) return 0;
-    return signs ? (mixed < 0 ? -sizes[column] : sizes[column]) : mixed;
+    return signs ? (mixed < 0 ? -at(sizes, column) : at(sizes, column)) : mixed;
   });
   // what compression of earlier layers changed: noise, and an eighth of the third next column
   const shift = inputs.map((_, index) => {
     const column = index % columns;
-    return (next() >>> 28) - 8 + Math.floor(inputs[index - column + ((column + 3) % columns)] / 8);
+    return (next() >>> 28) - 8 + Math.floor(at(inputs, index - column + ((column + 3) % columns)) / 8);
   });
   const squares = Array.from({ length: languages }, () => new Float64Array(columns));
-  for (const [index, x] of inputs.entries()) squares[languageOf(Math.floor(index / columns))][index % columns] += x * x;
+  for (const [index, x] of inputs.entries()) {
+    const sums = at(squares, languageOf(Math.floor(index / columns)));
+    sums[index % columns] = at(sums, index % columns) + x * x;
+  }
   const languageDiagonals = squares.map((sums, language) => ({
     language: String(language),
     weight: 1 / languages,
@@ -109,8 +113,8 @@ function meanProduct(a: Float64Array, b: Float64Array, columns: number): Float32
   for (let token = 0; token < tokens; token += 1) {
     const own = b.subarray(token * columns, (token + 1) * columns);
     for (let i = 0; i < columns; i += 1) {
-      const value = a[token * columns + i];
-      for (let j = 0; j < columns; j += 1) product[i * columns + j] += value * own[j];
+      const value = at(a, token * columns + i);
+      for (const [j, other] of own.entries()) product[i * columns + j] = at(product, i * columns + j) + value * other;
     }
   }
   return Float32Array.from(product, (value) => value / tokens);
@@ -121,7 +125,7 @@ function groupAware(columns: Int32Array, size: number, compare: (a: number, b: n
   const whole = Math.floor(columns.length / size);
   const groups = Array.from({ length: whole }, (_, group) => columns.slice(group * size, (group + 1) * size).sort(compare));
   return [
-    ...groups.sort((a, b) => compare(a[0], b[0])).flatMap((group) => [...group]),
+    ...groups.sort((a, b) => compare(at(a, 0), at(b, 0))).flatMap((group) => [...group]),
     ...columns.slice(whole * size).sort(compare),
   ];
 }
@@ -136,14 +140,14 @@ export async function referenceFactor(blas: Blas, gram: Float32Array, tokens: nu
     hessian[column * (columns + 1)] = 1;
     dead.push(column);
   }
-  const diagonal = Float32Array.from({ length: columns }, (_, column) => hessian[column * (columns + 1)]);
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => at(hessian, column * (columns + 1)));
   const order = Int32Array.from(diagonal.keys());
-  const byDiagonal = (a: number, b: number) => diagonal[b] - diagonal[a] || a - b;
+  const byDiagonal = (a: number, b: number) => at(diagonal, b) - at(diagonal, a) || a - b;
   if (orderName === "activation") order.sort(byDiagonal);
   if (orderName.startsWith("group-aware:")) order.set(groupAware(order, Number(orderName.slice(12)), byDiagonal));
   const damping = 0.01;
   const added = damping * (diagonal.reduce((sum, value) => sum + value, 0) / columns);
-  for (let column = 0; column < columns; column += 1) hessian[column * (columns + 1)] += added;
+  for (const [column, value] of diagonal.entries()) hessian[column * (columns + 1)] = value + added;
   const upper = await inverseFactor(blas, permuteSymmetric(hessian, order), columns);
   return { order, orderName, upper, dead, damping };
 }

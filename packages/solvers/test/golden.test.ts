@@ -1,8 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
+import { at, parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { outputByRow, solvers } from "../src/index.ts";
+import { loadSolver, outputByRow } from "../src/index.ts";
 import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase, type InputSpec } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -33,7 +33,7 @@ async function asymmetricError(name: string, golden: GoldenCase): Promise<number
   const { values, error } = await solve(name, golden);
   const moved = await plainBlas.gemm({ rows, columns, values: weights }, { rows: columns, columns, values: crossMoment });
   let between = 0;
-  for (const [index, value] of values.entries()) between += (value - weights[index]) * moved.values[index];
+  for (const [index, value] of values.entries()) between += (value - at(weights, index)) * at(moved.values, index);
   return error - 2 * between + sum(await outputByRow(plainBlas, weights, rows, { gram: shiftMoment }));
 }
 
@@ -44,8 +44,8 @@ async function solve(
 ): Promise<Solution & { error: number }> {
   const { weights, gram, crossMoment: perToken, languageDiagonals } = inputsFor(JSON.stringify(input));
   const { rows, columns } = input;
-  const solver = await solvers.get(name)!();
-  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const solver = await loadSolver(name);
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));
   const factor = await factorFor(JSON.stringify([input, order]));
   const parts = [{ tensor: "w", firstRow: 0, rows }];
   const weight = { rows, columns, parts, scalable, values: weights.slice() };
@@ -56,7 +56,7 @@ async function solve(
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
   const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);
   const scale = solution.inputScale;
-  const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - weights[index]);
+  const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - at(weights, index));
   const errors = await outputByRow(plainBlas, change, rows, { gram });
   return { ...solution, error: sum(errors) };
 }
@@ -90,18 +90,21 @@ for (const [file, solverOf] of [
       const { quantised, mask, inputScale, error } = await solve(name, golden);
       if (golden.codes !== undefined) {
         const codes = decodeBytes(golden.codes);
-        const equal = shareEqual(quantised!.codes, (index) => codes[index]);
+        assert.ok(quantised);
+        const equal = shareEqual(quantised.codes, (index) => at(codes, index));
         assert.ok(equal >= leastEqual(file, golden), `${equal} of the codes are equal`);
       }
       if (golden.mask !== undefined) {
         const bits = decodeBytes(golden.mask);
-        const equal = shareEqual(mask!, (index) => (bits[index >> 3] >> (index & 7)) & 1);
+        assert.ok(mask);
+        const equal = shareEqual(mask, (index) => (at(bits, index >> 3) >> (index & 7)) & 1);
         assert.ok(equal >= 0.999, `${equal} of the mask is equal`);
       }
       assert.is(inputScale === undefined, golden.inputScale === undefined);
       if (golden.inputScale !== undefined) {
         const scales = new Float32Array(decodeBytes(golden.inputScale).slice().buffer);
-        for (const [channel, scale] of scales.entries()) assert.ok(Math.abs(inputScale![channel] / scale - 1) < 1e-5);
+        assert.ok(inputScale);
+        for (const [channel, scale] of scales.entries()) assert.ok(Math.abs(at(inputScale, channel) / scale - 1) < 1e-5);
       }
       if (leastEqual(file, golden) < 0.999)
         assert.ok(error < golden.error * (1 + 1e-3), `error ${error}, reference ${golden.error}`);

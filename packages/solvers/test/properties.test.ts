@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseOptions, type Factor, type LanguageDiagonal, type Solution, type SolverContext } from "@mbs/contracts";
+import { at, parseOptions, type Factor, type LanguageDiagonal, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
-import { solvers } from "../src/index.ts";
+import { loadSolver } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
 const rows = 9;
@@ -15,18 +15,18 @@ const diagonal = Float32Array.from({ length: columns }, (_, column) => 1 + ((col
 /** H = diag(diagonal), undamped: no column can make good for another. */
 function diagonalFactor(orderName: string, order: Int32Array): Factor {
   const upper = new Float32Array(columns * columns);
-  for (const [position, column] of order.entries()) upper[position * (columns + 1)] = 1 / Math.sqrt(diagonal[column]);
+  for (const [position, column] of order.entries()) upper[position * (columns + 1)] = 1 / Math.sqrt(at(diagonal, column));
   return { order, orderName, upper, dead: [], damping: 0 };
 }
 
 const natural = Int32Array.from({ length: columns }, (_, column) => column);
-const descending = natural.slice().sort((a, b) => diagonal[b] - diagonal[a] || a - b);
+const descending = natural.slice().sort((a, b) => at(diagonal, b) - at(diagonal, a) || a - b);
 /** Groups of 20, last first, reversed within. */
 const grouped = natural.map((position) => (2 - Math.floor(position / 20)) * 20 + (19 - (position % 20)));
 
 /** Of two languages, each with half of the columns to itself. */
-const halves: readonly LanguageDiagonal[] = [0, 1].map((half) => ({
-  language: ["en", "mr"][half],
+const halves: readonly LanguageDiagonal[] = ["en", "mr"].map((language, half) => ({
+  language,
   weight: 0.5,
   values: diagonal.map((value, column) => (column % 2 === half ? 2 * value : 0)),
 }));
@@ -37,7 +37,7 @@ async function solve(
   factor: Factor,
   languageDiagonals: readonly LanguageDiagonal[] = halves,
 ): Promise<Solution> {
-  const solver = await solvers.get(name)!();
+  const solver = await loadSolver(name);
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
   const [gram, crossMoment] = [new Float32Array(columns * columns), new Float32Array(columns * columns)];
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
@@ -63,7 +63,7 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
   test(`gptaq is gptq to the bit where the dense model's inputs are the same, and with alpha 0: ${order}`, async () => {
     const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [10, 14], columns: 150, dead: [4] }, order);
     const by = async (name: string, raw: object, crossMoment: Float32Array): Promise<Solution> => {
-      const solver = await solvers.get(name)!();
+      const solver = await loadSolver(name);
       const parsed = parseOptions(solver.options, { bits: 3, groupSize: 32, blockSize: 64, ...raw }, name);
       return solver.solve({ ...weight, values: weight.values.slice() }, { ...statistics, crossMoment }, parsed, context);
     };
@@ -77,7 +77,8 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
 
 test("with the activation order, groups follow the order of processing", async () => {
   const { quantised } = await solve("gptq", { groupSize: 20 }, diagonalFactor("activation", descending));
-  for (const [position, column] of descending.entries()) assert.is(quantised!.groupOf[column], Math.floor(position / 20));
+  assert.ok(quantised);
+  for (const [position, column] of descending.entries()) assert.is(quantised.groupOf[column], Math.floor(position / 20));
 });
 
 test("where inputs are uncorrelated, sparsegpt picks what wanda picks by pattern and changes nothing else", async () => {
@@ -105,11 +106,12 @@ test("m-wanda spares columns that languages use differently, and the more so the
   const factor = diagonalFactor("natural", natural);
   const contrast = halves.map(({ values, ...language }) => ({
     ...language,
-    values: values.map((value, column) => (column < columns / 2 ? value : diagonal[column])),
+    values: values.map((value, column) => (column < columns / 2 ? value : at(diagonal, column))),
   }));
   const keptOf = async (variance: number) => {
     const { mask } = await solve("m-wanda", { variance }, factor, contrast);
-    return mask!.filter((_, index) => index % columns < columns / 2).reduce((sum, kept) => sum + kept, 0);
+    assert.ok(mask);
+    return mask.filter((_, index) => index % columns < columns / 2).reduce((sum, kept) => sum + kept, 0);
   };
   const [none, one, ten] = [await keptOf(0), await keptOf(1), await keptOf(10)];
   assert.ok(none < one && one < ten, `${none}, ${one}, ${ten}`);
@@ -117,7 +119,7 @@ test("m-wanda spares columns that languages use differently, and the more so the
 
 test("m-wanda chooses the same whatever the unit of the inputs", async () => {
   const factor = diagonalFactor("natural", natural);
-  const solver = await solvers.get("m-wanda")!();
+  const solver = await loadSolver("m-wanda");
   const maskAt = async (unit: number) => {
     const scaled = (squares: Float32Array) => squares.map((value) => value * unit ** 2);
     const languageDiagonals = halves.map(({ values: squares, ...language }) => ({ ...language, values: scaled(squares) }));
@@ -129,11 +131,11 @@ test("m-wanda chooses the same whatever the unit of the inputs", async () => {
 });
 
 test("sparsegpt and magnitude take the threshold's ties with them, wanda drops exactly so many a row", async () => {
-  const kept = ({ mask }: Solution, row: number) => mask!.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b, 0);
+  const kept = ({ mask }: Solution, row: number) => mask?.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b, 0);
   const solution = await solve("wanda", { sparsity: 0.35 }, diagonalFactor("natural", natural));
   for (let row = 0; row < rows; row += 1) assert.is(kept(solution, row), columns - 21);
   const { mask } = await solve("magnitude", { sparsity: 0.35 }, diagonalFactor("natural", natural));
-  assert.is(mask!.filter((bit) => bit === 0).length, Math.trunc(rows * columns * 0.35) + 1);
+  assert.is(mask?.filter((bit) => bit === 0).length, Math.trunc(rows * columns * 0.35) + 1);
 });
 
 test("groups of another size than the order's are refused with the remedy", async () => {
@@ -144,7 +146,7 @@ test("groups of another size than the order's are refused with the remedy", asyn
 
 test("a pattern and a sparsity exclude each other, a default sparsity does not count", async () => {
   for (const name of ["sparsegpt", "wanda", "m-wanda", "magnitude"]) {
-    const { options } = await solvers.get(name)!();
+    const { options } = await loadSolver(name);
     assert.is(parseOptions(options, { pattern: "2:4" }, name)["sparsity"], undefined);
     assert.is(parseOptions(options, {}, name)["sparsity"], 0.5);
     assert.throws(

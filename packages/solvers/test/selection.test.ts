@@ -1,10 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { UsageError } from "@mbs/contracts";
-import { parsePattern, patternMask } from "../src/pruning/pattern.ts";
+import { at, UsageError } from "@mbs/contracts";
+import { parsePattern } from "../src/pruning/pattern.ts";
 import { codeOf, fitGrid, valueOf } from "../src/grids/quantisation-grid.ts";
 import { searchNorm } from "../src/grids/search-norm.ts";
-import { dropSmallest, dropUpToShare, scoreAt } from "../src/pruning/selection.ts";
+import { dropSmallest, dropUpToShare, patternMask, scoreAt } from "../src/pruning/selection.ts";
 
 const scores = Float32Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 1009) / 16);
 
@@ -51,11 +51,11 @@ test("grids round half to even, hold zero exactly and never divide by zero", () 
     [0.5, 1.5, 2.5, -0.5].map((value) => codeOf(value, 1, 8, maximum)),
     [8, 10, 10, 8],
   );
-  assert.is(valueOf(codeOf(0, scales[0], zeros[0], maximum), scales[0], zeros[0]), 0);
+  assert.is(valueOf(codeOf(0, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)), 0);
   for (const weights of [Float32Array.of(0, 0), Float32Array.of(1e-45, 0)]) {
     for (const symmetric of [true, false]) {
       const grid = fitGrid(weights, 1, { bits: 8, symmetric, mse: true });
-      assert.ok(grid.scales[0] > 0 && Number.isFinite(grid.zeros[0]));
+      assert.ok(at(grid.scales, 0) > 0 && Number.isFinite(grid.zeros[0]));
     }
   }
 });
@@ -71,10 +71,10 @@ test("a scale that its dtype rounds far down neither moves zero off the codes no
       for (const mse of [false, true]) {
         const weights = Float32Array.of(least, least / 2, 0);
         const { scales, zeros, maximum } = fitGrid(weights, 1, { bits, symmetric: false, mse, scaleDtype });
-        assert.ok(zeros[0] >= 0 && zeros[0] <= maximum, `${scaleDtype}, ${bits} bits: zero ${zeros[0]}`);
-        const value = valueOf(codeOf(weights[0], scales[0], zeros[0], maximum), scales[0], zeros[0]);
+        assert.ok(at(zeros, 0) >= 0 && at(zeros, 0) <= maximum, `${scaleDtype}, ${bits} bits: zero ${zeros[0]}`);
+        const value = valueOf(codeOf(at(weights, 0), at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0));
         assert.ok(
-          Math.abs(value - weights[0]) <= scales[0],
+          Math.abs(value - at(weights, 0)) <= at(scales, 0),
           `${scaleDtype}, ${bits} bits: ${value} for ${weights[0]}, scale ${scales[0]}`,
         );
       }
@@ -91,8 +91,10 @@ test("zero stays among the codes where bf16 rounds an ordinary scale down", () =
 test("a symmetric grid covers rows of one sign", () => {
   const weights = Float32Array.of(0.25, 0.5, 1);
   const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, mse: false });
-  const values = [...weights].map((value) => valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]));
-  assert.ok(values.every((value, index) => Math.abs(value - weights[index]) <= scales[0]));
+  const values = [...weights].map((value) =>
+    valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)),
+  );
+  assert.ok(values.every((value, index) => Math.abs(value - at(weights, index)) <= at(scales, 0)));
 });
 
 const ofOneSign = (sign: number): Float32Array =>
@@ -107,13 +109,13 @@ test("zero points from one on stay there, and no weight errs by more than half a
       for (const mse of [false, true]) {
         const rule = { bits, symmetric: false, mse };
         const { scales, zeros, maximum } = fitGrid(weights, 1, { ...rule, minZeroPoint: 1 });
-        assert.ok(zeros[0] >= 1 && zeros[0] <= maximum, `${bits} bits: zero point ${zeros[0]}`);
+        assert.ok(at(zeros, 0) >= 1 && at(zeros, 0) <= maximum, `${bits} bits: zero point ${zeros[0]}`);
         const free = fitGrid(weights, 1, rule);
-        if (free.zeros[0] > 0) assert.equal([scales, zeros], [free.scales, free.zeros], "where nothing is in the way");
+        if (at(free.zeros, 0) > 0) assert.equal([scales, zeros], [free.scales, free.zeros], "where nothing is in the way");
         if (mse) continue;
         for (const value of weights) {
-          const error = valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]) - value;
-          assert.ok(Math.abs(error) <= 0.5001 * scales[0], `${bits} bits: ${value} is off by ${error}, scale ${scales[0]}`);
+          const error = valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)) - value;
+          assert.ok(Math.abs(error) <= 0.5001 * at(scales, 0), `${bits} bits: ${value} is off by ${error}, scale ${scales[0]}`);
         }
       }
     }
@@ -137,7 +139,8 @@ test("the grid search beats the full range in its own norm where few weights are
   const loss = (mse: boolean) => {
     const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 3, symmetric: true, mse });
     return weights.reduce(
-      (sum, value) => sum + Math.abs(valueOf(codeOf(value, scales[0], zeros[0], maximum), scales[0], zeros[0]) - value) ** 2.4,
+      (sum, value) =>
+        sum + Math.abs(valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)) - value) ** 2.4,
       0,
     );
   };

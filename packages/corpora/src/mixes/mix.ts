@@ -21,10 +21,9 @@ function fail(text: string, what: string): never {
 function parseCounts(text: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const entry of text.split(",")) {
-    const match = /^\s*([^=\s]+)=(\d{1,9})\s*$/.exec(entry);
-    if (!match) fail(text, `${JSON.stringify(entry)} is no LANG=COUNT`);
-    const [, language = "", count] = match;
-    if (counts.has(language)) fail(text, `${language} stands there twice`);
+    const [, language, count] = /^\s*([^=\s]+)=(\d{1,9})\s*$/.exec(entry) ?? [];
+    if (language === undefined) fail(text, `${JSON.stringify(entry)} is no LANG=COUNT`);
+    if (counts.has(language)) fail(text, `it names ${language} twice`);
     if (Number(count) > 0) counts.set(language, Number(count));
   }
   return counts.size > 0 ? counts : fail(text, "no language has a segment");

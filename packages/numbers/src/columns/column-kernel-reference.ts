@@ -27,14 +27,14 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
     settle(first: number, last: number, { grid, mask }: Choice): Uint8Array {
       const codes = new Uint8Array((last - first) * rows);
       for (let j = first; j < last; j += 1) {
-        const pivot = upper[j * columns + j];
+        const pivot = upper[j * columns + j]!;
         for (let row = 0; row < rows; row += 1) {
           const place = (j - first) * rows + row;
-          const w = weights[j * rows + row];
+          const w = weights[j * rows + row]!;
           let value = mask && mask[place] === 0 ? 0 : w;
           if (grid) {
-            const scale = grid.scales[row];
-            const zero = grid.zeros[row];
+            const scale = grid.scales[row]!;
+            const zero = grid.zeros[row]!;
             const code = Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), grid.maximum);
             codes[place] = code;
             value = fround(fround(code - zero) * scale);
@@ -44,9 +44,9 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
           errors[j * rows + row] = error;
           for (let k = j + 1; k < columns; k += 1) {
             const index = k * rows + row;
-            const carried = fround(error * upper[j * columns + k]);
-            const moved = asymmetry ? fround(carried - fround(w * asymmetry[j * columns + k])) : carried;
-            weights[index] = fround(weights[index] - moved);
+            const carried = fround(error * upper[j * columns + k]!);
+            const moved = asymmetry ? fround(carried - fround(w * asymmetry[j * columns + k]!)) : carried;
+            weights[index] = fround(weights[index]! - moved);
           }
         }
       }

@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { at, UsageError } from "@mbs/contracts";
 import { naturalOrder } from "./ordering.ts";
 
 /** A way to order the columns of a site, by the diagonal of H. */
@@ -11,7 +11,7 @@ export interface ColumnOrder {
 
 /** Columns with the largest inputs first; equal ones stay in their order. */
 const byActivation = (diagonal: Float32Array): Int32Array =>
-  naturalOrder(diagonal.length).sort((first, second) => diagonal[second] - diagonal[first] || first - second);
+  naturalOrder(diagonal.length).sort((first, second) => at(diagonal, second) - at(diagonal, first) || first - second);
 
 /**
  * Whole groups of neighbouring columns by their largest diagonal, and the columns within each by their own, so that groups

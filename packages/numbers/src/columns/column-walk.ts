@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import { createSimdKernel } from "./column-kernel-simd.ts";
 import type { Choice, ColumnKernel } from "./column-kernel.ts";
@@ -72,7 +72,7 @@ export async function walkColumns(
   async function catchUp(from: number, to: number, settled: number): Promise<void> {
     let start = from;
     while (start < to) {
-      const base = carried[start];
+      const base = at(carried, start);
       let end = start + 1;
       while (end < to && carried[end] === base) end += 1;
       if (base < settled) {
@@ -110,7 +110,7 @@ export async function walkColumns(
       columns,
       rows,
       weights: current.weights,
-      diagonal: Float32Array.from({ length: columns }, (_, column) => upper[(first + column) * (size + 1)]),
+      diagonal: Float32Array.from({ length: columns }, (_, column) => at(upper, (first + column) * (size + 1))),
       async asBegun(from, to) {
         await catchUp(from, to, first);
         return weights.values.subarray(from * rows, to * rows);

@@ -13,7 +13,7 @@ function emptyLike<Values extends Movable>(values: Values): Values {
 /** Position → item turned into item → position. */
 export function invertOrder(order: Int32Array): Int32Array {
   const inverse = new Int32Array(order.length);
-  for (let position = 0; position < order.length; position += 1) inverse[order[position]] = position;
+  for (let position = 0; position < order.length; position += 1) inverse[order[position]!] = position;
   return inverse;
 }
 
@@ -39,8 +39,8 @@ export function transposeInOrder<Values extends Movable>(
     for (let left = 0; left < columns; left += tile) {
       const right = Math.min(left + tile, columns);
       for (let position = left; position < right; position += 1) {
-        const column = order[position];
-        for (let row = top; row < bottom; row += 1) result[position * rows + row] = values[row * columns + column];
+        const column = order[position]!;
+        for (let row = top; row < bottom; row += 1) result[position * rows + row] = values[row * columns + column]!;
       }
     }
   }
@@ -60,8 +60,8 @@ export function restoreOrder<Values extends Movable>(values: Values, rows: numbe
     for (let top = 0; top < rows; top += tile) {
       const bottom = Math.min(top + tile, rows);
       for (let position = left; position < right; position += 1) {
-        const column = order[position];
-        for (let row = top; row < bottom; row += 1) result[row * columns + column] = values[position * rows + row];
+        const column = order[position]!;
+        for (let row = top; row < bottom; row += 1) result[row * columns + column] = values[position * rows + row]!;
       }
     }
   }
@@ -77,9 +77,9 @@ export function permuteSymmetric(matrix: Float32Array, order: Int32Array): Float
   const size = order.length;
   const result = new Float32Array(matrix.length);
   for (let row = 0; row < size; row += 1) {
-    const source = order[row] * size;
+    const source = order[row]! * size;
     const target = row * size;
-    for (let column = 0; column < size; column += 1) result[target + column] = matrix[source + order[column]];
+    for (let column = 0; column < size; column += 1) result[target + column] = matrix[source + order[column]!]!;
   }
   return result;
 }
@@ -96,10 +96,10 @@ export function unpackInOrder(packed: Float32Array, order: Int32Array): Float32A
   const starts = Float64Array.from({ length: size }, (_, row) => packedRowStart(size, row) - row);
   const result = new Float32Array(size * size);
   for (let row = 0; row < size; row += 1) {
-    const first = order[row];
+    const first = order[row]!;
     for (let column = row; column < size; column += 1) {
-      const second = order[column];
-      result[row * size + column] = packed[first < second ? starts[first] + second : starts[second] + first];
+      const second = order[column]!;
+      result[row * size + column] = packed[first < second ? starts[first]! + second : starts[second]! + first]!;
     }
   }
   return result;

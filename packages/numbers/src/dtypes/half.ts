@@ -26,7 +26,7 @@ export function decodeHalf(bits: Uint16Array): Float32Array {
   decoded ??= Float32Array.from({ length: 0x10000 }, (_, half) => decodeOne(half));
   const table = decoded;
   const values = new Float32Array(bits.length);
-  for (let index = 0; index < bits.length; index += 1) values[index] = table[bits[index]];
+  for (let index = 0; index < bits.length; index += 1) values[index] = table[bits[index]!]!;
   return values;
 }
 
@@ -37,14 +37,14 @@ export function encodeHalf(values: Float32Array): Uint16Array {
   const sum = new Float32Array(1);
   const sumBits = new Int32Array(sum.buffer);
   for (let index = 0; index < source.length; index += 1) {
-    const word = source[index];
+    const word = source[index]!;
     const sign = (word >>> 16) & signBit;
     const magnitude = word & 0x7fffffff;
     if (magnitude > 0x7f800000) bits[index] = sign | halfInfinity | quietBit | ((magnitude >> 13) & 0x3ff);
     else if (magnitude >= overflowBits) bits[index] = sign | halfInfinity;
     else if (magnitude < normalBits) {
-      sum[0] = Math.abs(values[index]) + subnormalShift;
-      bits[index] = sign | (sumBits[0] - subnormalShiftBits);
+      sum[0] = Math.abs(values[index]!) + subnormalShift;
+      bits[index] = sign | (sumBits[0]! - subnormalShiftBits);
     } else {
       const odd = (magnitude >> 13) & 1;
       bits[index] = sign | ((magnitude + rebias + 0xfff + odd) >> 13);

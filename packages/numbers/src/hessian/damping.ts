@@ -1,3 +1,5 @@
+import { at } from "@mbs/contracts";
+
 /** H's diagonal as it goes into a factorisation. */
 export interface LivingDiagonal {
   /** Columns whose input was zero in every token, ascending. */
@@ -31,5 +33,8 @@ export function findDead(diagonal: Float32Array): LivingDiagonal {
  */
 export function damp(hessian: Float32Array | Float64Array, size: number, { dead, mean }: LivingDiagonal, damping: number): void {
   for (const column of dead) hessian[column * (size + 1)] = mean;
-  for (let column = 0; column < size; column += 1) hessian[column * (size + 1)] += damping * mean;
+  for (let column = 0; column < size; column += 1) {
+    const index = column * (size + 1);
+    hessian[index] = at(hessian, index) + damping * mean;
+  }
 }

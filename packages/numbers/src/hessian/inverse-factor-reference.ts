@@ -31,9 +31,9 @@ export function inverseFactorReference(hessian: ArrayLike<number>, size: number,
   const R = new Float64Array(size * size);
   for (let column = size - 1; column >= 0; column -= 1) {
     for (let row = column; row >= 0; row -= 1) {
-      let sum = hessian[row * size + column];
-      for (let k = column + 1; k < size; k += 1) sum -= R[row * size + k] * R[column * size + k];
-      if (row < column) R[row * size + column] = sum / R[column * size + column];
+      let sum = hessian[row * size + column]!;
+      for (let k = column + 1; k < size; k += 1) sum -= R[row * size + k]! * R[column * size + k]!;
+      if (row < column) R[row * size + column] = sum / R[column * size + column]!;
       else if (sum > 0 && Number.isFinite(sum)) R[row * size + column] = Math.sqrt(sum);
       else throw new NotPositiveDefiniteError(firstColumn + column, sum);
     }
@@ -45,12 +45,12 @@ export function inverseFactorReference(hessian: ArrayLike<number>, size: number,
 function invertUpper(R: Float64Array, size: number): Float64Array {
   const U = new Float64Array(size * size);
   for (let row = size - 1; row >= 0; row -= 1) {
-    const scale = 1 / R[row * size + row];
+    const scale = 1 / R[row * size + row]!;
     for (let k = row + 1; k < size; k += 1) {
-      const factor = R[row * size + k];
-      for (let column = k; column < size; column += 1) U[row * size + column] -= factor * U[k * size + column];
+      const factor = R[row * size + k]!;
+      for (let column = k; column < size; column += 1) U[row * size + column]! -= factor * U[k * size + column]!;
     }
-    for (let column = row + 1; column < size; column += 1) U[row * size + column] *= scale;
+    for (let column = row + 1; column < size; column += 1) U[row * size + column]! *= scale;
     U[row * size + row] = scale;
   }
   return U;

@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 
 /** Number of values in the upper half of a [size, size] matrix, diagonal included. */
 export const packedLength = (size: number): number => (size * (size + 1)) / 2;
@@ -56,7 +56,7 @@ function mirrorUpper(matrix: Float32Array, size: number): void {
       const right = Math.min(left + tile, size);
       for (let row = top; row < bottom; row += 1) {
         for (let column = Math.max(left, row + 1); column < right; column += 1) {
-          matrix[column * size + row] = matrix[row * size + column];
+          matrix[column * size + row] = matrix[row * size + column]!;
         }
       }
     }
@@ -66,5 +66,5 @@ function mirrorUpper(matrix: Float32Array, size: number): void {
 /** The diagonal of a packed upper half, length size. */
 export function packedDiagonal(packed: Float32Array, size: number): Float32Array {
   expectLength(packed, packedLength(size), "the packed matrix");
-  return Float32Array.from({ length: size }, (_, row) => packed[packedRowStart(size, row)]);
+  return Float32Array.from({ length: size }, (_, row) => at(packed, packedRowStart(size, row)));
 }

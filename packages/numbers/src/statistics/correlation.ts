@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
@@ -18,7 +19,7 @@ function standardised(values: readonly number[]): number[] {
 }
 
 const dot = (first: readonly number[], second: readonly number[]): number =>
-  first.reduce((sum, value, index) => sum + value * second[index], 0);
+  first.reduce((sum, value, index) => sum + value * at(second, index), 0);
 
 /**
  * Pearson's correlation: 1 where both lie on one rising line, -1 on a falling one.
@@ -50,10 +51,10 @@ const rounding = 1e-12;
 
 /** All orders of some values, the given one among them. */
 function* orders(values: readonly number[]): Generator<readonly number[]> {
-  if (values.length === 0) return yield [];
   const [first, ...others] = values;
+  if (first === undefined) return yield [];
   for (const shorter of orders(others)) {
-    for (let at = 0; at < values.length; at += 1) yield [...shorter.slice(0, at), first, ...shorter.slice(at)];
+    for (let index = 0; index < values.length; index += 1) yield [...shorter.slice(0, index), first, ...shorter.slice(index)];
   }
 }
 
@@ -71,7 +72,7 @@ export function* randomOrders<T>(values: readonly T[], count: number, seed: numb
   for (let turn = 0; turn < count; turn += 1) {
     for (let last = order.length - 1; last > 0; last -= 1) {
       const pick = uniformInt(generator, 0, last);
-      [order[last], order[pick]] = [order[pick], order[last]];
+      [order[last], order[pick]] = [at(order, pick), at(order, last)];
     }
     yield order;
   }
@@ -90,7 +91,8 @@ export function testCorrelation(
   second: readonly number[],
   seed = 0,
 ): TestedCorrelation {
-  const [a, b] = [first, second].map((values) => standardised(kind === "spearman" ? ranks(values) : values));
+  const prepared = (values: readonly number[]): number[] => standardised(kind === "spearman" ? ranks(values) : values);
+  const [a, b] = [prepared(first), prepared(second)];
   const value = dot(a, b);
   if (Number.isNaN(value)) return { value, p: NaN };
   let [asStrong, all] = [0, 0];

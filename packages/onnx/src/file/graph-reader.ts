@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { Dimension } from "../graph-builder.ts";
 import { decodeMessage } from "../onnx-messages.ts";
 import type { ValueMessage } from "../onnx-messages.ts";
@@ -126,5 +126,5 @@ export function readGraphFile(source: ByteSource): GraphFile {
 /** One byte in every file so far. */
 function irVersionOf(source: ByteSource, fields: readonly Field[]): number {
   const field = fields.find(({ number, delimited }) => number === modelField.irVersion && !delimited);
-  return field === undefined ? 0 : (source.read(field.value.offset, 1)[0] ?? 0);
+  return field === undefined ? 0 : at(source.read(field.value.offset, 1), 0);
 }

@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { ByteSource, Span } from "./byte-source.ts";
 
 /**
@@ -35,7 +35,7 @@ class ByteWindow {
     if (byte === undefined) {
       this.#bytes = this.#source.read(offset, Math.min(windowBytes, this.#source.size - offset));
       this.#start = offset;
-      byte = this.#bytes[0] ?? 0;
+      byte = at(this.#bytes, 0);
     }
     return byte;
   }
@@ -66,9 +66,9 @@ export function* walkFields(source: ByteSource, span: Span, what: string): Gener
     }
     return broken(offset, "ends inside a number");
   };
-  let at = span.offset;
-  while (at < end) {
-    const tag = varint(at);
+  let offset = span.offset;
+  while (offset < end) {
+    const tag = varint(offset);
     const [number, wire] = [Math.floor(tag.value / 8), tag.value % 8];
     let [begin, next] = [tag.next, tag.next];
     if (wire === 0) next = varint(begin).next;
@@ -78,15 +78,15 @@ export function* walkFields(source: ByteSource, span: Span, what: string): Gener
       const length = varint(begin);
       begin = length.next;
       next = begin + length.value;
-    } else broken(at, "has a field of an unknown kind");
-    if (number === 0) broken(at, "has a field without a number");
-    if (!(next <= end)) broken(at, `has a field of ${next - begin} bytes where ${end - begin} are left,`);
+    } else broken(offset, "has a field of an unknown kind");
+    if (number === 0) broken(offset, "has a field without a number");
+    if (!(next <= end)) broken(offset, `has a field of ${next - begin} bytes where ${end - begin} are left,`);
     yield {
       number,
       delimited: wire === 2,
-      span: { offset: at, length: next - at },
+      span: { offset, length: next - offset },
       value: { offset: begin, length: next - begin },
     };
-    at = next;
+    offset = next;
   }
 }

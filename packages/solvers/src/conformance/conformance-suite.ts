@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
+import { loadSolver } from "../contract/load-solver.ts";
+import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
-import { solvers } from "../solver-map.ts";
 import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
 import { solverMisfit } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
@@ -25,14 +27,15 @@ export interface ConformanceSettings {
   readonly blas?: Blas;
 }
 
+const mainShape: SampleShape = { parts: [10, 14], columns: 150 };
+
 const shapes: Readonly<Record<string, SampleShape>> = {
-  "a site of two weights": { parts: [10, 14], columns: 150 },
+  "a site of two weights": mainShape,
   "dead columns and rows of zeros": { parts: [12], columns: 136, dead: [0, 7, 130, 131, 132, 133, 134, 135], zeroRows: [3] },
   "one row and seven columns": { parts: [1], columns: 7 },
   "one column": { parts: [3], columns: 1 },
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
-const mainShape = shapes["a site of two weights"];
 
 /** The declared statistics alone; reading another one fails. */
 function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStatistics {
@@ -55,10 +58,7 @@ const arraysOf = ({ factor, diagonal, gram, crossMoment, languageDiagonals }: So
 ];
 
 function requireUntouched(before: SolverStatistics, after: SolverStatistics): void {
-  const [now, then] = [arraysOf(after), arraysOf(before)];
-  require(now.every((values, index) =>
-    values.every((value, place) => Object.is(value, then[index][place])),
-  ), "modifies its statistics");
+  require(isDeepStrictEqual(arraysOf(after), arraysOf(before)), "modifies its statistics");
   require(after.factor.dead.join() === before.factor.dead.join(), "modifies the list of dead columns");
 }
 
@@ -90,7 +90,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics), options, context);
   }
   async function errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
-    const change = values.map((value, index) => value / (inputScale?.[index % weight.columns] ?? 1) - weight.values[index]);
+    const scales = inputScale ?? new Float32Array(weight.columns).fill(1);
+    const change = unscaledChange(values, scales, weight.values);
     const errors = await outputByRow(blas, change, weight.rows, { gram: statistics.gram });
     return errors.reduce((sum, value) => sum + value, 0);
   }
@@ -154,7 +155,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   }
 
   async function checkBeats(name: string, raw: Readonly<Record<string, unknown>>): Promise<void> {
-    const simple = await solvers.get(name)!();
+    const simple = await loadSolver(name);
     const site = await sampleFor(raw, mainShape);
     const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(simple.options, key)));
     const [error, simpleError] = [

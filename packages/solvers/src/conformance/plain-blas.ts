@@ -11,14 +11,14 @@ export const plainBlas: Blas = {
     for (let row = 0; row < rows; row += 1) {
       sums.fill(0);
       for (let k = 0; k < inner; k += 1) {
-        const factor = transposeA ? a.values[k * a.columns + row] : a.values[row * a.columns + k];
+        const factor = transposeA ? a.values[k * a.columns + row]! : a.values[row * a.columns + k]!;
         for (let column = 0; column < columns; column += 1) {
-          sums[column] += factor * (transposeB ? b.values[column * b.columns + k] : b.values[k * b.columns + column]);
+          sums[column]! += factor * (transposeB ? b.values[column * b.columns + k]! : b.values[k * b.columns + column]!);
         }
       }
       for (let column = 0; column < columns; column += 1) {
         const index = row * columns + column;
-        values[index] = alpha * sums[column] + (add ? add.values[index] : 0);
+        values[index] = alpha * sums[column]! + (add ? add.values[index]! : 0);
       }
     }
     return { rows, columns, values };

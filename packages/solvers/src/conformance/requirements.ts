@@ -14,7 +14,7 @@ export function requireNone(found: string | undefined): void {
   require(found === undefined, found ?? "");
 }
 
-/** The codes are those that were predicted; a weight of one group has no other than its place. */
+/** The codes are those that were predicted. A weight of one group has no scattered columns. */
 export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedCodes | "none"): void {
   if (planned === "none") return require(quantised === undefined, "makes codes, and its plannedCodes says none");
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
@@ -24,8 +24,9 @@ export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution,
   require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
   const apart = groupOf.some((group, column) => group !== Math.floor(column / size));
   const middle = 2 ** (bits - 1);
-  const held = { middle: [middle, middle], "from-one": [1, 255], any: [0, 255] }[planned.zeroPoints ?? "any"];
-  const outside = quantised.zeros.find((zero) => zero < held[0] || zero > held[1]);
+  const bounds = { middle: [middle, middle], "from-one": [1, 255], any: [0, 255] } as const;
+  const [least, most] = bounds[planned.zeroPoints ?? "any"];
+  const outside = quantised.zeros.find((zero) => zero < least || zero > most);
   require(outside === undefined, `has the zero point ${outside}, its plannedCodes says ${planned.zeroPoints}`);
   require(planned.scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
 }

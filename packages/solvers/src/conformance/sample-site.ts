@@ -46,10 +46,10 @@ function makeMoments(next: () => number, columns: number, dead: readonly number[
     const noise = sizes.map((size) => size * next());
     const x = noise.map((value, column) => (dead.includes(column) ? 0 : value + 0.7 * (noise[column - 1] ?? 0)));
     for (let i = 0; i < columns; i += 1) {
-      const shift = 0.05 * x[i] + 0.1 * (x[i + 1] ?? 0);
+      const shift = 0.05 * x[i]! + 0.1 * (x[i + 1] ?? 0);
       for (let j = 0; j < columns; j += 1) {
-        gram[i * columns + j] += (x[i] * x[j]) / tokens;
-        cross[i * columns + j] += (shift * x[j]) / tokens;
+        gram[i * columns + j]! += (x[i]! * x[j]!) / tokens;
+        cross[i * columns + j]! += (shift * x[j]!) / tokens;
       }
     }
   }
@@ -60,8 +60,8 @@ function makeMoments(next: () => number, columns: number, dead: readonly number[
 function splitDiagonal(diagonal: Float32Array): readonly LanguageDiagonal[] {
   const contrast = diagonal.map((_, column) => Math.sin(column));
   return [
-    { language: "en", weight: 0.75, values: diagonal.map((square, column) => square * (1 + 0.3 * contrast[column])) },
-    { language: "mr", weight: 0.25, values: diagonal.map((square, column) => square * (1 - 0.9 * contrast[column])) },
+    { language: "en", weight: 0.75, values: diagonal.map((square, column) => square * (1 + 0.3 * contrast[column]!)) },
+    { language: "mr", weight: 0.25, values: diagonal.map((square, column) => square * (1 - 0.9 * contrast[column]!)) },
   ];
 }
 
@@ -81,7 +81,7 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
   const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16" } = shape;
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
-  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]!);
   const languageDiagonals = splitDiagonal(diagonal);
   const rows = partRows.reduce((sum, count) => sum + count, 0);
   const values = Float32Array.from({ length: rows * columns }, () => next() ** 3);

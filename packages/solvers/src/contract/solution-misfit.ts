@@ -1,8 +1,9 @@
 import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
+import { firstOffCode } from "../grids/quantisation-grid.ts";
 import { isRecord } from "./solver-shape.ts";
 
-const place = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+const position = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
 
 /** The first check that says something. */
 function firstOf(checks: Iterable<string | false>): string | undefined {
@@ -26,9 +27,9 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
   yield (
     groups !== Math.ceil(columns / groupSize) && `has ${groups} groups of ${groupSize} columns for a weight of ${columns} columns`
   );
-  const sizes = new Int32Array(groups);
-  for (const group of groupOf) sizes[group] += 1;
-  yield sizes.some((count) => count > groupSize) && `has a group of more than ${groupSize} columns, its groupSize`;
+  const sizes = new Map<number, number>();
+  for (const group of groupOf) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  yield [...sizes.values()].some((count) => count > groupSize) && `has a group of more than ${groupSize} columns, its groupSize`;
   const grids = `${rows} rows and ${groups} groups`;
   const largest = 2 ** bits - 1;
   if (!(codes instanceof Uint8Array)) return yield "handed back codes that are no Uint8Array";
@@ -70,18 +71,14 @@ export const shapeMisfit = (weight: SiteWeight, solution: unknown): string | und
 /** The first value that is not finite, and where; undefined where all are. */
 export function nonfiniteValue({ columns }: SiteWeight, { values }: Solution): string | undefined {
   const wrong = values.findIndex((value) => !Number.isFinite(value));
-  return wrong < 0 ? undefined : `${values[wrong]} at ${place(wrong, columns)}`;
+  return wrong < 0 ? undefined : `${values[wrong]} at ${position(wrong, columns)}`;
 }
 
 function dequantisedMisfit(columns: number, values: Float32Array, quantised: QuantisedWeight): string | false {
-  const { codes, scales, zeros, groupOf } = quantised;
-  const groups = scales.length / (values.length / columns);
-  for (const [index, value] of values.entries()) {
-    const grid = Math.floor(index / columns) * groups + groupOf[index % columns];
-    const expected = Math.fround((codes[index] - zeros[grid]) * scales[grid]);
-    if (value !== expected) return `has the value ${value} at ${place(index, columns)}, its code says ${expected}`;
-  }
-  return false;
+  const wrong = firstOffCode(values, quantised, columns);
+  return (
+    wrong !== undefined && `has the value ${wrong.value} at ${position(wrong.index, columns)}, its code says ${wrong.expected}`
+  );
 }
 
 function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): string | false {
@@ -92,7 +89,7 @@ function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype
 
 function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): string | false {
   const kept = values.findIndex((value, index) => mask[index] === 0 && value !== 0);
-  return kept >= 0 && `has ${values[kept]} at ${place(kept, columns)}, which the mask says is pruned`;
+  return kept >= 0 && `has ${values[kept]} at ${position(kept, columns)}, which the mask says is pruned`;
 }
 
 /**

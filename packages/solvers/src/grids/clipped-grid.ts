@@ -42,28 +42,28 @@ export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first
   const size = panel.length / rows;
   const moment = { gram: diagonalBlock(gram, first, size) };
   const largest = new Float32Array(rows);
-  for (const [index, value] of panel.entries()) largest[index % rows] = Math.max(largest[index % rows], Math.abs(value));
+  for (const [index, value] of panel.entries()) largest[index % rows] = Math.max(largest[index % rows]!, Math.abs(value));
   const best = fitGrid(panel, rows, rule);
   const least = new Float64Array(rows).fill(Infinity);
   for (let step = 0; step < shrinkSteps; step += 1) {
     const share = Math.fround(1 - step / shrinkGrid);
     const limits = largest.map((value) => value * share);
     const clipped = panel.map((value, index) => {
-      const limit = limits[index % rows];
+      const limit = limits[index % rows]!;
       return Math.min(Math.max(value, -limit), limit);
     });
     const grid = fitGrid(clipped, rows, rule);
     const change = new Float32Array(panel.length);
     for (const [index, value] of panel.entries()) {
       const row = index % rows;
-      const code = codeOf(value, grid.scales[row], grid.zeros[row], grid.maximum);
-      change[row * size + Math.floor(index / rows)] = valueOf(code, grid.scales[row], grid.zeros[row]) - value;
+      const code = codeOf(value, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
+      change[row * size + Math.floor(index / rows)] = valueOf(code, grid.scales[row]!, grid.zeros[row]!) - value;
     }
     for (const [row, error] of (await outputByRow(blas, change, rows, moment)).entries()) {
-      if (error >= least[row]) continue;
+      if (error >= least[row]!) continue;
       least[row] = error;
-      best.scales[row] = grid.scales[row];
-      best.zeros[row] = grid.zeros[row];
+      best.scales[row] = grid.scales[row]!;
+      best.zeros[row] = grid.zeros[row]!;
     }
   }
   return best;

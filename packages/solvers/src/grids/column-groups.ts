@@ -1,3 +1,5 @@
+import { at } from "@mbs/contracts";
+
 /** Which columns share a grid. */
 export interface ColumnGroups {
   /** Columns a group; all of them where one group spans the row. */
@@ -21,6 +23,6 @@ export function layOutGroups(order: Int32Array, groupSize: number, by: "position
   const size = groupSize === 0 ? columns : Math.min(groupSize, columns);
   const groupAt = order.map((column, position) => Math.floor((by === "column" ? column : position) / size));
   const groupOf = new Int32Array(columns);
-  for (const [position, column] of order.entries()) groupOf[column] = groupAt[position];
+  for (const [position, column] of order.entries()) groupOf[column] = at(groupAt, position);
   return { groupSize: size, groups: Math.ceil(columns / size), groupAt, groupOf };
 }

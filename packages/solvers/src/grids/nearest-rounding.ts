@@ -37,13 +37,13 @@ export async function roundToNearest(rounding: NearestRounding): Promise<Solutio
     const grid = await rounding.fit(panel, group * groupSize);
     for (const [index, value] of panel.entries()) {
       const row = index % rows;
-      const code = codeOf(value, grid.scales[row], grid.zeros[row], grid.maximum);
+      const code = codeOf(value, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
       codes[start + index] = code;
-      panel[index] = valueOf(code, grid.scales[row], grid.zeros[row]);
+      panel[index] = valueOf(code, grid.scales[row]!, grid.zeros[row]!);
     }
     for (let row = 0; row < rows; row += 1) {
-      scales[row * groups + group] = grid.scales[row];
-      zeros[row * groups + group] = grid.zeros[row];
+      scales[row * groups + group] = grid.scales[row]!;
+      zeros[row * groups + group] = grid.zeros[row]!;
     }
   }
   return {

@@ -1,3 +1,4 @@
+import type { QuantisedWeight } from "@mbs/contracts";
 import { roundHalfEven, roundTo, type Grid, type WeightDtype } from "@mbs/numbers";
 import { searchNorm } from "./search-norm.ts";
 
@@ -29,6 +30,26 @@ export function codeOf(value: number, scale: number, zero: number, maximum: numb
 /** Value of a code in float32. */
 export const valueOf = (code: number, scale: number, zero: number): number => fround(fround(code - zero) * scale);
 
+/** A value that is not the one its code stands for. */
+export interface OffCode {
+  readonly index: number;
+  readonly value: number;
+  /** (code - zero) · scale. */
+  readonly expected: number;
+}
+
+/** The first of the values, [rows, columns], that its code contradicts; undefined where all agree. */
+export function firstOffCode(values: Float32Array, quantised: QuantisedWeight, columns: number): OffCode | undefined {
+  const { codes, scales, zeros, groupOf } = quantised;
+  const groups = scales.length / (values.length / columns);
+  for (const [index, value] of values.entries()) {
+    const grid = Math.floor(index / columns) * groups + groupOf[index % columns]!;
+    const expected = fround((codes[index]! - zeros[grid]!) * scales[grid]!);
+    if (value !== expected) return { index, value, expected };
+  }
+  return undefined;
+}
+
 interface Range {
   readonly least: number;
   readonly most: number;
@@ -50,17 +71,17 @@ function rangesOf(
   const most = new Float32Array(rows);
   for (let start = 0; start < weights.length; start += rows) {
     for (let row = 0; row < rows; row += 1) {
-      const value = weights[start + row];
-      if (value < least[row]) least[row] = value;
-      if (value > most[row]) most[row] = value;
+      const value = weights[start + row]!;
+      if (value < least[row]!) least[row] = value;
+      if (value > most[row]!) most[row] = value;
     }
   }
   for (let row = 0; row < rows; row += 1) {
     if (symmetric) {
-      most[row] = Math.max(most[row], -least[row]);
-      least[row] = -most[row];
+      most[row] = Math.max(most[row]!, -least[row]!);
+      least[row] = -most[row]!;
     } else if (minZeroPoint === 1) {
-      least[row] = Math.min(least[row], -most[row] / (halfSteps - 1));
+      least[row] = Math.min(least[row]!, -most[row]! / (halfSteps - 1));
     }
     if (least[row] === most[row]) {
       least[row] = -1;
@@ -74,7 +95,7 @@ function rangesOf(
 function lossOf(values: Float32Array, scale: number, zero: number, maximum: number, limit: number): number {
   let loss = 0;
   for (let index = 0; index < values.length && loss < limit; index += 1) {
-    const value = values[index];
+    const value = values[index]!;
     loss += searchNorm(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
   }
   return loss;
@@ -104,7 +125,7 @@ function scalesOf(ranges: readonly Range[], maximum: number, dtype: WeightDtype 
   const { normal, gap } = subnormals[dtype];
   return scales.map((scale, index) => {
     if (scale === 0) return leastScale[dtype];
-    return scale < normal && widths[index] > (maximum + 0.5) * scale ? scale + gap : scale;
+    return scale < normal && widths[index]! > (maximum + 0.5) * scale ? scale + gap : scale;
   });
 }
 
@@ -118,7 +139,7 @@ function searchGrid(values: Float32Array, range: Range, rule: GridRule, maximum:
   let best = { scale: 1, zero: 0 };
   let least = Infinity;
   for (const [step, scale] of scalesOf(ranges, maximum, rule.scaleDtype).entries()) {
-    const zero = midpoint ?? zeroOf(ranges[step], scale, maximum, rule);
+    const zero = midpoint ?? zeroOf(ranges[step]!, scale, maximum, rule);
     const loss = lossOf(values, scale, zero, maximum, least);
     if (loss < least) {
       least = loss;
@@ -148,14 +169,14 @@ export function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Gr
   const ranges = rangesOf(weights, rows, rule);
   const values = new Float32Array(weights.length / rows);
   for (let row = 0; row < rows; row += 1) {
-    const range = { least: ranges.least[row], most: ranges.most[row] };
+    const range = { least: ranges.least[row]!, most: ranges.most[row]! };
     if (mse) {
-      for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row];
+      for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row]!;
       const { scale, zero } = searchGrid(values, range, rule, maximum, midpoint);
       scales[row] = scale;
       zeros[row] = zero;
     } else {
-      const [scale] = scalesOf([range], maximum, scaleDtype);
+      const scale = scalesOf([range], maximum, scaleDtype)[0]!;
       scales[row] = scale;
       zeros[row] = midpoint ?? zeroOf(range, scale, maximum, rule);
     }

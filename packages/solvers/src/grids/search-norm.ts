@@ -19,10 +19,10 @@ const bits = new Uint32Array(float.buffer);
  */
 export function searchNorm(x: number): number {
   float[0] = x;
-  const pattern = bits[0];
+  const pattern = bits[0]!;
   const index = (pattern >>> restBits) & (entries - 1);
   const between = (pattern & (2 ** restBits - 1)) * 2 ** -restBits;
-  const low = mantissaPowers[index];
-  const mantissa = low + (mantissaPowers[index + 1] - low) * between;
-  return x * x * exponentPowers[(pattern >>> 23) & 255] * mantissa;
+  const low = mantissaPowers[index]!;
+  const mantissa = low + (mantissaPowers[index + 1]! - low) * between;
+  return x * x * exponentPowers[(pattern >>> 23) & 255]! * mantissa;
 }

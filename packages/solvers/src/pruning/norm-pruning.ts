@@ -1,6 +1,6 @@
 import type { OptionValues, SiteWeight, Solution } from "@mbs/contracts";
-import { defaultSparsity, parsePattern, patternMask, sparsityOptions } from "./pattern.ts";
-import { dropSmallest, maskedValues } from "./selection.ts";
+import { defaultSparsity, parsePattern, sparsityOptions } from "./pattern.ts";
+import { dropSmallest, maskedValues, patternMask } from "./selection.ts";
 import { variantMask } from "./wanda-variant.ts";
 
 /** The options of Wanda and of what differs from it in the norm alone. */
@@ -28,7 +28,7 @@ export function pruneByNorm(
   const scores = new Float32Array(values.length);
   for (let start = 0; start < scores.length; start += columns) {
     for (let column = 0; column < columns; column += 1) {
-      scores[start + column] = Math.abs(values[start + column]) * norms[column];
+      scores[start + column] = Math.abs(values[start + column]!) * norms[column]!;
     }
   }
   const mask = new Uint8Array(values.length);

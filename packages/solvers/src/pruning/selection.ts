@@ -1,3 +1,5 @@
+import type { Pattern } from "./pattern.ts";
+
 /** Digits of the radix search, from the most significant: shift and number of bits. */
 const digits = [
   { shift: 21, bits: 11 },
@@ -21,14 +23,14 @@ export function scoreAt(scores: Float32Array, place: number): number {
   for (const digit of digits) {
     const counts = new Uint32Array(2 ** digit.bits);
     for (const value of bits) {
-      if ((value & known) >>> 0 === prefix) counts[(value >>> digit.shift) & (counts.length - 1)] += 1;
+      if ((value & known) >>> 0 === prefix) counts[(value >>> digit.shift) & (counts.length - 1)]! += 1;
     }
     let bucket = 0;
-    while (left >= counts[bucket]) left -= counts[bucket++];
+    while (left >= counts[bucket]!) left -= counts[bucket++]!;
     prefix = (prefix | (bucket << digit.shift)) >>> 0;
     known = (known | ((counts.length - 1) << digit.shift)) >>> 0;
   }
-  return new Float32Array(Uint32Array.of(prefix).buffer)[0];
+  return new Float32Array(Uint32Array.of(prefix).buffer)[0]!;
 }
 
 /**
@@ -45,7 +47,7 @@ export function dropSmallest(scores: Float32Array, count: number): Uint8Array {
   for (const score of scores) if (score < threshold) below += 1;
   let equal = count - below;
   for (let index = 0; index < scores.length; index += 1) {
-    if (scores[index] < threshold || (scores[index] === threshold && equal-- > 0)) kept[index] = 0;
+    if (scores[index]! < threshold || (scores[index] === threshold && equal-- > 0)) kept[index] = 0;
   }
   return kept;
 }
@@ -61,7 +63,52 @@ export function dropUpToShare(scores: Float32Array, share: number): Uint8Array {
   const kept = new Uint8Array(scores.length).fill(1);
   if (share === 0) return kept;
   const threshold = scoreAt(scores, Math.trunc(scores.length * share));
-  for (let index = 0; index < scores.length; index += 1) if (scores[index] <= threshold) kept[index] = 0;
+  for (let index = 0; index < scores.length; index += 1) if (scores[index]! <= threshold) kept[index] = 0;
+  return kept;
+}
+
+/** How many of `columns` neighbours go; a shorter last group keeps the same share, rounded in favour of keeping. */
+const droppedOf = ({ kept, of }: Pattern, columns: number): number => Math.floor(((of - kept) * columns) / of);
+
+/** Neighbouring columns of one row inside a larger array. */
+interface Run {
+  readonly start: number;
+  /** Distance between neighbours. */
+  readonly stride: number;
+  readonly columns: number;
+}
+
+/**
+ * Drops the smallest scores of one group of neighbours, the first of equal ones first.
+ *
+ * @param scores not negative
+ * @param kept 1 where a weight is kept; the group's dropped ones are set to 0
+ */
+export function dropInGroup(scores: Float32Array, kept: Uint8Array, { start, stride, columns }: Run, pattern: Pattern): void {
+  const end = start + columns * stride;
+  for (let dropped = droppedOf(pattern, columns); dropped > 0; dropped -= 1) {
+    let smallest = -1;
+    for (let index = start; index < end; index += stride) {
+      if (kept[index] === 1 && (smallest < 0 || scores[index]! < scores[smallest]!)) smallest = index;
+    }
+    kept[smallest] = 0;
+  }
+}
+
+/**
+ * The n:m mask of a row-major matrix: groups are neighbours in a row.
+ *
+ * @param scores [rows, columns], not negative
+ * @returns 1 where a weight is kept
+ */
+export function patternMask(scores: Float32Array, columns: number, pattern: Pattern): Uint8Array {
+  const kept = new Uint8Array(scores.length).fill(1);
+  for (let row = 0; row < scores.length; row += columns) {
+    for (let column = 0; column < columns; column += pattern.of) {
+      const run = { start: row + column, stride: 1, columns: Math.min(pattern.of, columns - column) };
+      dropInGroup(scores, kept, run, pattern);
+    }
+  }
   return kept;
 }
 

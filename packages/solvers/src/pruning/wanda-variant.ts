@@ -6,7 +6,7 @@ function countUpTo(rising: Float32Array, limit: number): number {
   let high = rising.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (rising[middle] <= limit) low = middle + 1;
+    if (rising[middle]! <= limit) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -26,7 +26,7 @@ export function variantMask(scores: Float32Array, columns: number, sparsity: num
     const sums = new Float32Array(columns);
     let total = 0;
     for (let index = 0; index < columns; index += 1) {
-      total += sorted[index];
+      total += sorted[index]!;
       sums[index] = total;
     }
     return { sorted, sums, total: Math.fround(total) };
@@ -35,10 +35,10 @@ export function variantMask(scores: Float32Array, columns: number, sparsity: num
   const thresholdsAt = (share: number): Float32Array =>
     Float32Array.from(rows, ({ sorted, sums, total }) => {
       const count = countUpTo(sums, Math.fround(total * share));
-      return count === 0 ? -1 : sorted[count - 1];
+      return count === 0 ? -1 : sorted[count - 1]!;
     });
   const sparsityOf = (thresholds: Float32Array): number =>
-    rows.reduce((sum, { sorted }, row) => sum + countUpTo(sorted, thresholds[row]), 0) / scores.length;
+    rows.reduce((sum, { sorted }, row) => sum + countUpTo(sorted, thresholds[row]!), 0) / scores.length;
 
   let share = 0.4;
   let low = 0;
@@ -54,7 +54,7 @@ export function variantMask(scores: Float32Array, columns: number, sparsity: num
   }
   const kept = new Uint8Array(scores.length).fill(1);
   for (let index = 0; index < scores.length; index += 1) {
-    if (scores[index] <= thresholds[Math.floor(index / columns)]) kept[index] = 0;
+    if (scores[index]! <= thresholds[Math.floor(index / columns)]!) kept[index] = 0;
   }
   return kept;
 }
