@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeWeights } from "@mbs/numbers";
-import { bloom } from "./architectures/model-types/bloom.ts";
 import type { WeightDtype } from "@mbs/numbers";
-import type { TensorInfo } from "./checkpoint/checkpoint.ts";
+import { bloom } from "./architectures/model-types/bloom.ts";
 import { bytesOfDtype } from "./checkpoint/checkpoint.ts";
+import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
-import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 import { indexFile, singleFile } from "./checkpoint/weight-files.ts";
+import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 
 export interface TinyModelOptions {
   /** Same seed, same bytes. Default 0. */

@@ -3,8 +3,7 @@ import { fileURLToPath } from "node:url";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { learntMerges } from "../src/tokenizer/learnt-merges.ts";
-import { openMergeList, readMergeList } from "../src/tokenizer/merge-list.ts";
+import { learntMerges, openMergeList, readMergeList } from "../src/tokenizer/merge-list.ts";
 import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
 import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 

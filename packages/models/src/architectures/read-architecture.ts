@@ -1,12 +1,12 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Layout } from "./architecture.ts";
-import { loadArchitecture } from "./architectures.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
-import type { JsonObject } from "../folder/json-file.ts";
 import { readableCheckpoint } from "../checkpoint/quantised-checkpoint.ts";
 import { nameTensors } from "../checkpoint/tensor-names.ts";
+import type { JsonObject } from "../folder/json-file.ts";
+import { loadArchitecture } from "./architectures.ts";
+import type { Layout } from "./layout.ts";
 
 /** A configuration and weight files that fit each other. */
 export interface ReadArchitecture {

@@ -1,15 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
-import type { Layout } from "../architectures/architecture.ts";
+import type { Layout } from "../architectures/layout.ts";
 import type { TensorFile } from "./checkpoint.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
-
-/** A tensor that some checkpoints have in place of several: these lie in it one after the other. */
-export interface JoinedTensor {
-  /** Without a prefix, as all names of a layout. */
-  readonly name: string;
-  /** Names of the layout's tensors that it holds, in order. */
-  readonly parts: readonly string[];
-}
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import type { TensorFile } from "./checkpoint.ts";
 import { fileSize } from "../folder/json-file.ts";
 import { openFile } from "../folder/open-file.ts";
+import type { TensorFile } from "./checkpoint.ts";
 import { headerLength, parseHeader } from "./safetensors-header.ts";
 
 /** A safetensors file that stays open. */

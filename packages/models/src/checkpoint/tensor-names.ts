@@ -1,5 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
-import type { ArchitectureReading, ExpectedTensor, Layout } from "../architectures/architecture.ts";
+import type { ArchitectureReading } from "../architectures/architecture.ts";
+import type { ExpectedTensor, Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 const shownProblems = 3;

@@ -1,4 +1,4 @@
-import type { ExpectedTensor } from "../architectures/architecture.ts";
+import type { ExpectedTensor } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** Values of a tensor as float32 in the shape that graphs use: [rows, columns] for a linear weight, however it is stored. */

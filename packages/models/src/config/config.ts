@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { JsonObject } from "../folder/json-file.ts";
 import type { Aliases, Keys, ValuesOf } from "./config-keys.ts";
 import { harmlessNames } from "./harmless-keys.ts";
-import type { JsonObject } from "../folder/json-file.ts";
 
 /** A configuration whose keys were read by a table of keys. */
 export interface Config<Values> {

@@ -1,5 +1,5 @@
-import type { RopeSection } from "./rope-scaling.ts";
 import type { Rotary } from "../graph/rotary.ts";
+import type { RopeSection } from "./rope-keys.ts";
 
 /** Rotary positions before they are scaled. */
 export interface PlainRotary {

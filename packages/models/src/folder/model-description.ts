@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { loadTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readJsonFile } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
 import { addressOf } from "./model-address.ts";
 import type { ModelParts } from "./model-address.ts";
-import { loadTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const configLimit = 10_000_000;
 

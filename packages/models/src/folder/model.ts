@@ -1,59 +1,14 @@
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile } from "@mbs/onnx";
-import type { Layout } from "../architectures/architecture.ts";
+import type { Layout, Step } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { GraphOutline } from "../onnx-model/graph-outline.ts";
-import type { TensorPlace } from "../onnx-model/graph-tensors.ts";
+import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
 import type { StreamStates } from "../forward/streams.ts";
+import type { GraphOutline } from "../onnx-model/graph-outline.ts";
+import type { TensorPlace } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { WeightReader } from "../checkpoint/weight-reader.ts";
-
-/** One weight that reads a site: a linear layer of the step. */
-export interface SiteTensor {
-  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight". */
-  readonly tensor: string;
-  /** Output features. */
-  readonly rows: number;
-  /** True where the checkpoint stores it as [site width, rows] instead of [rows, site width]. */
-  readonly transposed?: boolean;
-}
-
-/** A vector that multiplies what a site reads, channel by channel, or is added to it. */
-export interface ScaledTensor {
-  readonly tensor: string;
-  /** What the architecture adds to the stored values: 1 for Gemma's norms. */
-  readonly offset: number;
-}
-
-/** A tensor inside a step that linear layers read. */
-export interface Site {
-  /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
-  readonly name: string;
-  /** The stream whose rows it has; the step's own where absent. */
-  readonly stream?: string;
-  /** Input features. */
-  readonly width: number;
-  readonly weights: readonly SiteTensor[];
-  /**
-   * Weight and bias of the norm that makes what is read, where nothing else reads it: dividing them divides the input.
-   * Absent where no channel can be scaled that way.
-   */
-  readonly scaledBy?: readonly ScaledTensor[];
-}
-
-/** A part of the model between two states: a block of a decoder or an encoder. */
-export interface Step {
-  /** "h.0", "h.1", … */
-  readonly name: string;
-  /** The stream whose states it changes: "hidden" for a decoder. */
-  readonly stream: string;
-  /** The streams that it reads beside. */
-  readonly reads: readonly string[];
-  /** In the order in which the step computes them. */
-  readonly sites: readonly Site[];
-}
 
 /** How to run one step. */
 export interface StepOptions {

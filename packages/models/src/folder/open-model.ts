@@ -1,16 +1,42 @@
-import { resolve } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { readArchitecture } from "../architectures/read-architecture.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
+import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
-import { findGraph } from "../onnx-model/find-graph.ts";
-import { isHubAddress } from "../hub/hub-address.ts";
+import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { encoderStream, hiddenStream } from "../forward/streams.ts";
+import { modelFolder } from "../hub/hub-model.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
-import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
-import { readArchitecture } from "../architectures/read-architecture.ts";
-import { encoderStream, hiddenStream } from "../forward/streams.ts";
-import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
-import { createWeightReader } from "../checkpoint/weight-reader.ts";
+
+/**
+ * Names of a decoder's graph as exporters write it, the one that is taken first. With a cache or without; those whose
+ * weights are quantised can be evaluated.
+ */
+const graphNames = [
+  "model.onnx",
+  "decoder_model.onnx",
+  "decoder_model_merged.onnx",
+  "model_fp16.onnx",
+  "model_q4.onnx",
+  "model_quantized.onnx",
+];
+
+/** Folders that may have it. */
+const places = ["onnx", "."];
+
+/** Path of the graph in a model folder that has one. */
+async function findGraph(folder: string): Promise<string | undefined> {
+  for (const place of places) {
+    const names = await readdir(join(folder, place)).catch((): string[] => []);
+    const found = graphNames.find((name) => names.includes(name));
+    if (found !== undefined) return join(folder, place, found);
+  }
+  return undefined;
+}
 
 export interface OpenModelOptions {
   /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
@@ -64,7 +90,7 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
 export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
-  const root = resolve(isHubAddress(folder) ? await (await import("../hub/hub-model.ts")).fetchHubModel(folder) : folder);
+  const root = await modelFolder(folder);
   const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
   if (graph === undefined) return openArchitectureModel(root, { allowNonfinite });
   return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, { allowNonfinite });

@@ -1,19 +1,19 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
-import type { Layout } from "../architectures/architecture.ts";
+import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { WeightReader } from "../checkpoint/weight-reader.ts";
+import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
+import { createRowGraph } from "../graph/sequence-graph.ts";
+import { createStackedSequence } from "../graph/stacked-sequence.ts";
+import { checkTokens, requireStep } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead } from "./head.ts";
-import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
-import { requireStep } from "./require-step.ts";
-import { createRowGraph } from "../graph/row-graph.ts";
-import { createStackedSequence } from "../graph/stacked-sequence.ts";
 import { WeightCache } from "./step-weights.ts";
-import { statesOf } from "./streams.ts";
 import type { RoleWeights } from "./step-weights.ts";
-import { checkPositions, checkTokens } from "./tokens.ts";
-import type { WeightReader } from "../checkpoint/weight-reader.ts";
+import { statesOf } from "./streams.ts";
+import { checkPositions } from "./text-length.ts";
 
 /** Distinct values and, for each token, where its own stands. */
 function distinct(tokens: Int32Array): { values: number[]; places: Int32Array } {

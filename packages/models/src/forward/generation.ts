@@ -1,6 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
-import { hiddenStream, runSteps } from "./streams.ts";
+import { runSteps } from "./run-steps.ts";
+import { hiddenStream } from "./streams.ts";
 
 /**
  * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it up to its end. The whole text runs

@@ -1,7 +1,7 @@
 import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
+import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
-import type { WeightInput } from "../graph/row-graph.ts";
 import type { RoleWeights } from "./step-weights.ts";
 
 /** A graph with its weights as inputs: one session serves every step of the same shape. */

@@ -1,14 +1,14 @@
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
-import type { Layout } from "../architectures/architecture.ts";
-import type { GraphCache } from "./graph-cache.ts";
-import type { Forward } from "../folder/model.ts";
-import { createRowGraph } from "../graph/row-graph.ts";
-import type { WeightInput } from "../graph/row-graph.ts";
-import { scoredRows } from "./scored-rows.ts";
-import type { RoleWeights } from "./step-weights.ts";
+import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
+import type { Forward } from "../folder/model.ts";
+import { createRowGraph } from "../graph/sequence-graph.ts";
+import type { WeightInput } from "../graph/sequence-graph.ts";
+import { scoredRows } from "./forward-checks.ts";
+import type { GraphCache } from "./graph-cache.ts";
+import type { RoleWeights } from "./step-weights.ts";
 
 /** Logits in memory at a time: 64 positions of a vocabulary of 250,000. */
 export const logitsAtATime = 16 * 1024 * 1024;

@@ -1,7 +1,8 @@
 import { seededGenerator } from "@mbs/numbers";
+import type { SourceTarget } from "../architectures/layout.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** What the streams of a model read of one text, and what the model then predicts. */
 export interface Passage {
@@ -34,14 +35,6 @@ export interface Passages {
 
 /** A number, then names that tell one text from others. */
 export type PassageSeed = readonly [number, ...(string | number)[]];
-
-/** The tokens that an encoder-decoder puts around its texts. */
-export interface SourceTarget {
-  /** What the decoder reads before the target. */
-  readonly start: number;
-  /** What ends source and target. */
-  readonly end: number;
-}
 
 /** The passages of a decoder. */
 export const plainPassages: Passages = {

@@ -1,5 +1,5 @@
-import { use } from "./recently-used.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
+import { use } from "./recently-used.ts";
 
 /** Weights of a step or of the head, by the name of their role. */
 export type RoleWeights = ReadonlyMap<string, Float32Array>;

@@ -79,3 +79,16 @@ export interface SequenceGraph extends RowGraph {
    */
   attend(query: string, key: string, value: string, attention: Attention): string;
 }
+
+/** Declares a weight as an input of a graph. */
+export type WeightInput = RowGraph["weight"];
+
+/** Rows with float32 weights. */
+export const createRowGraph = (graph: GraphBuilder, weight: WeightInput): RowGraph => ({
+  graph,
+  weight,
+  linear(input, { role, rows, columns, bias }) {
+    const inputs = [input, weight(`${role}.weight`, [rows, columns]), ...(bias ? [weight(`${role}.bias`, [rows])] : [])];
+    return graph.node("Gemm", inputs, { attributes: { transB: 1 }, name: role });
+  },
+});

@@ -3,9 +3,8 @@ import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { addRotation, rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
-import { createRowGraph } from "./row-graph.ts";
-import type { WeightInput } from "./row-graph.ts";
-import type { SequenceGraph } from "./sequence-graph.ts";
+import { createRowGraph } from "./sequence-graph.ts";
+import type { SequenceGraph, WeightInput } from "./sequence-graph.ts";
 import { softmaxAttention } from "./softmax-attention.ts";
 
 /** Segments of one length, stacked in the rows; positions start at 0 in each. */

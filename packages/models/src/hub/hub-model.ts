@@ -1,11 +1,33 @@
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
-import { BadDataError, InputOutputError, TryAgainError } from "@mbs/contracts";
-import { parseHubAddress } from "./hub-address.ts";
-import type { HubAddress } from "./hub-address.ts";
+import { dirname, join, relative, resolve } from "node:path";
+import { BadDataError, InputOutputError, TryAgainError, UsageError } from "@mbs/contracts";
+import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
 import { downloadFile, reasonOf } from "./hub-download.ts";
 import type { HubFile } from "./hub-download.ts";
-import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
+
+/** A model on the Hub at a revision. */
+interface HubAddress {
+  /** "org/name", or "name" for the oldest models. */
+  readonly name: string;
+  /** A branch, a tag or a commit; "main" where none is given. */
+  readonly revision: string;
+}
+
+const scheme = "hf:";
+const addressPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
+
+/** Whether a model is named by its place on the Hub instead of a folder. */
+const isHubAddress = (model: string): boolean => model.startsWith(scheme);
+
+/** Parses "hf:org/name@revision". @throws {UsageError} when it is not of this form */
+export function parseHubAddress(address: string): HubAddress {
+  const [, name, revision = "main"] = addressPattern.exec(address.slice(scheme.length)) ?? [];
+  // Both become parts of paths.
+  if (name === undefined || `${name}/${revision}`.includes("..")) {
+    throw new UsageError(`${address} is no model on the Hub; write hf:org/name or hf:org/name@revision`, { model: address });
+  }
+  return { name, revision };
+}
 
 const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
 const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
@@ -177,3 +199,11 @@ export function fetchHubModel(address: string): Promise<string> {
   folder.catch(() => known.delete(address));
   return folder;
 }
+
+/**
+ * The folder of a model that is named by its folder, or by "hf:org/name@revision", which is fetched first.
+ *
+ * @returns an absolute path
+ */
+export const modelFolder = async (name: string): Promise<string> =>
+  resolve(isHubAddress(name) ? await fetchHubModel(name) : name);

@@ -1,17 +1,50 @@
 import { BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatValues } from "@mbs/onnx";
-import type { GraphFile, Tensor } from "@mbs/onnx";
+import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
+import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { logitsAtATime } from "../forward/head.ts";
 import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
-import { requireStep } from "../forward/require-step.ts";
-import { scoredRows } from "../forward/scored-rows.ts";
-import { checkTokens } from "../forward/tokens.ts";
+import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
+import { logitsAtATime } from "../forward/head.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
 import type { GraphShape } from "./graph-runner.ts";
-import { createLogitLosses } from "./logit-losses.ts";
+
+/** Losses of tokens given logits. */
+interface LogitLosses {
+  /**
+   * @param logits [rows, vocabulary]
+   * @param next the token after each row
+   * @returns nats, one a row
+   */
+  of(logits: Float32Array, next: Int32Array): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+function lossGraph(): Uint8Array {
+  const graph = new GraphBuilder("losses");
+  const shares = graph.node("LogSoftmax", [graph.input("logits", "float32", ["T", "V"])], { attributes: { axis: -1 } });
+  const next = graph.input("next", "int64", ["T", 1]);
+  const logs = graph.node("GatherElements", [shares, next], { attributes: { axis: 1 } });
+  graph.output("losses", graph.node("Neg", [logs]), "float32");
+  return graph.build();
+}
+
+function createLogitLosses(threads: number): LogitLosses {
+  let session: Promise<Session> | undefined;
+  return {
+    async of(logits, next) {
+      session ??= createSession(lossGraph(), { threads });
+      const { length } = next;
+      const feeds = { logits: floatTensor(logits, [length, logits.length / length]), next: integerTensor(next, [length, 1]) };
+      return floatValues(await (await session).run(feeds), "losses");
+    },
+    async close() {
+      await (await session)?.release();
+      session = undefined;
+    },
+  };
+}
 
 /** The forward pass of a graph, by steps: each step is the part of the graph between two states. */
 export function createGraphForward(

@@ -3,9 +3,9 @@ import { relative, sep } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import type { GraphFile, GraphTensor } from "@mbs/onnx";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
+import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
 import { openFile } from "../folder/open-file.ts";
 import type { OpenFile } from "../folder/open-file.ts";
-import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
 import { externalPlace } from "./external-place.ts";
 
 /** Numbers of TensorProto.DataType → the name in a safetensors header, and bytes of an element; 4-bit types have half. */

@@ -3,8 +3,8 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
-import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
+import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {

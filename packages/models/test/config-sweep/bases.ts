@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { loadArchitecture } from "../../src/architectures/architectures.ts";
-import type { ExpectedTensor, Layout } from "../../src/architectures/architecture.ts";
+import type { ExpectedTensor, Layout } from "../../src/architectures/layout.ts";
 import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
 import type { JsonObject } from "../../src/folder/json-file.ts";
 import { weightOf } from "./weights.ts";

@@ -1,7 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
-import type { ExpectedTensor, Layout } from "../architecture.ts";
-import type { LinearLayer } from "../../graph/sequence-graph.ts";
 import { hiddenStream } from "../../forward/streams.ts";
+import type { LinearLayer } from "../../graph/sequence-graph.ts";
+import type { ExpectedTensor, Layout } from "../layout.ts";
 
 /** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
 export interface BlockLinear extends LinearLayer {

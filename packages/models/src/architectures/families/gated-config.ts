@@ -1,13 +1,14 @@
-import { activationKey, activations } from "../../graph/activations.ts";
-import type { ActivationName } from "../../graph/activations.ts";
 import { count, flag, nullable, positive, texts } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
-import type { BlockKind, GatedDecoder } from "./gated-decoder.ts";
 import { commonKeys, dropout, initializer } from "../../config/harmless-keys.ts";
-import type { Rotary } from "../../graph/rotary.ts";
-import { outerRopeKeys, readRotary, ropeKeys } from "../../config/rope-scaling.ts";
+import { outerRopeKeys, ropeKeys } from "../../config/rope-keys.ts";
+import { readRotary } from "../../config/rope-scaling.ts";
 import type { RopeOptions } from "../../config/rope-scaling.ts";
+import { activationKey, activations } from "../../graph/activations.ts";
+import type { ActivationName } from "../../graph/activations.ts";
+import type { Rotary } from "../../graph/rotary.ts";
+import type { BlockKind, GatedDecoder } from "./gated-block.ts";
 
 /** Keys of the Llama family, with the defaults of Llama; a type overrides those that it has otherwise. */
 export const gatedKeys = {

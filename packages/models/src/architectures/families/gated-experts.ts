@@ -1,9 +1,9 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { Activation } from "../../graph/activations.ts";
+import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+import type { JoinedTensor } from "../layout.ts";
 import { blockLinear } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
-import type { JoinedTensor } from "../../checkpoint/joined-tensors.ts";
-import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 
 /** Experts in place of an MLP: each row goes through those few that its router likes best. */
 export interface Experts {

@@ -1,9 +1,9 @@
 import { integerTensor } from "@mbs/onnx";
-import type { StepGraphValues } from "../architecture.ts";
-import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-decoder.ts";
-import { mixExperts } from "./gated-experts.ts";
 import { rmsNorm } from "../../graph/norms.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+import type { StepGraphValues } from "../layout.ts";
+import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-block.ts";
+import { mixExperts } from "./gated-experts.ts";
 
 /** Columns of a value in consecutive parts. */
 function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly number[]): string[] {

@@ -1,6 +1,6 @@
-import type { ExpectedTensor, Layout } from "../architecture.ts";
-import { describeBlocks } from "./decoder-blocks.ts";
 import { layerNorm } from "../../graph/norms.ts";
+import type { ExpectedTensor, Layout } from "../layout.ts";
+import { describeBlocks } from "./decoder-blocks.ts";
 import { describePlain, plainStep } from "./plain-step.ts";
 import type { PlainBlock } from "./plain-step.ts";
 

@@ -1,11 +1,11 @@
 import type { Activation } from "../../graph/activations.ts";
-import type { StepGraphValues } from "../architecture.ts";
-import { normVectors } from "./decoder-blocks.ts";
-import type { Block, BlockLinear } from "./decoder-blocks.ts";
 import { layerNorm } from "../../graph/norms.ts";
 import type { NormShape } from "../../graph/norms.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+import type { StepGraphValues } from "../layout.ts";
+import { normVectors } from "./decoder-blocks.ts";
+import type { Block, BlockLinear } from "./decoder-blocks.ts";
 
 /** A block of the GPT family: layer norms before attention and a plain MLP, all linear layers with a bias unless said. */
 export interface PlainBlock {

@@ -1,14 +1,13 @@
-import { activationKey, activations } from "../../graph/activations.ts";
-import type { ActivationName } from "../../graph/activations.ts";
-import type { ExpectedTensor, Layout } from "../architecture.ts";
 import { anything, count, flag, integer, nullable, only, optional, positive, text } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
-import { describeBlocks } from "./decoder-blocks.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
+import { activationKey, activations } from "../../graph/activations.ts";
+import type { ActivationName } from "../../graph/activations.ts";
 import { rmsNorm } from "../../graph/norms.ts";
-import type { SourceTarget } from "../../forward/passages.ts";
 import { scaled } from "../../graph/scaling.ts";
+import type { ExpectedTensor, Layout, SourceTarget } from "../layout.ts";
+import { describeBlocks } from "./decoder-blocks.ts";
 import { describeT5Block, t5Step } from "./t5-step.ts";
 import type { T5Block, T5Stack } from "./t5-step.ts";
 

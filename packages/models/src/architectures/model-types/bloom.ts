@@ -1,12 +1,11 @@
-import { alibiSlopes } from "./alibi.ts";
-import { tanhGelu } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, integer, nullable, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
-import { blockLinear } from "../families/decoder-blocks.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
+import { tanhGelu } from "../../graph/activations.ts";
 import { layerNorm } from "../../graph/norms.ts";
+import { defineArchitecture } from "../architecture.ts";
+import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
 import type { PlainBlock } from "../families/plain-step.ts";
 
@@ -30,6 +29,20 @@ const keys = {
   hidden_dropout: dropout,
   attention_dropout: dropout,
 } as const;
+
+/**
+ * Slope of each head's linear bias: powers of 2^(-8/n) for n heads, n a power of two; further heads take every other
+ * slope of 2n heads.
+ *
+ * @param heads ≥ 1
+ * @see arXiv:2108.12409 §3, and its authors' rule for other numbers of heads
+ */
+export function alibiSlopes(heads: number): Float32Array {
+  const whole = 2 ** Math.floor(Math.log2(heads));
+  const first = Array.from({ length: whole }, (_, head) => 2 ** ((-8 * (head + 1)) / whole));
+  const further = Array.from({ length: heads - whole }, (_, head) => 2 ** ((-8 * (2 * head + 1)) / (2 * whole)));
+  return Float32Array.from([...first, ...further]);
+}
 
 function readBlock(config: Config<ValuesOf<typeof keys>>, hidden: number): PlainBlock {
   const { n_head: heads, slow_but_exact: sliced, pretraining_tp: slices, ...values } = config.values;

@@ -1,8 +1,8 @@
-import { activationKey } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, integer, nullable, only, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
+import { activationKey } from "../../graph/activations.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { blockKinds, gatedKeys, readGated, readSliding, requireWindow } from "../families/gated-config.ts";
 import type { GatedOptions, UniformDecoder } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";

@@ -1,13 +1,14 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, integer, nullable, only, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
+import { ropeKindKeys, ropeSectionKeys } from "../../config/rope-keys.ts";
+import { rotaryOf } from "../../config/rope-scaling.ts";
+import type { RopeOptions } from "../../config/rope-scaling.ts";
+import type { JsonObject } from "../../folder/json-file.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { blockKinds, readSliding, requireWindow } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 import { gemmaKeys, readGemma } from "./gemma2.ts";
-import type { JsonObject } from "../../folder/json-file.ts";
-import { rotaryOf, ropeKindKeys, ropeSectionKeys } from "../../config/rope-scaling.ts";
-import type { RopeOptions } from "../../config/rope-scaling.ts";
 
 const keys = {
   ...gemmaKeys,

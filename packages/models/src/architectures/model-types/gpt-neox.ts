@@ -1,13 +1,14 @@
-import { activationKey, activations } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, nullable, number, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
-import { blockLinear } from "../families/decoder-blocks.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
+import { ropeKeys } from "../../config/rope-keys.ts";
+import { readRotary } from "../../config/rope-scaling.ts";
+import { activationKey, activations } from "../../graph/activations.ts";
+import { defineArchitecture } from "../architecture.ts";
+import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
 import type { PlainBlock } from "../families/plain-step.ts";
-import { readRotary, ropeKeys } from "../../config/rope-scaling.ts";
 
 const keys = {
   ...ropeKeys,

@@ -1,11 +1,11 @@
-import { activationKey, activations } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, nullable, number, only, positive, text } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
+import { dropout, initializer } from "../../config/harmless-keys.ts";
+import { activationKey, activations } from "../../graph/activations.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import type { BlockLinear } from "../families/decoder-blocks.ts";
-import { dropout, initializer } from "../../config/harmless-keys.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
 import type { PlainBlock } from "../families/plain-step.ts";
 

@@ -1,5 +1,5 @@
-import { defineArchitecture } from "../architecture.ts";
 import { flag, integer, nullable } from "../../config/config-keys.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { gatedKeys, hiddenAct, readGated, requireFull } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 

@@ -1,8 +1,8 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, nullable } from "../../config/config-keys.ts";
+import { dropout } from "../../config/harmless-keys.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { blockKinds, gatedKeys, hiddenAct, readGated, readSliding } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
-import { dropout } from "../../config/harmless-keys.ts";
 
 /** Every block sees a window only, or those that `layer_types` names, where the configuration has one. @see arXiv:2310.06825 */
 export const mistral = defineArchitecture({

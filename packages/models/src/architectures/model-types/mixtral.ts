@@ -1,10 +1,10 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, nullable, number, positive } from "../../config/config-keys.ts";
-import { gatedKeys, hiddenAct, outerRope, readGated, requireFull } from "../families/gated-config.ts";
-import { gatedDecoder } from "../families/gated-decoder.ts";
 import { dropout } from "../../config/harmless-keys.ts";
 import { readRotary } from "../../config/rope-scaling.ts";
 import { ropeTypes } from "../../config/rope-types.ts";
+import { defineArchitecture } from "../architecture.ts";
+import { gatedKeys, hiddenAct, outerRope, readGated, requireFull } from "../families/gated-config.ts";
+import { gatedDecoder } from "../families/gated-decoder.ts";
 
 /** Mistral with experts in place of the MLP: each token goes through a few of them. @see arXiv:2401.04088 */
 export const mixtral = defineArchitecture({

@@ -1,5 +1,5 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, integer, nullable, text } from "../../config/config-keys.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { t5Aliases, t5Keys, t5Model } from "../families/t5-model.ts";
 
 /** Multilingual T5: an encoder-decoder of 101 languages. @see arXiv:2010.11934 */

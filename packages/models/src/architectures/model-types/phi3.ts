@@ -1,9 +1,10 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, derivedCount, positive } from "../../config/config-keys.ts";
+import { commonKeys, dropout } from "../../config/harmless-keys.ts";
+import { ropeSection } from "../../config/rope-keys.ts";
+import { readRotary } from "../../config/rope-scaling.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { gatedKeys, hiddenAct, outerRope, readGated, requireFull } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
-import { commonKeys, dropout } from "../../config/harmless-keys.ts";
-import { readRotary, ropeSection } from "../../config/rope-scaling.ts";
 
 /** Query, key and value in one matrix, gate and up in another; a window in every block. @see arXiv:2404.14219 */
 export const phi3 = defineArchitecture({

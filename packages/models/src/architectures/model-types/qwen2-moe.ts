@@ -1,5 +1,5 @@
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, nullable, number, only } from "../../config/config-keys.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 import { qwenKeys, readQwen } from "./qwen2.ts";
 

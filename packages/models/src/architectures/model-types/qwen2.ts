@@ -1,12 +1,12 @@
-import type { ActivationName } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, derivedCount, flag, integer, nullable } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
+import { dropout } from "../../config/harmless-keys.ts";
+import type { ActivationName } from "../../graph/activations.ts";
+import { defineArchitecture } from "../architecture.ts";
+import type { GatedDecoder } from "../families/gated-block.ts";
 import { blockKinds, gatedKeys, hiddenAct, readGated, readSliding } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
-import type { GatedDecoder } from "../families/gated-decoder.ts";
-import { dropout } from "../../config/harmless-keys.ts";
 
 /** Keys that Qwen 2 and 3 have in common. */
 export const qwenKeys = {

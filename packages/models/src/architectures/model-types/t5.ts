@@ -1,5 +1,5 @@
-import { defineArchitecture } from "../architecture.ts";
 import { anything } from "../../config/config-keys.ts";
+import { defineArchitecture } from "../architecture.ts";
 import { t5Aliases, t5Keys, t5Model } from "../families/t5-model.ts";
 
 /** T5 and T5 1.1, which drops the scale before the head: transformers tells by these keys. @see arXiv:1910.10683 */

@@ -1,15 +1,15 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
-import { activationKey, activations } from "../../graph/activations.ts";
-import { defineArchitecture } from "../architecture.ts";
 import { count, flag, integer, nullable, number, only } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
-import { blockLinear } from "../families/decoder-blocks.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
-import { plainDecoder } from "../families/plain-decoder.ts";
-import type { PlainBlock } from "../families/plain-step.ts";
+import { activationKey, activations } from "../../graph/activations.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { EmbedGraph } from "../../graph/sequence-graph.ts";
+import { defineArchitecture } from "../architecture.ts";
+import { blockLinear } from "../families/decoder-blocks.ts";
+import { plainDecoder } from "../families/plain-decoder.ts";
+import type { PlainBlock } from "../families/plain-step.ts";
 
 /** Positions start here: fairseq keeps the first two for padding. */
 const firstPosition = 2;

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { distanceBucket } from "../src/architectures/families/distance-buckets.ts";
-import type { DistanceBuckets } from "../src/architectures/families/distance-buckets.ts";
+import { distanceBucket } from "../src/architectures/families/t5-step.ts";
+import type { DistanceBuckets } from "../src/architectures/families/t5-step.ts";
 
 interface Golden {
   first: number;

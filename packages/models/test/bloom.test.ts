@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { alibiSlopes } from "../src/architectures/model-types/alibi.ts";
+import { alibiSlopes } from "../src/architectures/model-types/bloom.ts";
 
 test("eight heads have the powers of one half", () => {
   assert.equal([...alibiSlopes(8)], [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]);

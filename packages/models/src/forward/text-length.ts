@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
 
 /** Tokens of a segment or a window where nothing else is asked for: the length that the papers use. */
@@ -22,5 +22,14 @@ export function requirePositions(length: number, { folder, positionLimit }: Mode
   throw new UsageError(
     `--length ${length} is beyond the ${positionLimit} positions that ${folder} has; take ${positionLimit} or less`,
     { option: "--length", length, positionLimit },
+  );
+}
+
+/** @throws {BadDataError} where texts are longer than what the model has positions for */
+export function checkPositions(length: number, positionLimit: number | undefined): void {
+  if (positionLimit === undefined || length <= positionLimit) return;
+  throw new BadDataError(
+    `a text of ${length} tokens is longer than the ${positionLimit} positions that the model has; take --length ${positionLimit} or less, or a shorter text`,
+    { length, positionLimit },
   );
 }

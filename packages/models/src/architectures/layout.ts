@@ -1,0 +1,122 @@
+import type { EmbedGraph, RowGraph, SequenceGraph } from "../graph/sequence-graph.ts";
+
+/** One weight that reads a site: a linear layer of the step. */
+export interface SiteTensor {
+  /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight". */
+  readonly tensor: string;
+  /** Output features. */
+  readonly rows: number;
+  /** True where the checkpoint stores it as [site width, rows] instead of [rows, site width]. */
+  readonly transposed?: boolean;
+}
+
+/** A vector that multiplies what a site reads, channel by channel, or is added to it. */
+export interface ScaledTensor {
+  readonly tensor: string;
+  /** What the architecture adds to the stored values: 1 for Gemma's norms. */
+  readonly offset: number;
+}
+
+/** A tensor inside a step that linear layers read. */
+export interface Site {
+  /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
+  readonly name: string;
+  /** The stream whose rows it has; the step's own where absent. */
+  readonly stream?: string;
+  /** Input features. */
+  readonly width: number;
+  readonly weights: readonly SiteTensor[];
+  /**
+   * Weight and bias of the norm that makes what is read, where nothing else reads it: dividing them divides the input.
+   * Absent where no channel can be scaled that way.
+   */
+  readonly scaledBy?: readonly ScaledTensor[];
+}
+
+/** A part of the model between two states: a block of a decoder or an encoder. */
+export interface Step {
+  /** "h.0", "h.1", … */
+  readonly name: string;
+  /** The stream whose states it changes: "hidden" for a decoder. */
+  readonly stream: string;
+  /** The streams that it reads beside. */
+  readonly reads: readonly string[];
+  /** In the order in which the step computes them. */
+  readonly sites: readonly Site[];
+}
+
+/** A tensor that an architecture reads. Its name has no prefix such as "transformer.". */
+export interface ExpectedTensor {
+  readonly name: string;
+  /** As graphs use it: [rows, columns] for a linear weight. */
+  readonly shape: readonly number[];
+  /** False for tensors that may be there and are then read or knowingly left alone. */
+  readonly required: boolean;
+  /** True where a checkpoint stores it as [columns, rows]. */
+  readonly transposed?: boolean;
+  /** The tensor that it repeats; a checkpoint in which it differs is refused. */
+  readonly copyOf?: string;
+}
+
+/** The names of the values that a step's graph makes. */
+export interface StepGraphValues {
+  /** Input of each of the step's sites, [rows, width]. */
+  readonly sites: ReadonlyMap<string, string>;
+  /** The states after the step. */
+  readonly states: string;
+}
+
+/** A tensor that some checkpoints have in place of several: these lie in it one after the other. */
+export interface JoinedTensor {
+  /** Without a prefix, as all names of a layout. */
+  readonly name: string;
+  /** Names of the layout's tensors that it holds, in order. */
+  readonly parts: readonly string[];
+}
+
+/** The tokens that an encoder-decoder puts around its texts. */
+export interface SourceTarget {
+  /** What the decoder reads before the target. */
+  readonly start: number;
+  /** What ends source and target. */
+  readonly end: number;
+}
+
+/** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
+export interface Layout {
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly contextLength: number | undefined;
+  /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
+  readonly positionLimit?: number;
+  /** What an encoder-decoder puts around its texts; absent in a decoder. */
+  readonly sourceTarget?: SourceTarget;
+  /** Tensor names as in `tensors`. */
+  readonly steps: readonly Step[];
+  /** All tensors that a checkpoint may have. */
+  readonly tensors: readonly ExpectedTensor[];
+  /** Names of tensors that older checkpoints hold without being weights, such as masks: they are let pass. */
+  readonly unread: readonly string[];
+  /** Forms that newer checkpoints may have for some tensors. */
+  readonly joined?: readonly JoinedTensor[];
+  /** Prefixes that checkpoints of this type put before all or most names. */
+  readonly prefixes: readonly string[];
+  /** [vocabulary, hidden] */
+  readonly embedding: string;
+  /** [vocabulary, hidden]; the embedding serves where this is not required and the checkpoint has none. */
+  readonly head: string;
+  /** Role → tensor name of the graphs around the steps and of step `index`. */
+  readonly embedRoles: ReadonlyMap<string, string>;
+  readonly headRoles: ReadonlyMap<string, string>;
+  stepRoles(index: number): ReadonlyMap<string, string>;
+  /** Steps of one kind have the same graph: "" where all are alike, "local" or "global" where attention differs. */
+  stepKind(index: number): string;
+  /** Embedded tokens [rows, hidden] → states. */
+  buildEmbed(embed: EmbedGraph, rows: string): string;
+  /** States [rows, hidden] → states and site inputs. A graph leaves out what none of its outputs needs. */
+  buildStep(sequence: SequenceGraph, states: string, index: number): StepGraphValues;
+  /** States [rows, hidden] → what the head multiplies, [rows, hidden]. */
+  buildHeadInput(rows: RowGraph, states: string): string;
+  /** What the head made, [rows, vocabulary] → logits, where they are not the same. */
+  buildLogits?(rows: RowGraph, products: string): string;
+}

@@ -1,0 +1,62 @@
+import { BadDataError, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+
+/** How a step was asked for. */
+export interface StepCall {
+  readonly index: number;
+  readonly states: Matrix;
+  readonly batch: number;
+  /** A site that it does not have. */
+  readonly unknown: string | undefined;
+  /** Whether anything is wanted of it at all. */
+  readonly wanted: boolean;
+}
+
+/** @throws {InternalError} where there is no such step, or it cannot be run so */
+export function requireStep<Step>(step: Step | undefined, { index, states, batch, unknown, wanted }: StepCall): Step {
+  if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || !wanted) {
+    throw new InternalError(
+      `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
+    );
+  }
+  return step;
+}
+
+/**
+ * @param of what the tokens are of, for messages: "segment 3 of en"
+ * @throws {BadDataError} naming the first token that a vocabulary does not have
+ */
+export function checkTokens(tokens: Int32Array, vocabulary: number, of?: string): void {
+  const position = tokens.findIndex((token) => token < 0 || token >= vocabulary);
+  if (position >= 0) {
+    throw new BadDataError(
+      `${of === undefined ? "" : `${of}: `}token ${tokens[position]} at position ${position} is outside the model's vocabulary of ${vocabulary}; were the tokens made for this model?`,
+      { position, vocabulary },
+    );
+  }
+}
+
+/** What rows of states are scored by: the token that follows each. */
+export interface ScoredRows {
+  /** Token by row. Where all tokens were read, the last row of a segment predicts nothing: any token stands there. */
+  readonly targets: Int32Array;
+  /** Whether a row predicts a token; the losses of others are left out. */
+  readonly predicts: (row: number) => boolean;
+}
+
+/**
+ * @param rows of states, of all segments
+ * @param tokens of all segments: as many as were read, or one more in each
+ * @throws {InternalError} where they do not fit each other
+ */
+export function scoredRows(rows: number, tokens: Int32Array, batch: number): ScoredRows {
+  const length = rows / batch;
+  const read = tokens.length / batch;
+  if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
+    throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${rows} states`);
+  }
+  const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
+  const predicts = (row: number): boolean => (row % length) + 1 < read;
+  const targets = Int32Array.from({ length: rows }, (_, row) => (predicts(row) ? (tokens[targetOf(row)] ?? 0) : 0));
+  return { targets, predicts };
+}

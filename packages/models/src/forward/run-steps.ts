@@ -1,0 +1,56 @@
+import { InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import type { Step } from "../architectures/layout.ts";
+import type { Forward, Model, StepOptions } from "../folder/model.ts";
+import { headStates, hiddenStream, requireFiniteRows, requireFiniteStreams, statesOf } from "./streams.ts";
+import type { StreamStates } from "./streams.ts";
+
+/** The states before the first step. @param segments stream → token ids, of each segment; equally long */
+export async function embedStreams(
+  forward: Forward,
+  ...segments: readonly ReadonlyMap<string, Int32Array>[]
+): Promise<StreamStates> {
+  const states = new Map<string, Matrix>();
+  for (const stream of segments[0]?.keys() ?? []) {
+    const tokens = Int32Array.from(segments.flatMap((inputs) => [...(inputs.get(stream) ?? [])]));
+    states.set(stream, await forward.embed(tokens, segments.length));
+  }
+  return states;
+}
+
+/** Runs step `index` and puts what it makes in the place of its stream's states; the other streams stay. */
+export async function advance(
+  forward: Forward,
+  steps: readonly Step[],
+  index: number,
+  states: StreamStates,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<StreamStates> {
+  const { stream, reads } = steps[index] ?? { stream: hiddenStream, reads: [] };
+  const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
+  const made = await forward.step(index, statesOf(states, stream), { ...options, reads: others });
+  if (made.states === undefined) throw new InternalError(`step ${index} gave no states`);
+  return new Map([...states, [stream, made.states]]);
+}
+
+/**
+ * Embeds what each stream reads of one text and runs all steps.
+ *
+ * @returns the states that the head reads
+ * @throws {BadDataError} naming the step whose states are not finite
+ */
+export async function runSteps(
+  { steps }: Pick<Model, "steps">,
+  forward: Forward,
+  inputs: ReadonlyMap<string, Int32Array>,
+  options: Pick<StepOptions, "batch" | "weights"> = {},
+): Promise<Matrix> {
+  const segments = ["the text"];
+  let states: StreamStates = await embedStreams(forward, inputs);
+  requireFiniteStreams("embedding", states, segments);
+  for (const [index, { name, stream }] of steps.entries()) {
+    states = await advance(forward, steps, index, states, options);
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments }, statesOf(states, stream));
+  }
+  return headStates(states);
+}
