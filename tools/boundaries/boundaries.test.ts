@@ -48,6 +48,17 @@ test("a cycle is found", () => {
   finds([facts("a", "base", ["b"]), facts("b", "base", ["a"])], /cycle: a → b → a/);
 });
 
+test("a cycle of files in a package is found, through folders too", () => {
+  const imports = [
+    { file: "packages/a/src/one.ts", specifier: "./inner/two.ts" },
+    { file: "packages/a/src/inner/two.ts", specifier: "../three.ts" },
+    { file: "packages/a/src/three.ts", specifier: "./one.ts" },
+  ];
+  const [one, two, three] = imports.map(({ file }) => file);
+  finds([{ ...facts("a", "base"), imports }], new RegExp(`cycle: ${[one, two, three, one].join(" → ")}$`));
+  assert.equal(findViolations([{ ...facts("a", "base"), imports: imports.slice(0, 2) }]), []);
+});
+
 test("a solver that imports a solver, and an unknown layer, are found", () => {
   const solvers = {
     ...facts("@mbs/solvers", "domain"),
