@@ -8,7 +8,7 @@ import { cardFile, openModel, recordFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { hubName, readCardSource } from "./card/card-source.ts";
 import { modelCard } from "./card/model-card.ts";
-import { formatRecord, makeRecord, measureSizes } from "./card/model-record.ts";
+import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
 import { listCarriedFiles } from "./carried-files.ts";
 import { requireDense } from "./edited-config.ts";

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatBytes } from "@mbs/contracts";
-import { readRecord } from "./model-record.ts";
+import { readRecord } from "./assembly-record.ts";
 
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
