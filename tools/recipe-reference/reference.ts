@@ -3,8 +3,8 @@ import type { Option, OptionTable, Stage } from "@mbs/contracts";
 import { solvers } from "@mbs/solvers";
 import { optionBounds } from "../../packages/host-cli/src/flags.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
-import { recipeKeys } from "../../packages/pipeline/src/recipe-keys.ts";
-import type { RecipeKey } from "../../packages/pipeline/src/recipe-keys.ts";
+import { recipeKeys } from "../../packages/pipeline/src/recipe/recipe-keys.ts";
+import type { RecipeKey } from "../../packages/pipeline/src/recipe/recipe-keys.ts";
 
 const keyOf = (name: string): string => optionFlag(name).slice("--".length);
 
@@ -16,6 +16,7 @@ const kinds: Readonly<Record<Option["kind"], string>> = {
   choice: "",
   list: "list",
   resource: "path",
+  code: "name or path",
 };
 
 const takes = (option: Option): string => [kinds[option.kind], optionBounds(option)].filter(Boolean).join(", ");

@@ -148,7 +148,9 @@ export const capture: Stage = {
       description: "the same states without any compression, for cross-moments (gptaq needs them)",
     },
   },
-  outputs: { statistics: { kind: "statistics", description: "means over tokens by step, site and language" } },
+  outputs: {
+    statistics: { kind: "statistics", description: "means over tokens by step, site and language", intermediate: true },
+  },
   options,
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "capture");

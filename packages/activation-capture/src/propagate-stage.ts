@@ -76,7 +76,7 @@ export const propagate: Stage = {
       description: "layers of that step, used exactly as they will be written",
     },
   },
-  outputs: { states: { kind: "states", description: "the states of every segment after it" } },
+  outputs: { states: { kind: "states", description: "the states of every segment after it", intermediate: true } },
   options,
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "propagate");

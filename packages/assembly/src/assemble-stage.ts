@@ -157,7 +157,7 @@ export const assemble: Stage = {
   inputs: {
     layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" },
   },
-  outputs: { files: { kind: "files", description: "the model folder" } },
+  outputs: { files: { kind: "files", description: "the model folder", folder: true } },
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",

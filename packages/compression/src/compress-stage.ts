@@ -23,8 +23,8 @@ import type { SolverChoice } from "./site/solve-site.ts";
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
   solver: {
-    kind: "text",
-    placeholder: "NAME|PATH",
+    kind: "code",
+    builtIn: [...solvers.keys()],
     description: `${[...solvers.keys()].join(", ")}, a path such as ./mine.js, or an installed package`,
     default: "gptq",
   },

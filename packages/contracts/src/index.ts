@@ -20,7 +20,7 @@ export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
 export { formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
-export { optionFlag, parseOptions, splitOptions } from "./options.ts";
+export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable, quoted, shortened } from "./printable.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
@@ -39,4 +39,4 @@ export type {
   WeightPart,
   ZeroPoints,
 } from "./solver.ts";
-export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOutput, StageOutputs } from "./stage.ts";
+export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOptions, StageOutput, StageOutputs } from "./stage.ts";

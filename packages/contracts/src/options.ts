@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { UsageError } from "./errors.ts";
 import { quoted } from "./printable.ts";
 
@@ -13,7 +14,10 @@ interface Described<Kind extends string, Value> {
   readonly excludes?: readonly string[];
 }
 
-/** Declaration of one option. `resource` values are a path on the command line and a name or address on a server. */
+/**
+ * Declaration of one option. `resource` values are a path on the command line and a name or address on a server. `code` values
+ * are a built-in name, a path such as ./mine.js, or the name of an installed package, whose default export is used.
+ */
 export type Option =
   | (Described<"integer", number> & { readonly minimum?: number; readonly maximum?: number })
   | (Described<"number", number> & { readonly minimum?: number; readonly maximum?: number; readonly above?: number })
@@ -26,10 +30,25 @@ export type Option =
   | (Described<"choice", string> & { readonly choices: readonly string[] })
   | (Described<"list", readonly string[]> & { readonly placeholder?: string })
   | (Described<"resource", string> & { readonly resource: ResourceKind; readonly many?: false })
-  | (Described<"resource", readonly string[]> & { readonly resource: ResourceKind; readonly many: true });
+  | (Described<"resource", readonly string[]> & {
+      readonly resource: ResourceKind;
+      readonly many: true;
+      /**
+       * The option of the same table that takes a label for each value. Absent labels come of the values' base names: a host
+       * that puts an address in the place of a path makes them before that.
+       */
+      readonly labelledBy?: string;
+    })
+  | (Described<"code", string> & {
+      /** Names of what the program itself has. A server runs these and no others. */
+      readonly builtIn: readonly string[];
+    });
 
 /** What a server resolves under a root of its own, so that a client never names a path there. */
 export type ResourceKind = "model" | "corpus" | "distribution";
+
+/** Whether a value of a `code` option is a path: "./mine.js", "../mine.js" or "/solvers/mine.js". */
+export const isCodePath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
 
 /** Options by camelCase name; the command line shows them in kebab-case. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -105,7 +124,7 @@ function parseList(flag: string, raw: unknown): readonly string[] {
   return values.map((value) => parseText(flag, value));
 }
 
-/** A stranger's check may throw an error of any kind: all of them say that the text has another form. */
+/** A third-party check may throw an error of any kind: all of them say that the text has another form. */
 function checkForm(flag: string, { check }: Option & { kind: "text" }, value: string): void {
   try {
     check?.(value);
@@ -132,6 +151,8 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
       }
       return value;
     }
+    case "code":
+      return parseText(flag, raw);
     case "resource":
       return option.many ? (Array.isArray(raw) ? raw : [raw]).map((value) => parseText(flag, value)) : parseText(flag, raw);
     case "text": {

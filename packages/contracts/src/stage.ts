@@ -32,7 +32,14 @@ export interface StageInput {
 export interface StageOutput {
   readonly kind: string;
   readonly description: string;
+  /** True where only the next stages need it, and it grows with the segments or the square of a width: a run deletes it once it is read. */
+  readonly intermediate?: boolean;
+  /** True for files (kind `files`) that a host writes as a folder: a model. */
+  readonly folder?: boolean;
 }
+
+/** Options of a stage by camelCase name, unparsed: the stage checks them. */
+export type StageOptions = Readonly<Record<string, unknown>>;
 
 /** Inputs by name; a stream is read once. */
 export type StageInputs = Readonly<Record<string, readonly ArtifactStream[]>>;

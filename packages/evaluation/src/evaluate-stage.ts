@@ -23,6 +23,7 @@ const options = {
     kind: "resource",
     resource: "model",
     many: true,
+    labelledBy: "labels",
     description: "model folder; repeat it to compare models on the same windows",
   },
   labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "a name for each model (the folder's own)" },

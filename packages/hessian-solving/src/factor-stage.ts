@@ -161,7 +161,9 @@ export const factor: Stage = {
     "mbs factor --mix en=0.5,fr=0.5 --order group-aware:128 < statistics.arrow > factors.arrow",
   ],
   inputs: { statistics: { kinds: ["statistics"], description: "what capture writes" } },
-  outputs: { factors: { kind: "factors", description: "for each site its factor, order, Gram and diagonal" } },
+  outputs: {
+    factors: { kind: "factors", description: "for each site its factor, order, Gram and diagonal", intermediate: true },
+  },
   options,
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "factor");

@@ -19,6 +19,8 @@ function placeholder(option: Option): string {
       return option.placeholder ?? "LIST";
     case "text":
       return option.placeholder ?? "TEXT";
+    case "code":
+      return "NAME|PATH";
     case "flag":
       return "";
   }

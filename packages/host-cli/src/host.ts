@@ -1,4 +1,5 @@
-import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
+import { InternalError } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutput, StageOutputs } from "@mbs/contracts";
 
 /** How a person and a program see an artifact of a kind that reports (scores, similarity). */
 export interface Presenter {
@@ -43,9 +44,15 @@ export interface CliHost {
   readonly remote?: RemoteRunner;
 }
 
-/** What shows the output that goes to standard output. */
-export const firstPresenter = (stage: Stage, host: CliHost): Presenter | undefined =>
-  Object.hasOwn(host.presenters, firstKind(stage)) ? host.presenters[firstKind(stage)] : undefined;
+/** The output that goes to standard output, or to `--output`. */
+export function firstOutput({ name, outputs }: Stage): StageOutput {
+  const [first] = Object.values(outputs);
+  if (first === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
+  return first;
+}
 
-/** Kind of the output that goes to standard output. */
-export const firstKind = (stage: Stage): string => Object.values(stage.outputs)[0]?.kind ?? "";
+/** What shows that output. */
+export function firstPresenter(stage: Stage, { presenters }: CliHost): Presenter | undefined {
+  const { kind } = firstOutput(stage);
+  return Object.hasOwn(presenters, kind) ? presenters[kind] : undefined;
+}

@@ -2,7 +2,7 @@ import { requireNotRead } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
-import { firstKind, firstPresenter } from "./host.ts";
+import { firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
@@ -59,7 +59,7 @@ export async function runStage(
   const context = { signal, threads, progress: reporter.progress, warn };
   const via = given["via"] as string | undefined;
   try {
-    await holdingPlaces(stage, outputPlan, force, async () => {
+    await holdingPlaces(outputPlan, force, async () => {
       const inputs = await openInputs(stage, inputPlan, signal);
       const outputs =
         via !== undefined && host.remote
@@ -67,7 +67,7 @@ export async function runStage(
           : await stage.run(inputs, options, context);
       await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
       const folder = given["output"] as string | undefined;
-      if (host.folder && firstKind(stage) === "files" && folder !== undefined && folder !== standardStream) {
+      if (host.folder && firstOutput(stage).folder && folder !== undefined && folder !== standardStream) {
         await printText(await folderText(host.folder, folder, given["json"] === true));
       }
     });

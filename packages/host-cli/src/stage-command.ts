@@ -2,7 +2,7 @@ import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
-import { firstKind, firstPresenter } from "./host.ts";
+import { firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
 import { commandOutput, standardStream } from "./standard-streams.ts";
 import { threadsOption } from "./threads-option.ts";
@@ -40,13 +40,9 @@ function inputFlags(stage: Stage): Option[] {
 }
 
 function outputFlags(stage: Stage): Option[] {
-  const folder = firstKind(stage) === "files";
-  const first = Object.values(stage.outputs)[0];
+  const { folder = false, description } = firstOutput(stage);
   return [
-    new Option(
-      `--output <${folder ? "FOLDER" : "FILE"}>`,
-      `${first?.description ?? "output"} (${folder ? "required" : "default standard output"})`,
-    ),
+    new Option(`--output <${folder ? "FOLDER" : "FILE"}>`, `${description} (${folder ? "required" : "default standard output"})`),
     ...outputNames(stage).map((name) => new Option(`${optionFlag(name)} <FILE>`, stage.outputs[name]?.description ?? name)),
     new Option("--force", "replace what is at the output's place"),
   ];
@@ -64,7 +60,7 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
     ...optionsToFlags(shown),
     ...inputFlags(stage),
     ...outputFlags(stage),
-    ...(presenter || (host.folder && firstKind(stage) === "files")
+    ...(presenter || (host.folder && firstOutput(stage).folder)
       ? [new Option("--json", "print the result as JSON on standard output")]
       : []),
     ...optionToFlags("threads", threadsOption),

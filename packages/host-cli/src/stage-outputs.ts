@@ -2,13 +2,15 @@ import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
-import type { ArtifactStream, Batch, Stage, StageOutputs } from "@mbs/contracts";
+import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./host.ts";
 import { printText, standardStream, writeStandardOutput } from "./standard-streams.ts";
 
 /** Where one output goes; `show` puts a table or JSON on standard output, beside the file if there is one. */
 export interface Destination {
   readonly path: string | undefined;
+  /** Whether files are written there as a folder. */
+  readonly folder: boolean;
   readonly show?: (stream: ArtifactStream) => Promise<string>;
 }
 
@@ -27,16 +29,17 @@ export interface OutputRequest {
 const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<string> =>
   `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
 
-function firstDestination(kind: string, { output, json, presenter, shown, terminal }: OutputRequest): Destination {
+function firstDestination({ kind, folder = false }: StageOutput, request: OutputRequest): Destination {
+  const { output, json, presenter, shown, terminal } = request;
   if (json && presenter) {
-    return { path: output === standardStream ? undefined : output, show: (stream) => jsonText(presenter, stream) };
+    return { path: output === standardStream ? undefined : output, folder, show: (stream) => jsonText(presenter, stream) };
   }
-  if (kind === "files" && output === undefined) {
+  if (folder && output === undefined) {
     throw new UsageError("--output FOLDER is required: the files are written there");
   }
-  if (output !== undefined) return { path: output };
-  if (!terminal) return { path: standardStream };
-  if (presenter) return { path: undefined, show: (stream) => presenter.table(stream, shown) };
+  if (output !== undefined) return { path: output, folder };
+  if (!terminal) return { path: standardStream, folder };
+  if (presenter) return { path: undefined, folder, show: (stream) => presenter.table(stream, shown) };
   throw new UsageError(`standard output is a terminal; redirect it, e.g. > ${kind}.arrow, pipe it on, or use --output FILE`);
 }
 
@@ -47,8 +50,11 @@ function firstDestination(kind: string, { output, json, presenter, shown, termin
  */
 export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<string, Destination> {
   const plan = new Map<string, Destination>();
-  for (const [index, [name, { kind }]] of Object.entries(stage.outputs).entries()) {
-    plan.set(name, index === 0 ? firstDestination(kind, request) : { path: request.named[name] });
+  for (const [index, [name, declared]] of Object.entries(stage.outputs).entries()) {
+    plan.set(
+      name,
+      index === 0 ? firstDestination(declared, request) : { path: request.named[name], folder: declared.folder ?? false },
+    );
   }
   for (const [index, [name, { path }]] of [...plan].entries()) {
     if (path === "")
@@ -83,22 +89,21 @@ export const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
  * @throws {TryAgainError} when another process holds a place, naming it
  */
 export async function holdingPlaces(
-  stage: Stage,
   plan: ReadonlyMap<string, Destination>,
   force: boolean,
   work: () => Promise<void>,
 ): Promise<void> {
   let whole = async (): Promise<void> => {
-    for (const [name, { path }] of plan) {
-      if (path !== undefined && path !== standardStream) await checkPlace(path, stage.outputs[name]?.kind === "files", force);
+    for (const { path, folder } of plan.values()) {
+      if (path !== undefined && path !== standardStream) await checkPlace(path, folder, force);
     }
     await work();
   };
-  for (const [name, { path }] of plan) {
+  for (const { path, folder } of plan.values()) {
     if (path === undefined || path === standardStream) continue;
     const inner = whole;
     // before a lock would be made beside a device
-    if (stage.outputs[name]?.kind !== "files") await plainAt(path);
+    if (!folder) await plainAt(path);
     await mkdir(dirname(resolve(path)), { recursive: true });
     whole = () => withLock(path, inner);
   }
@@ -116,7 +121,7 @@ async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
   return () => ({ schema: stream.schema, batches: replay(batches) });
 }
 
-async function writeOutput(stream: ArtifactStream, { path, show }: Destination, options: WriteSettings): Promise<void> {
+async function writeOutput(stream: ArtifactStream, { path, folder, show }: Destination, options: WriteSettings): Promise<void> {
   if (show) {
     // What reports is small, and a person and a file may both want it.
     const again = await collect(stream);
@@ -126,7 +131,7 @@ async function writeOutput(stream: ArtifactStream, { path, show }: Destination, 
     await writeStandardOutput(encodeStream(stream).bytes);
   } else if (path === undefined) {
     for await (const _ of stream.batches);
-  } else if (stream.schema.kind === "files") {
+  } else if (folder) {
     await unpackFiles(stream, path, options);
   } else {
     await writeArtifact(stream, path, options);

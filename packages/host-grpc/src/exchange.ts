@@ -22,8 +22,6 @@ export interface ExchangeServer {
   readonly stages: readonly Stage[];
   readonly store: ArtifactStore;
   readonly resources: ResourceRoots;
-  /** Throws where a call asks for what a server must not do. */
-  readonly checkCall: (stage: Stage, options: Readonly<Record<string, unknown>>) => void;
   readonly command: readonly string[];
   readonly places: Places;
   /** Threads of a child; a client may ask for fewer. */
@@ -164,8 +162,6 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, watch
   const request = parseCall(first as FlightData | undefined);
   const stage = findStage(server.stages, request.stage);
   const given = givenOptions(request);
-  // Before anything looks at them: what depends on a solver's name would load it here.
-  server.checkCall(stage, given);
   const options = await resolveOptions(stage, given, server.resources);
   const inputs = await storedInputs(stage, request, server.store);
   let folder: string | undefined;

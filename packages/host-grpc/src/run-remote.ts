@@ -1,9 +1,19 @@
+import { basename, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { decodeFlight, encodeFlight } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, Batch, ResourceKind, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
+import type {
+  ArtifactStream,
+  Batch,
+  ResourceKind,
+  Stage,
+  StageContext,
+  StageInputs,
+  StageOptions,
+  StageOutputs,
+} from "@mbs/contracts";
 import { parseAddress } from "./listen-address.ts";
 import { receive, send, withoutDescriptors } from "./messages-in-order.ts";
 import { flightService } from "./protocol/flight-service.ts";
@@ -31,9 +41,20 @@ export interface RemoteCall {
 
 type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
 
+/** Labels that the stage would make of paths, which do not travel. */
+function labelsOf({ options: table }: Stage, options: StageOptions): StageOptions {
+  const labels = Object.entries(table).flatMap(([name, option]): [string, unknown][] => {
+    const by = option.kind === "resource" && option.many === true ? option.labelledBy : undefined;
+    const paths = options[name];
+    if (by === undefined || options[by] !== undefined || !Array.isArray(paths)) return [];
+    return [[by, paths.map((path) => basename(resolve(String(path))))]];
+  });
+  return Object.fromEntries(labels);
+}
+
 async function toValues({ stage, options, nameResource }: RemoteCall): Promise<Record<string, Value>> {
   const values: Record<string, Value> = {};
-  for (const [name, value] of Object.entries(options)) {
+  for (const [name, value] of Object.entries({ ...options, ...labelsOf(stage, options) })) {
     if (value === undefined) continue;
     const option = Object.hasOwn(stage.options, name) ? stage.options[name] : undefined;
     if (option?.kind !== "resource") values[name] = toValue(value);

@@ -51,8 +51,6 @@ export interface ServeOptions {
    * `allArguments` of @mbs/host-cli from the channel to its parent.
    */
   readonly command: readonly string[];
-  /** Throws where a call asks for what a server must not do. */
-  readonly checkCall?: ExchangeServer["checkCall"];
   /** Stages that run at one time; further calls wait. Default: the number of cores. */
   readonly children?: number | undefined;
   /** Threads of each stage. Default: the number of cores. */
@@ -112,7 +110,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     stages,
     store,
     resources: { roots, builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
-    checkCall: options.checkCall ?? (() => undefined),
     command: options.command,
     places: new Places(options.children ?? availableParallelism()),
     threads: options.threads ?? availableParallelism(),

@@ -45,10 +45,22 @@ export function givenOptions(call: StageCall): Readonly<Record<string, OptionVal
 }
 
 /**
+ * Refuses code that the client chose: from a path or a package it would run here.
+ *
+ * @throws {UsageError} naming what is built in
+ */
+function requireBuiltIn(table: OptionTable, given: Readonly<Record<string, OptionValue>>): void {
+  for (const [name, option] of Object.entries(table)) {
+    const value = given[name];
+    if (option.kind !== "code" || value === undefined || option.builtIn.includes(String(value))) continue;
+    throw new UsageError(`a server runs its own ${name}s only: ${option.builtIn.join(", ")}`, { option: optionFlag(name) });
+  }
+}
+
+/**
  * The options of a call, with resources as paths of this machine.
  *
- * @param given of a call that the server may serve: those of a solver are looked up by its name
- * @throws {UsageError} on an option that the stage does not have: the other flags of the command line that the call becomes,
+ * @throws {UsageError} on code of the client's own, and on an option that the stage does not have: the other flags of the command line that the call becomes,
  * where its output goes and which server it asks in turn, are not the client's to choose
  */
 export async function resolveOptions(
@@ -56,7 +68,10 @@ export async function resolveOptions(
   given: Readonly<Record<string, OptionValue>>,
   resources: ResourceRoots,
 ): Promise<Readonly<Record<string, OptionValue>>> {
+  // first the stage's own: what depends on them would load that code
+  requireBuiltIn(stage.options, given);
   const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
+  requireBuiltIn(table, given);
   const options: Record<string, OptionValue> = {};
   for (const [name, raw] of Object.entries(given)) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;

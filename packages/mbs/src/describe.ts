@@ -1,10 +1,9 @@
 import { basename, isAbsolute } from "node:path";
 import { openArtifact } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
-import { parseRecipe, readRecipeText } from "@mbs/pipeline";
+import { findResource, parseRecipe, readRecipeText } from "@mbs/pipeline";
 import { parse, stringify } from "yaml";
 import { readCardResults } from "./card-results.ts";
-import { resourceAddress } from "./resource-names.ts";
 
 /** What a model's card is made of beside its mbs.json; paths of files. */
 export interface Description {
@@ -45,7 +44,7 @@ export async function describe(folder: string, { scores, recipe }: Description):
   const streams = await Promise.all(scores.map((path) => openArtifact(path)));
   const text = recipe === undefined ? undefined : await recipeAt(recipe);
   await describeModel(folder, {
-    results: streams.length === 0 ? undefined : await readCardResults(streams, await resourceAddress("model", folder)),
+    results: streams.length === 0 ? undefined : await readCardResults(streams, (await findResource("model", folder)).address),
     recipe: text,
     name: text === undefined ? undefined : nameIn(text),
   });

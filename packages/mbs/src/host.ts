@@ -16,10 +16,7 @@ export const host: CliHost = {
     },
   },
   async remote(via, stage, inputs, options, context) {
-    const [{ runRemote }, { namedResource, namedOptions }] = await Promise.all([
-      import("@mbs/host-grpc"),
-      import("./resource-names.ts"),
-    ]);
-    return runRemote({ via, stage, inputs, options: namedOptions(stage, options), context, nameResource: namedResource });
+    const [{ runRemote }, { remoteName }] = await Promise.all([import("@mbs/host-grpc"), import("@mbs/pipeline")]);
+    return runRemote({ via, stage, inputs, options, context, nameResource: remoteName });
   },
 };

@@ -1,10 +1,10 @@
 import type { Stage } from "@mbs/contracts";
-import type { MixCost } from "@mbs/pipeline";
+import type { MixCost } from "@mbs/mix-recommendation";
 
 /** The stage `mix` with the stages that it runs. */
 export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> {
   const [{ createMix }, { factor }, { compress }, { predict }] = await Promise.all([
-    import("@mbs/pipeline"),
+    import("@mbs/mix-recommendation"),
     import("@mbs/hessian-solving"),
     import("@mbs/compression"),
     import("@mbs/language-similarity"),

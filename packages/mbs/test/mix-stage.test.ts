@@ -17,7 +17,7 @@ import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
-import type { MixCost } from "@mbs/pipeline";
+import type { MixCost } from "@mbs/mix-recommendation";
 import { damageReport, mixesReport } from "@mbs/reporting";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

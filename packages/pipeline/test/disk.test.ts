@@ -2,8 +2,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { diskNeed } from "../src/estimate/disk.ts";
 import type { DiskNeed, ModelShape } from "../src/estimate/disk.ts";
-import { recipeFrom } from "../src/parse-recipe.ts";
-import type { Recipe } from "../src/recipe.ts";
+import { recipeFrom } from "../src/recipe/parse-recipe.ts";
+import type { Recipe } from "../src/recipe/recipe.ts";
 
 const width = 4096;
 const packed = (width * (width + 1) * 4) / 2;

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { RunOptions } from "../src/run.ts";
+import type { RunOptions } from "../src/run/run.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseRecipe, readRecipe } from "../src/parse-recipe.ts";
+import { parseRecipe, readRecipe } from "../src/recipe/parse-recipe.ts";
 
 const whole = `model: m
 corpus: c

@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { recipeFrom } from "../src/parse-recipe.ts";
-import { planRun } from "../src/plan.ts";
-import type { PlanNode } from "../src/plan.ts";
-import { withSolverNeeds } from "../src/solver-needs.ts";
+import { recipeFrom } from "../src/recipe/parse-recipe.ts";
+import { planRun } from "../src/plan/plan.ts";
+import type { PlanNode } from "../src/plan/plan.ts";
+import { withSolverNeeds } from "../src/plan/solver-needs.ts";
 
 const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [{ name: "qkv" }, { name: "mlp" }] })) };
 

@@ -1,7 +1,7 @@
 import type { Stage } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { replayCommand } from "../src/replay-command.ts";
+import { replayCommand } from "../src/run/replay-command.ts";
 
 const stage = (changes: Partial<Stage>): Stage => ({
   name: "capture",
@@ -31,7 +31,7 @@ test("names all but the first of a many-to-one input, and a folder as output", (
   const assemble = stage({
     name: "assemble",
     inputs: { layers: { ...input, many: true } },
-    outputs: { files: { kind: "files", description: "" } },
+    outputs: { files: { kind: "files", description: "", folder: true } },
   });
   const line = replayCommand(assemble, { table: {}, options: {}, inputs: { layers: ["a", "b"] }, output: "model/", threads: 1 });
   assert.is(line, "mbs assemble - --layers b --threads 1 --output model/ < a");

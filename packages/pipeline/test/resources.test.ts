@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { OptionTable } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Resources } from "../src/resources.ts";
+import { Resources } from "../src/resources/resources.ts";
 
-const table = { solver: { kind: "text", description: "a solver" } } as const satisfies OptionTable;
+const table = { solver: { kind: "code", builtIn: ["gptq"], description: "a solver" } } as const satisfies OptionTable;
 
 test("a solver's file counts by its content, a built-in solver by its name", async () => {
   const folder = await mkdtemp(join(tmpdir(), "mbs-resources-"));

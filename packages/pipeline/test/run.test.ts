@@ -15,9 +15,9 @@ import {
 import type { Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parseRecipe } from "../src/parse-recipe.ts";
-import { planRun } from "../src/plan.ts";
-import { withSolverNeeds } from "../src/solver-needs.ts";
+import { parseRecipe } from "../src/recipe/parse-recipe.ts";
+import { planRun } from "../src/plan/plan.ts";
+import { withSolverNeeds } from "../src/plan/solver-needs.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";

@@ -1,4 +1,5 @@
-export { isSolverPath, loadSolver } from "./contract/load-solver.ts";
+export { loadSolver } from "./contract/load-solver.ts";
+export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
 export { outputByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { agreementMisfit, nonfiniteValue, shapeMisfit } from "./contract/solution-misfit.ts";

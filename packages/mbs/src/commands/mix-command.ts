@@ -1,6 +1,6 @@
 import type { ArtifactStream } from "@mbs/contracts";
 import { formatSeconds, stageCommand } from "@mbs/host-cli";
-import type { MixCost } from "@mbs/pipeline";
+import type { MixCost } from "@mbs/mix-recommendation";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { host } from "../host.ts";

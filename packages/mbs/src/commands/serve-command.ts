@@ -3,11 +3,10 @@ import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags } from "@mbs/host-cli";
 import { serve } from "@mbs/host-grpc";
-import { solvers } from "@mbs/solvers";
+import { builtInResources, findResource } from "@mbs/pipeline";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "../plain-command.ts";
-import { builtInNames, checkRemoteCall, resourceAddress } from "../resource-names.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
@@ -50,15 +49,13 @@ export function serveCommand({ signal }: CommandContext): Command {
     const say = (line: string): void => {
       if (!quiet) process.stderr.write(`mbs serve: ${line}\n`);
     };
-    const builtInSolvers = [...solvers.keys()];
     const server = await serve({
       ...values,
       idleMs: values.idleTimeout * 1000,
       stages: [...(await loadStages()).values()],
-      builtIn: builtInNames,
-      addressOf: resourceAddress,
+      builtIn: builtInResources,
+      addressOf: async (kind, path) => (await findResource(kind, path)).address,
       command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
-      checkCall: (_stage, given) => checkRemoteCall(given, builtInSolvers),
       log: say,
     });
     say(`listening at grpc://${values.listen.replace(/:\d+$/, `:${server.port}`)}`);

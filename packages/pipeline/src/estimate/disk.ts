@@ -3,7 +3,7 @@ import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
 import type { Step } from "@mbs/models";
-import type { Recipe } from "../recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {

@@ -2,11 +2,11 @@ import { performance } from "node:perf_hooks";
 import { parseMetadata } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
-import type { Plan } from "../plan.ts";
+import type { Plan } from "../plan/plan.ts";
 import type { SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
-import { stageOf } from "../stage-options.ts";
-import type { Stages } from "../stage-options.ts";
+import { stageOf } from "../plan/stage-options.ts";
+import type { Stages } from "../plan/stage-options.ts";
 
 /** A sample that was drawn. */
 export interface DrawnSample extends SampleSize {

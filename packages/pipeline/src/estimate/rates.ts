@@ -8,9 +8,9 @@ import type { Model } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
-import type { StageOptions } from "../recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
 import { solverFailure } from "@mbs/solvers";
-import { readSolver } from "../recipe-solver.ts";
+import { readSolver } from "@mbs/solvers";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates {

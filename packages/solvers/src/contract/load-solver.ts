@@ -1,17 +1,14 @@
 import { createRequire } from "node:module";
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { UsageError, type Solver } from "@mbs/contracts";
+import { UsageError, isCodePath, type Solver } from "@mbs/contracts";
 import { settled } from "./solver-calls.ts";
 import { solvers } from "../solver-map.ts";
 import { isRecord, solverMisfit } from "./solver-shape.ts";
 
-/** Whether a solver is named by a file: "./mine.js", "../mine.js" or "/solvers/mine.js". */
-export const isSolverPath = (name: string): boolean => name.startsWith("./") || name.startsWith("../") || isAbsolute(name);
-
 /** Where a solver that is not ours lies: beside the working folder, or in its node_modules. */
 function locate(name: string, folder: string): string {
-  if (isSolverPath(name)) return resolve(folder, name);
+  if (isCodePath(name)) return resolve(folder, name);
   return createRequire(resolve(folder, "package.json")).resolve(name);
 }
 

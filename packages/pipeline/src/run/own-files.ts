@@ -4,7 +4,7 @@ import { contentAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/a
 import type { RunManifest } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 import { readModelRecord } from "@mbs/models";
-import { readRecipe } from "./parse-recipe.ts";
+import { readRecipe } from "../recipe/parse-recipe.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** Whether there is anything at a path. */

@@ -2,7 +2,7 @@ import { UsageError } from "@mbs/contracts";
 import { parseDistribution } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { candidateMixes, parseStrategy, searchAmong } from "../src/mix/strategy.ts";
+import { candidateMixes, parseStrategy, searchAmong } from "../src/strategy.ts";
 
 const languages = ["en", "hi", "te"];
 const distribution = (unit = "tokens") =>

@@ -1,5 +1,6 @@
 import { inputSite } from "@mbs/artifacts";
-import type { Recipe, StageOptions } from "./recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {
@@ -16,6 +17,8 @@ export interface PlanNode {
   readonly inputs: Readonly<Record<string, readonly string[]>>;
   /** Ids of nodes that must be done though their outputs are not read as artifacts. */
   readonly after: readonly string[];
+  /** File of the output folder that its output is copied to at the end of the run; absent where it stays among the artifacts. */
+  readonly result?: string;
 }
 
 /** The graph of stage runs, each node after all that it reads. */
@@ -74,6 +77,15 @@ const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOp
   ...(allowNonfinite !== undefined && { allowNonfinite }),
 });
 
+const compareLanguages = (add: Add, capture: string): string =>
+  add({
+    id: "similarity",
+    stage: "similarity",
+    options: {},
+    inputs: { statistics: [capture] },
+    result: "similarity.arrow",
+  });
+
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
@@ -92,7 +104,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
         options: { ...forward, site: [inputSite] },
         inputs: { source: [states] },
       });
-      add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+      compareLanguages(add, capture);
     }
     for (const site of sites) {
       const suffix = site === undefined ? `.${step.name}` : `.${step.name}.${site}`;
@@ -107,7 +119,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
         },
       });
       if (recipe.similarity && index === 0 && site === undefined) {
-        add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+        compareLanguages(add, capture);
       }
       layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, capture), allocation));
     }
@@ -150,7 +162,7 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
       options: { model, ...recipe.capture },
       inputs: { source: [segments] },
     });
-    if (recipe.similarity) add({ id: "similarity", stage: "similarity", options: {}, inputs: { statistics: [capture] } });
+    if (recipe.similarity) compareLanguages(add, capture);
     const factors = factorsFrom(add, recipe, "", capture);
     layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];
   } else {
@@ -164,6 +176,7 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
       options: { labels: ["dense", "compressed"], ...recipe.evaluate, model: [model, modelFolder] },
       inputs: {},
       after: [assembled],
+      result: "scores.arrow",
     });
   }
   return { nodes, modelFolder };

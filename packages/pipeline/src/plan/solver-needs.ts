@@ -1,31 +1,9 @@
 import { UsageError } from "@mbs/contracts";
-import type { PlannedLayers, Solver } from "@mbs/contracts";
-import { dependentDefaults, solverFailure } from "@mbs/solvers";
-import { readSolver } from "./recipe-solver.ts";
-import type { Recipe, StageOptions } from "./recipe.ts";
+import type { PlannedLayers } from "@mbs/contracts";
+import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
+import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
-
-/** What a solver says of itself before it runs. @throws {UsageError} where it refuses its options */
-function ask<Answer>({ name }: Solver, about: string, question: () => Answer): Answer {
-  try {
-    return question();
-  } catch (thrown) {
-    // there is no place to tell of yet
-    if (thrown instanceof UsageError) throw thrown;
-    throw solverFailure(name, `when asked for its ${about}`, thrown);
-  }
-}
-
-/**
- * Options of `factor`, which does not know the solver, with what that needs: the column order that it likes best, unless
- * another is given, and diagonals of languages.
- */
-export function factorFor(solver: Solver, options: Parameters<Solver["solve"]>[2], given: StageOptions): StageOptions {
-  const order = given["order"] ?? ask(solver, "preferredOrder", () => solver.preferredOrder?.(options));
-  const languageDiagonals = solver.needs.includes("languageDiagonals");
-  return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
-}
 
 /**
  * The recipe with what its solver and its allocation ask of the nodes before them: of `factor`, and the dense model's states
@@ -48,7 +26,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
     );
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
-  const factor = factorFor(solver, options, recipe.factor);
+  const factor = factorOptionsFor(solver, options, recipe.factor);
   return {
     ...recipe,
     denseStates,
@@ -62,5 +40,5 @@ export async function plannedLayers({ compress, factor }: Recipe): Promise<Plann
   const { solver: name, ...given } = compress;
   const { solver, options } = await readSolver(String(name), given);
   const order = typeof factor["order"] === "string" ? factor["order"] : "natural";
-  return { solver: solver.name, codes: ask(solver, "plannedCodes", () => solver.plannedCodes?.(options, order)) ?? "unknown" };
+  return { solver: solver.name, codes: plannedCodesOf(solver, options, order) };
 }

@@ -1,11 +1,9 @@
 import { encodeMixes } from "@mbs/artifacts";
 import type { MixRecord } from "@mbs/artifacts";
 import { UsageError, parseOptions, splitOptions } from "@mbs/contracts";
-import type { OptionTable, Stage, StageContext, StageInputs } from "@mbs/contracts";
+import type { OptionTable, Stage, StageContext, StageInputs, StageOptions } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { StageOptions } from "../recipe.ts";
-import { readSolver } from "../recipe-solver.ts";
-import { factorFor } from "../solver-needs.ts";
+import { factorOptionsFor, readSolver } from "@mbs/solvers";
 import type { MixStages } from "./mix-trial.ts";
 import { recommendMix } from "./recommend-mix.ts";
 import type { MixCost, Recommendation } from "./recommend-mix.ts";
@@ -80,7 +78,7 @@ async function parseAll(stages: MixStages, raw: unknown) {
     ...compress
   } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
   const { solver, options } = await readSolver(String(name), compress);
-  const factor = parseOptions(tables.factor, factorFor(solver, options, valuesOf(tables.factor, rest)), "mix");
+  const factor = parseOptions(tables.factor, factorOptionsFor(solver, options, valuesOf(tables.factor, rest)), "mix");
   return {
     own,
     model: String(model),

@@ -2,8 +2,7 @@ import { performance } from "node:perf_hooks";
 import { collect, readDamage } from "@mbs/artifacts";
 import type { DamageRecord } from "@mbs/artifacts";
 import { InternalError, formatLanguageMix } from "@mbs/contracts";
-import type { ArtifactStream, LanguageMix, Stage, StageContext, StageInputs } from "@mbs/contracts";
-import type { StageOptions } from "../recipe.ts";
+import type { ArtifactStream, LanguageMix, Stage, StageContext, StageInputs, StageOptions } from "@mbs/contracts";
 import type { StatisticsPool } from "./statistics-pool.ts";
 
 /** The stages that one trial of a mix runs. */

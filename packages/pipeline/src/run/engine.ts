@@ -2,16 +2,16 @@ import { performance } from "node:perf_hooks";
 import { manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
-import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageContext, StageOutput } from "@mbs/contracts";
 import { isWholeModel, recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
-import type { Plan, PlanNode } from "./plan.ts";
-import type { StageOptions } from "./recipe.ts";
+import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { StageOptions } from "@mbs/contracts";
 import { replayCommand } from "./replay-command.ts";
-import type { Resources } from "./resources.ts";
+import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { optionTable, stageOf } from "./stage-options.ts";
-import type { Stages } from "./stage-options.ts";
+import { optionTable, stageOf } from "../plan/stage-options.ts";
+import type { Stages } from "../plan/stage-options.ts";
 
 /** One node that is done. */
 export interface NodeReport {
@@ -36,13 +36,11 @@ export interface EngineOptions {
   readonly onNode: (report: NodeReport) => void;
 }
 
-/** Kinds that only the next nodes need, and that grow with the segments or with the square of the width. */
-const intermediate: ReadonlySet<string> = new Set(["states", "statistics", "factors"]);
-
-const outputOf = (stage: Stage): { name: string; kind: string } => {
+/** The output that a node is known by: the first one. */
+const outputOf = (stage: Stage): StageOutput & { readonly name: string } => {
   const [entry] = Object.entries(stage.outputs);
   if (entry === undefined) throw new InternalError(`stage ${stage.name} has no output`);
-  return { name: entry[0], kind: entry[1].kind };
+  return { name: entry[0], ...entry[1] };
 };
 
 /**
@@ -138,16 +136,18 @@ export class Engine {
 
   /** Whether a recorded output is gone although something still has to read it. @throws {BadDataError} on a damaged model */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
-    const { kind } = outputOf(this.#stage(node));
-    if (kind === "files") return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
+    const { folder = false, intermediate = false } = outputOf(this.#stage(node));
+    if (folder) return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
     const readers = this.#readers.get(node.id) ?? [];
-    const released = !this.#options.keep && intermediate.has(kind) && readers.every((id) => !pending.has(id));
+    const released = !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
     return !released && !(await this.#options.store.has(address));
   }
 
   /** A model that this run makes is known by its address before it is read back. */
   #learn(node: PlanNode, address: string): void {
-    if (outputOf(this.#stage(node)).kind === "files") this.#options.resources.set("model", this.#plan.modelFolder, address);
+    if (outputOf(this.#stage(node)).folder !== true) return;
+    // of its paths nobody asks: a run reads no path that it writes
+    this.#options.resources.set("model", this.#plan.modelFolder, { address, paths: [] });
   }
 
   async #execute(node: PlanNode, index: number): Promise<string> {
@@ -163,9 +163,9 @@ export class Engine {
       progress: (progress) => context.progress({ ...progress, activity: `${place}: ${progress.activity}` }),
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
-    const { name, kind } = outputOf(stage);
+    const { name, folder: isFolder = false } = outputOf(stage);
     const { signal } = context;
-    if (kind !== "files") return (await store.put(outputs[name], { signal })).address;
+    if (!isFolder) return (await store.put(outputs[name], { signal })).address;
     // much time may have gone by since the folder was claimed
     await requireOwnModel(folder, this.#options.manifest);
     const unpacked = await unpackFiles(outputs[name], folder.model, { signal, force: true });
@@ -182,7 +182,7 @@ export class Engine {
     const released = new Set<string>();
     for (const node of this.#plan.nodes) {
       const address = this.#addresses.get(node.id);
-      if (address === undefined || !intermediate.has(outputOf(this.#stage(node)).kind)) continue;
+      if (address === undefined || outputOf(this.#stage(node)).intermediate !== true) continue;
       const wanted = (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
       (wanted ? needed : released).add(address);
     }
@@ -196,7 +196,7 @@ export class Engine {
       Object.entries(this.#inputAddresses(node)).map(([name, addresses]) => [name, addresses.map((input) => store.path(input))]),
     );
     const table = await optionTable(stage, node.options);
-    const output = outputOf(stage).kind === "files" ? `${node.id}/` : `${node.id}.arrow`;
+    const output = outputOf(stage).folder === true ? `${node.id}/` : `${node.id}.arrow`;
     const command = replayCommand(stage, { table, options: node.options, inputs, output, threads: context.threads });
     return { id: node.id, stage: node.stage, address, command };
   }

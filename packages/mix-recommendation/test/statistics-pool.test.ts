@@ -3,8 +3,8 @@ import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { poolStatistics, warnOfPool } from "../src/mix/statistics-pool.ts";
-import type { Selection } from "../src/mix/statistics-pool.ts";
+import { poolStatistics, warnOfPool } from "../src/statistics-pool.ts";
+import type { Selection } from "../src/statistics-pool.ts";
 
 const context = { signal: new AbortController().signal, progress: () => undefined };
 

@@ -6,7 +6,8 @@ import { optionName } from "./option-name.ts";
 import { propagations, recipeKeys } from "./recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import { readRecipeText } from "./recipe-text.ts";
-import type { Recipe, StageOptions } from "./recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
 
 const keys = Object.keys(recipeKeys);
 /** What the YAML library tells programmers, and the position, which the message begins with. */

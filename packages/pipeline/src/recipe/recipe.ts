@@ -1,8 +1,7 @@
+import type { StageOptions } from "@mbs/contracts";
+
 /** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
-
-/** Options of one stage by camelCase name, unparsed: the stage checks them. */
-export type StageOptions = Readonly<Record<string, unknown>>;
 
 /**
  * What one run does. Options are those of the stages' commands without what the recipe gives itself (model, corpus).

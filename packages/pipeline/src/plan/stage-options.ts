@@ -1,12 +1,13 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { throwFaults } from "./faults.ts";
-import { optionName } from "./option-name.ts";
+import { throwFaults } from "../recipe/faults.ts";
+import { optionName } from "../recipe/option-name.ts";
 import { planRun } from "./plan.ts";
 import type { PlanNode } from "./plan.ts";
-import { recipeKeys } from "./recipe-keys.ts";
-import type { RecipeKey } from "./recipe-keys.ts";
-import type { Recipe, StageOptions } from "./recipe.ts";
+import { recipeKeys } from "../recipe/recipe-keys.ts";
+import type { RecipeKey } from "../recipe/recipe-keys.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
 
 /** The stages by name, as the command that knows them all hands them over. */
 export type Stages = ReadonlyMap<string, Stage>;

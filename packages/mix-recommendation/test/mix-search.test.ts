@@ -3,10 +3,10 @@ import type { LanguageMix } from "@mbs/contracts";
 import { formatLanguageMix } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { minimax, target, worstDamage } from "../src/mix/goals.ts";
-import type { Trial } from "../src/mix/goals.ts";
-import { searchMix } from "../src/mix/mix-search.ts";
-import { shiftMix, tidyMix } from "../src/mix/mix-weights.ts";
+import { minimax, target, worstDamage } from "../src/goals.ts";
+import type { Trial } from "../src/goals.ts";
+import { searchMix } from "../src/mix-search.ts";
+import { shiftMix, tidyMix } from "../src/mix-weights.ts";
 
 type Point = readonly number[];
 

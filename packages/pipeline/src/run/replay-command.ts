@@ -1,6 +1,6 @@
 import { optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import type { StageOptions } from "./recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
 import { shellWord } from "./shell-word.ts";
 
 function optionWords(table: OptionTable, name: string, value: unknown): string[] {
@@ -48,7 +48,7 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   // Standard input carries one artifact; the rest of a many-to-one input are named, and "-" says that both are meant.
   if (main !== undefined && paths.length > 1) words.push("-", ...paths.slice(1).flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
-  const folder = Object.values(stage.outputs)[0]?.kind === "files";
+  const folder = Object.values(stage.outputs)[0]?.folder === true;
   if (folder) words.push("--output", node.output);
   const command = words.map(shellWord).join(" ");
   const input = paths.length === 0 ? "" : ` < ${shellWord(paths[0])}`;

@@ -3,12 +3,13 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { planRun } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import type { Recipe } from "./recipe.ts";
-import { Resources } from "./resources.ts";
-import { runFolder } from "./run-folder.ts";
-import { checkPins } from "./run-record.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { foundModel } from "../resources/resource-readers.ts";
+import { Resources } from "../resources/resources.ts";
+import { runFolder } from "../run/run-folder.ts";
+import { checkPins } from "../run/run-record.ts";
 import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
-import { checkOptions, completeOptions, located, stageOf } from "./stage-options.ts";
+import { checkOptions, completeOptions, located, optionTable, stageOf } from "./stage-options.ts";
 import type { Stages } from "./stage-options.ts";
 
 /** A recipe that can be run, as far as that is known before anything has. */
@@ -19,17 +20,18 @@ export interface PreparedRun {
   readonly model: Model;
   /** Its options complete. */
   readonly plan: Plan;
-  /** Of what is given; that of `model` is known. */
   readonly resources: Resources;
+  /** All paths that the run reads and does not write itself: also of texts, weights and shares that its options lead to. */
+  readonly reads: readonly string[];
 }
 
-/** What only the end of a run reads is looked at beforehand: a path of nothing would show after all the work. */
-async function findResources(plan: Plan, stages: Stages, resources: Resources): Promise<void> {
-  for (const { stage, options } of plan.nodes) {
-    // what is evaluated is still to be made
-    const { model: _, ...given } = options;
-    if (stage === "evaluate") await resources.resolve(stageOf(stages, stage).options, given);
+/** All that the options of a run lead to. What only its end reads is looked at too: a path of nothing would show after all the work. */
+async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources: Resources): Promise<string[]> {
+  const paths: string[] = [];
+  for (const { stage, options } of nodes) {
+    paths.push(...(await resources.paths(await optionTable(stageOf(stages, stage), options), options, modelFolder)));
   }
+  return paths;
 }
 
 /**
@@ -72,10 +74,12 @@ export async function prepareRun(given: Recipe, stages: Stages): Promise<Prepare
     const plan = { nodes: await Promise.all(complete), modelFolder };
     await checkStages(recipe, plan, stages);
     const resources = new Resources();
-    resources.set("model", recipe.model, model.address);
-    await findResources(plan, stages, resources);
+    const found = await foundModel(model);
+    resources.set("model", recipe.model, found);
+    // the model's own paths first: it may lie, against all reason, where the compressed one is to go
+    const reads = [...new Set([...found.paths, ...(await findPaths(plan, stages, resources))])];
     await checkPins(recipe, resources);
-    return { recipe, model, plan, resources };
+    return { recipe, model, plan, resources, reads };
   } catch (error) {
     await model.close();
     throw error;

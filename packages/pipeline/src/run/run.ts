@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import {
   ArtifactStore,
   followLinks,
@@ -11,21 +11,20 @@ import {
 } from "@mbs/artifacts";
 import { optionFlag } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
-import { checkDisk, diskNeed } from "./estimate/disk.ts";
+import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
 import { requireOwnResults } from "./own-files.ts";
-import type { Plan, PlanNode } from "./plan.ts";
-import { prepareRun } from "./prepared-run.ts";
-import { readPlaces } from "./read-places.ts";
-import type { Recipe } from "./recipe.ts";
-import { textAddress } from "./resources.ts";
-import type { Resources } from "./resources.ts";
+import type { Plan, PlanNode } from "../plan/plan.ts";
+import { prepareRun } from "../plan/prepared-run.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { textAddress } from "../resources/resources.ts";
+import type { Resources } from "../resources/resources.ts";
 import { claimFolder, runFolder, runPlaces } from "./run-folder.ts";
 import type { RunFolder, RunIdentity } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
-import { stageOf } from "./stage-options.ts";
-import type { Stages } from "./stage-options.ts";
+import { stageOf } from "../plan/stage-options.ts";
+import type { Stages } from "../plan/stage-options.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
@@ -62,10 +61,10 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
   return textAddress(JSON.stringify(await Promise.all(known)));
 }
 
-/** What a folder is held to: its layers, and the model that is written of them. What is evaluated may change. */
+/** What a folder is held to: its layers, and the model that is written of them. What comes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
-  const layers = nodes.filter(({ stage }) => stage !== "assemble" && stage !== "evaluate");
-  const model = nodes.filter(({ stage }) => stage === "assemble");
+  const model = nodes.filter(({ stage }) => Object.values(stageOf(stages, stage).outputs).some(({ folder }) => folder));
+  const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
   return {
     layers: await identify(layers, stages, resources),
     model: await identify(model, stages, resources),
@@ -108,12 +107,10 @@ async function execute(
   const addresses = await engine.run();
   // much time may have gone by since the folder was claimed
   await requireOwnResults(folder, manifest);
-  for (const [id, path] of [
-    ["evaluate", folder.scores],
-    ["similarity", folder.similarity],
-  ] as const) {
+  for (const { id, result } of plan.nodes) {
     const address = addresses.get(id);
-    if (address !== undefined) await writeArtifact(await store.open(address), path, { force: true, signal });
+    if (result === undefined || address === undefined) continue;
+    await writeArtifact(await store.open(address), join(folder.root, result), { force: true, signal });
   }
   const record = await recordRun(recipe, plan, nodes, resources, threads);
   await writeAtomically(folder.recipe, [Buffer.from(record)], { force: true });
@@ -136,10 +133,10 @@ async function execute(
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   const { stages } = options;
-  const { recipe: ordered, model, plan, resources } = await prepareRun(recipe, stages);
+  const { recipe: ordered, model, plan, resources, reads } = await prepareRun(recipe, stages);
   const folder = runFolder(ordered.output);
   try {
-    await requireNotRead(runPlaces(folder), await readPlaces(plan, stages, model));
+    await requireNotRead(runPlaces(folder), reads);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);

@@ -1,11 +1,12 @@
 import { BadDataError, quoted } from "@mbs/contracts";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
-import type { Plan } from "./plan.ts";
-import { recipeKeys } from "./recipe-keys.ts";
-import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
-import type { Recipe, StageOptions } from "./recipe.ts";
-import type { Resources } from "./resources.ts";
+import type { Plan } from "../plan/plan.ts";
+import { recipeKeys } from "../recipe/recipe-keys.ts";
+import type { RecipeKey, RecipeKeyName } from "../recipe/recipe-keys.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { StageOptions } from "@mbs/contracts";
+import type { Resources } from "../resources/resources.ts";
 
 /** Options as they were used, without those that the recipe gives itself, by its keys or from another section, and those left open. */
 function used(plan: Plan, stage: RecipeKeyName, elsewhere: readonly string[] = []): StageOptions {

@@ -1,0 +1,3 @@
+export { createMix } from "./mix-stage.ts";
+export type { MixStages } from "./mix-trial.ts";
+export type { MixCost } from "./recommend-mix.ts";

@@ -1,0 +1,61 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { openCorpus, presetNames, readDistribution } from "@mbs/corpora";
+import type { ResourceKind } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+
+/** What there is to know of a model, a corpus or a distribution without using it. */
+export interface FoundResource {
+  /** Its content address. */
+  readonly address: string;
+  /** All paths that are read of it, also those that its own path leads to. */
+  readonly paths: readonly string[];
+}
+
+/** A model is read from its folder, and from where links in it lead: files that a run replaces must be none of them. */
+export async function foundModel({ address, folder, checkpoint }: Model): Promise<FoundResource> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
+  const files = [...links, ...checkpoint.files.map(({ file }) => file)];
+  return { address, paths: [folder, ...files.map((name) => join(folder, name))] };
+}
+
+const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundResource>>> = {
+  async model(path) {
+    const model = await openModel(path);
+    try {
+      return await foundModel(model);
+    } finally {
+      await model.close();
+    }
+  },
+  async corpus(path) {
+    const { address, files } = await openCorpus(path);
+    return { address: await address, paths: [path, ...files] };
+  },
+  async distribution(path) {
+    const { address } = await readDistribution(path);
+    return { address, paths: [path, join(path, "distribution.json")] };
+  },
+};
+
+/**
+ * Reads what an option of kind `resource` names.
+ *
+ * @throws as openModel, openCorpus and readDistribution
+ */
+export const findResource = (kind: ResourceKind, path: string): Promise<FoundResource> => readers[kind](path);
+
+/** Names that mean the same on every machine. */
+export const builtInResources: Readonly<Partial<Record<ResourceKind, readonly string[]>>> = { distribution: presetNames };
+
+/**
+ * What a server is told of a resource: its content address where it lies here, else the name that was given, which may be one
+ * of the server's own.
+ */
+export async function remoteName(kind: ResourceKind, name: string): Promise<string> {
+  if (builtInResources[kind]?.includes(name) === true) return name;
+  const here = await stat(name).catch(() => undefined);
+  return here === undefined ? name : (await findResource(kind, name)).address;
+}

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { isCodePath } from "@mbs/contracts";
+import type { OptionTable, ResourceKind, StageOptions } from "@mbs/contracts";
+import { findResource } from "./resource-readers.ts";
+import type { FoundResource } from "./resource-readers.ts";
+
+/** SHA-256 of a text, 64 lower-case hex digits. */
+export const textAddress = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** The values of one option, as a list: those of an option that takes many are a list already. */
+const valuesOf = (value: unknown): string[] => (value === undefined ? [] : [value].flat().map(String));
+
+/**
+ * What the options of a run name: models, corpora, distributions and code. Each is read once a run, so a file that changes
+ * while the run goes on is noticed by the next one.
+ */
+export class Resources {
+  readonly #found = new Map<string, Promise<FoundResource>>();
+
+  /** Says what a path holds without reading it: of a model that is open, or that this run itself has written. */
+  set(kind: ResourceKind, path: string, found: FoundResource): void {
+    this.#found.set(`${kind}:${path}`, Promise.resolve(found));
+  }
+
+  #find(kind: ResourceKind, path: string): Promise<FoundResource> {
+    const key = `${kind}:${path}`;
+    const found = this.#found.get(key) ?? findResource(kind, path);
+    this.#found.set(key, found);
+    return found;
+  }
+
+  /** @throws as findResource */
+  async address(kind: ResourceKind, path: string): Promise<string> {
+    return (await this.#find(kind, path)).address;
+  }
+
+  /**
+   * What code counts by: the content of its file, for what a changed one made is stale; the name of built-in code and of a
+   * package. Files that it imports are not looked at.
+   */
+  async code(name: string): Promise<string> {
+    return isCodePath(name) ? textAddress(await readFile(name, "utf8")) : name;
+  }
+
+  /** Options with every path replaced by the address of what it names, for keys and records. */
+  async resolve(table: OptionTable, options: StageOptions): Promise<StageOptions> {
+    const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
+      const option = table[name];
+      if (option?.kind === "code" && typeof value === "string") return [name, await this.code(value)];
+      if (option?.kind !== "resource" || value === undefined) return [name, value];
+      const addresses = await Promise.all(valuesOf(value).map((path) => this.address(option.resource, path)));
+      return [name, Array.isArray(value) ? addresses : addresses[0]];
+    });
+    return Object.fromEntries((await Promise.all(entries)).filter(([, value]) => value !== undefined));
+  }
+
+  /**
+   * All paths that options lead to: also of the texts, weights and shares behind the path of a resource.
+   *
+   * @param made the folder of a model that is still to be made: it is not looked at
+   * @throws as findResource
+   */
+  async paths(table: OptionTable, options: StageOptions, made: string): Promise<string[]> {
+    const paths: string[] = [];
+    for (const [name, value] of Object.entries(options)) {
+      const option = table[name];
+      for (const path of valuesOf(value)) {
+        if (option?.kind === "code" && isCodePath(path)) paths.push(path);
+        if (option?.kind === "resource" && path !== made) paths.push(...(await this.#find(option.resource, path)).paths);
+      }
+    }
+    return paths;
+  }
+}
