@@ -37,7 +37,7 @@ export interface Batch {
   readonly columns: Readonly<Record<string, ColumnValues[ColumnType]>>;
 }
 
-/** An artifact on its way: read once, in order. */
+/** An artifact as a stream: read once, in order. */
 export interface ArtifactStream {
   readonly schema: Schema;
   readonly batches: AsyncIterable<Batch>;

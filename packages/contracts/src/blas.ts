@@ -1,4 +1,4 @@
-/** The arrays a matrix can hold: single precision by default, double where a factorisation needs rescue. */
+/** The arrays a matrix can hold: single precision by default, double where one in single precision fails. */
 export type Real = Float32Array | Float64Array;
 
 /** A dense matrix in row-major order. */

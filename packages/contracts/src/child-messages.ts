@@ -1,8 +1,8 @@
 import type { ErrorTag } from "./errors.ts";
 
 /**
- * Stands on the command line of a child process for the arguments that its parent sends over the channel: the system
- * limits what a command line holds (128 KiB an argument on Linux).
+ * On the command line of a child process: its parent sends the arguments over the IPC channel, since the system limits
+ * the length of a command line (128 KiB an argument on Linux).
  */
 export const argumentsFromParent = "--arguments-from-parent";
 

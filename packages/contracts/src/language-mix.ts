@@ -4,7 +4,7 @@ import { quoted } from "./printable.ts";
 /** Language → weight, not yet normalised. */
 export type LanguageMix = ReadonlyMap<string, number>;
 
-/** The largest weight of a language: what is above could add up to infinity. */
+/** The largest weight of a language; larger ones could add up to infinity. */
 export const mostWeight = 1e12;
 
 /**

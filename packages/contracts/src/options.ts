@@ -10,7 +10,7 @@ interface Described<Kind extends string, Value> {
   readonly default?: Value;
   /** Absent stays undefined. */
   readonly optional?: boolean;
-  /** Options of the same table that it cannot be given with; their defaults then do not count, so they are `optional`. */
+  /** Options of the same table that exclude this one. Their defaults do not apply beside it, so they must be `optional`. */
   readonly excludes?: readonly string[];
 }
 
@@ -111,7 +111,7 @@ function parseText(flag: string, raw: unknown): string {
   if (typeof raw !== "string" || raw === "") {
     throw new UsageError(`${flag} takes a text, not ${quoted(raw)}`, { option: flag });
   }
-  // No path or name may hold it: the system would take what stands before it for the whole.
+  // No path or name may contain NUL: the system would cut it off there.
   if (raw.includes("\0")) throw new UsageError(`${flag} takes a text without NUL, not ${quoted(raw)}`, { option: flag });
   return raw;
 }
@@ -124,7 +124,7 @@ function parseList(flag: string, raw: unknown): readonly string[] {
   return values.map((value) => parseText(flag, value));
 }
 
-/** A third-party check may throw an error of any kind: all of them say that the text has another form. */
+/** A third-party check may throw any error: each becomes a UsageError about the text. */
 function checkForm(flag: string, { check }: Option & { kind: "text" }, value: string): void {
   try {
     check?.(value);
@@ -163,7 +163,7 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
   }
 }
 
-/** A flag that is off is as good as not given. */
+/** A flag that is off counts as absent. */
 const absent: ReadonlySet<unknown> = new Set([undefined, false, "false", "off"]);
 
 /** Which options cannot be given beside those that are given: the excluded one → the one that excludes it. */
@@ -177,10 +177,10 @@ function excludedBy(table: OptionTable, given: ReadonlyMap<string, unknown>): Re
 }
 
 /**
- * Parses the options of a stage that passes some on to what it was told to use, a solver or a format.
+ * Parses the options of a stage that passes the rest on to a solver or a format.
  *
  * @param own the stage's table
- * @param others the table of what the rest is for
+ * @param others the table that the rest belongs to
  * @returns the stage's values, and the rest as it was given
  * @throws {UsageError} as parseOptions; an unknown key is refused with the list of both tables
  */

@@ -40,7 +40,7 @@ export interface Factor {
   readonly damping: number;
 }
 
-/** What a site has seen of one language. */
+/** Input statistics of a site for one language. */
 export interface LanguageDiagonal {
   readonly language: string;
   /** Share in the mix, above 0; all of them sum to 1. */
@@ -139,7 +139,7 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   preferredOrder?(options: OptionValues<Table>): string;
   /**
    * Values of options that were not given and whose default depends on the others, or on the zero points that the model's
-   * files are to hold. What was given counts for more. `solve` takes options that stay open as for `any`.
+   * files can hold. Given options take precedence. `solve` treats options that are still absent as for `any`.
    *
    * @param zeroPoints in a recipe what its format asks for, otherwise `any`
    */

@@ -90,7 +90,7 @@ test("a text's own check is heard as it is parsed", () => {
   assert.throws(() => parseOptions(table, { form: "bad" }, "test"), /--form takes good, not bad/);
 });
 
-test("no text holds NUL, alone or in a list", () => {
+test("no text may contain NUL, alone or in a list", () => {
   const table = {
     name: { kind: "text", description: "a text", optional: true },
     model: { kind: "resource", resource: "model", description: "a model", optional: true },
@@ -106,12 +106,12 @@ test("no text holds NUL, alone or in a list", () => {
   }
 });
 
-function strangersCheck(): void {
+function foreignCheck(): void {
   throw Object.assign(new Error("no form"), { code: "EPIPE" });
 }
 
-test("whatever a stranger's check throws refuses the text", () => {
-  const table = { form: { kind: "text", description: "a form", optional: true, check: strangersCheck } } as const;
+test("whatever a third-party check throws refuses the text", () => {
+  const table = { form: { kind: "text", description: "a form", optional: true, check: foreignCheck } } as const;
   assert.throws(
     () => parseOptions(table, { form: "bad" }, "test"),
     (error: Error) => error instanceof UsageError && error.message === '--form does not take "bad": no form',

@@ -1,7 +1,7 @@
 /** One text of one language. */
 export interface CorpusDocument {
   readonly text: string;
-  /** What is to be made of the text; only where the corpus was opened with a field for it. */
+  /** The text's target, such as its translation; only where the corpus was opened with a target field. */
   readonly target?: string;
   /** Where the text comes from, by the corpus's own `source` column; "" where it has none. */
   readonly source: string;

@@ -15,7 +15,7 @@ export interface OpenCorpusOptions {
   readonly field?: string | undefined;
   /** Field or column that holds a target for each text, whose own field is then "source" by default; default: none is read. */
   readonly targetField?: string | undefined;
-  /** Told once of each language's documents that were left out, and of byte-order marks. Default: nobody. */
+  /** Called once for each language with documents that were left out or with byte-order marks. Default: no warnings. */
   readonly warn?: (message: string) => void;
   /** Stops reading. */
   readonly signal?: AbortSignal;
@@ -48,7 +48,7 @@ async function* readFile(
 
 /**
  * SHA-256 over languages in order of name and, for each, the bytes of its files in order (as stored, not unzipped).
- * Names and places of files do not count.
+ * Names and paths of files do not count.
  */
 async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusFile[]>, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
@@ -79,7 +79,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
   const layout = await readLayout(path);
   const { targetField: target } = options;
   const fields = { text: options.field ?? layout.field ?? (target === undefined ? "text" : "source"), target };
-  const told = new Set<string>();
+  const warned = new Set<string>();
   let address: Promise<string> | undefined;
 
   async function* documents(language: string): AsyncGenerator<CorpusDocument, void, undefined> {
@@ -100,9 +100,9 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
       }
     }
     for (const line of faults.finish()) {
-      // Reading twice must not tell twice.
-      if (!told.has(line)) options.warn?.(line);
-      told.add(line);
+      // Reading twice must not warn twice.
+      if (!warned.has(line)) options.warn?.(line);
+      warned.add(line);
     }
   }
 

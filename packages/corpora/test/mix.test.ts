@@ -77,7 +77,7 @@ test("proportional: shares of tokens as they are, of bytes by the measured ratio
   assert.ok(Math.abs((bytes.get("en") ?? 0) / (bytes.get("hi") ?? 1) - 9) < 1e-12);
 });
 
-test("languages that one side lacks are told, and left out", async () => {
+test("languages that one side lacks are warned about, and left out", async () => {
   const given = sources("tokens", { en: 6, hi: 3, fr: 1 }, ["en", "hi", "de"]);
   assert.equal([...(await sharesOf({ kind: "proportional" }, given)).keys()], ["en", "hi"]);
   assert.is(given.warnings.length, 2);

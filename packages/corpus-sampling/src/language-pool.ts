@@ -22,7 +22,7 @@ export interface Shortage {
   readonly made: number;
   /** Tokens of all its texts, long ones counted to where they were cut. */
   readonly tokens: number;
-  /** Whether a text was cut: what stands further behind in it is not used. */
+  /** Whether a text was cut: the rest of it is not used. */
   readonly cut: boolean;
   /** Tokens that are missing. */
   readonly missing: number;

@@ -259,7 +259,7 @@ export const sample: Stage = {
     if (!values.allowShort) {
       return { segments: encodeSegments(drawn, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
     }
-    // The head of the artifact says what is missing, so all of it must be drawn before the head is written.
+    // The artifact's header says what is missing, so everything is drawn before the header is written.
     const segments: Segment[] = [];
     for await (const segment of drawn) segments.push(segment);
     const counts = new Map(plan.counts.map(([language]) => [language, 0]));

@@ -131,7 +131,7 @@ test("where there would be tokens enough, the rest of documents is named, not th
   );
 });
 
-test("segments beyond the model's context are told once", async () => {
+test("segments beyond the model's context cause one warning", async () => {
   await drawn({ mix: "only:en", segments: 1, length: 128 });
   assert.equal(warnings, []);
   await drawn({ mix: "only:en", segments: 1, length: 129 });

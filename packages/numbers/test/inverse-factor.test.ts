@@ -61,7 +61,7 @@ test("single precision stays within 1e-5 of double, relative to the largest valu
   assert.ok(worst(found, (index) => at(reference, index)) < 1e-5 * largest);
 });
 
-test("the factor takes the matrix's place, and what lies below its diagonal is not read", async () => {
+test("the factor overwrites the matrix, whose lower half is not read", async () => {
   const size = 100;
   const H = positive(size, 1);
   const upperOnly = H.map((value, index) => (index % size < Math.floor(index / size) ? 1e30 : value));

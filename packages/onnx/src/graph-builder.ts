@@ -24,7 +24,7 @@ export interface NodeOptions {
   readonly name?: string;
 }
 
-/** A constant whose values lie in a file beside the model's. */
+/** A constant whose values are in a file beside the model's. */
 export interface ExternalTensor {
   readonly type: ElementType;
   readonly dims: readonly number[];
@@ -111,8 +111,8 @@ export class GraphBuilder {
 
   /** A constant in a file of its own: the model then has to be loaded from a path. */
   external({ type, dims, location, offset, length }: ExternalTensor, name = this.#fresh("weight")): string {
-    const place = { location, offset: String(offset), length: String(length) };
-    const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
+    const entries = { location, offset: String(offset), length: String(length) };
+    const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
     this.#initializers.push({ name, dims, dataType: elementTypeNumbers[type], externalData, dataLocation: 1 });
     return name;
   }

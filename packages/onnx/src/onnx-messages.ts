@@ -117,17 +117,17 @@ export interface TensorMessage {
   name?: string;
   dims: readonly Integer[];
   dataType: number;
-  /** The values, little-endian; absent where they lie in another file or in a list of their own type. */
+  /** The values, little-endian; absent where they are in another file or in a list of their own type. */
   rawData?: Uint8Array;
   /** location, offset and length of values in another file. */
   externalData?: readonly { key: string; value: string }[];
-  /** 1 where the values lie in another file. */
+  /** 1 where the values are in another file. */
   dataLocation?: number;
 }
 
 export interface ValueMessage {
   name: string;
-  /** Absent where it is left to be found out. */
+  /** Absent where it has to be inferred. */
   type?: { tensorType?: { elemType: number; shape?: { dim: readonly { dimValue?: Integer; dimParam?: string }[] } } };
 }
 

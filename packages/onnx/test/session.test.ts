@@ -87,10 +87,10 @@ test("a model with its weights in a file beside it is loaded from its path, and 
   const folder = await mkdtemp(join(tmpdir(), "session-test-"));
   const graph = new GraphBuilder("beside");
   const x = graph.input("x", "float32", [2]);
-  const place = { location: "weights.bin", dims: [2] };
+  const shared = { location: "weights.bin", dims: [2] };
   // 1 and -2 as bfloat16 lie behind 0.5 and 4 as float32
-  const single = graph.external({ ...place, type: "float32", offset: 0, length: 8 });
-  const brain = graph.external({ ...place, type: "bfloat16", offset: 8, length: 4 });
+  const single = graph.external({ ...shared, type: "float32", offset: 0, length: 8 });
+  const brain = graph.external({ ...shared, type: "bfloat16", offset: 8, length: 4 });
   const cast = graph.node("Cast", [brain], { attributes: { to: 1 } });
   graph.output("y", graph.node("Mul", [graph.node("Add", [x, cast]), single]), "float32");
   await writeFile(join(folder, "model.onnx"), graph.build());

@@ -8,7 +8,7 @@ const options = {
   ...columnRoundingOptions,
   alpha: {
     kind: "number",
-    description: "how much of the difference to the dense model's inputs is made good; 0 is gptq",
+    description: "share of the difference to the dense model's inputs that is compensated; 0 is gptq",
     default: 0.25,
     minimum: 0,
     maximum: 1,
@@ -35,7 +35,7 @@ async function asymmetryOf(blas: Blas, crossMoment: Float32Array, factor: Factor
 export const gptaq = defineSolver({
   name: "gptaq",
   source: "https://arxiv.org/abs/2504.02692",
-  summary: "gptq that also makes good for what earlier compressed layers did to its inputs",
+  summary: "gptq that also compensates for what earlier compressed layers did to its inputs",
   needs: ["factor", "crossMoment"],
   options,
   preferredOrder: roundingOrder,

@@ -30,13 +30,13 @@ const unstructured = (parts: readonly WeightPart[], sparsity: number, blockSize:
     const kept = new Uint8Array(scores.length);
     for (const { firstRow, rows } of parts) {
       const ofPart = new Float32Array((to - from) * rows);
-      const placeOf = (column: number) => column * block.rows + firstRow;
+      const startOf = (column: number) => column * block.rows + firstRow;
       for (let column = 0; column < to - from; column += 1) {
-        ofPart.set(scores.subarray(placeOf(column), placeOf(column) + rows), column * rows);
+        ofPart.set(scores.subarray(startOf(column), startOf(column) + rows), column * rows);
       }
       const keptOfPart = dropUpToShare(ofPart, sparsity);
       for (let column = 0; column < to - from; column += 1) {
-        kept.set(keptOfPart.subarray(column * rows, (column + 1) * rows), placeOf(column));
+        kept.set(keptOfPart.subarray(column * rows, (column + 1) * rows), startOf(column));
       }
     }
     return kept;
@@ -62,7 +62,7 @@ function requireNatural(order: string): void {
   throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; factor with --order natural`, { order });
 }
 
-/** SparseGPT: removes the weights that cost least and lets the later columns make good for them. */
+/** SparseGPT: removes the weights that cost least and lets later columns compensate for them. */
 export const sparsegpt = defineSolver({
   name: "sparsegpt",
   source: "https://arxiv.org/abs/2301.00774",

@@ -13,17 +13,17 @@ const loading = suite<{ folder: string }>("loadSolver");
 /** Where a built file of this package is, as a literal. */
 const built = (file: string) => JSON.stringify(pathToFileURL(resolve(import.meta.dirname, "../dist", file)).href);
 
-/** A stranger's project: the packed contracts package alone, and solvers of its own. */
+/** A third-party project: the packed contracts package alone, and solvers of its own. */
 loading.before((context) => {
-  context.folder = mkdtempSync(join(tmpdir(), "mbs-stranger-"));
+  context.folder = mkdtempSync(join(tmpdir(), "mbs-third-party-"));
   const npm = (...args: string[]) => execFileSync("npm", args, { cwd: context.folder, encoding: "utf8", stdio: "pipe" });
-  writeFileSync(join(context.folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
+  writeFileSync(join(context.folder, "package.json"), JSON.stringify({ name: "third-party", private: true, type: "module" }));
   const contracts = resolve(import.meta.dirname, "../../contracts");
   const tarball = npm("pack", contracts, "--silent", "--pack-destination", context.folder).trim();
   npm("install", "--ignore-scripts", "--no-audit", "--no-fund", "--offline", `./${tarball}`);
-  cpSync(join(import.meta.dirname, "fixtures/stranger.js"), join(context.folder, "mine.js"));
+  cpSync(join(import.meta.dirname, "fixtures/third-party.js"), join(context.folder, "mine.js"));
   mkdirSync(join(context.folder, "node_modules/solver-of-mine"));
-  cpSync(join(import.meta.dirname, "fixtures/stranger.js"), join(context.folder, "node_modules/solver-of-mine/index.js"));
+  cpSync(join(import.meta.dirname, "fixtures/third-party.js"), join(context.folder, "node_modules/solver-of-mine/index.js"));
   writeFileSync(
     join(context.folder, "node_modules/solver-of-mine/package.json"),
     JSON.stringify({ name: "solver-of-mine", type: "module", exports: "./index.js" }),
@@ -37,7 +37,7 @@ loading("our solvers come by their names", async () => {
   for (const name of solvers.keys()) assert.is((await loadSolver(name)).name, name);
 });
 
-loading("a stranger's solver comes by path or package and passes the conformance suite", ({ folder }) => {
+loading("a third-party solver comes by path or package and passes the conformance suite", ({ folder }) => {
   // a process of its own: the packed contracts package has no sources, which these tests run from
   const script = `
     import { loadSolver } from ${built("index.js")};
@@ -76,10 +76,20 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("spaced.js", `export default { ${valid}, options: { "two words": { kind: "flag", description: "d" } } };`);
   write("negative.js", `export default { ${valid}, options: { noGroups: { kind: "flag", description: "d" } } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
-  await refuses(folder, "gtpq", /no solver "gtpq": .*; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path/);
-  await refuses(folder, "./absent.js", /no solver "\.\/absent\.js"/);
-  await refuses(folder, "./broken.js", /no solver/);
-  await refuses(folder, "./stuck.js", /no solver "\.\/stuck\.js": its module waits for something that never comes; take/);
+  await refuses(
+    folder,
+    "gtpq",
+    /no solver "gtpq": no package of this name is installed; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path/,
+  );
+  await refuses(folder, "./absent.js", /no solver "\.\/absent\.js": there is no such file; take rtn, /);
+  await refuses(folder, "./broken.js", /no solver "\.\/broken\.js": Unexpected end of input; take/);
+  await refuses(folder, "", /no solver "": the name is empty; take/);
+  await refuses(folder, "needs.js", /no solver "needs\.js": a file is named by a path, \.\/needs\.js; take/);
+  mkdirSync(join(folder, "folder"));
+  await refuses(folder, "./folder", /no solver "\.\/folder": it is a folder; name the file in it; take/);
+  execFileSync("mkfifo", [join(folder, "pipe")]);
+  await refuses(folder, "./pipe", /no solver "\.\/pipe": it is no regular file; take/);
+  await refuses(folder, "./stuck.js", /no solver "\.\/stuck\.js": a promise that its module awaits never settled; take/);
   await refuses(folder, "./named.js", /no default export/);
   await refuses(
     folder,

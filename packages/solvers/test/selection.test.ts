@@ -8,9 +8,9 @@ import { dropSmallest, dropUpToShare, patternMask, scoreAt } from "../src/prunin
 
 const scores = Float32Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 1009) / 16);
 
-test("scoreAt is the entry of the sorted list, at every place", () => {
+test("scoreAt is the entry of the sorted list, at every rank", () => {
   const sorted = scores.slice().sort();
-  for (let place = 0; place < scores.length; place += 1) assert.is(scoreAt(scores, place), sorted[place]);
+  for (let rank = 0; rank < scores.length; rank += 1) assert.is(scoreAt(scores, rank), sorted[rank]);
   assert.is(scoreAt(Float32Array.of(0, 3e38, 1e-45), 1), Math.fround(1e-45));
 });
 

@@ -15,8 +15,8 @@ const defaultBounds: GlobBounds = { folders: 20_000, entries: 1_000_000 };
  * Files that match a pattern, sorted.
  *
  * @param folder what the pattern is relative to
- * @param where names the pattern's place, for the error
- * @throws {BadDataError} where the search goes on and on, as over a whole disk
+ * @param where the manifest and language of the pattern, for the error
+ * @throws {BadDataError} where the search exceeds the bounds, as over a whole disk
  */
 export async function boundedGlob(
   pattern: string,

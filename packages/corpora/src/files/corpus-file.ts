@@ -15,7 +15,7 @@ export interface CorpusFile {
 
 const namePattern = /^(.*?)\.(jsonl|csv|parquet|txt)(\.gz)?$/;
 
-/** The file at `path`, its format told from its name; undefined where the name ends in none of the known ways. */
+/** The file at `path`, with the format that its name ends in; undefined for an unknown ending. */
 export function corpusFile(path: string): CorpusFile | undefined {
   const match = namePattern.exec(path);
   return match ? { path, format: match[2] as CorpusFormat, gzip: match[3] !== undefined } : undefined;
@@ -24,7 +24,7 @@ export function corpusFile(path: string): CorpusFile | undefined {
 /**
  * The bytes of a file, unzipped where it is gzip.
  *
- * @throws {BadDataError} where gzip data is cut short, its checksum is wrong, or it unpacks to what can be no text
+ * @throws {BadDataError} where gzip data is cut short, its checksum is wrong, or it unpacks to far more than text could
  * @throws {InputOutputError} where the file cannot be read
  */
 export async function* readBytes(file: CorpusFile): AsyncGenerator<Buffer, void, undefined> {
@@ -55,7 +55,7 @@ function readError(path: string, error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code?.startsWith("Z_")) {
     return new BadDataError(
-      `${path} is no whole gzip file (${message}); copy or pack it again`,
+      `${path} is not a complete gzip file (${message}); copy or pack it again`,
       { file: path },
       { cause: error },
     );

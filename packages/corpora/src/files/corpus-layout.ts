@@ -15,11 +15,11 @@ export interface CorpusLayout {
 
 const languagePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const manifestLimit = 10_000_000;
-/** What the YAML library tells programmers. */
+/** Hints of the YAML library to programmers, which its messages end in. */
 const pointer = /; please use YAML\.\w+\(\)|[:.]$/g;
 const manifestKeys = ["name", "license", "field", "languages"];
 
-/** Texts are read more than once, and a pipe without a writer would be waited for for ever. */
+/** Texts are read more than once, and reading a pipe without a writer would block for ever. */
 async function checkFiles({ languages }: CorpusLayout): Promise<void> {
   for (const { path } of [...languages.values()].flat()) {
     const found = await stat(path).catch(() => undefined);

@@ -3,7 +3,7 @@ import { BadDataError } from "@mbs/contracts";
 /** The longest document, and the longest row of a JSONL or CSV file, in bytes. */
 export const longestDocument = 8 << 20;
 
-/** So many bytes without an end are no long document but a file of another form; to read on could take for ever. */
+/** More bytes than this without an end mean a file of another format, whose reading might never end. */
 const endless = 64 << 20;
 
 /** What ends a document or a row, and what to do where there is none. */
@@ -18,7 +18,7 @@ export function requireEnd(bytes: number, end: keyof typeof documentEnds, file: 
   throw new BadDataError(`${file}, line ${line}: ${endless >> 20} MiB without a ${documentEnds[end]}`, { file, line });
 }
 
-/** From so many unpacked bytes on, a gzip file is asked whether it can be text. */
+/** From this many unpacked bytes on, the ratio of a gzip file is checked. */
 const checkedFrom = 64 << 20;
 
 /** Text packs to a tenth, text that repeats itself to a hundredth; gzip itself ends at 1030. */
@@ -28,12 +28,12 @@ const mostRatio = 200;
 export function requireTextRatio(unpacked: number, packed: number, file: string): void {
   if (unpacked < checkedFrom || unpacked <= mostRatio * packed) return;
   throw new BadDataError(
-    `${file}: the first ${packed} bytes unpack to more than ${mostRatio} times as many, which no text does; look what it holds (gzip -dc), and leave it out or give it unpacked`,
+    `${file}: the first ${packed} bytes unpack to more than ${mostRatio} times as many, which no text does; look at what it contains (gzip -dc), and leave it out or give it unpacked`,
     { file, packed, unpacked },
   );
 }
 
-/** So much blank text in a row is no space between documents. */
+/** A longer blank stretch is no space between documents. */
 const mostBlank = 16 << 20;
 
 const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
@@ -41,7 +41,7 @@ const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byt
 /**
  * The chunks of a text file as they come.
  *
- * @throws {BadDataError} where they are blank, and on and on
+ * @throws {BadDataError} where a blank stretch is longer than 16 MiB
  */
 export async function* withoutBlankStretches(
   chunks: AsyncIterable<Buffer>,

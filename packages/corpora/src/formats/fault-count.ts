@@ -6,7 +6,7 @@ export type Fault = "bad UTF-8" | "bad JSON" | "bad row" | "no text" | "no targe
 /** Above this share of a language's documents, its files are refused. */
 export const faultTolerance = 0.01;
 
-/** So many faults are looked at before reading ends, so that a wrong field does not cost a pass over a huge file. */
+/** From this many faults on the tolerance is checked at once, so that a wrong field does not cost a pass over a huge file. */
 const earlyFaults = 1000;
 
 /** Counts the documents of one language that had to be left out while its files are read. */

@@ -20,7 +20,7 @@ export class LockedDatabase {
   }
 
   static async open(path: string): Promise<LockedDatabase> {
-    // loaded by need: it takes longer to load than all else that reads texts
+    // loaded on demand: it takes longer to load than everything else here
     const { DuckDBInstance } = await import("@duckdb/node-api");
     const instance = await DuckDBInstance.create(":memory:", {
       threads: "1",

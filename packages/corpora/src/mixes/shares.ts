@@ -6,7 +6,7 @@ import type { Mix } from "./mix.ts";
 export interface ShareSources {
   /** Languages of the corpus. */
   readonly languages: readonly string[];
-  /** Wanted by `proportional` and `temperature`. */
+  /** Called for `proportional` and `temperature`. */
   readonly distribution: () => Promise<Distribution>;
   /** Tokens a byte of a language's texts, measured; asked for where shares are of bytes. */
   readonly tokensPerByte: (language: string) => Promise<number>;
@@ -14,7 +14,7 @@ export interface ShareSources {
 }
 
 /**
- * The distribution's shares, of tokens, for the languages that the corpus has. What either side lacks is told.
+ * The distribution's shares, of tokens, for the languages that the corpus has. Languages that either side lacks cause a warning.
  *
  * @throws {UsageError} where they have no language in common
  */

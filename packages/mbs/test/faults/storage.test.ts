@@ -215,7 +215,7 @@ test("a stranger's solver that never answers, or answers nothing, is named as wh
   const sources = ["--model", model];
   await writeFile(path("stuck.mjs"), "await new Promise(() => {});\nexport default 1;\n");
   const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];
-  await refused(stuck, 2, /stuck\.mjs": its module waits for something that never comes/, { output: path("no.arrow") });
+  await refused(stuck, 2, /stuck\.mjs": a promise that its module awaits never settled/, { output: path("no.arrow") });
   await writeFile(path("empty.mjs"), solverModule("() => undefined"));
   const empty = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("empty.mjs")];
   await refused(empty, 70, /solver mine handed back undefined, not a solution; it breaks the contract/, {

@@ -29,14 +29,14 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
       for (let j = first; j < last; j += 1) {
         const pivot = upper[j * columns + j]!;
         for (let row = 0; row < rows; row += 1) {
-          const place = (j - first) * rows + row;
+          const offset = (j - first) * rows + row;
           const w = weights[j * rows + row]!;
-          let value = mask && mask[place] === 0 ? 0 : w;
+          let value = mask && mask[offset] === 0 ? 0 : w;
           if (grid) {
             const scale = grid.scales[row]!;
             const zero = grid.zeros[row]!;
             const code = Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), grid.maximum);
-            codes[place] = code;
+            codes[offset] = code;
             value = fround(fround(code - zero) * scale);
           }
           const error = fround(fround(w - value) / pivot);

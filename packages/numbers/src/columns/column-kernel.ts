@@ -20,7 +20,7 @@ export interface Choice {
  * are independent of each other, lie side by side.
  */
 export interface ColumnKernel {
-  /** Wᵀ of the block, [columns, rows]. After `settle` the settled columns hold their final values, later ones are up to date. */
+  /** Wᵀ of the block, [columns, rows]. After `settle`, settled columns have their final values and later ones are up to date. */
   readonly weights: Float32Array;
   /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each settled column. */
   readonly errors: Float32Array;

@@ -49,11 +49,12 @@ function upperPanel(upper: Float32Array, size: number, top: number, bottom: numb
 }
 
 /**
- * Goes through the columns of a weight block by block, so that what is decided for one column is made good by the later
- * ones (GPTQ, SparseGPT). Inside a block a kernel spreads the errors; a block catches up with all before it by one product,
- * W[block] -= U[0:first, block]ᵀ·E[0:first], just before its turn. With an asymmetry, what has been settled itself moves on
- * too, W[block] += P[0:first, block]ᵀ·W[0:first]; inside a block it is the weights before they were settled that do, as in
- * GPTAQ's algorithm, so the size of blocks matters there.
+ * Goes through the columns of a weight block by block; later columns compensate for the error of each (GPTQ, SparseGPT).
+ *
+ * Inside a block a kernel spreads the errors. A block is updated with all blocks before it by one product, just before its
+ * turn: W[block] -= U[0:first, block]ᵀ·E[0:first]. With an asymmetry, settled weights contribute too: W[block] +=
+ * P[0:first, block]ᵀ·W[0:first]. Inside a block it is the weights before they were settled that contribute, as in GPTAQ's
+ * algorithm, so there the size of blocks changes the result.
  *
  * @param visit settles every column of the block
  * @returns Eᵀ, [columns, rows]; the sum of its squares is tr(ΔW·H·ΔWᵀ) with H damped

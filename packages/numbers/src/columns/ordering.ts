@@ -17,7 +17,7 @@ export function invertOrder(order: Int32Array): Int32Array {
   return inverse;
 }
 
-/** The order that leaves everything in its place. */
+/** The identity order. */
 export const naturalOrder = (size: number): Int32Array => Int32Array.from({ length: size }, (_, index) => index);
 
 /**

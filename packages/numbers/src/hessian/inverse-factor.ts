@@ -36,7 +36,7 @@ function block<Values extends Real>(
 }
 
 /** Writes a matrix over some rows and columns of a part. */
-function place<Values extends Real>(
+function writeBlock<Values extends Real>(
   { values, stride, first }: DiagonalPart<Values>,
   top: number,
   left: number,
@@ -49,13 +49,13 @@ function place<Values extends Real>(
 }
 
 /**
- * Upper Cholesky factor of the inverse by one recursive factorisation, in the precision of the given array and in its place:
- * besides it, four quarters of it are in memory at most.
+ * Upper Cholesky factor of the inverse by one recursive factorisation, in the precision of the given array, which it
+ * overwrites: besides it, at most four quarters of it are in memory.
  *
  * With H = R·Rᵀ, R upper triangular, U = R⁻¹ has UᵀU = H⁻¹: no inverse is formed and factorised again. In halves,
  * from the last columns to the first: U₂₂ from H₂₂; R₁₂ = H₁₂·U₂₂ᵀ; U₁₁ from H₁₁ - R₁₂·R₁₂ᵀ; U₁₂ = -U₁₁·R₁₂·U₂₂.
  *
- * @param hessian H, shape [size, size], symmetric, row-major, damped; its upper half is read; overwritten with U, whatever comes
+ * @param hessian H, shape [size, size], symmetric, row-major, damped; its upper half is read; overwritten with U, also where this throws
  * @returns U, shape [size, size], row-major, zero below the diagonal: the array that was given
  * @throws {NotPositiveDefiniteError} when a pivot is not above zero
  */
@@ -69,7 +69,7 @@ async function factorise<Values extends Real>(blas: Blas<Values>, part: Diagonal
   const { size } = part;
   if (size <= leafSize) {
     const values = inverseFactorReference(block(part, 0, 0, size, size).values, size, part.first);
-    place(part, 0, 0, { rows: size, columns: size, values });
+    writeBlock(part, 0, 0, { rows: size, columns: size, values });
     return;
   }
   // the first half is a whole number of leaves
@@ -80,9 +80,9 @@ async function factorise<Values extends Real>(blas: Blas<Values>, part: Diagonal
   await factorise(blas, trailing);
   const U22 = (): Matrix<Values> => triangle(trailing);
   const R12 = await blas.gemm(block(part, 0, first, first, second), U22(), { transposeB: true });
-  place(part, 0, 0, await blas.gemm(R12, R12, { transposeB: true, alpha: -1, add: block(part, 0, 0, first, first) }));
+  writeBlock(part, 0, 0, await blas.gemm(R12, R12, { transposeB: true, alpha: -1, add: block(part, 0, 0, first, first) }));
   await factorise(blas, leading);
-  place(part, 0, first, await blas.gemm(await blas.gemm(triangle(leading), R12, { alpha: -1 }), U22()));
+  writeBlock(part, 0, first, await blas.gemm(await blas.gemm(triangle(leading), R12, { alpha: -1 }), U22()));
 }
 
 /** Zeros below the diagonal of a [size, size] matrix, in place. */

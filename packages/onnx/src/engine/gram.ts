@@ -61,11 +61,11 @@ function panelGraph(): Uint8Array {
   return graph.build();
 }
 
-/** What all sums of a kernel share: sessions, and room for one Xᵀ. */
+/** What all sums of a kernel share: sessions, and a buffer for one Xᵀ. */
 class Engine {
   readonly #threads: number;
   #sessions: Promise<readonly [transpose: Session, panel: Session]> | undefined;
-  #room = new Float32Array(0);
+  #buffer = new Float32Array(0);
 
   constructor(threads: number) {
     this.#threads = threads;
@@ -76,8 +76,8 @@ class Engine {
     const options = { threads: this.#threads };
     this.#sessions ??= Promise.all([createSession(transposeGraph(), options), createSession(panelGraph(), options)]);
     const [transpose, product] = await this.#sessions;
-    if (this.#room.length < values.length) this.#room = new Float32Array(values.length);
-    const turned = this.#room.subarray(0, values.length);
+    if (this.#buffer.length < values.length) this.#buffer = new Float32Array(values.length);
+    const turned = this.#buffer.subarray(0, values.length);
     await transpose.run({ x: floatTensor(values, [rows, columns]) }, { y: floatTensor(turned, [columns, rows]) });
     for (const { first, last, values: panel } of panels) {
       const sum = floatTensor(panel, [last - first, columns - first]);
@@ -90,7 +90,7 @@ class Engine {
   async release(): Promise<void> {
     const open = (await this.#sessions) ?? [];
     this.#sessions = undefined;
-    this.#room = new Float32Array(0);
+    this.#buffer = new Float32Array(0);
     await Promise.all(open.map((session) => session.release()));
   }
 }

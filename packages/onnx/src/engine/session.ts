@@ -14,7 +14,7 @@ export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /**
-   * Runs the graph; the event loop stands still meanwhile.
+   * Runs the graph, which blocks the event loop.
    *
    * @param feeds every input; arrays are read in place, and must not be views on a SharedArrayBuffer
    * @param into tensors that take outputs by name, written in place
@@ -22,11 +22,11 @@ export interface Session {
    * @throws {BadDataError} where it asks for more memory than the machine has in all
    */
   run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
-  /** Frees the native memory; the session is of no use afterwards. */
+  /** Frees the native memory; the session cannot run afterwards. */
   release(): Promise<void>;
 }
 
-/** Characters of what the engine says. */
+/** Most characters of the engine's message that are quoted. */
 const mostCharacters = 600;
 
 /** @returns bad data where no machine like this one can do what was asked, else an internal error */

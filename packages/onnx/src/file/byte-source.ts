@@ -1,8 +1,8 @@
-/** A file that stays open and is read at a place. */
+/** An open file, read at an offset. */
 export interface ByteSource {
   readonly path: string;
   readonly size: number;
-  /** @throws {BadDataError} where the file ends before */
+  /** @throws {BadDataError} where the file ends before `offset + length` */
   read(offset: number, length: number): Uint8Array;
 }
 

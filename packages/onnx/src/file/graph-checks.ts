@@ -3,13 +3,13 @@ import type { Integer, NodeMessage, TensorMessage } from "../onnx-messages.ts";
 import type { GraphFile } from "./graph-file.ts";
 import { innerGraphs, nodeText, plainDomain } from "./graph-node.ts";
 
-/** @throws {BadDataError} naming a node of an operator set that the file does not have */
+/** @throws {BadDataError} naming a node whose operator set the file does not import */
 export function checkDomains({ path, nodes, opsets }: Omit<GraphFile, "source">): void {
   const domains = new Set(opsets.map(({ domain }) => plainDomain(domain)));
   const foreign = nodes.find(({ message }) => !domains.has(plainDomain(message.domain)));
   if (foreign === undefined) return;
   throw new BadDataError(
-    `${path}: ${nodeText(foreign)} is of an operator set that the file does not name; it is cut short, or export it again`,
+    `${path}: ${nodeText(foreign)} uses an operator set that the file does not import; export the model again`,
     {
       file: path,
       node: foreign.name,
@@ -45,20 +45,20 @@ export function checkOrder({ path, nodes, tensors, inputs, outputs }: Omit<Graph
     throw new BadDataError(`${path}: nothing makes the output ${unmade.name}; export the model again`, { file: path });
 }
 
-/** Models have shapes of up to 8 sides; one of a hundred thousand ends ONNX Runtime, and this process with it. */
-const mostSides = 64;
+/** Models have shapes of up to 8 dimensions; one of 100,000 crashes ONNX Runtime, and this process with it. */
+const mostDimensions = 64;
 
-/** What is wrong with the shape of a constant, in the words of a sentence. */
+/** What is wrong with the shape of a constant, as a part of a message. */
 function shapeProblem(dims: readonly Integer[]): string | undefined {
-  if (dims.length > mostSides) return `a shape of ${dims.length} sides, where at most ${mostSides} are read`;
-  const sides = dims.map(Number);
-  // a side of 0 must not hide the others
-  const count = sides.reduce((product, side) => product * Math.max(side, 1), 1);
-  return sides.every((side) => side >= 0) && Number.isSafeInteger(count) ? undefined : `the shape [${sides.join(", ")}]`;
+  if (dims.length > mostDimensions) return `${dims.length} dimensions, and at most ${mostDimensions} are supported`;
+  const sizes = dims.map(Number);
+  // a dimension of 0 must not hide the others
+  const count = sizes.reduce((product, size) => product * Math.max(size, 1), 1);
+  return sizes.every((size) => size >= 0) && Number.isSafeInteger(count) ? undefined : `the invalid shape [${sizes.join(", ")}]`;
 }
 
-/** Attributes that count sides of a shape. ONNX Runtime ends without a word on some that no shape has. */
-const sideAttributes: ReadonlySet<string> = new Set(["axis", "batch_dims"]);
+/** Attributes that name a dimension. ONNX Runtime exits without a message on some that are out of range. */
+const dimensionAttributes: ReadonlySet<string> = new Set(["axis", "batch_dims"]);
 
 const constantProblems = (list: readonly TensorMessage[]): string[] =>
   list.flatMap(({ dims }) => shapeProblem(dims) ?? []).map((problem) => `a constant with ${problem}`);
@@ -67,7 +67,7 @@ const constantProblems = (list: readonly TensorMessage[]): string[] =>
 function* nodeProblems(message: NodeMessage): Generator<string> {
   for (const { name, i = 0, t, tensors = [] } of message.attribute) {
     yield* constantProblems(t ? [t, ...tensors] : tensors);
-    if (sideAttributes.has(name) && Math.abs(Number(i)) > mostSides) yield `${name} ${Number(i)}, which no shape has`;
+    if (dimensionAttributes.has(name) && Math.abs(Number(i)) > mostDimensions) yield `${name} ${Number(i)}, out of range`;
   }
   for (const { initializer, node } of innerGraphs(message)) {
     yield* constantProblems(initializer);
@@ -75,7 +75,7 @@ function* nodeProblems(message: NodeMessage): Generator<string> {
   }
 }
 
-/** @throws {BadDataError} naming a tensor, node or input whose shape no values can have, or an attribute that speaks of no side */
+/** @throws {BadDataError} naming a tensor, node or input with an invalid shape, or an attribute out of range */
 export function checkShapes({ path, tensors, nodes, inputs }: Omit<GraphFile, "source">): void {
   const refuse = (what: string, problem: string): never => {
     throw new BadDataError(`${path}: ${what} has ${problem}; export the model again`, { file: path });
@@ -88,6 +88,7 @@ export function checkShapes({ path, tensors, nodes, inputs }: Omit<GraphFile, "s
     for (const problem of nodeProblems(node.message)) refuse(nodeText(node), problem);
   }
   for (const { name, dims = [] } of inputs) {
-    if (dims.length > mostSides) refuse(`input ${name}`, `a shape of ${dims.length} sides, where at most ${mostSides} are read`);
+    if (dims.length > mostDimensions)
+      refuse(`input ${name}`, `${dims.length} dimensions, and at most ${mostDimensions} are supported`);
   }
 }

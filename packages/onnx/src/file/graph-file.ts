@@ -10,11 +10,11 @@ export interface GraphTensor {
   /** Number of TensorProto.DataType. */
   readonly type: number;
   readonly dims: readonly number[];
-  /** Where its values lie in the model's file, little-endian; absent where they lie elsewhere. */
+  /** Where its values are in the model's file, little-endian; absent where they are elsewhere. */
   readonly inline?: Span;
-  /** As the file says where they lie, unchecked: location, offset, length. */
+  /** The file's entries for values in another file, unchecked: location, offset, length. */
   readonly external?: ReadonlyMap<string, string>;
-  /** All but values that lie somewhere. */
+  /** The tensor's message without large values. */
   readonly message: TensorMessage;
   /** The whole field. */
   readonly span: Span;
@@ -28,7 +28,7 @@ export interface GraphValue {
   readonly dims: readonly Dimension[] | undefined;
 }
 
-/** A model file: its graph in memory, the values of its tensors where they lie. */
+/** A model file: its graph in memory, the values of its tensors still in the file. */
 export interface GraphFile {
   readonly path: string;
   readonly irVersion: number;

@@ -10,9 +10,9 @@ import { nodeOf } from "./graph-node.ts";
 import { walkFields } from "./protobuf-fields.ts";
 import type { Field } from "./protobuf-fields.ts";
 
-/** A protobuf message ends here. */
+/** Protobuf's limit of one message. */
 const fileLimit = 2 ** 31 - 1;
-/** Values that are kept as a part of the message: shapes, scalars. */
+/** Up to this size values stay in the message: shapes, scalars. */
 const smallBytes = 1024;
 
 const tensorField = { floats: 4, raw: 9, doubles: 10 } as const;
@@ -69,7 +69,7 @@ function valueOf({ name, type }: ValueMessage): GraphValue {
 }
 
 /**
- * Reads an ONNX model but for the values of its tensors.
+ * Reads an ONNX model without the values of its tensors.
  *
  * @throws {BadDataError} where the file is no ONNX model, is cut short, or contradicts itself, naming byte, node or tensor
  */
@@ -123,7 +123,7 @@ export function readGraphFile(source: ByteSource): GraphFile {
   return file;
 }
 
-/** One byte in every file so far. */
+/** The version is a number of one byte in every file so far. */
 function irVersionOf(source: ByteSource, fields: readonly Field[]): number {
   const field = fields.find(({ number, delimited }) => number === modelField.irVersion && !delimited);
   return field === undefined ? 0 : at(source.read(field.value.offset, 1), 0);

@@ -4,17 +4,17 @@ import type { GraphFile } from "../file/graph-file.ts";
 import type { GraphNode } from "../file/graph-node.ts";
 import { decodeMessage, encodeMessage } from "../onnx-messages.ts";
 
-/** What takes the place of parts of a graph. All else is written as it was read, byte for byte. */
+/** Replacements for parts of a graph. Everything else is copied, byte for byte. */
 export interface GraphChange {
-  /** Node → serialised nodes in its place; none drops it. */
+  /** Node → serialised nodes that replace it; an empty list drops it. */
   readonly nodes: ReadonlyMap<GraphNode, readonly Uint8Array[]>;
-  /** Names of tensors that go. */
+  /** Names of tensors to drop. */
   readonly dropped: ReadonlySet<string>;
-  /** Names of tensors whose values lie elsewhere now: they are among those that come. */
+  /** Names of tensors whose values are elsewhere now: `tensors` has their replacements. */
   readonly moved: ReadonlySet<string>;
-  /** Serialised tensors that come. */
+  /** Serialised tensors to add. */
   readonly tensors: readonly Uint8Array[];
-  /** Domains of operators that come, with their versions. */
+  /** Operator domains to add, with their versions. */
   readonly domains: ReadonlyMap<string, number>;
 }
 
@@ -54,7 +54,7 @@ function graphPieces(graph: GraphFile, { nodes, dropped, moved, tensors }: Graph
   return [...pieces, ...tensors.flatMap((message) => messageField(graphField.tensor, message))];
 }
 
-/** The model with a changed graph, piece by piece; what stays is read when its turn comes. */
+/** The model with a changed graph, piece by piece; unchanged parts are read when they are written. */
 export function* changedGraph(graph: GraphFile, change: GraphChange): Generator<Uint8Array> {
   const pieces = graphPieces(graph, change);
   const length = pieces.reduce((sum, piece) => sum + lengthOf(piece), 0);

@@ -8,7 +8,7 @@ import { elementTypeNumbers } from "../tensor.ts";
 export interface SubgraphRequest {
   /** Values to compute. */
   readonly outputs: readonly string[];
-  /** Values that are fed as float32, and whose making is therefore no part of it. */
+  /** Values that are fed as float32; the nodes that compute them are left out. */
   readonly given: ReadonlySet<string>;
   /** Nodes whose output, int64, is fed. */
   readonly stopsAt?: (node: GraphNode) => boolean;
@@ -24,18 +24,18 @@ export interface Subgraph {
   readonly given: readonly string[];
   /** Outputs of nodes at which it stopped. */
   readonly stopped: readonly string[];
-  /** Weights that are fed as float32: what is large is no part of the serialised model. */
+  /** Weights that are fed as float32: the serialised model does not contain them. */
   readonly weights: readonly GraphTensor[];
   /** Under which name a value is fed. */
   readonly inputName: (value: string) => string;
 }
 
-/** Fewer values are a part of the model, where the engine folds and fuses them. */
+/** Tensors of fewer values stay in the model, where the engine can fold and fuse them. */
 const fewestFed = 16;
 
 const countOf = ({ dims }: GraphTensor): number => dims.reduce((product, side) => product * side, 1);
 
-/** Whether a tensor is a weight: floats whose values lie somewhere to be read. */
+/** Whether a tensor is a weight: floating point, of at least `fewestFed` values that can be read. */
 export const isWeight = (tensor: GraphTensor): boolean =>
   (tensor.type === elementTypeNumbers.float32 || isHalf(tensor.type)) &&
   (tensor.inline !== undefined || tensor.external !== undefined) &&
@@ -46,7 +46,7 @@ const valueMessage = (name: string, elemType: number, dims?: readonly number[]):
   type: { tensorType: { elemType, ...(dims && { shape: { dim: dims.map((dimValue) => ({ dimValue })) } }) } },
 });
 
-/** The engine's errors name a node by its name: exporters that give none leave that of its output. */
+/** The engine's errors name a node by its name; one without a name gets that of its output. */
 const named = (message: NodeMessage): NodeMessage => ({ ...message, name: message.name || (message.output[0] ?? "") });
 
 /** What is needed of a graph for a request. */

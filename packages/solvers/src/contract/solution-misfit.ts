@@ -1,9 +1,10 @@
-import type { QuantisedWeight, SiteWeight, Solution } from "@mbs/contracts";
+import { isObject, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import { firstOffCode } from "../grids/quantisation-grid.ts";
-import { isRecord } from "./solver-shape.ts";
 
 const position = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
+
+const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "a list" : typeof value);
 
 /** The first check that says something. */
 function firstOf(checks: Iterable<string | false>): string | undefined {
@@ -12,7 +13,7 @@ function firstOf(checks: Iterable<string | false>): string | undefined {
 }
 
 function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): Generator<string | false> {
-  if (!isRecord(quantised)) return yield `handed back ${typeof quantised} for quantised`;
+  if (!isObject(quantised)) return yield `handed back ${kindOf(quantised)} for quantised`;
   const { bits, groupSize, symmetric, codes, scales, zeros, groupOf } = quantised;
   if (typeof bits !== "number" || !Number.isInteger(bits) || bits < 1 || bits > 8)
     return yield `quantised to ${String(bits)} bits`;
@@ -45,7 +46,7 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
 }
 
 function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string | false> {
-  if (!isRecord(solution)) return yield `handed back ${solution === null ? "null" : typeof solution}, not a solution`;
+  if (!isObject(solution)) return yield `handed back ${kindOf(solution)}, not a solution`;
   const { rows, columns, scalable } = weight;
   const { values, mask, quantised, inputScale } = solution;
   if (!(values instanceof Float32Array)) return yield "handed back values that are no Float32Array";

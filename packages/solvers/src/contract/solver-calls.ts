@@ -1,14 +1,14 @@
 import { inspect } from "node:util";
 import { InternalError, UsageError, type MbsError, type Solver, type ZeroPoints } from "@mbs/contracts";
 
-/** A stranger's solver brings its own copy of contracts along, whose classes `instanceof` does not know. */
+/** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
 const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Error && "tag" in thrown && thrown.tag === "usage";
 
 /**
- * What a solver's code threw, told as that solver's.
+ * What a solver's code threw, reported as that solver's error.
  *
- * The contract lets a solver refuse options and orders by a UsageError. Whatever else it throws is a fault of the solver:
- * the code, name or tag that it bears would say of this program what is not so, as an EPIPE that our reader went away.
+ * The contract lets a solver refuse options and orders by a UsageError. Anything else is a fault of the solver:
+ * its code, name or tag must not be read as this program's, for example EPIPE as a closed output of ours.
  *
  * @param where "at h.0 mlp-down"
  */
@@ -24,7 +24,7 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
 }
 
 /**
- * What a solver puts where options were not given.
+ * A solver's values for options that were not given.
  *
  * @param options parsed
  * @param zeroPoints in a recipe what its format asks for, otherwise `any`
@@ -46,9 +46,9 @@ export function dependentDefaults(
 }
 
 /**
- * Waits for work of a stranger's module.
+ * Waits for work of a third-party module.
  *
- * Where nothing is left that could settle it, Node would end the process as if all were done; this rejects instead.
+ * A promise that can no longer settle would let Node exit as if all were done; this rejects instead.
  *
  * @param unsettled makes the error to reject with
  */

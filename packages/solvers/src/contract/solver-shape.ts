@@ -1,13 +1,13 @@
+import { isObject } from "@mbs/contracts";
+
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 
 /** What becomes a flag of its own; --no-… takes back another. */
 const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-
 /** What keeps a value from being a solver, or undefined where it has the shape of one. */
 export function solverMisfit(solver: unknown): string | undefined {
-  if (!isRecord(solver)) return "it has no default export that is a solver object";
+  if (!isObject(solver)) return "it has no default export that is a solver object";
   for (const key of ["name", "source", "summary"]) {
     if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
   }
@@ -15,7 +15,7 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
-  if (!isRecord(options) || !Object.values(options).every((option) => isRecord(option) && typeof option["kind"] === "string")) {
+  if (!isObject(options) || !Object.values(options).every((option) => isObject(option) && typeof option["kind"] === "string")) {
     return "its options are not a table of options";
   }
   const strange = Object.keys(options).find((name) => !optionName.test(name));

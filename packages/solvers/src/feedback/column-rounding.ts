@@ -18,12 +18,13 @@ export const columnRoundingOptions = {
   mse: { ...gridOptions.mse, default: true },
   staticGroups: {
     kind: "flag",
-    description: "groups are neighbours in the weight whatever the order, their grids fitted beforehand",
+    description: "groups of neighbouring columns in the weight, whatever the order, with grids fitted in advance",
     default: false,
   },
   gridRule: {
     kind: "choice",
-    description: "weights a group's grid is fitted on: as the reference has them, or with the block's own updates",
+    description:
+      "weights that a group's grid is fitted to: at the start of its block (reference), or when the group is reached (updated)",
     choices: ["reference", "updated"],
     default: "reference",
   },

@@ -79,7 +79,7 @@ const byRow = <Values extends Float32Array | Uint8Array>(
 };
 
 /**
- * Settles the columns of a site's weights one after another; what one column loses, the later ones make good.
+ * Settles the columns of a site's weights one after another; later columns compensate for the error of each.
  *
  * Dead columns are set to zero first. Rows are independent but for masks that are chosen over several of them.
  *

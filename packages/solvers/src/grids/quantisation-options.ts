@@ -14,13 +14,13 @@ export const gridOptions = {
   },
   symmetric: {
     kind: "flag",
-    description: "centre the grid on zero; absent: above 3 bits, in a recipe also where its format asks for it",
+    description: "centre the grid on zero; if not given: yes above 3 bits or in a recipe whose format requires it, otherwise no",
     optional: true,
   },
   minZeroPoint: {
     kind: "integer",
     description:
-      "least zero point of a grid that is not symmetric; absent: 0, in a recipe 1 where its format holds no other (gptq)",
+      "least zero point of an asymmetric grid; if not given: 1 in a recipe whose format requires it (gptq), otherwise 0",
     minimum: 0,
     maximum: 1,
     optional: true,
@@ -37,16 +37,16 @@ export const bitsOption = {
   maximum: 8,
 } as const;
 
-/** Option `blockSize` of the methods that carry errors on. */
+/** Option `blockSize` of the methods with error feedback. */
 export const blockSizeOption = {
   kind: "integer",
-  description: "columns that are settled before the rest catches up",
+  description: "columns that are decided before the rest is updated",
   default: 128,
   minimum: 1,
   maximum: 4096,
 } as const;
 
-/** What grids are made of; all but the bits may stay open. */
+/** The options of a grid; all but the bits may be absent. */
 export interface GridValues extends Partial<OptionValues<typeof gridOptions>> {
   readonly bits: number;
 }
@@ -62,7 +62,7 @@ export const gridRuleOf = ({ bits, symmetric, minZeroPoint, mse = false }: GridV
   mse,
 });
 
-/** What the options of a grid are where they were not given; none without `bits`. */
+/** Values of grid options that were not given; none without `bits`. */
 export function gridDefaults({ bits, symmetric: given }: Partial<GridValues>, zeroPoints: ZeroPoints) {
   if (bits === undefined) return {};
   const symmetric = given ?? (zeroPoints === "middle" || gridRuleOf({ bits }).symmetric);

@@ -8,18 +8,18 @@ const digits = [
 ] as const;
 
 /**
- * The value at a place of the sorted list, without sorting.
+ * The score at a rank of the sorted list, without sorting.
  *
- * Floats of one sign order like their bits, so the place is found digit by digit with histograms.
+ * Floats of one sign order like their bits, so the rank is found digit by digit with histograms.
  *
  * @param scores not negative, no NaN
- * @param place 0 for the smallest
+ * @param rank 0 for the smallest
  */
-export function scoreAt(scores: Float32Array, place: number): number {
+export function scoreAt(scores: Float32Array, rank: number): number {
   const bits = new Uint32Array(scores.buffer, scores.byteOffset, scores.length);
   let prefix = 0;
   let known = 0;
-  let left = place;
+  let left = rank;
   for (const digit of digits) {
     const counts = new Uint32Array(2 ** digit.bits);
     for (const value of bits) {
@@ -53,7 +53,7 @@ export function dropSmallest(scores: Float32Array, count: number): Uint8Array {
 }
 
 /**
- * Marks every score up to the one at place floor(share · length) of the sorted list with 0, ties included: the threshold
+ * Marks every score up to the one at rank floor(share · length) of the sorted list with 0, ties included: the threshold
  * of SparseGPT's and Wanda's reference programs.
  *
  * @param scores not negative, no NaN
