@@ -7,6 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { at } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
 import { createSession, floatTensor, floatValues, integerTensor } from "@mbs/onnx";
@@ -21,7 +22,10 @@ const corpus = await openCorpus(corpusPath);
 
 const config = JSON.parse(await readFile(join(dense, "config.json"), "utf8")) as Record<string, number | undefined>;
 const heads = config["n_head"] ?? config["num_attention_heads"] ?? 1;
-const cacheDims = [config["num_key_value_heads"] ?? heads, config["head_dim"] ?? model.hiddenSize / heads];
+const cacheDims: readonly [number, number] = [
+  config["num_key_value_heads"] ?? heads,
+  config["head_dim"] ?? model.hiddenSize / heads,
+];
 
 async function windowsOf(language: string): Promise<Int32Array[]> {
   const windows: Int32Array[] = [];
@@ -51,7 +55,7 @@ function lossOf(logits: Float32Array, tokens: Int32Array): number {
   for (let position = 0; position + 1 < tokens.length; position++) {
     const row = logits.subarray(position * size, (position + 1) * size);
     const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-    sum += most + Math.log(row.reduce((total, value) => total + Math.exp(value - most), 0)) - row[tokens[position + 1]];
+    sum += most + Math.log(row.reduce((total, value) => total + Math.exp(value - most), 0)) - at(row, at(tokens, position + 1));
   }
   return sum / (tokens.length - 1);
 }

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
 
 /** A repeatable source of numbers around 0, roughly normal. */
@@ -15,12 +16,17 @@ export async function randomHessian(blas: Blas, size: number): Promise<Float32Ar
   const rows = 2 * size;
   const values = randomValues(rows * size, size);
   for (let row = 0; row < rows; row += 1) {
-    for (let column = 1; column < size; column += 1) values[row * size + column] += 0.5 * values[row * size + column - 1];
+    const own = values.subarray(row * size, (row + 1) * size);
+    let before = 0;
+    for (const [column, value] of own.entries()) {
+      before = Math.fround(value + 0.5 * before);
+      own[column] = before;
+    }
   }
   const states = { rows, columns: size, values };
   const { values: hessian } = await blas.gemm(states, states, { transposeA: true, alpha: 1 / rows });
   let trace = 0;
-  for (let column = 0; column < size; column += 1) trace += hessian[column * (size + 1)];
-  for (let column = 0; column < size; column += 1) hessian[column * (size + 1)] += (0.01 * trace) / size;
+  for (let column = 0; column < size; column += 1) trace += at(hessian, column * (size + 1));
+  for (let index = 0; index < size * size; index += size + 1) hessian[index] = at(hessian, index) + (0.01 * trace) / size;
   return hessian;
 }

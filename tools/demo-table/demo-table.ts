@@ -4,11 +4,12 @@
  * usage: npx tsx tools/demo-table/demo-table.ts demo-output/results.json [sparsegpt]
  */
 import { readFileSync } from "node:fs";
+import { at } from "@mbs/contracts";
 import type { DemoResults, MixResult, Rise } from "../../packages/mbs/src/demo/demo-results.ts";
 
 const [path = "demo-output/results.json", name = "sparsegpt"] = process.argv.slice(2);
 const { plan, languages, methods } = JSON.parse(readFileSync(path, "utf8")) as DemoResults;
-const method = methods.find((candidate) => candidate.name === name) ?? methods[0];
+const method = methods.find((candidate) => candidate.name === name) ?? at(methods, 0);
 const several = plan.seeds.length > 1;
 
 const percent = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value * 100).toFixed(1)}%`;
@@ -24,7 +25,7 @@ const lines = [
   `| language | share | dense | ${method.mixes.map(({ title }) => title).join(" | ")} |`,
   `|---|---:|---:|${method.mixes.map(() => "---:|").join("")}`,
   ...languages.map(({ language, share, perplexity }, index) =>
-    row([language, `${(share * 100).toFixed(1)}%`, perplexity.toFixed(1)], (mix) => cell(mix.languages[index])),
+    row([language, `${(share * 100).toFixed(1)}%`, perplexity.toFixed(1)], (mix) => cell(at(mix.languages, index))),
   ),
   row(["**mean of languages**", "", ""], (mix) => cell(mix.unweighted)),
   row(["**weighted by share**", "", ""], (mix) => cell(mix.weighted)),

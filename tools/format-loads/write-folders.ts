@@ -7,7 +7,7 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { unpackFiles } from "@mbs/artifacts";
-import { MbsError } from "@mbs/contracts";
+import { at, MbsError } from "@mbs/contracts";
 import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { assemble } from "../../packages/assembly/src/index.ts";
@@ -51,6 +51,7 @@ async function writeFormat(model: Model, { rounding }: LoadCase, format: string,
   });
   try {
     const { files } = await assemble.run({ layers: [layers] }, { model: model.folder, format, card: false }, quietContext);
+    if (files === undefined) throw new Error("assemble wrote no files");
     await unpackFiles(files, folder, { force: true });
     return undefined;
   } catch (error) {
@@ -64,7 +65,7 @@ async function writeFormat(model: Model, { rounding }: LoadCase, format: string,
 async function readBack(folder: string, expected: readonly number[]): Promise<number | string> {
   try {
     const found = await ownLogits(folder);
-    return Math.max(...found.map((value, index) => Math.abs(value - expected[index])));
+    return Math.max(...found.map((value, index) => Math.abs(value - at(expected, index))));
   } catch (error) {
     if (error instanceof MbsError) return error.message;
     throw error;

@@ -1,6 +1,7 @@
 /** Prints the table of docs/multilingual-pruning.md: node --import tsx table.ts FOLDER…, a folder of study.sh a seed. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "@mbs/contracts";
 
 interface Rise {
   readonly rise?: number;
@@ -31,9 +32,9 @@ console.log("| mix | sparsity | method | mean of languages | weighted by share |
 console.log("|---|---|---|---|---|---|");
 for (const [mix, sparsity] of mixes.flatMap((name) => [0.5, 0.6].map((share) => [name, share] as const))) {
   const seeds = folders.map((folder) => averagesOf(folder, `${mix}-${sparsity}`));
-  for (const [index, { model, worstRise }] of seeds[0].entries()) {
+  for (const [index, { model, worstRise }] of at(seeds, 0).entries()) {
     if (worstRise === undefined) continue; // the dense model
-    const all = seeds.map((averages) => averages[index]);
+    const all = seeds.map((averages) => at(averages, index));
     const languages = [...new Set(all.map(({ worstRise: worst }) => worst?.language))].join(", ");
     const cells = [
       spanOf(all.map(({ unweighted }) => unweighted.rise ?? 0)),

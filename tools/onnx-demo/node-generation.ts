@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
 import type { PreTrainedModel, PreTrainedTokenizer, Tensor } from "@huggingface/transformers";
 import { turnTelemetryOff } from "@mbs/onnx";
@@ -32,7 +33,7 @@ export async function generateInNode(models: string, name: string, prompts: read
   const continueText = async (text: string): Promise<{ text: string; tokens: number }> => {
     const inputs = tokenizer(text) as { input_ids: Tensor; attention_mask: Tensor };
     const outputs = (await model.generate({ ...inputs, ...generation })) as Tensor;
-    const added = outputs.slice(null, [inputs.input_ids.dims[1], outputs.dims[1]]);
+    const added = outputs.slice(null, [at(inputs.input_ids.dims, 1), at(outputs.dims, 1)]);
     const [continued = ""] = tokenizer.batch_decode(added, { skip_special_tokens: true });
     return { text: wholeCharacters(continued), tokens: added.dims[1] ?? 0 };
   };

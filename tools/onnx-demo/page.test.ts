@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "@mbs/assembly";
@@ -22,6 +23,7 @@ async function comparePage(chromium: string): Promise<void> {
   const model = join(import.meta.dirname, "../../datasets/controlled-bloom");
   const { files } = await assemble.run({ layers: [] }, { model, format: "onnx", embeddings: "int8", card: false }, context);
   const models = join(folder, "models");
+  assert.ok(files);
   await unpackFiles(files, join(models, "dense"), { force: false });
   const corpus = join(import.meta.dirname, "../../datasets/controlled-texts/heldout.yaml");
   const prompts = (await readPrompts(corpus)).filter(({ language }) => ["en", "fa", "ta"].includes(language));
@@ -40,7 +42,7 @@ async function comparePage(chromium: string): Promise<void> {
       generated.map(({ texts }) => texts),
       [inNode.texts],
     );
-    assert.ok(generated[0].tokensPerSecond > 0);
+    assert.ok(at(generated, 0).tokensPerSecond > 0);
   } finally {
     server.close();
   }

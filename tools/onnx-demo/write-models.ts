@@ -60,6 +60,7 @@ export async function writeModels(options: WriteOptions): Promise<void> {
     const streams = await Promise.all(layers.map((path) => openArtifact(path)));
     const given = { model, format: "onnx", card: false, ...(bits === undefined ? {} : compact) };
     const { files } = await assemble.run({ layers: streams }, given, context);
+    if (files === undefined) throw new Error("assemble wrote no files");
     await unpackFiles(files, join(models, name), { force: true });
   }
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { at } from "@mbs/contracts";
 import { testCorrelation } from "@mbs/numbers";
 import { fitLine } from "./line-fit.ts";
 import { gptq, sparsegpt, wanda } from "./methods.ts";
@@ -67,9 +68,13 @@ function fitOf(points: readonly Point[]) {
 /** Gradient norms against shares. */
 function gradientTest({ name, shares }: Subject, gradients: Gradients) {
   const own = gradients[name] ?? {};
-  const languages = [...shares.keys()].filter((language) => own[language] !== undefined);
-  const logs = languages.map((language) => Math.log10(shares.get(language) ?? NaN));
-  const norms = languages.map((language) => own[language]);
+  const known = [...shares].flatMap(([language, share]) => {
+    const norm = own[language];
+    return norm === undefined ? [] : [{ language, log: Math.log10(share), norm }];
+  });
+  const languages = known.map(({ language }) => language);
+  const logs = known.map(({ log }) => log);
+  const norms = known.map(({ norm }) => norm);
   return { subject: name, languages, logs, norms, ...testCorrelation("spearman", logs, norms) };
 }
 
@@ -115,7 +120,11 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
       ...tests.map(({ subject, languages, logs, norms }) => ({
         caption: `${subject}: gradient norm by language`,
         head: ["language", "training share", "gradient norm"],
-        rows: languages.map((language, index) => [language, percent(10 ** logs[index]).slice(1), decimal(norms[index], 3)]),
+        rows: languages.map((language, index) => [
+          language,
+          percent(10 ** at(logs, index)).slice(1),
+          decimal(at(norms, index), 3),
+        ]),
       })),
     ],
     plots: [

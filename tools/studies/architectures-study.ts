@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { SquareMatrix } from "./mantel.ts";
 import { compareModels, compareSeeds, pairsOf } from "./model-agreement.ts";
 import type { Agreement, Matrices, ModelMatrices } from "./model-agreement.ts";
@@ -11,7 +12,7 @@ import { allSubjects } from "./subject.ts";
 
 async function runAll({ subjects, seeds, progress }: StudyContext): Promise<ModelMatrices[]> {
   // models trained for unequal times count shares that differ a little, so each would order the languages its own way
-  const languages = [...subjects[0].shares.keys()];
+  const languages = [...at(subjects, 0).shares.keys()];
   const all: ModelMatrices[] = [];
   for (const subject of subjects) {
     const ofSeeds: Matrices[] = [];
@@ -51,17 +52,18 @@ function formatFinding(measure: string, agreements: readonly Agreement[], leastW
 }
 
 async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: StudyContext): Promise<StudyResult> {
-  const measures = [...all[0].seeds[0].keys()];
+  const measures = [...at(at(all, 0).seeds, 0).keys()];
   const between = compareModels(all);
   const within = compareSeeds(all);
   const points = pairsOf(all).flatMap(([first, second]) =>
     measures.flatMap((measure) => {
-      const [a, b] = [first, second].map(({ seeds: [matrices] }) => aboveDiagonal(matrices.get(measure) ?? []));
-      return a.map((x, index) => ({ x, y: b[index], series: measure, panel: `${first.model}, ${second.model}` }));
+      const entriesOf = ({ seeds }: ModelMatrices) => aboveDiagonal(at(seeds, 0).get(measure) ?? []);
+      const [a, b] = [entriesOf(first), entriesOf(second)];
+      return a.map((x, index) => ({ x, y: at(b, index), series: measure, panel: `${first.model}, ${second.model}` }));
     }),
   );
   return {
-    settings: `Matrices of similarity between ${subjects[0].shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; ${seeds.length} seeds; p, the largest of the seeds, by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most: over seeds, among the findings over pairs of models, too.`,
+    settings: `Matrices of similarity between ${at(subjects, 0).shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; ${seeds.length} seeds; p, the largest of the seeds, by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most: over seeds, among the findings over pairs of models, too.`,
     findings: measures.map((measure) =>
       formatFinding(
         measure,

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Spread } from "./numbers.ts";
 
 /** Rises of perplexity with one number of calibration segments. */
@@ -20,5 +21,5 @@ export function enoughSegments(sizes: readonly SizeRise[]): number {
   const enough = sizes.find(({ rise }, index) =>
     sizes.slice(index + 1).every((larger) => rise.mean - larger.rise.mean <= pays || larger.rise.high >= rise.low),
   );
-  return (enough ?? sizes[sizes.length - 1]).segments;
+  return (enough ?? at(sizes, sizes.length - 1)).segments;
 }

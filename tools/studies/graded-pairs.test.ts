@@ -1,3 +1,5 @@
+import { entry } from "./mantel.ts";
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { gradedPairs, pairsTest } from "./graded-pairs.ts";
@@ -8,7 +10,7 @@ const pairs: readonly Pair[] = [0, 1, 2, 3].map((index) => [2 * index, 2 * index
 const matrix = (values: readonly number[]): number[][] =>
   Array.from({ length: 8 }, (_, i) =>
     Array.from({ length: 8 }, (__, j) => {
-      const value = values[i >> 1];
+      const value = at(values, i >> 1);
       return i >> 1 === j >> 1 ? value + Math.sign(i - j) : NaN;
     }),
   );
@@ -33,7 +35,7 @@ test("six pairs through all similarities, no language twice, the nearest pair fi
   const chosen = gradedPairs(cosine);
   assert.is(new Set(chosen.flat()).size, 12);
   assert.equal(chosen[0], [0, 1]);
-  const values = chosen.map(([a, b]) => cosine[a][b]);
+  const values = chosen.map(([a, b]) => entry(cosine, a, b));
   assert.is(Math.max(...values), values[0]);
 });
 

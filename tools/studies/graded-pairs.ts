@@ -1,6 +1,7 @@
+import { at } from "@mbs/contracts";
 import { testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
-import type { SquareMatrix } from "./mantel.ts";
+import { entry, type SquareMatrix } from "./mantel.ts";
 
 /** Two languages by index. */
 export type Pair = readonly [number, number];
@@ -12,13 +13,16 @@ export type Pair = readonly [number, number];
 export function gradedPairs(cosine: SquareMatrix): readonly Pair[] {
   const languages = [...cosine.keys()];
   const pairs = languages.flatMap((i) => languages.slice(i + 1).map((j): Pair => [i, j]));
-  const ordered = pairs.toSorted(([a, b], [c, d]) => cosine[c][d] - cosine[a][b]);
+  const ordered = pairs.toSorted(([a, b], [c, d]) => entry(cosine, c, d) - entry(cosine, a, b));
   const chosen: Pair[] = [];
   for (let index = 0; index < 6; index += 1) {
     const step = (index * (ordered.length - 1)) / 5;
     const taken = new Set(chosen.flat());
-    const free = ordered.flatMap((pair, place) => (pair.some((one) => taken.has(one)) ? [] : [{ pair, place }]));
-    const nearest = free.toSorted((a, b) => Math.abs(a.place - step) - Math.abs(b.place - step))[0];
+    const free = ordered.flatMap((pair, rank) => (pair.some((one) => taken.has(one)) ? [] : [{ pair, rank }]));
+    const nearest = at(
+      free.toSorted((a, b) => Math.abs(a.rank - step) - Math.abs(b.rank - step)),
+      0,
+    );
     chosen.push(nearest.pair);
   }
   return chosen;
@@ -26,7 +30,7 @@ export function gradedPairs(cosine: SquareMatrix): readonly Pair[] {
 
 /** What stands between the languages of each pair: the mean of both directions. */
 const between = (matrix: SquareMatrix, pairs: readonly Pair[]): number[] =>
-  pairs.map(([a, b]) => (matrix[a][b] + matrix[b][a]) / 2);
+  pairs.map(([a, b]) => (entry(matrix, a, b) + entry(matrix, b, a)) / 2);
 
 /**
  * The correlation of two matrices over a few pairs of languages, each pair one point. Pairs are exchanged, not languages, so

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { packedRowStart, unpackUpper } from "@mbs/numbers";
 
@@ -9,14 +10,14 @@ export interface Gram {
 
 /** H = Σ wₗ·Eₗ / Σ wₗ. */
 export function mixGrams(grams: ReadonlyMap<string, Gram>, weights: ReadonlyMap<string, number>): Gram {
-  const [{ width, values: first }] = grams.values();
+  const { width, values: first } = at([...grams.values()], 0);
   const values = new Float64Array(first.length);
   let sum = 0;
   for (const [language, weight] of weights) {
     const gram = grams.get(language);
     if (gram === undefined) throw new Error(`no Gram of ${language}`);
     sum += weight;
-    gram.values.forEach((value, index) => (values[index] += weight * value));
+    gram.values.forEach((value, index) => (values[index] = at(values, index) + weight * value));
   }
   return { width, values: values.map((value) => value / sum) };
 }
@@ -31,8 +32,8 @@ export function relativeFrobenius(first: Gram, second: Gram): number {
     for (let column = row; column < width; column += 1) {
       const place = start + column - row;
       const times = column === row ? 1 : 2;
-      difference += times * (first.values[place] - second.values[place]) ** 2;
-      norm += times * second.values[place] ** 2;
+      difference += times * (at(first.values, place) - at(second.values, place)) ** 2;
+      norm += times * at(second.values, place) ** 2;
     }
   }
   return Math.sqrt(difference / norm);
@@ -50,4 +51,4 @@ export function logSpectrum({ width, values }: Gram, damping = 0.01): number[] {
 
 /** Root mean square distance of two logarithmic spectra. */
 export const logSpectralDistance = (first: readonly number[], second: readonly number[]): number =>
-  Math.sqrt(first.reduce((sum, value, index) => sum + (value - second[index]) ** 2, 0) / first.length);
+  Math.sqrt(first.reduce((sum, value, index) => sum + (value - at(second, index)) ** 2, 0) / first.length);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { readStatistics } from "@mbs/artifacts";
 import { testCorrelation } from "@mbs/numbers";
 import { logSpectralDistance, logSpectrum, mixGrams, relativeFrobenius } from "./hessian-distance.ts";
@@ -70,7 +71,7 @@ async function* sitesOfAll(pools: readonly Pool[]): ReturnType<typeof sitesOf> {
 
 /** Mean over the pools' sites of each distance of each mix's H from that of the training mixture. */
 async function measureDistances(pools: readonly Pool[]): Promise<ReadonlyMap<string, MixDistance["distances"]>> {
-  const [{ subject }] = pools;
+  const { subject } = at(pools, 0);
   const sums = new Map<string, Record<(typeof distances)[number], number[]>>();
   for await (const grams of sitesOfAll(pools)) {
     const target = mixGrams(grams, subject.shares);

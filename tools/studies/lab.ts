@@ -2,7 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ArtifactStore, RunManifest, manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { DecodedStream } from "@mbs/artifacts";
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
 import { codeAddress } from "./code-address.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
@@ -49,14 +49,17 @@ export class Lab {
   }
 
   /** The outputs of a piece of work by name, as addresses; `make` is called where they are not there yet. */
-  async once({ name, settings, inputs }: Work, make: () => Promise<Record<string, string>>): Promise<Record<string, string>> {
+  async once<Output extends string>(
+    { name, settings, inputs }: Work,
+    make: () => Promise<Record<Output, string>>,
+  ): Promise<Record<Output, string>> {
     const key = manifestKey(name, { ...settings, threads: this.#context.threads, code: this.#code }, inputs);
     const known = this.#manifest.get(key);
     if (
       known !== undefined &&
       (await Promise.all(Object.values(known).map((address) => this.#store.has(address)))).every(Boolean)
     )
-      return known;
+      return known as Record<Output, string>;
     const made = await make();
     await this.#manifest.set(key, made);
     return made;
@@ -70,8 +73,7 @@ export class Lab {
     for (const [input, addresses] of Object.entries(inputs)) {
       opened[input] = await Promise.all(addresses.map((address) => this.open(address)));
     }
-    const [output] = Object.values(await stage.run(opened, options, this.#context));
-    return output;
+    return at(Object.values(await stage.run(opened, options, this.#context)), 0);
   }
 
   /** Runs a stage and stores its first output. @returns its address */

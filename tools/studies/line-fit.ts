@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { mean } from "./numbers.ts";
 
 /** y = intercept + slope · x by least squares. */
@@ -12,8 +13,9 @@ export interface LineFit {
 export function fitLine(x: readonly number[], y: readonly number[]): LineFit {
   const [middleX, middleY] = [mean(x), mean(y)];
   const sum = (of: (index: number) => number): number => x.reduce((all, _, index) => all + of(index), 0);
-  const slope = sum((index) => (x[index] - middleX) * (y[index] - middleY)) / sum((index) => (x[index] - middleX) ** 2);
+  const slope =
+    sum((index) => (at(x, index) - middleX) * (at(y, index) - middleY)) / sum((index) => (at(x, index) - middleX) ** 2);
   const intercept = middleY - slope * middleX;
-  const left = sum((index) => (y[index] - intercept - slope * x[index]) ** 2);
-  return { slope, intercept, r2: 1 - left / sum((index) => (y[index] - middleY) ** 2) };
+  const left = sum((index) => (at(y, index) - intercept - slope * at(x, index)) ** 2);
+  return { slope, intercept, r2: 1 - left / sum((index) => (at(y, index) - middleY) ** 2) };
 }

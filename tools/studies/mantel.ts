@@ -1,8 +1,11 @@
+import { at } from "@mbs/contracts";
 import { pearson, randomOrders, spearman } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 
 /** Values between every two of some languages; the diagonal is not used. */
 export type SquareMatrix = readonly (readonly number[])[];
+
+export const entry = (matrix: SquareMatrix, row: number, column: number): number => at(at(matrix, row), column);
 
 const permutations = 2_000;
 /** Sums in another order differ by rounding. */
@@ -10,7 +13,7 @@ const rounding = 1e-12;
 
 /** Entries off the diagonal, row by row, with the languages renamed by `order`. */
 export const offDiagonal = (matrix: SquareMatrix, order: readonly number[] = [...matrix.keys()]): number[] =>
-  order.flatMap((row, i) => order.flatMap((column, j) => (i === j ? [] : [matrix[row][column]])));
+  order.flatMap((row, i) => order.flatMap((column, j) => (i === j ? [] : [entry(matrix, row, column)])));
 
 /**
  * The correlation of two matrices over languages with Mantel's permutation test: all pairs of one language hang together,

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { fixedMixes, minimaxMix, temperature } from "./mixes.ts";
 import { methods } from "./methods.ts";
 import { mean, percent, percentSpread, spread, sum } from "./numbers.ts";
@@ -72,7 +73,7 @@ async function summarise(runs: readonly MixRuns[], context: StudyContext): Promi
     const [subject, method] = JSON.parse(key) as [string, string];
     return { subject, method, runs: runs.filter((run) => run.subject === subject && run.method === method) };
   });
-  const [first] = context.subjects[0].shares.keys();
+  const [first] = at(context.subjects, 0).shares.keys();
   const findings = groups.flatMap(({ subject, method, runs: own }) => [
     `${subject}, ${method}: proportional is, by the plain mean, ${compare(own, "unweighted", "proportional", [`${first} only`, "equal"])}; ` +
       `by the weighted mean ${compare(own, "weighted", "proportional", [`${first} only`, "equal"])}; ` +
@@ -88,7 +89,7 @@ async function summarise(runs: readonly MixRuns[], context: StudyContext): Promi
     })),
   );
   return {
-    settings: `Every mix weighs the same equal pool anew: 32 segments of 256 tokens of each of ${context.subjects[0].shares.size} languages, one dense capture a seed; ${context.seeds.length} seeds, in brackets their least and most; 8 held-out windows of 256 tokens a language. "Better" and "worse" stand where no seed of one reaches a seed of the other.`,
+    settings: `Every mix weighs the same equal pool anew: 32 segments of 256 tokens of each of ${at(context.subjects, 0).shares.size} languages, one dense capture a seed; ${context.seeds.length} seeds, in brackets their least and most; 8 held-out windows of 256 tokens a language. "Better" and "worse" stand where no seed of one reaches a seed of the other.`,
     findings,
     tables: groups.map(({ subject, method, runs: own }) => tableOf(subject, method, own)),
     plots: [

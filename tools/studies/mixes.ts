@@ -1,5 +1,5 @@
 import { collect, parseMetadata, readMixes } from "@mbs/artifacts";
-import { parseLanguageMix } from "@mbs/contracts";
+import { at, parseLanguageMix } from "@mbs/contracts";
 import type { Method } from "./methods.ts";
 import type { Pool } from "./pool.ts";
 import type { Subject } from "./subject.ts";
@@ -12,7 +12,7 @@ export const onlyMix = (language: string): Weights => new Map([[language, 1]]);
 
 /** A named mix that depends on the training shares alone. */
 export function fixedMixes({ shares }: Subject): ReadonlyMap<string, Weights> {
-  const [first] = shares.keys();
+  const first = at([...shares.keys()], 0);
   return new Map([
     [`${first} only`, onlyMix(first)],
     ["equal", new Map([...shares.keys()].map((language) => [language, 1]))],

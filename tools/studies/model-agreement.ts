@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { pearson, spearman } from "@mbs/numbers";
 import { mantelTest, offDiagonal } from "./mantel.ts";
 import type { SquareMatrix } from "./mantel.ts";
@@ -35,13 +36,13 @@ const matrixOf = (matrices: Matrices, measure: string): SquareMatrix => matrices
 export const pairsOf = <T>(all: readonly T[]): (readonly [T, T])[] =>
   all.flatMap((first, index) => all.slice(index + 1).map((second) => [first, second] as const));
 
-const measuresOf = ({ seeds: [first] }: ModelMatrices): string[] => [...first.keys()];
+const measuresOf = ({ seeds }: ModelMatrices): string[] => [...at(seeds, 0).keys()];
 
 /** Every pair of models by every measure. */
 export const compareModels = (models: readonly ModelMatrices[]): Agreement[] =>
   pairsOf(models).flatMap(([first, second]) =>
     measuresOf(first).map((measure) => {
-      const pairs = first.seeds.map((own, seed) => [matrixOf(own, measure), matrixOf(second.seeds[seed], measure)] as const);
+      const pairs = first.seeds.map((own, seed) => [matrixOf(own, measure), matrixOf(at(second.seeds, seed), measure)] as const);
       const tests = pairs.map(([a, b]) => mantelTest("spearman", a, b));
       return {
         first: first.model,

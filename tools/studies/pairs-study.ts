@@ -1,8 +1,9 @@
+import { at } from "@mbs/contracts";
 import { onlyMix } from "./mixes.ts";
 import { gradedPairs, pairsTest } from "./graded-pairs.ts";
 import { gptq, sparsegpt } from "./methods.ts";
 import type { Method } from "./methods.ts";
-import { mantelTest, offDiagonal } from "./mantel.ts";
+import { entry, mantelTest, offDiagonal } from "./mantel.ts";
 import type { SquareMatrix } from "./mantel.ts";
 import { decimal, mean, pValue, percent } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
@@ -29,15 +30,15 @@ interface Pairs {
 }
 
 const meanMatrix = (matrices: readonly SquareMatrix[]): SquareMatrix =>
-  matrices[0].map((row, i) => row.map((_, j) => mean(matrices.map((matrix) => matrix[i][j]))));
+  at(matrices, 0).map((row, i) => row.map((_, j) => mean(matrices.map((matrix) => entry(matrix, i, j)))));
 
 /** 1 where a larger value should mean more damage. */
 const signOf = (measure: Measure): number => (measure === "predicted damage" ? 1 : -1);
 
 /** What is left of a matrix when each evaluated language's own mean is taken away: only the choice of calibration. */
 function withoutColumns(matrix: SquareMatrix): SquareMatrix {
-  const means = matrix.map((_, column) => mean(matrix.flatMap((row, index) => (index === column ? [] : [row[column]]))));
-  return matrix.map((row) => row.map((value, column) => value - means[column]));
+  const means = matrix.map((_, column) => mean(matrix.flatMap((row, index) => (index === column ? [] : [at(row, column)]))));
+  return matrix.map((row) => row.map((value, column) => value - at(means, column)));
 }
 
 async function runPairs({ subjects, seeds, progress }: StudyContext): Promise<Pairs[]> {
@@ -115,22 +116,22 @@ type TestedPairs = ReturnType<typeof testPairs>;
 const bestOf = (tests: TestedPairs["tests"]): TestedPairs["tests"][number] =>
   tests.reduce((top, next) => (signOf(next.measure) * next.within.value > signOf(top.measure) * top.within.value ? next : top));
 
-const told = ({ value, p }: TestedCorrelation): string => `${decimal(value)} (p ${pValue(p)})`;
+const withP = ({ value, p }: TestedCorrelation): string => `${decimal(value)} (p ${pValue(p)})`;
 
 function describe({ name, tests, chosenTests }: TestedPairs): string {
-  const [best, paper] = [bestOf(tests), tests[0]];
-  const few = chosenTests.find(({ measure }) => measure === best.measure) ?? chosenTests[0];
+  const [best, paper] = [bestOf(tests), at(tests, 0)];
+  const few = chosenTests.find(({ measure }) => measure === best.measure) ?? at(chosenTests, 0);
   return (
     `${name}: the best predictor of which calibration language hurts a language more is the ${best.measure}, with a Spearman ` +
-    `correlation within languages of ${told(best.within)}; the paper's measure has ${told(paper.within)} within languages and ` +
-    `${told(paper.spearman)} over all pairs, where a negative value means that nearer languages lose less, as the paper says. ` +
-    `Over the six pairs alone, within languages: ${told(few.within)} and ${told(chosenTests[0].within)}.`
+    `correlation within languages of ${withP(best.within)}; the paper's measure has ${withP(paper.within)} within languages and ` +
+    `${withP(paper.spearman)} over all pairs, where a negative value means that nearer languages lose less, as the paper says. ` +
+    `Over the six pairs alone, within languages: ${withP(few.within)} and ${withP(at(chosenTests, 0).within)}.`
   );
 }
 
 /** Rises in the chosen pairs, with each method that one model was compressed by. */
 function chosenTable(methods: readonly TestedPairs[]): StudyTable {
-  const [{ subject, languages, chosen, predictors }] = methods;
+  const { subject, languages, chosen, predictors } = at(methods, 0);
   const cosine = predictors.get(measures[0]) ?? [];
   const heads = methods.map(({ method }) => [
     `${method.name}: first, calibrated with the second`,
@@ -141,8 +142,8 @@ function chosenTable(methods: readonly TestedPairs[]): StudyTable {
     head: ["pair", "cosine at the first input", ...heads.flat()],
     rows: chosen.map(([i, j]) => [
       `${languages[i]}, ${languages[j]}`,
-      decimal(cosine[i][j], 4),
-      ...methods.flatMap(({ rises }) => [percent(rises[j][i]), percent(rises[i][j])]),
+      decimal(entry(cosine, i, j), 4),
+      ...methods.flatMap(({ rises }) => [percent(entry(rises, j, i)), percent(entry(rises, i, j))]),
     ]),
   };
 }
@@ -150,11 +151,11 @@ function chosenTable(methods: readonly TestedPairs[]): StudyTable {
 async function summarise(all: readonly Pairs[], context: StudyContext): Promise<StudyResult> {
   const tested = all.map(testPairs);
   const subjects = [...new Set(all.map(({ subject }) => subject))];
-  const { length: count } = all[0].languages;
+  const { length: count } = at(all, 0).languages;
   const points = all.flatMap((pairs) => {
     const raw = offDiagonal(withoutColumns(pairs.rises));
     const predictor = offDiagonal(withoutColumns(pairs.predictors.get("predicted damage") ?? []));
-    return raw.map((y, index) => ({ x: predictor[index], y, series: pairs.method.name, panel: pairs.subject.name }));
+    return raw.map((y, index) => ({ x: at(predictor, index), y, series: pairs.method.name, panel: pairs.subject.name }));
   });
   return {
     settings: `Each of ${count} languages alone is the calibration text (32 segments of 256 tokens), all ${count} are evaluated: ${count * (count - 1)} ordered pairs, means over ${context.seeds.length} seeds, dense propagation. p-values by Mantel's test, which renames languages (2,000 namings). "Within languages" takes each evaluated language's mean away first, so that only the choice of calibration language is left. The evaluated language itself is never its own calibration. The six pairs have no language in common and lie at about equal steps through all pairs, ordered by the paper's measure; each is one point, the mean of both directions, and its p is exact, over the 720 orders of the six.`,

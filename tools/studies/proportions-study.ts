@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { sparsegpt } from "./methods.ts";
 import { mean, percent, percentSpread, spread } from "./numbers.ts";
 import { drawPlot } from "./plot.ts";
@@ -60,9 +61,9 @@ async function runAll({ subjects, seeds, progress }: StudyContext): Promise<Prop
 }
 
 function finding(own: readonly Proportion[]): string {
-  const { subject, pair } = own[0];
-  const at = (ratio: number): Proportion => own.find((entry) => entry.ratio === ratio) ?? own[0];
-  const [even, most, least] = [at(1), at(64), at(1 / 64)];
+  const { subject, pair } = at(own, 0);
+  const atRatio = (ratio: number): Proportion => own.find((entry) => entry.ratio === ratio) ?? at(own, 0);
+  const [even, most, least] = [atRatio(1), atRatio(64), atRatio(1 / 64)];
   return (
     `${subject}, ${pair.join(" and ")}: from 1:1 to 64:1 ${pair[0]} goes from ${percent(mean(even.first))} to ${percent(mean(most.first))} ` +
     `and ${pair[1]} from ${percent(mean(even.second))} to ${percent(mean(most.second))}; to 1:64 ${pair[0]} goes to ${percent(mean(least.first))} ` +
@@ -78,8 +79,8 @@ async function summarise(all: readonly Proportion[], { seeds }: StudyContext): P
     settings: `SparseGPT 50%, dense propagation, two languages weighed at seven ratios from one equal pool a seed (32 segments of 256 tokens a language), ${seeds.length} seeds, in brackets their least and most.`,
     findings: groups.map(finding),
     tables: groups.map((own) => ({
-      caption: `${own[0].subject}, ${own[0].pair.join(" : ")}`,
-      head: ["weights", own[0].pair[0], own[0].pair[1], "mean of the others"],
+      caption: `${at(own, 0).subject}, ${at(own, 0).pair.join(" : ")}`,
+      head: ["weights", at(own, 0).pair[0], at(own, 0).pair[1], "mean of the others"],
       rows: own.map(({ ratio, first, second, others }) => [
         ratioName(ratio),
         percentSpread(spread(first)),

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { enoughSegments, pays } from "./enough-segments.ts";
 import { methods } from "./methods.ts";
 import { mean, percent, percentSpread, spread } from "./numbers.ts";
@@ -42,19 +43,20 @@ function enough(own: readonly Size[], riseOf: (trial: Trial) => number): string 
   return found === sizes.at(-1) ? `${found} or more` : String(found);
 }
 
-async function summarise(all: readonly Size[], { subjects: [subject], seeds }: StudyContext): Promise<StudyResult> {
+async function summarise(all: readonly Size[], { subjects, seeds }: StudyContext): Promise<StudyResult> {
+  const subject = at(subjects, 0);
   const groups = [...new Set(all.map(({ method }) => method))].map((method) => all.filter((size) => size.method === method));
   const languages = [...subject.shares.keys()];
   return {
     settings: `${subject.name}, proportional samples of 8 to 512 segments of 256 tokens (no floor: in the smallest, rare languages have no text at all), dense propagation, ${seeds.length} seeds, in brackets their least and most. The English pool has no text for a proportional sample of 1,024 segments without drawing again. A number is enough where no larger one takes more than ${percent(pays)} off the rise of perplexity with no seed of one reaching a seed of the other.`,
     findings: groups.map(
       (own) =>
-        `${own[0].method}: ${enough(own, ({ unweighted }) => unweighted)} segments are enough by the plain mean, ` +
+        `${at(own, 0).method}: ${enough(own, ({ unweighted }) => unweighted)} segments are enough by the plain mean, ` +
         `${enough(own, ({ weighted }) => weighted)} by the weighted mean; ` +
         `by language ${languages.map((language) => `${language} ${enough(own, ({ rises }) => rises.get(language) ?? NaN)}`).join(", ")}.`,
     ),
     tables: groups.map((own) => ({
-      caption: `${subject.name}, ${own[0].method}`,
+      caption: `${subject.name}, ${at(own, 0).method}`,
       head: ["segments", "mean of languages", "weighted by share", "worst language"],
       rows: own.map(({ segments, trials }) => [
         String(segments),

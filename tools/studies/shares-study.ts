@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { testCorrelation, pearson } from "@mbs/numbers";
 import { fitLine } from "./line-fit.ts";
 import { fixedMixes } from "./mixes.ts";
@@ -82,7 +83,7 @@ async function summarise(all: readonly ShareRises[], { seeds }: StudyContext): P
         caption: "Rise of perplexity against training share, a point a language",
         svg: await drawPlot(
           all.flatMap(({ subject, method, mix, logShares, rises }) =>
-            rises.map((y, index) => ({ x: 10 ** logShares[index], y, series: mix, panel: `${subject}, ${method}` })),
+            rises.map((y, index) => ({ x: 10 ** at(logShares, index), y, series: mix, panel: `${subject}, ${method}` })),
           ),
           { x: "training share", y: "rise of perplexity", mark: "point", logX: true, percentY: true },
         ),

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { allSites, collect, inputSite, readSimilarities } from "@mbs/artifacts";
 import type { SquareMatrix } from "./mantel.ts";
 import type { Pool } from "./pool.ts";
@@ -26,10 +27,10 @@ export async function similarityMatrices(
     }),
   );
   const records = await collect(readSimilarities(await lab.open(similarity)));
-  const matrixOf = (measure: string, at: (record: (typeof records)[number]) => boolean): SquareMatrix => {
+  const matrixOf = (measure: string, belongs: (record: (typeof records)[number]) => boolean): SquareMatrix => {
     const values = new Map<string, number>();
     for (const record of records) {
-      if (record.measure !== measure || !at(record)) continue;
+      if (record.measure !== measure || !belongs(record)) continue;
       values.set(`${record.first} ${record.second}`, record.value);
       values.set(`${record.second} ${record.first}`, record.value);
     }
@@ -37,7 +38,7 @@ export async function similarityMatrices(
       languages.map((second) => (first === second ? NaN : (values.get(`${first} ${second}`) ?? NaN))),
     );
   };
-  const firstStep = records[0].step;
+  const firstStep = at(records, 0).step;
   return new Map([
     [similarityMeasures[0], matrixOf("cosine", ({ step, site }) => step === firstStep && site === inputSite)],
     [similarityMeasures[1], matrixOf("cosine", isEverywhere)],

@@ -102,7 +102,7 @@ export async function runTrial(pool: Pool, method: Method, weights?: Weights): P
       return { scores: await lab.withModel(files, (folder) => scoreFolder(subject, folder, "compressed")) };
     }),
   );
-  const scores = [...(await denseScores(subject)), ...(await scoresOf(subject, made["scores"]))];
+  const scores = [...(await denseScores(subject)), ...(await scoresOf(subject, made.scores))];
   const report = scoresReport(scores, Object.fromEntries(subject.shares), "dense");
   const averages = report.averages.find(({ model: label }) => label === "compressed");
   const [unweighted, weighted, worst] = [averages?.unweighted.rise, averages?.weighted?.rise, averages?.worstRise];

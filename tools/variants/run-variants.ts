@@ -7,6 +7,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { at } from "@mbs/contracts";
 import { stringify } from "yaml";
 import { scoresTable, type Report } from "./scores-table.ts";
 import { variantSets, type Variant } from "./variants.ts";
@@ -54,7 +55,7 @@ function evaluate(split: string, named: readonly { readonly name: string; readon
 mkdirSync(output, { recursive: true });
 const compressed = variants.map((variant, index) => ({ name: variant.name, folder: compress(variant, index) }));
 const validation = evaluate("validation", compressed);
-const [baseline, plain] = variants;
+const [baseline, plain] = [at(variants, 0), at(variants, 1)];
 const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== baseline.name.replaceAll(",", ";"));
 const best = tabled.reduce((a, b) => ((b.unweighted.rise ?? Infinity) < (a.unweighted.rise ?? Infinity) ? b : a));
 const bestName = best.model.replaceAll(";", ",");

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 /** A decoder block whose inner width is 4 times its width, and the tokens that go through it. */
 export interface Shape {
   readonly width: number;
@@ -35,7 +36,7 @@ export function neededOperations({ width: d, blocks, segments, length }: Shape):
     // n³/3 for the factorisation and n³/3 for its triangular inverse
     factors: blocks * sum(inputs, (width) => (2 / 3) * width ** 3),
     // the spread of errors over later columns, and the output's error before and after: tr(M·H·Mᵀ) twice
-    compress: blocks * sum([...inputs.keys()], (site) => rows[site] * inputs[site] ** 2 * (1 + 4)),
+    compress: blocks * sum([...inputs.keys()], (site) => at(rows, site) * at(inputs, site) ** 2 * (1 + 4)),
     propagate: (blocks - 1) * tokens * (24 * d ** 2 + attention),
   };
 }
@@ -50,7 +51,7 @@ export function usualOperations({ width: d, blocks, segments, length }: Shape): 
     capture: forward,
     grams: blocks * tokens * sum(inputs, (width) => 2 * width ** 2),
     factors: blocks * sum(inputs, (width) => (4 / 3) * width ** 3),
-    compress: blocks * sum([...inputs.keys()], (site) => rows[site] * inputs[site] ** 2),
+    compress: blocks * sum([...inputs.keys()], (site) => at(rows, site) * at(inputs, site) ** 2),
     propagate: forward,
   };
 }
