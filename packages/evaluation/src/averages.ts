@@ -1,7 +1,8 @@
 import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "@mbs/artifacts";
 import type { LossSums, ModelScores, Score } from "@mbs/artifacts";
+import { InternalError, at } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
-import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
+import { bootstrapInterval, resampleSums, resamples } from "./bootstrap.ts";
 import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
 
 /** A mean over languages. */
@@ -47,47 +48,51 @@ export interface ModelAverages {
 }
 
 type Weights = ReadonlyMap<string, number>;
-type Draws = ReadonlyMap<string, readonly LossSums[]>;
 
-function normalised(languages: readonly string[], weightOf: (language: string) => number): Weights {
-  const sum = languages.reduce((all, language) => all + weightOf(language), 0);
-  return new Map(languages.map((language) => [language, weightOf(language) / sum]));
+function normalised(weights: Weights): Weights {
+  const sum = [...weights.values()].reduce((all, weight) => all + weight, 0);
+  return new Map([...weights].map(([language, weight]) => [language, weight / sum]));
 }
 
 function weightedMean(weights: Weights, valueOf: (language: string) => number): number {
   return [...weights].reduce((sum, [language, weight]) => sum + weight * valueOf(language), 0);
 }
 
-interface Measured {
-  readonly sums: ReadonlyMap<string, LossSums>;
-  readonly draws: Draws;
-  /** How many there are of each language. */
-  readonly windows: ReadonlyMap<string, number>;
+/** A model in one language: the sums over its windows, and over each of their draws. */
+interface MeasuredLanguage {
+  readonly windows: number;
+  readonly sums: LossSums;
+  readonly draws: readonly LossSums[];
 }
+
+type Measured = ReadonlyMap<string, MeasuredLanguage>;
 
 /** A model's sums and their bootstrap draws, by language. */
-function measure({ languages }: ModelScores, seed: number): Measured {
-  return {
-    windows: new Map([...languages].map(([language, windows]) => [language, windows.length])),
-    sums: new Map([...languages].map(([language, windows]) => [language, sumLosses(windows)])),
-    draws: new Map([...languages].map(([language, windows]) => [language, resampleSums(windows, language, seed)])),
-  };
+const measure = ({ languages }: ModelScores, seed: number): Measured =>
+  new Map(
+    [...languages].map(([language, windows]) => [
+      language,
+      { windows: windows.length, sums: sumLosses(windows), draws: resampleSums(windows, language, seed) },
+    ]),
+  );
+
+function measuredIn(measured: Measured, language: string): MeasuredLanguage {
+  const found = measured.get(language);
+  if (found === undefined) throw new InternalError(`nothing was measured in ${language}`, { language });
+  return found;
 }
 
-const none: LossSums = { nll: NaN, tokens: NaN, bytes: NaN };
-const logOf = (measured: Measured, language: string): number => logPerplexity(measured.sums.get(language) ?? none);
+const logOf = (measured: Measured, language: string): number => logPerplexity(measuredIn(measured, language).sums);
 const logOfDraw = (measured: Measured, language: string, draw: number): number =>
-  logPerplexity(measured.draws.get(language)?.[draw] ?? none);
-
-function drawsOf(measured: Measured, valueOf: (draw: number) => number): number[] {
-  const [first] = measured.draws.values();
-  return first.map((_, draw) => valueOf(draw));
-}
+  logPerplexity(at(measuredIn(measured, language).draws, draw));
 
 /** The interval over all draws of a figure of some languages. */
 function intervalOf(measured: Measured, languages: readonly string[], valueOf: (draw: number) => number): Interval {
-  const fewest = Math.min(...languages.map((language) => measured.windows.get(language) ?? 0));
-  return bootstrapInterval(drawsOf(measured, valueOf), fewest);
+  const fewest = Math.min(...languages.map((language) => measuredIn(measured, language).windows));
+  return bootstrapInterval(
+    Array.from({ length: resamples }, (_, draw) => valueOf(draw)),
+    fewest,
+  );
 }
 
 function averageOf(weights: Weights, own: Measured, reference: Measured | undefined): Average {
@@ -96,7 +101,7 @@ function averageOf(weights: Weights, own: Measured, reference: Measured | undefi
   const average = {
     perplexity: Math.exp(weightedMean(weights, (language) => logOf(own, language))),
     interval: intervalOf(own, languages, (draw) => Math.exp(mean(draw))),
-    bitsPerByte: weightedMean(weights, (language) => bitsPerByte(own.sums.get(language) ?? none)),
+    bitsPerByte: weightedMean(weights, (language) => bitsPerByte(measuredIn(own, language).sums)),
   };
   if (!reference) return average;
   const rise = Math.expm1(weightedMean(weights, (language) => logOf(own, language) - logOf(reference, language)));
@@ -143,24 +148,18 @@ export function averageLanguages(
     const languages = [...model.languages.keys()];
     const paired = model !== against && comparableLanguages(model, against).length === languages.length;
     const other = paired ? measuredReference : undefined;
-    const shared = shares ? languages.filter((language) => Object.hasOwn(shares, language)) : [];
+    const known = new Map(Object.entries(shares ?? {}));
+    const shared = new Map(
+      languages.flatMap((language) => {
+        const share = known.get(language);
+        return share === undefined ? [] : [[language, share] as const];
+      }),
+    );
     const worst = largest(languages, (language) => Math.exp(logOf(own, language)));
     return {
       model: model.model,
-      unweighted: averageOf(
-        normalised(languages, () => 1),
-        own,
-        other,
-      ),
-      ...(shares && shared.length > 0
-        ? {
-            weighted: averageOf(
-              normalised(shared, (language) => shares[language]),
-              own,
-              other,
-            ),
-          }
-        : {}),
+      unweighted: averageOf(normalised(new Map(languages.map((language) => [language, 1]))), own, other),
+      ...(shared.size > 0 ? { weighted: averageOf(normalised(shared), own, other) } : {}),
       worst: { language: worst.language, perplexity: worst.value },
       ...(other ? { worstRise: worstRiseOf(languages, own, other) } : {}),
     };

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { encodeScores, type Score } from "@mbs/artifacts";
 import {
+  at,
   BadDataError,
   FailedPreconditionError,
   parseOptions,
@@ -93,7 +94,7 @@ function parseEvaluateOptions(raw: unknown) {
 }
 
 async function readShares(values: EvaluateOptions): Promise<Readonly<Record<string, number>> | undefined> {
-  const own = values.model[0];
+  const own = at(values.model, 0);
   const hasOwn = await stat(join(own, "distribution.json")).then(
     () => true,
     () => false,
@@ -149,7 +150,7 @@ async function* scoreModels(
     for (const [index, model] of models.entries()) {
       if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
       cutFor = model.tokenizerAddress;
-      const label = values.labels[index];
+      const label = at(values.labels, index);
       yield* scoreWindows(model, label, windows, context);
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
     }
@@ -162,18 +163,19 @@ const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
 
 /** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
 function checkKinds(models: readonly Model[], { labels, sourceTarget }: EvaluateOptions): void {
-  const decoder = models.findIndex(isDecoder);
-  if (decoder < 0) return;
+  const labelled = models.map((model, index) => ({ model, label: at(labels, index) }));
+  const decoder = labelled.find(({ model }) => isDecoder(model));
+  if (decoder === undefined) return;
   if (sourceTarget) {
     throw new FailedPreconditionError(
-      `${labels[decoder]} is a decoder, which predicts a text and no target; leave out --source-target`,
-      { model: labels[decoder] },
+      `${decoder.label} is a decoder, which predicts a text and no target; leave out --source-target`,
+      { model: decoder.label },
     );
   }
-  const other = models.findIndex((model) => !isDecoder(model));
-  if (other < 0) return;
+  const other = labelled.find(({ model }) => !isDecoder(model));
+  if (other === undefined) return;
   throw new FailedPreconditionError(
-    `${labels[decoder]} predicts whole texts and ${labels[other]}, an encoder-decoder, spans cut out of them; evaluate each by itself`,
+    `${decoder.label} predicts whole texts and ${other.label}, an encoder-decoder, spans cut out of them; evaluate each by itself`,
     { models: labels.join(", ") },
   );
 }
@@ -212,7 +214,7 @@ export const evaluate: Stage = {
   async checkPlan(raw) {
     const values = parseEvaluateOptions(raw);
     // those behind the first one may still have to be made
-    const model = await openModel(values.model[0]);
+    const model = await openModel(at(values.model, 0));
     try {
       checkKinds([model], values);
       if (values.length !== undefined) requirePositions(values.length, model);
@@ -231,7 +233,7 @@ export const evaluate: Stage = {
     // those of ONNX graphs are about what solvers can change
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
-    const about = Object.fromEntries(values.labels.map((label, index) => [label, described[index]]));
+    const about = Object.fromEntries(values.labels.map((label, index) => [label, at(described, index)]));
     const scores = scoreModels(models, corpus, length, values, context);
     return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares, models: about }) };
   },

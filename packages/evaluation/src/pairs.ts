@@ -1,5 +1,5 @@
 import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores, type Score } from "@mbs/artifacts";
-import { UsageError } from "@mbs/contracts";
+import { UsageError, at } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
 import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
 
@@ -35,21 +35,31 @@ export function referenceOf(models: readonly ModelScores[], reference: string | 
 
 /** The languages in which both were scored on the same windows. */
 export function comparableLanguages(model: ModelScores, reference: ModelScores): readonly string[] {
-  return [...model.languages.keys()].filter((language) =>
-    sameWindows(model.languages.get(language) ?? [], reference.languages.get(language) ?? []),
-  );
+  return commonWindows(model, reference).map(({ language }) => language);
 }
 
-function pairOf(model: ModelScores, reference: ModelScores, language: string, seed: number): PairedDifference {
-  const [own, other] = [model, reference].map(({ languages }) => languages.get(language) ?? []);
+/** The windows of two models in one language, the same ones. */
+interface CommonWindows {
+  readonly language: string;
+  readonly own: readonly Score[];
+  readonly other: readonly Score[];
+}
+
+const commonWindows = (model: ModelScores, reference: ModelScores): readonly CommonWindows[] =>
+  [...model.languages].flatMap(([language, own]) => {
+    const other = reference.languages.get(language);
+    return other !== undefined && sameWindows(own, other) ? [{ language, own, other }] : [];
+  });
+
+function pairOf(model: string, reference: string, { language, own, other }: CommonWindows, seed: number): PairedDifference {
   const draws = resampleSums(own, language, seed);
   const rises = resampleSums(other, language, seed).map((draw, index) =>
-    Math.expm1(logPerplexity(draws[index]) - logPerplexity(draw)),
+    Math.expm1(logPerplexity(at(draws, index)) - logPerplexity(draw)),
   );
   const interval = bootstrapInterval(rises, own.length);
   return {
-    model: model.model,
-    reference: reference.model,
+    model,
+    reference,
     language,
     rise: Math.expm1(logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))),
     interval,
@@ -72,14 +82,14 @@ export function comparePairs(scores: Iterable<Score>, reference?: string, seed =
   const notes: string[] = [];
   for (const model of models) {
     if (model === against) continue;
-    const languages = comparableLanguages(model, against);
-    const left = [...model.languages.keys()].filter((language) => !languages.includes(language));
+    const common = commonWindows(model, against);
+    const left = [...model.languages.keys()].filter((language) => !common.some((windows) => windows.language === language));
     if (left.length > 0) {
       notes.push(
         `${model.model} and ${against.model} were not scored on the same windows in ${left.join(", ")}: compare their bits per byte`,
       );
     }
-    for (const language of languages) pairs.push(pairOf(model, against, language, seed));
+    for (const windows of common) pairs.push(pairOf(model.model, against.model, windows, seed));
   }
   return { pairs, notes };
 }

@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import type { Passage, Passages, Tokenizer } from "@mbs/models";
 import { cutWindows } from "./windows.ts";
@@ -25,9 +25,9 @@ export async function textWindows(
   options: WindowOptions,
 ): Promise<readonly PassageWindow[]> {
   const windows = await cutWindows(corpus, language, tokenizer, options);
-  return windows.map(({ tokens, ...place }) => {
-    const passage = passages.ofSegment(tokens, [0, language, place.window]);
-    return { ...place, passage, bytes: tokenizer.byteLength(passage.predicted) };
+  return windows.map(({ tokens, ...window }) => {
+    const passage = passages.ofSegment(tokens, [0, language, window.window]);
+    return { ...window, passage, bytes: tokenizer.byteLength(passage.predicted) };
   });
 }
 
@@ -44,8 +44,9 @@ export async function sourceTargetWindows(
   { length, limit = Infinity }: Pick<WindowOptions, "length" | "limit">,
 ): Promise<readonly PassageWindow[]> {
   const windows: PassageWindow[] = [];
-  for await (const { text, target = "" } of corpus.documents(language)) {
+  for await (const { text, target } of corpus.documents(language)) {
     if (windows.length >= limit) break;
+    if (target === undefined) throw new InternalError(`a text in ${language} was read without its target`, { language });
     const passage = ofPair(tokenizer.encode(text), tokenizer.encode(target));
     const longest = Math.max(...[...passage.inputs.values()].map((tokens) => tokens.length));
     if (longest > length) {

@@ -1,5 +1,5 @@
 import type { Score } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, type StageContext } from "@mbs/contracts";
+import { BadDataError, InterruptedError, at, type StageContext } from "@mbs/contracts";
 import {
   advance,
   embedStreams,
@@ -38,7 +38,8 @@ function* groups(
   let weight = 0;
   for (const window of windows) {
     const own = weigh(window);
-    if (group.length > 0 && (weight + own > limit || alike(window) !== alike(group[0]))) {
+    const [first] = group;
+    if (first !== undefined && (weight + own > limit || alike(window) !== alike(first))) {
       yield group;
       group = [];
       weight = 0;
@@ -58,26 +59,26 @@ async function scoreChunk(
   signal: AbortSignal,
   report: (share: number) => void,
 ): Promise<readonly Float64Array[]> {
-  const states: StreamStates[] = [];
+  const running: { readonly windows: readonly PassageWindow[]; states: StreamStates }[] = [];
   for (const windows of batches) {
     const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
     requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
-    states.push(embedded);
+    running.push({ windows, states: embedded });
   }
-  for (let step = 0; step < model.steps.length; step++) {
-    for (const [index, windows] of batches.entries()) {
+  for (const [step, { name, stream }] of model.steps.entries()) {
+    for (const [index, batch] of running.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-      states[index] = await advance(forward, model.steps, step, states[index], { batch: windows.length });
-      const { name, stream } = model.steps[step];
+      const { windows } = batch;
+      batch.states = await advance(forward, model.steps, step, batch.states, { batch: windows.length });
       const made = `${label}, ${name}, stream ${stream}`;
-      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(states[index], stream));
+      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
       report((step * batches.length + index + 1) / (model.steps.length * batches.length));
     }
   }
   const losses: Float64Array[] = [];
-  for (const [index, windows] of batches.entries()) {
+  for (const { windows, states } of running) {
     const tokens = Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored]));
-    losses.push(await forward.score(headStates(states[index]), tokens, windows.length));
+    losses.push(await forward.score(headStates(states), tokens, windows.length));
   }
   return losses;
 }
@@ -111,7 +112,7 @@ export async function* scoreWindows(
           unit: "windows",
         });
       const losses = await scoreChunk(forward, model, label, batches, context.signal, report);
-      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch, losses[index]);
+      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch, at(losses, index));
       done += chunk.length;
     }
   } finally {
@@ -125,7 +126,7 @@ function* scoresOf(
   windows: readonly PassageWindow[],
   losses: Float64Array,
 ): Generator<Score, void, undefined> {
-  const predicted = windows[0].passage.scored.length - 1;
+  const predicted = at(windows, 0).passage.scored.length - 1;
   for (const [index, { language, source, window, bytes }] of windows.entries()) {
     const nll = losses.subarray(index * predicted, (index + 1) * predicted).reduce((sum, loss) => sum + loss, 0);
     if (!Number.isFinite(nll)) {

@@ -1,5 +1,5 @@
 import { collect, contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InterruptedError, UsageError, at, type ArtifactStream } from "@mbs/contracts";
 import { evaluate, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -22,12 +22,16 @@ function run(options: Record<string, unknown>, signal = new AbortController().si
   return evaluate.run({}, { model: [model], corpus, ...options }, context);
 }
 
-async function scored(options: Record<string, unknown> = {}): Promise<Score[]> {
-  const { scores: stream } = await run(options);
-  return collect(readScores(stream));
+/** The scores of a run. */
+async function streamOf(options: Record<string, unknown> = {}, signal?: AbortSignal): Promise<ArtifactStream> {
+  const { scores } = await run(options, signal);
+  assert.ok(scores);
+  return scores;
 }
 
-const addressOf = async (): Promise<string> => (await contentAddress((await run({}))["scores"])).address;
+const scored = async (options: Record<string, unknown> = {}): Promise<Score[]> => collect(readScores(await streamOf(options)));
+
+const addressOf = async (): Promise<string> => (await contentAddress(await streamOf())).address;
 
 async function failure(run: () => Promise<unknown>): Promise<Error> {
   try {
@@ -42,7 +46,7 @@ const english = Array.from({ length: 12 }, (_, index) => `English text number ${
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), "mbs-evaluate-"));
-  [model, other, corpus] = ["model", "other", "corpus"].map((name) => join(folder, name));
+  [model, other, corpus] = [join(folder, "model"), join(folder, "other"), join(folder, "corpus")];
   await writeTinyModel(model, { contextLength: 32 });
   await writeTinyModel(other, { contextLength: 64, seed: 1 });
   await mkdir(corpus);
@@ -85,7 +89,7 @@ test("every window's loss is that of the model run by hand on the joined text", 
 
 test("several models are scored on the same windows, at the shortest context", async () => {
   await writeFile(join(model, "distribution.json"), JSON.stringify({ unit: "tokens", source: "test", shares: { en: 3, mr: 1 } }));
-  const { scores: stream } = await run({ model: [model, other], labels: "dense,other" });
+  const stream = await streamOf({ model: [model, other], labels: "dense,other" });
   const { shares, length, bos, corpus: address } = parseMetadata("scores", stream.schema);
   assert.equal([shares, length, bos], [{ en: 0.75, mr: 0.25 }, 32, "auto"]);
   assert.match(address, /^[0-9a-f]{64}$/);
@@ -123,8 +127,8 @@ test("windows, length, sources and the beginning token are options", async () =>
   const begun = await scored({ length: 16, bos: "on" });
   // The beginning token has no bytes; 15 of the text's tokens are in each window, and all are predicted.
   assert.ok(begun.length > plain.length);
-  assert.equal([begun[0].tokens, begun[0].bytes], [15, 15]);
-  assert.is.not(begun[0].nll, plain[0].nll);
+  assert.equal([at(begun, 0).tokens, at(begun, 0).bytes], [15, 15]);
+  assert.is.not(at(begun, 0).nll, at(plain, 0).nll);
 });
 
 test("a key of config.json that nobody knows is named, once a model", async () => {
@@ -134,7 +138,10 @@ test("a key of config.json that nobody knows is named, once a model", async () =
   await writeFile(join(odd, "config.json"), JSON.stringify({ ...config, key_of_tomorrow: 2, temperature: 0.7 }));
   await run({ model: [model, odd], labels: ["a", "b"] });
   assert.is(warnings.length, 1);
-  assert.match(warnings[0], /odd\/config\.json has keys that are not read for this model type: key_of_tomorrow; if the model/);
+  assert.match(
+    at(warnings, 0),
+    /odd\/config\.json has keys that are not read for this model type: key_of_tomorrow; if the model/,
+  );
 });
 
 test("the same call gives the same address", async () => {
@@ -180,7 +187,7 @@ test("wrong calls, no text at all and a stop are errors", async () => {
   const stop = new AbortController();
   stop.abort();
   const stopped = await failure(async () => {
-    for await (const score of readScores((await run({}, stop.signal))["scores"])) assert.unreachable(score.language);
+    for await (const score of readScores(await streamOf({}, stop.signal))) assert.unreachable(score.language);
   });
   assert.instance(stopped, InterruptedError);
 });

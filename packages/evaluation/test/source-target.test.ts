@@ -1,5 +1,5 @@
 import { collect, readScores, type Score } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, UsageError, at } from "@mbs/contracts";
 import { evaluate } from "@mbs/evaluation";
 import { openModel, runSteps } from "@mbs/models";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -25,7 +25,9 @@ function run(options: Record<string, unknown>) {
 }
 
 async function scored(options: Record<string, unknown> = {}): Promise<Score[]> {
-  return collect(readScores((await run(options))["scores"]));
+  const { scores } = await run(options);
+  assert.ok(scores);
+  return collect(readScores(scores));
 }
 
 async function failure(options: Record<string, unknown>): Promise<Error> {
@@ -49,7 +51,7 @@ const examples = [
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), "mbs-source-target-"));
-  [texts, pairs] = ["texts", "pairs"].map((name) => join(folder, name));
+  [texts, pairs] = [join(folder, "texts"), join(folder, "pairs")];
   await mkdir(texts);
   await mkdir(pairs);
   for (const [at, language] of ["en", "mr"].entries()) {
@@ -74,7 +76,8 @@ test("a target's loss is that of its tokens and its end, given the source", asyn
   const tokenizer = await opened.tokenizer();
   const forward = await opened.forward({ threads: 1 });
   for (const { window, nll } of scores) {
-    const [source, target] = [examples[window].source, examples[window].target].map((text) => tokenizer.encode(text));
+    const example = at(examples, window);
+    const [source, target] = [tokenizer.encode(example.source), tokenizer.encode(example.target)];
     const hidden = Int32Array.from([0, ...target, 1]);
     const states = await runSteps(
       opened,
@@ -99,7 +102,7 @@ test("texts are scored by the spans cut out of their windows, the same ones each
   const windows = await scored({ windows: 2 });
   assert.equal(
     windows.map(({ nll }) => nll),
-    [0, 1, 7, 8].map((at) => scores[at].nll),
+    [0, 1, 7, 8].map((row) => at(scores, row).nll),
   );
 });
 
@@ -130,14 +133,14 @@ test("windows of a decoder with learned positions score as each does alone", asy
   const [all, first] = [await scored({ model: [gpt2] }), await scored({ model: [gpt2], windows: 1 })];
   assert.is(all.length, 14);
   const same = all.find(({ language }) => language === "mr");
-  assert.ok(Math.abs((same?.nll ?? 0) - first[1].nll) < rounding * first[1].nll);
+  assert.ok(Math.abs((same?.nll ?? 0) - at(first, 1).nll) < rounding * at(first, 1).nll);
   // the last window, run by hand
   const opened = await openModel(gpt2);
   const forward = await opened.forward({ threads: 1 });
   const tokens = (await opened.tokenizer()).encode(textOf(300, 1)).slice(240, 280);
   const losses = await forward.score(await runSteps(opened, forward, new Map([["hidden", tokens]])), tokens);
   const expected = losses.reduce((sum, loss) => sum + loss, 0);
-  assert.ok(Math.abs(all[6].nll - expected) < rounding * expected, `${all[6].nll} ${expected}`);
+  assert.ok(Math.abs(at(all, 6).nll - expected) < rounding * expected, `${at(all, 6).nll} ${expected}`);
   await forward.close();
   await opened.close();
 });

@@ -1,5 +1,5 @@
 import type { Score } from "@mbs/artifacts";
-import { UsageError } from "@mbs/contracts";
+import { UsageError, at } from "@mbs/contracts";
 import { averageLanguages, comparePairs, scoresReport, summarise, summariseSources } from "@mbs/evaluation";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
@@ -35,10 +35,13 @@ const flat = (model: string, losses: Record<string, number>): Score[] =>
 const logWidth = ([low, high]: readonly [number, number]): number => Math.log(high / low);
 
 test("perplexity and bits per byte, by hand", () => {
-  const [result] = summarise([
-    { model: "m", address: "a", language: "en", source: "", window: 0, nll: 12, tokens: 4, bytes: 10 },
-    { model: "m", address: "a", language: "en", source: "", window: 1, nll: 4, tokens: 12, bytes: 30 },
-  ]);
+  const result = at(
+    summarise([
+      { model: "m", address: "a", language: "en", source: "", window: 0, nll: 12, tokens: 4, bytes: 10 },
+      { model: "m", address: "a", language: "en", source: "", window: 1, nll: 4, tokens: 12, bytes: 30 },
+    ]),
+    0,
+  );
   // 16 nats over 16 tokens and 40 bytes: every token counts once, whichever window it is in.
   close(result.perplexity, Math.E);
   close(result.bitsPerByte, 16 / Math.LN2 / 40);
@@ -48,13 +51,13 @@ test("perplexity and bits per byte, by hand", () => {
 test("an interval holds the value, shrinks with more windows, and is a point where all windows are equal", () => {
   const generator = xoroshiro128plus(1);
   const losses = Array.from({ length: 400 }, () => 2 + uniformFloat64(generator));
-  const few = summarise(windows("m", "en", losses.slice(0, 25)))[0];
-  const many = summarise(windows("m", "en", losses))[0];
+  const few = at(summarise(windows("m", "en", losses.slice(0, 25))), 0);
+  const many = at(summarise(windows("m", "en", losses)), 0);
   for (const { perplexity, interval } of [few, many]) assert.ok(interval[0] < perplexity && perplexity < interval[1]);
   const width = ({ interval }: typeof few): number => interval[1] - interval[0];
   // Sixteen times the windows: a quarter of the width, within 40%.
   assert.ok(width(many) / width(few) > 0.15 && width(many) / width(few) < 0.35, String(width(many) / width(few)));
-  const flat = summarise(windows("m", "en", [1, 1, 1, 1, 1]))[0];
+  const flat = at(summarise(windows("m", "en", [1, 1, 1, 1, 1])), 0);
   close(flat.interval[0], Math.E);
   close(flat.interval[1], Math.E);
 });
@@ -64,7 +67,8 @@ test("the bootstrap interval of a mean is that of normal theory", () => {
   const losses = Array.from({ length: 200 }, () => uniformFloat64(generator));
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   const deviation = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / losses.length / losses.length);
-  const [low, high] = summarise(windows("m", "en", losses))[0].interval.map(Math.log);
+  const { interval } = at(summarise(windows("m", "en", losses)), 0);
+  const [low, high] = [Math.log(interval[0]), Math.log(interval[1])];
   // 1000 resamples: the ends are good to about 10% of the deviation; three times that is allowed.
   assert.ok(Math.abs(low - (mean - 1.96 * deviation)) < 0.3 * deviation);
   assert.ok(Math.abs(high - (mean + 1.96 * deviation)) < 0.3 * deviation);
@@ -78,13 +82,14 @@ test("paired: a small even rise shows although windows differ much", () => {
   const { pairs, notes } = comparePairs(scores);
   assert.equal(notes, []);
   assert.is(pairs.length, 1);
-  const [pair] = pairs;
+  const pair = at(pairs, 0);
   assert.equal([pair.model, pair.reference, pair.language, pair.excludesZero], ["gptq", "dense", "en", true]);
   close(pair.rise, Math.expm1(0.01), 1e-9);
   close(pair.interval[0], Math.expm1(0.01), 1e-9);
   close(pair.interval[1], Math.expm1(0.01), 1e-9);
   // Unpaired, the intervals overlap almost wholly.
-  const [dense, gptq] = summarise(scores);
+  const results = summarise(scores);
+  const [dense, gptq] = [at(results, 0), at(results, 1)];
   assert.ok(gptq.interval[0] < dense.interval[1]);
 });
 
@@ -92,7 +97,7 @@ test("paired: differences about zero do not exclude it; the reference can be nam
   const other = noisy.map((loss, index) => loss + (index % 2 === 0 ? 0.1 : -0.1));
   const scores = [...windows("a", "en", other), ...windows("b", "en", noisy)];
   const { pairs } = comparePairs(scores, "b");
-  assert.equal([pairs.length, pairs[0].model, pairs[0].reference, pairs[0].excludesZero], [1, "a", "b", false]);
+  assert.equal([pairs.length, at(pairs, 0).model, at(pairs, 0).reference, at(pairs, 0).excludesZero], [1, "a", "b", false]);
   assert.throws(
     () => comparePairs(scores, "c"),
     (error: unknown) => error instanceof UsageError && error.message.includes("a, b"),
@@ -103,8 +108,8 @@ test("models scored on other windows are not compared, with a note; the order of
   const other = windows("other", "en", noisy.slice(0, 5));
   const { pairs, notes } = comparePairs([...windows("dense", "en", noisy), ...other]);
   assert.equal(pairs, []);
-  assert.match(notes[0], /^other and dense were not scored on the same windows in en: .*bits per byte$/);
-  const [, averages] = averageLanguages([...windows("dense", "en", noisy), ...other]);
+  assert.match(at(notes, 0), /^other and dense were not scored on the same windows in en: .*bits per byte$/);
+  const averages = at(averageLanguages([...windows("dense", "en", noisy), ...other]), 1);
   assert.is(averages.unweighted.rise, undefined);
   assert.is(averages.worstRise, undefined);
   assert.ok(averages.unweighted.bitsPerByte > 0);
@@ -121,7 +126,8 @@ test("models scored on other windows are not compared, with a note; the order of
 
 test("three averages, by hand", () => {
   const scores = [...flat("dense", { en: 1, fr: 2, mr: 3 }), ...flat("gptq", { en: 1.1, fr: 2.1, mr: 3.4 })];
-  const [dense, gptq] = averageLanguages(scores, { en: 6, fr: 3, mr: 1, xx: 90 });
+  const averages = averageLanguages(scores, { en: 6, fr: 3, mr: 1, xx: 90 });
+  const [dense, gptq] = [at(averages, 0), at(averages, 1)];
   close(dense.unweighted.perplexity, Math.exp(2));
   close(dense.weighted?.perplexity, Math.exp(0.6 + 0.6 + 0.3));
   close(dense.unweighted.bitsPerByte, (20 / 40) * (1 / Math.LN2));
@@ -135,8 +141,8 @@ test("three averages, by hand", () => {
   close(gptq.worstRise?.rise, Math.expm1(0.4), 1e-9);
   close(gptq.worstRise?.interval[0], Math.expm1(0.4), 1e-9);
   assert.is(gptq.unweighted.excludesZero, true);
-  assert.is(averageLanguages(scores)[0].weighted, undefined);
-  assert.is(averageLanguages(scores, { xx: 1 })[0].weighted, undefined);
+  assert.is(at(averageLanguages(scores), 0).weighted, undefined);
+  assert.is(at(averageLanguages(scores, { xx: 1 }), 0).weighted, undefined);
 });
 
 test("of languages that differ by noise alone, the worst one's rise claims nothing and has its own interval", () => {
@@ -151,7 +157,7 @@ test("of languages that differ by noise alone, the worst one's rise claims nothi
         ),
       ).flat(),
     );
-    const [, { worstRise }] = averageLanguages(scores);
+    const { worstRise } = at(averageLanguages(scores), 1);
     const pair = comparePairs(scores).pairs.find(({ language }) => language === worstRise?.language);
     assert.equal(worstRise, { language: pair?.language, rise: pair?.rise, interval: pair?.interval });
   }
@@ -169,16 +175,16 @@ test("too few windows give no interval and no claim", () => {
   for (const count of [1, 4]) {
     const { results, pairs, averages, notes } = scoresReport(scores(count), { en: 1 });
     assert.match(notes.join(), /^fewer than 5 windows of en: no intervals there/);
-    const { unweighted, weighted, worstRise } = averages[1];
+    const { unweighted, weighted, worstRise } = at(averages, 1);
     const intervals = [results[1], pairs[0], unweighted, weighted, worstRise].map((entry) => entry?.interval);
     for (const interval of [...intervals, unweighted.riseInterval]) assert.equal(interval, [NaN, NaN]);
-    assert.equal([pairs[0].excludesZero, unweighted.excludesZero, weighted?.excludesZero], [false, false, false]);
-    close(pairs[0].rise, Math.expm1(0.1), 1e-9);
+    assert.equal([at(pairs, 0).excludesZero, unweighted.excludesZero, weighted?.excludesZero], [false, false, false]);
+    close(at(pairs, 0).rise, Math.expm1(0.1), 1e-9);
   }
-  assert.is(comparePairs(scores(5)).pairs[0].excludesZero, true);
+  assert.is(at(comparePairs(scores(5)).pairs, 0).excludesZero, true);
   assert.equal(scoresReport(scores(5)).notes, []);
   // one language that has too few leaves the mean of all without an interval, and no other language
-  const [, mean] = averageLanguages([...scores(6), ...windows("dense", "fr", [1]), ...windows("gptq", "fr", [1])], { en: 1 });
+  const mean = at(averageLanguages([...scores(6), ...windows("dense", "fr", [1]), ...windows("gptq", "fr", [1])], { en: 1 }), 1);
   assert.equal([mean.unweighted.excludesZero, mean.weighted?.excludesZero, mean.worstRise?.language], [false, true, "en"]);
 });
 
@@ -191,7 +197,7 @@ test("an average's interval is narrower than that of its languages", () => {
       Array.from({ length: 30 }, () => 2 + uniformFloat64(generator)),
     ),
   ).flat();
-  const [{ unweighted }] = averageLanguages(scores);
+  const { unweighted } = at(averageLanguages(scores), 0);
   const widths = summarise(scores).map(({ interval }) => logWidth(interval));
   const mean = widths.reduce((sum, value) => sum + value, 0) / 9;
   // Nine independent languages: a third of the width, within 25%.
@@ -217,9 +223,9 @@ test("the report holds all, by source too, and is the same each time", () => {
       ["b", 6],
     ],
   );
-  close(report.sources[0].perplexity, Math.exp(16 / 6));
+  close(at(report.sources, 0).perplexity, Math.exp(16 / 6));
   for (const key of ["model", "language", "perplexity", "bitsPerByte", "tokens", "windows"])
-    assert.ok(key in report.results[0], key);
+    assert.ok(key in at(report.results, 0), key);
   assert.equal(summariseSources(windows("m", "en", noisy)), []);
   assert.equal(scoresReport([]), { results: [], averages: [], pairs: [], sources: [], notes: [] });
 });

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { fileURLToPath } from "node:url";
 import type { Corpus, CorpusDocument } from "@mbs/corpora";
 import { openModel } from "@mbs/models";
@@ -59,7 +60,7 @@ test("texts are joined by a blank line and cut without overlap; a short tail is 
     [0, 1, 2, 3],
   );
   // All but the first token: four letters of three bytes.
-  assert.is(windows[1].bytes, 12);
+  assert.is(at(windows, 1).bytes, 12);
   assert.is((await cut(documents, { length: 6 })).texts.length, 3);
 });
 
@@ -67,7 +68,7 @@ test("the beginning token takes a place in every window and has no bytes", async
   const { windows, texts } = await cut(documents, { bos: 1 });
   assert.equal(texts.slice(0, 2), [":\u0001abcd", ":\u0001\n\nहि"]);
   assert.is(windows.length, 5);
-  assert.is(windows[0].bytes, 4);
+  assert.is(at(windows, 0).bytes, 4);
 });
 
 test("by source: each is joined on its own", async () => {

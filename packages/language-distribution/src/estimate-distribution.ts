@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, at } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import type { MergeList } from "@mbs/models";
@@ -123,17 +123,18 @@ export async function estimateDistribution(
     onRound: alive,
     onResample: (done) => progress({ activity: "resample", done, total: resamples, unit: "resamples" }),
   });
-  const explained = history.mergedCounts.reduce((sum, count, place) => {
-    const language = place % shares.length;
-    return sum + (count * shares[language]) / counts.bytes[language];
+  // Merged counts are [merges, languages].
+  const explained = history.mergedCounts.reduce((sum, count, index) => {
+    const language = index % shares.length;
+    return sum + (count * at(shares, language)) / at(counts.bytes, language);
   }, 0);
   return {
     languages: corpus.languages.map((language, index) => ({
       language,
-      share: shares[index],
-      ...(resamples > 0 && { interval: percentileInterval(drawn.map((draw) => draw[index])) }),
+      share: at(shares, index),
+      ...(resamples > 0 && { interval: percentileInterval(drawn.map((draw) => at(draw, index))) }),
       documents: table.documents(index),
-      bytes: counts.bytes[index],
+      bytes: at(counts.bytes, index),
     })),
     merges: merges.length,
     missing,

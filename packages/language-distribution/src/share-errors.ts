@@ -15,21 +15,23 @@ const mean = (values: readonly number[]): number => values.reduce((total, value)
 
 /** @returns undefined where no language is common */
 export function shareErrors(estimated: ReadonlyMap<string, number>, known: ReadonlyMap<string, number>): ShareErrors | undefined {
-  const common = [...known.keys()].filter((language) => estimated.has(language));
+  const common = [...known].flatMap(([language, other]) => {
+    const own = estimated.get(language);
+    return own === undefined ? [] : [{ language, own, other }];
+  });
   if (common.length === 0) return undefined;
-  const over = (shares: ReadonlyMap<string, number>): number[] => {
-    const values = common.map((language) => shares.get(language) ?? 0);
-    const sum = values.reduce((total, share) => total + share, 0);
-    return values.map((share) => share / sum);
-  };
-  const [own, other] = [over(estimated), over(known)];
-  const errors = own.map((share, index) => share - other[index]);
-  const largest = errors.reduce((worst, error, index) => (Math.abs(error) > Math.abs(errors[worst]) ? index : worst), 0);
+  const sumOf = (side: "own" | "other"): number => common.reduce((total, shares) => total + shares[side], 0);
+  const sums = { own: sumOf("own"), other: sumOf("other") };
+  const compared = common.map(({ language, own, other }) => {
+    const [share, truth] = [own / sums.own, other / sums.other];
+    return { language, error: share - truth, factor: Math.abs(Math.log(share / truth)) };
+  });
+  const largest = compared.reduce((worst, next) => (Math.abs(next.error) > Math.abs(worst.error) ? next : worst));
   return {
     languages: common.length,
-    meanAbsolute: mean(errors.map(Math.abs)),
-    log10MeanSquared: Math.log10(mean(errors.map((error) => error * error))),
-    largest: { language: common[largest], error: errors[largest] },
-    meanFactor: Math.exp(mean(own.map((share, index) => Math.abs(Math.log(share / other[index]))))),
+    meanAbsolute: mean(compared.map(({ error }) => Math.abs(error))),
+    log10MeanSquared: Math.log10(mean(compared.map(({ error }) => error * error))),
+    largest: { language: largest.language, error: largest.error },
+    meanFactor: Math.exp(mean(compared.map(({ factor }) => factor))),
   };
 }

@@ -12,7 +12,7 @@ test("Witten and Bell's weights by hand", () => {
   const model = new CharacterModel(1);
   model.learn("aab");
   // Without context: a twice, b once, two kinds; after a: a and b once each.
-  const [a, b] = [2, 1].map((count) => (count + 2 / 0x110000) / 5);
+  const [a, b] = [(2 + 2 / 0x110000) / 5, (1 + 2 / 0x110000) / 5];
   close(model.bits("a"), -Math.log2(a), 1e-12);
   close(model.bits("ab"), -Math.log2(a) - Math.log2((1 + 2 * b) / 4), 1e-12);
   // b has no followers, so that the shorter context counts alone.
@@ -36,7 +36,7 @@ test("the same text in another script has the same bits a character, by half the
   const texts = Array.from({ length: 20 }, () =>
     Array.from({ length: 3000 }, () => "abbccccd"[uniformInt(generator, 0, 7)]).join(""),
   );
-  const greek = texts.map((text) => text.replaceAll(/[a-d]/g, (letter) => "αβγδ"["abcd".indexOf(letter)]));
+  const greek = texts.map((text) => text.replaceAll(/[a-d]/g, (letter) => "αβγδ".charAt("abcd".indexOf(letter))));
   const corpus = {
     name: "two scripts",
     license: undefined,

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compareWithLosses } from "../src/losses/loss-comparison.ts";
@@ -34,7 +35,7 @@ test("one share that is off stands out, by its factor", () => {
     doubtful.map(({ language }) => language),
     ["d"],
   );
-  close(doubtful[0].factor, 8);
+  close(at(doubtful, 0).factor, 8);
 });
 
 test("shares the other way round contradict, and are not predicted by a rising line", () => {
@@ -45,7 +46,9 @@ test("shares the other way round contradict, and are not predicted by a rising l
 });
 
 test("losses that do not hang on shares are unclear", () => {
-  const loose = new Map(names.map((name, index) => [name, (entropies.get(name) ?? 1) * [1, 3, 2, 2.5, 1.5, 2.2, 1.2][index]]));
+  const loose = new Map(
+    names.map((name, index) => [name, (entropies.get(name) ?? 1) * at([1, 3, 2, 2.5, 1.5, 2.2, 1.2], index)]),
+  );
   assert.is(compareWithLosses(shares, loose, entropies)?.verdict, "unclear");
 });
 

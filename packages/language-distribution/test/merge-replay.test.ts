@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Merge } from "@mbs/models";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
@@ -20,11 +21,11 @@ function recount(texts: readonly (readonly string[])[], merges: readonly Merge[]
     for (const [language, list] of words.entries()) {
       for (const word of list) {
         for (let index = 0; index + 1 < word.length; index += 1) {
-          if (word[index] < 0 || word[index + 1] < 0) continue;
+          if (at(word, index) < 0 || at(word, index + 1) < 0) continue;
           const key = `${word[index]},${word[index + 1]}`;
           const count = counts.get(key) ?? languages.map(() => 0);
           counts.set(key, count);
-          count[language] += 1;
+          count[language] = at(count, language) + 1;
         }
         for (let index = 0; index + 1 < word.length; index += 1) {
           if (word[index] === left && word[index + 1] === right) word.splice(index, 2, merged);
@@ -42,7 +43,8 @@ function allCounts({ steps }: PairHistory): number[][][] {
     for (const [index, pair] of pairs.entries()) {
       const counts = running.get(pair) ?? languages.map(() => 0);
       running.set(pair, counts);
-      counts[where[index]] += changes[index];
+      const language = at(where, index);
+      counts[language] = at(counts, language) + at(changes, index);
     }
     return sorted([...running.values()].filter((counts) => counts.some((count) => count !== 0)).map((counts) => [...counts]));
   });
@@ -82,10 +84,10 @@ test("counts of all pairs at all steps are those of counting anew", () => {
 
 test("the merged pair has its counts, and one that never occurs is marked", () => {
   for (const [step, { left, right }] of merges.entries()) {
-    const counts = expected[step].get(`${left},${right}`) ?? [0, 0, 0];
+    const counts = at(expected, step).get(`${left},${right}`) ?? [0, 0, 0];
     assert.equal(Array.from(history.mergedCounts.subarray(step * 3, step * 3 + 3)), counts, `step ${step}`);
     assert.is(
-      history.merged[step] >= 0,
+      at(history.merged, step) >= 0,
       counts.some((count) => count > 0),
     );
   }
@@ -97,8 +99,8 @@ test("documents counted twice or not at all count so, with the same numbers of p
   const counts = table.count((language) => times[language]);
   assert.equal([...counts.bytes], [200, 200, 300]);
   const drawn = texts.map((list, language) => [
-    ...list.slice(0, 20).flatMap((word) => Array<string>(times[language][0]).fill(word)),
-    ...list.slice(20).flatMap((word) => Array<string>(times[language][1]).fill(word)),
+    ...list.slice(0, 20).flatMap((word) => Array<string>(at(at(times, language), 0)).fill(word)),
+    ...list.slice(20).flatMap((word) => Array<string>(at(at(times, language), 1)).fill(word)),
   ]);
   const resampled = replayMerges(words, counts, merges);
   assert.equal(
@@ -110,7 +112,8 @@ test("documents counted twice or not at all count so, with the same numbers of p
 
 test("violated orders are the worst of each pair, by looking at all of them", () => {
   const weights = Float64Array.of(0.5, 0.3, 0.2);
-  const weigh = (counts: ArrayLike<number>): number => weights.reduce((sum, weight, index) => sum + weight * counts[index], 0);
+  const weigh = (counts: ArrayLike<number>): number =>
+    weights.reduce((sum, weight, index) => sum + weight * at(counts, index), 0);
   const none = { steps: new Float64Array(merges.length), pairs: new Float64Array(history.pairs) };
   const orders = findViolatedOrders(history, { weights, ...none }, 1e-9, 1000, () => false);
   const found = countsOfOrders(history, orders, 3);
@@ -120,9 +123,9 @@ test("violated orders are the worst of each pair, by looking at all of them", ()
   }));
   const worst = new Map<string, number>();
   for (const [step, { left, right }] of merges.entries()) {
-    const merged = expected[step].get(`${left},${right}`);
+    const merged = at(expected, step).get(`${left},${right}`);
     if (!merged) continue;
-    for (const [pair, counts] of expected[step]) {
+    for (const [pair, counts] of at(expected, step)) {
       const breach = weigh(counts) - weigh(merged);
       if (breach > 1e-9) worst.set(pair, Math.max(breach, worst.get(pair) ?? 0));
     }

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { MixtureProgram } from "../src/merges/mixture-program.ts";
@@ -10,7 +11,7 @@ const row = (step: number, pair: number, ...coefficients: number[]): ProgramRow 
 });
 const close = (found: Iterable<number>, ...wanted: number[]): void => {
   for (const [index, value] of [...found].entries())
-    assert.ok(Math.abs(value - wanted[index]) < 1e-6, `${value}, not ${wanted[index]}`);
+    assert.ok(Math.abs(value - at(wanted, index)) < 1e-6, `${value}, not ${wanted[index]}`);
 };
 
 test("two opposite inequalities leave one mixture, and rows are added to a solved program", async () => {
@@ -18,7 +19,7 @@ test("two opposite inequalities leave one mixture, and rows are added to a solve
   try {
     program.add([row(0, 0, 4, -3)], () => 1);
     const { shares } = program.solve();
-    assert.ok(4 * shares[0] - 3 * shares[1] > -1e-6);
+    assert.ok(4 * at(shares, 0) - 3 * at(shares, 1) > -1e-6);
     program.add([row(1, 1, -4, 3)], () => 1);
     const solution = program.solve();
     close(solution.shares, 3 / 7, 4 / 7);

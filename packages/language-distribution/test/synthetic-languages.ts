@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Corpus } from "@mbs/corpora";
@@ -27,7 +28,10 @@ function makeText(words: readonly string[], bytes: number, generator: ReturnType
   const chosen: string[] = [];
   for (let used = 0; used < bytes;) {
     const place = uniformFloat64(generator) * (ends.at(-1) ?? 0);
-    const word = words[ends.findIndex((end) => end > place)];
+    const word = at(
+      words,
+      ends.findIndex((end) => end > place),
+    );
     chosen.push(word);
     used += Buffer.byteLength(word) + 1;
   }
@@ -42,7 +46,9 @@ export function syntheticCorpus(
   const texts = new Map(
     languages.map((language, index) => {
       const generator = xoroshiro128plus(1000 * seed + index);
-      return [language, Array.from({ length: documents }, () => makeText(words[language], bytes, generator))];
+      const own = words[language];
+      if (own === undefined) throw new Error(`no words of ${language}`);
+      return [language, Array.from({ length: documents }, () => makeText(own, bytes, generator))];
     }),
   );
   return {

@@ -1,6 +1,6 @@
 import { collect, encodeStatistics, readSimilarities } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, at } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import { packUpper } from "@mbs/numbers";
 import { test } from "uvu";
@@ -38,8 +38,9 @@ const diagonalOf = (site: string, language: string, scale = 1, step?: string): S
 
 async function run(statistics: Statistic[], options: object = { sites: "all", subspace: 4 }): Promise<SimilarityRecord[]> {
   const stream = encodeStatistics(statistics, { model: "m", tokenizer: "", propagation: "dense", unit: "", mix: undefined });
-  const outputs = await similarity.run({ statistics: [stream] }, options, context);
-  return collect(readSimilarities(outputs["similarity"]));
+  const { similarity: records } = await similarity.run({ statistics: [stream] }, options, context);
+  assert.ok(records);
+  return collect(readSimilarities(records));
 }
 
 const valueOf = (records: readonly SimilarityRecord[], place: string, measure: string, first = "en", second = "mr"): number =>
@@ -52,7 +53,7 @@ const valueOf = (records: readonly SimilarityRecord[], place: string, measure: s
   )?.value ?? NaN;
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Array.from(a).reduce((sum, value, index) => sum + value * b[index], 0);
+  Array.from(a).reduce((sum, value, index) => sum + value * at(b, index), 0);
 
 const whole = [...languages.map((language) => diagonalOf("input", language)), ...languages.map((language) => gramOf(language))];
 

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compareLanguages } from "../src/similarity/compare-languages.ts";
@@ -29,7 +30,7 @@ test("right angle, half angle and identity", () => {
       ["d", Float32Array.of(6, 0)],
     ]),
   );
-  const [ab, ac, ad] = pairs;
+  const [ab, ac, ad] = [at(pairs, 0), at(pairs, 1), at(pairs, 2)];
   close(ab.cosine, 0);
   close(ab.degrees, 90);
   close(ab.euclidean, 5);
@@ -40,11 +41,14 @@ test("right angle, half angle and identity", () => {
 });
 
 test("a language that puts in nothing is like none", () => {
-  const [pair] = compareLanguages(
-    new Map([
-      ["a", Float32Array.of(1, 1)],
-      ["b", Float32Array.of(0, 0)],
-    ]),
+  const pair = at(
+    compareLanguages(
+      new Map([
+        ["a", Float32Array.of(1, 1)],
+        ["b", Float32Array.of(0, 0)],
+      ]),
+    ),
+    0,
   );
   assert.is(pair.cosine, 0);
   assert.is(pair.degrees, 90);

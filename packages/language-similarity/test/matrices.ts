@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
@@ -14,7 +15,7 @@ export function fromEigen(basis: Float64Array, size: number, eigenvalue: (index:
   return Float32Array.from({ length: size * size }, (_, index) => {
     const [row, column] = [Math.floor(index / size), index % size];
     let sum = 0;
-    for (let k = 0; k < size; k += 1) sum += eigenvalue(k) * basis[k * size + row] * basis[k * size + column];
+    for (let k = 0; k < size; k += 1) sum += eigenvalue(k) * at(basis, k * size + row) * at(basis, k * size + column);
     return sum;
   });
 }
@@ -31,7 +32,7 @@ export function randomGram(size: number, tokens: number, seed: number): Float32A
   return Float32Array.from({ length: size * size }, (_, index) => {
     const [row, column] = [Math.floor(index / size), index % size];
     let sum = 0;
-    for (let token = 0; token < tokens; token += 1) sum += x[token * size + row] * x[token * size + column];
+    for (let token = 0; token < tokens; token += 1) sum += at(x, token * size + row) * at(x, token * size + column);
     return (sum / tokens) * 0.97 ** (row + column);
   });
 }

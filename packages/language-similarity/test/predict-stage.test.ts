@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
 import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { packUpper } from "@mbs/numbers";
@@ -30,12 +30,12 @@ test.before(async (context) => {
   context.address = model.address;
   context.layers = [];
   context.weights = new Map();
-  for (const site of model.steps[0].sites.filter(({ name }) => sites.includes(name))) {
+  for (const site of at(model.steps, 0).sites.filter(({ name }) => sites.includes(name))) {
     for (const { tensor, rows } of site.weights) {
       const weight = await model.readWeight(tensor);
       const noise = randomValues(weight.length, 9);
-      const written = weight.map((value, index) => value - noise[index] / 10);
-      const change = weight.map((value, index) => value - written[index]);
+      const written = weight.map((value, index) => value - at(noise, index) / 10);
+      const change = weight.map((value, index) => value - at(written, index));
       context.weights.set(tensor, { rows, width: site.width, weight, change });
       context.layers.push({
         step: "h.0",
@@ -56,7 +56,7 @@ const gramOf = (language: string): Float32Array => randomGram(width, 50, languag
 function statistic(site: string, language: string, kind: Statistic["kind"], step = "h.0"): Statistic {
   const gram = gramOf(language);
   const values =
-    kind === "gram" ? packUpper(gram, width) : Float32Array.from({ length: width }, (_, row) => gram[row * (width + 1)]);
+    kind === "gram" ? packUpper(gram, width) : Float32Array.from({ length: width }, (_, row) => at(gram, row * (width + 1)));
   return { step, site, language, kind, tokens: 10, width, values };
 }
 
@@ -97,8 +97,10 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
     { model: folder, ...options },
     { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },
   );
-  const records: DamageRecord[] = await collect(readDamage(outputs["damage"]));
-  return { records, metadata: parseMetadata("damage", outputs["damage"].schema) };
+  const { damage } = outputs;
+  assert.ok(damage);
+  const records: DamageRecord[] = await collect(readDamage(damage));
+  return { records, metadata: parseMetadata("damage", damage.schema) };
 }
 
 function found<T>(value: T | undefined): T {
@@ -114,7 +116,7 @@ function trace(matrix: Float32Array, rows: number, moment: (row: number, column:
   let sum = 0;
   for (let row = 0; row < rows; row += 1) {
     for (let i = 0; i < width; i += 1) {
-      for (let j = 0; j < width; j += 1) sum += matrix[row * width + i] * moment(i, j) * matrix[row * width + j];
+      for (let j = 0; j < width; j += 1) sum += at(matrix, row * width + i) * moment(i, j) * at(matrix, row * width + j);
     }
   }
   return sum;
@@ -131,9 +133,9 @@ test("damage is that of the definition, by language and tensor, from Grams", asy
     assert.is(moment, "gram");
     const { rows, weight, change } = found(context.weights.get(tensor));
     const gram = gramOf(language);
-    const expected = trace(change, rows, (i, j) => gram[i * width + j]);
+    const expected = trace(change, rows, (i, j) => at(gram, i * width + j));
     assert.ok(Math.abs(error - expected) < rounding * expected, `${error} ${expected}`);
-    const whole = trace(weight, rows, (i, j) => gram[i * width + j]);
+    const whole = trace(weight, rows, (i, j) => at(gram, i * width + j));
     assert.ok(Math.abs(output - whole) < rounding * whole);
     assert.is(damage, error / output);
   }
@@ -151,11 +153,11 @@ test("diagonals stand in where there are no Grams, said in the record and in a w
     assert.is(moment, "diagonal");
     const { rows, change } = found(context.weights.get(tensor));
     const gram = gramOf(language);
-    const expected = trace(change, rows, (i, j) => (i === j ? gram[i * width + j] : 0));
+    const expected = trace(change, rows, (i, j) => (i === j ? at(gram, i * width + j) : 0));
     assert.ok(Math.abs(error - expected) < rounding * expected);
   }
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0], /^2 of 2 sites know only the diagonal/);
+  assert.match(at(warnings, 0), /^2 of 2 sites know only the diagonal/);
 });
 
 test("scores give the actual rises in nats a token", async (context) => {
@@ -188,10 +190,10 @@ test("refuses statistics and layers that do not fit each other", async (context)
   const cases: [RegExp, Given][] = [
     [/no statistics of h\.0 mlp-up/, { statistics: [all.slice(0, 4)] }],
     [/come twice/, { statistics: [all, all] }],
-    [/has en twice/, { statistics: [[...all.slice(0, 3), all[2]]] }],
+    [/has en twice/, { statistics: [[...all.slice(0, 3), at(all, 2)]] }],
     [/are of en, those before of en, mr/, { statistics: [all.slice(0, 5)] }],
-    [/two layers change/, { layers: [...context.layers, context.layers[0]] }],
-    [/no such tensor/, { layers: [{ ...context.layers[0], tensor: "nothing" }] }],
+    [/two layers change/, { layers: [...context.layers, at(context.layers, 0)] }],
+    [/no such tensor/, { layers: [{ ...at(context.layers, 0), tensor: "nothing" }] }],
   ];
   for (const [message, given] of cases) {
     const error = await failure(given);

@@ -30,8 +30,9 @@ async function runStage(statistics: Statistic[], options = {}): Promise<Artifact
     unit: "mean a token",
     mix: undefined,
   });
-  const outputs = await similarity.run({ statistics: [stream] }, options, context);
-  return outputs["similarity"];
+  const { similarity: records } = await similarity.run({ statistics: [stream] }, options, context);
+  assert.ok(records);
+  return records;
 }
 
 const run = async (statistics: Statistic[], options?: object): Promise<SimilarityRecord[]> =>

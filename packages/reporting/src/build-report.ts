@@ -1,3 +1,4 @@
+import { UsageError } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
@@ -78,10 +79,12 @@ function sectionsOf(
  *
  * @param inputs artifacts of kind scores, similarity, damage, mixes, segments or statistics, in the order of the page
  * @throws {BadDataError} on another kind
- * @throws {UsageError} where the scores have none of the reference
+ * @throws {UsageError} where there is no artifact, or the scores have none of the reference
  */
 export async function buildReport(inputs: readonly ReportInput[], options: ReportOptions = {}): Promise<Page> {
   const artifacts = await collectArtifacts(inputs);
+  const heading = headings.find(({ kind }) => artifacts.some((artifact) => artifact.kind === kind));
+  if (heading === undefined) throw new UsageError("a report needs at least one artifact: mbs report scores.arrow");
   const scored = scoredArtifacts(artifacts, options);
   const shares = trainingShares(artifacts, options);
   const shown: Section[] = [];
@@ -93,17 +96,16 @@ export async function buildReport(inputs: readonly ReportInput[], options: Repor
       ...(await sectionsOf(artifact, names, artifact.kind === "scores" ? scored[index] : undefined, { ...options, shares })),
     );
   }
-  const heading = headings.find(({ kind }) => artifacts.some((artifact) => artifact.kind === kind)) ?? headings[0];
-  const diagnoses = scored.map((one) => diagnoseScored(one, artifacts));
-  const gains = scored.flatMap((one, index) =>
-    gainsSection(one, diagnoses[index].mixes, sectionNames(one.name, index, scored.length)),
+  const diagnosed = scored.map((one) => ({ one, diagnosis: diagnoseScored(one, artifacts) }));
+  const gains = diagnosed.flatMap(({ one, diagnosis }, index) =>
+    gainsSection(one, diagnosis.mixes, sectionNames(one.name, index, scored.length)),
   );
   return {
     title: options.title ?? heading.title,
     lead: [heading.lead],
     sections: [
       ...gains,
-      ...(gains.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnoses))]),
+      ...(gains.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnosed.map(({ diagnosis }) => diagnosis)))]),
       ...shown,
       ...calibrationSections(artifacts, shares),
       ...originSections(artifacts, options.recipe),

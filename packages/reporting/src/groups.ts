@@ -1,10 +1,26 @@
+import { InternalError } from "@mbs/contracts";
+
+/** Items of one key: at least one. */
+export type Group<Item> = readonly [Item, ...Item[]];
+
 /** Items by a key, in the order in which keys first come. */
-export function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): ReadonlyMap<string, readonly Item[]> {
-  const groups = new Map<string, Item[]>();
+export function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): ReadonlyMap<string, Group<Item>> {
+  const groups = new Map<string, [Item, ...Item[]]>();
   for (const item of items) {
-    const group = groups.get(keyOf(item)) ?? [];
-    groups.set(keyOf(item), group);
-    group.push(item);
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
   }
   return groups;
+}
+
+/**
+ * The value of a key that the caller knows to be there.
+ *
+ * @throws {InternalError} where it is not: a fault of the program, never of its input
+ */
+export function valueAt<Value>(values: ReadonlyMap<string, Value>, key: string): Value {
+  const value = values.get(key);
+  if (value === undefined) throw new InternalError(`no value of ${key}`, { key });
+  return value;
 }

@@ -2,9 +2,12 @@ import type { NumbersByName } from "@mbs/artifacts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { groupBy } from "./groups.ts";
 
+/** The number of a language; an object's inherited names ("constructor") are none. */
+const ownNumber = (numbers: NumbersByName, language: string): number | undefined =>
+  Object.hasOwn(numbers, language) ? numbers[language] : undefined;
+
 /** The number of a language; 0 where it has none. */
-export const numberOf = (numbers: NumbersByName, language: string): number =>
-  Object.hasOwn(numbers, language) ? numbers[language] : 0;
+export const numberOf = (numbers: NumbersByName, language: string): number => ownNumber(numbers, language) ?? 0;
 
 /**
  * Items in the order of every table: by the training share of their language, the largest first. Those without a share
@@ -17,8 +20,7 @@ export function byTrainingShare<Item>(
   languageOf: (item: Item) => string,
   shares: NumbersByName | undefined,
 ): readonly Item[] {
-  const shareOf = (item: Item): number =>
-    shares && Object.hasOwn(shares, languageOf(item)) ? shares[languageOf(item)] : -Infinity;
+  const shareOf = (item: Item): number => ownNumber(shares ?? {}, languageOf(item)) ?? -Infinity;
   // Two that have none differ by NaN.
   return items.toSorted((a, b) => shareOf(b) - shareOf(a) || 0);
 }

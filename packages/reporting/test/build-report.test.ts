@@ -1,5 +1,5 @@
 import { contentAddress, encodeDamage, encodeFiles, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, at } from "@mbs/contracts";
 import { csvParse } from "d3-dsv";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -26,7 +26,7 @@ const render = async (inputs: readonly ReportInput[], options?: ReportOptions): 
 /** Every tag that is opened is closed, in order. */
 function unclosed(html: string): string[] {
   const open: string[] = [];
-  for (const [, closing, name, self] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|[^>"])*?(\/?)>/g)) {
+  for (const [, closing = "", name = "", self = ""] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:"[^"]*"|[^>"])*?(\/?)>/g)) {
     if (self === "/" || name === "meta" || name === "wbr") continue;
     if (closing === "") open.push(name);
     else if (open.pop() !== name) return [`</${name}>`];
@@ -79,14 +79,14 @@ test("every section has an anchor of its own, and every plot a table and a text 
 
 test("plain words: who loses, by intervals; averages come as three; hashes stand on the page", async () => {
   const page = await buildReport(twoInputs(), { recipe: { name: "recipe.yaml", text: "model: <m>\n" } });
-  const [gains, findings, averages] = page.sections;
+  const [gains, findings, averages] = [at(page.sections, 0), at(page.sections, 1), at(page.sections, 2)];
   assert.is(gains.id, "gains-and-losses");
   assert.match(
     gains.texts?.[0] ?? "",
     /^Against dense on the same windows\. With 1 of 1 models every language clearly loses\. No language clearly gains with any\. The largest loss is te with <b>gptq<\/b>: \+56\.8%\.$/,
   );
   assert.match(findings.texts?.join(" ") ?? "", /nothing to look for.*How <b>gptq<\/b> was made is not known/);
-  const titles = averages.tables?.[0].table.columns.map(({ title }) => title).join("; ") ?? "";
+  const titles = averages.tables?.[0]?.table.columns.map(({ title }) => title).join("; ") ?? "";
   for (const figure of ["unweighted mean", "weighted by training mixture", "worst language"])
     assert.ok(titles.includes(`rise, ${figure}`) && titles.includes(`perplexity, ${figure}`), titles);
   const html = formatPage(page);
@@ -108,7 +108,7 @@ test("mixes of one method are told apart by the two means, not by worst language
     shares: { en: 1, mr: 1, te: 1 },
     models: { dense: { bytes: 1 }, a: madeWith({ en: 1 }), b: madeWith({ en: 1, mr: 1, te: 1 }) },
   });
-  const [gains] = (await buildReport([{ name: "s", stream }])).sections;
+  const gains = at((await buildReport([{ name: "s", stream }])).sections, 0);
   const verdicts = gains.points?.find((point) => point.includes("best"));
   assert.is(verdicts, "gptq. Unweighted mean: en alone clearly best. Weighted by training mixture: en alone clearly best.");
 });
@@ -136,9 +136,9 @@ test("a page has a title and a first sentence by what it holds", async () => {
   const mixes = { name: "mixes", stream: encodeMixes(makeMixes(), mixesMetadata) };
   const { title, lead } = await buildReport([mixes]);
   assert.is(title, "Calibration mixes compared");
-  assert.match(lead[0], /^How much text of each language to calibrate with/);
+  assert.match(at(lead, 0), /^How much text of each language to calibrate with/);
   assert.is((await buildReport(twoInputs())).title, "What compression did to each language");
-  assert.is((await buildReport([twoInputs()[1]])).title, "How alike languages are to the model");
+  assert.is((await buildReport([at(twoInputs(), 1)])).title, "How alike languages are to the model");
   assert.is((await buildReport(twoInputs(), { title: "Mine" })).title, "Mine");
 });
 
@@ -151,7 +151,7 @@ test("every table follows the training shares where they are known, the heat map
   const { sections } = await buildReport([...twoInputs(), damage], { shares });
   const orderIn = (id: string): readonly string[] => {
     const table = sections.find((section) => section.id === id)?.tables?.at(-1)?.table;
-    return (table?.rows ?? []).map(([first]) => first);
+    return (table?.rows ?? []).map((row) => at(row, 0));
   };
   assert.equal(orderIn("rises"), ["te", "mr", "en"]);
   assert.equal(orderIn("languages"), ["te", "mr", "en"]);
@@ -163,7 +163,7 @@ test("stars are explained where they stand: in tables, not above bars", async ()
   const { sections } = await buildReport(twoInputs());
   const texts = sections.filter(({ id }) => id === "rises").flatMap(({ texts: own = [] }) => own);
   assert.not.match(texts.join(" "), "star");
-  const [table] = sections.find(({ id }) => id === "rises")?.tables ?? [];
+  const table = at(sections.find(({ id }) => id === "rises")?.tables ?? [], 0);
   assert.match(table.caption, /\(\* the 95% interval leaves zero out\)$/);
   assert.ok(table.open, "beside the picture");
 });
@@ -185,7 +185,7 @@ test("SVG and CSV: a file a plot, a file of plain numbers a section", async () =
   assert.ok(Math.abs(Number(te?.["rise"]) - Math.expm1(0.45)) < 1e-12);
   assert.is(te?.["series"], "<b>gptq</b>");
   assert.is(files.get("languages.csv")?.length, 6);
-  assert.is(files.get("size.csv")?.[0]["bytes"], "1000000");
+  assert.is(files.get("size.csv")?.[0]?.["bytes"], "1000000");
 });
 
 test("predicted damage: heat map by block and language, table behind it, scatter where scores were given", async () => {
@@ -206,13 +206,13 @@ test("predicted damage: heat map by block and language, table behind it, scatter
 });
 
 test("similarities of all sites: the first input, and the mean over all by each measure", async () => {
-  const places = [
+  const compared = [
     ["h.0", "input", "degrees"],
     ["h.0", "mlp-up", "subspace:16"],
     ["*", "*", "degrees"],
     ["*", "*", "subspace:16"],
-  ];
-  const records = places.flatMap(([step, site, measure], index) =>
+  ] as const;
+  const records = compared.flatMap(([step, site, measure], index) =>
     makeSimilarities().map((record) => ({
       ...record,
       step,
@@ -248,7 +248,8 @@ test("mixes: three averages and the damage by language, with the weights to use"
   assert.match(html, /mbs factor --mix en=0\.75,mr=0\.25/);
   assert.match(html, /mbs sample --mix weights:en=0\.75,mr=0\.25/);
   assert.not.match(html, /NaN|undefined|Infinity/);
-  const [averages, languages] = csvFiles(page.sections).map(({ content }) => csvParse(content));
+  const files = csvFiles(page.sections).map(({ content }) => csvParse(content));
+  const [averages, languages] = [at(files, 0), at(files, 1)];
   assert.equal(
     averages.map(({ name, worst, recommended }) => [name, worst, recommended]),
     [
@@ -299,7 +300,7 @@ test("languages may be called like what every object has", async () => {
     },
     {
       name: "similarity.arrow",
-      stream: encodeSimilarities([{ ...makeSimilarities()[0], first, second }], { model: "" }),
+      stream: encodeSimilarities([{ ...at(makeSimilarities(), 0), first, second }], { model: "" }),
     },
     {
       name: "damage.arrow",

@@ -51,9 +51,11 @@ export class CharacterModel {
   #walk(text: string, tell: (contexts: readonly string[], character: string) => void): void {
     const characters = Array.from(text);
     for (const [index, character] of characters.entries()) {
-      const contexts = [""];
-      for (let length = 1; length <= Math.min(this.#order, index); length += 1) {
-        contexts.push(characters[index - length] + contexts[length - 1]);
+      let context = "";
+      const contexts = [context];
+      for (const before of characters.slice(Math.max(0, index - this.#order), index).toReversed()) {
+        context = before + context;
+        contexts.push(context);
       }
       tell(contexts, character);
     }

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 
@@ -32,15 +33,21 @@ export interface LossComparison {
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-const without = (values: readonly number[], left: number): number[] => values.filter((_, index) => index !== left);
+const without = <Value>(values: readonly Value[], left: number): Value[] => values.filter((_, index) => index !== left);
 const typical = (residuals: readonly number[]): number => Math.exp(mean(residuals.map(Math.abs)));
 
-/** The value at `at` of the least-squares line through points, level where it would rise: no share makes a loss larger. */
-function lineAt(xs: readonly number[], ys: readonly number[], at: number): number {
-  const [x, y] = [mean(xs), mean(ys)];
-  const spread = xs.reduce((sum, value) => sum + (value - x) ** 2, 0);
-  const slope = spread > 0 ? xs.reduce((sum, value, index) => sum + (value - x) * (ys[index] - y), 0) / spread : 0;
-  return y + Math.min(0, slope) * (at - x);
+/** A language's relative loss and ln of its share. */
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The value at `x` of the least-squares line through points, level where it would rise: no share makes a loss larger. */
+function lineAt(points: readonly Point[], x: number): number {
+  const [meanX, meanY] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
+  const spread = points.reduce((sum, point) => sum + (point.x - meanX) ** 2, 0);
+  const slope = spread > 0 ? points.reduce((sum, point) => sum + (point.x - meanX) * (point.y - meanY), 0) / spread : 0;
+  return meanY + Math.min(0, slope) * (x - meanX);
 }
 
 /**
@@ -66,20 +73,24 @@ export function compareWithLosses(
       : [{ language, share, relativeLoss: Math.log(loss / entropy) }];
   });
   if (languages.length < 5) return undefined;
-  const xs = languages.map(({ relativeLoss }) => relativeLoss);
-  const ys = languages.map(({ share }) => Math.log(share));
-  const told = xs.map((x, index) => lineAt(without(xs, index), without(ys, index), x));
-  const residuals = ys.map((y, index) => y - told[index]);
+  const points = languages.map(({ share, relativeLoss }): Point => ({ x: relativeLoss, y: Math.log(share) }));
+  const fits = points.map(({ x, y }, index) => {
+    const predicted = lineAt(without(points, index), x);
+    return { predicted, residual: y - predicted };
+  });
+  const residuals = fits.map(({ residual }) => residual);
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
   const correlation = testCorrelation("spearman", xs, ys);
   return {
     languages: languages.map((language, index) => {
       const others = without(residuals, index);
+      const { predicted, residual } = at(fits, index);
       const deviation = Math.sqrt(mean(others.map((residual) => residual * residual)));
       return {
         ...language,
-        predicted: Math.exp(told[index]),
-        factor: Math.exp(residuals[index]),
-        doubtful: Math.abs(residuals[index]) > 2 * deviation,
+        predicted: Math.exp(predicted),
+        factor: Math.exp(residual),
+        doubtful: Math.abs(residual) > 2 * deviation,
       };
     }),
     correlation,

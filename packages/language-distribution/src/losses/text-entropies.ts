@@ -11,25 +11,33 @@ const order = 5;
 
 const sizeOf = (text: string): number => deflateRawSync(text).length;
 
+interface Half {
+  readonly texts: string[];
+  /** UTF-8. */
+  bytes: number;
+}
+
 /** Every other document to learn from, the others to measure on; once a half has its part of the limit, all to the other. */
 async function readHalves(corpus: Corpus, language: string, limit: number): Promise<readonly [string, string]> {
-  const halves: [string[], string[]] = [[], []];
-  const bytes = [0, 0];
+  const [learnt, measured]: [Half, Half] = [
+    { texts: [], bytes: 0 },
+    { texts: [], bytes: 0 },
+  ];
   let documents = 0;
   for await (const { text } of corpus.documents(language)) {
-    const next = documents % 2;
-    const half = bytes[next] < limit / 2 ? next : 1 - next;
-    halves[half].push(text);
-    bytes[half] += Buffer.byteLength(text);
+    const [next, other] = documents % 2 === 0 ? [learnt, measured] : [measured, learnt];
+    const half = next.bytes < limit / 2 ? next : other;
+    half.texts.push(text);
+    half.bytes += Buffer.byteLength(text);
     documents += 1;
-    if (Math.min(...bytes) >= limit / 2) break;
+    if (Math.min(learnt.bytes, measured.bytes) >= limit / 2) break;
   }
   if (documents < 2) {
     throw new BadDataError(`corpus ${corpus.name} has ${documents} documents in ${language}; two or more are needed`, {
       language,
     });
   }
-  return [halves[0].join("\n"), halves[1].join("\n")];
+  return [learnt.texts.join("\n"), measured.texts.join("\n")];
 }
 
 /**
@@ -48,10 +56,11 @@ export async function textEntropies(corpus: Corpus, limit: number, signal: Abort
   for (const [language, [learnt, measured]] of halves) {
     await setImmediate();
     if (signal.aborted) throw new InterruptedError("distribution: stopped");
-    const [own, other] = [learnt, measured].map((text) => text.slice(0, Math.ceil((text.length * smallest) / sizeOf(text))));
+    const cut = (text: string): string => text.slice(0, Math.ceil((text.length * smallest) / sizeOf(text)));
     const model = new CharacterModel(order);
-    model.learn(own);
-    entropies.set(language, model.bits(other) / Buffer.byteLength(other));
+    model.learn(cut(learnt));
+    const text = cut(measured);
+    entropies.set(language, model.bits(text) / Buffer.byteLength(text));
   }
   return entropies;
 }

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Merge } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -24,7 +25,10 @@ type Generator = ReturnType<typeof seededGenerator>;
 /** How often each of `count` things is drawn in `count` draws with replacement. */
 function drawTimes(count: number, generator: Generator): Int32Array {
   const times = new Int32Array(count);
-  for (let draw = 0; draw < count; draw += 1) times[uniformInt(generator, 0, count - 1)] += 1;
+  for (let draw = 0; draw < count; draw += 1) {
+    const drawn = uniformInt(generator, 0, count - 1);
+    times[drawn] = at(times, drawn) + 1;
+  }
   return times;
 }
 
@@ -49,9 +53,8 @@ export async function bootstrapShares(
     const generator = seededGenerator(seed, resample);
     const times = table.languages.map((_, language) => drawTimes(table.documents(language), generator));
     const blockTimes = drawTimes(Math.min(blocks, merges.length), generator);
-    const stepWeights = Float64Array.from(
-      merges,
-      (_, step) => blockTimes[Math.floor((step * blockTimes.length) / merges.length)],
+    const stepWeights = Float64Array.from(merges, (_, step) =>
+      at(blockTimes, Math.floor((step * blockTimes.length) / merges.length)),
     );
     const counts = table.count((language) => times[language]);
     const history = replayMerges(words, counts, merges);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { PairHistory } from "./merge-replay.ts";
 import { MixtureProgram } from "./mixture-program.ts";
 import type { ProgramSolution } from "./mixture-program.ts";
@@ -45,7 +46,7 @@ export async function estimateShares(
   { stepWeights, orders: first = [], onRound }: SharesOptions = {},
 ): Promise<SharesEstimate> {
   const languages = bytes.length;
-  const weightOf = (step: number): number => stepWeights?.[step] ?? 1;
+  const weightOf = (step: number): number => (stepWeights ? at(stepWeights, step) : 1);
   const merged = history.merged.map((pair, step) => (weightOf(step) > 0 ? pair : -1));
   const used = { ...history, merged };
   const program = await MixtureProgram.create(languages);
@@ -58,10 +59,10 @@ export async function estimateShares(
     const rows = orders.map(({ step, pair }, index) => ({
       step,
       pair,
-      coefficients: bytes.map(
-        (size, language) =>
-          ((history.mergedCounts[step * languages + language] - counts[index * languages + language]) * unit) / size,
-      ),
+      coefficients: bytes.map((size, language) => {
+        const [merged, other] = [at(history.mergedCounts, step * languages + language), at(counts, index * languages + language)];
+        return ((merged - other) * unit) / size;
+      }),
     }));
     program.add(rows, weightOf);
     for (const { step, pair } of orders) known.add(keyOf(step, pair));
@@ -72,14 +73,14 @@ export async function estimateShares(
     const paid = { steps: new Float64Array(history.steps.length), pairs: new Float64Array(history.pairs) };
     for (const [step, value] of steps) paid.steps[step] = value;
     for (const [pair, value] of pairs) paid.pairs[pair] = value;
-    const weights = shares.map((share, language) => (share * unit) / bytes[language]);
+    const weights = shares.map((share, language) => (share * unit) / at(bytes, language));
     return findViolatedOrders(used, { weights, ...paid }, tolerance, mostAStep, (step, pair) => known.has(keyOf(step, pair)));
   }
 
   try {
     const even = new Float64Array(languages).fill(1 / languages);
     let solution: ProgramSolution = { shares: even, steps: new Map(), pairs: new Map(), objective: 0 };
-    let orders: readonly Order[] = first.filter(({ step }) => merged[step] >= 0);
+    let orders: readonly Order[] = first.filter(({ step }) => at(merged, step) >= 0);
     if (orders.length === 0) orders = violated(solution);
     for (let round = 0; orders.length > 0; round += 1) {
       await onRound?.(round);

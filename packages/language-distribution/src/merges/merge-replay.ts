@@ -39,15 +39,15 @@ class StepChanges {
 
   /** @param change not zero */
   add(pair: number, language: number, change: number): void {
-    const place = pair * this.#width + language;
-    if (place >= this.#changes.length) {
-      const larger = new Int32Array(2 * (place + 1));
+    const slot = pair * this.#width + language;
+    if (slot >= this.#changes.length) {
+      const larger = new Int32Array(2 * (slot + 1));
       larger.set(this.#changes);
       this.#changes = larger;
     }
     // Touched again after it came back to zero: told once all the same, as sorting puts the two side by side.
-    if (this.#changes[place] === 0) this.#touched.push(place);
-    this.#changes[place] += change;
+    if (this.#changes[slot] === 0) this.#touched.push(slot);
+    this.#changes[slot]! += change;
   }
 
   /** Counts of a tracked pair after the last closed step, [languages]. */
@@ -58,19 +58,19 @@ class StepChanges {
   /** Ends the step. */
   close(): CountChanges {
     const all = this.#changes;
-    const places = Float64Array.from(this.#touched)
+    const slots = Float64Array.from(this.#touched)
       .sort()
-      .filter((place, index, sorted) => all[place] !== 0 && place !== sorted[index - 1]);
+      .filter((slot, index, sorted) => all[slot] !== 0 && slot !== sorted[index - 1]);
     const step = {
-      pairs: Int32Array.from(places, (place) => Math.floor(place / this.#width)),
-      languages: Int32Array.from(places, (place) => place % this.#width),
-      changes: Int32Array.from(places, (place) => all[place]),
+      pairs: Int32Array.from(slots, (slot) => Math.floor(slot / this.#width)),
+      languages: Int32Array.from(slots, (slot) => slot % this.#width),
+      changes: Int32Array.from(slots, (slot) => all[slot]!),
     };
-    for (const place of places) all[place] = 0;
+    for (const slot of slots) all[slot] = 0;
     this.#touched = [];
     for (const [index, pair] of step.pairs.entries()) {
       const counts = this.#tracked.get(pair);
-      if (counts) counts[step.languages[index]] += step.changes[index];
+      if (counts) counts[step.languages[index]!]! += step.changes[index]!;
     }
     return step;
   }
@@ -111,15 +111,15 @@ export function replayMerges(
       pair = pairIds.size;
       pairIds.set(key, pair);
       pairSteps.push(stepOf.get(key) ?? -1);
-      if (pairSteps[pair] >= 0) changes.track(pair);
+      if (pairSteps[pair]! >= 0) changes.track(pair);
     }
-    const step = pairSteps[pair];
+    const step = pairSteps[pair]!;
     if (sign > 0 && step > now) {
       const list = (waiting[step] ??= []);
       if (list.at(-1) !== word) list.push(word);
     }
-    for (let entry = starts[word]; entry < starts[word + 1]; entry += 1)
-      changes.add(pair, languages[entry], sign * counts[entry]);
+    for (let entry = starts[word]!; entry < starts[word + 1]!; entry += 1)
+      changes.add(pair, languages[entry]!, sign * counts[entry]!);
   }
 
   for (let word = 0; word < words.length; word += 1) {

@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { InternalError, at } from "@mbs/contracts";
 import highsModule from "highs";
 import type { Highs, Model } from "highs";
 
@@ -95,7 +95,7 @@ export class MixtureProgram {
     }
     const { colValue } = this.#model.getSolution();
     const paid = (columns: ReadonlyMap<number, number>) =>
-      new Map([...columns].map(([id, column]): [number, number] => [id, Math.max(0, colValue[column])]));
+      new Map([...columns].map(([id, column]): [number, number] => [id, Math.max(0, at(colValue, column))]));
     return {
       // Zeros are found up to the solver's tolerance.
       shares: colValue.slice(0, this.#languages).map((share) => (share > tolerance ? share : 0)),

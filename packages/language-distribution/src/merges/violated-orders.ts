@@ -36,12 +36,12 @@ export function findViolatedOrders(
 ): Order[] {
   const { weights } = allowance;
   const bounds = steps.map((_, step) => {
-    if (merged[step] < 0) return Infinity;
+    if (merged[step]! < 0) return Infinity;
     const counts = mergedCounts.subarray(step * weights.length, (step + 1) * weights.length);
-    return counts.reduce((sum, count, language) => sum + count * weights[language], allowance.steps[step] + tolerance);
+    return counts.reduce((sum, count, language) => sum + count * weights[language]!, allowance.steps[step]! + tolerance);
   });
   const lowest = Float64Array.from(bounds);
-  for (let step = steps.length - 2; step >= 0; step -= 1) lowest[step] = Math.min(lowest[step], lowest[step + 1]);
+  for (let step = steps.length - 2; step >= 0; step -= 1) lowest[step] = Math.min(lowest[step]!, lowest[step + 1]!);
   const weighted = new Float64Array(pairs);
   const excess = new Float64Array(pairs);
   const queue = new FlatQueue();
@@ -49,28 +49,28 @@ export function findViolatedOrders(
   const worstStep = new Map<number, number>();
   for (const [step, changed] of steps.entries()) {
     for (let index = 0; index < changed.pairs.length; index += 1) {
-      const pair = changed.pairs[index];
-      weighted[pair] += weights[changed.languages[index]] * changed.changes[index];
+      const pair = changed.pairs[index]!;
+      weighted[pair]! += weights[changed.languages[index]!]! * changed.changes[index]!;
       if (changed.pairs[index + 1] === pair) continue;
-      excess[pair] = weighted[pair] - allowance.pairs[pair];
-      if (excess[pair] > lowest[step]) queue.push(pair, -excess[pair]);
+      excess[pair] = weighted[pair]! - allowance.pairs[pair]!;
+      if (excess[pair] > lowest[step]!) queue.push(pair, -excess[pair]);
     }
     const again = new Set<number>();
     for (let told = 0; told < most;) {
       const value = queue.peekValue();
-      if (value === undefined || -value <= bounds[step]) break;
+      if (value === undefined || -value <= bounds[step]!) break;
       const pair = queue.pop() ?? 0;
-      if (value !== -excess[pair] || again.has(pair)) continue;
+      if (value !== -excess[pair]! || again.has(pair)) continue;
       again.add(pair);
       if (pair === merged[step] || isKnown(step, pair)) continue;
-      const breach = -value - bounds[step];
-      if (breach > worst[pair]) {
+      const breach = -value - bounds[step]!;
+      if (breach > worst[pair]!) {
         worst[pair] = breach;
         worstStep.set(pair, step);
       }
       told += 1;
     }
-    for (const pair of again) queue.push(pair, -excess[pair]);
+    for (const pair of again) queue.push(pair, -excess[pair]!);
   }
   return [...worstStep].map(([pair, step]) => ({ step, pair })).sort((a, b) => a.step - b.step);
 }
@@ -83,20 +83,20 @@ export function findViolatedOrders(
  * @returns [orders, languages]
  */
 export function countsOfOrders({ steps, pairs }: PairHistory, orders: readonly Order[], languages: number): Float64Array {
-  const places = new Int32Array(pairs).fill(-1);
+  const slots = new Int32Array(pairs).fill(-1);
   let wanted = 0;
-  for (const { pair } of orders) if (places[pair] < 0) places[pair] = wanted++;
+  for (const { pair } of orders) if (slots[pair]! < 0) slots[pair] = wanted++;
   const running = new Float64Array(wanted * languages);
   const counts = new Float64Array(orders.length * languages);
   let next = 0;
   for (const [step, changed] of steps.entries()) {
     for (let index = 0; index < changed.pairs.length; index += 1) {
-      const place = places[changed.pairs[index]];
-      if (place >= 0) running[place * languages + changed.languages[index]] += changed.changes[index];
+      const slot = slots[changed.pairs[index]!]!;
+      if (slot >= 0) running[slot * languages + changed.languages[index]!]! += changed.changes[index]!;
     }
     for (; orders[next]?.step === step; next += 1) {
-      const place = places[orders[next].pair];
-      counts.set(running.subarray(place * languages, (place + 1) * languages), next * languages);
+      const slot = slots[orders[next]!.pair]!;
+      counts.set(running.subarray(slot * languages, (slot + 1) * languages), next * languages);
     }
   }
   return counts;

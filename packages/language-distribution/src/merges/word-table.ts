@@ -1,3 +1,5 @@
+import { at } from "@mbs/contracts";
+
 /** The words of one document: which ones, and how often each. */
 interface DocumentWords {
   readonly words: Int32Array;
@@ -33,7 +35,7 @@ export class WordTable {
 
   /** Documents of a language. */
   documents(language: number): number {
-    return this.#documents[language].length;
+    return at(this.#documents, language).length;
   }
 
   /** @param bytes UTF-8 bytes of the document's text */
@@ -45,7 +47,7 @@ export class WordTable {
       if (known === undefined) this.#ids.set(word, id);
       counts.set(id, (counts.get(id) ?? 0) + 1);
     }
-    this.#documents[language].push({
+    at(this.#documents, language).push({
       words: Int32Array.from(counts.keys()),
       counts: Int32Array.from(counts.values()),
       bytes,
@@ -67,23 +69,23 @@ export class WordTable {
       const times = timesOf(language);
       totals.fill(0);
       for (const [index, document] of documents.entries()) {
-        const factor = times === undefined ? 1 : times[index];
+        const factor = times === undefined ? 1 : times[index]!;
         if (factor === 0) continue;
-        bytes[language] += factor * document.bytes;
-        for (const [place, word] of document.words.entries()) totals[word] += factor * document.counts[place];
+        bytes[language]! += factor * document.bytes;
+        for (const [index, word] of document.words.entries()) totals[word]! += factor * document.counts[index]!;
       }
-      const words = Int32Array.from(totals.keys()).filter((word) => totals[word] > 0);
-      for (const word of words) starts[word + 1] += 1;
-      found.push({ words, counts: words.map((word) => totals[word]) });
+      const words = Int32Array.from(totals.keys()).filter((word) => totals[word]! > 0);
+      for (const word of words) starts[word + 1]! += 1;
+      found.push({ words, counts: words.map((word) => totals[word]!) });
     }
-    for (let word = 0; word < size; word += 1) starts[word + 1] += starts[word];
+    for (let word = 0; word < size; word += 1) starts[word + 1]! += starts[word]!;
     const next = starts.slice(0, size);
-    const [languages, counts] = [new Int32Array(starts[size]), new Int32Array(starts[size])];
+    const [languages, counts] = [new Int32Array(starts[size]!), new Int32Array(starts[size]!)];
     for (const [language, list] of found.entries()) {
-      for (const [place, word] of list.words.entries()) {
-        languages[next[word]] = language;
-        counts[next[word]] = list.counts[place];
-        next[word] += 1;
+      for (const [index, word] of list.words.entries()) {
+        languages[next[word]!] = language;
+        counts[next[word]!] = list.counts[index]!;
+        next[word]! += 1;
       }
     }
     return { starts, languages, counts, bytes };

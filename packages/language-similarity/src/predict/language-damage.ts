@@ -5,7 +5,7 @@ import type { Blas } from "@mbs/contracts";
 import { unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import type { InputMoment } from "@mbs/solvers";
-import type { WeightChange } from "./spooled-layers.ts";
+import type { WeightChange } from "./weight-change.ts";
 
 const momentOf = ({ kind, width, values }: OwnStatistic): InputMoment =>
   kind === "gram" ? { gram: unpackUpper(values, width, "mirror") } : { diagonal: values };

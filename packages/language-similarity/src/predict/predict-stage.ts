@@ -9,7 +9,7 @@ import { readRises } from "./actual-rises.ts";
 import { SiteLanguages, languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
-import type { WeightChange } from "./spooled-layers.ts";
+import type { WeightChange } from "./weight-change.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "the model before compression" },

@@ -4,6 +4,8 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
+import { subtractFromWeight } from "./weight-change.ts";
+import type { WeightChange } from "./weight-change.ts";
 
 /** Where the written values of one tensor wait. */
 interface SpooledLayer {
@@ -14,16 +16,6 @@ interface SpooledLayer {
   readonly place: SpoolSlot;
   /** s, where the values are meant for inputs divided by s. */
   readonly inputScale: Float32Array | undefined;
-}
-
-/** The weight that a model has and what is left of it after compression. */
-export interface WeightChange {
-  readonly tensor: string;
-  readonly rows: number;
-  /** W, [rows, width]. */
-  readonly weight: Float32Array;
-  /** ΔW = W - what is written, as it acts on the input as it was, [rows, width]. */
-  readonly change: Float32Array;
 }
 
 const keyOf = (step: string, site: string): string => JSON.stringify([step, site]);
@@ -91,9 +83,7 @@ export class SpooledLayers {
       }
       const weight = await this.#model.readWeight(tensor);
       const change = decodeWeights(dtype, this.#spool.read(place), `layer ${tensor}`);
-      for (let index = 0; index < change.length; index += 1) {
-        change[index] = weight[index] - (inputScale ? change[index] / inputScale[index % width] : change[index]);
-      }
+      subtractFromWeight(weight, change, inputScale);
       changes.push({ tensor, rows, weight, change });
     }
     return changes;

@@ -20,8 +20,8 @@ interface Moments {
 function compare(first: Float32Array, second: Float32Array): Moments {
   const sums: Moments = { dot: 0, first: 0, second: 0, difference: 0 };
   for (let channel = 0; channel < first.length; channel++) {
-    const a = first[channel];
-    const b = second[channel];
+    const a = first[channel]!;
+    const b = second[channel]!;
     sums.dot += a * b;
     sums.first += a * a;
     sums.second += b * b;

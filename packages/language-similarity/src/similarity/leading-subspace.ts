@@ -30,24 +30,24 @@ const lengthOf = (vector: Float64Array): number => Math.sqrt(vector.reduce((sum,
  */
 function orthonormalise({ rows, columns, values }: Matrix): Matrix {
   const basis = Array.from({ length: columns }, (_, column) =>
-    Float64Array.from({ length: rows }, (_value, row) => values[row * columns + column]),
+    Float64Array.from({ length: rows }, (_value, row) => values[row * columns + column]!),
   );
   const least = noise * Math.max(...basis.map(lengthOf));
   for (const [column, vector] of basis.entries()) {
     for (let pass = 0; pass < 2; pass += 1) {
       for (const earlier of basis.slice(0, column)) {
         let dot = 0;
-        for (let row = 0; row < rows; row += 1) dot += earlier[row] * vector[row];
-        for (let row = 0; row < rows; row += 1) vector[row] -= dot * earlier[row];
+        for (let row = 0; row < rows; row += 1) dot += earlier[row]! * vector[row]!;
+        for (let row = 0; row < rows; row += 1) vector[row]! -= dot * earlier[row]!;
       }
     }
     const length = lengthOf(vector);
     const scale = length > least ? 1 / length : 0;
-    for (let row = 0; row < rows; row += 1) vector[row] *= scale;
+    for (let row = 0; row < rows; row += 1) vector[row]! *= scale;
   }
   const result = new Float32Array(rows * columns);
   for (const [column, vector] of basis.entries()) {
-    for (let row = 0; row < rows; row += 1) result[row * columns + column] = vector[row];
+    for (let row = 0; row < rows; row += 1) result[row * columns + column] = vector[row]!;
   }
   return { rows, columns, values: result };
 }

@@ -1,4 +1,4 @@
-import { Spool, encodeSimilarities, inputSite } from "@mbs/artifacts";
+import { Spool, encodeSimilarities, inputSite, parseMetadata } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -78,11 +78,11 @@ export const similarity: Stage = {
     }
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("similarity: give it statistics");
-    const metadata = { model: statistics.schema.metadata["model"] ?? "" };
+    const { model } = parseMetadata("statistics", statistics.schema);
     const records =
       sites === "all"
         ? compareAllSites(statistics, subspace ?? defaultSubspace, context)
         : compareFirstInput(statistics, context.signal);
-    return { similarity: encodeSimilarities(records, metadata) };
+    return { similarity: encodeSimilarities(records, { model }) };
   },
 };

@@ -1,5 +1,5 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, UsageError, at } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import { compareLanguages } from "./compare-languages.ts";
 import type { LanguagePair } from "./compare-languages.ts";
@@ -55,13 +55,14 @@ async function compareGrams(site: GatheredSite, languages: readonly string[], to
   if (matrices.length < languages.length) return undefined;
   const traces = await traceProducts(tools.blas, matrices);
   const spans = await subspacesOf(site, languages, tools);
+  const traceOf = (one: string, other: string): number => at(at(traces, languages.indexOf(one)), languages.indexOf(other));
   return async (first: string, second: string): Promise<GramPair> => {
-    const [a, b] = [languages.indexOf(first), languages.indexOf(second)];
-    const lengths = Math.sqrt(traces[a][a] * traces[b][b]);
+    const lengths = Math.sqrt(traceOf(first, first) * traceOf(second, second));
     const [left, right] = [spans.get(first), spans.get(second)];
+    if (!left || !right) throw new InternalError(`no subspace of ${first} or of ${second}`, { first, second });
     return {
-      gram: lengths === 0 ? 0 : Math.min(1, traces[a][b] / lengths),
-      subspace: left && right ? (await subspaceOverlap(tools.blas, left, right)) / tools.subspace : 0,
+      gram: lengths === 0 ? 0 : Math.min(1, traceOf(first, second) / lengths),
+      subspace: (await subspaceOverlap(tools.blas, left, right)) / tools.subspace,
     };
   };
 }

@@ -54,10 +54,10 @@ export class SpooledGram {
     const { columns } = block;
     const sum = new Float64Array(block.values.length);
     for (let index = 0; index < sum.length; index += 1) {
-      sum[index] = -block.values[index] * this.diagonal[Math.floor(index / columns)];
+      sum[index] = -block.values[index]! * this.diagonal[Math.floor(index / columns)]!;
     }
     const add = ({ values }: Matrix, row: number): void => {
-      for (let index = 0; index < values.length; index += 1) sum[row * columns + index] += values[index];
+      for (let index = 0; index < values.length; index += 1) sum[row * columns + index]! += values[index]!;
     };
     const rowsOf = (first: number, last: number): Matrix => ({
       rows: last - first,
@@ -82,8 +82,10 @@ export class SpooledGram {
  * @returns [n][n], symmetric
  */
 export async function traceProducts(blas: Blas, grams: readonly SpooledGram[]): Promise<number[][]> {
+  const [first] = grams;
+  if (first === undefined) return [];
   const count = grams.length;
-  const length = grams[0]?.packedLength ?? 0;
+  const length = first.packedLength;
   const piece = Math.max(1, Math.min(sumLength, Math.floor(pieceLength / count)));
   const halves = new Float64Array(count * count);
   for (let start = 0; start < length; start += piece) {
@@ -92,10 +94,10 @@ export async function traceProducts(blas: Blas, grams: readonly SpooledGram[]): 
     for (const [index, gram] of grams.entries()) gram.readInto(start, values.subarray(index * columns, (index + 1) * columns));
     const pieces = { rows: count, columns, values };
     const products = await blas.gemm(pieces, pieces, { transposeB: true });
-    for (let index = 0; index < halves.length; index += 1) halves[index] += products.values[index];
+    for (let index = 0; index < halves.length; index += 1) halves[index]! += products.values[index]!;
   }
   const diagonal = (a: SpooledGram, b: SpooledGram): number =>
-    a.diagonal.reduce((sum, value, index) => sum + value * b.diagonal[index], 0);
+    a.diagonal.reduce((sum, value, index) => sum + value * b.diagonal[index]!, 0);
   // Each half holds the diagonal, which counts once.
-  return grams.map((a, row) => grams.map((b, column) => 2 * halves[row * count + column] - diagonal(a, b)));
+  return grams.map((a, row) => grams.map((b, column) => 2 * halves[row * count + column]! - diagonal(a, b)));
 }

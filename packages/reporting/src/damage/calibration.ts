@@ -1,8 +1,14 @@
+/** What is predicted from, and what was measured. */
+export interface CalibrationPoint {
+  readonly predictor: number;
+  readonly rise: number;
+}
+
 /** A straight line through the origin from predictor to rise. */
 export interface Calibration {
   /** rise = factor · predictor, least squares over all points. */
   readonly factor: number;
-  /** Each point predicted by the factor of the others, so that no point predicts itself. */
+  /** Of each point by the factor of the others: no point has a part in its own prediction. */
   readonly predicted: readonly number[];
   /** Mean distance of `predicted` from the rises. */
   readonly error: number;
@@ -11,30 +17,32 @@ export interface Calibration {
 }
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
-const meanDistance = (first: readonly number[], second: readonly number[]): number =>
-  total(first.map((value, index) => Math.abs(value - second[index]))) / first.length;
+const mean = (values: readonly number[]): number => total(values) / values.length;
 
-/** Of all but one, for each that is left out. Sums: a difference would lose small values beside a large one. */
-const totalsOfOthers = (values: readonly number[]): readonly number[] =>
-  values.map((_, index) => total(values.filter((_value, other) => other !== index)));
+const sumsOf = (points: readonly CalibrationPoint[]): { readonly products: number; readonly squares: number } => ({
+  products: total(points.map(({ predictor, rise }) => predictor * rise)),
+  squares: total(points.map(({ predictor }) => predictor * predictor)),
+});
 
 /**
- * Fits rises to a predictor.
+ * Fits rises to a predictor, and predicts each point from the others (leave-one-out).
  *
- * @returns undefined for fewer than three points, where leaving one out leaves too little, and for fewer than two predictors
- *   that are not zero, where leaving one out leaves no line
+ * @returns undefined for fewer than three points, or fewer than two whose predictor is not zero: without the one that is
+ *   left out there would be nothing to fit
  */
-export function calibrate(predictors: readonly number[], rises: readonly number[]): Calibration | undefined {
-  if (predictors.length < 3 || predictors.filter((value) => value !== 0).length < 2) return undefined;
-  const products = predictors.map((value, index) => value * rises[index]);
-  const squares = predictors.map((value) => value * value);
-  const [otherProducts, otherSquares] = [totalsOfOthers(products), totalsOfOthers(squares)];
-  const predicted = predictors.map((value, index) => (value * otherProducts[index]) / otherSquares[index]);
-  const means = totalsOfOthers(rises).map((sum) => sum / (rises.length - 1));
+export function calibrate(points: readonly CalibrationPoint[]): Calibration | undefined {
+  if (points.length < 3 || points.filter(({ predictor }) => predictor !== 0).length < 2) return undefined;
+  // Leave-one-out totals are summed anew: a difference would lose small values beside a large one.
+  const leftOut = points.map(({ predictor, rise }, index) => {
+    const others = points.filter((_, other) => other !== index);
+    const { products, squares } = sumsOf(others);
+    return { rise, predicted: (predictor * products) / squares, mean: mean(others.map((other) => other.rise)) };
+  });
+  const { products, squares } = sumsOf(points);
   return {
-    factor: total(products) / total(squares),
-    predicted,
-    error: meanDistance(predicted, rises),
-    errorOfMean: meanDistance(means, rises),
+    factor: products / squares,
+    predicted: leftOut.map(({ predicted }) => predicted),
+    error: mean(leftOut.map(({ rise, predicted }) => Math.abs(predicted - rise))),
+    errorOfMean: mean(leftOut.map((point) => Math.abs(point.mean - point.rise))),
   };
 }

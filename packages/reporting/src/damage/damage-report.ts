@@ -1,10 +1,10 @@
-import { damageByLanguage } from "@mbs/artifacts";
 import type { DamageMetadata, DamageRecord } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 import { calibrate } from "./calibration.ts";
 import type { Calibration } from "./calibration.ts";
-import { groupBy } from "../groups.ts";
+import { groupBy, valueAt } from "../groups.ts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteDamage {
@@ -91,23 +91,26 @@ interface Fit {
 }
 
 function fit(sums: ReadonlyMap<string, number>, { scored, lossRises = {} }: DamageMetadata): Fit | undefined {
-  const languages = [...sums.keys()].filter((language) => Object.hasOwn(lossRises, language));
-  const predictors = languages.map((language) => sums.get(language) ?? 0);
-  const actual = languages.map((language) => lossRises[language]);
-  const calibration = calibrate(predictors, actual);
+  const measured = new Map(Object.entries(lossRises));
+  const points = [...sums].flatMap(([language, predictor]) => {
+    const rise = measured.get(language);
+    return rise === undefined ? [] : [{ language, predictor, rise }];
+  });
+  const calibration = calibrate(points);
   if (!calibration) return undefined;
+  const [predictors, actual] = [points.map(({ predictor }) => predictor), points.map(({ rise }) => rise)];
   const { factor, error, errorOfMean, predicted } = calibration;
   return {
     quality: {
       scored,
-      languages: languages.length,
+      languages: points.length,
       factor,
       error,
       errorOfMean,
       pearson: testCorrelation("pearson", predictors, actual),
       spearman: testCorrelation("spearman", predictors, actual),
     },
-    predicted: new Map(languages.map((language, index) => [language, predicted[index]])),
+    predicted: new Map(points.map(({ language }, index) => [language, at(predicted, index)])),
   };
 }
 
@@ -128,18 +131,18 @@ function notesOf(records: readonly DamageRecord[], metadata: DamageMetadata, fit
 export function damageReport(records: readonly DamageRecord[], metadata: DamageMetadata): DamageReport {
   const byLanguage = groupBy(records, ({ language }) => language);
   const sums = new Map([...byLanguage].map(([language, own]) => [language, own.reduce((sum, { damage }) => sum + damage, 0)]));
-  const means = damageByLanguage(records);
   const sites = siteDamage(records);
   const fitted = fit(sums, metadata);
   const lossRises = new Map(Object.entries(metadata.lossRises ?? {}));
-  const languages = [...sums].map(([language, sum]): PredictedLanguage => {
+  const languages = [...byLanguage].map(([language, own]): PredictedLanguage => {
+    const sum = valueAt(sums, language);
     const lossRise = lossRises.get(language);
     const predictedLossRise = fitted?.predicted.get(language);
     return {
       language,
       sum,
-      damage: means.get(language) ?? 0,
-      sites: sites.get(language) ?? [],
+      damage: sum / own.length,
+      sites: valueAt(sites, language),
       ...(lossRise === undefined ? {} : { rise: Math.expm1(lossRise) }),
       ...(predictedLossRise === undefined ? {} : { predicted: Math.expm1(predictedLossRise) }),
     };

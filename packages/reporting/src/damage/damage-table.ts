@@ -1,4 +1,5 @@
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
+import { at } from "@mbs/contracts";
 import type { TestedCorrelation } from "@mbs/numbers";
 import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
 import { formatError, formatRise } from "../numbers.ts";
@@ -38,7 +39,7 @@ export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteDamage =>
 
 function worstSitesRow(predicted: PredictedLanguage): string[] {
   const { language, sites } = predicted;
-  const [worst] = sites;
+  const worst = at(sites, 0);
   const beyond = siteBeyondOthers(predicted);
   return [language, placeOf(worst), formatError(worst.damage), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
 }

@@ -42,7 +42,13 @@ export interface Diagnosis {
   readonly notes: readonly string[];
 }
 
-const isAlone = ({ mix }: MixGroup): boolean => Object.keys(mix).length === 1;
+/** The one language that a group was calibrated with; undefined for a mix of several. */
+function aloneLanguage({ mix }: MixGroup): string | undefined {
+  const [language, ...others] = Object.keys(mix);
+  return others.length === 0 ? language : undefined;
+}
+
+const isAlone = (group: MixGroup): boolean => aloneLanguage(group) !== undefined;
 
 /** A language whose rises all lie on one side of zero. */
 function clearLanguages({ pairs }: GroupComparison, side: (rise: MeasuredRise) => boolean): string[] {
@@ -54,11 +60,11 @@ function clearLanguages({ pairs }: GroupComparison, side: (rise: MeasuredRise) =
 
 function mixAgainstAlone(group: MixGroup, alone: MixGroup, comparisons: Comparisons): MixAgainstAlone {
   const comparison = comparisons.between(group, alone);
-  const [own, other] = [group, alone].map((models) => comparisons.withDense(models).averages);
+  const [own, other] = [comparisons.withDense(group).averages, comparisons.withDense(alone).averages];
   return {
     method: group.method,
     mix: group.mixName,
-    alone: Object.keys(alone.mix)[0],
+    alone: aloneLanguage(alone) ?? alone.mixName,
     models: [...group.models, ...alone.models],
     unweighted: risesOfMean(comparison, "unweighted"),
     weighted: risesOfMean(comparison, "weighted"),
@@ -72,9 +78,10 @@ function mixAgainstAlone(group: MixGroup, alone: MixGroup, comparisons: Comparis
 
 /** English where it was tried, else the language with the largest training share. */
 function mainAlone(groups: readonly MixGroup[], shares: NumbersByName | undefined): MixGroup | undefined {
-  const weight = ({ mix }: MixGroup): number => {
-    const [language] = Object.keys(mix);
-    return language === "en" ? Infinity : (shares?.[language] ?? 0);
+  const weight = (group: MixGroup): number => {
+    const language = aloneLanguage(group);
+    if (language === undefined) return -Infinity;
+    return language === "en" ? Infinity : numberOf(shares ?? {}, language);
   };
   return groups.filter(isAlone).sort((a, b) => weight(b) - weight(a))[0];
 }
@@ -118,7 +125,7 @@ function languagesUnderMix(
       const withMoreText = moreText(language);
       return {
         language,
-        trainingShare: shares[language] / training,
+        trainingShare: numberOf(shares, language) / training,
         mixShare: numberOf(group.mix, language),
         rises: risesOfLanguage(dense, language),
         ...(tokens && { tokens: numberOf(tokens, language) }),

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { testCorrelation } from "@mbs/numbers";
 import { formatInterval, formatRise } from "../numbers.ts";
 import { overSeeds, predictCommand } from "./finding.ts";
@@ -19,8 +20,8 @@ const agreementLevel = 0.05;
 function side({ languages, unweighted }: MethodRises, language: string): -1 | 0 | 1 {
   const rises = languages.get(language) ?? [];
   if (rises.length === 0) return 0;
-  if (rises.every(({ interval: [low] }, seed) => low > unweighted[seed].interval[1])) return 1;
-  return rises.every(({ interval: [, high] }, seed) => high < unweighted[seed].interval[0]) ? -1 : 0;
+  if (rises.every(({ interval: [low] }, seed) => low > at(unweighted, seed).interval[1])) return 1;
+  return rises.every(({ interval: [, high] }, seed) => high < at(unweighted, seed).interval[0]) ? -1 : 0;
 }
 
 /**
@@ -41,10 +42,10 @@ export function methodsDisagree(mix: string, first: MethodRises, second: MethodR
   if (agree || opposed.length === 0) return undefined;
   const both = [first, second];
   const textOf = (language: string): string => {
-    const [a, b] = both.map((method) => riseOf(method, language));
+    const [a, b] = [riseOf(first, language), riseOf(second, language)];
     return `${language} ${formatRise(a.rise)} (${formatInterval(a.interval)}) with ${first.method}, ${formatRise(b.rise)} (${formatInterval(b.interval)}) with ${second.method}`;
   };
-  const [a, b] = both.map(({ unweighted }) => overSeeds(unweighted));
+  const [a, b] = [overSeeds(first.unweighted), overSeeds(second.unweighted)];
   // Where nothing varies there is no correlation, and JSON knows no NaN.
   const correlation: Evidence[] = Number.isNaN(value)
     ? []
@@ -80,7 +81,7 @@ export function methodsDisagree(mix: string, first: MethodRises, second: MethodR
     ],
     remedy: {
       text: "See at which sites each method hurts these languages.",
-      command: predictCommand(second.models[0]),
+      command: predictCommand(at(second.models, 0)),
     },
   };
 }

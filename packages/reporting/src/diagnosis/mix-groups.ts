@@ -1,4 +1,5 @@
 import type { Score } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { averageLanguages, comparePairs } from "@mbs/evaluation";
 import type { ModelAverages, PairedDifference, ScoresReport } from "@mbs/evaluation";
 import type { CompressedModel } from "../scores/compressed-models.ts";
@@ -45,8 +46,8 @@ export const pairSeeds = <First, Second>(
   second: readonly Second[],
 ): readonly (readonly [First, Second])[] =>
   Array.from({ length: Math.max(first.length, second.length) }, (_, seed) => [
-    first[seed % first.length],
-    second[seed % second.length],
+    at(first, seed % first.length),
+    at(second, seed % second.length),
   ]);
 
 /** Rises of one language, a pair of seeds an entry. */

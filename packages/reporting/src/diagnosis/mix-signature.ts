@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { formatInterval, formatRise } from "../numbers.ts";
 import { aboveZero, overSeeds } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise } from "./finding.ts";
@@ -58,14 +59,14 @@ export function mixWorseThanAlone(comparison: MixAgainstAlone): Finding | undefi
       ? []
       : [
           {
-            what: `worst language (${withMix[0].language}), above dense`,
+            what: `worst language (${at(withMix, 0).language}), above dense`,
             unit: "rise" as const,
             value: overSeeds(withMix).rise,
             interval: overSeeds(withMix).interval,
             significant: false,
           },
           {
-            what: `worst language with ${alone} alone (${withAlone[0].language}), above dense`,
+            what: `worst language with ${alone} alone (${at(withAlone, 0).language}), above dense`,
             unit: "rise" as const,
             value: overSeeds(withAlone).rise,
             interval: overSeeds(withAlone).interval,
@@ -103,5 +104,7 @@ function averageText(rises: readonly MeasuredRise[]): string {
   return `${formatRise(rise)} (${formatInterval(interval)})`;
 }
 
-const worstText = (worst: readonly WorstOf[]): string =>
-  worst.length === 0 ? "not known" : `${worst[0].language} ${averageText(worst)}`;
+function worstText(worst: readonly WorstOf[]): string {
+  const [first] = worst;
+  return first === undefined ? "not known" : `${first.language} ${averageText(worst)}`;
+}

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { formatInterval, formatRise, formatShare } from "../numbers.ts";
 import { belowZero, overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise, Remedy } from "./finding.ts";
@@ -157,17 +158,17 @@ export function rareLanguagesFall({ method, mix, models, unweighted, languages }
       trainingShare < equalShare &&
       mixShare > 0 &&
       rises.length > 0 &&
-      rises.every(({ interval: [low] }, seed) => low > 0 && low > unweighted[seed].interval[1]),
+      rises.every(({ interval: [low] }, seed) => low > 0 && low > at(unweighted, seed).interval[1]),
   );
   if (falling.length === 0) return undefined;
-  const causes = falling.map((language) => causeOf(language, languages));
+  const explained = falling.map((language) => ({ language, cause: causeOf(language, languages) }));
   const mean = overSeeds(unweighted);
   return {
     signature: "rare-language-falls",
     title: `${method}, ${mix}: ${falling.map(({ language }) => language).join(", ")} ${falling.length === 1 ? "is" : "are"} under-represented and still ${falling.length === 1 ? "loses" : "lose"} more than the average.`,
     texts: [
       `The unweighted mean changes by ${formatRise(mean.rise)} (${formatInterval(mean.interval)}).`,
-      ...falling.map((language, index) => languageText(language, causes[index], scored)),
+      ...explained.map(({ language, cause }) => languageText(language, cause, scored)),
     ],
     models,
     languages: falling.map(({ language }) => language),
@@ -175,6 +176,10 @@ export function rareLanguagesFall({ method, mix, models, unweighted, languages }
       { what: "unweighted mean, above dense", unit: "rise", value: mean.rise, interval: mean.interval, significant: false },
       ...falling.flatMap(evidenceOf),
     ],
-    remedy: remedyOf(causes, method, models[0]),
+    remedy: remedyOf(
+      explained.map(({ cause }) => cause),
+      method,
+      at(models, 0),
+    ),
   };
 }

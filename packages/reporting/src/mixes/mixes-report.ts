@@ -2,6 +2,7 @@ import { weightedDamage } from "@mbs/artifacts";
 import type { DamageByLanguage, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { groupBy } from "../groups.ts";
+import type { Group } from "../groups.ts";
 import { byTrainingShare } from "../language-order.ts";
 
 /** One mix and what it is predicted to do. */
@@ -35,11 +36,15 @@ export interface MixesReport {
   readonly notes: readonly string[];
 }
 
-const endings: Readonly<Record<string, string>> = {
-  settled: "The search has settled: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
-  step: "The search ended where smaller steps did not help.",
-  rounds: "The search used up its rounds; more --rounds may find a better mix.",
-};
+/** What is said of how the search ended; nothing where there was none. */
+const endings: ReadonlyMap<string, string> = new Map([
+  [
+    "settled",
+    "The search has settled: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
+  ],
+  ["step", "The search ended where smaller steps did not help."],
+  ["rounds", "The search used up its rounds; more --rounds may find a better mix."],
+]);
 
 /** The mean damage under weights that some of the languages have. */
 function damageUnder(weights: NumbersByName | undefined, damages: DamageByLanguage): number | undefined {
@@ -48,7 +53,7 @@ function damageUnder(weights: NumbersByName | undefined, damages: DamageByLangua
 }
 
 function reportedMix(
-  records: readonly MixRecord[],
+  records: Group<MixRecord>,
   shares: NumbersByName | undefined,
   importance: NumbersByName | undefined,
 ): ReportedMix {
@@ -70,15 +75,11 @@ function reportedMix(
 }
 
 /** Refuses mixes that do not each have every language once: their tables would have holes. */
-function requireWhole(records: readonly MixRecord[], names: readonly string[]): void {
+function requireWhole(records: readonly MixRecord[], mixes: ReadonlyMap<string, readonly MixRecord[]>): void {
   const languages = new Set(records.map(({ language }) => language));
-  for (const name of names) {
-    const own = groupBy(
-      records.filter(({ mix }) => mix === name),
-      ({ language }) => language,
-    );
+  for (const [name, own] of mixes) {
     for (const language of languages) {
-      const rows = own.get(language)?.length ?? 0;
+      const rows = own.filter((record) => record.language === language).length;
       if (rows !== 1) throw new BadDataError(`mixes: ${name} has ${rows} rows of ${language}, not one; make them again`);
     }
   }
@@ -91,21 +92,16 @@ function requireWhole(records: readonly MixRecord[], names: readonly string[]): 
  */
 export function mixesReport(records: readonly MixRecord[], metadata: MixesMetadata): MixesReport {
   const { strategy, solver, options, tensors, recommended: name, ended, shares, importance } = metadata;
-  const names = [...new Set(records.map(({ mix }) => mix))];
-  requireWhole(records, names);
-  const mixes = names.map((mix) =>
-    reportedMix(
-      records.filter((record) => record.mix === mix),
-      shares,
-      importance,
-    ),
-  );
+  const byMix = groupBy(records, ({ mix }) => mix);
+  requireWhole(records, byMix);
+  const mixes = [...byMix.values()].map((own) => reportedMix(own, shares, importance));
   const recommended = mixes.find((mix) => mix.name === name);
-  if (!recommended) throw new BadDataError(`mixes: the recommended ${name} is not among ${names.join(", ")}; make them again`);
+  if (!recommended)
+    throw new BadDataError(`mixes: the recommended ${name} is not among ${[...byMix.keys()].join(", ")}; make them again`);
   const tried = new Set(mixes.map(({ mix }) => mix)).size;
   const notes = [
     `Damage is the mean over ${tensors} tensors of the error of their outputs, against the outputs themselves, in each language: it ranks mixes, and is no rise of perplexity.`,
-    ...(Object.hasOwn(endings, ended) ? [endings[ended]] : []),
+    ...[endings.get(ended)].filter((text) => text !== undefined),
     `${tried} mixes were tried, each as much work as one compression and one prediction, from one capture.`,
   ];
   return { strategy, solver, options, tensors, recommended, mixes, notes };

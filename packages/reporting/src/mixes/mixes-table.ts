@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { colours, noteText } from "../terminal/terminal-text.ts";
 import type { MixesReport, ReportedMix } from "./mixes-report.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -21,10 +22,11 @@ export function damagesTable(report: MixesReport): TextTable {
       { title: "weight", numeric: true },
       ...shown.map(({ name }) => ({ title: name, numeric: true })),
     ],
+    // Every mix has the same languages in the same order.
     rows: report.recommended.languages.map(({ language, weight }, index) => [
       language,
       String(weight),
-      ...shown.map(({ languages }) => damageCell(languages[index].damage)),
+      ...shown.map(({ languages }) => damageCell(at(languages, index).damage)),
     ]),
   };
 }

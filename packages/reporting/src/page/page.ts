@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { escapeHtml } from "../escape-html.ts";
 import { pageStyle } from "./page-style.ts";
 import type { CaptionedTable, Page, Part, Plot, Section } from "./section.ts";
@@ -13,21 +14,21 @@ const unbroken = (cell: string): string => cell.replaceAll(/(?<=…) | (?![(+-])
 /** Names of models break where their parts meet. */
 const heading = (text: string): string => escapeHtml(text).replaceAll("/", "/<wbr>");
 
+/** The class of a column's cells. */
+const mark = ({ numeric, wide }: TextTable["columns"][number]): string => (numeric ? ' class="n"' : wide ? ' class="wide"' : "");
+
 function formatHtmlTable(caption: string, { columns, rows }: TextTable): string {
-  const mark = (index: number): string => {
-    const { numeric, wide } = columns[index];
-    return numeric ? ' class="n"' : wide ? ' class="wide"' : "";
-  };
   const head = columns
     // An empty heading is no heading: it belongs to the cells beside it.
-    .map(({ title }, index) => (title === "" ? "<td></td>" : `<th scope="col"${mark(index)}>${heading(title)}</th>`))
+    .map((column) => (column.title === "" ? "<td></td>" : `<th scope="col"${mark(column)}>${heading(column.title)}</th>`))
     .join("");
   // A first column without a title marks rows; the next one names them.
   const naming = columns.findIndex(({ title }) => title !== "");
-  const cellOf = (cell: string, index: number): string =>
-    index === naming
-      ? `<th scope="row">${heading(cell)}</th>`
-      : `<td${mark(index)}>${escapeHtml(columns[index].numeric ? unbroken(cell) : cell)}</td>`;
+  const cellOf = (cell: string, index: number): string => {
+    if (index === naming) return `<th scope="row">${heading(cell)}</th>`;
+    const column = at(columns, index);
+    return `<td${mark(column)}>${escapeHtml(column.numeric ? unbroken(cell) : cell)}</td>`;
+  };
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
   return scrolling(
     caption,

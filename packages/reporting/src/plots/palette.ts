@@ -1,5 +1,16 @@
+import { at } from "@mbs/contracts";
+
 /** Blue, orange, green, red, purple: at least 3:1 against the page in light and in dark, and told apart by colour-blind eyes. */
-export const palette: readonly string[] = ["#3b82c4", "#c9700e", "#2f9461", "#d15353", "#8f6bb8"];
+export const palette: readonly [blue: string, orange: string, ...string[]] = [
+  "#3b82c4",
+  "#c9700e",
+  "#2f9461",
+  "#d15353",
+  "#8f6bb8",
+];
+
+/** The colour of the series with this index; after the last it begins again. */
+export const colourOf = (index: number): string => at(palette, index % palette.length);
 
 /** Colours of the page's own: text, paper, lines, text of less weight, links. */
 export const pageColours = {

@@ -1,5 +1,5 @@
 import { groupBy } from "../groups.ts";
-import { palette } from "./palette.ts";
+import { colourOf } from "./palette.ts";
 import { scatterPlots } from "./scatter-plot.ts";
 import type { Plot } from "../page/section.ts";
 
@@ -23,7 +23,7 @@ export function plotPredictions(points: readonly PredictionPoint[], xTitle: stri
       x: predicted,
       y: rise,
       text: language,
-      colour: palette[index % palette.length],
+      colour: colourOf(index),
     })),
     label: `${label}${series.length > 1 ? `, ${name}` : ""}: ${own.length} points`,
     rows: own.map(({ language, predicted, rise }) => ({ language, series: name, predicted, rise })),

@@ -71,7 +71,10 @@ export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): P
       const place = places[index];
       return place === undefined ? [] : [{ x: xAxis.toValue(place.x), y: yAxis.toValue(height - place.y), text }];
     });
-    const values = points.map(({ interval, ...point }) => ({ ...point, low: interval?.[0] ?? 0, high: interval?.[1] ?? 0 }));
+    const values = points.map(({ x, y, text, colour }) => ({ x, y, text, colour }));
+    const intervals = points.flatMap(({ interval, x, colour }) =>
+      interval === undefined ? [] : [{ x, colour, low: interval[0], high: interval[1] }],
+    );
     const spec = {
       ...(title === "" ? {} : { title }),
       width,
@@ -81,7 +84,7 @@ export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): P
           ? []
           : [
               {
-                data: { values },
+                data: { values: intervals },
                 mark: { type: "rule", strokeWidth: 1.5 },
                 encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
               },

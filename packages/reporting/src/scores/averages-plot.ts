@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Average, ModelAverages } from "@mbs/evaluation";
 import { formatRise } from "../numbers.ts";
 import { palette } from "../plots/palette.ts";
@@ -77,7 +78,7 @@ export function plotAverages(rises: readonly FigureRise[], reference: string): P
   };
   const texts = shown.map((figure) => {
     const own = rises.filter((rise) => rise.figure === figure).toSorted((a, b) => a.rise - b.rise);
-    const [least, most] = [own[0], own[own.length - 1]];
+    const [least, most] = [at(own, 0), at(own, own.length - 1)];
     return `${figure} from ${formatRise(least.rise)} (${least.model}) to ${formatRise(most.rise)} (${most.model})`;
   });
   return renderPlot(

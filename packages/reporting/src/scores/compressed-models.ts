@@ -1,4 +1,4 @@
-import { nameMethod } from "@mbs/contracts";
+import { at, nameMethod } from "@mbs/contracts";
 import type { ScoredModel } from "@mbs/evaluation";
 import { numberOf } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
@@ -45,13 +45,14 @@ export interface NamedMix {
 /**
  * A name for a calibration mix.
  *
+ * @param mix of one language or more
  * @param training the training mixture, where it is known
  * @param named mixes by their own names
  */
 export function nameMix(mix: NumbersByName, training: NumbersByName | undefined, named: readonly NamedMix[] = []): string {
   const known = named.find(({ weights }) => isSameMix(weights, mix));
   const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
-  const [[most, share]] = entries;
+  const [most, share] = at(entries, 0);
   if (entries.length === 1) return `${most} alone`;
   if (known) return known.name;
   if (distance(mix, normalised(Object.fromEntries(entries.map(([language]) => [language, 1])))) < nearEnoughForName)

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { formatRise } from "../numbers.ts";
 import { palette } from "../plots/palette.ts";
@@ -20,7 +21,7 @@ export const mostSeries = palette.length;
 function describe(bars: readonly RiseBar[], series: readonly string[]): string {
   const ranges = series.map((name) => {
     const own = bars.filter((bar) => bar.series === name).toSorted((a, b) => a.rise - b.rise);
-    const [least, most] = [own[0], own[own.length - 1]];
+    const [least, most] = [at(own, 0), at(own, own.length - 1)];
     return `${name} from ${formatRise(least.rise)} (${least.language}) to ${formatRise(most.rise)} (${most.language})`;
   });
   return ranges.join("; ");

@@ -1,4 +1,5 @@
 import type { Score } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { readScoredModels, scoresReport } from "@mbs/evaluation";
 import type { ScoredModel, ScoresReport } from "@mbs/evaluation";
 import { ofKind } from "../collected.ts";
@@ -55,7 +56,7 @@ export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresVie
       name,
       scores: records,
       shares,
-      reference: view.reference ?? report.averages[0]?.model ?? "",
+      reference: view.reference ?? at(report.averages, 0).model,
       report,
       models,
       compressed: compressedModels(models, shares, mixes),

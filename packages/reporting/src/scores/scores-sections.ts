@@ -3,7 +3,8 @@ import type { ScoresReport } from "@mbs/evaluation";
 import { figureRises, figures, plotAverages } from "./averages-plot.ts";
 import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
-import { groupBy } from "../groups.ts";
+import { groupBy, valueAt } from "../groups.ts";
+import { numberOf } from "../language-order.ts";
 import { formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
@@ -114,8 +115,8 @@ function risesTable(
     ],
     rows: [...groupBy(own, ({ language }) => language)].map(([language, pairs]) => [
       language,
-      ...(shares ? [Object.hasOwn(shares, language) ? formatShare(shares[language] / total) : "–"] : []),
-      formatNumber(perplexities.get(language) ?? NaN),
+      ...(shares ? [Object.hasOwn(shares, language) ? formatShare(numberOf(shares, language) / total) : "–"] : []),
+      formatNumber(valueAt(perplexities, language)),
       ...models.map((model) => {
         const pair = pairs.find((entry) => entry.model === model);
         return pair ? `${formatRise(pair.rise)}${pair.excludesZero ? " *" : ""} (${formatInterval(pair.interval)})` : "–";
@@ -190,7 +191,8 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
     const bytes = models.get(rise.model)?.bytes;
     return bytes === undefined ? [] : [{ ...rise, bytes }];
   });
-  if (rises.length === 0) return [];
+  const [first] = rises;
+  if (first === undefined) return [];
   const sizes = new Set(rises.map(({ bytes }) => bytes));
   const drawn = sizes.size > 1;
   const sized = [...new Set(rises.map(({ model }) => model))];
@@ -198,7 +200,7 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
     {
       id: names.id("size"),
       title: names.title("Size against damage"),
-      texts: [drawn ? frontierText : oneSizeText(sized, rises[0].bytes, reference, models.get(reference)?.bytes)],
+      texts: [drawn ? frontierText : oneSizeText(sized, first.bytes, reference, models.get(reference)?.bytes)],
       ...(drawn ? { plots: await plotSizes(rises, reference) } : {}),
       tables: [{ caption: "Size on disk and damage", table: sizesTable(rises, models, reference), open: !drawn }],
       data: rises.map((rise) => ({ ...rise })),

@@ -37,7 +37,7 @@ export function plotSizes(rises: readonly SizedRise[], reference: string): Promi
           y: rise,
           interval: [low, high] as const,
           text: frontier ? model : "",
-          colour: palette[frontier ? 0 : 1],
+          colour: frontier ? palette[0] : palette[1],
         })),
         label: `size on disk against rise of perplexity above ${reference}, ${figure}: ${own.length} models; ${names.join(", ")} beaten by none`,
         rows,

@@ -1,6 +1,6 @@
 import { allSites, inputSite } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { clusterOrder } from "./cluster-order.ts";
 
 /** Where two languages were compared; `*` in both is the mean over all sites. */
@@ -91,8 +91,19 @@ export function similarityMatrix(
   };
 }
 
+/** A value of a matrix with its languages. */
+export interface SimilarityCell {
+  readonly row: string;
+  readonly column: string;
+  readonly value: number;
+}
+
+/** All values of a matrix, row by row. */
+export const cellsOf = ({ languages, values }: SimilarityMatrix): readonly SimilarityCell[] =>
+  languages.flatMap((row, i) => languages.map((column, j) => ({ row, column, value: at(at(values, i), j) })));
+
 /** An order in which alike languages stand beside each other: positions in `languages`. */
-export const alikeOrder = (matrix: SimilarityMatrix): number[] =>
+export const alikeOrder = (matrix: SimilarityMatrix): readonly number[] =>
   clusterOrder(isLikeness(matrix) ? matrix.values.map((row) => row.map((value) => 1 - value)) : matrix.values);
 
 /**
@@ -110,10 +121,15 @@ export function distanceToMix(
   language: string,
   mix: Readonly<Record<string, number>>,
 ): number | undefined {
-  const row = languages.indexOf(language);
-  const present = Object.entries(mix).filter(([, weight]) => weight > 0);
-  const columns = present.map(([other]) => languages.indexOf(other));
-  if (row < 0 || columns.includes(-1)) return undefined;
-  const total = present.reduce((sum, [, weight]) => sum + weight, 0);
-  return present.reduce((sum, [, weight], index) => sum + (weight / total) * values[row][columns[index]], 0);
+  const row = values[languages.indexOf(language)];
+  const present = Object.entries(mix).flatMap(([other, weight]) =>
+    weight > 0 ? [{ weight, distance: row?.[languages.indexOf(other)] }] : [],
+  );
+  const total = present.reduce((sum, { weight }) => sum + weight, 0);
+  let mean = 0;
+  for (const { weight, distance } of present) {
+    if (distance === undefined) return undefined;
+    mean += (weight / total) * distance;
+  }
+  return mean;
 }

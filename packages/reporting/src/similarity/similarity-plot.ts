@@ -1,6 +1,7 @@
+import { at } from "@mbs/contracts";
 import { renderPlot } from "../plots/render-plot.ts";
 import type { Plot } from "../page/section.ts";
-import { alikeOrder, isLikeness } from "./similarity-matrix.ts";
+import { alikeOrder, cellsOf, isLikeness } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatSimilarity } from "./similarity-table.ts";
 
@@ -15,22 +16,18 @@ const dark = 0.45;
  * @param label "heat map: angle between languages in degrees"
  */
 export function plotSimilarity(matrix: SimilarityMatrix, label: string): Promise<Plot> {
-  const { languages, values, measure } = matrix;
-  const order = alikeOrder(matrix).map((index) => languages[index]);
-  const rows = languages.flatMap((row, i) =>
-    languages.map((column, j) => ({
-      row,
-      column,
-      value: values[i][j],
-      text: i === j ? "" : formatSimilarity(matrix, values[i][j]),
-    })),
-  );
+  const { languages, measure } = matrix;
+  const order = alikeOrder(matrix).map((index) => at(languages, index));
+  const rows = cellsOf(matrix).map((cell) => ({
+    ...cell,
+    text: cell.row === cell.column ? "" : formatSimilarity(matrix, cell.value),
+  }));
   const axis = { type: "nominal", scale: { domain: order }, title: null };
   const numbered = languages.length <= mostNumbers;
   // A language with itself would take most of the scale.
   const others = { filter: "datum.row !== datum.column" };
   const pairs = rows.filter(({ row, column }) => row < column).toSorted((a, b) => a.value - b.value);
-  const [least, most] = [pairs[0], pairs[pairs.length - 1]];
+  const [least, most] = [at(pairs, 0), at(pairs, pairs.length - 1)];
   const likeness = isLikeness(matrix);
   const bright = likeness ? least.value + dark * (most.value - least.value) : most.value - dark * (most.value - least.value);
   const spec = {
@@ -70,6 +67,6 @@ export function plotSimilarity(matrix: SimilarityMatrix, label: string): Promise
         : []),
     ],
   };
-  const [from, to] = [least, most].map(({ row, column, text }) => `${text} (${row} and ${column})`);
-  return renderPlot(spec, rows, `${label}: ${from} to ${to}`);
+  const pairText = ({ row, column, text }: typeof least): string => `${text} (${row} and ${column})`;
+  return renderPlot(spec, rows, `${label}: ${pairText(least)} to ${pairText(most)}`);
 }

@@ -1,5 +1,6 @@
 import { allSites } from "@mbs/artifacts";
 import type { NumbersByName, SimilarityRecord } from "@mbs/artifacts";
+import { valueAt } from "../groups.ts";
 import type { CollectedOf } from "../collected.ts";
 import type { Section, SectionNames } from "../page/section.ts";
 import { similarityMatrix } from "./similarity-matrix.ts";
@@ -7,13 +8,14 @@ import type { SimilarityPlace } from "./similarity-matrix.ts";
 import { plotSimilarity } from "./similarity-plot.ts";
 import { matrixTable, similarityTitle } from "./similarity-table.ts";
 
-const measureTexts: Readonly<Record<string, string>> = {
-  cosine: "Cosine of the angle between the mean squared inputs, channel by channel: 1 is alike.",
-  euclidean: "Distance between the mean squared inputs, channel by channel: small is alike.",
-  degrees: "Angle between the mean squared inputs, channel by channel: small is alike.",
-  gram: "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike.",
-  subspace: "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike.",
-};
+/** What each measure is, for its heat map. */
+const measureTexts: ReadonlyMap<string, string> = new Map([
+  ["cosine", "Cosine of the angle between the mean squared inputs, channel by channel: 1 is alike."],
+  ["euclidean", "Distance between the mean squared inputs, channel by channel: small is alike."],
+  ["degrees", "Angle between the mean squared inputs, channel by channel: small is alike."],
+  ["gram", "tr(HₐH_b) / √(tr(Hₐ²)·tr(H_b²)) of the whole statistics: 1 is alike."],
+  ["subspace", "Share of the leading directions of one language's inputs that lie in those of the other: 1 is alike."],
+]);
 
 /** One heat map of similarities. */
 export interface SimilarityChoice {
@@ -49,7 +51,7 @@ export async function similaritySections(
     sections.push({
       id: names.id(`similarity${index === 0 ? "" : `-${index + 1}`}`),
       title: names.title(`Similarity of languages: ${title}`),
-      texts: [measureTexts[measure], "Languages that are alike stand beside each other, and their cells are bright."],
+      texts: [valueAt(measureTexts, measure), "Languages that are alike stand beside each other, and their cells are bright."],
       plots: [await plotSimilarity(matrix, `heat map: ${title}`)],
       tables: [{ caption: title, table: matrixTable(matrix, shares), open: false }],
     });

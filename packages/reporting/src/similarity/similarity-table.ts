@@ -1,7 +1,9 @@
+import { at } from "@mbs/contracts";
 import { colours } from "../terminal/terminal-text.ts";
+import { groupBy, valueAt } from "../groups.ts";
 import { byTrainingShare } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
-import { alikeOrder, isLikeness, placeText } from "./similarity-matrix.ts";
+import { alikeOrder, cellsOf, isLikeness, placeText } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
@@ -14,7 +16,7 @@ export const formatSimilarity = ({ measure }: SimilarityMatrix, value: number): 
 
 /** What a matrix shows, and where. */
 export function similarityTitle(matrix: SimilarityMatrix): string {
-  const [name, setting] = matrix.measure.split(":");
+  const [, name = matrix.measure, setting = ""] = /^(.*?):(.*)$/.exec(matrix.measure) ?? [];
   const what = new Map([
     ["degrees", "angle between languages in degrees"],
     ["cosine", "cosine between languages"],
@@ -31,30 +33,33 @@ export function similarityTitle(matrix: SimilarityMatrix): string {
  * @param shares of the training, which give the order; without them alike languages stand beside each other
  */
 export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByName): TextTable {
-  const { languages, values, measure } = matrix;
-  const order = byTrainingShare(alikeOrder(matrix), (index) => languages[index], shares);
+  const { languages, measure } = matrix;
+  const cells = groupBy(cellsOf(matrix), ({ row }) => row);
+  const alike = alikeOrder(matrix).map((index) => at(languages, index));
+  const order = byTrainingShare(alike, (language) => language, shares);
   return {
-    columns: [{ title: measure }, ...order.map((index) => ({ title: languages[index], numeric: true }))],
-    rows: order.map((row) => [
-      languages[row],
-      ...order.map((column) => (row === column ? "·" : formatSimilarity(matrix, values[row][column]))),
-    ]),
+    columns: [{ title: measure }, ...order.map((title) => ({ title, numeric: true }))],
+    rows: order.map((row) => {
+      const values = new Map(valueAt(cells, row).map(({ column, value }) => [column, value]));
+      return [row, ...order.map((column) => (row === column ? "·" : formatSimilarity(matrix, valueAt(values, column))))];
+    }),
   };
 }
 
 /** For each language the ones most and least like it; fits any number of languages. */
 function neighboursTable(matrix: SimilarityMatrix): TextTable {
-  const { languages, values, measure } = matrix;
+  const { languages, measure } = matrix;
+  const cells = groupBy(cellsOf(matrix), ({ row }) => row);
   const sign = isLikeness(matrix) ? -1 : 1;
   const unit = measure === "degrees" ? "°" : "";
-  const rows = alikeOrder(matrix).map((row) => {
-    const others = languages
-      .map((language, column) => ({ language, value: values[row][column] }))
-      .filter(({ language }) => language !== languages[row])
+  const rows = alikeOrder(matrix).map((index) => {
+    const language = at(languages, index);
+    const others = valueAt(cells, language)
+      .filter(({ column }) => column !== language)
       .sort((a, b) => sign * (a.value - b.value));
     const show = (list: typeof others): string =>
-      list.map(({ language, value }) => `${language} ${formatSimilarity(matrix, value)}${unit}`).join(", ");
-    return [languages[row], show(others.slice(0, 3)), show(others.slice(-3).toReversed())];
+      list.map(({ column, value }) => `${column} ${formatSimilarity(matrix, value)}${unit}`).join(", ");
+    return [language, show(others.slice(0, 3)), show(others.slice(-3).toReversed())];
   });
   return { columns: [{ title: "language" }, { title: "nearest" }, { title: "farthest" }], rows };
 }

@@ -1,4 +1,4 @@
-import type { MixAgainstAlone } from "../diagnosis/mix-signature.ts";
+import type { MixAgainstAlone, WorstOf } from "../diagnosis/mix-signature.ts";
 import { overSeeds } from "../diagnosis/finding.ts";
 import type { MeasuredRise } from "../diagnosis/finding.ts";
 import { formatInterval, formatRise } from "../numbers.ts";
@@ -20,6 +20,11 @@ function meanCell(rises: readonly MeasuredRise[]): string {
   return `${formatRise(rise)} (${formatInterval(interval)})`;
 }
 
+function worstCell(worst: readonly WorstOf[]): string {
+  const [first] = worst;
+  return first === undefined ? "–" : `${first.language} ${meanCell(worst)}`;
+}
+
 /** What each mix gave and took, in the three figures; the worst languages are above dense. */
 export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
   columns: [
@@ -39,8 +44,8 @@ export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable 
     `${alone} alone`,
     meanCell(unweighted),
     meanCell(weighted),
-    worst.length === 0 ? "–" : `${worst[0].mix.language} ${meanCell(worst.map((pair) => pair.mix))}`,
-    worst.length === 0 ? "–" : `${worst[0].alone.language} ${meanCell(worst.map((pair) => pair.alone))}`,
+    worstCell(worst.map((pair) => pair.mix)),
+    worstCell(worst.map((pair) => pair.alone)),
     named(winners),
     named(losers),
   ]),

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { againstAloneTable, mixSentence } from "./against-alone-table.ts";
 import { figureRises, figures } from "../scores/averages-plot.ts";
@@ -33,8 +34,8 @@ function gainsAndLosses({ pairs }: ScoresReport): GainsAndLosses[] {
       losing: names((low) => low > 0),
       gaining: names((_, high) => high < 0),
       unclear: names((low, high) => !(low > 0 || high < 0)),
-      most: sorted[0],
-      least: sorted[sorted.length - 1],
+      most: at(sorted, 0),
+      least: at(sorted, sorted.length - 1),
     };
   });
 }
@@ -73,7 +74,7 @@ function gainsSentence(rows: readonly GainsAndLosses[], reference: string): stri
     .filter(({ gaining }) => gaining.length > 0)
     .map(({ model, gaining }) => `${gaining.join(", ")} with ${model}`);
   const gaining = gains.length === 0 ? " No language clearly gains with any." : ` Clear gains: ${gains.join("; ")}.`;
-  const worst = rows.toSorted((a, b) => b.most.rise - a.most.rise)[0];
+  const worst = rows.reduce((largest, row) => (row.most.rise > largest.most.rise ? row : largest));
   return `Against ${reference} on the same windows.${everything}${gaining} The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
 }
 
@@ -90,7 +91,7 @@ function verdicts(rises: readonly FigureRise[], compressed: readonly CompressedM
           .filter((rise) => rise.figure === figure && rise.model === name)
           .map(({ rise, low, high }) => ({ name: seeds ? name : mixName, rise, interval: [low, high] as const })),
       );
-      return contenders.length < 2 ? [] : [verdict(figure[0].toUpperCase() + figure.slice(1), contenders)];
+      return contenders.length < 2 ? [] : [verdict(figure.charAt(0).toUpperCase() + figure.slice(1), contenders)];
     });
     return texts.length === 0 ? [] : [`${models[0].method}. ${texts.join(" ")}`];
   });

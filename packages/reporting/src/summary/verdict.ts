@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { tooFewWindows } from "../numbers.ts";
 
 /** A mean of one of several models or mixes. */
@@ -14,7 +15,7 @@ const clearlyLower = (lower: Contender, higher: Contender): boolean => lower.int
 /** The one of a kind, or all that could be it. */
 const named = (candidates: readonly Contender[], kind: "best" | "worst"): string =>
   candidates.length === 1
-    ? `${candidates[0].name} clearly ${kind}`
+    ? `${at(candidates, 0).name} clearly ${kind}`
     : `${candidates.map(({ name }) => name).join(" or ")} ${kind} (not told apart)`;
 
 /**
@@ -27,7 +28,7 @@ export function verdict(title: string, contenders: readonly Contender[]): string
   const sorted = contenders.toSorted((a, b) => a.rise - b.rise);
   if (!sorted.some((lower) => sorted.some((higher) => clearlyLower(lower, higher))))
     return `${title}: ${sorted.map(({ name }) => name).join(", ")} not told apart.`;
-  const [first, last] = [sorted[0], sorted[sorted.length - 1]];
+  const [first, last] = [at(sorted, 0), at(sorted, sorted.length - 1)];
   const best = named(
     sorted.filter((contender) => !clearlyLower(first, contender)),
     "best",

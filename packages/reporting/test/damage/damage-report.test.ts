@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { damageReport } from "../../src/damage/damage-report.ts";
@@ -14,13 +15,16 @@ test("sums damage by language, and finds the sites that hurt", () => {
     ["te", "mr", "fr", "en"],
   );
   assert.is(report.tensors, 6);
-  const [te] = report.languages;
-  const en = report.languages[3];
+  const te = at(report.languages, 0);
+  const en = at(report.languages, 3);
   // of the tensors q, v and up in two blocks: (1 + 1 + 2)·(1 + 2) parts, te four of them more in its own site
   assert.ok(Math.abs(en.sum - 0.12) < 1e-12 && Math.abs(en.damage - 0.02) < 1e-12);
-  const [worst] = report.languages[1].sites;
+  const worst = at(at(report.languages, 1).sites, 0);
   assert.equal([worst.step, worst.site], ["h.1", "mlp-up"]);
-  const beyond = te.sites.toSorted((a, b) => b.againstOthers - a.againstOthers)[0];
+  const beyond = at(
+    te.sites.toSorted((a, b) => b.againstOthers - a.againstOthers),
+    0,
+  );
   assert.equal([beyond.step, beyond.site], ["h.0", "attention-qkv"]);
   // q and v together: (0.01 · 4 · 9 + 0.01 · 4 · 9) / 20 against the mean of four languages
   assert.ok(Math.abs(beyond.damage - 0.36) < 1e-12);

@@ -1,11 +1,13 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { valueAt } from "../../src/groups.ts";
 import { collectArtifacts, ofKind } from "../../src/collected.ts";
 import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
 import { controlledResults } from "../controlled-results.ts";
 
 const artifacts = await collectArtifacts(await controlledResults());
-const [{ records, metadata }] = ofKind(artifacts, "scores");
+const { records, metadata } = at(ofKind(artifacts, "scores"), 0);
 const diagnosis = diagnoseArtifacts(artifacts);
 
 const lossOf = (model: string, language: string): number => {
@@ -46,14 +48,14 @@ test("both mixes of both pruning methods give 15 languages more than English alo
 test("languages that are found to fall are rare and above the mean by a plain sum over the windows", () => {
   const found = diagnosis.findings.filter(({ signature }) => signature === "rare-language-falls");
   assert.ok(found.length > 0);
-  const shares = metadata.shares ?? {};
-  const total = languages.reduce((sum, language) => sum + shares[language], 0);
+  const shares = new Map(Object.entries(metadata.shares ?? {}));
+  const total = languages.reduce((sum, language) => sum + valueAt(shares, language), 0);
   for (const { models, languages: falling, evidence } of found) {
-    const [model] = models;
-    const [mean] = evidence;
+    const model = at(models, 0);
+    const mean = at(evidence, 0);
     assert.ok(Math.abs(mean.value - meanRise(model)) < 1e-12);
     for (const language of falling) {
-      assert.ok(shares[language] / total < 1 / languages.length, language);
+      assert.ok(valueAt(shares, language) / total < 1 / languages.length, language);
       const own = evidence.find(({ what }) => what === `${language}, above dense`);
       assert.ok(own?.interval && mean.interval && own.interval[0] > mean.interval[1], language);
       assert.ok(Math.abs(own.value - rise(model, language)) < 1e-12, language);

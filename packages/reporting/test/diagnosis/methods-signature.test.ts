@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { methodsDisagree } from "../../src/diagnosis/methods-signature.ts";
@@ -14,7 +15,7 @@ const method = (name: string, rises: readonly number[], width = 0.001, seeds = 1
     method: name,
     models: [`${name}-model`],
     unweighted: repeated(mean),
-    languages: new Map(names.map((language, index) => [language, repeated(rises[index])])),
+    languages: new Map(names.map((language, index) => [language, repeated(at(rises, index))])),
   };
 };
 
@@ -39,7 +40,7 @@ test("fires where the ranks are turned round, with both sides of the mean by int
   assert.is(finding?.title, "gptq and wanda disagree on who suffers with the equal mix.");
   assert.equal(finding?.languages, names);
   assert.equal(finding?.models, ["gptq-model", "wanda-model"]);
-  const [correlation] = finding?.evidence ?? [];
+  const correlation = at(finding?.evidence ?? [], 0);
   assert.ok(Math.abs(correlation.value + 1) < 1e-12);
   assert.match(finding?.remedy.command ?? "", /^mbs predict .*--compressed wanda-model </);
 });

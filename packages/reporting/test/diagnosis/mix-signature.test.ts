@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { mixWorseThanAlone } from "../../src/diagnosis/mix-signature.ts";
@@ -61,7 +62,7 @@ test("does not fire where an interval touches zero", () => {
 
 test("every seed has to bear it out; values are means over seeds, intervals their hull", () => {
   assert.is(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.01, 0.02)] })), undefined);
-  const [evidence] = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.05, 0.01)] }))?.evidence ?? [];
+  const evidence = at(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.05, 0.01)] }))?.evidence ?? [], 0);
   assert.ok(Math.abs(evidence.value - 0.04) < 1e-12);
   assert.equal(
     evidence.interval?.map((end) => Number(end.toFixed(12))),

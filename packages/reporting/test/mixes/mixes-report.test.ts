@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { mixesReport } from "../../src/mixes/mixes-report.ts";
@@ -14,7 +14,7 @@ test("three averages of each mix, and the recommended one", () => {
       ["minimax 1", 1, "en=0.75,mr=0.25"],
     ],
   );
-  const [equal, searched] = mixes;
+  const [equal, searched] = [at(mixes, 0), at(mixes, 1)];
   // damages 0.04 and 0.01, shares 0.9 and 0.1
   assert.ok(Math.abs(equal.unweighted - 0.025) < 1e-15);
   assert.ok(Math.abs((equal.weighted ?? NaN) - 0.037) < 1e-15);
@@ -26,10 +26,10 @@ test("three averages of each mix, and the recommended one", () => {
 
 test("importances give a fourth number; without shares there is no weighted one", () => {
   const metadata = { ...mixesMetadata, importance: { en: 1, mr: 3 }, shares: undefined };
-  const [equal] = mixesReport(makeMixes(), metadata).mixes;
+  const equal = at(mixesReport(makeMixes(), metadata).mixes, 0);
   assert.is(equal.weighted, undefined);
   // nor where the mixture is of other languages
-  const [other] = mixesReport(makeMixes(), { ...mixesMetadata, shares: { fr: 1 } }).mixes;
+  const other = at(mixesReport(makeMixes(), { ...mixesMetadata, shares: { fr: 1 } }).mixes, 0);
   assert.is(other.weighted, undefined);
   // (0.04 + 3 · 0.01) / 4
   assert.ok(Math.abs((equal.important ?? NaN) - 0.0175) < 1e-15);
@@ -52,10 +52,10 @@ test("a recommended mix that is not there is refused", () => {
 });
 
 test("a mix without a language of the others, or with one twice, is refused", () => {
-  const [first, ...rest] = makeMixes();
+  const rest = makeMixes().slice(1);
   const cases = [
     [rest, 0],
-    [[...makeMixes(), first], 2],
+    [[...makeMixes(), ...makeMixes().slice(0, 1)], 2],
   ] as const;
   for (const [records, rows] of cases) {
     assert.throws(

@@ -127,7 +127,7 @@ test("passes axe's rules for accessibility, on a phone in the light and on a des
     const { page } = await open(width, scheme);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate<{ violations: Violation[]; passes: Violation[] }>("axe.run()");
-    const found = violations.map(({ id, nodes: [node] }) => `${id}: ${node.html.slice(0, 120)} ${node.failureSummary}`);
+    const found = violations.map(({ id, nodes: [node] }) => `${id}: ${node?.html.slice(0, 120)} ${node?.failureSummary}`);
     assert.equal(found, [], `${width} ${scheme}`);
     for (const rule of ["color-contrast", "svg-img-alt", "heading-order", "scrollable-region-focusable"])
       assert.ok(

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { paddedAxis, placeLabels } from "../../src/plots/label-positions.ts";
@@ -29,7 +30,7 @@ test("in a crowd no name meets another, a point or the edge; those without room 
     text: `l${index}`,
   }));
   const places = placeLabels(points, size);
-  const boxes = places.flatMap((place, index) => (place ? [boxOf(place, points[index].text)] : []));
+  const boxes = places.flatMap((place, index) => (place ? [boxOf(place, at(points, index).text)] : []));
   assert.ok(boxes.length > 5 && boxes.length < 60, String(boxes.length));
   for (const [index, box] of boxes.entries()) {
     assert.ok(box.left >= 0 && box.top >= 0 && box.right <= 200 && box.bottom <= 100);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { ScoredModel } from "@mbs/evaluation";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -43,8 +44,8 @@ test("methods are named by what people know them by; other options keep them apa
       ["d", "wanda 2:4"],
     ],
   );
-  assert.is.not(models[0].methodKey, models[1].methodKey);
-  assert.equal(models[0].mix, { en: 1 }, "shares of 1, none of 0");
+  assert.is.not(at(models, 0).methodKey, at(models, 1).methodKey);
+  assert.equal(at(models, 0).mix, { en: 1 }, "shares of 1, none of 0");
 });
 
 test.run();

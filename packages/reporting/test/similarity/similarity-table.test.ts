@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { clusterOrder } from "../../src/similarity/cluster-order.ts";
@@ -33,7 +33,7 @@ test("the matrix is symmetric and a missing pair is an error", () => {
 });
 
 test("one language with itself is no similarity", () => {
-  const [record] = makeSimilarities();
+  const record = at(makeSimilarities(), 0);
   assert.throws(
     () => similarityMatrix([{ ...record, second: record.first }], "degrees"),
     (error: unknown) => error instanceof BadDataError && error.message.startsWith("similarity has degrees of en alone;"),
@@ -45,7 +45,7 @@ test("picks the first step's input among many sites, or the place asked for", ()
   const later = makeSimilarities().map((record) => ({ ...record, step: "h.1", value: 2 }));
   const records = [...elsewhere, ...makeSimilarities(), ...later];
   assert.equal(similarityMatrix(records, "degrees"), similarityMatrix(makeSimilarities(), "degrees"));
-  assert.is(similarityMatrix(records, "degrees", { step: "h.0", site: "mlp-up" }).values[0][1], 1);
+  assert.is(at(similarityMatrix(records, "degrees", { step: "h.0", site: "mlp-up" }).values, 0)[1], 1);
 });
 
 test("few languages give a matrix, many give neighbours, both within 80 columns", () => {
