@@ -3,9 +3,18 @@ import { UsageError } from "@mbs/contracts";
 import type { Step } from "@mbs/models";
 import type { SitePlan } from "./language-statistics.ts";
 
-/** The sites to capture in a step: all of them and its input, or those asked for. @throws {UsageError} on an unknown one */
-export function chooseSites(step: Step, wanted: readonly string[] | undefined): readonly { site: string; width: number }[] {
-  const input = { site: inputSite, width: step.sites[0]?.width ?? 0 };
+/**
+ * The sites to capture in a step: all of them and its input, or those asked for.
+ *
+ * @param hiddenSize width of the step's input
+ * @throws {UsageError} on an unknown site
+ */
+export function chooseSites(
+  step: Step,
+  hiddenSize: number,
+  wanted: readonly string[] | undefined,
+): readonly { site: string; width: number }[] {
+  const input = { site: inputSite, width: hiddenSize };
   const all = [input, ...step.sites.map(({ name, width }) => ({ site: name, width }))];
   const unknown = wanted?.find((name) => !all.some(({ site }) => site === name));
   if (unknown !== undefined) {

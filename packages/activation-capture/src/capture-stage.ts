@@ -1,6 +1,6 @@
 import { encodeStatistics, requireKind, Spool } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
+import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model, StreamStates } from "@mbs/models";
@@ -67,14 +67,14 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
   try {
     const spooled: SpooledSegment[] = [];
     for await (const { segment, dense: other } of withDense(readSegmentStates(source, kind, model, forward), dense, model)) {
-      const spool = (read: StreamStates): SpooledSegment["places"] =>
+      const spool = (read: StreamStates): SpooledSegment["slots"] =>
         new Map([...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const));
       const { language, lengths } = segment;
       spooled.push({
         name: nameSegment(segment),
         language,
         lengths,
-        places: spool(segment.states),
+        slots: spool(segment.states),
         ...(other && { dense: spool(other.states) }),
       });
       progress({ activity: "read segments", done: spooled.length, unit: "segments" });
@@ -87,9 +87,9 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     let done = 0;
     let pooled = false;
     for (const [position, index] of steps.entries()) {
-      const step = model.steps[index];
+      const step = at(model.steps, index);
       const plan = planStep(
-        chooseSites(step, values.site),
+        chooseSites(step, model.hiddenSize, values.site),
         values.statistics,
         languages.length,
         work.budget,
@@ -173,7 +173,7 @@ export const capture: Stage = {
       const before = kind === "states" ? checkStates(source, model) : undefined;
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
-      for (const index of steps) chooseSites(model.steps[index], values.site);
+      for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
       const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
       const weights = given?.weights ?? new Map<string, Float32Array>();
       return {

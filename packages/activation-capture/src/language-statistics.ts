@@ -1,58 +1,7 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
-
-/** A running sum of x² of each column, in float64. */
-class ColumnSquares {
-  readonly #sums: Float64Array;
-
-  constructor(width: number) {
-    this.#sums = new Float64Array(width);
-  }
-
-  /** @param states [tokens, width] */
-  add({ rows, columns, values }: Matrix): void {
-    const sums = this.#sums;
-    for (let row = 0; row < rows; row++) {
-      const start = row * columns;
-      for (let column = 0; column < columns; column++) {
-        const value = values[start + column];
-        sums[column] += value * value;
-      }
-    }
-  }
-
-  /** E[x²] of each column over `tokens`. */
-  mean(tokens: number): Float32Array {
-    return Float32Array.from(this.#sums, (sum) => sum / tokens);
-  }
-}
-
-/** A running sum of (x̃ - x) xᵀ: what the dense model puts into a site beyond what the compressed one does. */
-class CrossSum {
-  readonly #blas: Blas;
-  #sum: Matrix;
-
-  constructor(width: number, blas: Blas) {
-    this.#blas = blas;
-    this.#sum = { rows: width, columns: width, values: new Float32Array(width * width) };
-  }
-
-  /**
-   * @param dense x̃, [tokens, width]
-   * @param states x of the same tokens, [tokens, width]
-   */
-  async add(dense: Matrix, states: Matrix): Promise<void> {
-    // the difference is taken first: that of two products would drown in their rounding
-    const shift = { ...dense, values: dense.values.map((value, index) => value - states.values[index]) };
-    this.#sum = await this.#blas.gemm(shift, states, { transposeA: true, add: this.#sum });
-  }
-
-  /** E[(x̃ - x) xᵀ] over `tokens`, [width, width]. */
-  mean(tokens: number): Float32Array {
-    return this.#sum.values.map((sum) => sum / tokens);
-  }
-}
+import { ColumnSquares, CrossSum, divide } from "./running-sums.ts";
 
 /** What is gathered at one site. */
 export interface SitePlan {
@@ -144,7 +93,7 @@ export class LanguageStatistics {
   finish(): SiteMeans[] {
     return [...this.#sites.values()].map(({ plan, gram, squares, cross, tokens, seen }) => {
       const mean = gram?.packed();
-      if (mean !== undefined) for (let index = 0; index < mean.length; index++) mean[index] /= tokens;
+      if (mean !== undefined) divide(mean, tokens);
       return {
         plan,
         tokens,

@@ -1,6 +1,6 @@
 import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
-import { InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import { at, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { advance, openModel, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
@@ -31,9 +31,9 @@ async function* applyStep(
   for await (const batch of batchArriving(segments)) {
     const stacked = stackStreams(batch.map(({ states }) => states));
     const made = await advance(forward, model.steps, step, stacked, { batch: batch.length, weights });
-    const { name, stream } = model.steps[step];
+    const { name, stream } = at(model.steps, step);
     requireFiniteRows({ made: `${name}, stream ${stream}`, segments: batch.map(nameSegment) }, statesOf(made, stream));
-    for (const [place, states] of unstackStreams(made, batch.length).entries()) yield { ...batch[place], states };
+    for (const [index, states] of unstackStreams(made, batch.length).entries()) yield { ...at(batch, index), states };
   }
 }
 
@@ -43,7 +43,7 @@ function* recordsOf({ segment, language, states }: SegmentStates): Generator<Sta
 
 async function* propagateAll(work: Work, { signal, progress }: StageContext): AsyncGenerator<StateRecord> {
   const { source, kind, model, forward, step } = work;
-  const activity = step === undefined ? "propagate embedding" : `propagate ${model.steps[step].name}`;
+  const activity = step === undefined ? "propagate embedding" : `propagate ${at(model.steps, step).name}`;
   try {
     const segments = readSegmentStates(source, kind, model, forward);
     let done = 0;

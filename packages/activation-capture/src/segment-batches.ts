@@ -45,7 +45,7 @@ export function stackStreams(segments: readonly StreamStates[]): StreamStates {
   if (first === undefined || segments.length === 1) return first ?? new Map<string, Matrix>();
   const stacked = [...first].map(([stream, { rows, columns, values }]) => {
     const all = new Float32Array(segments.length * values.length);
-    for (const [place, states] of segments.entries()) all.set(statesOf(states, stream).values, place * values.length);
+    for (const [index, states] of segments.entries()) all.set(statesOf(states, stream).values, index * values.length);
     return [stream, { rows: segments.length * rows, columns, values: all }] as const;
   });
   return new Map(stacked);
@@ -53,10 +53,10 @@ export function stackStreams(segments: readonly StreamStates[]): StreamStates {
 
 /** Undoes stackStreams; the states share memory. */
 export function unstackStreams(stacked: StreamStates, count: number): StreamStates[] {
-  return Array.from({ length: count }, (_, place) => {
+  return Array.from({ length: count }, (_, index) => {
     const own = [...stacked].map(([stream, { rows, columns, values }]) => {
       const size = values.length / count;
-      return [stream, { rows: rows / count, columns, values: values.subarray(place * size, (place + 1) * size) }] as const;
+      return [stream, { rows: rows / count, columns, values: values.subarray(index * size, (index + 1) * size) }] as const;
     });
     return new Map(own);
   });

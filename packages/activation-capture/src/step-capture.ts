@@ -1,12 +1,13 @@
 import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolSlot, Statistic } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Step, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
+import { addScaled } from "./running-sums.ts";
 import { batchSegments, unstackStreams } from "./segment-batches.ts";
 
 /** A segment whose states lie in a spool. */
@@ -17,7 +18,7 @@ export interface SpooledSegment {
   /** Tokens in each stream. */
   readonly lengths: readonly number[];
   /** Stream → its states. */
-  readonly places: ReadonlyMap<string, SpoolSlot>;
+  readonly slots: ReadonlyMap<string, SpoolSlot>;
   /** The dense model's states by stream, where they are given. */
   readonly dense?: ReadonlyMap<string, SpoolSlot>;
 }
@@ -33,7 +34,7 @@ export interface StepCapture {
   /** Language → its weight in a Gram of all languages, sum 1. */
   readonly shares: Readonly<Record<string, number>>;
   readonly states: Spool;
-  /** Whether the states after the step take the place of those before it. */
+  /** Whether the states after the step replace those before it. */
   readonly advance: boolean;
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
@@ -54,19 +55,23 @@ interface SpooledMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
   readonly crossMoment: SpoolSlot | undefined;
 }
 
-function placeOf(places: SpooledSegment["places"], stream: string): SpoolSlot {
-  const place = places.get(stream);
-  if (place === undefined) throw new InternalError(`a segment has no states of stream ${stream}`, { stream });
-  return place;
+function slotOf(slots: SpooledSegment["slots"], stream: string): SpoolSlot {
+  const slot = slots.get(stream);
+  if (slot === undefined) throw new InternalError(`a segment has no states of stream ${stream}`, { stream });
+  return slot;
 }
 
 /** The states of the streams that a step reads, of equally long segments under each other. */
-function readStreams({ step, states, width }: StepCapture, segments: readonly SpooledSegment["places"][]): StreamStates {
+function readStreams({ step, states, width }: StepCapture, segments: readonly SpooledSegment["slots"][]): StreamStates {
   const read = [step.stream, ...step.reads].map((stream) => {
-    const places = segments.map((segment) => placeOf(segment, stream));
-    const size = places[0].length / Float32Array.BYTES_PER_ELEMENT;
-    const values = new Float32Array(places.length * size);
-    for (const [at, place] of places.entries()) states.readInto(place, values.subarray(at * size));
+    const slots = segments.map((segment) => slotOf(segment, stream));
+    const sizes = slots.map(({ length }) => length / Float32Array.BYTES_PER_ELEMENT);
+    const values = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
+    let start = 0;
+    for (const slot of slots) {
+      states.readInto(slot, values.subarray(start));
+      start += slot.length / Float32Array.BYTES_PER_ELEMENT;
+    }
     return [stream, { rows: values.length / width, columns: width, values }] as const;
   });
   return new Map(read);
@@ -90,9 +95,9 @@ async function requireFiniteInputs(
   const { step, index, plan, weights } = capture;
   const sites = plan.sites.map(({ site }) => site).filter((site) => site !== inputSite);
   if (sites.length === 0) return;
-  for (const { name, places, dense } of segments) {
+  for (const { name, slots, dense } of segments) {
     for (const [from, given, what] of [
-      [places, weights, ""],
+      [slots, weights, ""],
       [dense, undefined, " of the dense model"],
     ] as const) {
       if (from === undefined) continue;
@@ -106,8 +111,17 @@ async function requireFiniteInputs(
   }
 }
 
+/** The slots of the dense model's states, of all segments or of none. */
+function denseSlots(batch: readonly SpooledSegment[]): readonly SpooledSegment["slots"][] | undefined {
+  const slots = batch.flatMap(({ dense }) => dense ?? []);
+  if (slots.length === 0) return undefined;
+  if (slots.length === batch.length) return slots;
+  throw new InternalError(`${batch.length - slots.length} of ${batch.length} segments have no states of the dense model`);
+}
+
 async function captureLanguage(
   capture: StepCapture,
+  language: string,
   segments: readonly SpooledSegment[],
   tools: CaptureTools,
 ): Promise<SiteMeans[]> {
@@ -119,20 +133,22 @@ async function captureLanguage(
     if (signal.aborted) throw new InterruptedError("capture: stopped");
     const read = readStreams(
       capture,
-      batch.map(({ places }) => places),
+      batch.map(({ slots }) => slots),
     );
     const input = statesOf(read, step.stream);
     await statistics.add(inputSite, input, input.rows);
     if (sites.length > 0 || advance) {
       const result = await forward.step(index, input, { batch: batch.length, reads: read, weights, sites, states: advance });
       for (const [site, values] of result.sites) await statistics.add(site, values, tokensOf(step, site, read));
-      const densePlaces = batch.flatMap(({ dense }) => dense ?? []);
-      if (densePlaces.length === batch.length && sites.length > 0) {
-        const dense = readStreams(capture, densePlaces);
+      const slots = denseSlots(batch);
+      if (slots !== undefined && sites.length > 0) {
+        const dense = readStreams(capture, slots);
         const options = { batch: batch.length, reads: dense, sites, states: false };
         const original = await forward.step(index, statesOf(dense, step.stream), options);
         for (const [site, values] of result.sites) {
-          await statistics.compare(site, original.sites.get(site) ?? values, values, tokensOf(step, site, read));
+          const denseValues = original.sites.get(site);
+          if (denseValues === undefined) throw new InternalError(`the dense model gave no inputs of site ${site}`, { site });
+          await statistics.compare(site, denseValues, values, tokensOf(step, site, read));
         }
       }
       if (advance) {
@@ -140,8 +156,8 @@ async function captureLanguage(
         if (findNonfinite(result.states.values) >= 0) await requireFiniteInputs(capture, batch, tools);
         const origin = { made: `${step.name}, stream ${step.stream}`, segments: batch.map(({ name }) => name) };
         requireFiniteRows(origin, result.states);
-        for (const [at, made] of unstackStreams(new Map([[step.stream, result.states]]), batch.length).entries()) {
-          states.overwrite(placeOf(batch[at].places, step.stream), statesOf(made, step.stream).values);
+        for (const [position, made] of unstackStreams(new Map([[step.stream, result.states]]), batch.length).entries()) {
+          states.overwrite(slotOf(at(batch, position).slots, step.stream), statesOf(made, step.stream).values);
         }
       }
     }
@@ -155,15 +171,9 @@ async function captureLanguage(
   // states that were not overwritten tell which segment it was
   if (!advance) await requireFiniteInputs(capture, segments, tools);
   throw new BadDataError(
-    `${step.name} ${broken.plan.site}: inputs of ${segments[0].language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
-    { step: step.name, site: broken.plan.site, language: segments[0].language },
+    `${step.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
+    { step: step.name, site: broken.plan.site, language },
   );
-}
-
-function addScaled(sums: Map<string, Float32Array>, site: string, gram: Float32Array, share: number): void {
-  const sum = sums.get(site) ?? new Float32Array(gram.length);
-  for (let index = 0; index < gram.length; index++) sum[index] += share * gram[index];
-  sums.set(site, sum);
 }
 
 /** Says which experts' Grams are of less than full rank: a token that a router sends elsewhere tells nothing of them. */
@@ -173,7 +183,7 @@ function warnOfFewTokens(
   warn: CaptureTools["warn"],
 ) {
   const sites = (found[0]?.means ?? []).map(({ plan }, position) => {
-    const all = found.map(({ means }) => means[position]);
+    const all = found.map(({ means }) => at(means, position));
     const [seen, tokens] = [all.reduce((sum, mean) => sum + mean.seen, 0), all.reduce((sum, mean) => sum + mean.tokens, 0)];
     return { site: plan.site, width: plan.width, seen, tokens };
   });
@@ -199,11 +209,15 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   const pooled = { gram: new Map<string, Float32Array>(), crossMoment: new Map<string, Float32Array>() };
   const found: { language: string; means: SpooledMeans[] }[] = [];
   for (const [language, own] of segments) {
-    const means = (await captureLanguage(capture, own, tools)).map((site): SpooledMeans => {
+    const share = shares[language];
+    if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
+    const means = (await captureLanguage(capture, language, own, tools)).map((site): SpooledMeans => {
       const keep = (kind: keyof typeof pooled): SpoolSlot | undefined => {
         const values = site[kind];
         if (values === undefined || !plan.pooled) return values && grams.append(values);
-        addScaled(pooled[kind], site.plan.site, values, shares[language]);
+        const sum = pooled[kind].get(site.plan.site) ?? new Float32Array(values.length);
+        pooled[kind].set(site.plan.site, sum);
+        addScaled(sum, values, share);
         return undefined;
       };
       return { ...site, gram: keep("gram"), crossMoment: keep("crossMoment") };
@@ -212,7 +226,7 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
   }
   warnOfFewTokens(step, found, tools.warn);
   for (const [position, { site, width }] of plan.sites.entries()) {
-    const tokens = found.reduce((seen, { means }) => seen + means[position].tokens, 0);
+    const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
     for (const [kind, sums] of [
       ["gram", pooled.gram],
       ["cross-moment", pooled.crossMoment],
@@ -221,13 +235,13 @@ export async function* captureStep(capture: StepCapture, tools: CaptureTools): A
       if (values !== undefined) yield { step, site, language: allLanguages, kind, tokens, width, values };
     }
     for (const { language, means } of found) {
-      const { tokens: own, gram, diagonal, crossMoment } = means[position];
-      for (const [kind, place] of [
+      const { tokens: own, gram, diagonal, crossMoment } = at(means, position);
+      for (const [kind, slot] of [
         ["gram", gram],
         ["cross-moment", crossMoment],
       ] as const) {
-        if (place === undefined) continue;
-        yield { step, site, language, kind, tokens: own, width, values: new Float32Array(grams.read(place).buffer) };
+        if (slot === undefined) continue;
+        yield { step, site, language, kind, tokens: own, width, values: new Float32Array(grams.read(slot).buffer) };
       }
       if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: own, width, values: diagonal };
     }

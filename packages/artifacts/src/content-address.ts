@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import type { ArtifactStream, Batch, Schema } from "@mbs/contracts";
+import { at, type ArtifactStream, type Batch, type Schema } from "@mbs/contracts";
 import { columnBytes, type ColumnBytes } from "./column-bytes.ts";
 import { canonicalJson } from "./json.ts";
 
@@ -40,7 +40,7 @@ export function startAddress(schema: Schema): AddressBuilder {
       rows += count;
       batches += 1;
       for (const [index, { lengths, values }] of columns.entries()) {
-        const column = bytes[index];
+        const column = at(bytes, index);
         const ofLengths = lengthsBytes(column);
         if (ofLengths) lengths.update(ofLengths);
         for (const part of column.parts) values.update(part);

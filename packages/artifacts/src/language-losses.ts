@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Score } from "./kinds/records.ts";
 
 /** Sums over the windows of one model in one language (or one source of it). */
@@ -64,9 +64,11 @@ export function sumLosses(windows: readonly Score[], picks?: Iterable<number>): 
   let tokens = 0;
   let bytes = 0;
   for (const pick of picks ?? windows.keys()) {
-    nll += windows[pick].nll;
-    tokens += windows[pick].tokens;
-    bytes += windows[pick].bytes;
+    const window = windows[pick];
+    if (window === undefined) throw new InternalError(`no window ${pick} among ${windows.length}`);
+    nll += window.nll;
+    tokens += window.tokens;
+    bytes += window.bytes;
   }
   return { nll, tokens, bytes };
 }
@@ -86,7 +88,13 @@ export function sameWindows(first: readonly Score[], second: readonly Score[]): 
     first.length === second.length &&
     first.every(({ window, source, tokens, bytes }, index) => {
       const other = second[index];
-      return window === other.window && source === other.source && tokens === other.tokens && bytes === other.bytes;
+      return (
+        other !== undefined &&
+        window === other.window &&
+        source === other.source &&
+        tokens === other.tokens &&
+        bytes === other.bytes
+      );
     })
   );
 }

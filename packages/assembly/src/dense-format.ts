@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { parseOptions } from "@mbs/contracts";
+import { InternalError, parseOptions } from "@mbs/contracts";
 import { indexFile, writeSafetensors } from "@mbs/models";
 import type { GraphModel } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
@@ -21,7 +21,9 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
   let at = 0;
   for (const { offset, length, tensor } of patches) {
     if (at < offset) yield* copy(at, offset);
-    yield layers.read(tensor) ?? new Uint8Array(0);
+    const values = layers.read(tensor);
+    if (values === undefined) throw new InternalError(`no layer has values of ${tensor}`, { tensor });
+    yield values;
     at = offset + length;
   }
   yield* copy(at);
@@ -29,9 +31,10 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
 
 /** The files of an ONNX model, byte for byte but for the values of the changed tensors. */
 function patchedFiles({ folder, checkpoint, places }: GraphModel, layers: LayerSpool): FormattedModel {
-  const patches = [...layers.summaries.keys()].flatMap((tensor) => {
-    const place = places.get(tensor);
-    return place === undefined ? [] : [{ ...place, tensor, length: checkpoint.info(tensor).bytes }];
+  const patches = [...layers.summaries.keys()].map((tensor) => {
+    const range = places.get(tensor);
+    if (range === undefined) throw new InternalError(`it is unknown where in its file tensor ${tensor} lies`, { tensor });
+    return { ...range, tensor, length: checkpoint.info(tensor).bytes };
   });
   const files = checkpoint.files.map(({ file }): OutputFile => {
     const own = patches.filter((patch) => patch.file === file).sort((a, b) => a.offset - b.offset);

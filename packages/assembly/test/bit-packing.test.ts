@@ -34,7 +34,7 @@ test("a number that would run into its neighbour is refused", () => {
   for (const along of ["rows", "columns"] as const) {
     assert.throws(
       () => packBits(Uint8Array.of(1, 200, 1, 1), 2, 2, 4, along),
-      (error: unknown) => error instanceof InternalError && /200 is no code of 4 bits/.test(error.message),
+      (error: unknown) => error instanceof InternalError && /200 is not a code of 4 bits/.test(error.message),
     );
   }
 });

@@ -7,7 +7,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { roundBlocks } from "../src/onnx/weights/rounded-table.ts";
+import { roundBlocks } from "../src/onnx/weights/block-rounding.ts";
 import { addTokenTable } from "../src/onnx/weights/token-table.ts";
 import type { TableStorage } from "../src/onnx/weights/token-table.ts";
 import { WeightFiles } from "../src/onnx/weights/weight-files.ts";

@@ -1,5 +1,6 @@
 import { encodeAllocation, inputSite, parseMetadata, readFactors, type FactorRecord, type StepAllocation } from "@mbs/artifacts";
 import {
+  at,
   BadDataError,
   InterruptedError,
   parseOptions,
@@ -55,11 +56,18 @@ interface Measuring {
   readonly context: StageContext;
 }
 
-async function measureStep({ model, method, options }: Measuring, records: readonly FactorRecord[]): Promise<StepImportance> {
+async function measureStep(
+  { model, method, options }: Measuring,
+  name: string,
+  records: readonly FactorRecord[],
+): Promise<StepImportance> {
   const sites = records.map((record) => ({ record, weight: async () => (await readSite(model, record)).weight }));
-  const step = model.steps.find(({ name }) => name === records[0].step);
+  const step = model.steps.find((known) => known.name === name);
   const parameters = records.reduce((sum, { site, width }) => {
-    const weights = step?.sites.find(({ name }) => name === site)?.weights ?? [];
+    const weights = step?.sites.find((known) => known.name === site)?.weights;
+    if (weights === undefined) {
+      throw new BadDataError(`${name} ${site}: the model has no such site; capture and factor again`, { step: name, site });
+    }
     return sum + width * weights.reduce((rows, weight) => rows + weight.rows, 0);
   }, 0);
   return { parameters, importance: await method.importance(sites, options) };
@@ -71,16 +79,17 @@ async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Mea
   const steps = new Map<string, StepImportance>();
   let records: FactorRecord[] = [];
   const finish = async (): Promise<void> => {
-    if (records.length === 0) return;
-    const { step } = records[0];
+    const [first] = records;
+    if (first === undefined) return;
+    const { step } = first;
     if (steps.has(step)) throw new BadDataError(`factors of ${step} are scattered over the artifact; factor again`, { step });
-    steps.set(step, await measureStep(measuring, records));
+    steps.set(step, await measureStep(measuring, step, records));
     progress({ activity: `allocate (${measuring.method.name})`, done: steps.size, unit: "steps" });
   };
   for await (const record of factors) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
     if (record.site === inputSite) continue;
-    if (records.length > 0 && record.step !== records[0].step) {
+    if (records.some(({ step }) => step !== record.step)) {
       await finish();
       records = [];
     }
@@ -102,7 +111,7 @@ async function* allocateSteps(
     const { method, options } = measuring;
     const sparsities = spreadSparsity([...steps.values()], target, method.spread(options));
     for (const [index, [step, { parameters, importance }]] of [...steps].entries()) {
-      yield { step, parameters, importance, sparsity: sparsities[index] };
+      yield { step, parameters, importance, sparsity: at(sparsities, index) };
     }
   } finally {
     await measuring.model.close();

@@ -343,7 +343,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       [quantising("groupOf: groupOf.fill(1)"), /solver mine has 2 groups of 128 columns for a weight of 128 columns/],
       [quantising("codes: codes.fill(1)"), /solver mine has the value 0 at row 0, column 0, its code says 1/],
       [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
-      ["() => new Promise(() => {})", /solver mine waits for something that never comes at h\.0 mlp-down; mend it/],
+      ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; mend it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
       writeFileSync(path, strangersModule(solve));

@@ -143,7 +143,10 @@ const roundingOfWeights = 1e-9;
 function areProportional(first: LanguageMix, second: LanguageMix): boolean {
   const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
   const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
-  return [...tokens.keys()].every((language) => Math.abs(a[language] - b[language]) < roundingOfWeights);
+  return Object.entries(a).every(([language, share]) => {
+    const other = b[language];
+    return other !== undefined && Math.abs(share - other) < roundingOfWeights;
+  });
 }
 
 /** The mix to use, and whether Grams that capture pooled have it. */

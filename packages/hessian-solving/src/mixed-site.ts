@@ -3,6 +3,7 @@ import type { LanguageDiagonalRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
+import { WeightedSum } from "./weighted-sum.ts";
 
 /** What a site has seen of all languages together, H = Σ wₗ·Eₗ. */
 export interface MixedSite {
@@ -34,10 +35,7 @@ class Accumulator {
   readonly #tokens = new Map<string, number>();
   readonly #diagonals = new Map<string, Float32Array>();
   readonly #whole = new Map<Statistic["kind"], Float32Array>();
-  readonly #sums = new Map<
-    Statistic["kind"],
-    { readonly values: Float64Array; readonly languages: Set<string>; weight: number }
-  >();
+  readonly #sums = new Map<Statistic["kind"], { readonly sum: WeightedSum; readonly languages: Set<string> }>();
 
   constructor(first: Statistic, mix: LanguageMix | undefined, pooledMix: PooledMix) {
     this.first = first;
@@ -57,39 +55,28 @@ class Accumulator {
       this.#whole.set(kind, values);
       return;
     }
-    const sum = this.#sums.get(kind) ?? {
-      values: new Float64Array(values.length),
-      languages: new Set(),
-      weight: 0,
-    };
-    this.#sums.set(kind, sum);
-    if (width !== this.first.width || sum.languages.has(language)) {
+    const { sum, languages } = this.#sums.get(kind) ?? { sum: new WeightedSum(values.length), languages: new Set<string>() };
+    this.#sums.set(kind, { sum, languages });
+    if (width !== this.first.width || languages.has(language)) {
       const what =
         width === this.first.width ? `has ${kind} of ${language} twice` : `has widths ${this.first.width} and ${width}`;
       throw new BadDataError(`statistics of ${step} ${site}: it ${what}; capture again`, { step, site, language });
     }
-    sum.languages.add(language);
+    languages.add(language);
     this.#tokens.set(language, tokens);
     const weight = this.#mix ? (this.#mix.get(language) ?? 0) : tokens;
     if (weight === 0) return;
     if (kind !== "cross-moment") this.#diagonals.set(language, kind === "gram" ? packedDiagonal(values, width) : values);
-    sum.weight += weight;
-    const { values: total } = sum;
-    for (let index = 0; index < values.length; index += 1) total[index] += weight * values[index];
+    sum.add(values, weight);
   }
 
   finish(): MixedSite {
     const { step, site, width } = this.first;
     const weights = languageWeights(this.#tokens, this.#mix);
-    const used = [...this.#tokens.keys()].filter((language) => weights[language] > 0);
+    const used = Object.entries(weights).flatMap(([language, weight]) => (weight > 0 ? [language] : []));
     const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
-      const sum = this.#sums.get(kind);
-      if (!sum || !used.every((language) => sum.languages.has(language))) return undefined;
-      const { values, weight } = sum;
-      const means = new Float32Array(values.length);
-      // a plain loop: calls of a function for each value take seconds where a site is 16,384 wide
-      for (let index = 0; index < values.length; index += 1) means[index] = values[index] / weight;
-      return means;
+      const found = this.#sums.get(kind);
+      return found && used.every((language) => found.languages.has(language)) ? found.sum.mean() : undefined;
     };
     const matrix = (kind: Statistic["kind"]): Float32Array | undefined => this.#whole.get(kind) ?? mean(kind);
     const gram = matrix("gram");
@@ -104,7 +91,8 @@ class Accumulator {
         },
       );
     }
-    const tokens = used.reduce((total, language) => total + (this.#tokens.get(language) ?? 0), 0);
+    const isUsed = new Set(used);
+    const tokens = [...this.#tokens].reduce((sum, [language, own]) => (isUsed.has(language) ? sum + own : sum), 0);
     const languageDiagonals = used.sort().flatMap((language) => {
       const values = this.#diagonals.get(language);
       return values ? [{ language, values }] : [];

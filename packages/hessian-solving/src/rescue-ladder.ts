@@ -1,5 +1,6 @@
+import { at } from "@mbs/contracts";
 import type { Blas, Real } from "@mbs/contracts";
-import { damp, inverseFactor, invertOrder, NotPositiveDefiniteError, unpackInOrder } from "@mbs/numbers";
+import { damp, findNonfinite, inverseFactor, invertOrder, NotPositiveDefiniteError, unpackInOrder } from "@mbs/numbers";
 import type { LivingDiagonal } from "@mbs/numbers";
 
 /** Products in both precisions. */
@@ -56,7 +57,7 @@ async function attempt({ precision, damping }: Rung, input: LadderInput, engines
   const size = order.length;
   const ordered = unpackInOrder(gram, order);
   const positions = invertOrder(order);
-  const diagonal = { mean: living.mean, dead: living.dead.map((column) => positions[column]) };
+  const diagonal = { mean: living.mean, dead: living.dead.map((column) => at(positions, column)) };
   const factorised = async <Values extends Real>(blas: Blas<Values>, hessian: Values): Promise<Values> => {
     damp(hessian, size, diagonal, damping);
     return inverseFactor(blas, hessian, size);
@@ -65,9 +66,8 @@ async function attempt({ precision, damping }: Rung, input: LadderInput, engines
     precision === "float32"
       ? await factorised(engines.single, ordered)
       : new Float32Array(await factorised(engines.double, new Float64Array(ordered)));
-  for (let index = 0; index < upper.length; index += 1) {
-    if (!Number.isFinite(upper[index])) throw new NotPositiveDefiniteError(index % size, NaN);
-  }
+  const nonfinite = findNonfinite(upper);
+  if (nonfinite >= 0) throw new NotPositiveDefiniteError(nonfinite % size, NaN);
   return upper;
 }
 
@@ -84,9 +84,9 @@ export async function climbLadder(input: LadderInput, engines: Engines): Promise
       return { ...rung, upper: await attempt(rung, input, engines), rescues };
     } catch (error) {
       if (!(error instanceof NotPositiveDefiniteError)) throw error;
-      failure = new NotPositiveDefiniteError(input.order[error.pivot], error.value);
+      failure = new NotPositiveDefiniteError(at(input.order, error.pivot), error.value);
     }
   }
-  const last = ladder[ladder.length - 1];
+  const last = at(ladder, ladder.length - 1);
   return { ...last, rescues: ladder.length - 1, ...(failure && { failure }) };
 }

@@ -23,8 +23,8 @@ const summaryShape = {
 
 /** The languages that have a diagonal of their own where languages have one: a row each, in this order. */
 const languagesOf = ({ weights }: FactorSummary): string[] =>
-  Object.keys(weights)
-    .filter((language) => weights[language] > 0)
+  Object.entries(weights)
+    .flatMap(([language, weight]) => (weight > 0 ? [language] : []))
     .sort();
 
 function layoutOf(part: string, width: number, summary: FactorSummary): Layout {
@@ -40,9 +40,12 @@ function stackDiagonals(what: string, summary: FactorSummary, diagonals: readonl
   const expected = languagesOf(summary).join(", ");
   const found = diagonals.map(({ language }) => language).join(", ");
   if (found !== expected) throw new InternalError(`${what}: it has diagonals of ${found} instead of ${expected}`, { what });
-  const width = diagonals[0]?.values.length ?? 0;
-  const stacked = new Float32Array(diagonals.length * width);
-  for (const [row, { values }] of diagonals.entries()) stacked.set(values, row * width);
+  const stacked = new Float32Array(diagonals.reduce((sum, { values }) => sum + values.length, 0));
+  let start = 0;
+  for (const { values } of diagonals) {
+    stacked.set(values, start);
+    start += values.length;
+  }
   return stacked;
 }
 

@@ -12,19 +12,20 @@ export const encodeSimilarities = (items: Items<SimilarityRecord>, metadata: Sim
 const rounding = 1e-3;
 
 /** The least and the most that each measure can be; of `subspace:K` its name before the number. */
-const ranges: Readonly<Record<string, readonly [least: number, most: number]>> = {
-  cosine: [0, 1],
-  degrees: [0, 90],
-  euclidean: [0, Infinity],
-  gram: [0, 1],
-  subspace: [0, 1],
-};
+const ranges: ReadonlyMap<string, readonly [least: number, most: number]> = new Map([
+  ["cosine", [0, 1]],
+  ["degrees", [0, 90]],
+  ["euclidean", [0, Infinity]],
+  ["gram", [0, 1]],
+  ["subspace", [0, 1]],
+]);
 
 function similarityFault({ measure, first, second, value }: SimilarityRecord): string | undefined {
   const [, name = measure] = /^(subspace):[1-9]\d*$/.exec(measure) ?? [];
-  if (!Object.hasOwn(ranges, name)) return `its measure is none of ${Object.keys(ranges).join(", ")}`;
+  const range = ranges.get(name);
+  if (range === undefined) return `its measure is none of ${[...ranges.keys()].join(", ")}`;
   if (first >= second) return "its languages are not two in the order of their codes";
-  const [least, most] = ranges[name];
+  const [least, most] = range;
   return value < least - rounding || value > most + rounding ? `value is ${value}, not from ${least} to ${most}` : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { BadDataError, type Batch, type ColumnType, type ColumnValues, type Field } from "@mbs/contracts";
+import { at, BadDataError, type Batch, type ColumnType, type ColumnValues, type Field } from "@mbs/contracts";
 import type { ColumnBytes } from "../column-bytes.ts";
 import type { BatchHeader } from "./decode-message.ts";
 
@@ -24,7 +24,9 @@ class BodyReader {
 
   /** Length of the next node. */
   node(): number {
-    return this.#header.nodes[this.#node++];
+    const length = this.#header.nodes[this.#node++];
+    if (length === undefined) throw new BadDataError("a column without a node");
+    return length;
   }
 
   skipValidity(): void {
@@ -34,6 +36,7 @@ class BodyReader {
   /** The next buffer, `length` bytes of it, which must lie inside the body at a multiple of 8. */
   bytes(length: number): Uint8Array {
     const region = this.#header.buffers[this.#buffer++];
+    if (region === undefined) throw new BadDataError("a column without its buffers");
     const inside = region.offset % 8 === 0 && region.offset + region.length <= this.#body.length;
     if (!inside || !(length >= 0 && length <= region.length)) {
       throw new BadDataError(`a buffer of ${region.length} bytes at ${region.offset} does not hold its ${length} bytes`);
@@ -49,9 +52,13 @@ class BodyReader {
       return new Int32Array(1);
     }
     const offsets = int32(this.bytes((rows + 1) * 4));
-    if (offsets[0] < 0) throw new BadDataError("offsets begin below 0");
-    for (let row = 0; row < rows; row++) {
-      if (offsets[row] > offsets[row + 1]) throw new BadDataError(`offsets fall at row ${row}`);
+    let before = 0;
+    for (let row = 0; row <= rows; row++) {
+      const offset = offsets[row];
+      if (offset === undefined || offset < before) {
+        throw new BadDataError(row === 0 ? "offsets begin below 0" : `offsets fall at row ${row - 1}`);
+      }
+      before = offset;
     }
     return offsets;
   }
@@ -99,18 +106,28 @@ function variableColumn(
   const offsets = reader.offsets(rows);
   const isList = type === "list<int32>" || type === "list<float32>";
   const size = isList ? 4 : 1;
-  const first = offsets[0];
-  const last = offsets[rows];
+  const [first, last] = [at(offsets, 0), at(offsets, rows)];
   if (isList) {
     if (reader.node() < last) throw new BadDataError(`a list of ${last} items that are not there`);
     reader.skipValidity();
   }
   const items = reader.bytes(last * size);
-  const row = (index: number): Uint8Array => items.subarray(offsets[index] * size, offsets[index + 1] * size);
-  const view = { utf8: text, binary: (bytes: Uint8Array) => bytes, "list<int32>": int32, "list<float32>": float32 }[type];
-  const values = Array.from({ length: rows }, (_, index) => view(row(index))) as unknown as ColumnValues[typeof type];
-  const lengths = Int32Array.from({ length: rows }, (_, index) => offsets[index + 1] - offsets[index]);
-  return { values, bytes: { lengths, parts: [items.subarray(first * size)] } };
+  const view: (bytes: Uint8Array) => unknown = {
+    utf8: text,
+    binary: (bytes: Uint8Array) => bytes,
+    "list<int32>": int32,
+    "list<float32>": float32,
+  }[type];
+  const values: unknown[] = [];
+  const lengths = new Int32Array(rows);
+  let start = first;
+  for (let row = 0; row < rows; row++) {
+    const end = at(offsets, row + 1);
+    values.push(view(items.subarray(start * size, end * size)));
+    lengths[row] = end - start;
+    start = end;
+  }
+  return { values: values as unknown as ColumnValues[typeof type], bytes: { lengths, parts: [items.subarray(first * size)] } };
 }
 
 /**
@@ -125,9 +142,11 @@ export function decodeBody(header: BatchHeader, body: Uint8Array, fields: readon
   const columns = fields.map(({ name, type }) => {
     try {
       if (!(rows >= 0) || reader.node() !== rows) throw new BadDataError(`not ${rows} rows`);
-      return type === "int32" || type === "int64" || type === "float64"
-        ? fixedColumn(type, rows, reader)
-        : variableColumn(type, rows, reader);
+      const column =
+        type === "int32" || type === "int64" || type === "float64"
+          ? fixedColumn(type, rows, reader)
+          : variableColumn(type, rows, reader);
+      return { name, ...column };
     } catch (cause) {
       if (!(cause instanceof BadDataError)) throw cause;
       throw new BadDataError(`Arrow batch at byte ${offset}, column ${name}: ${cause.message}; write the artifact again`, {
@@ -136,6 +155,6 @@ export function decodeBody(header: BatchHeader, body: Uint8Array, fields: readon
       });
     }
   });
-  const values = Object.fromEntries(fields.map(({ name }, index) => [name, columns[index].values]));
+  const values = Object.fromEntries(columns.map(({ name, values: rowValues }) => [name, rowValues]));
   return { batch: { rows, columns: values }, bytes: columns.map(({ bytes }) => bytes) };
 }

@@ -1,4 +1,4 @@
-import type { ColumnType, Field } from "@mbs/contracts";
+import { at, type ColumnType, type Field } from "@mbs/contracts";
 import type { ColumnBytes } from "../column-bytes.ts";
 import type { BodyPlan } from "./encode-message.ts";
 
@@ -14,7 +14,11 @@ const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part
 
 function offsetsOf(lengths: Int32Array): Uint8Array {
   const offsets = new Int32Array(lengths.length + 1);
-  for (const [row, length] of lengths.entries()) offsets[row + 1] = offsets[row] + length;
+  let end = 0;
+  for (const [row, length] of lengths.entries()) {
+    end += length;
+    offsets[row + 1] = end;
+  }
   return new Uint8Array(offsets.buffer);
 }
 
@@ -27,11 +31,11 @@ function buffersOf(type: ColumnType, { lengths, parts }: ColumnBytes): (readonly
 
 /** Lays out the columns of a batch as an Arrow body. */
 export function planBody(fields: readonly Field[], rows: number, columns: readonly ColumnBytes[]): PlannedBody {
-  const contents = fields.flatMap(({ type }, index) => buffersOf(type, columns[index]));
-  const nodes = fields.flatMap(({ type }, index) => {
-    const { lengths } = columns[index];
-    return lengths && type.startsWith("list") ? [rows, lengths.reduce((sum, length) => sum + length, 0)] : [rows];
-  });
+  const typed = fields.map(({ type }, index) => ({ type, column: at(columns, index) }));
+  const contents = typed.flatMap(({ type, column }) => buffersOf(type, column));
+  const nodes = typed.flatMap(({ type, column: { lengths } }) =>
+    lengths && type.startsWith("list") ? [rows, lengths.reduce((sum, length) => sum + length, 0)] : [rows],
+  );
   let bodyLength = 0;
   const buffers = contents.map((parts) => {
     const slice = { offset: bodyLength, length: sizeOf(parts) };
@@ -44,11 +48,11 @@ export function planBody(fields: readonly Field[], rows: number, columns: readon
 /** Writes a body to `target`, which has its length. */
 export function writeBody({ buffers, contents }: PlannedBody, target: Uint8Array): void {
   for (const [index, { offset, length }] of buffers.entries()) {
-    let at = offset;
-    for (const part of contents[index]) {
-      target.set(part, at);
-      at += part.byteLength;
+    let position = offset;
+    for (const part of at(contents, index)) {
+      target.set(part, position);
+      position += part.byteLength;
     }
-    target.fill(0, at, offset + padded(length));
+    target.fill(0, position, offset + padded(length));
   }
 }

@@ -41,7 +41,8 @@ export type Items<T> = AsyncIterable<T> | Iterable<T>;
 
 type AnyRow = Readonly<Record<string, RowValues[ColumnType]>>;
 
-function sizeOf(value: RowValues[ColumnType]): number {
+function sizeOf(value: RowValues[ColumnType] | undefined): number {
+  if (value === undefined) throw new InternalError("a row without all of its columns");
   if (typeof value === "number") return 8;
   return typeof value === "string" ? 4 + 3 * value.length : 4 + value.byteLength;
 }

@@ -3,7 +3,15 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { BadDataError, DeniedError, InterruptedError, type ArtifactStream, type Batch, type ColumnValues } from "@mbs/contracts";
+import {
+  at,
+  BadDataError,
+  DeniedError,
+  InterruptedError,
+  type ArtifactStream,
+  type Batch,
+  type ColumnValues,
+} from "@mbs/contracts";
 import { contentAddress, type Receipt } from "../content-address.ts";
 import { requireKind } from "../kinds/kind.ts";
 import type { WriteOptions } from "./atomic-file.ts";
@@ -105,7 +113,7 @@ async function* writing(batches: AsyncIterable<Batch>, writer: FolderWriter, sig
     const paths = batch.columns["path"] as ColumnValues["utf8"];
     const offsets = batch.columns["offset"] as ColumnValues["int64"];
     const data = batch.columns["data"] as ColumnValues["binary"];
-    for (let row = 0; row < batch.rows; row++) await writer.write(paths[row], offsets[row], data[row]);
+    for (const [row, path] of paths.entries()) await writer.write(path, at(offsets, row), at(data, row));
     yield batch;
   }
 }

@@ -37,7 +37,8 @@ export function measureSizes(model: Model, changed: ReadonlySet<string>, formatt
   const { compressedBytes, bytes = denseBytes - compressedDenseBytes + compressedBytes } = formatted;
   // Two tensors of this shape are an embedding, of which a token reads one row, and a head, which it reads whole.
   const tables = tensors.filter(({ shape }) => shape.join() === [model.vocabularySize, model.hiddenSize].join());
-  const lookedUp = tables.length > 1 ? (tables[0]?.bytes ?? 0) : 0;
+  const [table, other] = tables;
+  const lookedUp = table !== undefined && other !== undefined ? table.bytes : 0;
   return {
     denseBytes,
     bytes,

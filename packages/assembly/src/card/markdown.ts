@@ -1,5 +1,3 @@
-const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-
 /**
  * A name as plain text in Markdown: no HTML, link or code comes of it, and no second line. Labels, solvers and languages are
  * named by their users.
@@ -7,7 +5,9 @@ const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", 
 export const plainText = (text: string): string =>
   text
     .replaceAll(/[\r\n]+/g, " ")
-    .replaceAll(/[&<>]/g, (sign) => entities[sign])
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
     .replaceAll(/[[\]`\\]/g, String.raw`\$&`);
 
 /** In a table a bar ends a cell. */

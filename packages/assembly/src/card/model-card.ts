@@ -31,9 +31,7 @@ function head(facts: CardFacts, languages: readonly string[]): string {
   const bits = unique(Object.values(tensors).flatMap((summary) => (summary.bits === undefined ? [] : [summary.bits]))).sort();
   const solvers = unique(layers.map(({ solver }) => solver));
   // The Hub knows languages, not their scripts.
-  const codes = unique(
-    languages.filter((language) => /^[a-z]{2,3}(-|$)/.test(language)).map((language) => language.split("-")[0] ?? ""),
-  );
+  const codes = unique(languages.flatMap((language) => /^[a-z]{2,3}(?=-|$)/.exec(language)?.[0] ?? []));
   const metadata = {
     language: codes.length > 0 ? codes : undefined,
     license: source.license,

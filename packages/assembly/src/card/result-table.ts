@@ -65,10 +65,10 @@ export function resultTable({ models, languages, averages }: CardResults): { hea
  * @see https://huggingface.co/docs/hub/model-cards#evaluation-results
  */
 export function modelIndex({ models, subject, languages, corpora }: CardResults, name: string): object[] | undefined {
-  const place = subject === undefined ? -1 : models.indexOf(subject);
-  if (place < 0) return undefined;
+  const column = subject === undefined ? -1 : models.indexOf(subject);
+  if (column < 0) return undefined;
   const results = languages.flatMap(({ label, scores }) => {
-    const score = scores[place];
+    const score = scores[column];
     if (score === undefined) return [];
     const dataset = {
       name: `held-out text (${label})`,

@@ -43,17 +43,14 @@ export const packedConfig = ({ bits, groupSize, symmetric }: SharedGrid, ignore:
   kv_cache_scheme: null,
 });
 
-/** How many of 4 neighbours each of the 16 masks keeps. */
-const kept = Uint8Array.from(
-  { length: 16 },
-  (_, nibble) => (nibble & 1) + ((nibble >> 1) & 1) + ((nibble >> 2) & 1) + (nibble >> 3),
-);
+/** Whether a mask of 4 neighbours keeps at most 2. */
+const keepsTwo = (nibble: number): boolean => (nibble & 1) + ((nibble >> 1) & 1) + ((nibble >> 2) & 1) + (nibble >> 3) <= 2;
 
 /** Whether of every 4 neighbours in a row at most 2 are kept, which kernels for 2:4 rely on. */
 function isTwoOfFour(layers: LayerSpool, tensor: string): boolean {
   const mask = layers.readPart(tensor, "mask");
   if (mask === undefined || mask.columns % 4 !== 0) return false;
-  return mask.data.every((byte) => kept[byte & 15] <= 2 && kept[byte >> 4] <= 2);
+  return mask.data.every((byte) => keepsTwo(byte & 15) && keepsTwo(byte >> 4));
 }
 
 const count = ({ shape }: TensorInfo): number => shape.reduce((product, side) => product * side, 1);

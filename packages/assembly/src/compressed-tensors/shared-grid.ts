@@ -37,7 +37,7 @@ export const sharedGrid = (layers: readonly QuantisedLayer[]): SharedGrid => ({
 });
 
 const repeated = <Values extends Float32Array | Uint8Array>(values: Values, times: number, empty: Values): Values => {
-  for (let index = 0; index < empty.length; index++) empty[index] = values[Math.floor(index / times)];
+  for (const [index, value] of values.entries()) empty.fill(value, index * times, (index + 1) * times);
   return empty;
 };
 

@@ -1,3 +1,4 @@
+import { InternalError } from "@mbs/contracts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { moduleOf, modulePattern } from "../safetensors/module-names.ts";
 
@@ -47,6 +48,7 @@ export function gptqConfig(
   version: 1 | 2,
   producer: string,
 ): object {
+  if (base === undefined) throw new InternalError("GPTQ's files hold at least one quantised layer");
   const dynamic = Object.fromEntries([
     ...others.flatMap(overrides),
     ...unchanged.map((tensor) => [`-:${modulePattern(moduleOf(tensor, "GPTQ"))}`, {}]),

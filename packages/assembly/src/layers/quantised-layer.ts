@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import { refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
 import type { LayerGrid } from "./layer-grid.ts";
@@ -41,8 +41,9 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
   const stride = Math.ceil(columns / 8);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
-      const kept = (mask[row * stride + (column >> 3)] >> (column & 7)) & 1;
-      if (kept === 0) codes[row * columns + column] = zeros[row * groups + groupOf[column]];
+      const byte = mask[row * stride + (column >> 3)];
+      if (byte === undefined) throw new InternalError(`layer ${layer.tensor}: its mask is too short`);
+      if (((byte >> (column & 7)) & 1) === 0) codes[row * columns + column] = at(zeros, row * groups + at(groupOf, column));
     }
   }
   return codes;
@@ -58,7 +59,9 @@ export function readQuantisedLayer(layers: LayerSpool, tensor: string, format: s
   if (bits === undefined || groupSize === undefined || !layers.has(tensor, "codes")) {
     refuseWithoutCodes(tensor, solver ?? "its solver", format);
   }
-  const { rows, columns } = layers.shapes.get(tensor) ?? { rows: 0, columns: 0 };
+  const shape = layers.shapes.get(tensor);
+  if (shape === undefined) throw new InternalError(`layer ${tensor} has codes and no shape`, { tensor });
+  const { rows, columns } = shape;
   const groups = Math.ceil(columns / groupSize);
   // Copies, so that views of 4 bytes a value are aligned.
   const scales = new Float32Array(readPart(layers, tensor, "scales").slice().buffer);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { maskedScore } from "@mbs/models";
 import type { Rotary } from "@mbs/models";
 import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
@@ -29,7 +30,7 @@ export class DecoderBatch {
     return this.once(`shape ${sizes.join(" ")}`, () => {
       if (sizes.every((size) => typeof size === "number")) return this.integers(...sizes);
       const parts = sizes.map((size) => (typeof size === "number" ? this.integers(size) : this.#size(size)));
-      return parts.length === 1 ? (parts[0] ?? "") : this.graph.node("Concat", parts, { attributes: { axis: 0 } });
+      return parts.length === 1 ? at(parts, 0) : this.graph.node("Concat", parts, { attributes: { axis: 0 } });
     });
   }
 

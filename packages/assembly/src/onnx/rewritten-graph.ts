@@ -48,7 +48,8 @@ function replaceProduct(graph: GraphBuilder, store: WeightStore, weight: LinearW
   let product = store.multiply(isHalf(type) ? cast(input, elementTypeNumbers.float32) : input, tensor, transposed);
   if (isHalf(type)) product = cast(product, type);
   const [, , bias = ""] = node.inputs;
-  const [output = ""] = node.outputs;
+  const [output] = node.outputs;
+  if (output === undefined) throw new InternalError(`the product of ${tensor} has no output`, { tensor });
   graph.output(output, bias === "" ? product : graph.node("Add", [product, bias]), "float32");
   return graph.takeNodes();
 }
@@ -94,8 +95,8 @@ export function rewriteGraph(
     const elementType = elementTypeOf(type);
     if (elementType === undefined)
       throw new InternalError(`${source.path}: tensor ${name} of type ${type} cannot be moved`, { tensor: name });
-    const [place] = files.reserve([{ type: elementType, dims, bytes }], () => writtenPieces(model, layers, { name, bytes }));
-    if (place !== undefined) builder.external(place, name);
+    const reserved = files.reserveOne({ type: elementType, dims, bytes }, () => writtenPieces(model, layers, { name, bytes }));
+    builder.external(reserved, name);
     moved.add(name);
   }
   const change: GraphChange = { nodes, dropped, moved, tensors: builder.tensors(), domains: new Map([["com.microsoft", 1]]) };

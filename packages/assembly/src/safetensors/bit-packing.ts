@@ -25,13 +25,13 @@ export function packBits(values: Uint8Array, rows: number, columns: number, bits
       const source = start * nextValue + line * nextLine;
       const target = firstWord * nextWord + line * nextPackedLine;
       for (let index = 0; index < count; index += 1) {
-        const value = values[source + index * nextValue];
-        if (value > largest) throw new InternalError(`${value} is no code of ${bits} bits`);
+        const value = values[source + index * nextValue]!;
+        if (value > largest) throw new InternalError(`${value} is not a code of ${bits} bits`);
         const bit = index * bits;
-        const place = target + (bit >> 5) * nextWord;
+        const word = target + (bit >> 5) * nextWord;
         const shift = bit & 31;
-        packed[place] |= value << shift;
-        if (shift + bits > 32) packed[place + nextWord] |= value >>> (32 - shift);
+        packed[word]! |= value << shift;
+        if (shift + bits > 32) packed[word + nextWord]! |= value >>> (32 - shift);
       }
     }
   }

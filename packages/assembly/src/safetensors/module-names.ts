@@ -29,10 +29,10 @@ const escape = (text: string): string => text.replaceAll(/[.\\+*?()[\]{}|^$]/g, 
  * joined layer that some make of it.
  */
 export function modulePattern(module: string): string {
-  const parts = module.split(".");
-  const leaf = parts.pop() ?? "";
+  const end = module.lastIndexOf(".") + 1;
+  const leaf = module.slice(end);
   const other = joined.get(leaf);
-  const path = parts.map((part) => `${escape(part)}\\.`).join("");
+  const path = escape(module.slice(0, end));
   return `^(?:.*\\.)?${path}${other === undefined ? escape(leaf) : `(?:${escape(leaf)}|${other})`}$`;
 }
 

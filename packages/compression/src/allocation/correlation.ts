@@ -1,5 +1,5 @@
 import type { FactorRecord } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import { defineMethod, spreadOption } from "./allocation-method.ts";
 
 /** √E[x²] of each channel less its mean, scaled to length 1; zeros where all channels are alike. */
@@ -19,20 +19,21 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
       site,
     });
   }
+  const [first, second] = languageDiagonals;
   const count = languageDiagonals.length;
-  if (count < 2) {
+  if (first === undefined || second === undefined) {
     throw new BadDataError(
       `${step} ${site}: correlation needs two languages, the mix has ${count}; sample more, or allocate with --method owl`,
       { step, site },
     );
   }
   // the sum over pairs of unit vectors, by the square of their sum
-  const sum = new Float64Array(languageDiagonals[0].values.length);
+  const sum = new Float64Array(first.values.length);
   let own = 0;
   for (const { values } of languageDiagonals) {
     const unit = standardise(values);
     for (const [channel, value] of unit.entries()) {
-      sum[channel] += value;
+      sum[channel] = at(sum, channel) + value;
       own += value * value;
     }
   }

@@ -1,10 +1,16 @@
-import type { SiteWeight } from "@mbs/contracts";
+import { InternalError, type SiteWeight } from "@mbs/contracts";
 import { defineMethod, spreadOption } from "./allocation-method.ts";
 
 /** Wanda's scores |w|·√E[x²] of a weight, row by row. */
 function* scoresOf({ columns, values }: SiteWeight, diagonal: Float32Array): Generator<number, void> {
   const norms = diagonal.map(Math.sqrt);
-  for (let index = 0; index < values.length; index += 1) yield Math.abs(values[index]) * norms[index % columns];
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index];
+    const norm = norms[index % columns];
+    if (value === undefined || norm === undefined)
+      throw new InternalError(`the weight has ${columns} columns, its input ${norms.length}`);
+    yield Math.abs(value) * norm;
+  }
 }
 
 /** OWL: a step with more outliers among Wanda's scores keeps more of its weights. */

@@ -22,10 +22,13 @@ export function spreadSparsity(steps: readonly StepImportance[], target: number,
   const importances = steps.map(({ importance }) => importance);
   const least = Math.min(...importances);
   const range = Math.max(...importances) - least;
-  const shifts = importances.map((importance) => (range > 0 ? (2 * spread * (importance - least)) / range : 0));
+  const shifted = steps.map(({ parameters, importance }) => ({
+    parameters,
+    shift: range > 0 ? (2 * spread * (importance - least)) / range : 0,
+  }));
   const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
-  const mean = steps.reduce((sum, { parameters }, index) => sum + parameters * shifts[index], 0) / total;
-  const sparsities = shifts.map((shift) => target + mean - shift);
+  const mean = shifted.reduce((sum, { parameters, shift }) => sum + parameters * shift, 0) / total;
+  const sparsities = shifted.map(({ shift }) => target + mean - shift);
   const wrong = sparsities.find((sparsity) => sparsity < 0 || sparsity > mostSparse);
   if (wrong !== undefined) {
     throw new UsageError(

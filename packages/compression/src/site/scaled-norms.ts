@@ -1,5 +1,5 @@
 import type { LayerRecord } from "@mbs/artifacts";
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Model, ScaledTensor } from "@mbs/models";
 import { roundTo } from "@mbs/numbers";
 import { weightData } from "./tensor-data.ts";
@@ -23,7 +23,7 @@ export async function scaledNorms(
     const stored = await model.readWeight(tensor);
     const values = roundTo(
       dtype,
-      stored.map((value, channel) => (value + offset) / scale[channel] - offset),
+      stored.map((value, channel) => (value + offset) / at(scale, channel) - offset),
     );
     const wrong = values.findIndex((value) => !Number.isFinite(value));
     if (wrong >= 0) {

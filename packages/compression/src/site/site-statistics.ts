@@ -43,11 +43,11 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
   }
   if (needs.includes("languageDiagonals")) {
     if (!languageDiagonals) throw missing(record, "diagonals of languages", "factor with --language-diagonals");
-    statistics.languageDiagonals = languageDiagonals.map(({ language, values }) => ({
-      language,
-      weight: summary.weights[language],
-      values,
-    }));
+    statistics.languageDiagonals = languageDiagonals.map(({ language, values }) => {
+      const weight = summary.weights[language];
+      if (weight === undefined) throw missing(record, `weight of ${language}`, "factor again");
+      return { language, weight, values };
+    });
   }
   return statistics;
 }

@@ -38,14 +38,15 @@ export async function readSite(model: Model, { step, site, width }: FactorRecord
     if (model.checkpoint.nonfinite.has(tensor)) skipped.push(tensor);
     else tensors.push({ tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
-  const parts: WeightPart[] = [];
-  let rows = 0;
-  for (const { tensor, rows: count } of tensors) {
-    parts.push({ tensor, firstRow: rows, rows: count });
-    rows += count;
-  }
+  const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
   const values = new Float32Array(rows * width);
-  for (const [index, { firstRow }] of parts.entries()) values.set(tensors[index].values, firstRow * width);
+  const parts: WeightPart[] = [];
+  let firstRow = 0;
+  for (const { tensor, rows: own, values: stored } of tensors) {
+    values.set(stored, firstRow * width);
+    parts.push({ tensor, firstRow, rows: own });
+    firstRow += own;
+  }
   // a tensor that stays as it is reads the same input, which then has to stay too
   const scaledBy = skipped.length > 0 ? [] : (found.scaledBy ?? []);
   const fixed = scaledBy.length === 0 || scaledBy.some(({ tensor }) => model.checkpoint.nonfinite.has(tensor));

@@ -1,5 +1,6 @@
 import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
 import {
+  at,
   InternalError,
   InterruptedError,
   parseOptions,
@@ -12,7 +13,7 @@ import {
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
-import { maskData, plainData, weightData } from "./tensor-data.ts";
+import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
 
 /** A solver with its parsed options. */
 export interface SolverChoice {
@@ -36,7 +37,7 @@ async function fallbackFor({ solver, options }: SolverChoice, record: FactorReco
   return { solver: simple, options: parseOptions(simple.options, Object.fromEntries(shared), simple.name) };
 }
 
-/** Refuses what a solver must not hand back: a stranger's need not keep to its types. */
+/** Refuses a solution that breaks the contract: a third-party solver may be plain JavaScript. */
 function requireSolution(name: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {
   const refuse = (misfit: string | undefined): void => {
     if (misfit === undefined) return;
@@ -52,12 +53,6 @@ function requireSolution(name: string, weight: SiteWeight, solution: unknown): a
   }
   refuse(agreementMisfit(weight, shaped));
 }
-
-const sum = (values: ArrayLike<number>, first: number, count: number): number => {
-  let total = 0;
-  for (let index = first; index < first + count; index += 1) total += values[index];
-  return total;
-};
 
 /** What files of all parts hold exactly: what bf16 holds, f16 holds too, unless it is beyond its range. */
 const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
@@ -105,40 +100,38 @@ export async function solveSite(
   };
   const solution: unknown = await settled(
     solve(),
-    () => new InternalError(`solver ${solver.name} waits for something that never comes at ${step} ${site}; mend it`),
+    () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; mend it`),
   );
   requireSolution(solver.name, asked, solution);
 
-  const written = parts.map(({ firstRow, rows: count }, index) =>
-    roundTo(dtypes[index], solution.values.subarray(firstRow * columns, (firstRow + count) * columns)),
-  );
+  const written = parts.map((part, index) => {
+    const dtype = at(dtypes, index);
+    const { firstRow, rows: count } = part;
+    return { ...part, dtype, values: roundTo(dtype, solution.values.subarray(firstRow * columns, (firstRow + count) * columns)) };
+  });
   const change = weight.values.slice();
-  for (const [index, values] of written.entries()) {
-    const start = parts[index].firstRow * columns;
-    const scale = solution.inputScale;
-    for (let place = 0; place < values.length; place += 1) {
-      change[start + place] -= scale ? values[place] / scale[place % columns] : values[place];
-    }
+  for (const { firstRow, values } of written) {
+    subtractWritten(change.subarray(firstRow * columns), values, solution.inputScale);
   }
   const gram = gramOf(record);
   const moment = gram ? { gram } : { diagonal: record.diagonal };
   const errors = await outputByRow(context.blas, change, rows, moment);
   const outputs = await outputByRow(context.blas, weight.values, rows, moment);
 
-  return parts.map(({ tensor, firstRow, rows: count }, index) => {
-    const part = <Values extends Float32Array | Uint8Array>(values: Values): Values => {
-      const stride = values.length / rows;
-      return values.slice(firstRow * stride, (firstRow + count) * stride) as Values;
+  return written.map(({ tensor, firstRow, rows: count, dtype, values }) => {
+    const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {
+      const stride = whole.length / rows;
+      return whole.slice(firstRow * stride, (firstRow + count) * stride) as Values;
     };
     const { quantised } = solution;
     const mask = solution.mask && part(solution.mask);
-    const error = Math.max(sum(errors, firstRow, count), 0);
-    const output = sum(outputs, firstRow, count);
+    const error = Math.max(sumFrom(errors, firstRow, count), 0);
+    const output = sumFrom(outputs, firstRow, count);
     const summary: LayerSummary = {
       solver: choice.solver.name,
       error,
       damage: output > 0 ? error / output : 0,
-      sparsity: mask ? 1 - sum(mask, 0, mask.length) / mask.length : 0,
+      sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(fallback && { fallback: fallback.solver.name }),
     };
@@ -147,7 +140,7 @@ export async function solveSite(
       site,
       tensor,
       summary,
-      values: weightData(dtypes[index], count, written[index]),
+      values: weightData(dtype, count, values),
       ...(mask && { mask: maskData(count, mask) }),
       ...(quantised && {
         codes: plainData(count, part(quantised.codes)),

@@ -22,8 +22,30 @@ export function maskData(rows: number, mask: Uint8Array): TensorData {
   const data = new Uint8Array(rows * stride);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
-      data[row * stride + (column >> 3)] |= mask[row * columns + column] << (column & 7);
+      data[row * stride + (column >> 3)]! |= mask[row * columns + column]! << (column & 7);
     }
   }
   return { dtype: "u1", rows, columns, data };
+}
+
+/** The sum of the values from `first` on. */
+export function sumFrom(values: Float32Array | Float64Array | Uint8Array, first: number, count: number): number {
+  let total = 0;
+  for (let index = first; index < first + count; index += 1) total += values[index]!;
+  return total;
+}
+
+/**
+ * Subtracts what is written for some rows from the values before.
+ *
+ * @param change the values before, from the first of these rows on; becomes the change
+ * @param written [rows, columns], for inputs divided by `inputScale` where there is one
+ */
+export function subtractWritten(change: Float32Array, written: Float32Array, inputScale: Float32Array | undefined): void {
+  if (inputScale === undefined) {
+    for (let index = 0; index < written.length; index += 1) change[index]! -= written[index]!;
+    return;
+  }
+  const columns = inputScale.length;
+  for (let index = 0; index < written.length; index += 1) change[index]! -= written[index]! / inputScale[index % columns]!;
 }

@@ -1,6 +1,7 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
+import { clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 
 /** Values that are decoded at once, so that a large weight is not held twice. */
 const valuesAtATime = 1 << 20;
@@ -35,25 +36,9 @@ function requirePositive(layer: LayerRecord, name: string, values: Float32Array,
 
 /** @param bits of each number */
 function requireBits(layer: LayerRecord, name: string, values: Uint8Array, columns: number, bits: number): void {
-  const largest = 2 ** bits - 1;
-  // a plain loop, for codes are many
-  for (let index = 0; index < values.length; index += 1) {
-    if (values[index] <= largest) continue;
-    refuse(layer, `its ${name} hold ${values[index]} at ${rowAndColumn(index, columns)}, which ${bits} bits do not`);
-  }
-}
-
-/** Value = (code - zero) · scale. */
-interface Grid {
-  /** [rows, columns] */
-  readonly codes: Uint8Array;
-  /** [rows, groups] */
-  readonly scales: Float32Array;
-  /** [rows, groups] */
-  readonly zeros: Uint8Array;
-  /** Group of each column. */
-  readonly groupOf: Int32Array;
-  readonly groups: number;
+  const wrong = findAbove(values, 2 ** bits - 1);
+  if (wrong < 0) return;
+  refuse(layer, `its ${name} hold ${values[wrong]} at ${rowAndColumn(wrong, columns)}, which ${bits} bits do not`);
 }
 
 /** The grid of a layer whose parts fit each other; undefined where it has no codes. */
@@ -85,8 +70,9 @@ function readGrid(layer: LayerRecord): Grid | undefined {
   const sizes = new Int32Array(groups);
   for (const [column, group] of grid.groupOf.entries()) {
     if (group < 0 || group >= groups) refuse(layer, `column ${column} is in group ${group} of ${groups}`);
-    sizes[group] += 1;
-    if (sizes[group] > groupSize) refuse(layer, `column ${column} is one more in group ${group} than its size of ${groupSize}`);
+    const size = at(sizes, group) + 1;
+    sizes[group] = size;
+    if (size > groupSize) refuse(layer, `column ${column} is one more in group ${group} than its size of ${groupSize}`);
   }
   return grid;
 }
@@ -97,55 +83,17 @@ function readMask(layer: LayerRecord): Uint8Array | undefined {
   const { rows, columns } = layer.values;
   const bits = readPart(layer, ["mask", layer.mask], "u1", rows, columns);
   const stride = Math.ceil(columns / 8);
-  const padding = columns % 8 === 0 ? 0 : 0xff << (columns % 8);
-  let kept = 0;
-  for (let index = 0; index < bits.length; index += 1) {
-    let byte = bits[index];
-    if (index % stride === stride - 1 && (byte & padding & 0xff) !== 0) {
-      refuse(layer, `its mask keeps columns beyond ${columns} in row ${Math.floor(index / stride)}`);
-    }
-    for (; byte !== 0; byte &= byte - 1) kept += 1;
+  const padding = columns % 8 === 0 ? 0 : (0xff << (columns % 8)) & 0xff;
+  for (let row = 0; row < rows; row += 1) {
+    if ((at(bits, (row + 1) * stride - 1) & padding) !== 0)
+      refuse(layer, `its mask keeps columns beyond ${columns} in row ${row}`);
   }
-  const removed = 1 - kept / (rows * columns);
+  const removed = 1 - countOnes(bits) / (rows * columns);
   const { sparsity } = layer.summary;
   if (Math.abs(removed - sparsity) > roundingOfShare) {
     refuse(layer, `its mask removes ${removed} of its values, its summary says ${sparsity}`);
   }
   return bits;
-}
-
-/** What the codes of some rows say, in float32. */
-function dequantise({ codes, scales, zeros, groupOf, groups }: Grid, first: number, last: number): Float32Array {
-  const columns = groupOf.length;
-  const values = new Float32Array((last - first) * columns);
-  for (let row = first; row < last; row += 1) {
-    const start = row * columns;
-    for (let column = 0; column < columns; column += 1) {
-      const cell = row * groups + groupOf[column];
-      values[start - first * columns + column] = (codes[start + column] - zeros[cell]) * scales[cell];
-    }
-  }
-  return values;
-}
-
-/** Whether a mask keeps each value of some rows, a byte each: 1 where it does. */
-function unpackMask(mask: Uint8Array, columns: number, first: number, last: number): Uint8Array {
-  const stride = Math.ceil(columns / 8);
-  const kept = new Uint8Array((last - first) * columns);
-  let index = 0;
-  for (let row = first; row < last; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      kept[index] = (mask[row * stride + (column >> 3)] >> (column & 7)) & 1;
-      index += 1;
-    }
-  }
-  return kept;
-}
-
-/** The first value that another stands for; -1 where none does. */
-function findOther(values: Float32Array, expected: Float32Array): number {
-  for (let index = 0; index < values.length; index += 1) if (values[index] !== expected[index]) return index;
-  return -1;
 }
 
 /** Refuses values that are not finite, or are not those that mask and codes say. */
@@ -154,8 +102,8 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
   const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
   for (let first = 0; first < rows; first += rowsAtATime) {
     const last = Math.min(rows, first + rowsAtATime);
-    const [start, end] = [first, last].map((row) => (data.length / rows) * row);
-    const values = decodeWeights(dtype, data.subarray(start, end), `layer ${layer.tensor}`);
+    const rowBytes = data.length / rows;
+    const values = decodeWeights(dtype, data.subarray(first * rowBytes, last * rowBytes), `layer ${layer.tensor}`);
     const refuseAt = (index: number, fault: string): void =>
       refuse(layer, `its values hold ${values[index]} at ${rowAndColumn(first * columns + index, columns)}${fault}`);
     const nonfinite = findNonfinite(values);
@@ -164,7 +112,7 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
     // without codes a kept value is what it is
     const expected = grid ? roundTo(dtype as WeightDtype, dequantise(grid, first, last)) : values.slice();
     const kept = mask && unpackMask(mask, columns, first, last);
-    if (kept !== undefined) for (let index = 0; index < kept.length; index += 1) expected[index] *= kept[index];
+    if (kept !== undefined) clearRemoved(expected, kept);
     const other = findOther(values, expected);
     if (other < 0) continue;
     refuseAt(other, kept?.[other] === 0 ? ", which its mask removes" : `, its codes say ${expected[other]}`);

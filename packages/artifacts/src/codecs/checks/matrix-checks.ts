@@ -35,12 +35,10 @@ export function requireFinite({ what, remedy }: MatrixName, layout: Layout, valu
  * @throws {BadDataError} naming the first channel whose mean square is negative or not finite
  */
 export function requireMeanSquares({ what, remedy }: MatrixName, squares: Float32Array): void {
-  for (let channel = 0; channel < squares.length; channel += 1) {
-    const square = squares[channel];
-    if (Number.isFinite(square) && square >= 0) continue;
-    throw new BadDataError(`${what}: the mean square of channel ${channel} is ${square}, not finite and at least 0; ${remedy}`, {
-      what,
-      channel,
-    });
-  }
+  const channel = squares.findIndex((square) => !(Number.isFinite(square) && square >= 0));
+  if (channel < 0) return;
+  throw new BadDataError(
+    `${what}: the mean square of channel ${channel} is ${squares[channel]}, not finite and at least 0; ${remedy}`,
+    { what, channel },
+  );
 }

@@ -1,4 +1,4 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 
 /** Block sizes that ONNX Runtime's MatMulNBits takes; 512 and more give wrong results. */
 const blockSizes = [256, 128, 64, 32, 16] as const;
@@ -15,8 +15,8 @@ export interface BlockGrid {
 
 /** Columns sorted by group, those of one group in their natural order; undefined where they are that already. */
 function sortByGroup(groupOf: Int32Array): Int32Array | undefined {
-  if (groupOf.every((group, column) => column === 0 || group >= (groupOf[column - 1] ?? 0))) return undefined;
-  return Int32Array.from(groupOf.keys()).sort((a, b) => (groupOf[a] ?? 0) - (groupOf[b] ?? 0) || a - b);
+  if (groupOf.every((group, column) => column === 0 || group >= at(groupOf, column - 1))) return undefined;
+  return Int32Array.from(groupOf.keys()).sort((a, b) => at(groupOf, a) - at(groupOf, b) || a - b);
 }
 
 /** Whether no block has columns of two groups. */
@@ -36,7 +36,7 @@ function longestRun(sorted: Int32Array): number {
 /**
  * Lays the groups of a weight out in blocks. A group becomes several blocks of the same scale where it is larger than a
  * block can be; groups whose columns are scattered (act-order) are gathered by an order of the columns. Of the block sizes
- * that fit, the one that takes the least room.
+ * that fit, the one that takes the fewest bytes.
  *
  * @param groupOf group of each column
  * @param bits of a stored code
@@ -44,10 +44,10 @@ function longestRun(sorted: Int32Array): number {
  */
 export function layBlocks(groupOf: Int32Array, bits: number, tensor: string): BlockGrid {
   const order = sortByGroup(groupOf);
-  const sorted = order === undefined ? groupOf : order.map((column) => groupOf[column] ?? 0);
+  const sorted = order === undefined ? groupOf : order.map((column) => at(groupOf, column));
   const columns = groupOf.length;
-  const room = (size: number): number => Math.ceil(columns / size) * ((size * bits) / 8 + 4);
-  const [blockSize] = blockSizes.filter((size) => fits(sorted, size)).sort((a, b) => room(a) - room(b));
+  const bytes = (size: number): number => Math.ceil(columns / size) * ((size * bits) / 8 + 4);
+  const [blockSize] = blockSizes.filter((size) => fits(sorted, size)).sort((a, b) => bytes(a) - bytes(b));
   if (blockSize === undefined) {
     const group = longestRun(sorted);
     const below = Math.floor(group / 16) * 16;
@@ -62,6 +62,6 @@ export function layBlocks(groupOf: Int32Array, bits: number, tensor: string): Bl
     columns,
     blockSize,
     order,
-    groupOf: Int32Array.from({ length: blocks }, (_, block) => sorted[block * blockSize] ?? 0),
+    groupOf: Int32Array.from({ length: blocks }, (_, block) => at(sorted, block * blockSize)),
   };
 }

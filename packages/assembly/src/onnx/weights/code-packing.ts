@@ -9,8 +9,7 @@ export function packCodes(codes: Uint8Array, rows: number, columns: number, bits
   for (let row = 0; row < rows; row++) {
     const [source, target] = [row * columns, row * stride];
     for (let column = 0; column < columns; column++) {
-      const place = target + (column >> shift);
-      packed[place] = (packed[place] ?? 0) | ((codes[source + column] ?? 0) << (bits * (column & within)));
+      packed[target + (column >> shift)]! |= codes[source + column]! << (bits * (column & within));
     }
   }
   return packed;
@@ -38,7 +37,7 @@ export function splitPlanes(nibbles: Uint8Array, blockBytes: number): CodePlanes
   const high = new Uint8Array(nibbles.length / 4);
   const [half, quarter] = [blockBytes / 2, blockBytes / 4];
   for (let block = 0; block * blockBytes < nibbles.length; block++) {
-    const at = (index: number): number => nibbles[block * blockBytes + index] ?? 0;
+    const at = (index: number): number => nibbles[block * blockBytes + index]!;
     for (let index = 0; index < half; index++) low[block * half + index] = (at(index) & 0x33) | ((at(half + index) & 0x33) << 2);
     for (let index = 0; index < quarter; index++) {
       high[block * quarter + index] =
@@ -49,4 +48,39 @@ export function splitPlanes(nibbles: Uint8Array, blockBytes: number): CodePlanes
     }
   }
   return { low, high };
+}
+
+/**
+ * Codes with their columns in another order, rows padded.
+ *
+ * @param codes [rows, columns]
+ * @param order position → column
+ * @param padded columns of the result, at least as many
+ * @param padding the value behind the last column of each row
+ * @returns [rows, padded]
+ */
+export function orderCodes(codes: Uint8Array, order: Int32Array, padded: number, padding: Uint8Array): Uint8Array {
+  const columns = order.length;
+  const ordered = new Uint8Array(padding.length * padded);
+  for (let row = 0; row < padding.length; row++) {
+    const [source, target] = [row * columns, row * padded];
+    for (let position = 0; position < columns; position++) ordered[target + position] = codes[source + order[position]!]!;
+    ordered.fill(padding[row]!, target + columns, target + padded);
+  }
+  return ordered;
+}
+
+/** The value of each block from those of the groups: [rows, groups] → [rows, blocks]. */
+export function spreadOverBlocks<Values extends Float32Array | Uint8Array>(
+  values: Values,
+  target: Values,
+  rows: number,
+  groupOf: Int32Array,
+): Values {
+  const groups = values.length / rows;
+  const blocks = groupOf.length;
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) target[row * blocks + block] = values[row * groups + groupOf[block]!]!;
+  }
+  return target;
 }

@@ -1,3 +1,4 @@
+import { InternalError } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { StoredWeight } from "./quantised-weight.ts";
@@ -42,7 +43,9 @@ export function addQuantisedLinear(
   accuracy: AccuracyLevel,
 ): string {
   const { rows, grid, bits, planes } = stored;
-  const [codes = "", ...rest] = planes ? [joinPlanes(graph, tensors[0] ?? "", tensors[1] ?? ""), ...tensors.slice(2)] : tensors;
+  const [first, second, ...others] = tensors;
+  if (first === undefined || second === undefined) throw new InternalError("a quantised weight has codes and scales, or planes");
+  const joined = planes ? [joinPlanes(graph, first, second), ...others] : tensors;
   const attributes = { K: grid.columns, N: rows, bits, block_size: grid.blockSize, accuracy_level: accuracy };
-  return graph.node("MatMulNBits", [input, codes, ...rest], { domain: "com.microsoft", attributes });
+  return graph.node("MatMulNBits", [input, ...joined], { domain: "com.microsoft", attributes });
 }

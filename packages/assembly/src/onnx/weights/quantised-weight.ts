@@ -1,9 +1,9 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { LayerGrid } from "../../layers/layer-grid.ts";
 import type { QuantisedLayer } from "../../layers/quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
 import type { BlockGrid } from "./block-grid.ts";
-import { packCodes, splitPlanes } from "./code-packing.ts";
+import { orderCodes, packCodes, splitPlanes, spreadOverBlocks } from "./code-packing.ts";
 import type { StoredTensor } from "./weight-files.ts";
 
 /** How 3-bit codes are kept: as a plane of two bits and one of one, or each in 4 bits. */
@@ -76,36 +76,16 @@ export function weightTensors({ rows, grid, bits, planes, zeros }: StoredWeight)
   ];
 }
 
-/** A byte a code in blocks, columns in their order; what stands behind the last column is a zero point. */
+/** A byte a code in blocks, columns in their order; padding behind the last column is a zero point. */
 function layCodes(layer: QuantisedLayer, { grid }: StoredWeight): Uint8Array {
   const { rows, groups, zeros } = layer;
   const { columns, blockSize, order, groupOf } = grid;
   const codes = layer.codes();
   const padded = groupOf.length * blockSize;
   if (order === undefined && padded === columns) return codes;
-  const laid = new Uint8Array(rows * padded);
-  for (let row = 0; row < rows; row++) {
-    for (let position = 0; position < columns; position++) {
-      laid[row * padded + position] = codes[row * columns + (order?.[position] ?? position)] ?? 0;
-    }
-    laid.fill(zeros[row * groups + (groupOf.at(-1) ?? 0)] ?? 0, row * padded + columns, (row + 1) * padded);
-  }
-  return laid;
-}
-
-/** The value of each block, from those of the groups. */
-function byBlock<Values extends Float32Array | Uint8Array>(
-  values: Values,
-  target: Values,
-  rows: number,
-  groupOf: Int32Array,
-): Values {
-  const groups = values.length / rows;
-  const blocks = groupOf.length;
-  for (let row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++) target[row * blocks + block] = values[row * groups + (groupOf[block] ?? 0)] ?? 0;
-  }
-  return target;
+  const lastGroup = at(groupOf, groupOf.length - 1);
+  const padding = Uint8Array.from({ length: rows }, (_, row) => at(zeros, row * groups + lastGroup));
+  return orderCodes(codes, order ?? Int32Array.from({ length: columns }, (_, position) => position), padded, padding);
 }
 
 /** The bytes of the tensors of `weightTensors`. */
@@ -114,11 +94,13 @@ export function packWeight(layer: QuantisedLayer, stored: StoredWeight): readonl
   const { blockSize, groupOf } = grid;
   const blocks = groupOf.length;
   const packed = packCodes(layCodes(layer, stored), rows, blocks * blockSize, bits);
-  const scales = byBlock(layer.scales, new Float32Array(rows * blocks), rows, groupOf);
+  const scales = spreadOverBlocks(layer.scales, new Float32Array(rows * blocks), rows, groupOf);
   const codes = planes ? splitPlanes(packed, blockSize / 2) : undefined;
   return [
     ...(codes === undefined ? [packed] : [codes.low, codes.high]),
     new Uint8Array(scales.buffer),
-    ...(stored.zeros ? [packCodes(byBlock(layer.zeros, new Uint8Array(rows * blocks), rows, groupOf), rows, blocks, bits)] : []),
+    ...(stored.zeros
+      ? [packCodes(spreadOverBlocks(layer.zeros, new Uint8Array(rows * blocks), rows, groupOf), rows, blocks, bits)]
+      : []),
   ];
 }

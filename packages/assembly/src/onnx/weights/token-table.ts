@@ -1,11 +1,12 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Model, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
+import { elementTypeNumbers, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { rawPieces } from "../../layers/written-pieces.ts";
+import { roundBlocks, roundingBlock } from "./block-rounding.ts";
 import { packCodes } from "./code-packing.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
-import { gatherRounded, roundBlocks, roundingBlock } from "./rounded-table.ts";
 import type { WeightFiles } from "./weight-files.ts";
 import { bytesBelow, castToSingle, elementTypes } from "./weight-store.ts";
 
@@ -28,12 +29,20 @@ export interface TableSource {
   readonly tensor: string;
 }
 
+/** The sides of the table, [vocabulary, hidden]. */
+function sidesOf({ model, tensor }: TableSource): readonly [rows: number, columns: number] {
+  const [rows, columns] = model.checkpoint.info(tensor).shape;
+  if (rows === undefined || columns === undefined) throw new InternalError(`tensor ${tensor} is no matrix`, { tensor });
+  return [rows, columns];
+}
+
 /** Values in memory at a time. */
 const slabValues = 1024 * 1024;
 
 /** The table as float32, some whole rows at a time. */
-async function* slabs({ model, tensor }: TableSource): AsyncGenerator<Float32Array> {
-  const [rows = 0, columns = 1] = model.checkpoint.info(tensor).shape;
+async function* slabs(source: TableSource): AsyncGenerator<Float32Array> {
+  const { model, tensor } = source;
+  const [rows, columns] = sidesOf(source);
   const count = Math.max(1, Math.floor(slabValues / columns));
   for (let first = 0; first < rows; first += count) {
     const length = Math.min(count, rows - first);
@@ -56,20 +65,69 @@ function addFloatTable(source: TableSource, dtype: WeightDtype): TokenTable {
   const { graph, files, model, tensor } = source;
   const info = model.checkpoint.info(tensor);
   const bytes = info.shape.reduce((product, side) => product * side, dtype === "f32" ? 4 : 2);
-  const [place] = files.reserve([{ type: elementTypes[dtype], dims: info.shape, bytes }], async function* () {
+  const stored = files.reserveOne({ type: elementTypes[dtype], dims: info.shape, bytes }, async function* () {
     if (info.dtype === dtype) yield* rawPieces(model, tensor, bytes);
     else for await (const slab of slabs(source)) yield dtype === "f32" ? bytesBelow(slab) : halves(slab, tensor);
   });
-  const table = place === undefined ? "" : graph.external(place, tensor);
+  const table = graph.external(stored, tensor);
   return {
     gather: (tokens) => castToSingle(graph, graph.node("Gather", [table, tokens], { attributes: { axis: 0 } }), dtype),
     multiply: (input) => graph.node("Gemm", [input, castToSingle(graph, table, dtype)], { attributes: { transB: 1 } }),
   };
 }
 
+/** A table rounded in blocks: rows of packed codes, with a scale and a zero point for each block of a row. */
+interface RoundedTable {
+  /** uint8 [rows, columns · bits / 8] */
+  readonly codes: string;
+  /** float32 [rows, blocks] */
+  readonly scales: string;
+  /** uint8 [rows, ⌈blocks · bits / 8⌉] */
+  readonly zeros: string;
+  readonly bits: 4 | 8;
+  readonly columns: number;
+  readonly blocks: number;
+}
+
+/** Packed codes [T, bytes] → float32 [T, codes]; 4-bit ones have the first in the lower half of a byte. */
+function unpack(graph: GraphBuilder, packed: string, bits: 4 | 8, columns: number): string {
+  const cast = (value: string): string => graph.node("Cast", [value], { attributes: { to: elementTypeNumbers.float32 } });
+  if (bits === 8) return cast(packed);
+  const byte = (value: number): string => graph.constant({ type: "uint8", dims: [1], data: Uint8Array.of(value) });
+  const halves = [
+    graph.node("BitwiseAnd", [packed, byte(15)]),
+    graph.node("BitShift", [packed, byte(4)], { attributes: { direction: "RIGHT" } }),
+  ];
+  const lastAxis = graph.constant(integerTensor([-1]));
+  const columnsOfHalves = halves.map((half) => graph.node("Unsqueeze", [half, lastAxis]));
+  const pairs = graph.node("Concat", columnsOfHalves, { attributes: { axis: -1 } });
+  const flat = graph.node("Reshape", [pairs, graph.constant(integerTensor([0, -1]))]);
+  // an odd number of codes leaves half a byte over
+  const bounds = [0, columns, 1].map((value) => graph.constant(integerTensor([value])));
+  return cast(columns % 2 === 0 ? flat : graph.node("Slice", [flat, ...bounds]));
+}
+
+/**
+ * Rows of a rounded table, (code - zero) · scale, float32 [T, columns].
+ *
+ * Of plain operators: ONNX Runtime's GatherBlockQuantized is missing from its build for browsers.
+ *
+ * @param tokens int64 [T]
+ */
+function gatherRounded(graph: GraphBuilder, table: RoundedTable, tokens: string): string {
+  const { bits, columns, blocks } = table;
+  const rowsOf = (values: string): string => graph.node("Gather", [values, tokens], { attributes: { axis: 0 } });
+  const inBlocks = (values: string, size: number): string =>
+    graph.node("Reshape", [values, graph.constant(integerTensor([-1, blocks, size]))]);
+  const codes = inBlocks(unpack(graph, rowsOf(table.codes), bits, columns), columns / blocks);
+  const zeros = inBlocks(unpack(graph, rowsOf(table.zeros), bits, blocks), 1);
+  const scaled = graph.node("Mul", [graph.node("Sub", [codes, zeros]), inBlocks(rowsOf(table.scales), 1)]);
+  return graph.node("Reshape", [scaled, graph.constant(integerTensor([-1, columns]))]);
+}
+
 function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLevel): TokenTable {
-  const { graph, files, model, tensor } = source;
-  const [rows = 0, columns = 0] = model.checkpoint.info(tensor).shape;
+  const { graph, files, tensor } = source;
+  const [rows, columns] = sidesOf(source);
   const blockSize = roundingBlock(columns, bits, tensor);
   const blocks = columns / blockSize;
   const [rowBytes, zeroBytes] = [(columns * bits) / 8, Math.ceil((blocks * bits) / 8)];
@@ -78,7 +136,7 @@ function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLev
     { type: "float32", dims: [rows, blocks], bytes: rows * blocks * 4 },
     { type: "uint8", dims: [rows, zeroBytes], bytes: rows * zeroBytes },
   ] as const;
-  const places = files.reserve(tensors, async function* () {
+  const stored = files.reserve(tensors, async function* () {
     const scales = new Float32Array(rows * blocks);
     const zeros = new Uint8Array(rows * blocks);
     let block = 0;
@@ -94,10 +152,13 @@ function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLev
   });
   // Both operators read the same bytes, each in a shape of its own.
   const shaped = (name: string, shapes: readonly (readonly number[])[]): string[] =>
-    places.map((place, index) => graph.external({ ...place, dims: shapes[index] ?? place.dims }, `${tensor}:${name}:${index}`));
+    stored.map((one, index) => graph.external({ ...one, dims: shapes[index] ?? one.dims }, `${tensor}:${name}:${index}`));
   return {
     gather(tokens) {
-      const [codes = "", scales = "", zeros = ""] = shaped("gather", []);
+      const [codes, scales, zeros] = shaped("gather", []);
+      if (codes === undefined || scales === undefined || zeros === undefined) {
+        throw new InternalError(`tensor ${tensor} is not stored as codes, scales and zeros`, { tensor });
+      }
       return gatherRounded(graph, { codes, scales, zeros, bits, columns, blocks }, tokens);
     },
     multiply(input) {

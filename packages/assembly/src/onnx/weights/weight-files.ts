@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { ElementType, ExternalTensor } from "@mbs/onnx";
 
 /** A tensor that will lie in a weight file. */
@@ -13,7 +13,7 @@ export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Tensors that are made together, and what makes them. */
 interface Reservation {
-  readonly places: readonly ExternalTensor[];
+  readonly tensors: readonly ExternalTensor[];
   readonly make: () => Chunks;
 }
 
@@ -26,8 +26,8 @@ const fileLimit = 2_000_000_000;
 const aligned = (offset: number): number => Math.ceil(offset / alignment) * alignment;
 
 /**
- * The weight files of an ONNX model: room is reserved while the graph is built, and filled when they are written, one
- * reservation in memory at a time.
+ * The weight files of an ONNX model: offsets are reserved while the graph is built, and the bytes are made when the files are
+ * written, one reservation at a time.
  */
 export class WeightFiles {
   readonly #model: string;
@@ -51,33 +51,44 @@ export class WeightFiles {
 
   /** @param make gives the bytes of all the tensors, in order */
   reserve(tensors: readonly StoredTensor[], make: () => Chunks): readonly ExternalTensor[] {
-    const room = tensors.reduce((sum, { bytes }) => sum + aligned(bytes), 0);
+    const needed = tensors.reduce((sum, { bytes }) => sum + aligned(bytes), 0);
     const last = this.#files.at(-1);
-    const file = last === undefined || last.end + room > this.#limit ? this.#open() : last;
-    const places = tensors.map(({ type, dims, bytes }) => {
+    const file = last === undefined || last.end + needed > this.#limit ? this.#open() : last;
+    const reserved = tensors.map(({ type, dims, bytes }) => {
       const offset = aligned(file.end);
       file.end = offset + bytes;
       return { type, dims, location: file.name, offset, length: bytes };
     });
-    file.reservations.push({ places, make });
-    return places;
+    file.reservations.push({ tensors: reserved, make });
+    return reserved;
+  }
+
+  /** @param make gives the bytes of the tensor */
+  reserveOne(tensor: StoredTensor, make: () => Chunks): ExternalTensor {
+    return at(this.reserve([tensor], make), 0);
   }
 
   /** One file from start to end. */
   async *write(name: string): AsyncGenerator<Uint8Array> {
+    const found = this.#files.find((file) => file.name === name);
+    if (found === undefined) throw new InternalError(`no weight file ${name} was reserved`);
     let end = 0;
-    for (const { places, make } of this.#files.find((file) => file.name === name)?.reservations ?? []) {
+    for (const { tensors, make } of found.reservations) {
       let [index, done] = [0, 0];
       for await (const data of make()) {
-        const { offset, length } = places[index] ?? { offset: end, length: 0 };
-        if (done + data.length > length) throw new InternalError(`${name}: a weight has more bytes than were reserved`);
+        const tensor = tensors[index];
+        if (tensor === undefined && data.length === 0) continue;
+        if (tensor === undefined || done + data.length > tensor.length) {
+          throw new InternalError(`${name}: a weight has more bytes than were reserved`);
+        }
+        const { offset, length } = tensor;
         if (end < offset + done) yield new Uint8Array(offset + done - end);
         yield data;
         done += data.length;
         end = offset + done;
         if (done === length) [index, done] = [index + 1, 0];
       }
-      if (index !== places.length) throw new InternalError(`${name}: a weight has fewer bytes than were reserved`);
+      if (index !== tensors.length) throw new InternalError(`${name}: a weight has fewer bytes than were reserved`);
     }
   }
 

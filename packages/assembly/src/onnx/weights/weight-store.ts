@@ -64,12 +64,12 @@ export class WeightStore {
     if (known !== undefined) return known;
     const stored = { type: "float32", dims: shape, bytes: shape.reduce((product, side) => product * side, 4) } as const;
     const [model, layers] = [this.#model, this.#layers];
-    const [place] = this.#files.reserve([stored], async function* () {
+    const reserved = this.#files.reserveOne(stored, async function* () {
       const changed = layers.read(tensor);
       const { dtype = model.dtype } = model.checkpoint.info(tensor);
       yield bytesBelow(changed ? decodeWeights(dtype, changed, tensor) : await model.readWeight(tensor));
     });
-    const value = place === undefined ? "" : this.#graph.external(place, tensor);
+    const value = this.#graph.external(reserved, tensor);
     this.#vectors.set(tensor, value);
     return value;
   }
@@ -82,10 +82,10 @@ export class WeightStore {
     const [model, layers] = [this.#model, this.#layers];
     const changed = layers.summaries.has(tensor);
     if (changed) this.#compressedBytes += bytes;
-    const [place] = this.#files.reserve([{ type: elementTypes[dtype], dims: shape, bytes }], () =>
+    const reserved = this.#files.reserveOne({ type: elementTypes[dtype], dims: shape, bytes }, () =>
       writtenPieces(model, layers, { name: tensor, bytes }),
     );
-    const stored = place === undefined ? "" : this.#graph.external(place, tensor);
+    const stored = this.#graph.external(reserved, tensor);
     const matrix = { value: castToSingle(this.#graph, stored, dtype), transposed };
     this.#matrices.set(tensor, matrix);
     return matrix;
@@ -104,8 +104,8 @@ export class WeightStore {
     const stored = planWeight(read(), this.#options.threeBit);
     const tensors = weightTensors(stored);
     this.#compressedBytes += tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-    const places = this.#files.reserve(tensors, () => packWeight(read(), stored));
-    const names = places.map((place, index) => this.#graph.external(place, `${tensor}:${index}`));
+    const reserved = this.#files.reserve(tensors, () => packWeight(read(), stored));
+    const names = reserved.map((one, index) => this.#graph.external(one, `${tensor}:${index}`));
     const given = stored.grid.order === undefined ? input : this.#reorder(input, stored.grid.order);
     return addQuantisedLinear(this.#graph, given, stored, names, this.#options.accuracyLevel);
   }

@@ -1,0 +1,63 @@
+import type { Blas, Matrix } from "@mbs/contracts";
+
+/** Adds `share` times the values to a sum of the same length. */
+export function addScaled(sum: Float32Array, values: Float32Array, share: number): void {
+  for (let index = 0; index < values.length; index++) sum[index]! += share * values[index]!;
+}
+
+/** Divides values in place. */
+export function divide(values: Float32Array, divisor: number): void {
+  for (let index = 0; index < values.length; index++) values[index]! /= divisor;
+}
+
+/** A running sum of x² of each column, in float64. */
+export class ColumnSquares {
+  readonly #sums: Float64Array;
+
+  constructor(width: number) {
+    this.#sums = new Float64Array(width);
+  }
+
+  /** @param states [tokens, width] */
+  add({ rows, columns, values }: Matrix): void {
+    const sums = this.#sums;
+    for (let row = 0; row < rows; row++) {
+      const start = row * columns;
+      for (let column = 0; column < columns; column++) {
+        const value = values[start + column]!;
+        sums[column]! += value * value;
+      }
+    }
+  }
+
+  /** E[x²] of each column over `tokens`. */
+  mean(tokens: number): Float32Array {
+    return Float32Array.from(this.#sums, (sum) => sum / tokens);
+  }
+}
+
+/** A running sum of (x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
+export class CrossSum {
+  readonly #blas: Blas;
+  #sum: Matrix;
+
+  constructor(width: number, blas: Blas) {
+    this.#blas = blas;
+    this.#sum = { rows: width, columns: width, values: new Float32Array(width * width) };
+  }
+
+  /**
+   * @param dense x̃, [tokens, width]
+   * @param states x of the same tokens, [tokens, width]
+   */
+  async add(dense: Matrix, states: Matrix): Promise<void> {
+    // the difference is taken first: that of two products would drown in their rounding
+    const shift = { ...dense, values: dense.values.map((value, index) => value - states.values[index]!) };
+    this.#sum = await this.#blas.gemm(shift, states, { transposeA: true, add: this.#sum });
+  }
+
+  /** E[(x̃ - x) xᵀ] over `tokens`, [width, width]. */
+  mean(tokens: number): Float32Array {
+    return this.#sum.values.map((sum) => sum / tokens);
+  }
+}
