@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { kernelFiles, numberAssertions } from "./assertions.ts";
 import { importsOf, publicNames } from "./read-packages.ts";
 import { findViolations, type PackageFacts } from "./rules.ts";
 import { findUncountedInputs, pathsNamed, readTestScopes } from "./test-inputs.ts";
@@ -87,6 +89,14 @@ test("what a test reads outside the inputs that nx counts is found", () => {
   const found = findUncountedInputs(root, withoutAdded);
   assert.is(found.length, 1);
   assert.match(found[0], /solvers\/test\/conformance\.test\.ts: reads docs\/adding-a-solver\.md/);
+});
+
+test("an asserted number is found outside kernels, but not in comments nor as a list", () => {
+  const asserted = ["const a = b as", "number"].join(" ");
+  assert.equal(numberAssertions(`/*\n * ${asserted}\n */\n// ${asserted}\n${asserted}[];\n${asserted};`), [6]);
+  const kernels = kernelFiles(resolve(import.meta.dirname, "../.."));
+  assert.ok(kernels.has("packages/solvers/src/grids/quantisation-grid.ts"));
+  for (const file of kernels) assert.ok(existsSync(resolve(import.meta.dirname, "../..", file)), `${file} is no file`);
 });
 
 test.run();

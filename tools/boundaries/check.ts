@@ -1,12 +1,13 @@
 /**
- * Fails when an import goes against the arrows of docs/architecture.md, when public names changed without saying so, or when
- * a test reads what nx does not count as its input.
+ * Fails when an import goes against the arrows of docs/architecture.md, when public names changed without saying so, when
+ * a test reads what nx does not count as its input, or when a file that is no kernel says `as number`.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { findNumberAssertions } from "./assertions.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
 import { findUncountedInputs, readTestScopes } from "./test-inputs.ts";
@@ -27,6 +28,11 @@ const changed = [...new Set([...Object.keys(names), ...Object.keys(recorded)])]
     return `${name}: public names changed (new: ${added.join(", ") || "none"}; gone: ${gone.join(", ") || "none"}); npm run boundaries -- --update records it`;
   });
 
-const violations = [...findViolations(readPackages(root)), ...changed, ...findUncountedInputs(root, readTestScopes(root))];
+const violations = [
+  ...findViolations(readPackages(root)),
+  ...changed,
+  ...findUncountedInputs(root, readTestScopes(root)),
+  ...findNumberAssertions(root),
+];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

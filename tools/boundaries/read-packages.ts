@@ -12,8 +12,9 @@ interface Manifest {
 /** `from "x"`, `import "x"`, `import("x")`: the code has no other form, and the linter forbids require. */
 const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*"([\w@./:-]+)"/g;
 
-/** Comments hold examples that are no imports. */
-const withoutComments = (source: string): string => source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+/** Source with empty lines for comments, which have examples that are no code. */
+export const withoutComments = (source: string): string =>
+  source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, (comment) => comment.replaceAll(/[^\n]/g, ""));
 
 export const importsOf = (source: string): string[] =>
   [...withoutComments(source).matchAll(importPattern)].map(([, specifier]) => specifier);

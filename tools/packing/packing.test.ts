@@ -33,17 +33,14 @@ const npm = (folder: string, ...args: string[]) => execFileSync("npm", args, { c
 
 /** An empty project with the tarballs of the named packages installed. */
 function emptyProject(work: string, tarballs: ReadonlyMap<string, string>, names: Iterable<string>): string {
+  const packed = [...names].map((name) => {
+    const tarball = tarballs.get(name);
+    assert.ok(tarball, `${name} was not packed`);
+    return tarball;
+  });
   const project = mkdtempSync(join(work, "project-"));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
-  npm(
-    project,
-    "install",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--prefer-offline",
-    ...[...names].map((name) => tarballs.get(name)!),
-  );
+  npm(project, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...packed);
   return project;
 }
 

@@ -5,12 +5,12 @@ type FieldKind = "amount" | "share" | "count" | "text" | "flag" | "weights" | "l
 /** What a field of a JSON object holds; "?" where it may be absent. */
 export type FieldShape = FieldKind | `${FieldKind}?`;
 
-const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isAmount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
+const isCount = (value: unknown): boolean => isAmount(value) && Number.isSafeInteger(value);
 
 const kinds: Readonly<Record<FieldKind, { readonly name: string; readonly fits: (value: unknown) => boolean }>> = {
   amount: { name: "a number of at least 0", fits: isAmount },
-  share: { name: "a number from 0 to 1", fits: (value) => isAmount(value) && (value as number) <= 1 },
+  share: { name: "a number from 0 to 1", fits: (value) => isAmount(value) && value <= 1 },
   count: { name: "a whole number of at least 0", fits: isCount },
   text: { name: "a text", fits: (value) => typeof value === "string" },
   flag: { name: "true or false", fits: (value) => typeof value === "boolean" },

@@ -107,7 +107,8 @@ async function beginningToken(model: Model, tokenizer: Tokenizer, choice: Evalua
   if (choice === "off") return undefined;
   if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
   const config = JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as { bos_token_id?: unknown };
-  if (Number.isInteger(config.bos_token_id)) return config.bos_token_id as number;
+  const { bos_token_id: token } = config;
+  if (typeof token === "number" && Number.isInteger(token)) return token;
   throw new BadDataError(`${model.folder}: config.json names no bos_token_id, so --bos on cannot be followed`, {
     model: model.folder,
   });

@@ -40,8 +40,8 @@ export async function describeModel({ folder, checkpoint }: Model): Promise<Scor
 const isMethod = (value: unknown): boolean =>
   isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);
 
-const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
-const isWeight = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+const isWeight = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
+const isSize = (value: unknown): boolean => isWeight(value) && Number.isSafeInteger(value) && value > 0;
 
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;

@@ -107,8 +107,8 @@ const areShares = (shares: readonly number[]): boolean => {
   return shares.every((share) => share >= 0) && sum > 0 && Number.isFinite(sum);
 };
 
-const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isAmount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
+const isCount = (value: unknown): boolean => isAmount(value) && Number.isSafeInteger(value);
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
@@ -116,13 +116,14 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   integer: Number.isSafeInteger,
   count: isCount,
   amount: isAmount,
-  share: (value) => isAmount(value) && (value as number) <= 1,
+  share: (value) => isAmount(value) && value <= 1,
   "numbers?": (value) => value === undefined || areAll(value, Number.isFinite),
   counts: (value) => areAll(value, isCount),
   weights: (value) => areAll(value, isAmount),
   "shares?": (value) =>
     value === undefined || (areAll(value, Number.isFinite) && areShares(Object.values(value as NumbersByName))),
-  "mix?": (value) => fits["shares?"](value) && (value === undefined || areAll(value, (share) => (share as number) <= mostWeight)),
+  "mix?": (value) =>
+    fits["shares?"](value) && (value === undefined || areAll(value, (share) => typeof share === "number" && share <= mostWeight)),
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: isObject,
   "object?": (value) => value === undefined || isObject(value),

@@ -47,7 +47,7 @@ export const number: Shape = (value, place) => {
 export const whole =
   (least = 0, most = 2 ** 31 - 1): Shape =>
   (value, place) => {
-    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
+    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return;
     refuseAt(place, value, `a whole number from ${least} to ${most}`);
   };
 

@@ -23,10 +23,10 @@ export async function* soundRows<T extends object>(
   const limits = Object.entries(least) as [keyof T & string, number][];
   for await (const row of rows) {
     for (const [column, limit] of limits) {
-      const value = row[column] as number;
-      if (Number.isFinite(value) && value >= limit) continue;
+      const value: unknown = row[column];
+      if (typeof value === "number" && Number.isFinite(value) && value >= limit) continue;
       const wanted = Number.isFinite(limit) ? `a finite number of at least ${limit}` : "a finite number";
-      throw new BadDataError(`${name(row)}: ${column} is ${value}, not ${wanted}; ${remedy}`, { column });
+      throw new BadDataError(`${name(row)}: ${column} is ${String(value)}, not ${wanted}; ${remedy}`, { column });
     }
     const found = fault?.(row);
     if (found !== undefined) throw new BadDataError(`${name(row)}: ${found}; ${remedy}`);
