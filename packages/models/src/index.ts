@@ -6,7 +6,7 @@ export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint/checkpoint
 export { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 export type { TensorPieces } from "./checkpoint/safetensors-writer.ts";
 export { indexFile, singleFile } from "./checkpoint/weight-files.ts";
-export { transpose } from "./checkpoint/weight-reader.ts";
+export { transpose } from "./checkpoint/transpose.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { InternalError } from "@mbs/contracts";
 import { encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { bloom } from "./architectures/model-types/bloom.ts";
@@ -93,7 +94,11 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
     for (const tensor of own) weightMap.set(tensor.name, name);
     await writeFile(
       join(folder, name),
-      writeSafetensors(own, { format: "pt" }, (tensor) => [contents.get(tensor) ?? new Uint8Array(0)]),
+      writeSafetensors(own, { format: "pt" }, (tensor) => {
+        const content = contents.get(tensor);
+        if (content === undefined) throw new InternalError(`tensor ${tensor.name} has no values`);
+        return [content];
+      }),
     );
   }
   if (shards > 1) {
@@ -106,7 +111,7 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
 function randomTensor({ name, shape }: TensorInfo, next: () => number): Float32Array {
   const length = shape.reduce((product, side) => product * side, 1);
   const isNorm = /layernorm\.weight$|ln_f\.weight$/.test(name);
-  const isVector = shape.length === 1;
-  const scale = isVector ? 0.1 : name.endsWith("word_embeddings.weight") ? 1 : 1.7 / Math.sqrt(shape[1] ?? 1);
+  const [, columns] = shape;
+  const scale = columns === undefined ? 0.1 : name.endsWith("word_embeddings.weight") ? 1 : 1.7 / Math.sqrt(columns);
   return Float32Array.from({ length }, () => (isNorm ? 1 : 0) + scale * next());
 }

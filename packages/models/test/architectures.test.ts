@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel, writeSafetensors } from "../src/index.ts";
 import type { ArchitectureModel, Model } from "../src/index.ts";
@@ -50,7 +50,7 @@ async function statesOf(folder: string, tokens: Int32Array, batch = 1): Promise<
 }
 
 const sitesOf = (model: Model): string[] =>
-  model.steps[0].sites.map(({ name, width, weights }) =>
+  at(model.steps, 0).sites.map(({ name, width, weights }) =>
     [name, width, ...weights.map(({ tensor, rows, transposed }) => `${tensor} ${rows}${transposed ? " transposed" : ""}`)].join(
       " | ",
     ),
@@ -111,11 +111,11 @@ test("mt5-f32: steps of the encoder come first, and cross-attention reads its st
     ],
   );
   assert.equal(
-    model.steps[1].sites.map(({ name, width }) => `${name} ${width}`),
+    at(model.steps, 1).sites.map(({ name, width }) => `${name} ${width}`),
     ["attention-qkv 16", "attention-output 24", "mlp-up 16", "mlp-down 24"],
   );
   assert.equal(
-    model.steps[4].sites.map(({ name, stream, weights }) =>
+    at(model.steps, 4).sites.map(({ name, stream, weights }) =>
       [
         name,
         stream ?? "own",
@@ -141,7 +141,7 @@ test("mt5-f32: sites have the rows of their streams, also where a step stops aft
   const encoder = await forward.embed(Int32Array.of(5, 9, 33, 12, 7));
   const hidden = await forward.embed(Int32Array.of(0, 8));
   const reads = new Map([["encoder", encoder]]);
-  const names = model.steps[2].sites.map(({ name }) => name);
+  const names = at(model.steps, 2).sites.map(({ name }) => name);
   const all = await forward.step(2, hidden, { reads, sites: names, states: false });
   assert.equal(
     names.map((name) => all.sites.get(name)?.rows),
@@ -169,18 +169,18 @@ for (const fixture of ["gpt2-base-untied-f16", "gemma3-alternating-f32", "gpt-ne
     const model = await openModel(`${fixtures}${fixture}`);
     const forward = await model.forward({ threads: 1 });
     const states = await forward.embed(Int32Array.of(5, 9, 33, 12, 7));
-    const names = model.steps[0].sites.map(({ name }) => name);
+    const names = at(model.steps, 0).sites.map(({ name }) => name);
     const { sites } = await forward.step(0, states, { sites: names, states: false });
     assert.equal([...sites.keys()], names);
     // given as graphs use it, however the checkpoint stores it
-    const output = model.steps[0].sites[1].weights[0].tensor;
+    const output = at(at(at(model.steps, 0).sites, 1).weights, 0).tensor;
     const own = await model.readWeight(output);
     const same = await forward.step(0, states, { sites: names, weights: new Map([[output, own]]) });
     const zero = await forward.step(0, states, { sites: names, weights: new Map([[output, own.map(() => 0)]]) });
     for (const name of names) assert.equal(same.sites.get(name)?.values, sites.get(name)?.values, name);
     assert.equal(zero.sites.get("attention-output")?.values, sites.get("attention-output")?.values);
     assert.not.equal(zero.states?.values, same.states?.values);
-    for (const site of model.steps[0].sites) assert.is(sites.get(site.name)?.columns, site.width);
+    for (const site of at(model.steps, 0).sites) assert.is(sites.get(site.name)?.columns, site.width);
     await forward.close();
     await model.close();
   });
@@ -215,15 +215,15 @@ test("a text beyond a table of positions is refused with its length, and read wh
 
 for (const fixture of ["gemma3-alternating-f32", "mistral-window-f32", "gpt2-f32", "xglm-f32", "gpt-neox-parallel-f32"]) {
   test(`${fixture}: segments that run together give what each gives alone`, async () => {
-    const tokens = Int32Array.from({ length: 60 }, (_, at) => 4 + ((at * at * 5 + at) % 60));
+    const tokens = Int32Array.from({ length: 60 }, (_, index) => 4 + ((index * index * 5 + index) % 60));
     const together = await statesOf(`${fixtures}${fixture}`, tokens, 3);
-    for (const at of [0, 1, 2]) {
-      const alone = await statesOf(`${fixtures}${fixture}`, tokens.subarray(at * 20, (at + 1) * 20));
+    for (const segment of [0, 1, 2]) {
+      const alone = await statesOf(`${fixtures}${fixture}`, tokens.subarray(segment * 20, (segment + 1) * 20));
       const furthest = alone.reduce(
-        (most, value, index) => Math.max(most, Math.abs(value - together[at * alone.length + index])),
+        (most, value, index) => Math.max(most, Math.abs(value - at(together, segment * alone.length + index))),
         0,
       );
-      assert.ok(furthest < 1e-5, `segment ${at} differs by ${furthest}`);
+      assert.ok(furthest < 1e-5, `segment ${segment} differs by ${furthest}`);
     }
   });
 }
@@ -231,10 +231,10 @@ for (const fixture of ["gemma3-alternating-f32", "mistral-window-f32", "gpt2-f32
 test("each expert's sites have the rows that were sent to it, none where no token was", async () => {
   const model = await openModel(`${fixtures}mixtral-f32`);
   const forward = await model.forward({ threads: 1 });
-  const names = model.steps[0].sites.map(({ name }) => name);
+  const names = at(model.steps, 0).sites.map(({ name }) => name);
   assert.equal(names.slice(2, 6), ["expert-0-up", "expert-0-down", "expert-1-up", "expert-1-down"]);
   assert.equal(
-    model.steps[0].sites[2].weights.map(({ tensor }) => tensor),
+    at(at(model.steps, 0).sites, 2).weights.map(({ tensor }) => tensor),
     ["model.layers.0.block_sparse_moe.experts.0.w1.weight", "model.layers.0.block_sparse_moe.experts.0.w3.weight"],
   );
   for (const tokens of [1, 50]) {

@@ -28,6 +28,11 @@ test("config groups are read, with what llm-compressor writes beside them", () =
   assert.equal(read(withGroup({ format: "pack-quantized" })), [scheme]);
   assert.equal(read(withWeights({ strategy: "channel", group_size: null })), [{ ...scheme, groupSize: undefined }]);
   assert.equal(read(withWeights({ strategy: "channel", group_size: -1 })), [{ ...scheme, groupSize: undefined }]);
+  const eight = { ...group, weights: { ...weights, num_bits: 8, group_size: 128 } };
+  assert.equal(read({ ...config, config_groups: { group_0: group, group_1: eight } }), [
+    scheme,
+    { ...scheme, bits: 8, groupSize: 128 },
+  ]);
   const dense = { quant_method: "compressed-tensors", format: "dense", ignore: ["lm_head"] };
   assert.equal(read({ ...dense, sparsity_config: { format: "dense", sparsity_structure: "2:4" } }), []);
 });

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isObject } from "@mbs/contracts";
 import { loadArchitecture, supportedTypes } from "../src/architectures/architectures.ts";
-import { edited, readGolden, weightFile } from "./config-sweep/bases.ts";
+import { edited, readBase, readGolden, weightFile } from "./config-sweep/bases.ts";
 import type { Edit, SweepBase, Verdict } from "./config-sweep/bases.ts";
 import { agreement, fingerprint, perplexityOf, readCase } from "./config-sweep/sweep.ts";
 import type { SweepResults } from "./config-sweep/sweep.ts";
@@ -41,7 +41,7 @@ for (const type of supportedTypes) {
       assert.ok(Object.hasOwn(keys, key), `${key} is not declared`);
       // what is only checked has any default, and null stands for none
       if (unread.has(key)) continue;
-      assert.equal(keys[key].fallback ?? null, value, key);
+      assert.equal(keys[key]?.fallback ?? null, value, key);
     }
   });
 }
@@ -76,7 +76,7 @@ for (const [name, base] of Object.entries(bases)) {
 }
 
 async function readEdit(name: string, edit: Edit): Promise<{ base: SweepBase; verdict: Verdict; own: number | string }> {
-  const base = bases[name];
+  const base = await readBase(name);
   const found = base.cases.find(([other]) => JSON.stringify(other) === JSON.stringify(edit));
   if (found === undefined && JSON.stringify(edit) !== "{}") throw new Error(`${name} has no edit ${JSON.stringify(edit)}`);
   const read = await readCase(await weightFile(base), edited(base.config, edit));

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { supportedTypes } from "../src/architectures/architectures.ts";
 import { advance, embedStreams, headStates, openModel, runSteps } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
+import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 
 interface Golden {
@@ -45,15 +46,15 @@ async function distances(model: Model, golden: Golden): Promise<{ logits: number
   const losses = await forward.score(states, tokens);
   await forward.close();
   let furthest = 0;
-  golden.rows.forEach((row, at) =>
-    golden.logits[at].forEach((expected, column) => {
-      furthest = Math.max(furthest, Math.abs(expected - logits.values[row * logits.columns + column]));
-    }),
-  );
+  for (const [index, row] of golden.rows.entries()) {
+    for (const [column, expected] of at(golden.logits, index).entries()) {
+      furthest = Math.max(furthest, Math.abs(expected - at(logits.values, row * logits.columns + column)));
+    }
+  }
   assert.is(losses.length, golden.losses.length);
   return {
     logits: furthest,
-    losses: Math.max(...golden.losses.map((expected, at) => Math.abs(expected - losses[at]))),
+    losses: Math.max(...golden.losses.map((expected, index) => Math.abs(expected - at(losses, index)))),
     perplexity: Math.abs(Math.exp(mean(losses) - mean(golden.losses)) - 1),
   };
 }
@@ -106,15 +107,16 @@ test("segments that run together give what each gives alone", async () => {
     const result = await forward.step(index, states, { batch: 3 });
     states = result.states ?? states;
   }
-  const together = segments.map((_, at) => states.values.subarray(at * 20 * 24, (at + 1) * 20 * 24));
-  for (const [at, values] of together.entries()) {
-    const furthest = values.reduce((most, value, index) => Math.max(most, Math.abs(value - alone[at].values[index])), 0);
-    assert.ok(furthest < batchRounding, `segment ${at} differs by ${furthest}`);
+  const together = segments.map((_, segment) => states.values.subarray(segment * 20 * 24, (segment + 1) * 20 * 24));
+  for (const [segment, values] of together.entries()) {
+    const own = at(alone, segment).values;
+    const furthest = values.reduce((most, value, index) => Math.max(most, Math.abs(value - at(own, index))), 0);
+    assert.ok(furthest < batchRounding, `segment ${segment} differs by ${furthest}`);
   }
   const losses = await forward.score(states, Int32Array.from(segments.flatMap((tokens) => [...tokens])), 3);
-  const single = await forward.score(alone[2], segments[2]);
+  const single = await forward.score(at(alone, 2), at(segments, 2));
   assert.is(losses.length, 3 * 19);
-  single.forEach((loss, at) => assert.ok(Math.abs(loss - losses[38 + at]) < batchRounding));
+  single.forEach((loss, token) => assert.ok(Math.abs(loss - at(losses, 38 + token)) < batchRounding));
   await forward.close();
   await model.close();
 });
@@ -123,7 +125,7 @@ test("sites are the inputs of the weights, and a step stops before the last one'
   const model = await openModel(`${fixtures}plain-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(1, 2, 3, 4, 5));
-  const names = model.steps[0].sites.map(({ name }) => name);
+  const names = at(model.steps, 0).sites.map(({ name }) => name);
   const { sites, states: none } = await forward.step(0, states, { sites: names, states: false });
   assert.is(none, undefined);
   assert.equal([...sites.keys()], ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]);
@@ -144,9 +146,9 @@ test("sites are the inputs of the weights, and a step stops before the last one'
   const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 16;
   const captured = sites.get("attention-qkv")?.values.subarray(16, 32) ?? new Float32Array(0);
   row.forEach((value, column) => {
-    const expected = ((value - mean) / Math.sqrt(variance + 1e-5)) * gamma[column] + beta[column];
+    const expected = ((value - mean) / Math.sqrt(variance + 1e-5)) * at(gamma, column) + at(beta, column);
     // two sums of 16 terms, a root and a division in float32: 35 roundings of 2⁻²⁴ = 2e-6 of values of up to 3, at worst
-    assert.ok(Math.abs(expected - captured[column]) < 1e-5);
+    assert.ok(Math.abs(expected - at(captured, column)) < 1e-5);
   });
   // mlp-down times its weight, added to what the step had before, is the state after it
   const full = await forward.step(0, states, { sites: ["mlp-down"] });
@@ -186,12 +188,12 @@ test("source and target of several texts that run together give what each gives 
   let together = await embedStreams(forward, ...passages.map(({ inputs }) => inputs));
   for (const index of model.steps.keys()) together = await advance(forward, model.steps, index, together, { batch: 3 });
   const losses = await forward.score(headStates(together), Int32Array.from(passages.flatMap(({ scored }) => [...scored])), 3);
-  for (const [at, { inputs, scored }] of passages.entries()) {
+  for (const [passage, { inputs, scored }] of passages.entries()) {
     const states = await runSteps(model, forward, inputs);
     // The end of the target is predicted and not read: a row less than tokens.
     const alone = await forward.score(states, scored);
     assert.equal([states.rows, alone.length, losses.length], [scored.length - 1, scored.length - 1, 3 * alone.length]);
-    alone.forEach((loss, token) => assert.ok(Math.abs(loss - losses[at * alone.length + token]) < batchRounding));
+    alone.forEach((loss, token) => assert.ok(Math.abs(loss - at(losses, passage * alone.length + token)) < batchRounding));
   }
   await forward.close();
   await model.close();
@@ -214,7 +216,7 @@ test("given weights take the place of the checkpoint's", async () => {
   const model = await openModel(`${fixtures}plain-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(9, 8, 7));
-  const tensor = model.steps[0].sites[3].weights[0].tensor;
+  const tensor = at(at(at(model.steps, 0).sites, 3).weights, 0).tensor;
   const own = await model.checkpoint.readF32(tensor);
   const plain = await forward.step(0, states);
   const same = await forward.step(0, states, { weights: new Map([[tensor, own]]) });

@@ -1,12 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { at } from "@mbs/contracts";
 import type { TensorFile } from "../src/checkpoint/checkpoint.ts";
 import { createCheckpoint } from "../src/checkpoint/checkpoint.ts";
 import type { JsonObject } from "../src/folder/json-file.ts";
-import { readGolden, weightFile } from "./config-sweep/bases.ts";
+import { readBase, weightFile } from "./config-sweep/bases.ts";
 import { perplexityOf, readCase } from "./config-sweep/sweep.ts";
-
-const { bases } = await readGolden();
 
 async function refusal(file: TensorFile, config: JsonObject): Promise<string> {
   const read = await readCase(file, config);
@@ -16,7 +15,7 @@ async function refusal(file: TensorFile, config: JsonObject): Promise<string> {
 
 for (const name of ["mixtral-fused", "qwen2_moe-fused"]) {
   test(`${name}: experts that lie in one tensor are read as tensors of their own, and compute the same`, async () => {
-    const base = bases[name];
+    const base = await readBase(name);
     const file = await weightFile(base);
     const read = await readCase(file, base.config);
     if (typeof read === "string") throw new Error(read);
@@ -28,12 +27,13 @@ for (const name of ["mixtral-fused", "qwen2_moe-fused"]) {
     const whole = createCheckpoint([file], { allowNonfinite: false });
     const joined = await whole.readF32("model.layers.1.mlp.experts.gate_up_proj");
     const expert = layout.steps[1]?.sites.find((site) => site.name === "expert-1-up")?.weights ?? [];
-    const [gate, up] = await Promise.all(expert.map(({ tensor }) => checkpoint.readF32(tensor)));
+    const [first, second] = [at(expert, 0).tensor, at(expert, 1).tensor];
+    const [gate, up] = [await checkpoint.readF32(first), await checkpoint.readF32(second)];
     const size = gate.length;
     assert.equal(gate, joined.slice(2 * size, 3 * size));
     assert.equal(up, joined.slice(3 * size, 4 * size));
     const columns = layout.hiddenSize;
-    assert.equal(await checkpoint.readRowsF32(expert[1].tensor, [1]), up.slice(columns, 2 * columns));
+    assert.equal(await checkpoint.readRowsF32(second, [1]), up.slice(columns, 2 * columns));
 
     // a file in the older form, of the same values, is the same model
     const tensors: { name: string; storedDtype: string; shape: readonly number[]; begin: number; end: number }[] = [];
@@ -58,20 +58,20 @@ for (const name of ["mixtral-fused", "qwen2_moe-fused"]) {
 }
 
 test("experts of another number or size, and experts in both forms, are refused in one line", async () => {
-  const base = bases["mixtral-fused"];
+  const base = await readBase("mixtral-fused");
   const file = await weightFile(base);
   assert.match(
     await refusal(file, { ...base.config, num_local_experts: 4 }),
     /tensor model\.layers\.0\.mlp\.\S+ has shape \[3, .*\] where config\.json asks for \d+ tensors in it/,
   );
-  const [first] = file.tensors;
+  const first = at(file.tensors, 0);
   const part = { ...first, name: "model.layers.0.block_sparse_moe.experts.0.w1.weight", shape: [24, 16] };
   const both = { ...file, tensors: [...file.tensors, part] };
   assert.match(await refusal(both, base.config), /stands beside model\.layers\.0\.block_sparse_moe\.experts\.0\.w1\.weight/);
 });
 
 test("a size that config.json leaves out is named where the tensors do not fit its default", async () => {
-  const base = bases["qwen3"];
+  const base = await readBase("qwen3");
   const { head_dim: _, ...config } = base.config;
   const message = await refusal(await weightFile(base), config);
   assert.match(message, /q_proj\.weight has shape \[32, 16\] where config\.json asks for \[512, 16\]/);

@@ -1,10 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { TensorFile } from "../src/checkpoint/checkpoint.ts";
-import { readGolden, weightFile } from "./config-sweep/bases.ts";
+import { readBase, weightFile } from "./config-sweep/bases.ts";
 import { readCase } from "./config-sweep/sweep.ts";
-
-const { bases } = await readGolden();
 
 /** A file with one more tensor, whose bytes are those of another, with `offset` added to the first. */
 function withCopy(file: TensorFile, name: string, of: string, offset: number): TensorFile {
@@ -23,7 +21,7 @@ function withCopy(file: TensorFile, name: string, of: string, offset: number): T
 }
 
 test("a head that repeats the embedding is the embedding, and one that differs in a bit is a head", async () => {
-  const base = bases["llama-biases-tied"];
+  const base = await readBase("llama-biases-tied");
   const file = await weightFile(base);
   for (const [offset, head] of [
     [0, "model.embed_tokens.weight"],
@@ -35,7 +33,7 @@ test("a head that repeats the embedding is the embedding, and one that differs i
 });
 
 test("a T5 whose encoder has an embedding of its own is refused, one that repeats the shared one is read", async () => {
-  const base = bases["t5"];
+  const base = await readBase("t5");
   const file = await weightFile(base);
   const name = "encoder.embed_tokens.weight";
   const same = await readCase(withCopy(file, name, "shared.weight", 0), base.config);
@@ -45,7 +43,7 @@ test("a T5 whose encoder has an embedding of its own is refused, one that repeat
 });
 
 test("keys that are not known are noted in one line", async () => {
-  const base = bases["llama"];
+  const base = await readBase("llama");
   const config = { ...base.config, key_of_tomorrow: 2, rope_scaling: { type: "linear", factor: 2, riddle: 1 } };
   const read = await readCase(await weightFile(base), config);
   assert.equal(typeof read === "string" ? read : read.notes, [

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 import { readConfig } from "../src/config/config.ts";
 import { outerRopeKeys, ropeKeys } from "../src/config/rope-keys.ts";
 import { readRotary } from "../src/config/rope-scaling.ts";
@@ -20,7 +20,10 @@ const frequencies = (config: Record<string, unknown>, options: Partial<RopeOptio
 
 const close = (found: number[], expected: number[]): void => {
   assert.is(found.length, expected.length);
-  expected.forEach((value, at) => assert.ok(Math.abs(found[at] / value - 1) < 1e-6, `${found[at]} instead of ${value}`));
+  expected.forEach((value, index) => {
+    const own = at(found, index);
+    assert.ok(Math.abs(own / value - 1) < 1e-6, `${own} instead of ${value}`);
+  });
 };
 
 test("frequencies fall from 1 by the base, over the share of the head that turns", () => {
@@ -56,19 +59,22 @@ test("Llama 3 keeps short waves, stretches long ones and mixes between", () => {
   };
   const plain = frequencies({ rope_theta: 100 });
   const scaled = frequencies({ rope_theta: 100, rope_scaling: scaling });
-  assert.is(scaled[0], plain[0]);
-  assert.ok(scaled[1] < plain[1] && scaled[1] > plain[1] / 8);
-  close(scaled.slice(3), [plain[3] / 8]);
+  assert.is(at(scaled, 0), at(plain, 0));
+  assert.ok(at(scaled, 1) < at(plain, 1) && at(scaled, 1) > at(plain, 1) / 8);
+  close(scaled.slice(3), [at(plain, 3) / 8]);
 });
 
-test("YaRN keeps short waves, stretches long ones by place, and scales by its temperature", () => {
+/** The pair of 8 elements that turns so often in 1024 positions, of base 10000. */
+const pairOf = (turns: number): number => (8 * Math.log(1024 / (turns * 2 * Math.PI))) / (2 * Math.log(10000));
+
+test("YaRN keeps short waves, stretches long ones by the index of the pair, and scales by its temperature", () => {
   const scaling = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 1024, beta_fast: 10, beta_slow: 2 };
   const { frequencies: scaled, amplitude } = rotary({ rope_theta: 10000, rope_scaling: scaling });
   // turns in 1024 positions: 163, 16, 1.6, 0.16; the bounds lie at the pairs 1.21 and 1.91, rounded to 1 and 2
   close([...scaled], [1, 0.1, 0.01 / 4, 0.001 / 4]);
   close([amplitude ?? 0], [0.1 * Math.log(4) + 1]);
   const exact = rotary({ rope_theta: 10000, rope_scaling: { ...scaling, truncate: false, beta_slow: 0.5 } });
-  const [low, high] = [10, 0.5].map((turns) => (8 * Math.log(1024 / (turns * 2 * Math.PI))) / (2 * Math.log(10000)));
+  const [low, high] = [pairOf(10), pairOf(0.5)];
   const mixed = (2 - low) / (high - low);
   close([...exact.frequencies], [1, 0.1, mixed * (0.01 / 4) + (1 - mixed) * 0.01, 0.001 / 4]);
   // where its factor is null, by the two context lengths; an explicit factor on cosines and sines goes first
@@ -88,7 +94,7 @@ test("LongRoPE divides each frequency by its own factor, for long texts by anoth
   close([amplitude ?? 0], [Math.sqrt(1 + Math.log(8) / Math.log(64))]);
   const older = { ...config, rope_scaling: { ...scaling, type: "su" } };
   assert.equal(rotary(older, { types: { su: "longrope" } }), rotary(config));
-  const tables = [64, 65].map((length) => rotaryTables(rotary(config), length).sines[4 + 1] / (amplitude ?? 0));
+  const tables = [64, 65].map((length) => at(rotaryTables(rotary(config), length).sines, 4 + 1) / (amplitude ?? NaN));
   close(tables, [Math.sin(0.05), Math.sin(0.025)]);
   const short3 = { ...config, rope_scaling: { ...scaling, short_factor: [1, 2, 2] } };
   assert.throws(() => rotary(short3), /rope_scaling\.short_factor must be 4 numbers, one a frequency, not \[1,2,2\]/);

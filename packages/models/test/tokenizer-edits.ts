@@ -1,4 +1,4 @@
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { seededGenerator } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
@@ -18,20 +18,20 @@ export interface Edit {
 
 export const describeEdit = ({ path, after }: Edit): string => `${path.join(".")} = ${JSON.stringify(after) ?? "removed"}`;
 
-/** Edits at random depths: a vocabulary of thousands of tokens counts as one place among its neighbours. */
+/** Edits at random depths: a vocabulary of thousands of tokens counts as much as any key beside it. */
 export function* randomEdits(json: Json, seed: number, name: string): Generator<Edit, never> {
   const random = seededGenerator(seed, name);
-  const pick = <T>(list: readonly T[]): T => list[uniformInt(random, 0, list.length - 1)];
+  const indexIn = (list: readonly unknown[]): number => uniformInt(random, 0, list.length - 1);
   for (;;) {
     const path: (string | number)[] = [];
     let value: unknown = json;
     do {
-      const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value as Json);
-      const key = pick<string | number>(keys);
+      const keys: (string | number)[] = Array.isArray(value) ? [...value.keys()] : Object.keys(value as Json);
+      const key = at(keys, indexIn(keys));
       path.push(key);
       value = (value as Json)[key];
     } while (typeof value === "object" && value !== null && Object.keys(value).length > 0 && uniformInt(random, 0, 4) > 0);
-    yield { path, before: value, after: pick(replacements) };
+    yield { path, before: value, after: replacements[indexIn(replacements)] };
   }
 }
 

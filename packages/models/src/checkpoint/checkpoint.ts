@@ -1,5 +1,5 @@
-import { BadDataError } from "@mbs/contracts";
-import { decodeBrain, decodeHalf } from "@mbs/numbers";
+import { at, BadDataError, InternalError } from "@mbs/contracts";
+import { decodeBrain, decodeHalf, findNonfinite } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { HeaderEntry } from "./safetensors-header.ts";
 
@@ -77,14 +77,6 @@ function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   return dtype === "f16" ? decodeHalf(bits) : decodeBrain(bits);
 }
 
-/** Index of the first NaN or Inf, or -1. */
-function findNonfinite(values: Float32Array): number {
-  for (let index = 0; index < values.length; index++) {
-    if (!Number.isFinite(values[index])) return index;
-  }
-  return -1;
-}
-
 /**
  * The tensors of opened weight files.
  *
@@ -150,17 +142,18 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
     },
     async readRowsF32(name, rows) {
       const { file, entry, info, dtype } = weight(name);
-      const columns = info.shape[1] ?? 1;
+      const [, columns] = info.shape;
+      if (columns === undefined) throw new InternalError(`tensor ${name} has no rows to choose`, { tensor: name });
       const stride = columns * bytesOfDtype(dtype);
       const bytes = new Uint8Array(rows.length * stride);
-      for (let index = 0; index < rows.length; index++) {
-        file.readInto(entry, (rows[index] ?? 0) * stride, bytes.subarray(index * stride, (index + 1) * stride));
+      for (const [index, row] of Array.from(rows).entries()) {
+        file.readInto(entry, row * stride, bytes.subarray(index * stride, (index + 1) * stride));
       }
       return check(
         decode(bytes, dtype),
         name,
         file.path,
-        (index) => (rows[Math.floor(index / columns)] ?? 0) * columns + (index % columns),
+        (index) => at(rows, Math.floor(index / columns)) * columns + (index % columns),
       );
     },
     async readRaw(name, offset = 0, length) {

@@ -112,9 +112,9 @@ export function readPackedSchemes(config: JsonObject, file: string): readonly Pa
     if (!isEmpty(groups)) refuse("config_groups", `format "dense" has none; ${remedy}`);
     return [];
   }
-  return Object.keys(groups).map((name) => {
+  const table = Object.fromEntries(Object.keys(groups).map((name) => [name, section] as const));
+  return Object.entries(readPart(groups, table, `${top}.config_groups`, file).values).map(([name, group]) => {
     const path = `${top}.config_groups.${name}`;
-    const group = readPart(groups, { [name]: section }, `${top}.config_groups`, file).values[name] ?? {};
     return readWeights(readPart(group, groupKeys, path, file).values.weights, `${path}.weights`, file);
   });
 }

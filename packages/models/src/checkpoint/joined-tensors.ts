@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError, InternalError } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import type { TensorFile } from "./checkpoint.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
@@ -12,19 +12,24 @@ function split(
   shapes: ReadonlyMap<string, readonly number[]>,
   path: string,
 ): HeaderEntry[] {
-  const sizes = parts.map((part) => shapes.get(part) ?? []);
-  const wanted = sizes.reduce((sum, shape) => sum + elements(shape), 0);
-  const columns = sizes[0]?.at(-1);
+  const pieces = parts.map((name) => {
+    const shape = shapes.get(name);
+    if (shape === undefined) throw new InternalError(`${entry.name} holds ${name}, which the layout does not have`);
+    return { name, shape };
+  });
+  const wanted = pieces.reduce((sum, { shape }) => sum + elements(shape), 0);
+  const first = at(pieces, 0).shape;
+  const columns = first.at(-1);
   if (elements(entry.shape) !== wanted || entry.shape.at(-1) !== columns) {
     throw new BadDataError(
-      `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where config.json asks for ${parts.length} tensors in it, the first of [${(sizes[0] ?? []).join(", ")}]; is the folder complete and of a supported model?`,
+      `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where config.json asks for ${parts.length} tensors in it, the first of [${first.join(", ")}]; is the folder complete and of a supported model?`,
       { file: path, tensor: entry.name },
     );
   }
   const bytes = (entry.end - entry.begin) / wanted;
   let begin = entry.begin;
-  return sizes.map((shape, at) => {
-    const piece = { ...entry, name: parts[at] ?? "", shape, begin, end: begin + bytes * elements(shape) };
+  return pieces.map(({ name, shape }) => {
+    const piece = { ...entry, name, shape, begin, end: begin + bytes * elements(shape) };
     begin = piece.end;
     return piece;
   });

@@ -1,4 +1,4 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 import { encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { choice, nullable, only, optional } from "../config/config-keys.ts";
@@ -88,7 +88,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
       dtype,
       shape,
       bytes,
-      file: infos.get(tensors[0] ?? "")?.file ?? "",
+      file: checkpoint.info(at(tensors, 0)).file,
     });
   }
   for (const name of packed) infos.delete(name);
@@ -110,9 +110,8 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
       const columns = linear.shape[1];
       const all = await readF32(name);
       const chosen = new Float32Array(rows.length * columns);
-      for (let index = 0; index < rows.length; index++) {
-        const first = (rows[index] ?? 0) * columns;
-        chosen.set(all.subarray(first, first + columns), index * columns);
+      for (const [index, row] of Array.from(rows).entries()) {
+        chosen.set(all.subarray(row * columns, (row + 1) * columns), index * columns);
       }
       return chosen;
     },

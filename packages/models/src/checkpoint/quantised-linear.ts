@@ -1,8 +1,9 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { PackedScheme } from "./compressed-tensors-config.ts";
+import { elementAt, unpackNumber, unpackValues } from "./packed-values.ts";
 
 /** A linear layer that is stored packed. */
 export interface QuantisedLinear {
@@ -12,40 +13,6 @@ export interface QuantisedLinear {
   readonly tensors: readonly string[];
   /** Its values in float32, not yet rounded to the model's dtype: (code - zero) · scale, [rows, columns]. */
   read(): Promise<Float32Array>;
-}
-
-/** What a packed layer is unpacked to. */
-interface Grid {
-  readonly rows: number;
-  readonly columns: number;
-  /** Code of a weight. */
-  readonly code: (row: number, column: number) => number;
-  readonly groupOf: (column: number) => number;
-  readonly zero: (row: number, group: number) => number;
-  readonly scale: (row: number, group: number) => number;
-}
-
-const { fround } = Math;
-
-function valuesOf({ rows, columns, code, groupOf, zero, scale }: Grid): Float32Array {
-  const values = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const group = groupOf(column);
-      values[row * columns + column] = fround(fround(code(row, column) - zero(row, group)) * scale(row, group));
-    }
-  }
-  return values;
-}
-
-/** Reads number `index` of those packed without gaps, `bits` each, in the words first, first + step, … */
-function unpack(words: Int32Array, first: number, step: number, index: number, bits: number): number {
-  const bit = index * bits;
-  const place = first + (bit >> 5) * step;
-  const shift = bit & 31;
-  const low = (words[place] ?? 0) >>> shift;
-  const high = shift + bits > 32 ? (words[place + step] ?? 0) << (32 - shift) : 0;
-  return (low | high) & (2 ** bits - 1);
 }
 
 async function readWords(checkpoint: Checkpoint, name: string): Promise<Int32Array> {
@@ -62,6 +29,28 @@ function requireShape(checkpoint: Checkpoint, name: string, shape: readonly numb
     `tensor ${name} has shape [${found.join(", ")}] where its layer asks for [${shape.join(", ")}]; download the model again`,
     { tensor: name },
   );
+}
+
+/** @throws {BadDataError} where a tensor is no matrix */
+function matrixShape(checkpoint: Checkpoint, name: string): readonly [rows: number, columns: number] {
+  const { shape } = checkpoint.info(name);
+  const [rows, columns, ...more] = shape;
+  if (rows !== undefined && columns !== undefined && more.length === 0) return [rows, columns];
+  throw new BadDataError(`tensor ${name} has shape [${shape.join(", ")}], not two dimensions; download the model again`, {
+    tensor: name,
+  });
+}
+
+/** The shape that a tensor of two int64 holds. @throws {BadDataError} where it is none */
+async function readShape(checkpoint: Checkpoint, name: string): Promise<readonly [rows: number, columns: number]> {
+  const { storedDtype, shape } = checkpoint.info(name);
+  if (storedDtype !== "I64" || shape.join() !== "2")
+    throw new BadDataError(
+      `tensor ${name} is ${storedDtype} [${shape.join(", ")}], not the two I64 of a shape; download the model again`,
+      { tensor: name },
+    );
+  const sides = new BigInt64Array((await checkpoint.readRaw(name)).buffer as ArrayBuffer);
+  return [Number(at(sides, 0)), Number(at(sides, 1))];
 }
 
 /** Bits of a number, from how many words hold `length` of them. */
@@ -82,15 +71,15 @@ function bitsFor(words: number, length: number, name: string): number {
  * @param dtype of the model: programs round the scales to it when they load them
  */
 export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: number, dtype: WeightDtype): QuantisedLinear {
-  const [qweight, qzeros, scales, gIdx] = ["qweight", "qzeros", "scales", "g_idx"].map((part) => `${module}.${part}`) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  const [packedColumns = 0, rows = 0] = checkpoint.info(qweight).shape;
-  const columns = checkpoint.info(gIdx).shape[0] ?? 0;
-  const groups = checkpoint.info(scales).shape[0] ?? 0;
+  const [qweight, qzeros] = [`${module}.qweight`, `${module}.qzeros`];
+  const [scales, gIdx] = [`${module}.scales`, `${module}.g_idx`];
+  const [packedColumns, rows] = matrixShape(checkpoint, qweight);
+  const [columns] = checkpoint.info(gIdx).shape;
+  if (columns === undefined)
+    throw new BadDataError(`tensor ${gIdx} is one number, not a group for each column; download the model again`, {
+      tensor: gIdx,
+    });
+  const [groups] = matrixShape(checkpoint, scales);
   const bits = bitsFor(packedColumns, columns, qweight);
   requireShape(checkpoint, scales, [groups, rows]);
   requireShape(checkpoint, qzeros, [groups, Math.ceil((rows * bits) / 32)]);
@@ -107,13 +96,13 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
         throw new BadDataError(`tensor ${gIdx} names a group that ${scales} does not have; download the model again`, {
           tensor: gIdx,
         });
-      return valuesOf({
+      return unpackValues({
         rows,
         columns,
-        code: (row, column) => unpack(codes, row, rows, column, bits),
-        groupOf: (column) => groupOf[column] ?? 0,
-        zero: (row, group) => unpack(zeros, group * zeroWords, 1, row, bits) + zeroOffset,
-        scale: (row, group) => scale[group * rows + row] ?? 0,
+        code: (row, column) => unpackNumber(codes, row, rows, column, bits),
+        groups: groupOf,
+        zero: (row, group) => unpackNumber(zeros, group * zeroWords, 1, row, bits) + zeroOffset,
+        scale: (row, group) => elementAt(scale, rows, group, row),
       });
     },
   };
@@ -153,13 +142,11 @@ export async function packedLinear(
   module: string,
   schemes: readonly PackedScheme[],
 ): Promise<QuantisedLinear> {
-  const [packed, scales, zeroPoint, shapeName] = ["packed", "scale", "zero_point", "shape"].map(
-    (part) => `${module}.weight_${part}`,
-  ) as [string, string, string, string];
-  const shape = new BigInt64Array((await checkpoint.readRaw(shapeName)).buffer as ArrayBuffer);
-  const [rows, columns] = [Number(shape[0]), Number(shape[1])];
-  const words = checkpoint.info(packed).shape[1] ?? 0;
-  const groups = checkpoint.info(scales).shape[1] ?? 0;
+  const [packed, scales] = [`${module}.weight_packed`, `${module}.weight_scale`];
+  const [zeroPoint, shapeName] = [`${module}.weight_zero_point`, `${module}.weight_shape`];
+  const [rows, columns] = await readShape(checkpoint, shapeName);
+  const [, words] = matrixShape(checkpoint, packed);
+  const [, groups] = matrixShape(checkpoint, scales);
   const symmetric = !checkpoint.has(zeroPoint);
   const { bits } = schemeOf(schemes, { columns, words, groups, symmetric }, packed);
   requireShape(checkpoint, packed, [rows, words]);
@@ -177,13 +164,13 @@ export async function packedLinear(
       const codes = await readWords(checkpoint, packed);
       const zeros = symmetric ? undefined : await readWords(checkpoint, zeroPoint);
       const scale = await checkpoint.readF32(scales);
-      return valuesOf({
+      return unpackValues({
         rows,
         columns,
-        code: (row, column) => unpack(codes, row * words, 1, column, bits),
-        groupOf: (column) => Math.floor(column / groupSize),
-        zero: (row, group) => (zeros === undefined ? 2 ** (bits - 1) : unpack(zeros, group, groups, row, bits)),
-        scale: (row, group) => scale[row * groups + group] ?? 0,
+        code: (row, column) => unpackNumber(codes, row * words, 1, column, bits),
+        groups: Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize)),
+        zero: (row, group) => (zeros === undefined ? 2 ** (bits - 1) : unpackNumber(zeros, group, groups, row, bits)),
+        scale: (row, group) => elementAt(scale, groups, row, group),
       });
     },
   };

@@ -149,8 +149,8 @@ function parseEntry(name: string, value: unknown, file: string): HeaderEntry {
   const width = typeof dtype === "string" ? bytesOf.get(dtype) : undefined;
   if (typeof dtype !== "string" || width === undefined) return refuse(`has the unknown dtype ${JSON.stringify(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isCount)) return refuse("has a shape that is no list of whole numbers");
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) return refuse("has bad data_offsets");
-  const [begin, end] = offsets as [number, number];
+  const [begin, end, ...more] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
+  if (!isCount(begin) || !isCount(end) || more.length > 0) return refuse("has bad data_offsets");
   const expected = shape.reduce((product, side) => product * BigInt(side), BigInt(width));
   if (BigInt(end) - BigInt(begin) !== expected) {
     return refuse(
@@ -169,13 +169,13 @@ function checkCover(tensors: readonly HeaderEntry[], dataBytes: number, dataStar
       const names = `${JSON.stringify(previous?.name)} and ${JSON.stringify(entry.name)}`;
       throw new BadDataError(
         `${file}: tensors ${names} share the place at offset ${dataStart + entry.begin}; write the file again from its source`,
-        { file, offset: dataStart + entry.begin, tensor: entry.name, other: previous?.name ?? "" },
+        { file, offset: dataStart + entry.begin, tensor: entry.name, ...(previous && { other: previous.name }) },
       );
     }
     if (entry.begin > covered) {
       throw new BadDataError(
         `${file}: a hole of ${entry.begin - covered} bytes at offset ${dataStart + covered} between tensors ${JSON.stringify(previous?.name ?? "(start)")} and ${JSON.stringify(entry.name)}; write the file again from its source`,
-        { file, offset: dataStart + covered, tensor: entry.name, other: previous?.name ?? "" },
+        { file, offset: dataStart + covered, tensor: entry.name, ...(previous && { other: previous.name }) },
       );
     }
     covered = entry.end;
@@ -184,13 +184,13 @@ function checkCover(tensors: readonly HeaderEntry[], dataBytes: number, dataStar
   if (covered > dataBytes) {
     throw new BadDataError(
       `${file} is cut short: its tensors need ${dataStart + covered} bytes, the file has ${dataStart + dataBytes}; copy it again`,
-      { file, expected: dataStart + covered, actual: dataStart + dataBytes, tensor: previous?.name ?? "" },
+      { file, expected: dataStart + covered, actual: dataStart + dataBytes, ...(previous && { tensor: previous.name }) },
     );
   }
   if (covered < dataBytes) {
     throw new BadDataError(
       `${file} has ${dataBytes - covered} trailing bytes after tensor ${JSON.stringify(previous?.name ?? "(none)")}: ${dataStart + covered} expected, ${dataStart + dataBytes} found; write the file again from its source`,
-      { file, expected: dataStart + covered, actual: dataStart + dataBytes, tensor: previous?.name ?? "" },
+      { file, expected: dataStart + covered, actual: dataStart + dataBytes, ...(previous && { tensor: previous.name }) },
     );
   }
 }

@@ -13,15 +13,16 @@ interface Problem {
 
 /** One line of problems: those that differ in numbers of blocks and experts alone count as one. */
 function describe(problems: readonly Problem[]): string {
-  const kinds = new Map<string, Problem[]>();
+  const kinds = new Map<string, { readonly first: Problem; more: number }>();
   for (const problem of problems) {
     const kind = `${problem.name.replaceAll(/\d+/g, "*")} ${problem.fault}`;
-    kinds.set(kind, [...(kinds.get(kind) ?? []), problem]);
+    const known = kinds.get(kind);
+    if (known === undefined) kinds.set(kind, { first: problem, more: 0 });
+    else known.more += 1;
   }
-  const lines = [...kinds.values()].map((alike) => {
-    const [{ name, fault } = { name: "", fault: "" }] = alike;
-    return alike.length === 1 ? `${name} ${fault}` : `${name} ${fault}, and ${alike.length - 1} like it`;
-  });
+  const lines = [...kinds.values()].map(({ first: { name, fault }, more }) =>
+    more === 0 ? `${name} ${fault}` : `${name} ${fault}, and ${more} like it`,
+  );
   const shown = lines.slice(0, shownProblems).join("; ");
   return lines.length > shownProblems ? `${shown}; and ${lines.length - shownProblems} more kinds` : shown;
 }

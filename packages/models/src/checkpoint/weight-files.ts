@@ -56,11 +56,11 @@ async function openSharded(folder: string, names: readonly string[]): Promise<Sa
   try {
     if (problems.length === 0) {
       for (const shard of shards) files.push(await openSafetensors(join(folder, shard)));
-      const found = files.flatMap((file, index) => file.tensors.map(({ name }) => ({ name, shard: shards[index] ?? "" })));
-      const places = new Map(found.map(({ name, shard }) => [`${shard}/${name}`, true]));
+      const found = files.flatMap((file) => file.tensors.map(({ name }) => ({ name, shard: file.name })));
+      const paths = new Set(found.map(({ name, shard }) => `${shard}/${name}`));
       problems.push(
         ...[...map]
-          .filter(([name, shard]) => !places.has(`${shard}/${name}`))
+          .filter(([name, shard]) => !paths.has(`${shard}/${name}`))
           .map(([name, shard]) => `${name} is not in ${shard}`),
         ...found
           .filter(({ name, shard }) => map.get(name) !== shard)

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Rotary } from "../graph/rotary.ts";
 import type { RopeSection } from "./rope-keys.ts";
 
@@ -81,7 +82,7 @@ const longrope: Scaling = ({ frequencies, context, positions }, section) => {
   const divided = (key: "short_factor" | "long_factor"): Float32Array => {
     const factors = values[key] ?? section.broken(key, "a list of numbers above 0");
     if (factors.length !== frequencies.length) section.broken(key, `${frequencies.length} numbers, one a frequency`);
-    return Float32Array.from(frequencies, (frequency, pair) => frequency / (factors[pair] ?? 1));
+    return Float32Array.from(frequencies, (frequency, pair) => frequency / at(factors, pair));
   };
   const amplitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
   return {

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { at, InternalError } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
@@ -52,14 +53,15 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
     const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, place, options);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
-    const weight = layout.steps[0]?.sites[0]?.weights[0]?.tensor ?? layout.embedding;
+    const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);
+    if (dtype === undefined) throw new InternalError(`${folder}: the first linear weight is no F32, F16 or BF16`);
     return {
       ...description,
       kind: "architecture",
       folder,
       address: await modelAddress(folder, stored, parts),
       architecture: modelType,
-      dtype: checkpoint.info(weight).dtype ?? "f32",
+      dtype,
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,

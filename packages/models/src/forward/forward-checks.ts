@@ -6,20 +6,30 @@ export interface StepCall {
   readonly index: number;
   readonly states: Matrix;
   readonly batch: number;
-  /** A site that it does not have. */
-  readonly unknown: string | undefined;
   /** Whether anything is wanted of it at all. */
   readonly wanted: boolean;
 }
 
 /** @throws {InternalError} where there is no such step, or it cannot be run so */
-export function requireStep<Step>(step: Step | undefined, { index, states, batch, unknown, wanted }: StepCall): Step {
-  if (step === undefined || unknown !== undefined || states.rows % batch !== 0 || !wanted) {
-    throw new InternalError(
-      `step ${index} cannot be run on ${states.rows} rows in ${batch} segments for ${unknown ?? "its states"}`,
-    );
+export function requireStep<Step>(steps: readonly Step[], { index, states, batch, wanted }: StepCall): Step {
+  const step = steps[index];
+  if (step === undefined || states.rows % batch !== 0 || !wanted) {
+    const purpose = wanted ? "" : " for nothing";
+    throw new InternalError(`step ${index} of ${steps.length} cannot run on ${states.rows} rows in ${batch} segments${purpose}`);
   }
   return step;
+}
+
+/** The sites of a step with these names. @throws {InternalError} naming the one that it does not have */
+export function requireSites<Site extends { readonly name: string }>(
+  step: { readonly name: string; readonly sites: readonly Site[] },
+  names: readonly string[],
+): readonly Site[] {
+  return names.map((name) => {
+    const site = step.sites.find((site) => site.name === name);
+    if (site === undefined) throw new InternalError(`step ${step.name} has no site ${name}`, { step: step.name, site: name });
+    return site;
+  });
 }
 
 /**
@@ -55,8 +65,10 @@ export function scoredRows(rows: number, tokens: Int32Array, batch: number): Sco
   if (!Number.isInteger(length) || (read !== length && read !== length + 1) || read < 2) {
     throw new InternalError(`cannot score ${tokens.length} tokens in ${batch} segments by ${rows} states`);
   }
-  const targetOf = (row: number): number => Math.floor(row / length) * read + (row % length) + 1;
   const predicts = (row: number): boolean => (row % length) + 1 < read;
-  const targets = Int32Array.from({ length: rows }, (_, row) => (predicts(row) ? (tokens[targetOf(row)] ?? 0) : 0));
+  const targets = new Int32Array(rows);
+  for (let segment = 0; segment < batch; segment++) {
+    targets.set(tokens.subarray(segment * read + 1, (segment + 1) * read), segment * length);
+  }
   return { targets, predicts };
 }

@@ -7,7 +7,7 @@ import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import { createStackedSequence } from "../graph/stacked-sequence.ts";
-import { checkTokens, requireStep } from "./forward-checks.ts";
+import { checkTokens, requireSites, requireStep } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead } from "./head.ts";
 import { WeightCache } from "./step-weights.ts";
@@ -83,8 +83,8 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       states,
       { batch = 1, reads = new Map(), weights: given, sites = [], states: wanted = true }: StepOptions = {},
     ) {
-      const unknown = sites.find((name) => !layout.steps[index]?.sites.some((site) => site.name === name));
-      const step = requireStep(layout.steps[index], { index, states, batch, unknown, wanted: wanted || sites.length > 0 });
+      const step = requireStep(layout.steps, { index, states, batch, wanted: wanted || sites.length > 0 });
+      const chosen = requireSites(step, sites);
       const length = states.rows / batch;
       const others = step.reads.map((stream) => ({ stream, states: statesOf(reads, stream) }));
       const lengths = [length, ...others.map((other) => other.states.rows / batch)].join(" ");
@@ -97,7 +97,11 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
         });
         const sequence = createStackedSequence(builder, weight, { batch, length, others: new Map(shapes) });
         const made = layout.buildStep(sequence, input, index);
-        for (const name of sites) builder.output(name, made.sites.get(name) ?? "", "float32");
+        for (const { name } of chosen) {
+          const value = made.sites.get(name);
+          if (value === undefined) throw new InternalError(`the graph of ${step.name} does not make its site ${name}`);
+          builder.output(name, value, "float32");
+        }
         if (wanted) builder.output("states", made.states, "float32");
       });
       const roles = layout.stepRoles(index);
@@ -114,9 +118,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
         const values = floatValues(results, name);
         return { rows: values.length / columns, columns, values };
       };
-      const captured = sites.map(
-        (name) => [name, matrix(name, step.sites.find((site) => site.name === name)?.width ?? 0)] as const,
-      );
+      const captured = chosen.map(({ name, width }) => [name, matrix(name, width)] as const);
       const result: StepResult = { sites: new Map(captured), ...(wanted && { states: matrix("states", hiddenSize) }) };
       return result;
     },

@@ -1,7 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
 import { runSteps } from "./run-steps.ts";
-import { hiddenStream } from "./streams.ts";
+import { hiddenStream, tokensOf } from "./streams.ts";
 
 /**
  * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it up to its end. The whole text runs
@@ -18,7 +18,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
     const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
     const { ofPrompt, end } = await model.passages();
     const inputs = new Map(ofPrompt(Int32Array.from(start)));
-    const ids = [...(inputs.get(hiddenStream) ?? [])];
+    const ids = [...tokensOf(inputs, hiddenStream)];
     const given = ids.length;
     if (given === 0) throw new UsageError("the text has no token to go on from; give at least a letter");
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
@@ -27,7 +27,8 @@ export async function generate(model: Model, text: string, tokens: number, optio
       const states = await runSteps(model, forward, inputs);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
-      const next = values.reduce((best, value, id) => (value > (values[best] ?? -Infinity) ? id : best), 0);
+      let [next, largest] = [0, -Infinity];
+      for (const [id, value] of values.entries()) if (value > largest) [next, largest] = [id, value];
       if (next === end) break;
       ids.push(next);
     }

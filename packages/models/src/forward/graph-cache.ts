@@ -2,6 +2,7 @@ import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
+import { weightOf } from "./step-weights.ts";
 import type { RoleWeights } from "./step-weights.ts";
 
 /** A graph with its weights as inputs: one session serves every step of the same shape. */
@@ -41,9 +42,7 @@ export class GraphCache {
     const graph: WeightedGraph = {
       roles,
       run: (feeds, weights) => {
-        const inputs = [...roles].map(
-          ([role, shape]) => [role, floatTensor(weights.get(role) ?? new Float32Array(0), shape)] as const,
-        );
+        const inputs = [...roles].map(([role, shape]) => [role, floatTensor(weightOf(weights, role), shape)] as const);
         return session.run({ ...feeds, ...Object.fromEntries(inputs) });
       },
     };

@@ -1,8 +1,8 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Step } from "../architectures/layout.ts";
 import type { Forward, Model, StepOptions } from "../folder/model.ts";
-import { headStates, hiddenStream, requireFiniteRows, requireFiniteStreams, statesOf } from "./streams.ts";
+import { headStates, requireFiniteRows, requireFiniteStreams, statesOf, tokensOf } from "./streams.ts";
 import type { StreamStates } from "./streams.ts";
 
 /** The states before the first step. @param segments stream → token ids, of each segment; equally long */
@@ -11,9 +11,9 @@ export async function embedStreams(
   ...segments: readonly ReadonlyMap<string, Int32Array>[]
 ): Promise<StreamStates> {
   const states = new Map<string, Matrix>();
-  for (const stream of segments[0]?.keys() ?? []) {
-    const tokens = Int32Array.from(segments.flatMap((inputs) => [...(inputs.get(stream) ?? [])]));
-    states.set(stream, await forward.embed(tokens, segments.length));
+  for (const stream of at(segments, 0).keys()) {
+    const tokens = segments.flatMap((inputs) => [...tokensOf(inputs, stream)]);
+    states.set(stream, await forward.embed(Int32Array.from(tokens), segments.length));
   }
   return states;
 }
@@ -26,7 +26,7 @@ export async function advance(
   states: StreamStates,
   options: Pick<StepOptions, "batch" | "weights"> = {},
 ): Promise<StreamStates> {
-  const { stream, reads } = steps[index] ?? { stream: hiddenStream, reads: [] };
+  const { stream, reads } = at(steps, index);
   const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
   const made = await forward.step(index, statesOf(states, stream), { ...options, reads: others });
   if (made.states === undefined) throw new InternalError(`step ${index} gave no states`);

@@ -1,4 +1,4 @@
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { roundHalfEven } from "@mbs/numbers";
 import type { seededGenerator } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -65,8 +65,8 @@ export function corruptSpans(
   const target: number[] = [];
   let place = 0;
   for (const [span, sentinel] of sentinels.slice(0, spans).entries()) {
-    const begin = place + (kept[span] ?? 0);
-    const end = begin + (cut[span] ?? 0);
+    const begin = place + at(kept, span);
+    const end = begin + at(cut, span);
     source.push(...tokens.subarray(place, begin), sentinel);
     target.push(sentinel, ...tokens.subarray(begin, end));
     place = end;

@@ -1,8 +1,16 @@
+import { InternalError } from "@mbs/contracts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import { use } from "./recently-used.ts";
 
 /** Weights of a step or of the head, by the name of their role. */
 export type RoleWeights = ReadonlyMap<string, Float32Array>;
+
+/** The weight of a role that a graph reads. */
+export function weightOf(weights: RoleWeights, role: string): Float32Array {
+  const values = weights.get(role);
+  if (values === undefined) throw new InternalError(`the weight ${role} of a graph was not read`, { role });
+  return values;
+}
 
 /** Weights that stay in memory; a step that is larger stays alone. */
 const limit = 256 * 1024 * 1024;

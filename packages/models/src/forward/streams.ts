@@ -1,4 +1,4 @@
-import { BadDataError, InternalError } from "@mbs/contracts";
+import { at, BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { findNonfinite } from "@mbs/numbers";
 
@@ -15,6 +15,13 @@ export type StreamStates = ReadonlyMap<string, Matrix>;
 export function statesOf(states: StreamStates, stream: string): Matrix {
   const found = states.get(stream);
   if (found === undefined) throw new InternalError(`there are no states of stream ${stream}`, { stream });
+  return found;
+}
+
+/** The tokens of one stream of a text. @throws {InternalError} where there are none */
+export function tokensOf(inputs: ReadonlyMap<string, Int32Array>, stream: string): Int32Array {
+  const found = inputs.get(stream);
+  if (found === undefined) throw new InternalError(`a text has no tokens of stream ${stream}`, { stream });
   return found;
 }
 
@@ -45,7 +52,7 @@ export function requireFiniteRows({ made, segments, tokens }: StatesOrigin, { ro
   const length = rows / segments.length;
   // an expert's rows do not say which tokens they are of
   const isPart = tokens !== undefined && rows !== tokens;
-  const where = isPart ? segments.join(" or ") : `${segments[Math.floor(row / length)] ?? ""}, token ${row % length}`;
+  const where = isPart ? segments.join(" or ") : `${at(segments, Math.floor(row / length))}, token ${row % length}`;
   throw new BadDataError(
     `${made}: ${values[wrong]} in ${where}, channel ${wrong % columns}; a weight is broken or too large: take the model, or the layers given for the step, from their source again`,
     { made, channel: wrong % columns },

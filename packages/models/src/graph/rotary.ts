@@ -40,10 +40,10 @@ export function addRotation(graph: GraphBuilder, { frequencies }: Rotary, { cosi
 export function rotaryTables(rotary: Rotary, length: number): { cosines: Float32Array; sines: Float32Array } {
   const { long, amplitude = 1 } = rotary;
   const frequencies = long !== undefined && length > long.beyond ? long.frequencies : rotary.frequencies;
-  const angles = Float32Array.from(
-    { length: length * frequencies.length },
-    (_, index) => Math.floor(index / frequencies.length) * (frequencies[index % frequencies.length] ?? 0),
-  );
+  const angles = new Float32Array(length * frequencies.length);
+  for (let position = 0; position < length; position++) {
+    for (const [pair, frequency] of frequencies.entries()) angles[position * frequencies.length + pair] = position * frequency;
+  }
   return {
     cosines: angles.map((angle) => amplitude * Math.cos(angle)),
     sines: angles.map((angle) => amplitude * Math.sin(angle)),

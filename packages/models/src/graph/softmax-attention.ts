@@ -90,10 +90,10 @@ export function softmaxAttention(
     let scores = softcapped(graph, ungroup(products, rows, columns), softcap);
     if (slopes !== undefined) {
       // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
-      const bias = Float32Array.from(
-        { length: heads * columns },
-        (_, index) => (slopes[Math.floor(index / columns)] ?? 0) * ((index % columns) - columns + 1),
-      );
+      const bias = new Float32Array(heads * columns);
+      for (const [head, slope] of slopes.entries()) {
+        for (let column = 0; column < columns; column++) bias[head * columns + column] = slope * (column - columns + 1);
+      }
       scores = graph.node("Add", [scores, graph.constant(floatTensor(bias, [heads, 1, columns]))]);
     }
     if (distances !== undefined) {
@@ -109,7 +109,8 @@ export function softmaxAttention(
     const context = graph.node("MatMul", [group(shares, rows, columns), slice(value, keyLength, 2, start, until)]);
     contexts.push(ungroup(context, rows, headSize));
   }
-  const joined = contexts.length === 1 ? (contexts[0] ?? "") : graph.node("Concat", contexts, { attributes: { axis: 2 } });
+  const [only, ...others] = contexts;
+  const joined = only !== undefined && others.length === 0 ? only : graph.node("Concat", contexts, { attributes: { axis: 2 } });
   const byToken = graph.node("Transpose", [joined], { attributes: { perm: [0, 2, 1, 3] } });
   return graph.node("Reshape", [byToken, integers(batch * length, heads * headSize)]);
 }

@@ -59,7 +59,8 @@ async function isComplete(snapshot: string): Promise<boolean> {
   let files = [singleFile];
   if (names.has(indexFile)) {
     const index = JSON.parse(await readFile(join(snapshot, indexFile), "utf8")) as { weight_map?: Record<string, string> };
-    files = [...new Set(Object.values(index.weight_map ?? {}))];
+    if (index.weight_map === undefined) return false;
+    files = [...new Set(Object.values(index.weight_map))];
   }
   // A link whose blob is gone is no file.
   const found = await Promise.all(files.map((file) => exists(join(snapshot, file))));

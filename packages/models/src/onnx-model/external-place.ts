@@ -59,7 +59,7 @@ export function externalPlace(folder: string, graphPath: string, tensor: GraphTe
   };
   const unknown = [...external.keys()].find((key) => !knownKeys.has(key));
   if (unknown !== undefined) refuse(`external data with the unknown key ${JSON.stringify(unknown)}`);
-  const location = external.get("location") ?? "";
+  const location = external.get("location") ?? refuse("external data without a location");
   const shown = JSON.stringify(location.slice(0, mostShown));
   const parts = location.split(/[/\\]/);
   if (parts.at(-1) === "" || location.includes("\0") || parts.includes(".."))

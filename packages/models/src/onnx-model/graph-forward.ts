@@ -1,10 +1,10 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
-import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
+import { checkTokens, requireSites, requireStep, scoredRows } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
@@ -58,7 +58,8 @@ export function createGraphForward(
   const { steps, logits } = outline;
   const runner = createGraphRunner(graph, outline, checkpoint, shape, threads);
   const losses = createLogitLosses(threads);
-  const [start, end] = [steps[0]?.start ?? "", steps.at(-1)?.end ?? ""];
+  const { start } = at(steps, 0);
+  const { end } = at(steps, steps.length - 1);
 
   /**
    * What the graph made of a value, as rows of so many columns.
@@ -67,7 +68,9 @@ export function createGraphForward(
    * @throws {BadDataError} where it made something else: the graph is not what it was taken for
    */
   const rowsOf = (made: Readonly<Record<string, Tensor>>, name: string, columns: number, rows?: number): Matrix => {
-    const { type, dims, data } = made[name] ?? { type: "no", dims: [], data: [] };
+    const tensor = made[name];
+    if (tensor === undefined) throw new InternalError(`${graph.path}: ${name} was not computed`);
+    const { type, dims, data } = tensor;
     const found = data.length / columns;
     if (type === "float32" && (rows === undefined ? Number.isInteger(found) : found === rows))
       return { rows: found, columns, values: floatValues(made, name) };
@@ -116,14 +119,12 @@ export function createGraphForward(
       checkTokens(tokens, vocabularySize);
       const length = tokens.length / batch;
       const states = await within(length, runner.embed(tokens, { batch, length }));
-      return rowsOf(states === undefined ? {} : { [start]: states }, start, hiddenSize, tokens.length);
+      return rowsOf({ [start]: states }, start, hiddenSize, tokens.length);
     },
 
     async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
-      const found = sites.map((name) => steps[index]?.sites.find((site) => site.name === name));
-      const unknown = sites.find((_, at) => found[at] === undefined);
-      const step = requireStep(steps[index], { index, states, batch, unknown, wanted: wanted || sites.length > 0 });
-      const chosen = found.flatMap((site) => site ?? []);
+      const step = requireStep(steps, { index, states, batch, wanted: wanted || sites.length > 0 });
+      const chosen = requireSites(step, sites);
       const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
       const key = `step ${index} ${sites.join(" ")} ${wanted}`;
       const length = states.rows / batch;

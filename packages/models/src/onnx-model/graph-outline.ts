@@ -53,12 +53,14 @@ const quantisedProducts: ReadonlySet<string> = new Set([
 /** A quantised table has several gathers, of which none alone says what the token is. */
 function findEmbedding(graph: GraphFile, { nodes, cuts }: DataFlow): GraphEmbedding | undefined {
   for (const node of nodes) {
-    const [tensor = "", indices = ""] = node.inputs;
-    const [output = ""] = node.outputs;
+    const [tensor, indices] = node.inputs;
+    const [output] = node.outputs;
+    if (node.operator !== "Gather" || tensor === undefined || indices === undefined || output === undefined) continue;
     const found = graph.tensors.get(tensor);
-    if (node.operator !== "Gather" || found === undefined || !isWeight(found) || numberAttribute(node, "axis", 0) !== 0) continue;
-    const [vocabulary = 0, width = 0] = found.dims;
-    if (found.dims.length === 2 && cuts.includes(output)) return { tensor, vocabulary, width, indices, output };
+    if (found === undefined || !isWeight(found) || numberAttribute(node, "axis", 0) !== 0) continue;
+    const [vocabulary, width, ...more] = found.dims;
+    const isMatrix = vocabulary !== undefined && width !== undefined && more.length === 0;
+    if (isMatrix && cuts.includes(output)) return { tensor, vocabulary, width, indices, output };
   }
   return undefined;
 }
@@ -75,7 +77,9 @@ const quantisedNodes = (graph: GraphFile, readers: Readers): GraphNode[] =>
       node.inputs.some((name) => isMatrix(graph.tensors.get(name)?.dims ?? [])) &&
       // dequantised tables are no products
       (node.operator !== "DequantizeLinear" ||
-        (readers.get(node.outputs[0] ?? "") ?? []).some(({ operator }) => operator === "MatMul" || operator === "Gemm")),
+        node.outputs
+          .flatMap((name) => readers.get(name) ?? [])
+          .some(({ operator }) => operator === "MatMul" || operator === "Gemm")),
   );
 
 interface FoundWeights {
@@ -109,8 +113,8 @@ function findWeights(
     else if (shared.has(name)) unreached.push({ tensor: name, reason: "shares its bytes with another tensor" });
     else weights.push(found);
   }
-  const places = new Map(flow.nodes.map((node, index) => [node, index]));
-  return { weights: weights.sort((a, b) => (places.get(a.node) ?? 0) - (places.get(b.node) ?? 0)), unreached };
+  const byNode = new Map(weights.map((weight) => [weight.node, weight]));
+  return { weights: flow.nodes.flatMap((node) => byNode.get(node) ?? []), unreached };
 }
 
 /**

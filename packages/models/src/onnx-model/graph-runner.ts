@@ -1,8 +1,8 @@
-import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, SubgraphRequest, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { transpose } from "../checkpoint/weight-reader.ts";
+import { transpose } from "../checkpoint/transpose.ts";
 import { checkTokens } from "../forward/forward-checks.ts";
 import { WeightCache } from "../forward/step-weights.ts";
 import type { RoleWeights } from "../forward/step-weights.ts";
@@ -40,7 +40,7 @@ export interface StatesRequest {
 /** Runs parts of a decoder's graph. */
 export interface GraphRunner {
   /** The states before the first step. */
-  embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor | undefined>;
+  embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor>;
   after(request: StatesRequest): Promise<Record<string, Tensor>>;
   close(): Promise<void>;
 }
@@ -62,8 +62,9 @@ export function createGraphRunner(
   const { embedding, flow, steps } = outline;
   const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), threads);
   const weights = new WeightCache((tensor) => checkpoint.readF32(tensor));
-  const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens) ?? { name: outline.tokens, type: 0, dims: [] };
-  const start = steps[0]?.start ?? "";
+  const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens);
+  if (tokensInput === undefined) throw new InternalError(`${graph.path} has no input ${outline.tokens}`);
+  const { start } = at(steps, 0);
   const embedded: ReadonlySet<string> = new Set(embedding === undefined ? [] : [embedding.output]);
   const madeAt = new Map(graph.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index] as const)));
   const turned = new WeakMap<Float32Array, Float32Array>();
@@ -98,17 +99,19 @@ export function createGraphRunner(
     return [[embedding.output, floatTensor(values, [...indices.dims, embedding.width])]];
   };
 
-  const embed = async (tokens: Int32Array, batch: TokenBatch): Promise<Tensor | undefined> => {
+  const embed = async (tokens: Int32Array, batch: TokenBatch): Promise<Tensor> => {
     const part = await parts.get("embed", () => ({ outputs: [start], given: embedded }));
     const rows = await embedRows(tokens, batch);
     const feeds = new Map([...feedsOf(part, batch, tokens), ...rows.filter(([name]) => part.given.includes(name))]);
-    return (await part.run(feeds, await readWeights("embed", part)))[start];
+    const { [start]: states } = await part.run(feeds, await readWeights("embed", part));
+    if (states === undefined) throw new InternalError(`${graph.path}: the embedding did not make ${start}`);
+    return states;
   };
 
   let rank: Promise<number> | undefined;
   /** States are [B, T, hidden] or [B · T, hidden]: a graph keeps to one form. */
   const findRank = async (): Promise<number> => {
-    const dims = (await embed(new Int32Array(probe.batch * probe.length), probe))?.dims ?? [];
+    const { dims } = await embed(new Int32Array(probe.batch * probe.length), probe);
     const form = dims.join();
     if (form === [probe.batch, probe.length, hiddenSize].join()) return 3;
     if (form === [probe.batch * probe.length, hiddenSize].join()) return 2;
@@ -139,13 +142,14 @@ export function createGraphRunner(
 
   /** A part after given states. */
   const partAfter = (states: string, outputs: readonly string[]): SubgraphRequest => {
+    // -1: made by no node, as the graph's own inputs are
     const from = madeAt.get(states) ?? -1;
     return {
       outputs,
       given: new Set([states]),
       stopsAt: (node) => {
-        const [read = ""] = node.inputs;
-        return readsShape(node) && flow.dependent.has(read) && (madeAt.get(read) ?? -1) < from;
+        const [read] = node.inputs;
+        return read !== undefined && readsShape(node) && flow.dependent.has(read) && (madeAt.get(read) ?? -1) < from;
       },
     };
   };

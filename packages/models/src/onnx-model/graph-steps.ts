@@ -1,4 +1,5 @@
 import { inputSite } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import type { GraphFile, GraphNode, GraphTensor } from "@mbs/onnx";
 import type { DataFlow } from "./data-flow.ts";
 import type { LinearWeight, Readers } from "./linear-weights.ts";
@@ -64,18 +65,12 @@ interface StepRange {
 }
 
 /** Ranges of the blocks that nodes are named after; blocks that cannot be cut apart are one step. */
-function namedRanges(
-  graph: GraphFile,
-  { nodes, segmentOf }: DataFlow,
-  readers: Readers,
-  weights: readonly LinearWeight[],
-): StepRange[] {
+function namedRanges(graph: GraphFile, { segmentOf }: DataFlow, readers: Readers, weights: readonly LinearWeight[]): StepRange[] {
   const blocks = new Map<string, { first: number; last: number }>();
   const byWeight = new Map(weights.map(({ node, tensor }) => [node, blockOf(tensor)?.block]));
-  for (const node of nodes) {
+  for (const [node, segment] of segmentOf) {
     const block = byWeight.get(node) ?? blockOfNode(node, graph.tensors, readers);
     if (block === undefined) continue;
-    const segment = segmentOf.get(node) ?? 0;
     const { first, last } = blocks.get(block) ?? { first: segment, last: segment + 1 };
     blocks.set(block, { first: Math.min(first, segment), last: Math.max(last, segment + 1) });
   }
@@ -91,7 +86,9 @@ function namedRanges(
 
 /** Without names: wherever the graph can be cut, what lies between two cuts and multiplies by a weight is a step. */
 function cutRanges({ segmentOf }: DataFlow, products: readonly GraphNode[]): StepRange[] {
-  const firsts = [...new Set(products.map((node) => segmentOf.get(node) ?? 0))].sort((a, b) => a - b);
+  const multiplying = new Set(products);
+  const segments = [...segmentOf].flatMap(([node, segment]) => (multiplying.has(node) ? [segment] : []));
+  const firsts = [...new Set(segments)].sort((a, b) => a - b);
   return firsts.map((first, index) => ({ name: `part.${index}`, first, last: firsts[index + 1] ?? first + 1 }));
 }
 
@@ -134,10 +131,10 @@ export function cutSteps(
   const ranges = named.length > 0 ? named : cutRanges(flow, products);
   const steps = ranges.map(({ name, first, last }): GraphStep => {
     const own = weights.filter(({ node }) => {
-      const segment = flow.segmentOf.get(node) ?? -1;
-      return segment >= first && segment < last;
+      const segment = flow.segmentOf.get(node);
+      return segment !== undefined && segment >= first && segment < last;
     });
-    return { name, start: flow.cuts[first] ?? "", end: flow.cuts[last] ?? "", sites: sitesOf(own) };
+    return { name, start: at(flow.cuts, first), end: at(flow.cuts, last), sites: sitesOf(own) };
   });
   return { steps, byName: named.length > 0 };
 }

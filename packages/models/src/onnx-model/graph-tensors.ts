@@ -38,28 +38,26 @@ interface Place extends HeaderEntry {
 function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place | undefined {
   const { name, dims, inline } = tensor;
   if (inline === undefined && tensor.external === undefined) return undefined;
-  const [storedDtype, bytesOfOne] = types.get(tensor.type) ?? ["", 0];
-  const count = dims.reduce((product, side) => product * side, 1);
-  const wanted = Math.ceil(count * bytesOfOne);
   const broken = (problem: string): never => {
     throw new BadDataError(`${graph.path}: tensor ${name} ${problem}; export the model again`, {
       file: graph.path,
       tensor: name,
     });
   };
-  if (storedDtype === "") broken(`has values of type ${tensor.type}, which is not read`);
-  const external = inline === undefined ? externalPlace(folder, graph.path, tensor) : undefined;
-  const length = inline?.length ?? external?.length ?? wanted;
+  const type = types.get(tensor.type) ?? broken(`has values of type ${tensor.type}, which is not read`);
+  const [storedDtype, bytesOfOne] = type;
+  const wanted = Math.ceil(dims.reduce((product, side) => product * side, bytesOfOne));
+  const own = inline && { ...inline, path: graph.path, checksum: undefined };
+  const { path, offset: begin, length = wanted, checksum } = own ?? externalPlace(folder, graph.path, tensor);
   if (length !== wanted) broken(`has ${length} bytes where its shape [${dims.join(", ")}] needs ${wanted}`);
-  const begin = inline?.offset ?? external?.offset ?? 0;
   return {
     name,
     storedDtype,
     shape: dims,
     begin,
     end: begin + wanted,
-    path: external?.path ?? graph.path,
-    checksum: external?.checksum,
+    path,
+    checksum,
   };
 }
 

@@ -38,7 +38,9 @@ export function readersOf(nodes: readonly GraphNode[]): Readers {
 /** An attribute that is a whole number or a real one. */
 export function numberAttribute({ message }: GraphNode, name: string, fallback: number): number {
   const found = message.attribute.find((attribute) => attribute.name === name);
-  return found === undefined ? fallback : found.type === 1 ? (found.f ?? fallback) : Number(found.i ?? fallback);
+  if (found === undefined) return fallback;
+  // protobuf leaves out a value of 0
+  return found.type === 1 ? (found.f ?? 0) : Number(found.i ?? 0);
 }
 
 /** Operators between a router's product and the choice of experts. */
@@ -79,10 +81,12 @@ export function linearWeight(
       between.push(node);
       turned = swapsTwo(node) ? !turned : turned;
       type = numberAttribute(node, "to", type);
-      value = node.outputs[0] ?? "";
+      const [output] = node.outputs;
+      if (output === undefined) return `is read by ${nodeText(node)}, which has no output`;
+      value = output;
       continue;
     }
-    const [input = "", operand] = node.inputs;
+    const [input, operand] = node.inputs;
     const isProduct =
       operand === value &&
       input !== value &&
@@ -91,9 +95,10 @@ export function linearWeight(
           numberAttribute(node, "transA", 0) === 0 &&
           numberAttribute(node, "alpha", 1) === 1 &&
           numberAttribute(node, "beta", 1) === 1));
-    if (!isProduct || dims.length !== 2) return `is read by ${nodeText(node)}`;
+    const [first, second, ...more] = dims;
+    if (!isProduct || input === undefined || first === undefined || second === undefined || more.length > 0)
+      return `is read by ${nodeText(node)}`;
     if (node.operator === "Gemm" && numberAttribute(node, "transB", 0) !== 0) turned = !turned;
-    const [first = 0, second = 0] = dims;
     const [width, rows] = turned ? [second, first] : [first, second];
     return { tensor: name, rows, width, transposed: !turned, type, node, input, between };
   }

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
+import { InternalError } from "@mbs/contracts";
+import type { WeightDtype } from "@mbs/numbers";
 import { nodeText, readGraphFile, withFlagsOff } from "@mbs/onnx";
 import type { ByteSource, GraphFile } from "@mbs/onnx";
 import type { Step } from "../architectures/layout.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { count, nullable } from "../config/config-keys.ts";
 import { readConfig } from "../config/config.ts";
@@ -66,6 +69,14 @@ function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[
   ];
 }
 
+/** That of a weight; float32, in which the engine computes, where all weights are quantised. */
+function dtypeOf(checkpoint: Checkpoint, tensor: string | undefined): WeightDtype {
+  if (tensor === undefined) return "f32";
+  const { dtype } = checkpoint.info(tensor);
+  if (dtype === undefined) throw new InternalError(`weight ${tensor} is no F32, F16 or BF16`, { tensor });
+  return dtype;
+}
+
 const size = nullable(count(0));
 
 /** Names that architectures have for sizes; the first that is there counts. */
@@ -87,6 +98,7 @@ function readSizes(json: JsonObject, file: string) {
   return {
     hidden: () => first(hiddenKeys) ?? broken("hidden_size", wanted),
     vocabulary: () => first(vocabularyKeys) ?? broken("vocab_size", wanted),
+    // only a cache whose batch and heads are one dimension depends on it
     heads: first(headKeys) ?? 1,
     context: first(contextKeys),
   };
@@ -129,7 +141,7 @@ export async function openGraphModel(
       folder,
       address: await modelAddress(folder, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]])),
       architecture: typeof modelType === "string" ? modelType : "onnx",
-      dtype: checkpoint.info(weights[0]?.tensor ?? outline.embedding?.tensor ?? "").dtype ?? "f32",
+      dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,
       vocabularySize,
       contextLength: sizes.context,

@@ -2,6 +2,7 @@ import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contr
 import { createSession, cutSubgraph, floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
 import { use } from "../forward/recently-used.ts";
+import { weightOf } from "../forward/step-weights.ts";
 import type { RoleWeights } from "../forward/step-weights.ts";
 
 /** A part of a graph, ready to run. */
@@ -62,9 +63,7 @@ export class PartRunner {
       ...cut,
       run: (feeds, weights) => {
         const named = [...feeds].map(([value, tensor]) => [cut.inputName(value), tensor] as const);
-        const fed = cut.weights.map(
-          ({ name, dims }) => [name, floatTensor(weights.get(name) ?? new Float32Array(0), dims)] as const,
-        );
+        const fed = cut.weights.map(({ name, dims }) => [name, floatTensor(weightOf(weights, name), dims)] as const);
         return session.run(Object.fromEntries([...named, ...fed])).catch((cause: unknown) => {
           throw runFailure(this.#graph.path, cause);
         });

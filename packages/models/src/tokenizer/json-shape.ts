@@ -100,9 +100,8 @@ export const typed =
   (value, place) => {
     if (!isObject(value)) return refuseAt(place, value, "an object");
     const { type } = value;
-    if (typeof type !== "string" || !Object.hasOwn(types, type)) {
-      return refuseAt(at(place, "type"), type, `one of ${Object.keys(types).join(", ")}`);
-    }
+    const fields = typeof type === "string" && Object.hasOwn(types, type) ? types[type] : undefined;
+    if (fields === undefined) return refuseAt(at(place, "type"), type, `one of ${Object.keys(types).join(", ")}`);
     if (place.depth > deepest) return refuseAt(place, type, `at most ${deepest} deep`);
-    fieldsOf(types[type])(value, { ...place, depth: place.depth + 1 });
+    fieldsOf(fields)(value, { ...place, depth: place.depth + 1 });
   };

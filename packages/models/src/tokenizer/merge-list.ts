@@ -4,6 +4,7 @@ import { readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { modelFolder } from "../hub/hub-model.ts";
 import { findTokenKind, spaceMark } from "./token-bytes.ts";
+import { pairOf } from "./tokenizer-vocabulary.ts";
 import { makeHubTokenizer, tokenizerLimit } from "./tokenizer.ts";
 
 /** One merge of byte-pair encoding: two symbols become one. Symbols are numbered by the list that they come from. */
@@ -49,10 +50,7 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
       { file },
     );
   }
-  const pairs = (model["merges"] as readonly (string | readonly [string, string])[]).map((merge) => {
-    const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
-    return [left, right] as const;
-  });
+  const pairs = (model["merges"] as readonly (string | readonly [string, string])[]).map(pairOf);
   if (pairs.length === 0) throw new BadDataError(`${file} has no merges; take it from the model's source again`, { file });
   const ids = new Map<string, number>();
   const idOf = (token: string): number => {
@@ -93,40 +91,56 @@ export async function openMergeList(folder: string): Promise<MergeList> {
   return readMergeList((await readJsonFile(file, tokenizerLimit)).value, file);
 }
 
-const keyOf = (left: string, right: string): string => `${left} ${right}`;
+type Pair = readonly [left: string, right: string];
+
+const pieceOf = ([left, right]: Pair): string => `${left}${right}`;
+const keyOf = ([left, right]: Pair): string => `${left} ${right}`;
+
+/** Ways to make the same piece that follow each other in a list of merges. */
+function* waysToPieces(merges: readonly Pair[]): Generator<readonly [Pair, ...Pair[]]> {
+  let ways: [Pair, ...Pair[]] | undefined;
+  for (const pair of merges) {
+    if (ways !== undefined && pieceOf(ways[0]) === pieceOf(pair)) {
+      ways.push(pair);
+      continue;
+    }
+    if (ways !== undefined) yield ways;
+    ways = [pair];
+  }
+  if (ways !== undefined) yield ways;
+}
 
 /**
  * The merges that SentencePiece learnt, out of those that a conversion to tokenizer.json wrote.
  *
  * SentencePiece keeps pieces, not merges: a conversion lists every way to make a piece of two others, one after the other.
- * Learnt was the way that the merges before take the piece apart (arXiv 2407.16607, appendix on redundant merges).
+ * The one that was learnt is the one by which the earlier merges take the piece apart (arXiv:2407.16607, appendix on
+ * redundant merges).
  */
-export function learntMerges(merges: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+export function learntMerges(merges: readonly Pair[]): Pair[] {
   const ranks = new Map<string, number>();
-  const learnt: (readonly [string, string])[] = [];
-  for (let start = 0, end = 0; start < merges.length; start = end) {
-    const [left, right] = merges[start];
-    const piece = left + right;
-    for (end = start + 1; end < merges.length && merges[end][0] + merges[end][1] === piece;) end += 1;
-    const ways = merges.slice(start, end);
-    const parts = ways.length === 1 ? [] : mergeAll(Array.from(piece), (a, b) => ranks.get(keyOf(a, b)));
-    const way = ways.find(([a, b]) => parts.length === 2 && a === parts[0] && b === parts[1]) ?? ways[0];
-    ranks.set(keyOf(...way), learnt.length);
+  const learnt: Pair[] = [];
+  for (const ways of waysToPieces(merges)) {
+    const [first] = ways;
+    const parts = ways.length === 1 ? [] : mergeAll(Array.from(pieceOf(first)), (pair) => ranks.get(keyOf(pair)));
+    const way = ways.find(([left, right]) => left === parts[0] && right === parts[1]) ?? first;
+    ranks.set(keyOf(way), learnt.length);
     learnt.push(way);
   }
   return learnt;
 }
 
-/** Merges the pair of the lowest rank, its first place first, until no pair has one. */
-function mergeAll(symbols: string[], rankOf: (left: string, right: string) => number | undefined): string[] {
+/** Merges the pair of the lowest rank, the first of several such, until no pair has a rank. */
+function mergeAll(symbols: readonly string[], rankOf: (pair: Pair) => number | undefined): string[] {
   const parts = [...symbols];
   for (;;) {
-    let [best, place] = [Infinity, -1];
-    for (let index = 0; index + 1 < parts.length; index += 1) {
-      const rank = rankOf(parts[index], parts[index + 1]) ?? Infinity;
-      if (rank < best) [best, place] = [rank, index];
+    let best: { readonly rank: number; readonly index: number; readonly merged: string } | undefined;
+    for (const [index, left] of parts.entries()) {
+      const right = parts[index + 1];
+      const rank = right === undefined ? undefined : rankOf([left, right]);
+      if (rank !== undefined && (best === undefined || rank < best.rank)) best = { rank, index, merged: `${left}${right}` };
     }
-    if (place < 0) return parts;
-    parts.splice(place, 2, parts[place] + parts[place + 1]);
+    if (best === undefined) return parts;
+    parts.splice(best.index, 2, best.merged);
   }
 }

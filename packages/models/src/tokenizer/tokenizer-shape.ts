@@ -82,10 +82,11 @@ const template = (...sequences: readonly string[]): Shape => {
   };
   return listOf((value, place) => {
     const [key, ...more] = isObject(value) ? Object.keys(value) : [];
-    if (more.length > 0 || key === undefined || !Object.hasOwn(kinds, key)) {
-      refuseAt(place, value, "an object of one SpecialToken or Sequence");
+    const shape = key !== undefined && Object.hasOwn(kinds, key) ? kinds[key] : undefined;
+    if (more.length > 0 || key === undefined || shape === undefined) {
+      return refuseAt(place, value, "an object of one SpecialToken or Sequence");
     }
-    fieldsOf({ [key]: kinds[key] })(value, place);
+    fieldsOf({ [key]: shape })(value, place);
   });
 };
 
@@ -135,7 +136,7 @@ const pieces: Shape = (value, place) => {
   listOf(piece)(value, place);
 };
 
-const models: Readonly<Record<string, Fields>> = {
+const models = {
   BPE: {
     vocab: vocabulary,
     merges,
@@ -149,7 +150,7 @@ const models: Readonly<Record<string, Fields>> = {
     "ignore_merges?": flag,
   },
   Unigram: { vocab: pieces, "unk_id?": orNull(whole()), "byte_fallback?": flag, "fuse_unk?": flag },
-};
+} satisfies Readonly<Record<string, Fields>>;
 
 /** Files of old versions name no type; the library then tells it by the vocabulary and the keys that are there. */
 const model: Shape = (value, place) => {
@@ -157,7 +158,7 @@ const model: Shape = (value, place) => {
   const isUnigram = Array.isArray(value["vocab"]);
   const isBpe = ["continuing_subword_prefix", "unk_token", "merges"].every((key) => Object.hasOwn(value, key));
   if (!isUnigram && !isBpe) refuseAt({ ...place, path: "model.type" }, undefined, "BPE or Unigram");
-  fieldsOf(models[isUnigram ? "Unigram" : "BPE"])(value, place);
+  fieldsOf(isUnigram ? models.Unigram : models.BPE)(value, place);
 };
 
 const addedToken = fieldsOf({

@@ -21,14 +21,24 @@ interface PostProcessor {
   readonly processors?: readonly PostProcessor[];
 }
 
-/** What a post-processor puts around a text: tokens, with their ids where it states them. */
-function* putTokens(processor: PostProcessor, path: string): Generator<readonly [path: string, token: string, id?: number]> {
+/** The two tokens that a merge joins, in either of its forms: "a b" or ["a", "b"]. */
+export function pairOf(merge: string | readonly [string, string]): readonly [left: string, right: string] {
+  if (typeof merge !== "string") return merge;
+  const space = merge.indexOf(" ");
+  return [merge.slice(0, space), merge.slice(space + 1)];
+}
+
+/** What a post-processor puts around a text: tokens, with their ids where it states them, null where one is missing. */
+function* putTokens(
+  processor: PostProcessor,
+  path: string,
+): Generator<readonly [path: string, token: string, id?: number | null]> {
   for (const [index, { SpecialToken }] of (processor.single ?? []).entries()) {
     if (SpecialToken !== undefined) yield [`${path}.single[${index}].SpecialToken.id`, SpecialToken.id];
   }
   for (const [name, { tokens, ids }] of Object.entries(processor.special_tokens ?? {})) {
     for (const [index, token] of tokens.entries())
-      yield [`${path}.special_tokens.${name}.ids[${index}]`, token, ids[index] ?? -1];
+      yield [`${path}.special_tokens.${name}.ids[${index}]`, token, ids[index] ?? null];
   }
   for (const key of ["sep", "cls"] as const) {
     const pair = processor[key];
@@ -60,7 +70,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
   else for (const [id, [token]] of model.vocab.entries()) own("model.vocab", token, id);
   if (!model.continuing_subword_prefix) {
     for (const [index, merge] of (model.merges ?? []).entries()) {
-      const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
+      const [left, right] = pairOf(merge);
       const missing = [left, right, left + right].find((token) => !ids.has(token));
       if (missing !== undefined)
         refuse(`model.merges[${index}]`, `needs the token ${JSON.stringify(missing)}, which model.vocab has not`);
@@ -77,6 +87,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
   for (const [path, token, id] of processor === null ? [] : putTokens(processor, "post_processor")) {
     const known = ids.get(token);
     if (known === undefined) refuse(path, `is of ${JSON.stringify(token)}, no token of it`);
-    if (id !== undefined && id !== known) refuse(path, `is ${id}, where ${JSON.stringify(token)} has the id ${known}`);
+    if (id !== undefined && id !== known)
+      refuse(path, `is ${id ?? "missing"}, where ${JSON.stringify(token)} has the id ${known}`);
   }
 }

@@ -112,8 +112,7 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
     sentinels: findSentinels(hub),
     byteLength(ids) {
       let sum = 0;
-      for (let index = 0; index < ids.length; index++) {
-        const id = ids[index] ?? 0;
+      for (const id of Array.from(ids)) {
         const length = lengths.get(id) ?? lengthOf(id);
         lengths.set(id, length);
         sum += length;

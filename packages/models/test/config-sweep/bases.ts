@@ -38,6 +38,13 @@ interface Golden {
 export const readGolden = async (): Promise<Golden> =>
   JSON.parse(await readFile(new URL("../fixtures/config-sweep.json", import.meta.url), "utf8")) as Golden;
 
+/** One of the tiny models. */
+export async function readBase(name: string): Promise<SweepBase> {
+  const base = (await readGolden()).bases[name];
+  if (base === undefined) throw new Error(`config-sweep.json has no base ${name}`);
+  return base;
+}
+
 /** The configuration after an edit. */
 export function edited(config: JsonObject, edit: Edit): JsonObject {
   if (typeof edit !== "string") return { ...config, ...edit };

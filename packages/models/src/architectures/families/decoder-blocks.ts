@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import { hiddenStream } from "../../forward/streams.ts";
 import type { LinearLayer } from "../../graph/sequence-graph.ts";
 import type { ExpectedTensor, Layout } from "../layout.ts";
@@ -85,7 +85,7 @@ export function describeBlocks(
       sites: sites.map((site) => ({
         name: site.name,
         ...(site.stream !== undefined && { stream: site.stream }),
-        width: site.linears[0]?.columns ?? 0,
+        width: at(site.linears, 0).columns,
         weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
         ...(site.norm && {
           scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
@@ -100,6 +100,6 @@ export function describeBlocks(
       ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
     ]),
     unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
-    stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${names[index] ?? ""}.${name}`])),
+    stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${at(names, index)}.${name}`])),
   };
 }

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { rmsNorm } from "../../graph/norms.ts";
 import { scaled, softcapped } from "../../graph/scaling.ts";
 import type { Layout } from "../layout.ts";
@@ -33,9 +34,9 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     ],
     embedRoles: new Map(),
     headRoles: new Map([["norm.weight", "norm.weight"]]),
-    stepKind: (index) => kinds[index]?.name ?? "",
+    stepKind: (index) => at(kinds, index).name,
     buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
-    buildStep: (sequence, states, index) => gatedStep(sequence, states, decoder, linears, kinds[index]),
+    buildStep: (sequence, states, index) => gatedStep(sequence, states, decoder, linears, at(kinds, index)),
     buildHeadInput: (rows, states) => rmsNorm(rows, states, "norm", { size: hidden, ...norm }),
     buildLogits: ({ graph }, products) => softcapped(graph, products, logitSoftcap),
   };

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { Activation } from "../../graph/activations.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
@@ -125,7 +126,8 @@ export function mixExperts(
   };
 
   const likings = graph.node("Softmax", [scores("router.weight", routed.length)], { attributes: { axis: 1 } });
-  const [best = "", chosen = ""] = graph.nodes("TopK", [likings, integers(used)], 2, { attributes: { axis: 1 } });
+  const top = graph.nodes("TopK", [likings, integers(used)], 2, { attributes: { axis: 1 } });
+  const [best, chosen] = [at(top, 0), at(top, 1)];
   const whole = (): string => graph.node("ReduceSum", [best, integers(1)], { attributes: { keepdims: 1 } });
   const shares = normalised ? graph.node("Div", [best, whole()]) : best;
   let states = graph.node("Mul", [normed, graph.constant(floatTensor(Float32Array.of(0), []))]);

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { rmsNorm } from "../../graph/norms.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
@@ -22,10 +23,9 @@ function attention(
   const { rotary, window } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
-  const parts = fused ? splitColumns(sequence, made[0] ?? "", sizes) : made;
-  const [query = "", key = "", value = ""] = parts.map((part, at) =>
-    sequence.splitHeads(part, at === 0 ? heads : kvHeads, headSize),
-  );
+  const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
+  const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
+  const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
   const turned = (heads: string, role: string): string =>
     sequence.rotate(headNorms ? rmsNorm(sequence, heads, role, { size: headSize, ...norm }) : heads, rotary);
   return sequence.attend(turned(query, "query-norm"), turned(key, "key-norm"), value, {
@@ -47,8 +47,8 @@ function gatedMlp(
 ): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
   const { graph } = sequence;
   const ups = linears.up.map((layer) => sequence.linear(normed, layer));
-  const [gate = "", up = ""] = fused ? splitColumns(sequence, ups[0] ?? "", [inner, inner]) : ups;
-  const gated = graph.node("Mul", [activation(graph, gate), up]);
+  const parts = fused ? splitColumns(sequence, at(ups, 0), [inner, inner]) : ups;
+  const gated = graph.node("Mul", [activation(graph, at(parts, 0)), at(parts, 1)]);
   return {
     sites: new Map([
       ["mlp-up", normed],

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { Activation } from "../../graph/activations.ts";
 import { layerNorm } from "../../graph/norms.ts";
 import type { NormShape } from "../../graph/norms.ts";
@@ -51,15 +52,16 @@ function makeHeads(
   sequence: SequenceGraph,
   normed: string,
   { heads, norm, qkv, interleaved, rotary }: PlainBlock,
-): readonly string[] {
+): { readonly query: string; readonly key: string; readonly value: string } {
   const headSize = norm.size / heads;
   const made = qkv.map((layer) => sequence.linear(normed, layer));
-  const [fused = ""] = made;
-  const split = (): readonly string[] => sequence.graph.nodes("Split", [fused], 3, { attributes: { axis: 1, num_outputs: 3 } });
+  const split = (fused: string): readonly string[] =>
+    sequence.graph.nodes("Split", [fused], 3, { attributes: { axis: 1, num_outputs: 3 } });
   const parts = interleaved
-    ? sequence.splitFusedHeads(fused, heads, 3, headSize)
-    : (made.length === 1 ? split() : made).map((part) => sequence.splitHeads(part, heads, headSize));
-  return parts.map((part, at) => (rotary !== undefined && at < 2 ? sequence.rotate(part, rotary) : part));
+    ? sequence.splitFusedHeads(at(made, 0), heads, 3, headSize)
+    : (made.length === 1 ? split(at(made, 0)) : made).map((part) => sequence.splitHeads(part, heads, headSize));
+  const turned = (part: string): string => (rotary === undefined ? part : sequence.rotate(part, rotary));
+  return { query: turned(at(parts, 0)), key: turned(at(parts, 1)), value: at(parts, 2) };
 }
 
 /** Adds a plain block to a graph: states → states and what its linear layers read. */
@@ -68,7 +70,7 @@ export function plainStep(sequence: SequenceGraph, states: string, block: PlainB
   const { heads, norm, activation, slopes, parallel = false, residualAfterNorm = false } = block;
   const headSize = norm.size / heads;
   const normed = layerNorm(sequence, states, "norm1", norm);
-  const [query = "", key = "", value = ""] = makeHeads(sequence, normed, block);
+  const { query, key, value } = makeHeads(sequence, normed, block);
   const attention = { heads, kvHeads: heads, headSize, scale: 1 / Math.sqrt(headSize), ...(slopes && { slopes }) };
   const context = sequence.attend(query, key, value, attention);
   const attended = sequence.linear(context, block.output);

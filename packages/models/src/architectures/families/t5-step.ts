@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { encoderStream, hiddenStream } from "../../forward/streams.ts";
 import type { Activation } from "../../graph/activations.ts";
 import { rmsNorm } from "../../graph/norms.ts";
@@ -31,18 +32,30 @@ export interface T5Stack {
   readonly isDecoder: boolean;
 }
 
-/** Query, key, value and output of an attention; roles begin with `role`. */
-function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): readonly BlockLinear[] {
+/** The linear layers of an attention. */
+interface T5Attention {
+  readonly query: BlockLinear;
+  readonly key: BlockLinear;
+  readonly value: BlockLinear;
+  readonly output: BlockLinear;
+}
+
+/** @param role what their roles begin with */
+function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): T5Attention {
   const all = heads * headSize;
-  return [
-    ...["q", "k", "v"].map((part) => blockLinear(`${role}${part}`, `${name}.${part}`, all, hidden, false)),
-    blockLinear(`${role}o`, `${name}.o`, hidden, all, false),
-  ];
+  const input = (part: string): BlockLinear => blockLinear(`${role}${part}`, `${name}.${part}`, all, hidden, false);
+  return {
+    query: input("q"),
+    key: input("k"),
+    value: input("v"),
+    output: blockLinear(`${role}o`, `${name}.o`, hidden, all, false),
+  };
 }
 
 interface T5Linears {
-  readonly self: readonly BlockLinear[];
-  readonly cross: readonly BlockLinear[];
+  readonly self: T5Attention;
+  /** Of the decoder alone: its queries meet the encoder's keys. */
+  readonly cross: T5Attention | undefined;
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;
 }
@@ -52,7 +65,7 @@ function linearsOf({ block, isDecoder }: T5Stack): T5Linears {
   const ups = block.gated ? ["wi_0", "wi_1"] : ["wi"];
   return {
     self: attentionLinears(block, "", "layer.0.SelfAttention"),
-    cross: isDecoder ? attentionLinears(block, "cross-", "layer.1.EncDecAttention") : [],
+    cross: isDecoder ? attentionLinears(block, "cross-", "layer.1.EncDecAttention") : undefined,
     up: ups.map((name) => blockLinear(name, `${mlp}.${name}`, block.inner, block.hidden, false)),
     down: blockLinear("wo", `${mlp}.wo`, block.hidden, block.inner, false),
   };
@@ -66,15 +79,15 @@ export function describeT5Block(stack: T5Stack): Block {
   return {
     stream: isDecoder ? hiddenStream : encoderStream,
     sites: [
-      { name: "attention-qkv", linears: self.slice(0, 3) },
-      { name: "attention-output", linears: self.slice(3) },
-      ...(isDecoder
-        ? [
-            { name: "cross-attention-q", linears: cross.slice(0, 1) },
-            { name: "cross-attention-kv", linears: cross.slice(1, 3), stream: encoderStream },
-            { name: "cross-attention-output", linears: cross.slice(3) },
-          ]
-        : []),
+      { name: "attention-qkv", linears: [self.query, self.key, self.value] },
+      { name: "attention-output", linears: [self.output] },
+      ...(cross === undefined
+        ? []
+        : [
+            { name: "cross-attention-q", linears: [cross.query] },
+            { name: "cross-attention-kv", linears: [cross.key, cross.value], stream: encoderStream },
+            { name: "cross-attention-output", linears: [cross.output] },
+          ]),
       { name: "mlp-up", linears: up },
       { name: "mlp-down", linears: [down] },
     ],
@@ -118,8 +131,8 @@ export function t5Step(sequence: SequenceGraph, states: string, stack: T5Stack, 
   const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, epsilon });
   const add = (value: string, to: string): string => graph.node("Add", [value, to]);
 
-  const attend = (site: string, normed: string, read: string, parts: readonly BlockLinear[], how: Partial<Attention>): string => {
-    const [query, key, value, output] = parts as [BlockLinear, BlockLinear, BlockLinear, BlockLinear];
+  const attend = (site: string, normed: string, read: string, parts: T5Attention, how: Partial<Attention>): string => {
+    const { query, key, value, output } = parts;
     const split = (from: string, layer: BlockLinear, stream?: string): string =>
       sequence.splitHeads(sequence.linear(from, layer), heads, headSize, stream);
     const attention = { heads, kvHeads: heads, headSize, scale: 1, ...how };
@@ -137,15 +150,16 @@ export function t5Step(sequence: SequenceGraph, states: string, stack: T5Stack, 
   const normed = norm(states, "norm1");
   sites.set("attention-qkv", normed);
   let middle = add(attend("attention", normed, normed, linears.self, { bidirectional, distances }), states);
-  if (isDecoder) {
+  if (linears.cross !== undefined) {
     const crossed = norm(middle, "cross-norm");
     const encoded = sequence.otherStates(encoderStream);
     sites.set("cross-attention-q", crossed).set("cross-attention-kv", encoded);
     middle = add(attend("cross-attention", crossed, encoded, linears.cross, { stream: encoderStream }), middle);
   }
   const normedMiddle = norm(middle, "norm2");
-  const [first = "", second] = linears.up.map((layer) => sequence.linear(normedMiddle, layer));
-  const activated = block.activation(graph, first);
+  const ups = linears.up.map((layer) => sequence.linear(normedMiddle, layer));
+  const activated = block.activation(graph, at(ups, 0));
+  const [, second] = ups;
   const gated = second === undefined ? activated : graph.node("Mul", [activated, second]);
   sites.set("mlp-up", normedMiddle).set("mlp-down", gated);
   const made = add(sequence.linear(gated, linears.down), middle);
