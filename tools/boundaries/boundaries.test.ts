@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { kernelFiles, numberAssertions } from "./assertions.ts";
 import { importsOf, publicNames } from "./read-packages.ts";
 import { findViolations, type PackageFacts } from "./rules.ts";
+import { stagesNamed } from "./stage-names.ts";
 import { findUncountedInputs, pathsNamed, readTestScopes } from "./test-inputs.ts";
 
 const facts = (name: string, layer: string, imports: readonly string[] = [], dependencies = imports): PackageFacts => ({
@@ -34,6 +35,12 @@ test("a clean workspace has no violation", () => {
 test("an import upwards or sideways is found", () => {
   finds([facts("a", "base", ["b"]), facts("b", "stage")], /a \(base\) must not import b \(stage\)/);
   finds([facts("a", "stage", ["b"]), facts("b", "stage")], /a \(stage\) must not import b \(stage\)/);
+});
+
+test("a host that asks for a stage by its name is found", () => {
+  const source = 'if (stage.name === "evaluate") stages.get("assemble"); const node = { stage: "sample" };';
+  assert.equal(stagesNamed(source), ["evaluate", "assemble", "sample"]);
+  assert.equal(stagesNamed('const { "factor": capture } = rates["capture"];'), []);
 });
 
 test("an undeclared and an unused dependency are found", () => {

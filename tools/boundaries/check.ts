@@ -1,6 +1,6 @@
 /**
- * Fails when an import goes against the arrows of docs/architecture.md, when public names changed without saying so, when
- * a test reads what nx does not count as its input, or when a file that is no kernel says `as number`.
+ * Fails when an import goes against the arrows of docs/architecture.md, when a host names a stage, when public names changed
+ * without saying so, when a test reads what nx does not count as its input, or when a file that is no kernel says `as number`.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from "node:util";
 import { findNumberAssertions } from "./assertions.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
+import { findNamedStages } from "./stage-names.ts";
 import { findUncountedInputs, readTestScopes } from "./test-inputs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -33,6 +34,7 @@ const violations = [
   ...changed,
   ...findUncountedInputs(root, readTestScopes(root)),
   ...findNumberAssertions(root),
+  ...findNamedStages(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

@@ -20,7 +20,7 @@ export { encodeStream } from "./ipc/encode-stream.ts";
 export type { EncodedStream } from "./ipc/encode-stream.ts";
 export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
 export type { FlightMessage } from "./ipc/flight.ts";
-export { requireKind } from "./kinds/kind.ts";
+export { requireKind, requireVersion } from "./kinds/kind.ts";
 export { parseMetadata } from "./kinds/metadata.ts";
 export type {
   AllocationMetadata,

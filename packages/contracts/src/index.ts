@@ -23,7 +23,11 @@ export type { LanguageMix } from "./language-mix.ts";
 export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable, quoted, shortened } from "./printable.ts";
+export { loadCode, optionsMisfit, settled } from "./load-code.ts";
+export type { CodeKind } from "./load-code.ts";
+export { loadStage, stageMisfit } from "./load-stage.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
+export { defineStage } from "./stage.ts";
 export type {
   Factor,
   LanguageDiagonal,

@@ -1,5 +1,7 @@
 import type { ArtifactStream } from "./batch.ts";
-import type { OptionTable } from "./options.ts";
+import { UsageError } from "./errors.ts";
+import { parseOptions } from "./options.ts";
+import type { OptionTable, OptionValues } from "./options.ts";
 import type { PlannedLayers, ZeroPoints } from "./solver.ts";
 
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
@@ -85,4 +87,43 @@ export interface Stage {
    * Work may go on while the outputs are read; an error then ends the output's iteration.
    */
   run(inputs: StageInputs, options: unknown, context: StageContext): Promise<StageOutputs>;
+}
+
+/** A stage whose options arrive parsed. */
+interface StageDefinition<Table extends OptionTable, Inputs extends string, Outputs extends string> extends Omit<
+  Stage,
+  "inputs" | "outputs" | "options" | "run" | "moreOptions" | "moreOptionsBy"
+> {
+  readonly inputs: Readonly<Record<Inputs, StageInput>>;
+  readonly outputs: Readonly<Record<Outputs, StageOutput>>;
+  readonly options: Table;
+  run(
+    inputs: Readonly<Record<Inputs, readonly ArtifactStream[]>>,
+    options: OptionValues<Table>,
+    context: StageContext,
+  ): Promise<Readonly<Record<Outputs, ArtifactStream>>> | Readonly<Record<Outputs, ArtifactStream>>;
+}
+
+/**
+ * Makes a stage of a definition whose `run` gets its options parsed and an entry, if an empty one, for every input.
+ *
+ * @throws from `run`: {UsageError} on options that its table does not take, and where a required input is missing
+ */
+export function defineStage<const Table extends OptionTable, const Inputs extends string, const Outputs extends string>(
+  definition: StageDefinition<Table, Inputs, Outputs>,
+): Stage {
+  const { name, inputs, options: table } = definition;
+  return {
+    ...definition,
+    async run(given, raw, context) {
+      const entries = Object.entries<StageInput>(inputs).map(([input, { optional, description }]) => {
+        const streams = given[input] ?? [];
+        if (streams.length === 0 && optional !== true) {
+          throw new UsageError(`${name} needs the input ${input}: ${description}`, { stage: name, input });
+        }
+        return [input, streams];
+      });
+      return definition.run(Object.fromEntries(entries), parseOptions(table, raw, name), context);
+    },
+  };
 }

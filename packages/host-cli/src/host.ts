@@ -36,6 +36,8 @@ export type RemoteRunner = (
 export interface CliHost {
   /** "mbs" */
   readonly program: string;
+  /** How the stage is called where that is not `program NAME`: "mbs --stage ./mine.js". */
+  readonly command?: string;
   /** By artifact kind. */
   readonly presenters: Readonly<Record<string, Presenter>>;
   /** Of folders; without it nothing is printed of them. */
@@ -43,6 +45,9 @@ export interface CliHost {
   /** Behind `--via`; without it the flag is not offered. */
   readonly remote?: RemoteRunner;
 }
+
+/** How a stage is called on the command line: "mbs capture". */
+export const commandOf = ({ program, command }: CliHost, { name }: Stage): string => command ?? `${program} ${name}`;
 
 /** The output that goes to standard output, or to `--output`. */
 export function firstOutput({ name, outputs }: Stage): StageOutput {

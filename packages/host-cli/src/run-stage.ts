@@ -2,7 +2,7 @@ import { requireNotRead } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions } from "./flags.ts";
-import { firstOutput, firstPresenter } from "./host.ts";
+import { commandOf, firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
 import { tellParent } from "./parent.ts";
 import { createReporter, progressStyle } from "./progress.ts";
@@ -51,7 +51,7 @@ export async function runStage(
   const force = given["force"] === true;
   const controller = new AbortController();
   const signal = AbortSignal.any([outer, controller.signal]);
-  const reporter = createReporter(`${host.program} ${stage.name}`, progressStyle(given["quiet"] === true));
+  const reporter = createReporter(commandOf(host, stage), progressStyle(given["quiet"] === true));
   const warn = (message: string): void => {
     reporter.warn(message);
     tellParent({ warning: message });

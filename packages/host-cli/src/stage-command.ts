@@ -2,7 +2,7 @@ import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
-import { firstOutput, firstPresenter } from "./host.ts";
+import { commandOf, firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
 import { commandOutput, standardStream } from "./standard-streams.ts";
 import { threadsOption } from "./threads-option.ts";
@@ -77,15 +77,16 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
 }
 
 /** Where the options are told that depend on another. */
-function seeMore({ name, moreOptionsBy: by }: Stage, { program }: CliHost): string | undefined {
-  return by && `more options depend on ${optionFlag(by)}: ${program} ${name} ${optionFlag(by)} ${by.toUpperCase()} --help`;
+function seeMore(stage: Stage, host: CliHost): string | undefined {
+  const { moreOptionsBy: by } = stage;
+  return by && `more options depend on ${optionFlag(by)}: ${commandOf(host, stage)} ${optionFlag(by)} ${by.toUpperCase()} --help`;
 }
 
 /** What commander says where an option is only misspelt. */
 const suggests = /Did you mean/;
 
 function bareCommand(stage: Stage, host: CliHost): Command {
-  return new Command(`${host.program} ${stage.name}`)
+  return new Command(commandOf(host, stage))
     .description(stage.summary)
     .exitOverride((error) => {
       const more = error.code === "commander.unknownOption" && !suggests.test(error.message) ? seeMore(stage, host) : undefined;

@@ -141,6 +141,24 @@ async function inspectFiles(stream: ArtifactStream): Promise<readonly Inspection
   return sums.rows();
 }
 
+/** A cell of any column: what is longer than a number or a word shows its size. */
+function cellOf(value: unknown): string | number {
+  if (typeof value === "number") return short(value);
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  return String(value);
+}
+
+/** The rows of an artifact of a kind that is not ours, as they are. */
+export async function inspectRows({ schema, batches }: ArtifactStream): Promise<readonly InspectionRow[]> {
+  const rows: InspectionRow[] = [];
+  for await (const batch of batches) {
+    for (let row = 0; row < batch.rows; row += 1) {
+      rows.push(Object.fromEntries(schema.fields.map(({ name }) => [name, cellOf(batch.columns[name]?.[row])])));
+    }
+  }
+  return rows;
+}
+
 /** What each kind shows of itself; every one reads its stream to the end, which proves it whole. */
 export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream) => Promise<readonly InspectionRow[]>>> = {
   segments: inspectSegments,

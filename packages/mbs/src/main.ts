@@ -1,14 +1,17 @@
-import { UsageError } from "@mbs/contracts";
+import { UsageError, loadStage } from "@mbs/contracts";
 import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
 import { Command } from "commander";
 import { commands } from "./commands.ts";
 import { version } from "./version.ts";
+
+const ownStageFlag = "--stage";
 
 const examples = [
   "mbs run recipe.yaml",
   "mbs sample --model M --corpus C --mix proportional > segments.arrow",
   "mbs capture --model M < segments.arrow | mbs factor | mbs compress --model M --bits 3 | mbs assemble --model M --output out/",
   "mbs evaluate --model M --model out/ --corpus V",
+  "mbs --stage ./mine.js < statistics.arrow > mine.arrow",
 ];
 
 /** The command's own page; commands have theirs. */
@@ -20,6 +23,7 @@ function overview(): Command {
     .configureOutput(commandOutput)
     .helpCommand(false)
     .usage("COMMAND [options]")
+    .option(`${ownStageFlag} <PATH|PACKAGE>`, "run a stage of your own, which takes the flags that follow")
     .addHelpText(
       "after",
       `\nEvery command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`,
@@ -28,7 +32,32 @@ function overview(): Command {
   return program;
 }
 
+/** The stage that `--stage` names, with the arguments that are its own; undefined where the first argument is another. */
+function ownStage([first = "", ...rest]: readonly string[]): { name: string; argv: readonly string[] } | undefined {
+  if (first === ownStageFlag) {
+    const [name, ...argv] = rest;
+    if (name === undefined || name === "") throw new UsageError(`${ownStageFlag} takes a path such as ./mine.js, or a package`);
+    return { name, argv };
+  }
+  const prefix = `${ownStageFlag}=`;
+  return first.startsWith(prefix) ? { name: first.slice(prefix.length), argv: rest } : undefined;
+}
+
+/** `mbs --stage ./mine.js`: a third-party stage as a command. */
+async function runOwnStage(name: string, argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const [{ stageCommand }, { host }, stage] = await Promise.all([
+    import("@mbs/host-cli"),
+    import("./host.ts"),
+    loadStage(name, []),
+  ]);
+  const { remote: _, ...local } = host;
+  const command = await stageCommand(stage, { ...local, command: `mbs ${ownStageFlag} ${name}` }, argv, signal);
+  await command.parseAsync([...argv], { from: "user" });
+}
+
 async function run(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const own = ownStage(argv);
+  if (own) return runOwnStage(own.name, own.argv, signal);
   const [name, ...rest] = argv;
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
   if (name === undefined) throw new UsageError("which command? mbs --help lists them");

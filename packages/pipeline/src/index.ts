@@ -13,4 +13,4 @@ export { run } from "./run/run.ts";
 export type { RunOptions, RunResult } from "./run/run.ts";
 export type { RunFolder } from "./run/run-folder.ts";
 export { shellWord } from "./run/shell-word.ts";
-export type { Stages } from "./plan/stage-options.ts";
+export type { Stages } from "./plan/stages.ts";

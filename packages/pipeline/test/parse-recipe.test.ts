@@ -34,6 +34,7 @@ test("fills in what is not said; options may be spelt as on the command line", (
     factor: {},
     compress: { solver: "gptq", groupSize: 64 },
     assemble: {},
+    stages: new Map(),
     similarity: false,
     keep: false,
     output: "out",
@@ -54,7 +55,10 @@ test("says what is wrong, and in which line", () => {
     [whole.replace("  solver: gptq\n", ""), /^r\.yaml:4: compress needs solver/],
     [whole.replace("  group-size: 64", "  group-size: 64\n  groupSize: 64"), /^r\.yaml:6: compress\.groupSize is given twice/],
     [`${whole}allocate:\n  method: owl\n`, /^r\.yaml:8: allocate spreads compress\.sparsity over the steps; give compress one/],
-    [`${whole}allocate:\n  sparsity: 0.5\n`, /^r\.yaml:8: allocate\.sparsity is given by the recipe's own model and sparsity/],
+    [
+      `${whole}allocate:\n  sparsity: 0.5\n`,
+      /^r\.yaml:8: allocate\.sparsity is given by the recipe's own model and sparsity and allowNonfinite/,
+    ],
     [
       `${whole}hashes:\n  model: a\n  corpsu: b\n`,
       /^r\.yaml:9: unknown key hashes\.corpsu; hashes takes model, corpus, evaluationCorpus/,

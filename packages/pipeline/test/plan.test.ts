@@ -1,9 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
-import { planRun } from "../src/plan/plan.ts";
+import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import type { PlanNode } from "../src/plan/plan.ts";
-import { withSolverNeeds } from "../src/plan/solver-needs.ts";
 
 const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [{ name: "qkv" }, { name: "mlp" }] })) };
 

@@ -18,6 +18,7 @@ const input = { kinds: ["states"], description: "" };
 
 test("reads the first input from standard input and names the others", () => {
   const line = replayCommand(stage({ inputs: { source: input, layers: { ...input, many: true } } }), {
+    stage: "capture",
     table: {},
     options: {},
     inputs: { source: ["a.arrow"], layers: ["b.arrow", "c.arrow"] },
@@ -33,12 +34,20 @@ test("names all but the first of a many-to-one input, and a folder as output", (
     inputs: { layers: { ...input, many: true } },
     outputs: { files: { kind: "files", description: "", folder: true } },
   });
-  const line = replayCommand(assemble, { table: {}, options: {}, inputs: { layers: ["a", "b"] }, output: "model/", threads: 1 });
+  const line = replayCommand(assemble, {
+    stage: "assemble",
+    table: {},
+    options: {},
+    inputs: { layers: ["a", "b"] },
+    output: "model/",
+    threads: 1,
+  });
   assert.is(line, "mbs assemble - --layers b --threads 1 --output model/ < a");
 });
 
 test("writes every kind of option as its command reads it, quoted for a shell", () => {
   const line = replayCommand(stage({}), {
+    stage: "capture",
     table: {
       model: { kind: "resource", resource: "model", many: true, description: "" },
       site: { kind: "list", description: "" },

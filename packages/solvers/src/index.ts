@@ -3,5 +3,5 @@ export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-so
 export { outputByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { agreementMisfit, nonfiniteValue, shapeMisfit } from "./contract/solution-misfit.ts";
-export { dependentDefaults, settled, solverFailure } from "./contract/solver-calls.ts";
+export { dependentDefaults, solverFailure } from "./contract/solver-calls.ts";
 export { solvers } from "./solver-map.ts";

@@ -4,6 +4,7 @@ import {
   InternalError,
   InterruptedError,
   parseOptions,
+  settled,
   UsageError,
   type SiteWeight,
   type Solution,
@@ -11,7 +12,7 @@ import {
   type SolverContext,
 } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputByRow, settled, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
 import { gramOf, siteStatistics } from "./site-statistics.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
 

@@ -1,13 +1,13 @@
-import { requireKind } from "@mbs/artifacts";
+import { requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable } from "@mbs/contracts";
 import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { inspections } from "../inspection.ts";
+import { inspectRows, inspections } from "../inspection.ts";
 import type { InspectionRow } from "../inspection.ts";
 import { plainCommand } from "../plain-command.ts";
 
@@ -16,7 +16,16 @@ const options = {
   rows: { kind: "integer", description: "most rows of the summary; 0 for all", minimum: 0, default: 40 },
 } as const satisfies OptionTable;
 
-const kinds = Object.keys(inspections) as ArtifactKind[];
+/**
+ * The kind of an artifact; undefined where it is a third-party stage's own.
+ *
+ * @throws as requireKind, on another version or other columns of one of ours
+ */
+function artifactKindOf(stream: ArtifactStream): ArtifactKind | undefined {
+  const { kind, version } = stream.schema;
+  requireVersion(kind, version);
+  return Object.hasOwn(inspections, kind) ? requireKind(stream, [kind as ArtifactKind]) : undefined;
+}
 
 function table(rows: readonly InspectionRow[], limit: number): string {
   const [first] = rows;
@@ -43,7 +52,8 @@ export function inspectCommand({ signal }: CommandContext): Command {
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
     const stream = await openInput(path, "an artifact", signal);
-    const summary = await inspections[requireKind(stream, kinds)](stream);
+    const ours = artifactKindOf(stream);
+    const summary = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;
     if (json) {

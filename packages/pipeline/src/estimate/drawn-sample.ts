@@ -5,8 +5,8 @@ import type { StageContext } from "@mbs/contracts";
 import type { Plan } from "../plan/plan.ts";
 import type { SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
-import { stageOf } from "../plan/stage-options.ts";
-import type { Stages } from "../plan/stage-options.ts";
+import { stageOf } from "../plan/stages.ts";
+import type { Stages } from "../plan/stages.ts";
 
 /** A sample that was drawn. */
 export interface DrawnSample extends SampleSize {
@@ -21,11 +21,12 @@ export interface DrawnSample extends SampleSize {
  * @throws as the stage
  */
 export async function drawSample(plan: Plan, stages: Stages, context: StageContext): Promise<DrawnSample> {
-  const node = plan.nodes.find(({ stage }) => stage === "sample");
-  if (node === undefined) throw new InternalError("a plan without a sample");
+  // every plan begins with the stage that draws segments
+  const [node] = plan.nodes;
+  if (node === undefined) throw new InternalError("a plan without nodes");
   const started = performance.now();
   const { segments } = await stageOf(stages, node.stage).run({}, node.options, context);
-  if (segments === undefined) throw new InternalError("stage sample made no segments");
+  if (segments === undefined) throw new InternalError(`stage ${node.stage} made no segments`);
   for await (const _ of segments.batches) continue;
   const { counts, length } = parseMetadata("segments", segments.schema);
   const drawn = Object.values(counts).filter((count) => count > 0);

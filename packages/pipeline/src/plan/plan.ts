@@ -1,6 +1,10 @@
 import { inputSite } from "@mbs/artifacts";
+import { UsageError, quoted } from "@mbs/contracts";
+import type { PlannedLayers, StageOptions } from "@mbs/contracts";
+import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
-import type { StageOptions } from "@mbs/contracts";
+import { located } from "./option-faults.ts";
+import type { Stages } from "./stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {
@@ -11,7 +15,10 @@ export interface ModelOutline {
 export interface PlanNode {
   /** Unique in the plan: "capture.h.0". */
   readonly id: string;
+  /** Name of the stage; a path or a package where it is a third-party one. */
   readonly stage: string;
+  /** Where its options stand in the recipe: ["capture"], ["stages", "spread", "options"]. */
+  readonly section: readonly string[];
   readonly options: StageOptions;
   /** Name of the stage's input → ids of the nodes whose outputs it reads. The first is the command's standard input. */
   readonly inputs: Readonly<Record<string, readonly string[]>>;
@@ -28,7 +35,15 @@ export interface Plan {
   readonly modelFolder: string;
 }
 
-type Add = (node: Omit<PlanNode, "after"> & { after?: readonly string[] }) => string;
+/** A node as it is added: most have a section of the recipe that is called as their stage, and come after no other node. */
+interface NewNode extends Omit<PlanNode, "after" | "section"> {
+  readonly after?: readonly string[];
+  readonly section?: readonly string[];
+  /** True for what serves a purpose of its own, beside the chain: no entry of `stages` reads it. */
+  readonly aside?: boolean;
+}
+
+type Add = (node: NewNode) => string;
 
 /** The sparsity of each step from the factors of all; undefined where the recipe does not ask for it. */
 function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: string): string | undefined {
@@ -53,9 +68,10 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
     stage: "capture",
     options: { model: recipe.model, ...recipe.capture, statistics: "diagonal" },
     inputs: { source: [segments] },
+    aside: true,
   });
   const options = { ...recipe.factor, upper: "off" };
-  const factors = add({ id: "factor.allocate", stage: "factor", options, inputs: { statistics: [capture] } });
+  const factors = add({ id: "factor.allocate", stage: "factor", options, inputs: { statistics: [capture] }, aside: true });
   return allocateFrom(add, recipe, factors);
 }
 
@@ -103,6 +119,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
         stage: "capture",
         options: { ...forward, site: [inputSite] },
         inputs: { source: [states] },
+        aside: true,
       });
       compareLanguages(add, capture);
     }
@@ -140,17 +157,33 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   return all;
 }
 
+/** @throws {UsageError} on a source that the recipe does not have */
+function refuseSource({ locate }: Recipe, path: readonly string[], key: string, known: readonly string[]): never {
+  throw new UsageError(
+    `${locate?.(path) ?? "recipe"}: ${path.join(".")} names ${quoted(key)}; this recipe has ${known.join(", ")}`,
+    {
+      key: path.join("."),
+    },
+  );
+}
+
 /**
  * The stage runs of a recipe.
  *
  * @param outline steps and sites of the model
  * @param modelFolder where the compressed model will lie
+ * @throws {UsageError} on an entry of `stages` that reads what the recipe does not have
  */
 export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
   const nodes: PlanNode[] = [];
-  const add: Add = (node) => {
-    nodes.push({ after: [], ...node });
-    return node.id;
+  /** What an entry of `stages` may read: ids of nodes by key of the recipe, or by name of an earlier entry. */
+  const sources = new Map<string, string[]>();
+  const add: Add = ({ aside = false, ...node }) => {
+    const { id, stage, section = [stage] } = node;
+    nodes.push({ after: [], ...node, section });
+    const source = section[0] === "stages" ? id : stage;
+    if (!aside) sources.set(source, [...(sources.get(source) ?? []), id]);
+    return id;
   };
   const { model, corpus } = recipe;
   const segments = add({ id: "sample", stage: "sample", options: { model, corpus, ...recipe.sample }, inputs: {} });
@@ -179,5 +212,64 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
       result: "scores.arrow",
     });
   }
+  for (const [name, { stage, inputs, options }] of recipe.stages) {
+    const read = Object.entries(inputs).map(([input, keys]): [string, readonly string[]] => [
+      input,
+      keys.flatMap(
+        (key) => sources.get(key) ?? refuseSource(recipe, ["stages", name, "inputs", input], key, [...sources.keys()]),
+      ),
+    ]);
+    const section = ["stages", name, "options"];
+    add({ id: name, stage, section, options, inputs: Object.fromEntries(read), after: [assembled], result: `${name}.arrow` });
+  }
   return { nodes, modelFolder };
+}
+
+/** What is asked of a solver, with the line of the recipe in front where it refuses its options. */
+const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answer> =>
+  answer.catch((error: unknown) => {
+    throw error instanceof UsageError ? located(error, ["compress"], recipe) : error;
+  });
+
+/**
+ * The recipe with what its solver and its allocation ask of the nodes before them: of `factor`, and the dense model's states
+ * beside the compressed ones; and with the options of the solver that follow from others, or from the format.
+ *
+ * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
+ */
+export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<Recipe> {
+  const { solver: name, ...given } = recipe.compress;
+  const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
+  if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
+  const { solver, options } = await locating(recipe, readSolver(name, given));
+  const denseStates = solver.needs.includes("crossMoment");
+  if (denseStates && recipe.propagation === "dense") {
+    throw new UsageError(
+      `${locate(["propagation"])}: ${solver.name} compares with the dense model, and with dense propagation all inputs are the dense model's; take propagation: sequential, or solver: gptq, which is the same there`,
+      { solver: solver.name },
+    );
+  }
+  const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
+  const factor = factorOptionsFor(solver, options, recipe.factor);
+  return {
+    ...recipe,
+    denseStates,
+    factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
+    compress: { ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
+  };
+}
+
+/**
+ * What is known beforehand of the layers of a recipe that has what its solver needs.
+ *
+ * @throws {UsageError} where the solver refuses its options
+ */
+export async function plannedLayers(recipe: Recipe): Promise<PlannedLayers> {
+  const { solver: name, ...given } = recipe.compress;
+  const ask = async (): Promise<PlannedLayers> => {
+    const { solver, options } = await readSolver(String(name), given);
+    const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
+    return { solver: solver.name, codes: plannedCodesOf(solver, options, order) };
+  };
+  return locating(recipe, ask());
 }

@@ -1,21 +1,25 @@
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { planRun } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import { throwFaults } from "../recipe/faults.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
-import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
-import { checkOptions, completeOptions, located, optionTable, stageOf } from "./stage-options.ts";
-import type { Stages } from "./stage-options.ts";
+import { loadOwnStages } from "./own-stages.ts";
+import { located, optionFaults } from "./option-faults.ts";
+import { plannedLayers, planRun, withSolverNeeds } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { completeOptions, optionTable, outputOf, stageOf } from "./stages.ts";
+import type { Stages } from "./stages.ts";
 
 /** A recipe that can be run, as far as that is known before anything has. */
 export interface PreparedRun {
   /** With what its solver asks for. */
   readonly recipe: Recipe;
+  /** With those that the recipe brings along. */
+  readonly stages: Stages;
   /** To be closed by who prepared the run. */
   readonly model: Model;
   /** Its options complete. */
@@ -35,23 +39,75 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 }
 
 /**
+ * Holds the options of a recipe against the tables of their stages; no model is needed for that.
+ *
+ * @throws {UsageError} with all that is wrong, each with its line
+ */
+async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
+  // every section has its node in the plan of dense propagation, whatever the model
+  const { nodes } = planRun({ ...recipe, propagation: "dense" }, { steps: [] }, "model");
+  const faults: UsageError[] = [];
+  for (const { stage, section, options } of nodes) {
+    const found = await optionFaults(stageOf(stages, stage), options);
+    faults.push(...found.map((fault) => located(fault, section, recipe)));
+  }
+  throwFaults(faults);
+}
+
+/**
+ * Holds what each node reads against what its stage takes.
+ *
+ * @throws {UsageError} on an input that the stage does not have, one that is missing, or artifacts that it does not take
+ */
+function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): void {
+  const kinds = new Map(nodes.map(({ id, stage }) => [id, outputOf(stageOf(stages, stage)).kind]));
+  for (const { id, stage, inputs } of nodes) {
+    if (!entries.has(id)) continue;
+    const refuse = (input: string, problem: string): never => {
+      const path = ["stages", id, "inputs", input];
+      throw new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") });
+    };
+    const declared = stageOf(stages, stage).inputs;
+    for (const [name, { optional = false }] of Object.entries(declared)) {
+      if (!optional && inputs[name] === undefined) refuse(name, `needs the input ${name}: give it under inputs`);
+    }
+    for (const [name, ids] of Object.entries(inputs)) {
+      const input = Object.hasOwn(declared, name) ? declared[name] : undefined;
+      if (input === undefined) {
+        refuse(name, `has no input ${name}; its stage has ${Object.keys(declared).join(", ") || "none"}`);
+        continue;
+      }
+      const other = ids.map((source) => kinds.get(source)).find((kind) => kind !== undefined && !input.kinds.includes(kind));
+      if (other !== undefined) refuse(name, `reads ${other} as ${name}, which takes ${input.kinds.join(" or ")}`);
+      if (ids.length > 1 && input.many !== true) {
+        refuse(
+          name,
+          `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`,
+        );
+      }
+    }
+    if (outputOf(stageOf(stages, stage)).folder === true) {
+      refuse("", `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs --stage ${stage}`);
+    }
+  }
+}
+
+/**
  * Asks every stage what it would refuse on its turn.
  *
  * @throws {UsageError} on options that the solver or a stage would refuse
  * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make
  */
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
-  const planned = await plannedLayers(recipe).catch((error: unknown) => {
-    throw error instanceof UsageError ? located(error, "compress", recipe) : error;
-  });
-  for (const { stage, options } of plan.nodes) {
+  const planned = await plannedLayers(recipe);
+  for (const { stage, section, options } of plan.nodes) {
     try {
       await stageOf(stages, stage).checkPlan?.(options, planned);
     } catch (error) {
-      if (error instanceof UsageError) throw located(error, stage, recipe);
+      if (error instanceof UsageError) throw located(error, section, recipe);
       if (!(error instanceof FailedPreconditionError)) throw error;
       // its choice of a format, where a stage has one
-      const where = recipe.locate?.([stage, "format"]) ?? "recipe";
+      const where = recipe.locate?.([...section, "format"]) ?? "recipe";
       throw new FailedPreconditionError(`${where}: ${error.message}`, error.facts, { cause: error });
     }
   }
@@ -64,14 +120,19 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
  * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
-export async function prepareRun(given: Recipe, stages: Stages): Promise<PreparedRun> {
-  await checkOptions(given, stages);
-  const recipe = await withSolverNeeds(given, stages);
+export async function prepareRun(given: Recipe, known: Stages): Promise<PreparedRun> {
+  const { recipe: complete, stages } = await loadOwnStages(given, known);
+  await checkOptions(complete, stages);
+  const recipe = await withSolverNeeds(complete, stages);
   const model = await openModel(recipe.model);
   try {
     const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);
-    const complete = nodes.map(async (node) => ({ ...node, options: await completeOptions(stageOf(stages, node.stage), node) }));
-    const plan = { nodes: await Promise.all(complete), modelFolder };
+    const completed = nodes.map(async (node) => ({
+      ...node,
+      options: await completeOptions(stageOf(stages, node.stage), node.options),
+    }));
+    const plan = { nodes: await Promise.all(completed), modelFolder };
+    checkInputs(recipe, plan, stages);
     await checkStages(recipe, plan, stages);
     const resources = new Resources();
     const found = await foundModel(model);
@@ -79,7 +140,7 @@ export async function prepareRun(given: Recipe, stages: Stages): Promise<Prepare
     // the model's own paths first: it may lie, against all reason, where the compressed one is to go
     const reads = [...new Set([...found.paths, ...(await findPaths(plan, stages, resources))])];
     await checkPins(recipe, resources);
-    return { recipe, model, plan, resources, reads };
+    return { recipe, stages, model, plan, resources, reads };
   } catch (error) {
     await model.close();
     throw error;

@@ -6,10 +6,14 @@ import { optionName } from "./option-name.ts";
 import { propagations, recipeKeys } from "./recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "./recipe-keys.ts";
 import { readRecipeText } from "./recipe-text.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe, StageEntry } from "./recipe.ts";
 import type { StageOptions } from "@mbs/contracts";
 
 const keys = Object.keys(recipeKeys);
+/** What an entry of `stages` may be called: its result is NAME.arrow, its node NAME. */
+const entryName = /^[a-z][a-z0-9-]{0,63}$/;
+/** Names that a run gives itself. */
+const reservedNames: ReadonlySet<string> = new Set([...keys, "run", "scores"]);
 /** What the YAML library tells programmers, and the position, which the message begins with. */
 const pointer = /; please use YAML\.\w+\(\)| at line \d+, column \d+:?$|[:.]$/g;
 
@@ -72,6 +76,71 @@ class Reader {
     return Object.fromEntries(options);
   }
 
+  /** Entries of `stages`: what runs, what it reads, and options. */
+  stages(): ReadonlyMap<string, StageEntry> {
+    const value = this.#values["stages"] ?? {};
+    const entries = new Map<string, StageEntry>();
+    if (!isObject(value)) {
+      this.fault(["stages"], `stages takes entries (name: { stage, inputs }), not ${quoted(value)}`);
+      return entries;
+    }
+    for (const [name, entry] of Object.entries(value)) {
+      const path = ["stages", name];
+      if (!entryName.test(name) || reservedNames.has(name)) {
+        this.fault(
+          path,
+          `stages.${name}: a name is lower-case letters, digits and "-", and none of ${[...reservedNames].join(", ")}`,
+        );
+      } else if (!isObject(entry) || typeof entry["stage"] !== "string" || entry["stage"] === "") {
+        this.fault(path, `stages.${name} needs stage: a name, a path such as ./mine.js, or a package`);
+      } else {
+        const { stage, inputs = {}, options = {}, ...others } = entry;
+        for (const other of Object.keys(others)) {
+          this.fault([...path, other], `unknown key stages.${name}.${other}; an entry takes stage, inputs, options`);
+        }
+        entries.set(name, {
+          stage,
+          inputs: this.#inputs(path, inputs),
+          options: this.#named([...path, "options"], options),
+        });
+      }
+    }
+    return entries;
+  }
+
+  /** Names of sources by input; one name, or a list of them. */
+  #inputs(path: readonly string[], value: unknown): StageEntry["inputs"] {
+    if (!isObject(value)) {
+      this.fault([...path, "inputs"], `${path.join(".")}.inputs takes names (input: key), not ${quoted(value)}`);
+      return {};
+    }
+    const inputs = Object.entries(value).map(([name, sources]): [string, string[]] => {
+      const list = [sources].flat();
+      if (list.length === 0 || !list.every((source) => typeof source === "string")) {
+        this.fault(
+          [...path, "inputs", name],
+          `${path.join(".")}.inputs.${name} takes a key of the recipe or a list of them, not ${quoted(sources)}`,
+        );
+      }
+      return [optionName(name), list.map(String)];
+    });
+    return Object.fromEntries(inputs);
+  }
+
+  /** Options of a stage by their names in the library. */
+  #named(path: readonly string[], value: unknown): StageOptions {
+    if (!isObject(value)) {
+      this.fault(path, `${path.join(".")} takes options (name: value), not ${quoted(value)}`);
+      return {};
+    }
+    const options = new Map<string, unknown>();
+    for (const [name, option] of Object.entries(value)) {
+      if (options.has(optionName(name))) this.fault([...path, name], `${[...path, name].join(".")} is given twice`);
+      options.set(optionName(name), option);
+    }
+    return Object.fromEntries(options);
+  }
+
   /** Options of allocate, whose target is that of compress. */
   allocation(compress: StageOptions): StageOptions {
     const before = this.faults.length;
@@ -123,6 +192,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     compress,
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
+    stages: reader.stages(),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),
     output: reader.text("output"),

@@ -61,7 +61,7 @@ export const recipeKeys = {
     takes: "options",
     description: "how the `sparsity` of compress is spread over the steps; absent: every step loses the same",
     stage: "allocate",
-    given: ["model", "sparsity"],
+    given: ["model", "sparsity", "allowNonfinite"],
   },
   compress: {
     takes: "options, `solver` among them",
@@ -87,6 +87,11 @@ export const recipeKeys = {
   similarity: {
     takes: "true or false",
     description: "compare languages by what they put into the first step; default false",
+  },
+  stages: {
+    takes: "name: { stage, inputs, options }",
+    description:
+      "stages of your own (`stage: ./mine.js`, or a package), and further runs of ours, after all else: [adding a stage](adding-a-stage.md). `inputs` says which key's artifacts each input reads (`statistics: capture`), or which earlier entry's; the result is `NAME.arrow` in the output",
   },
   keep: {
     takes: "true or false",

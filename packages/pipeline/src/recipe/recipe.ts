@@ -3,6 +3,15 @@ import type { StageOptions } from "@mbs/contracts";
 /** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
 
+/** A stage of one's own in a recipe, or one more run of a stage of this program. */
+export interface StageEntry {
+  /** A name of this program's, a path such as ./mine.js, or an installed package. */
+  readonly stage: string;
+  /** Input of the stage → where its artifacts come from: keys of the recipe, or names of earlier entries. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  readonly options: StageOptions;
+}
+
 /**
  * What one run does. Options are those of the stages' commands without what the recipe gives itself (model, corpus).
  * Paths mean what they mean on the command line: they start at the working directory.
@@ -23,6 +32,8 @@ export interface Recipe {
   readonly assemble: StageOptions;
   /** `corpus`, and further options; absent when nothing is to be evaluated. */
   readonly evaluate?: StageOptions;
+  /** What is run after all else, by name, in this order. */
+  readonly stages: ReadonlyMap<string, StageEntry>;
   /** Whether languages are to be compared by what they put into the first step. */
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */

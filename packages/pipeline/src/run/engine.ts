@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
 import { InternalError, InterruptedError } from "@mbs/contracts";
-import type { ArtifactStream, Stage, StageContext, StageOutput } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
 import { isWholeModel, recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
@@ -10,8 +10,8 @@ import type { StageOptions } from "@mbs/contracts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { optionTable, stageOf } from "../plan/stage-options.ts";
-import type { Stages } from "../plan/stage-options.ts";
+import { optionTable, outputOf, stageOf } from "../plan/stages.ts";
+import type { Stages } from "../plan/stages.ts";
 
 /** One node that is done. */
 export interface NodeReport {
@@ -35,13 +35,6 @@ export interface EngineOptions {
   readonly keep: boolean;
   readonly onNode: (report: NodeReport) => void;
 }
-
-/** The output that a node is known by: the first one. */
-const outputOf = (stage: Stage): StageOutput & { readonly name: string } => {
-  const [entry] = Object.entries(stage.outputs);
-  if (entry === undefined) throw new InternalError(`stage ${stage.name} has no output`);
-  return { name: entry[0], ...entry[1] };
-};
 
 /**
  * Runs the nodes of a plan in order, in this process, through the contract of stages alone.
@@ -102,7 +95,7 @@ export class Engine {
   async #key(node: PlanNode): Promise<string> {
     const { resources, context } = this.#options;
     const options: StageOptions = await resources.resolve(await optionTable(this.#stage(node), node.options), node.options);
-    return manifestKey(node.stage, { ...options, threads: context.threads }, this.#inputAddresses(node));
+    return manifestKey(await resources.code(node.stage), { ...options, threads: context.threads }, this.#inputAddresses(node));
   }
 
   #inputAddresses(node: PlanNode): Record<string, string[]> {
@@ -197,7 +190,14 @@ export class Engine {
     );
     const table = await optionTable(stage, node.options);
     const output = outputOf(stage).folder === true ? `${node.id}/` : `${node.id}.arrow`;
-    const command = replayCommand(stage, { table, options: node.options, inputs, output, threads: context.threads });
+    const command = replayCommand(stage, {
+      stage: node.stage,
+      table,
+      options: node.options,
+      inputs,
+      output,
+      threads: context.threads,
+    });
     return { id: node.id, stage: node.stage, address, command };
   }
 }

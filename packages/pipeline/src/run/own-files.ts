@@ -49,8 +49,8 @@ const isWork = (folder: RunFolder, path: string): boolean =>
  * @throws {DeniedError} naming it
  */
 export async function requireUnclaimed(folder: RunFolder): Promise<void> {
-  const { model, scores, similarity, recipe, work } = folder;
-  for (const path of [model, scores, similarity, recipe]) if (await exists(path)) denyStrange(path);
+  const { model, results, recipe, work } = folder;
+  for (const path of [model, ...results, recipe]) if (await exists(path)) denyStrange(path);
   await requireOnly(work, (path) => isUnclaimed(folder, path));
 }
 
@@ -103,9 +103,9 @@ const isRecorded = async (recipe: string): Promise<boolean> =>
  * @throws {DeniedError} naming the first
  */
 export async function requireOwnResults(folder: RunFolder, manifest: RunManifest): Promise<void> {
-  const { scores, similarity, recipe } = folder;
+  const { results, recipe } = folder;
   await requireOwnModel(folder, manifest);
-  for (const path of [scores, similarity]) {
+  for (const path of results) {
     if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) denyStrange(path);
   }
   if ((await exists(recipe)) && !(await isRecorded(recipe))) denyStrange(recipe);

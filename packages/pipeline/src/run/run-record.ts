@@ -4,20 +4,31 @@ import type { NodeReport } from "./engine.ts";
 import type { Plan } from "../plan/plan.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "../recipe/recipe-keys.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import type { Recipe, StageEntry } from "../recipe/recipe.ts";
 import type { StageOptions } from "@mbs/contracts";
 import type { Resources } from "../resources/resources.ts";
 
-/** Options as they were used, without those that the recipe gives itself, by its keys or from another section, and those left open. */
-function used(plan: Plan, stage: RecipeKeyName, elsewhere: readonly string[] = []): StageOptions {
-  const { given = [] }: RecipeKey = recipeKeys[stage];
-  const reserved = new Set([...given, ...elsewhere]);
-  // the first capture and factor may be those of an allocation
-  const node = plan.nodes.findLast((candidate) => candidate.stage === stage);
-  return Object.fromEntries(
-    Object.entries(node?.options ?? {}).filter(([name, value]) => !reserved.has(name) && value !== undefined),
-  );
+/** Options as they were used, without those left open. */
+const defined = (options: StageOptions): StageOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
+/** The options of a key's stage as they were used, without those that the recipe gives itself by other keys. */
+function used(plan: Plan, key: RecipeKeyName, given: readonly string[]): StageOptions {
+  // the first of a section may be those of an allocation
+  const options = defined(plan.nodes.findLast(({ section }) => section[0] === key)?.options ?? {});
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !given.includes(name)));
 }
+
+/** The entries of `stages` with all options written out. */
+const usedEntries = ({ stages }: Recipe, { nodes }: Plan): Readonly<Record<string, StageEntry>> | undefined =>
+  stages.size === 0
+    ? undefined
+    : Object.fromEntries(
+        [...stages].map(([name, entry]) => [
+          name,
+          { ...entry, options: defined(nodes.find(({ id }) => id === name)?.options ?? entry.options) },
+        ]),
+      );
 
 async function inputHashes(recipe: Recipe, resources: Resources): Promise<Record<string, string>> {
   const corpus = recipe.evaluate?.["corpus"];
@@ -39,27 +50,18 @@ export async function recordRun(
   resources: Resources,
   threads: number,
 ): Promise<string> {
-  const { model, corpus, propagation, similarity, keep, output } = recipe;
-  const record = {
-    model,
-    corpus,
-    sample: used(plan, "sample"),
-    propagation,
-    capture: used(plan, "capture"),
-    factor: used(plan, "factor"),
-    ...(recipe.allocate === undefined ? {} : { allocate: used(plan, "allocate", ["allowNonfinite"]) }),
-    compress: used(plan, "compress"),
-    assemble: used(plan, "assemble"),
-    ...(recipe.evaluate === undefined ? {} : { evaluate: used(plan, "evaluate") }),
-    similarity,
-    keep,
-    output,
-    hashes: {
-      ...(await inputHashes(recipe, resources)),
-      threads,
-      nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
-    },
+  const hashes = {
+    ...(await inputHashes(recipe, resources)),
+    threads,
+    nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };
+  const values = { ...recipe, stages: usedEntries(recipe, plan), hashes };
+  const keys = Object.entries(recipeKeys) as [RecipeKeyName, RecipeKey][];
+  const entries = keys.map(([key, { stage, given = [] }]): [string, unknown] => [
+    key,
+    stage === undefined || values[key] === undefined ? values[key] : used(plan, key, given),
+  ]);
+  const record = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   return `# The full recipe of this run, with the hashes of its inputs and results.\n${stringify(record)}`;
 }
 

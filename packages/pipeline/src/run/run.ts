@@ -20,11 +20,13 @@ import { prepareRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { textAddress } from "../resources/resources.ts";
 import type { Resources } from "../resources/resources.ts";
-import { claimFolder, runFolder, runPlaces } from "./run-folder.ts";
-import type { RunFolder, RunIdentity } from "./run-folder.ts";
+import { claimFolder } from "./claim-folder.ts";
+import type { RunIdentity } from "./claim-folder.ts";
+import { runFolder, writtenPaths } from "./run-folder.ts";
+import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
-import { stageOf } from "../plan/stage-options.ts";
-import type { Stages } from "../plan/stage-options.ts";
+import { outputOf, stageOf } from "../plan/stages.ts";
+import type { Stages } from "../plan/stages.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
@@ -63,7 +65,7 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
 
 /** What a folder is held to: its layers, and the model that is written of them. What comes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
-  const model = nodes.filter(({ stage }) => Object.values(stageOf(stages, stage).outputs).some(({ folder }) => folder));
+  const model = nodes.filter(({ stage }) => outputOf(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
   return {
     layers: await identify(layers, stages, resources),
@@ -132,18 +134,20 @@ async function execute(
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
-  const { stages } = options;
-  const { recipe: ordered, model, plan, resources, reads } = await prepareRun(recipe, stages);
-  const folder = runFolder(ordered.output);
+  const { recipe: ordered, stages, model, plan, resources, reads } = await prepareRun(recipe, options.stages);
+  const folder = runFolder(
+    ordered.output,
+    plan.nodes.flatMap(({ result }) => result ?? []),
+  );
   try {
-    await requireNotRead(runPlaces(folder), reads);
+    await requireNotRead(writtenPaths(folder), reads);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
       await checkDisk(folder.root, diskNeed(ordered, model));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
-      return execute(ordered, plan, folder, resources, options);
+      return execute(ordered, plan, folder, resources, { ...options, stages });
     });
   } finally {
     await model.close();

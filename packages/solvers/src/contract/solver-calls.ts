@@ -44,20 +44,3 @@ export function dependentDefaults(
     throw solverFailure(solver.name, "when asked for its dependentDefaults", thrown);
   }
 }
-
-/**
- * Waits for work of a third-party module.
- *
- * A promise that can no longer settle would let Node exit as if all were done; this rejects instead.
- *
- * @param unsettled makes the error to reject with
- */
-export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const ranDry = (): void => reject(unsettled());
-    process.once("beforeExit", ranDry);
-    Promise.resolve(work)
-      .finally(() => process.removeListener("beforeExit", ranDry))
-      .then(resolve, reject);
-  });
-}

@@ -1,9 +1,6 @@
-import { isObject } from "@mbs/contracts";
+import { isObject, optionsMisfit } from "@mbs/contracts";
 
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
-
-/** What becomes a flag of its own; --no-… takes back another. */
-const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 
 /** What keeps a value from being a solver, or undefined where it has the shape of one. */
 export function solverMisfit(solver: unknown): string | undefined {
@@ -15,11 +12,8 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
-  if (!isObject(options) || !Object.values(options).every((option) => isObject(option) && typeof option["kind"] === "string")) {
-    return "its options are not a table of options";
-  }
-  const strange = Object.keys(options).find((name) => !optionName.test(name));
-  if (strange !== undefined) return `its option ${JSON.stringify(strange)} is no name in camelCase, or begins with "no"`;
+  const wrongOptions = optionsMisfit(options);
+  if (wrongOptions !== undefined) return wrongOptions;
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
   if (dependentDefaults !== undefined && typeof dependentDefaults !== "function") {
     return "its dependentDefaults is not a function";

@@ -1,0 +1,109 @@
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UsageError } from "./errors.ts";
+import { isObject } from "./is-object.ts";
+import { isCodePath } from "./options.ts";
+import { quoted } from "./printable.ts";
+
+/**
+ * Waits for work of a third-party module.
+ *
+ * Where nothing is left that could settle it, Node would end the process as if all were done; this rejects instead.
+ *
+ * @param unsettled makes the error to reject with
+ */
+export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const ranDry = (): void => reject(unsettled());
+    process.once("beforeExit", ranDry);
+    Promise.resolve(work)
+      .finally(() => process.removeListener("beforeExit", ranDry))
+      .then(resolve, reject);
+  });
+}
+
+/** What becomes a flag of its own; --no-… takes back another. */
+const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
+
+/** What keeps a value from being a table of options, or undefined where it is one. */
+export function optionsMisfit(options: unknown): string | undefined {
+  if (!isObject(options) || !Object.values(options).every((option) => isObject(option) && typeof option["kind"] === "string")) {
+    return "its options are not a table of options";
+  }
+  const strange = Object.keys(options).find((name) => !optionName.test(name));
+  return strange === undefined ? undefined : `its option ${quoted(strange)} is no name in camelCase, or begins with "no"`;
+}
+
+const messageOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error ? thrown.message.split("\n")[0] : String(thrown);
+
+/** The file of an installed package. @throws {Error} that says why there is none */
+function packageFile(name: string, folder: string): string {
+  if (name === "") throw new Error("the name is empty");
+  try {
+    return createRequire(resolve(folder, "package.json")).resolve(name);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw cause;
+    const isFile = existsSync(resolve(folder, name));
+    throw new Error(isFile ? `a file is named by a path, ./${name}` : "no package of this name is installed", { cause });
+  }
+}
+
+/** Only a regular file is imported: to read a pipe would block until somebody writes to it. @throws {Error} for any other */
+async function requireRegularFile(path: string): Promise<void> {
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(cause.code === "ENOENT" ? "there is no such file" : `it cannot be read (${cause.code})`, { cause });
+  });
+  if (found.isDirectory()) throw new Error("it is a folder; name the file in it");
+  if (!found.isFile()) throw new Error("it is no regular file");
+}
+
+/** @throws {Error} that says why there is no such module */
+async function importModule(name: string, folder: string): Promise<unknown> {
+  const path = isCodePath(name) ? resolve(folder, name) : packageFile(name, folder);
+  await requireRegularFile(path);
+  return settled(import(pathToFileURL(path).href), () => new Error("a promise that its module awaits never settled"));
+}
+
+/** What is looked for, and how it is told from what it is not. */
+export interface CodeKind {
+  /** "solver" */
+  readonly noun: string;
+  /** Names of what the program itself has, for messages. */
+  readonly known: readonly string[];
+  /** What keeps a default export from being one, or undefined. */
+  readonly misfit: (value: unknown) => string | undefined;
+  /** Where to read on: "@mbs/contracts, defineSolver". */
+  readonly reference: string;
+}
+
+/**
+ * The default export of third-party code.
+ *
+ * @param nameOrPath a path such as `./mine.js`, or the name of an installed package
+ * @param folder what paths and packages are relative to; default the working folder
+ * @throws {UsageError} when there is none, or it has not the shape that is asked for
+ */
+export async function loadCode(
+  nameOrPath: string,
+  { noun, known, misfit, reference }: CodeKind,
+  folder: string = process.cwd(),
+): Promise<unknown> {
+  let module: unknown;
+  try {
+    module = await importModule(nameOrPath, folder);
+  } catch (cause) {
+    throw new UsageError(
+      `no ${noun} ${quoted(nameOrPath)}: ${messageOf(cause)}; take ${[...known, "a path such as ./mine.js"].join(", ")}, or an installed package`,
+      { [noun]: nameOrPath },
+      { cause },
+    );
+  }
+  const found = isObject(module) ? module["default"] : undefined;
+  const wrong = misfit(found);
+  if (wrong === undefined) return found;
+  throw new UsageError(`${nameOrPath} is no ${noun}: ${wrong}; see ${reference}`, { [noun]: nameOrPath });
+}

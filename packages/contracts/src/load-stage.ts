@@ -1,0 +1,42 @@
+import { isObject } from "./is-object.ts";
+import { loadCode, optionsMisfit } from "./load-code.ts";
+import type { Stage } from "./stage.ts";
+
+const stageName = /^[a-z][a-z0-9-]*$/;
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+
+const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+
+/** What keeps a value from being a stage, or undefined where it has the shape of one. */
+export function stageMisfit(stage: unknown): string | undefined {
+  if (!isObject(stage)) return "it has no default export that is a stage object";
+  const { name, summary, examples, inputs, outputs, options, run } = stage;
+  if (typeof name !== "string" || !stageName.test(name)) return 'its name is not lower-case letters, digits and "-"';
+  if (!isText(summary)) return "its summary is not a text";
+  if (!Array.isArray(examples) || !examples.every((line) => typeof line === "string"))
+    return "its examples are not a list of texts";
+  if (!isObject(inputs) || !Object.values(inputs).every((input) => isObject(input) && isListOfTexts(input["kinds"]))) {
+    return "its inputs are not a table of inputs with their kinds";
+  }
+  if (!isObject(outputs) || !Object.values(outputs).every((output) => isObject(output) && isText(output["kind"]))) {
+    return "its outputs are not a table of outputs with their kind";
+  }
+  if (Object.keys(outputs).length === 0) return "it has no output";
+  for (const key of ["moreOptions", "preferredZeroPoints", "checkPlan"]) {
+    if (stage[key] !== undefined && typeof stage[key] !== "function") return `its ${key} is not a function`;
+  }
+  return optionsMisfit(options) ?? (typeof run === "function" ? undefined : "its run is not a function");
+}
+
+/**
+ * A stage that is not one of the program's.
+ *
+ * @param nameOrPath a path such as `./mine.js`, or the name of an installed package
+ * @param known names of the program's stages, for messages
+ * @throws {UsageError} when there is none, or it does not have the shape of a stage
+ */
+export async function loadStage(nameOrPath: string, known: readonly string[]): Promise<Stage> {
+  const kind = { noun: "stage", known, misfit: stageMisfit, reference: "@mbs/contracts, defineStage" };
+  return (await loadCode(nameOrPath, kind)) as Stage;
+}

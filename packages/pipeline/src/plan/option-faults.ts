@@ -1,0 +1,51 @@
+import { UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import { optionName } from "../recipe/option-name.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { optionTable } from "./stages.ts";
+
+/** The option that an error is about, by its names in recipe and library: "group-size", "groupSize". */
+function optionNames({ facts }: UsageError): readonly [string, string] {
+  const option = facts["option"] ?? ("solver" in facts ? "solver" : "");
+  const name = String(option).replace(/^--/, "");
+  return [name, optionName(name)];
+}
+
+/** The same error with the recipe's line in front. */
+export function located(error: UsageError, section: readonly string[], { locate }: Recipe): UsageError {
+  if (locate === undefined) return error;
+  const whole = locate(section);
+  const where = optionNames(error)
+    .map((key) => locate([...section, key]))
+    .find((line) => line !== whole);
+  return new UsageError(`${where ?? whole}: ${error.message}`, error.facts, { cause: error });
+}
+
+const asUsage = (error: unknown): UsageError => {
+  if (error instanceof UsageError) return error;
+  throw error;
+};
+
+/** All that a stage would refuse in the options of a node: each one in turn is left out once it is known to be wrong. */
+export async function optionFaults(stage: Stage, options: StageOptions): Promise<readonly UsageError[]> {
+  let table: OptionTable;
+  try {
+    table = await optionTable(stage, options);
+  } catch (error) {
+    // without the solver or format, nothing can be said of what is meant for it
+    return [asUsage(error)];
+  }
+  const faults: UsageError[] = [];
+  const given = new Map(Object.entries(options));
+  for (;;) {
+    try {
+      parseOptions(table, Object.fromEntries(given), stage.name);
+      return faults;
+    } catch (error) {
+      const fault = asUsage(error);
+      faults.push(fault);
+      // what is missing cannot be left out
+      if (!optionNames(fault).some((name) => given.delete(name))) return faults;
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { UsageError, loadStage } from "@mbs/contracts";
+import type { Stage, StageOptions } from "@mbs/contracts";
+import type { Recipe, StageEntry } from "../recipe/recipe.ts";
+import { located } from "./option-faults.ts";
+import { optionTable } from "./stages.ts";
+import type { Stages } from "./stages.ts";
+
+/** The model and the corpus of the recipe, where an entry leaves open what its stage requires. */
+async function withGiven(stage: Stage, { model, corpus }: Recipe, options: StageOptions): Promise<StageOptions> {
+  const table = await optionTable(stage, options);
+  const given = Object.entries({ model, corpus }).flatMap(([name, path]): [string, unknown][] => {
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (option?.kind !== "resource" || option.resource !== name || option.optional === true) return [];
+    return [[name, option.many ? [path] : path]];
+  });
+  return { ...Object.fromEntries(given), ...options };
+}
+
+/**
+ * Loads the stages that a recipe brings along under `stages`.
+ *
+ * @param known stages of this program
+ * @returns all stages by the name that the recipe gives them, and the recipe with complete entries
+ * @throws {UsageError} where there is no such stage, or its code has not the shape of one
+ */
+export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<{ recipe: Recipe; stages: Stages }> {
+  const stages = new Map(known);
+  const entries = new Map<string, StageEntry>();
+  for (const [name, entry] of recipe.stages) {
+    try {
+      const stage = stages.get(entry.stage) ?? (await loadStage(entry.stage, [...known.keys()]));
+      stages.set(entry.stage, stage);
+      entries.set(name, { ...entry, options: await withGiven(stage, recipe, entry.options) });
+    } catch (error) {
+      throw error instanceof UsageError ? located(error, ["stages", name], recipe) : error;
+    }
+  }
+  return { recipe: { ...recipe, stages: entries }, stages };
+}

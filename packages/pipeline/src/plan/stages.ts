@@ -1,0 +1,28 @@
+import { InternalError, UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage, StageOptions, StageOutput } from "@mbs/contracts";
+
+/** The stages by name, as the command that knows them all hands them over. */
+export type Stages = ReadonlyMap<string, Stage>;
+
+/** @throws {UsageError} naming the stage that is missing */
+export function stageOf(stages: Stages, name: string): Stage {
+  const stage = stages.get(name);
+  if (stage === undefined) throw new UsageError(`this program has no stage ${name}`, { stage: name });
+  return stage;
+}
+
+/** The output that a node is known by: the first one. */
+export function outputOf({ name, outputs }: Stage): StageOutput & { readonly name: string } {
+  const [entry] = Object.entries(outputs);
+  if (entry === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
+  return { name: entry[0], ...entry[1] };
+}
+
+/** All options that a stage takes for the ones given: its own and, for example, its solver's. */
+export async function optionTable(stage: Stage, options: StageOptions): Promise<OptionTable> {
+  return { ...stage.options, ...(await stage.moreOptions?.(options)) };
+}
+
+/** The options of a node with all defaults filled in. @throws {UsageError} as the stage would */
+export const completeOptions = async (stage: Stage, options: StageOptions): Promise<StageOptions> =>
+  parseOptions(await optionTable(stage, options), options, stage.name);

@@ -1,0 +1,96 @@
+import { mkdir, readFile, readdir, rm } from "node:fs/promises";
+import { basename } from "node:path";
+import { followLinks, RunManifest, writeAtomically } from "@mbs/artifacts";
+import { DeniedError } from "@mbs/contracts";
+import { exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+/** Hashes of what a run makes its results from. */
+export interface RunIdentity {
+  /** Of all that leads to the layers: with another one nothing in the folder is of use. */
+  readonly layers: string;
+  /** Of how the model is written: with another one the layers stay and the model does not. */
+  readonly model: string;
+}
+
+/** Takes away what a run has written. Its recipe stays until the new one takes its place: it may be the one that is being run. */
+async function clear({ model, modelFiles, results, artifacts, manifest }: RunFolder): Promise<void> {
+  // identity stays and the manifest goes last: a process that ends in between leaves a folder that is known for a run's
+  for (const path of [model, modelFiles, ...results, artifacts, manifest]) await rm(path, { recursive: true, force: true });
+}
+
+const identityText = ({ layers, model }: RunIdentity): string => `${layers}\n${model}\n`;
+
+/**
+ * The identity that a folder has; undefined where no run has claimed it.
+ *
+ * @throws {DeniedError} on a file of another form, which no run has written
+ */
+async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity | undefined> {
+  if (!(await exists(identity))) return undefined;
+  const text = await readFile(identity, "utf8").catch(() => "");
+  const [, layers, model] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n$/.exec(text) ?? [];
+  if (layers === undefined || model === undefined) {
+    throw new DeniedError(
+      `${identity} is damaged, or none of a run's; move ${root} away and run again, or choose another output`,
+      { path: identity },
+    );
+  }
+  return { layers, model };
+}
+
+/** @throws {DeniedError} where an earlier run has left what this one would replace */
+async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity): Promise<void> {
+  const { root, model } = folder;
+  if (known.layers !== identity.layers) {
+    throw new DeniedError(
+      `${root} holds a run of another recipe or of changed inputs; choose another output, or start over with --force`,
+      { path: root },
+    );
+  }
+  if (known.model !== identity.model && (await exists(model))) {
+    throw new DeniedError(
+      `${model} was written by another recipe, whose assemble differs; move it away to have it written anew from the finished layers, or start over with --force`,
+      { path: model },
+    );
+  }
+}
+
+/**
+ * Makes the folder ready for a run, or for going on with one: also with one that differs only in what comes after the
+ * layers, as long as no model has been written of them.
+ *
+ * @throws {DeniedError} when the folder holds something else, and with `force` where that would be replaced; nothing is taken
+ *   away then
+ */
+export async function claimFolder(folder: RunFolder, identity: RunIdentity, force: boolean): Promise<void> {
+  const { root } = folder;
+  const found = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") throw new DeniedError(`${root} is a file; choose another output`, { path: root });
+    if (error.code !== "ENOENT") throw error;
+    return [];
+  });
+  const known = await readIdentity(folder);
+  if (known === undefined) {
+    if (!force && found.some((name) => name !== basename(folder.work))) {
+      throw new DeniedError(`${root} is not empty; choose another output, or replace an earlier run with --force`, {
+        path: root,
+      });
+    }
+    await requireUnclaimed(folder);
+  } else {
+    if (!force) await requireSame(folder, known, identity);
+    await requireOwnResults(folder, await RunManifest.open(folder.manifest, { forget: force }));
+    if (force) {
+      await requireOnlyOwnFiles(folder);
+      await clear(folder);
+    } else if (known.model !== identity.model) {
+      // what came of the model that is gone; the store keeps it, and the run writes anew what still holds
+      for (const path of folder.results) await rm(path, { force: true });
+    }
+  }
+  // through a link to a folder that is not there, nothing could be made
+  await mkdir(await followLinks(root), { recursive: true });
+  await mkdir(folder.artifacts, { recursive: true });
+  await writeAtomically(folder.identity, [Buffer.from(identityText(identity))], { force: true });
+}
