@@ -19,10 +19,10 @@ interface Drawn {
 
 /**
  * The first documents of a random order: every document gets a random key, and those with the smallest keys are kept
- * until they weigh at least `wanted`. The order depends on seed and documents alone, so asking for more only makes it
+ * until they have at least `wanted` characters. The order depends on seed and documents alone, so asking for more only makes it
  * longer. One pass; memory is about twice what is kept.
  *
- * @param sizeLimit characters kept of a document, and the most that one weighs
+ * @param sizeLimit most characters kept of a document
  * @param wanted characters
  */
 export async function drawDocuments(

@@ -28,6 +28,13 @@ export interface Shortage {
   readonly missing: number;
 }
 
+/** What a language has, and what was asked for, as a message. */
+export function describeShortage(language: string, count: number, length: number, { made, tokens, cut }: Shortage): string {
+  const asked = `${count} segments of ${length}`;
+  if (tokens < count * length && !cut) return `${language} has ${tokens} tokens where ${asked} need ${count * length}`;
+  return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
+}
+
 export interface PoolOptions {
   readonly length: number;
   readonly seed: number;

@@ -21,8 +21,7 @@ import {
 } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions } from "@mbs/models";
 import { countSegments } from "./counts.ts";
-import { LanguagePool } from "./language-pool.ts";
-import type { Shortage } from "./language-pool.ts";
+import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
 
 const defaultSegments = 256;
 
@@ -124,13 +123,6 @@ async function* drawSegments(
   }
 }
 
-/** What there is of a language, and what is asked for. */
-function shortageText(language: string, count: number, length: number, { made, tokens, cut }: Shortage): string {
-  const asked = `${count} segments of ${length}`;
-  if (tokens < count * length && !cut) return `${language} has ${tokens} tokens where ${asked} need ${count * length}`;
-  return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
-}
-
 function reportShortage(
   language: string,
   count: number,
@@ -139,7 +131,7 @@ function reportShortage(
   allowShort: boolean,
   context: StageContext,
 ): void {
-  const what = shortageText(language, count, length, shortage);
+  const what = describeShortage(language, count, length, shortage);
   if (allowShort) {
     context.warn(`${what}; going on with ${shortage.made}`);
     return;

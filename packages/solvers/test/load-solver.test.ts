@@ -33,7 +33,6 @@ loading.before((context) => {
 loading.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 loading("our solvers come by their names", async () => {
-  assert.equal([...solvers.keys()], ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda", "m-wanda"]);
   for (const name of solvers.keys()) assert.is((await loadSolver(name)).name, name);
 });
 
@@ -76,11 +75,7 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("spaced.js", `export default { ${valid}, options: { "two words": { kind: "flag", description: "d" } } };`);
   write("negative.js", `export default { ${valid}, options: { noGroups: { kind: "flag", description: "d" } } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
-  await refuses(
-    folder,
-    "gtpq",
-    /no solver "gtpq": no package of this name is installed; take rtn, magnitude, gptq, gptaq, awq, sparsegpt, wanda, m-wanda, a path/,
-  );
+  await refuses(folder, "gtpq", /no solver "gtpq": no package of this name is installed; take rtn, .*, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js": there is no such file; take rtn, /);
   await refuses(folder, "./broken.js", /no solver "\.\/broken\.js": Unexpected end of input; take/);
   await refuses(folder, "", /no solver "": the name is empty; take/);

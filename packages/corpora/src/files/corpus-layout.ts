@@ -84,7 +84,7 @@ async function findFiles(manifest: string, language: string, pattern: string): P
     (found) => found.isFile(),
     () => false,
   );
-  // A name that exists is that file, whatever characters it has; only then is it a glob.
+  // A path that exists is that file, whatever characters it has; any other is a glob.
   const where = `${manifest}: language ${language}`;
   const paths = exists ? [exact] : await boundedGlob(pattern, folder, where);
   if (paths.length === 0) {

@@ -8,8 +8,8 @@ const blank = /^\s*$/;
 const emptyLine = Buffer.alloc(0);
 
 /**
- * Splits bytes into lines without their "\n", those that end in a piece of the file together: a step of a generator costs
- * more than most lines. Of a line longer than `limit` only its first bytes are kept: limit + 1 of them.
+ * Splits bytes into lines without their "\n", all that end in one chunk together: a step of a generator costs more than
+ * most lines. Of a line longer than `limit` only its first bytes are kept: limit + 1 of them.
  */
 async function* readLines(file: CorpusFile, limit: number): AsyncGenerator<readonly Buffer[], void, undefined> {
   let parts: Buffer[] = [];

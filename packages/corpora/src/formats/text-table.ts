@@ -4,8 +4,8 @@ import type { FaultCount } from "./fault-count.ts";
 import { LockedDatabase, quoted } from "./locked-database.ts";
 
 /**
- * Reads all bytes once before DuckDB does: DuckDB takes a gzip file that is cut short for a whole one, and drops a line
- * longer than its buffer without a word. Such lines and a byte-order mark are counted.
+ * Reads all bytes once before DuckDB does: DuckDB takes a gzip file that is cut short for a whole one, and silently
+ * drops a line longer than its buffer. Such lines and a byte-order mark are counted.
  *
  * @throws {BadDataError} where no line ends
  * @returns the first line, without byte-order mark; "" in an empty file

@@ -110,7 +110,7 @@ function createBlasOf<Values extends Real>(precision: Precision<Values>, { threa
 }
 
 /**
- * ONNX Runtime as BLAS. A session a set of flags, made at first use, with free shapes; inputs are read in place.
+ * ONNX Runtime as BLAS. One session for each set of flags, made at first use, with symbolic shapes; inputs are read in place.
  *
  * ```ts
  * const blas = createBlas({ threads: 2 });

@@ -47,7 +47,7 @@ function widenAttribute(attribute: AttributeMessage): AttributeMessage {
 
 /**
  * A node that computes in float32 what it computed in half precision, given float32 for every half-precision input:
- * constants are cast, and what names the type names the other one.
+ * constants are cast, and attributes that name the type name float32.
  */
 export function widenNode(node: NodeMessage): readonly NodeMessage[] {
   const attribute = node.attribute.map(widenAttribute);

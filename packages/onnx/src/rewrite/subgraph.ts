@@ -103,7 +103,7 @@ export async function cutSubgraph(
     constants.push(constant);
     if (cast !== undefined) casts.push(cast);
   }
-  // a value that comes in and goes out needs a node between
+  // a value that is both an input and an output needs a node in between
   const passed = request.outputs.filter((name) => selection.given.has(name) || selection.inputs.has(name));
   const inputName = (name: string): string => (passed.includes(name) ? `${name}:in` : name);
   const { float32, int64 } = elementTypeNumbers;

@@ -7,7 +7,7 @@ import { codeOf, fitGrid, valueOf, type GridRule } from "./quantisation-grid.ts"
 const shrinkSteps = 10;
 const shrinkGrid = 20;
 
-/** A group of columns on its turn. */
+/** One group of columns. */
 export interface ClippedGroup {
   readonly rows: number;
   /** First column of the group. */
@@ -29,10 +29,10 @@ function diagonalBlock(gram: Float32Array, first: number, size: number): Float32
 }
 
 /**
- * The grid of each row whose range, cut at both ends, costs least of what the group alone adds to the output: δ·H·δᵀ with
+ * The grid of each row, on the range clipped at both ends that has the least output error of the group alone: δ·H·δᵀ with
  * H of the group's own columns.
  *
- * The reference program rounds the cut weights, ours the weights as they were: where both ends are cut, cut weights lie
+ * The reference program rounds the clipped weights, this the original ones: where both ends are clipped, clipped weights are
  * halfway between two points of the grid, and the last bit of the scale decides.
  *
  * @param panel Wᵀ of the group, [columns of the group, rows]

@@ -56,7 +56,7 @@ interface Range {
 }
 
 /**
- * The range that each row's grid spans: it always holds zero. A row of zeros gets [-1, 1].
+ * The range that each row's grid spans: it always contains zero. A row of zeros gets [-1, 1].
  *
  * A zero point of 1 at least takes half a step below zero, so that it is rounded to 1 and no weight errs by more than half
  * a step.
@@ -107,10 +107,10 @@ function shrink({ least, most }: Range, step: number): Range {
   return { least: fround(share * least), most: fround(share * most) };
 }
 
-/** What stands for a scale that rounds to zero, so that nothing is divided by zero. */
+/** Replaces a scale that rounds to zero, so that nothing is divided by zero. */
 const leastScale: Readonly<Record<WeightDtype, number>> = { f32: fround(1e-38), f16: 2 ** -24, bf16: 2 ** -126 };
 
-/** Below `normal` the numbers of a dtype lie `gap` apart, and rounding can take much of a scale away. */
+/** Below `normal` the numbers of a dtype are `gap` apart, and rounding can change a scale much. */
 const subnormals: Readonly<Record<WeightDtype, { readonly normal: number; readonly gap: number }>> = {
   f32: { normal: 2 ** -126, gap: 2 ** -149 },
   f16: { normal: 2 ** -14, gap: 2 ** -24 },

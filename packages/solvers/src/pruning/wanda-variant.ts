@@ -14,7 +14,7 @@ function countUpTo(rising: Float32Array, limit: number): number {
 
 /**
  * Wanda's threshold search (`use_variant`): each row loses the smallest scores that make up the same share of its sum, and
- * the share is halved in until the sparsity of the whole matrix is within 0.001 of what was asked for, or the search
+ * the share is bisected until the sparsity of the whole matrix is within 0.001 of what was asked for, or the search
  * interval is shorter than that.
  *
  * @param scores [rows, columns], not negative
