@@ -23,6 +23,8 @@ export interface ScoredModel {
     readonly methods: readonly ScoredMethod[];
     /** The calibration mix, mean over layers: language → share. */
     readonly mix: Readonly<Record<string, number>>;
+    /** Content addresses of its artifacts of layers, sorted; absent in scores of older versions. */
+    readonly layers?: readonly string[];
   };
 }
 
@@ -33,8 +35,9 @@ export async function describeModel({ folder, checkpoint }: Model): Promise<Scor
   const record = await readModelRecord(folder);
   if (record === undefined) return { bytes };
   const { model: source, format, layers } = record;
+  const addresses = layers.map(({ address }) => address).sort();
   const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
-  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers) } };
+  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers), layers: addresses } };
 }
 
 const isMethod = (value: unknown): boolean =>
@@ -48,7 +51,8 @@ function isScoredModel(value: unknown): value is ScoredModel {
   const { made } = value;
   if (made === undefined) return true;
   if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;
-  const { source, format, methods } = made;
+  const { source, format, methods, layers } = made;
+  if (layers !== undefined && !(Array.isArray(layers) && layers.every((address) => typeof address === "string"))) return false;
   return typeof source === "string" && typeof format === "string" && Array.isArray(methods) && methods.every(isMethod);
 }
 

@@ -42,6 +42,7 @@ test("method and mix come from the record: methods once, the mix as shares, mean
     format: "dense",
     methods: [{ solver: "gptq", options: { bits: 3 } }],
     mix: { en: 0.875, sw: 0.125 },
+    layers: ["a", "b"],
   });
   assert.equal(readScoredModels({ small: described }).get("small"), described);
 });
@@ -49,8 +50,9 @@ test("method and mix come from the record: methods once, the mix as shares, mean
 test("nothing is known without metadata, and what is malformed is refused", () => {
   assert.is(readScoredModels().size, 0);
   const made = { source: "m", format: "dense", methods: [], mix: { en: 1 } };
+  const layers = { bytes: 1, made: { ...made, layers: [1] } };
   const mixes = [{ en: "all" }, { en: -1, de: 0 }].map((mix) => ({ bytes: 1, made: { ...made, mix } }));
-  for (const broken of [1, {}, { bytes: -0.5 }, { bytes: -5 }, { bytes: 0 }, { bytes: 1, made: 1 }, ...mixes]) {
+  for (const broken of [1, {}, { bytes: -0.5 }, { bytes: -5 }, { bytes: 0 }, { bytes: 1, made: 1 }, layers, ...mixes]) {
     assert.throws(
       () => readScoredModels({ small: broken }),
       (error: unknown) => error instanceof BadDataError && error.message.includes("small"),

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collect, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
+import { collect, contentAddress, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
 import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -80,19 +80,24 @@ interface Given {
   readonly statistics?: readonly (readonly Statistic[])[];
   readonly layers?: readonly LayerRecord[];
   readonly scores?: readonly Score[];
+  /** Metadata of the scores. */
+  readonly models?: Readonly<Record<string, unknown>>;
   readonly options?: object;
   readonly warnings?: string[];
 }
 
+const layersArtifact = (address: string, layers: readonly LayerRecord[]) =>
+  encodeLayers(layers, { model: address, solver: "rtn", options: {}, order: "natural", weights: {} });
+
 async function run({ folder, address, layers: all }: Fixture, given: Given) {
-  const { statistics = [statisticsOf("gram")], layers = all, scores, options = {}, warnings = [] } = given;
+  const { statistics = [statisticsOf("gram")], layers = all, scores, models, options = {}, warnings = [] } = given;
   const outputs = await predict.run(
     {
       statistics: statistics.map((items) =>
         encodeStatistics(items, { model: address, tokenizer: "", propagation: "dense", unit: "", mix: undefined }),
       ),
-      layers: [encodeLayers(layers, { model: address, solver: "rtn", options: {}, order: "natural", weights: {} })],
-      scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined, models: undefined })] : [],
+      layers: [layersArtifact(address, layers)],
+      scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined, models })] : [],
     },
     { model: folder, ...options },
     { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },
@@ -182,6 +187,35 @@ test("scores give the actual rises in nats a token", async (context) => {
   for (const broken of [scores.slice(2), scores.slice(1), otherWindows]) {
     assert.instance(await run(context, { scores: broken }).catch((error: unknown) => error), BadDataError);
   }
+});
+
+test("layers that did not make the scored model are refused, with the model that they made", async (context) => {
+  const scores = ["dense", "small", "other"].flatMap((model, index) =>
+    ["en", "mr"].map((language) => score(model, index === 0 ? context.address : String(index).repeat(64), language, 30 + index)),
+  );
+  const { address } = await contentAddress(layersArtifact(context.address, context.layers));
+  const made = (...layers: string[]) => ({
+    bytes: 1,
+    made: { source: context.address, format: "dense", methods: [], mix: {}, layers },
+  });
+  const models = { small: made(address), other: made("f".repeat(64)) };
+  const warnings: string[] = [];
+  const small = await run(context, { scores, models, options: { compressed: "small" }, warnings });
+  assert.equal([small.metadata.scored, warnings], ["small", []]);
+  const wrong = { scores, models, options: { compressed: "other" } };
+  const error = await run(context, wrong).catch((thrown: unknown) => thrown);
+  assert.instance(error, BadDataError);
+  assert.is(
+    (error as Error).message,
+    `layers ${address} did not make other in the scores; they made small: say --compressed small`,
+  );
+  const elsewhere = { ...wrong, models: { other: made("f".repeat(64)) } };
+  assert.match(
+    String(await run(context, elsewhere).catch((thrown: unknown) => thrown)),
+    /give the layers that other was assembled from, or evaluate the model that these make$/,
+  );
+  await run(context, { ...wrong, models: {}, warnings });
+  assert.match(warnings.join(), /^the scores do not say which layers made other: /);
 });
 
 test("refuses statistics and layers that do not fit each other", async (context) => {

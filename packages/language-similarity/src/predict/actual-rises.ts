@@ -1,6 +1,6 @@
-import { collect, groupScores, logPerplexity, readScores, sameWindows, sumLosses } from "@mbs/artifacts";
+import { collect, groupScores, logPerplexity, parseMetadata, readScores, sameWindows, sumLosses } from "@mbs/artifacts";
 import type { ModelScores } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, isObject } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 
 /** What compression did to a model, measured. */
@@ -9,6 +9,37 @@ export interface ActualRises {
   readonly scored: string;
   /** Language → rise of the loss above the dense model's, nats a token: the logarithm of the ratio of perplexities. */
   readonly lossRises: Readonly<Record<string, number>>;
+  /** Of each model in the scores that says so: the content addresses of the layers that made it. */
+  readonly layers: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Of each model in the scores whose folder said so when it was scored: the addresses of its layers. */
+function readLayerAddresses(scores: ArtifactStream): ReadonlyMap<string, readonly string[]> {
+  const { models = {} } = parseMetadata("scores", scores.schema);
+  return new Map(
+    Object.entries(models).flatMap(([name, about]) => {
+      const made = isObject(about) ? about["made"] : undefined;
+      const layers: unknown = isObject(made) ? made["layers"] : undefined;
+      return Array.isArray(layers) ? [[name, layers.map(String)]] : [];
+    }),
+  );
+}
+
+/**
+ * Refuses layers that did not make the scored model: its rises would be held against another model's damage.
+ *
+ * @param address of the layers
+ * @throws {BadDataError} with the model that they made, where the scores have it
+ */
+export function requireLayersOf({ scored, layers }: ActualRises, address: string): void {
+  const own = layers.get(scored);
+  if (own === undefined || own.includes(address)) return;
+  const [maker] = [...layers].find(([, addresses]) => addresses.includes(address)) ?? [];
+  const remedy =
+    maker === undefined
+      ? `give the layers that ${scored} was assembled from, or evaluate the model that these make`
+      : `they made ${maker}: say --compressed ${maker}`;
+  throw new BadDataError(`layers ${address} did not make ${scored} in the scores; ${remedy}`, { address, model: scored });
 }
 
 function chooseCompressed(models: readonly ModelScores[], wanted: string | undefined): ModelScores {
@@ -33,6 +64,7 @@ function chooseCompressed(models: readonly ModelScores[], wanted: string | undef
  * @throws {UsageError} where it is open which model is meant
  */
 export async function readRises(scores: ArtifactStream, dense: string, wanted: string | undefined): Promise<ActualRises> {
+  const layers = readLayerAddresses(scores);
   const models = groupScores(await collect(readScores(scores)));
   const reference = models.find(({ address }) => address === dense);
   if (reference === undefined) {
@@ -45,8 +77,8 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     wanted,
   );
   const lossRises = [...compressed.languages].map(([language, own]): [string, number] => {
-    const other = reference.languages.get(language) ?? [];
-    if (!sameWindows(own, other)) {
+    const other = reference.languages.get(language);
+    if (other === undefined || !sameWindows(own, other)) {
       throw new BadDataError(
         `${compressed.model} and ${reference.model} were not scored on the same windows in ${language}; evaluate them together`,
         { language },
@@ -54,5 +86,5 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     }
     return [language, logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))];
   });
-  return { scored: compressed.model, lossRises: Object.fromEntries(lossRises) };
+  return { scored: compressed.model, lossRises: Object.fromEntries(lossRises), layers };
 }

@@ -1,11 +1,12 @@
-import { Spool, encodeDamage, parseMetadata } from "@mbs/artifacts";
+import { Spool, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { readRises } from "./actual-rises.ts";
+import { readRises, requireLayersOf } from "./actual-rises.ts";
+import type { ActualRises } from "./actual-rises.ts";
 import { SiteLanguages, languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
@@ -62,17 +63,29 @@ class FinishedSites {
   }
 }
 
+/** Layers for the prediction; those that the scored model was not made of are refused. */
+async function addChecked(spooled: SpooledLayers, stream: ArtifactStream, actual: ActualRises | undefined): Promise<void> {
+  if (actual === undefined) return spooled.add(stream);
+  const addressed = addressOnTheWay(stream);
+  await spooled.add(addressed.stream);
+  requireLayersOf(actual, addressed.receipt().address);
+}
+
 async function* predictAll(
   statistics: readonly ArtifactStream[],
   layers: readonly ArtifactStream[],
   model: Model,
+  actual: ActualRises | undefined,
   { signal, warn, progress, threads }: StageContext,
 ): AsyncGenerator<DamageRecord> {
   const blas = createBlas({ threads });
   const spool = new Spool();
   try {
     const spooled = new SpooledLayers(model, spool);
-    for (const stream of layers) await spooled.add(stream);
+    for (const stream of layers) await addChecked(spooled, stream, actual);
+    if (actual && !actual.layers.has(actual.scored)) {
+      warn(`the scores do not say which layers made ${actual.scored}: it is taken that these did; evaluate again to be sure`);
+    }
     const total = spooled.sites.length;
     const finished = new FinishedSites();
     let current: SiteLanguages | undefined;
@@ -145,7 +158,7 @@ export const predict: Stage = {
     try {
       const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
       return {
-        damage: encodeDamage(predictAll(statistics, layers, model, context), {
+        damage: encodeDamage(predictAll(statistics, layers, model, actual, context), {
           model: model.address,
           solver: solvers.join(", "),
           scored: actual?.scored ?? "",
