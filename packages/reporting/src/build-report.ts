@@ -4,6 +4,7 @@ import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
 import { damageSections } from "./damage/damage-sections.ts";
 import { mixesSections } from "./mixes/mixes-sections.ts";
+import { scoredMixSections } from "./mixes/scored-mix-pairs.ts";
 import { calibrationSections, originSections } from "./origin-sections.ts";
 import type { RecipeText } from "./origin-sections.ts";
 import { scoredArtifacts } from "./scores/scored-artifact.ts";
@@ -62,7 +63,7 @@ const trainingShares = (artifacts: readonly Collected[], { shares }: ReportOptio
   [...ofKind(artifacts, "scores"), ...ofKind(artifacts, "mixes")].find(({ metadata }) => metadata.shares)?.metadata.shares;
 
 /** The sections that show one artifact. */
-function sectionsOf(
+async function sectionsOf(
   artifact: Collected,
   names: SectionNames,
   scored: ScoredArtifact | undefined,
@@ -70,8 +71,8 @@ function sectionsOf(
 ): Promise<Section[]> {
   if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names, shares);
   if (artifact.kind === "damage") return damageSections(artifact, names, shares);
-  if (artifact.kind === "mixes") return Promise.resolve(mixesSections(artifact, names));
-  return scored ? scoresSections(scored, names) : Promise.resolve([]);
+  if (artifact.kind === "mixes") return mixesSections(artifact, names);
+  return scored ? [...(await scoresSections(scored, names)), ...scoredMixSections(scored, names)] : [];
 }
 
 /**

@@ -1,7 +1,18 @@
 import type { CollectedOf } from "../collected.ts";
+import type { MixesReport } from "./mixes-report.ts";
 import { mixesReport } from "./mixes-report.ts";
-import { damagesTable, mixAveragesTable, mixUses } from "./mixes-table.ts";
+import { damagesTable, mixAveragesTable, mixPairsTable, mixUses, shownMixes } from "./mixes-table.ts";
 import type { Section, SectionNames } from "../page/section.ts";
+
+/** One mix against another; the numbers for CSV are those of damage by language. */
+const pairsSection = (report: MixesReport, names: SectionNames): Section => ({
+  id: names.id("mixes-pairs"),
+  title: names.title(`One mix against another, predicted, ${report.solver}`),
+  texts: [
+    "Plain differences of predicted damage, in percentage points: below zero the first of the two is better. They have no interval; for one, evaluate a model made with each mix.",
+  ],
+  tables: [{ caption: "Difference of predicted damage by language", table: mixPairsTable(report), open: true }],
+});
 
 /** Mixes that `mbs mix` tried: their three averages with the one that it recommends, and damage by language. */
 export function mixesSections({ records, metadata }: CollectedOf<"mixes">, names: SectionNames): Section[] {
@@ -32,5 +43,6 @@ export function mixesSections({ records, metadata }: CollectedOf<"mixes">, names
       tables: [{ caption: "Predicted damage by language and mix", table: damagesTable(report), open: true }],
       data: mixes.flatMap(({ name, languages }) => languages.map((language) => ({ name, ...language }))),
     },
+    ...(shownMixes(report).length < 2 ? [] : [pairsSection(report, names)]),
   ];
 }

@@ -8,7 +8,7 @@ import type { TextTable } from "../terminal/table.ts";
 const damageCell = (damage: number): string => `${(100 * damage).toPrecision(3)}%`;
 
 /** The mixes compared from the start and the recommended one. */
-const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] => [
+export const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] => [
   ...mixes.filter((mix) => mix.round === 0 && mix !== recommended),
   recommended,
 ];
@@ -28,6 +28,30 @@ export function damagesTable(report: MixesReport): TextTable {
       String(weight),
       ...shown.map(({ languages }) => damageCell(at(languages, index).damage)),
     ]),
+  };
+}
+
+/** 0.0096 → "+0.96". */
+const pointsCell = (difference: number): string => `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toPrecision(3)}`;
+
+/** Every two of the shown mixes by language, a column a pair: how much more damage the first does, in percentage points. */
+export function mixPairsTable(report: MixesReport): TextTable {
+  const shown = shownMixes(report);
+  const pairs = shown.flatMap((against, index) => shown.slice(index + 1).map((mix) => ({ mix, against })));
+  const difference = ({ mix, against }: (typeof pairs)[number], damageOf: (mix: ReportedMix) => number): string =>
+    pointsCell(damageOf(mix) - damageOf(against));
+  return {
+    columns: [
+      { title: "language" },
+      ...pairs.map(({ mix, against }) => ({ title: `${mix.name} against ${against.name}`, numeric: true })),
+    ],
+    rows: [
+      ["unweighted mean", ...pairs.map((pair) => difference(pair, ({ unweighted }) => unweighted))],
+      ...report.recommended.languages.map(({ language }, index) => [
+        language,
+        ...pairs.map((pair) => difference(pair, ({ languages }) => at(languages, index).damage)),
+      ]),
+    ],
   };
 }
 

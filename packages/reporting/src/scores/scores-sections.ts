@@ -174,7 +174,7 @@ function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"
 }
 
 const frontierText =
-  "Weight files on disk against the rise of each average. Models with a name are beaten by no other by size and damage both.";
+  "Weight files on disk against the rise of each average. Models with a name are beaten by no other in both size and rise.";
 const denseText =
   "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack rounded weights (mbs assemble --format gptq, compressed-tensors or onnx); pruned ones are stored as zeros by each.";
 
@@ -199,10 +199,10 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
   return [
     {
       id: names.id("size"),
-      title: names.title("Size against damage"),
+      title: names.title("Size against rise"),
       texts: [drawn ? frontierText : oneSizeText(sized, first.bytes, reference, models.get(reference)?.bytes)],
       ...(drawn ? { plots: await plotSizes(rises, reference) } : {}),
-      tables: [{ caption: "Size on disk and damage", table: sizesTable(rises, models, reference), open: !drawn }],
+      tables: [{ caption: "Size on disk and rise", table: sizesTable(rises, models, reference), open: !drawn }],
       data: rises.map((rise) => ({ ...rise })),
     },
   ];

@@ -2,7 +2,7 @@ import { BadDataError, at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { mixesReport } from "../../src/mixes/mixes-report.ts";
-import { mixesTable } from "../../src/mixes/mixes-table.ts";
+import { mixPairsTable, mixesTable } from "../../src/mixes/mixes-table.ts";
 import { makeMixes, mixesMetadata } from "../made-records.ts";
 
 test("three averages of each mix, and the recommended one", () => {
@@ -42,6 +42,22 @@ test("the table shows damages, averages, what they mean, and how to use the weig
   assert.match(text, /→ +minimax 1 +2\.50% +2\.90% +en 3\.00%/);
   assert.match(text, /no\s+rise\s+of\s+perplexity[^]*used\s+up\s+its\s+rounds[^]*It\s+took\s+a\s+while\./);
   assert.match(text, /mbs factor --mix en=0\.75,mr=0\.25\n/);
+});
+
+test("mixes against each other by language, in percentage points, each pair once", () => {
+  const third = makeMixes()
+    .filter(({ mix }) => mix === "equal")
+    .map((record) => ({ ...record, mix: "proportional", damage: 2 * record.damage }));
+  const { columns, rows } = mixPairsTable(mixesReport([...makeMixes(), ...third], mixesMetadata));
+  assert.equal(
+    columns.map(({ title }) => title),
+    ["language", "proportional against equal", "minimax 1 against equal", "minimax 1 against proportional"],
+  );
+  assert.equal(rows, [
+    ["unweighted mean", "+2.50", "+0.00", "−2.50"],
+    ["en", "+4.00", "−1.00", "−5.00"],
+    ["mr", "+1.00", "+1.00", "+0.00"],
+  ]);
 });
 
 test("a recommended mix that is not there is refused", () => {

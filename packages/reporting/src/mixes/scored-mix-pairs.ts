@@ -1,0 +1,138 @@
+import type { Interval } from "@mbs/evaluation";
+import { overSeeds } from "../diagnosis/finding.ts";
+import { Comparisons, groupMixes, pairSeeds, risesOfLanguage, risesOfMean } from "../diagnosis/mix-groups.ts";
+import type { GroupComparison, MixGroup } from "../diagnosis/mix-groups.ts";
+import { groupBy } from "../groups.ts";
+import { formatInterval, formatRise } from "../numbers.ts";
+import type { CaptionedTable, Section, SectionNames } from "../page/section.ts";
+import type { ScoredArtifact } from "../scores/scored-artifact.ts";
+import { starText } from "../scores/scores-table.ts";
+
+/** One mix against another by the same method, in one language or as a mean over languages. */
+export interface MixDifference {
+  /** A language, "unweighted mean" or "weighted by training mixture". */
+  readonly of: string;
+  /** Relative difference of perplexity: below zero the mix is better. Mean over pairs of seeds. */
+  readonly rise: number;
+  /** Paired 95% interval, the hull of the seeds'; absent where the two were not scored on the same windows. */
+  readonly interval?: Interval;
+}
+
+export interface ScoredMixPair {
+  /** "sparsegpt sparsity 0.5" */
+  readonly method: string;
+  readonly mix: string;
+  readonly against: string;
+  /** The two means first, then languages in the order of every table. */
+  readonly differences: readonly MixDifference[];
+}
+
+function meanDifference(comparison: GroupComparison, kind: "unweighted" | "weighted", of: string): MixDifference[] {
+  const rises = risesOfMean(comparison, kind);
+  return rises.length < comparison.pairs.length ? [] : [{ of, ...overSeeds(rises) }];
+}
+
+/** Perplexities by model and language. */
+type Perplexities = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** The difference of perplexities that were not measured on the same windows; nothing where one has no such language. */
+function plainDifference(mix: MixGroup, against: MixGroup, language: string, perplexities: Perplexities): MixDifference[] {
+  const rises = pairSeeds(mix.models, against.models).map(([own, other]) => {
+    const [perplexity, reference] = [perplexities.get(own)?.get(language), perplexities.get(other)?.get(language)];
+    return perplexity === undefined || reference === undefined ? undefined : perplexity / reference - 1;
+  });
+  const known = rises.filter((rise) => rise !== undefined);
+  if (known.length < rises.length) return [];
+  return [{ of: language, rise: known.reduce((sum, rise) => sum + rise, 0) / known.length }];
+}
+
+/** Every two mixes of the same method, each pair once. */
+export function scoredMixPairs({ scores, shares, report, compressed }: ScoredArtifact): readonly ScoredMixPair[] {
+  const comparisons = new Comparisons(scores, shares, report);
+  const languages = [...new Set(report.results.map(({ language }) => language))];
+  const perplexities: Perplexities = new Map(
+    [...groupBy(report.results, ({ model }) => model)].map(([model, own]) => [
+      model,
+      new Map(own.map(({ language, perplexity }) => [language, perplexity])),
+    ]),
+  );
+  const pairOf = (mix: MixGroup, against: MixGroup): ScoredMixPair => {
+    const comparison = comparisons.between(mix, against);
+    return {
+      method: mix.method,
+      mix: mix.mixName,
+      against: against.mixName,
+      differences: [
+        ...meanDifference(comparison, "unweighted", "unweighted mean"),
+        ...meanDifference(comparison, "weighted", "weighted by training mixture"),
+        ...languages.flatMap((language) => {
+          const rises = risesOfLanguage(comparison, language);
+          return rises.length < comparison.pairs.length
+            ? plainDifference(mix, against, language, perplexities)
+            : [{ of: language, ...overSeeds(rises) }];
+        }),
+      ],
+    };
+  };
+  return [...groupBy(groupMixes(compressed), ({ methodKey }) => methodKey).values()].flatMap((groups) =>
+    groups.flatMap((against, index) => groups.slice(index + 1).map((mix) => pairOf(mix, against))),
+  );
+}
+
+function cellOf(difference: MixDifference | undefined): string {
+  if (difference === undefined) return "–";
+  const { rise, interval } = difference;
+  if (interval === undefined) return `${formatRise(rise)} (other windows)`;
+  const [low, high] = interval;
+  return `${formatRise(rise)}${low > 0 || high < 0 ? " *" : ""} (${formatInterval(interval)})`;
+}
+
+/** All that stands against one mix: a column a mix. */
+function tableAgainst(pairs: readonly ScoredMixPair[]): CaptionedTable["table"] {
+  const rows = [...new Set(pairs.flatMap(({ differences }) => differences.map(({ of }) => of)))];
+  return {
+    columns: [{ title: "language" }, ...pairs.map(({ mix }) => ({ title: mix, numeric: true }))],
+    rows: rows.map((row) => [row, ...pairs.map(({ differences }) => cellOf(differences.find(({ of }) => of === row)))]),
+  };
+}
+
+/** More tables than this are a click away. */
+const mostOpen = 3;
+
+const otherWindowsText =
+  "Where it says “other windows”, the two models were not scored on the same windows: that is the plain difference of their perplexities, of which the texts are a part.";
+
+/** One mix against another: by how much perplexity differs, in every language, between models that differ in the mix alone. */
+export function scoredMixSections(scored: ScoredArtifact, names: SectionNames): Section[] {
+  const pairs = scoredMixPairs(scored);
+  if (pairs.length === 0) return [];
+  const tables = [...groupBy(pairs, ({ method, against }) => JSON.stringify([method, against])).values()];
+  const plain = pairs.some(({ differences }) => differences.some(({ interval }) => interval === undefined));
+  return [
+    {
+      id: names.id("mix-pairs"),
+      title: names.title("One mix against another"),
+      texts: [
+        `Difference of perplexity between two models that differ in the mix alone, with its paired 95% bootstrap interval over windows: below zero the mix at the head of the column is better. ${starText}. Of several seeds it is the mean, with the hull of their intervals.`,
+        ...(plain ? [otherWindowsText] : []),
+      ],
+      tables: tables.map((own) => ({
+        caption: `${own[0].method}: against ${own[0].against}`,
+        table: tableAgainst(own),
+        open: tables.length <= mostOpen,
+      })),
+      data: pairs.flatMap(({ method, mix, against, differences }) =>
+        differences.map(({ of, rise, interval }) => ({
+          method,
+          mix,
+          against,
+          of,
+          rise,
+          low: interval?.[0] ?? "",
+          high: interval?.[1] ?? "",
+          sameWindows: interval !== undefined,
+        })),
+      ),
+    },
+  ];
+}
