@@ -6,7 +6,6 @@ import { groupBy } from "../groups.ts";
 import { formatInterval, formatRise } from "../numbers.ts";
 import type { CaptionedTable, Section, SectionNames } from "../page/section.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
-import { starText } from "../scores/scores-table.ts";
 
 /** One mix against another by the same method, in one language or as a mean over languages. */
 export interface MixDifference {
@@ -113,7 +112,7 @@ export function scoredMixSections(scored: ScoredArtifact, names: SectionNames): 
       id: names.id("mix-pairs"),
       title: names.title("One mix against another"),
       texts: [
-        `Difference of perplexity between two models that differ in the mix alone, with its paired 95% bootstrap interval over windows: below zero the mix at the head of the column is better. ${starText}. Of several seeds it is the mean, with the hull of their intervals.`,
+        "Difference of perplexity between two models that differ in the mix alone, with its paired 95% bootstrap interval over windows: below zero the mix at the head of the column is better. With a star the interval leaves zero out. Of several seeds it is the mean, with the hull of their intervals.",
         ...(plain ? [otherWindowsText] : []),
       ],
       tables: tables.map((own) => ({

@@ -75,7 +75,7 @@ test("shows every section with its picture and table, asks for nothing and says 
   assert.is(bare, 0, "a table behind each picture");
   for (const svg of await page.locator("svg").all()) {
     const box = await svg.boundingBox();
-    assert.ok(box !== null && box.width > 200 && box.height > 60, JSON.stringify(box));
+    assert.ok(box !== null && box.width > 150 && box.height > 60, JSON.stringify(box));
   }
   assert.equal(complaints, []);
   await page.close();
