@@ -151,14 +151,14 @@ test("the same call gives the same address", async () => {
 test("what would be refused is refused before there are all models", async () => {
   const planned = { solver: "rtn", codes: "none" } as const;
   const check = (options: Record<string, unknown>) =>
-    evaluate.checkPlan!({ model: [model, join(folder, "to-be-made")], corpus, ...options }, planned);
+    evaluate.checkPlan?.({ model: [model, join(folder, "to-be-made")], corpus, ...options }, planned);
   for (const [options, kind, message, option] of [
     [{ labels: "a" }, UsageError, /--labels names 1 models, --model 2/, "--labels"],
     [{ labels: "a,a" }, UsageError, /two models have one name/, "--labels"],
     [{ targetField: "goal" }, UsageError, /--target-field goes with --source-target/, "--target-field"],
     [{ sourceTarget: true }, FailedPreconditionError, /model is a decoder, .*; leave out --source-target/, undefined],
   ] as const) {
-    const error = await failure(() => check(options));
+    const error = await failure(async () => check(options));
     assert.instance(error, kind);
     assert.match(error.message, message);
     assert.is((error as UsageError).facts["option"], option);

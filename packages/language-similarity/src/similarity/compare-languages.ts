@@ -38,10 +38,10 @@ function compare(first: Float32Array, second: Float32Array): Moments {
  * @see arXiv:2404.04748, the section on language similarity
  */
 export function compareLanguages(profiles: ReadonlyMap<string, Float32Array>): LanguagePair[] {
-  const languages = [...profiles.keys()].sort();
-  return languages.flatMap((first, index) =>
-    languages.slice(index + 1).map((second) => {
-      const sums = compare(profiles.get(first)!, profiles.get(second)!);
+  const sorted = [...profiles].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.flatMap(([first, profile], index) =>
+    sorted.slice(index + 1).map(([second, other]) => {
+      const sums = compare(profile, other);
       const lengths = Math.sqrt(sums.first * sums.second);
       // An all-zero profile has no direction: nothing is like it, so the angle is right.
       const cosine = lengths === 0 ? 0 : Math.min(1, sums.dot / lengths);
