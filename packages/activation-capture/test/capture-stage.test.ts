@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -36,11 +36,11 @@ async function reference(
     if (found !== undefined) inputs.push(found);
   }
   await forward.close();
-  const width = inputs[0].columns;
+  const width = at(inputs, 0).columns;
   const tokens = inputs.reduce((sum, { rows }) => sum + rows, 0);
   const moment = (first: number, second: number): number =>
     inputs.reduce((sum, { rows, values }) => {
-      for (let row = 0; row < rows; row++) sum += values[row * width + first] * values[row * width + second];
+      for (let row = 0; row < rows; row++) sum += at(values, row * width + first) * at(values, row * width + second);
       return sum;
     }, 0) / tokens;
   const columns = Array.from({ length: width }, (_, column) => column);
@@ -80,8 +80,8 @@ test("capture from states is the dense capture's step", async () => {
     const found = await runCapture(next, { model: folder });
     const expected = dense.filter(({ step }) => step === "h.1");
     assert.is(found.length, expected.length);
-    for (const [at, statistic] of found.entries()) {
-      const { values, ...head } = expected[at];
+    for (const [position, statistic] of found.entries()) {
+      const { values, ...head } = at(expected, position);
       const { values: own, ...ownHead } = statistic;
       assert.equal(ownHead, head);
       assert.ok(relativeDistance(own, values) < rounding);
@@ -99,11 +99,14 @@ test("the whole is the weighted sum of its parts", async () => {
       await statistics(segments.slice(0, 1)),
       await statistics(segments.slice(1)),
     ];
-    for (const [at, { values, tokens }] of whole.entries()) {
+    for (const [position, { values, tokens }] of whole.entries()) {
       const joined = values.map(
-        (_, index) => (first[at].tokens * first[at].values[index] + rest[at].tokens * rest[at].values[index]) / tokens,
+        (_, index) =>
+          (at(first, position).tokens * at(at(first, position).values, index) +
+            at(rest, position).tokens * at(at(rest, position).values, index)) /
+          tokens,
       );
-      assert.is(first[at].tokens + rest[at].tokens, tokens);
+      assert.is(at(first, position).tokens + at(rest, position).tokens, tokens);
       assert.ok(relativeDistance(joined, values) < rounding);
     }
   });
@@ -121,11 +124,11 @@ test("the same input gives the same bytes", async () => {
 test("--statistics diagonal keeps the diagonal of the Gram", async () => {
   await withModel(async (folder, model) => {
     const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
-    const [gram] = await runCapture(states, { model: folder, site: ["mlp-up"] });
-    const [diagonal] = await runCapture(states, { model: folder, site: ["mlp-up"], statistics: "diagonal" });
+    const gram = at(await runCapture(states, { model: folder, site: ["mlp-up"] }), 0);
+    const diagonal = at(await runCapture(states, { model: folder, site: ["mlp-up"], statistics: "diagonal" }), 0);
     assert.is(diagonal.kind, "diagonal");
     const width = 32;
-    const expected = Array.from({ length: width }, (_, row) => gram.values[row * width - (row * (row - 1)) / 2]);
+    const expected = Array.from({ length: width }, (_, row) => at(gram.values, row * width - (row * (row - 1)) / 2));
     assert.ok(relativeDistance(diagonal.values, expected) < rounding);
   });
 });
@@ -146,10 +149,10 @@ test("beyond the budget one Gram of the mix and all diagonals remain", async () 
         ["te", "diagonal", 32],
       ],
     );
-    const mixed = all[0].values.map((_, index) =>
-      all.reduce((sum, { tokens, values }) => sum + (tokens / 105) * values[index], 0),
+    const mixed = at(all, 0).values.map((_, index) =>
+      all.reduce((sum, { tokens, values }) => sum + (tokens / 105) * at(values, index), 0),
     );
-    assert.ok(relativeDistance(pooled[0].values, mixed) < rounding);
+    assert.ok(relativeDistance(at(pooled, 0).values, mixed) < rounding);
   });
 });
 
@@ -157,10 +160,14 @@ test("beyond the budget --mix weighs the languages", async () => {
   await withModel(async (folder, model) => {
     const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const all = await runCapture(states, { model: folder, site: ["mlp-up"] });
-    const [pooled] = await runCapture(states, { model: folder, site: ["mlp-up"], budget: "4KiB", mix: "mr=3,te=1" });
-    const weights: Readonly<Record<string, number>> = { en: 0, mr: 0.75, te: 0.25 };
-    const mixed = all[0].values.map((_, index) =>
-      all.reduce((sum, { language, values }) => sum + weights[language] * values[index], 0),
+    const pooled = at(await runCapture(states, { model: folder, site: ["mlp-up"], budget: "4KiB", mix: "mr=3,te=1" }), 0);
+    const weights = new Map([
+      ["en", 0],
+      ["mr", 0.75],
+      ["te", 0.25],
+    ]);
+    const mixed = at(all, 0).values.map((_, index) =>
+      all.reduce((sum, { language, values }) => sum + (weights.get(language) ?? NaN) * at(values, index), 0),
     );
     assert.ok(relativeDistance(pooled.values, mixed) < rounding);
   });
@@ -215,7 +222,7 @@ test("experts that saw fewer tokens than they have channels are named, with the 
   const model = await openModel(folder);
   const warned = async (count: number): Promise<readonly string[]> => {
     warnings.length = 0;
-    const tokens = Int32Array.from({ length: count }, (_, at) => 4 + ((at * 17) % 60));
+    const tokens = Int32Array.from({ length: count }, (_, position) => 4 + ((position * 17) % 60));
     await runCapture(segmentStream([{ segment: 0, language: "en", documents: 1, tokens }], model.tokenizerAddress), {
       model: folder,
     });
@@ -225,7 +232,7 @@ test("experts that saw fewer tokens than they have channels are named, with the 
   // two of five experts a token: 20 tokens make 40 rows, so some expert has at most 8 of the 16 that its channels ask for
   assert.is(few.length, 2);
   assert.match(
-    few[0],
+    at(few, 0),
     /^layers\.0: \d+ of 15 sites saw fewer tokens than they have channels, the least expert-\d-(up|down) with \d+ of 1[26]; damping/,
   );
   assert.equal(await warned(600), []);

@@ -1,5 +1,5 @@
 import { encodeLayers } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
@@ -21,9 +21,9 @@ const site = "mlp-up";
 
 /** The first step's attention output, changed. */
 async function changedLayer(model: Model): Promise<ArtifactStream> {
-  const [{ name, sites }] = model.steps;
-  const { width, weights, name: own } = sites[1];
-  const [{ tensor, rows }] = weights;
+  const { name, sites } = at(model.steps, 0);
+  const { width, weights, name: own } = at(sites, 1);
+  const { tensor, rows } = at(weights, 0);
   const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
   const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
   const summary = { solver: "test", error: 0, damage: 0, sparsity: 0 };
@@ -54,7 +54,9 @@ async function siteInputs(model: Model, states: ArtifactStream, language: string
   for (const { rows: count, width, values, language: own } of await collectStates(states)) {
     if (own !== language) continue;
     const { sites } = await forward.step(1, { rows: count, columns: width, values }, { sites: [site] });
-    const { columns, values: found } = sites.get(site)!;
+    const inputs = sites.get(site);
+    assert.ok(inputs);
+    const { columns, values: found } = inputs;
     for (let row = 0; row < count; row += 1) rows.push([...found.subarray(row * columns, (row + 1) * columns)]);
   }
   await forward.close();
@@ -77,8 +79,10 @@ test("cross-moments are E[(x̃ - x) xᵀ] of each language, beside the same Gram
     );
     for (const { language, values, tokens } of crosses) {
       const [x, other] = [await siteInputs(model, compressed, language), await siteInputs(model, dense, language)];
-      const expected = x[0].flatMap((_, i) =>
-        x[0].map((__, j) => x.reduce((sum, own, token) => sum + (other[token][i] - own[i]) * own[j], 0) / tokens),
+      const expected = at(x, 0).flatMap((_, i) =>
+        at(x, 0).map(
+          (__, j) => x.reduce((sum, own, token) => sum + (at(at(other, token), i) - at(own, i)) * at(own, j), 0) / tokens,
+        ),
       );
       assert.ok(relativeDistance(values, expected) < rounding, language);
     }
@@ -95,10 +99,14 @@ test("beyond the budget one cross-moment of the mix remains, the mean of the lan
       pooled.map(({ language, kind }) => `${language} ${kind}`),
       ["* gram", "* cross-moment", "en diagonal", "mr diagonal", "te diagonal"],
     );
-    const of = (language: string) => whole.find((one) => one.language === language && one.kind === "cross-moment")!.values;
+    const of = (language: string) => {
+      const found = whole.find((one) => one.language === language && one.kind === "cross-moment");
+      assert.ok(found);
+      return found.values;
+    };
     const [en, te] = [of("en"), of("te")];
-    const expected = en.map((value, index) => 0.25 * value + 0.75 * te[index]);
-    assert.ok(relativeDistance(pooled[1].values, expected) < rounding);
+    const expected = en.map((value, index) => 0.25 * value + 0.75 * at(te, index));
+    assert.ok(relativeDistance(at(pooled, 1).values, expected) < rounding);
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeLayers } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -34,11 +34,11 @@ test.after(async ({ model }) => {
 
 /** A layer of the first step whose weight is `factor` times the model's. */
 async function enlarged({ model }: Place, site: string, factor: number): Promise<ArtifactStream[]> {
-  const found = model.steps[0].sites.find(({ name }) => name === site);
-  const [{ tensor, rows }] = found?.weights ?? [];
+  const found = at(model.steps, 0).sites.find(({ name }) => name === site);
+  const { tensor, rows } = at(found?.weights ?? [], 0);
   const values = (await model.checkpoint.readF32(tensor)).map((value) => value * factor);
   const layer = {
-    step: model.steps[0].name,
+    step: at(model.steps, 0).name,
     site,
     tensor,
     summary: { solver: "mine", error: 0, damage: 0, sparsity: 0 },
@@ -86,6 +86,7 @@ test("capture: inputs whose squares overflow are reported with site and language
 
 test("tokens beyond the model's vocabulary are named with their segment", async ({ model }) => {
   const [first, second] = makeSegments();
+  assert.ok(first && second);
   const tokens = second.tokens.slice();
   tokens[3] = 260;
   const segments = () => segmentStream([first, { ...second, tokens }], model.tokenizerAddress);

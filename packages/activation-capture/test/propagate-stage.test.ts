@@ -1,6 +1,6 @@
 import { contentAddress, encodeLayers, parseMetadata } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { decodeHalf, encodeHalf } from "@mbs/numbers";
@@ -20,11 +20,11 @@ import {
 
 /** A layer that halves a weight, rounded to the model's f16. */
 async function halve(model: Model, index: number, site: number): Promise<LayerRecord> {
-  const { name, width, weights } = model.steps[index].sites[site];
-  const [{ tensor, rows }] = weights;
+  const { name, width, weights } = at(at(model.steps, index).sites, site);
+  const { tensor, rows } = at(weights, 0);
   const bits = encodeHalf((await model.checkpoint.readF32(tensor)).map((value) => value / 2.0001));
   return {
-    step: model.steps[index].name,
+    step: at(model.steps, index).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 1, damage: 0.25, sparsity: 0 },
@@ -48,13 +48,16 @@ test("segments become the embedded states, states go through one step", async ()
     assert.is(parseMetadata("states", start.schema).steps, 0);
     assert.is(parseMetadata("states", next.schema).steps, 1);
     const [embedded, after] = [await collectStates(start), await collectStates(next)];
-    for (const [at, { tokens, language, segment }] of makeSegments().entries()) {
-      assert.equal([after[at].segment, after[at].language, after[at].rows], [segment, language, tokens.length]);
+    for (const [position, { tokens, language, segment }] of makeSegments().entries()) {
+      assert.equal(
+        [at(after, position).segment, at(after, position).language, at(after, position).rows],
+        [segment, language, tokens.length],
+      );
       const states = await forward.embed(tokens);
       // looked up and normed token by token: no sum depends on the batch
-      assert.equal(embedded[at].values, states.values);
+      assert.equal(at(embedded, position).values, states.values);
       const { states: expected } = await forward.step(0, states);
-      assert.ok(relativeDistance(after[at].values, expected?.values ?? []) < rounding);
+      assert.ok(relativeDistance(at(after, position).values, expected?.values ?? []) < rounding);
     }
     await forward.close();
   });
@@ -69,13 +72,13 @@ test("layers are used exactly as they will be written, and their addresses are r
     const addresses = await Promise.all(layers.map(async (stream) => (await contentAddress(stream)).address));
     assert.equal(parseMetadata("states", next.schema).layers, addresses);
     const forward = await model.forward({ threads: 1 });
-    const { states } = await forward.step(0, await forward.embed(makeSegments()[0].tokens), {
+    const { states } = await forward.step(0, await forward.embed(at(makeSegments(), 0).tokens), {
       weights: new Map(records.map(weightsOf)),
     });
     await forward.close();
-    const [first] = await collectStates(next);
+    const first = at(await collectStates(next), 0);
     assert.ok(relativeDistance(first.values, states?.values ?? []) < rounding);
-    const [dense] = await collectStates(await runPropagate(start, { model: folder }));
+    const dense = at(await collectStates(await runPropagate(start, { model: folder })), 0);
     assert.ok(relativeDistance(dense.values, states?.values ?? []) > 1e-2);
   });
 });
@@ -88,6 +91,7 @@ test("capture sees earlier sites of its step compressed", async () => {
     const [denseInput, , , denseOutput] = await runCapture(start, options);
     const [input, , , output] = await runCapture(start, options, [layers]);
     assert.equal(input, denseInput);
+    assert.ok(output && denseOutput);
     assert.ok(relativeDistance(output.values, denseOutput.values) > 1e-2);
   });
 });

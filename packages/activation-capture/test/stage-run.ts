@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
 import type { Segment, StateRecord, Statistic } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -41,7 +42,10 @@ export function makeSegments(): Segment[] {
     segment,
     language,
     documents: 1,
-    tokens: Int32Array.from({ length: segment === 5 ? 9 : 16 }, (_, at) => 4 + ((segment * 31 + at * at * 7 + at) % 256)),
+    tokens: Int32Array.from(
+      { length: segment === 5 ? 9 : 16 },
+      (_, position) => 4 + ((segment * 31 + position * position * 7 + position) % 256),
+    ),
   }));
 }
 
@@ -78,6 +82,7 @@ export async function runCapture(
   denseStates: ArtifactStream[] = [],
 ): Promise<Statistic[]> {
   const { statistics } = await capture.run({ source: [source], layers, denseStates }, options, context);
+  if (statistics === undefined) throw new Error("capture gave no statistics");
   return collect(readStatistics(statistics));
 }
 
@@ -87,6 +92,7 @@ export async function runPropagate(
   layers: ArtifactStream[] = [],
 ): Promise<ArtifactStream> {
   const { states } = await propagate.run({ source: [source], layers }, options, context);
+  if (states === undefined) throw new Error("propagate gave no states");
   return keep(states);
 }
 
@@ -105,8 +111,8 @@ export function relativeDistance(found: ArrayLike<number>, expected: ArrayLike<n
   let furthest = 0;
   let largest = 0;
   for (let index = 0; index < expected.length; index++) {
-    furthest = Math.max(furthest, Math.abs(found[index] - expected[index]));
-    largest = Math.max(largest, Math.abs(expected[index]));
+    furthest = Math.max(furthest, Math.abs(at(found, index) - at(expected, index)));
+    largest = Math.max(largest, Math.abs(at(expected, index)));
   }
   return furthest / largest;
 }

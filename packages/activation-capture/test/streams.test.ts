@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { encodeStates, parseMetadata } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { advance, embedStreams, openModel } from "@mbs/models";
 import { test } from "uvu";
@@ -25,7 +25,10 @@ const segments = ["en", "mr", "en", "mr"].map((language, segment) => ({
   segment,
   language,
   documents: 1,
-  tokens: Int32Array.from({ length: segment === 3 ? 40 : 20 }, (_, at) => 4 + ((segment * 13 + at * at * 7) % 50)),
+  tokens: Int32Array.from(
+    { length: segment === 3 ? 40 : 20 },
+    (_, position) => 4 + ((segment * 13 + position * position * 7) % 50),
+  ),
 }));
 const source = (): ArtifactStream => segmentStream(segments, model.tokenizerAddress);
 const passages = await model.passages();
@@ -49,9 +52,12 @@ test("states hold both streams of every segment, and a step changes its own", as
       ]),
     );
     for (const { segment, stream, values } of records) {
-      assert.ok(relativeDistance(values, expected[segment].get(stream)?.values ?? []) < rounding, `${step} ${segment} ${stream}`);
+      assert.ok(
+        relativeDistance(values, at(expected, segment).get(stream)?.values ?? []) < rounding,
+        `${step} ${segment} ${stream}`,
+      );
     }
-    for (const [at, before] of expected.entries()) expected[at] = await advance(forward, model.steps, step, before);
+    for (const [position, before] of expected.entries()) expected[position] = await advance(forward, model.steps, step, before);
     if (step < model.steps.length - 1) states = await runPropagate(states, { model: folder });
   }
   assert.is(parseMetadata("states", states.schema).steps, 4);
@@ -61,18 +67,18 @@ test("states hold both streams of every segment, and a step changes its own", as
 test("statistics of states are those of the dense pass, each a mean over the tokens of its stream", async () => {
   const dense = await runCapture(source(), { model: folder });
   let states = await runPropagate(source(), { model: folder });
-  for (const [at, { name }] of model.steps.entries()) {
+  for (const [position, { name }] of model.steps.entries()) {
     const own = dense.filter(({ step }) => step === name);
     const found = await runCapture(states, { model: folder });
     assert.is(found.length, own.length);
     for (const [index, { site, language, tokens, values }] of found.entries()) {
-      assert.equal([site, language, tokens], [own[index].site, own[index].language, own[index].tokens]);
-      assert.ok(relativeDistance(values, own[index].values) < rounding, `${name} ${site}`);
+      assert.equal([site, language, tokens], [at(own, index).site, at(own, index).language, at(own, index).tokens]);
+      assert.ok(relativeDistance(values, at(own, index).values) < rounding, `${name} ${site}`);
       const isEncoder = name.startsWith("encoder") || site === "cross-attention-kv";
       const expected = language === "en" ? (isEncoder ? 38 : 10) : isEncoder ? 56 : 14;
       assert.is(tokens, expected, `${name} ${site} ${language}`);
     }
-    if (at < model.steps.length - 1) states = await runPropagate(states, { model: folder });
+    if (position < model.steps.length - 1) states = await runPropagate(states, { model: folder });
   }
 });
 
@@ -86,26 +92,29 @@ test("the first step whose Grams are pooled is named, be it one of the decoder's
   assert.ok(encoder < decoder, "a decoder's step has more sites");
   await runCapture(source(), { model: folder, budget: String(encoder) });
   assert.is(warnings.length, 1);
-  assert.match(warnings[0], /^decoder\.block\.0: the Grams of 2 languages need more than --budget/);
+  assert.match(at(warnings, 0), /^decoder\.block\.0: the Grams of 2 languages need more than --budget/);
 });
 
 test("a step's diagonal is that of its states by hand", async () => {
   const forward = await model.forward({ threads: 1 });
-  let states = await embedStreams(forward, inputsOf(segments[3]));
+  let states = await embedStreams(forward, inputsOf(at(segments, 3)));
   for (const index of [0, 1]) states = await advance(forward, model.steps, index, states);
   await forward.close();
-  const only = segmentStream([segments[3]], model.tokenizerAddress);
+  const only = segmentStream([at(segments, 3)], model.tokenizerAddress);
   const found = await runCapture(only, { model: folder, statistics: "diagonal", site: ["cross-attention-kv"] }).catch(
     (error: unknown) => error,
   );
   // the first step has no such site
   assert.match(String(found), /--site cross-attention-kv: step encoder\.block\.0 has/);
-  const all = await runCapture(segmentStream([segments[3]], model.tokenizerAddress), { model: folder, statistics: "diagonal" });
+  const all = await runCapture(segmentStream([at(segments, 3)], model.tokenizerAddress), {
+    model: folder,
+    statistics: "diagonal",
+  });
   const kv = all.find(({ step, site }) => step === "decoder.block.0" && site === "cross-attention-kv");
   const { rows, columns, values } = states.get("encoder") ?? { rows: 0, columns: 0, values: [] };
   const means = Array.from({ length: columns }, (_, column) => {
     let sum = 0;
-    for (let row = 0; row < rows; row++) sum += values[row * columns + column] ** 2;
+    for (let row = 0; row < rows; row++) sum += at(values, row * columns + column) ** 2;
     return sum / rows;
   });
   assert.ok(relativeDistance(kv?.values ?? [], means) < rounding);
@@ -124,11 +133,12 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
       );
     const mixed = of(pooled, "*");
     const [en, mr] = ["en", "mr"].map((language) => of(each, language)?.values ?? new Float32Array(0));
+    assert.ok(en && mr);
     assert.is(mixed?.tokens, tokens);
     assert.ok(
       relativeDistance(
         mixed?.values ?? [],
-        en.map((value, at) => 0.25 * value + 0.75 * mr[at]),
+        en.map((value, position) => 0.25 * value + 0.75 * at(mr, position)),
       ) < rounding,
     );
   }
@@ -144,7 +154,7 @@ test("states without one of the streams are refused", async () => {
   ] as const) {
     const states = await keep(
       encodeStates(
-        kept.map((at) => records[at]),
+        kept.map((position) => at(records, position)),
         metadata,
       ),
     );

@@ -18,7 +18,7 @@ import {
   type Statistic,
   type StatisticsMetadata,
 } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states, statistics } from "./samples.ts";
@@ -59,7 +59,7 @@ test("no batch holds more than 3.5 MiB, and small records share one", async () =
   assert.is(large.length, 4);
   assert.ok(Math.max(...large) <= 3.5 * 1024 * 1024);
   const small = encodeSegments(
-    Array.from({ length: 200 }, (_, segment) => ({ ...segments[0], segment })),
+    Array.from({ length: 200 }, (_, segment) => ({ ...at(segments, 0), segment })),
     segmentsMetadata,
   );
   assert.equal(
@@ -71,7 +71,7 @@ test("no batch holds more than 3.5 MiB, and small records share one", async () =
 test("the first batch is there before the source has ended", async () => {
   let taken = 0;
   function* endless() {
-    for (;;) yield { ...states[1], segment: taken++ };
+    for (;;) yield { ...at(states, 1), segment: taken++ };
   }
   const { batches } = encodeStates(endless(), { model: "", tokenizer: "", steps: 0, layers: [] });
   for await (const { rows } of batches) {
@@ -89,7 +89,7 @@ async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
 
 const readPanels = (order: readonly number[]) => async () => {
   const all = await panels();
-  return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => all[index])) }));
+  return collect(readStates({ schema: samples.states.encode().schema, batches: inOrder(order.map((index) => at(all, index))) }));
 };
 
 test("a panel that is missing, twice, swapped or cut is refused", async () => {
@@ -163,7 +163,7 @@ test("numbers that cannot be are refused, with their row and the remedy", async 
 /** What reading the first statistic says, with something of it changed. */
 function readChanged(change: Partial<Statistic>): ReturnType<typeof errorOf> {
   const metadata = { ...samples.statistics.metadata } as StatisticsMetadata;
-  return errorOf(() => collect(readStatistics(encodeStatistics([{ ...statistics[0], ...change }], metadata))));
+  return errorOf(() => collect(readStatistics(encodeStatistics([{ ...at(statistics, 0), ...change }], metadata))));
 }
 
 test("statistics of no tokens, and mean squares that are negative or not finite, are refused", async () => {
@@ -194,7 +194,7 @@ test("a training mixture that is none is refused before the first record", async
 });
 
 const factorsMetadata = { model: "", weights: { fr: 0.25, de: 0, en: 0.75 }, damping: 0, order: "" };
-const weighted = { ...factors[0], summary: { ...factors[0].summary, weights: factorsMetadata.weights } };
+const weighted = { ...at(factors, 0), summary: { ...at(factors, 0).summary, weights: factorsMetadata.weights } };
 const ofLanguages = (...languages: string[]) => ({
   ...weighted,
   languageDiagonals: languages.map((language, index) => ({ language, values: Float32Array.of(index, 2, 3) })),
@@ -212,7 +212,7 @@ test("diagonals of languages come back in the order of their codes, without thos
 });
 
 test("an order that is no permutation is refused", async () => {
-  const stream = encodeFactors([{ ...factors[0], order: Int32Array.of(0, 0, 1) }], {
+  const stream = encodeFactors([{ ...at(factors, 0), order: Int32Array.of(0, 0, 1) }], {
     model: "",
     weights: {},
     damping: 0,
@@ -223,10 +223,10 @@ test("an order that is no permutation is refused", async () => {
 
 test("a writer's own mistakes are internal errors", async () => {
   const metadata = { model: "", tokenizer: "", steps: 0, layers: [] };
-  const wrongLength = encodeStates([{ ...states[1], rows: 3 }], metadata);
+  const wrongLength = encodeStates([{ ...at(states, 1), rows: 3 }], metadata);
   assert.instance(await errorOf(() => collect(wrongLength.batches)), InternalError);
   assert.instance(await errorOf(() => encodeStates([], { ...metadata, steps: Number.NaN })), InternalError);
-  const noUpper = encodeFactors([{ ...factors[1], summary: factors[0].summary }], {
+  const noUpper = encodeFactors([{ ...at(factors, 1), summary: at(factors, 0).summary }], {
     model: "",
     weights: {},
     damping: 0,
@@ -248,6 +248,7 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   const fields = schema.fields.slice(1);
   assert.instance(await errorOf(() => readSegments({ schema: { ...schema, fields }, batches })), BadDataError);
   const { seed, ...rest } = schema.metadata;
+  assert.ok(seed);
   assert.is(seed, "7");
   for (const metadata of [
     rest,

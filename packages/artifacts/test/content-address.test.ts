@@ -45,6 +45,7 @@ test("encoder, decoder, Flight and a plain reading agree on it", async () => {
 
 test("it does not change from one version of the program to the next", async () => {
   const [first, second] = segments;
+  assert.ok(first && second);
   const all = [first, { ...second, tokens: Int32Array.of(2 ** 31 - 1, -1) }];
   const { address } = await contentAddress(encodeSegments(all, { ...metadata, counts: { en: 1 } }));
   assert.is(address, "c562fbfd9bb336c87702e9599ca7d9048f289a070a2acc3a8967ffaca21e821d");
@@ -54,6 +55,7 @@ test("every difference in schema, metadata, values or their borders changes it",
   const of = async (changed: readonly (typeof segments)[number][], seed = 0) =>
     (await contentAddress(encodeSegments(changed, { ...metadata, seed }))).address;
   const [first, second] = segments;
+  assert.ok(first && second);
   const addresses = [
     await of(segments),
     await of(segments, 1),

@@ -24,7 +24,7 @@ const readAll = async (bytes: AsyncIterable<Uint8Array>): Promise<number> => {
 
 const whole = await encodeWhole(samples.segments.encode());
 const messages = await collect(encodeStream(samples.segments.encode()).bytes);
-const [schemaFrame, batchFrame, endFrame, closing] = messages as Buffer[];
+const [schemaFrame, batchFrame, endFrame, closing] = messages as [Buffer, Buffer, Buffer, Buffer];
 
 /** Refused with one line that states where. */
 async function refused(bytes: Uint8Array, message?: RegExp): Promise<void> {
@@ -48,9 +48,9 @@ test("a cut at every byte is refused", async () => {
 });
 
 test("a flipped bit in every byte is refused", async () => {
-  for (let at = 0; at < whole.length; at++) {
+  for (const [index, byte] of whole.entries()) {
     const flipped = Buffer.from(whole);
-    flipped[at] ^= 1 << (at % 8);
+    flipped[index] = byte ^ (1 << (index % 8));
     await refused(flipped);
   }
 });

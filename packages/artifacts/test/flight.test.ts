@@ -30,6 +30,7 @@ function foreign(stream: Uint8Array): FlightMessage[] {
     if (length === 0) return found;
     const header = ipc.subarray(at + 8, at + 8 + length);
     const [message] = new MessageReader(ipc.subarray(at));
+    assert.ok(message);
     const body = ipc.subarray(at + 8 + length, at + 8 + length + message.bodyLength);
     found.push({ header, body });
     at += 8 + length + message.bodyLength;
@@ -63,6 +64,7 @@ test("no schema, a body cut short, an unknown version and an oversized message a
   assert.match((await errorOf(() => decodeFlight(of([])))).message, /empty/);
   assert.match((await errorOf(() => decodeFlight(of([{ header: none, body: none }])))).message, /empty/);
   const [schema, batch] = await messages();
+  assert.ok(schema && batch);
   assert.instance(await errorOf(() => read([batch])), BadDataError);
   for (const body of [none, batch.body.subarray(0, batch.body.length - 16)]) {
     assert.instance(await errorOf(() => read([schema, { ...batch, body }])), BadDataError);

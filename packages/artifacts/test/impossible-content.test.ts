@@ -35,7 +35,7 @@ import {
   type StepAllocation,
   type TensorData,
 } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import { encodeWeights } from "@mbs/numbers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -86,13 +86,13 @@ function cases<T>(
 }
 
 /** A copy with one value changed. */
-const changed = <T extends Float32Array | Int32Array | Uint8Array>(values: T, at: number, value: number): T => {
+const changed = <T extends Float32Array | Int32Array | Uint8Array>(values: T, position: number, value: number): T => {
   const copy = values.slice() as T;
-  copy[at] = value;
+  copy[position] = value;
   return copy;
 };
 
-cases<Segment>("segments", segments[0], (record) => encodeSegments([record], samples.segments.metadata as SegmentsMetadata), [
+cases<Segment>("segments", at(segments, 0), (record) => encodeSegments([record], samples.segments.metadata as SegmentsMetadata), [
   [{ tokens: Int32Array.of(5, -6, 7) }, /^segments: segment 0 of en: token -6 at position 1 is below 0;/],
   [{ tokens: new Int32Array(0) }, /segment 0 of en: it has no tokens;/],
   [{ tokens: Int32Array.of(1, 2, 3, 4) }, /it has 4 tokens where segments have 3;/],
@@ -100,7 +100,7 @@ cases<Segment>("segments", segments[0], (record) => encodeSegments([record], sam
   [{ documents: 0 }, /documents is 0, not a finite number of at least 1;/],
 ]);
 
-const [gram] = statistics;
+const gram = at(statistics, 0);
 const cross: Statistic = { ...gram, kind: "cross-moment", values: new Float32Array(9) };
 const toStatistics = (record: Statistic) => encodeStatistics([record], samples.statistics.metadata as StatisticsMetadata);
 cases<Statistic>("statistics", gram, toStatistics, [
@@ -114,18 +114,18 @@ cases<Statistic>("statistics", gram, toStatistics, [
 ]);
 
 const toStates = (record: StateRecord) => encodeStates([record], samples.states.metadata as StatesMetadata);
-cases<StateRecord>("states", states[1], toStates, [
-  [{ values: changed(states[1].values, 2, NaN) }, /^states hidden of segment 1 of en after 2 steps: NaN at row 1, column 0;/],
+cases<StateRecord>("states", at(states, 1), toStates, [
+  [{ values: changed(at(states, 1).values, 2, NaN) }, /^states hidden of segment 1 of en after 2 steps: NaN at row 1, column 0;/],
   [
-    { stream: "encoder", values: changed(states[1].values, 1, -Infinity) },
+    { stream: "encoder", values: changed(at(states, 1).values, 1, -Infinity) },
     /^states encoder of .*: -Infinity at row 0, column 1;/,
   ],
 ]);
 
 test("states: a NaN in a later panel is found, and panels of two languages are not joined", async () => {
-  const large = { ...states[0], values: changed(states[0].values, 1_999_999, NaN) };
+  const large = { ...at(states, 0), values: changed(at(states, 0).values, 1_999_999, NaN) };
   assert.match(await readingSays("states", toStates(large)), /segment 0 .*: NaN at row 1999, column 999;/);
-  const { schema, batches } = toStates(states[0]);
+  const { schema, batches } = toStates(at(states, 0));
   const all = await collect(batches);
   const mixed = all.map((batch, index) => (index === 0 ? batch : { ...batch, columns: { ...batch.columns, language: ["fr"] } }));
   const stream = {
@@ -137,7 +137,7 @@ test("states: a NaN in a later panel is found, and panels of two languages are n
   assert.match(await readingSays("states", stream), /the next row belongs to segment 0 before all panels were there/);
 });
 
-const [factor] = factors;
+const factor = at(factors, 0);
 const summaryOf = (change: Partial<FactorSummary>): Partial<FactorRecord> => ({ summary: { ...factor.summary, ...change } });
 const upper = factor.upper ?? new Float32Array(0);
 const factorGram = factor.gram ?? new Float32Array(0);
@@ -173,7 +173,7 @@ cases<FactorRecord>("factors", factor, toFactors, [
 
 test("factors: a summary that cannot be is refused with its field", async () => {
   const { schema, batches } = toFactors(factor);
-  const [batch] = await collect(batches);
+  const batch = at(await collect(batches), 0);
   const info = batch.columns["info"] as string[];
   const says = async (change: object): Promise<string> => {
     const first = JSON.stringify({ ...factor.summary, ...change });
@@ -196,7 +196,7 @@ test("factors: a summary that cannot be is refused with its field", async () => 
     assert.match(await says(change), message);
 });
 
-const [layer] = layers;
+const layer = at(layers, 0);
 const part = (name: "values" | "mask" | "codes" | "scales" | "zeros" | "groups"): TensorData => layer[name] ?? layer.values;
 const withData = (name: Parameters<typeof part>[0], data: Uint8Array): Partial<LayerRecord> => ({
   [name]: { ...part(name), data },
@@ -204,13 +204,13 @@ const withData = (name: Parameters<typeof part>[0], data: Uint8Array): Partial<L
 const asBytes = (values: Float32Array | Int32Array): Uint8Array => new Uint8Array(values.buffer.slice(0) as ArrayBuffer);
 const layerSummary = (change: Partial<LayerSummary>): Partial<LayerRecord> => ({ summary: { ...layer.summary, ...change } });
 const half = (value: number): Uint8Array => encodeWeights("f16", Float32Array.of(value));
-/** The values with another at one place. */
-function valuesWith(at: number, value: number): Partial<LayerRecord> {
+/** The values with another at one position. */
+function valuesWith(position: number, value: number): Partial<LayerRecord> {
   const data = part("values").data.slice();
-  data.set(half(value), 2 * at);
+  data.set(half(value), 2 * position);
   return withData("values", data);
 }
-const scaled: LayerRecord = layers[2];
+const scaled: LayerRecord = at(layers, 2);
 const toLayers = (record: LayerRecord) => encodeLayers([record], samples.layers.metadata as LayersMetadata);
 cases<LayerRecord>("layers", layer, toLayers, [
   [valuesWith(10, NaN), /^layer a\.weight: its values hold NaN at row 1, column 1;/],
@@ -247,7 +247,7 @@ cases<LayerRecord>("layers", scaled, toLayers, [
 ]);
 
 test("layers: a NaN far down in a large weight is found", async () => {
-  const large = layers[1];
+  const large = at(layers, 1);
   const data = large.values.data.slice();
   data.set(encodeWeights("bf16", Float32Array.of(NaN)), data.length - 2);
   assert.match(
@@ -257,8 +257,8 @@ test("layers: a NaN far down in a large weight is found", async () => {
 });
 
 const toAllocation = (record: StepAllocation) =>
-  encodeAllocation([record, allocation[1]], samples.allocation.metadata as AllocationMetadata);
-cases<StepAllocation>("allocation", allocation[0], toAllocation, [
+  encodeAllocation([record, at(allocation, 1)], samples.allocation.metadata as AllocationMetadata);
+cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
   [{ parameters: 0 }, /^allocation: step h\.0: parameters is 0/],
   [{ importance: NaN }, /importance is NaN, not a finite number;/],
   [{ sparsity: -0.1 }, /sparsity is -0\.1, not a finite number of at least 0;/],
@@ -267,7 +267,7 @@ cases<StepAllocation>("allocation", allocation[0], toAllocation, [
   [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
 ]);
 
-cases<Score>("scores", scores[0], (record) => encodeScores([record], samples.scores.metadata as ScoresMetadata), [
+cases<Score>("scores", at(scores, 0), (record) => encodeScores([record], samples.scores.metadata as ScoresMetadata), [
   [{ window: -1 }, /^scores: window -1 of ta by dense: window is -1/],
   [{ nll: NaN }, /nll is NaN/],
   [{ tokens: 0 }, /tokens is 0/],
@@ -275,7 +275,7 @@ cases<Score>("scores", scores[0], (record) => encodeScores([record], samples.sco
 ]);
 
 const toSimilarities = (record: SimilarityRecord) => encodeSimilarities([record], { model: "m" });
-cases<SimilarityRecord>("similarity", similarities[0], toSimilarities, [
+cases<SimilarityRecord>("similarity", at(similarities, 0), toSimilarities, [
   [{ value: NaN }, /^similarity: cosine of en and fr at h\.0 input: value is NaN, not a finite number;/],
   [{ value: -0.5 }, /value is -0\.5, not from 0 to 1;/],
   [{ measure: "degrees", value: 91 }, /value is 91, not from 0 to 90;/],
@@ -286,14 +286,14 @@ cases<SimilarityRecord>("similarity", similarities[0], toSimilarities, [
   [{ second: "en" }, /its languages are not two in the order of their codes;/],
 ]);
 
-cases<DamageRecord>("damage", damage[0], (record) => encodeDamage([record], samples.damage.metadata as DamageMetadata), [
+cases<DamageRecord>("damage", at(damage, 0), (record) => encodeDamage([record], samples.damage.metadata as DamageMetadata), [
   [{ error: -1 }, /^damage: en in a\.weight: error is -1/],
   [{ output: Infinity }, /output is Infinity/],
   [{ damage: 0.5 }, /damage is 0\.5, where error 0\.25 and output 4 make 0\.0625;/],
   [{ output: 0 }, /damage is 0\.0625, where error 0\.25 and output 0 make 0;/],
 ]);
 
-cases<MixRecord>("mixes", mixes[0], (record) => encodeMixes([record], samples.mixes.metadata as MixesMetadata), [
+cases<MixRecord>("mixes", at(mixes, 0), (record) => encodeMixes([record], samples.mixes.metadata as MixesMetadata), [
   [{ round: -1 }, /^mixes: en in mix equal: round is -1/],
   [{ weight: -1 }, /weight is -1/],
   [{ damage: NaN }, /damage is NaN/],

@@ -25,6 +25,7 @@ const refused = (scores: readonly Score[], message: RegExp): void =>
 test("windows are put in order, each model and language by itself", () => {
   const scores = [score({ window: 1 }), score({}), score({ language: "mr" }), score({ model: "small" })];
   const [dense, small] = groupScores(scores);
+  assert.ok(dense && small);
   assert.equal(
     [...dense.languages].map(([language, windows]) => [language, windows.map(({ window }) => window)]),
     [

@@ -2,6 +2,7 @@
 import { withLock } from "@mbs/artifacts";
 
 const [, , path] = process.argv;
+if (path === undefined) throw new Error("usage: lock-child PATH");
 await withLock(path, async () => {
   await new Promise<void>((written) => process.stdout.write("locked\n", () => written()));
   for (;;);

@@ -119,6 +119,7 @@ test("a holder on another machine is never taken for dead: only the user can say
     assert.instance(error, TryAgainError);
     const [, remedy] =
       /in use by process \d+ on not-.*; if it has ended, .* delete (.*run\.lock) and try again$/.exec(error.message) ?? [];
+    assert.ok(remedy);
     assert.is(remedy, `${await realpath(folder)}/run.lock`);
     await rm(remedy);
     assert.is(await withLock(path, async () => 3), 3);
@@ -130,6 +131,7 @@ test("the record names process, start, machine and PID namespace", () =>
     const text = await withLock(path, () => readFile(`${path}.lock`, "utf8"));
     const { started, boot, namespace, ...rest } = JSON.parse(text) as Record<string, string>;
     assert.equal(rest, { process: process.pid, host: hostname() });
+    assert.ok(started !== undefined && namespace !== undefined);
     const seconds = (Date.now() - Date.parse(started)) / 1000;
     assert.ok(Math.abs(seconds - process.uptime()) < 30, `${started} is no start of this process`);
     if (process.platform !== "linux") return;

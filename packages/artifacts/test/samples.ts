@@ -37,6 +37,7 @@ import {
   type StepAllocation,
   type TensorData,
 } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import type { ArtifactStream, Batch, ColumnValues } from "@mbs/contracts";
 import { encodeWeights, packedLength, packedRowStart } from "@mbs/numbers";
 
@@ -139,12 +140,14 @@ const grid = {
 };
 const keeps = (index: number): boolean => index % 3 !== 0;
 const quantised = Float32Array.from({ length: 18 }, (_, index) => {
-  const place = 2 * Math.floor(index / 9) + grid.groupOf[index % 9];
-  return keeps(index) ? (grid.codes[index] - grid.zeros[place]) * grid.scales[place] : 0;
+  const cell = 2 * Math.floor(index / 9) + at(grid.groupOf, index % 9);
+  return keeps(index) ? (at(grid.codes, index) - at(grid.zeros, cell)) * at(grid.scales, cell) : 0;
 });
 const mask = new Uint8Array(4);
-for (const index of quantised.keys())
-  if (keeps(index)) mask[2 * Math.floor(index / 9) + Math.floor((index % 9) / 8)] |= 1 << ((index % 9) % 8);
+for (const index of quantised.keys()) {
+  const byte = 2 * Math.floor(index / 9) + Math.floor((index % 9) / 8);
+  if (keeps(index)) mask[byte] = at(mask, byte) | (1 << ((index % 9) % 8));
+}
 
 const stored = (dtype: "f32" | "f16" | "bf16", rows: number, values: Float32Array): TensorData => ({
   dtype,
@@ -307,7 +310,7 @@ export const encodeWhole = async (stream: ArtifactStream): Promise<Buffer> =>
 
 /** Chunks of one size. */
 export async function* inChunks(whole: Uint8Array, size = whole.length): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
+  for (let position = 0; position < whole.length; position += size) yield whole.subarray(position, position + size);
 }
 
 /** The same rows, cut into batches anew: `sizes` in turn. */
@@ -317,16 +320,16 @@ export async function rebatch(stream: ArtifactStream, sizes: readonly number[]):
     for (let row = 0; row < count; row++) rows.push(slice(columns, row));
   }
   async function* batches(): AsyncGenerator<Batch> {
-    for (let at = 0, turn = 0; at < rows.length; turn++) {
-      const size = sizes[turn % sizes.length];
-      yield join(rows.slice(at, at + size));
-      at += size;
+    for (let position = 0, turn = 0; position < rows.length; turn++) {
+      const size = at(sizes, turn % sizes.length);
+      yield join(rows.slice(position, position + size));
+      position += size;
     }
   }
   return { schema: stream.schema, batches: batches() };
 }
 
-type AnyColumn = Batch["columns"][string];
+type AnyColumn = NonNullable<Batch["columns"][string]>;
 
 const slice = (columns: Batch["columns"], row: number): Batch => ({
   rows: 1,
@@ -334,16 +337,22 @@ const slice = (columns: Batch["columns"], row: number): Batch => ({
 });
 
 function joinColumn(parts: readonly AnyColumn[]): AnyColumn {
-  const [first] = parts;
+  const first = at(parts, 0);
   if (first instanceof Int32Array) return Int32Array.from((parts as Int32Array[]).flatMap((part) => [...part]));
   if (first instanceof Float64Array) return Float64Array.from((parts as Float64Array[]).flatMap((part) => [...part]));
   return (parts as ColumnValues["utf8"][]).flat();
 }
 
+function columnOf(columns: Batch["columns"], name: string): AnyColumn {
+  const column = columns[name];
+  if (column === undefined) throw new Error(`no column ${name}`);
+  return column;
+}
+
 const join = (batches: readonly Batch[]): Batch => ({
   rows: batches.reduce((sum, { rows }) => sum + rows, 0),
   columns: Object.fromEntries(
-    Object.keys(batches[0].columns).map((name) => [name, joinColumn(batches.map(({ columns }) => columns[name]))]),
+    Object.keys(at(batches, 0).columns).map((name) => [name, joinColumn(batches.map(({ columns }) => columnOf(columns, name)))]),
   ),
 });
 

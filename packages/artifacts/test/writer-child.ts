@@ -2,6 +2,7 @@
 import { encodeStates, writeArtifact } from "@mbs/artifacts";
 
 const [, , path] = process.argv;
+if (path === undefined) throw new Error("usage: writer-child PATH");
 const values = new Float32Array(256 * 256).fill(1);
 process.stdout.write("started\n");
 for (let turn = 0; ; turn++) {

@@ -1,16 +1,16 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import { BadDataError, InterruptedError } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { openModel, readModelRecord } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
 
 const root = await mkdtemp(join(tmpdir(), "assemble-test-"));
@@ -27,12 +27,12 @@ const context: StageContext = {
 
 /** A layer that sets every weight of a tensor to `value`. */
 function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord {
-  const { name, width, weights } = model.steps[index].sites[site];
-  const [{ tensor, rows }] = weights;
+  const { name, width, weights } = at(at(model.steps, index).sites, site);
+  const { tensor, rows } = at(weights, 0);
   const values = new Float32Array(rows * width).fill(value);
   const bits = { f32: values, f16: encodeHalf(values), bf16: encodeBrain(values) }[model.dtype];
   return {
-    step: model.steps[index].name,
+    step: at(model.steps, index).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0.25 },
@@ -44,7 +44,9 @@ const layerStream = (layers: LayerRecord[], model: string, options = { bits: 3, 
   encodeLayers(layers, { model, solver: "rtn", options, order: "natural", weights: { mr: 0.25, en: 0.75 } });
 
 async function run(folder: string, layers: ArtifactStream[], given = context): Promise<ArtifactStream> {
-  return (await assemble.run({ layers }, { model: folder }, given)).files;
+  const { files } = await assemble.run({ layers }, { model: folder }, given);
+  assert.ok(files);
+  return files;
 }
 
 /** Files with the names of their tensors, in order. */

@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { packBits } from "../src/safetensors/bit-packing.ts";
@@ -23,7 +23,7 @@ for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
     }
     const alongRows = packBits(values, rows, columns, bits, "rows");
     for (let column = 0; column < columns; column++) {
-      const line = Array.from({ length: rows }, (_, row) => values[row * columns + column]);
+      const line = Array.from({ length: rows }, (_, row) => at(values, row * columns + column));
       const found = Array.from({ length: Math.ceil((rows * bits) / 32) }, (_, word) => alongRows[word * columns + column]);
       assert.equal(found, packSlowly(line, bits), `column ${column}`);
     }

@@ -2,12 +2,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { contentAddress, unpackFiles } from "@mbs/artifacts";
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
@@ -35,6 +35,7 @@ async function write(source: string, rounding: Choose, format = "compressed-tens
     const context = { ...quietContext, warn: (message: string) => void warnings.push(message) };
     const { files } = await assemble.run({ layers }, { model: source, format, card: false }, context);
     const folder = join(root, String(count++));
+    assert.ok(files);
     await unpackFiles(files, folder, { force: false });
     return { folder, warnings, config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Written };
   } finally {
@@ -47,7 +48,9 @@ async function refusal(source: string, rounding: Choose): Promise<string> {
   try {
     const layers = [caseLayers(model, { rounding })];
     const options = { model: source, format: "compressed-tensors" };
-    await contentAddress((await assemble.run({ layers }, options, quietContext)).files);
+    const { files } = await assemble.run({ layers }, options, quietContext);
+    assert.ok(files);
+    await contentAddress(files);
     return "";
   } catch (error) {
     assert.instance(error, FailedPreconditionError, String(error));
@@ -125,7 +128,7 @@ for (const [what, rounding, weights] of [
     const { folder, config, warnings } = await write(bloom, rounding);
     const groups = Object.values(config.quantization_config.config_groups);
     assert.is(groups.length, 1, "transformers dequantises all layers by the first group");
-    for (const [key, value] of Object.entries(weights)) assert.equal(groups[0].weights[key], value, key);
+    for (const [key, value] of Object.entries(weights)) assert.equal(at(groups, 0).weights[key], value, key);
     assert.is(
       warnings.some((line) => line.includes("layers have fewer than")),
       what !== "group sizes",
@@ -169,13 +172,14 @@ test("experts that transformers would read wrong are refused", async () => {
   assert.match(await refusal(mixtral, (tensor) => (tensor.includes("experts") ? undefined : four)), dense);
   assert.match(await refusal(mixtral, () => ({ pruned: true })), dense);
   const planned = { solver: "wanda", codes: "none" } as const;
-  await assemble.checkPlan!({ model: mixtral, format: "compressed-tensors" }, planned).then(
+  assert.ok(assemble.checkPlan);
+  await assemble.checkPlan({ model: mixtral, format: "compressed-tensors" }, planned).then(
     () => assert.unreachable("a pruned mixture of experts"),
     (error: Error) => assert.match(error.message, dense),
   );
   const zeros = "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric";
   const asymmetric = { solver: "rtn", codes: { bits: 4, groupSize: 8, scattered: false, zeroPoints: "any" } } as const;
-  await assemble.checkPlan!({ model: mixtral, format: "compressed-tensors" }, asymmetric).then(
+  await assemble.checkPlan({ model: mixtral, format: "compressed-tensors" }, asymmetric).then(
     () => assert.unreachable("experts on asymmetric grids"),
     (error: Error) => assert.match(error.message, zeros),
   );

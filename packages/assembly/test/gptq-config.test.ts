@@ -27,6 +27,7 @@ async function write(name: string, rounding: (tensor: string) => Rounding | unde
   const model = await openModel(from);
   const layers = [caseLayers(model, { rounding })];
   const { files } = await assemble.run({ layers }, { model: from, format: "gptq", card: false }, quietContext);
+  assert.ok(files);
   await unpackFiles(files, join(root, name), { force: false });
   await model.close();
   return join(root, name, "config.json");
@@ -61,7 +62,8 @@ test("routers and the gate of a shared expert, which no solver changes, count as
 test("Mixtral's experts, which no program finds in GPTQ's files, are refused at planning and at writing", async () => {
   const said = "gptqmodel and transformers do not find the experts of Mixtral in GPTQ's files";
   const codes = { bits: 4, groupSize: 32, scattered: false } as const;
-  await assemble.checkPlan!({ model: mixtral, format: "gptq" }, { solver: "gptq", codes }).then(
+  assert.ok(assemble.checkPlan);
+  await assemble.checkPlan({ model: mixtral, format: "gptq" }, { solver: "gptq", codes }).then(
     () => assert.unreachable("a plan of packed experts"),
     (error: Error) => assert.match(error.message, said),
   );

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unpackFiles } from "@mbs/artifacts";
-import { BadDataError, formatBytes } from "@mbs/contracts";
+import { at, BadDataError, formatBytes } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
@@ -26,8 +26,9 @@ async function write(name: string, options: object): Promise<string> {
   await writeFile(join(source, "README.md"), '---\nlanguage: en\nlicense: "bigscience-bloom-rail-1.0"\n---\n# The source\n');
   const model = await openModel(source);
   const output = join(root, name, "output");
-  const layers = [caseLayers(model, formatCases[0])];
+  const layers = [caseLayers(model, at(formatCases, 0))];
   const { files } = await assemble.run({ layers }, { model: source, ...options }, quietContext);
+  assert.ok(files);
   await unpackFiles(files, output, { force: false });
   await model.close();
   return output;
@@ -45,7 +46,8 @@ interface Metadata {
 }
 
 /** The YAML at the head of a card, as the Hub reads it: version 1.1, in which an unquoted "no" is false. */
-const metadataOf = (card: string): Partial<Metadata> => parse(card.split("---\n")[1], { version: "1.1" }) as Partial<Metadata>;
+const metadataOf = (card: string): Partial<Metadata> =>
+  parse(at(card.split("---\n"), 1), { version: "1.1" }) as Partial<Metadata>;
 
 test("the card names base model, licence, languages, method, mix and addresses", async () => {
   const folder = await write("full", { format: "gptq" });
@@ -65,7 +67,7 @@ test("the card names base model, licence, languages, method, mix and addresses",
   assert.match(card, `Stored as gptq: ${formatBytes(bytesOnDisk)} on disk, `, "the size that run and assemble print");
   assert.match(card, "with transformers where gptqmodel is installed:\n\n```python\n");
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
-  assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${record.layers[0].address}\``));
+  assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${at(record.layers, 0).address}\``));
   assert.not(card.includes("The source"), "the source's own card is not carried");
 });
 
@@ -153,8 +155,8 @@ test("sizes count scales and indices, and say what is an estimate", async () => 
     [192, 64, 256, 64],
     [64, 64, 64, 256],
   ];
-  const weights = rows.reduce((sum, count, index) => sum + count * columns[index], 0);
-  const bits = rows.reduce((sum, count, index) => sum + count * columns[index] * (4 + 20 / 32) + columns[index] * 32, 0);
+  const weights = rows.reduce((sum, count, index) => sum + count * at(columns, index), 0);
+  const bits = rows.reduce((sum, count, index) => sum + count * at(columns, index) * (4 + 20 / 32) + at(columns, index) * 32, 0);
   assert.is(report.format, "gptq");
   assert.ok(Math.abs((report.bitsACompressedWeight ?? 0) - bits / weights) < 1e-9, String(report.bitsACompressedWeight));
   assert.ok(report.ratio > 1.5 && report.ratio < 3.5 && report.estimatedSpeed >= report.ratio * 0.9, JSON.stringify(report));

@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
+import { at } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { floatValues } from "@mbs/onnx";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { quietContext } from "./fixtures/quantised-model.ts";
 import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
@@ -30,7 +31,7 @@ const rounding = 1e-3;
 
 const off = (found: Float32Array, expected: Float32Array): number => {
   assert.is(found.length, expected.length);
-  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - expected[index])), 0);
+  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - at(expected, index))), 0);
 };
 
 const ones = (length: number): number[] => Array.from({ length }, () => 1);
@@ -70,7 +71,7 @@ for (const name of await readdir(fixtures)) {
     let past = outputs;
     for (const position of [12, 13]) {
       const longer = mask.map((row) => [...row, ...ones(position - 11)]);
-      past = await decoder.run([[tokens[position]], [tokens[position]]], longer, past);
+      past = await decoder.run([[at(tokens, position)], [at(tokens, position)]], longer, past);
       const next = floatValues(past, "logits");
       assert.ok(off(rowsOf(next, 0, 1), rowsOf(expected, position, position + 1)) < rounding, `token ${position}`);
       assert.ok(

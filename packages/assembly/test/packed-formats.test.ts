@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { contentAddress } from "@mbs/artifacts";
-import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { PlannedLayers } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
 import { caseLayers, formatCases, goldenTokens, quietContext, writeCase } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
@@ -63,7 +63,7 @@ for (const formatCase of formatCases) {
     const vocabulary = model.vocabularySize;
     for (const [place, row] of expected.rows.entries()) {
       for (let token = 0; token < vocabulary; token++) {
-        const difference = Math.abs(logits[row * vocabulary + token] - expected.logits[place][token]);
+        const difference = Math.abs(at(logits, row * vocabulary + token) - at(at(expected.logits, place), token));
         // float32 here and there, sums in another order: 10 products of at most 256 terms, √2560 · 2⁻²⁴ · 10 = 3e-5 as a rule
         assert.ok(difference < 1e-3, `row ${row} token ${token} differs by ${difference}`);
       }
@@ -83,7 +83,7 @@ for (const formatCase of formatCases) {
 }
 
 test("a source without its type's prefix gets it in GPTQ's names, which gptqmodel asks for", async () => {
-  const { packed } = await writeCase(root, { ...formatCases[0], name: "no-prefix", prefix: false });
+  const { packed } = await writeCase(root, { ...at(formatCases, 0), name: "no-prefix", prefix: false });
   const weights = await readFile(join(packed, "model.safetensors"));
   assert.is(createHash("sha256").update(weights).digest("hex"), golden.cases["gptq-4"]?.sha256);
 });
@@ -104,7 +104,9 @@ async function refusal(format: string, rounding: Rounding | undefined, hiddenSiz
         rounding: (tensor) => (tensor.includes("h.0.") ? rounding : { bits: 4, symmetric: true }),
       }),
     ];
-    await contentAddress((await assemble.run({ layers }, { model: folder, format }, quietContext)).files);
+    const { files } = await assemble.run({ layers }, { model: folder, format }, quietContext);
+    assert.ok(files);
+    await contentAddress(files);
     return "";
   } catch (error) {
     assert.instance(error, FailedPreconditionError, String(error));
@@ -147,8 +149,10 @@ test("what a format cannot hold is refused with the remedy", async () => {
 test("the same is refused before there are layers, as far as the solver says what it will make", async () => {
   const folder = join(root, "planned");
   await writeTinyModel(folder);
+  const { checkPlan } = assemble;
+  assert.ok(checkPlan);
   const check = (format: string, codes: PlannedLayers["codes"], model = folder): Promise<string> =>
-    assemble.checkPlan!({ model, format }, { solver: "mine", codes }).then(
+    checkPlan({ model, format }, { solver: "mine", codes }).then(
       () => "",
       (error: Error) => error.message,
     );
@@ -185,11 +189,11 @@ test("the same is refused before there are layers, as far as the solver says wha
 });
 
 test("each format says which zero points its layers should have", async () => {
-  const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"].map((format) =>
-    assemble.preferredZeroPoints!({ format }),
-  );
+  const { preferredZeroPoints } = assemble;
+  assert.ok(preferredZeroPoints);
+  const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"].map((format) => preferredZeroPoints({ format }));
   assert.equal(await Promise.all(asked), ["any", "from-one", "any", "middle", "any"]);
-  assert.is(await assemble.preferredZeroPoints!({}), "any");
+  assert.is(await preferredZeroPoints({}), "any");
 });
 
 test("an option of another format is refused, and so is an unknown format", async () => {
@@ -211,13 +215,15 @@ test("an option of another format is refused, and so is an unknown format", asyn
 });
 
 test("a quantised model is not compressed again", async () => {
-  const [first] = formatCases;
+  const first = at(formatCases, 0);
   const { packed } = await writeCase(root, { ...first, name: "again" });
   const model = await openModel(packed);
   const layers = () => [caseLayers(model, first)];
   for (const format of ["dense", "gptq", "compressed-tensors"]) {
     try {
-      await contentAddress((await assemble.run({ layers: layers() }, { model: packed, format }, quietContext)).files);
+      const { files } = await assemble.run({ layers: layers() }, { model: packed, format }, quietContext);
+      assert.ok(files);
+      await contentAddress(files);
       assert.unreachable(format);
     } catch (error) {
       assert.match(String(error), "is quantised already; assemble with the model it was made from");

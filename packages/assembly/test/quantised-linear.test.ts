@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FailedPreconditionError } from "@mbs/contracts";
+import { at, FailedPreconditionError } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -47,14 +47,14 @@ function product(x: Float32Array, weight: Float32Array, tokens: number, columns:
   return Float32Array.from({ length: tokens * rows }, (_, index) => {
     let sum = 0;
     for (let column = 0; column < columns; column++) {
-      sum += x[Math.floor(index / rows) * columns + column] * weight[(index % rows) * columns + column];
+      sum += at(x, Math.floor(index / rows) * columns + column) * at(weight, (index % rows) * columns + column);
     }
     return sum;
   });
 }
 
 const largest = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index])), 0);
+  a.reduce((most, value, index) => Math.max(most, Math.abs(value - at(b, index))), 0);
 
 // Sums of 544 terms in float32, of size 2: √544 · 2⁻²⁴ · 2 = 3e-6 as a rule. One weight of 8 bits with the next code: 3e-4.
 const rounding = 1e-5;
@@ -101,16 +101,17 @@ test("bits, groups, zero points, act-order and masks give the product with the v
   }
 });
 
-test("3-bit planes give the same bytes as nibbles and take a quarter less room", async () => {
+test("3-bit planes give the same bytes as nibbles and take a quarter fewer bytes", async () => {
   for (const symmetric of [true, false]) {
     const options = { rows: 8, columns, bits: 3, groupSize: 64, symmetric };
-    const [planes, nibbles] = (["planes", "nibbles"] as const).map((threeBit) => ({ name: threeBit, options, threeBit }));
-    const products = await multiply([planes, nibbles], tokens, columns, x);
+    const cases = (["planes", "nibbles"] as const).map((threeBit) => ({ name: threeBit, options, threeBit }));
+    const products = await multiply(cases, tokens, columns, x);
     // planes are joined to the same codes when the graph is loaded, and go through the same kernel
     assert.equal(floatValues(products, "planes"), floatValues(products, "nibbles"));
     const layer = randomLayer(options);
     const [low, high] = packWeight(layer, planWeight(layer, "planes"));
-    const [codes] = packWeight(layer, planWeight(layer, "nibbles"));
+    const codes = at(packWeight(layer, planWeight(layer, "nibbles")), 0);
+    assert.ok(low && high);
     assert.is((low.length + high.length) * 4, codes.length * 3);
   }
 });

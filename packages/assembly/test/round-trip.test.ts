@@ -2,12 +2,13 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import { unpackFiles } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { openModel, writeSafetensors } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
 import { floatValues } from "@mbs/onnx";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { FormatCase } from "./fixtures/quantised-model.ts";
@@ -87,7 +88,7 @@ async function onnxPerplexity(folder: string): Promise<number> {
     const lossAt = (position: number): number => {
       const row = logits.subarray(position * size, (position + 1) * size);
       const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-      return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0)) - row[tokens[position + 1]];
+      return most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0)) - at(row, at(tokens, position + 1));
     };
     losses.push(Float64Array.from({ length: tokens.length - 1 }, (_, position) => lossAt(position)));
   }
@@ -100,6 +101,7 @@ async function measure(source: string, format: string, rounding: FormatCase["rou
   const layers = [caseLayers(model, { name: format, format, rounding })];
   const folder = await mkdtemp(join(root, "folder-"));
   const { files } = await assemble.run({ layers }, { model: source, format, ...options }, quietContext);
+  assert.ok(files);
   await unpackFiles(files, folder, { force: true });
   await model.close();
   return format === "onnx" ? onnxPerplexity(folder) : perplexity(folder);

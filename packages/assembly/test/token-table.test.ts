@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
@@ -54,7 +54,7 @@ function check(read: Awaited<ReturnType<typeof readTable>>, values: Float32Array
   const off = read.products.findIndex((found, index) => {
     const [row, token] = [Math.floor(index / vocabulary), index % vocabulary];
     let sum = 0;
-    for (let column = 0; column < hidden; column++) sum += x[row * hidden + column] * values[token * hidden + column];
+    for (let column = 0; column < hidden; column++) sum += at(x, row * hidden + column) * at(values, token * hidden + column);
     // sums of 96 terms in float32, Σ|x·w| below 10: 96 · 2⁻²⁴ · 10 = 6e-5 at worst
     return !(Math.abs(found - sum) < 1e-4);
   });
@@ -76,7 +76,9 @@ test("floats are kept as they are, or in the type asked for", async () => {
   const { values, rows } = await readTable("f32", "f16", tokens, x);
   // below 1 half precision has steps of 2⁻¹¹ = 4.9e-4
   assert.ok(
-    rows.every((value, index) => Math.abs(value - values[tokens[Math.floor(index / hidden)] * hidden + (index % hidden)]) < 5e-4),
+    rows.every(
+      (value, index) => Math.abs(value - at(values, at(tokens, Math.floor(index / hidden)) * hidden + (index % hidden))) < 5e-4,
+    ),
   );
 });
 
@@ -89,10 +91,10 @@ test("int8 and int4 give the rounded values to both readers, from the same bytes
     const { codes, scales, zeros } = roundBlocks(read.values, blockSize, bits);
     const rounded = Float32Array.from(codes, (code, index) => {
       const block = Math.floor(index / blockSize);
-      return (code - zeros[block]) * scales[block];
+      return (code - at(zeros, block)) * at(scales, block);
     });
     check(read, rounded, storage);
-    const error = Math.max(...rounded.map((value, index) => Math.abs(value - read.values[index])));
+    const error = Math.max(...rounded.map((value, index) => Math.abs(value - at(read.values, index))));
     assert.ok(error <= Math.max(...scales) * 0.51 && error > 0, `${storage}: ${error}`);
     assert.ok(read.bytes < (read.values.length * bits) / 8 + scales.length * 5 + 3 * 4096);
   }

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { AutoModelForCausalLM, AutoTokenizer, env, Tensor } from "@huggingface/transformers";
 import type { PreTrainedModel, PreTrainedTokenizer } from "@huggingface/transformers";
 import { unpackFiles } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { generate, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { turnTelemetryOff } from "@mbs/onnx";
@@ -35,6 +36,7 @@ async function write(name: string, rounding: Rounding, options: Record<string, u
     const layers = [caseLayers(model, { name, format, rounding: () => rounding })];
     const own = format === "onnx" ? options : {};
     const { files } = await assemble.run({ layers }, { model: source, format, ...own }, quietContext);
+    assert.ok(files);
     await unpackFiles(files, folders[format], { force: false });
   }
   await model.close();
@@ -49,7 +51,7 @@ async function continueThere(folder: string): Promise<{ alone: string[]; togethe
   const continued = async (given: readonly string[]): Promise<string[]> => {
     const inputs = tokenizer([...given], { padding: true }) as { input_ids: Tensor; attention_mask: Tensor };
     const outputs = (await model.generate({ ...inputs, max_new_tokens: newTokens, do_sample: false })) as Tensor;
-    const added = outputs.slice(null, [inputs.input_ids.dims[1], outputs.dims[1]]);
+    const added = outputs.slice(null, [at(inputs.input_ids.dims, 1), at(outputs.dims, 1)]);
     return tokenizer.batch_decode(added, { skip_special_tokens: true });
   };
   const alone: string[] = [];

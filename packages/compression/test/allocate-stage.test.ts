@@ -1,5 +1,5 @@
 import { collect, encodeAllocation, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError, UsageError, type ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,7 +15,9 @@ async function allocationOf(
   context = recordingContext(),
 ): Promise<ArtifactStream> {
   const inputs = { factors: [factorStream(model.address, records)] };
-  return (await allocate.run(inputs, { model: model.folder, sparsity: 0.6, ...options }, context))["allocation"];
+  const { allocation } = await allocate.run(inputs, { model: model.folder, sparsity: 0.6, ...options }, context);
+  assert.ok(allocation);
+  return allocation;
 }
 
 /** Two languages that agree less from step to step. */
@@ -54,6 +56,7 @@ test("uniform gives every step the target; owl and correlation keep it over all 
     }
     const correlations = await collect(readAllocation(await allocationOf(model, records, { method: "correlation" })));
     const [first, second, third] = correlations;
+    assert.ok(first && second && third);
     assert.ok(first.importance > second.importance && second.importance > third.importance);
     assert.ok(first.sparsity < second.sparsity && second.sparsity < third.sparsity);
   });
@@ -80,7 +83,7 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
     await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
     await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);
     await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);
-    await rejects(run({}, [records[0], records[4], records[1]]), BadDataError, /factors of h\.0 are scattered/);
+    await rejects(run({}, [at(records, 0), at(records, 4), at(records, 1)]), BadDataError, /factors of h\.0 are scattered/);
     await rejects(run({}, []), BadDataError, /the factors hold no site; factor again/);
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
@@ -111,6 +114,7 @@ test("compress gives each step the sparsity allocated to it, and records where i
         allocation: [allocationFor(model.address, { "h.0": 0.35, "h.1": 0.85 })],
       };
       const { layers } = await compress.run(inputs, { model: model.folder, solver, sparsity }, recordingContext());
+      assert.ok(layers);
       const { options } = parseMetadata("layers", layers.schema);
       assert.equal([options["sparsity"], options["allocation"]], [0.6, "owl --outlier 5 --spread 0.1"]);
       for await (const { step, summary } of readLayers(layers)) {
@@ -126,6 +130,7 @@ test("an allocation that fits neither solver nor model is refused with the remed
     const run = (options: Options, allocation: ArtifactStream) => async () => {
       const inputs = { factors: [factorStream(model.address, [record])], allocation: [allocation] };
       const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      assert.ok(layers);
       return collect(readLayers(layers));
     };
     const fitting = () => allocationFor(model.address, { "h.0": 0.6 });

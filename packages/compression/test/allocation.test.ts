@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FactorRecord } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeInputs, type InputSpec } from "../../solvers/test/golden-inputs.ts";
@@ -35,7 +35,7 @@ const close = (found: number, expected: number, what: string): void =>
 async function siteOf(spec: InputSpec): Promise<AllocatedSite> {
   const { weights, gram, languageDiagonals } = makeInputs(spec);
   const { rows, columns } = spec;
-  const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]);
+  const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));
   const record: FactorRecord = { ...(await makeFactor("h.0", "mlp-up", columns)), diagonal, languageDiagonals };
   const parts = [{ tensor: "w", firstRow: 0, rows }];
   return { record, weight: async () => ({ rows, columns, values: weights.slice(), parts }) };
@@ -50,7 +50,7 @@ for (const { options, steps } of (fixture("owl.json") as { cases: readonly OwlCa
       measured.push({ importance, parameters: sites.reduce((sum, { rows, columns }) => sum + rows * columns, 0) });
     }
     for (const [index, sparsity] of spreadSparsity(measured, options.sparsity, options.spread).entries()) {
-      close(sparsity, steps[index].sparsity, `step ${index}`);
+      close(sparsity, at(steps, index).sparsity, `step ${index}`);
     }
   });
 }
@@ -66,9 +66,9 @@ test("correlations and sparsities as the independent reference has them, also fo
     measured.push({ importance: found, parameters });
   }
   const found = spreadSparsity(measured, sparsity, spread);
-  for (const [index, step] of steps.entries()) close(found[index], step.sparsity, `step ${index}`);
+  for (const [index, step] of steps.entries()) close(at(found, index), step.sparsity, `step ${index}`);
   const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
-  close(steps.reduce((sum, { parameters }, index) => sum + parameters * found[index], 0) / total, sparsity, "mean");
+  close(steps.reduce((sum, { parameters }, index) => sum + parameters * at(found, index), 0) / total, sparsity, "mean");
 });
 
 const languages = (...all: Float32Array[]) => all.map((values, index) => ({ language: `l${index}`, values }));
@@ -128,8 +128,8 @@ test("steps that matter alike, or no spread, give the target; a step that would 
   );
   assert.equal(spreadSparsity(steps, 0.6, 0), [0.6, 0.6, 0.6]);
   const rising = spreadSparsity(steps, 0.6, 0.1);
-  assert.ok(rising[0] > rising[1] && rising[1] > rising[2]);
-  close(rising[0] - rising[2], 0.2, "range");
+  assert.ok(at(rising, 0) > at(rising, 1) && at(rising, 1) > at(rising, 2));
+  close(at(rising, 0) - at(rising, 2), 0.2, "range");
   for (const target of [0.02, 0.97]) {
     const error = await refusal(() => spreadSparsity(steps, target, 0.1));
     assert.instance(error, UsageError);

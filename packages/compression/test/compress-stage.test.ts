@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contentAddress, parseMetadata, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import { plainBlas } from "@mbs/solvers/conformance";
@@ -24,13 +24,14 @@ const rejects = async (work: Promise<unknown>, type: new (message: string) => Er
 
 /** (code - zero)·scale in float32. */
 function dequantise({ codes, scales, zeros, groups }: LayerRecord): Float32Array {
-  const { rows, columns, data } = codes!;
-  const scale = floats(scales!);
-  const groupOf = new Int32Array(groups!.data.slice().buffer);
-  const count = scales!.columns;
+  assert.ok(codes && scales && zeros && groups);
+  const { rows, columns, data } = codes;
+  const scale = floats(scales);
+  const groupOf = new Int32Array(groups.data.slice().buffer);
+  const count = scales.columns;
   return Float32Array.from({ length: rows * columns }, (_, index) => {
-    const grid = Math.floor(index / columns) * count + groupOf[index % columns];
-    return (data[index] - zeros!.data[grid]) * scale[grid];
+    const grid = Math.floor(index / columns) * count + at(groupOf, index % columns);
+    return (at(data, index) - at(zeros.data, grid)) * at(scale, grid);
   });
 }
 
@@ -65,6 +66,7 @@ test("the metadata says on which grids the layers lie, where no option did", asy
     const optionsOf = async (options: object) => {
       const inputs = { factors: [factorStream(model.address, records)] };
       const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      assert.ok(layers);
       return parseMetadata("layers", layers.schema).options;
     };
     assert.is((await optionsOf({ solver: "rtn", bits: 3 }))["symmetric"], false);
@@ -77,34 +79,35 @@ test("the metadata says on which grids the layers lie, where no option did", asy
 
 test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
-    const { width, name } = model.steps[0].sites[0];
+    const { width, name } = at(at(model.steps, 0).sites, 0);
     const record = await makeFactor("h.0", name, width);
-    const [layer] = await runCompress(model, [record], { solver: "magnitude", pattern: "2:4" });
+    const layer = at(await runCompress(model, [record], { solver: "magnitude", pattern: "2:4" }), 0);
     const before = await model.checkpoint.readF32(layer.tensor);
-    const change = halves(layer.values).map((value, index) => value - before[index]);
+    const change = halves(layer.values).map((value, index) => value - at(before, index));
     let expected = 0;
     for (let start = 0; start < change.length; start += width) {
       for (let column = 0; column < width; column += 1) {
-        const d = change[start + column];
-        expected += record.diagonal[column] * d * d + (column > 2 ? change[start + column - 1] * d : 0);
+        const d = at(change, start + column);
+        expected += at(record.diagonal, column) * d * d + (column > 2 ? at(change, start + column - 1) * d : 0);
       }
     }
     // each product sums 32 terms in float32: 32 · 2⁻²⁴ = 2e-6 at worst of what is then added in float64
     assert.ok(Math.abs(layer.summary.error / expected - 1) < 1e-5, `${layer.summary.error} and ${expected}`);
     assert.is(layer.summary.sparsity, 0.5);
-    const bits = layer.mask!;
+    const bits = layer.mask;
+    assert.ok(bits);
     assert.equal([bits.dtype, bits.data.length], ["u1", layer.values.rows * Math.ceil(width / 8)]);
     const values = halves(layer.values);
     const agrees = values.every((value, index) => {
       const row = Math.floor(index / width);
       const column = index % width;
-      const kept = (bits.data[row * Math.ceil(width / 8) + (column >> 3)] >> (column & 7)) & 1;
+      const kept = (at(bits.data, row * Math.ceil(width / 8) + (column >> 3)) >> (column & 7)) & 1;
       return kept === 1 ? value === before[index] : value === 0;
     });
     assert.ok(agrees);
     const { gram: _gram, ...diagonalOnly } = record;
-    const [coarse] = await runCompress(model, [diagonalOnly], { solver: "magnitude", pattern: "2:4" });
-    const fromDiagonal = change.reduce((sum, d, index) => sum + record.diagonal[index % width] * d * d, 0);
+    const coarse = at(await runCompress(model, [diagonalOnly], { solver: "magnitude", pattern: "2:4" }), 0);
+    const fromDiagonal = change.reduce((sum, d, index) => sum + at(record.diagonal, index % width) * d * d, 0);
     assert.ok(Math.abs(coarse.summary.error / fromDiagonal - 1) < 1e-5);
   });
 });
@@ -115,6 +118,7 @@ test("the same factors give the same address", async () => {
     const address = async () => {
       const options = { model: model.folder, solver: "sparsegpt", bits: "4" };
       const { layers } = await compress.run({ factors: [factorStream(model.address, records)] }, options, recordingContext());
+      assert.ok(layers);
       return (await contentAddress(layers)).address;
     };
     assert.is(await address(), await address());
@@ -164,7 +168,7 @@ test("m-wanda reads the diagonals of languages, and says how to get them", async
     const asked = { ...record, summary: { ...record.summary, weights }, languageDiagonals: halves };
     const plain = await runCompress(model, [record], { solver: "wanda", sparsity: 0.6 });
     const same = await runCompress(model, [asked], { solver: "m-wanda", sparsity: 0.6, variance: 0 });
-    assert.equal(same[0].mask, plain[0].mask);
+    assert.equal(at(same, 0).mask, at(plain, 0).mask);
     await rejects(
       runCompress(model, [record], { solver: "m-wanda" }),
       BadDataError,
@@ -200,8 +204,10 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
     const bytes = readFileSync(path);
     const length = Number(bytes.readBigUInt64LE(0));
     const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
-    const name = Object.keys(header).find((tensor) => tensor.endsWith("dense_h_to_4h.weight"))!;
-    bytes.writeUInt16LE(0x7e00, 8 + length + header[name].data_offsets[0]);
+    const found = Object.entries(header).find(([tensor]) => tensor.endsWith("dense_h_to_4h.weight"));
+    assert.ok(found);
+    const [name, entry] = found;
+    bytes.writeUInt16LE(0x7e00, 8 + length + entry.data_offsets[0]);
     writeFileSync(path, bytes);
     const { openModel } = await import("@mbs/models");
     const model = await openModel(folder, { allowNonfinite: true });
@@ -225,14 +231,15 @@ test("an input scale goes into the norm before the site, and errors are of what 
         solve({ values, columns, scalable }) {
           if (!scalable) return { values };
           const inputScale = Float32Array.from({ length: columns }, (_, channel) => 1 + channel / 10);
-          return { inputScale, values: values.map((value, at) => Math.round(value * inputScale[at % columns] * 8) / 8) };
+          return { inputScale, values: values.map((value, position) => Math.round(value * inputScale[position % columns] * 8) / 8) };
         } };`,
     );
     const width = 32;
     const record = await makeFactor("h.0", "mlp-up", width);
     const [layer, weight, bias, ...rest] = await runCompress(model, [record], { solver: path });
     assert.equal(rest, []);
-    const scale = floats(layer.inputScale!);
+    assert.ok(layer?.inputScale && weight && bias && record.gram);
+    const scale = floats(layer.inputScale);
     assert.is(scale[10], 2);
     for (const [norm, kind] of [
       [weight, "weight"],
@@ -246,20 +253,20 @@ test("an input scale goes into the norm before the site, and errors are of what 
         [
           ...roundTo(
             "f16",
-            stored.map((value, channel) => value / scale[channel]),
+            stored.map((value, channel) => value / at(scale, channel)),
           ),
         ],
       );
     }
-    const gram = unpackUpper(record.gram!, width, "mirror");
+    const gram = unpackUpper(record.gram, width, "mirror");
     const stored = await model.readWeight(layer.tensor);
-    const change = halves(layer.values).map((value, at) => stored[at] - value / scale[at % width]);
+    const change = halves(layer.values).map((value, position) => at(stored, position) - value / at(scale, position % width));
     const error = (await outputByRow(plainBlas, change, change.length / width, { gram })).reduce((sum, value) => sum + value, 0);
     // plain products against the engine's, each with sums of 32 terms in float32: 32 · 2⁻²⁴ = 2e-6 at worst of Σ|ΔW|·|H|·|ΔW|
     assert.ok(Math.abs(layer.summary.error / error - 1) < 1e-4, `${layer.summary.error}, expected ${error}`);
     // nothing but an activation makes what the last matrix reads
     const unscaled = await runCompress(model, [await makeFactor("h.0", "mlp-down", 128)], { solver: path });
-    assert.equal([unscaled.length, unscaled[0].inputScale], [1, undefined]);
+    assert.equal([unscaled.length, at(unscaled, 0).inputScale], [1, undefined]);
   });
 });
 
@@ -278,16 +285,17 @@ const quantising = (wrong: string): string => `({ rows, columns, values }) => {
   return { values: values.fill(0), quantised: { ...quantised, ${wrong} } };
 }`;
 
-const strangersModule = (solve: string, options = "{}"): string =>
+const solverModule = (solve: string, options = "{}"): string =>
   `export default { name: "mine", source: "here", summary: "mine", needs: [], options: ${options}, solve: ${solve} };`;
 
 test("a solver whose option is named like the stage's own is refused with its options", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     for (const option of ["model", "solver", "allowNonfinite"]) {
       const solver = join(model.folder, `${option}.mjs`);
-      writeFileSync(solver, strangersModule("() => {}", `{ ${option}: { kind: "flag", description: "mine" } }`));
+      writeFileSync(solver, solverModule("() => {}", `{ ${option}: { kind: "flag", description: "mine" } }`));
       const pattern = new RegExp(`^solver mine declares an option ${option}, which is the stage's own; rename it there$`);
-      await rejects(compress.moreOptions!({ solver }), UsageError, pattern);
+      assert.ok(compress.moreOptions);
+      await rejects(compress.moreOptions({ solver }), UsageError, pattern);
       await rejects(runCompress(model, [], { solver }), UsageError, pattern);
     }
   });
@@ -298,7 +306,7 @@ test("what a stranger's solver throws is told as its own, whatever code, name or
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = async (name: string, solve: string, context = recordingContext()) => {
       const path = join(model.folder, `${name}.mjs`);
-      writeFileSync(path, strangersModule(solve));
+      writeFileSync(path, solverModule(solve));
       return runCompress(model, [record], { solver: path }, context);
     };
     const thrown = {
@@ -346,7 +354,7 @@ test("a stranger's solver that breaks the contract is told so", async () => {
       ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; mend it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
-      writeFileSync(path, strangersModule(solve));
+      writeFileSync(path, solverModule(solve));
       await rejects(runCompress(model, [record], { solver: path }), InternalError, pattern);
     }
   });

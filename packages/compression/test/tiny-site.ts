@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { at, type ArtifactStream, type StageContext } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
 import { inverseFactor, packUpper } from "@mbs/numbers";
@@ -40,7 +40,7 @@ export async function makeFactor(step: string, site: string, width: number): Pro
     gram[column * (width + 1)] = column === 1 ? 0 : 1 + (column % 3);
     if (column > 2) gram[column * width + column - 1] = gram[(column - 1) * width + column] = 0.5;
   }
-  const diagonal = Float32Array.from({ length: width }, (_, column) => gram[column * (width + 1)]);
+  const diagonal = Float32Array.from({ length: width }, (_, column) => at(gram, column * (width + 1)));
   const damped = gram.slice();
   for (let column = 0; column < width; column += 1) damped[column * (width + 1)] = (diagonal[column] || 2) + 0.02;
   return {
@@ -81,5 +81,6 @@ export async function runCompress(
 ): Promise<LayerRecord[]> {
   const inputs = { factors: [factorStream(model.address, records)] };
   const { layers } = await compress.run(inputs, { model: model.folder, ...options }, context);
+  if (layers === undefined) throw new Error("compress gave no layers");
   return collect(readLayers(layers));
 }

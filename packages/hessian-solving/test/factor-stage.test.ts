@@ -1,6 +1,6 @@
 import { collect, contentAddress, encodeStatistics, readFactors } from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { factor } from "@mbs/hessian-solving";
 import { test } from "uvu";
@@ -17,7 +17,7 @@ const site = (name: string): Statistic[] =>
 const regular = [...site("qkv"), ...site("mlp"), diagonalStatistic("input", "en", states.en, width)];
 /** E[x xᵀ] that no text can have: a direction of negative energy. */
 const hopeless: Statistic = {
-  ...site("odd")[0],
+  ...at(site("odd"), 0),
   width: 2,
   values: Float32Array.of(1, 50, 1),
 };
@@ -42,7 +42,9 @@ async function run(
     ...more,
   };
   const outputs = await factor.run({ statistics: [encodeStatistics(statistics, { ...metadata, mix })] }, options, context);
-  return { stream: outputs["factors"], warnings } satisfies Outcome;
+  const stream = outputs["factors"];
+  assert.ok(stream);
+  return { stream, warnings } satisfies Outcome;
 }
 
 async function factors(statistics: readonly Statistic[], options?: Record<string, unknown>): Promise<FactorRecord[]> {
@@ -60,27 +62,31 @@ test("diagonals of languages are carried along where they are asked for, from Gr
       statistic("mlp", language, randomStates(30, width, 10 + index), width),
     );
     const own = diagonalStatistic("mlp", "en", randomStates(30, width, 12), width).values;
-    const [plain] = await factors(given, { mix: "en=3,fr=1" });
-    const [asked] = await factors(given, { mix: "en=3,fr=1", languageDiagonals: true });
+    const plain = at(await factors(given, { mix: "en=3,fr=1" }), 0);
+    const asked = at(await factors(given, { mix: "en=3,fr=1", languageDiagonals: true }), 0);
     const { languageDiagonals = [], ...rest } = asked;
     assert.equal(rest, plain);
     assert.equal(
       languageDiagonals.map(({ language }) => language),
       ["en", "fr"],
     );
-    assert.ok(worst(languageDiagonals[0].values, own) < 1e-7);
-    const mixed = languageDiagonals[0].values.map((value, index) => 0.75 * value + 0.25 * languageDiagonals[1].values[index]);
+    assert.ok(worst(at(languageDiagonals, 0).values, own) < 1e-7);
+    const mixed = at(languageDiagonals, 0).values.map(
+      (value, index) => 0.75 * value + 0.25 * at(at(languageDiagonals, 1).values, index),
+    );
     assert.ok(worst(plain.diagonal, mixed) < 1e-7);
   }
-  const cross: Statistic = { ...site("mlp")[0], kind: "cross-moment", values: new Float32Array(width * width) };
-  const [beside] = await factors([...site("mlp").slice(0, 1), cross], { languageDiagonals: true });
-  assert.ok(worst(beside.languageDiagonals![0].values, beside.diagonal) < 1e-7, "a cross-moment is no diagonal");
-  const [{ languageDiagonals }] = await factors(pooled, { languageDiagonals: true });
-  assert.ok(worst(languageDiagonals![1].values, diagonalStatistic("mlp", "fr", states.fr, width).values) < 1e-7);
+  const cross: Statistic = { ...at(site("mlp"), 0), kind: "cross-moment", values: new Float32Array(width * width) };
+  const beside = at(await factors([...site("mlp").slice(0, 1), cross], { languageDiagonals: true }), 0);
+  assert.ok(beside.languageDiagonals);
+  assert.ok(worst(at(beside.languageDiagonals, 0).values, beside.diagonal) < 1e-7, "a cross-moment is no diagonal");
+  const { languageDiagonals } = at(await factors(pooled, { languageDiagonals: true }), 0);
+  assert.ok(languageDiagonals);
+  assert.ok(worst(at(languageDiagonals, 1).values, diagonalStatistic("mlp", "fr", states.fr, width).values) < 1e-7);
 });
 
 const pooled: readonly Statistic[] = [
-  { ...site("mlp")[0], language: "*" },
+  { ...at(site("mlp"), 0), language: "*" },
   diagonalStatistic("mlp", "en", states.en, width),
   diagonalStatistic("mlp", "fr", states.fr, width),
 ];
@@ -101,7 +107,7 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
     records.map((record) => record.site),
     ["qkv", "mlp"],
   );
-  const [{ summary, gram, upper, order, diagonal }] = records;
+  const { summary, gram, upper, order, diagonal } = at(records, 0);
   assert.equal(summary, {
     tokens: 90,
     weights: { en: 0.5, fr: 0.5 },
@@ -122,7 +128,7 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
 
 test("a site that no token came to gets H = I, no dead columns, and a warning", async () => {
   const { stream, warnings } = await run([gramStatistic("expert-1-up", "en", new Float64Array(40 * width), width)]);
-  const [record] = await collect(readFactors(stream));
+  const record = at(await collect(readFactors(stream)), 0);
   assert.equal(record.summary.dead, []);
   const diagonal = 1 / Math.sqrt(1.01);
   const onDiagonal = new Set(Array.from({ length: width }, (_, row) => row * width - (row * (row - 1)) / 2));
@@ -134,14 +140,14 @@ test("a site that no token came to gets H = I, no dead columns, and a warning", 
 });
 
 test("--upper off leaves the upper factor out and keeps the rest", async () => {
-  const [record] = await factors(regular, { upper: "off" });
+  const record = at(await factors(regular, { upper: "off" }), 0);
   assert.is(record.upper, undefined);
   assert.not(record.summary.factorised);
   assert.is(record.gram?.length, 78);
 });
 
 test("sites with diagonals alone get no factor", async () => {
-  const [record] = await factors([diagonalStatistic("mlp", "en", states.en, width)]);
+  const record = at(await factors([diagonalStatistic("mlp", "en", states.en, width)]), 0);
   assert.not(record.summary.factorised);
   assert.is(record.gram, undefined);
   assert.is(record.diagonal.length, width);
@@ -153,7 +159,7 @@ test("a site that stays singular stops the run, or is counted and left out", asy
   assert.equal((error as BadDataError).facts["site"], "odd");
   assert.equal((error as BadDataError).facts["rescues"], 4);
   const { stream, warnings } = await run([hopeless], { onSingular: "rtn", raises: 1 });
-  const [record] = await collect(readFactors(stream));
+  const record = at(await collect(readFactors(stream)), 0);
   assert.equal([record.summary.factorised, record.summary.rescues, record.summary.damping], [false, 2, 0.1]);
   assert.is(warnings.length, 1);
 });
@@ -161,7 +167,7 @@ test("a site that stays singular stops the run, or is counted and left out", asy
 test("a rescue is reported", async () => {
   const weak = { ...hopeless, values: Float32Array.of(1, 1.05, 1) };
   const { stream, warnings } = await run([weak]);
-  const [{ summary }] = await collect(readFactors(stream));
+  const { summary } = at(await collect(readFactors(stream)), 0);
   assert.equal([summary.rescues, summary.precision, summary.damping], [2, "float64", 0.1]);
   assert.match(warnings.join("\n"), /h\.0 odd: factorised after 2 rescues/);
 });

@@ -1,7 +1,7 @@
-import { test } from "uvu";
-import * as assert from "uvu/assert";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
 import { mixSites } from "../src/mixed-site.ts";
 
 const common = { step: "h.0", site: "mlp-up", width: 2 };

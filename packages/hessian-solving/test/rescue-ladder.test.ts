@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { climbLadder } from "@mbs/hessian-solving";
 import { findDead, packedDiagonal, packedLength, packedRowStart, parseOrder, unpackUpper } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
@@ -21,15 +22,16 @@ function residual(upper: Float32Array, gram: Float32Array, order: Int32Array, da
   const { dead, mean } = findDead(packedDiagonal(gram, size));
   const whole = unpackUpper(gram, size, "mirror");
   const H = Float64Array.from({ length: size * size }, (_, index) => {
-    const [row, column] = [order[Math.floor(index / size)], order[index % size]];
+    const [row, column] = [at(order, Math.floor(index / size)), at(order, index % size)];
     const own = row === column ? damping * mean + (dead.includes(row) ? mean : 0) : 0;
-    return whole[row * size + column] + own;
+    return at(whole, row * size + column) + own;
   });
   const multiply = (left: ArrayLike<number>, right: ArrayLike<number>, transpose: boolean): Float64Array =>
     Float64Array.from({ length: size * size }, (_, index) => {
       const [row, column] = [Math.floor(index / size), index % size];
       let sum = 0;
-      for (let k = 0; k < size; k += 1) sum += left[transpose ? k * size + row : row * size + k] * right[k * size + column];
+      for (let k = 0; k < size; k += 1)
+        sum += at(left, transpose ? k * size + row : row * size + k) * at(right, k * size + column);
       return sum;
     });
   const identity = multiply(upper, multiply(upper, H, false), true);
@@ -72,7 +74,7 @@ test("the factor does not depend on how columns are numbered", async () => {
   const moved = new Float32Array(packedLength(width));
   for (let row = 0; row < width; row += 1) {
     for (let column = row; column < width; column += 1) {
-      moved[packedRowStart(width, row) + column - row] = whole[input.order[row] * width + input.order[column]];
+      moved[packedRowStart(width, row) + column - row] = at(whole, at(input.order, row) * width + at(input.order, column));
     }
   }
   const again = await climbLadder(inputOf(moved, width, 0.01), engines);

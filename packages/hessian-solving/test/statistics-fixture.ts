@@ -1,4 +1,5 @@
 import type { Statistic } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 
 /** A repeatable source of numbers from -0.5 to 0.5. */
 export function randomNumbers(seed: number): () => number {
@@ -23,7 +24,7 @@ export function gramOf(states: Float64Array, width: number): Float32Array {
   for (let row = 0; row < width; row += 1) {
     for (let column = row; column < width; column += 1) {
       let sum = 0;
-      for (let token = 0; token < tokens; token += 1) sum += states[token * width + row] * states[token * width + column];
+      for (let token = 0; token < tokens; token += 1) sum += at(states, token * width + row) * at(states, token * width + column);
       packed.push(sum / tokens);
     }
   }
@@ -39,7 +40,7 @@ export function gramStatistic(site: string, language: string, states: Float64Arr
 export function diagonalStatistic(site: string, language: string, states: Float64Array, width: number): Statistic {
   const values = new Float32Array(width);
   const tokens = states.length / width;
-  for (const [index, value] of states.entries()) values[index % width] += value ** 2 / tokens;
+  for (const [index, value] of states.entries()) values[index % width] = at(values, index % width) + value ** 2 / tokens;
   return { step: "h.0", site, language, kind: "diagonal", tokens, width, values };
 }
 
@@ -61,4 +62,4 @@ export async function failureOf(work: () => Promise<unknown>): Promise<unknown> 
 
 /** Largest difference of two lists. */
 export const worst = (values: ArrayLike<number>, wanted: ArrayLike<number>): number =>
-  Array.from(values).reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index])), 0);
+  Array.from(values).reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);

@@ -5,7 +5,7 @@ import { readBytes, type ByteReader } from "./byte-reader.ts";
 import { decodeBody } from "./decode-body.ts";
 import { readFrame, requireEnd } from "./decode-frame.ts";
 import { decodeBatchHeader, decodeSchemaHeader, type BatchHeader } from "./decode-message.ts";
-import { settling } from "./settling.ts";
+import { splitReceipt } from "./split-receipt.ts";
 
 /** An artifact being read, with what is known at its end. */
 export interface DecodedStream extends ArtifactStream {
@@ -77,7 +77,7 @@ export async function decodeStream(bytes: AsyncIterable<Uint8Array>): Promise<De
     if (!frame) throw new BadDataError("the Arrow stream closes before its schema; write it again", { offset: 0 });
     const schema = decodeSchemaHeader(frame.header, frame.offset);
     if (frame.body.length > 0) throw new BadDataError("the schema of the Arrow stream has a body; write it again", { offset: 0 });
-    const { items, receipt } = settling(decodeBatches(reader, schema));
+    const { items, receipt } = splitReceipt(decodeBatches(reader, schema));
     return { schema, batches: items, receipt };
   } catch (cause) {
     await reader.close();

@@ -5,7 +5,7 @@ import type { Receipt } from "../content-address.ts";
 import { planBody } from "./encode-body.ts";
 import { encodeBatchHeader, encodeSchemaHeader } from "./encode-message.ts";
 import { endOfStream, encodeFrame } from "./frame.ts";
-import { settling } from "./settling.ts";
+import { splitReceipt } from "./split-receipt.ts";
 
 export interface EncodedStream {
   /** One chunk a message, at most 4 MiB each. Read once. */
@@ -45,6 +45,6 @@ async function* encode({ schema, batches }: ArtifactStream): AsyncGenerator<Uint
  * content address. Any Arrow reader reads it; docs/formats.md gives it byte by byte.
  */
 export function encodeStream(stream: ArtifactStream): EncodedStream {
-  const { items, receipt } = settling(encode(stream));
+  const { items, receipt } = splitReceipt(encode(stream));
   return { bytes: items, receipt };
 }

@@ -8,7 +8,7 @@ import type { DecodedStream } from "./decode-stream.ts";
 import { planBody, writeBody } from "./encode-body.ts";
 import { encodeBatchHeader, encodeSchemaHeader } from "./encode-message.ts";
 import { continuation, messageLimit, prefixSize } from "./frame.ts";
-import { settling } from "./settling.ts";
+import { splitReceipt } from "./split-receipt.ts";
 
 /** One FlightData message: `header` goes to data_header, `body` to data_body. */
 export interface FlightMessage {
@@ -85,7 +85,7 @@ export async function decodeFlight(messages: AsyncIterable<FlightMessage>): Prom
       if (next.done) throw new BadDataError("empty: expected an artifact, the client sent no schema");
       if (next.value.header.length === 0) continue;
       const schema = decodeSchemaHeader(next.value.header, 0);
-      const { items, receipt } = settling(decodeBatches(iterator, schema));
+      const { items, receipt } = splitReceipt(decodeBatches(iterator, schema));
       return { schema, batches: items, receipt };
     }
   } catch (cause) {

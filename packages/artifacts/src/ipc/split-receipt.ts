@@ -1,22 +1,22 @@
 import { InternalError } from "@mbs/contracts";
 import type { Receipt } from "../content-address.ts";
 
-/** Items on their way and the receipt of all of them. */
-export interface Settling<T> {
+/** The items of a stream, and the receipt that is known at its end. */
+export interface SplitStream<T> {
   readonly items: AsyncIterable<T>;
   /** Rejects with the source's error, or where the items are not read to their end. */
   readonly receipt: Promise<Receipt>;
 }
 
-/** Turns the value that a generator returns at its end into a promise beside its items. */
-export function settling<T>(source: AsyncGenerator<T, Receipt>): Settling<T> {
+/** Gives what a generator returns at its end as a promise beside its items. */
+export function splitReceipt<T>(source: AsyncGenerator<T, Receipt>): SplitStream<T> {
   let resolve!: (receipt: Receipt) => void;
   let reject!: (cause: unknown) => void;
   const receipt = new Promise<Receipt>((onReceipt, onError) => {
     resolve = onReceipt;
     reject = onError;
   });
-  receipt.catch(() => {}); // Whoever reads the items sees the same error; the receipt need not be looked at.
+  receipt.catch(() => {}); // The same error comes from the items; the receipt may be ignored.
   async function* items(): AsyncGenerator<T> {
     try {
       resolve(yield* source);
