@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,6 +70,26 @@ test("the card names base model, licence, languages, method, mix and addresses",
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
   assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${at(record.layers, 0).address}\``));
   assert.not(card.includes("The source"), "the source's own card is not carried");
+});
+
+test("layers of several artifacts have one address, made of theirs in the order of the record", async () => {
+  const folder = await write("several", { format: "gptq" });
+  const path = join(folder, "mbs.json");
+  const record = JSON.parse(await readFile(path, "utf8")) as { layers: { address: string }[] };
+  const layers = ["b".repeat(64), "a".repeat(64)].map((one) => ({ ...record.layers[0], address: one }));
+  await writeFile(path, JSON.stringify({ ...record, layers }));
+  await describeModel(folder, {});
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  const whole = createHash("sha256")
+    .update(`${"b".repeat(64)}\n${"a".repeat(64)}\n`)
+    .digest("hex");
+  assert.equal(
+    card.split("\n").filter((line) => line.startsWith("- layers: ")),
+    [
+      `- layers: \`${whole}\`, of 2 artifacts: the SHA-256 of their addresses, a line each in the order of \`mbs.json\` (\`jq -r '.layers[].address' mbs.json | sha256sum\`)`,
+    ],
+  );
+  assert.not(card.includes("a".repeat(64)));
 });
 
 const address = "c".repeat(64);

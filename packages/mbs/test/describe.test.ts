@@ -58,6 +58,8 @@ test("the card of a run has each language before and after with intervals, the m
     assert.match(row, `${(pair.rise * 100).toFixed(2)}% (`);
   }
   assert.match(card, "| mean of languages | ");
+  assert.match(card, "| gptq | group-aware:32 | ");
+  assert.match(card, /```yaml\n[\s\S]*\n {2}order: group-aware:32\n/);
   const { results: all, averages } = scoresReport(await collect(readScores(await openArtifact(folder.scores))));
   const [{ worst }, { worstRise }] = averages;
   const risen = all.find(({ model, language }) => model === "compressed" && language === worstRise?.language);

@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
 import { formatBytes, nameMethod } from "@mbs/contracts";
 import { cardFile, meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
-import { loadLines } from "./load-lines.ts";
-import { codeBlock, plainText, table } from "./markdown.ts";
 import { readRecord } from "./assembly-record.ts";
 import type { AssemblyRecord } from "./assembly-record.ts";
+import { loadLines } from "./load-lines.ts";
+import { codeBlock, plainText, table } from "./markdown.ts";
 import { modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
 import { readWeightFiles } from "./size-report.ts";
@@ -99,6 +100,19 @@ function resultLines(results: CardResults | undefined): string[] {
   ];
 }
 
+/** One address of all layers: of several artifacts the SHA-256 of their addresses, a line each. */
+function layerLines(addresses: readonly string[]): string[] {
+  const [first, second] = addresses;
+  if (first === undefined) return [];
+  if (second === undefined) return [`- layers: \`${first}\``];
+  const whole = createHash("sha256")
+    .update(addresses.map((address) => `${address}\n`).join(""))
+    .digest("hex");
+  return [
+    `- layers: \`${whole}\`, of ${addresses.length} artifacts: the SHA-256 of their addresses, a line each in the order of \`mbs.json\` (\`jq -r '.layers[].address' mbs.json | sha256sum\`)`,
+  ];
+}
+
 const recipeLines = (recipe: string | undefined): string[] =>
   recipe === undefined
     ? []
@@ -149,9 +163,9 @@ export function modelCard(facts: CardFacts): string {
     "## How it was made",
     "",
     `- model compressed: \`${model}\``,
-    ...unique(layers.map(({ address }) => address)).map((address) => `- layers: \`${address}\``),
+    ...layerLines(layers.map(({ address }) => address)),
     "",
-    "These are content addresses (SHA-256). `mbs.json` has the options of each, and the error and sparsity of every tensor.",
+    "These are content addresses (SHA-256). `mbs.json` has the address and the options of each artifact of layers, and the error and sparsity of every tensor.",
     ...recipeLines(recipe),
     "",
   ].join("\n");
