@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { withoutComments } from "./read-packages.ts";
 
@@ -22,7 +22,7 @@ export const numberAssertions = (source: string): number[] =>
 /** Files outside the kernels that assert a number, one line each. */
 export function findNumberAssertions(root: string, kernels = kernelFiles(root)): string[] {
   const folders = readdirSync(join(root, "packages")).flatMap((name) => [`packages/${name}/src`, `packages/${name}/test`]);
-  return [...folders, "tools"].flatMap((folder) =>
+  return [...folders.filter((folder) => existsSync(join(root, folder))), "tools"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
       .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)

@@ -1,12 +1,14 @@
 /**
  * Fails when an import goes against the arrows of docs/architecture.md, when a host names a stage, when public names changed
- * without saying so, when a test reads what nx does not count as its input, or when a file that is no kernel says `as number`.
+ * without saying so, when a test reads what nx does not count as its input, when a file that is no kernel says
+ * `as number`, or when what `npm run packages` writes is stale.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { findStaleFiles } from "../packages/package-files.ts";
 import { findNumberAssertions } from "./assertions.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
@@ -35,6 +37,7 @@ const violations = [
   ...findUncountedInputs(root, readTestScopes(root)),
   ...findNumberAssertions(root),
   ...findNamedStages(root),
+  ...findStaleFiles(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

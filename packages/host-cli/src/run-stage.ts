@@ -40,6 +40,7 @@ export async function runStage(
     output: given["output"] as string | undefined,
     named: given as Readonly<Record<string, string | undefined>>,
     json: given["json"] === true,
+    quiet: given["quiet"] === true,
     presenter,
     shown,
     terminal: process.stdout.isTTY,

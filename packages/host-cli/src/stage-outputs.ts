@@ -20,6 +20,8 @@ export interface OutputRequest {
   /** Paths by name of the outputs after the first. */
   readonly named: Readonly<Record<string, string | undefined>>;
   readonly json: boolean;
+  /** Nothing but artifacts is wanted. */
+  readonly quiet: boolean;
   readonly presenter: Presenter | undefined;
   /** Options of the presenter's table, unparsed. */
   readonly shown: Readonly<Record<string, unknown>>;
@@ -30,14 +32,18 @@ const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<s
   `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
 
 function firstDestination({ kind, folder = false }: StageOutput, request: OutputRequest): Destination {
-  const { output, json, presenter, shown, terminal } = request;
+  const { output, json, quiet, presenter, shown, terminal } = request;
   if (json && presenter) {
     return { path: output === standardStream ? undefined : output, folder, show: (stream) => jsonText(presenter, stream) };
   }
   if (folder && output === undefined) {
     throw new UsageError("--output FOLDER is required: the files are written there");
   }
-  if (output !== undefined) return { path: output, folder };
+  if (output !== undefined) {
+    // with the artifact in a file, standard output is free for people
+    const shows = presenter !== undefined && output !== standardStream && !quiet;
+    return { path: output, folder, ...(shows && { show: (stream: ArtifactStream) => presenter.table(stream, shown) }) };
+  }
   if (!terminal) return { path: standardStream, folder };
   if (presenter) return { path: undefined, folder, show: (stream) => presenter.table(stream, shown) };
   throw new UsageError(`standard output is a terminal; redirect it, e.g. > ${kind}.arrow, pipe it on, or use --output FILE`);

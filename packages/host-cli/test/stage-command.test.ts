@@ -64,6 +64,13 @@ command("what reports prints JSON, beside its file too", async ({ folder }) => {
   assert.equal(await readFile(path), (await runProgram(["score"])).stdout);
 });
 
+command("what reports prints its table beside its file, unless it is told to be quiet", async ({ folder }) => {
+  const path = join(folder, "shown.arrow");
+  assert.is((await runProgram(["score", "--output", path])).stdout.toString(), "a table\n");
+  assert.equal(await readFile(path), (await runProgram(["score"])).stdout);
+  assert.is((await runProgram(["score", "--output", path, "--force", "--quiet"])).stdout.toString(), "");
+});
+
 /** What a command line throws before anything runs. */
 async function refusal(args: readonly string[]): Promise<MbsError> {
   const [name, ...argv] = args;

@@ -144,6 +144,30 @@ async function everywhere(
   return library;
 }
 
+/** The same for a stage without a call below: each input gets an artifact of its kind, a required resource the one of this test. */
+async function everywhereByKind(context: Context, name: string, made: Readonly<Record<string, Buffer>>): Promise<void> {
+  const stage = await loadStage(name);
+  const artifactFor = (input: string): Buffer => {
+    const found = stage.inputs[input]?.kinds.map((kind) => made[kind]).find((bytes) => bytes !== undefined);
+    if (found === undefined) throw new Error(`${name}: nothing here is of a kind that its input ${input} takes; add a call`);
+    return found;
+  };
+  const required = Object.entries(stage.inputs).filter(([, { optional }]) => optional !== true);
+  const [first, ...others] = required.map(([input]) => input);
+  const inputs: Record<string, readonly string[]> = {};
+  for (const input of others) {
+    inputs[input] = [join(context.folder, `${name}-${input}.arrow`)];
+    await writeFile(String(inputs[input]), artifactFor(input));
+  }
+  const resources: Readonly<Record<string, string>> = { model: context.model, corpus: context.corpus };
+  const options = Object.entries(stage.options).flatMap(([option, declared]): [string, string | string[]][] => {
+    const path = declared.kind === "resource" ? resources[declared.resource] : undefined;
+    if (declared.optional === true || path === undefined || declared.kind !== "resource") return [];
+    return [[option, declared.many ? [path] : path]];
+  });
+  await everywhere(context, name, Object.fromEntries(options), first === undefined ? undefined : artifactFor(first), inputs);
+}
+
 /** Layers of the second step, made in this process. */
 async function secondStep(model: string, states: Buffer): Promise<Buffer> {
   const next = await throughLibrary(await loadStage("propagate"), { model }, {}, states);
@@ -192,7 +216,9 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   await everywhere(context, "predict", { model }, statistics, { ...predicted, scores: [await save("scores", scores)] });
   const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
   await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
-  assert.equal([...covered].sort(), [...stages.keys()].sort(), "a stage without a conformance test");
+
+  const made: Readonly<Record<string, Buffer>> = { segments, statistics, factors, layers, states, allocation, files, scores };
+  for (const name of stages.keys()) if (!covered.has(name)) await everywhereByKind(context, name, made);
 });
 
 hosts("no stage of a server runs a solver that the client brings", async ({ folder, model, corpus, via }) => {

@@ -1,0 +1,39 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { derivedFiles, findStaleFiles } from "./package-files.ts";
+
+test("a folder with a name and sources becomes a package, with what it imports", async () => {
+  const root = await mkdtemp(join(tmpdir(), "mbs-packages-"));
+  const write = async (path: string, content: string): Promise<void> => {
+    await mkdir(join(root, path, ".."), { recursive: true });
+    await writeFile(join(root, path), content);
+  };
+  try {
+    await write("LICENSE", "the licence");
+    await write("tsconfig.json", '{ "files": [], "references": [] }');
+    await write(
+      "packages/base/package.json",
+      '{ "name": "@mbs/base", "version": "0.2.0", "dependencies": { "@mbs/old": "0.1.0", "zlib": "1.0.0" } }',
+    );
+    await write("packages/base/src/index.ts", 'import "zlib";');
+    await write("packages/mine/package.json", '{ "name": "@mbs/mine", "nx": { "tags": ["layer:stage"] } }');
+    await write("packages/mine/src/index.ts", 'export { a } from "@mbs/base";');
+    assert.match(findStaleFiles(root).join("\n"), /packages\/mine\/tsconfig\.json: does not follow/);
+    const files = derivedFiles(root);
+    for (const { path, content } of files) await write(path, content);
+    assert.equal(findStaleFiles(root), []);
+    const json = (path: string) => JSON.parse(files.find((file) => file.path === path)?.content ?? "") as Record<string, unknown>;
+    const mine = json("packages/mine/package.json");
+    assert.equal(mine["dependencies"], { "@mbs/base": "0.2.0" });
+    assert.equal(mine["nx"], { tags: ["layer:stage"], targets: { build: {}, lint: {}, test: {} } });
+    assert.equal(json("packages/mine/tsconfig.json")["references"], [{ path: "../base" }]);
+    assert.equal(json("tsconfig.json")["references"], [{ path: "packages/base" }, { path: "packages/mine" }]);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+test.run();

@@ -1,0 +1,105 @@
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { packageOf } from "../boundaries/rules.ts";
+import { readPackages } from "../boundaries/read-packages.ts";
+
+/** A file that follows from others: what it should hold. */
+export interface DerivedFile {
+  /** Relative to the repository. */
+  readonly path: string;
+  readonly content: string;
+}
+
+type Json = Record<string, unknown>;
+
+const readJson = (path: string): Json => (existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Json) : {});
+
+const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** What every package.json has; what a package says itself counts. */
+const standardManifest = {
+  name: "",
+  version: "0.1.0",
+  description: "",
+  license: "Apache-2.0",
+  type: "module",
+  engines: { node: ">=20" },
+  exports: { ".": { "mbs-source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" } },
+  files: ["dist", "src", "!dist/*.tsbuildinfo"],
+};
+
+const targets = { build: {}, lint: {}, test: {} };
+
+function manifestOf(manifest: Json, imported: readonly string[], versions: ReadonlyMap<string, unknown>): Json {
+  const { dependencies = {}, nx = {} } = manifest as { dependencies?: Json; nx?: Json };
+  const others = Object.entries(dependencies).filter(([name]) => !versions.has(name));
+  const ours = imported.map((name): [string, unknown] => [name, versions.get(name)]);
+  // in npm's own order
+  const all = [...ours, ...others].sort(([a], [b]) => (a < b ? -1 : 1));
+  const missing = Object.entries(standardManifest).filter(([key]) => !Object.hasOwn(manifest, key));
+  return {
+    ...manifest,
+    ...Object.fromEntries(missing),
+    ...(all.length > 0 && { dependencies: Object.fromEntries(all) }),
+    nx: { ...nx, targets: { ...targets, ...(nx["targets"] as Json | undefined) } },
+  };
+}
+
+const tsconfigOf = (tsconfig: Json, references: readonly string[]): Json => ({
+  extends: "../../tsconfig.base.json",
+  compilerOptions: { rootDir: "src", outDir: "dist", tsBuildInfoFile: "dist/tsconfig.tsbuildinfo" },
+  include: ["src"],
+  ...tsconfig,
+  references: references.map((path) => ({ path })),
+});
+
+/** The references of a tsconfig.json that are wanted, in the order that they have, with the missing ones behind them. */
+function ordered(tsconfig: Json, wanted: readonly string[]): string[] {
+  const now = ((tsconfig["references"] ?? []) as { path: string }[]).map(({ path }) => path);
+  const kept = now.filter((path) => wanted.includes(path));
+  return [...kept, ...wanted.filter((path) => !kept.includes(path))];
+}
+
+/**
+ * The package.json, tsconfig.json and LICENSE of every package, and the root's tsconfig.json: dependencies among our packages
+ * and references follow from what `src` imports, the rest of a package.json from its name.
+ */
+export function derivedFiles(root: string): readonly DerivedFile[] {
+  const packages = readPackages(root);
+  const manifests = new Map<string, Json>(
+    readdirSync(join(root, "packages")).map((folder) => [folder, readJson(join(root, "packages", folder, "package.json"))]),
+  );
+  const folders = new Map([...manifests].map(([folder, { name }]) => [String(name), folder]));
+  const folderOf = (name: string): string => folders.get(name) ?? "";
+  const versions = new Map(
+    [...manifests.values()].map(({ name, version = standardManifest.version }) => [String(name), version]),
+  );
+  const files: DerivedFile[] = [];
+  for (const { name, imports } of packages) {
+    const folder = `packages/${folderOf(name)}`;
+    const used = new Set(imports.map(({ specifier }) => packageOf(specifier)).filter((other) => other !== name));
+    const imported = [...folders.keys()].filter((other) => used.has(other));
+    const manifest = manifestOf(readJson(join(root, folder, "package.json")), imported, versions);
+    const dependencies = Object.keys((manifest["dependencies"] ?? {}) as Json).filter((other) => folders.has(other));
+    const wanted = dependencies.map((other) => `../${folderOf(other)}`);
+    const tsconfig = readJson(join(root, folder, "tsconfig.json"));
+    files.push(
+      { path: `${folder}/package.json`, content: jsonText(manifest) },
+      { path: `${folder}/tsconfig.json`, content: jsonText(tsconfigOf(tsconfig, ordered(tsconfig, wanted))) },
+      { path: `${folder}/LICENSE`, content: readFileSync(join(root, "LICENSE"), "utf8") },
+    );
+  }
+  const whole = readJson(join(root, "tsconfig.json"));
+  const now = ((whole["references"] ?? []) as { path: string }[]).map(({ path }) => path);
+  const fixtures = now.filter((path) => basename(path) === "fixtures");
+  const sources = [...manifests.keys()].map((folder) => `packages/${folder}`);
+  const references = ordered(whole, [...sources, ...fixtures]);
+  files.push({ path: "tsconfig.json", content: jsonText({ ...whole, references: references.map((path) => ({ path })) }) });
+  return files;
+}
+
+/** Files that are not as they follow from others, one line each. */
+export const findStaleFiles = (root: string): string[] =>
+  derivedFiles(root)
+    .filter(({ path, content }) => !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== content)
+    .map(({ path }) => `${path}: does not follow from what is imported; npm run packages writes it`);
