@@ -30,11 +30,11 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
 }
 
 /** The files of an ONNX model, byte for byte but for the values of the changed tensors. */
-function patchedFiles({ folder, checkpoint, places }: GraphModel, layers: LayerSpool): FormattedModel {
+function patchedFiles({ folder, checkpoint, fileOffsets }: GraphModel, layers: LayerSpool): FormattedModel {
   const patches = [...layers.summaries.keys()].map((tensor) => {
-    const range = places.get(tensor);
-    if (range === undefined) throw new InternalError(`it is unknown where in its file tensor ${tensor} lies`, { tensor });
-    return { ...range, tensor, length: checkpoint.info(tensor).bytes };
+    const found = fileOffsets.get(tensor);
+    if (found === undefined) throw new InternalError(`it is unknown where in its file tensor ${tensor} lies`, { tensor });
+    return { ...found, tensor, length: checkpoint.info(tensor).bytes };
   });
   const files = checkpoint.files.map(({ file }): OutputFile => {
     const own = patches.filter((patch) => patch.file === file).sort((a, b) => a.offset - b.offset);

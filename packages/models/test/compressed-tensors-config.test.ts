@@ -12,7 +12,7 @@ const withGroup = (changes: object): object => ({ ...config, config_groups: { gr
 const withWeights = (changes: object): object => withGroup({ weights: { ...weights, ...changes } });
 const read = (value: object) => readPackedSchemes(value as Readonly<Record<string, unknown>>, "config.json");
 
-test("config groups are read, with what llm-compressor writes beside them", () => {
+test("config groups are read, with the other keys that llm-compressor writes", () => {
   assert.equal(read(withGroup({})), [scheme]);
   const more = {
     observer: "minmax",

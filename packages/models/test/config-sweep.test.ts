@@ -18,7 +18,7 @@ test("every type is swept", () => {
   assert.equal([...new Set(types)].sort(), [...supportedTypes].sort());
 });
 
-/** Keys whose value the forward pass does not read, and `is_encoder_decoder`, which a type has or has not. */
+/** Keys whose value the forward pass does not read, and `is_encoder_decoder`, which a type either has or does not have. */
 const unread = new Set(
   [
     ["transformers_version", "architectures", "use_cache", "output_hidden_states", "return_dict", "dtype", "problem_type"],
@@ -39,7 +39,7 @@ for (const type of supportedTypes) {
     const { keys } = await loadArchitecture(type, "config.json");
     for (const [key, value] of Object.entries(defaults[type] ?? {})) {
       assert.ok(Object.hasOwn(keys, key), `${key} is not declared`);
-      // what is only checked has any default, and null stands for none
+      // keys that are only checked may have any default; null means none
       if (unread.has(key)) continue;
       assert.equal(keys[key]?.fallback ?? null, value, key);
     }
@@ -89,7 +89,7 @@ const followed: [string, string, Edit, ...Edit[]][] = [
   ["a head in the file counts, whatever is said of ties", "llama-own-head", {}],
   ["a head in the file counts, whatever is said of ties", "gpt2-own-head", {}],
   [
-    "rope_scaling takes the place of rope_parameters",
+    "rope_scaling counts instead of rope_parameters",
     "qwen2",
     {
       rope_parameters: { rope_type: "default", rope_theta: 50 },
@@ -149,12 +149,12 @@ const refusals: [string, Edit, RegExp][] = [
   [
     "gemma2",
     { rope_parameters: { full_attention: { rope_type: "default", rope_theta: 50 } } },
-    /rope_parameters .* is not supported; all layers of this type have one section/,
+    /rope_parameters .* is not supported; all layers of this type share one section/,
   ],
   [
     "qwen2",
     { rope_parameters: { full_attention: { rope_type: "default", rope_theta: 50 } } },
-    /rope_parameters .* is not supported; all layers of this type have one section/,
+    /rope_parameters .* is not supported; all layers of this type share one section/,
   ],
   [
     "qwen2",

@@ -43,14 +43,14 @@ test("what is not built is refused, what is broken is bad data, each by its key"
   assert.ok(long.length < 200, long);
 });
 
-test("keys that nobody knows are named, but for those that are null, harmless or bookkeeping", () => {
+test("unknown keys are named, except those that are null, harmless or bookkeeping", () => {
   const unknown: string[] = [];
   const config = read({ width: 3, mystery: 2, nothing: null, temperature: 0.7, _name_or_path: "a" }, unknown);
   config.section("part", { depth: 2, riddle: 1 }, { depth: count(1) });
   assert.equal(unknown, ["mystery", "part.riddle"]);
 });
 
-/** As they stand on the Hub, with all the keys that change nothing. */
+/** As they are on the Hub, with all the keys that change nothing. */
 const published: JsonObject[] = [
   {
     architectures: ["Qwen2ForCausalLM"],

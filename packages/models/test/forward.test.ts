@@ -19,7 +19,7 @@ interface Golden {
 }
 
 /**
- * How far single precision may lie from transformers', whose sums run in another order: logits of up to 20 come of some 10
+ * How far single precision may differ from transformers, whose sums run in another order: logits of up to 20 come of some 10
  * products, one after another, with sums of at most 1024 terms: √(10 · 1024) · 2⁻²⁴ · 20 = 1.2e-4 as a rule.
  */
 const rounding = 1e-3;
@@ -212,7 +212,7 @@ test("a step that reads another stream is refused without it", async () => {
   await model.close();
 });
 
-test("given weights take the place of the checkpoint's", async () => {
+test("given weights replace the checkpoint's", async () => {
   const model = await openModel(`${fixtures}plain-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(9, 8, 7));

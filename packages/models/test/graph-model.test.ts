@@ -96,7 +96,7 @@ test("steps and sites are found by the names of nodes and tensors, and without n
     ["part.2", ...attention],
     ["part.3", ...mlp],
   ]);
-  assert.match(nameless.notes.join(), /cut into 4 steps wherever everything flows through one value/);
+  assert.match(nameless.notes.join(), /cut into 4 steps, wherever all data flows through one value/);
   for (const model of [bloom, nameless]) await model.close();
 });
 
@@ -155,7 +155,7 @@ for (const [name, twin, tolerance] of [
   });
 }
 
-test("weights given to a step take the place of the graph's, as [rows, width]", async () => {
+test("weights given to a step replace the graph's, as [rows, width]", async () => {
   const models = [await openModel(`${fixtures}forward/gpt2-f32`), await openModel(await exported("gpt2-no-cache", "gpt2-f32"))];
   const found = await Promise.all(
     models.map(async (model) => {
@@ -175,7 +175,7 @@ test("weights given to a step take the place of the graph's, as [rows, width]", 
   assert.ok(apart(own.given, own.plain) > 1e-2, "the given weight made no difference");
 });
 
-test("a text goes on as with the safetensors model", async () => {
+test("a text is continued as by the safetensors model", async () => {
   const models = [
     await openModel(`${fixtures}forward/plain-f32`),
     await openModel(await exported("bloom-cache-external", "plain-f32")),
@@ -185,7 +185,7 @@ test("a text goes on as with the safetensors model", async () => {
   for (const model of models) {
     const empty = await generate(model, "", 6, { threads: 1 }).catch((error: unknown) => error);
     assert.instance(empty, UsageError, String(empty));
-    assert.match((empty as Error).message, /no token to go on from; give at least a letter/);
+    assert.match((empty as Error).message, /no token to continue; give at least a letter/);
   }
   for (const model of models) await model.close();
 });
@@ -256,7 +256,7 @@ test("external data is in a file of that name with that checksum, or refused", a
   for (const [changes, message] of [
     [{ location: "x".repeat(5000) }, /tensor_0 has its external data in "x{200}", which is missing/],
     [{ location: `${"x".repeat(300)}/y` }, /which is missing/],
-    [{ location: "model.onnx_data/" }, /its external data at "model\.onnx_data\/", no name of a file below the model's/],
+    [{ location: "model.onnx_data/" }, /its external data at "model\.onnx_data\/", which is no path to a file below the model's/],
     [{ location: "model.onnx_data/x" }, /"model\.onnx_data\/x", which is missing/],
     [{ location: "ring" }, /"ring", which is missing/],
     [{ checksum: "x" }, /tensor_0 has external data with the checksum "x", no SHA-1 of 40 hex digits; take the model/],
@@ -277,7 +277,7 @@ const addressOf = async (folder: string): Promise<string> => {
   return model.address;
 };
 
-test("the address is of graph, tensors, configuration and tokenizer", async () => {
+test("the address depends on graph, tensors, configuration and tokenizer", async () => {
   const [name, twin] = ["bloom-cache-external", "plain-f32"];
   const address = await addressOf(await exported(name, twin));
   assert.is(await addressOf(await exported(name, twin)), address);

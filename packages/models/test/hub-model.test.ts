@@ -25,7 +25,7 @@ const hub = suite<Context>("hub");
 
 hub.before.each(async (context) => {
   for (const name of variables) delete process.env[name];
-  // A name of its own for each test, since a process looks each up once.
+  // each test has its own name, since a process looks each up once
   const name = `org/tiny-${count++}`;
   context.home = join(root, name);
   context.source = join(root, `${name}-source`);
@@ -85,7 +85,7 @@ hub("a model is fetched into the cache's layout, and opened as its source is", a
   assert.is(stub.requests.length, asked);
 });
 
-hub("a download that broke off goes on where it stopped", async ({ stub, source }) => {
+hub("a download that broke off continues where it stopped", async ({ stub, source }) => {
   const shard = at(await shardsOf(source), 0);
   stub.cuts.set(shard, 1000);
   const model = await openModel(nameNow());

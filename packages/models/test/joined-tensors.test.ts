@@ -14,7 +14,7 @@ async function refusal(file: TensorFile, config: JsonObject): Promise<string> {
 }
 
 for (const name of ["mixtral-fused", "qwen2_moe-fused"]) {
-  test(`${name}: experts that lie in one tensor are read as tensors of their own, and compute the same`, async () => {
+  test(`${name}: experts stored in one tensor are read as separate tensors, and compute the same`, async () => {
     const base = await readBase(name);
     const file = await weightFile(base);
     const read = await readCase(file, base.config);
@@ -67,7 +67,10 @@ test("experts of another number or size, and experts in both forms, are refused 
   const first = at(file.tensors, 0);
   const part = { ...first, name: "model.layers.0.block_sparse_moe.experts.0.w1.weight", shape: [24, 16] };
   const both = { ...file, tensors: [...file.tensors, part] };
-  assert.match(await refusal(both, base.config), /stands beside model\.layers\.0\.block_sparse_moe\.experts\.0\.w1\.weight/);
+  assert.match(
+    await refusal(both, base.config),
+    /and its part model\.layers\.0\.block_sparse_moe\.experts\.0\.w1\.weight are both stored/,
+  );
 });
 
 test("a size that config.json leaves out is named where the tensors do not fit its default", async () => {
@@ -75,7 +78,7 @@ test("a size that config.json leaves out is named where the tensors do not fit i
   const { head_dim: _, ...config } = base.config;
   const message = await refusal(await weightFile(base), config);
   assert.match(message, /q_proj\.weight has shape \[32, 16\] where config\.json asks for \[512, 16\]/);
-  assert.match(message, /config\.json leaves out head_dim \(128\), whose default counts/);
+  assert.match(message, /config\.json leaves out head_dim \(128\), so the default is used/);
   assert.ok(message.length < 600, message);
 });
 

@@ -83,7 +83,7 @@ test("a model tells what it is", async () => {
   await model.close();
 });
 
-test("the address is of the contents: not of shards, but of every value, the configuration and the tokenizer", async () => {
+test("the address depends on every value, the configuration and the tokenizer, not on shards", async () => {
   const address = await addressOf(await tiny({ seed: 5 }));
   assert.match(address, /^[0-9a-f]{64}$/);
   assert.is(await addressOf(await tiny({ seed: 5 })), address);
@@ -102,7 +102,7 @@ test("the address is of the contents: not of shards, but of every value, the con
   }
 });
 
-test("a model that changes in place gets another address in the same process", async () => {
+test("a model that changes on disk gets another address in the same process", async () => {
   const folder = await tiny({ seed: 7 });
   const address = await addressOf(folder);
   await writeTinyModel(folder, { seed: 8 });
@@ -167,7 +167,7 @@ for (const [name, bits] of [
   ["NaN", 0x7e00],
   ["Infinity", 0x7c00],
 ] as const) {
-  test(`a weight of ${name} is refused with its place, or read as 0 and listed`, async () => {
+  test(`a weight of ${name} is refused with tensor and index, or read as 0 and listed`, async () => {
     const folder = await tiny();
     const path = join(folder, "model.safetensors");
     const tensor = "transformer.h.1.mlp.dense_4h_to_h.weight";
@@ -209,7 +209,7 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
   [
     "a missing size",
     (text) => text.replace('"hidden_size": 32,', ""),
-    /has shape \[260, 32\] where config\.json asks for \[260, 64\].* config\.json leaves out hidden_size \(64\), whose default counts/,
+    /has shape \[260, 32\] where config\.json asks for \[260, 64\].* config\.json leaves out hidden_size \(64\), so the default is used/,
   ],
   [
     "a size that is no number",
@@ -232,7 +232,7 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
     (text) => text.replace('"vocab_size": 260', '"vocab_size": 261'),
     /has shape \[260, 32\] where config\.json asks for \[261, 32\]/,
   ],
-  ["a name twice", (text) => text.replace("{", '{ "n_head": 4,'), /has the name "n_head" twice/],
+  ["a key twice", (text) => text.replace("{", '{ "n_head": 4,'), /has the key "n_head" twice/],
   ["no JSON", () => "bloom", /is not JSON/],
 ];
 for (const [name, change, message] of configFaults) {

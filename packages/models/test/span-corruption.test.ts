@@ -9,7 +9,7 @@ const textOf = (length: number): Int32Array => Int32Array.from({ length }, (_, a
 const corrupt = (length: number, ...seed: (string | number)[]) =>
   corruptSpans(textOf(length), sentinels, seededGenerator(0, ...seed));
 
-/** Pieces between sentinels; what stands before the first one comes first. */
+/** Pieces between sentinels; the piece before the first one comes first. */
 function pieces(tokens: Int32Array): number[][] {
   const found: number[][] = [[]];
   for (const token of tokens) {
@@ -57,7 +57,7 @@ for (const length of [2, 3, 7, 40, 333, 1024]) {
       source.filter((token) => sentinels.includes(token)),
       Int32Array.from(sentinels.slice(0, spans)),
     );
-    // The source ends with a sentinel and the target begins with one, so an empty piece stands there.
+    // The source ends with a sentinel and the target begins with one, so that there is an empty piece.
     assert.equal([kept.pop(), cut.shift()], [[], []]);
     for (const piece of [...kept, ...cut]) assert.ok(piece.length > 0);
     assert.equal(Int32Array.from(kept.flatMap((piece, index) => [...piece, ...at(cut, index)])), textOf(length));

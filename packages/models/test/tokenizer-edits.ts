@@ -5,7 +5,7 @@ import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What stands in the place of something else: numbers of all kinds, texts, and what is none of them. */
+/** Replacements of values: numbers of all kinds, strings, and what is neither. */
 const replacements: readonly unknown[] = [5, -5, 1e12, 1.5, "x", "", null, true, false, [], {}, [5], { x: 5 }, undefined];
 
 /** One edit of a JSON file. */

@@ -34,7 +34,7 @@ const full: Json = {
 
 const deep = (depth: number): unknown => (depth === 0 ? { type: "NFC" } : { type: "Sequence", normalizers: [deep(depth - 1)] });
 
-test("a part that is not what the library takes it for is refused, with the path of its key", async () => {
+test("a part of a type that the library does not expect is refused, with the path of its key", async () => {
   const unigram = await fixture("tokenizers/unigram");
   const cases: readonly (readonly [json: Json, path: string, after: unknown, message: RegExp])[] = [
     [
@@ -55,17 +55,22 @@ test("a part that is not what the library takes it for is refused, with the path
     [full, "post_processor.single", 5, /: post_processor\.single is 5, not a list;/],
     [full, "post_processor.single.0", {}, /post_processor\.single\[0\] is \{\}, not an object of one SpecialToken or Sequence;/],
     [full, "post_processor.single.1.Sequence.id", "B", /single\[1\]\.Sequence\.id is "B", not one of A;/],
-    [full, "post_processor.single.0.SpecialToken.id", "<t>", /single\[0\]\.SpecialToken\.id is of "<t>", no token of it;/],
+    [
+      full,
+      "post_processor.single.0.SpecialToken.id",
+      "<t>",
+      /single\[0\]\.SpecialToken\.id names "<t>", which is no token of it;/,
+    ],
     [full, "post_processor.special_tokens.<s>.ids.0", 7, /ids\[0\] is 7, where "<s>" has the id 1;/],
     [full, "normalizer", deep(40), /normalizers\[0\] is "Sequence", not at most 16 deep;/],
     [full, "added_tokens.2.id", 1e12, /: added_tokens\[2\]\.id is 1000000000000, not a whole number from 0 to 2147483647;/],
     [full, "added_tokens.2.id", -5, /added_tokens\[2\]\.id is -5, not a whole number/],
     [full, "added_tokens.2.id", 9, /added_tokens\[2\]\.id is 9, where "<\/s>" has the id 2;/],
-    [full, "added_tokens.2", { id: 9, content: "<new>" }, /added_tokens\[2\]\.id is 9, the id of "." too;/u],
+    [full, "added_tokens.2", { id: 9, content: "<new>" }, /added_tokens\[2\]\.id is 9, which is also the id of ".";/u],
     [full, "added_tokens.0.special", 1, /added_tokens\[0\]\.special is 1, not true or false;/],
     [full, "added_tokens", undefined, /added_tokens is missing, not a list;/],
-    [full, "model.vocab.a", 102, /model\.vocab\.\S+ is 102, the id of "\S+" too;/u],
-    [full, "model.merges", ["a b"], /model\.merges\[0\] needs the token "ab", which model\.vocab has not;/],
+    [full, "model.vocab.a", 102, /model\.vocab\.\S+ is 102, which is also the id of "\S+";/u],
+    [full, "model.merges", ["a b"], /model\.merges\[0\] needs the token "ab", which model\.vocab does not have;/],
     [
       full,
       "model.merges",
@@ -93,7 +98,7 @@ test("a part that is not what the library takes it for is refused, with the path
   }
 });
 
-test("a character that no token stands for is refused where nothing stands for unknown ones", async () => {
+test("a character without a token is refused where there is no token for unknown ones", async () => {
   const json = await fixture("tokenizers/unigram");
   const tokenizer = await loadTokenizer(
     "/nowhere",
@@ -105,7 +110,7 @@ test("a character that no token stands for is refused where nothing stands for u
   );
 });
 
-test("edits at random places give the same tokens, another sound tokenizer, or a refusal; nothing else", async () => {
+test("edits at random positions give the same tokens, another sound tokenizer, or a refusal; nothing else", async () => {
   let refusals = 0;
   const places = ["tokenizers/unigram", "tokenizers/byte-fallback"];
   const tokenizers = [

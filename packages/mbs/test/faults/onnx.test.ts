@@ -75,14 +75,17 @@ type Fault = readonly [make: (bytes: Buffer) => Uint8Array, message: RegExp];
 const faults: Readonly<Record<string, Fault>> = {
   "9: a path above the folder": [
     withPlace({ location: "../../etc/passwd" }),
-    /dense_h_to_4h\.weight has its external data at "\.\.\/\.\.\/etc\/passwd", no name/,
+    /dense_h_to_4h\.weight has its external data at "\.\.\/\.\.\/etc\/passwd", which is no path/,
   ],
-  "9: a path that goes up on its way": [withPlace({ location: "a/../../x" }), /"a\/\.\.\/\.\.\/x", no name of a file below/],
-  "9: a path with the other separator": [withPlace({ location: "..\\..\\x" }), /no name of a file below/],
+  "9: a path that goes up on its way": [
+    withPlace({ location: "a/../../x" }),
+    /"a\/\.\.\/\.\.\/x", which is no path to a file below/,
+  ],
+  "9: a path with the other separator": [withPlace({ location: "..\\..\\x" }), /which is no path to a file below/],
   "10: an absolute path": [withPlace({ location: "/etc/passwd" }), /at the absolute path "\/etc\/passwd"/],
   "10: an absolute path of another system": [withPlace({ location: "C:\\data" }), /at the absolute path/],
-  "10: a link out of the folder": [withPlace({ location: "linked" }), /"linked", which leads out of the model's folder/],
-  "10: a folder that is a link": [withPlace({ location: "linked-folder/secret" }), /which leads out of the model's folder/],
+  "10: a link out of the folder": [withPlace({ location: "linked" }), /"linked", which is outside the model's folder/],
+  "10: a folder that is a link": [withPlace({ location: "linked-folder/secret" }), /which is outside the model's folder/],
   "10: a hard link": [withPlace({ location: "hard" }), /"hard", which has 2 hard links/],
   "10: a folder": [withPlace({ location: "folder" }), /"folder", which is no file/],
   "10: nothing there": [withPlace({ location: "absent" }), /"absent", which is missing/],

@@ -68,10 +68,10 @@ const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Arr
   ],
   "5: overlapping": [
     (file) => edit(file, ([begin, end]) => ({ data_offsets: [begin - 2, end - 2] })),
-    /tensors "[^"]+" and "[^"]+" share the place at offset \d+/,
+    /tensors "[^"]+" and "[^"]+" overlap at offset \d+/,
   ],
   "5: trailing bytes": [(file) => Buffer.concat([file, Buffer.alloc(3)]), /3 trailing bytes/],
-  "5: a hole": [
+  "5: a gap": [
     (file) => {
       const { header, body } = split(file);
       const moved = Object.fromEntries(
@@ -82,7 +82,7 @@ const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Arr
       );
       return withHeader(JSON.stringify(moved), Buffer.concat([Buffer.alloc(8), body]));
     },
-    /a hole of 8 bytes at offset \d+/,
+    /a gap of 8 bytes at offset \d+/,
   ],
   "5: a tensor without values within another": [
     (file) => {
@@ -91,7 +91,7 @@ const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Arr
       const empty = { dtype: "F32", shape: [0], data_offsets: [inside, inside] };
       return withHeader(JSON.stringify({ ...header, empty }), body);
     },
-    /dense_h_to_4h\.weight" and "empty" share the place/,
+    /dense_h_to_4h\.weight" and "empty" overlap/,
   ],
   "6: shape and span": [(file) => edit(file, () => ({ shape: [1, 1] })), /dense_h_to_4h.* needs 2 bytes/],
   "6: overflow": [(file) => edit(file, () => ({ shape: [2 ** 40, 2 ** 40] })), /needs 2417851639229258349412352 bytes/],

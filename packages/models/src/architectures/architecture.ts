@@ -9,11 +9,11 @@ import type { Layout } from "./layout.ts";
 export interface Architecture {
   /** `model_type` in config.json. */
   readonly modelType: string;
-  /** Every key of config.json that counts, with the default of the class. */
+  /** Every key of config.json that the class of transformers has, with its default. */
   readonly keys: Keys;
   /**
    * @param file path of the config.json, for messages
-   * @returns the layout, the names of keys that are not known, and sizes that the class's defaults stand for
+   * @returns the layout, the names of unknown keys, and the sizes that are defaults of the class
    * @throws {BadDataError} where the configuration is broken
    * @throws {FailedPreconditionError} where it asks for what is not supported
    */
@@ -29,7 +29,7 @@ export interface ArchitectureReading {
 
 interface ArchitectureDefinition<Table extends Keys> {
   readonly modelType: string;
-  /** Beside those that all types have. */
+  /** In addition to those that all types have. */
   readonly keys: Table;
   readonly aliases?: Aliases;
   readonly layout: (config: Config<ValuesOf<Omit<typeof commonKeys, keyof Table> & Table>>) => Layout;

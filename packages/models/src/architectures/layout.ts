@@ -21,14 +21,14 @@ export interface ScaledTensor {
 export interface Site {
   /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
   readonly name: string;
-  /** The stream whose rows it has; the step's own where absent. */
+  /** The stream that the input belongs to; default the step's own. */
   readonly stream?: string;
   /** Input features. */
   readonly width: number;
   readonly weights: readonly SiteTensor[];
   /**
-   * Weight and bias of the norm that makes what is read, where nothing else reads it: dividing them divides the input.
-   * Absent where no channel can be scaled that way.
+   * Weight and bias of the norm whose output this site alone reads: dividing them divides the site's input.
+   * Absent where there is no such norm.
    */
   readonly scaledBy?: readonly ScaledTensor[];
 }
@@ -39,7 +39,7 @@ export interface Step {
   readonly name: string;
   /** The stream whose states it changes: "hidden" for a decoder. */
   readonly stream: string;
-  /** The streams that it reads beside. */
+  /** The other streams that it reads. */
   readonly reads: readonly string[];
   /** In the order in which the step computes them. */
   readonly sites: readonly Site[];
@@ -50,7 +50,7 @@ export interface ExpectedTensor {
   readonly name: string;
   /** As graphs use it: [rows, columns] for a linear weight. */
   readonly shape: readonly number[];
-  /** False for tensors that may be there and are then read or knowingly left alone. */
+  /** False for tensors that a checkpoint may leave out. */
   readonly required: boolean;
   /** True where a checkpoint stores it as [columns, rows]. */
   readonly transposed?: boolean;
@@ -66,7 +66,7 @@ export interface StepGraphValues {
   readonly states: string;
 }
 
-/** A tensor that some checkpoints have in place of several: these lie in it one after the other. */
+/** A tensor that some checkpoints store instead of several: it holds their values, one tensor after the other. */
 export interface JoinedTensor {
   /** Without a prefix, as all names of a layout. */
   readonly name: string;
@@ -95,17 +95,17 @@ export interface Layout {
   readonly steps: readonly Step[];
   /** All tensors that a checkpoint may have. */
   readonly tensors: readonly ExpectedTensor[];
-  /** Names of tensors that older checkpoints hold without being weights, such as masks: they are let pass. */
+  /** Names of tensors in older checkpoints that are no weights, such as masks: they are ignored. */
   readonly unread: readonly string[];
-  /** Forms that newer checkpoints may have for some tensors. */
+  /** Tensors that newer checkpoints may store joined. */
   readonly joined?: readonly JoinedTensor[];
   /** Prefixes that checkpoints of this type put before all or most names. */
   readonly prefixes: readonly string[];
   /** [vocabulary, hidden] */
   readonly embedding: string;
-  /** [vocabulary, hidden]; the embedding serves where this is not required and the checkpoint has none. */
+  /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */
   readonly head: string;
-  /** Role → tensor name of the graphs around the steps and of step `index`. */
+  /** Role (the name of a weight input) → tensor name: of the embedding's graph, of the head's, and of step `index`. */
   readonly embedRoles: ReadonlyMap<string, string>;
   readonly headRoles: ReadonlyMap<string, string>;
   stepRoles(index: number): ReadonlyMap<string, string>;

@@ -34,7 +34,7 @@ async function isSame(checkpoint: Checkpoint, first: string, second: string): Pr
 }
 
 /**
- * A head that only repeats the embedding is the embedding.
+ * Settles which tensors are copies: a head that only repeats the embedding is the embedding.
  *
  * @throws {FailedPreconditionError} where a tensor that must repeat another one differs from it
  */
@@ -52,7 +52,7 @@ async function settleCopies(layout: Layout, checkpoint: Checkpoint, folder: stri
   return own !== undefined && (await isSame(checkpoint, head, embedding)) ? { ...layout, head: embedding } : layout;
 }
 
-/** What is said of keys that nobody knows: they may belong to a later version, or to code that comes with the model. */
+/** Unknown keys may belong to a later version of transformers, or to code that comes with the model. */
 const unknownKeysNote = (file: string, keys: readonly string[]): readonly string[] =>
   keys.length === 0
     ? []
@@ -63,7 +63,7 @@ const unknownKeysNote = (file: string, keys: readonly string[]): readonly string
 /**
  * Reads a configuration and finds its tensors in weight files.
  *
- * @param place `folder` of the model and `file`, its config.json, for messages
+ * @param source `folder` of the model and `file`, its config.json, for messages
  * @throws {BadDataError} where the configuration is broken or the tensors do not fit it
  * @throws {FailedPreconditionError} where it asks for what is not supported
  */

@@ -24,7 +24,7 @@ export interface WeightFile {
   readonly tensors: readonly TensorInfo[];
 }
 
-/** A file with tensors that stays open; parts are read at their place, never the whole. */
+/** An open file of tensors, of which parts are read, never the whole. */
 export interface TensorFile {
   readonly path: string;
   /** Relative to the model folder. */
@@ -37,7 +37,7 @@ export interface TensorFile {
   close(): void;
 }
 
-/** The tensors of a model folder, by name, whatever file they lie in. Read on demand, never a whole file. */
+/** The tensors of a model folder, by name, whichever file has them. Read on demand, never a whole file. */
 export interface Checkpoint {
   /** Sorted by name. */
   readonly files: readonly WeightFile[];
@@ -80,10 +80,10 @@ function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
 /**
  * The tensors of opened weight files.
  *
- * @param files no name stands in two of them
+ * @param files no two of them have a tensor of the same name
  */
 export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite }: { allowNonfinite: boolean }): Checkpoint {
-  const places = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
+  const byName = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
   const listing = files.map((file) => ({
     file: file.name,
     metadata: file.metadata,
@@ -91,21 +91,21 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
       const { name, storedDtype, shape } = entry;
       const dtype = weightDtypes.get(storedDtype);
       const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: file.name };
-      places.set(name, { file, entry, info });
+      byName.set(name, { file, entry, info });
       return info;
     }),
   }));
-  const sorted = [...places.values()].map(({ info }) => info).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = [...byName.values()].map(({ info }) => info).sort((a, b) => (a.name < b.name ? -1 : 1));
   const nonfinite = new Set<string>();
 
-  const place = (name: string) => {
-    const found = places.get(name);
+  const find = (name: string) => {
+    const found = byName.get(name);
     if (found === undefined)
       throw new BadDataError(`the model has no tensor ${JSON.stringify(name)}; is it another model's?`, { tensor: name });
     return found;
   };
   const weight = (name: string) => {
-    const { file, entry, info } = place(name);
+    const { file, entry, info } = find(name);
     const { dtype } = info;
     if (dtype === undefined) {
       throw new BadDataError(`${file.path}: tensor ${name} is ${info.storedDtype}; weights must be F32, F16 or BF16`, {
@@ -132,8 +132,8 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
     files: listing,
     nonfinite,
     list: () => sorted,
-    has: (name) => places.has(name),
-    info: (name) => place(name).info,
+    has: (name) => byName.has(name),
+    info: (name) => find(name).info,
     async readF32(name) {
       const { file, entry, info, dtype } = weight(name);
       const bytes = new Uint8Array(info.bytes);
@@ -157,7 +157,7 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
       );
     },
     async readRaw(name, offset = 0, length) {
-      const { file, entry, info } = place(name);
+      const { file, entry, info } = find(name);
       const bytes = new Uint8Array(length ?? info.bytes - offset);
       file.readInto(entry, offset, bytes);
       return bytes;

@@ -18,13 +18,13 @@ const remedy = "take the dense model";
 
 const isEmpty = (value: unknown): boolean => value === null || (typeof value === "object" && Object.keys(value).length === 0);
 
-/** A key that changes results in a way that is not built: it must be absent, null or empty. */
+/** A key that changes results in a way that is not supported: it must be absent, null or empty. */
 const empty: Key<unknown> = {
   fallback: undefined,
   read: (value, fault) => (isEmpty(value) ? value : fault.refuse(remedy)),
 };
 
-/** Orders that changed only how the codes were found are read; "group", also written as true, scatters a group's columns. */
+/** Column orders that only affected how the codes were found are read; "group" (or true) scatters the columns of a group. */
 const actorder: Key<unknown> = {
   fallback: null,
   read: (value, fault) => (value === null || value === "weight" || value === "static" ? value : fault.refuse(remedy)),
@@ -43,7 +43,7 @@ const configKeys = {
   format: choice(["pack-quantized", "dense"], "dense"),
   quantization_status: choice(["compressed", "frozen"], "compressed"),
   config_groups: section,
-  // The zeros of a pruned model stand in its dense weights; all other formats of sparsity pack them.
+  // A pruned model in this format stores its zeros; all other formats of sparsity pack them.
   sparsity_config: nullable(section),
 };
 
@@ -93,8 +93,8 @@ function readWeights(json: JsonObject, path: string, file: string): PackedScheme
 }
 
 /**
- * The ways in which a folder of compressed-tensors packs its weights. A key that would change what the weights stand for, or
- * what the model computes, is refused by name; so is one that is not known.
+ * The ways in which a model in compressed-tensors packs its weights. An unknown key is refused by name, and so is a key that
+ * would change the weights' values or what the model computes.
  *
  * @param config `quantization_config` of config.json
  * @param file its path, for messages
@@ -105,7 +105,7 @@ function readWeights(json: JsonObject, path: string, file: string): PackedScheme
 export function readPackedSchemes(config: JsonObject, file: string): readonly PackedScheme[] {
   const { values, refuse } = readPart(config, configKeys, top, file);
   const { format, config_groups: groups, sparsity_config: sparsity } = values;
-  // it says of a pruned model what its zeros are like, in keys that no weight depends on
+  // it describes the zeros of a pruned model; no weight depends on it
   if (sparsity !== null && !isEmpty(sparsity))
     readConfig(sparsity, sparsityKeys, { file, prefix: `${top}.sparsity_config.`, unknown: [] });
   if (format === "dense") {

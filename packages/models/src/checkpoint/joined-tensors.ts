@@ -5,7 +5,7 @@ import type { HeaderEntry } from "./safetensors-header.ts";
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
-/** The parts of a joined tensor as tensors of their own. @throws {BadDataError} where it cannot hold them */
+/** The parts of a joined tensor as separate tensors. @throws {BadDataError} where it cannot hold them */
 function split(
   entry: HeaderEntry,
   parts: readonly string[],
@@ -36,15 +36,15 @@ function split(
 }
 
 /**
- * Weight files with the parts of joined tensors in the place of those, so that all that reads and writes weights knows one
- * form only. Files without joined tensors are handed back as they are.
+ * Weight files in which joined tensors are replaced by their parts, so that all other code knows one form only. Files
+ * without joined tensors are returned as they are.
  */
 export function splitJoined(files: readonly TensorFile[], { joined = [], prefixes, tensors }: Layout): readonly TensorFile[] {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const parts = new Map(joined.map((tensor) => [tensor.name, tensor.parts]));
   const stored = new Set(files.flatMap((file) => file.tensors.map(({ name }) => name)));
   return files.map((file) => {
-    const places = new Map<HeaderEntry, HeaderEntry>();
+    const wholes = new Map<HeaderEntry, HeaderEntry>();
     const entries = file.tensors.flatMap((entry) => {
       const prefix = ["", ...prefixes].find((start) => parts.has(entry.name.slice(start.length)) && entry.name.startsWith(start));
       const names = prefix === undefined ? undefined : parts.get(entry.name.slice(prefix.length));
@@ -53,23 +53,23 @@ export function splitJoined(files: readonly TensorFile[], { joined = [], prefixe
         const named = { ...piece, name: `${prefix}${piece.name}` };
         if (stored.has(named.name)) {
           throw new BadDataError(
-            `${file.path}: tensor ${entry.name} stands beside ${named.name}, which it holds; remove one of them`,
+            `${file.path}: tensor ${entry.name} and its part ${named.name} are both stored; remove one of them`,
             {
               file: file.path,
               tensor: entry.name,
             },
           );
         }
-        places.set(named, entry);
+        wholes.set(named, entry);
         return named;
       });
     });
-    if (places.size === 0) return file;
+    if (wholes.size === 0) return file;
     return {
       ...file,
       tensors: entries,
       readInto(entry, offset, target) {
-        const whole = places.get(entry);
+        const whole = wholes.get(entry);
         if (whole === undefined) file.readInto(entry, offset, target);
         else file.readInto(whole, entry.begin - whole.begin + offset, target);
       },

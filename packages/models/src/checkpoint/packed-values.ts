@@ -24,7 +24,7 @@ export function unpackValues({ rows, columns, code, groups, zero, scale }: Packe
   return values;
 }
 
-/** Reads number `index` of those packed without gaps, `bits` each, in the words first, first + step, … */
+/** Number `index` of the numbers of `bits` each that are packed without gaps in the words first, first + step, … */
 export function unpackNumber(words: Int32Array, first: number, step: number, index: number, bits: number): number {
   const bit = index * bits;
   const word = first + (bit >> 5) * step;

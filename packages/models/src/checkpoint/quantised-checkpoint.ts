@@ -57,7 +57,7 @@ async function findLinears(
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");
     throw new FailedPreconditionError(
-      `${file}: quantised by ${found || "an unnamed method"}, which is not read; gptq and compressed-tensors pack-quantized are, or take the dense model`,
+      `${file}: quantised by ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized; or take the dense model`,
       { file },
     );
   }
@@ -65,12 +65,12 @@ async function findLinears(
 }
 
 /**
- * The checkpoint of a quantised model with the weights that its packed tensors stand for, rounded to the model's dtype.
- * `files` stay those on disk. A checkpoint that is not quantised is handed back as it is.
+ * The checkpoint of a quantised model with the values of its packed weights, rounded to the model's dtype.
+ * `files` stay those on disk. A checkpoint that is not quantised is returned as it is.
  *
  * @param config the parsed config.json
  * @param file its path, for messages
- * @throws {FailedPreconditionError} for a method that is not read
+ * @throws {FailedPreconditionError} for a method that is not supported
  */
 export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObject, file: string): Promise<Checkpoint> {
   const quantisation = Object.hasOwn(config, "quantization_config") ? config["quantization_config"] : undefined;

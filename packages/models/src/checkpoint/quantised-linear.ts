@@ -9,7 +9,7 @@ import { elementAt, unpackNumber, unpackValues } from "./packed-values.ts";
 export interface QuantisedLinear {
   /** [rows, columns] */
   readonly shape: readonly [number, number];
-  /** The tensors that it is made of. */
+  /** The tensors that hold it. */
   readonly tensors: readonly string[];
   /** Its values in float32, not yet rounded to the model's dtype: (code - zero) · scale, [rows, columns]. */
   read(): Promise<Float32Array>;
@@ -41,7 +41,7 @@ function matrixShape(checkpoint: Checkpoint, name: string): readonly [rows: numb
   });
 }
 
-/** The shape that a tensor of two int64 holds. @throws {BadDataError} where it is none */
+/** The shape that is stored in a tensor of two int64. @throws {BadDataError} where it is another tensor */
 async function readShape(checkpoint: Checkpoint, name: string): Promise<readonly [rows: number, columns: number]> {
   const { storedDtype, shape } = checkpoint.info(name);
   if (storedDtype !== "I64" || shape.join() !== "2")
@@ -53,12 +53,12 @@ async function readShape(checkpoint: Checkpoint, name: string): Promise<readonly
   return [Number(at(sides, 0)), Number(at(sides, 1))];
 }
 
-/** Bits of a number, from how many words hold `length` of them. */
+/** Bits of a number, given how many words hold `length` numbers. */
 function bitsFor(words: number, length: number, name: string): number {
   const bits = Math.floor((words * 32) / length);
   if (bits >= 2 && bits <= 8 && Math.ceil((length * bits) / 32) === words) return bits;
   throw new BadDataError(
-    `tensor ${name}: ${length} numbers in ${words} words of 32 bits are packed in no known way; take the dense model`,
+    `tensor ${name}: ${length} numbers in ${words} words of 32 bits fit no number of bits from 2 to 8; take the dense model`,
     { tensor: name },
   );
 }
@@ -109,8 +109,8 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
 }
 
 /**
- * The scheme that the tensors of a layer are of. Schemes are told apart by what they make of a layer's shape, so that names,
- * which programs change, do not count.
+ * The scheme by which a layer is packed. Schemes are told apart by the shapes that they give to tensors, not by their names,
+ * which programs change.
  */
 function schemeOf(
   schemes: readonly PackedScheme[],
@@ -132,7 +132,7 @@ function schemeOf(
 }
 
 /**
- * A layer of a compressed-tensors checkpoint in the format pack-quantized. Codes and zeros are stored from 0 up.
+ * A layer of a compressed-tensors checkpoint in the format pack-quantized. Codes and zeros are stored as unsigned numbers.
  *
  * @param module its name, without ".weight_packed"
  * @param schemes of all config groups
@@ -154,9 +154,12 @@ export async function packedLinear(
   if (!symmetric) requireShape(checkpoint, zeroPoint, [Math.ceil((rows * bits) / 32), groups]);
   const groupSize = columns / groups;
   if (!Number.isInteger(groupSize))
-    throw new BadDataError(`tensor ${scales}: ${columns} columns are no ${groups} equal groups; download the model again`, {
-      tensor: scales,
-    });
+    throw new BadDataError(
+      `tensor ${scales}: ${columns} columns do not divide into ${groups} equal groups; download the model again`,
+      {
+        tensor: scales,
+      },
+    );
   return {
     shape: [rows, columns],
     tensors: [packed, scales, shapeName, ...(symmetric ? [] : [zeroPoint])],

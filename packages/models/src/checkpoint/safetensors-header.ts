@@ -12,7 +12,7 @@ const bytesOf: ReadonlyMap<string, number> = new Map([
   ...["I64", "U64", "F64"].map((name) => [name, 8] as const),
 ]);
 
-/** Where a tensor lies. Offsets count from the start of the data, after the header. */
+/** A tensor and where its bytes are. Offsets count from the start of the data, after the header. */
 export interface HeaderEntry {
   readonly name: string;
   readonly storedDtype: string;
@@ -68,8 +68,8 @@ const tensorLimit = 250_000;
 const fieldLimit = 4 * tensorLimit;
 
 /**
- * Looks for deep nesting and for names without end before anything is parsed: each level and each name takes memory, and
- * 100 MB hold millions of them.
+ * Refuses deep nesting and too many names before anything is parsed: each level and each name takes memory, and 100 MB hold
+ * millions of them.
  */
 function requireModest(bytes: Uint8Array, file: string): void {
   let [depth, inText, tensors, fields] = [0, false, 0, 0];
@@ -102,7 +102,7 @@ function requireModest(bytes: Uint8Array, file: string): void {
 }
 
 /**
- * Parses and checks a header: names, dtypes, shapes, and offsets that cover the data without overlap or hole.
+ * Parses and checks a header: names, dtypes, shapes, and offsets that cover the data without overlap or gap.
  *
  * @param bytes the header alone
  * @param dataBytes bytes after the header
@@ -168,13 +168,13 @@ function checkCover(tensors: readonly HeaderEntry[], dataBytes: number, dataStar
     if (entry.begin < covered || shares) {
       const names = `${JSON.stringify(previous?.name)} and ${JSON.stringify(entry.name)}`;
       throw new BadDataError(
-        `${file}: tensors ${names} share the place at offset ${dataStart + entry.begin}; write the file again from its source`,
+        `${file}: tensors ${names} overlap at offset ${dataStart + entry.begin}; write the file again from its source`,
         { file, offset: dataStart + entry.begin, tensor: entry.name, ...(previous && { other: previous.name }) },
       );
     }
     if (entry.begin > covered) {
       throw new BadDataError(
-        `${file}: a hole of ${entry.begin - covered} bytes at offset ${dataStart + covered} between tensors ${JSON.stringify(previous?.name ?? "(start)")} and ${JSON.stringify(entry.name)}; write the file again from its source`,
+        `${file}: a gap of ${entry.begin - covered} bytes at offset ${dataStart + covered} between tensors ${JSON.stringify(previous?.name ?? "(start)")} and ${JSON.stringify(entry.name)}; write the file again from its source`,
         { file, offset: dataStart + covered, tensor: entry.name, ...(previous && { other: previous.name }) },
       );
     }

@@ -11,7 +11,7 @@ interface Problem {
   readonly fault: string;
 }
 
-/** One line of problems: those that differ in numbers of blocks and experts alone count as one. */
+/** Problems in one line: those that differ only in numbers of blocks and experts count as one. */
 function describe(problems: readonly Problem[]): string {
   const kinds = new Map<string, { readonly first: Problem; more: number }>();
   for (const problem of problems) {
@@ -27,7 +27,7 @@ function describe(problems: readonly Problem[]): string {
   return lines.length > shownProblems ? `${shown}; and ${lines.length - shownProblems} more kinds` : shown;
 }
 
-/** Where a layout's tensors lie: their names in the checkpoint, of those that it has. */
+/** The names that a layout's tensors have in the checkpoint, of those that are there. */
 type TensorNames = ReadonlyMap<string, string>;
 
 const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
@@ -44,7 +44,7 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
     const candidates = spellings(name).filter((full) => checkpoint.has(full));
     const [found, second] = candidates;
     for (const candidate of candidates) used.add(candidate);
-    if (second !== undefined) problems.push({ name: second, fault: `stands beside ${found}` });
+    if (second !== undefined) problems.push({ name: second, fault: `is stored beside ${found}` });
     if (found === undefined) {
       if (required) problems.push({ name, fault: "is missing" });
       continue;
@@ -56,7 +56,7 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
         fault: `has shape [${info.shape.join(", ")}] where config.json asks for [${shape.join(", ")}]`,
       });
     } else if (info.dtype === undefined) {
-      problems.push({ name: found, fault: `is ${info.storedDtype}, no F32, F16 or BF16` });
+      problems.push({ name: found, fault: `is ${info.storedDtype}, not F32, F16 or BF16` });
     }
     names.set(name, found);
   }
@@ -68,7 +68,7 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
   );
   if (problems.length > 0) {
     const left = [...defaults].map(([key, value]) => `${key} (${value})`).join(", ");
-    const absent = left === "" ? "" : `; config.json leaves out ${left}, whose default counts`;
+    const absent = left === "" ? "" : `; config.json leaves out ${left}, so the default is used`;
     throw new BadDataError(
       `${folder}: the tensors do not fit config.json: ${describe(problems)}${absent}; is the folder complete and of a supported model?`,
       { folder, problems: problems.length },
@@ -80,7 +80,7 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
 /**
  * The layout with the names that its tensors have in a checkpoint, with or without one of the prefixes.
  *
- * @throws {BadDataError} listing tensors that are missing, have another shape or are no weights, and those that nobody knows
+ * @throws {BadDataError} listing tensors that are missing, unknown, of another shape or no weights
  */
 export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint, folder: string): Layout {
   const { layout } = reading;

@@ -29,7 +29,7 @@ function shardsOfIndex(weightMap: unknown, path: string): ReadonlyMap<string, st
   for (const [tensor, file] of entries) {
     if (typeof file !== "string" || !/^[^/\\]+\.safetensors$/.test(file)) {
       throw new BadDataError(
-        `${path}: tensor ${JSON.stringify(tensor)} lies in ${JSON.stringify(file)}, which is no safetensors file of this folder; correct the index`,
+        `${path}: tensor ${JSON.stringify(tensor)} is in ${JSON.stringify(file)}, which is no safetensors file of this folder; correct the index`,
         {
           file: path,
           tensor,
@@ -50,7 +50,7 @@ async function openSharded(folder: string, names: readonly string[]): Promise<Sa
   const problems = [
     ...shards.filter((shard) => !names.includes(shard)).map((shard) => `${shard} is missing`),
     ...names.filter((name) => shardName.test(name) && !shards.includes(name)).map((name) => `${name} is not in the index`),
-    ...(names.includes(singleFile) && !shards.includes(singleFile) ? [`${singleFile} lies beside the index`] : []),
+    ...(names.includes(singleFile) && !shards.includes(singleFile) ? [`${singleFile} is there besides the index`] : []),
   ];
   const files: SafetensorsFile[] = [];
   try {
@@ -89,7 +89,7 @@ export async function hasWeightFiles(folder: string): Promise<boolean> {
 /**
  * Opens the safetensors files of a model folder, sorted by name, every tensor in exactly one of them.
  *
- * @throws {BadDataError} when there are none (pickles are never opened), or they contradict the index; lists all faults
+ * @throws {BadDataError} when there are none (pickles are never opened), or they contradict the index; all faults are listed
  */
 export async function openWeightFiles(folder: string): Promise<readonly SafetensorsFile[]> {
   const names = await listFolder(folder);

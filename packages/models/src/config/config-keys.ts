@@ -4,7 +4,7 @@ import type { JsonObject } from "../folder/json-file.ts";
 /** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
 const largestCount = 2 ** 24;
 
-/** How a key's reader says that a value will not do. */
+/** How the reader of a key refuses a value. */
 export interface KeyFault {
   /** @throws {BadDataError} that says what the key must be */
   readonly broken: (wanted: string) => never;
@@ -17,7 +17,7 @@ export interface Key<Value> {
   readonly fallback: Value;
   /** Whether shapes of tensors follow from it. */
   readonly isSize?: boolean;
-  /** A value that is there, null included: a class that takes no null refuses it. */
+  /** Reads a value that is there, null included: where the class takes no null, it is refused. */
   readonly read: (value: unknown, fault: KeyFault) => Value;
 }
 
@@ -68,19 +68,19 @@ export const flag = (fallback: boolean): Key<boolean> => ({
 
 export const text = (fallback: string): Key<string> => ({
   fallback,
-  read: (value, fault) => (isText(value) ? value : fault.broken("a text")),
+  read: (value, fault) => (isText(value) ? value : fault.broken("a string")),
 });
 
-/** One of the texts that this program handles; others are refused, naming them. */
+/** One of the supported strings; others are refused, naming the supported ones. */
 export const choice = <Text extends string>(supported: readonly Text[], fallback: Text): Key<Text> => ({
   fallback,
   read(value, fault) {
-    if (!isText(value)) return fault.broken("a text");
+    if (!isText(value)) return fault.broken("a string");
     return supported.find((name) => name === value) ?? fault.refuse(`supported: ${supported.join(", ")}`);
   },
 });
 
-/** The one value that is built; others would change the maths, and are refused by name. */
+/** The one supported value; others would change the maths and are refused by name. */
 export const only = <Value extends boolean | number | null | readonly never[]>(value: Value): Key<Value> => ({
   fallback: value,
   read: (found, fault) =>
@@ -98,7 +98,7 @@ export const numbers: Key<readonly number[]> = {
 
 export const texts: Key<readonly string[]> = {
   fallback: [],
-  read: (value, fault) => (Array.isArray(value) && value.every(isText) ? value : fault.broken("a list of texts")),
+  read: (value, fault) => (Array.isArray(value) && value.every(isText) ? value : fault.broken("a list of strings")),
 };
 
 export const section: Key<JsonObject> = {
@@ -106,13 +106,13 @@ export const section: Key<JsonObject> = {
   read: (value, fault) => (isObject(value) ? value : fault.broken("an object")),
 };
 
-/** A key that the class takes null for, which is also what it has where the key is absent, unless `fallback` says otherwise. */
+/** A key that may be null, which is also its default unless `fallback` says otherwise. */
 export const nullable = <Value>(key: Key<Value>, fallback: Value | null = null): Key<Value | null> => ({
   fallback,
   read: (value, fault) => (value === null ? null : key.read(value, fault)),
 });
 
-/** A size that another one stands for where it is absent; null, which no class takes for it, is broken. */
+/** A size that is derived from another one where it is absent; null is refused, for no class takes it. */
 export const derivedCount: Key<number | null> = { fallback: null, read: (value, fault) => count(1).read(value, fault) };
 
 /** A key without a default: undefined where it is absent. */
@@ -121,5 +121,5 @@ export const optional = <Value>(key: Key<Value>): Key<Value | undefined> => ({
   read: (value, fault) => key.read(value, fault),
 });
 
-/** A key of which nothing is asked. */
+/** A key that may have any value. */
 export const anything: Key<unknown> = { fallback: undefined, read: (value) => value };

@@ -8,7 +8,7 @@ export interface Config<Values> {
   readonly values: Values;
   /** Whether the key is there, be it null. */
   readonly has: (key: keyof Values & string) => boolean;
-  /** The keys of a part of the configuration; what it does not know of them joins those of the whole. */
+  /** Reads a part of the configuration; its unknown keys join those of the whole. */
   readonly section: <Table extends Keys>(key: string, part: JsonObject, table: Table) => Config<ValuesOf<Table>>;
   /** @throws {BadDataError} that says what the key must be */
   readonly broken: (key: string, wanted: string) => never;
@@ -19,13 +19,14 @@ export interface Config<Values> {
 /** Characters of a value in a message. */
 const longestShown = 80;
 
-export interface ConfigPlace {
+/** Where a configuration comes from, for messages, and how its keys are spelled. */
+export interface ConfigSource {
   /** Path of the config.json, for messages. */
   readonly file: string;
   /** Of the keys in messages: "rope_scaling." */
   readonly prefix?: string;
   readonly aliases?: Aliases;
-  /** Takes the names of keys that neither the table nor the list of harmless ones has, unless they are null. */
+  /** Receives the names of keys that are neither in the table nor harmless, unless they are null. */
   readonly unknown: string[];
 }
 
@@ -33,10 +34,10 @@ export interface ConfigPlace {
  * Reads the keys of a table as the class of transformers does: an absent one takes its default, null is a value.
  *
  * @throws {BadDataError} where a value is broken, null included where the class takes none
- * @throws {FailedPreconditionError} where a value asks for what is not built
+ * @throws {FailedPreconditionError} where a value is not supported
  */
-export function readConfig<Table extends Keys>(json: JsonObject, table: Table, place: ConfigPlace): Config<ValuesOf<Table>> {
-  const { file, prefix = "", aliases = {}, unknown } = place;
+export function readConfig<Table extends Keys>(json: JsonObject, table: Table, source: ConfigSource): Config<ValuesOf<Table>> {
+  const { file, prefix = "", aliases = {}, unknown } = source;
   const has = (key: string): boolean => Object.hasOwn(json, key);
   const shown = (key: string): string => {
     const value = JSON.stringify(has(key) ? json[key] : undefined) ?? "absent";

@@ -1,20 +1,20 @@
 import { anything, choice, count, flag, integer, nullable, number, only, positive, section, text, texts } from "./config-keys.ts";
 
-/** An identifier of a token, which the forward pass does not read; some tokenizers have several ends. */
+/** The id of a token, or a list of ids: the forward pass does not read it. */
 const tokenId = nullable({
   fallback: 0,
   read: (value: unknown, fault: Parameters<typeof anything.read>[1]) =>
     Array.isArray(value) ? value : integer(0).read(value, fault),
 });
 
-/** Programs for the same attention. */
+/** Implementations of the same attention. */
 const attention = nullable(
   choice(["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention", "paged_attention"], "eager"),
 );
 
 /**
- * Keys of every class of transformers that are checked as it does and change nothing here, but for those that have only one
- * value that is built: with `is_causal: false` a decoder sees the tokens after.
+ * Keys of every class of transformers, checked as it checks them. They change nothing here, apart from those with one
+ * supported value: with `is_causal: false` a decoder would see later tokens.
  */
 export const commonKeys = {
   is_causal: only(true),
@@ -49,12 +49,12 @@ export const commonKeys = {
   _attn_implementation: attention,
 } as const;
 
-/** Of training, which the forward pass does not read. */
+/** Keys of training, which the forward pass does not read. */
 export const dropout = number(0);
 export const initializer = positive(0.02);
 
 /**
- * Names that stand in the configurations of the Hub and change no forward pass of transformers 5.24: how a text is
+ * Keys found in configurations on the Hub that change no forward pass of transformers 5.24: how a text is
  * generated, how the model was trained, saved or is served, and what heads of other tasks take. Names that begin with "_"
  * are bookkeeping too.
  */

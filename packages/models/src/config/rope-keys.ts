@@ -3,22 +3,22 @@ import { anything, count, flag, nullable, number, numbers, optional, positive, s
 import type { ValuesOf } from "./config-keys.ts";
 import type { Config } from "./config.ts";
 
-/** Keys of rotary positions that all types have. In transformers 5 all may stand in `rope_parameters`, and do once it saves them. */
+/** Keys of rotary positions that all types have. transformers 5 also reads them from `rope_parameters`, and saves them there. */
 export const ropeKeys = {
   max_position_embeddings: count(2048),
   rope_parameters: nullable(section),
-  /** Where it stands beside `rope_parameters` and is not empty, it takes their place. */
+  /** Where it is there and not empty, it counts instead of `rope_parameters`. */
   rope_scaling: nullable(section),
   original_max_position_embeddings: nullable(count(0)),
 } as const;
 
-/** Keys of those types that keep base and share by these names. */
+/** Base and share outside of the section, of the types that name them so. */
 export const outerRopeKeys = {
   rope_theta: nullable(positive(10_000), 10_000),
   partial_rotary_factor: nullable(positive(1)),
 } as const;
 
-/** Keys of a section: what the types of scaling take, absent where the section has not. */
+/** Keys of a section, for all types of scaling. */
 export const ropeSectionKeys = {
   rope_type: optional(text("")),
   type: optional(text("")),
@@ -36,18 +36,18 @@ export const ropeSectionKeys = {
   truncate: optional(nullable(flag(true))),
   short_factor: optional(numbers),
   long_factor: optional(numbers),
-  // notes of those who wrote it
+  // not read
   finetuned: anything,
   mrope_section: anything,
 } as const;
 
-/** Sections of the kinds of layers, where they turn differently. */
+/** Sections by kind of layer, where the kinds have positions of their own. */
 export const ropeKindKeys = { full_attention: nullable(section), sliding_attention: nullable(section) } as const;
 
 export type RopeSection = Config<ValuesOf<typeof ropeSectionKeys>>;
 export type RopeConfig = Config<ValuesOf<typeof ropeKeys>>;
 
-/** The part of a configuration that speaks of rotary positions, if there is one. */
+/** The section of a configuration about rotary positions; empty where there is none. */
 export function ropeSection({ values, has }: Config<Pick<ValuesOf<typeof ropeKeys>, "rope_parameters" | "rope_scaling">>): {
   readonly key: string;
   readonly part: JsonObject;

@@ -10,15 +10,15 @@ export interface RopeOptions {
   readonly theta: number | null;
   /** Share of a head's elements that turn, where the section names none; null for all. */
   readonly share: number | null;
-  /** Whether positions that are not scaled turn that share only; otherwise the class of transformers does not look at it. */
+  /** Whether the share also counts where positions are not scaled; some classes of transformers ignore it there. */
   readonly partial: boolean;
-  /** Types of scaling by the names that this class takes; default all. */
+  /** Types of scaling by the names that this class supports; default all. */
   readonly types?: Readonly<Record<string, RopeType>>;
-  /** Of the text of training, where that of the configuration counts whatever the section says. */
+  /** Tokens of a text of training, where the configuration's value counts instead of the section's. */
   readonly context?: number;
 }
 
-/** Kinds of layers, for which one type alone has sections of their own. */
+/** Kinds of layers: only Gemma 3 has a section for each. */
 const kinds = ["full_attention", "sliding_attention"];
 
 /** Rotary positions of all layers alike. @throws {FailedPreconditionError} naming a type of scaling that is not supported */
@@ -26,7 +26,7 @@ export function readRotary(config: RopeConfig, options: RopeOptions): Rotary {
   const { key, part } = ropeSection(config);
   const nested = kinds.find((kind) => Object.hasOwn(part, kind));
   if (nested !== undefined)
-    config.refuse(key, `all layers of this type have one section; write what stands in ${nested} in its place`);
+    config.refuse(key, `all layers of this type share one section; replace it by the content of ${nested}`);
   return rotaryOf(config.section(key, part, ropeSectionKeys), config, options);
 }
 
@@ -48,7 +48,7 @@ export function rotaryOf(section: RopeSection, config: RopeConfig, options: Rope
   const context = (): number => {
     if (options.context !== undefined) return options.context;
     const outer = "original_max_position_embeddings";
-    // like transformers, what stands outside goes before what stands in the section
+    // like transformers, the key outside of the section goes first
     if (config.has(outer)) return config.values[outer] ?? config.broken(outer, "a whole number, at least 1");
     return values[outer] ?? positions;
   };

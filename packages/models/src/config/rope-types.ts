@@ -17,7 +17,7 @@ export interface PlainRotary {
 
 type Scaling = (plain: PlainRotary, section: RopeSection) => Rotary;
 
-/** A number that a type of scaling cannot be without. */
+/** A number that a type of scaling requires. */
 function required(section: RopeSection, key: "factor" | "low_freq_factor" | "high_freq_factor"): number {
   return section.values[key] ?? section.broken(key, "above 0");
 }
@@ -48,7 +48,7 @@ const temperature = (factor: number, weight: number): number => (factor <= 1 ? 1
 
 /**
  * Waves that turn at least `beta_fast` times in the context stay, those below `beta_slow` are stretched, and between them
- * both are mixed, by the place of the pair; cosines and sines are scaled.
+ * both are mixed, by the index of the pair; cosines and sines are scaled.
  */
 const yarn: Scaling = ({ base, turned, frequencies, context, positions }, section) => {
   const trained = context();
@@ -59,7 +59,7 @@ const yarn: Scaling = ({ base, turned, frequencies, context, positions }, sectio
   // a weight of 0 counts as absent
   const amplitude = mscale && mscaleAll ? temperature(factor, mscale) / temperature(factor, mscaleAll) : temperature(factor, 1);
   const pairOf = (turns: number): number => (turned * Math.log(trained / (turns * 2 * Math.PI))) / (2 * Math.log(base));
-  // like transformers, null is no
+  // like transformers, null counts as false
   const whole = section.has("truncate") ? values.truncate === true : true;
   const [first, last] = [pairOf(values.beta_fast || 32), pairOf(values.beta_slow || 1)];
   const low = Math.max(whole ? Math.floor(first) : first, 0);
@@ -74,7 +74,7 @@ const yarn: Scaling = ({ base, turned, frequencies, context, positions }, sectio
   };
 };
 
-/** Each frequency is divided by a factor of its own; texts longer than those of training have other factors. */
+/** Each frequency is divided by a factor of its own; texts longer than the context of training have other factors. */
 const longrope: Scaling = ({ frequencies, context, positions }, section) => {
   const trained = context();
   const { values } = section;

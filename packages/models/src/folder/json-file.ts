@@ -30,7 +30,7 @@ export function parseJsonObject(bytes: Uint8Array, what: string, file: string): 
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined) {
     throw new BadDataError(
-      `${what} has the name ${JSON.stringify(duplicate.key)} twice, again at character ${duplicate.offset}; remove one of them`,
+      `${what} has the key ${JSON.stringify(duplicate.key)} twice, the second time at character ${duplicate.offset}; remove one of them`,
       { file, name: duplicate.key, offset: duplicate.offset },
     );
   }
@@ -71,10 +71,10 @@ export const isMissing = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 
 /**
- * The first key that stands twice in one object of a JSON text. JSON.parse keeps the last one and says nothing.
+ * The first key that is repeated in one object of a JSON text. JSON.parse silently keeps the last one.
  *
  * @param text JSON that JSON.parse accepts
- * @returns the key and its second place, or undefined
+ * @returns the key and the offset at which it is repeated, or undefined
  */
 export function findDuplicateKey(text: string): { key: string; offset: number } | undefined {
   const seen: (Set<string> | undefined)[] = [];

@@ -13,12 +13,12 @@ function frame(hash: Hash, label: string, bytes: number): void {
   hash.update(`${JSON.stringify([label, bytes])}\n`);
 }
 
-/** What a model is made of beside its tensors, by name. */
+/** The files that make a model besides its tensors, by name. */
 export type ModelParts = ReadonlyMap<string, Uint8Array>;
 
 /**
- * Content address of a model: its parts (config.json, tokenizer.json, the graph of an ONNX model) and every tensor by name, dtype, shape and bytes, however the
- * tensors are spread over files.
+ * Content address of a model: its parts (config.json, tokenizer.json, the graph of an ONNX model) and every tensor by name,
+ * dtype, shape and bytes, however the tensors are spread over files.
  */
 async function hashModel(checkpoint: Checkpoint, parts: ModelParts): Promise<string> {
   const hash = createHash("sha256");

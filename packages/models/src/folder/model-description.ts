@@ -8,7 +8,7 @@ import type { ModelParts } from "./model-address.ts";
 
 const configLimit = 10_000_000;
 
-/** What every model folder says of its model, beside the weights. */
+/** What every model folder holds besides the weights. */
 export interface ModelDescription {
   readonly config: JsonObject;
   /** Path of config.json. */

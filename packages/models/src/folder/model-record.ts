@@ -29,7 +29,7 @@ export interface ModelRecord {
   /** How its weights are stored. */
   readonly format: string;
   readonly layers: readonly RecordedLayers[];
-  /** All that was written into the folder, relative to it, with "/" between the parts of a path; absent where that is not known. */
+  /** Paths of all files that were written, relative to the folder, with "/" between parts; absent where that is not known. */
   readonly files?: readonly string[];
 }
 

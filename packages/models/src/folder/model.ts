@@ -7,7 +7,7 @@ import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
 import type { StreamStates } from "../forward/streams.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
-import type { TensorPlace } from "../onnx-model/graph-tensors.ts";
+import type { FileOffset } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** How to run one step. */
@@ -18,14 +18,14 @@ export interface StepOptions {
   readonly reads?: StreamStates;
   /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
   readonly weights?: ReadonlyMap<string, Float32Array>;
-  /** Sites whose input is handed back; default none. */
+  /** Sites whose input is returned; default none. */
   readonly sites?: readonly string[];
   /** False stops after the last of `sites`, whose projection is then not computed; default true. */
   readonly states?: boolean;
 }
 
 export interface StepResult {
-  /** The states after the step, [batch · T, hidden]; absent where `states: false` was asked for. */
+  /** The states after the step, [batch · T, hidden]; absent with `states: false`. */
   readonly states?: Matrix;
   /** The input of each site asked for, [batch · T, width], T of its stream. */
   readonly sites: ReadonlyMap<string, Matrix>;
@@ -55,7 +55,7 @@ export interface Forward {
   close(): Promise<void>;
 }
 
-/** What all models are, whatever their folder holds. Nothing but headers, configuration and tokenizer are held in memory. */
+/** What every opened model has, whatever its folder holds. Only headers, configuration and tokenizer are kept in memory. */
 export interface OpenedModel {
   readonly folder: string;
   /** Content address of tensors, configuration and tokenizer. */
@@ -78,7 +78,7 @@ export interface OpenedModel {
   readonly checkpoint: Checkpoint;
   /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
   readonly readWeight: WeightReader;
-  /** What a user should know of how the model is read, a line each: weights that no solver changes, above all. */
+  /** What a user should know about how the model is read, a line each: mostly weights that stay as they are. */
   readonly notes: readonly string[];
   tokenizer(): Promise<Tokenizer>;
   /**
@@ -92,10 +92,10 @@ export interface OpenedModel {
   close(): Promise<void>;
 }
 
-/** A folder of safetensors, whose architecture is one of ours. */
+/** A folder of safetensors, of a supported architecture. */
 export interface ArchitectureModel extends OpenedModel {
   readonly kind: "architecture";
-  /** What the architecture says of this model, with the names that tensors have in the checkpoint. */
+  /** Steps, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
   readonly layout: Layout;
 }
 
@@ -104,8 +104,8 @@ export interface GraphModel extends OpenedModel {
   readonly kind: "graph";
   readonly graph: GraphFile;
   readonly outline: GraphOutline;
-  /** Where the values of the checkpoint's tensors lie. */
-  readonly places: ReadonlyMap<string, TensorPlace>;
+  /** Where in the folder's files the values of each tensor begin. */
+  readonly fileOffsets: ReadonlyMap<string, FileOffset>;
 }
 
 /** A Hugging Face model folder, opened. */

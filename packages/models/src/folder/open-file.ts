@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { BadDataError } from "@mbs/contracts";
 
-/** A file that stays open; parts are read at their place, never the whole. */
+/** An open file, of which parts are read, never the whole. */
 export interface OpenFile {
   readonly path: string;
   readonly size: number;

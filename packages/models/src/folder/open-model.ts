@@ -14,8 +14,8 @@ import { readDescription } from "./model-description.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
 
 /**
- * Names of a decoder's graph as exporters write it, the one that is taken first. With a cache or without; those whose
- * weights are quantised can be evaluated.
+ * File names that exporters give to a decoder's graph, in order of preference: with a cache or without. One with quantised
+ * weights can be evaluated only.
  */
 const graphNames = [
   "model.onnx",
@@ -26,15 +26,15 @@ const graphNames = [
   "model_quantized.onnx",
 ];
 
-/** Folders that may have it. */
-const places = ["onnx", "."];
+/** Folders that may have it, relative to the model's. */
+const graphFolders = ["onnx", "."];
 
 /** Path of the graph in a model folder that has one. */
 async function findGraph(folder: string): Promise<string | undefined> {
-  for (const place of places) {
-    const names = await readdir(join(folder, place)).catch((): string[] => []);
+  for (const name of graphFolders) {
+    const names = await readdir(join(folder, name)).catch((): string[] => []);
     const found = graphNames.find((name) => names.includes(name));
-    if (found !== undefined) return join(folder, place, found);
+    if (found !== undefined) return join(folder, name, found);
   }
   return undefined;
 }
@@ -49,8 +49,8 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
   const stored = createCheckpoint(files, options);
   try {
     const { config, configFile, parts, ...description } = await readDescription(folder);
-    const place = { folder, file: configFile };
-    const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, place, options);
+    const source = { folder, file: configFile };
+    const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, source, options);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);

@@ -46,9 +46,9 @@ export function checkTokens(tokens: Int32Array, vocabulary: number, of?: string)
   }
 }
 
-/** What rows of states are scored by: the token that follows each. */
+/** The token that follows each row of states, by which the rows are scored. */
 export interface ScoredRows {
-  /** Token by row. Where all tokens were read, the last row of a segment predicts nothing: any token stands there. */
+  /** Token by row. Where all tokens were read, the last row of a segment predicts nothing, and its token is 0. */
   readonly targets: Int32Array;
   /** Whether a row predicts a token; the losses of others are left out. */
   readonly predicts: (row: number) => boolean;

@@ -15,15 +15,15 @@ import type { RoleWeights } from "./step-weights.ts";
 import { statesOf } from "./streams.ts";
 import { checkPositions } from "./text-length.ts";
 
-/** Distinct values and, for each token, where its own stands. */
-function distinct(tokens: Int32Array): { values: number[]; places: Int32Array } {
+/** Distinct values and, for each token, the index of its value. */
+function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array } {
   const seen = new Map<number, number>();
-  const places = tokens.map((token) => {
-    const place = seen.get(token) ?? seen.size;
-    seen.set(token, place);
-    return place;
+  const indices = tokens.map((token) => {
+    const index = seen.get(token) ?? seen.size;
+    seen.set(token, index);
+    return index;
   });
-  return { values: [...seen.keys()], places };
+  return { values: [...seen.keys()], indices };
 }
 
 function override(
@@ -57,12 +57,12 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
     async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
       checkPositions(tokens.length / batch, layout.positionLimit);
-      const { values, places } = distinct(tokens);
+      const { values, indices } = distinct(tokens);
       const rows = await checkpoint.readRowsF32(layout.embedding, values);
       const embedded = new Float32Array(tokens.length * hiddenSize);
-      places.forEach((place, token) =>
-        embedded.set(rows.subarray(place * hiddenSize, (place + 1) * hiddenSize), token * hiddenSize),
-      );
+      for (const [token, index] of indices.entries()) {
+        embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
+      }
       const graph = await graphs.get("embed", (builder, weight) => {
         const input = builder.input("rows", "float32", ["T", hiddenSize]);
         const positions = builder.input("positions", "int64", ["T"]);

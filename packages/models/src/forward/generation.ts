@@ -4,12 +4,12 @@ import { runSteps } from "./run-steps.ts";
 import { hiddenStream, tokensOf } from "./streams.ts";
 
 /**
- * Greedy continuation of a text; from an encoder-decoder, what its decoder makes of it up to its end. The whole text runs
- * again for each token: meant for a sentence, not for serving.
+ * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. The whole text is read again for each
+ * token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
- * @throws {UsageError} on a text without a token, where the model puts none before it
+ * @throws {UsageError} on a text without a token, where the tokenizer adds none
  */
 export async function generate(model: Model, text: string, tokens: number, options: { threads: number }): Promise<string> {
   const tokenizer = await model.tokenizer();
@@ -20,7 +20,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
     const inputs = new Map(ofPrompt(Int32Array.from(start)));
     const ids = [...tokensOf(inputs, hiddenStream)];
     const given = ids.length;
-    if (given === 0) throw new UsageError("the text has no token to go on from; give at least a letter");
+    if (given === 0) throw new UsageError("the text has no token to continue; give at least a letter");
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
     while (ids.length < limit) {
       inputs.set(hiddenStream, Int32Array.from(ids));

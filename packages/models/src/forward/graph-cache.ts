@@ -12,7 +12,7 @@ export interface WeightedGraph {
   run(feeds: Readonly<Record<string, Tensor>>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
 
-/** Sessions that stay open; batches come in few shapes. */
+/** Sessions that stay open: batches have few shapes. */
 const limit = 8;
 
 /** Builds graphs when first needed and keeps those used last. */

@@ -4,13 +4,13 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
 
-/** What the streams of a model read of one text, and what the model then predicts. */
+/** What the streams of a model read of one text, and what the model predicts from it. */
 export interface Passage {
   /** Stream → token ids that are embedded. */
   readonly inputs: ReadonlyMap<string, Int32Array>;
   /** What `Forward.score` takes: the tokens that the head's stream reads, and the last one that it predicts. */
   readonly scored: Int32Array;
-  /** The predicted tokens that stand for text. */
+  /** The predicted tokens of text, without sentinels and ends. */
   readonly predicted: Int32Array;
 }
 
@@ -20,20 +20,20 @@ export interface Passages {
    * A segment as a model is trained on text: a decoder reads it and predicts it, an encoder-decoder reads it with spans
    * cut out and predicts these.
    *
-   * @param seed what the choice of spans depends on; a decoder has none to make
+   * @param seed of the choice of spans; a decoder does not use it
    * @throws {BadDataError} where the segment needs more sentinel tokens than the tokenizer has
    * @throws {FailedPreconditionError} where it has none
    */
   readonly ofSegment: (tokens: Int32Array, seed: PassageSeed) => Passage;
   /** A source and the target that is predicted from it; absent in a decoder. */
   readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
-  /** Stream → token ids of a text that the last stream is to go on from. */
+  /** Stream → token ids of a text that is to be continued. */
   readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
-  /** The token that ends what goes on from a prompt; absent in a decoder, which goes on as long as it is asked to. */
+  /** The token that ends a continuation; absent in a decoder, which continues as long as it is asked to. */
   readonly end?: number;
 }
 
-/** A number, then names that tell one text from others. */
+/** A number, then names that tell texts apart. */
 export type PassageSeed = readonly [number, ...(string | number)[]];
 
 /** The passages of a decoder. */

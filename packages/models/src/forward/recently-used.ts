@@ -1,4 +1,4 @@
-/** What is kept under a key, which from then on is the one used last: maps go through their entries in order of use. */
+/** The entry of a key, which moves to the end of the map: the first entry is then the one that was used longest ago. */
 export function use<Value>(kept: Map<string, Value>, key: string): Value | undefined {
   const found = kept.get(key);
   if (found !== undefined) {

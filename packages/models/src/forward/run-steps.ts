@@ -18,7 +18,7 @@ export async function embedStreams(
   return states;
 }
 
-/** Runs step `index` and puts what it makes in the place of its stream's states; the other streams stay. */
+/** Runs step `index` and replaces the states of its stream by what it made; the other streams stay. */
 export async function advance(
   forward: Forward,
   steps: readonly Step[],

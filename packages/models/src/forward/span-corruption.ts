@@ -15,9 +15,9 @@ type Generator = ReturnType<typeof seededGenerator>;
 function randomParts(total: number, parts: number, generator: Generator): number[] {
   const lengths: number[] = [];
   let length = 1;
-  for (let place = 1; place < total; place++, length++) {
-    // Of the places that are left, as many as cuts are left are chosen.
-    if (uniformInt(generator, 1, total - place) > parts - 1 - lengths.length) continue;
+  for (let position = 1; position < total; position++, length++) {
+    // selection sampling: each remaining position is cut with the chance remaining cuts / remaining positions
+    if (uniformInt(generator, 1, total - position) > parts - 1 - lengths.length) continue;
     lengths.push(length);
     length = 0;
   }
@@ -31,8 +31,8 @@ export function spanCounts(length: number): { readonly noise: number; readonly s
 }
 
 /**
- * Cuts random spans out of a text: in the source a sentinel stands for each, in the target the same sentinel stands
- * before what it stood for. The text begins with what is kept and ends with a span.
+ * Cuts random spans out of a text. In the source each is replaced by a sentinel, in the target it follows the same
+ * sentinel. The text begins with a kept part and ends with a span.
  *
  * @param tokens at least 2
  * @param sentinels in the order in which they are used
@@ -63,13 +63,13 @@ export function corruptSpans(
   const kept = randomParts(length - noise, spans, generator);
   const source: number[] = [];
   const target: number[] = [];
-  let place = 0;
+  let position = 0;
   for (const [span, sentinel] of sentinels.slice(0, spans).entries()) {
-    const begin = place + at(kept, span);
+    const begin = position + at(kept, span);
     const end = begin + at(cut, span);
-    source.push(...tokens.subarray(place, begin), sentinel);
+    source.push(...tokens.subarray(position, begin), sentinel);
     target.push(sentinel, ...tokens.subarray(begin, end));
-    place = end;
+    position = end;
   }
   return { source: Int32Array.from(source), target: Int32Array.from(target) };
 }

@@ -12,12 +12,12 @@ export function weightOf(weights: RoleWeights, role: string): Float32Array {
   return values;
 }
 
-/** Weights that stay in memory; a step that is larger stays alone. */
+/** Bytes of weights that stay in memory; a larger step is kept alone. */
 const limit = 256 * 1024 * 1024;
 
 const bytesOf = (weights: RoleWeights): number => [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
 
-/** Reads weights by role and keeps those used last: a small model stays whole, of a large one a few steps. */
+/** Reads weights by role and keeps those used last: all of a small model, a few steps of a large one. */
 export class WeightCache {
   readonly #readWeight: WeightReader;
   readonly #kept = new Map<string, RoleWeights>();
@@ -35,7 +35,7 @@ export class WeightCache {
     if (kept !== undefined) return kept;
     const weights = new Map<string, Float32Array>();
     for (const [role, name] of tensors) weights.set(role, await this.#readWeight(name));
-    this.#makeRoom(bytesOf(weights));
+    this.#evictFor(bytesOf(weights));
     this.#kept.set(key, weights);
     return weights;
   }
@@ -44,7 +44,7 @@ export class WeightCache {
     this.#kept.clear();
   }
 
-  #makeRoom(bytes: number): void {
+  #evictFor(bytes: number): void {
     let held = [...this.#kept.values()].reduce((sum, weights) => sum + bytesOf(weights), 0);
     for (const [key, weights] of this.#kept) {
       if (held + bytes <= limit) break;

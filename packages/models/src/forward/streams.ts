@@ -28,29 +28,29 @@ export function tokensOf(inputs: ReadonlyMap<string, Int32Array>, stream: string
 /** The states that the head reads. */
 export const headStates = (states: StreamStates): Matrix => statesOf(states, hiddenStream);
 
-/** Where states were made, and which segments they are of. */
+/** Where states were computed, and of which segments. */
 export interface StatesOrigin {
   /** "embedding", "h.2", "h.2 mlp-down". */
   readonly made: string;
   /** Names of the equally long segments that are stacked in the rows: "segment 3 of en". */
   readonly segments: readonly string[];
-  /** Tokens that the rows are of, where a site reads some of them only. */
+  /** Tokens of the segments, where a site reads some of them only. */
   readonly tokens?: number;
 }
 
 /**
- * Refuses a matrix that was computed and is not finite: whatever is made of it later would be NaN without a word.
+ * Refuses a matrix that was computed and is not finite: whatever is computed from it would silently be NaN.
  *
  * One pass over the values: for the states of a step 1024 wide 0.5% of the time that the step takes.
  *
- * @throws {BadDataError} with the place of the first NaN or Inf
+ * @throws {BadDataError} naming segment, token and channel of the first NaN or Inf
  */
 export function requireFiniteRows({ made, segments, tokens }: StatesOrigin, { rows, columns, values }: Matrix): void {
   const wrong = findNonfinite(values);
   if (wrong < 0) return;
   const row = Math.floor(wrong / columns);
   const length = rows / segments.length;
-  // an expert's rows do not say which tokens they are of
+  // it is unknown which tokens an expert's rows belong to
   const isPart = tokens !== undefined && rows !== tokens;
   const where = isPart ? segments.join(" or ") : `${at(segments, Math.floor(row / length))}, token ${row % length}`;
   throw new BadDataError(

@@ -1,19 +1,19 @@
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
 
-/** Tokens of a segment or a window where nothing else is asked for: the length that the papers use. */
+/** Tokens of a segment or a window by default, at most: the length that the papers use. */
 const usual = 2048;
 
 /**
- * Tokens of a segment or a window by default: the model's context, at most 2048. Models of today read a hundred thousand
- * tokens, whose attention would fit no memory.
+ * Tokens of a segment or a window by default: the model's context, at most 2048. The attention of the hundred thousand tokens
+ * that today's models read would not fit in memory.
  *
  * @param contextLength of the model, where its configuration names one
  */
 export const defaultLength = (contextLength: number | undefined): number => Math.min(usual, contextLength ?? usual);
 
 /**
- * For a length that was asked for, before anything is read of the texts.
+ * Checks the length that was asked for, before texts are read.
  *
  * @throws {UsageError} where the model has no positions for it
  */

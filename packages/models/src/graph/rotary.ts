@@ -15,7 +15,7 @@ export interface Rotary {
   readonly amplitude?: number;
 }
 
-/** What turns a head: cosines and sines of its angles, and how a part of its elements is taken. */
+/** What turns a head: cosines and sines of its angles, and a function that slices its elements. */
 export interface Turn {
   readonly cosines: string;
   readonly sines: string;

@@ -11,11 +11,11 @@ export interface LinearLayer {
   readonly bias: boolean;
 }
 
-/** A learned bias on the score of a key, by how far it stands from the query. */
+/** A learned bias on the score of a key, by its distance from the query. */
 export interface DistanceBias {
   /** Name of a value [buckets, heads]. */
   readonly table: string;
-  /** Row of the table for a key that stands `distance` tokens after the query; before it where negative. */
+  /** Row of the table for a key `distance` tokens after the query; negative: before it. */
   readonly bucket: (distance: number) => number;
 }
 
@@ -36,11 +36,11 @@ export interface Attention {
   readonly distances?: DistanceBias;
   /** Whether a query sees the keys after it too. */
   readonly bidirectional?: boolean;
-  /** The other stream that keys and values are of; a query sees all of it. */
+  /** The other stream that has the keys and values; a query sees all of it. */
   readonly stream?: string;
 }
 
-/** Where rows, one a token, are computed each for itself. */
+/** A graph that computes each row, one a token, by itself. */
 export interface RowGraph {
   readonly graph: GraphBuilder;
   /** Adds a weight to the graph as an input, by the name of its role, and returns the value's name. */
@@ -49,15 +49,15 @@ export interface RowGraph {
   linear(input: string, layer: LinearLayer): string;
 }
 
-/** Where tokens are embedded. */
+/** The graph of the embedding. */
 export interface EmbedGraph extends RowGraph {
   /** Position of each row's token in its text, int64 [rows]. */
   positions(): string;
 }
 
 /**
- * Where a step is computed. Architectures say by it what depends on how rows belong to texts: stacked segments in
- * calibration, a batch with a cache of keys and values in an exported decoder. They use no batch or length themselves.
+ * The graph of a step. An architecture uses neither batch nor length itself: what depends on them is asked for here, because
+ * calibration stacks segments, and an exported decoder has a batch and a cache of keys and values.
  */
 export interface SequenceGraph extends RowGraph {
   /** States of another stream that the step reads, [rows of that stream, width]. An exported decoder has none. */
@@ -83,7 +83,7 @@ export interface SequenceGraph extends RowGraph {
 /** Declares a weight as an input of a graph. */
 export type WeightInput = RowGraph["weight"];
 
-/** Rows with float32 weights. */
+/** A graph over rows, with float32 weights. */
 export const createRowGraph = (graph: GraphBuilder, weight: WeightInput): RowGraph => ({
   graph,
   weight,

@@ -13,8 +13,8 @@ const chunkLength = 256;
 export const maskedScore = -1e30;
 
 /**
- * Scores this far below their row's largest count as no less: e^-70 is lost in float32 beside 1, and anything much smaller
- * is a denormal number, which makes the softmax and the product after it three times slower.
+ * Scores further than this below the largest of their row are raised to it: next to 1, float32 loses e^-70, and much
+ * smaller numbers are denormal, which makes the softmax and the product after it three times slower.
  */
 export const scoreFloor = -70;
 
@@ -22,7 +22,7 @@ export interface SoftmaxAttentionShape extends Attention {
   readonly batch: number;
   /** Of the queries. */
   readonly length: number;
-  /** Of the keys: another one where these are of another stream. */
+  /** Of the keys, which may belong to another stream. */
   readonly keyLength: number;
 }
 

@@ -11,7 +11,7 @@ import { softmaxAttention } from "./softmax-attention.ts";
 export interface StackedShape {
   readonly batch: number;
   readonly length: number;
-  /** The streams that the step reads beside its own: name of their states [batch · length, width], and length. */
+  /** The other streams that the step reads: name of their states [batch · length, width], and length. */
   readonly others: ReadonlyMap<string, { readonly states: string; readonly length: number }>;
 }
 

@@ -7,16 +7,16 @@ import { BadDataError, InputOutputError } from "@mbs/contracts";
 export interface HubFile {
   readonly path: string;
   readonly size: number;
-  /** Name of its content: the SHA-256 of a large file, git's SHA-1 of a small one. */
+  /** Hash of its content: SHA-256 of a large file, git's SHA-1 of a small one. */
   readonly etag: string;
 }
 
-/** A broken connection is taken up this often before it is an error. */
+/** Attempts before a broken connection is an error. */
 const attempts = 5;
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
 
-/** Whether a file has the content that its name says. */
+/** Whether a file has the announced content. */
 async function isWhole(path: string, { size, etag }: HubFile): Promise<boolean> {
   const hash = createHash(etag.length === 64 ? "sha256" : "sha1");
   if (etag.length !== 64) hash.update(`blob ${size}\0`);
@@ -37,7 +37,7 @@ async function fetchRest(url: string, token: string | undefined, partial: string
       status: response.status,
     });
   }
-  // A server that knows no ranges sends the whole file.
+  // a server that does not support ranges sends the whole file
   const file = await open(partial, response.status === 206 ? "a" : "w");
   try {
     for await (const piece of response.body) await file.appendFile(piece as Uint8Array);
@@ -48,10 +48,10 @@ async function fetchRest(url: string, token: string | undefined, partial: string
 }
 
 /**
- * Downloads a file, going on where an earlier attempt stopped, and checks size and content before it gets its name.
+ * Downloads a file, continuing where an earlier attempt stopped, and checks size and content before it gets its name.
  *
- * @param target where it ends up; beside it lies what has come so far
- * @throws {InputOutputError} when the connection breaks again and again; what came is kept for the next run
+ * @param target its path in the end; until then the bytes are in a file beside it
+ * @throws {InputOutputError} when the connection keeps breaking; the received bytes are kept for the next run
  * @throws {BadDataError} when the content is not what the Hub says
  */
 export async function downloadFile(url: string, token: string | undefined, file: HubFile, target: string): Promise<void> {
@@ -66,7 +66,7 @@ export async function downloadFile(url: string, token: string | undefined, file:
       if (cause instanceof BadDataError) throw cause;
       if (attempt < attempts) continue;
       throw new InputOutputError(
-        `${file.path}: the download broke off after ${await sizeOf(partial)} of ${file.size} bytes (${reasonOf(cause)}); run again to go on`,
+        `${file.path}: the download broke off after ${await sizeOf(partial)} of ${file.size} bytes (${reasonOf(cause)}); run again to continue`,
         { file: file.path, size: file.size },
         { cause },
       );
@@ -76,7 +76,7 @@ export async function downloadFile(url: string, token: string | undefined, file:
     const size = await sizeOf(partial);
     await rm(partial);
     throw new BadDataError(
-      `${file.path}: ${size} bytes came that are not the ${file.size} bytes with hash ${file.etag}; run again to download it anew`,
+      `${file.path}: received ${size} bytes, not the announced ${file.size} bytes with hash ${file.etag}; run again to download it anew`,
       { file: file.path, expected: file.etag },
     );
   }

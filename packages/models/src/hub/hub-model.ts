@@ -16,7 +16,7 @@ interface HubAddress {
 const scheme = "hf:";
 const addressPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
 
-/** Whether a model is named by its place on the Hub instead of a folder. */
+/** Whether a model is named by its address on the Hub instead of a folder. */
 const isHubAddress = (model: string): boolean => model.startsWith(scheme);
 
 /** Parses "hf:org/name@revision". @throws {UsageError} when it is not of this form */
@@ -31,7 +31,7 @@ export function parseHubAddress(address: string): HubAddress {
 
 const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
 const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
-/** What a model folder may have beside its weights. */
+/** The other files of a model folder that are fetched. */
 const described =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index)\.json$|^merges\.txt$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
@@ -62,7 +62,7 @@ async function isComplete(snapshot: string): Promise<boolean> {
     if (index.weight_map === undefined) return false;
     files = [...new Set(Object.values(index.weight_map))];
   }
-  // A link whose blob is gone is no file.
+  // a link whose target is gone does not exist
   const found = await Promise.all(files.map((file) => exists(join(snapshot, file))));
   return found.every(Boolean);
 }
@@ -72,7 +72,7 @@ async function cachedCommit(storage: string, revision: string): Promise<string |
   return (await readFile(join(storage, "refs", revision), "utf8").catch(() => undefined))?.trim();
 }
 
-/** Asks the Hub, with one line for whatever goes wrong. */
+/** Asks the Hub; whatever fails becomes an error of one line. */
 async function ask<Answer>(address: string, question: () => Promise<Answer>): Promise<Answer> {
   try {
     return await question();
@@ -119,18 +119,18 @@ async function listFiles(address: string, name: string, sha: string): Promise<re
 }
 
 async function linkFile(storage: string, sha: string, { path, etag, size }: HubFile, url: string): Promise<void> {
-  const [blob, place] = [join(storage, "blobs", etag), join(storage, "snapshots", sha, path)];
+  const [blob, link] = [join(storage, "blobs", etag), join(storage, "snapshots", sha, path)];
   await mkdir(dirname(blob), { recursive: true });
-  await mkdir(dirname(place), { recursive: true });
+  await mkdir(dirname(link), { recursive: true });
   if ((await stat(blob).catch(() => undefined))?.size !== size) await downloadFile(url, tokenOf(), { path, etag, size }, blob);
-  if (await exists(place)) return;
-  await rm(place, { force: true });
-  await symlink(relative(dirname(place), blob), place);
+  if (await exists(link)) return;
+  await rm(link, { force: true });
+  await symlink(relative(dirname(link), blob), link);
 }
 
 /** Lets one process at a time fetch a model; the others of a pipe wait for it. */
 async function alone(path: string, work: () => Promise<void>): Promise<void> {
-  // Behind it stands all that reads and writes artifacts, which a model in a folder does not need.
+  // imported late: it loads all of @mbs/artifacts, which a model in a folder does not need
   const { withLock } = await import("@mbs/artifacts");
   for (;;) {
     try {
@@ -168,7 +168,7 @@ async function findModel(address: string): Promise<string> {
   const { getHFHubCachePath, getRepoFolderName } = await import("@huggingface/hub");
   const storage = join(getHFHubCachePath(), getRepoFolderName({ type: "model", name: parsed.name }));
   const sha = await cachedCommit(storage, parsed.revision);
-  // A commit never changes; a branch may, so that only being offline takes the cache's word for it.
+  // a commit never changes; a branch may, so that its commit in the cache counts only offline
   if (sha !== undefined && (isOffline() || sha === parsed.revision)) {
     const snapshot = join(storage, "snapshots", sha);
     if (await isComplete(snapshot)) return snapshot;
@@ -186,9 +186,9 @@ const known = new Map<string, Promise<string>>();
 
 /**
  * The folder of a model on the Hub, fetched into the cache that Hugging Face's own programs use: configuration,
- * tokenizer and safetensors, each checked against its hash, never pickles. A process looks once.
+ * tokenizer and safetensors, each checked against its hash, never pickles. The process remembers the folder.
  *
- * HF_HOME and HF_HUB_CACHE name the cache, HF_ENDPOINT the Hub, HF_TOKEN the user; HF_HUB_OFFLINE=1 stays off the network.
+ * HF_HOME and HF_HUB_CACHE name the cache, HF_ENDPOINT the Hub, HF_TOKEN the user; HF_HUB_OFFLINE=1 forbids the network.
  *
  * @param address "hf:org/name@revision"
  * @throws {InputOutputError} when the Hub cannot be reached, or the model is not in the cache of an offline program

@@ -3,27 +3,27 @@ import type { GraphNode } from "@mbs/onnx";
 /** Operators whose output depends on the shape of their input alone. */
 const shapeOnly: ReadonlySet<string> = new Set(["Shape", "Size"]);
 
-/** Whether a node's output says nothing of the values that it reads. */
+/** Whether a node's output depends only on the shape of what it reads. */
 export const readsShape = ({ operator }: GraphNode): boolean => shapeOnly.has(operator);
 
 /** How values flow from one to another through a graph. */
 export interface DataFlow {
-  /** Nodes on the ways between the two, in order. */
+  /** Nodes on the paths between the two, in order. */
   readonly nodes: readonly GraphNode[];
   /** Everything that depends on the first value, by more than its shape. */
   readonly dependent: ReadonlySet<string>;
-  /** Values through which every way leads, in order, both ends among them: where they are known, the rest can be computed. */
+  /** Values that lie on every path, in order, both ends among them: the graph can be cut there. */
   readonly cuts: readonly string[];
-  /** Between which cuts a node lies: after cuts[n], up to cuts[n + 1]. */
+  /** n for nodes after cuts[n], up to cuts[n + 1]. */
   readonly segmentOf: ReadonlyMap<GraphNode, number>;
 }
 
 /**
  * Follows a value through a graph.
  *
- * In any order in which the nodes can run, a value through which every way leads is one at whose making nothing made
- * before it is still to be read: what comes before it is all its source, what comes after all its use. So one pass over
- * the nodes finds all of them. A decoder's residual states are such values, what a block adds to them is not.
+ * A value lies on every path if, when it has been computed, no later node reads an earlier value. So one pass over the nodes,
+ * in an order in which they can run, finds all such values. A decoder's residual states are among them; what a block adds to
+ * them is not.
  *
  * @param nodes in an order in which they can run
  */

@@ -2,7 +2,7 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
 import type { Dimension, GraphFile, GraphValue, Tensor } from "@mbs/onnx";
 
-/** Texts of one length, without padding and with nothing before them. */
+/** Texts of one length, without padding and without a cache of earlier tokens. */
 export interface TokenBatch {
   readonly batch: number;
   readonly length: number;
@@ -10,7 +10,7 @@ export interface TokenBatch {
 
 const pastName = /^past/;
 
-/** Attention heads of a text, for the few exports whose cache has batch and heads in one dimension. */
+/** The shape of an empty cache. A few exports have batch and heads in one dimension. */
 function pastDims(dims: readonly Dimension[], batch: number, heads: number): number[] {
   return dims.map((dim, axis) => {
     if (typeof dim === "number") return dim;
@@ -19,7 +19,7 @@ function pastDims(dims: readonly Dimension[], batch: number, heads: number): num
   });
 }
 
-/** The inputs of a decoder beside its tokens, by name; past ones by their beginning. */
+/** The inputs of a decoder besides its tokens and its cache, by name. */
 const known: ReadonlyMap<string, (batch: TokenBatch) => Tensor> = new Map<string, (batch: TokenBatch) => Tensor>([
   ["attention_mask", ({ batch, length }) => integerTensor(new Uint8Array(batch * length).fill(1), [batch, length])],
   [
@@ -36,7 +36,7 @@ const known: ReadonlyMap<string, (batch: TokenBatch) => Tensor> = new Map<string
   ["logits_to_keep", () => integerTensor([0], [])],
 ]);
 
-/** @throws {FailedPreconditionError} naming an input whose meaning is not known */
+/** @throws {FailedPreconditionError} naming an unknown input */
 export function checkInputs({ path, inputs }: GraphFile, tokens: string): void {
   const unknown = inputs.find(({ name }) => name !== tokens && !known.has(name) && !pastName.test(name));
   if (unknown === undefined) return;

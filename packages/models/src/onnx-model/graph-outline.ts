@@ -23,7 +23,7 @@ export interface UnreachedWeight {
   readonly reason: string;
 }
 
-/** What a decoder's graph is made of. */
+/** The parts of a decoder's graph. */
 export interface GraphOutline extends CutGraph {
   readonly flow: DataFlow;
   /** Absent where the matrix is quantised. */
@@ -38,7 +38,7 @@ export interface GraphOutline extends CutGraph {
 
 const [tokens, logits] = ["input_ids", "logits"];
 
-/** Readers of tables and masks: matrices that are no linear layer's. */
+/** Operators that read tables and masks: such matrices belong to no linear layer. */
 const tableReaders: ReadonlySet<string> = new Set(["Gather", "Slice", "Add", "Sub", "Mul", "Where", "Expand"]);
 
 const quantisedProducts: ReadonlySet<string> = new Set([
@@ -50,7 +50,7 @@ const quantisedProducts: ReadonlySet<string> = new Set([
   "DequantizeLinear",
 ]);
 
-/** A quantised table has several gathers, of which none alone says what the token is. */
+/** Undefined for a quantised table, which several gathers read. */
 function findEmbedding(graph: GraphFile, { nodes, cuts }: DataFlow): GraphEmbedding | undefined {
   for (const node of nodes) {
     const [tensor, indices] = node.inputs;
@@ -69,7 +69,7 @@ const hasValue = (values: GraphFile["inputs"], name: string): boolean => values.
 
 const isMatrix = (dims: readonly number[]): boolean => dims.filter((side) => side > 1).length >= 2;
 
-/** Nodes on the way whose weight has no more its own values. */
+/** Nodes that multiply by a weight that is quantised already. */
 const quantisedNodes = (graph: GraphFile, readers: Readers): GraphNode[] =>
   graph.nodes.filter(
     (node) =>

@@ -13,7 +13,7 @@ import type { GraphOutline } from "./graph-outline.ts";
 import { PartRunner } from "./part-runner.ts";
 import type { GraphPart } from "./part-runner.ts";
 
-/** What is known of the model beside its graph. */
+/** Sizes of the model. */
 export interface GraphShape {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
@@ -49,8 +49,8 @@ export interface GraphRunner {
 const probe: TokenBatch = { batch: 2, length: 3 };
 
 /**
- * Parts of a graph with their weights fed. What a part reads beside the states, masks and positions, is computed in it from
- * the graph's own inputs; shapes of what came before the states are computed once a form of the batch.
+ * Parts of a graph with their weights fed. Masks and positions are computed in each part from the graph's own inputs. Shapes
+ * of values before the given states are computed once for each size of a batch.
  */
 export function createGraphRunner(
   graph: GraphFile,
@@ -126,7 +126,7 @@ export function createGraphRunner(
   };
 
   const shapes = new Map<string, Promise<Record<string, Tensor>>>();
-  /** Shapes of values before the states: all of a batch's form, so computed once for it. */
+  /** Shapes of values before the states. They depend on the batch's size alone, so that they are computed once for it. */
   const shapesBefore = (key: string, part: GraphPart, batch: TokenBatch): Promise<Record<string, Tensor>> => {
     const known = `${key} ${batch.batch} ${batch.length}`;
     const compute = async (): Promise<Record<string, Tensor>> => {

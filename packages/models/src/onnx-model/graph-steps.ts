@@ -4,7 +4,7 @@ import type { GraphFile, GraphNode, GraphTensor } from "@mbs/onnx";
 import type { DataFlow } from "./data-flow.ts";
 import type { LinearWeight, Readers } from "./linear-weights.ts";
 
-/** Where a name says that something belongs to a numbered block: "model.layers.3.mlp.up_proj.weight", "/model/layers.3/…". */
+/** Names that say to which numbered block something belongs: "model.layers.3.mlp.up_proj.weight", "/model/layers.3/…". */
 const blockPattern = /(?:^|[./])([A-Za-z]\w*)[./](\d+)[./](.*)$/;
 
 export interface BlockName {
@@ -14,7 +14,7 @@ export interface BlockName {
   readonly rest: string;
 }
 
-/** The first block that a name speaks of. */
+/** The first block in a name. */
 export function blockOf(name: string): BlockName | undefined {
   const [, word, number, rest = ""] = blockPattern.exec(name) ?? [];
   return word === undefined || number === undefined ? undefined : { block: `${word}.${Number(number)}`, rest };
@@ -47,7 +47,7 @@ export interface GraphSite {
   readonly weights: readonly LinearWeight[];
 }
 
-/** A part of a graph between two values through which everything flows. */
+/** A part of a graph between two values that lie on every path. */
 export interface GraphStep {
   readonly name: string;
   /** The states before it. */
@@ -80,11 +80,11 @@ function namedRanges(graph: GraphFile, { segmentOf }: DataFlow, readers: Readers
     if (before === undefined || first >= before.last) ranges.push({ name, first, last });
     else ranges[ranges.length - 1] = { name: `${before.name}+${name}`, first: before.first, last: Math.max(last, before.last) };
   }
-  // what lies between two blocks belongs to the one before
+  // segments between two blocks belong to the first of them
   return ranges.map((range, index) => ({ ...range, last: ranges[index + 1]?.first ?? range.last }));
 }
 
-/** Without names: wherever the graph can be cut, what lies between two cuts and multiplies by a weight is a step. */
+/** Without names: each segment between two cuts that multiplies by a weight is a step. */
 function cutRanges({ segmentOf }: DataFlow, products: readonly GraphNode[]): StepRange[] {
   const multiplying = new Set(products);
   const segments = [...segmentOf].flatMap(([node, segment]) => (multiplying.has(node) ? [segment] : []));
@@ -115,10 +115,10 @@ export interface CutGraph {
 }
 
 /**
- * Cuts a graph into steps, by the blocks that its names speak of, or wherever it can be cut.
+ * Cuts a graph into steps: at the blocks that its names tell, or wherever it can be cut.
  *
- * @param weights that are on the way from the tokens to the logits, in the order of their nodes
- * @param products nodes on that way that multiply by any weight, but for the head
+ * @param weights on the paths from the tokens to the logits, in the order of their nodes
+ * @param products nodes on those paths that multiply by a weight, except the head
  */
 export function cutSteps(
   graph: GraphFile,

@@ -6,7 +6,7 @@ import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
 import { openFile } from "../folder/open-file.ts";
 import type { OpenFile } from "../folder/open-file.ts";
-import { externalPlace } from "./external-place.ts";
+import { locateExternalData } from "./external-data.ts";
 
 /** Numbers of TensorProto.DataType → the name in a safetensors header, and bytes of an element; 4-bit types have half. */
 const types: ReadonlyMap<number, readonly [name: string, bytes: number]> = new Map([
@@ -29,13 +29,13 @@ const types: ReadonlyMap<number, readonly [name: string, bytes: number]> = new M
   [22, ["I4", 0.5]],
 ]);
 
-/** Where the values of a tensor lie. */
-interface Place extends HeaderEntry {
+/** A tensor, the file that has its values, and where in it they are. */
+interface StoredTensor extends HeaderEntry {
   readonly path: string;
   readonly checksum: string | undefined;
 }
 
-function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place | undefined {
+function findStored(folder: string, graph: GraphFile, tensor: GraphTensor): StoredTensor | undefined {
   const { name, dims, inline } = tensor;
   if (inline === undefined && tensor.external === undefined) return undefined;
   const broken = (problem: string): never => {
@@ -48,7 +48,7 @@ function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place |
   const [storedDtype, bytesOfOne] = type;
   const wanted = Math.ceil(dims.reduce((product, side) => product * side, bytesOfOne));
   const own = inline && { ...inline, path: graph.path, checksum: undefined };
-  const { path, offset: begin, length = wanted, checksum } = own ?? externalPlace(folder, graph.path, tensor);
+  const { path, offset: begin, length = wanted, checksum } = own ?? locateExternalData(folder, graph.path, tensor);
   if (length !== wanted) broken(`has ${length} bytes where its shape [${dims.join(", ")}] needs ${wanted}`);
   return {
     name,
@@ -64,7 +64,7 @@ function placeOf(folder: string, graph: GraphFile, tensor: GraphTensor): Place |
 const pieceBytes = 4 * 1024 * 1024;
 
 /** @throws {BadDataError} where tensors name a SHA-1 that is not the file's */
-function checkDigest(file: OpenFile, tensors: readonly Place[]): void {
+function checkDigest(file: OpenFile, tensors: readonly StoredTensor[]): void {
   const named = tensors.filter(({ checksum }) => checksum !== undefined);
   if (named.length === 0) return;
   const hash = createHash("sha1");
@@ -83,19 +83,19 @@ function checkDigest(file: OpenFile, tensors: readonly Place[]): void {
   );
 }
 
-/** Tensors that share bytes with another one: a change of one would change the other. */
-function overlapping(places: readonly Place[]): string[] {
+/** Tensors that share bytes with another one: a change of one would change the other. @param tensors in the order of their offsets */
+function overlapping(tensors: readonly StoredTensor[]): string[] {
   const shared: string[] = [];
-  let last: Place | undefined;
-  for (const place of places) {
-    if (last !== undefined && place.begin < last.end && place.end > place.begin) shared.push(last.name, place.name);
-    if (last === undefined || place.end > last.end) last = place;
+  let last: StoredTensor | undefined;
+  for (const tensor of tensors) {
+    if (last !== undefined && tensor.begin < last.end && tensor.end > tensor.begin) shared.push(last.name, tensor.name);
+    if (last === undefined || tensor.end > last.end) last = tensor;
   }
   return shared;
 }
 
 /** Where the values of a tensor begin in a file of the model's folder. */
-export interface TensorPlace {
+export interface FileOffset {
   /** Relative to the folder, with "/" between its parts. */
   readonly file: string;
   readonly offset: number;
@@ -103,21 +103,21 @@ export interface TensorPlace {
 
 export interface GraphTensors {
   readonly files: readonly TensorFile[];
-  readonly places: ReadonlyMap<string, TensorPlace>;
+  readonly fileOffsets: ReadonlyMap<string, FileOffset>;
   /** Tensors whose bytes belong to another one too. */
   readonly shared: ReadonlySet<string>;
 }
 
 /**
- * The tensors of a graph whose values lie in its file, or in others.
+ * The tensors of a graph whose values are in its file, or in others.
  *
  * @param opened the graph's own file
- * @throws {BadDataError} where a place is not allowed, or has another size than the tensor, or a file another checksum
+ * @throws {BadDataError} where a location is not allowed, a size is not the tensor's, or a checksum not the file's
  */
 export function openGraphTensors(folder: string, graph: GraphFile, opened: OpenFile): GraphTensors {
-  const places = [...graph.tensors.values()].flatMap((tensor) => placeOf(folder, graph, tensor) ?? []);
-  const byPath = new Map<string, Place[]>([[graph.path, []]]);
-  for (const place of places) byPath.set(place.path, [...(byPath.get(place.path) ?? []), place]);
+  const stored = [...graph.tensors.values()].flatMap((tensor) => findStored(folder, graph, tensor) ?? []);
+  const byPath = new Map<string, StoredTensor[]>([[graph.path, []]]);
+  for (const tensor of stored) byPath.set(tensor.path, [...(byPath.get(tensor.path) ?? []), tensor]);
   const shared = new Set<string>();
   const files: TensorFile[] = [];
   try {
@@ -152,5 +152,5 @@ export function openGraphTensors(folder: string, graph: GraphFile, opened: OpenF
   const found = files.flatMap(({ name: file, tensors }) =>
     tensors.map(({ name, begin }) => [name, { file, offset: begin }] as const),
   );
-  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), places: new Map(found), shared };
+  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), fileOffsets: new Map(found), shared };
 }

@@ -35,7 +35,7 @@ const byteSource = (file: OpenFile): ByteSource => ({
 
 const pieceBytes = 4 * 1024 * 1024;
 
-/** Hash of a model's file without the values of its tensors, which have their own place in the address. */
+/** Hash of a model's file without the values of its tensors, which the address counts by themselves. */
 function hashGraph({ source, tensors }: GraphFile): Uint8Array {
   const hash = createHash("sha256");
   const values = [...tensors.values()].flatMap(({ inline }) => inline ?? []).sort((a, b) => a.offset - b.offset);
@@ -63,9 +63,11 @@ function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[
   return [
     ...(byName
       ? []
-      : [`no name speaks of blocks: the graph was cut into ${steps.length} steps wherever everything flows through one value`]),
+      : [
+          `names do not tell the blocks: the graph was cut into ${steps.length} steps, wherever all data flows through one value`,
+        ]),
     ...unreached.map(({ tensor, reason }) => `weight ${tensor} stays as it is: it ${reason}`),
-    ...quantised.map((node) => `${nodeText(node)} has a weight that is quantised already: it stays as it is`),
+    ...quantised.map((node) => `${nodeText(node)} has a weight that is quantised already, which stays as it is`),
   ];
 }
 
@@ -85,7 +87,7 @@ const headKeys = { num_attention_heads: size, n_head: size, num_heads: size, att
 const contextKeys = { seq_length: size, max_position_embeddings: size, n_positions: size, n_ctx: size, max_seq_len: size };
 const vocabularyKeys = { vocab_size: size };
 
-/** Sizes that the graph does not tell, by what config.json says of them. */
+/** Sizes that the graph does not tell, from config.json. */
 function readSizes(json: JsonObject, file: string) {
   const { values, broken } = readConfig(
     json,
@@ -108,8 +110,8 @@ function readSizes(json: JsonObject, file: string) {
  * Opens a model folder whose weights are an ONNX decoder's.
  *
  * @param graphPath of the model's file
- * @throws {BadDataError} where a file is broken, or names values in a place that is not allowed
- * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or reads what is not known
+ * @throws {BadDataError} where a file is broken, or names values at a location that is not allowed
+ * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or with an unknown input
  */
 export async function openGraphModel(
   folder: string,
@@ -120,7 +122,7 @@ export async function openGraphModel(
   let close = (): void => file.close();
   try {
     const graph = withFlagsOff(readGraphFile(byteSource(file)));
-    const { files, places, shared } = openGraphTensors(folder, graph, file);
+    const { files, fileOffsets, shared } = openGraphTensors(folder, graph, file);
     const checkpoint = createCheckpoint(files, options);
     close = () => checkpoint.close();
     const { config: json, configFile, parts, ...description } = await readDescription(folder);
@@ -151,7 +153,7 @@ export async function openGraphModel(
       streams: [hiddenStream],
       graph,
       outline,
-      places,
+      fileOffsets,
       checkpoint,
       readWeight: createWeightReader(
         checkpoint,

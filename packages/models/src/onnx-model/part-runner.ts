@@ -20,11 +20,11 @@ interface KeptPart {
   readonly bytes: number;
 }
 
-/** Sessions that stay open. Their weights are fed, but for quantised ones, which are in them. */
+/** Limits of the sessions that stay open. They hold quantised weights; all others are fed. */
 const mostParts = 64;
 const mostBytes = 256 * 1024 * 1024;
 
-/** A graph that loads and then fails does not fit itself; that memory does not suffice is no fault of the file. */
+/** A graph that loads and then fails is inconsistent, which is a fault of the file, unless memory ran out. */
 function runFailure(path: string, cause: unknown): unknown {
   if (!(cause instanceof InternalError) || /allocate memory|bad_alloc/.test(cause.message)) return cause;
   return new BadDataError(`${path}: ${cause.message}; export the model again`, { ...cause.facts, file: path }, { cause });
@@ -69,12 +69,12 @@ export class PartRunner {
         });
       },
     };
-    await this.#makeRoom(model.length);
+    await this.#evictFor(model.length);
     this.#kept.set(key, { part, session, bytes: model.length });
     return part;
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
+  async #evictFor(bytes: number): Promise<void> {
     let held = [...this.#kept.values()].reduce((sum, kept) => sum + kept.bytes, 0);
     for (const [key, kept] of this.#kept) {
       if (this.#kept.size < mostParts && held + bytes <= mostBytes) break;

@@ -1,7 +1,7 @@
 import { BadDataError, isObject } from "@mbs/contracts";
 
-/** Where a value stands in a JSON file. */
-export interface JsonPlace {
+/** The position of a value in a JSON file. */
+export interface JsonPosition {
   readonly file: string;
   /** "model.vocab"; "" for the whole. */
   readonly path: string;
@@ -9,99 +9,99 @@ export interface JsonPlace {
   readonly depth: number;
 }
 
-/** Checks a value. @throws {BadDataError} naming the file, the path of the key and what should stand there */
-export type Shape = (value: unknown, place: JsonPlace) => void;
+/** Checks a value. @throws {BadDataError} naming the file, the path of the key and what is expected */
+export type Shape = (value: unknown, position: JsonPosition) => void;
 
-/** Sequences in sequences; the library that reads them goes as deep as they are. */
+/** Most sequences in each other: the library that reads them recurses as deep. */
 const deepest = 16;
 
 const shown = (value: unknown): string => (value === undefined ? "missing" : JSON.stringify(value).slice(0, 80));
 
-/** @param wanted what should stand there */
-export function refuseAt({ file, path }: JsonPlace, value: unknown, wanted: string): never {
+/** @param wanted what is expected */
+export function refuseAt({ file, path }: JsonPosition, value: unknown, wanted: string): never {
   throw new BadDataError(
-    `${file}: ${path || "the whole"} is ${shown(value)}, not ${wanted}; take the file from the model's source again`,
+    `${file}: ${path || "the JSON"} is ${shown(value)}, not ${wanted}; take the file from the model's source again`,
     { file, path },
   );
 }
 
-const at = (place: JsonPlace, key: string | number): JsonPlace => ({
-  ...place,
-  path: `${place.path}${typeof key === "number" ? `[${key}]` : `${place.path === "" ? "" : "."}${key}`}`,
+const at = (position: JsonPosition, key: string | number): JsonPosition => ({
+  ...position,
+  path: `${position.path}${typeof key === "number" ? `[${key}]` : `${position.path === "" ? "" : "."}${key}`}`,
 });
 
-export const text: Shape = (value, place) => {
-  if (typeof value !== "string") refuseAt(place, value, "a text");
+export const text: Shape = (value, position) => {
+  if (typeof value !== "string") refuseAt(position, value, "a string");
 };
 
-export const flag: Shape = (value, place) => {
-  if (typeof value !== "boolean") refuseAt(place, value, "true or false");
+export const flag: Shape = (value, position) => {
+  if (typeof value !== "boolean") refuseAt(position, value, "true or false");
 };
 
 /** A finite number. */
-export const number: Shape = (value, place) => {
-  if (!Number.isFinite(value)) refuseAt(place, value, "a number");
+export const number: Shape = (value, position) => {
+  if (!Number.isFinite(value)) refuseAt(position, value, "a number");
 };
 
-/** A whole number from `least` to `most`, which int32 holds where nothing else is said. */
+/** A whole number from `least` to `most`, by default up to the largest int32. */
 export const whole =
   (least = 0, most = 2 ** 31 - 1): Shape =>
-  (value, place) => {
+  (value, position) => {
     if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return;
-    refuseAt(place, value, `a whole number from ${least} to ${most}`);
+    refuseAt(position, value, `a whole number from ${least} to ${most}`);
   };
 
-/** One of some texts. */
+/** One of some strings. */
 export const oneOf =
   (...names: readonly string[]): Shape =>
-  (value, place) => {
-    if (typeof value !== "string" || !names.includes(value)) refuseAt(place, value, `one of ${names.join(", ")}`);
+  (value, position) => {
+    if (typeof value !== "string" || !names.includes(value)) refuseAt(position, value, `one of ${names.join(", ")}`);
   };
 
 /** The shape, or null. */
 export const orNull =
   (shape: Shape): Shape =>
-  (value, place) => {
-    if (value !== null) shape(value, place);
+  (value, position) => {
+    if (value !== null) shape(value, position);
   };
 
 export const listOf =
   (shape: Shape): Shape =>
-  (value, place) => {
-    if (!Array.isArray(value)) return refuseAt(place, value, "a list");
-    for (const [index, item] of value.entries()) shape(item, at(place, index));
+  (value, position) => {
+    if (!Array.isArray(value)) return refuseAt(position, value, "a list");
+    for (const [index, item] of value.entries()) shape(item, at(position, index));
   };
 
 /** An object with any keys, each value of one shape. */
 export const mapOf =
   (shape: Shape): Shape =>
-  (value, place) => {
-    if (!isObject(value)) return refuseAt(place, value, "an object");
-    for (const [key, item] of Object.entries(value)) shape(item, at(place, key));
+  (value, position) => {
+    if (!isObject(value)) return refuseAt(position, value, "an object");
+    for (const [key, item] of Object.entries(value)) shape(item, at(position, key));
   };
 
-/** The fields of an object by name; "name?" may be absent. Other keys are nobody's business. */
+/** The fields of an object by name; "name?" may be absent. Other keys are ignored. */
 export type Fields = Readonly<Record<string, Shape>>;
 
 export const fieldsOf =
   (fields: Fields): Shape =>
-  (value, place) => {
-    if (!isObject(value)) return refuseAt(place, value, "an object");
+  (value, position) => {
+    if (!isObject(value)) return refuseAt(position, value, "an object");
     for (const [field, shape] of Object.entries(fields)) {
       const key = field.replace("?", "");
       const item = Object.hasOwn(value, key) ? value[key] : undefined;
-      if (item !== undefined || key === field) shape(item, at(place, key));
+      if (item !== undefined || key === field) shape(item, at(position, key));
     }
   };
 
 /** An object whose `type` says which fields it has. */
 export const typed =
   (types: Readonly<Record<string, Fields>>): Shape =>
-  (value, place) => {
-    if (!isObject(value)) return refuseAt(place, value, "an object");
+  (value, position) => {
+    if (!isObject(value)) return refuseAt(position, value, "an object");
     const { type } = value;
     const fields = typeof type === "string" && Object.hasOwn(types, type) ? types[type] : undefined;
-    if (fields === undefined) return refuseAt(at(place, "type"), type, `one of ${Object.keys(types).join(", ")}`);
-    if (place.depth > deepest) return refuseAt(place, type, `at most ${deepest} deep`);
-    fieldsOf(fields)(value, { ...place, depth: place.depth + 1 });
+    if (fields === undefined) return refuseAt(at(position, "type"), type, `one of ${Object.keys(types).join(", ")}`);
+    if (position.depth > deepest) return refuseAt(position, type, `at most ${deepest} deep`);
+    fieldsOf(fields)(value, { ...position, depth: position.depth + 1 });
   };

@@ -14,17 +14,17 @@ export interface Merge {
   readonly merged: number;
 }
 
-/** What a BPE tokenizer was trained to: its merges in the order in which they were learnt, and how it cuts a text before. */
+/** What a BPE tokenizer learnt: its merges in the order of training, and how it splits a text into words before. */
 export interface MergeList {
   readonly merges: readonly Merge[];
-  /** The words of a text, normalised and cut as before training: no merge crosses from one into the next. */
+  /** The words of a text, normalised and split as for training: no merge joins symbols of two words. */
   words(text: string): readonly string[];
   /** The symbols of a word before any merge; -1 for a character that is not in the vocabulary, which nothing merges with. */
   symbols(word: string): Int32Array;
 }
 
 /**
- * Where SentencePiece's trainer cuts, which its tokenizer.json does not say: before a space, between letters and other
+ * Where SentencePiece's trainer splits, which its tokenizer.json does not say: before a space, between letters and other
  * characters, and around each digit.
  */
 const sentencePieceWords = new RegExp(
@@ -58,7 +58,7 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
     if (known === undefined) ids.set(token, ids.size);
     return known ?? ids.size - 1;
   };
-  // Characters first and merges in order, so that the beginning of the list needs small numbers only.
+  // characters first and merges in order, so that the first merges have small numbers
   for (const token of Object.keys(vocab as JsonObject)) if (Array.from(token).length === 1) idOf(token);
   const merges = (kind === "sentencepiece" ? learntMerges(pairs) : pairs).map(([left, right]) => ({
     left: idOf(left),

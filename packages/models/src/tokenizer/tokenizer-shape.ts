@@ -1,25 +1,25 @@
 import { isObject } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { fieldsOf, flag, listOf, mapOf, number, oneOf, orNull, refuseAt, text, typed, whole } from "./json-shape.ts";
-import type { Fields, JsonPlace, Shape } from "./json-shape.ts";
+import type { Fields, JsonPosition, Shape } from "./json-shape.ts";
 import { requireVocabulary } from "./tokenizer-vocabulary.ts";
 
 /*
- * The parts of a tokenizer.json that @huggingface/tokenizers reads, with what it takes as given: it looks at no type itself.
+ * The parts of a tokenizer.json that @huggingface/tokenizers reads, with the types that it relies on: it checks none itself.
  * Names, values and what may be null are those of the reference, the Rust library (huggingface/tokenizers).
  */
 
-const pattern: Shape = (value, place) => {
+const pattern: Shape = (value, position) => {
   const [key, ...more] = isObject(value) ? Object.keys(value) : [];
-  if (more.length > 0 || (key !== "String" && key !== "Regex")) refuseAt(place, value, "an object of one String or Regex");
-  fieldsOf({ [key]: text })(value, place);
+  if (more.length > 0 || (key !== "String" && key !== "Regex")) refuseAt(position, value, "an object of one String or Regex");
+  fieldsOf({ [key]: text })(value, position);
 };
 
-/** A part that holds parts of its own kind refers to them when it is checked. */
+/** Defers a shape that refers to itself. */
 const later =
   (shape: () => Shape): Shape =>
-  (value, place) =>
-    shape()(value, place);
+  (value, position) =>
+    shape()(value, position);
 
 const replacing: Fields = { pattern, content: text };
 const spaceMarking: Fields = {
@@ -74,27 +74,27 @@ const decoder: Shape = typed({
   ByteFallback: {},
 });
 
-/** @param sequences those that a template may hold: only pairs have a second one */
+/** @param sequences names of the sequences that a template may hold: only pairs have a second one */
 const template = (...sequences: readonly string[]): Shape => {
   const kinds: Fields = {
     SpecialToken: fieldsOf({ id: text, type_id: whole() }),
     Sequence: fieldsOf({ id: oneOf(...sequences), type_id: whole() }),
   };
-  return listOf((value, place) => {
+  return listOf((value, position) => {
     const [key, ...more] = isObject(value) ? Object.keys(value) : [];
     const shape = key !== undefined && Object.hasOwn(kinds, key) ? kinds[key] : undefined;
     if (more.length > 0 || key === undefined || shape === undefined) {
-      return refuseAt(place, value, "an object of one SpecialToken or Sequence");
+      return refuseAt(position, value, "an object of one SpecialToken or Sequence");
     }
-    fieldsOf({ [key]: shape })(value, place);
+    fieldsOf({ [key]: shape })(value, position);
   });
 };
 
-const tokenWithId: Shape = (value, place) => {
-  listOf(() => undefined)(value, place);
+const tokenWithId: Shape = (value, position) => {
+  listOf(() => undefined)(value, position);
   const [token, id, ...more] = value as unknown[];
-  if (typeof token !== "string" || more.length > 0) refuseAt(place, value, "a token and its id");
-  whole()(id, place);
+  if (typeof token !== "string" || more.length > 0) refuseAt(position, value, "a token and its id");
+  whole()(id, position);
 };
 
 const postProcessor: Shape = typed({
@@ -109,31 +109,31 @@ const postProcessor: Shape = typed({
   Sequence: { processors: listOf(later(() => postProcessor)) },
 });
 
-const vocabulary: Shape = (value, place) => {
-  if (isObject(value) && Object.keys(value).length === 0) refuseAt(place, value, "ids of at least one token");
-  mapOf(whole())(value, place);
+const vocabulary: Shape = (value, position) => {
+  if (isObject(value) && Object.keys(value).length === 0) refuseAt(position, value, "ids of at least one token");
+  mapOf(whole())(value, position);
 };
 
-/** The library tells the form of all merges by the first. */
-const merges: Shape = (value, place) => {
-  if (!Array.isArray(value)) refuseAt(place, value, "a list");
+/** The library infers the form of all merges from the first. */
+const merges: Shape = (value, position) => {
+  if (!Array.isArray(value)) refuseAt(position, value, "a list");
   const list = value as unknown[];
   for (const [index, merge] of list.entries()) {
     const parts: unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
     if (typeof merge === typeof list[0] && parts.length === 2 && parts.every((part) => typeof part === "string")) continue;
-    refuseAt({ ...place, path: `${place.path}[${index}]` }, merge, "two tokens, in the form of the first merge");
+    refuseAt({ ...position, path: `${position.path}[${index}]` }, merge, "two tokens, in the form of the first merge");
   }
 };
 
-const piece: Shape = (value, place) => {
+const piece: Shape = (value, position) => {
   const [token, score, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
-  if (typeof token !== "string" || more.length > 0) refuseAt(place, value, "a token and its score");
-  number(score, place);
+  if (typeof token !== "string" || more.length > 0) refuseAt(position, value, "a token and its score");
+  number(score, position);
 };
 
-const pieces: Shape = (value, place) => {
-  if (Array.isArray(value) && value.length === 0) refuseAt(place, value, "a list of tokens and scores");
-  listOf(piece)(value, place);
+const pieces: Shape = (value, position) => {
+  if (Array.isArray(value) && value.length === 0) refuseAt(position, value, "a list of tokens and scores");
+  listOf(piece)(value, position);
 };
 
 const models = {
@@ -152,13 +152,13 @@ const models = {
   Unigram: { vocab: pieces, "unk_id?": orNull(whole()), "byte_fallback?": flag, "fuse_unk?": flag },
 } satisfies Readonly<Record<string, Fields>>;
 
-/** Files of old versions name no type; the library then tells it by the vocabulary and the keys that are there. */
-const model: Shape = (value, place) => {
-  if (!isObject(value) || value["type"] !== undefined) return typed(models)(value, place);
+/** Old files name no type; the library then infers it from the vocabulary and the keys that are there. */
+const model: Shape = (value, position) => {
+  if (!isObject(value) || value["type"] !== undefined) return typed(models)(value, position);
   const isUnigram = Array.isArray(value["vocab"]);
   const isBpe = ["continuing_subword_prefix", "unk_token", "merges"].every((key) => Object.hasOwn(value, key));
-  if (!isUnigram && !isBpe) refuseAt({ ...place, path: "model.type" }, undefined, "BPE or Unigram");
-  fieldsOf(isUnigram ? models.Unigram : models.BPE)(value, place);
+  if (!isUnigram && !isBpe) refuseAt({ ...position, path: "model.type" }, undefined, "BPE or Unigram");
+  fieldsOf(isUnigram ? models.Unigram : models.BPE)(value, position);
 };
 
 const addedToken = fieldsOf({
@@ -186,13 +186,13 @@ const config = fieldsOf({
   "do_lowercase_and_remove_accent?": flag,
 });
 
-const startOf = (file: string): JsonPlace => ({ file, path: "", depth: 0 });
+const startOf = (file: string): JsonPosition => ({ file, path: "", depth: 0 });
 
 /**
- * Refuses a tokenizer.json whose parts are not what the library takes them for.
+ * Refuses a tokenizer.json whose parts do not have the types that the library relies on.
  *
  * @param file for messages
- * @throws {BadDataError} with the path of the key, what stands there and what should
+ * @throws {BadDataError} with the path of the key, what is there and what is expected
  */
 export function requireTokenizerShape(json: JsonObject, file: string): void {
   tokenizer(json, startOf(file));

@@ -1,7 +1,7 @@
 import { BadDataError, isObject } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
 
-/** The parts that name tokens, once their types are known to be right. */
+/** The parts that name tokens, after their types were checked. */
 interface TokenizerParts {
   readonly added_tokens: readonly { readonly id: number; readonly content: string }[];
   readonly post_processor: PostProcessor | null;
@@ -48,7 +48,7 @@ function* putTokens(
 }
 
 /**
- * Refuses ids that two tokens have, and tokens that are named somewhere and that the vocabulary does not have.
+ * Refuses ids that two tokens share, and named tokens that the vocabulary does not have.
  *
  * @param json with every part of the right type
  * @throws {BadDataError} with the path of the key
@@ -62,7 +62,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
   const owners = new Map<number, string>();
   const own = (path: string, token: string, id: number): void => {
     const owner = owners.get(id);
-    if (owner !== undefined && owner !== token) refuse(path, `is ${id}, the id of ${JSON.stringify(owner)} too`);
+    if (owner !== undefined && owner !== token) refuse(path, `is ${id}, which is also the id of ${JSON.stringify(owner)}`);
     owners.set(id, token);
     ids.set(token, id);
   };
@@ -73,7 +73,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
       const [left, right] = pairOf(merge);
       const missing = [left, right, left + right].find((token) => !ids.has(token));
       if (missing !== undefined)
-        refuse(`model.merges[${index}]`, `needs the token ${JSON.stringify(missing)}, which model.vocab has not`);
+        refuse(`model.merges[${index}]`, `needs the token ${JSON.stringify(missing)}, which model.vocab does not have`);
     }
   }
   const { unk_id: unknown } = model;
@@ -86,7 +86,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
   }
   for (const [path, token, id] of processor === null ? [] : putTokens(processor, "post_processor")) {
     const known = ids.get(token);
-    if (known === undefined) refuse(path, `is of ${JSON.stringify(token)}, no token of it`);
+    if (known === undefined) refuse(path, `names ${JSON.stringify(token)}, which is no token of it`);
     if (id !== undefined && id !== known)
       refuse(path, `is ${id ?? "missing"}, where ${JSON.stringify(token)} has the id ${known}`);
   }

@@ -14,7 +14,7 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
-  /** The tokens that stand for spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
+  /** The tokens that replace spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
   readonly sentinels: readonly number[];
   /**
    * UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. The space
@@ -34,7 +34,7 @@ async function readTokenizerConfig(folder: string): Promise<JsonObject> {
     requireTokenizerConfig(value, path);
     return value;
   } catch (error) {
-    // Only special tokens and clean-up habits stand there, and neither is used.
+    // it holds special tokens and clean-up options, neither of which is used
     if (error instanceof BadDataError && isMissing(error.cause)) return {};
     throw error;
   }
@@ -48,7 +48,7 @@ function findBos(hub: HubTokenizer): number | undefined {
   return processed.length > plain.length && first !== plain[0] ? first : undefined;
 }
 
-/** T5 adds its sentinels as tokens of their own, the vocabulary of mT5 has them with a space before. */
+/** T5 adds its sentinels as tokens of their own, mT5 has them in its vocabulary, with a space before. */
 function findSentinels(hub: HubTokenizer): number[] {
   const sentinels: number[] = [];
   for (;;) {
@@ -59,7 +59,7 @@ function findSentinels(hub: HubTokenizer): number[] {
   }
 }
 
-/** @throws {BadDataError} when a part of it is none that the library can read, or the library refuses it */
+/** @throws {BadDataError} when it has a part that the library cannot read, or the library refuses it */
 export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
   requireTokenizerShape(json, file);
   try {
@@ -77,7 +77,7 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
  * Makes the tokenizer of a model folder.
  *
  * @param json the parsed tokenizer.json
- * @throws {FailedPreconditionError} when it is of another kind than byte-level BPE or SentencePiece's
+ * @throws {FailedPreconditionError} when it is neither byte-level BPE nor of SentencePiece's kind
  * @throws {BadDataError} when it cannot be built
  */
 export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
@@ -85,7 +85,7 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
   const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
   const kind = findTokenKind(json);
   if (kind === undefined) {
-    const message = `${file} is of no supported kind; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
+    const message = `${file} is not supported; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
     throw new FailedPreconditionError(message, { file });
   }
   const bytesOf = tokenBytes[kind];

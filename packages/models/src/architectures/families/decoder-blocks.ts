@@ -18,7 +18,7 @@ export const blockLinear = (role: string, name: string, rows: number, columns: n
   bias,
 });
 
-/** A tensor of a block that is no linear layer to compress. */
+/** A tensor of a block that is not compressed. */
 export interface BlockTensor {
   readonly role: string;
   /** After the block's own name. */
@@ -43,7 +43,7 @@ export interface Block {
   readonly others: readonly BlockTensor[];
   /** Tensors of older checkpoints that hold no weights, such as masks; after the block's own name. */
   readonly unread?: readonly string[];
-  /** The stream that it changes; that of a decoder where not given. */
+  /** The stream that it changes; default that of a decoder. */
   readonly stream?: string;
 }
 
@@ -60,14 +60,16 @@ const normTensors = ({ role, offset = 0 }: NonNullable<BlockSite["norm"]>, other
     .filter((tensor) => tensor.role.startsWith(`${role}.`))
     .map((tensor) => ({ name: tensor.name, offset: tensor.role.endsWith(".weight") ? offset : 0 }));
 
-/** The parts of a layout that speak of blocks, all of them alike. @param prefix of block names: "h." */
+/** The parts of a layout that describe its blocks, all of one kind. @param prefix of block names: "h." */
 export function describeBlocks(
   prefix: string,
   count: number,
   { sites, others, unread = [], stream = hiddenStream }: Block,
 ): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
   if (count > mostBlocks) {
-    throw new BadDataError(`config.json: ${count} blocks are above ${mostBlocks}; correct the configuration`, { blocks: count });
+    throw new BadDataError(`config.json asks for ${count} blocks, more than ${mostBlocks}; correct the configuration`, {
+      blocks: count,
+    });
   }
   const linears = sites.flatMap((site) => site.linears);
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);

@@ -35,7 +35,7 @@ export interface GatedDecoder {
   readonly fused: boolean;
   /** Norms of each query and key head. */
   readonly headNorms: boolean;
-  /** Norms after attention and MLP too; that before the MLP then has another name. */
+  /** Norms after attention and MLP too; the norm before the MLP then has another name. */
   readonly outerNorms: boolean;
   /** Factor on query · key. */
   readonly scale: number;
@@ -46,7 +46,7 @@ export interface GatedDecoder {
   readonly tied: boolean;
 }
 
-/** The linear layers of a block by what they make; a fused one stands for all that it makes. */
+/** The linear layers of a block by their outputs. Fused query, key and value, or gate and up, are one layer. */
 export interface GatedLinears {
   readonly qkv: readonly BlockLinear[];
   readonly output: BlockLinear;

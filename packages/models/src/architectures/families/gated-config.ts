@@ -52,12 +52,12 @@ export function readSliding(
   return types.map((type) => type === "sliding_attention");
 }
 
-/** @throws {FailedPreconditionError} where `layer_types` asks for blocks that see a part of the text, which the type has not */
+/** @throws {FailedPreconditionError} where `layer_types` asks for blocks that see a part of the text, which the type does not have */
 export function requireFull(config: Config<Pick<GatedValues, "layer_types" | "num_hidden_layers">>): void {
   if (readSliding(config, () => false).includes(true)) config.refuse("layer_types", "all layers of this type are alike");
 }
 
-/** The window of those blocks that see one. @throws {BadDataError} where some do and there is none */
+/** The window of the sliding blocks. @throws {BadDataError} where there are such blocks and no window */
 export function requireWindow(
   config: Config<Pick<GatedValues, "sliding_window">>,
   sliding: readonly boolean[],
@@ -104,7 +104,7 @@ function readHeads(config: Config<GatedValues>): Pick<GatedDecoder, "heads" | "k
   return { heads, kvHeads, headSize };
 }
 
-/** @throws {BadDataError} where the token of padding is no row of the embedding: transformers then cannot make one */
+/** @throws {BadDataError} where the padding token is no row of the embedding: transformers cannot make such an embedding */
 function requirePadding(config: Config<Pick<GatedValues, "pad_token_id" | "vocab_size">>): void {
   const { pad_token_id: pad, vocab_size: vocabulary } = config.values;
   if (typeof pad === "number" && (pad >= vocabulary || pad < -vocabulary)) {

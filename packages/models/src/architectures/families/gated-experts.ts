@@ -6,7 +6,7 @@ import type { JoinedTensor } from "../layout.ts";
 import { blockLinear } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
 
-/** Experts in place of an MLP: each row goes through those few that its router likes best. */
+/** Experts in place of an MLP: each row goes through the few that its router scores highest. */
 export interface Experts {
   readonly count: number;
   /** Experts a row goes through. */
@@ -94,15 +94,15 @@ export function expertBlock(
   };
 }
 
-/** What mixing needs to know beside the linear layers. */
+/** What mixing needs besides the linear layers. */
 export interface ExpertMix extends Pick<Experts, "used" | "normalised"> {
   readonly hidden: number;
   readonly activation: Activation;
 }
 
 /**
- * Sends each row to the experts that its router likes best, and adds up what they make, by their shares; and what the
- * shared expert makes of all rows.
+ * Sends each row to the experts that its router scores highest, and adds up their outputs, weighted by the router's
+ * shares. The shared expert's output is added for all rows.
  *
  * @param normed [rows, hidden]
  * @returns [rows, hidden], and what each expert's layers read: its own rows alone
@@ -125,8 +125,8 @@ export function mixExperts(
     return sequence.linear(gated, down);
   };
 
-  const likings = graph.node("Softmax", [scores("router.weight", routed.length)], { attributes: { axis: 1 } });
-  const top = graph.nodes("TopK", [likings, integers(used)], 2, { attributes: { axis: 1 } });
+  const probabilities = graph.node("Softmax", [scores("router.weight", routed.length)], { attributes: { axis: 1 } });
+  const top = graph.nodes("TopK", [probabilities, integers(used)], 2, { attributes: { axis: 1 } });
   const [best, chosen] = [at(top, 0), at(top, 1)];
   const whole = (): string => graph.node("ReduceSum", [best, integers(1)], { attributes: { keepdims: 1 } });
   const shares = normalised ? graph.node("Div", [best, whole()]) : best;

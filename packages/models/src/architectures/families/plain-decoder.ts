@@ -16,11 +16,11 @@ export interface PlainDecoder {
   readonly names: { readonly block: string; readonly embedding: string; readonly finalNorm: string; readonly head: string };
   /** Whether the head is the embedding. */
   readonly tied: boolean;
-  /** Tensors that the embedding reads beside its matrix. */
+  /** Other tensors that the embedding reads, such as positions. */
   readonly embedTensors: readonly ExpectedTensor[];
   readonly embedRoles: Layout["embedRoles"];
   readonly buildEmbed: Layout["buildEmbed"];
-  /** Beside those of blocks. */
+  /** Besides those of blocks. */
   readonly unread: readonly string[];
 }
 

@@ -25,9 +25,9 @@ export interface PlainBlock {
   readonly rotary?: Rotary;
   /** Of the linear bias, one a head. */
   readonly slopes?: Float32Array;
-  /** Whether the MLP reads the states before attention. */
+  /** Whether the MLP reads the states from before attention. */
   readonly parallel?: boolean;
-  /** Whether what is added to is taken after the norm. */
+  /** Whether attention and MLP are added to the normed states instead of the states. */
   readonly residualAfterNorm?: boolean;
   readonly unread?: readonly string[];
 }

@@ -25,7 +25,7 @@ export const t5Keys = {
   relative_attention_max_distance: count(128),
   layer_norm_epsilon: positive(1e-6),
   feed_forward_proj: text("relu"),
-  /** What `feed_forward_proj` says, which these two override. */
+  /** These two override what `feed_forward_proj` says. */
   dense_act_fn: optional(activationKey("relu")),
   is_gated_act: optional(flag(false)),
   is_encoder_decoder: only(true),
@@ -61,7 +61,7 @@ export interface T5Variant {
 
 const isActivation = (name: string): name is ActivationName => Object.hasOwn(activations, name);
 
-/** The MLP by `feed_forward_proj`, "gated-" and an activation; what is called gated-gelu is the approximation by a tanh. */
+/** The MLP by `feed_forward_proj`, "gated-" and an activation; "gated-gelu" names the approximation by a tanh. */
 function readFeedForward(config: T5Config): Pick<T5Block, "gated" | "activation"> {
   const { feed_forward_proj: name, dense_act_fn, is_gated_act: gated = name.startsWith("gated-") } = config.values;
   const named = name === "gated-gelu" ? "gelu_new" : name.replace(/^gated-/, "");
@@ -120,7 +120,7 @@ function describeStack(name: string, stack: T5Stack) {
   return { ...described, tensors, stepRoles: (index: number) => new Map([...described.stepRoles(index), ...shared]) };
 }
 
-/** The layout of T5 and its kin: the blocks of an encoder, then those of a decoder that reads it, over one embedding. */
+/** The layout of T5 and mT5: the blocks of an encoder, then those of a decoder that reads it, over one embedding. */
 export function t5Model(config: T5Config, variant: T5Variant): Layout {
   const { values } = config;
   const { vocab_size: vocabulary, num_layers: blocks } = values;

@@ -95,18 +95,18 @@ export function describeT5Block(stack: T5Stack): Block {
   };
 }
 
-/** How far apart two tokens may stand in each bucket of T5's positions. */
+/** How distances between tokens are divided into the buckets of T5's positions. */
 export interface DistanceBuckets {
   /** Rows of the table of biases. */
   readonly buckets: number;
-  /** Distances from here on share a bucket. */
+  /** Distances from this one on share a bucket. */
   readonly farthest: number;
-  /** Whether keys after the query have buckets of their own; else all of them have that of the query itself. */
+  /** Whether keys after the query have buckets of their own; otherwise they share the bucket of distance 0. */
   readonly bidirectional: boolean;
 }
 
 /**
- * Bucket of a key that stands `distance` tokens after the query: one for each small distance, then wider and wider ones.
+ * Bucket of a key `distance` tokens after the query: one for each small distance, then wider and wider ones.
  * Computed in float32, as T5 was trained.
  *
  * @see arXiv:1910.10683 §2.1
@@ -121,7 +121,7 @@ export function distanceBucket(distance: number, { buckets, farthest, bidirectio
   return first + Math.min(side - 1, exact + trunc(fround(octaves * (side - exact))));
 }
 
-/** Adds a block to a graph. @param isLast whether the norm after the stack follows, which the decoder reads the encoder through */
+/** Adds a block to a graph. @param isLast whether the norm that ends the encoder follows */
 export function t5Step(sequence: SequenceGraph, states: string, stack: T5Stack, isLast: boolean): StepGraphValues {
   const { graph } = sequence;
   const { block, isDecoder } = stack;

@@ -12,7 +12,7 @@ import type { PlainBlock } from "../families/plain-step.ts";
 const keys = {
   vocab_size: count(250_880),
   hidden_size: count(64),
-  /** Where it stands, it is the hidden size. */
+  /** Counts instead of hidden_size. */
   n_embed: nullable(count(0)),
   n_layer: count(2),
   n_head: count(8),

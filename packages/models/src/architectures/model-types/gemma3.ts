@@ -30,7 +30,7 @@ function readRotaries(config: Config<ValuesOf<typeof keys>>) {
   if (scaling !== null && parameters !== null && sections.full_attention === null) {
     config.refuse("rope_scaling", "it belongs to rope_parameters.full_attention");
   }
-  // an older configuration's scaling speaks of the global blocks alone, and only by the newer name of its type
+  // an older configuration's scaling is for the global blocks alone, and only by the newer name of its type
   const global = { ...(parameters === null ? { rope_type: "default" } : sections.full_attention), ...scaling };
   const read = (kind: string, part: JsonObject, options: Pick<RopeOptions, "headSize" | "theta">) => {
     const section = config.section(`rope_parameters.${kind}`, part, ropeSectionKeys);

@@ -19,7 +19,7 @@ export const qwenKeys = {
   num_key_value_heads: nullable(count(32), 32),
   max_position_embeddings: count(32_768),
   use_sliding_window: flag(false),
-  // Qwen 2 with experts is saved with 0 where no block has a window
+  // transformers saves 0 for Qwen 2 with experts where no block has a window
   sliding_window: nullable(integer(4096), 4096),
   max_window_layers: integer(28),
 } as const;

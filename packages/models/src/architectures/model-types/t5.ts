@@ -9,7 +9,7 @@ export const t5 = defineArchitecture({
   aliases: t5Aliases,
   layout(config) {
     const { scale_decoder_outputs: scaled, tie_word_embeddings: tied } = config.values;
-    // as Python takes what is no truth value
+    // any value counts by its truth, as in Python
     const scaledHead = config.has("scale_decoder_outputs") ? Boolean(scaled) : tied !== false;
     return t5Model(config, { contextLength: 512, scaledHead });
   },

@@ -3,8 +3,8 @@ import { basename, dirname, join, relative, sep } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import type { GraphTensor } from "@mbs/onnx";
 
-/** Where the values of a tensor lie in a file of their own. */
-export interface ExternalPlace {
+/** Where the values of a tensor are, outside of the model's file. */
+export interface ExternalData {
   readonly path: string;
   readonly offset: number;
   /** Absent: up to the file's end. */
@@ -13,15 +13,15 @@ export interface ExternalPlace {
   readonly checksum: string | undefined;
 }
 
-/** The keys of the standard; a reader that ignores others would read something else than is meant. */
+/** The keys of the standard; others could change where the values are. */
 const knownKeys: ReadonlySet<string> = new Set(["location", "offset", "length", "checksum"]);
 
-/** What the system says of a name that is no file's: absent, below a file, too long, links in a ring. */
+/** Errors of a path that leads to no file: absent, below a file, too long, links in a ring. */
 const noFile: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
 
 const isNoFile = (error: unknown): boolean => error instanceof Error && "code" in error && noFile.has(error.code);
 
-/** Characters of a place in a message. */
+/** Characters of a location in a message. */
 const mostShown = 200;
 
 const inside = (path: string, root: string): boolean => {
@@ -30,8 +30,8 @@ const inside = (path: string, root: string): boolean => {
 };
 
 /**
- * Folders in which a model's files may really lie: its own, and for a snapshot of a Hub cache, whose files are links, the
- * blobs of the same model.
+ * Folders in which a model's files may be once links are resolved: its own, and for a snapshot of a Hub cache, whose files
+ * are links, the blobs of the same model.
  */
 function rootsOf(folder: string): readonly string[] {
   const real = realpathSync(folder);
@@ -40,15 +40,15 @@ function rootsOf(folder: string): readonly string[] {
 }
 
 /**
- * The place that a model's file gives for a tensor, checked before anything is opened.
+ * The location that a model's file gives for the values of a tensor, checked before anything is opened.
  *
  * @param folder of the model
- * @param graphPath the model's file, beside which others are named
- * @throws {BadDataError} for a place outside the folder, also by links, an unknown key, numbers that are none, or a
- *   checksum that is none; whether it fits is for openGraphTensors to find out
+ * @param graphPath the model's file; locations are relative to its folder
+ * @throws {BadDataError} for a location outside the folder, also by links, an unknown key, a malformed number or
+ *   checksum; openGraphTensors compares sizes and checksums
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalDataSecurity.md
  */
-export function externalPlace(folder: string, graphPath: string, tensor: GraphTensor): ExternalPlace {
+export function locateExternalData(folder: string, graphPath: string, tensor: GraphTensor): ExternalData {
   const { name, external = new Map<string, string>() } = tensor;
   const refuse = (problem: string, cause?: unknown): never => {
     throw new BadDataError(
@@ -63,7 +63,7 @@ export function externalPlace(folder: string, graphPath: string, tensor: GraphTe
   const shown = JSON.stringify(location.slice(0, mostShown));
   const parts = location.split(/[/\\]/);
   if (parts.at(-1) === "" || location.includes("\0") || parts.includes(".."))
-    refuse(`its external data at ${shown}, no name of a file below the model's`);
+    refuse(`its external data at ${shown}, which is no path to a file below the model's folder`);
   if (/^[/\\]|^[A-Za-z]:/.test(location)) refuse(`its external data at the absolute path ${shown}`);
   const number = (key: string): number | undefined => {
     const text = external.get(key);
@@ -85,11 +85,11 @@ export function externalPlace(folder: string, graphPath: string, tensor: GraphTe
     refuse(`its external data in ${shown}, which is missing`, cause);
   }
   if (!rootsOf(folder).some((root) => inside(real, root)))
-    refuse(`its external data at ${shown}, which leads out of the model's folder`);
+    refuse(`its external data at ${shown}, which is outside the model's folder`);
   const status = statSync(real);
   if (!status.isFile()) refuse(`its external data at ${shown}, which is no file`);
   if (status.nlink > 1)
-    refuse(`its external data in ${shown}, which has ${status.nlink} hard links: it may be a file of another place`);
+    refuse(`its external data in ${shown}, which has ${status.nlink} hard links: it may be a file from outside the folder`);
   const [offset = 0, length] = [number("offset"), number("length")];
   if (offset + (length ?? 0) > status.size) {
     refuse(`external data from byte ${offset}, ${length ?? "all"} of them, where ${shown} has ${status.size}`);
