@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import { readPackedSchemes } from "../src/checkpoint/compressed-tensors-config.ts";
+import { readPackedSchemes } from "../src/checkpoint/quantised/compressed-tensors-config.ts";
 
 const weights = { num_bits: 4, type: "int", symmetric: true, strategy: "group", group_size: 32, dynamic: false };
 const group = { targets: ["Linear"], weights, input_activations: null, output_activations: null };

@@ -2,7 +2,7 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
-import { readableCheckpoint } from "../checkpoint/quantised-checkpoint.ts";
+import { readableCheckpoint } from "../checkpoint/quantised/quantised-checkpoint.ts";
 import { nameTensors } from "../checkpoint/tensor-names.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { loadArchitecture } from "./architectures.ts";

@@ -1,11 +1,11 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import { encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
-import { choice, nullable, only, optional } from "../config/config-keys.ts";
-import { readConfig } from "../config/config.ts";
-import type { JsonObject } from "../folder/json-file.ts";
-import { bytesOfDtype } from "./checkpoint.ts";
-import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
+import { choice, nullable, only, optional } from "../../config/config-keys.ts";
+import { readConfig } from "../../config/config.ts";
+import type { JsonObject } from "../../folder/json-file.ts";
+import { bytesOfDtype } from "../checkpoint.ts";
+import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
 import { readPackedSchemes } from "./compressed-tensors-config.ts";
 import { gptqLinear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";

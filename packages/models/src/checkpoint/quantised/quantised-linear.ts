@@ -1,7 +1,7 @@
 import { at, BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "../checkpoint.ts";
 import type { PackedScheme } from "./compressed-tensors-config.ts";
 import { elementAt, unpackNumber, unpackValues } from "./packed-values.ts";
 

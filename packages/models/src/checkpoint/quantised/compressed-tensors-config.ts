@@ -1,9 +1,9 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { anything, choice, count, flag, nullable, only, optional, section } from "../config/config-keys.ts";
-import type { Key, Keys, ValuesOf } from "../config/config-keys.ts";
-import { readConfig } from "../config/config.ts";
-import type { Config } from "../config/config.ts";
-import type { JsonObject } from "../folder/json-file.ts";
+import { anything, choice, count, flag, nullable, only, optional, section } from "../../config/config-keys.ts";
+import type { Key, Keys, ValuesOf } from "../../config/config-keys.ts";
+import { readConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { JsonObject } from "../../folder/json-file.ts";
 
 /** How a config group packs the weights of its layers. */
 export interface PackedScheme {
