@@ -111,12 +111,8 @@ const packageCycles = (packages: readonly PackageFacts[]): string[] =>
     ),
   );
 
-/** TEMPORARY: packages whose files still import each other in cycles. */
-const cyclesAllowed: ReadonlySet<string> = new Set(["@mbs/pipeline"]);
-
 /** Cycles of the files of a package. Imports of types count: files that need each other's types are one file, or three. */
-function fileCycles({ name, imports }: PackageFacts): string[] {
-  if (cyclesAllowed.has(name)) return [];
+function fileCycles({ imports }: PackageFacts): string[] {
   const edges = new Map<string, Set<string>>();
   for (const { file, specifier } of imports) {
     const others = edges.get(file) ?? new Set<string>();
