@@ -27,7 +27,7 @@ const nameWindow = ({ language, window }: PassageWindow): string => `${language}
 
 const shape = (window: PassageWindow): string => tokensIn(window).join();
 
-/** Cuts a list where a group would be heavier than `limit` or, of what `alike` tells, not alike; a group has at least one. */
+/** Cuts a list into groups of at least one: before the window that would exceed `limit`, or that is not `alike` the first. */
 function* groups(
   windows: readonly PassageWindow[],
   limit: number,

@@ -34,18 +34,18 @@ export interface LanguageEstimate {
   readonly bytes: number;
 }
 
-/** The language shares that a tokenizer's merges tell of. */
+/** Language shares, estimated from a tokenizer's merges. */
 export interface DistributionEstimate {
   /** In the order of the corpus; shares sum to 1. */
   readonly languages: readonly LanguageEstimate[];
-  /** Merges used, and those among them that the texts do not have at all, which say nothing. */
+  /** Merges used, and those among them that do not occur in the texts and count for nothing. */
   readonly merges: number;
   readonly missing: number;
   /** Distinct words of the texts. */
   readonly words: number;
   readonly inequalities: number;
   /**
-   * Part of the order of merges that no shares explain: breaches that remain, over the frequencies of the merged pairs; 0 for
+   * Part of the order of merges that no shares explain: violations that remain, over the frequencies of the merged pairs; 0 for
    * texts just like those the tokenizer was trained on.
    */
   readonly unexplained: number;
@@ -110,7 +110,7 @@ export async function estimateDistribution(
       `no merge of the tokenizer occurs in corpus ${corpus.name}; give texts of the languages it was made for`,
     );
   }
-  const { shares, breach, orders, inequalities } = await estimateShares(history, counts.bytes, {
+  const { shares, violation, orders, inequalities } = await estimateShares(history, counts.bytes, {
     onRound: async (round) => {
       await alive();
       progress({ activity: "solve", done: round, unit: "rounds" });
@@ -140,7 +140,7 @@ export async function estimateDistribution(
     missing,
     words: words.length,
     inequalities,
-    unexplained: breach / explained,
+    unexplained: violation / explained,
     resamples,
     seed,
   };

@@ -117,24 +117,24 @@ test("violated orders are the worst of each pair, by looking at all of them", ()
   const none = { steps: new Float64Array(merges.length), pairs: new Float64Array(history.pairs) };
   const orders = findViolatedOrders(history, { weights, ...none }, 1e-9, 1000, () => false);
   const found = countsOfOrders(history, orders, 3);
-  const breaches = orders.map(({ step }, index) => ({
+  const violations = orders.map(({ step }, index) => ({
     step,
-    breach: weigh(found.subarray(3 * index, 3 * index + 3)) - weigh(history.mergedCounts.subarray(3 * step, 3 * step + 3)),
+    violation: weigh(found.subarray(3 * index, 3 * index + 3)) - weigh(history.mergedCounts.subarray(3 * step, 3 * step + 3)),
   }));
   const worst = new Map<string, number>();
   for (const [step, { left, right }] of merges.entries()) {
     const merged = at(expected, step).get(`${left},${right}`);
     if (!merged) continue;
     for (const [pair, counts] of at(expected, step)) {
-      const breach = weigh(counts) - weigh(merged);
-      if (breach > 1e-9) worst.set(pair, Math.max(breach, worst.get(pair) ?? 0));
+      const violation = weigh(counts) - weigh(merged);
+      if (violation > 1e-9) worst.set(pair, Math.max(violation, worst.get(pair) ?? 0));
     }
   }
   assert.ok(worst.size > 5);
-  assert.equal(round(breaches.map(({ breach }) => breach)), round([...worst.values()]));
+  assert.equal(round(violations.map(({ violation }) => violation)), round([...worst.values()]));
 });
 
-test("what is paid for is no breach, and what is known is not told again", () => {
+test("what is paid for is no violation, and what is known is not told again", () => {
   const weights = Float64Array.of(0.5, 0.3, 0.2);
   const none = { steps: new Float64Array(merges.length), pairs: new Float64Array(history.pairs) };
   const paid = { weights, steps: new Float64Array(merges.length).fill(1000), pairs: none.pairs };

@@ -5,7 +5,7 @@ import type { ArtifactStream } from "@mbs/contracts";
 
 const isOwn = (statistic: Statistic): statistic is OwnStatistic => statistic.kind !== "cross-moment";
 
-/** Text always puts something into a step; at a site within, an expert's, a language may have been nowhere. */
+/** Every text gives a step some input; a site within it, an expert's, may have seen nothing of a language. */
 function requireInput({ step, site, language, values }: OwnStatistic): void {
   if (site !== inputSite || values.some((value) => value !== 0)) return;
   throw new BadDataError(`statistics of ${step} ${site}: ${language} is zero in every channel; capture again`, {
@@ -15,7 +15,7 @@ function requireInput({ step, site, language, values }: OwnStatistic): void {
 }
 
 /**
- * What sites see by themselves: what they see beside the dense model says nothing of languages.
+ * The statistics of the sites' own inputs. Cross-moments with the dense model are left out: they say nothing about languages.
  *
  * @throws {BadDataError} on a language without any input to a step
  */

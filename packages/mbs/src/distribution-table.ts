@@ -47,7 +47,7 @@ const verdicts = {
 } as const satisfies Record<LossComparison["verdict"], string>;
 
 function lossText(name: string, comparison: LossComparison | undefined): string {
-  if (!comparison) return "Too few languages have scores, texts and a share to hold losses against shares; five are needed.";
+  if (!comparison) return "Too few languages have scores, texts and a share to compare losses with shares; five are needed.";
   const { correlation, verdict, typicalFactor, typicalFactorOfMean, languages } = comparison;
   const doubtful = languages
     .filter((fit) => fit.doubtful)

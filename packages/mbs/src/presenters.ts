@@ -50,9 +50,9 @@ export const presenters: Readonly<Record<string, Presenter>> = {
     options: similarityOptions,
     async table(stream, options) {
       const { at, measure } = parseOptions(similarityOptions, options, "similarity");
-      const { parsePlace, similarityMatrix, similarityTable } = await import("@mbs/reporting");
-      const place = at === undefined ? undefined : parsePlace(at);
-      return similarityTable(similarityMatrix(await similarities(stream), measure, place));
+      const { parseSite, similarityMatrix, similarityTable } = await import("@mbs/reporting");
+      const site = at === undefined ? undefined : parseSite(at);
+      return similarityTable(similarityMatrix(await similarities(stream), measure, site));
     },
     json: async (stream) => ({ similarities: await similarities(stream) }),
   },

@@ -44,7 +44,7 @@ distribution("the file, the JSON and the table agree, and others read the file",
   assert.match(table.stdout.toString(), /Against controlled-bloom: off by/);
 });
 
-distribution("scores are held against the shares", async ({ folder }) => {
+distribution("scores are compared with the shares", async ({ folder }) => {
   const path = join(folder, "scores.arrow");
   const known = (await readDistribution(model)).shares;
   const scores = [...known].map(([language, share]) => ({

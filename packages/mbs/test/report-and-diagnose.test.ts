@@ -47,7 +47,7 @@ async function shareFindings(...more: string[]): Promise<string[]> {
   return findings.filter(({ signature }) => signature === "distribution-does-not-fit").map(({ title }) => title);
 }
 
-test("diagnose holds the training shares against the losses: the known ones fit, in reverse they contradict", async () => {
+test("diagnose compares the training shares with the losses: the known ones fit, in reverse they contradict", async () => {
   const { shares, ...rest } = JSON.parse(await readFile(`${controlled}/distribution.json`, "utf8")) as {
     shares: Record<string, number>;
   };

@@ -23,7 +23,7 @@ export interface ReportOptions extends ScoresView {
   readonly recipe?: RecipeText;
 }
 
-/** What a page is called and how it begins, by the first kind of these that it shows. */
+/** Title and lead of a page, by the first of these kinds that it shows. */
 const headings: readonly { readonly kind: Collected["kind"]; readonly title: string; readonly lead: string }[] = [
   {
     kind: "scores",

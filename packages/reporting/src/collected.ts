@@ -103,7 +103,7 @@ const isReadable = (kind: string): kind is keyof CollectedKinds => Object.hasOwn
 /**
  * Reads artifacts, in order.
  *
- * @throws {BadDataError} on a kind that nothing is told from, or a broken or empty artifact
+ * @throws {BadDataError} on a kind that reports do not read, or a broken or empty artifact
  */
 export async function collectArtifacts(inputs: readonly ReportInput[]): Promise<readonly Collected[]> {
   const collected: Collected[] = [];

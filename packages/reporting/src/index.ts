@@ -26,7 +26,7 @@ export { scoresTable } from "./scores/scores-table.ts";
 export { csvFiles, svgFiles } from "./page/section-files.ts";
 export type { SectionFile } from "./page/section-files.ts";
 export type { CaptionedTable, DataRow, Page, Part, Plot, Section } from "./page/section.ts";
-export { distanceToMix, parsePlace, similarityMatrix } from "./similarity/similarity-matrix.ts";
+export { distanceToMix, parseSite, similarityMatrix } from "./similarity/similarity-matrix.ts";
 export type { SimilarityMatrix } from "./similarity/similarity-matrix.ts";
 export { plotSimilarity } from "./similarity/similarity-plot.ts";
 export type { SimilarityChoice } from "./similarity/similarity-sections.ts";

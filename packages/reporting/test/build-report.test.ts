@@ -85,7 +85,7 @@ test("plain words: who loses, by intervals; averages come as three; hashes stand
     gains.texts?.[0] ?? "",
     /^Against dense on the same windows\. With 1 of 1 models every language clearly loses\. No language clearly gains with any\. The largest loss is te with <b>gptq<\/b>: \+56\.8%\.$/,
   );
-  assert.match(findings.texts?.join(" ") ?? "", /nothing to look for.*How <b>gptq<\/b> was made is not known/);
+  assert.match(findings.texts?.join(" ") ?? "", /Nothing could be checked.*How <b>gptq<\/b> was made is not known/);
   const titles = averages.tables?.[0]?.table.columns.map(({ title }) => title).join("; ") ?? "";
   for (const figure of ["unweighted mean", "weighted by training mixture", "worst language"])
     assert.ok(titles.includes(`rise, ${figure}`) && titles.includes(`perplexity, ${figure}`), titles);
@@ -224,7 +224,7 @@ test("similarities of all sites: the first input, and the mean over all by each 
   const page = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3);
   const one = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }], {
-    similarity: { measure: "subspace", place: { step: "h.0", site: "mlp-up" } },
+    similarity: { measure: "subspace", at: { step: "h.0", site: "mlp-up" } },
   });
   assert.is(one.match(/<svg role="img" aria-label="/g)?.length, 1);
   assert.ok(one.includes("directions of languages, mlp-up of h.0"));

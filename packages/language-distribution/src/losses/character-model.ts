@@ -47,8 +47,8 @@ export class CharacterModel {
     return bits;
   }
 
-  /** Tells of each character with its contexts, the shortest first. */
-  #walk(text: string, tell: (contexts: readonly string[], character: string) => void): void {
+  /** Calls back for each character with its contexts, the shortest first. */
+  #walk(text: string, onCharacter: (contexts: readonly string[], character: string) => void): void {
     const characters = Array.from(text);
     for (const [index, character] of characters.entries()) {
       let context = "";
@@ -57,7 +57,7 @@ export class CharacterModel {
         context = before + context;
         contexts.push(context);
       }
-      tell(contexts, character);
+      onCharacter(contexts, character);
     }
   }
 }

@@ -4,11 +4,11 @@ import type { TestedCorrelation } from "@mbs/numbers";
 
 export interface LanguageFit {
   readonly language: string;
-  /** The share at question. */
+  /** The share to be checked. */
   readonly share: number;
   /** ln(loss / entropy): how hard the language is for the model against how hard it is at all. */
   readonly relativeLoss: number;
-  /** Share that the loss tells of, by the line through the other languages; these do not sum to 1. */
+  /** Share predicted from the loss by the line through the other languages; these do not sum to 1. */
   readonly predicted: number;
   /** share / predicted. */
   readonly factor: number;
@@ -16,7 +16,7 @@ export interface LanguageFit {
   readonly doubtful: boolean;
 }
 
-/** Whether shares go with a model's losses. */
+/** Whether shares agree with a model's losses. */
 export interface LossComparison {
   readonly languages: readonly LanguageFit[];
   /** Spearman's correlation of share and relative loss, negative where larger shares have lower losses. */
@@ -26,9 +26,9 @@ export interface LossComparison {
    * `unclear` otherwise.
    */
   readonly verdict: "fits" | "contradicts" | "unclear";
-  /** Factor by which a share is missed that is predicted from its loss: exp of the mean |ln|. */
+  /** Typical factor between a share and the one predicted from its loss: exp of the mean |ln|. */
   readonly typicalFactor: number;
-  /** The same for the geometric mean of the other shares: losses say nothing where this is not larger. */
+  /** The same for the geometric mean of the other shares: losses predict nothing where this is not larger. */
   readonly typicalFactorOfMean: number;
 }
 
@@ -51,10 +51,10 @@ function lineAt(points: readonly Point[], x: number): number {
 }
 
 /**
- * Holds shares against a model's own losses: the more a model has read of a language, the lower its loss should be against how
+ * Compares shares with a model's own losses: the more a model has read of a language, the lower its loss should be against how
  * hard the language's text is. Each language is predicted by ln share = a + b · ln(loss / entropy), fitted on the others.
  *
- * The line is of this model and these shares: it tells which shares do not go with the losses, not what they are absolutely.
+ * The line is of this model and these shares: it shows which shares do not agree with the losses, not what the shares are.
  *
  * @param shares on any scale, > 0
  * @param losses bits a byte of the model, by language

@@ -42,7 +42,7 @@ async function readHalves(corpus: Corpus, language: string, limit: number): Prom
 
 /**
  * How hard the text of each language is for a small model of characters, in bits a UTF-8 byte: what a model's losses have to be
- * held against before languages can be compared. Scripts spend different numbers of bytes on the same content, so every language
+ * compared with before languages can be compared. Scripts spend different numbers of bytes on the same content, so every language
  * learns and is measured on the same amount of deflated text, as much as the smallest half has.
  *
  * @param limit UTF-8 bytes of text used of each language, half of them to learn from; the last document of a half is used whole

@@ -35,8 +35,8 @@ function drawTimes(count: number, generator: Generator): Int32Array {
 /**
  * Estimates anew from documents of each language and from blocks of merges, both drawn with replacement.
  *
- * What it shows is how far the estimate hangs on the texts and merges at hand. Texts of another kind than those the tokenizer
- * was trained on move it too, and no drawing shows that.
+ * This shows how much the estimate depends on the texts and merges at hand. Texts of another kind than those the tokenizer
+ * was trained on shift it too, which no resampling shows.
  *
  * @param words the symbols of each word of the table
  * @returns the shares of each resample, [resamples][languages]

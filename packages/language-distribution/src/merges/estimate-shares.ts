@@ -7,7 +7,7 @@ import type { Order } from "./violated-orders.ts";
 
 /** Counts are weighed a million bytes of text, so that the solver's tolerances are small against them. */
 const unit = 1e6;
-/** Breach that is let pass: occurrences in a million bytes of the mixture. */
+/** Violation that is tolerated: occurrences in a million bytes of the mixture. */
 const tolerance = 1e-2;
 /** Pairs a step that one round adds. */
 const mostAStep = 10;
@@ -24,8 +24,8 @@ export interface SharesOptions {
 export interface SharesEstimate {
   /** Share of each language in the bytes of the tokenizer's training text, sum 1. */
   readonly shares: Float64Array;
-  /** Sum of all breaches, in occurrences a byte of the mixture. */
-  readonly breach: number;
+  /** Sum of all violations, in occurrences a byte of the mixture. */
+  readonly violation: number;
   /** The inequalities that hold the solution in place, by rising step. */
   readonly orders: readonly Order[];
   /** Inequalities in the last program. */
@@ -34,7 +34,7 @@ export interface SharesEstimate {
 
 /**
  * The shares of languages under which the merges come in the order that they have: every merged pair at least as frequent as
- * any other at its step, breaches paid for a step or a pair as a whole (arXiv 2407.16607 §3). Inequalities are added when a
+ * any other at its step, with slack for a step or a pair as a whole (arXiv 2407.16607 §3). Inequalities are added when a
  * solution breaks them, until none is broken.
  *
  * @param bytes size of each language's texts
@@ -70,11 +70,11 @@ export async function estimateShares(
   }
 
   function violated({ shares, steps, pairs }: ProgramSolution): Order[] {
-    const paid = { steps: new Float64Array(history.steps.length), pairs: new Float64Array(history.pairs) };
-    for (const [step, value] of steps) paid.steps[step] = value;
-    for (const [pair, value] of pairs) paid.pairs[pair] = value;
+    const slack = { steps: new Float64Array(history.steps.length), pairs: new Float64Array(history.pairs) };
+    for (const [step, value] of steps) slack.steps[step] = value;
+    for (const [pair, value] of pairs) slack.pairs[pair] = value;
     const weights = shares.map((share, language) => (share * unit) / at(bytes, language));
-    return findViolatedOrders(used, { weights, ...paid }, tolerance, mostAStep, (step, pair) => known.has(keyOf(step, pair)));
+    return findViolatedOrders(used, { weights, ...slack }, tolerance, mostAStep, (step, pair) => known.has(keyOf(step, pair)));
   }
 
   try {
@@ -92,7 +92,7 @@ export async function estimateShares(
     const sum = solution.shares.reduce((total, share) => total + share, 0);
     return {
       shares: solution.shares.map((share) => share / sum),
-      breach: solution.objective / unit,
+      violation: solution.objective / unit,
       orders: all.filter((_, row) => binding[row]).sort((a, b) => a.step - b.step),
       inequalities: all.length,
     };

@@ -45,7 +45,7 @@ class StepChanges {
       larger.set(this.#changes);
       this.#changes = larger;
     }
-    // Touched again after it came back to zero: told once all the same, as sorting puts the two side by side.
+    // A slot touched again after it came back to zero is listed twice; close() removes the second.
     if (this.#changes[slot] === 0) this.#touched.push(slot);
     this.#changes[slot]! += change;
   }

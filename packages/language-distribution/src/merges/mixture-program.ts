@@ -5,7 +5,7 @@ import type { Highs, Model } from "highs";
 // The package's types describe its CommonJS entry; what Node imports is the loader itself.
 const loadHighs = highsModule as unknown as typeof highsModule.default;
 
-/** An inequality of the program: Σ shares · coefficients + allowance of the step + allowance of the pair ≥ 0. */
+/** An inequality of the program: Σ shares · coefficients + slack of the step + slack of the pair ≥ 0. */
 export interface ProgramRow {
   readonly step: number;
   readonly pair: number;
@@ -16,11 +16,11 @@ export interface ProgramRow {
 export interface ProgramSolution {
   /** Sum 1. */
   readonly shares: Float64Array;
-  /** By step. */
+  /** Slack by step. */
   readonly steps: ReadonlyMap<number, number>;
-  /** By pair. */
+  /** Slack by pair. */
   readonly pairs: ReadonlyMap<number, number>;
-  /** Sum of all allowances, steps weighted. */
+  /** Sum of all slack, steps weighted. */
   readonly objective: number;
 }
 
@@ -30,9 +30,9 @@ const tolerance = 1e-9;
 let loaded: Promise<Highs> | undefined;
 
 /**
- * The linear program over shares that sum to 1 and over what has to be paid for breaches, one allowance a step and one a
- * pair; minimised is the sum of the allowances (arXiv 2407.16607 §3.1). Rows are added as they turn out to be needed, each
- * solution starts from the one before.
+ * The linear program over shares that sum to 1 and over slack variables for violations, one a step and one a pair. It
+ * minimises the sum of the slack (arXiv 2407.16607 §3.1). Rows are added when they turn out to be needed; each solution
+ * starts from the one before.
  */
 export class MixtureProgram {
   readonly #model: Model;
@@ -58,7 +58,7 @@ export class MixtureProgram {
     return new MixtureProgram(await (loaded ??= loadHighs()), languages);
   }
 
-  /** @param weight what one unit of a step's allowance costs, > 0 */
+  /** @param weight what one unit of a step's slack costs, > 0 */
   add(rows: readonly ProgramRow[], weight: (step: number) => number): void {
     const columns = rows.map(({ step, pair }) => [this.#column("step", step, weight(step)), this.#column("pair", pair, 1)]);
     const width = this.#languages + 2;
@@ -94,13 +94,13 @@ export class MixtureProgram {
       throw new InternalError(`the linear program of ${this.#size} columns ended with status ${modelStatus}; report it`);
     }
     const { colValue } = this.#model.getSolution();
-    const paid = (columns: ReadonlyMap<number, number>) =>
+    const slackOf = (columns: ReadonlyMap<number, number>) =>
       new Map([...columns].map(([id, column]): [number, number] => [id, Math.max(0, at(colValue, column))]));
     return {
       // Zeros are found up to the solver's tolerance.
       shares: colValue.slice(0, this.#languages).map((share) => (share > tolerance ? share : 0)),
-      steps: paid(this.#columns.step),
-      pairs: paid(this.#columns.pair),
+      steps: slackOf(this.#columns.step),
+      pairs: slackOf(this.#columns.pair),
       objective: this.#model.getObjectiveValue(),
     };
   }

@@ -7,38 +7,38 @@ export interface Order {
   readonly pair: number;
 }
 
-/** What the orders are held against: a mixture, and how much of each order's breach is already paid for. */
-export interface Allowance {
+/** What the orders are checked with: a mixture, and the slack that the linear program has given them already. */
+export interface MixtureWithSlack {
   /** Weight of one occurrence in a text of each language: its share over the size of its texts. */
   readonly weights: Float64Array;
-  /** Paid for at each step, [steps]. */
+  /** Slack of each step, [steps]. */
   readonly steps: Float64Array;
-  /** Paid for each pair, [pairs]. */
+  /** Slack of each pair, [pairs]. */
   readonly pairs: Float64Array;
 }
 
 /**
- * Finds, for each step, the pairs that the mixture makes more frequent than the merged pair by more than is paid for.
+ * Finds, for each step, the pairs that the mixture makes more frequent than the merged pair by more than the slack.
  *
  * One pass over the changes of counts with a queue of the most frequent pairs; entries that a later change made untrue are
  * dropped when they come up, and pairs too rare for every later step never enter.
  *
- * @param tolerance breach that is let pass, in the unit of the weighted counts
- * @param most pairs told a step, the worst breaches
- * @param isKnown orders not to tell again
+ * @param tolerance violation that is tolerated, in the unit of the weighted counts
+ * @param most pairs returned for a step, the worst violations
+ * @param isKnown orders not to return again
  */
 export function findViolatedOrders(
   { pairs, steps, merged, mergedCounts }: PairHistory,
-  allowance: Allowance,
+  mixture: MixtureWithSlack,
   tolerance: number,
   most: number,
   isKnown: (step: number, pair: number) => boolean,
 ): Order[] {
-  const { weights } = allowance;
+  const { weights } = mixture;
   const bounds = steps.map((_, step) => {
     if (merged[step]! < 0) return Infinity;
     const counts = mergedCounts.subarray(step * weights.length, (step + 1) * weights.length);
-    return counts.reduce((sum, count, language) => sum + count * weights[language]!, allowance.steps[step]! + tolerance);
+    return counts.reduce((sum, count, language) => sum + count * weights[language]!, mixture.steps[step]! + tolerance);
   });
   const lowest = Float64Array.from(bounds);
   for (let step = steps.length - 2; step >= 0; step -= 1) lowest[step] = Math.min(lowest[step]!, lowest[step + 1]!);
@@ -52,23 +52,23 @@ export function findViolatedOrders(
       const pair = changed.pairs[index]!;
       weighted[pair]! += weights[changed.languages[index]!]! * changed.changes[index]!;
       if (changed.pairs[index + 1] === pair) continue;
-      excess[pair] = weighted[pair]! - allowance.pairs[pair]!;
+      excess[pair] = weighted[pair]! - mixture.pairs[pair]!;
       if (excess[pair] > lowest[step]!) queue.push(pair, -excess[pair]);
     }
     const again = new Set<number>();
-    for (let told = 0; told < most;) {
+    for (let found = 0; found < most;) {
       const value = queue.peekValue();
       if (value === undefined || -value <= bounds[step]!) break;
       const pair = queue.pop() ?? 0;
       if (value !== -excess[pair]! || again.has(pair)) continue;
       again.add(pair);
       if (pair === merged[step] || isKnown(step, pair)) continue;
-      const breach = -value - bounds[step]!;
-      if (breach > worst[pair]!) {
-        worst[pair] = breach;
+      const violation = -value - bounds[step]!;
+      if (violation > worst[pair]!) {
+        worst[pair] = violation;
         worstStep.set(pair, step);
       }
-      told += 1;
+      found += 1;
     }
     for (const pair of again) queue.push(pair, -excess[pair]!);
   }

@@ -27,7 +27,7 @@ export async function languageDamage(
   const moment = momentOf(statistic);
   const records: DamageRecord[] = [];
   for (const { tensor, rows, weight, change } of changes) {
-    // rounding can take an error of nothing below zero
+    // Rounding can make an error of 0 slightly negative.
     const error = Math.max(0, sum(await outputByRow(blas, change, rows, moment)));
     const output = Math.max(0, sum(await outputByRow(blas, weight, rows, moment)));
     if (!Number.isFinite(error) || !Number.isFinite(output)) {
@@ -41,7 +41,7 @@ export async function languageDamage(
   return records;
 }
 
-/** Which languages a site has shown, and whether their statistics fit together. */
+/** The languages of one site's statistics, checked to fit together. */
 export class SiteLanguages {
   readonly step: string;
   readonly site: string;
@@ -58,7 +58,7 @@ export class SiteLanguages {
     return [...this.#kinds.keys()].sort();
   }
 
-  /** Whether only diagonals are known. */
+  /** Whether of some language only the diagonal is known. */
   get diagonal(): boolean {
     return [...this.#kinds.values()].includes("diagonal");
   }

@@ -18,7 +18,8 @@ const options = {
     kind: "text",
     optional: true,
     placeholder: "LABEL",
-    description: "with --scores: the model that the layers made, where the scores have several",
+    description:
+      "with --scores: the model that the layers made, where the scores have several; another model's layers are refused",
   },
 } as const satisfies OptionTable;
 
@@ -36,7 +37,7 @@ async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): 
   }
 }
 
-/** Refuses sites that were seen of other languages than the sites before: their sums could not be compared. */
+/** Refuses a site that has other languages than the sites before: sums over sites could not be compared. */
 class FinishedSites {
   readonly #done = new Set<string>();
   #languages: readonly string[] | undefined;

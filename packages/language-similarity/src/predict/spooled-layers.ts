@@ -7,13 +7,13 @@ import { decodeWeights } from "@mbs/numbers";
 import { subtractFromWeight } from "./weight-change.ts";
 import type { WeightChange } from "./weight-change.ts";
 
-/** Where the written values of one tensor wait. */
+/** The written values of one tensor, in the spool. */
 interface SpooledLayer {
   readonly tensor: string;
   readonly rows: number;
   readonly columns: number;
   readonly dtype: string;
-  readonly place: SpoolSlot;
+  readonly slot: SpoolSlot;
   /** s, where the values are meant for inputs divided by s. */
   readonly inputScale: Float32Array | undefined;
 }
@@ -53,7 +53,7 @@ export class SpooledLayers {
       const layers = this.#sites.get(keyOf(step, site)) ?? [];
       this.#sites.set(keyOf(step, site), layers);
       const scale = inputScale && new Float32Array(inputScale.data.slice().buffer);
-      layers.push({ tensor, rows, columns, dtype, place: this.#spool.append(data), inputScale: scale });
+      layers.push({ tensor, rows, columns, dtype, slot: this.#spool.append(data), inputScale: scale });
     }
   }
 
@@ -73,7 +73,7 @@ export class SpooledLayers {
   async read(step: string, site: string, width: number): Promise<WeightChange[]> {
     const weights = this.#model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site)?.weights ?? [];
     const changes: WeightChange[] = [];
-    for (const { tensor, rows, columns, dtype, place, inputScale } of this.#sites.get(keyOf(step, site)) ?? []) {
+    for (const { tensor, rows, columns, dtype, slot, inputScale } of this.#sites.get(keyOf(step, site)) ?? []) {
       const known = weights.find((weight) => weight.tensor === tensor);
       if (known?.rows !== rows || columns !== width) {
         const expected = known ? `[${known.rows}, ${width}]` : `no such tensor at ${step} ${site}`;
@@ -82,7 +82,7 @@ export class SpooledLayers {
         });
       }
       const weight = await this.#model.readWeight(tensor);
-      const change = decodeWeights(dtype, this.#spool.read(place), `layer ${tensor}`);
+      const change = decodeWeights(dtype, this.#spool.read(slot), `layer ${tensor}`);
       subtractFromWeight(weight, change, inputScale);
       changes.push({ tensor, rows, weight, change });
     }

@@ -43,7 +43,7 @@ export function compareLanguages(profiles: ReadonlyMap<string, Float32Array>): L
     sorted.slice(index + 1).map(([second, other]) => {
       const sums = compare(profile, other);
       const lengths = Math.sqrt(sums.first * sums.second);
-      // An all-zero profile has no direction: nothing is like it, so the angle is right.
+      // An all-zero profile has no direction; its angle to every other is 90 degrees.
       const cosine = lengths === 0 ? 0 : Math.min(1, sums.dot / lengths);
       return { first, second, cosine, degrees: (Math.acos(cosine) * 180) / Math.PI, euclidean: Math.sqrt(sums.difference) };
     }),

@@ -6,7 +6,7 @@ import { symmetricEigen } from "./symmetric-eigen.ts";
 /** Columns beyond those asked for: the block converges by the gap to the first eigenvalue outside of it. */
 const spare = 8;
 const iterationLimit = 100;
-/** The block is done when a turn moves less than this share of the subspace. */
+/** The iteration has converged when it moves less than this share of the subspace. */
 const tolerance = 1e-6;
 /** A direction below this share of the largest eigenvalue is rounding noise of single precision. */
 const noise = 1e-6;

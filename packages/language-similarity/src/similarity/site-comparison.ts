@@ -7,7 +7,7 @@ import type { GatheredSite } from "./gathered-sites.ts";
 import { leadingSubspace, subspaceOverlap } from "./leading-subspace.ts";
 import { traceProducts } from "./spooled-gram.ts";
 
-/** The three measures of one pair at one place. */
+/** The three measures of one pair at one site. */
 export function pairRecords(step: string, site: string, pair: LanguagePair): SimilarityRecord[] {
   const { first, second } = pair;
   return (["cosine", "degrees", "euclidean"] as const).map((measure) => ({

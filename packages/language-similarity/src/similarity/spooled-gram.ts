@@ -8,19 +8,19 @@ const pieceLength = 4 * 2 ** 20;
 /** Values that are summed in single precision before double precision takes over. */
 const sumLength = 2 ** 16;
 
-/** A symmetric matrix whose packed upper half waits in a file and is read in pieces. */
+/** A symmetric matrix whose packed upper half lies in a file and is read in pieces. */
 export class SpooledGram {
   readonly width: number;
   /** Of the matrix, length width. */
   readonly diagonal: Float32Array;
   readonly #spool: Spool;
-  readonly #place: SpoolSlot;
+  readonly #slot: SpoolSlot;
 
-  constructor(spool: Spool, place: SpoolSlot, diagonal: Float32Array) {
+  constructor(spool: Spool, slot: SpoolSlot, diagonal: Float32Array) {
     this.width = diagonal.length;
     this.diagonal = diagonal;
     this.#spool = spool;
-    this.#place = place;
+    this.#slot = slot;
   }
 
   get packedLength(): number {
@@ -29,7 +29,7 @@ export class SpooledGram {
 
   /** Fills `target` with the packed values from `start` on. */
   readInto(start: number, target: Float32Array): void {
-    this.#spool.readInto({ offset: this.#place.offset + start * bytes, length: target.byteLength }, target);
+    this.#spool.readInto({ offset: this.#slot.offset + start * bytes, length: target.byteLength }, target);
   }
 
   /** Rows first … last-1 of the upper half, their columns first … width-1, zero below the diagonal. */

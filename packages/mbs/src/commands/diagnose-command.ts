@@ -23,14 +23,14 @@ const options = {
     kind: "resource",
     resource: "corpus",
     optional: true,
-    description: "texts of the scored languages, to hold the training mixture against the losses of the dense model",
+    description: "texts of the scored languages, to compare the training mixture with the losses of the dense model",
   },
   json: { kind: "flag", description: "print JSON" },
 } as const satisfies OptionTable;
 
 const numbers = (values: Readonly<Record<string, number>>): ReadonlyMap<string, number> => new Map(Object.entries(values));
 
-/** Holds shares against losses by how hard the texts of a corpus are. */
+/** Compares shares with losses by how hard the texts of a corpus are. */
 async function comparisonBy(path: string, quiet: boolean, signal: AbortSignal): Promise<CompareShares> {
   const reporter = createReporter("mbs diagnose", progressStyle(quiet));
   try {
@@ -42,7 +42,7 @@ async function comparisonBy(path: string, quiet: boolean, signal: AbortSignal): 
   }
 }
 
-/** `mbs diagnose`: the paper's failure signatures, told from results. */
+/** `mbs diagnose`: the paper's failure signatures, looked for in results. */
 export function diagnoseCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "diagnose",

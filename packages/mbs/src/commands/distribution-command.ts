@@ -43,7 +43,7 @@ const options = {
     kind: "text",
     placeholder: "FILE",
     optional: true,
-    description: "scores of the model (mbs evaluate), to hold the shares against its losses",
+    description: "scores of the model (mbs evaluate), to compare the shares with its losses",
   },
   against: {
     kind: "resource",

@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText, standardStream } from "@mbs/host-cli";
-import { buildReport, csvFiles, formatPage, parsePlace, svgFiles } from "@mbs/reporting";
+import { buildReport, csvFiles, formatPage, parseSite, svgFiles } from "@mbs/reporting";
 import type { RecipeText } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -30,7 +30,7 @@ const options = {
   },
   reference: { kind: "text", optional: true, placeholder: "LABEL", description: "the dense model in the scores (the first)" },
   ...similarityOptions,
-  force: { kind: "flag", description: "replace what is at the outputs' places" },
+  force: { kind: "flag", description: "replace existing outputs" },
 } as const satisfies OptionTable;
 
 async function recipeAt(path: string): Promise<RecipeText> {
@@ -68,14 +68,14 @@ export function reportCommand({ signal }: CommandContext): Command {
     const read = [...files.filter((path) => path !== standardStream), ...(recipe === undefined ? [] : [recipe])];
     // Once before anything is read, and again with the names that depend on it.
     if (file !== undefined) await requireTargets([file], read, force);
-    const place = at === undefined ? undefined : parsePlace(at);
+    const site = at === undefined ? undefined : parseSite(at);
     // Without either flag the page shows more than one.
-    const chosen = place !== undefined || given["measure"] !== undefined;
+    const chosen = site !== undefined || given["measure"] !== undefined;
     const report = await buildReport(await openInputs(files, signal), {
       ...(title !== undefined && { title }),
       ...(reference !== undefined && { reference }),
       ...(recipe !== undefined && { recipe: await recipeAt(recipe) }),
-      ...(chosen && { similarity: { measure, ...(place && { place }) } }),
+      ...(chosen && { similarity: { measure, ...(site && { at: site }) } }),
     });
     const targets = [
       { folder: svg, made: svgFiles },

@@ -31,7 +31,7 @@ export function predictedTable({ languages, quality }: DamageReport): TextTable 
   };
 }
 
-export const placeOf = ({ step, site }: SiteDamage): string => `${step}/${site}`;
+export const siteName = ({ step, site }: SiteDamage): string => `${step}/${site}`;
 
 /** The site that hurts a language most beyond the mean of all languages. */
 export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteDamage =>
@@ -41,7 +41,7 @@ function worstSitesRow(predicted: PredictedLanguage): string[] {
   const { language, sites } = predicted;
   const worst = at(sites, 0);
   const beyond = siteBeyondOthers(predicted);
-  return [language, placeOf(worst), formatError(worst.damage), placeOf(beyond), `${beyond.againstOthers.toFixed(2)}×`];
+  return [language, siteName(worst), formatError(worst.damage), siteName(beyond), `${beyond.againstOthers.toFixed(2)}×`];
 }
 
 /** A row a language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */

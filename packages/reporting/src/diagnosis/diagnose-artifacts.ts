@@ -32,7 +32,7 @@ function fitOf({ shares, report, reference }: ScoredArtifact, compareShares: Com
  * Diagnoses each of the scores, with what the other artifacts add: similarities the distance to the mix, segments and
  * statistics the tokens of each language, damage the site that hurts a language most.
  *
- * @param compareShares holds the training shares against the losses; without it they are taken as they are
+ * @param compareShares compares the training shares with the losses; without it they are not checked
  *
  * @throws {UsageError} where there are no scores, or none of the reference
  */

@@ -1,6 +1,6 @@
 import { isSameMix } from "../scores/compressed-models.ts";
 import type { DamageReport } from "../damage/damage-report.ts";
-import { placeOf, siteBeyondOthers } from "../damage/damage-table.ts";
+import { siteName, siteBeyondOthers } from "../damage/damage-table.ts";
 import { numberOf } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import { distanceToMix } from "../similarity/similarity-matrix.ts";
@@ -33,12 +33,12 @@ export interface DiagnosisInput {
 
 /** What `mbs diagnose --json` prints. */
 export interface Diagnosis {
-  /** What each mix gave and took against calibration with one language alone. */
+  /** Each mix against calibration with one language alone. */
   readonly mixes: readonly MixAgainstAlone[];
-  /** What the results allowed to look for. */
+  /** Signatures that these results allow to look for. */
   readonly checked: readonly Signature[];
   readonly findings: readonly Finding[];
-  /** What could not be looked at, and what it would take. */
+  /** What could not be checked, and what it needs. */
   readonly notes: readonly string[];
 }
 
@@ -112,7 +112,7 @@ function languagesUnderMix(
     const own = predicted?.languages.find((entry) => entry.language === language);
     if (own === undefined) return undefined;
     const beyond = siteBeyondOthers(own);
-    return { place: placeOf(beyond), againstOthers: beyond.againstOthers };
+    return { name: siteName(beyond), againstOthers: beyond.againstOthers };
   };
   return {
     method: group.method,
@@ -164,7 +164,7 @@ function missing({ scored, angles, fit }: DiagnosisInput, groups: readonly MixGr
     ...(fit || !shares
       ? []
       : [
-          "No texts of five languages or more were given (mbs diagnose --corpus): the training shares were not held against the losses.",
+          "No texts of five languages or more were given (mbs diagnose --corpus): the training shares were not compared with the losses.",
         ]),
   ];
 }

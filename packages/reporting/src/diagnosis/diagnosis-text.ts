@@ -11,7 +11,8 @@ const names: Readonly<Record<Signature, string>> = {
 
 /** What was looked for, and how much of it was found. */
 export function foundText({ checked, findings }: Diagnosis): string {
-  if (checked.length === 0) return "There was nothing to look for: the results compare no models whose making is known.";
+  if (checked.length === 0)
+    return "Nothing could be checked: the results compare no models of which they say how they were compressed.";
   const what = checked.map((signature) => names[signature]).join("; ");
   const found = findings.length === 0 ? "Nothing found that 95% intervals bear out" : `Found: ${findings.length}`;
   return `Looked for: ${what}. ${found}.`;

@@ -2,13 +2,13 @@ import { formatShare } from "../numbers.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import type { Finding } from "./finding.ts";
 
-/** How training shares go with a model's own losses: what `compareWithLosses` of @mbs/language-distribution tells. */
+/** Whether training shares agree with a model's own losses: the result of `compareWithLosses` of @mbs/language-distribution. */
 export interface SharesAgainstLosses {
   readonly languages: readonly {
     readonly language: string;
-    /** The share at question, on any scale. */
+    /** The share to be checked, on any scale. */
     readonly share: number;
-    /** The share that the language's loss tells of, on the same scale. */
+    /** The share predicted from the language's loss, on the same scale. */
     readonly predicted: number;
     /** share / predicted. */
     readonly factor: number;
@@ -21,7 +21,7 @@ export interface SharesAgainstLosses {
 }
 
 /**
- * Holds shares against losses; the caller's, since it takes texts.
+ * Compares shares with losses; given by the caller, since it needs texts.
  *
  * @param losses bits a byte of the dense model, by language
  * @returns undefined where there are too few languages
@@ -30,8 +30,8 @@ export type CompareShares = (shares: NumbersByName, losses: NumbersByName) => Sh
 
 /**
  * Signature: a distribution that does not fit the model's own losses. Claimed where languages with larger shares have the
- * higher losses for how hard their text is (p < 0.05), and for single languages whose share is farther from what their
- * loss tells of than two standard deviations of the others.
+ * higher losses for how hard their text is (p < 0.05), and for single languages whose share is farther from the one
+ * predicted from their loss than two standard deviations of the others.
  */
 export function sharesDoNotFit(reference: string, check: SharesAgainstLosses): Finding | undefined {
   const { languages, correlation, verdict } = check;
@@ -64,14 +64,14 @@ export function sharesDoNotFit(reference: string, check: SharesAgainstLosses): F
       },
       { what: "as strong a correlation by chance", unit: "p-value", value: correlation.p, significant: contradicts },
       ...doubtful.map(({ language, factor }) => ({
-        what: `${language}, share against the one its loss tells of`,
+        what: `${language}, share against the one predicted from its loss`,
         unit: "factor" as const,
         value: factor,
         significant: true,
       })),
     ],
     remedy: {
-      text: "Estimate the shares from the tokenizer's merges, and hold both against the losses.",
+      text: "Estimate the shares from the tokenizer's merges, and compare both with the losses.",
       command:
         "mbs evaluate --model M --corpus HELDOUT > dense-scores.arrow && mbs distribution --model M --corpus C --scores dense-scores.arrow --against DISTRIBUTION",
     },

@@ -26,7 +26,7 @@ export interface Remedy {
 
 /** The command that shows at which sites a scored model hurts which language. */
 export function predictCommand(model: string): string {
-  // Names that a shell would take apart are left to the reader.
+  // A name that a shell would split is left to the reader.
   const label = /^[\w./:-]+$/.test(model) ? model : "LABEL";
   return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
 }

@@ -39,7 +39,7 @@ export interface GroupComparison {
 
 /**
  * Seeds of two groups in pairs, the first with the first. The group with fewer begins again, so that no seed is left out:
- * each has to bear a finding out.
+ * each has to support a finding.
  */
 export const pairSeeds = <First, Second>(
   first: readonly First[],

@@ -46,7 +46,7 @@ const listed = (languages: readonly string[]): string => (languages.length === 0
 
 /**
  * Signature: a mix that is worse than calibration with one language alone (English, mostly). Claimed for the unweighted
- * and the weighted mean where the paired 95% interval lies above zero. The worst languages are told beside them and claim
+ * and the weighted mean where the paired 95% interval lies above zero. The worst languages are reported beside them and claim
  * nothing: each was chosen for its large rise, so that its interval lies too high.
  */
 export function mixWorseThanAlone(comparison: MixAgainstAlone): Finding | undefined {

@@ -16,8 +16,8 @@ export interface LanguageUnderMix {
   readonly tokens?: number;
   /** Mean angle in degrees to the calibration mix, itself at 0° (`distanceToMix`), where similarities were given. */
   readonly angle?: number;
-  /** The site whose predicted damage is largest beyond that of other languages, where the damage of one of the models were given. */
-  readonly site?: { readonly place: string; readonly againstOthers: number };
+  /** The site whose predicted damage is largest beyond that of other languages, where damage was given of one of the models. */
+  readonly site?: { readonly name: string; readonly againstOthers: number };
   /** The mix of the same method that gives the language the most text, twice as much as this one at least. */
   readonly withMoreText?: {
     readonly mix: string;
@@ -81,7 +81,7 @@ function causeText({ angle, withMoreText }: LanguageUnderMix, cause: Cause): str
   return `${tokens}, its distance to the mix is not known`;
 }
 
-/** The share of the whole training mixture, and the one that is held against an equal share where it is another. */
+/** The share of the whole training mixture, and the one that is compared with an equal share where it is another. */
 function shareText(trainingShare: number, scored: number): string {
   const [whole, ofScored] = [formatShare(trainingShare), formatShare(trainingShare / scored)];
   return `${whole} of the training${whole === ofScored ? "" : ` (${ofScored} of that in the scored languages)`}`;
@@ -102,7 +102,7 @@ function languageText(language: LanguageUnderMix, cause: Cause, scored: number):
       : []),
     ...(site === undefined
       ? []
-      : [`predicted damage ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.place}`]),
+      : [`predicted damage ${site.againstOthers.toFixed(2)}× the mean of all languages at ${site.name}`]),
   ];
   return `${language.language} rises ${formatRise(rise)} (${formatInterval(interval)}): ${causeText(language, cause)}; ${facts.join("; ")}.`;
 }

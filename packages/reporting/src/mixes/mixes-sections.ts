@@ -1,7 +1,7 @@
 import type { CollectedOf } from "../collected.ts";
 import type { MixesReport } from "./mixes-report.ts";
 import { mixesReport } from "./mixes-report.ts";
-import { damagesTable, mixAveragesTable, mixPairsTable, mixUses, shownMixes } from "./mixes-table.ts";
+import { damageByMixTable, mixAveragesTable, mixPairsTable, mixUses, shownMixes } from "./mixes-table.ts";
 import type { Section, SectionNames } from "../page/section.ts";
 
 /** One mix against another; the numbers for CSV are those of damage by language. */
@@ -40,7 +40,7 @@ export function mixesSections({ records, metadata }: CollectedOf<"mixes">, names
     {
       id: names.id("mixes-languages"),
       title: names.title(`Predicted damage by language and mix, ${solver}`),
-      tables: [{ caption: "Predicted damage by language and mix", table: damagesTable(report), open: true }],
+      tables: [{ caption: "Predicted damage by language and mix", table: damageByMixTable(report), open: true }],
       data: mixes.flatMap(({ name, languages }) => languages.map((language) => ({ name, ...language }))),
     },
     ...(shownMixes(report).length < 2 ? [] : [pairsSection(report, names)]),

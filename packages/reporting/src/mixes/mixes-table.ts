@@ -14,7 +14,7 @@ export const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] =
 ];
 
 /** A row a language: its weight in the recommended mix and its damage under each mix, that mix last. */
-export function damagesTable(report: MixesReport): TextTable {
+export function damageByMixTable(report: MixesReport): TextTable {
   const shown = shownMixes(report);
   return {
     columns: [
@@ -91,7 +91,7 @@ export const mixUses = ({
 export function mixesTable(report: MixesReport, remarks: readonly string[] = []): string {
   const { strategy, solver, notes } = report;
   return [
-    `${colours.bold(`predicted damage by language, ${solver}`)}\n${formatTable(damagesTable(report))}`,
+    `${colours.bold(`predicted damage by language, ${solver}`)}\n${formatTable(damageByMixTable(report))}`,
     `${colours.bold("predicted damage, three averages")}\n${formatTable(mixAveragesTable(report))}`,
     `${[...notes, ...remarks].map(noteText).join("\n")}\n`,
     `${colours.bold(`recommended by ${strategy}`)}\n${mixUses(report)

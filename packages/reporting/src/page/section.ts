@@ -5,7 +5,7 @@ export type DataRow = Readonly<Record<string, string | number | boolean>>;
 
 /** A picture and what it was drawn from. */
 export interface Plot {
-  /** SVG that grows and shrinks with its place. */
+  /** SVG that scales with the width it is given. */
   readonly svg: string;
   readonly rows: readonly DataRow[];
 }
@@ -27,14 +27,14 @@ export interface Part {
 
 /** One part of a page. Texts are plain; the picture is SVG of this package's own. */
 export interface Section {
-  /** Lower-case words joined by hyphens, one of a kind on its page: anchor, and name of its SVG and CSV files. */
+  /** Lower-case words joined by hyphens, unique on its page: anchor, and name of its SVG and CSV files. */
   readonly id: string;
   readonly title: string;
   readonly texts?: readonly string[];
   readonly points?: readonly string[];
   readonly parts?: readonly Part[];
   readonly plots?: readonly Plot[];
-  /** Behind the plots stands a table of their numbers. */
+  /** The numbers of each plot stand in one of them. */
   readonly tables?: readonly CaptionedTable[];
   /** For CSV; default the plots' rows. */
   readonly data?: readonly DataRow[];
@@ -50,7 +50,7 @@ export interface Page {
 
 /** What the sections of one artifact are called where there may be several of its kind. */
 export interface SectionNames {
-  /** An anchor that is one of a kind on its page. */
+  /** An anchor that is unique on its page. */
   id(base: string): string;
   /** A heading, with the artifact's name where it is not the only one. */
   title(base: string): string;

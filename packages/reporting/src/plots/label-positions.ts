@@ -6,7 +6,7 @@ export interface Box {
   readonly bottom: number;
 }
 
-/** A point that wants a name beside it. */
+/** A point, and the name to be shown beside it. */
 export interface NamedPoint {
   readonly x: number;
   readonly y: number;
@@ -14,7 +14,7 @@ export interface NamedPoint {
 }
 
 const fontSize = 11;
-/** Of the letters of a sans-serif font, in font sizes; wide rather than narrow. */
+/** Width of a letter of a sans-serif font, in font sizes; rather too wide than too narrow. */
 const letterWidth = 0.6;
 const radius = 4;
 
@@ -33,12 +33,12 @@ const sides = [
 ] as const;
 
 /**
- * Places for the names of points in a plot, so that none lies on a point, on another name or on a line, or leaves the plot.
+ * Positions of the names of points in a plot, so that none lies on a point, on another name or on a line, or leaves the plot.
  *
  * @param lines that names keep off
  * @returns the middle of each name in the order of the points, undefined where there is no room for it
  */
-export function placeLabels(
+export function labelPositions(
   points: readonly NamedPoint[],
   size: { readonly width: number; readonly height: number },
   lines: readonly Box[] = [],
@@ -66,7 +66,7 @@ export function placeLabels(
   });
 }
 
-/** A scale of an axis: the values at its ends, with room beyond the outermost points, and a value's place. */
+/** A scale of an axis: the values at its ends, with room beyond the outermost points, and the position of a value. */
 export interface Axis {
   readonly domain: readonly [number, number];
   readonly toPixels: (value: number) => number;
@@ -81,6 +81,6 @@ export function paddedAxis(values: readonly number[], pixels: number): Axis {
   return {
     domain: [low, high],
     toPixels: (value) => ((value - low) / (high - low)) * pixels,
-    toValue: (place) => low + (place / pixels) * (high - low),
+    toValue: (position) => low + (position / pixels) * (high - low),
   };
 }

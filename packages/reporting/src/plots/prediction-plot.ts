@@ -11,7 +11,7 @@ export interface PredictionPoint {
   readonly rise: number;
 }
 
-/** What stands above such plots. */
+/** The text above such plots. */
 export const unnamedText = "A point without a name has no room for one: the table has them all.";
 
 /** Predicted against actual rise, a picture a series and a point a language. */

@@ -46,8 +46,8 @@ const smallest = 0.8;
 /**
  * Draws a plot without a browser.
  *
- * @param spec without data; what puts names in order are the rows or a `scale.domain`, since of a `sort` by names vega-lite
- *   makes an expression, in which vega takes "constructor" for a signal
+ * @param spec without data; names are ordered by the rows or by a `scale.domain`, never by `sort`: of that vega-lite makes an
+ *   expression, in which vega takes "constructor" for a signal
  * @param rows the data
  * @param label what the picture shows, for those who do not see it
  * @param largest how far it grows on a wide screen

@@ -1,4 +1,4 @@
-import { paddedAxis, placeLabels } from "./label-positions.ts";
+import { paddedAxis, labelPositions } from "./label-positions.ts";
 import { renderPlot } from "./render-plot.ts";
 import type { DataRow, Plot } from "../page/section.ts";
 
@@ -62,14 +62,14 @@ export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): P
         : [{ left: across - 1, right: across + 1, top: down(interval[1]), bottom: down(interval[0]) }];
     });
     const named = points.filter(({ text }) => text !== "");
-    const places = placeLabels(
+    const positions = labelPositions(
       named.map((point) => ({ x: xAxis.toPixels(point.x), y: down(point.y), text: point.text })),
       { width, height },
       lines,
     );
     const texts = named.flatMap(({ text }, index) => {
-      const place = places[index];
-      return place === undefined ? [] : [{ x: xAxis.toValue(place.x), y: yAxis.toValue(height - place.y), text }];
+      const position = positions[index];
+      return position === undefined ? [] : [{ x: xAxis.toValue(position.x), y: yAxis.toValue(height - position.y), text }];
     });
     const values = points.map(({ x, y, text, colour }) => ({ x, y, text, colour }));
     const intervals = points.flatMap(({ interval, x, colour }) =>

@@ -18,10 +18,10 @@ export interface CompressedModel {
   readonly mixName: string;
 }
 
-/** A mix within this total variation of the equal or the proportional one has its name: segments are whole. */
+/** Up to this total variation from the equal or the proportional mix, a mix gets its name: segments cannot be divided. */
 const nearEnoughForName = 0.05;
 
-/** Total variation that rounding alone makes of two mixes that are the same. */
+/** Up to this total variation two mixes are the same: shares are rounded. */
 const roundingOfShares = 1e-6;
 
 function distance(first: NumbersByName, second: NumbersByName): number {
@@ -68,7 +68,7 @@ export const isSameMix = (first: NumbersByName, second: NumbersByName): boolean 
   distance(normalised(first), normalised(second)) < roundingOfShares;
 
 /**
- * The models whose making is known, in the order of the scores.
+ * The models of which the scores say how they were compressed, in the order of the scores.
  *
  * @param training the training mixture, where it is known
  * @param named mixes by their own names

@@ -178,7 +178,7 @@ const frontierText =
 const denseText =
   "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack rounded weights (mbs assemble --format gptq, compressed-tensors or onnx); pruned ones are stored as zeros by each.";
 
-/** What is said where the compressed models are of one size, so that there is nothing to draw. */
+/** The text in place of a plot, where all compressed models have the same size. */
 function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {
   if (bytes === dense) return denseText;
   const subject = models.length === 1 ? `${models[0]} takes up` : `The ${models.length} compressed models take up the same:`;

@@ -3,14 +3,14 @@ import type { SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { clusterOrder } from "./cluster-order.ts";
 
-/** Where two languages were compared; `*` in both is the mean over all sites. */
-export interface SimilarityPlace {
+/** The site at which languages were compared; `*` in both is the mean over all sites. */
+export interface ComparedSite {
   readonly step: string;
   readonly site: string;
 }
 
-/** One measure between all languages at one place. */
-export interface SimilarityMatrix extends SimilarityPlace {
+/** One measure between all languages at one site. */
+export interface SimilarityMatrix extends ComparedSite {
   /** "degrees", "subspace:16", … */
   readonly measure: string;
   readonly languages: readonly string[];
@@ -18,7 +18,7 @@ export interface SimilarityMatrix extends SimilarityPlace {
   readonly values: readonly (readonly number[])[];
 }
 
-/** Measures that are 1 for what is the same; the others are distances, 0 for what is the same. */
+/** Measures that are 1 for equal languages; the others are distances, which are 0 for them. */
 const likenesses: ReadonlySet<string> = new Set(["cosine", "gram", "subspace"]);
 
 /** The name of a measure without its setting: "subspace:16" → "subspace". */
@@ -26,43 +26,43 @@ const baseName = (measure: string): string => measure.replace(/:.*$/, "");
 
 export const isLikeness = ({ measure }: Pick<SimilarityMatrix, "measure">): boolean => likenesses.has(baseName(measure));
 
-/** The paper's place: the input of the first step. Records are in the order of the model. */
-const firstInput = (records: readonly SimilarityRecord[]): SimilarityPlace | undefined =>
+/** The site of the paper: the input of the first step. Records are in the order of the model. */
+const firstInput = (records: readonly SimilarityRecord[]): ComparedSite | undefined =>
   records.find(({ site }) => site === inputSite) ?? records[0];
 
-/** The place that a text names: `STEP/SITE`, or `mean` for the mean over all sites. @throws {UsageError} */
-export function parsePlace(text: string): SimilarityPlace {
+/** The site that a text names: `STEP/SITE`, or `mean` for the mean over all sites. @throws {UsageError} */
+export function parseSite(text: string): ComparedSite {
   if (text === "mean") return { step: allSites, site: allSites };
   const slash = text.lastIndexOf("/");
   if (slash < 1) throw new UsageError(`--at takes STEP/SITE or mean, not ${JSON.stringify(text)}`, { option: "--at" });
   return { step: text.slice(0, slash), site: text.slice(slash + 1) };
 }
 
-/** The place in words. */
-export function placeText({ step, site }: SimilarityPlace): string {
+/** The site in words. */
+export function siteText({ step, site }: ComparedSite): string {
   if (step === allSites) return "mean over all sites";
   return site === inputSite ? `input of ${step}` : `${site} of ${step}`;
 }
 
 /**
- * Picks one measure at one place.
+ * Picks one measure at one site.
  *
  * @param measure "cosine", "degrees", "euclidean", "gram" or "subspace"
- * @param place default: the input of the first step
- * @throws {UsageError} when there is nothing of this place and measure
+ * @param wanted default: the input of the first step
+ * @throws {UsageError} when there is nothing of this site and measure
  * @throws {BadDataError} when a pair is missing, or all pairs are
  */
 export function similarityMatrix(
   records: readonly SimilarityRecord[],
   measure: string,
-  place: SimilarityPlace | undefined = firstInput(records),
+  wanted: ComparedSite | undefined = firstInput(records),
 ): SimilarityMatrix {
   const chosen = records.filter(
-    ({ step, site, measure: name }) => step === place?.step && site === place.site && baseName(name) === baseName(measure),
+    ({ step, site, measure: name }) => step === wanted?.step && site === wanted.site && baseName(name) === baseName(measure),
   );
   const [first] = chosen;
-  if (place === undefined || first === undefined) {
-    const where = place ? ` at ${placeText(place)}` : "";
+  if (wanted === undefined || first === undefined) {
+    const where = wanted ? ` at ${siteText(wanted)}` : "";
     throw new UsageError(`the similarities have no ${measure}${where}; make them with --sites all, from captured Grams`, {
       measure,
     });
@@ -76,8 +76,8 @@ export function similarityMatrix(
   if (languages.length < 2) throw new BadDataError(`similarity has ${measure} of ${languages[0]} alone; make it again`);
   const itself = isLikeness(first) ? 1 : 0;
   return {
-    step: place.step,
-    site: place.site,
+    step: wanted.step,
+    site: wanted.site,
     measure: first.measure,
     languages,
     values: languages.map((row) =>

@@ -4,7 +4,7 @@ import { valueAt } from "../groups.ts";
 import type { CollectedOf } from "../collected.ts";
 import type { Section, SectionNames } from "../page/section.ts";
 import { similarityMatrix } from "./similarity-matrix.ts";
-import type { SimilarityPlace } from "./similarity-matrix.ts";
+import type { ComparedSite } from "./similarity-matrix.ts";
 import { plotSimilarity } from "./similarity-plot.ts";
 import { matrixTable, similarityTitle } from "./similarity-table.ts";
 
@@ -21,16 +21,16 @@ const measureTexts: ReadonlyMap<string, string> = new Map([
 export interface SimilarityChoice {
   readonly measure: string;
   /** Default: the input of the first step. */
-  readonly place?: SimilarityPlace;
+  readonly at?: ComparedSite;
 }
 
 /** What is shown where nothing is chosen: the first step's input, and where all sites were compared the mean over them. */
 function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[] {
-  const place: SimilarityPlace = { step: allSites, site: allSites };
+  const mean: ComparedSite = { step: allSites, site: allSites };
   const means = ["degrees", "gram", "subspace"].filter((measure) =>
     records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
   );
-  return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, place }))];
+  return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, at: mean }))];
 }
 
 /**
@@ -45,8 +45,8 @@ export async function similaritySections(
   shares?: NumbersByName,
 ): Promise<Section[]> {
   const sections: Section[] = [];
-  for (const [index, { measure, place }] of (choice ? [choice] : defaultChoices(records)).entries()) {
-    const matrix = similarityMatrix(records, measure, place);
+  for (const [index, { measure, at }] of (choice ? [choice] : defaultChoices(records)).entries()) {
+    const matrix = similarityMatrix(records, measure, at);
     const title = similarityTitle(matrix);
     sections.push({
       id: names.id(`similarity${index === 0 ? "" : `-${index + 1}`}`),

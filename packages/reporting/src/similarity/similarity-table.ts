@@ -3,7 +3,7 @@ import { colours } from "../terminal/terminal-text.ts";
 import { groupBy, valueAt } from "../groups.ts";
 import { byTrainingShare } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
-import { alikeOrder, cellsOf, isLikeness, placeText } from "./similarity-matrix.ts";
+import { alikeOrder, cellsOf, isLikeness, siteText } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
@@ -24,7 +24,7 @@ export function similarityTitle(matrix: SimilarityMatrix): string {
     ["gram", "normalised trace of the Grams of languages"],
     ["subspace", `overlap of the ${setting} leading directions of languages`],
   ]).get(name);
-  return `${what ?? matrix.measure}, ${placeText(matrix)}`;
+  return `${what ?? matrix.measure}, ${siteText(matrix)}`;
 }
 
 /**

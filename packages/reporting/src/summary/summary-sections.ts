@@ -78,7 +78,7 @@ function gainsSentence(rows: readonly GainsAndLosses[], reference: string): stri
   return `Against ${reference} on the same windows.${everything}${gaining} The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
 }
 
-/** Of the three figures those with an interval that can be compared: a worst language's is of one chosen for its rise. */
+/** The figures whose intervals can be compared. The worst language's cannot: it was chosen for its large rise. */
 const comparedFigures = figures.slice(0, 2);
 
 /** Which of the mixes that one method was given is best, by each of the two means. */

@@ -12,15 +12,15 @@ export interface Contender {
 /** Whether one is lower for sure: the 95% intervals do not meet. */
 const clearlyLower = (lower: Contender, higher: Contender): boolean => lower.interval[1] < higher.interval[0];
 
-/** The one of a kind, or all that could be it. */
+/** The one candidate, or all of those that cannot be told apart. */
 const named = (candidates: readonly Contender[], kind: "best" | "worst"): string =>
   candidates.length === 1
     ? `${at(candidates, 0).name} clearly ${kind}`
     : `${candidates.map(({ name }) => name).join(" or ")} ${kind} (not told apart)`;
 
 /**
- * Which of several is best and worst by a figure: "clearly" where its 95% interval meets that of no other. Neighbours by
- * mean alone would not do: a far one may have a wide interval.
+ * Which of several is best and worst by a figure: "clearly" where its 95% interval meets that of no other. It is not enough
+ * to compare it with the next one: another, farther away, may have a wider interval.
  */
 export function verdict(title: string, contenders: readonly Contender[]): string {
   if (contenders.some(({ interval }) => interval.some((end) => Number.isNaN(end))))

@@ -29,7 +29,7 @@ export function formatTable({ columns, rows }: TextTable): string {
       "mid-mid",
       "right",
       "right-mid",
-    ].map((place) => [place, ""]),
+    ].map((part) => [part, ""]),
   );
   const table = new Table({
     head: columns.map(({ title }) => title),

@@ -195,7 +195,7 @@ test("seeds of one mix are one group, and every seed has to bear a finding out",
 const seedsOf = (name: string, mix: Made["mix"], losses: readonly number[]): Made[] =>
   losses.map((loss, index) => ({ name: `${name} ${index}`, solver: "gptq", mix, rises: [loss, loss, loss, loss] }));
 
-test("where one side has fewer seeds, it is held against every seed of the other", async () => {
+test("where one side has fewer seeds, it is compared with every seed of the other", async () => {
   const worse = async (mixed: readonly number[], english: readonly number[]): Promise<string[]> =>
     signatures(await look([scoresInput([...seedsOf("equal", equal, mixed), ...seedsOf("english", { en: 1 }, english)])]));
   assert.equal(await worse([0.2], [0.1, 0.1, 0.1]), ["mix-worse-than-one-language"]);

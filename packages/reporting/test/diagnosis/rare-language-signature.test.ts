@@ -37,7 +37,7 @@ test("fires for a rare language whose interval lies above that of the mean", () 
   assert.match(finding?.remedy.command ?? "", /^mbs mix --model M --solver /);
 });
 
-test("shares are of the whole training; what an equal share is held against is told where it is another", () => {
+test("shares are of the whole training; what an equal share is compared with is told where it is another", () => {
   const half = withChanges({ te: { rises: [rise(0.2)] } });
   const scaled = { ...half, languages: half.languages.map((one) => ({ ...one, trainingShare: one.trainingShare / 2 })) };
   assert.match(rareLanguagesFall(scaled)?.texts[1] ?? "", /; 2\.0% of the training \(4\.0% of that in the scored languages\), 4/);
@@ -93,7 +93,7 @@ test("another mix with more text decides: it lost less, so text was lacking", ()
   assert.match(finding?.remedy.command ?? "", /^mbs predict /);
 });
 
-test("without another mix, tokens and distance are held against those of the other languages", () => {
+test("without another mix, tokens and distance are compared with those of the other languages", () => {
   const angles = { en: { angle: 10 }, fr: { angle: 12 }, sw: { angle: 20 } };
   assert.is(causeIn(withChanges({ ...angles, te: { angle: 60 } }), "te"), "both");
   assert.is(causeIn(withChanges({ ...angles, te: { angle: 11 } }), "te"), "tokens");

@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { paddedAxis, placeLabels } from "../../src/plots/label-positions.ts";
+import { paddedAxis, labelPositions } from "../../src/plots/label-positions.ts";
 
 const size = { width: 200, height: 100 };
 const boxOf = ({ x, y }: { x: number; y: number }, text: string) => ({
@@ -12,7 +12,7 @@ const boxOf = ({ x, y }: { x: number; y: number }, text: string) => ({
 });
 
 test("names stand to the right of their points, and to the left at the right edge", () => {
-  const [free, edge] = placeLabels(
+  const [free, edge] = labelPositions(
     [
       { x: 50, y: 50, text: "en" },
       { x: 195, y: 50, text: "zh-Hans" },
@@ -29,8 +29,8 @@ test("in a crowd no name meets another, a point or the edge; those without room 
     y: 4 + ((index * 53) % 92),
     text: `l${index}`,
   }));
-  const places = placeLabels(points, size);
-  const boxes = places.flatMap((place, index) => (place ? [boxOf(place, at(points, index).text)] : []));
+  const positions = labelPositions(points, size);
+  const boxes = positions.flatMap((position, index) => (position ? [boxOf(position, at(points, index).text)] : []));
   assert.ok(boxes.length > 5 && boxes.length < 60, String(boxes.length));
   for (const [index, box] of boxes.entries()) {
     assert.ok(box.left >= 0 && box.top >= 0 && box.right <= 200 && box.bottom <= 100);
@@ -41,8 +41,8 @@ test("in a crowd no name meets another, a point or the edge; those without room 
 });
 
 test("names keep off lines", () => {
-  const [place] = placeLabels([{ x: 50, y: 50, text: "en" }], size, [{ left: 55, right: 57, top: 0, bottom: 100 }]);
-  assert.ok((place?.x ?? 50) < 50);
+  const [position] = labelPositions([{ x: 50, y: 50, text: "en" }], size, [{ left: 55, right: 57, top: 0, bottom: 100 }]);
+  assert.ok((position?.x ?? 50) < 50);
 });
 
 test("an axis leaves room at both ends, and has some for one value", () => {

@@ -17,12 +17,12 @@ test("clear where the intervals do not meet, whatever the order", () => {
   assert.is(verdict("Mean", three.slice(1)), "Mean: a clearly best.");
 });
 
-test("the best is held against all, not against the next by mean alone", () => {
+test("the best is compared with all, not against the next by mean alone", () => {
   const wide = [contender("a", 1, 2), contender("b", 2.5, 3.5), contender("c", 0, 8)];
   assert.is(verdict("Mean", wide), "Mean: a or c best (not told apart), a or b or c worst (not told apart).");
 });
 
-test("the worst is held against all, not against the one before by mean alone", () => {
+test("the worst is compared with all, not against the one before by mean alone", () => {
   const wide = [contender("a", 0, 8), contender("b", 4.5, 5.5), contender("c", 7, 9)];
   assert.is(verdict("Mean", wide), "Mean: a or b or c best (not told apart), a or c worst (not told apart).");
   const one = [contender("a", 1, 2), contender("b", 1.5, 2.5), contender("c", 3, 4)];
