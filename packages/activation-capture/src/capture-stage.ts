@@ -30,7 +30,7 @@ const options = {
     kind: "text",
     default: "4GiB",
     placeholder: "SIZE",
-    description: "room for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept",
+    description: "memory for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept",
     check: (text: string) => parseBytes(text, "--budget"),
   },
   mix: {

@@ -12,13 +12,13 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { keep, makeSegments, runCapture, runPropagate, segmentStream } from "./stage-run.ts";
 
-interface Place {
+interface Context {
   readonly model: Model;
   /** Before the first step. */
   readonly states: ArtifactStream;
 }
 
-const test = suite<Place>("finite-states");
+const test = suite<Context>("finite-states");
 
 test.before(async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "finite-states-"));
@@ -33,7 +33,7 @@ test.after(async ({ model }) => {
 });
 
 /** A layer of the first step whose weight is `factor` times the model's. */
-async function enlarged({ model }: Place, site: string, factor: number): Promise<ArtifactStream[]> {
+async function enlarged({ model }: Context, site: string, factor: number): Promise<ArtifactStream[]> {
   const found = at(model.steps, 0).sites.find(({ name }) => name === site);
   const { tensor, rows } = at(found?.weights ?? [], 0);
   const values = (await model.checkpoint.readF32(tensor)).map((value) => value * factor);
@@ -58,10 +58,10 @@ async function says(work: () => Promise<unknown>): Promise<string> {
   throw new Error("nothing was thrown");
 }
 
-test("propagate: an overflow is reported at the step, the stream and the segment where it first appears", async (place) => {
-  const layers = await enlarged(place, "mlp-down", 2e39);
+test("propagate: an overflow is reported at the step, the stream and the segment where it first appears", async (given) => {
+  const layers = await enlarged(given, "mlp-down", 2e39);
   const message = await says(async () => {
-    const { batches } = await runPropagate(place.states, { model: place.model.folder }, layers);
+    const { batches } = await runPropagate(given.states, { model: given.model.folder }, layers);
     return collect(batches);
   });
   assert.match(
@@ -70,16 +70,16 @@ test("propagate: an overflow is reported at the step, the stream and the segment
   );
 });
 
-test("capture: an overflow within a step is reported at the site that reads it", async (place) => {
-  const layers = await enlarged(place, "attention-qkv", 3e38);
-  const message = await says(() => runCapture(place.states, { model: place.model.folder }, layers));
+test("capture: an overflow within a step is reported at the site that reads it", async (given) => {
+  const layers = await enlarged(given, "attention-qkv", 3e38);
+  const message = await says(() => runCapture(given.states, { model: given.model.folder }, layers));
   assert.match(message, /^h\.0 attention-output: (NaN|-?Infinity) in segment \d of en, token \d+, channel \d+;/);
 });
 
-test("capture: inputs whose squares overflow are reported with site and language", async (place) => {
-  const layers = await enlarged(place, "mlp-up", 1e25);
+test("capture: inputs whose squares overflow are reported with site and language", async (given) => {
+  const layers = await enlarged(given, "mlp-up", 1e25);
   for (const statistics of ["gram", "diagonal"]) {
-    const message = await says(() => runCapture(place.states, { model: place.model.folder, statistics }, layers));
+    const message = await says(() => runCapture(given.states, { model: given.model.folder, statistics }, layers));
     assert.match(message, /^h\.0 mlp-down: inputs of en are so large that their mean products overflow float32;/);
   }
 });

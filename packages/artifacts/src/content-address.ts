@@ -12,7 +12,7 @@ export interface Receipt {
   readonly batches: number;
 }
 
-/** A content address in the making: batches are added in order, however the rows are split. */
+/** Builds a content address. Batches are added in order; how rows are divided into batches does not matter. */
 interface AddressBuilder {
   add(rows: number, columns: readonly ColumnBytes[]): void;
   /** To be called once, after the last batch. */
@@ -63,7 +63,7 @@ export interface AddressedStream {
   receipt(): Receipt;
 }
 
-/** Passes an artifact on and makes its content address on the way, for who needs both and reads once. */
+/** Passes an artifact on and computes its content address, so that one read does both. */
 export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedStream {
   const builder = startAddress(schema);
   const pass = async function* (): AsyncGenerator<Batch> {

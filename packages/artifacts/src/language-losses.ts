@@ -29,7 +29,9 @@ function requireLosses(model: string, language: string, windows: readonly Score[
     if (seen.has(key)) refuse(`has window ${window} of ${language} twice`);
     seen.add(key);
     if (nll / tokens > mostNats) {
-      refuse(`loses ${(nll / tokens).toPrecision(3)} nats a token in window ${window} of ${language}, which no perplexity shows`);
+      refuse(
+        `loses ${(nll / tokens).toPrecision(3)} nats a token in window ${window} of ${language}, too many for a finite perplexity`,
+      );
     }
   }
   if (windows.every(({ bytes }) => bytes === 0)) refuse(`has no bytes of ${language}`);
@@ -38,7 +40,7 @@ function requireLosses(model: string, language: string, windows: readonly Score[
 /**
  * Groups scores by model, then language.
  *
- * @throws {BadDataError} where a window stands twice, loses more than a perplexity can show, or a language has no bytes
+ * @throws {BadDataError} where a window stands twice, loses too much for a finite perplexity, or a language has no bytes
  */
 export function groupScores(scores: Iterable<Score>): readonly ModelScores[] {
   const models = new Map<string, { address: string; languages: Map<string, Score[]> }>();

@@ -115,19 +115,19 @@ test("an error or an abort of the source leaves nothing", () =>
 
 test("a device, a FIFO, a socket or a link to one is never replaced, with force or without", () =>
   inFolder(async (folder) => {
-    const places: [string, string][] = [["fifo", "a FIFO"]];
+    const paths: [string, string][] = [["fifo", "a FIFO"]];
     execFileSync("mkfifo", [join(folder, "fifo")]);
     const server = createServer().listen(join(folder, "socket"));
     await once(server, "listening");
-    places.push(["socket", "a socket"]);
+    paths.push(["socket", "a socket"]);
     await symlink("fifo", join(folder, "link"));
-    places.push(["link", "a FIFO"]);
+    paths.push(["link", "a FIFO"]);
     await symlink("/proc/self/fd/1", join(folder, "stdout"));
-    places.push(["stdout", "another name of an open file"]);
-    if (spawnSync("mknod", [join(folder, "null"), "c", "1", "3"]).status === 0) places.push(["null", "a device"]);
+    paths.push(["stdout", "another name of an open file"]);
+    if (spawnSync("mknod", [join(folder, "null"), "c", "1", "3"]).status === 0) paths.push(["null", "a device"]);
     else console.log("    a device node cannot be made here");
     const before = await readdir(folder);
-    for (const [name, what] of places) {
+    for (const [name, what] of paths) {
       const path = join(folder, name);
       const { ino } = await lstat(path);
       for (const force of [true, false]) {

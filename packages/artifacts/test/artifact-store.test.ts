@@ -83,10 +83,10 @@ test("a damaged file is told with the remedy of its store, at its start or where
     const { address } = await store.put(samples.segments.encode());
     const path = store.path(address);
     const whole = await readFile(path);
-    for (const place of [0, whole.length >> 1, whole.length - 1]) {
+    for (const offset of [0, whole.length >> 1, whole.length - 1]) {
       await writeFile(
         path,
-        whole.map((byte, index) => (index === place ? byte ^ 1 : byte)),
+        whole.map((byte, index) => (index === offset ? byte ^ 1 : byte)),
       );
       const error = await errorOf(async () => collect((await store.open(address)).batches));
       assert.instance(error, BadDataError);

@@ -138,7 +138,7 @@ test("values that contradict each other are refused", async () => {
   for (const [name, work] of cases) assert.instance(await errorOf(work), BadDataError, name);
 });
 
-test("numbers that cannot be are refused, with their row and the remedy", async () => {
+test("invalid numbers are refused, with their row and the remedy", async () => {
   const cases: readonly (readonly [ArtifactKind, string, readonly number[], RegExp])[] = [
     ["scores", "nll", [NaN, Infinity, -1], /^scores: window 3 of ta by dense: nll is .*; evaluate again$/],
     ["scores", "tokens", [0, -5], /tokens is .*, not a finite number of at least 1; evaluate again$/],

@@ -56,7 +56,7 @@ import {
   statistics,
 } from "./samples.ts";
 
-/** Artifacts with hashes that are right and content that cannot be: each is refused where it is read, with the place. */
+/** Artifacts with hashes that are right and invalid content: each is refused where it is read, with its row and column. */
 const test = suite("impossible content");
 
 /** What reading the bytes of an artifact says. */
@@ -76,7 +76,7 @@ function cases<T>(
   encode: (record: T) => ReturnType<typeof encodeStates>,
   list: readonly Case<T>[],
 ) {
-  test(`${kind}: ${list.length} contents that cannot be are refused, with the place and the remedy`, async () => {
+  test(`${kind}: ${list.length} invalid contents are refused, with their position and the remedy`, async () => {
     for (const [change, message] of list) {
       const said = await readingSays(kind, encode({ ...record, ...change }));
       assert.match(said, message);
@@ -171,7 +171,7 @@ cases<FactorRecord>("factors", factor, toFactors, [
   [summaryOf({ fallback: "rtn" }), /it has a factor and a fallback for one that is missing;/],
 ]);
 
-test("factors: a summary that cannot be is refused with its field", async () => {
+test("factors: an invalid summary is refused with its field", async () => {
   const { schema, batches } = toFactors(factor);
   const batch = at(await collect(batches), 0);
   const info = batch.columns["info"] as string[];
@@ -227,7 +227,7 @@ cases<LayerRecord>("layers", layer, toLayers, [
   [withData("scales", asBytes(Float32Array.of(0.5, 1, 2, NaN))), /its scales hold NaN at row 1, column 1/],
   [withData("groups", asBytes(Int32Array.of(0, 1, 0, 2, 0, 1, 0, 1, 0))), /column 3 is in group 2 of 2;/],
   [withData("groups", asBytes(Int32Array.of(0, 1, 0, -1, 0, 1, 0, 1, 0))), /column 3 is in group -1 of 2;/],
-  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0))), /column 6 is one more in group 0 than its size of 5;/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0))), /column 6 is beyond the size of group 0, 5;/],
   [{ scales: undefined }, /its scales are absent, not f32 \[2, 2\];/],
   [{ codes: { ...part("codes"), rows: 1, data: new Uint8Array(9) } }, /its codes are u8 \[1, 9\], not u8 \[2, 9\];/],
   [layerSummary({ bits: undefined }), /its summary does not say all of bits, groupSize and symmetric;/],
@@ -262,7 +262,7 @@ cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
   [{ parameters: 0 }, /^allocation: step h\.0: parameters is 0/],
   [{ importance: NaN }, /importance is NaN, not a finite number;/],
   [{ sparsity: -0.1 }, /sparsity is -0\.1, not a finite number of at least 0;/],
-  [{ sparsity: 1.5 }, /sparsity is 1\.5, more than all;/],
+  [{ sparsity: 1.5 }, /sparsity is 1\.5, above 1;/],
   [{ sparsity: 0.7 }, /^allocation: its steps lose 0\.6\d+ of all weights, not 0\.6;/],
   [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
 ]);
@@ -283,7 +283,7 @@ cases<SimilarityRecord>("similarity", at(similarities, 0), toSimilarities, [
   [{ measure: "subspace:16", value: 2 }, /value is 2, not from 0 to 1;/],
   [{ measure: "gram", value: 1.01 }, /value is 1\.01/],
   [{ measure: "subspace:0" }, /its measure is none of cosine, degrees, euclidean, gram, subspace;/],
-  [{ second: "en" }, /its languages are not two in the order of their codes;/],
+  [{ second: "en" }, /its languages are not two different ones in the order of their codes;/],
 ]);
 
 cases<DamageRecord>("damage", at(damage, 0), (record) => encodeDamage([record], samples.damage.metadata as DamageMetadata), [
@@ -299,7 +299,7 @@ cases<MixRecord>("mixes", at(mixes, 0), (record) => encodeMixes([record], sample
   [{ damage: NaN }, /damage is NaN/],
 ]);
 
-test("metadata: numbers that cannot be are refused before the first record", async () => {
+test("metadata: invalid numbers are refused before the first record", async () => {
   const list: readonly (readonly [ArtifactKind, string, string])[] = [
     ["segments", "length", "-1"],
     ["segments", "counts", '{"en":-1}'],

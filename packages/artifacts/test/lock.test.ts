@@ -35,21 +35,21 @@ test("one holds it, the other is told by whom; then it is free and nothing is le
     assert.equal(await readdir(folder), []);
   }));
 
-test("a link has the lock of the place that it leads to, also before that is there", () =>
+test("a link has the lock of the path that it leads to, also before that exists", () =>
   inFolder(async (folder) => {
-    const [place, link] = [join(folder, "run"), join(folder, "link")];
+    const [target, link] = [join(folder, "run"), join(folder, "link")];
     await symlink("second", link);
-    await symlink(place, join(folder, "second"));
-    await withLock(place, async () => {
+    await symlink(target, join(folder, "second"));
+    await withLock(target, async () => {
       assert.instance(await errorOf(() => withLock(link, async () => {})), TryAgainError);
     });
     await withLock(link, async () => {
-      assert.instance(await errorOf(() => withLock(place, async () => {})), TryAgainError);
+      assert.instance(await errorOf(() => withLock(target, async () => {})), TryAgainError);
     });
     await symlink("round", join(folder, "round"));
     const error = await errorOf(() => withLock(join(folder, "round"), async () => {}));
     assert.instance(error, InputOutputError);
-    assert.match(error.message, /cannot find .*round: its links lead in a circle; mend or remove them$/);
+    assert.match(error.message, /cannot find .*round: its links form a loop; correct or remove them$/);
   }));
 
 test("of many at once, one wins", () =>

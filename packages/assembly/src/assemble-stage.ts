@@ -90,7 +90,7 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
     path,
     content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
   }));
-  // A format's file takes the place of the source's.
+  // A format's file replaces the source's.
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();

@@ -14,7 +14,7 @@ export interface OutputFile {
 /** What a format makes of a model. */
 export interface FormattedModel {
   /**
-   * Weights, and whatever else differs from the source: a path that the source has too (config.json) takes its place.
+   * Weights, and whatever else differs from the source: a file replaces the source's of the same path (config.json).
    * Tokenizer, configuration, licences, mbs.json and the model card are added by the stage.
    */
   readonly files: readonly OutputFile[];

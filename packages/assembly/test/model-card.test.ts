@@ -188,7 +188,7 @@ test("sizes count scales and indices, and say what is an estimate", async () => 
   assert.match(formatSizeReport(dense), /^dense: [\d.]+ kB on disk, as large as the model it was made from; --format gptq, /);
 });
 
-test("zeros take their room: a model that is only pruned is not said to be smaller, nor told to be packed", () => {
+test("zeros take as many bytes: a model that is only pruned is not said to be smaller, nor told to be packed", () => {
   const report = { format: "onnx", bytesOnDisk: 1010, denseBytes: 1000, ratio: 1000 / 1010, prunedOnly: true, estimatedSpeed: 1 };
   const text = formatSizeReport({ ...report, bitsACompressedWeight: 16, bitsAWeight: 16 });
   assert.match(

@@ -61,9 +61,9 @@ for (const formatCase of formatCases) {
     assert.equal(Int32Array.from(golden.tokens), goldenTokens);
     const logits = await logitsOf(model, goldenTokens);
     const vocabulary = model.vocabularySize;
-    for (const [place, row] of expected.rows.entries()) {
+    for (const [index, row] of expected.rows.entries()) {
       for (let token = 0; token < vocabulary; token++) {
-        const difference = Math.abs(at(logits, row * vocabulary + token) - at(at(expected.logits, place), token));
+        const difference = Math.abs(at(logits, row * vocabulary + token) - at(at(expected.logits, index), token));
         // float32 here and there, sums in another order: 10 products of at most 256 terms, √2560 · 2⁻²⁴ · 10 = 3e-5 as a rule
         assert.ok(difference < 1e-3, `row ${row} token ${token} differs by ${difference}`);
       }

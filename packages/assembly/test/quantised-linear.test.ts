@@ -29,8 +29,8 @@ async function multiply(cases: readonly Case[], tokens: number, columns: number,
   for (const { name, options, threeBit } of cases) {
     const layer = randomLayer(options);
     const stored = planWeight(layer, threeBit);
-    const places = files.reserve(weightTensors(stored), () => packWeight(layer, stored));
-    const tensors = places.map((place) => graph.external(place));
+    const reserved = files.reserve(weightTensors(stored), () => packWeight(layer, stored));
+    const tensors = reserved.map((tensor) => graph.external(tensor));
     const given = stored.grid.order === undefined ? input : reorderInput(graph, input, stored.grid.order);
     graph.output(name, addQuantisedLinear(graph, given, stored, tensors, 0), "float32");
   }

@@ -301,7 +301,7 @@ test("a solver whose option is named like the stage's own is refused with its op
   });
 });
 
-test("what a stranger's solver throws is told as its own, whatever code, name or tag it bears", async () => {
+test("an error of a third-party solver is reported as its own, whatever code, name or tag it has", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = async (name: string, solve: string, context = recordingContext()) => {
@@ -336,7 +336,7 @@ test("what a stranger's solver throws is told as its own, whatever code, name or
   });
 });
 
-test("a stranger's solver that breaks the contract is told so", async () => {
+test("a third-party solver that breaks the contract is refused", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     for (const [solve, pattern] of [

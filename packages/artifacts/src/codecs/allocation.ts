@@ -2,13 +2,13 @@ import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
 import type { StepAllocation } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items } from "../rows/rows.ts";
-import { soundRows } from "./checks/sound-rows.ts";
+import { checkedRows } from "./checks/checked-rows.ts";
 
 /** Allocation → artifact, a row a step. */
 export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, items);
 
-/** What the mean of the steps may differ from the asked sparsity by: float64 sums. */
+/** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
 
 async function* requireAllocation(steps: AsyncIterable<StepAllocation>, asked: number): AsyncGenerator<StepAllocation> {
@@ -31,14 +31,14 @@ async function* requireAllocation(steps: AsyncIterable<StepAllocation>, asked: n
 /**
  * The steps of an allocation, in order.
  *
- * @throws {BadDataError} on a step that comes twice, numbers that cannot be, or sparsities whose mean is not the one asked for
+ * @throws {BadDataError} on a step that comes twice, invalid numbers, or sparsities whose mean is not the requested one
  */
 export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAllocation> {
   const rows = readRows("allocation", stream);
   const { sparsity: asked } = parseMetadata("allocation", stream.schema);
-  const sound = soundRows(rows, {
+  const sound = checkedRows(rows, {
     least: { parameters: 1, importance: -Infinity, sparsity: 0 },
-    fault: ({ sparsity }) => (sparsity > 1 ? `sparsity is ${sparsity}, more than all` : undefined),
+    fault: ({ sparsity }) => (sparsity > 1 ? `sparsity is ${sparsity}, above 1` : undefined),
     name: ({ step }) => `allocation: step ${step}`,
     remedy: "allocate again",
   });

@@ -2,7 +2,7 @@ import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import type { DamageMetadata } from "../kinds/metadata.ts";
 import type { DamageRecord } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
-import { soundRows } from "./checks/sound-rows.ts";
+import { checkedRows } from "./checks/checked-rows.ts";
 
 async function* toRecords(rows: AsyncIterable<Row<"damage">>): AsyncGenerator<DamageRecord> {
   for await (const row of rows) {
@@ -39,7 +39,7 @@ function quotientFault({ error, output, damage }: Row<"damage">): string | undef
  */
 export const readDamage = (stream: ArtifactStream): AsyncIterable<DamageRecord> =>
   toRecords(
-    soundRows(readRows("damage", stream), {
+    checkedRows(readRows("damage", stream), {
       least: { error: 0, output: 0, damage: 0 },
       fault: quotientFault,
       name: ({ tensor, language }) => `damage: ${language} in ${tensor}`,

@@ -154,6 +154,6 @@ export const encodeFactors = (items: Items<FactorRecord>, metadata: FactorsMetad
 /**
  * The factors of an artifact.
  *
- * @throws {BadDataError} on parts that do not fit together, or a factor that cannot be
+ * @throws {BadDataError} on parts that do not fit together, or an invalid factor
  */
 export const readFactors = (stream: ArtifactStream): AsyncIterable<FactorRecord> => readRecords("factors", stream, toRecord);

@@ -40,7 +40,7 @@ export const encodeFiles = (items: Items<FilePiece>, metadata: FilesMetadata): A
   encodeRows("files", metadata, toRows(items));
 
 /**
- * The pieces of the files of an artifact: file by file, each from offset 0 without a hole. Paths are not judged here:
- * whoever writes them checks that they stay inside the folder.
+ * The pieces of the files of an artifact: file by file, each from offset 0 without a hole. Paths are not
+ * checked here: unpackFiles refuses those that leave the folder.
  */
 export const readFiles = (stream: ArtifactStream): AsyncIterable<FilePiece> => toPieces(readRows("files", stream));

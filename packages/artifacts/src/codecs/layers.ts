@@ -134,6 +134,6 @@ export const encodeLayers = (items: Items<LayerRecord>, metadata: LayersMetadata
 /**
  * The layers of an artifact.
  *
- * @throws {BadDataError} on parts that do not fit together, or a layer that cannot be
+ * @throws {BadDataError} on parts that do not fit together, or an invalid layer
  */
 export const readLayers = (stream: ArtifactStream): AsyncIterable<LayerRecord> => readRecords("layers", stream, toRecord);

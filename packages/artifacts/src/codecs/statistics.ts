@@ -16,7 +16,7 @@ const layouts: Readonly<Record<Statistic["kind"], (width: number) => Layout>> = 
 
 const isKind = (kind: string): kind is Statistic["kind"] => Object.hasOwn(layouts, kind);
 
-/** @throws {BadDataError} on a mean over no tokens, mean squares that cannot be, or values that are not finite */
+/** @throws {BadDataError} on a mean over no tokens, negative mean squares, or values that are not finite */
 function requireMeans(what: string, layout: Layout, { kind, tokens, width, values }: Statistic): void {
   const name = { what, remedy: "capture again" };
   if (tokens < 1) throw new BadDataError(`${what}: it is a mean over ${tokens} tokens; ${name.remedy}`, { what });
@@ -77,6 +77,6 @@ export const encodeStatistics = (items: Items<Statistic>, metadata: StatisticsMe
 /**
  * The statistics of an artifact, one whole matrix a record.
  *
- * @throws {BadDataError} on panels that do not fit together, or means that cannot be
+ * @throws {BadDataError} on panels that do not fit together, or invalid means
  */
 export const readStatistics = (stream: ArtifactStream): AsyncIterable<Statistic> => readRecords("statistics", stream, toRecord);

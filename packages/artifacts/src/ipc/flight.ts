@@ -43,7 +43,7 @@ export function encodeSchemaMessage(schema: Schema): Uint8Array {
   return message;
 }
 
-/** Memory that views of 4 and 8 bytes can be had of, which a gRPC library does not promise. */
+/** The body at a multiple of 8 in its memory, for views of 4 and 8 bytes; a gRPC library does not promise that. */
 const aligned = (body: Uint8Array): Uint8Array =>
   body.byteOffset % 8 === 0 ? new Uint8Array(body.buffer, body.byteOffset, body.length) : Uint8Array.from(body);
 

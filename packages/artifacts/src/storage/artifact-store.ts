@@ -25,7 +25,7 @@ const extension = ".arrow";
 const unnamed = "artifact";
 const storedName = /^[0-9a-f]{64}\.arrow$/;
 
-/** Whether a name in its folder is one that a store gives; files of other names are not its own. */
+/** Whether a store gives such names to its files; files of other names are not its own. */
 export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamed, name);
 
 function requireAddress(address: string): void {
@@ -37,7 +37,7 @@ function requireAddress(address: string): void {
 }
 
 export interface StoreOptions {
-  /** What the user does about a damaged artifact. */
+  /** What a message tells the user to do about a damaged artifact. */
   readonly remedy?: string;
 }
 
@@ -51,7 +51,7 @@ export class ArtifactStore {
     this.#remedy = remedy;
   }
 
-  /** Where the artifact of an address lies, or would. */
+  /** The path of an artifact, whether it exists or not. */
   path(address: string): string {
     requireAddress(address);
     return join(this.root, address + extension);
@@ -105,7 +105,7 @@ export class ArtifactStore {
     }
   }
 
-  /** What is wrong with the bytes of a stored file has the remedy of the store. */
+  /** An error about a stored file, with the store's remedy. */
   #damaged(cause: unknown, path: string): unknown {
     if (!(cause instanceof BadDataError)) return cause;
     const { offset } = cause.facts;
@@ -123,7 +123,7 @@ export class ArtifactStore {
     }
   }
 
-  /** Takes an artifact away; one that is not there is no error. */
+  /** Removes an artifact; a missing one is no error. */
   async remove(address: string): Promise<void> {
     const path = this.path(address);
     try {

@@ -6,7 +6,7 @@ import { systemError } from "./system-error.ts";
 /**
  * The absolute path that a path leads to. Unlike fs.realpath, it need not exist: links to nothing are followed too.
  *
- * @throws {InputOutputError} where links lead in a circle
+ * @throws {InputOutputError} where links form a loop
  */
 export async function followLinks(path: string): Promise<string> {
   const whole = resolve(path);

@@ -8,7 +8,7 @@ import { isMissing, systemError } from "./system-error.ts";
 /** Addresses of the outputs of one node, by name. */
 export type NodeOutputs = Readonly<Record<string, string>>;
 
-/** The key of a node: what it does to what. Equal work has equal keys, whenever and wherever it is done. */
+/** The key of a node: its stage, options and inputs. Equal work has equal keys at any time, on any machine. */
 export function manifestKey(stage: string, options: unknown, inputs: Readonly<Record<string, readonly string[]>>): string {
   return createHash("sha256").update(canonicalJson({ stage, options, inputs })).digest("hex");
 }
@@ -46,7 +46,7 @@ export class RunManifest {
   }
 
   /**
-   * Reads the manifest; a file that is not there is an empty one.
+   * Reads the manifest; a missing file is an empty one.
    *
    * @param forget whether a damaged file is an empty one too
    * @throws {BadDataError} on a damaged file
@@ -63,7 +63,7 @@ export class RunManifest {
     return this.#nodes.get(key);
   }
 
-  /** Whether an address is that of anything which the run has made. */
+  /** Whether the run has made the artifact of this address. */
   made(address: string): boolean {
     return [...this.#nodes.values()].some((outputs) => Object.values(outputs).includes(address));
   }

@@ -17,7 +17,7 @@ const failed: Readonly<Record<string, string>> = {
   EFBIG: "the file grows beyond the limit on file sizes; raise it (ulimit -f) or choose another disk",
   ENOENT: "no such file or folder; check the path",
   ENAMETOOLONG: "the path is too long; choose a shorter one",
-  ELOOP: "its links lead in a circle; mend or remove them",
+  ELOOP: "its links form a loop; correct or remove them",
 };
 
 /** An error of the operating system as one of ours; other errors as they are. `doing`: "write", "open" … */

@@ -47,7 +47,7 @@ export async function findChanged(folder: string, files: FileHashes, signal: Abo
   return undefined;
 }
 
-/** What is known of a folder once all its files are written. */
+/** What is known of a folder when all its files are written. */
 export interface Unpacked extends Receipt {
   readonly files: FileHashes;
 }
@@ -125,7 +125,7 @@ const entries = (folder: string): Promise<string[] | undefined> =>
     throw systemError(error, "read", folder);
   });
 
-/** A folder that `--force` replaces holds an earlier version of the same; anything else in it is somebody's work. */
+/** `--force` replaces an earlier version of the same folder only: a file of another name is somebody else's work. */
 async function checkReplaced(folder: string, partial: string): Promise<void> {
   const [found, made] = [await readdir(folder, { recursive: true }), new Set(await readdir(partial, { recursive: true }))];
   const strange = found.find((name) => !made.has(name));
@@ -169,7 +169,7 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     }
     await rename(partial, target);
     await rm(replaced, { recursive: true, force: true });
-    // A process that was killed between the two renames has left the old files; only now are they of no use.
+    // A process killed between the two renames leaves the old files, which are needed until the new ones are in place.
     await removeLeftovers(target, "old");
     return { ...receipt, files: writer.hashes() };
   } catch (error) {

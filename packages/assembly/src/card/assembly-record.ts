@@ -68,7 +68,7 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
 /**
  * The record of a model that is written. Nothing in it differs between two runs of the same work.
  *
- * @param model that was compressed; what is to be known of how it was read stands in the record, too
+ * @param model that was compressed; the record also has notes on how it was read
  */
 export function makeRecord(
   { address, notes }: Pick<Model, "address" | "notes">,

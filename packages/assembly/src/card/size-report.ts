@@ -62,7 +62,7 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   };
 }
 
-/** Below this, a file is not said to be smaller or larger: headers and graphs take some room too. */
+/** Below this, a file is not said to be smaller or larger: headers and graphs take some bytes too. */
 const alike = 1.05;
 
 /** 3.2 → "3.20 times smaller", 1 → "as large as the dense one". */

@@ -11,7 +11,7 @@ export interface LayerGrid {
   /** Columns a group; `columns` when one group spans the row. */
   readonly groupSize: number;
   readonly groups: number;
-  /** Whether some column lies outside the group of its place: activation order. */
+  /** Whether some column is not in the group of its position: activation order. */
   readonly reordered: boolean;
   /** Group of each column. */
   readonly groupOf: Int32Array;

@@ -20,12 +20,12 @@ export interface LayerShape {
   readonly columns: number;
 }
 
-/** Where a part lies, and what its bytes mean. */
+/** A part in the temporary file, and what its bytes mean. */
 interface KeptPart extends Omit<TensorData, "data"> {
-  readonly place: SpoolSlot;
+  readonly slot: SpoolSlot;
 }
 
-/** The new values of a model's tensors, in a temporary file until their place in the weight files comes. */
+/** The new values of a model's tensors, in a temporary file until the weight files are written. */
 export interface LayerSpool {
   readonly origins: readonly LayersOrigin[];
   /** By weight; norms that were scaled along with one are not among them. */
@@ -84,7 +84,7 @@ function keepParts(spool: Spool, layer: LayerRecord, wanted: readonly LayerPart[
     const matrix = layer[part];
     if (matrix === undefined) continue;
     const { dtype, rows, columns, data } = matrix;
-    kept.set(part, { dtype, rows, columns, place: spool.append(data) });
+    kept.set(part, { dtype, rows, columns, slot: spool.append(data) });
   }
   return kept;
 }
@@ -102,7 +102,7 @@ export async function spoolLayers(
   wanted: readonly LayerPart[],
 ): Promise<LayerSpool> {
   const spool = new Spool();
-  const places = new Map<string, SpoolSlot>();
+  const slots = new Map<string, SpoolSlot>();
   const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();
@@ -122,8 +122,8 @@ export async function spoolLayers(
       for await (const layer of readLayers(addressed.stream)) {
         const { tensor, values, summary } = layer;
         const weight = checkLayer(model, weights, layer);
-        if (places.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
-        places.set(tensor, spool.append(storedBytes(values, weight)));
+        if (slots.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
+        slots.set(tensor, spool.append(storedBytes(values, weight)));
         if (norms.has(tensor)) continue;
         parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);
@@ -131,8 +131,7 @@ export async function spoolLayers(
       }
       origins.push({ ...origin, address: addressed.receipt().address });
     }
-    if (streams.length > 0 && places.size === 0)
-      throw new BadDataError("the layers change no tensor; compress at least one site");
+    if (streams.length > 0 && slots.size === 0) throw new BadDataError("the layers change no tensor; compress at least one site");
   } catch (error) {
     spool.close();
     throw error;
@@ -142,15 +141,15 @@ export async function spoolLayers(
     summaries,
     shapes,
     read(tensor) {
-      const place = places.get(tensor);
-      return place === undefined ? undefined : spool.read(place);
+      const slot = slots.get(tensor);
+      return slot === undefined ? undefined : spool.read(slot);
     },
     has: (tensor, part) => parts.get(tensor)?.has(part) === true,
     readPart(tensor, part) {
       const kept = parts.get(tensor)?.get(part);
       if (kept === undefined) return undefined;
-      const { place, ...shape } = kept;
-      return { ...shape, data: spool.read(place) };
+      const { slot, ...shape } = kept;
+      return { ...shape, data: spool.read(slot) };
     },
     close: () => spool.close(),
   };

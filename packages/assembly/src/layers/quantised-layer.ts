@@ -28,7 +28,7 @@ export function requireHalfScales(layer: QuantisedLayer): void {
   if (index >= 0) refuseLayer(layer, `scale ${layer.scales[index]} is beyond half precision; assemble with --format dense`);
 }
 
-/** The bytes of a part that a layer with codes has: whoever read the layer has seen that its parts fit each other. */
+/** The bytes of a part that a layer with codes has: its parts were checked when it was read. */
 function readPart(layers: LayerSpool, tensor: string, part: LayerPart): Uint8Array {
   const found = layers.readPart(tensor, part);
   if (found === undefined) throw new InternalError(`layer ${tensor} has codes and no ${part}`, { tensor, part });

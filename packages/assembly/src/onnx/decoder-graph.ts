@@ -51,7 +51,7 @@ interface DecoderGraph {
 }
 
 /**
- * Builds the graph of a whole decoder with a cache of keys and values, and reserves room for its weights.
+ * Builds the graph of a whole decoder with a cache of keys and values, and reserves its weights in the weight files.
  *
  * Inputs: input_ids [B, T], attention_mask [B, S], position_ids [B, T] where the architecture has positions of its own,
  * past_key_values.N.key and .value [B, kvHeads, S - T, headSize]. Outputs: logits [B, T, vocabulary] and

@@ -5,7 +5,7 @@ import type { OutputFile } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 
-/** A tensor that stands in the place of a changed one, or beside it. */
+/** A tensor that replaces a changed one, alone or together with others. */
 export interface NewTensor {
   readonly name: string;
   /** As in a safetensors header. */

@@ -6,13 +6,13 @@ import { requireFinite, requireMeanSquares } from "./matrix-checks.ts";
 
 const remedy = "factor again";
 
-/** What shares may miss 1 by: they are sums of float64. */
+/** How far the sum of the weights may be from 1: rounding of float64. */
 const roundingOfShares = 1e-6;
 
 /** The rungs of the ladder on which factors are made. */
 const precisions: readonly string[] = ["float32", "float64"];
-/** What can stand in where there is no factor. */
-const standIn = "rtn";
+/** What can replace a method where there is no factor. */
+const replacement = "rtn";
 
 function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<string | false> {
   const { tokens, weights, damping, requestedDamping, precision, dead, factorised, fallback } = summary;
@@ -22,7 +22,7 @@ function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<s
   yield damping < requestedDamping && `its damping ${damping} is below the requested ${requestedDamping}`;
   yield !precisions.includes(precision) && `its precision ${JSON.stringify(precision)} is none of ${precisions.join(", ")}`;
   yield fallback !== undefined && factorised && "it has a factor and a fallback for one that is missing";
-  yield fallback !== undefined && fallback !== standIn && `its fallback ${JSON.stringify(fallback)} is unknown`;
+  yield fallback !== undefined && fallback !== replacement && `its fallback ${JSON.stringify(fallback)} is unknown`;
   const outside = dead.find((channel) => channel >= width);
   yield outside !== undefined && `its dead channel ${outside} is beyond its ${width} channels`;
   const living = dead.find((channel) => diagonal[channel] !== 0);
@@ -30,7 +30,7 @@ function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<s
 }
 
 /**
- * Refuses a factor that cannot be: numbers that are not finite, negative mean squares, a triangular matrix without an
+ * Refuses an invalid factor: numbers that are not finite, negative mean squares, a triangular matrix without an
  * inverse, parts that contradict each other.
  *
  * @param what the factor, for messages

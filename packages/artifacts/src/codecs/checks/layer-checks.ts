@@ -3,10 +3,10 @@ import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/nu
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 
-/** Values that are decoded at once, so that a large weight is not held twice. */
+/** Values that are decoded at a time, so that a large weight is not in memory twice. */
 const valuesAtATime = 1 << 20;
 
-/** What sparsity may differ from its mask's by: it is a quotient in float64. */
+/** How far sparsity may be from its mask's: rounding of a float64 quotient. */
 const roundingOfShare = 1e-6;
 
 const rowAndColumn = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
@@ -72,7 +72,7 @@ function readGrid(layer: LayerRecord): Grid | undefined {
     if (group < 0 || group >= groups) refuse(layer, `column ${column} is in group ${group} of ${groups}`);
     const size = at(sizes, group) + 1;
     sizes[group] = size;
-    if (size > groupSize) refuse(layer, `column ${column} is one more in group ${group} than its size of ${groupSize}`);
+    if (size > groupSize) refuse(layer, `column ${column} is beyond the size of group ${group}, ${groupSize}`);
   }
   return grid;
 }
@@ -96,7 +96,7 @@ function readMask(layer: LayerRecord): Uint8Array | undefined {
   return bits;
 }
 
-/** Refuses values that are not finite, or are not those that mask and codes say. */
+/** Refuses values that are not finite, or do not follow from mask and codes. */
 function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Array | undefined): void {
   const { rows, columns, dtype, data } = layer.values;
   const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
@@ -120,8 +120,8 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
 }
 
 /**
- * Refuses a layer that cannot be: numbers that are not finite or out of range, groups that are none, values that are not
- * those of its mask and codes. Where a mask removes a weight, its code says nothing.
+ * Refuses an invalid layer: numbers that are not finite or out of range, groups that do not exist, values that do not follow
+ * from mask and codes. The code of a weight that the mask removes is not checked.
  *
  * @throws {BadDataError} naming the part, row and column
  */

@@ -2,7 +2,7 @@ import { BadDataError, InternalError } from "@mbs/contracts";
 import { findNonfinite } from "@mbs/numbers";
 import { rowAndColumn, type Layout } from "../../rows/panels.ts";
 
-/** Refuses the values of a writer that do not have the length of their layout. */
+/** Refuses values to be written whose length is not that of their layout. */
 export function requireLength(what: string, layout: Layout, values: { readonly length: number }): void {
   const expected = layout.before(layout.rows);
   if (expected === 0 || values.length !== expected) {
@@ -10,13 +10,12 @@ export function requireLength(what: string, layout: Layout, values: { readonly l
   }
 }
 
-/** Refuses a shape that was read and that no matrix has. */
+/** Refuses a shape that was read, where a side is below 1. */
 export function requireShape(what: string, rows: number, columns: number): void {
-  if (rows < 1 || columns < 1)
-    throw new BadDataError(`${what}: a matrix of ${rows} × ${columns} cannot be`, { what, rows, columns });
+  if (rows < 1 || columns < 1) throw new BadDataError(`${what}: invalid shape ${rows} × ${columns}`, { what, rows, columns });
 }
 
-/** How to speak of a matrix that was read: what it is, and how to get one that is right. */
+/** For messages: what a matrix is, and how to get a correct one. */
 interface MatrixName {
   readonly what: string;
   readonly remedy: string;

@@ -8,13 +8,12 @@ const basePath = (): string => join(tmpdir(), "mbs");
 
 /** Removes the temporary folders of processes that were killed; those of living ones and of other users stay. */
 export async function removeTemporaryFolders(): Promise<void> {
-  // What cannot be removed is another user's; a temporary folder that is not there holds nothing.
+  // What cannot be removed belongs to another user, and a missing folder holds nothing.
   await removeLeftovers(basePath()).catch(() => undefined);
 }
 
 /**
- * Makes a folder in the system's temporary one, which its user removes. Where its process is killed, the next one that
- * makes such a folder does.
+ * Makes a folder in the system's temporary folder. The caller removes it; if its process is killed, the next call does.
  *
  * @throws {InputOutputError} where it cannot be made
  */

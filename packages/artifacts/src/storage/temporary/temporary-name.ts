@@ -11,7 +11,7 @@ const prefixOf = (path: string): string => `.${basename(path)}.${hostname()}.`;
 
 const makerPattern = /^(\d+)\.(?:([0-9a-f]+)-([0-9a-f]+)-([0-9a-f]+)-)?[0-9a-f]+\.(?:tmp|old)$/;
 
-/** Who made a temporary name, from what stands behind the host. */
+/** The process that made a temporary name, from the part after the host. */
 function makerOf(rest: string): ProcessIdentity | undefined {
   const [found, id, started, boot, namespace] = makerPattern.exec(rest) ?? [];
   if (found === undefined) return undefined;
@@ -20,8 +20,8 @@ function makerOf(rest: string): ProcessIdentity | undefined {
 }
 
 /**
- * A name beside a path that nothing has, and that tells who made it: `.NAME.HOST.PROCESS.DETAILS-RANDOM.tmp`, with the
- * details that tell the process from others of the same id.
+ * An unused name beside a path that identifies the process which made it: `.NAME.HOST.PID.DETAILS-RANDOM.tmp`. The details
+ * tell the process from others with the same PID.
  */
 export function temporaryName(path: string, ending: Ending = "tmp"): string {
   const { id, details } = thisProcess();
@@ -29,7 +29,7 @@ export function temporaryName(path: string, ending: Ending = "tmp"): string {
   return join(dirname(path), `${prefixOf(path)}${id}.${known}${randomBytes(4).toString("hex")}.${ending}`);
 }
 
-/** Whether a path is a temporary one of another, made by whatever process of whatever machine. */
+/** Whether a path is a temporary name for another path, made by any process on any machine. */
 export function isTemporaryOf(path: string, candidate: string): boolean {
   const [name, start] = [basename(candidate), `.${basename(path)}.`];
   const isBeside = dirname(candidate) === dirname(path) && name.startsWith(start);
@@ -43,7 +43,7 @@ export async function removeLeftovers(path: string, ending: Ending = "tmp"): Pro
   for (const name of await readdir(folder)) {
     if (!name.startsWith(prefix) || !name.endsWith(`.${ending}`)) continue;
     const maker = makerOf(name.slice(prefix.length));
-    // What another user left is not ours to remove, and no reason to fail.
+    // Another user's leftovers cannot be removed, which is no reason to fail.
     if (maker && isGone(maker)) await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }

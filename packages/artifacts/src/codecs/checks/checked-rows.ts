@@ -1,24 +1,24 @@
 import { BadDataError } from "@mbs/contracts";
 
-/** What the numbers of a kind's rows can be, and what to say of a row that is not so. */
-export interface Soundness<T> {
-  /** The least value of each number; each must be finite. */
+/** The valid numbers of a kind's rows, and how messages name a row. */
+export interface RowRules<T> {
+  /** The least valid value of each number; all must be finite. */
   readonly least: { readonly [N in keyof T]?: number };
-  /** What else is wrong with a row whose numbers are in range; undefined where nothing is. */
+  /** What else is wrong with a row whose numbers are valid; undefined where nothing is. */
   readonly fault?: (row: T) => string | undefined;
-  /** Which row it is. */
+  /** The row in messages. */
   readonly name: (row: T) => string;
   readonly remedy: string;
 }
 
 /**
- * Passes rows on whose numbers are finite and not below their least.
+ * Passes valid rows on.
  *
- * @throws {BadDataError} on another row
+ * @throws {BadDataError} on an invalid row
  */
-export async function* soundRows<T extends object>(
+export async function* checkedRows<T extends object>(
   rows: AsyncIterable<T>,
-  { least, fault, name, remedy }: Soundness<T>,
+  { least, fault, name, remedy }: RowRules<T>,
 ): AsyncGenerator<T> {
   const limits = Object.entries(least) as [keyof T & string, number][];
   for await (const row of rows) {
