@@ -100,11 +100,11 @@ const faults: Readonly<Record<string, Fault>> = {
   ],
   "11: a shape beyond numbers": [
     (bytes) => withTensor(bytes, (tensor) => ({ ...place(tensor, {}), dims: [2 ** 40, 2 ** 40] })),
-    /has the shape \[1099511627776, 1099511627776\]/,
+    /has the invalid shape \[1099511627776, 1099511627776\]/,
   ],
   "11: a negative side": [
     (bytes) => withTensor(bytes, (tensor) => ({ ...place(tensor, {}), dims: [-128, -32] })),
-    /has the shape \[-128, -32\]/,
+    /has the invalid shape \[-128, -32\]/,
   ],
   "12: empty": [() => new Uint8Array(0), /has 0 graphs; it is cut short or no ONNX model/],
   "12: cut within the graph": [
