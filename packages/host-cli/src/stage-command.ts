@@ -127,7 +127,7 @@ export async function stageCommand(stage: Stage, host: CliHost, argv: readonly s
   const table = await fullTable(stage, host, argv);
   const command = addFlags(bareCommand(stage, host), stage, table, host);
   const more = seeMore(stage, host);
-  if (more) command.addHelpText("after", `\n${more[0].toUpperCase()}${more.slice(1)}`);
+  if (more) command.addHelpText("after", `\n${more.replace(/^./, (letter) => letter.toUpperCase())}`);
   if (stage.examples.length > 0)
     command.addHelpText("after", `\nExamples:\n${stage.examples.map((line) => `  ${line}`).join("\n")}`);
   const reads = Object.keys(stage.inputs).length > 0;

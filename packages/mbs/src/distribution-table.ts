@@ -22,18 +22,22 @@ const percent = (share: number): string => `${Number((100 * share).toPrecision(3
 /** A difference of two shares: no share of anything. */
 const points = (difference: number): string => `${Number((100 * difference).toPrecision(3))} points`;
 
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
 /** Known shares on the estimate's scale: the languages that both have take up as much of one as of the other. */
 function onOneScale(
   estimated: ReadonlyMap<string, number>,
   known: Readonly<Record<string, number>>,
 ): { shares: ReadonlyMap<string, number>; covered: number } {
-  const common = Object.keys(known).filter((language) => estimated.has(language));
-  const sum = (shareOf: (language: string) => number): number => common.reduce((total, language) => total + shareOf(language), 0);
-  const covered = sum((language) => known[language]);
-  const scale = sum((language) => estimated.get(language) ?? 0) / covered;
+  const common = Object.entries(known).flatMap(([language, share]) => {
+    const estimate = estimated.get(language);
+    return estimate === undefined ? [] : [{ language, share, estimate }];
+  });
+  const covered = sum(common.map(({ share }) => share));
+  const scale = sum(common.map(({ estimate }) => estimate)) / covered;
   return {
-    shares: new Map(common.map((language) => [language, known[language] * scale])),
-    covered: covered / Object.values(known).reduce((total, share) => total + share, 0),
+    shares: new Map(common.map(({ language, share }) => [language, share * scale])),
+    covered: covered / sum(Object.values(known)),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -18,7 +19,7 @@ test.after(() => rm(root, { recursive: true }));
 async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Matrix> {
   const forward = await model.forward({ threads: 1 });
   const { inputs } = (await model.passages()).ofSegment(
-    Int32Array.from({ length: 24 }, (_, at) => 4 + ((at * 11) % 50)),
+    Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50)),
     [0],
   );
   const states = await runSteps(model, forward, inputs, weights && { weights });
@@ -27,7 +28,8 @@ async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Ar
 }
 
 /** Sum of squared differences. */
-const distance = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, at) => sum + (value - b[at]) ** 2, 0);
+const distance = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((sum, value, index) => sum + (value - at(b, index)) ** 2, 0);
 
 /** The last fixture of each model type. */
 const fixtureOf = new Map<string, string>();
@@ -40,15 +42,9 @@ for (const [type, fixture] of fixtureOf) {
   test(`${type} (${fixture}) is captured, solved, compressed and written, and opens again as what was compressed`, async () => {
     const model = await openModel(`${fixtures}${fixture}`);
     const folder = { model: model.folder };
-    const statistics = await stage("capture", "source", segmentsFor(model), folder, "statistics");
-    const factors = await stage("factor", "statistics", statistics, { damping: 0.01 }, "factors");
-    const compressed = await stage(
-      "compress",
-      "factors",
-      factors,
-      { ...folder, solver: "gptq", bits: 4, groupSize: 8 },
-      "layers",
-    );
+    const statistics = await stage("capture", "source", segmentsFor(model), folder);
+    const factors = await stage("factor", "statistics", statistics, { damping: 0.01 });
+    const compressed = await stage("compress", "factors", factors, { ...folder, solver: "gptq", bits: 4, groupSize: 8 });
     const metadata = parseMetadata("layers", compressed.schema);
     const layers: LayerRecord[] = await collect(readLayers(compressed));
     const weights = model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
@@ -57,7 +53,7 @@ for (const [type, fixture] of fixtureOf) {
       weights.map(({ tensor }) => tensor),
     );
     for (const { tensor, summary } of layers) assert.ok(summary.damage < 0.05, `${tensor}: ${summary.damage}`);
-    const files = await stage("assemble", "layers", encodeLayers(layers, metadata), folder, "files");
+    const files = await stage("assemble", "layers", encodeLayers(layers, metadata), folder);
     await unpackFiles(files, join(root, fixture), { force: false });
 
     const written = await openModel(join(root, fixture));
@@ -65,8 +61,8 @@ for (const [type, fixture] of fixtureOf) {
       await Promise.all(weights.map(async ({ tensor }) => [tensor, await written.readWeight(tensor)] as const)),
     );
     assert.equal((await statesAfter(written)).values, (await statesAfter(model, values)).values);
-    for (const { tensor } of weights) {
-      const [own, found] = [await model.readWeight(tensor), values.get(tensor) ?? new Float32Array(0)];
+    for (const [tensor, found] of values) {
+      const own = await model.readWeight(tensor);
       const share = distance(own, found) / distance(own, new Float32Array(own.length));
       // Rows and columns mixed up would give about 2.
       assert.ok(share > 0 && share < 0.5, `${tensor} differs by ${share}`);

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openArtifact, collect, readScores } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
@@ -61,24 +61,24 @@ test("the card of a run has each language before and after with intervals, the m
   assert.match(card, "| gptq | group-aware:32 | ");
   assert.match(card, /```yaml\n[\s\S]*\n {2}order: group-aware:32\n/);
   const { results: all, averages } = scoresReport(await collect(readScores(await openArtifact(folder.scores))));
-  const [{ worst }, { worstRise }] = averages;
+  const [{ worst }, { worstRise }] = [at(averages, 0), at(averages, 1)];
   const risen = all.find(({ model, language }) => model === "compressed" && language === worstRise?.language);
   assert.match(card, `| worst language | ${worst.language} ${worst.perplexity.toFixed(2)} (`);
   assert.match(card, `) | ${worstRise?.language} ${risen?.perplexity.toFixed(2)} (`);
-  const metadata = parse(card.split("---\n")[1]) as {
+  const metadata = parse(at(card.split("---\n"), 1)) as {
     base_model: string;
     "model-index": { results: { dataset: { config: string }; metrics: { value: number }[] }[] }[];
   };
   assert.is(metadata.base_model, "org/tiny");
   assert.equal(
-    metadata["model-index"][0].results.map(({ dataset, metrics }) => [dataset.config, metrics[0].value]),
+    at(metadata["model-index"], 0).results.map(({ dataset, metrics }) => [dataset.config, at(metrics, 0).value]),
     results
       .filter(({ model }) => model === "compressed")
       .map(({ language, perplexity }) => [language, Number(perplexity.toFixed(4))]),
   );
   const recipe = parse(/```yaml\n([\s\S]*?)```/.exec(card)?.[1] ?? "") as Record<string, Record<string, unknown>>;
   const recorded = parse(await readFile(folder.recipe, "utf8")) as Record<string, Record<string, unknown>>;
-  assert.equal(Object.keys(recipe["hashes"]), ["model", "corpus", "evaluationCorpus", "threads"]);
+  assert.equal(Object.keys(recipe["hashes"] ?? {}), ["model", "corpus", "evaluationCorpus", "threads"]);
   for (const key of ["sample", "factor", "compress"]) assert.equal(recipe[key], recorded[key], key);
   assert.equal([recipe["model"], recipe["corpus"], recipe["output"]], ["model", "texts", undefined]);
   assert.not.match(card, root);

@@ -1,4 +1,5 @@
 import type { FactorRecord, LayerRecord, TensorData } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import { decodeWeights, unpackUpper } from "@mbs/numbers";
 
 /** A weight's GPTQ, with grids that are fitted beforehand and columns in natural order. */
@@ -35,7 +36,11 @@ export function firstDifferences(weight: Float32Array, walks: readonly [Walked, 
   const scales = decodeWeights("f32", part(layer.scales).data, "scales");
   const zeros = part(layer.zeros).data;
   const groupSize = columns / groups;
-  const uppers = walks.map(({ factor }) => unpackUpper(factor.upper ?? new Float32Array(0), columns, "zero"));
+  const upperOf = ({ factor }: Walked): Float32Array => {
+    if (factor.upper === undefined) throw new Error("the factor holds no upper");
+    return unpackUpper(factor.upper, columns, "zero");
+  };
+  const [upper, otherUpper] = [upperOf(walks[0]), upperOf(walks[1])];
 
   /** The weight at `end` once the errors of the columns before it are spread, in steps above the grid's first value. */
   const roundedAt = (row: number, end: number, upper: Float32Array): number => {
@@ -43,18 +48,21 @@ export function firstDifferences(weight: Float32Array, walks: readonly [Walked, 
     const gridOf = (column: number): number => row * groups + Math.floor(column / groupSize);
     for (let column = 0; column < end; column += 1) {
       const grid = gridOf(column);
-      const settled = (codes[row * columns + column] - zeros[grid]) * scales[grid];
-      const error = (values[column] - settled) / upper[column * (columns + 1)];
-      for (let later = column + 1; later <= end; later += 1) values[later] -= error * upper[column * columns + later];
+      const settled = (at(codes, row * columns + column) - at(zeros, grid)) * at(scales, grid);
+      const error = (at(values, column) - settled) / at(upper, column * (columns + 1));
+      for (let later = column + 1; later <= end; later += 1) {
+        values[later] = at(values, later) - error * at(upper, column * columns + later);
+      }
     }
-    return values[end] / scales[gridOf(end)] + zeros[gridOf(end)];
+    return at(values, end) / at(scales, gridOf(end)) + at(zeros, gridOf(end));
   };
 
   return Array.from({ length: rows }, (_, row) => row).flatMap((row) => {
-    const [mine, other] = [codes, others].map((all) => all.subarray(row * columns, (row + 1) * columns));
-    const column = mine.findIndex((code, at) => code !== other[at]);
+    const rowOf = (all: Uint8Array): Uint8Array => all.subarray(row * columns, (row + 1) * columns);
+    const [mine, other] = [rowOf(codes), rowOf(others)];
+    const column = mine.findIndex((code, index) => code !== other[index]);
     if (column < 0) return [];
-    const values = [roundedAt(row, column, uppers[0]), roundedAt(row, column, uppers[1])] as const;
-    return [{ row, column, codes: [mine[column], other[column]] as const, values }];
+    const values = [roundedAt(row, column, upper), roundedAt(row, column, otherUpper)] as const;
+    return [{ row, column, codes: [at(mine, column), at(other, column)] as const, values }];
   });
 }

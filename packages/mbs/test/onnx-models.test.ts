@@ -14,8 +14,9 @@ import {
   readStatistics,
   unpackFiles,
 } from "@mbs/artifacts";
-import type { FactorRecord, LayerRecord, Statistic } from "@mbs/artifacts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { FactorRecord, LayerRecord, Statistic, TensorData } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
+import type { ArtifactStream, StageInputs } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeHalf, decodeWeights, encodeWeights } from "@mbs/numbers";
@@ -25,32 +26,21 @@ import type { Tensor } from "@mbs/onnx";
 import { feedOf, tokensFeed } from "../../models/src/onnx-model/graph-feeds.ts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { loadStages } from "../src/stages.ts";
 import { firstDifferences } from "./first-differences.ts";
+import type { Walked } from "./first-differences.ts";
+import { present } from "./fixtures/present.ts";
+import { contextOf, runStage } from "./stage-runs.ts";
 
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/", import.meta.url));
 const datasets = fileURLToPath(new URL("../../../datasets/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-onnx-models-"));
 test.after(() => rm(root, { recursive: true }));
 
-const stages = await loadStages();
 const warnings: string[] = [];
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message) => void warnings.push(message),
-  threads: 1,
-};
+const context = contextOf((message) => void warnings.push(message));
 
-async function stage(
-  name: string,
-  inputs: Readonly<Record<string, readonly ArtifactStream[]>>,
-  options: object,
-): Promise<ArtifactStream> {
-  const [made] = Object.values((await stages.get(name)?.run(inputs, options, context)) ?? {});
-  if (made === undefined) throw new Error(`stage ${name} made nothing`);
-  return made;
-}
+const stage = (name: string, inputs: StageInputs, options: object): Promise<ArtifactStream> =>
+  runStage(name, inputs, options, context);
 
 /** An export beside the configuration and tokenizer of its model, as a user has it. */
 async function exported(name: string, twin: string): Promise<string> {
@@ -72,7 +62,8 @@ async function written(twin: string): Promise<string> {
 /** Tokens of one of six calibration segments, or of a later one, which is for evaluation. */
 type Tokens = (segment: number) => Int32Array;
 
-const anyTokens: Tokens = (segment) => Int32Array.from({ length: 40 }, (_, at) => 4 + ((segment * 13 + at * at * 7 + at) % 58));
+const anyTokens: Tokens = (segment) =>
+  Int32Array.from({ length: 40 }, (_, position) => 4 + ((segment * 13 + position * position * 7 + position) % 58));
 
 function segments(model: Model, tokensOf: Tokens): ArtifactStream {
   const made = Array.from({ length: 6 }, (_, segment) => ({
@@ -98,7 +89,7 @@ async function compressed(
   model: Model,
   solver: object,
   tokensOf: Tokens,
-  change: (value: number, at: number) => number = (value) => value,
+  change: (value: number, index: number) => number = (value) => value,
 ): Promise<Compressed> {
   const folder = { model: model.folder };
   const captured = await stage("capture", { source: [segments(model, tokensOf)] }, folder);
@@ -129,13 +120,14 @@ function withoutCodes({ codes: _codes, scales: _scales, zeros: _zeros, groups: _
 /** The values that its codes stand for in the dtype of the values, which may be finer than the one they were rounded to. */
 function withCodes(layer: LayerRecord): LayerRecord {
   const { columns, dtype } = layer.values;
-  const [codes, zeros] = [layer.codes!.data, layer.zeros!.data];
-  const scales = new Float32Array(new Uint8Array(layer.scales!.data).buffer);
-  const groupOf = new Int32Array(new Uint8Array(layer.groups!.data).buffer);
-  const groups = layer.scales!.columns;
-  const values = Float32Array.from(codes, (code, at) => {
-    const place = Math.floor(at / columns) * groups + groupOf[at % columns];
-    return (code - zeros[place]) * scales[place];
+  const part = (name: "codes" | "scales" | "zeros" | "groups"): TensorData => present(layer[name], `${name} of ${layer.tensor}`);
+  const [codes, zeros] = [part("codes").data, part("zeros").data];
+  const scales = new Float32Array(new Uint8Array(part("scales").data).buffer);
+  const groupOf = new Int32Array(new Uint8Array(part("groups").data).buffer);
+  const groups = part("scales").columns;
+  const values = Float32Array.from(codes, (code, index) => {
+    const grid = Math.floor(index / columns) * groups + at(groupOf, index % columns);
+    return (code - at(zeros, grid)) * at(scales, grid);
   });
   return { ...layer, values: { ...layer.values, data: encodeWeights(dtype as WeightDtype, values) } };
 }
@@ -193,7 +185,7 @@ const largest = (values: Float32Array): number => values.reduce((most, value) =>
 
 const distance = (a: Float32Array, b: Float32Array): number => {
   assert.is(a.length, b.length);
-  return largest(a.map((value, at) => value - (b[at] ?? NaN))) / largest(b);
+  return largest(a.map((value, index) => value - at(b, index))) / largest(b);
 };
 
 interface Case {
@@ -259,11 +251,12 @@ const gptq = ({ bits, groupSize }: Pick<Case, "bits" | "groupSize">) => ({ solve
 
 /** The largest relative distance of two models' Grams. */
 function gramDistance(expected: Compressed, found: Compressed): number {
-  const grams = [expected, found].map(({ statistics }) => statistics.filter(({ kind }) => kind === "gram"));
-  assert.is(grams[1].length, grams[0].length);
+  const gramsOf = ({ statistics }: Compressed): readonly Statistic[] => statistics.filter(({ kind }) => kind === "gram");
+  const [grams, others] = [gramsOf(expected), gramsOf(found)];
+  assert.is(others.length, grams.length);
   return Math.max(
-    ...grams[0].map((gram, at) => {
-      const other = grams[1][at];
+    ...grams.map((gram, index) => {
+      const other = at(others, index);
       assert.equal([other.language, other.tokens, other.width], [gram.language, gram.tokens, gram.width]);
       return distance(other.values, gram.values);
     }),
@@ -280,22 +273,24 @@ function gramDistance(expected: Compressed, found: Compressed): number {
 async function expectSameCodes(dense: Model, expected: Compressed, found: Compressed, apart: number): Promise<number> {
   assert.is(found.layers.length, expected.layers.length);
   let differing = 0;
-  for (const [at, layer] of expected.layers.entries()) {
-    const other = found.layers[at];
+  for (const [index, layer] of expected.layers.entries()) {
+    const other = at(found.layers, index);
     const { rows, columns, dtype } = layer.values;
     assert.equal([other.values.rows, other.values.columns], [rows, columns]);
     // an export that holds a weight in another dtype has scales of that dtype
     if (other.values.dtype !== dtype) continue;
     for (const part of ["scales", "zeros", "groups"] as const) {
-      assert.ok(Buffer.from(other[part]!.data).equals(layer[part]!.data), `${part} of ${layer.tensor} differ`);
+      const what = `${part} of ${layer.tensor}`;
+      assert.ok(Buffer.from(present(other[part], what).data).equals(present(layer[part], what).data), `${what} differ`);
     }
-    const walks = [expected, found].map(({ factors, layers }) => {
-      const { step, site } = layers[at];
-      return { layer: layers[at], factor: factors.find((factor) => factor.step === step && factor.site === site)! };
-    });
-    const differences = firstDifferences(await dense.readWeight(layer.tensor), [walks[0], walks[1]]);
+    const walkOf = ({ factors }: Compressed, made: LayerRecord): Walked => {
+      const factor = factors.find(({ step, site }) => step === made.step && site === made.site);
+      return { layer: made, factor: present(factor, `factor of ${made.tensor}`) };
+    };
+    const walks = [walkOf(expected, layer), walkOf(found, other)] as const;
+    const differences = firstDifferences(await dense.readWeight(layer.tensor), walks);
     differing += differences.length;
-    const levels = 2 ** layer.summary.bits!;
+    const levels = 2 ** present(layer.summary.bits, "bits");
     // The walk's own sums: `columns` subtractions in float32 of what is at most `levels` steps.
     const walking = columns * 2 ** -24 * levels;
     // U moves by what H moves times the condition number of H, which damping by 1% holds below 100·columns.
@@ -330,8 +325,8 @@ for (const options of cases) {
     const [uncompressed, wanted] = [await perplexity(dense, tokens), await perplexity(safetensors, tokens)];
     assert.ok(Math.abs(wanted / uncompressed - 1) > 1e-3, "compression changed nothing");
     // outputs are compared where codes are equal: the twin's layers, by the names of the graph
-    const own = expected.layers.map((layer, at): LayerRecord => {
-      const { step, site, tensor, values } = found.layers[at];
+    const own = expected.layers.map((layer, index): LayerRecord => {
+      const { step, site, tensor, values } = at(found.layers, index);
       return { ...layer, step, site, tensor, ...inDtype(layer, values.dtype) };
     });
     const made = [await assembled(graph, found.stream(own.map(withoutCodes)), "dense", `${name}-dense`)];
@@ -343,10 +338,10 @@ for (const options of cases) {
       );
       assert.match(refusal, /in two branches, .*assemble with --format dense/);
     }
-    for (const [at, model] of made.entries()) {
+    for (const [index, model] of made.entries()) {
       const has = await perplexity(model, tokens);
       // packed codes times scales are not rounded to the half precision of the twin's values, each by up to 2⁻¹¹
-      const rounded = at > 0 && expected.layers.some(({ values }) => values.dtype === "f16") ? 2 ** -11 : 0;
+      const rounded = index > 0 && expected.layers.some(({ values }) => values.dtype === "f16") ? 2 ** -11 : 0;
       assert.ok(Math.abs(has / wanted - 1) < tolerance + rounded, `${model.folder}: ${has}, safetensors ${wanted}`);
       const text = tokens(14);
       const most = distance(await wholeLogits(model, text), await ownLogits(model, text));
@@ -361,15 +356,16 @@ test("statistics that differ a little move codes at boundaries alone; a code mov
   const model = await openModel(twinOf("gpt2-f32"));
   const solver = gptq({ bits: 3, groupSize: 16 });
   const expected = await compressed(model, solver, anyTokens);
-  const moved = await compressed(model, solver, anyTokens, (value, at) => value * (1 + (at % 2) * 1e-3));
+  const moved = await compressed(model, solver, anyTokens, (value, index) => value * (1 + (index % 2) * 1e-3));
   const apart = gramDistance(expected, moved);
   assert.ok(apart > 1e-4 && apart <= 1.01e-3, `${apart}`);
   const differing = await expectSameCodes(model, expected, moved, apart);
   assert.ok(differing > 0 && differing < 0.1 * rowsOf(expected), `${differing} of ${rowsOf(expected)} rows differ`);
 
   const [first, ...others] = expected.layers;
-  const codes = first.codes!;
-  const wrong = { ...first, codes: { ...codes, data: codes.data.map((code, at) => (at === 7 ? code ^ 1 : code)) } };
+  assert.ok(first?.codes);
+  const { codes } = first;
+  const wrong = { ...first, codes: { ...codes, data: codes.data.map((code, index) => (index === 7 ? code ^ 1 : code)) } };
   const found = await expectSameCodes(model, expected, { ...expected, layers: [wrong, ...others] }, 0).then(
     () => "nothing",
     (error: Error) => error.message,

@@ -29,9 +29,9 @@ async function perplexity(model: Model): Promise<number> {
 /** What assemble made of the same layers in several formats: perplexity and every weight. */
 async function writeAndRead(source: string, compress: object, order: string, formats: readonly string[]) {
   const model = await openModel(source);
-  const statistics = await stage("capture", "source", segmentsFor(model), { model: source }, "statistics");
-  const factors = await stage("factor", "statistics", statistics, { order }, "factors");
-  const compressed = await stage("compress", "factors", factors, { model: source, ...compress }, "layers");
+  const statistics = await stage("capture", "source", segmentsFor(model), { model: source });
+  const factors = await stage("factor", "statistics", statistics, { order });
+  const compressed = await stage("compress", "factors", factors, { model: source, ...compress });
   const metadata = parseMetadata("layers", compressed.schema);
   const layers = await collect(readLayers(compressed));
   const made = new Map<string, { perplexity: number; weights: Map<string, Float32Array> }>();
@@ -39,7 +39,7 @@ async function writeAndRead(source: string, compress: object, order: string, for
     const folder = await mkdtemp(join(root, "folder-"));
     const stream = encodeLayers(layers, metadata);
     const expected = /^gptqmodel by itself loads asymmetric grids of other programs only in version 2/;
-    const files = await stage("assemble", "layers", stream, { model: source, format }, "files", expected);
+    const files = await stage("assemble", "layers", stream, { model: source, format }, expected);
     await unpackFiles(files, folder, { force: true });
     const written = await openModel(folder);
     const weights = new Map<string, Float32Array>();

@@ -1,8 +1,10 @@
 import { encodeDamage, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
+import type { Presenter } from "@mbs/host-cli";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { presenters } from "../src/presenters.ts";
+import { present } from "./fixtures/present.ts";
 
 const similarities = () =>
   encodeSimilarities(
@@ -22,7 +24,8 @@ const similarities = () =>
     { model: "" },
   );
 
-const show = (options: object) => presenters["similarity"].table(similarities(), { ...options });
+const presenterOf = (kind: string): Presenter => present(presenters[kind], `presenter of ${kind}`);
+const show = (options: object) => presenterOf("similarity").table(similarities(), { ...options });
 
 test("the table of similarities shows the first input, or the place and measure asked for", async () => {
   assert.match(await show({}), /^angle between languages in degrees, input of h\.0\n[^]*\b30\b/);
@@ -49,8 +52,8 @@ const stream = () =>
   );
 
 test("predicted damage as table and as JSON", async () => {
-  assert.match(await presenters["damage"].table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
-  const json = (await presenters["damage"].json(stream())) as { languages: { language: string }[] };
+  assert.match(await presenterOf("damage").table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
+  const json = (await presenterOf("damage").json(stream())) as { languages: { language: string }[] };
   assert.equal(
     json.languages.map(({ language }) => language),
     ["mr", "en"],
@@ -74,8 +77,8 @@ const mixes = () =>
   );
 
 test("mixes as table and as JSON", async () => {
-  assert.match(await presenters["mixes"].table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
-  const json = (await presenters["mixes"].json(mixes())) as { recommended: { mix: string } };
+  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
+  const json = (await presenterOf("mixes").json(mixes())) as { recommended: { mix: string } };
   assert.is(json.recommended.mix, "en=0.5,mr=0.5");
 });
 

@@ -78,7 +78,7 @@ test("diagnose refuses what it cannot tell from: no scores, another kind, a brok
 });
 
 test("report: page, pictures and numbers in one call; the findings are those of diagnose; nothing is replaced unasked", async () => {
-  const [page, svg, csv] = ["report.html", "svg", "csv"].map((name) => join(folder, name));
+  const [page, svg, csv] = [join(folder, "report.html"), join(folder, "svg"), join(folder, "csv")];
   const args = ["report", scores, similarity, "--output", page, "--svg", svg, "--csv", csv];
   const first = await runMbs(args);
   assert.equal([first.code, first.stderr], [0, ""]);

@@ -1,9 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "@mbs/contracts";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { tensorOffsets } from "./fixtures/tensor-offsets.ts";
 import { writeTexts } from "./fixtures/texts.ts";
 import { runMbs } from "./run-mbs.ts";
 import type { Ended } from "./run-mbs.ts";
@@ -22,7 +24,7 @@ async function both(
   root: string,
   changes: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
-): Promise<readonly Ended[]> {
+): Promise<readonly [estimated: Ended, ran: Ended]> {
   const path = join(root, "recipe.yaml");
   const keys = {
     model: join(root, "model"),
@@ -38,9 +40,8 @@ async function both(
       .map(([key, value]) => `${key}: ${value}\n`)
       .join(""),
   );
-  const ended: Ended[] = [];
-  for (const command of ["estimate", "run"]) ended.push(await runMbs([command, path, "--threads", "1", ...flags]));
-  return ended;
+  const start = (command: string): Promise<Ended> => runMbs([command, path, "--threads", "1", ...flags]);
+  return [await start("estimate"), await start("run")];
 }
 
 test("estimate and run refuse the same: formats that cannot hold the layers, and too little text, and what stages do not take", async ({
@@ -132,13 +133,11 @@ test("at 3 bits a run for GPTQ's first version takes zero points from 1, and say
   const recorded = await readFile(join(root, "out", "recipe.yaml"), "utf8");
   assert.match(recorded, /\n  symmetric: false\n  minZeroPoint: 1\n/);
   const file = await readFile(join(root, "out", "model", "model.safetensors"));
-  const start = 8 + Number(file.readBigUInt64LE());
-  const header = JSON.parse(file.toString("utf8", 8, start)) as Record<string, { data_offsets: [number, number] } | undefined>;
   const stored = new Set<number>();
-  for (const name of Object.keys(header).filter((tensor) => tensor.endsWith(".qzeros"))) {
-    const [from, to] = header[name]?.data_offsets ?? [0, 0];
+  for (const [name, [start, end]] of tensorOffsets(file)) {
+    if (!name.endsWith(".qzeros")) continue;
     // 32 zero points of 3 bits fill 3 words without gaps, from the lowest bit up
-    const bits = [...file.subarray(start + from, start + to)]
+    const bits = [...file.subarray(start, end)]
       .toReversed()
       .map((byte) => byte.toString(2).padStart(8, "0"))
       .join("");
@@ -157,8 +156,8 @@ test("run ends with the scores, the size and the next command; the steps' comman
   assert.match(text, /^dense\nlanguage +windows +perplexity/);
   assert.match(text, /\ncompressed, rise above dense/);
   const ending = text.split("\n").slice(-5);
-  assert.match(ending[0], /^dense: [\d.]+ kB on disk, as large as/);
-  assert.match(ending[1], /^12 steps in /);
+  assert.match(at(ending, 0), /^dense: [\d.]+ kB on disk, as large as/);
+  assert.match(at(ending, 1), /^12 steps in /);
   const out = join(root, "out");
   const results = `${out}/scores.arrow ${out}/similarity.arrow --recipe ${out}/recipe.yaml`;
   assert.equal(ending.slice(2), [join(out, "model"), `next: mbs report ${results} --output report.html`, ""]);

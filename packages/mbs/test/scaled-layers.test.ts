@@ -15,31 +15,22 @@ import {
   unpackFiles,
 } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { at } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { loadStages } from "../src/stages.ts";
+import { present } from "./fixtures/present.ts";
+import { runStage } from "./stage-runs.ts";
 
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-scaled-"));
 test.after(() => rm(root, { recursive: true }));
 
-const stages = await loadStages();
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: () => undefined,
-  threads: 1,
-};
-
-async function stage(name: string, inputs: Readonly<Record<string, ArtifactStream>>, options: object): Promise<ArtifactStream> {
-  const lists = Object.fromEntries(Object.entries(inputs).map(([key, stream]) => [key, [stream]]));
-  const outputs = await stages.get(name)!.run(lists, options, context);
-  return Object.values(outputs)[0];
-}
+const stage = (name: string, inputs: Readonly<Record<string, ArtifactStream>>, options: object): Promise<ArtifactStream> =>
+  runStage(name, Object.fromEntries(Object.entries(inputs).map(([key, stream]) => [key, [stream]])), options);
 
 /** Segments of one language. */
 const segmentsFor = (model: Model): ArtifactStream =>
@@ -48,7 +39,10 @@ const segmentsFor = (model: Model): ArtifactStream =>
       segment,
       language: "en",
       documents: 1,
-      tokens: Int32Array.from({ length: 24 }, (_, at) => 4 + ((segment * 13 + at * at * 7 + at) % (model.vocabularySize - 4))),
+      tokens: Int32Array.from(
+        { length: 24 },
+        (_, position) => 4 + ((segment * 13 + position * position * 7 + position) % (model.vocabularySize - 4)),
+      ),
     })),
     {
       tokenizer: model.tokenizerAddress,
@@ -90,7 +84,7 @@ async function compressed(model: Model, solver: string, options: object = {}) {
 
 async function statesAfter(model: Model): Promise<Float32Array> {
   const forward = await model.forward({ threads: 1 });
-  let states = await forward.embed(Int32Array.from({ length: 24 }, (_, at) => 4 + ((at * 11) % 50)));
+  let states = await forward.embed(Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50)));
   for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
   await forward.close();
   return states.values;
@@ -99,7 +93,7 @@ async function statesAfter(model: Model): Promise<Float32Array> {
 /** Largest difference, as a fraction of the largest value. */
 function furthest(found: Float32Array, expected: Float32Array): number {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - expected[index])), 0) / largest;
+  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - at(expected, index))), 0) / largest;
 }
 
 const scaledTensors = (records: readonly LayerRecord[]): readonly string[] =>
@@ -161,7 +155,7 @@ for (const [name, source, packedFormats] of [
       await packed.close();
     }
 
-    const first = records.filter(({ step }) => step === model.steps[0].name);
+    const first = records.filter(({ step }) => step === at(model.steps, 0).name);
     const start = await stage("propagate", { source: segmentsFor(model) }, { model: model.folder });
     const given = { source: start, layers: encodeLayers(first, metadata) };
     const [state] = await collect(readStates(await stage("propagate", given, { model: model.folder })));
@@ -169,10 +163,11 @@ for (const [name, source, packedFormats] of [
     const [segment] = await collect(
       readStates(await stage("propagate", { source: segmentsFor(model) }, { model: model.folder })),
     );
+    assert.ok(state && segment);
     const { rows, width, values } = segment;
     const { states } = await forward.step(0, { rows, columns: width, values });
     // one step: four products with sums of at most 256 terms, √(4 · 256) · 2⁻²⁴ = 2e-6 as a rule
-    assert.ok(furthest(state.values, states!.values) < 1e-5);
+    assert.ok(furthest(state.values, present(states, "states").values) < 1e-5);
     await forward.close();
     await dense.close();
 
@@ -180,7 +175,10 @@ for (const [name, source, packedFormats] of [
       readDamage(await stage("predict", { statistics: statistics(), layers: layers() }, { model: model.folder })),
     );
     for (const { tensor, error } of damage) {
-      const { summary } = records.find((record) => record.tensor === tensor)!;
+      const { summary } = present(
+        records.find((record) => record.tensor === tensor),
+        tensor,
+      );
       // one and the same ΔW, but for the rounding of w / s · s: 2⁻²⁴ of each weight, some 1e-5 of a change of 4 bits
       assert.ok(Math.abs(error / summary.error - 1) < 1e-3, `${tensor}: ${error}, its layer says ${summary.error}`);
     }

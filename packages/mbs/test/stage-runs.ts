@@ -1,32 +1,44 @@
 import { encodeSegments } from "@mbs/artifacts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream, StageContext, StageInputs } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import * as assert from "uvu/assert";
 import { loadStages } from "../src/stages.ts";
+import { present } from "./fixtures/present.ts";
 
 const stages = await loadStages();
-const context: StageContext = {
+
+/** A context of one thread. @param warn default: warnings are passed over */
+export const contextOf = (warn: StageContext["warn"] = () => undefined): StageContext => ({
   signal: new AbortController().signal,
   progress: () => undefined,
-  warn: (message) => assert.unreachable(message),
+  warn,
   threads: 1,
-};
+});
 
-/** Runs a stage on one input and gives one of its outputs. A warning that is not expected fails the test. */
-export async function stage(
+/** Runs a stage and gives its first output. */
+export async function runStage(
+  name: string,
+  inputs: StageInputs,
+  options: object,
+  context: StageContext = contextOf(),
+): Promise<ArtifactStream> {
+  const [made] = Object.values(await present(stages.get(name), `stage ${name}`).run(inputs, options, context));
+  return present(made, `output of stage ${name}`);
+}
+
+/** The same on one input. A warning that is not expected fails the test. */
+export const stage = (
   name: string,
   input: string,
   stream: ArtifactStream,
   options: object,
-  output: string,
   expected?: RegExp,
-): Promise<ArtifactStream> {
-  const warn = (message: string) => (expected?.test(message) === true ? undefined : context.warn(message));
-  const outputs = await stages.get(name)?.run({ [input]: [stream] }, options, { ...context, warn });
-  const made = outputs?.[output];
-  if (made === undefined) throw new Error(`stage ${name} made no ${output}`);
-  return made;
-}
+): Promise<ArtifactStream> => {
+  const warn = (message: string): void => {
+    if (expected?.test(message) !== true) assert.unreachable(message);
+  };
+  return runStage(name, { [input]: [stream] }, options, contextOf(warn));
+};
 
 /** Segments of two languages, long enough to fill every Gram. */
 export function segmentsFor(model: Model): ArtifactStream {

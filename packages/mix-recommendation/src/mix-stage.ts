@@ -1,6 +1,6 @@
 import { encodeMixes } from "@mbs/artifacts";
 import type { MixRecord } from "@mbs/artifacts";
-import { UsageError, parseOptions, splitOptions } from "@mbs/contracts";
+import { InternalError, UsageError, parseOptions, splitOptions } from "@mbs/contracts";
 import type { OptionTable, Stage, StageContext, StageInputs, StageOptions } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { factorOptionsFor, readSolver } from "@mbs/solvers";
@@ -52,6 +52,7 @@ const defined = (values: StageOptions): StageOptions =>
 /** The options of `factor` that a mix leaves open; without an order the solver's own is taken, as in `mbs run`. */
 function factorOptions({ factor }: MixStages): OptionTable {
   const { mix: _, order, ...others } = factor.options;
+  if (order === undefined) throw new InternalError("mix: stage factor has no option order");
   const { default: __, ...open } = order;
   return {
     ...others,

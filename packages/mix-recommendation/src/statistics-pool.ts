@@ -76,8 +76,8 @@ export async function poolStatistics(
 /** Says where a mix of these statistics would not mean what it seems to. */
 export function warnOfPool({ tokens, width }: StatisticsPool, warn: (message: string) => void): void {
   const ordered = [...tokens].sort(([, a], [, b]) => a - b);
-  const [least, most] = [ordered[0], ordered[ordered.length - 1]];
-  if (most[1] > equalWithin * least[1]) {
+  const [least, most] = [ordered[0], ordered.at(-1)];
+  if (least && most && most[1] > equalWithin * least[1]) {
     warn(
       `the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; weigh anew from a sample of --mix equal`,
     );

@@ -1,6 +1,6 @@
 import { weightedDamage } from "@mbs/artifacts";
 import type { LanguageMix } from "@mbs/contracts";
-import { formatLanguageMix } from "@mbs/contracts";
+import { at, formatLanguageMix } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { minimax, target, worstDamage } from "../src/goals.ts";
@@ -22,9 +22,9 @@ function exactSolver(points: Readonly<Record<string, Point>>) {
     tried.push(formatLanguageMix(mix));
     const sum = [...mix.values()].reduce((total, weight) => total + weight, 0);
     const centre = [0, 1].map((axis) =>
-      Object.entries(points).reduce((total, [language, point]) => total + ((mix.get(language) ?? 0) / sum) * point[axis], 0),
+      Object.entries(points).reduce((total, [language, point]) => total + ((mix.get(language) ?? 0) / sum) * at(point, axis), 0),
     );
-    const distance = (point: Point): number => point.reduce((total, value, axis) => total + (value - centre[axis]) ** 2, 0);
+    const distance = (point: Point): number => point.reduce((total, value, axis) => total + (value - at(centre, axis)) ** 2, 0);
     const damages = new Map(Object.entries(points).map(([language, point]) => [language, distance(point)]));
     return Promise.resolve({ name, round, mix, damages });
   };

@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { UsageError, at } from "@mbs/contracts";
 import { parseDistribution } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -25,8 +25,8 @@ test("every strategy compares proportional, equal and a temperature", async () =
     "temperature:0.3": { en: 0.659, hi: 0.341, te: 0 },
   });
   assert.is(warnings.length, 2, warnings.join("\n"));
-  assert.match(warnings[0], /no text for fr/);
-  assert.match(warnings[1], /no share for te/);
+  assert.match(at(warnings, 0), /no text for fr/);
+  assert.match(at(warnings, 1), /no share for te/);
   assert.equal(Object.keys((await candidates("temperature:0.50")).mixes), ["proportional", "equal", "temperature:0.5"]);
 });
 
@@ -58,7 +58,7 @@ test("strategies have names", () => {
 });
 
 test("target and importances go together", () => {
-  for (const [name, importance] of [["target"], ["minimax", "en=2"], ["equal", "en=2"]]) {
+  for (const [name, importance] of [["target"], ["minimax", "en=2"], ["equal", "en=2"]] as const) {
     assert.throws(() => parseStrategy(name, importance), /go together/, name);
   }
 });

@@ -39,8 +39,8 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
 });
 
 test("work grows with the segments", async ({ recipe }) => {
-  const sizes = [4, 40].map((segments) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), settings));
-  const [few, many] = await Promise.all(sizes);
+  const sized = (segments: number) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), settings);
+  const [few, many] = await Promise.all([sized(4), sized(40)]);
   assert.is(many.calibrationTokens, 10 * few.calibrationTokens);
   assert.ok(many.operations > few.operations);
   assert.is(many.disk.states, 10 * few.disk.states);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DeniedError, UsageError } from "@mbs/contracts";
+import { DeniedError, UsageError, at } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunOptions } from "../src/run/run.ts";
@@ -43,7 +43,7 @@ test("--force takes away nothing that a run has not written: models, texts and f
     assert.instance(error, DeniedError, name);
     assert.match((error as Error).message, /is none of a run's; move it away, or choose another output$/);
     assert.is(await readFile(join(out, name), "utf8"), "mine");
-    await rm(join(out, name.split("/")[0]), { recursive: true });
+    await rm(join(out, at(name.split("/"), 0)), { recursive: true });
   }
 });
 
@@ -72,7 +72,7 @@ test("--force denies files of others among those of a run, naming them, before a
       /^(.*) is none of a run's; move it away, or choose another output$/.exec((error as Error).message) ?? [];
     assert.ok(join(out, name).startsWith(named), `${name}: ${String(error)}`);
     const { [name]: mine, ...others } = await snapshot(out);
-    assert.is(Buffer.from(mine, "hex").toString(), "mine", name);
+    assert.is(Buffer.from(mine ?? "", "hex").toString(), "mine", name);
     assert.equal(others, whole, name);
     if (name === "model/thesis.txt") await go(recipe());
     await rm(join(out, name));

@@ -17,6 +17,7 @@ test("a dense plan allocates from the factors that it compresses from", async ()
   const nodes = await nodesOf({ propagation: "dense", allocate: { method: "correlation", spread: 0.1 } });
   assert.equal(ids(nodes), ["sample", "capture", "factor", "allocate", "compress", "assemble"]);
   const [, , factor, allocate, compress] = nodes;
+  assert.ok(factor && allocate && compress);
   assert.is(factor.options["languageDiagonals"], true);
   assert.equal(allocate.options, { model: "m", method: "correlation", spread: 0.1, sparsity: 0.6, allowNonfinite: undefined });
   assert.equal(compress.inputs, { factors: ["factor"], allocation: ["allocate"] });
@@ -30,6 +31,7 @@ test("where steps follow each other, one dense capture allocates for all of them
     const nodes = await nodesOf({ propagation, allocate: { method: "owl" }, capture: { mix: "en=1" } });
     assert.equal(ids(nodes).slice(0, 4), ["sample", "capture.allocate", "factor.allocate", "allocate"]);
     const [, capture, factor] = nodes;
+    assert.ok(capture && factor);
     assert.equal(capture.options, { model: "m", mix: "en=1", statistics: "diagonal" });
     assert.equal(capture.inputs, { source: ["sample"] });
     assert.is(factor.options["upper"], "off");

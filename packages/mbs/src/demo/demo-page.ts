@@ -1,4 +1,5 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
 import {
   formatInterval,
   formatNumber,
@@ -40,7 +41,7 @@ export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodR
     rows: [
       ...languages.map(({ language, share, perplexity }, index) => [
         language,
-        ...mixes.map((mix) => withSpread(mix.languages[index], seeds)),
+        ...mixes.map((mix) => withSpread(at(mix.languages, index), seeds)),
         formatShare(share),
         formatNumber(perplexity),
       ]),
@@ -137,7 +138,7 @@ export async function demoPage(
         id: "completions",
         title: "The compressed model goes on",
         texts: [
-          `Made with ${results.methods[0].title} and the proportional mix; the model is tiny, so this shows a language, not knowledge.`,
+          `Made with ${at(results.methods, 0).title} and the proportional mix; the model is tiny, so this shows a language, not knowledge.`,
         ],
         points: completions.map(({ language, prompt, continuation }) => `${language}: ${prompt} […] ${continuation.trim()}`),
       },

@@ -78,7 +78,7 @@ function overSeeds(seeds: readonly SeedRise[]): Rise {
 }
 
 function found<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new InternalError(`the demo's scores lack ${what}; remove its output and run it again`);
+  if (value === undefined) throw new InternalError(`the demo's results lack ${what}; remove its output and run it again`);
   return value;
 }
 
@@ -100,7 +100,7 @@ export function demoResults(
     .filter(({ model }) => model === "dense")
     .map(({ language, perplexity, bitsPerByte, windows }) => ({
       language,
-      share: shares.get(language) ?? 0,
+      share: found(shares.get(language), `the share of ${language}`),
       perplexity,
       bitsPerByte,
       windows,

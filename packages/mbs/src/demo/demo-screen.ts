@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/reporting";
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
 import { findings, predictionFinding } from "./findings.ts";
@@ -47,12 +48,12 @@ export function settingsLines({ plan, languages }: DemoResults): string[] {
 
 /** One screen: what each mix does to each language with the first method. */
 export function demoScreen(results: DemoResults, completions: readonly Completion[], next: readonly string[]): string {
-  const [method] = results.methods;
+  const method = at(results.methods, 0);
   const largest = Math.max(...method.mixes.flatMap(({ languages }) => languages.map(({ rise }) => rise)));
   const head =
     `${"language share dense".padEnd(22)}${method.mixes.map(({ title }) => ` ${title.padEnd(17)}`).join(" ")}`.trimEnd();
   const rows = results.languages.map(({ language, share, perplexity }, index) => {
-    const cells = method.mixes.map(({ languages }) => cell(languages[index], largest));
+    const cells = method.mixes.map(({ languages }) => cell(at(languages, index), largest));
     return `${language.padEnd(8)} ${formatShare(share).padStart(5)} ${formatNumber(perplexity).padStart(6)} ${cells.join(" ")}`.trimEnd();
   });
   return [

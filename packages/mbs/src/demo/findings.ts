@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { InternalError, at } from "@mbs/contracts";
 import { formatRise, verdict } from "@mbs/reporting";
 import type { DemoResults, LanguageRise, MethodResult, MixResult } from "./demo-results.ts";
 
@@ -16,8 +16,8 @@ const contenders = (mixes: readonly MixResult[], kind: "unweighted" | "weighted"
 
 /** What a method's results say, in sentences that follow from the numbers alone. */
 export function findings({ languages }: Pick<DemoResults, "languages">, { title, mixes }: MethodResult): string[] {
-  const [alone] = mixes;
-  const [first] = languages;
+  const alone = at(mixes, 0);
+  const first = at(languages, 0);
   const { language } = alone.worst;
   const rises = (name: string): string => listed(mixes, (mix) => riseOf(mix, name).rise);
   return [

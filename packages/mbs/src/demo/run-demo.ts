@@ -11,7 +11,8 @@ import {
   ArtifactStore,
 } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
-import { DeniedError, InternalError, type Progress, type StageContext } from "@mbs/contracts";
+import { DeniedError, InternalError, at } from "@mbs/contracts";
+import type { Progress, StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { scoresReport } from "@mbs/evaluation";
 import { generate, openModel } from "@mbs/models";
@@ -67,7 +68,7 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
   const { plan, output } = options;
   const work = plan.methods.flatMap((method) => plan.mixes.flatMap((mix) => plan.seeds.map((seed) => ({ method, mix, seed }))));
   const models: Compressed[] = [];
-  const base = await readRecipe(plan.methods[0].recipe);
+  const base = await readRecipe(at(plan.methods, 0).recipe);
   for (const [index, { method, mix, seed }] of work.entries()) {
     const { evaluate: _, ...recipe } = await readRecipe(method.recipe);
     const label = demoLabel(method.name, mix.mix, seed);
@@ -82,7 +83,7 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
       },
       { ...options, progress: (progress) => options.progress({ ...progress, activity: title }) },
     );
-    const segments = await new ArtifactStore(folder.artifacts).open(nodes[0].address);
+    const segments = await new ArtifactStore(folder.artifacts).open(at(nodes, 0).address);
     models.push({
       label,
       folder: folder.model,
@@ -111,6 +112,7 @@ async function evaluateAll(options: DemoOptions, dense: string, models: readonly
     context,
   );
   const path = join(output, "scores.arrow");
+  if (scores === undefined) throw new InternalError("stage evaluate made no scores");
   await writeArtifact(scores, path, { force: true, signal });
   return path;
 }
@@ -151,12 +153,16 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const scores = await collect(readScores(stream));
   const { shares } = await readDistribution(base.model);
   const report = scoresReport(scores, Object.fromEntries(shares), "dense");
-  const ofMix = (mix: string): Compressed | undefined =>
-    models.find(({ label }) => label === demoLabel(plan.methods[0].name, mix, plan.seeds[0]));
-  const similarities: SimilarityRecord[] = await collect(readSimilarities(await openArtifact(ofMix("equal")?.similarity ?? "")));
-  const counts = new Map(plan.mixes.map(({ mix }) => [mix, ofMix(mix)?.counts ?? {}]));
+  const ofMix = (mix: string): Compressed => {
+    const label = demoLabel(at(plan.methods, 0).name, mix, at(plan.seeds, 0));
+    const model = models.find((each) => each.label === label);
+    if (model === undefined) throw new InternalError(`the demo made no model ${label}`, { label });
+    return model;
+  };
+  const similarities: SimilarityRecord[] = await collect(readSimilarities(await openArtifact(ofMix("equal").similarity)));
+  const counts = new Map(plan.mixes.map(({ mix }) => [mix, ofMix(mix).counts]));
   const results = demoResults(plan, report, shares, counts, similarities);
-  const completions = await completeSentences(options, ofMix("proportional")?.folder ?? "");
+  const completions = await completeSentences(options, ofMix("proportional").folder);
   const page = join(output, "index.html");
   await writeAtomically(page, [Buffer.from(await demoPage(results, completions, similarities))], { force: true });
   const numbers = `${JSON.stringify({ ...results, completions }, null, 2)}\n`;

@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { demoPage } from "../../src/demo/demo-page.ts";
@@ -12,26 +13,27 @@ const completions = [
 
 test("results are sorted by share, and the farthest language suffers most with English-only", () => {
   const { languages, methods } = fabricate();
-  assert.is(languages[0].language, "en");
+  assert.is(at(languages, 0).language, "en");
   assert.is(methods.length, 3);
-  const [alone, equal] = methods[0].mixes;
+  const [alone, equal] = at(methods, 0).mixes;
+  assert.ok(alone && equal);
   assert.is(alone.worst.language, "l15");
   assert.ok(Math.abs(alone.worst.rise - Math.expm1(0.16)) < 1e-9);
   assert.ok(Math.abs(equal.unweighted.rise - Math.expm1(0.02)) < 1e-9);
   assert.is(alone.correlation, 1);
-  assert.is(alone.languages[3].predicted, 15);
+  assert.is(at(alone.languages, 3).predicted, 15);
 });
 
 test("seeds give a mean and a spread", () => {
-  const { rise, spread } = fabricate([0, 1, 2]).methods[0].mixes[1].unweighted;
-  const rises = [1, 1.1, 1.2].map((factor) => Math.expm1(0.02 * factor));
-  assert.ok(Math.abs(rise - (rises[0] + rises[1] + rises[2]) / 3) < 1e-9);
-  assert.ok(Math.abs(spread[0] - rises[0]) < 1e-9 && Math.abs(spread[1] - rises[2]) < 1e-9);
+  const { rise, spread } = at(at(fabricate([0, 1, 2]).methods, 0).mixes, 1).unweighted;
+  const [first, second, third] = [Math.expm1(0.02), Math.expm1(0.022), Math.expm1(0.024)];
+  assert.ok(Math.abs(rise - (first + second + third) / 3) < 1e-9);
+  assert.ok(Math.abs(spread[0] - first) < 1e-9 && Math.abs(spread[1] - third) < 1e-9);
 });
 
 test("sentences follow from the numbers", () => {
   const results = fabricate();
-  const lines = findings(results, results.methods[0]);
+  const lines = findings(results, at(results.methods, 0));
   assert.equal(lines, [
     "SparseGPT 50%: calibrated with English-only text, l15 loses most. Its perplexity rises by +17.4% with English-only, +2.0% with equal, +2.1% with proportional.",
     "en, the largest language of the training, rises by +1.0% with English-only, +2.0% with equal, +2.1% with proportional.",

@@ -15,6 +15,9 @@ import {
   type LayerRecord,
 } from "@mbs/artifacts";
 import { writeTinyModel } from "@mbs/models/testing";
+import * as assert from "uvu/assert";
+import { present } from "../fixtures/present.ts";
+import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
 import { done, faultSuite, refused, sampling } from "./fault-suite.ts";
 
 const test = faultSuite("numbers and content that cannot be");
@@ -38,6 +41,7 @@ test("states with a NaN are refused by whoever reads them, with step, segment, l
   const stream = await openArtifact(path("states.arrow"));
   const metadata = parseMetadata("states", stream.schema);
   const [first, second, ...rest] = await collect(readStates(stream));
+  assert.ok(first && second);
   const broken = { ...second, values: changed(second.values, 35, NaN) };
   await writeArtifact(encodeStates([first, broken, ...rest], metadata), path("broken-states.arrow"), { force: false });
   for (const stage of ["propagate", "capture"]) {
@@ -54,7 +58,8 @@ test("factors that cannot be are refused before anything is compressed", async (
   const stream = await openArtifact(path("factors.arrow"));
   const metadata = parseMetadata("factors", stream.schema);
   const [first, ...rest] = await collect(readFactors(stream));
-  const { upper = new Float32Array(0) } = first;
+  assert.ok(first?.upper);
+  const { upper } = first;
   const cases: readonly (readonly [Partial<FactorRecord>, RegExp])[] = [
     [{ upper: changed(upper, 5, NaN) }, /upper of the factor of h\.0 attention-qkv: NaN at row 0, column 5; factor again/],
     [{ upper: changed(upper, 0, -1) }, /its upper has -1 at row 0, column 0, where it is above 0; factor again/],
@@ -70,8 +75,8 @@ test("layers that cannot be are refused, and no folder is written", async ({ mod
   const stream = await openArtifact(path("layers.arrow"));
   const metadata = parseMetadata("layers", stream.schema);
   const [first, ...rest] = await collect(readLayers(stream));
+  assert.ok(first?.groups, "rtn makes codes");
   const { values, groups } = first;
-  if (groups === undefined) throw new Error("rtn makes codes");
   const cases: readonly (readonly [Partial<LayerRecord>, RegExp])[] = [
     // the high byte of an f16 with all bits of the exponent
     [{ values: { ...values, data: bytes(values.data, 7, 0x7e) } }, /values hold NaN at row 0, column 3; compress again/],
@@ -88,10 +93,8 @@ test("layers that cannot be are refused, and no folder is written", async ({ mod
 async function fill(model: string, tensor: string, value: number): Promise<void> {
   const path = join(model, "model.safetensors");
   const file = await readFile(path);
-  const end = 8 + Number(file.readBigUInt64LE());
-  const header = JSON.parse(file.subarray(8, end).toString()) as Record<string, { data_offsets: readonly [number, number] }>;
-  const [start, stop] = header[tensor].data_offsets;
-  for (let at = end + start; at < end + stop; at += 4) file.writeFloatLE(value, at);
+  const [start, end] = present(tensorOffsets(file).get(tensor), tensor);
+  for (let offset = start; offset < end; offset += 4) file.writeFloatLE(value, offset);
   await writeFile(path, file);
 }
 

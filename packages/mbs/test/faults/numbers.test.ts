@@ -2,6 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
+import { present } from "../fixtures/present.ts";
+import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
 import { done, faultSuite, refused, sampling } from "./fault-suite.ts";
 
 const test = faultSuite("faults 23 and 24: dead channels and singular Hessians");
@@ -17,9 +19,11 @@ const inspect = async (path: string): Promise<Summary> =>
 async function setZero(model: string, tensors: readonly string[], index: number): Promise<void> {
   const path = join(model, "model.safetensors");
   const file = await readFile(path);
-  const end = 8 + Number(file.readBigUInt64LE());
-  const header = JSON.parse(file.subarray(8, end).toString()) as Record<string, { data_offsets: readonly [number, number] }>;
-  for (const name of tensors) file.writeFloatLE(0, end + header[name].data_offsets[0] + 4 * index);
+  const offsets = tensorOffsets(file);
+  for (const name of tensors) {
+    const [start] = present(offsets.get(name), name);
+    file.writeFloatLE(0, start + 4 * index);
+  }
   await writeFile(path, file);
 }
 
@@ -95,7 +99,7 @@ test("24: a singular Hessian is rescued and counted, else refused, else left to 
   for (const [solver, fallback] of [
     ["gptq", "rtn"],
     ["sparsegpt", "magnitude"],
-  ]) {
+  ] as const) {
     const layers = path(`left-${solver}.arrow`);
     const { stderr } = await done(["compress", "--model", model, "--solver", solver, "--factors", left, "--output", layers]);
     assert.match(stderr, /8 of 8 sites had no factor/);

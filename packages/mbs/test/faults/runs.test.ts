@@ -24,7 +24,7 @@ async function flipBit(path: string): Promise<void> {
   try {
     const { size } = await file.stat();
     const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size >> 1);
-    await file.write(Buffer.of(buffer[0] ^ 1), 0, 1, size >> 1);
+    await file.write(Buffer.of(buffer.readUInt8() ^ 1), 0, 1, size >> 1);
   } finally {
     await file.close();
   }
@@ -97,8 +97,8 @@ test("31: of two runs with one output in two PID namespaces the second is 75; on
   corpus,
   path,
 }) => {
-  const namespace = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
-  const may = spawnSync(namespace[0], [...namespace.slice(1), "true"], { encoding: "utf8" });
+  const namespace = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+  const may = spawnSync("unshare", [...namespace, "true"], { encoding: "utf8" });
   if (may.status !== 0)
     return console.log(`    a PID namespace cannot be made here (${may.error?.message ?? may.stderr.trim()})`);
   // a stage that waits in native code, or anywhere, answers nobody
@@ -110,7 +110,7 @@ test("31: of two runs with one output in two PID namespaces the second is 75; on
   const text = recipe(model, corpus, path("locked"), 1).replace("rtn, group-size: 16", path("waiting.mjs"));
   await writeFile(path("locked.yaml"), text);
   const run = ["run", path("locked.yaml"), "--json"];
-  const first = spawn(namespace[0], [...namespace.slice(1), process.execPath, bin, ...run], {
+  const first = spawn("unshare", [...namespace, process.execPath, bin, ...run], {
     stdio: ["ignore", "pipe", "ignore"],
     env: { ...process.env, WAIT: "1" },
   });

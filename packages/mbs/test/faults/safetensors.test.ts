@@ -2,6 +2,7 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
+import { present } from "../fixtures/present.ts";
 import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
 
 const test = faultSuite("faults 1 to 8 and 13: safetensors");
@@ -87,7 +88,7 @@ const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Arr
   "5: a tensor without values within another": [
     (file) => {
       const { header, body } = split(file);
-      const inside = header[linear].data_offsets[0] + 2;
+      const inside = linearOf(header).data_offsets[0] + 2;
       const empty = { dtype: "F32", shape: [0], data_offsets: [inside, inside] };
       return withHeader(JSON.stringify({ ...header, empty }), body);
     },
@@ -99,17 +100,19 @@ const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Arr
     (file) => {
       const { header, text, body } = split(file);
       const changed = Buffer.from(body);
-      changed.writeUInt16LE(0x7e00, header[linear].data_offsets[0] + 2 * 5);
+      changed.writeUInt16LE(0x7e00, linearOf(header).data_offsets[0] + 2 * 5);
       return withHeader(text, changed);
     },
     /h\.1\.mlp\.dense_h_to_4h\.weight has NaN at index 5; .*--allow-nonfinite/,
   ],
 };
 
+const linearOf = (header: Readonly<Record<string, Entry>>): Entry => present(header[linear], linear);
+
 /** Changes the entry of the linear tensor. */
 function edit(file: Buffer, change: (offsets: Entry["data_offsets"]) => Partial<Entry>): Buffer {
   const { header, body } = split(file);
-  const entry = header[linear];
+  const entry = linearOf(header);
   return withHeader(JSON.stringify({ ...header, [linear]: { ...entry, ...change(entry.data_offsets) } }), body);
 }
 
@@ -136,7 +139,7 @@ test("every broken file is refused by capture", async ({ model, corpus, path }) 
 test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports it", async ({ model, corpus, path }) => {
   const sick = path("sick");
   await cp(model, sick, { recursive: true });
-  const [make] = faults["8: NaN"];
+  const [make] = present(faults["8: NaN"], "fault 8");
   await writeFile(join(sick, "model.safetensors"), make(await readFile(join(model, "model.safetensors"))));
   const common = ["--model", sick, "--allow-nonfinite"];
   await done(["capture", ...common, "--source", path("segments.arrow"), "--output", path("sick-statistics.arrow")]);

@@ -22,7 +22,7 @@ const recipe = (model: string, corpus: string, output: string): string =>
 
 /** Layers of a model, made stage by stage. */
 async function layersOf(model: string, segments: string, path: (name: string) => string): Promise<string> {
-  const [statistics, factors, layers] = ["own-statistics", "own-factors", "own-layers"].map((name) => path(`${name}.arrow`));
+  const [statistics, factors, layers] = [path("own-statistics.arrow"), path("own-factors.arrow"), path("own-layers.arrow")];
   await done(["capture", "--model", model, "--source", segments, "--output", statistics]);
   await done(["factor", "--statistics", statistics, "--output", factors]);
   await done(["compress", "--model", model, "--solver", "rtn", "--factors", factors, "--output", layers]);
@@ -201,7 +201,7 @@ test("30: what is read is never replaced, --force or not, by whatever path it is
     [own, path("link")],
     [path("link"), own],
     [path("around/model"), path("around")],
-  ]) {
+  ] as const) {
     const { code, stderr } = await mbs(["assemble", "--model", read, "--layers", layers, "--output", output, "--force"]);
     assert.is(code, 2, stderr);
     assert.match(stderr, /would replace .*, which is read; choose another output\n$/);

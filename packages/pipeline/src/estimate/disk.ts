@@ -91,15 +91,12 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const perStep = model.steps.map(({ sites }) => {
     const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(recipe, width), 0);
+    const factors = sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(recipe, width), 0);
     // Beyond its budget capture keeps one Gram of all languages a site.
-    return grams * size.languages > budget ? grams : grams * size.languages;
+    return factors + (grams * size.languages > budget ? grams : grams * size.languages);
   });
-  const factors = model.steps.map(({ sites }) =>
-    sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(recipe, width), 0),
-  );
-  const both = perStep.map((bytes, index) => bytes + factors[index]);
-  const all = both.reduce((sum, bytes) => sum + bytes, 0);
-  const kept = recipe.keep ? all + sideStatistics(recipe, model, size.languages) : Math.max(0, ...both);
+  const all = perStep.reduce((sum, bytes) => sum + bytes, 0);
+  const kept = recipe.keep ? all + sideStatistics(recipe, model, size.languages) : Math.max(0, ...perStep);
   const statistics = recipe.propagation === "dense" ? all : kept;
   const weights = model.steps.flatMap(({ sites }) =>
     sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { BadDataError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import { defaultLength } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -37,6 +38,16 @@ export interface Estimate {
 const weightsOf = ({ sites }: Model["steps"][number]): number =>
   sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
 
+/** A step is measured once, the first; others differ by their operations. */
+function firstStep({ steps, folder }: Model): Model["steps"][number] {
+  const [first] = steps;
+  if (first === undefined) throw new BadDataError(`${folder}: a model without steps; there is nothing to estimate`);
+  return first;
+}
+
+/** How often the work of the first step all steps are. */
+const stepScale = (model: Model): number => sum(model.steps, weightsOf) / weightsOf(firstStep(model));
+
 /** Tokens to score in each language. */
 function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
   if (evaluate === undefined || texts === undefined) return [];
@@ -57,9 +68,7 @@ interface Work {
 function compressParts({ recipe, model, rates, tokens, languages, disk }: Work): { name: string; seconds: number }[] {
   const dense = recipe.propagation === "dense";
   const passes = recipe.propagation === "true-sequential";
-  const [first] = model.steps;
-  // A step is measured once; others differ by their operations.
-  const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(first));
+  const first = firstStep(model);
   // True-sequential runs a step up to each site in turn: about half of it on average.
   const captures = passes ? first.sites.length / 2 + 0.5 : 1;
   // The dense model's states run beside the compressed ones.
@@ -67,7 +76,7 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   // An allocation runs the dense model once more where steps follow each other.
   const beforehand = recipe.allocate !== undefined && !dense ? rates.step : 0;
   const perStep = rates.capture * captures + (dense ? rates.step - rates.capture : rates.step);
-  const forward = scale * tokens * (runs * perStep + beforehand);
+  const forward = stepScale(model) * tokens * (runs * perStep + beforehand);
   const sites = model.steps.flatMap((step) => step.sites);
   const statesBytes = dense ? 0 : runs * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;
@@ -120,7 +129,6 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     await mkdir(folder, { recursive: true });
     const rates = await measureRates(model, recipe.compress, length, folder, threads);
     const disk = diskNeed(recipe, model, sample);
-    const scale = sum(model.steps, (step) => weightsOf(step) / weightsOf(model.steps[0]));
     const parts = [
       { name: "sampling", seconds: sample.seconds },
       ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk }),
@@ -132,7 +140,7 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
             : heldOut.readSeconds +
               scored / 2 / heldOut.tokensPerSecond +
               2 * rates.open +
-              scored * (scale * rates.step + rates.head),
+              scored * (stepScale(model) * rates.step + rates.head),
       },
     ];
     const perToken = 2 * sum(model.steps, weightsOf);

@@ -8,9 +8,9 @@ import type { Model } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
+import { InternalError, at } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
-import { solverFailure } from "@mbs/solvers";
-import { readSolver } from "@mbs/solvers";
+import { readSolver, solverFailure } from "@mbs/solvers";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates {
@@ -46,7 +46,8 @@ async function seconds(work: () => Promise<unknown>, times = 3): Promise<number>
     await work();
     found.push((performance.now() - started) / 1000);
   }
-  return found.sort((a, b) => a - b)[Math.floor(times / 2)];
+  found.sort((a, b) => a - b);
+  return at(found, Math.floor(times / 2));
 }
 
 /** Repeatable numbers of about the size of states. */
@@ -60,8 +61,9 @@ function noise(length: number, seed = 1): Float32Array {
 
 /** Repeatable numbers that lie as weights do, most of them near zero: a search over grids stops where weights let it. */
 function bell(length: number): Float32Array {
-  const parts = [1, 2, 3, 4].map((seed) => noise(length, seed));
-  return Float32Array.from({ length }, (_, index) => parts.reduce((sum, part) => sum + part[index], 0));
+  const values = new Float32Array(length);
+  for (const seed of [1, 2, 3, 4]) noise(length, seed).forEach((value, index) => (values[index] = at(values, index) + value));
+  return values;
 }
 
 async function measureForward(
@@ -77,7 +79,7 @@ async function measureForward(
     const rows = batch * length;
     const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % model.vocabularySize);
     const states = await forward.embed(tokens, batch);
-    const sites = model.steps[0].sites.map(({ name }) => name);
+    const sites = at(model.steps, 0).sites.map(({ name }) => name);
     await forward.step(0, states, { batch, sites, states: false });
     const open = (performance.now() - opened) / 1000;
     const capture = await seconds(() => forward.step(0, states, { batch, sites, states: false }));
@@ -97,7 +99,7 @@ async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
   const rows = width + 64;
   const x = { rows, columns: width, values: noise(rows * width) };
   const { values } = await blas.gemm(x, x, { transposeA: true, alpha: 1 / rows });
-  for (let channel = 0; channel < width; channel++) values[channel * (width + 1)] += 0.01;
+  for (let index = 0; index < values.length; index += width + 1) values[index] = at(values, index) + 0.01;
   return values;
 }
 
@@ -139,7 +141,7 @@ async function measureSolver(
     dead: [],
     damping: 0.01,
   };
-  const diagonal = Float32Array.from({ length: width }, (_, channel) => gram[channel * (width + 1)]);
+  const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
   const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
   const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals };
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
@@ -240,8 +242,12 @@ export async function measureRates(
   const sites = new Map<number, SiteRates>();
   for (const width of widths) sites.set(width, await measureSite(blas, width, compress, threads));
   const gemm = await measureGemm(blas);
-  const at = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
-    const known = (probe: number): number => sites.get(probe)?.[of] ?? NaN;
+  const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
+    const known = (probe: number): number => {
+      const measured = sites.get(probe);
+      if (measured === undefined) throw new InternalError(`no site of width ${probe} was measured`, { width: probe });
+      return measured[of];
+    };
     if (width <= probeWidth) return known(width);
     // No product is faster than the peak, whatever narrow ones made of it.
     return Math.max(extrapolate(width, known, power), (operations * width ** power) / gemm);
@@ -250,8 +256,8 @@ export async function measureRates(
     ...forward,
     ...(await measureArtifacts(folder)),
     gemm,
-    gram: (width) => at(width, "gram", products.gram),
-    factor: (width) => at(width, "factor", products.factor),
-    solver: (width) => at(width, "solver", products.solver),
+    gram: (width) => rateAt(width, "gram", products.gram),
+    factor: (width) => rateAt(width, "factor", products.factor),
+    solver: (width) => rateAt(width, "solver", products.solver),
   };
 }

@@ -157,11 +157,13 @@ export class Engine {
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
     const { name, folder: isFolder = false } = outputOf(stage);
+    const output = outputs[name];
+    if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
     const { signal } = context;
-    if (!isFolder) return (await store.put(outputs[name], { signal })).address;
+    if (!isFolder) return (await store.put(output, { signal })).address;
     // much time may have gone by since the folder was claimed
     await requireOwnModel(folder, this.#options.manifest);
-    const unpacked = await unpackFiles(outputs[name], folder.model, { signal, force: true });
+    const unpacked = await unpackFiles(output, folder.model, { signal, force: true });
     await recordModelFiles(folder, unpacked);
     this.#learn(node, unpacked.address);
     return unpacked.address;

@@ -45,14 +45,14 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
     ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value)),
   ];
   const [main, ...others] = Object.keys(stage.inputs);
-  const paths = main === undefined ? [] : (node.inputs[main] ?? []);
+  const [first, ...further] = main === undefined ? [] : (node.inputs[main] ?? []);
   for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
   // Standard input carries one artifact; the rest of a many-to-one input are named, and "-" says that both are meant.
-  if (main !== undefined && paths.length > 1) words.push("-", ...paths.slice(1).flatMap((path) => [optionFlag(main), path]));
+  if (main !== undefined && further.length > 0) words.push("-", ...further.flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
   const folder = Object.values(stage.outputs)[0]?.folder === true;
   if (folder) words.push("--output", node.output);
   const command = words.map(shellWord).join(" ");
-  const input = paths.length === 0 ? "" : ` < ${shellWord(paths[0])}`;
+  const input = first === undefined ? "" : ` < ${shellWord(first)}`;
   return folder ? `${command}${input}` : `${command}${input} > ${shellWord(node.output)}`;
 }
