@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
+import { stageOf } from "../src/plan/stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace } from "./fixtures/workspace.ts";
@@ -48,7 +49,7 @@ test("work grows with the segments", async ({ recipe }) => {
 
 test("draws the sample as the run will, and stops as it would", async ({ root, recipe }) => {
   const stages = fakeStages();
-  const sample = stages.get("sample")!;
+  const sample = stageOf(stages, "sample");
   const warnings: string[] = [];
   const warn = (message: string) => warnings.push(message);
   const warning = new Map([

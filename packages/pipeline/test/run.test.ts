@@ -17,6 +17,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
+import { stageOf } from "../src/plan/stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
@@ -191,7 +192,7 @@ test("a link to an output is the same output", async ({ root, recipe }) => {
 
 test("a recipe that differs only after the layers goes on from them, and never replaces a model", async ({ root, recipe }) => {
   const stages = fakeStages();
-  const assemble = stages.get("assemble")!;
+  const assemble = stageOf(stages, "assemble");
   const failing = new Map([...stages, ["assemble", { ...assemble, run: () => Promise.reject(new BadDataError("no room")) }]]);
   assert.instance(await failure(go(recipe({ assemble: { format: "gptq" } }), { stages: failing })), BadDataError);
 
@@ -254,7 +255,7 @@ test("layers that a stage could not take are refused before anything runs, with 
     asked.push(planned);
     return Promise.reject(new FailedPreconditionError("it cannot hold that; take another", { tensor: "w" }));
   };
-  const checking = new Map([...stages, ["assemble", { ...stages.get("assemble")!, checkPlan }]]);
+  const checking = new Map([...stages, ["assemble", { ...stageOf(stages, "assemble"), checkPlan }]]);
   const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\ncompress:\n  solver: wanda\nassemble:\n  format: gptq\noutput: ${join(root, "out")}\n`;
   const error = await failure(go(parseRecipe(text, "r.yaml"), { stages: checking }));
   assert.instance(error, FailedPreconditionError);
@@ -293,7 +294,7 @@ test("grids follow the format where the recipe leaves them open, and the run say
       asked.push(options);
       return Promise.resolve(wants);
     };
-    const assemble = { ...stages.get("assemble")!, preferredZeroPoints };
+    const assemble = { ...stageOf(stages, "assemble"), preferredZeroPoints };
     const notes: string[] = [];
     const output = join(root, `out-${index}`);
     const format = wants === "any" ? {} : { format: "gptq" };
@@ -315,7 +316,7 @@ test("options that a stage would refuse on its turn are refused before anything 
   const stages = fakeStages();
   const refusing = (name: string, option: string): [string, Stage] => [
     name,
-    { ...stages.get(name)!, checkPlan: () => Promise.reject(new UsageError("it is not there; take another", { option })) },
+    { ...stageOf(stages, name), checkPlan: () => Promise.reject(new UsageError("it is not there; take another", { option })) },
   ];
   const text = `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\nsample:\n  seed: 1\n  mix: only:zh\ncompress:\n  solver: wanda\nevaluate:\n  corpus: ${join(root, "corpus")}\n  labels: [a, a]\noutput: ${join(root, "out")}\n`;
   await go(parseRecipe(text, "r.yaml"));
