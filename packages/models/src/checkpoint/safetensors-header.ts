@@ -59,12 +59,12 @@ export function headerLength(prefix: Uint8Array, size: number, file: string): nu
   return Number(length);
 }
 
-/** A header has objects in an object, and lists in those. */
+/** A header is an object of objects with lists. */
 const deepest = 3;
 
-/** Most tensors of a file; models of a million million parameters have fewer in all of theirs. */
+/** Most tensors of a file; models of 10¹² parameters have fewer in all their files. */
 const tensorLimit = 250_000;
-/** Of all tensors together: each has dtype, shape and data_offsets, and there is metadata. */
+/** Most keys in all entries together: each tensor has dtype, shape and data_offsets, and there is metadata. */
 const fieldLimit = 4 * tensorLimit;
 
 /**

@@ -50,7 +50,7 @@ async function openSharded(folder: string, names: readonly string[]): Promise<Sa
   const problems = [
     ...shards.filter((shard) => !names.includes(shard)).map((shard) => `${shard} is missing`),
     ...names.filter((name) => shardName.test(name) && !shards.includes(name)).map((name) => `${name} is not in the index`),
-    ...(names.includes(singleFile) && !shards.includes(singleFile) ? [`${singleFile} is there besides the index`] : []),
+    ...(names.includes(singleFile) && !shards.includes(singleFile) ? [`${singleFile} is in the folder, too`] : []),
   ];
   const files: SafetensorsFile[] = [];
   try {

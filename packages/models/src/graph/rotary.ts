@@ -9,7 +9,7 @@ import type { GraphBuilder } from "@mbs/onnx";
 export interface Rotary {
   /** Radians a position. */
   readonly frequencies: Float32Array;
-  /** Where texts of more than `beyond` tokens turn by other frequencies, all their positions. */
+  /** Other frequencies for all positions of texts of more than `beyond` tokens. */
   readonly long?: { readonly beyond: number; readonly frequencies: Float32Array };
   /** Factor on cosines and sines. Default 1. */
   readonly amplitude?: number;

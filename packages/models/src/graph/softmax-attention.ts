@@ -4,7 +4,7 @@ import { softcapped } from "./scaling.ts";
 import type { Attention, DistanceBias } from "./sequence-graph.ts";
 
 /**
- * Queries of one chunk. Where attention is causal, a chunk meets only the keys up to its own end, so that of T² scores
+ * Queries of one chunk. Where attention is causal, a chunk uses only the keys up to its own end, so that of T² scores
  * little more than half are computed; and only those of one chunk are in memory. Measured at T = 2048 with 16 heads of 64.
  */
 const chunkLength = 256;
@@ -89,7 +89,7 @@ export function softmaxAttention(
     const products = graph.node("MatMul", [queries, slice(keyColumns, keyLength, 3, start, until)]);
     let scores = softcapped(graph, ungroup(products, rows, columns), softcap);
     if (slopes !== undefined) {
-      // Counted from the chunk's end: softmax is blind to the difference, and float32 is finest near 0.
+      // Counted from the chunk's end: softmax does not depend on the offset, and float32 is finest near 0.
       const bias = new Float32Array(heads * columns);
       for (const [head, slope] of slopes.entries()) {
         for (let column = 0; column < columns; column++) bias[head * columns + column] = slope * (column - columns + 1);

@@ -12,7 +12,7 @@ export interface JsonPosition {
 /** Checks a value. @throws {BadDataError} naming the file, the path of the key and what is expected */
 export type Shape = (value: unknown, position: JsonPosition) => void;
 
-/** Most sequences in each other: the library that reads them recurses as deep. */
+/** Deepest nesting of sequences: the library that reads them recurses. */
 const deepest = 16;
 
 const shown = (value: unknown): string => (value === undefined ? "missing" : JSON.stringify(value).slice(0, 80));

@@ -14,7 +14,7 @@ export interface Merge {
   readonly merged: number;
 }
 
-/** What a BPE tokenizer learnt: its merges in the order of training, and how it splits a text into words before. */
+/** What a BPE tokenizer learnt: its merges in the order of training, and how it splits a text into words before merging. */
 export interface MergeList {
   readonly merges: readonly Merge[];
   /** The words of a text, normalised and split as for training: no merge joins symbols of two words. */

@@ -10,7 +10,7 @@ import type { ActivationName } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import type { BlockKind, GatedDecoder } from "./gated-block.ts";
 
-/** Keys of the Llama family, with the defaults of Llama; a type overrides those that it has otherwise. */
+/** Keys of the Llama family, with the defaults of Llama; a type overrides those that differ. */
 export const gatedKeys = {
   ...commonKeys,
   ...ropeKeys,
@@ -78,7 +78,7 @@ export function blockKinds(
 
 export interface GatedOptions {
   readonly activation: ActivationName;
-  /** Rotary positions of a head; those of the one section that all layers have where not given. */
+  /** Rotary positions of a head; default those of the section that all layers share. */
   readonly rotary?: (headSize: number) => Rotary;
 }
 

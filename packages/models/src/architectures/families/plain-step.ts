@@ -8,7 +8,7 @@ import type { StepGraphValues } from "../layout.ts";
 import { normVectors } from "./decoder-blocks.ts";
 import type { Block, BlockLinear } from "./decoder-blocks.ts";
 
-/** A block of the GPT family: layer norms before attention and a plain MLP, all linear layers with a bias unless said. */
+/** A block of the GPT family: layer norms before attention and a plain MLP, all linear layers with a bias unless their own says otherwise. */
 export interface PlainBlock {
   readonly heads: number;
   /** Of the states. */

@@ -9,7 +9,7 @@ import type { Block, BlockLinear } from "./decoder-blocks.ts";
 
 const { fround, log, trunc } = Math;
 
-/** What the blocks of both stacks of a T5 have in common: RMS norms before each part, no biases, unscaled attention. */
+/** What all blocks of a T5 have in common: RMS norms before each part, no biases, unscaled attention. */
 export interface T5Block {
   readonly hidden: number;
   readonly heads: number;
@@ -54,7 +54,7 @@ function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, na
 
 interface T5Linears {
   readonly self: T5Attention;
-  /** Of the decoder alone: its queries meet the encoder's keys. */
+  /** Of the decoder alone: its queries attend to the encoder's keys. */
   readonly cross: T5Attention | undefined;
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;

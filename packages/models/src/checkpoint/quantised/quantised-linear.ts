@@ -68,7 +68,7 @@ function bitsFor(words: number, length: number, name: string): number {
  *
  * @param module its name, without ".qweight"
  * @param zeroOffset what is to be added to stored zeros: 1 in version 1, 0 in version 2
- * @param dtype of the model: programs round the scales to it when they load them
+ * @param dtype of the model, to which programs round the scales when they load them
  */
 export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: number, dtype: WeightDtype): QuantisedLinear {
   const [qweight, qzeros] = [`${module}.qweight`, `${module}.qzeros`];
