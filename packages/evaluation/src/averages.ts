@@ -29,7 +29,7 @@ export interface WorstRise {
   readonly rise: number;
   /**
    * 95% paired bootstrap interval of this language's rise; NaN (null in JSON) where it has fewer than five windows. The
-   * language was chosen for its large rise, so that the interval lies too high: whether it leaves zero out says nothing.
+   * language was chosen for its large rise, so that the interval lies too high: whether it excludes zero says nothing.
    */
   readonly interval: Interval;
 }

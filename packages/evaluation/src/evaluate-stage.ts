@@ -196,7 +196,7 @@ async function openModels(values: EvaluateOptions) {
 }
 
 /**
- * Stage `evaluate`: the loss of any number of models on held-out text, a window a row.
+ * Stage `evaluate`: the loss of any number of models on held-out text, one row per window.
  *
  * Perplexity is exp(Σ nll / predicted tokens) over windows that do not overlap; the first token of a window is not
  * predicted. An encoder-decoder predicts the spans that are cut out of each window, or targets given their sources. `scoresReport` sums the rows up.

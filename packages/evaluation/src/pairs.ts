@@ -21,7 +21,7 @@ export interface PairedDifferences {
   readonly notes: readonly string[];
 }
 
-/** Whether an interval leaves zero out; one that too few windows gave does not. */
+/** Whether an interval excludes zero; that of too few windows (NaN) does not. */
 export const excludesZero = ([low, high]: Interval): boolean => low > 0 || high < 0;
 
 /** The model that the others are compared with: the named one, else the first. */

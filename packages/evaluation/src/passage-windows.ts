@@ -32,7 +32,7 @@ export async function textWindows(
 }
 
 /**
- * The source→target texts of a language, a window each.
+ * The source→target texts of a language, one window each.
  *
  * @throws {BadDataError} where a source or target is longer than `length` tokens
  */

@@ -103,7 +103,7 @@ export async function* scoreWindows(
     let done = 0;
     for (const chunk of groups(windows, stateBytes, bytesOf)) {
       const batches = [...groups(chunk, batchTokens, longest, shape)];
-      // All windows of a chunk are finished together, so that a share of them stands for its steps.
+      // The windows of a chunk finish together: progress through its steps is shown as a share of its windows.
       const report = (share: number): void =>
         context.progress({
           activity: `evaluate ${label}`,

@@ -17,7 +17,7 @@ export interface ScoresReport {
   readonly notes: readonly string[];
 }
 
-/** Without an interval nothing can be claimed: that nothing is found then is no news. */
+/** Without intervals nothing can be claimed, so that finding nothing then means nothing. */
 function noteFewWindows(results: readonly LanguageResult[]): string[] {
   const few = new Set(results.filter(({ windows }) => windows < leastWindows).map(({ language }) => language));
   if (few.size === 0) return [];

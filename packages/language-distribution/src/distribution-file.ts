@@ -4,7 +4,7 @@ const rounded = (share: number): number => Number(share.toPrecision(6));
 
 /**
  * An estimate as a distribution.json, which `mbs sample` and others read. Languages without a share are named only in
- * `estimate`, the field in which the uncertainty stands and which readers pass over.
+ * `estimate`, the field with the uncertainty, which readers ignore.
  *
  * @param name of the distribution
  * @param source where tokenizer and texts come from

@@ -78,9 +78,9 @@ async function readTexts(list: MergeList, corpus: Corpus, limit: number, { progr
 /**
  * Estimates the share of each language in the text that a BPE tokenizer was trained on, from the order of its merges (Hayase et
  * al. 2024, arXiv 2407.16607): texts of each language are merged the same way, and the shares are those under which each merged
- * pair was the most frequent one of its time, as far as any shares can do that.
+ * pair was the most frequent one at its step, as nearly as possible.
  *
- * Memory: the distinct words of all texts, and 4 bytes a pair of symbols and language.
+ * Memory: the distinct words of all texts, and 4 bytes per pair of symbols and language.
  *
  * @throws {UsageError} for fewer than two languages
  * @throws {BadDataError} where a language has no text, or no merge occurs in the texts

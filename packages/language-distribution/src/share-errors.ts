@@ -7,7 +7,7 @@ export interface ShareErrors {
   readonly log10MeanSquared: number;
   /** The language that is farthest off, and by how much. */
   readonly largest: { readonly language: string; readonly error: number };
-  /** exp of the mean of |ln(estimate / known)|: 1.1 is 10% off, small languages as heavy as large ones; infinite for a share of 0. */
+  /** exp of the mean of |ln(estimate / known)|: 1.1 is 10% off, small languages count as much as large ones; infinite for a share of 0. */
   readonly meanFactor: number;
 }
 

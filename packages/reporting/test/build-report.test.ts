@@ -164,7 +164,7 @@ test("stars are explained where they stand: in tables, not above bars", async ()
   const texts = sections.filter(({ id }) => id === "rises").flatMap(({ texts: own = [] }) => own);
   assert.not.match(texts.join(" "), "star");
   const table = at(sections.find(({ id }) => id === "rises")?.tables ?? [], 0);
-  assert.match(table.caption, /\(\* the 95% interval leaves zero out\)$/);
+  assert.match(table.caption, /\(\* the 95% interval excludes zero\)$/);
   assert.ok(table.open, "beside the picture");
 });
 

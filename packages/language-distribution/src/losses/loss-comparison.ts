@@ -6,7 +6,7 @@ export interface LanguageFit {
   readonly language: string;
   /** The share to be checked. */
   readonly share: number;
-  /** ln(loss / entropy): how hard the language is for the model against how hard it is at all. */
+  /** ln(loss / entropy): how hard the language is for the model, compared with how hard its text is in general. */
   readonly relativeLoss: number;
   /** Share predicted from the loss by the line through the other languages; these do not sum to 1. */
   readonly predicted: number;
@@ -57,8 +57,8 @@ function lineAt(points: readonly Point[], x: number): number {
  * The line is of this model and these shares: it shows which shares do not agree with the losses, not what the shares are.
  *
  * @param shares on any scale, > 0
- * @param losses bits a byte of the model, by language
- * @param entropies bits a byte of the same kind of text for a model that read as much of every language, see textEntropies
+ * @param losses bits per byte of the model, by language
+ * @param entropies bits per byte of the same kind of text for a model that read as much of every language, see textEntropies
  * @returns undefined where fewer than five languages have all three: too few to leave one out
  */
 export function compareWithLosses(

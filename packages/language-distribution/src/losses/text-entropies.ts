@@ -17,7 +17,7 @@ interface Half {
   bytes: number;
 }
 
-/** Every other document to learn from, the others to measure on; once a half has its part of the limit, all to the other. */
+/** Documents in turn for learning and for measuring; once one half is full, the rest go to the other. */
 async function readHalves(corpus: Corpus, language: string, limit: number): Promise<readonly [string, string]> {
   const [learnt, measured]: [Half, Half] = [
     { texts: [], bytes: 0 },
@@ -41,7 +41,7 @@ async function readHalves(corpus: Corpus, language: string, limit: number): Prom
 }
 
 /**
- * How hard the text of each language is for a small model of characters, in bits a UTF-8 byte: what a model's losses have to be
+ * How hard the text of each language is for a small model of characters, in bits per UTF-8 byte: what a model's losses have to be
  * compared with before languages can be compared. Scripts spend different numbers of bytes on the same content, so every language
  * learns and is measured on the same amount of deflated text, as much as the smallest half has.
  *

@@ -5,11 +5,11 @@ import type { ProgramSolution } from "./mixture-program.ts";
 import { countsOfOrders, findViolatedOrders } from "./violated-orders.ts";
 import type { Order } from "./violated-orders.ts";
 
-/** Counts are weighed a million bytes of text, so that the solver's tolerances are small against them. */
+/** Counts are per million bytes of text, so that the solver's tolerances are small against them. */
 const unit = 1e6;
 /** Violation that is tolerated: occurrences in a million bytes of the mixture. */
 const tolerance = 1e-2;
-/** Pairs a step that one round adds. */
+/** Pairs per step that one round adds. */
 const mostAStep = 10;
 
 export interface SharesOptions {
@@ -24,9 +24,9 @@ export interface SharesOptions {
 export interface SharesEstimate {
   /** Share of each language in the bytes of the tokenizer's training text, sum 1. */
   readonly shares: Float64Array;
-  /** Sum of all violations, in occurrences a byte of the mixture. */
+  /** Sum of all violations, in occurrences per byte of the mixture. */
   readonly violation: number;
-  /** The inequalities that hold the solution in place, by rising step. */
+  /** The binding inequalities, by rising step. */
   readonly orders: readonly Order[];
   /** Inequalities in the last program. */
   readonly inequalities: number;

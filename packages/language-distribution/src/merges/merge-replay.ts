@@ -2,7 +2,7 @@ import type { Merge } from "@mbs/models";
 import { WordSymbols } from "./word-symbols.ts";
 import type { WordCounts } from "./word-table.ts";
 
-/** How the count of pairs changed at one step; an entry a pair and language, entries of a pair together. */
+/** How the count of pairs changed at one step; one entry per pair and language, entries of a pair together. */
 export interface CountChanges {
   readonly pairs: Int32Array;
   readonly languages: Int32Array;

@@ -30,7 +30,7 @@ const tolerance = 1e-9;
 let loaded: Promise<Highs> | undefined;
 
 /**
- * The linear program over shares that sum to 1 and over slack variables for violations, one a step and one a pair. It
+ * The linear program over shares that sum to 1 and over slack variables for violations, one per step and one per pair. It
  * minimises the sum of the slack (arXiv 2407.16607 §3.1). Rows are added when they turn out to be needed; each solution
  * starts from the one before.
  */
@@ -105,7 +105,7 @@ export class MixtureProgram {
     };
   }
 
-  /** Whether each row, in the order of adding, holds the last solution in place; without the others it would be the same. */
+  /** Whether each row, in the order of adding, is binding: without the others the last solution would be the same. */
   binding(): boolean[] {
     const { rowDual } = this.#model.getSolution();
     return Array.from(rowDual.subarray(1), (dual) => dual !== 0);

@@ -13,7 +13,7 @@ export interface WordCounts {
   readonly starts: Int32Array;
   readonly languages: Int32Array;
   readonly counts: Int32Array;
-  /** UTF-8 bytes of text a language. */
+  /** UTF-8 bytes of text per language. */
   readonly bytes: Float64Array;
 }
 

@@ -7,13 +7,13 @@ import type { ArtifactStream } from "@mbs/contracts";
 export interface ActualRises {
   /** Name of the compressed model in the scores. */
   readonly scored: string;
-  /** Language → rise of the loss above the dense model's, nats a token: the logarithm of the ratio of perplexities. */
+  /** Language → rise of the loss above the dense model's, nats per token: the logarithm of the ratio of perplexities. */
   readonly lossRises: Readonly<Record<string, number>>;
-  /** Of each model in the scores that says so: the content addresses of the layers that made it. */
+  /** Model in the scores → content addresses of the layers that made it; without the models of which this is not known. */
   readonly layers: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Of each model in the scores whose folder said so when it was scored: the addresses of its layers. */
+/** Model → addresses of its layers, of the models whose folder said so when they were scored. */
 function readLayerAddresses(scores: ArtifactStream): ReadonlyMap<string, readonly string[]> {
   const { models = {} } = parseMetadata("scores", scores.schema);
   return new Map(
@@ -26,7 +26,7 @@ function readLayerAddresses(scores: ArtifactStream): ReadonlyMap<string, readonl
 }
 
 /**
- * Refuses layers that did not make the scored model: its rises would be held against another model's damage.
+ * Refuses layers that did not make the scored model: its rises would be compared with another model's damage.
  *
  * @param address of the layers
  * @throws {BadDataError} with the model that they made, where the scores have it

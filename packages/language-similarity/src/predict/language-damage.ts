@@ -13,7 +13,7 @@ const momentOf = ({ kind, width, values }: OwnStatistic): InputMoment =>
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
 /**
- * What changed weights do to the output of one language: tr(ΔW H ΔWᵀ) of each tensor, alone and against tr(W H Wᵀ).
+ * The damage of changed weights to one language: tr(ΔW H ΔWᵀ) of each tensor, and its ratio to tr(W H Wᵀ).
  *
  * @param statistic H, or its diagonal, of the site that the weights read
  * @throws {BadDataError} where an error overflows

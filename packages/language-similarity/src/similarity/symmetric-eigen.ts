@@ -1,7 +1,7 @@
 /** Eigenvectors of a symmetric matrix, the largest eigenvalue first. */
 export interface Eigen {
   readonly values: Float64Array;
-  /** [size, size], an eigenvector a row. */
+  /** [size, size], one eigenvector per row. */
   readonly vectors: Float64Array;
 }
 

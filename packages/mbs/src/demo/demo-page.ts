@@ -113,7 +113,7 @@ export async function demoPage(
     title: "What each calibration mix does to each language",
     lead: [
       ...settingsLines(results),
-      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, in the tables a star marks a rise whose interval leaves zero out; mixes differ clearly where their intervals do not overlap. " +
+      "Rises are of perplexity above the dense model on the same held-out windows; lines in the plots are 95% bootstrap intervals over windows, in the tables a star marks a rise whose interval excludes zero; mixes differ clearly where their intervals do not overlap. " +
         (results.plan.seeds.length > 1
           ? "Values are means over seeds, in brackets the smallest and the largest."
           : "One seed: --full runs three and shows their spread."),

@@ -13,7 +13,7 @@ export interface Rise {
   readonly spread: readonly [number, number];
   /** Hull of the seeds' 95% bootstrap intervals. */
   readonly interval: readonly [number, number];
-  /** Whether the interval leaves zero out with every seed. */
+  /** Whether the interval excludes zero with every seed. */
   readonly excludesZero: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface MixResult {
   readonly languages: readonly LanguageRise[];
   readonly unweighted: Rise;
   readonly weighted: Rise;
-  /** The language with the largest mean; its interval is its own, and never said to leave zero out. */
+  /** The language with the largest mean; its interval is its own, and never said to exclude zero. */
   readonly worst: Rise & { readonly language: string };
   /** Spearman's correlation over languages of predicted and actual rise. */
   readonly correlation: number;

@@ -80,7 +80,7 @@ export function demoScreen(results: DemoResults, completions: readonly Completio
       ({ worst }) => worst,
       ({ worst }) => worst.language,
     ),
-    "* the paired 95% interval leaves zero out; rises are of perplexity above dense",
+    "* the paired 95% interval excludes zero; rises are of perplexity above dense",
     ...wrapLines(predictionFinding(method), "", "  "),
     ...(completions.length === 0 ? [] : [`How the compressed model goes on (in brackets), ${method.title}, proportional mix:`]),
     ...completions.map(({ language, prompt, continuation }) => cut(`${language}: ${prompt} [${continuation.trim()}]`, columns)),

@@ -8,7 +8,7 @@ export interface CalibrationPoint {
 export interface Calibration {
   /** rise = factor · predictor, least squares over all points. */
   readonly factor: number;
-  /** Of each point by the factor of the others: no point has a part in its own prediction. */
+  /** The prediction for each point, by the factor fitted on the others. */
   readonly predicted: readonly number[];
   /** Mean distance of `predicted` from the rises. */
   readonly error: number;

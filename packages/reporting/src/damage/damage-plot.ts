@@ -6,7 +6,7 @@ import type { TextTable } from "../terminal/table.ts";
 
 const stepsOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ step }) => step))];
 
-/** A heat map of the predicted damage, a column a language and a row a block. */
+/** A heat map of the predicted damage, one column per language and one row per block. */
 export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   const spec = {
     width: { step: 22 },
@@ -34,7 +34,7 @@ export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.step}`);
 }
 
-/** The numbers behind the heat map: a row a block, a column a language. */
+/** The numbers behind the heat map: one row per block, one column per language. */
 export function blocksTable(report: DamageReport): TextTable {
   const names = report.languages.map(({ language }) => language);
   const values = new Map(report.blocks.map(({ step, language, damage }) => [JSON.stringify([step, language]), damage]));

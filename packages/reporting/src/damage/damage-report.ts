@@ -86,7 +86,7 @@ function blockDamage(records: readonly DamageRecord[]): DamageReport["blocks"] {
 
 interface Fit {
   readonly quality: PredictionQuality;
-  /** Language → rise of the loss, nats a token. */
+  /** Language → rise of the loss, nats per token. */
   readonly predicted: ReadonlyMap<string, number>;
 }
 

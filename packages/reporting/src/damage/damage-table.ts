@@ -8,7 +8,7 @@ import type { TextTable } from "../terminal/table.ts";
 
 const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
 
-/** A row a language: its damage, and rises where scores were given. */
+/** One row per language: its damage, and rises where scores were given. */
 export function predictedTable({ languages, quality }: DamageReport): TextTable {
   return {
     columns: [
@@ -44,7 +44,7 @@ function worstSitesRow(predicted: PredictedLanguage): string[] {
   return [language, siteName(worst), formatError(worst.damage), siteName(beyond), `${beyond.againstOthers.toFixed(2)}×`];
 }
 
-/** A row a language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */
+/** One row per language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */
 export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
   columns: [
     { title: "language" },

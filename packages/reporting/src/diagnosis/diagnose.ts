@@ -170,7 +170,7 @@ function missing({ scored, angles, fit }: DiagnosisInput, groups: readonly MixGr
 }
 
 /**
- * Looks for the paper's failure signatures in results. A claim needs 95% intervals that leave zero out, with every seed.
+ * Looks for the paper's failure signatures in results. A claim needs 95% intervals that exclude zero, with every seed.
  *
  * @see arXiv:2404.04748
  */

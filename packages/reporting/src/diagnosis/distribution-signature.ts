@@ -23,7 +23,7 @@ export interface SharesAgainstLosses {
 /**
  * Compares shares with losses; given by the caller, since it needs texts.
  *
- * @param losses bits a byte of the dense model, by language
+ * @param losses bits per byte of the dense model, by language
  * @returns undefined where there are too few languages
  */
 export type CompareShares = (shares: NumbersByName, losses: NumbersByName) => SharesAgainstLosses | undefined;

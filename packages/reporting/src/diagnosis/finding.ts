@@ -13,7 +13,7 @@ export interface Evidence {
   readonly value: number;
   /** 95%; with several seeds the hull of theirs. */
   readonly interval?: Interval;
-  /** Whether the finding claims this: its interval leaves zero (or what it is compared with) out, with every seed. */
+  /** Whether the finding claims this: its interval excludes zero (or what it is compared with), with every seed. */
   readonly significant: boolean;
 }
 

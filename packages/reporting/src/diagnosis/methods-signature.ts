@@ -4,7 +4,7 @@ import { formatInterval, formatRise } from "../numbers.ts";
 import { overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise } from "./finding.ts";
 
-/** What one method did with a mix. Lists have an entry a seed. */
+/** What one method did with a mix. Lists have one entry per seed. */
 export interface MethodRises {
   readonly method: string;
   readonly models: readonly string[];

@@ -30,7 +30,7 @@ export function groupMixes(models: readonly CompressedModel[]): readonly MixGrou
   }));
 }
 
-/** One group against another, a pair of seeds an entry. */
+/** One group against another, one entry per pair of seeds. */
 export interface GroupComparison {
   readonly pairs: readonly (readonly PairedDifference[])[];
   /** Absent where the two were not scored on the same windows in all languages. */
@@ -50,7 +50,7 @@ export const pairSeeds = <First, Second>(
     at(second, seed % second.length),
   ]);
 
-/** Rises of one language, a pair of seeds an entry. */
+/** Rises of one language, one entry per pair of seeds. */
 export const risesOfLanguage = ({ pairs }: GroupComparison, language: string): readonly MeasuredRise[] =>
   pairs.flatMap((own) => own.filter((pair) => pair.language === language));
 
@@ -93,7 +93,7 @@ export class Comparisons {
   }
 }
 
-/** A mean's rises above what it was compared with, a pair of seeds an entry. */
+/** A mean's rises above what it was compared with, one entry per pair of seeds. */
 export const risesOfMean = ({ averages }: GroupComparison, kind: "unweighted" | "weighted"): readonly MeasuredRise[] =>
   averages.flatMap((entry) => {
     const { rise, riseInterval } = entry[kind] ?? {};

@@ -8,7 +8,7 @@ export interface WorstOf extends MeasuredRise {
   readonly language: string;
 }
 
-/** One mix against calibration with one language alone, by the same method. Lists have an entry a pair of seeds. */
+/** One mix against calibration with one language alone, by the same method. Lists have one entry per pair of seeds. */
 export interface MixAgainstAlone {
   /** "sparsegpt sparsity 0.5" */
   readonly method: string;

@@ -3,7 +3,7 @@ import { formatInterval, formatRise, formatShare } from "../numbers.ts";
 import { belowZero, overSeeds, predictCommand } from "./finding.ts";
 import type { Evidence, Finding, MeasuredRise, Remedy } from "./finding.ts";
 
-/** One language under one method and mix. Lists have an entry a seed. */
+/** One language under one method and mix. Lists have one entry per seed. */
 export interface LanguageUnderMix {
   readonly language: string;
   /** Of the whole training mixture, languages that were not scored included, 0 to 1. */

@@ -13,7 +13,7 @@ export const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] =
   recommended,
 ];
 
-/** A row a language: its weight in the recommended mix and its damage under each mix, that mix last. */
+/** One row per language: its weight in the recommended mix and its damage under each mix, that mix last. */
 export function damageByMixTable(report: MixesReport): TextTable {
   const shown = shownMixes(report);
   return {
@@ -34,7 +34,7 @@ export function damageByMixTable(report: MixesReport): TextTable {
 /** 0.0096 → "+0.96". */
 const pointsCell = (difference: number): string => `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toPrecision(3)}`;
 
-/** Every two of the shown mixes by language, a column a pair: how much more damage the first does, in percentage points. */
+/** Every two of the shown mixes by language, one column per pair: how much more damage the first does, in percentage points. */
 export function mixPairsTable(report: MixesReport): TextTable {
   const shown = shownMixes(report);
   const pairs = shown.flatMap((against, index) => shown.slice(index + 1).map((mix) => ({ mix, against })));
@@ -55,7 +55,7 @@ export function mixPairsTable(report: MixesReport): TextTable {
   };
 }
 
-/** A row a mix, in the order in which they were tried; the recommended one has an arrow. */
+/** One row per mix, in the order in which they were tried; the recommended one has an arrow. */
 export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable {
   const weighted = recommended.weighted !== undefined;
   const important = recommended.important !== undefined;

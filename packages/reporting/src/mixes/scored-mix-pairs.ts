@@ -86,7 +86,7 @@ function cellOf(difference: MixDifference | undefined): string {
   return `${formatRise(rise)}${low > 0 || high < 0 ? " *" : ""} (${formatInterval(interval)})`;
 }
 
-/** All that stands against one mix: a column a mix. */
+/** All that stands against one mix: one column per mix. */
 function tableAgainst(pairs: readonly ScoredMixPair[]): CaptionedTable["table"] {
   const rows = [...new Set(pairs.flatMap(({ differences }) => differences.map(({ of }) => of)))];
   return {
@@ -112,7 +112,7 @@ export function scoredMixSections(scored: ScoredArtifact, names: SectionNames): 
       id: names.id("mix-pairs"),
       title: names.title("One mix against another"),
       texts: [
-        "Difference of perplexity between two models that differ in the mix alone, with its paired 95% bootstrap interval over windows: below zero the mix at the head of the column is better. With a star the interval leaves zero out. Of several seeds it is the mean, with the hull of their intervals.",
+        "Difference of perplexity between two models that differ in the mix alone, with its paired 95% bootstrap interval over windows: below zero the mix at the head of the column is better. With a star the interval excludes zero. Of several seeds it is the mean, with the hull of their intervals.",
         ...(plain ? [otherWindowsText] : []),
       ],
       tables: tables.map((own) => ({

@@ -13,7 +13,7 @@ export const svgFiles = (sections: readonly Section[]): readonly SectionFile[] =
     plots.map(({ svg }, index) => ({ name: `${id}${index === 0 ? "" : `-picture-${index + 1}`}.svg`, content: `${svg}\n` })),
   );
 
-/** The numbers of a page, unformatted, a file each section that has some. */
+/** The numbers of a page, unformatted, one file per section that has some. */
 export const csvFiles = (sections: readonly Section[]): readonly SectionFile[] =>
   sections.flatMap(({ id, data, plots = [] }) => {
     const numbers: readonly DataRow[] = data ?? plots.flatMap(({ rows: own }) => own);

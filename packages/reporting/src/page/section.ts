@@ -1,6 +1,6 @@
 import type { TextTable } from "../terminal/table.ts";
 
-/** Numbers and names behind a plot or a table, unformatted: a record a row, each with the same keys. */
+/** Numbers and names behind a plot or a table, unformatted: one record per row, each with the same keys. */
 export type DataRow = Readonly<Record<string, string | number | boolean>>;
 
 /** A picture and what it was drawn from. */

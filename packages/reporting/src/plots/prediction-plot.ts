@@ -14,7 +14,7 @@ export interface PredictionPoint {
 /** The text above such plots. */
 export const unnamedText = "A point without a name has no room for one: the table has them all.";
 
-/** Predicted against actual rise, a picture a series and a point a language. */
+/** Predicted against actual rise, one picture per series, one point per language. */
 export function plotPredictions(points: readonly PredictionPoint[], xTitle: string, label: string): Promise<Plot[]> {
   const series = [...groupBy(points, (point) => point.series)];
   const panels = series.map(([name, own], index) => ({

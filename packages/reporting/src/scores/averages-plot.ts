@@ -47,7 +47,7 @@ export function figureRises(averages: readonly ModelAverages[]): FigureRise[] {
 const presentFigures = (rises: readonly FigureRise[]): string[] =>
   figures.filter((figure) => rises.some((rise) => rise.figure === figure));
 
-/** The three figures of every model as points with 95% intervals, a row a model. */
+/** The three figures of every model as points with 95% intervals, one row per model. */
 export function plotAverages(rises: readonly FigureRise[], reference: string): Promise<Plot> {
   const shown = presentFigures(rises);
   const shared = {

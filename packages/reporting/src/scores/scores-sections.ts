@@ -24,7 +24,7 @@ function riseCell(rises: readonly FigureRise[], model: string, figure: string): 
   return `${language === "" ? "" : `${language} `}${formatRise(rise)} (${formatInterval([low, high])})`;
 }
 
-/** A row a model: its three figures, each with its 95% interval. */
+/** One row per model: its three figures, each with its 95% interval. */
 function averagesTable({ averages }: ScoresReport, rises: readonly FigureRise[]): TextTable {
   const weighted = averages.some((average) => average.weighted !== undefined);
   const shown = figures.filter((figure) => weighted || figure !== figures[1]);

@@ -7,10 +7,10 @@ import type { TextTable } from "../terminal/table.ts";
 const barWidth = 8;
 
 /** What a star beside a rise means. */
-export const starText = "* the 95% interval leaves zero out";
+export const starText = "* the 95% interval excludes zero";
 const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(({ model }) => model))];
 
-/** One model, a row a language. A star marks a rise whose paired 95% interval leaves zero out. */
+/** One model, one row per language. A star marks a rise whose paired 95% interval excludes zero. */
 export function languagesOf(report: ScoresReport, model: string, bars: boolean): TextTable {
   const pairs = new Map(report.pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
   const largest = Math.max(0, ...report.pairs.map(({ rise }) => rise));
@@ -63,7 +63,7 @@ export function averagesOf({ averages }: ScoresReport): TextTable {
 }
 
 /**
- * Scores of any number of models for a terminal of 80 columns: a table a model, the averages at the end.
+ * Scores of any number of models for a terminal of 80 columns: one table per model, the averages at the end.
  *
  * Colours appear on a terminal only.
  */

@@ -14,7 +14,7 @@ import type { Section, SectionNames } from "../page/section.ts";
 import type { TextTable } from "../terminal/table.ts";
 import { verdict } from "./verdict.ts";
 
-/** Who loses and who gains by a model: by paired intervals that leave zero out. */
+/** Who loses and who gains by a model: by paired intervals that exclude zero. */
 interface GainsAndLosses {
   readonly model: string;
   readonly losing: readonly string[];
@@ -111,7 +111,7 @@ export function gainsSection(
       title: names.title("Who gains and who loses"),
       texts: [
         gainsSentence(rows, reference),
-        "A language clearly loses or gains where the 95% interval of its paired rise leaves zero out. A mix is clearly best or worst by a mean where its interval meets that of no other.",
+        "A language clearly loses or gains where the 95% interval of its paired rise excludes zero. A mix is clearly best or worst by a mean where its interval meets that of no other.",
       ],
       points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
       tables: [
