@@ -26,13 +26,13 @@ export function chooseSites(
 
 export interface CapturePlan {
   readonly sites: readonly SitePlan[];
-  /** Where the Grams of all languages would not fit: one Gram of all languages a site. */
+  /** Whether the languages share one Gram a site, because one each would exceed the budget. */
   readonly pooled: boolean;
 }
 
 /**
- * What is gathered at each site: a Gram of every language, or, where these need more than the budget, one Gram of all
- * languages and the diagonal of each. A step's own input has a diagonal only.
+ * What is gathered at each site: a Gram of every language, or, where these exceed the budget, one Gram of all languages
+ * and the diagonal of each. A step's own input has a diagonal only.
  *
  * @param cross whether sites with a Gram are compared with the dense model
  */

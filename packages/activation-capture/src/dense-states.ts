@@ -58,7 +58,7 @@ export async function* withDense(
     }
     yield { segment, dense: other };
   }
-  // read to its end, which proves it whole
+  // reading to the end checks that the artifact is complete
   if ((await others.next()).done !== true) {
     throw new BadDataError("the dense states have more segments than the states; propagate both from the same segments");
   }

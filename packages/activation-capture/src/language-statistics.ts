@@ -17,7 +17,7 @@ export interface SitePlan {
 export interface SiteMeans {
   readonly plan: SitePlan;
   readonly tokens: number;
-  /** Those of the tokens that came to the site: fewer at an expert's. */
+  /** The tokens that reached the site: at an expert only those that the router sent there. */
   readonly seen: number;
   /** E[x xᵀ], packed upper half. */
   readonly gram?: Float32Array;
@@ -27,7 +27,7 @@ export interface SiteMeans {
   readonly crossMoment?: Float32Array;
 }
 
-/** What sums are made with. */
+/** Engines of the sums. */
 export interface SumTools {
   readonly kernel: GramKernel;
   readonly blas: Blas;
@@ -61,7 +61,7 @@ export class LanguageStatistics {
    * Adds the inputs of a site.
    *
    * @param states [rows, width]
-   * @param tokens that they are of; rows are fewer where an expert reads its own tokens only, and the others count as 0
+   * @param tokens the number of tokens; an expert has fewer rows, and the other tokens count as 0
    */
   async add(site: string, states: Matrix, tokens: number): Promise<void> {
     const found = this.#sites.get(site);

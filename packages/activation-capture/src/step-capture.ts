@@ -77,13 +77,13 @@ function readStreams({ step, states, width }: StepCapture, segments: readonly Sp
   return new Map(read);
 }
 
-/** Tokens that the rows of a site are of: those of its stream, also where an expert reads some of them only. */
+/** The tokens of a site's stream. An expert reads only some of them, so its rows are fewer. */
 const tokensOf = (step: Step, site: string, read: StreamStates): number =>
   statesOf(read, step.sites.find(({ name }) => name === site)?.stream ?? step.stream).rows;
 
 /**
  * Runs segments again one by one to say which of them is not finite at a site, and where. Looking at the inputs of every
- * site each time would cost 4% of a step; NaN and Inf do not get lost in the states after it, nor in the means.
+ * site each time would cost 4% of a step; NaN and Inf also show in the states after the step and in the means.
  *
  * @throws {BadDataError} naming the site, the segment, the token and the channel
  */
@@ -168,7 +168,7 @@ async function captureLanguage(
     [gram, diagonal, crossMoment].some((values) => values !== undefined && findNonfinite(values) >= 0),
   );
   if (broken === undefined) return means;
-  // states that were not overwritten tell which segment it was
+  // the states were not overwritten, so they still show which segment it was
   if (!advance) await requireFiniteInputs(capture, segments, tools);
   throw new BadDataError(
     `${step.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
@@ -176,7 +176,7 @@ async function captureLanguage(
   );
 }
 
-/** Says which experts' Grams are of less than full rank: a token that a router sends elsewhere tells nothing of them. */
+/** Warns of experts whose Grams have less than full rank, because the router sent them too few tokens. */
 function warnOfFewTokens(
   step: string,
   found: readonly { readonly means: readonly SpooledMeans[] }[],

@@ -36,7 +36,7 @@ const ownOptions = {
   },
 } as const satisfies OptionTable;
 
-/** The format that was asked for; what is no text is refused where the options are parsed. */
+/** The requested format. @throws {UsageError} on an unknown one */
 const formatNamed = (raw: Readonly<Record<string, unknown>>): Promise<Format> => {
   const name = raw["format"] ?? ownOptions.format.default;
   if (typeof name !== "string") throw new UsageError("assemble: --format takes a text", { option: "--format" });

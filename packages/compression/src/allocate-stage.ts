@@ -44,7 +44,7 @@ const ownOptions = {
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf out instead of stopping", default: false },
 } as const satisfies OptionTable;
 
-/** Without one of this name the table of the stage refuses it. */
+/** Undefined for an unknown name, which is refused when the stage's options are parsed. */
 function methodNamed({ method = ownOptions.method.default }: Readonly<Record<string, unknown>>): AllocationMethod | undefined {
   return typeof method === "string" ? allocationMethods.get(method) : undefined;
 }

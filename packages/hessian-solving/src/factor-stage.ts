@@ -63,9 +63,9 @@ async function factorSite(
 ): Promise<FactorRecord> {
   const { step, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
   const living = findDead(diagonal);
-  // An expert that no token came to: with H = I every method falls back to its plain form, and no weight is cleared.
+  // No token reached this expert: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
-  if (unseen) warn(`${step} ${site}: no token came here; its weights are rounded or chosen by size alone`);
+  if (unseen) warn(`${step} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
   else if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
   const arranged = order.arrange(diagonal);
   const wanted = kept === "on" && gram !== undefined;
@@ -136,7 +136,7 @@ async function* factorSites(
   }
 }
 
-/** What shares of equal weights may differ by in float64; pooled Grams are exact for one mix only, so no more is allowed. */
+/** How far shares of equal weights may differ: rounding of float64. A pooled Gram is exact for one mix only. */
 const roundingOfWeights = 1e-9;
 
 /** Whether weights are equal up to a common factor. */
@@ -174,7 +174,7 @@ export const factor: Stage = {
     const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("factor: give it statistics");
-    // the schema states the weights, so the first site is read before it goes out
+    // the schema states the weights, so the first site is read before the output begins
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
     const sites = mixSites(readStatistics(statistics), ...chooseMix(asked, captured && new Map(Object.entries(captured))));
     const first = await sites.next();

@@ -122,7 +122,7 @@ export async function* mixSites(
     if (current?.first.step !== step || current.first.site !== site) {
       if (current) {
         const mixed = current.finish();
-        // its sums go before the site is factorised: at width 16,384 they are a GiB
+        // frees its sums before the site is factorised: at width 16,384 they take a GiB
         current = undefined;
         yield mixed;
       }

@@ -33,7 +33,7 @@ export interface LadderResult {
   readonly failure?: NotPositiveDefiniteError;
 }
 
-/** The first damping that is tried where none was asked for and none does not do. */
+/** The first damping that is tried where a damping of 0 fails. */
 const smallestDamping = 1e-4;
 
 interface Rung {

@@ -126,7 +126,7 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
   assert.match(warnings.join("\n"), /h\.0 qkv: 1 of 12 channels/);
 });
 
-test("a site that no token came to gets H = I, no dead columns, and a warning", async () => {
+test("a site that no token reached gets H = I, no dead columns, and a warning", async () => {
   const { stream, warnings } = await run([gramStatistic("expert-1-up", "en", new Float64Array(40 * width), width)]);
   const record = at(await collect(readFactors(stream)), 0);
   assert.equal(record.summary.dead, []);
@@ -136,7 +136,7 @@ test("a site that no token came to gets H = I, no dead columns, and a warning", 
     assert.ok(Math.abs(value - (onDiagonal.has(index) ? diagonal : 0)) < 1e-6);
   });
   assert.is(record.upper?.length, 78);
-  assert.match(warnings.join("\n"), /h\.0 expert-1-up: no token came here/);
+  assert.match(warnings.join("\n"), /h\.0 expert-1-up: no token reached this site/);
 });
 
 test("--upper off leaves the upper factor out and keeps the rest", async () => {

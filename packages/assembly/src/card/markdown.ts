@@ -1,6 +1,6 @@
 /**
- * A name as plain text in Markdown: no HTML, link or code comes of it, and no second line. Labels, solvers and languages are
- * named by their users.
+ * Escapes a name for Markdown: no HTML, link, code or second line can come of it. Users choose the names of labels, solvers
+ * and languages.
  */
 export const plainText = (text: string): string =>
   text

@@ -172,7 +172,7 @@ export function modelCard(facts: CardFacts): string {
 }
 
 /**
- * Writes the card of a folder that assemble has written anew, with what was not known then.
+ * Rewrites the card of an assembled folder with what was not known when it was assembled.
  *
  * @param folder its mbs.json says the rest
  * @throws {BadDataError} where the folder has no mbs.json

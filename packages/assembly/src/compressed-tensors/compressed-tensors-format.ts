@@ -21,8 +21,8 @@ const common: ReadonlySet<number> = new Set([2, 4, 8]);
 const isRouted = (tensor: string): boolean => /\.experts\.\d+\./.test(tensor);
 
 /**
- * transformers stacks the experts of a block and unpacks them by one config group, without zero points; dense ones among
- * packed ones it drops, and dense ones alone too.
+ * transformers stacks the experts of a block and unpacks them by one config group, without zero points. It drops dense
+ * experts, whether the others are packed or not.
  *
  * @param packed names of the tensors that are packed
  * @throws {FailedPreconditionError} naming an expert's layer that transformers would read wrong, with the remedy

@@ -30,7 +30,10 @@ export function refuseWithoutCodes(tensor: string, solver: string, format: strin
   );
 }
 
-/** The grids that a solver will give the weights of a model; of scattered groups, columns are dealt out in their order. */
+/**
+ * The grids that a solver will give the weights of a model. Which columns a scattered group will have is not known yet: they
+ * are assigned in order.
+ */
 export function plannedGrids(model: Model, { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
   const sites = model.steps.flatMap((step) => step.sites);
   return sites.flatMap(({ width: columns, weights }) => {

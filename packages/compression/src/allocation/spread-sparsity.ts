@@ -15,7 +15,7 @@ export interface StepImportance {
  * @param target share of all weights to be set to zero
  * @param spread λ ≥ 0
  * @returns the sparsity of each step
- * @throws {UsageError} where a step would have to lose less than nothing or all
+ * @throws {UsageError} where a step's sparsity would be below 0 or above the largest that solvers take
  * @see arXiv:2310.05175 §3
  */
 export function spreadSparsity(steps: readonly StepImportance[], target: number, spread: number): number[] {

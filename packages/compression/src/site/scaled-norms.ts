@@ -5,7 +5,7 @@ import { roundTo } from "@mbs/numbers";
 import { weightData } from "./tensor-data.ts";
 
 /**
- * The edits that divide a site's input: the norm before it, channel by channel.
+ * Layers that divide a site's input channel by channel, by changing the norm before it.
  *
  * @param layer one of the site's weights, with the scale that its values are meant for
  * @returns none where the layer has no scale

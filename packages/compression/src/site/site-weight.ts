@@ -10,7 +10,7 @@ export interface LoadedSite {
   readonly dtypes: readonly WeightDtype[];
   /** Tensors that hold NaN or Inf and stay as they are. */
   readonly skipped: readonly string[];
-  /** What takes the inverse of an input's scale; empty where nothing does. */
+  /** Norms that can absorb the inverse of an input scale; empty where none can. */
   readonly scaledBy: readonly ScaledTensor[];
 }
 
@@ -47,7 +47,7 @@ export async function readSite(model: Model, { step, site, width }: FactorRecord
     parts.push({ tensor, firstRow, rows: own });
     firstRow += own;
   }
-  // a tensor that stays as it is reads the same input, which then has to stay too
+  // a skipped tensor reads the same input, which must then stay unscaled
   const scaledBy = skipped.length > 0 ? [] : (found.scaledBy ?? []);
   const fixed = scaledBy.length === 0 || scaledBy.some(({ tensor }) => model.checkpoint.nonfinite.has(tensor));
   return {

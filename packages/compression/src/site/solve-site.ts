@@ -23,8 +23,8 @@ export interface SolverChoice {
 }
 
 /**
- * What stands in for a solver at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
- * those of the options that they share.
+ * The solver that replaces another at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
+ * the options that both have.
  *
  * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
  */
@@ -55,7 +55,7 @@ function requireSolution(name: string, weight: SiteWeight, solution: unknown): a
   refuse(agreementMisfit(weight, shaped));
 }
 
-/** What files of all parts hold exactly: what bf16 holds, f16 holds too, unless it is beyond its range. */
+/** The dtype whose values the files of all parts hold exactly: f16 holds what bf16 holds, within its range. */
 const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
   (["bf16", "f16"] as const).find((dtype) => dtypes.includes(dtype)) ?? "f32";
 
@@ -83,7 +83,7 @@ export async function solveSite(
   const { step, site } = record;
   const fallback = await fallbackFor(choice, record);
   const { solver, options } = fallback ?? choice;
-  // a solver without this statistic never looks at it: the types of the contract say so
+  // by the contract a solver reads only the statistics that it declares
   const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
   const asked: SiteWeight = { ...weight, scaleDtype: scaleDtypeOf(dtypes) };
   const solve = async (): Promise<unknown> => {
