@@ -14,7 +14,7 @@ export function foundText({ checked, findings }: Diagnosis): string {
   if (checked.length === 0)
     return "Nothing could be checked: the results compare no models of which they say how they were compressed.";
   const what = checked.map((signature) => names[signature]).join("; ");
-  const found = findings.length === 0 ? "Nothing found that 95% intervals bear out" : `Found: ${findings.length}`;
+  const found = findings.length === 0 ? "Nothing found that 95% intervals support" : `Found: ${findings.length}`;
   return `Looked for: ${what}. ${found}.`;
 }
 

@@ -73,7 +73,7 @@ test("a healthy experiment has no findings, and what the mix gave is told", asyn
   assert.equal(diagnosis.checked, ["mix-worse-than-one-language", "rare-language-falls"]);
   const mix = at(diagnosis.mixes, 0);
   assert.equal([mix.alone, mix.mix, mix.losers, mix.winners], ["en", "equal mix", ["en"], ["fr", "sw", "te"]]);
-  assert.match(diagnosisText(diagnosis), /Nothing found that 95% intervals bear out/);
+  assert.match(diagnosisText(diagnosis), /Nothing found that 95% intervals support/);
   assert.match(diagnosisText(diagnosis), /[^\n]\n$/);
   assert.match(diagnosisText({ ...diagnosis, notes: [] }), /[^\n]\n$/);
 });
@@ -187,7 +187,7 @@ test("methods that turn the order round are found, with the same mix only", asyn
 
 const seed = (name: string, te: number): Made => falling(shares, name, te);
 
-test("seeds of one mix are one group, and every seed has to bear a finding out", async () => {
+test("seeds of one mix are one group, and every seed has to support a finding", async () => {
   assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.3)])])), ["rare-language-falls"]);
   assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.05)])])), []);
 });

@@ -30,7 +30,7 @@ test("shares that go with the losses are no finding", () => {
   assert.is(sharesDoNotFit("dense", { ...fits, verdict: "unclear" }), undefined);
 });
 
-test("a language whose share its loss does not bear out is named with both shares", () => {
+test("a language whose share its loss contradicts is named with both shares", () => {
   const odd = { ...fits, languages: [language("en", 60, 50), language("fr", 30, 40), language("te", 10, 1, true)] };
   const finding = sharesDoNotFit("dense", odd);
   assert.is(

@@ -60,7 +60,7 @@ test("does not fire where an interval touches zero", () => {
   assert.ok(mixWorseThanAlone(comparison({ unweighted: [rise(0.01, 0.0099)] })));
 });
 
-test("every seed has to bear it out; values are means over seeds, intervals their hull", () => {
+test("every seed has to support it; values are means over seeds, intervals their hull", () => {
   assert.is(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.01, 0.02)] })), undefined);
   const evidence = at(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.05, 0.01)] }))?.evidence ?? [], 0);
   assert.ok(Math.abs(evidence.value - 0.04) < 1e-12);

@@ -70,7 +70,7 @@ const seeds = (second: number): LanguagesUnderMix => ({
   unweighted: [rise(0.05), rise(0.05)],
 });
 
-test("every seed has to bear it out", () => {
+test("every seed has to support it", () => {
   assert.is(rareLanguagesFall(seeds(0.06)), undefined);
   assert.ok(rareLanguagesFall(seeds(0.3)));
 });
