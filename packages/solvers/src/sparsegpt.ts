@@ -1,32 +1,15 @@
-import { at, defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
-import type { ColumnBlock } from "@mbs/numbers";
+import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
-import { dropInGroup, dropUpToShare } from "./pruning/selection.ts";
-
-const { fround } = Math;
-
-/** What removing each weight costs, w² / U[j, j]², for columns from … to-1 of a block: [to - from, rows]. */
-function scoresOf({ rows, weights, diagonal }: ColumnBlock, from: number, to: number): Float32Array {
-  const scores = new Float32Array((to - from) * rows);
-  let index = 0;
-  for (let column = from; column < to; column += 1) {
-    const pivot = fround(at(diagonal, column) ** 2);
-    for (const weight of weights.subarray(column * rows, (column + 1) * rows)) {
-      scores[index] = fround(weight * weight) / pivot;
-      index += 1;
-    }
-  }
-  return scores;
-}
+import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
 /** One threshold a block and part: the share of all its weights, over all rows. */
 const unstructured = (parts: readonly WeightPart[], sparsity: number, blockSize: number): Pruning => ({
   span: blockSize,
   choose(block, from, to) {
-    const scores = scoresOf(block, from, to);
+    const scores = removalCosts(block, from, to);
     const kept = new Uint8Array(scores.length);
     for (const { firstRow, rows } of parts) {
       const ofPart = new Float32Array((to - from) * rows);
@@ -47,7 +30,7 @@ const unstructured = (parts: readonly WeightPart[], sparsity: number, blockSize:
 const structured = (pattern: Pattern): Pruning => ({
   span: pattern.of,
   choose(block, from, to) {
-    const scores = scoresOf(block, from, to);
+    const scores = removalCosts(block, from, to);
     const kept = new Uint8Array(scores.length).fill(1);
     for (let row = 0; row < block.rows; row += 1) {
       dropInGroup(scores, kept, { start: row, stride: block.rows, columns: to - from }, pattern);

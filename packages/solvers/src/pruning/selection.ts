@@ -1,4 +1,7 @@
+import type { ColumnBlock } from "@mbs/numbers";
 import type { Pattern } from "./pattern.ts";
+
+const { fround } = Math;
 
 /** Digits of the radix search, from the most significant: shift and number of bits. */
 const digits = [
@@ -110,6 +113,24 @@ export function patternMask(scores: Float32Array, columns: number, pattern: Patt
     }
   }
   return kept;
+}
+
+/**
+ * What removing each weight costs, w² / U[j, j]², for columns from … to-1 of a block.
+ *
+ * @returns [to - from, rows]
+ * @see arXiv:2301.00774 §3
+ */
+export function removalCosts({ rows, weights, diagonal }: ColumnBlock, from: number, to: number): Float32Array {
+  const costs = weights.slice(from * rows, to * rows);
+  for (let column = from; column < to; column += 1) {
+    const pivot = fround(diagonal[column]! * diagonal[column]!);
+    const start = (column - from) * rows;
+    for (let index = start; index < start + rows; index += 1) {
+      costs[index] = fround(fround(costs[index]! * costs[index]!) / pivot);
+    }
+  }
+  return costs;
 }
 
 /** Values with zeros where the mask has 0. Never -0, so that equal masks give equal bytes. */
