@@ -20,7 +20,6 @@ export { encodeStream } from "./ipc/encode-stream.ts";
 export type { EncodedStream } from "./ipc/encode-stream.ts";
 export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
 export type { FlightMessage } from "./ipc/flight.ts";
-export { requireKind, requireVersion } from "./kinds/kind.ts";
 export { parseMetadata } from "./kinds/metadata.ts";
 export type {
   AllocationMetadata,
@@ -39,11 +38,11 @@ export type {
 } from "./kinds/metadata.ts";
 export { allLanguages, allSites, inputSite } from "./kinds/records.ts";
 export type {
+  DamageRecord,
   FactorRecord,
   FactorSummary,
   FilePiece,
   LanguageDiagonalRecord,
-  DamageRecord,
   LayerRecord,
   LayerSummary,
   MixRecord,
@@ -57,7 +56,7 @@ export type {
   TensorData,
   TensorDtype,
 } from "./kinds/records.ts";
-export { artifactKinds } from "./kinds/schemas.ts";
+export { artifactKinds, requireKind, requireVersion } from "./kinds/schemas.ts";
 export type { ArtifactKind } from "./kinds/schemas.ts";
 export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
 export type { LossSums, ModelScores } from "./language-losses.ts";

@@ -3,8 +3,7 @@ import { canonicalJson, misfit, parseJson } from "../json.ts";
 import type { FactorsMetadata } from "../kinds/metadata.ts";
 import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
-import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
 import { requireFactor } from "./checks/factor-checks.ts";
 import { requireLength, requireShape } from "./checks/matrix-checks.ts";
 

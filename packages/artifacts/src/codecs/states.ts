@@ -2,8 +2,7 @@ import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import type { StatesMetadata } from "../kinds/metadata.ts";
 import type { StateRecord } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels } from "../rows/panels.ts";
-import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
 import { requireFinite, requireLength, requireShape } from "./checks/matrix-checks.ts";
 
 async function* toRows(items: Items<StateRecord>): AsyncGenerator<Row<"states">> {

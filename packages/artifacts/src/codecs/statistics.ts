@@ -3,8 +3,7 @@ import { packedDiagonal } from "@mbs/numbers";
 import type { StatisticsMetadata } from "../kinds/metadata.ts";
 import type { Statistic } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
-import { readRecords, type RowCursor } from "../rows/row-cursor.ts";
-import { encodeRows, type Items, type Row } from "../rows/rows.ts";
+import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
 import { requireFinite, requireLength, requireMeanSquares, requireShape } from "./checks/matrix-checks.ts";
 
 /** A gram has `width` packed rows, a cross-moment as many whole ones, a diagonal one row. */

@@ -12,7 +12,7 @@ import { RecordBatch } from "apache-arrow/fb/record-batch";
 import { Schema } from "apache-arrow/fb/schema";
 import { Type } from "apache-arrow/fb/type";
 import { ByteBuffer } from "flatbuffers";
-import { requireVersion } from "../kinds/kind.ts";
+import { requireVersion } from "../kinds/schemas.ts";
 import type { BodyPlan } from "./encode-message.ts";
 import { fieldLimit, messageLimit, pairLimit } from "./frame.ts";
 

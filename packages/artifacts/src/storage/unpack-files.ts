@@ -13,7 +13,7 @@ import {
   type ColumnValues,
 } from "@mbs/contracts";
 import { contentAddress, type Receipt } from "../content-address.ts";
-import { requireKind } from "../kinds/kind.ts";
+import { requireKind } from "../kinds/schemas.ts";
 import type { WriteOptions } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { removeLeftovers, temporaryName } from "./temporary/temporary-name.ts";
