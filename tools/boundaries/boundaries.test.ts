@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { kernelFiles, numberAssertions } from "./assertions.ts";
 import { importsOf, publicNames } from "./read-packages.ts";
 import { findViolations, type PackageFacts } from "./rules.ts";
+import { linkTargets } from "./links.ts";
 import { stagesNamed } from "./stage-names.ts";
 import { findUncountedInputs, pathsNamed, readTestScopes } from "./test-inputs.ts";
 
@@ -41,6 +42,11 @@ test("a host that asks for a stage by its name is found", () => {
   const source = 'if (stage.name === "evaluate") stages.get("assemble"); const node = { stage: "sample" };';
   assert.equal(stagesNamed(source), ["evaluate", "assemble", "sample"]);
   assert.equal(stagesNamed('const { "factor": capture } = rates["capture"];'), []);
+});
+
+test("links to files are found, those to the network and to headings of the page are not", () => {
+  const text = "[a](b.md#c) ![d](e.svg) [f](https://example.org) [g](#h)";
+  assert.equal(linkTargets(text), ["b.md#c", "e.svg"]);
 });
 
 test("an undeclared and an unused dependency are found", () => {
@@ -95,7 +101,7 @@ test("what a test reads outside the inputs that nx counts is found", () => {
   const withoutAdded = scopes.map((scope) => (scope.folder === "solvers" ? { ...scope, added: [] } : scope));
   const found = findUncountedInputs(root, withoutAdded);
   assert.is(found.length, 1);
-  assert.match(found[0], /solvers\/test\/conformance\.test\.ts: reads docs\/adding-a-solver\.md/);
+  assert.match(found.join(), /solvers\/test\/conformance\.test\.ts: reads docs\/adding-a-solver\.md/);
 });
 
 test("an asserted number is found outside kernels, but not in comments nor as a list", () => {

@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { findStaleFiles } from "../packages/package-files.ts";
 import { findNumberAssertions } from "./assertions.ts";
+import { findDeadLinks } from "./links.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
 import { findNamedStages } from "./stage-names.ts";
@@ -38,6 +39,7 @@ const violations = [
   ...findNumberAssertions(root),
   ...findNamedStages(root),
   ...findStaleFiles(root),
+  ...findDeadLinks(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

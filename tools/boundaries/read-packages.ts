@@ -17,7 +17,7 @@ export const withoutComments = (source: string): string =>
   source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, (comment) => comment.replaceAll(/[^\n]/g, ""));
 
 export const importsOf = (source: string): string[] =>
-  [...withoutComments(source).matchAll(importPattern)].map(([, specifier]) => specifier);
+  [...withoutComments(source).matchAll(importPattern)].map(([, specifier = ""]) => specifier);
 
 function sourceFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -48,7 +48,7 @@ const declarationPattern = /^export (?:async )?(?:const|function\*?|class|interf
 export function publicNames(source: string): string[] {
   const code = withoutComments(source);
   const listed = [...code.matchAll(listPattern)]
-    .flatMap(([, names]) => names.split(","))
+    .flatMap(([, names = ""]) => names.split(","))
     .map((name) =>
       name
         .trim()
@@ -56,7 +56,7 @@ export function publicNames(source: string): string[] {
         .replace(/^.* as /, ""),
     )
     .filter((name) => name !== "");
-  return [...listed, ...[...code.matchAll(declarationPattern)].map(([, name]) => name)].sort();
+  return [...listed, ...[...code.matchAll(declarationPattern)].map(([, name = ""]) => name)].sort();
 }
 
 /** Public names by entry point of every package: "solvers", "solvers/conformance". */
