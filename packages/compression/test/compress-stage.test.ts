@@ -126,8 +126,10 @@ test("the same factors give the same address", async () => {
 });
 
 test("further options are the solver's, and unknown ones are refused", async () => {
-  assert.ok("useVariant" in (await compress.moreOptions!({ solver: "wanda" })));
-  assert.ok("groupSize" in (await compress.moreOptions!({})));
+  const { moreOptions } = compress;
+  assert.ok(moreOptions);
+  assert.ok("useVariant" in (await moreOptions({ solver: "wanda" })));
+  assert.ok("groupSize" in (await moreOptions({})));
   await withTinyModel({}, async (model) => {
     await rejects(runCompress(model, [], { solver: "wanda", bits: 3 }), UsageError, /compress: unknown option --bits/);
     await rejects(runCompress(model, [], { solver: "gptq", bits: 9 }), UsageError, /--bits must be at least 2 and at most 8/);
