@@ -1,7 +1,7 @@
 import { optionFlag } from "@mbs/contracts";
 import type { Option, OptionTable, Stage } from "@mbs/contracts";
 import { solvers } from "@mbs/solvers";
-import { optionBounds } from "../../packages/host-cli/src/flags.ts";
+import { optionBounds } from "../../packages/host-cli/src/stage/flags.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
 import { recipeKeys } from "../../packages/pipeline/src/recipe/recipe-keys.ts";
 import type { RecipeKey } from "../../packages/pipeline/src/recipe/recipe-keys.ts";

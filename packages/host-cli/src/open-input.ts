@@ -1,5 +1,5 @@
 import type { DecodedStream } from "@mbs/artifacts";
-import { readStandardInput, standardStream } from "./standard-streams.ts";
+import { readStandardInput, standardStream } from "./process/standard-streams.ts";
 
 /** How messages call standard input. */
 export const standardInputName = "standard input";

@@ -1,6 +1,6 @@
-export { runRemote } from "./run-remote.ts";
-export type { RemoteCall } from "./run-remote.ts";
-export type { Keepalive } from "./timing.ts";
-export type { ResourceRoots } from "./resources.ts";
-export { messageLimit, serve } from "./serve.ts";
-export type { RunningServer, ServeOptions } from "./serve.ts";
+export { runRemote } from "./client/run-remote.ts";
+export type { RemoteCall } from "./client/run-remote.ts";
+export type { Keepalive } from "./protocol/channel.ts";
+export type { ResourceRoots } from "./server/served-resources.ts";
+export { messageLimit, serve } from "./server/serve.ts";
+export type { RunningServer, ServeOptions } from "./server/serve.ts";

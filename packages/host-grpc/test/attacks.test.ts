@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { send } from "../src/messages-in-order.ts";
+import { send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { callLimit } from "../src/serve.ts";
-import { childrenGone, untilChildren } from "./child-processes.ts";
-import { callMake, segmentMessages, withServer } from "./fake-server.ts";
-import { all, callOf, errorOf } from "./flight-client.ts";
-import type { FlightClient } from "./flight-client.ts";
+import { callLimit } from "../src/server/serve.ts";
+import { childrenGone, untilChildren } from "./fixtures/child-processes.ts";
+import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
+import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
+import type { FlightClient } from "./fixtures/flight-client.ts";
 
 const test = suite("attacks");
 

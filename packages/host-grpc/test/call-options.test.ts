@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { send } from "../src/messages-in-order.ts";
+import { send } from "../src/protocol/messages-in-order.ts";
 import type { StageCall } from "../src/protocol/messages.ts";
-import { optionsLimit } from "../src/stage-call.ts";
-import { childrenNow, untilChildren } from "./child-processes.ts";
-import { segmentMessages, withServer } from "./fake-server.ts";
-import { all, callOf, errorOf } from "./flight-client.ts";
-import type { FlightClient } from "./flight-client.ts";
+import { optionsLimit } from "../src/server/stage-call.ts";
+import { childrenNow, untilChildren } from "./fixtures/child-processes.ts";
+import { segmentMessages, withServer } from "./fixtures/fake-server.ts";
+import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
+import type { FlightClient } from "./fixtures/flight-client.ts";
 
 const test = suite("options of a call");
 

@@ -9,7 +9,7 @@ import { messageLimit, serve } from "@mbs/host-grpc";
 import type { RunningServer } from "@mbs/host-grpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FlightClient } from "./flight-client.ts";
+import { FlightClient } from "./fixtures/flight-client.ts";
 
 const test = suite<{ folder: string; server: RunningServer; client: FlightClient; session: ClientHttp2Session }>(
   "compressed frame",

@@ -6,11 +6,11 @@ import { status } from "@grpc/grpc-js";
 import type { FlightMessage } from "@mbs/artifacts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { receive, send } from "../src/messages-in-order.ts";
+import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { withSignsOfLife } from "../src/signs-of-life.ts";
-import { callMake, segmentMessages, withServer } from "./fake-server.ts";
-import { all, callOf, errorOf } from "./flight-client.ts";
+import { withSignsOfLife } from "../src/client/signs-of-life.ts";
+import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
+import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
 const test = suite("idle calls");
 

@@ -6,11 +6,11 @@ import { runRemote } from "@mbs/host-grpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { make } from "../../host-cli/test/fixtures/stages.ts";
-import { send } from "../src/messages-in-order.ts";
-import { untilChildren } from "./child-processes.ts";
-import { callMake, inTime, withServer } from "./fake-server.ts";
-import { startProxy } from "./frozen-proxy.ts";
-import { FlightClient, all, callOf, errorOf } from "./flight-client.ts";
+import { send } from "../src/protocol/messages-in-order.ts";
+import { untilChildren } from "./fixtures/child-processes.ts";
+import { callMake, inTime, withServer } from "./fixtures/fake-server.ts";
+import { startProxy } from "./fixtures/frozen-proxy.ts";
+import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
 const test = suite("keepalive");
 
@@ -41,7 +41,7 @@ test("a client whose machine is gone frees its place", () =>
 
 test("a client whose process is stopped frees its place", () =>
   withServer(options, async ({ server, client }) => {
-    const script = fileURLToPath(new URL("silent-client.ts", import.meta.url));
+    const script = fileURLToPath(new URL("fixtures/silent-client.ts", import.meta.url));
     const stopped = spawn(process.execPath, ["--conditions=mbs-source", "--import", "tsx", script, String(server.port)], {
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -8,14 +8,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { receive, send } from "../src/messages-in-order.ts";
+import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { segmentMessages } from "./fake-server.ts";
-import { FlightClient, callOf } from "./flight-client.ts";
+import { segmentMessages } from "./fixtures/fake-server.ts";
+import { FlightClient, callOf } from "./fixtures/flight-client.ts";
 
 const test = suite("leftovers");
 
-const script = fileURLToPath(new URL("serving.ts", import.meta.url));
+const script = fileURLToPath(new URL("fixtures/serving.ts", import.meta.url));
 
 interface Served {
   readonly process: ChildProcess;

@@ -10,11 +10,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { programCommand, runProgram } from "../../host-cli/test/fixtures/run-program.ts";
 import { stages } from "../../host-cli/test/fixtures/stages.ts";
-import { send, withoutDescriptors } from "../src/messages-in-order.ts";
+import { send, withoutDescriptors } from "../src/protocol/messages-in-order.ts";
 import { messages } from "../src/protocol/messages.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { childrenGone, childrenNow, untilChildren } from "./child-processes.ts";
-import { FlightClient, all, callOf, errorOf } from "./flight-client.ts";
+import { childrenGone, childrenNow, untilChildren } from "./fixtures/child-processes.ts";
+import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
 interface Context {
   folder: string;

@@ -5,11 +5,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { receive, send } from "../src/messages-in-order.ts";
+import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { childrenGone, childrenNow, untilChildren } from "./child-processes.ts";
-import { segmentMessages, withServer } from "./fake-server.ts";
-import { FlightClient, all, callOf, errorOf } from "./flight-client.ts";
+import { childrenGone, childrenNow, untilChildren } from "./fixtures/child-processes.ts";
+import { segmentMessages, withServer } from "./fixtures/fake-server.ts";
+import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
 const test = suite("shutdown");
 

@@ -10,9 +10,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { programCommand } from "../../host-cli/test/fixtures/run-program.ts";
 import { stages } from "../../host-cli/test/fixtures/stages.ts";
-import { receive, send } from "../src/messages-in-order.ts";
+import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { FlightClient, callOf } from "./flight-client.ts";
+import { FlightClient, callOf } from "./fixtures/flight-client.ts";
 
 const length = 100_000;
 const segments = 2500;

@@ -3,7 +3,7 @@ import type { MbsError } from "@mbs/contracts";
 import { InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { IdleError, fromStatus, toStatus } from "../src/status.ts";
+import { IdleError, fromStatus, toStatus } from "../src/protocol/status.ts";
 
 test("a message that is too long for a client's headers is cut", () => {
   for (const text of ["x".repeat(100_000), "word ".repeat(20_000), "語".repeat(9000), "語 ".repeat(9000)]) {

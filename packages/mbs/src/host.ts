@@ -1,5 +1,5 @@
 import type { CliHost } from "@mbs/host-cli";
-import { presenters } from "./presenters.ts";
+import { presenters } from "./results/presenters.ts";
 
 /** The command line's host, with what only this package knows. */
 export const host: CliHost = {

@@ -10,7 +10,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { stages } from "mbs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { runMbs, startMbs } from "./run-mbs.ts";
+import { runMbs, startMbs } from "./fixtures/run-mbs.ts";
 
 type Options = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { commands } from "../src/commands.ts";
 import { loadStages, stages } from "../src/stages.ts";
 import { version } from "../src/version.ts";
-import { runMbs } from "./run-mbs.ts";
+import { runMbs } from "./fixtures/run-mbs.ts";
 
 const bin = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));
 

@@ -12,7 +12,7 @@ import * as assert from "uvu/assert";
 import { parse } from "yaml";
 import { loadStages } from "../src/stages.ts";
 import { writeTexts } from "./fixtures/texts.ts";
-import { runMbs } from "./run-mbs.ts";
+import { runMbs } from "./fixtures/run-mbs.ts";
 
 const document = readFileSync(join(import.meta.dirname, "../../../docs/adding-a-stage.md"), "utf8");
 

@@ -3,8 +3,8 @@ import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags } from "@mbs/host-cli";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { describe } from "../describe.ts";
-import { plainCommand } from "../plain-command.ts";
+import { describe } from "../results/model-card.ts";
+import { plainCommand } from "./plain-command.ts";
 
 const options = {
   scores: { kind: "list", placeholder: "FILE,…", optional: true, description: "what `mbs evaluate` found, for the results" },

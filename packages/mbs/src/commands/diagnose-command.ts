@@ -8,8 +8,8 @@ import type { CompareShares } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { openInputs } from "../open-inputs.ts";
-import { plainCommand } from "../plain-command.ts";
+import { openInputs } from "./open-inputs.ts";
+import { plainCommand } from "./plain-command.ts";
 
 const options = {
   distribution: {

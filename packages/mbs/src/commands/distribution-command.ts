@@ -16,10 +16,10 @@ import {
 import { openMergeList } from "@mbs/models";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { distributionTable } from "../distribution-table.ts";
-import type { DistributionFindings } from "../distribution-table.ts";
-import { plainCommand } from "../plain-command.ts";
-import { requireTargets, writeTarget } from "../target-files.ts";
+import { distributionTable } from "../results/distribution-table.ts";
+import type { DistributionFindings } from "../results/distribution-table.ts";
+import { plainCommand } from "./plain-command.ts";
+import { requireTargets, writeTarget } from "./target-files.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder; its tokenizer.json is enough" },

@@ -4,7 +4,7 @@ import { optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
 import { generate, openModel } from "@mbs/models";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { plainCommand } from "../plain-command.ts";
+import { plainCommand } from "./plain-command.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },

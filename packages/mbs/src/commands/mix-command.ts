@@ -4,7 +4,7 @@ import type { MixCost } from "@mbs/mix-recommendation";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
 import { host } from "../host.ts";
-import { mixesReportOf } from "../presenters.ts";
+import { mixesReportOf } from "../results/presenters.ts";
 import { loadMix } from "../stages.ts";
 
 /** What the search took against one compression, in words. */

@@ -7,10 +7,10 @@ import type { RecipeText } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { openInputs } from "../open-inputs.ts";
-import { plainCommand } from "../plain-command.ts";
+import { openInputs } from "./open-inputs.ts";
+import { plainCommand } from "./plain-command.ts";
 import { similarityOptions } from "../similarity-options.ts";
-import { requireTargets, writeTarget } from "../target-files.ts";
+import { requireTargets, writeTarget } from "./target-files.ts";
 
 const options = {
   output: {

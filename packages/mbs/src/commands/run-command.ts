@@ -5,9 +5,9 @@ import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { describe } from "../describe.ts";
-import { plainCommand } from "../plain-command.ts";
-import { runResult } from "../run-result.ts";
+import { describe } from "../results/model-card.ts";
+import { plainCommand } from "./plain-command.ts";
+import { runResult } from "../results/run-result.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {

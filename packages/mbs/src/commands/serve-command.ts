@@ -6,7 +6,7 @@ import { serve } from "@mbs/host-grpc";
 import { builtInResources, findResource } from "@mbs/pipeline";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { plainCommand } from "../plain-command.ts";
+import { plainCommand } from "./plain-command.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {

@@ -4,7 +4,7 @@ import type { OptionTable } from "@mbs/contracts";
 import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-entry.ts";
-import { plainCommand } from "../plain-command.ts";
+import { plainCommand } from "../commands/plain-command.ts";
 import { loadStages } from "../stages.ts";
 import { fullPlan, quickPlan } from "./demo-plan.ts";
 import { runDemo } from "./run-demo.ts";

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { demoPage } from "../../src/demo/demo-page.ts";
 import { demoScreen } from "../../src/demo/demo-screen.ts";
 import { findings } from "../../src/demo/findings.ts";
-import { fabricate, similarities } from "./fabricated.ts";
+import { fabricate, similarities } from "../fixtures/fabricated-demo.ts";
 
 const completions = [
   { language: "en", prompt: "The window shows all", continuation: " files of the folder and of every folder that lies in it." },

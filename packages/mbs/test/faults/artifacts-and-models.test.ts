@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
-import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 import * as assert from "uvu/assert";
 
 const test = faultSuite("fault 20: artifacts of another model or tokenizer");

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
-import { done, faultSuite } from "./fault-suite.ts";
+import { done, faultSuite } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("fault 43: the clock");
 

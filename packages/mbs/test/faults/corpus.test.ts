@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 21 and 22: corpora");
 

@@ -18,7 +18,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
 import { present } from "../fixtures/present.ts";
 import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
-import { done, faultSuite, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("numbers and content that cannot be");
 

@@ -4,7 +4,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
 import { present } from "../fixtures/present.ts";
 import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
-import { done, faultSuite, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 23 and 24: dead channels and singular Hessians");
 

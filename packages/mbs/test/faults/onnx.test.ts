@@ -5,7 +5,7 @@ import type { GraphFile, GraphNode, GraphTensor } from "@mbs/onnx";
 import * as assert from "uvu/assert";
 import { encodeMessage } from "../../../onnx/src/onnx-messages.ts";
 import type { NodeMessage, OpsetMessage, TensorMessage } from "../../../onnx/src/onnx-messages.ts";
-import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 8 to 12: ONNX");
 

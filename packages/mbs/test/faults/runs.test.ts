@@ -4,7 +4,7 @@ import { open, readFile, readdir, rename, rm, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as assert from "uvu/assert";
-import { bin, done, faultSuite, mbs, refused } from "./fault-suite.ts";
+import { bin, done, faultSuite, mbs, refused } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 25, 30 and 31: damaged runs, two runs with one output");
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
 import { present } from "../fixtures/present.ts";
-import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 1 to 8 and 13: safetensors");
 

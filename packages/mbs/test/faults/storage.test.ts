@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { withLock } from "@mbs/artifacts";
 import * as assert from "uvu/assert";
-import { bin, done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { bin, done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 25, 26 and 30: kills, full disks, occupied and read-only places");
 

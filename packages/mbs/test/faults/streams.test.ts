@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { decodeStream, encodeStream } from "@mbs/artifacts";
 import type { ArtifactStream } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import { done, faultSuite, mbs, refused, sampling } from "./fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
 const test = faultSuite("faults 14 to 19 and 27 to 31: streams at the command line");
 

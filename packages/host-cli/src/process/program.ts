@@ -1,0 +1,93 @@
+import { InternalError, InterruptedError } from "@mbs/contracts";
+import { CommanderError } from "commander";
+import { exitCodes, oneLine, toMbsError } from "./failure.ts";
+import { tellParent } from "./parent-process.ts";
+
+const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+function causes(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\ncaused by: ${causes(error.cause)}`;
+}
+
+/**
+ * Ends the process at once. Leaving waits for threads of ours: one that opens a pipe to which nobody writes never returns,
+ * and then only the signal's own effect ends the process, which a shell sees as the same code.
+ */
+function endNow(signal: keyof typeof signalCodes): void {
+  if (!process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) process.exit(signalCodes[signal]);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/**
+ * Runs a command as a process: signals, the one line on standard error and the exit code.
+ *
+ * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once.
+ *
+ * @param name how the command calls itself, "mbs capture"
+ */
+export async function runProgram(
+  name: string,
+  options: { readonly debug: boolean },
+  action: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController();
+  let stoppedBy: keyof typeof signalCodes | undefined;
+  let ended = false;
+
+  const fail = (thrown: unknown): void => {
+    ended = true;
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
+    const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
+    // A reader that has seen enough is no fault: head and less do it all the time.
+    if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
+    if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
+    tellParent({ tag: error.tag, message: error.message }, () =>
+      process.exit(stoppedBy ? signalCodes[stoppedBy] : exitCodes[error.tag]),
+    );
+  };
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stoppedBy) {
+        process.stderr.write(`${name}: interrupted again, stopping at once; no output is half written, run the command again\n`);
+        endNow(signal);
+      }
+      stoppedBy = signal;
+      controller.abort(new InterruptedError(`stopped by ${signal}`));
+    });
+  }
+  // Left alone, a limit on the size of files ends the process like a crash; watched, the write fails and is cleaned up.
+  process.on("SIGXFSZ", () => undefined);
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  // A promise that nothing can settle any more leaves Node with nothing to do: that is no success. Who waits for others'
+  // code has the first word, so it is told one turn later.
+  let ranDry = false;
+  process.on("beforeExit", () => {
+    if (ranDry) fail(new InternalError("ended without a result; something it waited for never came (a bug)"));
+    ranDry = true;
+    setImmediate(() => undefined);
+  });
+  // A stranger's code may end the process: that is no success either, whatever code it gave.
+  process.on("exit", (code) => {
+    if (ended || code !== 0) return;
+    process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in a solver of yours\n`);
+    process.exitCode = exitCodes.internal;
+  });
+  // Nobody is left to tell.
+  process.stderr.on("error", () => undefined);
+  // A server that is gone wants no result: a child must not outlive it.
+  process.on("disconnect", () => process.exit(exitCodes.interrupted));
+
+  try {
+    await action(controller.signal);
+    ended = true;
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  process.exit(stoppedBy ? signalCodes[stoppedBy] : 0);
+}

@@ -1,0 +1,97 @@
+import { write, writeSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
+import { waitForInput } from "./parent-process.ts";
+
+/** The name of standard input and output where a file may be named. */
+export const standardStream = "-";
+
+const writeDescriptor = promisify(write);
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
+
+const stopReading = (): void => void process.stdin.destroy(new InterruptedError("interrupted"));
+
+/**
+ * Standard input as bytes. Ends at once, with an error, when the signal fires: a pipe may stay silent for hours.
+ *
+ * @param what named in the message, "segments"
+ * @throws {UsageError} when standard input is a terminal
+ */
+export async function* readStandardInput(what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (process.stdin.isTTY) {
+    throw new UsageError(
+      `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow`,
+    );
+  }
+  signal.addEventListener("abort", stopReading, { once: true });
+  const chunks: AsyncIterator<Uint8Array> = process.stdin[Symbol.asyncIterator]();
+  try {
+    signal.throwIfAborted();
+    for (;;) {
+      const next = await waitForInput(chunks.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stopReading);
+    // Who reads no further lets the writer know.
+    await chunks.return?.();
+  }
+}
+
+/** Milliseconds before a busy standard output is tried again. */
+const busyWait = 5;
+
+/**
+ * A neighbour in the pipe may have made the shared descriptor non-blocking: that it is full is no error.
+ *
+ * @throws {BrokenPipeError} when the reader has gone away, and whatever else went wrong
+ */
+function requireBusy(error: unknown): void {
+  if (codeOf(error) === "EPIPE") throw new BrokenPipeError("the reader of standard output went away", {}, { cause: error });
+  if (codeOf(error) !== "EAGAIN") throw error;
+}
+
+/**
+ * Writes to standard output as fast as its reader takes it.
+ *
+ * Node writes to pipes synchronously, which would stop a stage's work (and its signal handlers) whenever the reader is
+ * slow; writing to the descriptor goes through the thread pool.
+ *
+ * @throws {BrokenPipeError} when the reader has gone away
+ */
+export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  for await (const chunk of bytes) {
+    let offset = 0;
+    while (offset < chunk.byteLength) {
+      try {
+        const { bytesWritten } = await writeDescriptor(1, chunk, offset);
+        offset += bytesWritten;
+      } catch (error) {
+        requireBusy(error);
+        await delay(busyWait);
+      }
+    }
+  }
+}
+
+/** A text on standard output, with the same care for its reader. */
+export const printText = (text: string): Promise<void> => writeStandardOutput([new TextEncoder().encode(text)]);
+
+/** A text on standard output, written before it returns: commander waits for nobody, and Node's own stream would lose errors. */
+function printNow(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let offset = 0; offset < bytes.length;) {
+    try {
+      offset += writeSync(1, bytes, offset);
+    } catch (error) {
+      requireBusy(error);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyWait);
+    }
+  }
+}
+
+/** How commander speaks: help and version reach their reader or fail like any result, errors are the host's to tell. */
+export const commandOutput = { writeOut: printNow, outputError: (): void => undefined } as const;

@@ -1,0 +1,78 @@
+import { requireNotRead } from "@mbs/artifacts";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import { givenOptions } from "./flags.ts";
+import { commandOf, firstOutput, firstPresenter } from "./host.ts";
+import type { CliHost, FolderPresenter } from "./host.ts";
+import { tellParent } from "../process/parent-process.ts";
+import { createReporter, progressStyle } from "../process/progress.ts";
+import { resourcePaths } from "../resource-paths.ts";
+import { openInputs, planInputs } from "./stage-inputs.ts";
+import { printText, standardStream } from "../process/standard-streams.ts";
+import { holdingPlaces, placesOf, planOutputs, writeOutputs } from "./stage-outputs.ts";
+import { threadsOption } from "../threads-option.ts";
+
+function threadCount(raw: unknown): number {
+  return parseOptions({ threads: threadsOption }, raw === undefined ? {} : { threads: raw }, "host").threads;
+}
+
+const folderText = async (presenter: FolderPresenter, folder: string, json: boolean): Promise<string> =>
+  json ? `${JSON.stringify(await presenter.json(folder), null, 2)}\n` : presenter.text(folder);
+
+/** Runs a stage with what its command was given. */
+export async function runStage(
+  stage: Stage,
+  table: OptionTable,
+  host: CliHost,
+  given: Readonly<Record<string, unknown>>,
+  fromPipe: boolean,
+  outer: AbortSignal,
+): Promise<void> {
+  const options = givenOptions(given, table);
+  // Refused here, so that a typing error costs nothing even behind a pipe of hours.
+  parseOptions(table, options, stage.name);
+  const presenter = firstPresenter(stage, host);
+  const shown = givenOptions(given, presenter?.options ?? {});
+  parseOptions(presenter?.options ?? {}, shown, stage.name);
+  const threads = threadCount(given["threads"]);
+  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
+  const outputPlan = planOutputs(stage, {
+    output: given["output"] as string | undefined,
+    named: given as Readonly<Record<string, string | undefined>>,
+    json: given["json"] === true,
+    quiet: given["quiet"] === true,
+    presenter,
+    shown,
+    terminal: process.stdout.isTTY,
+  });
+  const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
+  await requireNotRead(placesOf(outputPlan), [...files, ...resourcePaths(table, options)]);
+  // What openModel reads; a stage that runs on a server does not fetch here.
+  if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
+  const force = given["force"] === true;
+  const controller = new AbortController();
+  const signal = AbortSignal.any([outer, controller.signal]);
+  const reporter = createReporter(commandOf(host, stage), progressStyle(given["quiet"] === true));
+  const warn = (message: string): void => {
+    reporter.warn(message);
+    tellParent({ warning: message });
+  };
+  const context = { signal, threads, progress: reporter.progress, warn };
+  const via = given["via"] as string | undefined;
+  try {
+    await holdingPlaces(outputPlan, force, async () => {
+      const inputs = await openInputs(stage, inputPlan, signal);
+      const outputs =
+        via !== undefined && host.remote
+          ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
+          : await stage.run(inputs, options, context);
+      await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
+      const folder = given["output"] as string | undefined;
+      if (host.folder && firstOutput(stage).folder && folder !== undefined && folder !== standardStream) {
+        await printText(await folderText(host.folder, folder, given["json"] === true));
+      }
+    });
+  } finally {
+    reporter.stop();
+  }
+}

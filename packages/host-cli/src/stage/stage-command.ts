@@ -1,0 +1,144 @@
+import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
+import { commandOf, firstOutput, firstPresenter } from "./host.ts";
+import type { CliHost } from "./host.ts";
+import { commandOutput, standardStream } from "../process/standard-streams.ts";
+import { threadsOption } from "../threads-option.ts";
+
+/** Flags of the host, the same for every stage. */
+const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
+
+const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
+
+/** Names of all that a command takes by itself. */
+const ownNames = (stage: Stage, host: CliHost): readonly string[] => [
+  ...Object.keys(stage.inputs),
+  ...outputNames(stage),
+  ...Object.keys(stage.options),
+  ...Object.keys(firstPresenter(stage, host)?.options ?? {}),
+  ...hostFlags,
+];
+
+function checkNames(stage: Stage, host: CliHost): void {
+  const names = ownNames(stage, host);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
+}
+
+function inputFlags(stage: Stage): Option[] {
+  return Object.entries(stage.inputs).map(([name, { kinds, description, optional, many }], index) => {
+    const remarks = [
+      kinds.join(" or "),
+      ...(many ? ["may be repeated"] : []),
+      ...(index === 0 && optional !== true ? ["default standard input"] : []),
+      ...(index > 0 && optional !== true ? ["required"] : []),
+    ];
+    return repeatableFlag(`${optionFlag(name)} <FILE>`, `${description} (${remarks.join("; ")})`);
+  });
+}
+
+function outputFlags(stage: Stage): Option[] {
+  const { folder = false, description } = firstOutput(stage);
+  return [
+    new Option(`--output <${folder ? "FOLDER" : "FILE"}>`, `${description} (${folder ? "required" : "default standard output"})`),
+    ...outputNames(stage).map((name) => new Option(`${optionFlag(name)} <FILE>`, stage.outputs[name]?.description ?? name)),
+    new Option("--force", "replace what is at the output's place"),
+  ];
+}
+
+const readsModel = (table: OptionTable): boolean =>
+  Object.values(table).some((option) => option.kind === "resource" && option.resource === "model");
+
+function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
+  const presenter = firstPresenter(stage, host);
+  const shown = presenter?.options ?? {};
+  checkNames(stage, host);
+  const flags = [
+    ...optionsToFlags(table),
+    ...optionsToFlags(shown),
+    ...inputFlags(stage),
+    ...outputFlags(stage),
+    ...(presenter || (host.folder && firstOutput(stage).folder)
+      ? [new Option("--json", "print the result as JSON on standard output")]
+      : []),
+    ...optionToFlags("threads", threadsOption),
+    ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
+    ...(readsModel(table) ? [new Option("--offline", "take hf: models from the cache only, and never ask the network")] : []),
+    new Option("--quiet", "no progress and no warnings on standard error"),
+    new Option("--debug", "show the stack of an error"),
+  ];
+  for (const flag of flags) command.addOption(flag);
+  if (Object.keys(stage.inputs).length > 0) {
+    command.addArgument(new Argument("[-]", "read the first input from standard input"));
+  }
+  return command;
+}
+
+/** Where the options are told that depend on another. */
+function seeMore(stage: Stage, host: CliHost): string | undefined {
+  const { moreOptionsBy: by } = stage;
+  return by && `more options depend on ${optionFlag(by)}: ${commandOf(host, stage)} ${optionFlag(by)} ${by.toUpperCase()} --help`;
+}
+
+/** What commander says where an option is only misspelt. */
+const suggests = /Did you mean/;
+
+function bareCommand(stage: Stage, host: CliHost): Command {
+  return new Command(commandOf(host, stage))
+    .description(stage.summary)
+    .exitOverride((error) => {
+      const more = error.code === "commander.unknownOption" && !suggests.test(error.message) ? seeMore(stage, host) : undefined;
+      throw more ? new CommanderError(error.exitCode, error.code, `${error.message}; ${more}`) : error;
+    })
+    .configureOutput(commandOutput);
+}
+
+/** Options that depend on others, asked for with what a first look at the arguments finds. */
+async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
+  if (!stage.moreOptions) return stage.options;
+  const look = addFlags(bareCommand(stage, host), stage, stage.options, host)
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments();
+  look.parseOptions([...argv]);
+  const given = givenOptions(look.opts(), stage.options);
+  const more = await stage.moreOptions(given);
+  const own = ownNames(stage, host);
+  const clash = Object.keys(more).find((name) => own.includes(name));
+  if (clash !== undefined) {
+    const { moreOptionsBy: by = "" } = stage;
+    const chosen = `${optionFlag(by)} ${quoted(given[by] ?? stage.options[by]?.default)}`;
+    throw new UsageError(`${chosen} declares an option ${optionFlag(clash)}, which is the command's own; rename it there`, {
+      option: optionFlag(by),
+    });
+  }
+  return { ...stage.options, ...more };
+}
+
+/**
+ * A stage as a command of commander, for one invocation.
+ *
+ * @param argv the arguments after the command's name; options may depend on them
+ * @param signal fires when the user wants to stop
+ */
+export async function stageCommand(stage: Stage, host: CliHost, argv: readonly string[], signal: AbortSignal): Promise<Command> {
+  const table = await fullTable(stage, host, argv);
+  const command = addFlags(bareCommand(stage, host), stage, table, host);
+  const more = seeMore(stage, host);
+  if (more) command.addHelpText("after", `\n${more.replace(/^./, (letter) => letter.toUpperCase())}`);
+  if (stage.examples.length > 0)
+    command.addHelpText("after", `\nExamples:\n${stage.examples.map((line) => `  ${line}`).join("\n")}`);
+  const reads = Object.keys(stage.inputs).length > 0;
+  return command.action(async (...args: unknown[]) => {
+    const word = reads ? (args[0] as string | undefined) : undefined;
+    if (word !== undefined && word !== standardStream) {
+      const [first = ""] = Object.keys(stage.inputs);
+      throw new UsageError(`unexpected argument ${word}; name a file with ${optionFlag(first)} ${word}`);
+    }
+    // Behind it stands all that reads and writes artifacts, which help does not need.
+    const { runStage } = await import("./run-stage.ts");
+    await runStage(stage, table, host, command.opts(), word === standardStream, signal);
+  });
+}

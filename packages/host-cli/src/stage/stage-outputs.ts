@@ -1,0 +1,175 @@
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
+import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
+import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
+import type { Presenter } from "./host.ts";
+import { printText, standardStream, writeStandardOutput } from "../process/standard-streams.ts";
+
+/** Where one output goes; `show` puts a table or JSON on standard output, beside the file if there is one. */
+export interface Destination {
+  readonly path: string | undefined;
+  /** Whether files are written there as a folder. */
+  readonly folder: boolean;
+  readonly show?: (stream: ArtifactStream) => Promise<string>;
+}
+
+export interface OutputRequest {
+  /** `--output` */
+  readonly output: string | undefined;
+  /** Paths by name of the outputs after the first. */
+  readonly named: Readonly<Record<string, string | undefined>>;
+  readonly json: boolean;
+  /** Nothing but artifacts is wanted. */
+  readonly quiet: boolean;
+  readonly presenter: Presenter | undefined;
+  /** Options of the presenter's table, unparsed. */
+  readonly shown: Readonly<Record<string, unknown>>;
+  readonly terminal: boolean;
+}
+
+const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<string> =>
+  `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
+
+function firstDestination({ kind, folder = false }: StageOutput, request: OutputRequest): Destination {
+  const { output, json, quiet, presenter, shown, terminal } = request;
+  if (json && presenter) {
+    return { path: output === standardStream ? undefined : output, folder, show: (stream) => jsonText(presenter, stream) };
+  }
+  if (folder && output === undefined) {
+    throw new UsageError("--output FOLDER is required: the files are written there");
+  }
+  if (output !== undefined) {
+    // with the artifact in a file, standard output is free for people
+    const shows = presenter !== undefined && output !== standardStream && !quiet;
+    return { path: output, folder, ...(shows && { show: (stream: ArtifactStream) => presenter.table(stream, shown) }) };
+  }
+  if (!terminal) return { path: standardStream, folder };
+  if (presenter) return { path: undefined, folder, show: (stream) => presenter.table(stream, shown) };
+  throw new UsageError(`standard output is a terminal; redirect it, e.g. > ${kind}.arrow, pipe it on, or use --output FILE`);
+}
+
+/**
+ * Where each output goes: the first to standard output or `--output`, the others to the files named for them or nowhere.
+ *
+ * @throws {UsageError} where binary data would be spilt over a terminal, or two outputs meet
+ */
+export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<string, Destination> {
+  const plan = new Map<string, Destination>();
+  for (const [index, [name, declared]] of Object.entries(stage.outputs).entries()) {
+    plan.set(
+      name,
+      index === 0 ? firstDestination(declared, request) : { path: request.named[name], folder: declared.folder ?? false },
+    );
+  }
+  for (const [index, [name, { path }]] of [...plan].entries()) {
+    if (path === "")
+      throw new UsageError(`${index === 0 ? "--output" : optionFlag(name)} takes a path, not ""`, { output: name });
+  }
+  const places = [...plan.values()].flatMap(({ path, show }) => [
+    ...(path === undefined ? [] : [path]),
+    ...(show ? [standardStream] : []),
+  ]);
+  if (new Set(places.map((place) => (place === standardStream ? place : resolve(place)))).size < places.length) {
+    throw new UsageError("two outputs go to one place; give each a file of its own");
+  }
+  return plan;
+}
+
+/** Finds out before hours of work whether a place is free. */
+async function checkPlace(path: string, folder: boolean, force: boolean): Promise<void> {
+  const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
+  if (!found || force) return;
+  const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
+  if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
+}
+
+/** The paths that outputs go to. */
+export const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
+  [...plan.values()].flatMap(({ path }) => (path === undefined || path === standardStream ? [] : [path]));
+
+/**
+ * Works while no other process writes to the same places.
+ *
+ * @throws {DeniedError} when a place is occupied or read-only
+ * @throws {TryAgainError} when another process holds a place, naming it
+ */
+export async function holdingPlaces(
+  plan: ReadonlyMap<string, Destination>,
+  force: boolean,
+  work: () => Promise<void>,
+): Promise<void> {
+  let whole = async (): Promise<void> => {
+    for (const { path, folder } of plan.values()) {
+      if (path !== undefined && path !== standardStream) await checkPlace(path, folder, force);
+    }
+    await work();
+  };
+  for (const { path, folder } of plan.values()) {
+    if (path === undefined || path === standardStream) continue;
+    const inner = whole;
+    // before a lock would be made beside a device
+    if (!folder) await plainAt(path);
+    await mkdir(dirname(resolve(path)), { recursive: true });
+    whole = () => withLock(path, inner);
+  }
+  await whole();
+}
+
+async function* replay(batches: readonly Batch[]): AsyncGenerator<Batch> {
+  yield* batches;
+}
+
+/** Reads a small artifact whole, to hand it out several times. */
+async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
+  const batches: Batch[] = [];
+  for await (const batch of stream.batches) batches.push(batch);
+  return () => ({ schema: stream.schema, batches: replay(batches) });
+}
+
+async function writeOutput(stream: ArtifactStream, { path, folder, show }: Destination, options: WriteSettings): Promise<void> {
+  if (show) {
+    // What reports is small, and a person and a file may both want it.
+    const again = await collect(stream);
+    if (path !== undefined) await writeArtifact(again(), path, options);
+    await printText(await show(again()));
+  } else if (path === standardStream) {
+    await writeStandardOutput(encodeStream(stream).bytes);
+  } else if (path === undefined) {
+    for await (const _ of stream.batches);
+  } else if (folder) {
+    await unpackFiles(stream, path, options);
+  } else {
+    await writeArtifact(stream, path, options);
+  }
+}
+
+export interface WriteSettings {
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes all outputs side by side, since a stage may make them together.
+ *
+ * @param fail called at the first failure, so that the others stop too
+ */
+export async function writeOutputs(
+  outputs: StageOutputs,
+  plan: ReadonlyMap<string, Destination>,
+  settings: WriteSettings,
+  fail: (cause: unknown) => void,
+): Promise<void> {
+  const writes = [...plan].map(async ([name, destination]) => {
+    try {
+      const stream = outputs[name];
+      if (!stream) throw new InternalError(`the stage made no output ${optionFlag(name).slice(2)}`, { output: name });
+      await writeOutput(stream, destination, settings);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  });
+  const failed = (await Promise.allSettled(writes)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}

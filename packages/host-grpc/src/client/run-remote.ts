@@ -1,0 +1,217 @@
+import { basename, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { Client, credentials } from "@grpc/grpc-js";
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { decodeFlight, encodeFlight } from "@mbs/artifacts";
+import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
+import type {
+  ArtifactStream,
+  Batch,
+  ResourceKind,
+  Stage,
+  StageContext,
+  StageInputs,
+  StageOptions,
+  StageOutputs,
+} from "@mbs/contracts";
+import { parseAddress } from "../protocol/address.ts";
+import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
+import { flightService } from "../protocol/flight-service.ts";
+import { descriptorTypes, messages } from "../protocol/messages.ts";
+import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
+import { channelOptions } from "../server/serve.ts";
+import { firstOutput, toValue } from "../server/stage-call.ts";
+import { withSignsOfLife } from "./signs-of-life.ts";
+import { fromStatus } from "../protocol/status.ts";
+import { defaultKeepalive, keepaliveOptions, signOfLifeMs } from "../protocol/channel.ts";
+import type { Keepalive } from "../protocol/channel.ts";
+
+export interface RemoteCall {
+  /** "grpc://127.0.0.1:8815" */
+  readonly via: string;
+  readonly stage: Stage;
+  readonly inputs: StageInputs;
+  /** Parsed options; resources are paths of this machine. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly context: StageContext;
+  /** What a server calls the resource that lies at a path here: its address, or a built-in name. */
+  readonly nameResource: (kind: ResourceKind, path: string) => Promise<string>;
+  readonly keepalive?: Keepalive;
+}
+
+type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
+
+/** Labels that the stage would make of paths, which do not travel. */
+function labelsOf({ options: table }: Stage, options: StageOptions): StageOptions {
+  const labels = Object.entries(table).flatMap(([name, option]): [string, unknown][] => {
+    const by = option.kind === "resource" && option.many === true ? option.labelledBy : undefined;
+    const paths = options[name];
+    if (by === undefined || options[by] !== undefined || !Array.isArray(paths)) return [];
+    return [[by, paths.map((path) => basename(resolve(String(path))))]];
+  });
+  return Object.fromEntries(labels);
+}
+
+async function toValues({ stage, options, nameResource }: RemoteCall): Promise<Record<string, Value>> {
+  const values: Record<string, Value> = {};
+  for (const [name, value] of Object.entries({ ...options, ...labelsOf(stage, options) })) {
+    if (value === undefined) continue;
+    const option = Object.hasOwn(stage.options, name) ? stage.options[name] : undefined;
+    if (option?.kind !== "resource") values[name] = toValue(value);
+    else {
+      const paths = Array.isArray(value) ? value.map(String) : [value as string];
+      values[name] = toValue(await Promise.all(paths.map((path) => nameResource(option.resource, path))));
+    }
+  }
+  return values;
+}
+
+/** Sends an artifact, the descriptor with its first message, and closes this direction. */
+async function sendArtifact(call: Writable, stream: ArtifactStream | undefined, command: Uint8Array | undefined): Promise<void> {
+  const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
+  await send(call, { flightDescriptor });
+  if (stream) for await (const message of withSignsOfLife(encodeFlight(stream), signOfLifeMs)) await send(call, message);
+  call.end();
+}
+
+class FlightClient {
+  readonly #client: Client;
+  readonly #via: string;
+  readonly #signal: AbortSignal;
+
+  constructor(via: string, signal: AbortSignal, keepalive: Keepalive) {
+    const { host, port } = parseAddress(via);
+    this.#via = via;
+    this.#signal = signal;
+    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+      ...channelOptions,
+      ...keepaliveOptions(keepalive),
+    });
+  }
+
+  #duplex<Response>(
+    method: typeof flightService.doExchange | typeof flightService.doPut,
+  ): ClientDuplexStream<FlightData, Response> {
+    const call = this.#client.makeBidiStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize as (bytes: Buffer) => Response,
+    );
+    this.#guard(call);
+    return call;
+  }
+
+  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown>): void {
+    const cancel = (): void => call.cancel();
+    this.#signal.addEventListener("abort", cancel, { once: true });
+    call.on("error", () => undefined);
+    call.on("close", () => this.#signal.removeEventListener("abort", cancel));
+  }
+
+  exchange(): ExchangeCall {
+    return this.#duplex<FlightData>(flightService.doExchange);
+  }
+
+  /** Stores an artifact on the server and returns its address. */
+  async put(stream: ArtifactStream): Promise<string> {
+    const call = this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
+    const answers = receive<{ appMetadata: Uint8Array }>(call);
+    const sent = sendArtifact(call, stream, undefined);
+    sent.catch(() => call.cancel());
+    let address = "";
+    for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
+    await sent;
+    if (address === "") throw new InternalError(`${this.#via} stored an artifact without telling its address`);
+    return address;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** The Arrow part of what comes back; the last message's metadata is kept apart. */
+async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => void): AsyncGenerator<FlightData> {
+  for await (const message of receive<FlightData>(call)) {
+    const { appMetadata, dataHeader } = message;
+    if (appMetadata && appMetadata.length > 0 && (dataHeader?.length ?? 0) === 0) keep(messages.StageResult.decode(appMetadata));
+    else yield message;
+  }
+}
+
+/**
+ * Runs a stage on a server: its first input streams there while its first output streams back.
+ *
+ * @returns the outputs, as `stage.run` would give them
+ */
+export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
+  const { via, stage, inputs, context } = remote;
+  if (Object.keys(stage.outputs).length > 1) throw new UsageError(`${stage.name} has several outputs, and --via brings back one`);
+  const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
+  const failed = (error: unknown): unknown =>
+    context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);
+  try {
+    const [first, ...others] = Object.entries(inputs);
+    const [streamed, ...more] = first?.[1] ?? [];
+    if (more.length > 0 || others.length > 0) context.progress({ activity: "sending inputs", done: 0, unit: "artifacts" });
+    const addresses: Record<string, { items: string[] }> = {};
+    for (const [name, streams] of others) {
+      const items: string[] = [];
+      for (const stream of streams) items.push(await client.put(stream));
+      if (items.length > 0) addresses[name] = { items };
+    }
+    // The child reads one artifact from its pipe; where there are several, all of them come from the store.
+    let sending: ArtifactStream | undefined = streamed;
+    if (first && streamed && (more.length > 0 || stage.inputs[first[0]]?.optional === true)) {
+      const items = [];
+      for (const stream of first[1]) items.push(await client.put(stream));
+      addresses[first[0]] = { items };
+      sending = undefined;
+    }
+    const command = messages.StageCall.encode({
+      stage: stage.name,
+      options: await toValues(remote),
+      inputs: addresses,
+      output: "",
+      threads: context.threads,
+    });
+    const call = client.exchange();
+    let sendFailure: unknown;
+    void sendArtifact(call, sending, command).catch((error: unknown) => {
+      sendFailure = error;
+      call.cancel();
+    });
+    let result: StageResult | undefined;
+    const stream = await decodeFlight(withoutDescriptors(takingResult(call, (found) => (result = found)))).catch(
+      (error: unknown) => {
+        throw sendFailure instanceof BadDataError ? sendFailure : error;
+      },
+    );
+
+    async function* batches(): AsyncGenerator<Batch> {
+      let done = 0;
+      try {
+        for await (const batch of stream.batches) {
+          yield batch;
+          done += 1;
+          context.progress({ activity: `${stage.name} via ${via}`, done, unit: "batches" });
+        }
+        const { address } = await stream.receipt;
+        if (result?.address !== address) {
+          throw new BadDataError(
+            `${via}: what arrived is not what was sent (${address}, ${result?.address ?? "no result"}); call again`,
+          );
+        }
+        for (const warning of result.warnings) context.warn(warning);
+      } catch (error) {
+        throw sendFailure instanceof BadDataError ? sendFailure : failed(error);
+      } finally {
+        client.close();
+      }
+    }
+    return { [firstOutput(stage)]: { schema: stream.schema, batches: batches() } };
+  } catch (error) {
+    client.close();
+    throw failed(error);
+  }
+}

@@ -1,0 +1,85 @@
+import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
+import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
+import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { CallWatch } from "./call-watch.ts";
+import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
+import { descriptorTypes } from "../protocol/messages.ts";
+import type { FlightData, FlightDescriptor, FlightInfo, Ticket } from "../protocol/messages.ts";
+import { requireAddress } from "./served-resources.ts";
+
+const text = (value: string): Buffer => Buffer.from(value, "utf8");
+
+/** An artifact that is there, opened. */
+async function openStored(store: ArtifactStore, address: string): ReturnType<ArtifactStore["open"]> {
+  if (!(await store.has(requireAddress(address)))) {
+    throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
+  }
+  return store.open(address);
+}
+
+async function describe(store: ArtifactStore, { address, kind, rows, bytes }: StoredArtifact): Promise<FlightInfo> {
+  const stream = await store.open(address);
+  await stream.batches[Symbol.asyncIterator]().return?.();
+  return {
+    schema: encodeSchemaMessage(stream.schema),
+    flightDescriptor: { type: descriptorTypes.path, cmd: new Uint8Array(0), path: [address] },
+    endpoint: [{ ticket: { ticket: text(address) } }],
+    totalRecords: rows,
+    totalBytes: bytes,
+    appMetadata: text(kind),
+  };
+}
+
+/** The address that a descriptor's path names. */
+function addressOf({ path }: FlightDescriptor): string {
+  const [address, ...more] = path;
+  if (address === undefined || more.length > 0)
+    throw new UsageError("the descriptor's path must be one address (64 digits 0-9a-f)");
+  return requireAddress(address);
+}
+
+/** ListFlights: every artifact of the store. */
+export async function listFlights(
+  store: ArtifactStore,
+  call: ServerWritableStream<object, FlightInfo>,
+  watch: CallWatch,
+): Promise<void> {
+  for (const stored of await store.list()) await send(call, await describe(store, stored), watch);
+}
+
+/** GetFlightInfo: one artifact by its address. */
+export async function getFlightInfo(store: ArtifactStore, descriptor: FlightDescriptor): Promise<FlightInfo> {
+  const address = addressOf(descriptor);
+  const stored = (await store.list()).find((each) => each.address === address);
+  if (!stored) throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
+  return describe(store, stored);
+}
+
+/** GetSchema: of one artifact by its address. */
+export async function getSchema(store: ArtifactStore, descriptor: FlightDescriptor): Promise<{ schema: Uint8Array }> {
+  const stream = await openStored(store, addressOf(descriptor));
+  await stream.batches[Symbol.asyncIterator]().return?.();
+  return { schema: encodeSchemaMessage(stream.schema) };
+}
+
+/** DoGet: an artifact whose ticket is its address. */
+export async function doGet(
+  store: ArtifactStore,
+  call: ServerWritableStream<Ticket, FlightData>,
+  watch: CallWatch,
+): Promise<void> {
+  const stream = await openStored(store, Buffer.from(call.request.ticket).toString("latin1"));
+  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
+}
+
+/** DoPut: stores what comes in; the answer's app_metadata is its address. */
+export async function doPut(
+  store: ArtifactStore,
+  call: ServerDuplexStream<FlightData, { appMetadata: Uint8Array }>,
+  watch: CallWatch,
+): Promise<void> {
+  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(call, watch)));
+  const { address } = await store.put(stream, { signal: watch.signal });
+  await send(call, { appMetadata: text(address) }, watch);
+}

@@ -1,0 +1,187 @@
+import type { ChildProcess } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { BadDataError, MbsError, UsageError, quoted } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
+import type { CallWatch } from "./call-watch.ts";
+import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
+import type { Places } from "./child-slots.ts";
+import { messages } from "../protocol/messages.ts";
+import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
+import { requireAddress } from "./served-resources.ts";
+import type { ResourceRoots } from "./served-resources.ts";
+import { firstInput, firstOutput, givenOptions, resolveOptions } from "./stage-call.ts";
+import { feed, startChild } from "./stage-child.ts";
+import type { ChildRun, StageChild } from "./stage-child.ts";
+
+/** What calls of stages share. */
+export interface ExchangeServer {
+  readonly stages: readonly Stage[];
+  readonly store: ArtifactStore;
+  readonly resources: ResourceRoots;
+  readonly command: readonly string[];
+  readonly places: Places;
+  /** Threads of a child; a client may ask for fewer. */
+  readonly threads: number;
+  /** Children that run now. */
+  readonly children: Set<ChildProcess>;
+}
+
+type ExchangeCall = ServerDuplexStream<FlightData, FlightData>;
+
+function parseCall(first: FlightData | undefined): StageCall {
+  const command = first?.flightDescriptor?.cmd;
+  if (!command || command.length === 0) {
+    throw new UsageError("the first message's descriptor must hold a StageCall (protos/mbs/v1/stage.proto) as its command");
+  }
+  try {
+    return messages.StageCall.decode(command);
+  } catch (cause) {
+    throw new UsageError("the descriptor's command is no StageCall (protos/mbs/v1/stage.proto)", {}, { cause });
+  }
+}
+
+function findStage(stages: readonly Stage[], name: string): Stage {
+  const stage = stages.find((candidate) => candidate.name === name);
+  if (stage) return stage;
+  throw new UsageError(`no stage ${quoted(name)}; this server has ${stages.map((each) => each.name).join(", ")}`);
+}
+
+async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore): Promise<Record<string, readonly string[]>> {
+  const paths: Record<string, readonly string[]> = {};
+  for (const [name, { items }] of Object.entries(call.inputs)) {
+    if (!Object.hasOwn(stage.inputs, name)) {
+      throw new UsageError(`${stage.name} has no input ${quoted(name)}; it has ${Object.keys(stage.inputs).join(", ")}`);
+    }
+    for (const address of items) {
+      if (!(await store.has(requireAddress(address)))) {
+        throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { input: name });
+      }
+    }
+    paths[name] = items.map((address) => store.path(address));
+  }
+  return paths;
+}
+
+/** Outputs by flag of the command line: the one that comes back on standard output, the others in a folder made for them. */
+async function outputPlaces(
+  stage: Stage,
+  wanted: string,
+  makeFolder: () => Promise<string>,
+): Promise<Readonly<Record<string, string>>> {
+  const first = firstOutput(stage);
+  const back = wanted === "" ? first : wanted;
+  if (!Object.hasOwn(stage.outputs, back)) {
+    throw new UsageError(`${stage.name} has no output ${quoted(back)}; it has ${Object.keys(stage.outputs).join(", ")}`);
+  }
+  const places: Record<string, string> = {};
+  for (const name of Object.keys(stage.outputs)) {
+    places[name === first ? "output" : name] = name === back ? "-" : join(await makeFolder(), `${name}.arrow`);
+  }
+  return places;
+}
+
+/** The first message may hold the schema beside the call. */
+async function* startingWith(first: FlightData, rest: AsyncIterable<FlightData>): AsyncGenerator<FlightData> {
+  yield first;
+  yield* rest;
+}
+
+/** Client to child: Flight messages become the stream that a pipe would carry, with its hashes and its end. */
+async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, child: StageChild): Promise<void> {
+  if (!run.readsInput) {
+    child.input.end();
+    return;
+  }
+  try {
+    await feed(child.input, encodeStream(await decodeFlight(withoutDescriptors(incoming))).bytes);
+  } catch (error) {
+    // Without its end the child takes the input for cut short, and stops by itself.
+    child.input.destroy();
+    throw error;
+  }
+}
+
+/** Child to client. Returns the content address. */
+async function passOutput(call: ExchangeCall, child: StageChild, watch: CallWatch): Promise<string> {
+  const stream = await decodeStream(child.output);
+  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
+  return (await stream.receipt).address;
+}
+
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+const isBrokenPipe = (error: unknown): boolean => error instanceof MbsError && error.tag === "broken-pipe";
+
+/**
+ * Runs a stage between the two directions of a call.
+ *
+ * @returns the address of what went back
+ */
+async function runBetween(
+  call: ExchangeCall,
+  incoming: AsyncIterable<FlightData>,
+  run: ChildRun,
+  watch: CallWatch,
+  children: Set<ChildProcess>,
+): Promise<Pick<StageResult, "address" | "warnings">> {
+  watch.stageWaits(false);
+  const child = startChild(run, watch.signal, (waits) => watch.stageWaits(waits));
+  children.add(child.process);
+  let inputFailure: unknown;
+  // Not waited for: a stage may be done before the client has sent all.
+  void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
+  const output = passOutput(call, child, watch).catch((error: unknown) => {
+    // A child that still writes then learns that nobody reads.
+    child.output.destroy();
+    throw error;
+  });
+  const [outputFailure, ending] = await Promise.all([failureOf(output), failureOf(child.ended)]);
+  children.delete(child.process);
+  watch.signal.throwIfAborted();
+  // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
+  if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
+  const failure = isBrokenPipe(ending) ? outputFailure : (ending ?? outputFailure);
+  if (failure !== undefined) throw failure;
+  return { address: await output, warnings: child.warnings };
+}
+
+/**
+ * DoExchange: the first message's descriptor names the stage, its first input streams in, its first output streams out.
+ */
+export async function exchange(server: ExchangeServer, call: ExchangeCall, watch: CallWatch): Promise<void> {
+  const incoming = receive<FlightData>(call, watch);
+  const { value: first } = await incoming.next();
+  const request = parseCall(first as FlightData | undefined);
+  const stage = findStage(server.stages, request.stage);
+  const given = givenOptions(request);
+  const options = await resolveOptions(stage, given, server.resources);
+  const inputs = await storedInputs(stage, request, server.store);
+  let folder: string | undefined;
+  try {
+    const outputs = await outputPlaces(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
+    const streamed = firstInput(stage);
+    const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
+    const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
+    const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
+    const result = await server.places.run(watch.signal, () =>
+      runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children),
+    );
+    const stored: Record<string, string> = {};
+    for (const [flag, place] of Object.entries(outputs)) {
+      if (place === "-") continue;
+      const name = flag === "output" ? firstOutput(stage) : flag;
+      stored[name] = (await server.store.put(await openArtifact(place), { signal: watch.signal })).address;
+    }
+    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,118 @@
+import { UsageError, optionFlag, quoted } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
+import type { StageCall, StageList, Value } from "../protocol/messages.ts";
+import { resolveResource } from "./served-resources.ts";
+import type { OptionValue } from "./stage-child.ts";
+import type { ResourceRoots } from "./served-resources.ts";
+
+/** One option's value as it travels. */
+export function toValue(value: unknown): Value {
+  if (typeof value === "boolean") return { flag: value };
+  if (typeof value === "number") return { number: value };
+  if (typeof value === "string") return { text: value };
+  if (Array.isArray(value)) return { list: { items: value.map(String) } };
+  throw new UsageError(`an option cannot hold ${typeof value}`);
+}
+
+/** What arrived for one option; protobuf gives every absent field its default, hence `in`. */
+export function fromValue(name: string, value: Value): OptionValue {
+  const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
+  const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
+  if (found === undefined) throw new UsageError(`option ${quoted(name)} has no value; give it one`, { option: name });
+  return found;
+}
+
+/** Whether a stage reads an artifact at all; the first one travels in the call's stream. */
+export const firstInput = (stage: Stage): string | undefined => Object.keys(stage.inputs)[0];
+
+export const firstOutput = (stage: Stage): string => Object.keys(stage.outputs)[0] ?? "";
+
+/** Most bytes of a call's options, as JSON. */
+export const optionsLimit = 64 * 1024;
+
+/**
+ * The options of a call as they came.
+ *
+ * @throws {UsageError} where they are larger than any stage needs
+ */
+export function givenOptions(call: StageCall): Readonly<Record<string, OptionValue>> {
+  const given = Object.fromEntries(Object.entries(call.options).map(([name, value]) => [name, fromValue(name, value)]));
+  const bytes = Buffer.byteLength(JSON.stringify(given));
+  if (bytes > optionsLimit) {
+    throw new UsageError(`the options of the call take ${bytes} bytes, of at most ${optionsLimit}; give shorter ones`, { bytes });
+  }
+  return given;
+}
+
+/**
+ * Refuses code that the client chose: from a path or a package it would run here.
+ *
+ * @throws {UsageError} naming what is built in
+ */
+function requireBuiltIn(table: OptionTable, given: Readonly<Record<string, OptionValue>>): void {
+  for (const [name, option] of Object.entries(table)) {
+    const value = given[name];
+    if (option.kind !== "code" || value === undefined || option.builtIn.includes(String(value))) continue;
+    throw new UsageError(`a server runs its own ${name}s only: ${option.builtIn.join(", ")}`, { option: optionFlag(name) });
+  }
+}
+
+/**
+ * The options of a call, with resources as paths of this machine.
+ *
+ * @throws {UsageError} on code of the client's own, and on an option that the stage does not have: the other flags of the command line that the call becomes,
+ * where its output goes and which server it asks in turn, are not the client's to choose
+ */
+export async function resolveOptions(
+  stage: Stage,
+  given: Readonly<Record<string, OptionValue>>,
+  resources: ResourceRoots,
+): Promise<Readonly<Record<string, OptionValue>>> {
+  // first the stage's own: what depends on them would load that code
+  requireBuiltIn(stage.options, given);
+  const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
+  requireBuiltIn(table, given);
+  const options: Record<string, OptionValue> = {};
+  for (const [name, raw] of Object.entries(given)) {
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (option === undefined) {
+      throw new UsageError(`stage ${stage.name} has no option ${quoted(name)}`, { option: name });
+    }
+    if (option.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
+    else {
+      const names = typeof raw === "object" ? raw : [String(raw)];
+      if (names.length === 0 || (names.length > 1 && option.many !== true)) {
+        throw new UsageError(`${optionFlag(name)} names ${names.length} resources`, { option: name });
+      }
+      const paths: string[] = [];
+      for (const text of names) paths.push(await resolveResource(resources, option.resource, text));
+      options[name] = paths;
+    }
+  }
+  return options;
+}
+
+/** What the action list-stages tells. */
+export function describeStages(stages: readonly Stage[]): StageList {
+  return {
+    stages: stages.map((stage) => ({
+      name: stage.name,
+      summary: stage.summary,
+      inputs: Object.entries(stage.inputs).map(([name, { kinds, optional = false, many = false, description }]) => ({
+        name,
+        kinds,
+        optional,
+        many,
+        description,
+      })),
+      outputs: Object.entries(stage.outputs).map(([name, { kind, description }]) => ({ name, kind, description })),
+      options: Object.entries(stage.options).map(([name, option]) => ({
+        name,
+        kind: option.kind,
+        description: option.description,
+        required: option.default === undefined && option.optional !== true && option.kind !== "flag",
+        choices: option.kind === "choice" ? option.choices : [],
+      })),
+    })),
+  };
+}

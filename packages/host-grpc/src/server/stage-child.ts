@@ -1,0 +1,128 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { BrokenPipeError, InternalError, InterruptedError, argumentsFromParent, optionFlag } from "@mbs/contracts";
+import type { ChildArguments, ChildReport, MbsError } from "@mbs/contracts";
+import { errorOfTag, isErrorTag } from "../protocol/status.ts";
+
+/** How long a child may take to clean up before it is killed. */
+const graceMs = 1000;
+
+/** One stage run, as the arguments of the command line. */
+export interface ChildRun {
+  /** Program and arguments in front of the stage's name. */
+  readonly command: readonly string[];
+  readonly stage: string;
+  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly threads: number;
+  /** Whether the first input comes on standard input. */
+  readonly readsInput: boolean;
+  /** Paths of the other inputs by name. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  /** Where the outputs go, by flag; `-` is standard output. */
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/** A stage at work in a process of its own. */
+export interface StageChild {
+  readonly process: ChildProcess;
+  readonly input: Writable;
+  readonly output: Readable;
+  readonly warnings: readonly string[];
+  /** Resolves when it ended well, rejects with what it reported. */
+  readonly ended: Promise<void>;
+}
+
+export type OptionValue = boolean | number | string | readonly string[];
+
+function optionWords(name: string, value: OptionValue): string[] {
+  const flag = optionFlag(name);
+  if (typeof value === "boolean") return [value ? flag : flag.replace(/^--/, "--no-")];
+  if (typeof value === "string" || typeof value === "number") return [flag, String(value)];
+  return value.flatMap((item) => [flag, item]);
+}
+
+const fileWords = (paths: Readonly<Record<string, readonly string[]>>): string[] =>
+  Object.entries(paths).flatMap(([name, list]) => optionWords(name, list));
+
+/** The arguments behind the stage's name, as a command line would have them. */
+export function childArguments({ options, threads, readsInput, inputs, outputs }: ChildRun): string[] {
+  return [
+    ...Object.entries(options).flatMap(([name, value]) => optionWords(name, value)),
+    ...fileWords(inputs),
+    ...Object.entries(outputs).flatMap(([name, path]) => optionWords(name, path)),
+    "--threads",
+    String(threads),
+    ...(readsInput ? ["-"] : []),
+  ];
+}
+
+function failure(code: number | null, signal: string | null, report: MbsError | undefined, log: string): MbsError {
+  if (report) return report;
+  return new InternalError(
+    signal ? `the stage's process was ended by ${signal}` : `the stage's process ended with code ${code}`,
+    {
+      log: log.slice(-2000),
+    },
+  );
+}
+
+/**
+ * Starts a stage in a child process: native code can neither block nor take down the server.
+ *
+ * @param signal ends the child: asked politely first, killed a second later
+ * @param onWait told when the stage begins to wait for its input, and when it no longer does
+ */
+export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: boolean) => void): StageChild {
+  const [program = process.execPath, ...before] = run.command;
+  const child = spawn(program, [...before, run.stage, argumentsFromParent], { stdio: ["pipe", "pipe", "pipe", "ipc"] });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new InternalError("the child has no pipes");
+  const warnings: string[] = [];
+  let report: MbsError | undefined;
+  let log = "";
+  // A child that cannot be told has ended, or was never there: `ended` says so.
+  child.send({ arguments: childArguments(run) } satisfies ChildArguments, () => undefined);
+  child.on("message", (message: ChildReport) => {
+    if (isErrorTag(message.tag)) report = errorOfTag(message.tag, String(message.message));
+    if (typeof message.warning === "string" && warnings.length < 1000) warnings.push(message.warning);
+    if (typeof message.waitsForInput === "boolean") onWait(message.waitsForInput);
+  });
+  stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-8000)));
+  // Whoever writes to a child that has ended learns why from `ended`.
+  stdin.on("error", () => undefined);
+
+  const stop = (): void => {
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), graceMs).unref();
+  };
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on("error", (cause) => reject(new InternalError("the stage's process could not be started", {}, { cause })));
+    child.on("close", (code, by) => {
+      signal.removeEventListener("abort", stop);
+      if (code === 0) resolve();
+      else if (signal.aborted) reject(new InterruptedError("the call was cancelled"));
+      else reject(failure(code, by, report, log));
+    });
+  });
+  ended.catch(() => undefined);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return { process: child, input: stdin, output: stdout, warnings, ended };
+}
+
+/**
+ * Feeds bytes to a stream as fast as it takes them, and closes it.
+ *
+ * @throws {BrokenPipeError} when its reader is gone
+ */
+export async function feed(target: Writable, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of bytes) {
+    await new Promise<void>((resolve, reject) => {
+      target.write(chunk, (error) =>
+        error ? reject(new BrokenPipeError("the reader went away", {}, { cause: error })) : resolve(),
+      );
+    });
+  }
+  target.end();
+}

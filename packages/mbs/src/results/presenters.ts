@@ -1,0 +1,73 @@
+import type { ArtifactStream } from "@mbs/contracts";
+import { parseOptions } from "@mbs/contracts";
+import type { Presenter } from "@mbs/host-cli";
+import type { ScoresReport } from "@mbs/evaluation";
+import type { DamageReport, MixesReport } from "@mbs/reporting";
+import { similarityOptions } from "../similarity-options.ts";
+
+async function report(stream: ArtifactStream): Promise<ScoresReport> {
+  const [{ collect, parseMetadata, readScores }, { scoresReport }, { reportByTrainingShare }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/evaluation"),
+    import("@mbs/reporting"),
+  ]);
+  const { shares } = parseMetadata("scores", stream.schema);
+  return reportByTrainingShare(scoresReport(await collect(readScores(stream)), shares), shares);
+}
+
+async function similarities(stream: ArtifactStream) {
+  const { collect, readSimilarities } = await import("@mbs/artifacts");
+  return collect(readSimilarities(stream));
+}
+
+async function predictedDamage(stream: ArtifactStream): Promise<DamageReport> {
+  const [{ collect, parseMetadata, readDamage }, { damageReport }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/reporting"),
+  ]);
+  return damageReport(await collect(readDamage(stream)), parseMetadata("damage", stream.schema));
+}
+
+/** The mixes of an artifact, summed up. */
+export async function mixesReportOf(stream: ArtifactStream): Promise<MixesReport> {
+  const [{ collect, parseMetadata, readMixes }, { mixesReport }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/reporting"),
+  ]);
+  return mixesReport(await collect(readMixes(stream)), parseMetadata("mixes", stream.schema));
+}
+
+/** How artifacts that report are shown; the modules behind them load when they are used. */
+export const presenters: Readonly<Record<string, Presenter>> = {
+  scores: {
+    async table(stream) {
+      const { scoresTable } = await import("@mbs/reporting");
+      return scoresTable(await report(stream));
+    },
+    json: report,
+  },
+  similarity: {
+    options: similarityOptions,
+    async table(stream, options) {
+      const { at, measure } = parseOptions(similarityOptions, options, "similarity");
+      const { parseSite, similarityMatrix, similarityTable } = await import("@mbs/reporting");
+      const site = at === undefined ? undefined : parseSite(at);
+      return similarityTable(similarityMatrix(await similarities(stream), measure, site));
+    },
+    json: async (stream) => ({ similarities: await similarities(stream) }),
+  },
+  damage: {
+    async table(stream) {
+      const { damageTable } = await import("@mbs/reporting");
+      return damageTable(await predictedDamage(stream));
+    },
+    json: predictedDamage,
+  },
+  mixes: {
+    async table(stream) {
+      const { mixesTable } = await import("@mbs/reporting");
+      return mixesTable(await mixesReportOf(stream));
+    },
+    json: mixesReportOf,
+  },
+};

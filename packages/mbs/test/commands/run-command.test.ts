@@ -1,0 +1,170 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { at } from "@mbs/contracts";
+import { writeTinyModel } from "@mbs/models/testing";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
+import { writeTexts } from "../fixtures/texts.ts";
+import { runMbs } from "../fixtures/run-mbs.ts";
+import type { Ended } from "../fixtures/run-mbs.ts";
+
+const test = suite<{ root: string }>("run command");
+
+test.before.each(async (context) => {
+  context.root = await mkdtemp(join(tmpdir(), "mbs-run-"));
+  await writeTinyModel(join(context.root, "model"), { contextLength: 32 });
+  await writeTexts(join(context.root, "texts"));
+});
+test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
+
+/** Both commands on one recipe. */
+async function both(
+  root: string,
+  changes: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<readonly [estimated: Ended, ran: Ended]> {
+  const path = join(root, "recipe.yaml");
+  const keys = {
+    model: join(root, "model"),
+    corpus: join(root, "texts"),
+    sample: "{ mix: equal, segments: 6, length: 32 }",
+    compress: "{ solver: rtn, group-size: 16 }",
+    output: join(root, "out"),
+    ...changes,
+  };
+  await writeFile(
+    path,
+    Object.entries(keys)
+      .map(([key, value]) => `${key}: ${value}\n`)
+      .join(""),
+  );
+  const start = (command: string): Promise<Ended> => runMbs([command, path, "--threads", "1", ...flags]);
+  return [await start("estimate"), await start("run")];
+}
+
+test("estimate and run refuse the same: formats that cannot hold the layers, and too little text, and what stages do not take", async ({
+  root,
+}) => {
+  for (const [changes, message, expected = 65] of [
+    [
+      { compress: '{ solver: wanda, pattern: "2:4" }', assemble: "{ format: gptq }" },
+      /recipe\.yaml:6: layer .*: wanda makes no codes/,
+    ],
+    [
+      { compress: "{ solver: rtn, bits: 5 }", assemble: "{ format: gptq }" },
+      /recipe\.yaml:6: .*, not 5; compress with --bits 4 or 8/,
+    ],
+    [
+      { compress: "{ solver: rtn, bits: 5 }", assemble: "{ format: onnx }" },
+      /recipe\.yaml:6: .*5 bits cannot be written as ONNX/,
+    ],
+    [
+      { compress: "{ solver: rtn, bits: 3, min-zero-point: 0 }", assemble: "{ format: gptq }" },
+      /recipe\.yaml:6: layer .* cannot hold the zero point 0, .*; assemble with --format gptq-v2, dense, .* --min-zero-point 1/,
+    ],
+    [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
+    [
+      { hashes: `{ corpus: "${"0".repeat(64)}" }` },
+      /recipe\.yaml:6: corpus has the hash [0-9a-f]{64}, the recipe was made with "0{64}"; remove hashes to use it anyway/,
+    ],
+    [{ sample: '{ mix: "only:xx" }' }, /recipe\.yaml:3: the corpus has no xx; it has /, 2],
+    [{ evaluate: `{ corpus: ${join(root, "texts")}, labels: [a, a] }` }, /recipe\.yaml:6: two models have one name \(a, a\)/, 2],
+  ] as const) {
+    const [estimated, ran] = await both(root, changes);
+    for (const { code, stderr } of [estimated, ran]) {
+      assert.is(code, expected, stderr);
+      assert.match(stderr, message);
+    }
+    assert.is(
+      ran.stderr.replace("mbs run: sample: ", "mbs run: ").split("mbs run: ").at(-1),
+      estimated.stderr.split("mbs estimate: ").at(-1),
+    );
+    assert.not.ok((await readdir(root)).includes("out") && (await readdir(join(root, "out"))).includes("model"));
+    await rm(join(root, "out"), { recursive: true, force: true });
+  }
+});
+
+test("estimate warns of what run warns of: languages without a share, segments beyond the context", async ({ root }) => {
+  const shares = join(root, "shares.json");
+  await writeFile(shares, JSON.stringify({ unit: "tokens", source: "test", shares: { en: 1 } }));
+  const [estimated, ran] = await both(root, { sample: `{ distribution: ${shares}, segments: 2, length: 33 }` });
+  for (const { code, stderr } of [estimated, ran]) {
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /warning: .*has no share for .*; left out\n/);
+    assert.is(stderr.match(/warning: .*segments of 33 tokens are longer than the 32/g)?.length, 1);
+  }
+});
+
+test("what estimate says of the disk is what a run that keeps all has on it", async ({ root }) => {
+  await rm(join(root, "model"), { recursive: true });
+  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });
+  const shared = { keep: "true", similarity: "true" };
+  const variants: readonly Readonly<Record<string, string>>[] = [
+    { propagation: "true-sequential" },
+    { compress: "{ solver: gptaq, group-size: 16 }" },
+    { compress: "{ solver: wanda, sparsity: 0.5 }", allocate: "{ method: owl }" },
+  ];
+  for (const changes of variants) {
+    await rm(join(root, "out"), { recursive: true, force: true });
+    const [estimated, ran] = await both(root, { ...shared, ...changes }, ["--json"]);
+    assert.is(ran.code, 0, ran.stderr);
+    const { disk } = JSON.parse(estimated.stdout.toString()) as { disk: { peak: number } };
+    let used = 0;
+    for (const name of await readdir(join(root, "out"), { recursive: true })) {
+      const found = await stat(join(root, "out", name));
+      if (found.isFile()) used += found.size;
+    }
+    // beside the numbers there are headers, similarities and records
+    const ratio = disk.peak / used;
+    assert.ok(ratio > 0.9 && ratio < 1.1, `${JSON.stringify(changes)}: ${disk.peak} said, ${used} used`);
+  }
+});
+
+test("at 3 bits a run for GPTQ's first version takes zero points from 1, and says so", async ({ root }) => {
+  await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
+  const changes = { compress: "{ solver: rtn, bits: 3, group-size: 16 }", assemble: "{ format: gptq }" };
+  const [, { code, stderr }] = await both(root, changes);
+  assert.is(code, 0, stderr);
+  const line =
+    "mbs run: compress takes symmetric: false, min-zero-point: 1, which the recipe leaves to solver rtn and format gptq\n";
+  assert.is(stderr.split(line).length, 2, stderr);
+  const recorded = await readFile(join(root, "out", "recipe.yaml"), "utf8");
+  assert.match(recorded, /\n  symmetric: false\n  minZeroPoint: 1\n/);
+  const file = await readFile(join(root, "out", "model", "model.safetensors"));
+  const stored = new Set<number>();
+  for (const [name, [start, end]] of tensorOffsets(file)) {
+    if (!name.endsWith(".qzeros")) continue;
+    // 32 zero points of 3 bits fill 3 words without gaps, from the lowest bit up
+    const bits = [...file.subarray(start, end)]
+      .toReversed()
+      .map((byte) => byte.toString(2).padStart(8, "0"))
+      .join("");
+    for (const [zero] of bits.matchAll(/.../g)) stored.add(Number.parseInt(zero, 2));
+  }
+  // less one, as version 1 stores them: 7 would stand for a zero point of 0
+  assert.not.ok(stored.has(7));
+  assert.ok(stored.size > 2, [...stored].join());
+});
+
+test("run ends with the scores, the size and the next command; the steps' commands are asked for", async ({ root }) => {
+  const evaluate = `{ corpus: ${join(root, "texts")}, windows: 1 }`;
+  const [, { code, stdout, stderr }] = await both(root, { evaluate, similarity: "true" });
+  assert.is(code, 0, stderr);
+  const text = stdout.toString();
+  assert.match(text, /^dense\nlanguage +windows +perplexity/);
+  assert.match(text, /\ncompressed, rise above dense/);
+  const ending = text.split("\n").slice(-5);
+  assert.match(at(ending, 0), /^dense: [\d.]+ kB on disk, as large as/);
+  assert.match(at(ending, 1), /^12 steps in /);
+  const out = join(root, "out");
+  const results = `${out}/scores.arrow ${out}/similarity.arrow --recipe ${out}/recipe.yaml`;
+  assert.equal(ending.slice(2), [join(out, "model"), `next: mbs report ${results} --output report.html`, ""]);
+  assert.not.match(text, /mbs capture/);
+  const again = await runMbs(["run", join(root, "recipe.yaml"), "--threads", "1", "--commands", "--quiet"]);
+  assert.is(again.code, 0, again.stderr);
+  assert.match(again.stdout.toString(), /^mbs sample .*\n {2}# done before, [0-9a-f]{64}\nmbs propagate /);
+});
+
+test.run();

@@ -1,0 +1,85 @@
+import { encodeDamage, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
+import type { Presenter } from "@mbs/host-cli";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { presenters } from "../../src/results/presenters.ts";
+import { present } from "../fixtures/present.ts";
+
+const similarities = () =>
+  encodeSimilarities(
+    [
+      ["h.0", "input", "degrees", 30],
+      ["h.0", "mlp-up", "degrees", 44],
+      ["h.0", "mlp-up", "subspace:4", 0.75],
+      ["*", "*", "degrees", 37],
+    ].map(([step, site, measure, value]) => ({
+      step: String(step),
+      site: String(site),
+      measure: String(measure),
+      first: "en",
+      second: "mr",
+      value: Number(value),
+    })),
+    { model: "" },
+  );
+
+const presenterOf = (kind: string): Presenter => present(presenters[kind], `presenter of ${kind}`);
+const show = (options: object) => presenterOf("similarity").table(similarities(), { ...options });
+
+test("the table of similarities shows the first input, or the place and measure asked for", async () => {
+  assert.match(await show({}), /^angle between languages in degrees, input of h\.0\n[^]*\b30\b/);
+  assert.match(await show({ at: "mean" }), /mean over all sites\n[^]*\b37\b/);
+  assert.match(await show({ at: "h.0/mlp-up", measure: "subspace" }), /overlap of the 4 leading directions[^]*0\.75/);
+  for (const options of [{ at: "h.9/mlp-up" }, { at: "h0" }, { measure: "gram" }, { measure: "colour" }]) {
+    assert.instance(await show(options).catch((error: unknown) => error), UsageError, JSON.stringify(options));
+  }
+});
+
+const stream = () =>
+  encodeDamage(
+    ["en", "mr"].map((language, index) => ({
+      step: "h.0",
+      site: "mlp-up",
+      tensor: "w",
+      language,
+      moment: "gram" as const,
+      error: 1 + index,
+      output: 10,
+      damage: (1 + index) / 10,
+    })),
+    { model: "", solver: "rtn", scored: "", lossRises: undefined },
+  );
+
+test("predicted damage as table and as JSON", async () => {
+  assert.match(await presenterOf("damage").table(stream(), {}), /mr +20%[^]*en +10%[^]*No scores were given/);
+  const json = (await presenterOf("damage").json(stream())) as { languages: { language: string }[] };
+  assert.equal(
+    json.languages.map(({ language }) => language),
+    ["mr", "en"],
+  );
+});
+
+const mixes = () =>
+  encodeMixes(
+    ["en", "mr"].map((language) => ({ mix: "equal", round: 0, language, weight: 0.5, damage: 0.02 })),
+    {
+      model: "",
+      solver: "rtn",
+      options: {},
+      strategy: "equal",
+      recommended: "equal",
+      ended: "none",
+      tensors: 1,
+      importance: undefined,
+      shares: undefined,
+    },
+  );
+
+test("mixes as table and as JSON", async () => {
+  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
+  const json = (await presenterOf("mixes").json(mixes())) as { recommended: { mix: string } };
+  assert.is(json.recommended.mix, "en=0.5,mr=0.5");
+});
+
+test.run();
