@@ -1,11 +1,9 @@
 export { exitCodes, oneLine, toMbsError } from "./process/failure.ts";
-export { optionsToFlags } from "./stage/flags.ts";
+export { optionsToFlags, threadsOption } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/host.ts";
-export { openInput, standardInputName } from "./open-input.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";
 export type { ProgressStyle, Reporter } from "./process/progress.ts";
-export { commandOutput, printText, standardStream } from "./process/standard-streams.ts";
+export { commandOutput, openInput, printText, standardInputName, standardStream } from "./process/standard-streams.ts";
 export { stageCommand } from "./stage/stage-command.ts";
-export { threadsOption } from "./threads-option.ts";

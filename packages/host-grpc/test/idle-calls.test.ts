@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { withSignsOfLife } from "../src/client/signs-of-life.ts";
+import { withSignsOfLife } from "../src/client/flight-client.ts";
 import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
 import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
 

@@ -1,4 +1,4 @@
-import type { CommandEntry } from "./command-entry.ts";
+import type { CommandEntry } from "./commands/plain-command.ts";
 import { stages } from "./stages.ts";
 
 const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([

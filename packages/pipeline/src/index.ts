@@ -12,5 +12,5 @@ export type { NodeReport } from "./run/engine.ts";
 export { run } from "./run/run.ts";
 export type { RunOptions, RunResult } from "./run/run.ts";
 export type { RunFolder } from "./run/run-folder.ts";
-export { shellWord } from "./run/shell-word.ts";
+export { shellWord } from "./run/replay-command.ts";
 export type { Stages } from "./plan/stages.ts";

@@ -40,7 +40,7 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   EMFILE: (message, cause) => new InputOutputError(`${message}; raise the limit of open files (ulimit -n)`, {}, { cause }),
   EACCES: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
   EPERM: (message, cause) => new DeniedError(`${message}; check the permissions`, {}, { cause }),
-  EROFS: (message, cause) => new DeniedError(`${message}; choose a place that can be written to`, {}, { cause }),
+  EROFS: (message, cause) => new DeniedError(`${message}; choose a path that can be written to`, {}, { cause }),
 };
 
 /** Whatever was thrown, as one of the errors that have an exit code. */

@@ -1,11 +1,15 @@
 import { write, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { DecodedStream } from "@mbs/artifacts";
 import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
 import { waitForInput } from "./parent-process.ts";
 
 /** The name of standard input and output where a file may be named. */
 export const standardStream = "-";
+
+/** How messages call standard input. */
+export const standardInputName = "standard input";
 
 const writeDescriptor = promisify(write);
 
@@ -19,7 +23,7 @@ const stopReading = (): void => void process.stdin.destroy(new InterruptedError(
  * @param what named in the message, "segments"
  * @throws {UsageError} when standard input is a terminal
  */
-export async function* readStandardInput(what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readStandardInput(what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (process.stdin.isTTY) {
     throw new UsageError(
       `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow`,
@@ -39,6 +43,19 @@ export async function* readStandardInput(what: string, signal: AbortSignal): Asy
     // Who reads no further lets the writer know.
     await chunks.return?.();
   }
+}
+
+/**
+ * Opens an artifact by its path, or the one on standard input.
+ *
+ * @param what is expected there, named where standard input is a terminal
+ * @throws {UsageError} where standard input is a terminal
+ * @throws as openArtifact
+ */
+export async function openInput(path: string, what: string, signal: AbortSignal): Promise<DecodedStream> {
+  // Help comes this way too, and needs none of it.
+  const { openArtifact, openNamed } = await import("@mbs/artifacts");
+  return path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
 }
 
 /** Milliseconds before a busy standard output is tried again. */

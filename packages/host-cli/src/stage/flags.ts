@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { optionFlag } from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
 import { Option as CommanderOption } from "commander";
@@ -85,3 +86,12 @@ export const repeatableFlag = (flags: string, description: string): CommanderOpt
 export function givenOptions(given: Readonly<Record<string, unknown>>, table: OptionTable): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined));
 }
+
+/** `--threads`, the same for every command. */
+export const threadsOption = {
+  kind: "integer",
+  description: "threads for native code; the same number gives the same bytes",
+  minimum: 1,
+  maximum: 1024,
+  default: availableParallelism(),
+} as const satisfies Option;

@@ -1,16 +1,14 @@
 import { requireNotRead } from "@mbs/artifacts";
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { givenOptions } from "./flags.ts";
+import { givenOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost, FolderPresenter } from "./host.ts";
 import { tellParent } from "../process/parent-process.ts";
 import { createReporter, progressStyle } from "../process/progress.ts";
-import { resourcePaths } from "../resource-paths.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
 import { printText, standardStream } from "../process/standard-streams.ts";
-import { holdingPlaces, placesOf, planOutputs, writeOutputs } from "./stage-outputs.ts";
-import { threadsOption } from "../threads-option.ts";
+import { lockingOutputs, outputPaths, planOutputs, writeOutputs } from "./stage-outputs.ts";
 
 function threadCount(raw: unknown): number {
   return parseOptions({ threads: threadsOption }, raw === undefined ? {} : { threads: raw }, "host").threads;
@@ -18,6 +16,13 @@ function threadCount(raw: unknown): number {
 
 const folderText = async (presenter: FolderPresenter, folder: string, json: boolean): Promise<string> =>
   json ? `${JSON.stringify(await presenter.json(folder), null, 2)}\n` : presenter.text(folder);
+
+/** The models, corpora, distributions and code that options name: also names that are no paths of this machine. */
+const resourcePaths = (table: OptionTable, options: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(options).flatMap(([name, value]) => {
+    const kind = table[name]?.kind;
+    return kind === "resource" || kind === "code" ? [value].flat().map(String) : [];
+  });
 
 /** Runs a stage with what its command was given. */
 export async function runStage(
@@ -46,7 +51,7 @@ export async function runStage(
     terminal: process.stdout.isTTY,
   });
   const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
-  await requireNotRead(placesOf(outputPlan), [...files, ...resourcePaths(table, options)]);
+  await requireNotRead(outputPaths(outputPlan), [...files, ...resourcePaths(table, options)]);
   // What openModel reads; a stage that runs on a server does not fetch here.
   if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
   const force = given["force"] === true;
@@ -60,7 +65,7 @@ export async function runStage(
   const context = { signal, threads, progress: reporter.progress, warn };
   const via = given["via"] as string | undefined;
   try {
-    await holdingPlaces(outputPlan, force, async () => {
+    await lockingOutputs(outputPlan, force, async () => {
       const inputs = await openInputs(stage, inputPlan, signal);
       const outputs =
         via !== undefined && host.remote

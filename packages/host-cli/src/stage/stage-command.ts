@@ -1,11 +1,10 @@
 import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag } from "./flags.ts";
+import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
 import { commandOf, firstOutput, firstPresenter } from "./host.ts";
 import type { CliHost } from "./host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
-import { threadsOption } from "../threads-option.ts";
 
 /** Flags of the host, the same for every stage. */
 const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
@@ -44,7 +43,7 @@ function outputFlags(stage: Stage): Option[] {
   return [
     new Option(`--output <${folder ? "FOLDER" : "FILE"}>`, `${description} (${folder ? "required" : "default standard output"})`),
     ...outputNames(stage).map((name) => new Option(`${optionFlag(name)} <FILE>`, stage.outputs[name]?.description ?? name)),
-    new Option("--force", "replace what is at the output's place"),
+    new Option("--force", "replace an existing output"),
   ];
 }
 

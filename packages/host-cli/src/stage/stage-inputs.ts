@@ -1,7 +1,6 @@
 import { BadDataError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage, StageInput, StageInputs } from "@mbs/contracts";
-import { openInput, standardInputName } from "../open-input.ts";
-import { standardStream } from "../process/standard-streams.ts";
+import { openInput, standardInputName, standardStream } from "../process/standard-streams.ts";
 
 async function openInputOf(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
   const stream = await openInput(path, name, signal);

@@ -66,18 +66,18 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
     if (path === "")
       throw new UsageError(`${index === 0 ? "--output" : optionFlag(name)} takes a path, not ""`, { output: name });
   }
-  const places = [...plan.values()].flatMap(({ path, show }) => [
+  const targets = [...plan.values()].flatMap(({ path, show }) => [
     ...(path === undefined ? [] : [path]),
     ...(show ? [standardStream] : []),
   ]);
-  if (new Set(places.map((place) => (place === standardStream ? place : resolve(place)))).size < places.length) {
-    throw new UsageError("two outputs go to one place; give each a file of its own");
+  if (new Set(targets.map((target) => (target === standardStream ? target : resolve(target)))).size < targets.length) {
+    throw new UsageError("two outputs go to the same file; give each a file of its own");
   }
   return plan;
 }
 
-/** Finds out before hours of work whether a place is free. */
-async function checkPlace(path: string, folder: boolean, force: boolean): Promise<void> {
+/** Finds out before hours of work whether something is in the way. */
+async function checkPath(path: string, folder: boolean, force: boolean): Promise<void> {
   const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
   if (!found || force) return;
   const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
@@ -85,23 +85,23 @@ async function checkPlace(path: string, folder: boolean, force: boolean): Promis
 }
 
 /** The paths that outputs go to. */
-export const placesOf = (plan: ReadonlyMap<string, Destination>): string[] =>
+export const outputPaths = (plan: ReadonlyMap<string, Destination>): string[] =>
   [...plan.values()].flatMap(({ path }) => (path === undefined || path === standardStream ? [] : [path]));
 
 /**
- * Works while no other process writes to the same places.
+ * Works while no other process writes to the same paths.
  *
- * @throws {DeniedError} when a place is occupied or read-only
- * @throws {TryAgainError} when another process holds a place, naming it
+ * @throws {DeniedError} when a path is taken or read-only
+ * @throws {TryAgainError} when another process writes to a path, naming it
  */
-export async function holdingPlaces(
+export async function lockingOutputs(
   plan: ReadonlyMap<string, Destination>,
   force: boolean,
   work: () => Promise<void>,
 ): Promise<void> {
   let whole = async (): Promise<void> => {
     for (const { path, folder } of plan.values()) {
-      if (path !== undefined && path !== standardStream) await checkPlace(path, folder, force);
+      if (path !== undefined && path !== standardStream) await checkPath(path, folder, force);
     }
     await work();
   };

@@ -1,9 +1,6 @@
 import { basename, resolve } from "node:path";
-import type { Writable } from "node:stream";
-import { Client, credentials } from "@grpc/grpc-js";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { decodeFlight, encodeFlight } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
+import { decodeFlight } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type {
   ArtifactStream,
   Batch,
@@ -14,17 +11,15 @@ import type {
   StageOptions,
   StageOutputs,
 } from "@mbs/contracts";
-import { parseAddress } from "../protocol/address.ts";
-import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
-import { flightService } from "../protocol/flight-service.ts";
-import { descriptorTypes, messages } from "../protocol/messages.ts";
-import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
-import { channelOptions } from "../server/serve.ts";
-import { firstOutput, toValue } from "../server/stage-call.ts";
-import { withSignsOfLife } from "./signs-of-life.ts";
-import { fromStatus } from "../protocol/status.ts";
-import { defaultKeepalive, keepaliveOptions, signOfLifeMs } from "../protocol/channel.ts";
+import { defaultKeepalive } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
+import { messages } from "../protocol/messages.ts";
+import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
+import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
+import { firstOutput, toValue } from "../protocol/option-values.ts";
+import { fromStatus } from "../protocol/status.ts";
+import { FlightClient, sendArtifact } from "./flight-client.ts";
+import type { ExchangeCall } from "./flight-client.ts";
 
 export interface RemoteCall {
   /** "grpc://127.0.0.1:8815" */
@@ -38,8 +33,6 @@ export interface RemoteCall {
   readonly nameResource: (kind: ResourceKind, path: string) => Promise<string>;
   readonly keepalive?: Keepalive;
 }
-
-type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
 
 /** Labels that the stage would make of paths, which do not travel. */
 function labelsOf({ options: table }: Stage, options: StageOptions): StageOptions {
@@ -64,70 +57,6 @@ async function toValues({ stage, options, nameResource }: RemoteCall): Promise<R
     }
   }
   return values;
-}
-
-/** Sends an artifact, the descriptor with its first message, and closes this direction. */
-async function sendArtifact(call: Writable, stream: ArtifactStream | undefined, command: Uint8Array | undefined): Promise<void> {
-  const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
-  await send(call, { flightDescriptor });
-  if (stream) for await (const message of withSignsOfLife(encodeFlight(stream), signOfLifeMs)) await send(call, message);
-  call.end();
-}
-
-class FlightClient {
-  readonly #client: Client;
-  readonly #via: string;
-  readonly #signal: AbortSignal;
-
-  constructor(via: string, signal: AbortSignal, keepalive: Keepalive) {
-    const { host, port } = parseAddress(via);
-    this.#via = via;
-    this.#signal = signal;
-    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
-      ...channelOptions,
-      ...keepaliveOptions(keepalive),
-    });
-  }
-
-  #duplex<Response>(
-    method: typeof flightService.doExchange | typeof flightService.doPut,
-  ): ClientDuplexStream<FlightData, Response> {
-    const call = this.#client.makeBidiStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize as (bytes: Buffer) => Response,
-    );
-    this.#guard(call);
-    return call;
-  }
-
-  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown>): void {
-    const cancel = (): void => call.cancel();
-    this.#signal.addEventListener("abort", cancel, { once: true });
-    call.on("error", () => undefined);
-    call.on("close", () => this.#signal.removeEventListener("abort", cancel));
-  }
-
-  exchange(): ExchangeCall {
-    return this.#duplex<FlightData>(flightService.doExchange);
-  }
-
-  /** Stores an artifact on the server and returns its address. */
-  async put(stream: ArtifactStream): Promise<string> {
-    const call = this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
-    const answers = receive<{ appMetadata: Uint8Array }>(call);
-    const sent = sendArtifact(call, stream, undefined);
-    sent.catch(() => call.cancel());
-    let address = "";
-    for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
-    await sent;
-    if (address === "") throw new InternalError(`${this.#via} stored an artifact without telling its address`);
-    return address;
-  }
-
-  close(): void {
-    this.#client.close();
-  }
 }
 
 /** The Arrow part of what comes back; the last message's metadata is kept apart. */

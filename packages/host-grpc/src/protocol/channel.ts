@@ -1,3 +1,13 @@
+/** Most bytes of one message, in either direction. */
+export const messageLimit = 4 * 1024 * 1024;
+
+/** Settings of both ends. A window of one message saves a round trip every 64 KiB, and bounds what lies in memory. */
+export const channelOptions = {
+  "grpc.max_receive_message_length": messageLimit,
+  "grpc.max_send_message_length": messageLimit,
+  "grpc-node.flow_control_window": messageLimit,
+};
+
 /** How soon a connection whose other end is gone, or stopped, is noticed. */
 export interface Keepalive {
   /** Milliseconds between two questions whether the other end is there (a ping of HTTP/2). */

@@ -1,8 +1,19 @@
 import type { Readable, Writable } from "node:stream";
 import type { FlightMessage } from "@mbs/artifacts";
 import { InterruptedError } from "@mbs/contracts";
-import type { CallWatch } from "../server/call-watch.ts";
 import type { FlightData } from "./messages.ts";
+
+/** What a call waits for its client to do. */
+export type ClientTask = "send" | "read";
+
+/** What a server learns of a call on its way, and when the call is to stop. */
+export interface CallObserver {
+  readonly signal: AbortSignal;
+  /** A message passed. */
+  moved(): void;
+  /** Starts to wait for the client; the function that it returns ends the wait. */
+  waitFor(task: ClientTask): () => void;
+}
 
 const nobody = (): void => {};
 
@@ -13,7 +24,7 @@ const nobody = (): void => {};
  *
  * @param watch of a call on the server: ends the wait for a client that is silent
  */
-export async function* receive<T>(call: Readable, watch?: CallWatch): AsyncGenerator<T> {
+export async function* receive<T>(call: Readable, watch?: CallObserver): AsyncGenerator<T> {
   const queue: T[] = [];
   let finished = false;
   let failure: unknown;
@@ -62,7 +73,7 @@ export async function* receive<T>(call: Readable, watch?: CallWatch): AsyncGener
  * @param watch of a call on the server: ends the wait for a client that takes nothing
  * @throws {InterruptedError} when the other side is gone
  */
-export async function send(call: Writable, message: object, watch?: CallWatch): Promise<void> {
+export async function send(call: Writable, message: object, watch?: CallObserver): Promise<void> {
   watch?.signal.throwIfAborted();
   if (call.destroyed || call.writableEnded) throw new InterruptedError("the call has ended");
   if (call.write(message, () => watch?.moved())) return;

@@ -1,10 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { InterruptedError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
+import type { CallObserver, ClientTask } from "../protocol/messages-in-order.ts";
 import { IdleError } from "../protocol/status.ts";
-
-/** What a call waits for its client to do. */
-export type ClientTask = "send" | "read";
 
 const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000).toPrecision(3))} s`;
 
@@ -18,7 +16,7 @@ const silence: Readonly<Record<ClientTask, string>> = {
  * when the client neither sends what is waited for nor takes what is there for longer than the idle limit. A stage that
  * computes is waited for without a limit.
  */
-export class CallWatch {
+export class CallWatch implements CallObserver {
   /** Fires when the call is to stop; its reason is the error that the client is to hear. */
   readonly signal: AbortSignal;
   readonly #own = new AbortController();

@@ -1,12 +1,12 @@
 import { InterruptedError } from "@mbs/contracts";
 
-/** A number of places; whoever finds none waits in order of arrival. */
-export class Places {
+/** Bounds how many child processes run at one time; further calls wait in order of arrival. */
+export class ChildSlots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(places: number) {
-    this.#free = places;
+  constructor(slots: number) {
+    this.#free = slots;
   }
 
   /** Calls that wait now. */
@@ -14,7 +14,7 @@ export class Places {
     return this.#waiting.length;
   }
 
-  /** Runs the work in a place of its own. */
+  /** Runs the work once a slot is free. */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#enter(signal);
     try {
@@ -39,7 +39,7 @@ export class Places {
       };
       const leave = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        reject(new InterruptedError("stopped while waiting for a place"));
+        reject(new InterruptedError("stopped while waiting for a free slot"));
       };
       signal.addEventListener("abort", leave, { once: true });
       this.#waiting.push(enter);

@@ -8,12 +8,13 @@ import { BadDataError, MbsError, UsageError, quoted } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
-import type { Places } from "./child-slots.ts";
+import type { ChildSlots } from "./child-slots.ts";
 import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
 import { requireAddress } from "./served-resources.ts";
 import type { ResourceRoots } from "./served-resources.ts";
-import { firstInput, firstOutput, givenOptions, resolveOptions } from "./stage-call.ts";
+import { firstOutput } from "../protocol/option-values.ts";
+import { givenOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
 import type { ChildRun, StageChild } from "./stage-child.ts";
 
@@ -23,7 +24,7 @@ export interface ExchangeServer {
   readonly store: ArtifactStore;
   readonly resources: ResourceRoots;
   readonly command: readonly string[];
-  readonly places: Places;
+  readonly slots: ChildSlots;
   /** Threads of a child; a client may ask for fewer. */
   readonly threads: number;
   /** Children that run now. */
@@ -66,8 +67,8 @@ async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore)
   return paths;
 }
 
-/** Outputs by flag of the command line: the one that comes back on standard output, the others in a folder made for them. */
-async function outputPlaces(
+/** Paths of the outputs by flag of the command line: the one that comes back on standard output, the others in a folder made for them. */
+async function outputPaths(
   stage: Stage,
   wanted: string,
   makeFolder: () => Promise<string>,
@@ -77,11 +78,11 @@ async function outputPlaces(
   if (!Object.hasOwn(stage.outputs, back)) {
     throw new UsageError(`${stage.name} has no output ${quoted(back)}; it has ${Object.keys(stage.outputs).join(", ")}`);
   }
-  const places: Record<string, string> = {};
+  const paths: Record<string, string> = {};
   for (const name of Object.keys(stage.outputs)) {
-    places[name === first ? "output" : name] = name === back ? "-" : join(await makeFolder(), `${name}.arrow`);
+    paths[name === first ? "output" : name] = name === back ? "-" : join(await makeFolder(), `${name}.arrow`);
   }
-  return places;
+  return paths;
 }
 
 /** The first message may hold the schema beside the call. */
@@ -166,19 +167,20 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, watch
   const inputs = await storedInputs(stage, request, server.store);
   let folder: string | undefined;
   try {
-    const outputs = await outputPlaces(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
-    const streamed = firstInput(stage);
+    const outputs = await outputPaths(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
+    // the first input travels in the call's stream
+    const [streamed] = Object.keys(stage.inputs);
     const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
     const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-    const result = await server.places.run(watch.signal, () =>
+    const result = await server.slots.run(watch.signal, () =>
       runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children),
     );
     const stored: Record<string, string> = {};
-    for (const [flag, place] of Object.entries(outputs)) {
-      if (place === "-") continue;
+    for (const [flag, path] of Object.entries(outputs)) {
+      if (path === "-") continue;
       const name = flag === "output" ? firstOutput(stage) : flag;
-      stored[name] = (await server.store.put(await openArtifact(place), { signal: watch.signal })).address;
+      stored[name] = (await server.store.put(await openArtifact(path), { signal: watch.signal })).address;
     }
     await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
   } finally {

@@ -12,28 +12,18 @@ import type { ExchangeServer } from "./exchange.ts";
 import { parseListenAddress } from "../protocol/address.ts";
 import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
-import { Places } from "./child-slots.ts";
+import { ChildSlots } from "./child-slots.ts";
 import { flightService } from "../protocol/flight-service.ts";
 import { messages } from "../protocol/messages.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { prepareStore, requireRoot } from "./served-folders.ts";
 import { describeStages } from "./stage-call.ts";
 import { toStatus } from "../protocol/status.ts";
-import { defaultIdleMs, defaultKeepalive, idleConnectionMs, keepaliveOptions } from "../protocol/channel.ts";
+import { channelOptions, defaultIdleMs, defaultKeepalive, idleConnectionMs, keepaliveOptions } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
 
-/** Most bytes of one message, in either direction. */
-export const messageLimit = 4 * 1024 * 1024;
-
-/** Most calls that are open at one time, those that wait for a place included: each may hold a window of data in memory. */
+/** Most calls that are open at one time, those that wait for a free slot included: each may hold a window of data in memory. */
 export const callLimit = 100;
-
-/** Settings of both ends. A window of one message saves a round trip every 64 KiB, and bounds what lies in memory. */
-export const channelOptions = {
-  "grpc.max_receive_message_length": messageLimit,
-  "grpc.max_send_message_length": messageLimit,
-  "grpc-node.flow_control_window": messageLimit,
-};
 
 export interface ServeOptions {
   /** "127.0.0.1:8815"; port 0 takes a free one. */
@@ -111,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     store,
     resources: { roots, builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
     command: options.command,
-    places: new Places(options.children ?? availableParallelism()),
+    slots: new ChildSlots(options.children ?? availableParallelism()),
     threads: options.threads ?? availableParallelism(),
     children: new Set(),
   };

@@ -1,31 +1,10 @@
 import { UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import type { StageCall, StageList, Value } from "../protocol/messages.ts";
+import { fromValue } from "../protocol/option-values.ts";
+import type { OptionValue } from "../protocol/option-values.ts";
+import type { StageCall, StageList } from "../protocol/messages.ts";
 import { resolveResource } from "./served-resources.ts";
-import type { OptionValue } from "./stage-child.ts";
 import type { ResourceRoots } from "./served-resources.ts";
-
-/** One option's value as it travels. */
-export function toValue(value: unknown): Value {
-  if (typeof value === "boolean") return { flag: value };
-  if (typeof value === "number") return { number: value };
-  if (typeof value === "string") return { text: value };
-  if (Array.isArray(value)) return { list: { items: value.map(String) } };
-  throw new UsageError(`an option cannot hold ${typeof value}`);
-}
-
-/** What arrived for one option; protobuf gives every absent field its default, hence `in`. */
-export function fromValue(name: string, value: Value): OptionValue {
-  const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
-  const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
-  if (found === undefined) throw new UsageError(`option ${quoted(name)} has no value; give it one`, { option: name });
-  return found;
-}
-
-/** Whether a stage reads an artifact at all; the first one travels in the call's stream. */
-export const firstInput = (stage: Stage): string | undefined => Object.keys(stage.inputs)[0];
-
-export const firstOutput = (stage: Stage): string => Object.keys(stage.outputs)[0] ?? "";
 
 /** Most bytes of a call's options, as JSON. */
 export const optionsLimit = 64 * 1024;
@@ -60,8 +39,8 @@ function requireBuiltIn(table: OptionTable, given: Readonly<Record<string, Optio
 /**
  * The options of a call, with resources as paths of this machine.
  *
- * @throws {UsageError} on code of the client's own, and on an option that the stage does not have: the other flags of the command line that the call becomes,
- * where its output goes and which server it asks in turn, are not the client's to choose
+ * @throws {UsageError} on code of the client's own, and on an option that the stage does not have: the call becomes a command
+ *   line, and its other flags (where the output goes, which server is asked in turn) are not the client's to choose
  */
 export async function resolveOptions(
   stage: Stage,

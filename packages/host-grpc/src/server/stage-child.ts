@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { BrokenPipeError, InternalError, InterruptedError, argumentsFromParent, optionFlag } from "@mbs/contracts";
 import type { ChildArguments, ChildReport, MbsError } from "@mbs/contracts";
+import type { OptionValue } from "../protocol/option-values.ts";
 import { errorOfTag, isErrorTag } from "../protocol/status.ts";
 
 /** How long a child may take to clean up before it is killed. */
@@ -32,8 +33,6 @@ export interface StageChild {
   /** Resolves when it ended well, rejects with what it reported. */
   readonly ended: Promise<void>;
 }
-
-export type OptionValue = boolean | number | string | readonly string[];
 
 function optionWords(name: string, value: OptionValue): string[] {
   const flag = optionFlag(name);
@@ -77,7 +76,7 @@ export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: b
   const [program = process.execPath, ...before] = run.command;
   const child = spawn(program, [...before, run.stage, argumentsFromParent], { stdio: ["pipe", "pipe", "pipe", "ipc"] });
   const { stdin, stdout, stderr } = child;
-  if (!stdin || !stdout || !stderr) throw new InternalError("the child has no pipes");
+  if (!stdin || !stdout || !stderr) throw new InternalError("a child process was started without pipes");
   const warnings: string[] = [];
   let report: MbsError | undefined;
   let log = "";

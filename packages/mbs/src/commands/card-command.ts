@@ -3,7 +3,7 @@ import type { OptionTable } from "@mbs/contracts";
 import { optionsToFlags } from "@mbs/host-cli";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { describe } from "../results/model-card.ts";
+import { writeCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 
 const options = {
@@ -21,6 +21,6 @@ export function cardCommand(): Command {
   return command.action(async (folder: string) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { scores = [], recipe } = parseOptions(options, given, "card");
-    await describe(folder, { scores, recipe });
+    await writeCard(folder, { scores, recipe });
   });
 }

@@ -7,9 +7,9 @@ import { collectArtifacts, diagnoseArtifacts, diagnosisText } from "@mbs/reporti
 import type { CompareShares } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { openInputs } from "./open-inputs.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   distribution: {

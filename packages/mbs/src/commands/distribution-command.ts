@@ -15,10 +15,10 @@ import {
 } from "@mbs/language-distribution";
 import { openMergeList } from "@mbs/models";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { distributionTable } from "../results/distribution-table.ts";
 import type { DistributionFindings } from "../results/distribution-table.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 import { requireTargets, writeTarget } from "./target-files.ts";
 
 const options = {
@@ -53,7 +53,7 @@ const options = {
   },
   name: { kind: "text", optional: true, description: "name of the distribution (the model's)" },
   output: { kind: "text", placeholder: "FILE", optional: true, description: "where to write the distribution.json" },
-  force: { kind: "flag", description: "replace what is at the output's place" },
+  force: { kind: "flag", description: "replace an existing output" },
   json: { kind: "flag", description: "print everything found as JSON" },
 } as const satisfies OptionTable;
 

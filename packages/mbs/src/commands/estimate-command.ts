@@ -6,8 +6,8 @@ import type { Estimate } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {

@@ -6,10 +6,10 @@ import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { inspectRows, inspections } from "../results/inspection.ts";
 import type { InspectionRow } from "../results/inspection.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   json: { kind: "flag", description: "print JSON" },

@@ -2,7 +2,7 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { formatSeconds, stageCommand } from "@mbs/host-cli";
 import type { MixCost } from "@mbs/mix-recommendation";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
+import type { CommandContext } from "./plain-command.ts";
 import { host } from "../host.ts";
 import { mixesReportOf } from "../results/presenters.ts";
 import { loadMix } from "../stages.ts";

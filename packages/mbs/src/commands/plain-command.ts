@@ -1,6 +1,19 @@
 import { commandOutput } from "@mbs/host-cli";
 import { Command, Option } from "commander";
 
+/** What a command is given: its own arguments are left to commander. */
+export interface CommandContext {
+  /** Fires when the user wants to stop. */
+  readonly signal: AbortSignal;
+  readonly argv: readonly string[];
+}
+
+/** A command before its module is loaded: help must answer at once. */
+export interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<(context: CommandContext) => Command | Promise<Command>>;
+}
+
 /** A command that is no stage, with the flags that every command takes. */
 export function plainCommand(name: string, description: string, examples: readonly string[]): Command {
   return new Command(`mbs ${name}`)

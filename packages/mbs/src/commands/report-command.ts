@@ -6,10 +6,10 @@ import { buildReport, csvFiles, formatPage, parseSite, svgFiles } from "@mbs/rep
 import type { RecipeText } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { openInputs } from "./open-inputs.ts";
 import { plainCommand } from "./plain-command.ts";
-import { similarityOptions } from "../similarity-options.ts";
+import type { CommandContext } from "./plain-command.ts";
+import { similarityOptions } from "../results/presenters.ts";
 import { requireTargets, writeTarget } from "./target-files.ts";
 
 const options = {

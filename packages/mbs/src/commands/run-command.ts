@@ -4,9 +4,9 @@ import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle
 import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
-import { describe } from "../results/model-card.ts";
+import { writeCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages } from "../stages.ts";
 
@@ -43,7 +43,7 @@ export function runCommand({ signal }: CommandContext): Command {
         warn: reporter.warn,
         note: reporter.note,
         describe: ({ model, scores, recipe: full }) =>
-          describe(model, { scores: scores === undefined ? [] : [scores], recipe: full }),
+          writeCard(model, { scores: scores === undefined ? [] : [scores], recipe: full }),
         onNode(report) {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);

@@ -5,8 +5,8 @@ import { optionsToFlags } from "@mbs/host-cli";
 import { serve } from "@mbs/host-grpc";
 import { builtInResources, findResource } from "@mbs/pipeline";
 import type { Command } from "commander";
-import type { CommandContext } from "../command-entry.ts";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {

@@ -1,9 +1,8 @@
-import type { ArtifactStream } from "@mbs/contracts";
 import { parseOptions } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
 import type { DamageReport, MixesReport } from "@mbs/reporting";
-import { similarityOptions } from "../similarity-options.ts";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
   const [{ collect, parseMetadata, readScores }, { scoresReport }, { reportByTrainingShare }] = await Promise.all([
@@ -36,6 +35,22 @@ export async function mixesReportOf(stream: ArtifactStream): Promise<MixesReport
   ]);
   return mixesReport(await collect(readMixes(stream)), parseMetadata("mixes", stream.schema));
 }
+
+/** Which of the similarities is shown. */
+export const similarityOptions = {
+  at: {
+    kind: "text",
+    optional: true,
+    placeholder: "STEP/SITE",
+    description: "where to show: a site such as h.3/mlp-up, or mean for the mean over all; default the first step's input",
+  },
+  measure: {
+    kind: "choice",
+    choices: ["degrees", "cosine", "euclidean", "gram", "subspace"],
+    default: "degrees",
+    description: "what to show",
+  },
+} as const satisfies OptionTable;
 
 /** How artifacts that report are shown; the modules behind them load when they are used. */
 export const presenters: Readonly<Record<string, Presenter>> = {

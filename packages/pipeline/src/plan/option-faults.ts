@@ -1,6 +1,6 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
-import { optionName } from "../recipe/option-name.ts";
+import { optionName } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { optionTable } from "./stages.ts";
 

@@ -3,6 +3,9 @@ import type { Propagation } from "./recipe.ts";
 /** The first is the default. */
 export const propagations = ["sequential", "dense", "true-sequential"] as const satisfies readonly Propagation[];
 
+/** The name of an option in the library, "groupSize", for the one on the command line, "group-size", or for itself. */
+export const optionName = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
 /** What may stand under a key of a recipe. */
 export interface RecipeKey {
   readonly takes: string;

@@ -1,7 +1,8 @@
 import { optionFlag } from "@mbs/contracts";
-import type { OptionTable, Stage } from "@mbs/contracts";
-import type { StageOptions } from "@mbs/contracts";
-import { shellWord } from "./shell-word.ts";
+import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+
+/** Quotes a word for a POSIX shell where it needs it. */
+export const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
 function optionWords(table: OptionTable, name: string, value: unknown): string[] {
   const flag = optionFlag(name);

@@ -1,10 +1,15 @@
-import { collect, parseMetadata, readScores } from "@mbs/artifacts";
+import { basename, isAbsolute } from "node:path";
+import { collect, openArtifact, parseMetadata, readScores } from "@mbs/artifacts";
 import type { Score } from "@mbs/artifacts";
+import { describeModel } from "@mbs/assembly";
 import type { CardResults, CardRow, CardScore } from "@mbs/assembly";
+import { isObject } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { scoresReport } from "@mbs/evaluation";
 import type { Average, ModelAverages } from "@mbs/evaluation";
+import { findResource, parseRecipe, readRecipeText } from "@mbs/pipeline";
 import { reportByTrainingShare } from "@mbs/reporting";
+import { parse, stringify } from "yaml";
 
 const scoreOf = ({ perplexity, interval, rise, riseInterval }: Average): CardScore => ({
   perplexity,
@@ -23,7 +28,7 @@ function averageRow(label: string, averages: readonly ModelAverages[], key: "unw
  * @param streams artifacts of kind scores; the first model of the first is what others are compared with
  * @param address of the model that the card is of
  */
-export async function readCardResults(streams: readonly ArtifactStream[], address: string): Promise<CardResults> {
+async function readCardResults(streams: readonly ArtifactStream[], address: string): Promise<CardResults> {
   const scores: Score[] = [];
   const corpora = new Set<string>();
   let shares: Readonly<Record<string, number>> | undefined;
@@ -66,4 +71,49 @@ export async function readCardResults(streams: readonly ArtifactStream[], addres
     ],
     corpora: [...corpora],
   };
+}
+
+/** What a model's card is made of beside its mbs.json; paths of files. */
+export interface CardFiles {
+  readonly scores: readonly string[];
+  readonly recipe?: string | undefined;
+}
+
+/** Paths shortened to names: the folders of this machine mean nothing to a reader elsewhere. */
+const withoutFolders = (value: unknown): unknown => {
+  if (typeof value === "string") return isAbsolute(value) ? basename(value) : value;
+  if (Array.isArray(value)) return value.map(withoutFolders);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFolders(entry)]));
+};
+
+/** A recipe for people elsewhere: without its output, and without the address of every node, which is in the file. */
+function shortened(recipe: string): string {
+  const { output: _output, hashes, ...rest } = parse(recipe) as Record<string, unknown>;
+  const { nodes: _nodes, ...inputs } = (hashes ?? {}) as Record<string, unknown>;
+  return stringify(withoutFolders({ ...rest, ...(Object.keys(inputs).length > 0 && { hashes: inputs }) }));
+}
+
+/** What a recipe calls the model that it compresses; the last part of a path. */
+function nameIn(recipe: string): string | undefined {
+  const { model } = parse(recipe) as { readonly model?: unknown };
+  return typeof model === "string" ? basename(model) : undefined;
+}
+
+/** @throws as readRecipe, where a file is no recipe */
+async function recipeAt(path: string): Promise<string> {
+  const text = await readRecipeText(path);
+  parseRecipe(text, path);
+  return shortened(text);
+}
+
+/** Writes the card of an assembled folder with scores and recipe. */
+export async function writeCard(folder: string, { scores, recipe }: CardFiles): Promise<void> {
+  const streams = await Promise.all(scores.map((path) => openArtifact(path)));
+  const text = recipe === undefined ? undefined : await recipeAt(recipe);
+  await describeModel(folder, {
+    results: streams.length === 0 ? undefined : await readCardResults(streams, (await findResource("model", folder)).address),
+    recipe: text,
+    name: text === undefined ? undefined : nameIn(text),
+  });
 }

@@ -9,7 +9,7 @@ import { recipeFrom, run } from "@mbs/pipeline";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parse } from "yaml";
-import { describe } from "../../src/results/model-card.ts";
+import { writeCard } from "../../src/results/card-writer.ts";
 import { loadStages } from "../../src/stages.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
@@ -35,7 +35,7 @@ const runRecipe = async (name: string, more: object) => {
       stages: await loadStages(),
       threads: 1,
       signal: new AbortController().signal,
-      describe: ({ model, scores, recipe }) => describe(model, { scores: scores === undefined ? [] : [scores], recipe }),
+      describe: ({ model, scores, recipe }) => writeCard(model, { scores: scores === undefined ? [] : [scores], recipe }),
     },
   );
   return { folder, card: await readFile(join(folder.model, "README.md"), "utf8").catch(() => undefined) };
@@ -91,7 +91,7 @@ test("what is no recipe is refused before a card is written", async () => {
     ["", UsageError, /broken\.yaml: a recipe holds keys and values/],
   ] as const) {
     await writeFile(path, text);
-    const error = await describe(join(root, "none"), { scores: [], recipe: path }).catch((thrown: unknown) => thrown);
+    const error = await writeCard(join(root, "none"), { scores: [], recipe: path }).catch((thrown: unknown) => thrown);
     assert.instance(error, type);
     assert.match((error as Error).message, message);
   }

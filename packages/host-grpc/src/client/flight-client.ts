@@ -1,0 +1,113 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Writable } from "node:stream";
+import { Client, credentials } from "@grpc/grpc-js";
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { encodeFlight } from "@mbs/artifacts";
+import type { FlightMessage } from "@mbs/artifacts";
+import { InternalError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { parseAddress } from "../protocol/address.ts";
+import { channelOptions, keepaliveOptions, signOfLifeMs } from "../protocol/channel.ts";
+import type { Keepalive } from "../protocol/channel.ts";
+import { flightService } from "../protocol/flight-service.ts";
+import { descriptorTypes } from "../protocol/messages.ts";
+import type { FlightData } from "../protocol/messages.ts";
+import { receive, send } from "../protocol/messages-in-order.ts";
+
+export type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
+
+/**
+ * The messages of an artifact, with an empty one, which every reader passes over, whenever the next takes long to come: a
+ * server then knows that its client is there, however slow the client's own input is.
+ *
+ * @param everyMs milliseconds between two empty messages
+ */
+export async function* withSignsOfLife(messages: AsyncIterable<FlightMessage>, everyMs: number): AsyncGenerator<FlightData> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    let next = iterator.next();
+    for (;;) {
+      const came = new AbortController();
+      const silence = delay(everyMs, undefined, { signal: came.signal }).catch(() => undefined);
+      const found = await Promise.race([next, silence]);
+      came.abort();
+      if (found === undefined) yield {};
+      else if (found.done === true) return;
+      else {
+        yield { dataHeader: found.value.header, dataBody: found.value.body };
+        next = iterator.next();
+      }
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** Sends an artifact, the descriptor with its first message, and closes this direction. */
+export async function sendArtifact(
+  call: Writable,
+  stream: ArtifactStream | undefined,
+  command: Uint8Array | undefined,
+): Promise<void> {
+  const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
+  await send(call, { flightDescriptor });
+  if (stream) for await (const message of withSignsOfLife(encodeFlight(stream), signOfLifeMs)) await send(call, message);
+  call.end();
+}
+
+/** Calls of one server. They end when the signal fires. */
+export class FlightClient {
+  readonly #client: Client;
+  readonly #via: string;
+  readonly #signal: AbortSignal;
+
+  constructor(via: string, signal: AbortSignal, keepalive: Keepalive) {
+    const { host, port } = parseAddress(via);
+    this.#via = via;
+    this.#signal = signal;
+    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+      ...channelOptions,
+      ...keepaliveOptions(keepalive),
+    });
+  }
+
+  #duplex<Response>(
+    method: typeof flightService.doExchange | typeof flightService.doPut,
+  ): ClientDuplexStream<FlightData, Response> {
+    const call = this.#client.makeBidiStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize as (bytes: Buffer) => Response,
+    );
+    this.#guard(call);
+    return call;
+  }
+
+  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown>): void {
+    const cancel = (): void => call.cancel();
+    this.#signal.addEventListener("abort", cancel, { once: true });
+    call.on("error", () => undefined);
+    call.on("close", () => this.#signal.removeEventListener("abort", cancel));
+  }
+
+  exchange(): ExchangeCall {
+    return this.#duplex<FlightData>(flightService.doExchange);
+  }
+
+  /** Stores an artifact on the server and returns its address. */
+  async put(stream: ArtifactStream): Promise<string> {
+    const call = this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
+    const answers = receive<{ appMetadata: Uint8Array }>(call);
+    const sent = sendArtifact(call, stream, undefined);
+    sent.catch(() => call.cancel());
+    let address = "";
+    for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
+    await sent;
+    if (address === "") throw new InternalError(`${this.#via} stored an artifact without telling its address`);
+    return address;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

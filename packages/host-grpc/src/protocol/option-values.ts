@@ -1,0 +1,30 @@
+import { InternalError, UsageError, quoted } from "@mbs/contracts";
+import type { Stage } from "@mbs/contracts";
+import type { Value } from "./messages.ts";
+
+/** The value of an option between client, server and child process. */
+export type OptionValue = boolean | number | string | readonly string[];
+
+/** One option's value as it travels. */
+export function toValue(value: unknown): Value {
+  if (typeof value === "boolean") return { flag: value };
+  if (typeof value === "number") return { number: value };
+  if (typeof value === "string") return { text: value };
+  if (Array.isArray(value)) return { list: { items: value.map(String) } };
+  throw new UsageError(`an option cannot hold ${typeof value}`);
+}
+
+/** What arrived for one option; protobuf gives every absent field its default, hence `in`. */
+export function fromValue(name: string, value: Value): OptionValue {
+  const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
+  const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
+  if (found === undefined) throw new UsageError(`option ${quoted(name)} has no value; give it one`, { option: name });
+  return found;
+}
+
+/** The output that comes back in the call's stream. */
+export function firstOutput({ name, outputs }: Stage): string {
+  const [first] = Object.keys(outputs);
+  if (first === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
+  return first;
+}
