@@ -1,6 +1,6 @@
 export { exitCodes, oneLine, toMbsError } from "./process/failure.ts";
 export { optionsToFlags, threadsOption } from "./stage/flags.ts";
-export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/host.ts";
+export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";

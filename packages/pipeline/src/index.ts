@@ -13,4 +13,4 @@ export { run } from "./run/run.ts";
 export type { RunOptions, RunResult } from "./run/run.ts";
 export type { RunFolder } from "./run/run-folder.ts";
 export { shellWord } from "./run/replay-command.ts";
-export type { Stages } from "./plan/stages.ts";
+export type { Stages } from "./plan/known-stages.ts";

@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
-import { stageOf } from "../src/plan/stages.ts";
+import { stageOf } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace } from "./fixtures/workspace.ts";

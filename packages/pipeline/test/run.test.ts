@@ -17,7 +17,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
-import { stageOf } from "../src/plan/stages.ts";
+import { stageOf } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { createWorkspace, snapshot } from "./fixtures/workspace.ts";

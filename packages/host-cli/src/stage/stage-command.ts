@@ -2,8 +2,8 @@ import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
-import { commandOf, firstOutput, firstPresenter } from "./host.ts";
-import type { CliHost } from "./host.ts";
+import { commandOf, firstOutput, firstPresenter } from "./cli-host.ts";
+import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
-import type { Presenter } from "./host.ts";
+import type { Presenter } from "./cli-host.ts";
 import { printText, standardStream, writeStandardOutput } from "../process/standard-streams.ts";
 
 /** Where one output goes; `show` puts a table or JSON on standard output, beside the file if there is one. */

@@ -5,8 +5,8 @@ import type { StageContext } from "@mbs/contracts";
 import type { Plan } from "../plan/plan.ts";
 import type { SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
-import { stageOf } from "../plan/stages.ts";
-import type { Stages } from "../plan/stages.ts";
+import { stageOf } from "../plan/known-stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
 
 /** A sample that was drawn. */
 export interface DrawnSample extends SampleSize {

@@ -6,7 +6,7 @@ import { defaultLength } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import type { Stages } from "../plan/stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
 import { crossBytes, diskNeed, packedBytes } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";

@@ -2,8 +2,8 @@ import { UsageError, loadStage } from "@mbs/contracts";
 import type { Stage, StageOptions } from "@mbs/contracts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
-import { optionTable } from "./stages.ts";
-import type { Stages } from "./stages.ts";
+import { optionTable } from "./known-stages.ts";
+import type { Stages } from "./known-stages.ts";
 
 /** The model and the corpus of the recipe, where an entry leaves open what its stage requires. */
 async function withGiven(stage: Stage, { model, corpus }: Recipe, options: StageOptions): Promise<StageOptions> {

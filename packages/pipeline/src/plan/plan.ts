@@ -4,7 +4,7 @@ import type { PlannedLayers, StageOptions } from "@mbs/contracts";
 import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
-import type { Stages } from "./stages.ts";
+import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {

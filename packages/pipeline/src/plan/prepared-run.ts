@@ -11,8 +11,8 @@ import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { plannedLayers, planRun, withSolverNeeds } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { completeOptions, optionTable, outputOf, stageOf } from "./stages.ts";
-import type { Stages } from "./stages.ts";
+import { completeOptions, optionTable, outputOf, stageOf } from "./known-stages.ts";
+import type { Stages } from "./known-stages.ts";
 
 /** A recipe that can be run, as far as that is known before anything has. */
 export interface PreparedRun {

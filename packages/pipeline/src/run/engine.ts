@@ -10,8 +10,8 @@ import type { StageOptions } from "@mbs/contracts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { optionTable, outputOf, stageOf } from "../plan/stages.ts";
-import type { Stages } from "../plan/stages.ts";
+import { optionTable, outputOf, stageOf } from "../plan/known-stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
 
 /** One node that is done. */
 export interface NodeReport {

@@ -25,8 +25,8 @@ import type { RunIdentity } from "./claim-folder.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
-import { outputOf, stageOf } from "../plan/stages.ts";
-import type { Stages } from "../plan/stages.ts";
+import { outputOf, stageOf } from "../plan/known-stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
