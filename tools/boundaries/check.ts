@@ -1,5 +1,5 @@
 /**
- * Fails when an import goes against the arrows of docs/architecture.md, when a host names a stage, when public names changed
+ * Fails when an import is not allowed by the table of docs/architecture.md, when a host names a stage, when public names changed
  * without saying so, when a test reads what nx does not count as its input, when a file that is no kernel says
  * `as number`, or when what `npm run packages` writes is stale.
  *

@@ -122,7 +122,7 @@ function fileCycles({ imports }: PackageFacts): string[] {
   return cyclesOf(edges);
 }
 
-/** Every breach of the arrows of docs/architecture.md, one line each; empty when all is well. */
+/** Imports that the table of docs/architecture.md does not allow, one line each. */
 export function findViolations(packages: readonly PackageFacts[]): string[] {
   const all = new Map(packages.map((facts) => [facts.name, facts]));
   const unknown = packages

@@ -3,7 +3,7 @@
     python tools/config-sweep/make_golden.py [BASE …]      # bases that are named are renewed, all without names
 
 Needs torch, transformers 5.24 and safetensors. See bases.py for the checkpoints, weights.py for their weights and edits.py
-for the edits. An entry of `cases` is an edit (keys to set; or the name of a key to leave out) and what came of it:
+for the edits. An entry of `cases` is an edit (keys to set; or the name of a key to leave out) and its result:
 
 - a number: it loads, with this perplexity of the text that weights.py gives (of the target, for an encoder-decoder), in
   float32 with eager attention

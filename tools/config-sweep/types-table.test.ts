@@ -7,7 +7,7 @@ import { withTypesTable } from "./types-table.ts";
 test("the table of types in docs/architectures.md is that of the sweep's result", async () => {
   const page = await readFile(new URL("../../docs/architectures.md", import.meta.url), "utf8");
   const results = JSON.parse(await readFile(new URL("results.json", import.meta.url), "utf8")) as SweepResults;
-  assert.is(page, withTypesTable(page, results), "make it anew: tools/config-sweep/run.ts");
+  assert.is(page, withTypesTable(page, results), "run tools/config-sweep/run.ts");
 });
 
 test.run();

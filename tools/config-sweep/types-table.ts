@@ -40,7 +40,7 @@ function typesTable({ bases }: SweepResults): string {
 
 const [start, end] = ["<!-- the table of types is made by tools/config-sweep/run.ts -->", "<!-- end of the table of types -->"];
 
-/** A page with the table of types between its two marks made anew. */
+/** A page with a new table of types between its two marks. */
 export function withTypesTable(page: string, results: SweepResults): string {
   const [before, after] = [page.indexOf(start), page.indexOf(end)];
   if (before < 0 || after < before) throw new Error(`the page has no ${start} … ${end}`);

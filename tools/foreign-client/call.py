@@ -34,7 +34,7 @@ def send(writer, table):
 
 
 def refusal(work):
-    """What a call that must fail is told."""
+    """The error of a call that must fail."""
     try:
         work()
     except (pa.ArrowException, flight.FlightError) as error:

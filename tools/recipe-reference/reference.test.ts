@@ -5,7 +5,7 @@ import { recipeReference } from "./reference.ts";
 
 test("docs/recipes.md says what the code declares", async () => {
   const written = await readFile(new URL("../../docs/recipes.md", import.meta.url), "utf8");
-  const remedy = "make it anew: node --conditions=mbs-source --import tsx tools/recipe-reference/generate.ts";
+  const remedy = "make it again: node --conditions=mbs-source --import tsx tools/recipe-reference/generate.ts";
   assert.is(written, await recipeReference(), remedy);
 });
 

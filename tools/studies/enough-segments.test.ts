@@ -15,7 +15,7 @@ test("small gains count once they add up", () => {
   assert.is(enoughSegments(sizes([0.11, 0.11], [0.106, 0.106], [0.102, 0.102], [0.098, 0.098])), 32);
 });
 
-test("a loss that is made good again is no gain", () => {
+test("a gain that only recovers an earlier loss does not count", () => {
   assert.is(enoughSegments(sizes([0.125, 0.125], [0.131, 0.131], [0.138, 0.138], [0.128, 0.128])), 8);
 });
 

@@ -23,7 +23,7 @@ export interface Work {
 
 /**
  * Runs stages on artifacts in one folder. Finished work is recorded, so a study that was stopped goes on where it was, and
- * studies share captures and trials; what another state of the code has made is made anew.
+ * studies share captures and trials; what another version of the code has made is made again.
  */
 export class Lab {
   readonly folder: string;

@@ -35,7 +35,7 @@ const meanMatrix = (matrices: readonly SquareMatrix[]): SquareMatrix =>
 /** 1 where a larger value should mean more damage. */
 const signOf = (measure: Measure): number => (measure === "predicted damage" ? 1 : -1);
 
-/** What is left of a matrix when each evaluated language's own mean is taken away: only the choice of calibration. */
+/** What is left of a matrix when each evaluated language's own mean is subtracted: only the choice of calibration. */
 function withoutColumns(matrix: SquareMatrix): SquareMatrix {
   const means = matrix.map((_, column) => mean(matrix.flatMap((row, index) => (index === column ? [] : [at(row, column)]))));
   return matrix.map((row) => row.map((value, column) => value - at(means, column)));

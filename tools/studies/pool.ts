@@ -19,7 +19,7 @@ export interface Pool {
   readonly statistics: string;
 }
 
-/** Segments of each language in the pool that most studies weigh anew: as many as the rarest language has text for. */
+/** Segments of each language in the pool that most studies weigh in different ways: as many as the rarest language has text for. */
 const segmentsEach = 32;
 
 /** Draws a pool and captures its statistics, once. */

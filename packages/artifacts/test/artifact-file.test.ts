@@ -163,7 +163,7 @@ test("a FIFO that comes to the path while it is written stays", () =>
     assert.equal(await readdir(folder), ["a.arrow"]);
   }));
 
-test("a path that is too long is told as that, read or written", () =>
+test("a path that is too long is reported as such, read or written", () =>
   inFolder(async (folder) => {
     const long = join(folder, "x".repeat(300));
     for (const work of [() => writeArtifact(sample(), long), () => openArtifact(long)]) {

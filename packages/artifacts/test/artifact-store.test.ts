@@ -77,7 +77,7 @@ test("a file with another content than its name, or cut short, is refused", () =
     assert.equal(await store.list(), []);
   }));
 
-test("a damaged file is told with the remedy of its store, at its start or where it is", () =>
+test("a damaged file is reported with the remedy of its store, at its start or at the fault", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder, { remedy: "delete it and run again" });
     const { address } = await store.put(samples.segments.encode());

@@ -243,7 +243,7 @@ test("a kind under its former name is refused with the new one and the remedy", 
   const { bytes } = encodeStream({ schema: { ...schema, kind: "errors", version: 1 }, batches });
   const error = await errorOf(() => decodeStream(bytes));
   assert.instance(error, BadDataError);
-  assert.is(error.message, "artifacts of kind errors are of kind damage now: make it anew with `mbs predict`");
+  assert.is(error.message, "artifacts of kind errors are of kind damage now: make it again with `mbs predict`");
 });
 
 test.run();

@@ -45,7 +45,7 @@ test("a broken manifest is refused with its name", () =>
       assert.instance(error, BadDataError, text);
       assert.match(error.message, /manifest\.json is no run manifest/);
       const forgetting = await RunManifest.open(path, { forget: true });
-      assert.is(forgetting.get("a"), undefined, "what is about to be taken away need not be whole");
+      assert.is(forgetting.get("a"), undefined, "what is about to be deleted need not be whole");
     }
   }));
 

@@ -313,7 +313,7 @@ export async function* inChunks(whole: Uint8Array, size = whole.length): AsyncGe
   for (let position = 0; position < whole.length; position += size) yield whole.subarray(position, position + size);
 }
 
-/** The same rows, cut into batches anew: `sizes` in turn. */
+/** The same rows, cut into other batches: `sizes` in turn. */
 export async function rebatch(stream: ArtifactStream, sizes: readonly number[]): Promise<ArtifactStream> {
   const rows: Batch[] = [];
   for await (const { rows: count, columns } of stream.batches) {

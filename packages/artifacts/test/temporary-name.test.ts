@@ -45,7 +45,7 @@ test("leftovers go where their maker is surely gone, and only there", () =>
     if (details) {
       // its id is another process's by now
       removed.push(changed(path, `.${details.started}-`, `.${details.started}0-`));
-      // the machine was started anew
+      // the machine was restarted
       removed.push(changed(path, `-${details.boot}-`, "-00000000-"));
       // a container of this host, in which the id of a dead process here may be a living one's
       kept.push(

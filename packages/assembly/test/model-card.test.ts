@@ -113,7 +113,7 @@ const results: CardResults = {
   corpora: [address],
 };
 
-test("a card written anew has results before and after, what the Hub reads of them, and the recipe", async () => {
+test("a rewritten card has results before and after, what the Hub reads of them, and the recipe", async () => {
   const folder = await write("described", { format: "compressed-tensors" });
   const before = metadataOf(await readFile(join(folder, "README.md"), "utf8"));
   await describeModel(folder, { results, recipe: "model: org/tiny\n" });

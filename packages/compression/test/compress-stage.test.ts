@@ -333,8 +333,8 @@ test("an error of a third-party solver is reported as its own, whatever code, na
     );
     const controller = new AbortController();
     const stopping = { ...recordingContext(), signal: controller.signal, warn: () => controller.abort() };
-    const heeding = `(weight, statistics, options, { signal, warn }) => { warn("begun"); throw signal.reason; }`;
-    await rejects(run("heeding", heeding, stopping), InterruptedError, /stopped/);
+    const stoppable = `(weight, statistics, options, { signal, warn }) => { warn("begun"); throw signal.reason; }`;
+    await rejects(run("stoppable", stoppable, stopping), InterruptedError, /stopped/);
   });
 });
 

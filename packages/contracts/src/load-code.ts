@@ -68,7 +68,7 @@ async function importModule(name: string, folder: string): Promise<unknown> {
   return settled(import(pathToFileURL(path).href), () => new Error("a promise that its module awaits never settled"));
 }
 
-/** What is looked for, and how it is told from what it is not. */
+/** What is looked for, and how it is recognised. */
 export interface CodeKind {
   /** "solver" */
   readonly noun: string;

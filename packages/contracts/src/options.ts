@@ -34,7 +34,7 @@ export type Option =
       readonly resource: ResourceKind;
       readonly many: true;
       /**
-       * The option of the same table that takes a label for each value. Absent labels come of the values' base names: a host
+       * The option of the same table that takes a label for each value. Absent labels are made from the values' base names: a host
        * that puts an address in the place of a path makes them before that.
        */
       readonly labelledBy?: string;

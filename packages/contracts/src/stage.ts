@@ -74,7 +74,7 @@ export interface Stage {
    */
   readonly preferredZeroPoints?: (options: Readonly<Record<string, unknown>>) => Promise<ZeroPoints>;
   /**
-   * Refuses, before anything of a run is done, what `run` would refuse on its turn: options that do not go together, names
+   * Refuses, before a run starts, what `run` would refuse later: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.
    *
    * @param options complete, as for `run`

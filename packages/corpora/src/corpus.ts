@@ -34,7 +34,7 @@ export interface Corpus {
   /** SHA-256 over the language names and the bytes of their files, computed when first asked for. */
   readonly address: Promise<string>;
   /**
-   * The documents of a language, in the order of its files. Each call reads the files anew.
+   * The documents of a language, in the order of its files. Each call reads the files again.
    *
    * @throws {BadDataError} on a file that is broken beyond the stated tolerance
    * @throws {UsageError} on a language that the corpus does not have

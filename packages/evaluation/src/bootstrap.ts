@@ -2,7 +2,7 @@ import { sumLosses, type LossSums, type Score } from "@mbs/artifacts";
 import { percentileInterval, seededGenerator, type Interval } from "@mbs/numbers";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
-/** How often the windows of a language are drawn anew. */
+/** How often the windows of a language are resampled. */
 export const resamples = 1000;
 
 /**

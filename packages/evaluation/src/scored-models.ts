@@ -57,7 +57,7 @@ function isScoredModel(value: unknown): value is ScoredModel {
 }
 
 /**
- * The models that scores tell of, by their name in the scores.
+ * The models described in the scores, by their name there.
  *
  * @param models of the scores' metadata
  * @throws {BadDataError} where they are malformed
@@ -66,7 +66,7 @@ export function readScoredModels(models: Readonly<Record<string, unknown>> = {})
   return new Map(
     Object.entries(models).map(([name, model]) => {
       if (!isScoredModel(model)) {
-        throw new BadDataError(`scores: what they tell of model ${name} is malformed; evaluate again`, { model: name });
+        throw new BadDataError(`scores: the description of model ${name} is malformed; evaluate again`, { model: name });
       }
       return [name, model];
     }),

@@ -84,7 +84,7 @@ test("a limit takes from the sources in turn, the same first windows as without"
   assert.equal((await cut(long, { length: 7, limit: 20 })).texts, all.texts.slice(0, 20));
 });
 
-test("too little text for one window is told, with the language and the tokens", async () => {
+test("too little text for one window is an error, with the language and the tokens", async () => {
   const { windows, warnings } = await cut(documents.slice(0, 1));
   assert.equal(windows, []);
   assert.equal(warnings, ["en: 4 tokens of text, too few for one window of 5; left out"]);

@@ -85,7 +85,7 @@ async function refusal(args: readonly string[]): Promise<MbsError> {
   throw new Error(`nothing was refused: ${args.join(" ")}`);
 }
 
-command("usage errors are told before anything runs", async () => {
+command("usage errors are reported before anything runs", async () => {
   const cases: [string[], RegExp][] = [
     [["pass", "--json"], /unknown option '--json'/],
     [["make", "--segmnts", "3"], /unknown option '--segmnts'\s+\(Did you mean --segments/],

@@ -55,7 +55,7 @@ test("a thousand connections that say nothing: others are served, and the silent
     await Promise.all(sockets.map(gone));
   }));
 
-test("more half-open calls than the limit are UNAVAILABLE; those that end make room", () =>
+test("more half-open calls than the limit are UNAVAILABLE; those that end free a slot", () =>
   withServer({}, async ({ server, client }) => {
     const session = open(server.port);
     const streams = Array.from({ length: callLimit }, (_, index) => halfOpen(session, index % 2 === 0 ? "DoExchange" : "DoGet"));

@@ -53,7 +53,7 @@ test("a call without its first message, and a silent DoPut, end too; nothing is 
     assert.equal(await readdir(join(folder, "store")), []);
   }));
 
-test("a request of one message that never comes ends too", () =>
+test("a request whose one message does not arrive ends too", () =>
   withServer({ idleMs: 1000 }, async ({ server, client }) => {
     const session = connect(`http://127.0.0.1:${server.port}`);
     for (const method of ["GetFlightInfo", "DoGet"]) {

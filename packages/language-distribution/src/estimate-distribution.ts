@@ -15,7 +15,7 @@ export interface EstimateOptions {
   readonly merges: number;
   /** UTF-8 bytes of text used of each language, in the order of the corpus; the last document is used whole. */
   readonly bytes: number;
-  /** Times that the estimate is made anew for the spread; 0 for none. */
+  /** Times that the estimate is repeated for the spread; 0 for none. */
   readonly resamples: number;
   readonly seed: number;
 }

@@ -54,7 +54,7 @@ test("the same text in another script has the same bits a character, by half the
   close(2 * other, latin, 0.03);
 });
 
-test("one long document leaves room for others: each half has its part of the bytes", async () => {
+test("one long document does not crowd out others: each half has its part of the bytes", async () => {
   let read = 0;
   const corpus = {
     name: "a book first",

@@ -109,7 +109,7 @@ async function refused(make: () => Promise<unknown>, kind: new (message: string)
   assert.unreachable();
 }
 
-test("one language, no text, no merge in the texts and a stop are told", async () => {
+test("one language, no text, no merge in the texts and a stop are reported", async () => {
   const list = readMergeList(at(mixtures.cases, 0).tokenizer, "x");
   const of = (corpus: ReturnType<typeof syntheticCorpus>, context = quiet) =>
     estimateDistribution(list, corpus, options, context);

@@ -13,7 +13,7 @@ const languages = ["one", "two", "three"];
 const symbolsOf = (word: string): Int32Array =>
   Int32Array.from(word, (letter) => (letter === "?" ? -1 : letter.charCodeAt(0) - 97));
 
-/** Merges by the definition: every pair counted anew at every step, in words spelt out one by one. */
+/** Merges by the definition: every pair counted again at every step, in words spelt out one by one. */
 function recount(texts: readonly (readonly string[])[], merges: readonly Merge[]) {
   const words = texts.map((list) => list.map((word) => [...symbolsOf(word)]));
   return merges.map(({ left, right, merged }) => {
@@ -75,7 +75,7 @@ const words = table.words.map(symbolsOf);
 const history = replayMerges(words, table.count(), merges);
 const expected = recount(texts, merges);
 
-test("counts of all pairs at all steps are those of counting anew", () => {
+test("counts of all pairs at all steps are those of counting again", () => {
   assert.equal(
     allCounts(history),
     expected.map((counts) => sorted([...counts.values()])),

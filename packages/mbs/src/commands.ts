@@ -86,7 +86,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       },
     },
   ]),
-  // after the stage of the same name, whose place it takes
+  // after the stage of the same name, which it replaces
   [
     "mix",
     { summary: stages.get("mix")?.summary ?? "", load: async () => (await import("./commands/mix-command.ts")).mixCommand },

@@ -138,7 +138,7 @@ async function everywhere(
   );
   for (const [index, address] of others.entries())
     assert.is(address, expected, `${name} through ${index === 0 ? "a pipe" : "gRPC"}`);
-  // One encoding too: whoever writes an artifact writes the same bytes.
+  // One encoding too: every writer of an artifact writes the same bytes.
   assert.equal(pipe, library, `${name}: bytes of the pipe`);
   assert.equal(grpc, library, `${name}: bytes of gRPC`);
   return library;
@@ -222,13 +222,13 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 });
 
 hosts("no stage of a server runs a solver that the client brings", async ({ folder, model, corpus, via }) => {
-  const [ran, solver] = [join(folder, "ran"), join(folder, "stranger.mjs")];
+  const [ran, solver] = [join(folder, "ran"), join(folder, "outsider.mjs")];
   // a server's child talks to its parent, the client's command has none
   await writeFile(
     solver,
     `import { writeFileSync } from "node:fs";
      if (process.send) writeFileSync(${JSON.stringify(ran)}, "");
-     export default { name: "stranger", source: "a test", summary: "a stranger", needs: [], options: {}, solve: (weight) => weight };`,
+     export default { name: "outsider", source: "a test", summary: "a outsider", needs: [], options: {}, solve: (weight) => weight };`,
   );
   const segments = await throughLibrary(await loadStage("sample"), { model, corpus, mix: "equal", segments: 4, length: 32 }, {});
   const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, segments);

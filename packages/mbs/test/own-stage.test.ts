@@ -113,7 +113,7 @@ test("the documented stage runs in a pipe and in a recipe, with the same bytes",
   );
 });
 
-test("help lists what a stage of one's own takes", async ({ path }) => {
+test("help lists what a third-party stage takes", async ({ path }) => {
   const { code, stdout } = await runMbs(["--stage", path, "--help"]);
   assert.is(code, 0);
   const text = stdout.toString();

@@ -81,7 +81,7 @@ class Trials {
     return trial;
   }
 
-  /** Every mix meets the same faults; they are told once. */
+  /** Every mix meets the same faults; they are reported once. */
   #warn(message: string): void {
     if (!this.#told.has(message)) this.#context.warn(message);
     this.#told.add(message);

@@ -79,7 +79,7 @@ export function warnOfPool({ tokens, width }: StatisticsPool, warn: (message: st
   const [least, most] = [ordered[0], ordered.at(-1)];
   if (least && most && most[1] > equalWithin * least[1]) {
     warn(
-      `the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; weigh anew from a sample of --mix equal`,
+      `the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; start from a sample of --mix equal`,
     );
   }
   const few = ordered.filter(([, count]) => count < width).map(([language]) => language);

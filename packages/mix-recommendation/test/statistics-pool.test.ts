@@ -58,7 +58,7 @@ async function warnings(tokens: Readonly<Record<string, number>>): Promise<strin
   return told;
 }
 
-test("an unequal pool and a language of few tokens are told", async () => {
+test("an unequal pool and a language of few tokens are reported", async () => {
   assert.equal(await warnings({ en: 12, mr: 8 }), []);
   const [unequal, ...others] = await warnings({ en: 16, mr: 8 });
   assert.match(unequal ?? "", /16 tokens of en, 8 of mr/);

@@ -39,7 +39,7 @@ test("without a training mixture only equal weights are compared, and what needs
   }
 });
 
-test("shares of bytes are told", async () => {
+test("shares of bytes are reported", async () => {
   assert.match((await candidates("equal", true, "bytes")).warnings.join("\n"), /of bytes/);
 });
 

@@ -267,7 +267,7 @@ for (const fixture of await readdir(fixtures)) {
   });
 }
 
-test("masks that older checkpoints of GPT-2 hold are let pass, other tensors are not", async () => {
+test("masks that older checkpoints of GPT-2 hold are ignored, other tensors are refused", async () => {
   const source = await openModel(`${fixtures}gpt2-base-untied-f16`);
   const stored = source.checkpoint.list();
   const contents = new Map(

@@ -19,7 +19,7 @@ interface Golden {
 }
 
 /**
- * How far single precision may differ from transformers, whose sums run in another order: logits of up to 20 come of some 10
+ * How far single precision may differ from transformers, whose sums run in another order: logits of up to 20 result from some 10
  * products, one after another, with sums of at most 1024 terms: √(10 · 1024) · 2⁻²⁴ · 20 = 1.2e-4 as a rule.
  */
 const rounding = 1e-3;
@@ -158,7 +158,7 @@ test("sites are the inputs of the weights, and a step stops before the last one'
   await model.close();
 });
 
-test("positions start anew in every segment that is embedded with others", async () => {
+test("positions start again in every segment that is embedded with others", async () => {
   for (const name of ["gpt2-f32", "xglm-f32", "plain-f32"]) {
     const model = await openModel(`${fixtures}${name}`);
     const forward = await model.forward({ threads: 1 });

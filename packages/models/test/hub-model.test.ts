@@ -100,7 +100,7 @@ hub("bytes that are not what the Hub announces are refused and not kept", async 
   stub.forged.set(shard, Buffer.from(stub.files.get(shard) ?? []).fill(1, 5000, 5001));
   const error = await failure(openModel(nameNow()));
   assert.instance(error, BadDataError);
-  assert.match(error.message, "run again to download it anew");
+  assert.match(error.message, "run again to download it again");
   const names = await readdir(join(home, "hub"), { recursive: true });
   assert.not(names.some((name) => name.includes("incomplete")));
   stub.forged.clear();

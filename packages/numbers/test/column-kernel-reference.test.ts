@@ -27,7 +27,7 @@ test("a pruned weight moves its whole value on, a kept one nothing", () => {
   assert.equal([...kernel.errors], [2, 0, 0, 0]);
 });
 
-test("with an asymmetry the weight of each column moves on as it was on its turn", () => {
+test("with an asymmetry the weight of each column moves on as it was when it was rounded", () => {
   const kernel = createReferenceKernel(3, 1, { asymmetric: true });
   kernel.upper.set([0.5, 0.25, 0, 0, 2, 0, 0, 0, 1]);
   kernel.asymmetry?.set([0, 0.5, 1, 0, 0, 4, 0, 0, 0]);

@@ -30,7 +30,7 @@ test("a model with a flipped bit is scored no more; moved away as the message sa
     const error = await failure(go(recipe({ evaluate }), noting));
     assert.instance(error, BadDataError);
     const [, file, model = ""] =
-      /^(\S+) is not as the run wrote it: .*; move (\S+) away and run again to have it written anew from the finished layers$/.exec(
+      /^(\S+) is not as the run wrote it: .*; move (\S+) away and run again to have it written again from the finished layers$/.exec(
         (error as Error).message,
       ) ?? [];
     assert.is(file, join(root, "out", "model", "model.bin"));
@@ -47,7 +47,7 @@ test("a model with a flipped bit is scored no more; moved away as the message sa
   for (const [name, bytes] of Object.entries(results)) assert.is(again[name], bytes, name);
 });
 
-test("a file that is missing from a model is told of, a changed card is not", async ({ root, recipe }) => {
+test("a file that is missing from a model is reported, a changed card is not", async ({ root, recipe }) => {
   await go(recipe());
   await writeFile(join(root, "out", "model", "README.md"), "my own words");
   await go(recipe());

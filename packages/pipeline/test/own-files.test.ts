@@ -16,7 +16,7 @@ test.before.each(async (context) => {
 });
 test.after.each(({ remove }) => remove());
 
-test("--force takes away nothing that a run has not written: models, texts and files of others stay whole", async ({
+test("--force deletes nothing that a run has not written: models, texts and files of others stay whole", async ({
   root,
   recipe,
 }) => {
@@ -41,13 +41,13 @@ test("--force takes away nothing that a run has not written: models, texts and f
     assert.instance(await failure(go(recipe())), DeniedError, name);
     const error = await failure(go(recipe(), { force: true }));
     assert.instance(error, DeniedError, name);
-    assert.match((error as Error).message, /is none of a run's; move it away, or choose another output$/);
+    assert.match((error as Error).message, /was not written by a run; move it away, or choose another output$/);
     assert.is(await readFile(join(out, name), "utf8"), "mine");
     await rm(join(out, at(name.split("/"), 0)), { recursive: true });
   }
 });
 
-test("--force denies files of others among those of a run, naming them, before anything is taken away", async ({
+test("--force denies files of others among those of a run, naming them, before anything is deleted", async ({
   root,
   recipe,
 }) => {
@@ -69,7 +69,7 @@ test("--force denies files of others among those of a run, naming them, before a
     const error = await failure(go(recipe(), { force: true }));
     assert.instance(error, DeniedError, name);
     const [, named = "?"] =
-      /^(.*) is none of a run's; move it away, or choose another output$/.exec((error as Error).message) ?? [];
+      /^(.*) was not written by a run; move it away, or choose another output$/.exec((error as Error).message) ?? [];
     assert.ok(join(out, name).startsWith(named), `${name}: ${String(error)}`);
     const { [name]: mine, ...others } = await snapshot(out);
     assert.is(Buffer.from(mine ?? "", "hex").toString(), "mine", name);
@@ -95,7 +95,7 @@ test("a file of another's that has the place of a run's identity claims nothing"
     for (const force of [false, true]) {
       const error = await failure(go(recipe(), { force }));
       assert.instance(error, DeniedError);
-      assert.match((error as Error).message, /out\/run\/identity is damaged, or none of a run's/);
+      assert.match((error as Error).message, /out\/run\/identity is damaged, or was not written by a run/);
     }
     assert.equal(await snapshot(out), before);
   }
@@ -104,13 +104,13 @@ test("a file of another's that has the place of a run's identity claims nothing"
 test("results of another's in a run's folder are replaced neither at once nor at the end", async ({ root, recipe }) => {
   const out = join(root, "out");
   await go(recipe({ output: join(root, "other"), sample: { seed: 5 }, evaluate: undefined }));
-  const stranger = join(root, "other", "similarity.arrow");
+  const other = join(root, "other", "similarity.arrow");
   const mine = [
     ["recipe.yaml", () => writeFileSync(join(out, "recipe.yaml"), "model: m\n")],
     ["recipe.yaml", () => mkdirSync(join(out, "recipe.yaml"))],
     ["recipe.yaml", () => execFileSync("mkfifo", [join(out, "recipe.yaml")])],
     ["similarity.arrow", () => execFileSync("mkfifo", [join(out, "similarity.arrow")])],
-    ["scores.arrow", () => cpSync(stranger, join(out, "scores.arrow"))],
+    ["scores.arrow", () => cpSync(other, join(out, "scores.arrow"))],
     ["similarity.arrow", () => writeFileSync(join(out, "similarity.arrow"), "mine")],
     ["model", () => cpSync(join(root, "other", "model"), join(out, "model"), { recursive: true })],
     ["model", () => cpSync(join(root, "model"), join(out, "model"), { recursive: true })],
@@ -121,7 +121,7 @@ test("results of another's in a run's folder are replaced neither at once nor at
       const before = await snapshot(out);
       const error = await failure(go(recipe(), options));
       assert.instance(error, DeniedError, why);
-      assert.ok((error as Error).message.startsWith(`${join(out, name)} is none of a run's`), `${why} ${String(error)}`);
+      assert.ok((error as Error).message.startsWith(`${join(out, name)} was not written by a run`), `${why} ${String(error)}`);
       assert.equal(await snapshot(out), before, why);
     };
     // in a folder whose run has only begun

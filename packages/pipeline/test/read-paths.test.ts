@@ -13,7 +13,7 @@ test.before.each(async (context) => {
 });
 test.after.each(({ remove }) => remove());
 
-test("texts, weights and shares that lie where a run writes are never taken away, however they are named", async ({
+test("texts, weights and shares that lie where a run writes are never deleted, however they are named", async ({
   root,
   recipe,
 }) => {

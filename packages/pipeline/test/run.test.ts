@@ -193,7 +193,7 @@ test("a link to an output is the same output", async ({ root, recipe }) => {
 test("a recipe that differs only after the layers goes on from them, and never replaces a model", async ({ root, recipe }) => {
   const stages = fakeStages();
   const assemble = stageOf(stages, "assemble");
-  const failing = new Map([...stages, ["assemble", { ...assemble, run: () => Promise.reject(new BadDataError("no room")) }]]);
+  const failing = new Map([...stages, ["assemble", { ...assemble, run: () => Promise.reject(new BadDataError("no space")) }]]);
   assert.instance(await failure(go(recipe({ assemble: { format: "gptq" } }), { stages: failing })), BadDataError);
 
   const started: string[] = [];
@@ -310,7 +310,7 @@ test("grids follow the format where the recipe leaves them open, and the run say
   }
 });
 
-test("options that a stage would refuse on its turn are refused before anything is taken away, with the line", async ({
+test("options that a stage would refuse are refused before anything is deleted, with the line", async ({
   root,
 }) => {
   const stages = fakeStages();
@@ -333,7 +333,7 @@ test("options that a stage would refuse on its turn are refused before anything 
   assert.equal(await snapshot(join(root, "out")), before);
 });
 
-test("what the solver would refuse on its turn is refused before anything runs", async ({ root }) => {
+test("what the solver would refuse is refused before anything runs", async ({ root }) => {
   for (const [compress, message] of [
     ["solver: wanda\n  pattern: 4-2", /^r\.yaml:5: --pattern takes N:M/],
     [
@@ -353,7 +353,7 @@ test("what the solver would refuse on its turn is refused before anything runs",
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
 
-test("a stranger's solver that fails when it is asked for its codes is told of as that", async ({ root, recipe }) => {
+test("a third-party solver that fails when it is asked for its codes is named in the error", async ({ root, recipe }) => {
   const solver = join(root, "mine.mjs");
   const throwing = `plannedCodes() { throw Object.assign(new Error("gone"), { code: "EPIPE" }); }`;
   await writeFile(

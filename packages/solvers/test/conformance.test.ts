@@ -62,7 +62,7 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
   for (const { name: check, run } of checks) test(`${order} order: ${check}`, run);
 }
 
-// not held against magnitude, which leaves its weights dense
+// not compared with magnitude, which leaves its weights dense
 for (const { name: check, run } of conformanceSuite(await loadSolver("sparsegpt"), {
   options: [{ bits: 3, minZeroPoint: 1 }],
 }))

@@ -51,7 +51,7 @@ async function solve(
   const weight = { rows, columns, parts, scalable, values: weights.slice() };
   // in the units of the reference's factor
   const crossMoment = perToken.map((value) => value * 2 * input.tokens);
-  // the reference programs span all weights unless they are told otherwise
+  // the reference programs span all weights unless an option says otherwise
   const given = Object.hasOwn(solver.options, "mse") ? { mse: false, ...options } : options;
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
   const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);

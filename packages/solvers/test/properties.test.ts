@@ -12,7 +12,7 @@ const columns = 60;
 const values = Float32Array.from({ length: rows * columns }, (_, index) => Math.fround(Math.sin(index * 1.3) ** 3));
 const diagonal = Float32Array.from({ length: columns }, (_, column) => 1 + ((column * 37) % 11));
 
-/** H = diag(diagonal), undamped: no column can make good for another. */
+/** H = diag(diagonal), undamped: no column can compensate for another. */
 function diagonalFactor(orderName: string, order: Int32Array): Factor {
   const upper = new Float32Array(columns * columns);
   for (const [position, column] of order.entries()) upper[position * (columns + 1)] = 1 / Math.sqrt(at(diagonal, column));

@@ -13,7 +13,7 @@ async function defaultsOf(name: string, raw: object, zeroPoints: ZeroPoints) {
 }
 
 for (const name of rounding) {
-  test(`${name}: grids are symmetric above 3 bits, asymmetric below, whoever calls`, async () => {
+  test(`${name}: grids are symmetric above 3 bits, asymmetric below, for every caller`, async () => {
     const solver = await loadSolver(name);
     const site = await makeSampleSite(plainBlas, { parts: [6], columns: 64 }, "natural");
     for (const bits of [2, 3, 4, 8]) {
@@ -65,7 +65,7 @@ const throwing = (thrown: Error): Solver => ({
   solve: () => ({ values: new Float32Array(0) }),
 });
 
-test("a third-party solver that fails when it is asked for its defaults is told of as that", () => {
+test("a third-party solver that fails when it is asked for its defaults is named in the error", () => {
   for (const [thrown, kind, message] of [
     [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; mend it/],
     [new UsageError("too few bits"), UsageError, /^solver mine when asked for its dependentDefaults: too few bits$/],

@@ -1,6 +1,6 @@
 /**
  * Makes a checkpoint of many blocks out of one of a few, for `mbs estimate`, which measures the first block and counts the
- * others: the given shards as they are, and a last one that holds the further blocks and takes no room on disk (a hole).
+ * others: the given shards as they are, and a last one that holds the further blocks and takes no space on disk (a hole).
  *
  * usage: node --import tsx tools/bench/large/stretch-model.ts MODEL OUTPUT BLOCKS
  */

@@ -1,4 +1,4 @@
-"""Holds methods.py against the numbers of the reference programs.
+"""Compares methods.py with the numbers of the reference programs.
 
 Codes and masks at least 99.9% equal, errors within 0.1%; OWL's outlier ratios and sparsities within 1e-6.
 """

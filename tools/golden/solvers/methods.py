@@ -91,7 +91,7 @@ def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, 
     `static_groups`). Its grid is fitted when it is reached: on the weights as they were when the block began, or with
     `updated` on the block's own updates too; with `static_groups` on the weights before anything was updated.
 
-    With P it is GPTAQ: inside a block a weight moves on as it was on its turn, after the block as it was settled.
+    With P it is GPTAQ: inside a block a weight moves on as it was when it was rounded, after the block as it was settled.
     """
     columns = weights.shape[1]
     U = factor(moment, order) if U is None else U

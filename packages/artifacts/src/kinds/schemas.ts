@@ -136,7 +136,7 @@ const isKnown = (kind: string): kind is ArtifactKind => Object.hasOwn(artifactKi
 
 /** Kinds that have another name now: old name → the new one, and how an artifact of it is made. */
 const renamedKinds: ReadonlyMap<string, { readonly name: ArtifactKind; readonly remedy: string }> = new Map([
-  ["errors", { name: "damage", remedy: "make it anew with `mbs predict`" }],
+  ["errors", { name: "damage", remedy: "make it again with `mbs predict`" }],
 ]);
 
 const describe = (schema: Pick<Schema, "fields">): string => schema.fields.map(({ name, type }) => `${name} ${type}`).join(", ");

@@ -68,7 +68,7 @@ export function thisProcess(): ProcessIdentity {
   return own;
 }
 
-/** Whether a process of this machine has an id, whoever owns it. */
+/** Whether a process of this machine has an id, whichever user owns it. */
 function isAlive(id: number): boolean {
   try {
     process.kill(id, 0);

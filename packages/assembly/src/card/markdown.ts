@@ -1,5 +1,5 @@
 /**
- * Escapes a name for Markdown: no HTML, link, code or second line can come of it. Users choose the names of labels, solvers
+ * Escapes a name for Markdown: it can make no HTML, link, code or second line. Users choose the names of labels, solvers
  * and languages.
  */
 export const plainText = (text: string): string =>

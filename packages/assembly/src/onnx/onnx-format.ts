@@ -22,7 +22,7 @@ export const transformersJsWarning = (modelType: string): string | undefined =>
     ? `transformers.js has no class for model_type ${modelType}: the ONNX file is for other programs`
     : undefined;
 
-/** The weights that transformers.js is told of. */
+/** The weights that config.json names for transformers.js. */
 interface HubHints {
   /** Name of the model file's kind there: "q4" for model_q4.onnx, "fp32" for model.onnx. */
   readonly dtype: "q4" | "fp32";
@@ -83,7 +83,7 @@ const modelFile = (layers: LayerSpool): ModelFile => {
   return quantised ? { file: "model_q4.onnx", dtype: "q4" } : { file: "model.onnx", dtype: "fp32" };
 };
 
-/** @throws {UsageError} for an ONNX model's own tables, which are not written anew */
+/** @throws {UsageError} for an ONNX model's own tables, which are not rewritten */
 function refuseEmbeddings(embeddings: string | undefined): void {
   if (embeddings === undefined) return;
   throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");

@@ -4,7 +4,7 @@ import type { OptionTable, OptionValues, SiteWeight } from "@mbs/contracts";
 /** One site of a step. */
 export interface AllocatedSite {
   readonly record: FactorRecord;
-  /** The weights that read the site; read anew at each call, so that one site at a time is in memory. */
+  /** The weights that read the site; read again at each call, so that one site at a time is in memory. */
   readonly weight: () => Promise<SiteWeight>;
 }
 

@@ -64,14 +64,14 @@ export async function runProgram(
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
   // A promise that nothing can settle any more leaves Node with nothing to do: that is no success. Who waits for others'
-  // code has the first word, so it is told one turn later.
+  // code has the first word, so it is notified one turn later.
   let ranDry = false;
   process.on("beforeExit", () => {
-    if (ranDry) fail(new InternalError("ended without a result; something it waited for never came (a bug)"));
+    if (ranDry) fail(new InternalError("ended without a result: a promise never settled (a bug)"));
     ranDry = true;
     setImmediate(() => undefined);
   });
-  // A stranger's code may end the process: that is no success either, whatever code it gave.
+  // Third-party code may end the process: that is no success either, whatever exit code it gave.
   process.on("exit", (code) => {
     if (ended || code !== 0) return;
     process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in a solver of yours\n`);

@@ -15,7 +15,7 @@ export interface Presenter {
   json(stream: ArtifactStream): Promise<unknown>;
 }
 
-/** What a person and a program are told of a folder that was written. */
+/** What is printed about a folder that was written, for a person and for a program. */
 export interface FolderPresenter {
   /** Text for a terminal, with its last line break. */
   text(folder: string): Promise<string>;

@@ -75,7 +75,7 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
   return command;
 }
 
-/** Where the options are told that depend on another. */
+/** Where help lists the options that depend on another one. */
 function seeMore(stage: Stage, host: CliHost): string | undefined {
   const { moreOptionsBy: by } = stage;
   return by && `more options depend on ${optionFlag(by)}: ${commandOf(host, stage)} ${optionFlag(by)} ${by.toUpperCase()} --help`;

@@ -48,7 +48,7 @@ export interface ServeOptions {
   /** Milliseconds that a call waits for a client which neither sends nor reads. */
   readonly idleMs?: number | undefined;
   readonly keepalive?: Keepalive | undefined;
-  /** Told of what clients must not see. */
+  /** Gets what clients must not see. */
   readonly log?: (line: string) => void;
 }
 
@@ -156,7 +156,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       );
     };
 
-  // Whoever ends this process at once must not leave a stage computing.
+  // If this process ends at once, no stage may go on computing.
   const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
   process.once("exit", killChildren);
 

@@ -88,7 +88,7 @@ export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: b
     if (typeof message.waitsForInput === "boolean") onWait(message.waitsForInput);
   });
   stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-8000)));
-  // Whoever writes to a child that has ended learns why from `ended`.
+  // A writer to a child that has ended learns why from `ended`.
   stdin.on("error", () => undefined);
 
   const stop = (): void => {

@@ -33,7 +33,7 @@ function drawTimes(count: number, generator: Generator): Int32Array {
 }
 
 /**
- * Estimates anew from documents of each language and from blocks of merges, both drawn with replacement.
+ * Estimates again from documents of each language and from blocks of merges, both drawn with replacement.
  *
  * This shows how much the estimate depends on the texts and merges at hand. Texts of another kind than those the tokenizer
  * was trained on shift it too, which no resampling shows.

@@ -72,7 +72,7 @@ async function readLosses(path: string): Promise<ReadonlyMap<string, number>> {
   return new Map(results.map(({ language, bitsPerByte }) => [language, bitsPerByte]));
 }
 
-/** `mbs distribution`: the language shares that a tokenizer's merges and a model's losses tell of. */
+/** `mbs distribution`: the language shares estimated from a tokenizer's merges, and compared with a model's losses. */
 export function distributionCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "distribution",

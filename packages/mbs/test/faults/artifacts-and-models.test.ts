@@ -64,7 +64,7 @@ test("bytes that are no artifact, two artifacts, and none are refused", async ({
   await refused(["inspect", "-"], 65, /./, { input: changed });
 });
 
-test("a configuration or a tokenizer that cannot be is refused without spending memory on it", async ({ model, path }) => {
+test("an impossible configuration or tokenizer is refused without spending memory on it", async ({ model, path }) => {
   const hostile = path("hostile");
   await cp(model, hostile, { recursive: true });
   const config = JSON.parse(await readFile(join(model, "config.json"), "utf8")) as Record<string, unknown>;

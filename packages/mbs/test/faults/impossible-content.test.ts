@@ -20,7 +20,7 @@ import { present } from "../fixtures/present.ts";
 import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
 import { done, faultSuite, refused, sampling } from "../fixtures/fault-suite.ts";
 
-const test = faultSuite("numbers and content that cannot be");
+const test = faultSuite("impossible numbers and content");
 
 test.before(async ({ model, corpus, path }) => {
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
@@ -37,7 +37,7 @@ const bytes = (data: Uint8Array, at: number, value: number): Uint8Array => data.
 const changed = (values: Float32Array, at: number, value: number): Float32Array =>
   values.map((old, index) => (index === at ? value : old));
 
-test("states with a NaN are refused by whoever reads them, with step, segment, language and stream", async ({ model, path }) => {
+test("states with a NaN are refused by every reader, with step, segment, language and stream", async ({ model, path }) => {
   const stream = await openArtifact(path("states.arrow"));
   const metadata = parseMetadata("states", stream.schema);
   const [first, second, ...rest] = await collect(readStates(stream));
@@ -54,7 +54,7 @@ test("states with a NaN are refused by whoever reads them, with step, segment, l
   }
 });
 
-test("factors that cannot be are refused before anything is compressed", async ({ model, path }) => {
+test("impossible factors are refused before anything is compressed", async ({ model, path }) => {
   const stream = await openArtifact(path("factors.arrow"));
   const metadata = parseMetadata("factors", stream.schema);
   const [first, ...rest] = await collect(readFactors(stream));
@@ -71,7 +71,7 @@ test("factors that cannot be are refused before anything is compressed", async (
   }
 });
 
-test("layers that cannot be are refused, and no folder is written", async ({ model, path }) => {
+test("impossible layers are refused, and no folder is written", async ({ model, path }) => {
   const stream = await openArtifact(path("layers.arrow"));
   const metadata = parseMetadata("layers", stream.schema);
   const [first, ...rest] = await collect(readLayers(stream));

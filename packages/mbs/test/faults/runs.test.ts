@@ -47,7 +47,7 @@ test("one flipped bit in a finished run's model: another evaluate is 65, and wha
   await refused(
     ["run", path("flipped.yaml"), "--quiet"],
     65,
-    new RegExp(`${weights} is not as the run wrote it: .*; move ${output}/model away and run again to have it written anew`),
+    new RegExp(`${weights} is not as the run wrote it: .*; move ${output}/model away and run again to have it written again`),
   );
   assert.equal(await readFile(join(output, "scores.arrow")), scores);
 

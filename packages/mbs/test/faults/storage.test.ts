@@ -91,7 +91,7 @@ test("26: a full standard output is 74", async ({ model, corpus, path }) => {
   }
 });
 
-/** Mounts a file system of 64 KiB, or says why that cannot be. */
+/** Mounts a file system of 64 KiB, or says why that is not possible. */
 function mountSmall(folder: string): string | undefined {
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], { stdio: "pipe" });
@@ -168,7 +168,7 @@ test("30: --force replaces no device and no FIFO, and the redirection that the m
   );
 });
 
-test("30: --force takes away a model, but no folder that holds other things", async ({ model, corpus, path }) => {
+test("30: --force deletes a model, but no folder that holds other things", async ({ model, corpus, path }) => {
   const sources = ["--model", model];
   await done([...sampling(model, corpus), "--output", path("segments.arrow")]);
   await done(["capture", ...sources, "--source", path("segments.arrow"), "--output", path("statistics.arrow")]);
@@ -211,7 +211,7 @@ test("30: what is read is never replaced, --force or not, by whatever path it is
   assert.is(again.code, 2, again.stderr);
 });
 
-test("a stranger's solver that never answers, or answers nothing, is named as what is at fault", async ({ model, path }) => {
+test("a third-party solver whose promise never settles, or that returns nothing, is named in the error", async ({ model, path }) => {
   const sources = ["--model", model];
   await writeFile(path("stuck.mjs"), "await new Promise(() => {});\nexport default 1;\n");
   const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];

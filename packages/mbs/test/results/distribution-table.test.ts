@@ -51,7 +51,7 @@ test("the spread of the resamples is called that, not an interval that holds the
   assert.match(text, /^en +75% +20% … 80% +1 kB$/m);
 });
 
-test("a corpus that lacks most merges is told of", () => {
+test("a corpus that lacks most merges is reported", () => {
   const few = distributionTable({ distribution: {}, estimate: estimate(2735) });
   assert.match(few, /^note: 91\.2% of the merges are not in the texts: they are too little.*--merges\)\.$/m);
   assert.not.match(distributionTable({ distribution: {}, estimate: estimate(100) }), "note:");

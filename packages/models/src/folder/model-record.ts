@@ -6,7 +6,7 @@ import { isMissing, readJsonFile } from "./json-file.ts";
 /** Name of the file in a model's folder that says how it was made. */
 export const recordFile = "mbs.json";
 
-/** Name of the model card in a model's folder, which is written anew when more is known. */
+/** Name of the model card in a model's folder, which is rewritten when more is known. */
 export const cardFile = "README.md";
 
 const recordLimit = 100_000_000;

@@ -76,7 +76,7 @@ export async function downloadFile(url: string, token: string | undefined, file:
     const size = await sizeOf(partial);
     await rm(partial);
     throw new BadDataError(
-      `${file.path}: received ${size} bytes, not the announced ${file.size} bytes with hash ${file.etag}; run again to download it anew`,
+      `${file.path}: received ${size} bytes, not the announced ${file.size} bytes with hash ${file.etag}; run again to download it again`,
       { file: file.path, expected: file.etag },
     );
   }

@@ -95,7 +95,7 @@ export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, bas
  */
 export const agreement = 1e-5;
 
-/** What came of a base and all its edits. */
+/** The results of a base and all its edits. */
 export interface SweepResult {
   readonly type: string;
   /** Edits, the base itself among them. */

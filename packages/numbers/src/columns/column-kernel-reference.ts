@@ -1,6 +1,6 @@
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
-/** Adding and taking away 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
+/** Adding and subtracting 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
 const wholeShift = 6755399441055744;
 
 /** Rounds to a whole number, ties to even. */

@@ -15,7 +15,7 @@ export interface ColumnWalk {
   readonly blockSize: number;
 }
 
-/** A block of columns on its turn. Columns within it count from 0: column c of the block is `first + c` of the walk. */
+/** The block of columns that is being processed. Columns within it count from 0: column c of the block is `first + c` of the walk. */
 export interface ColumnBlock {
   /** First column, in the order of the walk. */
   readonly first: number;

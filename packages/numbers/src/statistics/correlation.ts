@@ -63,7 +63,7 @@ function* orders(values: readonly number[]): Generator<readonly number[]> {
  *
  * @param count how many beside the given one
  * @param seed same seed, same orders
- * @returns each time the same array, ordered anew
+ * @returns each time the same array, in a new order
  */
 export function* randomOrders<T>(values: readonly T[], count: number, seed: number): Generator<readonly T[]> {
   const generator = xoroshiro128plus(seed);

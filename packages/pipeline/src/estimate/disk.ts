@@ -114,7 +114,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };
 }
 
-/** @throws {InputOutputError} when the disk under a folder has less room than a run needs */
+/** @throws {InputOutputError} when the disk under a folder has less space than a run needs */
 export async function checkDisk(folder: string, need: DiskNeed): Promise<void> {
   await mkdir(folder, { recursive: true });
   const { bavail, bsize } = await statfs(folder);

@@ -39,7 +39,7 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 }
 
 /**
- * Holds the options of a recipe against the tables of their stages; no model is needed for that.
+ * Checks the options of a recipe by the tables of their stages; no model is needed for that.
  *
  * @throws {UsageError} with all that is wrong, each with its line
  */
@@ -55,7 +55,7 @@ async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
 }
 
 /**
- * Holds what each node reads against what its stage takes.
+ * Checks that each node reads what its stage takes.
  *
  * @throws {UsageError} on an input that the stage does not have, one that is missing, or artifacts that it does not take
  */
@@ -93,7 +93,7 @@ function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
 }
 
 /**
- * Asks every stage what it would refuse on its turn.
+ * Asks every stage what it would refuse when it runs.
  *
  * @throws {UsageError} on options that the solver or a stage would refuse
  * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make

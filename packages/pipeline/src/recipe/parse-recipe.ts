@@ -144,7 +144,7 @@ class Reader {
   allocation(compress: StageOptions): StageOptions {
     const before = this.faults.length;
     const options = this.options("allocate");
-    // a sparsity that stands under allocate is told there
+    // a sparsity under allocate is reported there
     if (compress["sparsity"] === undefined && this.faults.length === before) {
       this.fault(["allocate"], "allocate spreads compress.sparsity over the steps; give compress one");
     }

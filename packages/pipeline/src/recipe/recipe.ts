@@ -3,7 +3,7 @@ import type { StageOptions } from "@mbs/contracts";
 /** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
 
-/** A stage of one's own in a recipe, or one more run of a stage of this program. */
+/** A third-party stage in a recipe, or one more run of a built-in stage. */
 export interface StageEntry {
   /** A name of this program's, a path such as ./mine.js, or an installed package. */
   readonly stage: string;

@@ -51,7 +51,7 @@ export const findResource = (kind: ResourceKind, path: string): Promise<FoundRes
 export const builtInResources: Readonly<Partial<Record<ResourceKind, readonly string[]>>> = { distribution: presetNames };
 
 /**
- * What a server is told of a resource: its content address where it lies here, else the name that was given, which may be one
+ * How a server is given a resource: by its content address if it exists here, else by the name that was given, which may be one
  * of the server's own.
  */
 export async function remoteName(kind: ResourceKind, name: string): Promise<string> {

@@ -13,7 +13,7 @@ export interface RunIdentity {
   readonly model: string;
 }
 
-/** Takes away what a run has written. Its recipe stays until the new one takes its place: it may be the one that is being run. */
+/** Deletes what a run has written. Its recipe stays until the new one takes its place: it may be the one that is being run. */
 async function clear({ model, modelFiles, results, artifacts, manifest }: RunFolder): Promise<void> {
   // identity stays and the manifest goes last: a process that ends in between leaves a folder that is known for a run's
   for (const path of [model, modelFiles, ...results, artifacts, manifest]) await rm(path, { recursive: true, force: true });
@@ -32,7 +32,7 @@ async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity 
   const [, layers, model] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n$/.exec(text) ?? [];
   if (layers === undefined || model === undefined) {
     throw new DeniedError(
-      `${identity} is damaged, or none of a run's; move ${root} away and run again, or choose another output`,
+      `${identity} is damaged, or was not written by a run; move ${root} away and run again, or choose another output`,
       { path: identity },
     );
   }
@@ -50,7 +50,7 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
   }
   if (known.model !== identity.model && (await exists(model))) {
     throw new DeniedError(
-      `${model} was written by another recipe, whose assemble differs; move it away to have it written anew from the finished layers, or start over with --force`,
+      `${model} was written by another recipe, whose assemble differs; move it away to have it written again from the finished layers, or start over with --force`,
       { path: model },
     );
   }
@@ -85,7 +85,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
       await requireOnlyOwnFiles(folder);
       await clear(folder);
     } else if (known.model !== identity.model) {
-      // what came of the model that is gone; the store keeps it, and the run writes anew what still holds
+      // the results of the model that is gone; the store keeps them, and the run writes those that still hold again
       for (const path of folder.results) await rm(path, { force: true });
     }
   }

@@ -169,7 +169,7 @@ export class Engine {
     return unpacked.address;
   }
 
-  /** Takes away the intermediate artifacts that no pending node reads, also those that a killed run left behind. */
+  /** Deletes the intermediate artifacts that no pending node reads, also those that a killed run left behind. */
   async #sweep(pending: ReadonlySet<string>): Promise<void> {
     const { store, keep } = this.#options;
     if (keep) return;

@@ -6,7 +6,7 @@ import { cardFile } from "@mbs/models";
 import { exists } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** Writes down what the files of the model hold; the card is left out, for it is written anew when there are scores. */
+/** Writes down what the files of the model hold; the card is left out, since it is rewritten when there are scores. */
 export async function recordModelFiles({ modelFiles }: RunFolder, { address, files }: Unpacked): Promise<void> {
   const record = { address, files: Object.fromEntries([...files].filter(([path]) => path !== cardFile)) };
   await writeAtomically(modelFiles, [Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`)], { force: true });
@@ -39,7 +39,7 @@ export async function isWholeModel(folder: RunFolder, address: string, signal: A
   const changed = await findChanged(model, files, signal);
   if (changed === undefined) return true;
   throw new BadDataError(
-    `${changed} is not as the run wrote it: damaged, changed or removed; move ${model} away and run again to have it written anew from the finished layers`,
+    `${changed} is not as the run wrote it: damaged, changed or removed; move ${model} away and run again to have it written again from the finished layers`,
     { path: changed },
   );
 }

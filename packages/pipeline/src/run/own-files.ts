@@ -19,7 +19,7 @@ export const exists = (path: string): Promise<boolean> =>
 
 /** @throws {DeniedError} naming what somebody else has put where a run writes */
 export function denyStrange(path: string): never {
-  throw new DeniedError(`${path} is none of a run's; move it away, or choose another output`, { path });
+  throw new DeniedError(`${path} was not written by a run; move it away, or choose another output`, { path });
 }
 
 /** Refuses a folder that holds anything whose path is not one of the run's own. */
@@ -68,7 +68,7 @@ const hasMade = async ({ artifacts }: RunFolder, manifest: RunManifest, address:
 export async function requireOwnModel(folder: RunFolder, manifest: RunManifest): Promise<void> {
   const { model } = folder;
   if (!(await exists(model))) return;
-  // a record that cannot be read is none of ours
+  // a record that cannot be read was not written by a run
   const { layers = [] } = (await readModelRecord(model).catch(() => undefined)) ?? {};
   const own = await Promise.all(layers.map(({ address }) => hasMade(folder, manifest, address)));
   if (own.length === 0 || own.includes(false)) denyStrange(model);
@@ -112,7 +112,7 @@ export async function requireOwnResults(folder: RunFolder, manifest: RunManifest
 }
 
 /**
- * Refuses files that others have put among those of a run, which are about to be taken away.
+ * Refuses files that others have put among those of a run, which are about to be deleted.
  *
  * @throws {DeniedError} naming the first
  */

@@ -63,7 +63,7 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
   return textAddress(JSON.stringify(await Promise.all(known)));
 }
 
-/** What a folder is held to: its layers, and the model that is written of them. What comes after the model may change. */
+/** What must not change in a folder: its layers, and the model that is written of them. What comes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
   const model = nodes.filter(({ stage }) => outputOf(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
@@ -130,7 +130,7 @@ async function execute(
  * @throws {UsageError} when the output would replace something that is read
  * @throws {DeniedError} when the output is occupied
  * @throws {TryAgainError} when another process works on the output
- * @throws {InputOutputError} when the disk has not enough room
+ * @throws {InputOutputError} when the disk has not enough space
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {

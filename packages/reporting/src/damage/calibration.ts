@@ -32,7 +32,7 @@ const sumsOf = (points: readonly CalibrationPoint[]): { readonly products: numbe
  */
 export function calibrate(points: readonly CalibrationPoint[]): Calibration | undefined {
   if (points.length < 3 || points.filter(({ predictor }) => predictor !== 0).length < 2) return undefined;
-  // Leave-one-out totals are summed anew: a difference would lose small values beside a large one.
+  // Leave-one-out totals are summed again: a difference would lose small values beside a large one.
   const leftOut = points.map(({ predictor, rise }, index) => {
     const others = points.filter((_, other) => other !== index);
     const { products, squares } = sumsOf(others);

@@ -8,7 +8,7 @@ import type { TextTable } from "../terminal/table.ts";
 const scrolling = (label: string, content: string): string =>
   `<div class="scroll" role="group" aria-label="${escapeHtml(label)}" tabindex="0">${content}</div>`;
 
-/** Where there is no room, a cell of numbers breaks after the name of a language and before a bracket, and nowhere else. */
+/** Where there is no space, a cell of numbers breaks after the name of a language and before a bracket, and nowhere else. */
 const unbroken = (cell: string): string => cell.replaceAll(/(?<=…) | (?![(+-])/g, "\u00a0");
 
 /** Names of models break where their parts meet. */

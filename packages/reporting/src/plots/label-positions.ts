@@ -36,7 +36,7 @@ const sides = [
  * Positions of the names of points in a plot, so that none lies on a point, on another name or on a line, or leaves the plot.
  *
  * @param lines that names keep off
- * @returns the middle of each name in the order of the points, undefined where there is no room for it
+ * @returns the middle of each name in the order of the points, undefined where there is no space for it
  */
 export function labelPositions(
   points: readonly NamedPoint[],
@@ -66,7 +66,7 @@ export function labelPositions(
   });
 }
 
-/** A scale of an axis: the values at its ends, with room beyond the outermost points, and the position of a value. */
+/** A scale of an axis: the values at its ends, with a margin beyond the outermost points, and the position of a value. */
 export interface Axis {
   readonly domain: readonly [number, number];
   readonly toPixels: (value: number) => number;
@@ -76,8 +76,8 @@ export interface Axis {
 /** @param pixels the length of the axis */
 export function paddedAxis(values: readonly number[], pixels: number): Axis {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const room = 0.08 * (most - least || Math.abs(most) || 1);
-  const [low, high] = [least - room, most + room];
+  const margin = 0.08 * (most - least || Math.abs(most) || 1);
+  const [low, high] = [least - margin, most + margin];
   return {
     domain: [low, high],
     toPixels: (value) => ((value - low) / (high - low)) * pixels,

@@ -12,7 +12,7 @@ export interface PredictionPoint {
 }
 
 /** The text above such plots. */
-export const unnamedText = "A point without a name has no room for one: the table has them all.";
+export const unnamedText = "There is no space for the names of some points: the table has them all.";
 
 /** Predicted against actual rise, one picture per series, one point per language. */
 export function plotPredictions(points: readonly PredictionPoint[], xTitle: string, label: string): Promise<Plot[]> {

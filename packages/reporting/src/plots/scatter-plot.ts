@@ -26,7 +26,7 @@ const [width, height] = [260, 210];
 /** Three fit beside each other on a desk. */
 const growth = 1.1;
 
-/** Scatter plots beside each other with the same axes; names stand where there is room, and are left out where there is none. */
+/** Scatter plots beside each other with the same axes; names are left out where there is no space for them. */
 export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): Promise<Plot[]> {
   const all = panels.flatMap(({ points }) => points);
   const xAxis = paddedAxis(

@@ -5,7 +5,7 @@ import { alikeOrder, cellsOf, isLikeness } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
 import { formatSimilarity } from "./similarity-table.ts";
 
-/** More languages than this leave no room for numbers in the cells. */
+/** More languages than this leave no space for numbers in the cells. */
 const mostNumbers = 24;
 /** On the darker share of viridis white reads better than black. */
 const dark = 0.45;

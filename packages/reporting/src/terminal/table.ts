@@ -5,7 +5,7 @@ export interface TextTable {
   readonly columns: readonly {
     readonly title: string;
     readonly numeric?: boolean;
-    /** Long text, which breaks into lines where there is no room. */
+    /** Long text, which breaks into lines where there is no space. */
     readonly wide?: boolean;
   }[];
   readonly rows: readonly (readonly string[])[];

@@ -67,7 +67,7 @@ const signatures = ({ findings }: Diagnosis): string[] => findings.map(({ signat
 const flat = [0.05, 0.05, 0.05, 0.05];
 const alone: Made = { name: "english", solver: "gptq", mix: { en: 1 }, rises: [0.02, 0.06, 0.2, 0.3] };
 
-test("a healthy experiment has no findings, and what the mix gave is told", async () => {
+test("a healthy experiment has no findings, and what the mix gave is reported", async () => {
   const diagnosis = await look([scoresInput([alone, { name: "equal", solver: "gptq", mix: equal, rises: flat }])]);
   assert.equal(diagnosis.findings, []);
   assert.equal(diagnosis.checked, ["mix-worse-than-one-language", "rare-language-falls"]);

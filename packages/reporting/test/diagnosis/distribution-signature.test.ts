@@ -42,7 +42,7 @@ test("a language whose share its loss contradicts is named with both shares", ()
   assert.ok(finding?.evidence.some(({ unit, value, significant }) => unit === "factor" && value === 10 && significant));
 });
 
-test("a correlation the wrong way is a contradiction, whoever is doubtful", () => {
+test("a correlation the wrong way is a contradiction, whichever languages are doubtful", () => {
   const finding = sharesDoNotFit("dense", { ...fits, verdict: "contradicts", correlation: { value: 0.9, p: 0.002 } });
   assert.match(finding?.title ?? "", /contradict the losses of dense/);
   assert.equal(finding?.languages, []);

@@ -44,7 +44,7 @@ test("fires for each of the two means alone, and says which", () => {
   assert.match(weighted?.title ?? "", /by the weighted mean\.$/);
 });
 
-test("worst languages are told and claim nothing: their intervals are of languages chosen for their large rise", () => {
+test("worst languages are named and claim nothing: their intervals are of languages chosen for their large rise", () => {
   assert.is(mixWorseThanAlone(comparison({ worst: [worst(0.5, 0.3, 0.05)] })), undefined);
   const finding = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)], worst: [worst(0.5, 0.3, 0.05)] }));
   assert.match(finding?.title ?? "", /by the unweighted mean\.$/);

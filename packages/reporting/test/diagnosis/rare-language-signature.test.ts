@@ -37,7 +37,7 @@ test("fires for a rare language whose interval lies above that of the mean", () 
   assert.match(finding?.remedy.command ?? "", /^mbs mix --model M --solver /);
 });
 
-test("shares are of the whole training; what an equal share is compared with is told where it is another", () => {
+test("shares are of the whole training; what an equal share is compared with is named where it differs", () => {
   const half = withChanges({ te: { rises: [rise(0.2)] } });
   const scaled = { ...half, languages: half.languages.map((one) => ({ ...one, trainingShare: one.trainingShare / 2 })) };
   assert.match(rareLanguagesFall(scaled)?.texts[1] ?? "", /; 2\.0% of the training \(4\.0% of that in the scored languages\), 4/);

@@ -23,7 +23,7 @@ test("names stand to the right of their points, and to the left at the right edg
   assert.ok((edge?.x ?? 200) < 195);
 });
 
-test("in a crowd no name meets another, a point or the edge; those without room are left out", () => {
+test("in a crowd no name meets another, a point or the edge; those without space are left out", () => {
   const points = Array.from({ length: 60 }, (_, index) => ({
     x: 4 + ((index * 37) % 192),
     y: 4 + ((index * 53) % 92),
@@ -45,7 +45,7 @@ test("names keep off lines", () => {
   assert.ok((position?.x ?? 50) < 50);
 });
 
-test("an axis leaves room at both ends, and has some for one value", () => {
+test("an axis leaves a margin at both ends, also for one value", () => {
   const { domain, toPixels, toValue } = paddedAxis([0, 10], 116);
   assert.equal(domain, [-0.8, 10.8]);
   assert.ok(Math.abs(toPixels(0) - 8) < 1e-9 && Math.abs(toValue(toPixels(3)) - 3) < 1e-9);

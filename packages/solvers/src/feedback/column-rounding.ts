@@ -49,7 +49,7 @@ function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): Col
   return layOutGroups(order, groupSize, keepsGroups(orderName, groupSize) || staticGroups ? "column" : "position");
 }
 
-/** How columns are rounded on their turn, by the options and the factor's order. */
+/** How columns are rounded, by the options and the factor's order. */
 export function columnRounding(factor: Factor, options: OptionValues<typeof columnRoundingOptions>): Rounding {
   const { groupSize, staticGroups, gridRule } = options;
   const groups = groupsOf(factor, groupSize, staticGroups);

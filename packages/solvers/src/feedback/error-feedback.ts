@@ -10,7 +10,7 @@ import { restoreOrder, transposeInOrder, walkColumns, type ColumnBlock, type Gri
 import type { ColumnGroups } from "../grids/column-groups.ts";
 import { fitGrid, type GridRule } from "../grids/quantisation-grid.ts";
 
-/** How columns are rounded on their turn. */
+/** How columns are rounded, one after the other. */
 export interface Rounding {
   readonly rule: GridRule;
   readonly groups: ColumnGroups;
@@ -21,7 +21,7 @@ export interface Rounding {
   readonly fit: "beforehand" | "reference" | "updated";
 }
 
-/** How columns are pruned on their turn. */
+/** How columns are pruned, one after the other. */
 export interface Pruning {
   /** Columns that are decided together, from the start of each block. */
   readonly span: number;

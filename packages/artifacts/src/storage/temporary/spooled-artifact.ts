@@ -3,7 +3,7 @@ import { decodeStream, type DecodedStream } from "../../ipc/decode-stream.ts";
 import { encodeStream } from "../../ipc/encode-stream.ts";
 import { Spool, type SpoolSlot } from "./spool.ts";
 
-/** An artifact in a temporary file, for whoever reads it more than once. */
+/** An artifact in a temporary file, to be read more than once. */
 export class SpooledArtifact {
   readonly #spool: Spool;
   readonly #slots: readonly SpoolSlot[];
