@@ -1,7 +1,7 @@
 /**
  * Fails when an import is not allowed by the table of docs/architecture.md, when a host names a stage, when public names changed
- * without saying so, when a test reads what nx does not count as its input, when a file that is no kernel says
- * `as number`, or when what `npm run packages` writes is stale.
+ * without being recorded, when a test reads what nx does not count as its input, when a file that is no kernel says
+ * `as number`, when what `npm run packages` writes is stale, or when a text has private words.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
@@ -15,6 +15,7 @@ import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
 import { findNamedStages } from "./stage-names.ts";
 import { findUncountedInputs, readTestScopes } from "./test-inputs.ts";
+import { findPrivateWords } from "./words.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const snapshot = join(import.meta.dirname, "public-names.json");
@@ -39,6 +40,7 @@ const violations = [
   ...findNumberAssertions(root),
   ...findNamedStages(root),
   ...findStaleFiles(root),
+  ...findPrivateWords(root),
   ...findDeadLinks(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);

@@ -47,10 +47,7 @@ test("--force deletes nothing that a run has not written: models, texts and file
   }
 });
 
-test("--force denies files of others among those of a run, naming them, before anything is deleted", async ({
-  root,
-  recipe,
-}) => {
+test("--force denies files of others among those of a run, naming them, before anything is deleted", async ({ root, recipe }) => {
   const out = join(root, "out");
   await go(recipe());
   const strange = [

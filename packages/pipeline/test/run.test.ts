@@ -310,9 +310,7 @@ test("grids follow the format where the recipe leaves them open, and the run say
   }
 });
 
-test("options that a stage would refuse are refused before anything is deleted, with the line", async ({
-  root,
-}) => {
+test("options that a stage would refuse are refused before anything is deleted, with the line", async ({ root }) => {
   const stages = fakeStages();
   const refusing = (name: string, option: string): [string, Stage] => [
     name,

@@ -211,7 +211,10 @@ test("30: what is read is never replaced, --force or not, by whatever path it is
   assert.is(again.code, 2, again.stderr);
 });
 
-test("a third-party solver whose promise never settles, or that returns nothing, is named in the error", async ({ model, path }) => {
+test("a third-party solver whose promise never settles, or that returns nothing, is named in the error", async ({
+  model,
+  path,
+}) => {
   const sources = ["--model", model];
   await writeFile(path("stuck.mjs"), "await new Promise(() => {});\nexport default 1;\n");
   const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];
