@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
-import { fetchHubModel, parseHubAddress } from "../src/hub/hub-model.ts";
+import { fetchHubModel, parseHubAddress } from "../src/folder/hub-model.ts";
 import { openModel } from "../src/folder/open-model.ts";
 import { writeTinyModel } from "../src/testing.ts";
-import { startHubStub, stubCommit } from "./hub-stub.ts";
-import type { HubStub } from "./hub-stub.ts";
+import { startHubStub, stubCommit } from "@mbs/hub/testing";
+import type { HubStub } from "@mbs/hub/testing";
 
 const root = await mkdtemp(join(tmpdir(), "hub-test-"));
 const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
@@ -145,8 +145,12 @@ hub("a file of another program's in the cache is used as it is", async ({ home, 
 });
 
 hub("names that are none are refused", () => {
-  assert.equal(parseHubAddress("hf:org/name@refs/pr/1"), { name: "org/name", revision: "refs/pr/1" });
-  assert.equal(parseHubAddress("hf:gpt2"), { name: "gpt2", revision: "main" });
+  assert.equal(parseHubAddress("hf:org/name@refs/pr/1"), {
+    repository: { type: "model", name: "org/name" },
+    revision: "refs/pr/1",
+    text: "hf:org/name@refs/pr/1",
+  });
+  assert.equal(parseHubAddress("hf:gpt2"), { repository: { type: "model", name: "gpt2" }, revision: "main", text: "hf:gpt2" });
   for (const address of ["hf:", "hf:../x", "hf:a/b/c", "hf:a/b@../../x", "hf:a b", "hf:a/..", "hf:org/name@"]) {
     assert.throws(
       () => parseHubAddress(address),

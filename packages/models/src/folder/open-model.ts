@@ -8,7 +8,7 @@ import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
-import { modelFolder } from "../hub/hub-model.ts";
+import { modelFolder } from "./hub-model.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import type { ArchitectureModel, Model } from "./model.ts";

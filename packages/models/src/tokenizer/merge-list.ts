@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
-import { modelFolder } from "../hub/hub-model.ts";
+import { modelFolder } from "../folder/hub-model.ts";
 import { findTokenKind, spaceMark } from "./token-bytes.ts";
 import { pairOf } from "./tokenizer-vocabulary.ts";
 import { makeHubTokenizer, tokenizerLimit } from "./tokenizer.ts";

@@ -1,0 +1,55 @@
+import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { reasonOf } from "./download-file.ts";
+
+/** A model or a dataset on the Hub. */
+export interface HubRepository {
+  readonly type: "model" | "dataset";
+  /** "org/name", or "name" for the oldest ones. */
+  readonly name: string;
+}
+
+/** A repository at a revision, as its user named it. */
+export interface HubAddress {
+  readonly repository: HubRepository;
+  /** A branch, a tag or a commit. */
+  readonly revision: string;
+  /** What the user wrote, for messages. */
+  readonly text: string;
+}
+
+/** HF_HUB_OFFLINE=1 forbids the network. */
+export const isOffline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
+
+/** HF_ENDPOINT names another Hub. */
+export const endpoint = (): string => (process.env["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
+
+/** HF_TOKEN names the user. */
+export const tokenOf = (): string | undefined => process.env["HF_TOKEN"] || undefined;
+
+/** What a call of the Hub's client takes. */
+export const access = (): { hubUrl: string; accessToken?: string } => {
+  const accessToken = tokenOf();
+  return { hubUrl: endpoint(), ...(accessToken !== undefined && { accessToken }) };
+};
+
+/** Asks the Hub; whatever fails becomes an error of one line. */
+export async function ask<Answer>({ text, repository }: HubAddress, question: () => Promise<Answer>): Promise<Answer> {
+  const { type } = repository;
+  try {
+    return await question();
+  } catch (cause) {
+    const status = cause instanceof Error && "statusCode" in cause ? Number(cause.statusCode) : undefined;
+    if (status !== undefined && status >= 400 && status < 500) {
+      throw new BadDataError(
+        `${text}: ${endpoint()} answers ${status}; check name and revision, and set HF_TOKEN where the ${type} is private or gated`,
+        { [type]: text, status },
+        { cause },
+      );
+    }
+    throw new InputOutputError(
+      `${text}: cannot reach ${endpoint()} (${status ?? reasonOf(cause)}); check the network, or use --offline with a ${type} that is in the cache`,
+      { [type]: text, endpoint: endpoint() },
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,5 @@
+export type { HubFile } from "./download-file.ts";
+export { isOffline } from "./hub-access.ts";
+export type { HubAddress, HubRepository } from "./hub-access.ts";
+export { cachedCommit, cacheFolder, fetchAlone, fetchFile, recordCommit, snapshotFolder } from "./hub-cache.ts";
+export { askForCommit, isCommit, listFiles, requireHashes } from "./hub-files.ts";

@@ -1,0 +1,133 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import {
+  askForCommit,
+  cachedCommit,
+  cacheFolder,
+  fetchAlone,
+  fetchFile,
+  isOffline,
+  listFiles,
+  recordCommit,
+  requireHashes,
+  snapshotFolder,
+} from "@mbs/hub";
+import type { HubAddress, HubFile } from "@mbs/hub";
+import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
+
+const scheme = "hf:";
+const addressPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
+
+/** Whether a model is named by its address on the Hub instead of a folder. */
+const isHubAddress = (model: string): boolean => model.startsWith(scheme);
+
+/** Parses "hf:org/name@revision". @throws {UsageError} when it is not of this form */
+export function parseHubAddress(address: string): HubAddress {
+  const [, name, revision = "main"] = addressPattern.exec(address.slice(scheme.length)) ?? [];
+  // Both become parts of paths.
+  if (name === undefined || `${name}/${revision}`.includes("..")) {
+    throw new UsageError(`${address} is no model on the Hub; write hf:org/name or hf:org/name@revision`, { model: address });
+  }
+  return { repository: { type: "model", name }, revision, text: address };
+}
+
+const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
+const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
+/** The other files of a model folder that are fetched. */
+const described =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index)\.json$|^merges\.txt$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether a snapshot has its configuration, tokenizer and every weight file. */
+async function isComplete(snapshot: string): Promise<boolean> {
+  const names = new Set(await readdir(snapshot).catch((): string[] => []));
+  if (!names.has("config.json") || !names.has("tokenizer.json")) return false;
+  let files = [singleFile];
+  if (names.has(indexFile)) {
+    const index = JSON.parse(await readFile(join(snapshot, indexFile), "utf8")) as { weight_map?: Record<string, string> };
+    if (index.weight_map === undefined) return false;
+    files = [...new Set(Object.values(index.weight_map))];
+  }
+  // a link whose target is gone does not exist
+  const found = await Promise.all(files.map((file) => exists(join(snapshot, file))));
+  return found.every(Boolean);
+}
+
+async function listModelFiles(address: HubAddress, commit: string): Promise<readonly HubFile[]> {
+  const files = await listFiles(address, commit);
+  const wanted = files.filter(({ path }) => weights.test(path) || described.test(path));
+  if (!wanted.some(({ path }) => weights.test(path))) {
+    const pickled = files.map(({ path }) => path).filter((path) => pickles.test(path));
+    throw new BadDataError(
+      pickled.length > 0
+        ? `${address.text} has its weights only as ${pickled.join(", ")}, which can run code when opened; take a revision or a copy with safetensors`
+        : `${address.text} has no ${singleFile} and no shards of one; name another model or revision`,
+      { model: address.text },
+    );
+  }
+  requireHashes(address, wanted);
+  return wanted;
+}
+
+async function fetchSnapshot(address: HubAddress, storage: string): Promise<string> {
+  const commit = await askForCommit(address);
+  const snapshot = snapshotFolder(storage, commit);
+  await fetchAlone(storage, async () => {
+    if (!(await isComplete(snapshot))) {
+      for (const file of await listModelFiles(address, commit)) await fetchFile(storage, address.repository, commit, file);
+    }
+    await recordCommit(storage, address.revision, commit);
+  });
+  return snapshot;
+}
+
+async function findModel(text: string): Promise<string> {
+  const address = parseHubAddress(text);
+  const storage = await cacheFolder(address.repository);
+  const commit = await cachedCommit(storage, address.revision);
+  // a commit never changes; a branch may, so that its commit in the cache counts only offline
+  if (commit !== undefined && (isOffline() || commit === address.revision)) {
+    const snapshot = snapshotFolder(storage, commit);
+    if (await isComplete(snapshot)) return snapshot;
+  }
+  if (isOffline()) {
+    throw new InputOutputError(`${text} is not in ${storage}, and the program is offline; run once with a network`, {
+      model: text,
+      folder: storage,
+    });
+  }
+  return fetchSnapshot(address, storage);
+}
+
+const known = new Map<string, Promise<string>>();
+
+/**
+ * The folder of a model on the Hub, fetched into the cache that Hugging Face's own programs use: configuration,
+ * tokenizer and safetensors, each checked against its hash, never pickles. The process remembers the folder.
+ *
+ * HF_HOME and HF_HUB_CACHE name the cache, HF_ENDPOINT the Hub, HF_TOKEN the user; HF_HUB_OFFLINE=1 forbids the network.
+ *
+ * @param address "hf:org/name@revision"
+ * @throws {InputOutputError} when the Hub cannot be reached, or the model is not in the cache of an offline program
+ * @throws {BadDataError} when there is no such model, it has no safetensors, or what came is not what was announced
+ */
+export function fetchHubModel(address: string): Promise<string> {
+  const folder = known.get(address) ?? findModel(address);
+  known.set(address, folder);
+  folder.catch(() => known.delete(address));
+  return folder;
+}
+
+/**
+ * The folder of a model that is named by its folder, or by "hf:org/name@revision", which is fetched first.
+ *
+ * @returns an absolute path
+ */
+export const modelFolder = async (name: string): Promise<string> =>
+  resolve(isHubAddress(name) ? await fetchHubModel(name) : name);
