@@ -1,0 +1,160 @@
+import { InternalError } from "@mbs/contracts";
+import type { TensorPieces } from "../checkpoint/safetensors-writer.ts";
+
+/** Types of metadata values by their number in the file. */
+const typeNumbers = {
+  u8: 0,
+  i8: 1,
+  u16: 2,
+  i16: 3,
+  u32: 4,
+  i32: 5,
+  f32: 6,
+  bool: 7,
+  string: 8,
+  array: 9,
+  u64: 10,
+  i64: 11,
+  f64: 12,
+} as const;
+
+type NumberType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
+type BigType = "u64" | "i64";
+type ScalarType = NumberType | BigType | "bool" | "string";
+
+/** A value of the metadata and the type that it is written as. An array holds values of one type. */
+export type GgufField =
+  | { readonly type: NumberType; readonly value: number }
+  | { readonly type: BigType; readonly value: bigint }
+  | { readonly type: "bool"; readonly value: boolean }
+  | { readonly type: "string"; readonly value: string }
+  | { readonly type: "array"; readonly of: NumberType; readonly value: readonly number[] }
+  | { readonly type: "array"; readonly of: "bool"; readonly value: readonly boolean[] }
+  | { readonly type: "array"; readonly of: "string"; readonly value: readonly string[] };
+
+/** A tensor to be written. */
+export interface GgufWrittenTensor {
+  readonly name: string;
+  /** Its ggml type by number: 0 is F32. */
+  readonly type: number;
+  /** Rows before columns, as everywhere but in the file. */
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+const version = 3;
+
+/** What offsets of tensors are multiples of, where `general.alignment` does not say otherwise. */
+const alignment = 32;
+
+const padded = (length: number): number => Math.ceil(length / alignment) * alignment;
+
+const numberWriters: Readonly<Record<NumberType | BigType, (view: DataView, value: number | bigint) => void>> = {
+  u8: (view, value) => view.setUint8(0, Number(value)),
+  i8: (view, value) => view.setInt8(0, Number(value)),
+  u16: (view, value) => view.setUint16(0, Number(value), true),
+  i16: (view, value) => view.setInt16(0, Number(value), true),
+  u32: (view, value) => view.setUint32(0, Number(value), true),
+  i32: (view, value) => view.setInt32(0, Number(value), true),
+  f32: (view, value) => view.setFloat32(0, Number(value), true),
+  f64: (view, value) => view.setFloat64(0, Number(value), true),
+  u64: (view, value) => view.setBigUint64(0, BigInt(value), true),
+  i64: (view, value) => view.setBigInt64(0, BigInt(value), true),
+};
+
+const sizes: Readonly<Record<NumberType | BigType, number>> = {
+  u8: 1,
+  i8: 1,
+  u16: 2,
+  i16: 2,
+  u32: 4,
+  i32: 4,
+  f32: 4,
+  f64: 8,
+  u64: 8,
+  i64: 8,
+};
+
+function numberBytes(type: NumberType | BigType, value: number | bigint): Uint8Array {
+  const bytes = new Uint8Array(sizes[type]);
+  numberWriters[type](new DataView(bytes.buffer), value);
+  return bytes;
+}
+
+function textBytes(text: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text);
+  return Buffer.concat([numberBytes("u64", bytes.length), bytes]);
+}
+
+function scalarBytes(type: ScalarType, value: number | bigint | boolean | string): Uint8Array {
+  if (type === "string") return textBytes(String(value));
+  if (type === "bool") return Uint8Array.of(value === true ? 1 : 0);
+  return numberBytes(type, typeof value === "bigint" ? value : Number(value));
+}
+
+const typeBytes = (type: keyof typeof typeNumbers): Uint8Array => numberBytes("u32", typeNumbers[type]);
+
+function fieldBytes(field: GgufField): readonly Uint8Array[] {
+  if (field.type !== "array") return [typeBytes(field.type), scalarBytes(field.type, field.value)];
+  return [
+    typeBytes("array"),
+    typeBytes(field.of),
+    numberBytes("u64", field.value.length),
+    ...field.value.map((value: number | boolean | string) => scalarBytes(field.of, value)),
+  ];
+}
+
+/** The header of a GGUF file of version 3, padded to where the first tensor begins. */
+export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): Uint8Array {
+  let offset = 0;
+  const infos = tensors.flatMap(({ name, type, shape, bytes }) => {
+    const own = offset;
+    offset += padded(bytes);
+    return [
+      textBytes(name),
+      numberBytes("u32", shape.length),
+      ...shape.toReversed().map((side) => numberBytes("u64", side)),
+      numberBytes("u32", type),
+      numberBytes("u64", own),
+    ];
+  });
+  const header = Buffer.concat([
+    new TextEncoder().encode("GGUF"),
+    numberBytes("u32", version),
+    numberBytes("u64", tensors.length),
+    numberBytes("u64", metadata.size),
+    ...[...metadata].flatMap(([key, field]) => [textBytes(key), ...fieldBytes(field)]),
+    ...infos,
+  ]);
+  const whole = new Uint8Array(padded(header.length));
+  whole.set(header);
+  return whole;
+}
+
+/**
+ * A GGUF file as pieces, so that at most one tensor is in memory.
+ *
+ * @param read the bytes of one tensor, in all `tensor.bytes`
+ * @throws {InternalError} when a tensor's pieces do not add up to its size, or a name is there twice
+ * @see https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ */
+export async function* writeGguf(
+  metadata: ReadonlyMap<string, GgufField>,
+  tensors: readonly GgufWrittenTensor[],
+  read: (tensor: GgufWrittenTensor) => TensorPieces,
+): AsyncGenerator<Uint8Array> {
+  const names = new Set(tensors.map(({ name }) => name));
+  if (names.size !== tensors.length) throw new InternalError("GGUF: two tensors have one name");
+  yield encodeGgufHeader(metadata, tensors);
+  for (const tensor of tensors) {
+    let length = 0;
+    for await (const piece of read(tensor)) {
+      length += piece.length;
+      yield piece;
+    }
+    if (length !== tensor.bytes) {
+      throw new InternalError(`GGUF: tensor ${tensor.name} has ${length} bytes, not the announced ${tensor.bytes}`);
+    }
+    if (padded(length) > length) yield new Uint8Array(padded(length) - length);
+  }
+}

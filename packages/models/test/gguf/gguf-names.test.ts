@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ggufNames, ggufTensorName } from "../../src/index.ts";
+
+const fixture = fileURLToPath(new URL("../fixtures/gguf-names.golden.json", import.meta.url));
+
+/** Model type → tensor → what llama.cpp's converter calls it. */
+const golden = JSON.parse(await readFile(fixture, "utf8")) as Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+const prefixes = ["model.", "transformer.", "gpt_neox."];
+
+test("tensors have the names of llama.cpp's converter", () => {
+  assert.equal([...ggufNames.keys()], Object.keys(golden));
+  for (const [type, tensors] of Object.entries(golden)) {
+    const names = ggufNames.get(type);
+    if (names === undefined) throw new Error(`no names of ${type}`);
+    const made = Object.keys(tensors).map((tensor) => [tensor, ggufTensorName(names, tensor, prefixes)?.name]);
+    assert.equal(Object.fromEntries(made), tensors, type);
+  }
+});
+
+test("an expert's matrix has its number, other tensors have none", () => {
+  const names = ggufNames.get("qwen2_moe");
+  if (names === undefined) throw new Error("no names of qwen2_moe");
+  assert.equal(ggufTensorName(names, "model.layers.12.mlp.experts.59.down_proj.weight", ["model."]), {
+    name: "blk.12.ffn_down_exps.weight",
+    expert: 59,
+  });
+  assert.equal(ggufTensorName(names, "layers.0.mlp.shared_expert.up_proj.weight", []), { name: "blk.0.ffn_up_shexp.weight" });
+  assert.is(ggufTensorName(names, "layers.0.self_attn.rotary_emb.inv_freq", []), undefined);
+  assert.is(ggufTensorName(names, "other.layers.0.mlp.gate.weight", ["model."]), undefined);
+});
+
+test.run();
