@@ -132,7 +132,8 @@ function countTokens(segments: readonly SpooledSegment[]): ReadonlyMap<string, n
 /** Stage `capture`: what every site sees of each language, from segments (all steps) or from states (the next step). */
 export const capture: Stage = {
   name: "capture",
-  summary: "Gather the statistics of each site and language, for all steps of segments or for the step after given states.",
+  summary:
+    "Compute the statistics of each site and language: for all steps from segments, or for one step from the states before it.",
   examples: [
     "mbs capture --model M < segments.arrow > statistics.arrow",
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",

@@ -62,7 +62,7 @@ async function* propagateAll(work: Work, { signal, progress }: StageContext): As
 /** Stage `propagate`: segments to the states before the first step, or states through one step with the given layers. */
 export const propagate: Stage = {
   name: "propagate",
-  summary: "Run the next step: segments through the embedding, states through one step with its compressed layers.",
+  summary: "Run segments through the embedding, or states through the next step with its compressed layers.",
   examples: [
     "mbs propagate --model M < segments.arrow > states-0.arrow",
     "mbs propagate --model M --layers layers-0.arrow < states-0.arrow > states-1.arrow",

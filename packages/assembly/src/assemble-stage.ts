@@ -25,7 +25,7 @@ const ownOptions = {
   baseModel: {
     kind: "text",
     placeholder: "ORG/NAME",
-    description: "the model's name on the Hub, for the card; else from the Hub cache's path or config.json",
+    description: "the model's name on the Hub, for the card; default: from the Hub cache's path or config.json",
     optional: true,
     check: (name: string) => {
       if (hubName.test(name)) return;
@@ -155,7 +155,7 @@ export const assemble: Stage = {
     "mbs assemble --model M --output out/ --layers layers-1.arrow --layers layers-2.arrow - < layers-0.arrow",
   ],
   inputs: {
-    layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made, all of one model" },
+    layers: { kinds: ["layers"], many: true, description: "output of `mbs compress`, all of one model" },
   },
   outputs: { files: { kind: "files", description: "the model folder", folder: true } },
   options: ownOptions,

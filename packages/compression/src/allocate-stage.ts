@@ -121,13 +121,13 @@ async function* allocateSteps(
 /** Stage `allocate`: factors of all steps and a model to a sparsity of each step. */
 export const allocate: Stage = {
   name: "allocate",
-  summary: "Spread sparsity over the model's steps by what their inputs say of them.",
+  summary: "Choose the sparsity of each step of the model from statistics of its inputs.",
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
   ],
-  inputs: { factors: { kinds: ["factors"], description: "what `mbs factor` made of the statistics of all steps" } },
+  inputs: { factors: { kinds: ["factors"], description: "output of `mbs factor` for the statistics of all steps" } },
   outputs: { allocation: { kind: "allocation", description: "the sparsity of each step" } },
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw)?.options ?? {},

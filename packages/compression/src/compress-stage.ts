@@ -95,14 +95,14 @@ export const compress: Stage = {
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
   ],
   inputs: {
-    factors: { kinds: ["factors"], description: "what `mbs factor` made of the statistics" },
+    factors: { kinds: ["factors"], description: "output of `mbs factor`" },
     allocation: {
       kinds: ["allocation"],
       optional: true,
-      description: "what `mbs allocate` made of it: each step's sparsity, for a solver that prunes a share",
+      description: "output of `mbs allocate`: the sparsity of each step, for a solver with the option sparsity",
     },
   },
-  outputs: { layers: { kind: "layers", description: "edits to the model's tensors" } },
+  outputs: { layers: { kind: "layers", description: "the compressed weights" } },
   options: ownOptions,
   moreOptions: async (raw) => (await solverNamed(raw)).options,
   moreOptionsBy: "solver",

@@ -59,9 +59,9 @@ const options = {
     description: "tokens a segment (the model's context, at most 2048)",
   },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
-  floor: { kind: "integer", default: 1, minimum: 0, description: "least segments of a language; 0 for none" },
-  reuse: { kind: "flag", description: "draw documents again once all of a language were drawn" },
-  allowShort: { kind: "flag", description: "go on where a language has too little text, and record what is missing" },
+  floor: { kind: "integer", default: 1, minimum: 0, description: "minimum number of segments of a language; 0 for none" },
+  reuse: { kind: "flag", description: "draw a language's documents again once all have been drawn" },
+  allowShort: { kind: "flag", description: "continue if a language has too little text, and record what is missing" },
 } as const satisfies OptionTable;
 
 /** Documents between two reports. */

@@ -57,10 +57,10 @@ const options = {
     kind: "integer",
     optional: true,
     minimum: 1,
-    description: "most windows of a language, from its sources in turn (all)",
+    description: "maximum number of windows of a language, from its sources in turn (all)",
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
-  bySource: { kind: "flag", description: "keep the sources of a language apart, and score each" },
+  bySource: { kind: "flag", description: "score each source of a language separately" },
   shares: {
     kind: "resource",
     resource: "distribution",

@@ -18,26 +18,31 @@ const options = {
     description: "weight of each language; default: the mix given to capture, else the tokens seen of it",
     check: (text: string) => parseLanguageMix(text),
   },
-  damping: { kind: "number", default: 0.01, minimum: 0, description: "added to the diagonal, a fraction of its living mean" },
+  damping: {
+    kind: "number",
+    default: 0.01,
+    minimum: 0,
+    description: "added to the diagonal, as a fraction of its mean without dead channels",
+  },
   order: {
     kind: "text",
     placeholder: "natural|activation|group-aware:G",
     default: "natural",
-    description: "order in which solvers will treat the columns",
+    description: "order in which solvers process the columns",
     check: (text: string) => parseOrder(text),
   },
   onSingular: {
     kind: "choice",
     choices: ["error", "rtn"],
     default: "error",
-    description: "what to do with a site that no rescue makes regular: stop, or leave it to plain rounding or magnitude",
+    description: "what to do with a site whose H stays singular: stop, or round it to nearest (prune it by magnitude)",
   },
   raises: {
     kind: "integer",
     default: 3,
     minimum: 0,
     maximum: 8,
-    description: "how often damping may be raised tenfold where float64 alone does not help",
+    description: "how often damping may be raised tenfold if float64 alone does not help",
   },
   upper: {
     kind: "choice",
@@ -48,7 +53,7 @@ const options = {
   languageDiagonals: {
     kind: "flag",
     default: false,
-    description: "carry E[x²] of each language along, for m-wanda and mbs allocate --method correlation",
+    description: "also write E[x²] of each language, for m-wanda and mbs allocate --method correlation",
   },
 } as const;
 
@@ -163,7 +168,7 @@ export const factor: Stage = {
     "mbs factor --damping 0.01 < statistics.arrow > factors.arrow",
     "mbs factor --mix en=0.5,fr=0.5 --order group-aware:128 < statistics.arrow > factors.arrow",
   ],
-  inputs: { statistics: { kinds: ["statistics"], description: "what capture writes" } },
+  inputs: { statistics: { kinds: ["statistics"], description: "output of `mbs capture`" } },
   outputs: {
     factors: { kind: "factors", description: "for each site its factor, order, Gram and diagonal", intermediate: true },
   },

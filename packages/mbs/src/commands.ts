@@ -5,7 +5,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "run",
     {
-      summary: "Do all of it by a recipe: sample, capture, factor, compress, assemble, evaluate; resumes.",
+      summary: "Run a whole recipe: sample, capture, factor, compress, assemble, evaluate; resumes.",
       load: async () => (await import("./commands/run-command.ts")).runCommand,
     },
   ],
@@ -19,7 +19,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "estimate",
     {
-      summary: "Say what a recipe takes before anything runs: tokens, time, memory, disk.",
+      summary: "Estimate what a recipe needs before it runs: tokens, time, memory, disk.",
       load: async () => (await import("./commands/estimate-command.ts")).estimateCommand,
     },
   ],
@@ -40,7 +40,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "diagnose",
     {
-      summary: "Tell from results what went wrong, and what to do about it.",
+      summary: "Find out from results what went wrong, and what to do about it.",
       load: async () => (await import("./commands/diagnose-command.ts")).diagnoseCommand,
     },
   ],
@@ -61,7 +61,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "generate",
     {
-      summary: "Let a model complete a text, to see that it still speaks.",
+      summary: "Let a model complete a text, as a quick check.",
       load: async () => (await import("./commands/generate-command.ts")).generateCommand,
     },
   ],

@@ -24,14 +24,15 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "capture",
     {
-      summary: "Gather the statistics of each site and language, for all steps of segments or for the step after given states.",
+      summary:
+        "Compute the statistics of each site and language: for all steps from segments, or for one step from the states before it.",
       load: async () => (await import("@mbs/activation-capture")).capture,
     },
   ],
   [
     "propagate",
     {
-      summary: "Run the next step: segments through the embedding, states through one step with its compressed layers.",
+      summary: "Run segments through the embedding, or states through the next step with its compressed layers.",
       load: async () => (await import("@mbs/activation-capture")).propagate,
     },
   ],
@@ -45,7 +46,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "allocate",
     {
-      summary: "Spread sparsity over the model's steps by what their inputs say of them.",
+      summary: "Choose the sparsity of each step of the model from statistics of its inputs.",
       load: async () => (await import("@mbs/compression")).allocate,
     },
   ],
@@ -73,7 +74,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "similarity",
     {
-      summary: "Compare languages by what they put into the model's first step, or into every site.",
+      summary: "Compare languages by their inputs to the model's first step, or to every site.",
       load: async () => (await import("@mbs/language-similarity")).similarity,
     },
   ],

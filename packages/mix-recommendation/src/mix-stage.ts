@@ -30,7 +30,7 @@ const ownOptions = {
     default: 8,
     minimum: 0,
     maximum: 1000,
-    description: "most mixes that the search tries, each as much work as a compression and a prediction",
+    description: "maximum number of mixes that the search tries, each as much work as a compression and a prediction",
   },
   distribution: {
     kind: "resource",
@@ -38,8 +38,8 @@ const ownOptions = {
     optional: true,
     description: "training mixture: a JSON file or the name of a preset (the model's distribution.json)",
   },
-  step: { kind: "list", optional: true, placeholder: "STEP,…", description: "look at these steps only, which is cheaper" },
-  site: { kind: "list", optional: true, placeholder: "SITE,…", description: "look at these sites only, which is cheaper" },
+  step: { kind: "list", optional: true, placeholder: "STEP,…", description: "use these steps only, which is cheaper" },
+  site: { kind: "list", optional: true, placeholder: "SITE,…", description: "use these sites only, which is cheaper" },
 } as const satisfies OptionTable;
 
 /** Values of one table among those that were given. */
@@ -56,7 +56,7 @@ function factorOptions({ factor }: MixStages): OptionTable {
   const { default: __, ...open } = order;
   return {
     ...others,
-    order: { ...open, optional: true, description: `${order.description}; default: what the solver likes best` },
+    order: { ...open, optional: true, description: `${order.description}; default: the solver's preferred order` },
   };
 }
 
@@ -138,7 +138,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
       validation: {
         kinds: ["statistics"],
         optional: true,
-        description: "statistics of other texts, by which damage is predicted; default: the same",
+        description: "statistics of other texts, from which damage is predicted; default: the same",
       },
     },
     outputs: { mixes: { kind: "mixes", description: "every mix that was tried, with the predicted damage of each language" } },

@@ -42,7 +42,7 @@ export const awq = defineSolver({
     ...rangeOptions,
     clip: {
       kind: "flag",
-      description: "shrink each group's range where that lessens the error of its own output",
+      description: "shrink each group's range if that reduces the error of its own output",
       default: true,
     },
   },

@@ -31,7 +31,7 @@ export const mWanda = defineSolver({
     ...normPruningOptions,
     variance: {
       kind: "number",
-      description: "weight of the variance between languages beside the mean square; 0 is wanda",
+      description: "weight of the variance between languages, added to the mean square; 0 is wanda",
       default: 1,
       minimum: 0,
     },

@@ -55,7 +55,7 @@ export const sparsegpt = defineSolver({
     ...sparsityOptions,
     bits: {
       kind: "integer",
-      description: "also round to that many bits; absent for none",
+      description: "also round to that many bits; absent: not rounded",
       minimum: 2,
       maximum: 8,
       optional: true,

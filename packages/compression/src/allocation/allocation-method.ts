@@ -35,7 +35,7 @@ export function defineMethod<const Table extends OptionTable>(method: Allocation
 export const spreadOption = {
   spread: {
     kind: "number",
-    description: "half of the distance between the least and the most sparse step (OWL's λ)",
+    description: "half of the difference between the least and the most sparse step (OWL's λ)",
     default: 0.08,
     minimum: 0,
     maximum: 0.5,

@@ -48,7 +48,7 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
 export const correlation = defineMethod({
   name: "correlation",
   source: "https://arxiv.org/abs/2505.21171",
-  summary: "a step keeps more the more alike languages use its inputs",
+  summary: "steps whose inputs languages use more alike keep more",
   options: {
     ...spreadOption,
     favour: {

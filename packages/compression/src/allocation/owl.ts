@@ -17,7 +17,7 @@ function* scoresOf({ columns, values }: SiteWeight, diagonal: Float32Array): Gen
 export const owl = defineMethod({
   name: "owl",
   source: "https://arxiv.org/abs/2310.05175",
-  summary: "a step keeps more the more outliers Wanda's scores have in it",
+  summary: "steps with more outliers in Wanda's scores keep more",
   options: {
     ...spreadOption,
     outlier: {

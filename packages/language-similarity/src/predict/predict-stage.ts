@@ -18,8 +18,7 @@ const options = {
     kind: "text",
     optional: true,
     placeholder: "LABEL",
-    description:
-      "with --scores: the model that the layers made, where the scores have several; another model's layers are refused",
+    description: "with --scores: the model that the layers made, if the scores have several; another model's layers are refused",
   },
 } as const satisfies OptionTable;
 
@@ -138,7 +137,7 @@ export const predict: Stage = {
   ],
   inputs: {
     statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of one step or of all" },
-    layers: { kinds: ["layers"], many: true, description: "what `mbs compress` made" },
+    layers: { kinds: ["layers"], many: true, description: "output of `mbs compress`" },
     scores: {
       kinds: ["scores"],
       optional: true,

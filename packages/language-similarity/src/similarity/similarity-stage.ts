@@ -63,7 +63,7 @@ async function* compareAllSites(
 /** Stage `similarity`: how alike every two languages look to the model. */
 export const similarity: Stage = {
   name: "similarity",
-  summary: "Compare languages by what they put into the model's first step, or into every site.",
+  summary: "Compare languages by their inputs to the model's first step, or to every site.",
   examples: [
     "mbs similarity < statistics.arrow > similarity.arrow",
     "mbs similarity --sites all --subspace 32 < statistics.arrow > similarity.arrow",

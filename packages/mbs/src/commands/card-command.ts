@@ -7,7 +7,7 @@ import { writeCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 
 const options = {
-  scores: { kind: "list", placeholder: "FILE,…", optional: true, description: "what `mbs evaluate` found, for the results" },
+  scores: { kind: "list", placeholder: "FILE,…", optional: true, description: "output of `mbs evaluate`, for the results" },
   recipe: { kind: "text", placeholder: "FILE", optional: true, description: "the recipe that made the model, to show it" },
 } as const satisfies OptionTable;
 

@@ -46,7 +46,7 @@ async function comparisonBy(path: string, quiet: boolean, signal: AbortSignal): 
 export function diagnoseCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "diagnose",
-    "Tell from results what went wrong: a mix worse than English-only, a rare language that still falls, methods that disagree, training shares that do not fit the losses.",
+    "Find out from results what went wrong: a mix worse than English-only, a rare language that still falls, methods that disagree, training shares that do not fit the losses.",
     [
       "mbs diagnose scores.arrow",
       "mbs diagnose scores.arrow similarity.arrow segments-*.arrow --json",

@@ -40,7 +40,7 @@ function estimateText(found: Estimate): string {
 
 /** `mbs estimate`: what a recipe will take, before anything runs. */
 export function estimateCommand({ signal }: CommandContext): Command {
-  const command = plainCommand("estimate", "Say how many tokens, how long, how much memory and disk a recipe takes.", [
+  const command = plainCommand("estimate", "Estimate how many tokens, how much time, memory and disk a recipe needs.", [
     "mbs estimate recipe.yaml",
   ]).addArgument(new Argument("<recipe>", "YAML file, as for mbs run"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);

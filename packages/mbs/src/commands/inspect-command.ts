@@ -13,7 +13,7 @@ import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   json: { kind: "flag", description: "print JSON" },
-  rows: { kind: "integer", description: "most rows of the summary; 0 for all", minimum: 0, default: 40 },
+  rows: { kind: "integer", description: "maximum number of rows of the summary; 0 for all", minimum: 0, default: 40 },
 } as const satisfies OptionTable;
 
 /**

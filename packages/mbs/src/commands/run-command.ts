@@ -15,14 +15,14 @@ const options = {
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
   commands: {
     kind: "flag",
-    description: "print each step as the command that replays it, which takes what it reads: with keep: true in the recipe",
+    description: "print each step as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
   json: { kind: "flag", description: "print each step as a line of JSON" },
 } as const satisfies OptionTable;
 
 /** `mbs run`: a recipe, step by step; it ends with what has come out. */
 export function runCommand({ signal }: CommandContext): Command {
-  const command = plainCommand("run", "Do all that a recipe says; run again to resume where it ended.", [
+  const command = plainCommand("run", "Run a whole recipe; run it again to resume where it stopped.", [
     "mbs run recipe.yaml",
     "mbs run recipe.yaml --force",
   ]).addArgument(new Argument("<recipe>", "YAML file that names model, corpus, mix, solver and output"));

@@ -16,7 +16,7 @@ const options = {
     description: "loopback address; port 0 takes a free one",
     default: "127.0.0.1:8815",
   },
-  store: { kind: "text", placeholder: "FOLDER", description: "folder of the artifacts", default: "mbs-store" },
+  store: { kind: "text", placeholder: "FOLDER", description: "folder for artifacts", default: "mbs-store" },
   modelRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose model folders clients may name", optional: true },
   corpusRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose corpora clients may name", optional: true },
   distributionRoot: {

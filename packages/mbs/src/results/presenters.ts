@@ -42,7 +42,7 @@ export const similarityOptions = {
     kind: "text",
     optional: true,
     placeholder: "STEP/SITE",
-    description: "where to show: a site such as h.3/mlp-up, or mean for the mean over all; default the first step's input",
+    description: "what to show: a site such as h.3/mlp-up, or mean for the mean over all; default the first step's input",
   },
   measure: {
     kind: "choice",

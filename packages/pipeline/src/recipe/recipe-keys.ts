@@ -38,37 +38,37 @@ export const recipeKeys = {
   },
   sample: {
     takes: "options",
-    description: "which segments are drawn from them",
+    description: "which segments are drawn from the corpus",
     stage: "sample",
     given: ["model", "corpus"],
   },
   propagation: {
     takes: propagations.join(", "),
     description:
-      "what a step's statistics are taken behind: compressed earlier steps (the default), no compressed ones (one pass, any mix afterwards), or compressed earlier sites too",
+      "which model computes a step's inputs: one with compressed earlier steps (the default), the dense one (one pass, any mix afterwards), or one with compressed earlier sites of the same step too",
   },
   capture: {
     takes: "options",
-    description: "what is kept of the inputs of each site",
+    description: "which statistics of each site are computed",
     stage: "capture",
     given: ["model", "site"],
   },
   factor: {
     takes: "options",
-    description: "how languages are mixed, and H is damped and ordered",
+    description: "how statistics of languages are mixed, and how H is damped and ordered",
     stage: "factor",
     given: [],
-    defaults: { order: "what the solver likes best" },
+    defaults: { order: "the solver's preferred order" },
   },
   allocate: {
     takes: "options",
-    description: "how the `sparsity` of compress is spread over the steps; absent: every step loses the same",
+    description: "how the `sparsity` of compress is distributed over the steps; absent: the same for every step",
     stage: "allocate",
     given: ["model", "sparsity", "allowNonfinite"],
   },
   compress: {
     takes: "options, `solver` among them",
-    description: "the method, with options of its own",
+    description: "the compression method, with its options",
     required: true,
     stage: "compress",
     given: ["model"],
@@ -76,7 +76,7 @@ export const recipeKeys = {
   },
   assemble: {
     takes: "options",
-    description: "how the model is written, with options of the format's own",
+    description: "how the model is written, with the options of the format",
     stage: "assemble",
     given: ["model"],
   },
@@ -89,12 +89,12 @@ export const recipeKeys = {
   },
   similarity: {
     takes: "true or false",
-    description: "compare languages by what they put into the first step; default false",
+    description: "compare languages by their inputs to the first step; default false",
   },
   stages: {
     takes: "name: { stage, inputs, options }",
     description:
-      "stages of your own (`stage: ./mine.js`, or a package), and further runs of ours, after all else: [adding a stage](adding-a-stage.md). `inputs` says which key's artifacts each input reads (`statistics: capture`), or which earlier entry's; the result is `NAME.arrow` in the output",
+      "your own stages (`stage: ./mine.js`, or a package), or further runs of built-in stages, after everything else: [adding a stage](adding-a-stage.md). `inputs` says which key's artifacts each input reads (`statistics: capture`), or which earlier entry's; the result is `NAME.arrow` in the output",
   },
   keep: {
     takes: "true or false",
@@ -102,13 +102,13 @@ export const recipeKeys = {
   },
   output: {
     takes: "a folder",
-    description: "where everything goes: `model/`, `scores.arrow`, `similarity.arrow`, `recipe.yaml`, and `run/` to resume from",
+    description: "where all results go: `model/`, `scores.arrow`, `similarity.arrow`, `recipe.yaml`, and `run/` to resume from",
     required: true,
   },
   hashes: {
     takes: "content addresses",
     description:
-      "what a recorded recipe was made with (`model`, `corpus`, `evaluationCorpus`): other inputs are refused. A run writes them into its `recipe.yaml`",
+      "the inputs of a recorded recipe (`model`, `corpus`, `evaluationCorpus`): other inputs are refused. A run writes them into its `recipe.yaml`",
     names: ["model", "corpus", "evaluationCorpus", "threads", "nodes"],
   },
 } as const satisfies Readonly<Record<string, RecipeKey>>;

@@ -18,7 +18,7 @@ export const columnRoundingOptions = {
   mse: { ...gridOptions.mse, default: true },
   staticGroups: {
     kind: "flag",
-    description: "groups of neighbouring columns in the weight, whatever the order, with grids fitted in advance",
+    description: "make groups of neighbouring columns of the weight in every column order, with grids fitted in advance",
     default: false,
   },
   gridRule: {

@@ -20,12 +20,12 @@ export const gridOptions = {
   minZeroPoint: {
     kind: "integer",
     description:
-      "least zero point of an asymmetric grid; if not given: 1 in a recipe whose format requires it (gptq), otherwise 0",
+      "smallest zero point of an asymmetric grid; if not given: 1 in a recipe whose format requires it (gptq), otherwise 0",
     minimum: 0,
     maximum: 1,
     optional: true,
   },
-  mse: flagOf("search the grid's range for the least error instead of spanning all weights", false),
+  mse: flagOf("search the grid's range for the least error", false),
 } as const satisfies OptionTable;
 
 /** Option `bits` where the method always rounds. */
@@ -40,7 +40,7 @@ export const bitsOption = {
 /** Option `blockSize` of the methods with error feedback. */
 export const blockSizeOption = {
   kind: "integer",
-  description: "columns that are decided before the rest is updated",
+  description: "columns that are processed before the rest is updated",
   default: 128,
   minimum: 1,
   maximum: 4096,

@@ -10,7 +10,7 @@ export interface Pattern {
 export const sparsityOptions = {
   sparsity: {
     kind: "number",
-    description: "share of the weights set to zero",
+    description: "share of the weights to set to zero",
     default: 0.5,
     optional: true,
     minimum: 0,
