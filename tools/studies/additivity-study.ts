@@ -94,8 +94,8 @@ async function summarise(points: readonly Point[], { subjects, seeds }: StudyCon
         .filter(({ method }) => method === "all")
         .map(
           ({ subject, line, power, rank }) =>
-            `${subject}: over all methods and mixes the summed prediction and the actual loss go together with Spearman ${decimal(rank.value)} ` +
-            `(p ${pValue(rank.p)}), R² of a line ${decimal(line.r2)}, and grow as the power ${decimal(power.slope)} of each other (R² ${decimal(power.r2)}); additive would be 1.`,
+            `${subject}: over all methods and mixes the summed prediction and the actual loss correlate with Spearman ${decimal(rank.value)} ` +
+            `(p ${pValue(rank.p)}), R² of a line ${decimal(line.r2)}, and the loss grows as the prediction to the power ${decimal(power.slope)} (R² ${decimal(power.r2)}); additive would be 1.`,
         ),
       ...tests.map(
         ({ subject, value, p }) =>

@@ -63,7 +63,7 @@ async function summarise(all: readonly ModelMatrices[], { subjects, seeds }: Stu
     }),
   );
   return {
-    settings: `Matrices of similarity between ${at(subjects, 0).shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; ${seeds.length} seeds; p, the largest of the seeds, by Mantel's test (2,000 namings). The same model on another seed's pool shows how much of a difference is chance. In brackets the least and the most: over seeds, among the findings over pairs of models, too.`,
+    settings: `Matrices of similarity between ${at(subjects, 0).shares.size} languages of one equal pool (32 segments of 256 tokens a language), compared by rank correlation over all pairs; ${seeds.length} seeds; p, the largest of the seeds, by Mantel's test (2,000 permutations). The same model on another seed's pool shows how much of a difference is chance. In brackets the smallest and largest value: over seeds, and in the findings also over pairs of models.`,
     findings: measures.map((measure) =>
       formatFinding(
         measure,

@@ -166,7 +166,7 @@ async function summarise(all: readonly MixDistance[], { seeds }: StudyContext): 
     return found === undefined ? "–" : `${decimal(found.value)} (${pValue(found.p)})`;
   };
   return {
-    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is the pool weighed by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns); distances and rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language. Spearman's correlations of distance and rise, p in brackets. The mixes of several languages are one family, shares to the power of 0, 0.3, 0.5, 0.7, 1 and 1.5; of ${tests.length} tests some fall below 0.05 by chance.`,
+    settings: `SparseGPT 50%, dense propagation, equal pool of 32 segments of 256 tokens a language; the training mixture's H is that of the pool weighted by the known shares. Distances are means over all sites (the spectrum: sites of at most ${spectrumWidth} columns); distances and rises are means over ${seeds.length} seeds. "Worst language": the largest relative Frobenius distance from the H of any one language. Spearman's correlations of distance and rise, p in brackets. The mixes of several languages are one family, shares to the power of 0, 0.3, 0.5, 0.7, 1 and 1.5; of ${tests.length} tests some fall below 0.05 by chance.`,
     findings: subjects.flatMap((subject) =>
       distances.map((distance) => {
         const among = (kind: string): string =>

@@ -89,7 +89,7 @@ async function summarise(runs: readonly MixRuns[], context: StudyContext): Promi
     })),
   );
   return {
-    settings: `Every mix is a weighting of the same equal pool: 32 segments of 256 tokens of each of ${at(context.subjects, 0).shares.size} languages, one dense capture a seed; ${context.seeds.length} seeds, in brackets their least and most; 8 held-out windows of 256 tokens a language. "Better" and "worse" stand where no seed of one reaches a seed of the other.`,
+    settings: `Every mix is a weighting of the same equal pool: 32 segments of 256 tokens of each of ${at(context.subjects, 0).shares.size} languages, one dense capture a seed; ${context.seeds.length} seeds, with the smallest and largest in brackets; 8 held-out windows of 256 tokens a language. "Better" and "worse" mean that the ranges over seeds do not overlap.`,
     findings,
     tables: groups.map(({ subject, method, runs: own }) => tableOf(subject, method, own)),
     plots: [

@@ -76,7 +76,7 @@ async function summarise(all: readonly Proportion[], { seeds }: StudyContext): P
     all.filter(({ subject, pair }) => `${subject} ${pair.join()}` === key),
   );
   return {
-    settings: `SparseGPT 50%, dense propagation, two languages weighed at seven ratios from one equal pool a seed (32 segments of 256 tokens a language), ${seeds.length} seeds, in brackets their least and most.`,
+    settings: `SparseGPT 50%, dense propagation, two languages weighted at seven ratios from one equal pool a seed (32 segments of 256 tokens a language), ${seeds.length} seeds, with the smallest and largest in brackets.`,
     findings: groups.map(finding),
     tables: groups.map((own) => ({
       caption: `${at(own, 0).subject}, ${at(own, 0).pair.join(" : ")}`,

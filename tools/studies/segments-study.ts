@@ -48,7 +48,7 @@ async function summarise(all: readonly Size[], { subjects, seeds }: StudyContext
   const groups = [...new Set(all.map(({ method }) => method))].map((method) => all.filter((size) => size.method === method));
   const languages = [...subject.shares.keys()];
   return {
-    settings: `${subject.name}, proportional samples of 8 to 512 segments of 256 tokens (no floor: in the smallest, rare languages have no text at all), dense propagation, ${seeds.length} seeds, in brackets their least and most. The English pool has no text for a proportional sample of 1,024 segments without drawing again. A number is enough where no larger one takes more than ${percent(pays)} off the rise of perplexity with no seed of one reaching a seed of the other.`,
+    settings: `${subject.name}, proportional samples of 8 to 512 segments of 256 tokens (no floor: in the smallest, rare languages have no text at all), dense propagation, ${seeds.length} seeds, with the smallest and largest in brackets. The English pool has no text for a proportional sample of 1,024 segments without drawing again. A number is enough if no larger one lowers the rise of perplexity by more than ${percent(pays)} without overlap between the seeds of both.`,
     findings: groups.map(
       (own) =>
         `${at(own, 0).method}: ${enough(own, ({ unweighted }) => unweighted)} segments are enough by the plain mean, ` +
@@ -87,7 +87,7 @@ async function summarise(all: readonly Size[], { subjects, seeds }: StudyContext
 export const segmentsStudy: Study = {
   name: "segments",
   title: "How many segments",
-  question: "From how many calibration segments on does more text stop paying, for each language?",
+  question: "How many calibration segments are enough for each language?",
   work: runAll,
   run: async (context) => summarise(await runAll(context), context),
 };
