@@ -65,6 +65,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "imatrix",
+    {
+      summary: "Write importance matrices for llama.cpp from the languages' statistics, mixed as you like.",
+      load: async () => (await import("@mbs/imatrix")).imatrix,
+    },
+  ],
+  [
     "evaluate",
     {
       summary: "Measure the perplexity and bits per byte of models in each language.",

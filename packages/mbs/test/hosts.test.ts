@@ -191,6 +191,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const allocation = await everywhere(context, "allocate", { model, method: "correlation", sparsity: 0.6 }, shares);
   const allocated = { allocation: [await save("allocation", allocation)] };
   await everywhere(context, "compress", { model, solver: "m-wanda" }, shares, allocated);
+  await everywhere(context, "imatrix", { model, mix: "equal", each: true }, statistics);
   await everywhere(context, "similarity", {}, statistics);
   await everywhere(context, "similarity", { sites: "all", subspace: 4 }, statistics);
 

@@ -1,0 +1,54 @@
+import { FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { ggufNames, ggufTensorName } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import type { SiteKey } from "./spooled-diagonals.ts";
+
+/** A weight of llama.cpp's and what it reads. */
+export interface ImatrixEntry {
+  /** As llama.cpp calls it: "blk.3.ffn_gate.weight". */
+  readonly name: string;
+  /** Input channels. llama.cpp keeps their order: where it permutes a weight (query and key of Llama), it permutes rows. */
+  readonly width: number;
+  /** The site that the weight reads; for a weight of all experts the site of each, in their order. */
+  readonly sites: readonly SiteKey[];
+}
+
+/**
+ * The linear weights of a model as llama.cpp has them, sorted by name as llama-imatrix sorts them.
+ *
+ * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or the model is an ONNX graph
+ */
+export function imatrixEntries(model: Model): readonly ImatrixEntry[] {
+  if (model.kind !== "architecture") {
+    throw new FailedPreconditionError(
+      `${model.folder} holds an ONNX graph, whose weights have no names that llama.cpp knows; give the safetensors folder`,
+      { folder: model.folder },
+    );
+  }
+  const names = ggufNames.get(model.architecture);
+  if (names === undefined) {
+    throw new FailedPreconditionError(
+      `llama.cpp has no model type ${model.architecture}, so there is nothing to quantise with an imatrix; it has ${[...ggufNames.keys()].join(", ")}`,
+      { architecture: model.architecture },
+    );
+  }
+  const entries = new Map<string, { readonly width: number; readonly sites: SiteKey[] }>();
+  for (const step of model.steps) {
+    for (const site of step.sites) {
+      for (const { tensor } of site.weights) {
+        const found = ggufTensorName(names, tensor, model.layout.prefixes);
+        if (found === undefined) throw new InternalError(`imatrix: no GGUF name of ${tensor}`, { tensor });
+        const entry = entries.get(found.name) ?? { width: site.width, sites: [] };
+        entries.set(found.name, entry);
+        // experts come in the order of their numbers
+        if (entry.sites.length !== (found.expert ?? 0)) {
+          throw new InternalError(`imatrix: ${tensor} is not expert ${entry.sites.length} of ${found.name}, which comes next`, {
+            tensor,
+          });
+        }
+        entry.sites.push([step.name, site.name]);
+      }
+    }
+  }
+  return [...entries].map(([name, entry]) => ({ name, ...entry })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}

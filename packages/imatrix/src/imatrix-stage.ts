@@ -1,0 +1,107 @@
+import { encodeFiles } from "@mbs/artifacts";
+import type { FilePiece } from "@mbs/artifacts";
+import { defineStage, InterruptedError } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { imatrixEntries } from "./imatrix-entries.ts";
+import { imatrixFile } from "./imatrix-file.ts";
+import { findMix, mixForms, parseImatrixMix } from "./imatrix-mix.ts";
+import type { NamedMix } from "./imatrix-mix.ts";
+import { SpooledDiagonals } from "./spooled-diagonals.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "the model that was captured: names, widths and sites" },
+  mix: {
+    kind: "text",
+    optional: true,
+    placeholder: "MIX",
+    description: `weight of each language: ${mixForms}; default: the mix given to capture, else the tokens seen of it`,
+    check: (text: string) => parseImatrixMix(text),
+  },
+  distribution: {
+    kind: "resource",
+    resource: "distribution",
+    optional: true,
+    description:
+      "training mixture for proportional and temperature: a JSON file or the name of a preset (the model's distribution.json)",
+  },
+  each: { kind: "flag", description: "write a file for each language too" },
+} as const satisfies OptionTable;
+
+type ImatrixOptions = OptionValues<typeof options>;
+
+/** File name → what it mixes. The languages of the corpus name files, so letters that folders care about are escaped. */
+function listFiles(mix: NamedMix, languages: readonly string[], each: boolean): ReadonlyMap<string, NamedMix> {
+  return new Map([
+    ["imatrix.gguf", mix],
+    ...(each ? languages : []).map((language): [string, NamedMix] => [
+      `imatrix-${encodeURIComponent(language)}.gguf`,
+      { name: "only", weights: new Map([[language, 1]]) },
+    ]),
+  ]);
+}
+
+async function* writeAll(
+  statistics: readonly ArtifactStream[],
+  model: Model,
+  values: ImatrixOptions,
+  context: StageContext,
+): AsyncGenerator<FilePiece> {
+  const { signal, progress, warn } = context;
+  const diagonals = new SpooledDiagonals();
+  try {
+    const entries = imatrixEntries(model);
+    for (const stream of statistics) await diagonals.add(stream, model, context);
+    const { languages, mix: captured } = diagonals;
+    const distribution = values.distribution ?? model.folder;
+    const mix = await findMix(values.mix, { languages, captured, distribution, warn });
+    const files = listFiles(mix, languages, values.each);
+    let done = 0;
+    for (const [path, own] of files) {
+      let offset = 0;
+      for await (const data of imatrixFile(entries, diagonals, own)) {
+        if (signal.aborted) throw new InterruptedError("imatrix: stopped");
+        yield { path, offset, data };
+        offset += data.length;
+      }
+      done += 1;
+      progress({ activity: "imatrix", done, total: files.size, unit: "files" });
+    }
+  } finally {
+    diagonals.close();
+    await model.close();
+  }
+}
+
+/** Stage `imatrix`: the languages' statistics, mixed, as llama.cpp's importance matrix. */
+export const imatrix = defineStage({
+  name: "imatrix",
+  summary: "Write importance matrices for llama.cpp from the languages' statistics, mixed as you like.",
+  examples: [
+    "mbs capture --model M --statistics diagonal < segments.arrow | mbs imatrix --model M --output imatrix/",
+    "mbs imatrix --model M --mix equal --each --output imatrix/ < statistics.arrow",
+    "mbs imatrix --model M --mix en=0.5,hi=0.5 --output imatrix/ < statistics.arrow",
+  ],
+  inputs: {
+    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of every step; diagonals do" },
+  },
+  outputs: {
+    files: { kind: "files", folder: true, description: "imatrix.gguf, with --each imatrix-LANG.gguf for every language" },
+  },
+  options,
+  async checkPlan(raw) {
+    const { model: name } = (raw ?? {}) as { readonly model?: unknown };
+    if (typeof name !== "string") return;
+    const model = await openModel(name);
+    try {
+      imatrixEntries(model);
+    } finally {
+      await model.close();
+    }
+  },
+  async run({ statistics }, values, context) {
+    const model = await openModel(values.model);
+    return { files: encodeFiles(writeAll(statistics, model, values, context), { model: model.address }) };
+  },
+});

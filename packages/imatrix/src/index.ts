@@ -1,0 +1,1 @@
+export { imatrix } from "./imatrix-stage.ts";

@@ -1,0 +1,94 @@
+import { allLanguages, inputSite, parseMetadata, readStatistics, Spool } from "@mbs/artifacts";
+import type { SpoolSlot, Statistic } from "@mbs/artifacts";
+import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import type { ArtifactStream, LanguageMix, StageContext } from "@mbs/contracts";
+import { packedDiagonal } from "@mbs/numbers";
+import type { Model } from "@mbs/models";
+
+/** One language at one site. */
+interface StoredDiagonal {
+  readonly tokens: number;
+  readonly slot: SpoolSlot;
+}
+
+/** A site by the names of its step and its own. */
+export type SiteKey = readonly [step: string, site: string];
+
+const keyOf = (step: string, site: string): string => JSON.stringify([step, site]);
+
+/** E[x²] of every site and language, in a temporary file: a hundred languages do not fit into memory. */
+export class SpooledDiagonals {
+  readonly #spool = new Spool();
+  readonly #sites = new Map<string, Map<string, StoredDiagonal>>();
+  readonly #languages = new Set<string>();
+  /** The mix that was given to capture, where all statistics have the same one. */
+  mix: LanguageMix | undefined;
+
+  /** Sorted. */
+  get languages(): readonly string[] {
+    return [...this.#languages].sort();
+  }
+
+  /** Language → the tokens that a site has seen of it; empty for a site without statistics. */
+  tokens([step, site]: SiteKey): ReadonlyMap<string, number> {
+    return new Map([...(this.#sites.get(keyOf(step, site)) ?? [])].map(([language, { tokens }]) => [language, tokens]));
+  }
+
+  /** E[x²] of one language at a site, a mean over its tokens. */
+  read([step, site]: SiteKey, language: string): Float32Array {
+    const stored = this.#sites.get(keyOf(step, site))?.get(language);
+    if (stored === undefined) throw new InternalError(`imatrix: no statistics of ${step} ${site} in ${language}`);
+    return new Float32Array(this.#spool.read(stored.slot).buffer);
+  }
+
+  /**
+   * Adds the statistics of an artifact.
+   *
+   * @throws {BadDataError} where they are of another model, contradict its sites, or come twice
+   */
+  async add(stream: ArtifactStream, model: Model, { signal, progress }: StageContext): Promise<void> {
+    const { model: address, mix } = parseMetadata("statistics", stream.schema);
+    if (address !== model.address) {
+      throw new BadDataError(`the statistics are of model ${address}, ${model.folder} is ${model.address}; capture again`, {
+        expected: model.address,
+        found: address,
+      });
+    }
+    const widths = new Map(
+      model.steps.flatMap(({ name, sites }) => sites.map(({ name: site, width }) => [keyOf(name, site), width] as const)),
+    );
+    this.#takeMix(mix && new Map(Object.entries(mix)));
+    for await (const statistic of readStatistics(stream)) {
+      if (signal.aborted) throw new InterruptedError("imatrix: stopped");
+      const { step, site, language, kind, width } = statistic;
+      if (site === inputSite || language === allLanguages || kind === "cross-moment") continue;
+      const key = keyOf(step, site);
+      const expected = widths.get(key);
+      if (expected !== width) {
+        const what = expected === undefined ? "is no site of the model" : `has ${width} channels, in the model ${expected}`;
+        throw new BadDataError(`statistics of ${step} ${site}: it ${what}; capture again`, { step, site });
+      }
+      this.#store(key, statistic);
+      progress({ activity: "read statistics", done: this.#sites.size, total: widths.size, unit: "sites" });
+    }
+  }
+
+  close(): void {
+    this.#spool.close();
+  }
+
+  #takeMix(mix: LanguageMix | undefined): void {
+    if (this.#sites.size === 0) this.mix = mix;
+    else if (JSON.stringify([...(mix ?? [])]) !== JSON.stringify([...(this.mix ?? [])])) this.mix = undefined;
+  }
+
+  #store(key: string, { step, site, language, kind, tokens, width, values }: Statistic): void {
+    const languages = this.#sites.get(key) ?? new Map<string, StoredDiagonal>();
+    this.#sites.set(key, languages);
+    if (languages.has(language)) {
+      throw new BadDataError(`statistics of ${step} ${site} in ${language} come twice; give them once`, { step, site, language });
+    }
+    this.#languages.add(language);
+    languages.set(language, { tokens, slot: this.#spool.append(kind === "gram" ? packedDiagonal(values, width) : values) });
+  }
+}
