@@ -52,7 +52,7 @@ export async function* withDense(
     if (done === true || describe(other) !== describe(segment)) {
       const found = done === true ? "nothing" : describe(other);
       throw new BadDataError(
-        `the dense states have ${found} beside ${describe(segment)}; propagate both from the same segments`,
+        `the dense states have ${found} where the states have ${describe(segment)}; propagate both from the same segments`,
         { segment: segment.segment },
       );
     }

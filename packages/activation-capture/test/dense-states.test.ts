@@ -130,8 +130,8 @@ test("dense states that do not fit are refused with the remedy", async () => {
       [compressed, { statistics: "diagonal" }, dense, UsageError, /--statistics gram/],
       [compressed, {}, start, BadDataError, /after 0 steps, the states after 1/],
       [compressed, {}, compressed, BadDataError, /without --layers/],
-      [start, {}, fewer, BadDataError, /beside segment 0 of te, 16 tokens; propagate both from the same segments/],
-      [fewer, {}, start, BadDataError, /beside segment 1 of en/],
+      [start, {}, fewer, BadDataError, /where the states have segment 0 of te, 16 tokens; propagate both from the same segments/],
+      [fewer, {}, start, BadDataError, /where the states have segment 1 of en/],
     ];
     for (const [source, options, other, kind, message] of cases) {
       const error = await runCapture(source, { model: folder, ...options }, [], [other]).catch((caught: unknown) => caught);

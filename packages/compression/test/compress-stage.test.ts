@@ -321,7 +321,7 @@ test("an error of a third-party solver is reported as its own, whatever code, na
       await rejects(
         run(name, `() => { throw ${error}; }`),
         InternalError,
-        /^solver mine failed at h\.0 mlp-down: '?gone'?; mend it/,
+        /^solver mine failed at h\.0 mlp-down: '?gone'?; fix it/,
       );
     }
     await rejects(run("later", `async () => { throw ${thrown.code}; }`), InternalError, /failed at h\.0 mlp-down: gone/);
@@ -353,7 +353,7 @@ test("a third-party solver that breaks the contract is refused", async () => {
       [quantising("groupOf: groupOf.fill(1)"), /solver mine has 2 groups of 128 columns for a weight of 128 columns/],
       [quantising("codes: codes.fill(1)"), /solver mine has the value 0 at row 0, column 0, its code says 1/],
       [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
-      ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; mend it/],
+      ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; fix it/],
     ] as const) {
       const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
       writeFileSync(path, solverModule(solve));

@@ -116,8 +116,8 @@ test("refuses what never ends, or is no text, as a recipe", async () => {
   await writeFile(long, "# a comment\n".repeat(400_000));
   await writeFile(binary, Uint8Array.of(0xff, 0xfe));
   for (const [path, message] of [
-    ["/dev/zero", /^\/dev\/zero: goes on beyond 4194304 bytes, which no recipe does; name a recipe$/],
-    [long, /long\.yaml: goes on beyond 4194304 bytes/],
+    ["/dev/zero", /^\/dev\/zero: is longer than 4194304 bytes, the limit of a recipe; name a recipe$/],
+    [long, /long\.yaml: is longer than 4194304 bytes/],
     [binary, /binary\.yaml: is no UTF-8; name a recipe, or save it as UTF-8$/],
   ] as const) {
     const error = await readRecipe(path).catch((thrownError: unknown) => thrownError);

@@ -360,7 +360,7 @@ test("a third-party solver that fails when it is asked for its codes is named in
   );
   const error = await failure(go(recipe({ compress: { solver } })));
   assert.instance(error, InternalError);
-  assert.match((error as Error).message, /^solver mine failed when asked for its plannedCodes: gone; mend it/);
+  assert.match((error as Error).message, /^solver mine failed when asked for its plannedCodes: gone; fix it/);
 });
 
 test("held-out texts that are not there are missed before anything runs", async ({ root, recipe }) => {

@@ -76,7 +76,7 @@ export function originSections(artifacts: readonly Collected[], recipe: RecipeTe
     id: "origin",
     title: "How this was made",
     texts: [
-      "Made by mbs report of Multilingual Brain Surgeon. Content addresses are SHA-256 hashes: the same address is the same content, wherever it lies.",
+      "Made by mbs report of Multilingual Brain Surgeon. Content addresses are SHA-256 hashes: the same address means the same content.",
     ],
     tables: [
       {

@@ -67,7 +67,7 @@ const throwing = (thrown: Error): Solver => ({
 
 test("a third-party solver that fails when it is asked for its defaults is named in the error", () => {
   for (const [thrown, kind, message] of [
-    [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; mend it/],
+    [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; fix it/],
     [new UsageError("too few bits"), UsageError, /^solver mine when asked for its dependentDefaults: too few bits$/],
   ] as const) {
     try {

@@ -101,7 +101,7 @@ export async function solveSite(
   };
   const solution: unknown = await settled(
     solve(),
-    () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; mend it`),
+    () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; fix it`),
   );
   requireSolution(solver.name, asked, solution);
 

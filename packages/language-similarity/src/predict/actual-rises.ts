@@ -48,7 +48,7 @@ function chooseCompressed(models: readonly ModelScores[], wanted: string | undef
   if (found !== undefined && named.length === 1) return found;
   const names = models.map(({ model }) => model).join(", ") || "none";
   throw new UsageError(
-    `the scores have these models beside the dense one: ${names}; say with --compressed which the layers made`,
+    `the scores have these models besides the dense one: ${names}; say with --compressed which the layers made`,
     {
       option: "--compressed",
     },
@@ -68,7 +68,7 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
   const models = groupScores(await collect(readScores(scores)));
   const reference = models.find(({ address }) => address === dense);
   if (reference === undefined) {
-    throw new BadDataError(`the scores have none of the dense model ${dense}; evaluate it beside the compressed one`, {
+    throw new BadDataError(`the scores have none of the dense model ${dense}; evaluate it together with the compressed one`, {
       model: dense,
     });
   }

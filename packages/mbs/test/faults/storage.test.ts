@@ -232,7 +232,7 @@ test("a third-party solver whose promise never settles, or that returns nothing,
     solverModule(`() => { throw Object.assign(new Error("gone"), { code: "EPIPE", tag: "broken-pipe" }); }`),
   );
   const piping = [...empty.slice(0, -1), path("piping.mjs")];
-  await refused(piping, 70, /solver mine failed at h\.0 \S+: gone; mend it/, { output: path("no.arrow") });
+  await refused(piping, 70, /solver mine failed at h\.0 \S+: gone; fix it/, { output: path("no.arrow") });
   await writeFile(path("endless.mjs"), solverModule("() => new Promise(() => {})"));
   const endless = [...empty.slice(0, -1), path("endless.mjs")];
   await refused(endless, 70, /solver mine never settles its promise at/, { output: path("no.arrow") });

@@ -63,9 +63,7 @@ function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[
   return [
     ...(byName
       ? []
-      : [
-          `names do not tell the blocks: the graph was cut into ${steps.length} steps, wherever all data flows through one value`,
-        ]),
+      : [`the names show no blocks: the graph was cut into ${steps.length} steps, wherever all data flows through one value`]),
     ...unreached.map(({ tensor, reason }) => `weight ${tensor} stays as it is: it ${reason}`),
     ...quantised.map((node) => `${nodeText(node)} has a weight that is quantised already, which stays as it is`),
   ];

@@ -29,7 +29,7 @@ export async function readRecipeText(path: string): Promise<string> {
     );
   }
   if (length > recipeLimit) {
-    throw new BadDataError(`${path}: goes on beyond ${recipeLimit} bytes, which no recipe does; name a recipe`, { path });
+    throw new BadDataError(`${path}: is longer than ${recipeLimit} bytes, the limit of a recipe; name a recipe`, { path });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));

@@ -69,7 +69,7 @@ export function qualityTexts({ quality }: DamageReport): string[] {
     ...(error < errorOfMean
       ? []
       : [
-          "The prediction did not come true: the mean of the other languages predicts better. Do not tell languages of this model apart by it.",
+          "The prediction was wrong: the mean of the other languages predicts better. Do not use it to compare languages of this model.",
         ]),
   ];
 }

@@ -60,7 +60,7 @@ export function methodsDisagree(mix: string, first: MethodRises, second: MethodR
     texts: [
       `Rank correlation of their rises over ${languages.length} languages: ${correlationText}.`,
       `Means: ${formatRise(a.rise)} with ${first.method}, ${formatRise(b.rise)} with ${second.method}. Above the one and below the other: ${opposed.map(textOf).join("; ")}.`,
-      "What one method says of a language is then no guide for the other: choose by the languages that matter to you.",
+      "Results of one method then do not predict those of the other: choose by the languages that matter to you.",
     ],
     models: both.flatMap(({ models }) => models),
     languages: opposed,

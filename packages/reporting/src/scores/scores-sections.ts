@@ -74,7 +74,7 @@ async function averagesSection({ report, reference }: ScoredArtifact, names: Sec
     id: names.id("averages"),
     title: names.title("Three averages"),
     texts: [
-      "Every language alike, languages by their share of the training mixture, and the language that fares worst: they answer different questions, so read all three.",
+      "Every language with the same weight, languages by their share of the training mixture, and the worst language: they answer different questions, so read all three.",
       ...report.notes,
     ],
     ...(rises.length === 0 ? {} : { plots: [await plotAverages(rises, reference)] }),

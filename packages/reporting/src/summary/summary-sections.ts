@@ -111,7 +111,7 @@ export function gainsSection(
       title: names.title("Who gains and who loses"),
       texts: [
         gainsSentence(rows, reference),
-        "A language clearly loses or gains where the 95% interval of its paired rise excludes zero. A mix is clearly best or worst by a mean where its interval meets that of no other.",
+        "A language clearly loses or gains where the 95% interval of its paired rise excludes zero. A mix is clearly best or worst by a mean where its interval overlaps with that of no other.",
       ],
       points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
       tables: [

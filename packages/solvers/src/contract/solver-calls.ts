@@ -17,7 +17,7 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
   if (isUsage(thrown))
     return new UsageError(`solver ${solver} ${where}: ${reason}`, { ...thrown.facts, solver }, { cause: thrown });
   return new InternalError(
-    `solver ${solver} failed ${where}: ${reason}; mend it (--debug shows its stack)`,
+    `solver ${solver} failed ${where}: ${reason}; fix it (--debug shows its stack)`,
     { solver },
     { cause: thrown },
   );
