@@ -1,37 +1,22 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:http2";
 import type { ClientHttp2Session } from "node:http2";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
-import { messageLimit, serve } from "@mbs/host-grpc";
-import type { RunningServer } from "@mbs/host-grpc";
+import { messageLimit } from "@mbs/host-grpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FlightClient } from "./fixtures/flight-client.ts";
+import { startServer } from "./fixtures/fake-server.ts";
+import type { FakeServer } from "./fixtures/fake-server.ts";
 
-const test = suite<{ folder: string; server: RunningServer; client: FlightClient; session: ClientHttp2Session }>(
-  "compressed frame",
-);
+const test = suite<FakeServer & { session: ClientHttp2Session }>("compressed frame");
 
 test.before(async (context) => {
-  context.folder = await mkdtemp(join(tmpdir(), "compressed-frame-"));
-  context.server = await serve({
-    listen: "127.0.0.1:0",
-    stages: [],
-    store: join(context.folder, "store"),
-    addressOf: async () => undefined,
-    command: [],
-  });
-  context.client = new FlightClient(context.server.port);
+  Object.assign(context, await startServer());
   context.session = connect(`http://127.0.0.1:${context.server.port}`);
 });
-test.after(async ({ folder, server, client, session }) => {
+test.after(({ session, stop }) => {
   session.destroy();
-  client.close();
-  await server.close();
-  await rm(folder, { recursive: true });
+  return stop();
 });
 
 /** A message of gRPC that says it is compressed. */

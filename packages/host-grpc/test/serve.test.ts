@@ -1,11 +1,9 @@
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { contentAddress, decodeFlight, decodeStream, encodeFlight } from "@mbs/artifacts";
 import type { ArtifactStream, Schema } from "@mbs/contracts";
 import { serve } from "@mbs/host-grpc";
-import type { RunningServer } from "@mbs/host-grpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { programCommand, runProgram } from "../../host-cli/test/fixtures/run-program.ts";
@@ -14,15 +12,13 @@ import { send, withoutDescriptors } from "../src/protocol/messages-in-order.ts";
 import { messages } from "../src/protocol/messages.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
 import { childrenGone, childrenNow, untilChildren } from "./fixtures/child-processes.ts";
+import { startServer } from "./fixtures/fake-server.ts";
+import type { FakeServer } from "./fixtures/fake-server.ts";
 import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
-interface Context {
-  folder: string;
-  server: RunningServer;
-  client: FlightClient;
+interface Context extends FakeServer {
   segments: Buffer;
   address: string;
-  log: string[];
 }
 
 const served = suite<Context>("serve");
@@ -35,30 +31,19 @@ const stream = async (bytes: Buffer): Promise<ArtifactStream> =>
   );
 
 served.before(async (context) => {
-  context.folder = await mkdtemp(join(tmpdir(), "host-grpc-"));
-  await mkdir(join(context.folder, "models", "tiny"), { recursive: true });
-  await writeFile(join(context.folder, "secret"), "");
-  context.log = [];
-  context.server = await serve({
-    listen: "127.0.0.1:0",
-    stages,
-    store: join(context.folder, "store"),
-    modelRoot: join(context.folder, "models"),
-    addressOf: async (_kind, path) => (path.endsWith("tiny") ? "7".repeat(64) : undefined),
-    command: programCommand,
-    children: 1,
-    threads: 1,
-    log: (line) => void context.log.push(line),
+  const fake = await startServer((folder) => {
+    mkdirSync(join(folder, "models", "tiny"), { recursive: true });
+    writeFileSync(join(folder, "secret"), "");
+    return {
+      modelRoot: join(folder, "models"),
+      addressOf: async (_kind, path) => (path.endsWith("tiny") ? "7".repeat(64) : undefined),
+    };
   });
-  context.client = new FlightClient(context.server.port);
+  Object.assign(context, fake);
   context.segments = (await runProgram(["make", "--segments", "200", "--length", "10000"])).stdout;
   context.address = (await contentAddress(await stream(context.segments))).address;
 });
-served.after(async ({ server, client, folder }) => {
-  client.close();
-  await server.close();
-  await rm(folder, { recursive: true });
-});
+served.after(({ stop }) => stop());
 
 /** Sends an artifact as the first input of a call. */
 async function sendAll(

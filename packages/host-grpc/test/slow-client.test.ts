@@ -1,18 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeFlight, encodeSegments } from "@mbs/artifacts";
 import type { Segment } from "@mbs/artifacts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { serve } from "@mbs/host-grpc";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { programCommand } from "../../host-cli/test/fixtures/run-program.ts";
-import { stages } from "../../host-cli/test/fixtures/stages.ts";
 import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { FlightClient, callOf } from "./fixtures/flight-client.ts";
+import { startServer } from "./fixtures/fake-server.ts";
+import { callOf } from "./fixtures/flight-client.ts";
 
 const length = 100_000;
 const segments = 2500;
@@ -30,16 +25,7 @@ function manySegments(): ArtifactStream {
 }
 
 test("faults 37: a client that stops reading holds up the sender", async () => {
-  const store = await mkdtemp(join(tmpdir(), "host-grpc-slow-"));
-  const server = await serve({
-    listen: "127.0.0.1:0",
-    stages,
-    store,
-    addressOf: async () => undefined,
-    command: programCommand,
-    threads: 1,
-  });
-  const client = new FlightClient(server.port);
+  const { client, stop } = await startServer();
   try {
     const call = client.exchange();
     call.on("error", () => undefined);
@@ -64,9 +50,7 @@ test("faults 37: a client that stops reading holds up the sender", async () => {
     call.cancel();
     await sending;
   } finally {
-    client.close();
-    await server.close();
-    await rm(store, { recursive: true });
+    await stop();
   }
 });
 

@@ -1,18 +1,12 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { flipBit } from "./fixtures/flip-bit.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = suite<Workspace>("engine");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("engine");
 
 test("each damaged artifact that a run reads is refused; deleted as the message says, it is made again", async ({
   root,

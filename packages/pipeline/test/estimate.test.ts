@@ -2,22 +2,16 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
 import { stageOf } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { workspaceSuite } from "./fixtures/workspace.ts";
 
 const settings = { stages: fakeStages(), threads: 1 };
-const test = suite<Workspace>("estimate");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("estimate");
 
 test("counts tokens exactly, names every part, and leaves nothing behind", async ({ root, recipe }) => {
   // One token a byte: 100 windows of 16 in each language.

@@ -3,18 +3,12 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DeniedError, UsageError, at } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunOptions } from "../src/run/run.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = suite<Workspace>("own files");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("own files");
 
 test("--force deletes nothing that a run has not written: models, texts and files of others stay whole", async ({
   root,

@@ -1,17 +1,11 @@
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UsageError } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = suite<Workspace>("read places");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("read paths");
 
 test("texts, weights and shares that lie where a run writes are never deleted, however they are named", async ({
   root,

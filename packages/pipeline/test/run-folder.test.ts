@@ -1,18 +1,12 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, DeniedError } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = suite<Workspace>("run folder");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("run folder");
 
 test("a damaged manifest is refused, and both remedies that the message names work, in a finished run and a begun one", async ({
   root,

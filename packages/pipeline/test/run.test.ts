@@ -13,21 +13,15 @@ import {
   UsageError,
 } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import { stageOf } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { createWorkspace, snapshot } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = suite<Workspace>("run");
-test.before.each(async (context) => {
-  Object.assign(context, await createWorkspace());
-});
-test.after.each(({ remove }) => remove());
+const test = workspaceSuite("run");
 
 test("runs every node once and leaves model, scores, similarity and the full recipe", async ({ root, recipe }) => {
   const { nodes } = await go(recipe());
