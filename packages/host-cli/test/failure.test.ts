@@ -21,18 +21,18 @@ test("errors of the system get the code of their kind", () => {
   for (const [code, exit] of Object.entries(expected)) assert.is(exitCodes[toMbsError(systemError(code)).tag], exit, code);
 });
 
-test("what the system refuses is no bug, whatever its code", () => {
+test("an error of the operating system is no bug, whatever its code", () => {
   const { tag, message } = toMbsError(Object.assign(systemError("ENXIO"), { syscall: "open" }));
   assert.is(exitCodes[tag], 74);
   assert.match(message, /^ENXIO: write '\/x'; check the path/);
 });
 
-test("one of ours stays what it is", () => {
+test("an MbsError stays as it is", () => {
   const error = new BadDataError("cut short");
   assert.is(toMbsError(error), error);
 });
 
-test("anything else thrown is a bug", () => {
+test("any other thrown value is a bug", () => {
   assert.is(toMbsError("text").tag, "internal");
   assert.is(toMbsError(undefined).tag, "internal");
   assert.is(toMbsError(new RangeError("x")).tag, "internal");
@@ -50,7 +50,7 @@ test("a name of more than 300 characters is shortened, and what is said about it
   assert.match(said(recipeOf(5000)), /^mbs run: \/x{149}…x{145}\.yaml is no recipe\n$/);
 });
 
-test("what would command a terminal is spelt out", () => {
+test("control characters of terminals are escaped", () => {
   assert.is(oneLine("mbs", new BadDataError("tensor \u001b[31mred\u009b\u202e")), "mbs: tensor \\u001b[31mred\\u009b\\u202e\n");
 });
 

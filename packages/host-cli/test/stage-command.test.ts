@@ -55,7 +55,7 @@ command("files are unpacked into a folder, whole or not at all", async ({ folder
   assert.not(await stat(join(folder, "cut")).catch(() => false));
 });
 
-command("what reports prints JSON, beside its file too", async ({ folder }) => {
+command("a stage with results prints JSON, beside its file too", async ({ folder }) => {
   const expected = { results: [{ language: "en", nll: 2 }] };
   assert.equal(JSON.parse((await runProgram(["score", "--json"])).stdout.toString()), expected);
   const path = join(folder, "scores.arrow");
@@ -64,7 +64,7 @@ command("what reports prints JSON, beside its file too", async ({ folder }) => {
   assert.equal(await readFile(path), (await runProgram(["score"])).stdout);
 });
 
-command("what reports prints its table beside its file, unless it is told to be quiet", async ({ folder }) => {
+command("a stage with results prints its table beside its file, unless --quiet is given", async ({ folder }) => {
   const path = join(folder, "shown.arrow");
   assert.is((await runProgram(["score", "--output", path])).stdout.toString(), "a table\n");
   assert.equal(await readFile(path), (await runProgram(["score"])).stdout);
@@ -131,7 +131,7 @@ command("options may depend on options, in help too", async () => {
   assert.match(help, "Examples: fake make > segments.arrow");
 });
 
-command("a missing file, a taken file and a read-only place", async ({ folder, segments }) => {
+command("a missing file, an existing file and a read-only folder", async ({ folder, segments }) => {
   const missing = await runProgram(["pass", "--segments", join(folder, "none.arrow")]);
   assert.is(missing.code, 74);
   assertLine(missing.stderr, /none\.arrow/);
@@ -155,7 +155,7 @@ command("the wrong kind of artifact is named", async () => {
   assertLine(stderr, /segments takes segments, but standard input holds scores/);
 });
 
-command("an error that nobody foresaw is one line and 70; --debug shows the stack", async ({ segments }) => {
+command("an unexpected error is one line and 70; --debug shows the stack", async ({ segments }) => {
   const { code, stderr } = await runProgram(["pass", "--fail-after", "1"], segments);
   assert.is(code, 70);
   assertLine(stderr, /^fake pass: unexpected: secret detail/);

@@ -42,7 +42,7 @@ function open(port: number): ClientHttp2Session {
 
 const alive = async (client: FlightClient): Promise<void> => assert.ok((await callMake(client)).length > 1);
 
-test("a thousand connections that say nothing: others are served, and the silent ones are closed", () =>
+test("a thousand silent connections: others are served, and the silent ones are closed", () =>
   withServer({ keepalive: { timeMs: 1000, timeoutMs: 3000 } }, async ({ server, client }) => {
     const sockets = await Promise.all(
       Array.from({ length: 1000 }, () => {
@@ -149,7 +149,7 @@ test("messages in the wrong order are INVALID_ARGUMENT", () =>
     await alive(client);
   }));
 
-test("calls that are cancelled at any moment of a child's start leave no child and no place taken", () =>
+test("calls that are cancelled at any moment of a child's start leave no child and no slot taken", () =>
   withServer({}, async ({ client }) => {
     for (const afterMs of [0, 1, 3, 10, 30, 100]) {
       const call = client.exchange();
@@ -190,7 +190,7 @@ test("two calls with one output: both succeed, and it is stored once", () =>
     assert.is((await readdir(join(folder, "store"))).length, 2);
   }));
 
-test("faults 44: a child that is killed again and again frees its place each time", () =>
+test("faults 44: a child that is killed again and again frees its slot each time", () =>
   withServer({}, async ({ client, log }) => {
     for (let turn = 0; turn < 3; turn++) {
       const call = client.exchange();

@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { receive, send } from "../src/protocol/messages-in-order.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
-import { withSignsOfLife } from "../src/client/flight-client.ts";
+import { withHeartbeats } from "../src/client/flight-client.ts";
 import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
 import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
 
@@ -30,7 +30,7 @@ async function* slowly(): AsyncGenerator<FlightMessage> {
   }
 }
 
-test("a client that falls silent while its input is waited for hears DEADLINE_EXCEEDED, its place is free", () =>
+test("a client that falls silent while its input is waited for gets DEADLINE_EXCEEDED, its slot is free", () =>
   withServer({ idleMs }, async ({ client }) => {
     const call = client.exchange();
     const answers = all(call);
@@ -70,7 +70,7 @@ test("a request whose one message does not arrive ends too", () =>
     assert.equal(await client.list(), []);
   }));
 
-test("a client that takes nothing of the output frees its place; when it reads on, it hears why", () =>
+test("a client that reads none of the output frees its slot; when it reads on, it gets the reason", () =>
   withServer({ idleMs }, async ({ client }) => {
     const call = client.exchange();
     call.on("error", () => undefined);
@@ -78,7 +78,7 @@ test("a client that takes nothing of the output frees its place; when it reads o
     call.end();
     const answers = receive<FlightData>(call);
     assert.not((await answers.next()).done);
-    // Takes nothing more; the only place must become free.
+    // Reads nothing more; the only slot must become free.
     assert.ok((await callMake(client)).length > 1);
     const error = await errorOf(
       (async () => {
@@ -86,7 +86,7 @@ test("a client that takes nothing of the output frees its place; when it reads o
       })(),
     );
     assert.is(error.code, status.DEADLINE_EXCEEDED, error.details);
-    assert.match(error.details, /^the client took nothing of the output for 2 s;/);
+    assert.match(error.details, /^the client read none of the output for 2 s;/);
   }));
 
 test("a stage that computes longer than the limit is waited for, its input open or not", () =>
@@ -104,12 +104,12 @@ test("a stage that computes longer than the limit is waited for, its input open 
     for (const answers of await Promise.all([run(0), run(1.5 * idleMs)])) assert.ok(answers.length > 1);
   }));
 
-test("a client that is slow but moves is no silent one, nor one whose own input is slow", () =>
+test("a client that is slow but active is not idle, nor one whose own input is slow", () =>
   withServer({ idleMs }, async ({ client }) => {
     const call = client.exchange();
     const answers = all<FlightData>(call);
     await send(call, callOf({ stage: "pass" }));
-    for await (const message of withSignsOfLife(slowly(), idleMs / 10)) await send(call, message);
+    for await (const message of withHeartbeats(slowly(), idleMs / 10)) await send(call, message);
     call.end();
     assert.ok((await answers).length > 1);
   }));

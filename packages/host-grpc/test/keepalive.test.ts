@@ -23,7 +23,7 @@ const options = { keepalive, idleMs: 3_600_000 };
 /** A stage that computes for an hour, as its server sees it. */
 const longCall = callOf({ stage: "make", options: { pause: { number: 3_600_000 } } });
 
-test("a client whose machine is gone frees its place", () =>
+test("a client whose machine is gone frees its slot", () =>
   withServer(options, async ({ server, client }) => {
     const proxy = await startProxy(server.port);
     const far = new FlightClient(proxy.port);
@@ -32,14 +32,14 @@ test("a client whose machine is gone frees its place", () =>
     await send(call, longCall);
     await untilChildren(1);
     proxy.freeze();
-    // Waits for the only place.
+    // Waits for the only slot.
     assert.ok((await callMake(client)).length > 1);
     call.cancel();
     far.close();
     await proxy.close();
   }));
 
-test("a client whose process is stopped frees its place", () =>
+test("a client whose process is stopped frees its slot", () =>
   withServer(options, async ({ server, client }) => {
     const script = fileURLToPath(new URL("fixtures/silent-client.ts", import.meta.url));
     const stopped = spawn(process.execPath, ["--conditions=mbs-source", "--import", "tsx", script, String(server.port)], {

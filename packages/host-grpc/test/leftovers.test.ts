@@ -62,7 +62,7 @@ async function untilSome(folder: string): Promise<string[]> {
   }
 }
 
-test("what a killed server left is gone when the next one has started; what a living one works with stays", async () => {
+test("the next server removes what a killed one left, and nothing of a running one", async () => {
   const folder = await mkdtemp(join(tmpdir(), "leftovers-"));
   const [store, temporary] = [join(folder, "store"), join(folder, "tmp")];
   await mkdir(temporary);

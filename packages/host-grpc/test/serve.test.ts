@@ -238,14 +238,14 @@ served("faults 38: an oversized message is RESOURCE_EXHAUSTED, the server stays"
   assert.ok((await callPass(client, segments, {})).length > 1);
 });
 
-served("faults 42: the client cancels: the child is gone within 2 s, its place free", async ({ client, segments }) => {
+served("faults 42: the client cancels: the child is gone within 2 s, its slot free", async ({ client, segments }) => {
   const call = client.exchange();
   call.on("error", () => undefined);
   await send(call, callOf({ stage: "make", options: { segments: { number: 1e6 }, pause: { number: 50 } } }));
   await untilChildren(1);
   call.cancel();
   await childrenGone();
-  // There is one place alone.
+  // There is one slot only.
   assert.ok((await callPass(client, segments, {})).length > 1);
 });
 
@@ -257,7 +257,7 @@ served("faults 37: a deadline ends the call and its child", async ({ client }) =
   await childrenGone();
 });
 
-served("calls beyond the places wait their turn", async ({ client, segments }) => {
+served("calls beyond the slots wait their turn", async ({ client, segments }) => {
   let most = 0;
   const calls = Promise.all([1, 2, 3].map(() => callPass(client, segments, {})));
   const done = calls.then(() => true);

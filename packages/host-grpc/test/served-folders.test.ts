@@ -14,7 +14,7 @@ test.before(async (context) => {
 });
 test.after(({ folder }) => rm(folder, { recursive: true }));
 
-/** What a start says; one that succeeds is ended at once. */
+/** The error of a start; a server that starts is closed at once. */
 async function start(store: string, modelRoot?: string): Promise<MbsError | undefined> {
   try {
     const server = await serve({

@@ -16,7 +16,7 @@ const test = suite("shutdown");
 /** One that nobody could finish in the time of a test. */
 const longCall = callOf({ stage: "make", options: { segments: { number: 1e6 }, pause: { number: 20 } } });
 
-test("a call that runs, one that waits and one that stores hear UNAVAILABLE; no child is left", () =>
+test("a call that runs, one that waits and one that stores get UNAVAILABLE; no child is left", () =>
   withServer({}, async ({ server, client, folder, log }) => {
     const running = client.exchange();
     const answers = receive<FlightData>(running);
@@ -47,7 +47,7 @@ test("a call that runs, one that waits and one that stores hear UNAVAILABLE; no 
     assert.equal(log, [], "a shutdown is no fault of the server");
   }));
 
-test("a child in native code, which hears no signal, is killed", () =>
+test("a child in native code, which handles no signal, is killed", () =>
   withServer({}, async ({ server, client }) => {
     const call = client.exchange();
     const ending = errorOf(all(call));

@@ -13,7 +13,7 @@ test("a message that is too long for a client's headers is cut", () => {
   }
 });
 
-test("half a character, which the library could not send, becomes the mark for it", () => {
+test("a lone surrogate, which the library could not send, becomes U+FFFD", () => {
   const { details } = toStatus(new UsageError("no \ud800; give another"));
   assert.is(details, "no \ufffd; give another");
   assert.type(encodeURI(toStatus(new UsageError(`${"x ".repeat(399)}x😀 more`)).details), "string");
@@ -25,11 +25,11 @@ test("silence, shutdown and cancellation have each a status of its own", () => {
   assert.is(toStatus(new InterruptedError("cancelled")).code, status.CANCELLED);
 });
 
-/** What our client makes of an ending. */
+/** The error that our client makes of a status. */
 const received = (ending: { code: number; details: string; metadata: Metadata }): MbsError =>
   fromStatus(Object.assign(new Error(ending.details), ending), "grpc://here:1") as MbsError;
 
-test("whether the server runs is asked only where nothing came from it", () => {
+test("the message asks whether the server runs only where the status is not from it", () => {
   const own = received(toStatus(new TryAgainError("the server is shutting down; call again later")));
   assert.is(own.tag, "try-again");
   assert.is(own.message, "grpc://here:1: the server is shutting down; call again later");

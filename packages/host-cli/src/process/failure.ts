@@ -43,7 +43,7 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
   EROFS: (message, cause) => new DeniedError(`${message}; choose a path that can be written to`, {}, { cause }),
 };
 
-/** Whatever was thrown, as one of the errors that have an exit code. */
+/** Any thrown value as one of the errors that have an exit code. */
 export function toMbsError(thrown: unknown): MbsError {
   if (thrown instanceof MbsError) return thrown;
   if (thrown instanceof CommanderError) return new UsageError(thrown.message.replace(/^error: /, ""), {}, { cause: thrown });
@@ -52,12 +52,12 @@ export function toMbsError(thrown: unknown): MbsError {
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
   const known = Object.hasOwn(systemErrors, code) ? systemErrors[code] : undefined;
   if (known) return known(thrown.message, thrown);
-  // whatever else the system refused: a bug of ours it is not
+  // any other refusal of the operating system is no bug of ours
   if (code !== "" && "syscall" in thrown)
     return new InputOutputError(`${thrown.message}; check the path, and what is there`, {}, { cause: thrown });
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });
 }
 
-/** The error as one line, without line breaks of its own, without names that fill the screen or what would command a terminal. */
+/** The error as one line: line breaks, control characters of terminals and overlong names are removed. */
 export const oneLine = (name: string, error: MbsError): string =>
   `${name}: ${shortened(printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")))}\n`;

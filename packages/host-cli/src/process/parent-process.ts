@@ -6,7 +6,7 @@ const nothing = (): void => {};
 /**
  * Sends a report over the channel to the parent process, if there is one.
  *
- * @param done called when it is on its way, or at once where nobody listens
+ * @param done called when it was handed to the channel, or at once without a parent
  */
 export function tellParent(report: ChildReport, done: () => void = nothing): void {
   if (process.send && process.connected) process.send(report, undefined, undefined, done);
@@ -14,8 +14,8 @@ export function tellParent(report: ChildReport, done: () => void = nothing): voi
 }
 
 /**
- * The arguments of this process: those of its command line, and where that ends with `argumentsFromParent` those that
- * the parent sends.
+ * The arguments of this process: those of its command line. Where it ends with `argumentsFromParent`, those that the parent
+ * sends take its place.
  *
  * @param given the command line, without the program
  */
@@ -25,7 +25,7 @@ export async function allArguments(given: readonly string[]): Promise<readonly s
   return [...given.slice(0, -1), ...sent.arguments];
 }
 
-/** Milliseconds of waiting for standard input after which the parent is notified. */
+/** The parent is told after so many milliseconds of waiting for standard input. */
 const waitMs = 250;
 
 /** Waits for more of standard input; tells the parent when that takes long, and when it is over. */

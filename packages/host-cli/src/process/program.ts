@@ -12,8 +12,8 @@ function causes(error: unknown): string {
 }
 
 /**
- * Ends the process at once. Leaving waits for threads of ours: one that opens a pipe to which nobody writes never returns,
- * and then only the signal's own effect ends the process, which a shell sees as the same code.
+ * Ends the process at once. process.exit() waits for threads of the pool. A thread that opens a FIFO without a writer never
+ * returns; then the signal's default action ends the process, and a shell sees the same code.
  */
 function endNow(signal: keyof typeof signalCodes): void {
   if (!process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) process.exit(signalCodes[signal]);
@@ -41,7 +41,7 @@ export async function runProgram(
     ended = true;
     if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
     const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
-    // A reader that has seen enough is no fault: head and less do it all the time.
+    // A reader that closes the pipe early is no error: head and less do it all the time.
     if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
     if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
     tellParent({ tag: error.tag, message: error.message }, () =>
@@ -59,27 +59,27 @@ export async function runProgram(
       controller.abort(new InterruptedError(`stopped by ${signal}`));
     });
   }
-  // Left alone, a limit on the size of files ends the process like a crash; watched, the write fails and is cleaned up.
+  // Without a handler, a limit on file sizes (ulimit -f) kills the process; with one, the write fails and is cleaned up.
   process.on("SIGXFSZ", () => undefined);
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  // A promise that nothing can settle any more leaves Node with nothing to do: that is no success. Who waits for others'
-  // code has the first word, so it is notified one turn later.
+  // With a promise that never settles Node runs out of work and would exit with 0. The error is raised one turn later:
+  // code that waits for third-party code reports it better, by its own beforeExit handler.
   let ranDry = false;
   process.on("beforeExit", () => {
     if (ranDry) fail(new InternalError("ended without a result: a promise never settled (a bug)"));
     ranDry = true;
     setImmediate(() => undefined);
   });
-  // Third-party code may end the process: that is no success either, whatever exit code it gave.
+  // Third-party code may call process.exit(0): that is no success.
   process.on("exit", (code) => {
     if (ended || code !== 0) return;
-    process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in a solver of yours\n`);
+    process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in your own solver or stage\n`);
     process.exitCode = exitCodes.internal;
   });
-  // Nobody is left to tell.
+  // Where standard error is closed, nobody can be told.
   process.stderr.on("error", () => undefined);
-  // A server that is gone wants no result: a child must not outlive it.
+  // A child must not outlive its server.
   process.on("disconnect", () => process.exit(exitCodes.interrupted));
 
   try {

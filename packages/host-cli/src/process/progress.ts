@@ -9,7 +9,7 @@ import type { SingleBar } from "cli-progress";
 const loadBars = (): typeof import("cli-progress") =>
   createRequire(import.meta.url)("cli-progress") as typeof import("cli-progress");
 
-/** What a running command tells its user on standard error. */
+/** Progress and warnings of a running command on standard error. */
 export interface Reporter {
   readonly progress: (progress: Progress) => void;
   readonly warn: (message: string) => void;

@@ -40,7 +40,7 @@ async function* readStandardInput(what: string, signal: AbortSignal): AsyncGener
     }
   } finally {
     signal.removeEventListener("abort", stopReading);
-    // Who reads no further lets the writer know.
+    // Closes the pipe, so that its writer notices.
     await chunks.return?.();
   }
 }
@@ -53,7 +53,7 @@ async function* readStandardInput(what: string, signal: AbortSignal): AsyncGener
  * @throws as openArtifact
  */
 export async function openInput(path: string, what: string, signal: AbortSignal): Promise<DecodedStream> {
-  // Help comes this way too, and needs none of it.
+  // Loaded here: help, which must be fast, imports this file too.
   const { openArtifact, openNamed } = await import("@mbs/artifacts");
   return path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
 }
@@ -62,9 +62,10 @@ export async function openInput(path: string, what: string, signal: AbortSignal)
 const busyWait = 5;
 
 /**
- * A neighbour in the pipe may have made the shared descriptor non-blocking: that it is full is no error.
+ * Another process of the pipe may have made the shared descriptor non-blocking: EAGAIN means that it is full, and is no error.
  *
- * @throws {BrokenPipeError} when the reader has gone away, and whatever else went wrong
+ * @throws {BrokenPipeError} when the reader has gone away
+ * @throws any other error as it is
  */
 function requireBusy(error: unknown): void {
   if (codeOf(error) === "EPIPE") throw new BrokenPipeError("the reader of standard output went away", {}, { cause: error });
@@ -94,10 +95,10 @@ export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Ite
   }
 }
 
-/** A text on standard output, with the same care for its reader. */
+/** Writes a text to standard output in the same way. */
 export const printText = (text: string): Promise<void> => writeStandardOutput([new TextEncoder().encode(text)]);
 
-/** A text on standard output, written before it returns: commander waits for nobody, and Node's own stream would lose errors. */
+/** Writes a text to standard output synchronously: commander awaits nothing, and Node's own stream would lose errors. */
 function printNow(text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let offset = 0; offset < bytes.length;) {
@@ -110,5 +111,5 @@ function printNow(text: string): void {
   }
 }
 
-/** How commander speaks: help and version reach their reader or fail like any result, errors are the host's to tell. */
+/** The output of commander: help and version are written, or fail, like any result; the host prints errors. */
 export const commandOutput = { writeOut: printNow, outputError: (): void => undefined } as const;

@@ -1,9 +1,9 @@
 import { InternalError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutput, StageOutputs } from "@mbs/contracts";
 
-/** How a person and a program see an artifact of a kind that reports (scores, similarity). */
+/** How an artifact of a kind with results (scores, similarity) is shown to people and programs. */
 export interface Presenter {
-  /** What of the artifact is shown; flags of every command that makes it, which change the table alone. */
+  /** Flags of every command that makes such an artifact; they change the table only. */
   readonly options?: OptionTable;
   /**
    * Text for a terminal, with its last line break.
@@ -15,7 +15,7 @@ export interface Presenter {
   json(stream: ArtifactStream): Promise<unknown>;
 }
 
-/** What is printed about a folder that was written, for a person and for a program. */
+/** How a folder that was written is shown to people and programs. */
 export interface FolderPresenter {
   /** Text for a terminal, with its last line break. */
   text(folder: string): Promise<string>;
@@ -32,7 +32,7 @@ export type RemoteRunner = (
   context: StageContext,
 ) => Promise<StageOutputs>;
 
-/** What the command that uses this host brings along. */
+/** What the program that uses this host provides. */
 export interface CliHost {
   /** "mbs" */
   readonly program: string;
@@ -40,7 +40,7 @@ export interface CliHost {
   readonly command?: string;
   /** By artifact kind. */
   readonly presenters: Readonly<Record<string, Presenter>>;
-  /** Of folders; without it nothing is printed of them. */
+  /** For stages that write a folder; without it nothing is printed. */
   readonly folder?: FolderPresenter;
   /** Behind `--via`; without it the flag is not offered. */
   readonly remote?: RemoteRunner;
@@ -56,7 +56,7 @@ export function firstOutput({ name, outputs }: Stage): StageOutput {
   return first;
 }
 
-/** What shows that output. */
+/** The presenter of that output; undefined where it has none. */
 export function firstPresenter(stage: Stage, { presenters }: CliHost): Presenter | undefined {
   const { kind } = firstOutput(stage);
   return Object.hasOwn(presenters, kind) ? presenters[kind] : undefined;

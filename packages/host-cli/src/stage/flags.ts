@@ -27,7 +27,7 @@ function placeholder(option: Option): string {
   }
 }
 
-/** What values an option takes, where not all: "2 to 8", "equal, proportional". */
+/** The values that an option is limited to: "2 to 8", "equal, proportional". */
 export function optionBounds(option: Option): string | undefined {
   if (option.kind === "choice") return option.choices.join(", ");
   if (option.kind !== "integer" && option.kind !== "number") return undefined;
@@ -55,7 +55,7 @@ function remarks(option: Option): string {
   return said.length > 0 ? ` (${said.join("; ")})` : "";
 }
 
-/** Both ways to give a flag; help shows the one that changes something, and both where absent means neither. */
+/** A flag and its opposite. Help shows the one that differs from the default, or both where there is no default. */
 function switches(name: string, option: Option & { kind: "flag" }): CommanderOption[] {
   const long = optionFlag(name);
   const on = new CommanderOption(long, option.description);

@@ -34,7 +34,7 @@ export async function runStage(
   outer: AbortSignal,
 ): Promise<void> {
   const options = givenOptions(given, table);
-  // Refused here, so that a typing error costs nothing even behind a pipe of hours.
+  // Checked before any input is read: a typing error must show at once, also behind a pipe that takes hours.
   parseOptions(table, options, stage.name);
   const presenter = firstPresenter(stage, host);
   const shown = givenOptions(given, presenter?.options ?? {});
@@ -52,7 +52,7 @@ export async function runStage(
   });
   const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
   await requireNotRead(outputPaths(outputPlan), [...files, ...resourcePaths(table, options)]);
-  // What openModel reads; a stage that runs on a server does not fetch here.
+  // openModel reads it; a stage that runs on a server downloads nothing here.
   if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
   const force = given["force"] === true;
   const controller = new AbortController();

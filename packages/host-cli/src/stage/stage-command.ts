@@ -11,7 +11,7 @@ const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offlin
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
-/** Names of all that a command takes by itself. */
+/** Names of the command's own flags. */
 const ownNames = (stage: Stage, host: CliHost): readonly string[] => [
   ...Object.keys(stage.inputs),
   ...outputNames(stage),
@@ -75,13 +75,13 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
   return command;
 }
 
-/** Where help lists the options that depend on another one. */
+/** A hint at the help of the options that depend on another. */
 function seeMore(stage: Stage, host: CliHost): string | undefined {
   const { moreOptionsBy: by } = stage;
   return by && `more options depend on ${optionFlag(by)}: ${commandOf(host, stage)} ${optionFlag(by)} ${by.toUpperCase()} --help`;
 }
 
-/** What commander says where an option is only misspelt. */
+/** In commander's message where an option is only misspelt. */
 const suggests = /Did you mean/;
 
 function bareCommand(stage: Stage, host: CliHost): Command {
@@ -94,7 +94,7 @@ function bareCommand(stage: Stage, host: CliHost): Command {
     .configureOutput(commandOutput);
 }
 
-/** Options that depend on others, asked for with what a first look at the arguments finds. */
+/** All options of the stage; those that depend on others are found by a first parse of the arguments. */
 async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
   if (!stage.moreOptions) return stage.options;
   const look = addFlags(bareCommand(stage, host), stage, stage.options, host)
@@ -136,7 +136,7 @@ export async function stageCommand(stage: Stage, host: CliHost, argv: readonly s
       const [first = ""] = Object.keys(stage.inputs);
       throw new UsageError(`unexpected argument ${word}; name a file with ${optionFlag(first)} ${word}`);
     }
-    // Behind it stands all that reads and writes artifacts, which help does not need.
+    // Loaded here: it imports all that reads and writes artifacts, which help does not need.
     const { runStage } = await import("./run-stage.ts");
     await runStage(stage, table, host, command.opts(), word === standardStream, signal);
   });

@@ -20,7 +20,7 @@ export interface OutputRequest {
   /** Paths by name of the outputs after the first. */
   readonly named: Readonly<Record<string, string | undefined>>;
   readonly json: boolean;
-  /** Nothing but artifacts is wanted. */
+  /** `--quiet`: no table beside a file. */
   readonly quiet: boolean;
   readonly presenter: Presenter | undefined;
   /** Options of the presenter's table, unparsed. */
@@ -40,7 +40,7 @@ function firstDestination({ kind, folder = false }: StageOutput, request: Output
     throw new UsageError("--output FOLDER is required: the files are written there");
   }
   if (output !== undefined) {
-    // with the artifact in a file, standard output is free for people
+    // the artifact goes to a file, so standard output is free for the table
     const shows = presenter !== undefined && output !== standardStream && !quiet;
     return { path: output, folder, ...(shows && { show: (stream: ArtifactStream) => presenter.table(stream, shown) }) };
   }
@@ -76,7 +76,7 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
   return plan;
 }
 
-/** Finds out before hours of work whether something is in the way. */
+/** Refuses an existing output before hours of work. */
 async function checkPath(path: string, folder: boolean, force: boolean): Promise<void> {
   const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
   if (!found || force) return;
@@ -108,7 +108,7 @@ export async function lockingOutputs(
   for (const { path, folder } of plan.values()) {
     if (path === undefined || path === standardStream) continue;
     const inner = whole;
-    // before a lock would be made beside a device
+    // refuses a device before a lock file would be made beside it
     if (!folder) await plainAt(path);
     await mkdir(dirname(resolve(path)), { recursive: true });
     whole = () => withLock(path, inner);
@@ -120,7 +120,7 @@ async function* replay(batches: readonly Batch[]): AsyncGenerator<Batch> {
   yield* batches;
 }
 
-/** Reads a small artifact whole, to hand it out several times. */
+/** Reads a small artifact into memory, so that it can be read several times. */
 async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
   const batches: Batch[] = [];
   for await (const batch of stream.batches) batches.push(batch);
@@ -129,7 +129,7 @@ async function collect(stream: ArtifactStream): Promise<() => ArtifactStream> {
 
 async function writeOutput(stream: ArtifactStream, { path, folder, show }: Destination, options: WriteSettings): Promise<void> {
   if (show) {
-    // What reports is small, and a person and a file may both want it.
+    // Artifacts that are shown are small; the file and the table both read it.
     const again = await collect(stream);
     if (path !== undefined) await writeArtifact(again(), path, options);
     await printText(await show(again()));

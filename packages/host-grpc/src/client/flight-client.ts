@@ -7,7 +7,7 @@ import type { FlightMessage } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { parseAddress } from "../protocol/address.ts";
-import { channelOptions, keepaliveOptions, signOfLifeMs } from "../protocol/channel.ts";
+import { channelOptions, keepaliveOptions, heartbeatMs } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
 import { flightService } from "../protocol/flight-service.ts";
 import { descriptorTypes } from "../protocol/messages.ts";
@@ -17,12 +17,12 @@ import { receive, send } from "../protocol/messages-in-order.ts";
 export type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
 
 /**
- * The messages of an artifact, with an empty one, which every reader passes over, whenever the next takes long to come: a
- * server then knows that its client is there, however slow the client's own input is.
+ * The messages of an artifact, with empty ones in between while the next one is not there yet. Readers skip them; they show the
+ * server that its client is alive, however slow the client's own input is.
  *
  * @param everyMs milliseconds between two empty messages
  */
-export async function* withSignsOfLife(messages: AsyncIterable<FlightMessage>, everyMs: number): AsyncGenerator<FlightData> {
+export async function* withHeartbeats(messages: AsyncIterable<FlightMessage>, everyMs: number): AsyncGenerator<FlightData> {
   const iterator = messages[Symbol.asyncIterator]();
   try {
     let next = iterator.next();
@@ -51,7 +51,7 @@ export async function sendArtifact(
 ): Promise<void> {
   const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
   await send(call, { flightDescriptor });
-  if (stream) for await (const message of withSignsOfLife(encodeFlight(stream), signOfLifeMs)) await send(call, message);
+  if (stream) for await (const message of withHeartbeats(encodeFlight(stream), heartbeatMs)) await send(call, message);
   call.end();
 }
 

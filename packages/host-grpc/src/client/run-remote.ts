@@ -29,12 +29,12 @@ export interface RemoteCall {
   /** Parsed options; resources are paths of this machine. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly context: StageContext;
-  /** What a server calls the resource that lies at a path here: its address, or a built-in name. */
+  /** The name of a local resource for the server: its address, or a built-in name. */
   readonly nameResource: (kind: ResourceKind, path: string) => Promise<string>;
   readonly keepalive?: Keepalive;
 }
 
-/** Labels that the stage would make of paths, which do not travel. */
+/** Labels that the stage would make of local paths, which are not sent to the server. */
 function labelsOf({ options: table }: Stage, options: StageOptions): StageOptions {
   const labels = Object.entries(table).flatMap(([name, option]): [string, unknown][] => {
     const by = option.kind === "resource" && option.many === true ? option.labelledBy : undefined;
@@ -59,7 +59,7 @@ async function toValues({ stage, options, nameResource }: RemoteCall): Promise<R
   return values;
 }
 
-/** The Arrow part of what comes back; the last message's metadata is kept apart. */
+/** The messages that come back, without the last one, whose metadata is the result. */
 async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => void): AsyncGenerator<FlightData> {
   for await (const message of receive<FlightData>(call)) {
     const { appMetadata, dataHeader } = message;
@@ -75,7 +75,7 @@ async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => 
  */
 export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
   const { via, stage, inputs, context } = remote;
-  if (Object.keys(stage.outputs).length > 1) throw new UsageError(`${stage.name} has several outputs, and --via brings back one`);
+  if (Object.keys(stage.outputs).length > 1) throw new UsageError(`${stage.name} has several outputs, and --via returns one; run it here`);
   const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
   const failed = (error: unknown): unknown =>
     context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);
@@ -89,7 +89,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       for (const stream of streams) items.push(await client.put(stream));
       if (items.length > 0) addresses[name] = { items };
     }
-    // The child reads one artifact from its pipe; where there are several, all of them come from the store.
+    // The child reads one artifact from its pipe; where there are several, it reads all of them from the store.
     let sending: ArtifactStream | undefined = streamed;
     if (first && streamed && (more.length > 0 || stage.inputs[first[0]]?.optional === true)) {
       const items = [];

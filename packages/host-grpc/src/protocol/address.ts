@@ -24,7 +24,7 @@ const isLoopback = (host: string): boolean => {
 /**
  * The address to listen at.
  *
- * @throws {DeniedError} off loopback: there is no encryption and no token yet, so anyone who reaches the port may call
+ * @throws {DeniedError} on an address that is not loopback: without encryption and tokens, anyone who reaches the port may call
  */
 export function parseListenAddress(text: string): ListenAddress {
   const address = parseAddress(text);

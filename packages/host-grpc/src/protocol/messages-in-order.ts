@@ -6,7 +6,7 @@ import type { FlightData } from "./messages.ts";
 /** What a call waits for its client to do. */
 export type ClientTask = "send" | "read";
 
-/** What a server learns of a call on its way, and when the call is to stop. */
+/** Observes a call on the server, and says when it is to stop. */
 export interface CallObserver {
   readonly signal: AbortSignal;
   /** A message passed. */
@@ -15,7 +15,7 @@ export interface CallObserver {
   waitFor(task: ClientTask): () => void;
 }
 
-const nobody = (): void => {};
+const noOp = (): void => {};
 
 /**
  * The messages of a call, pulled one by one: the transport reads on only when one is taken.
@@ -28,7 +28,7 @@ export async function* receive<T>(call: Readable, watch?: CallObserver): AsyncGe
   const queue: T[] = [];
   let finished = false;
   let failure: unknown;
-  let wake = nobody;
+  let wake = noOp;
   const onData = (message: T): void => {
     queue.push(message);
     call.pause();
@@ -94,7 +94,7 @@ export async function send(call: Writable, message: object, watch?: CallObserver
   });
 }
 
-/** What of a stream of Flight data is Arrow. */
+/** The Arrow messages of a stream of Flight data. */
 export async function* withoutDescriptors(incoming: AsyncIterable<FlightData>): AsyncGenerator<FlightMessage> {
   for await (const { dataHeader, dataBody } of incoming) {
     yield { header: dataHeader ?? new Uint8Array(0), body: dataBody ?? new Uint8Array(0) };

@@ -5,7 +5,7 @@ import type { Value } from "./messages.ts";
 /** The value of an option between client, server and child process. */
 export type OptionValue = boolean | number | string | readonly string[];
 
-/** One option's value as it travels. */
+/** One option's value as a message. */
 export function toValue(value: unknown): Value {
   if (typeof value === "boolean") return { flag: value };
   if (typeof value === "number") return { number: value };
@@ -14,7 +14,7 @@ export function toValue(value: unknown): Value {
   throw new UsageError(`an option cannot hold ${typeof value}`);
 }
 
-/** What arrived for one option; protobuf gives every absent field its default, hence `in`. */
+/** The value of an option in a message. Absent fields have defaults in protobuf, so the field that was set is looked for. */
 export function fromValue(name: string, value: Value): OptionValue {
   const set = (["flag", "number", "text", "list"] as const).find((field) => Object.hasOwn(value, field));
   const found = set === "list" ? (value.list?.items ?? []) : set && value[set];

@@ -47,13 +47,13 @@ export const errorOfTag = (tag: ErrorTag, message: string): MbsError => new erro
 
 export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "string" && Object.hasOwn(errorByTag, tag);
 
-/** Half a pair of surrogates, as a cut or a client may leave it, cannot be sent: the library would end the process. */
+/** A lone surrogate, from a cut or from a client, cannot be sent: the library would end the process. */
 const wellFormed = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, "\uFFFD");
 
 /** Most characters of a status: many a client takes no more than 8 KiB of headers, in which a character may take 9 bytes. */
 const detailsLimit = 800;
 
-/** Says that a status is the server's own and not made by a gRPC library. */
+/** Metadata key that marks a status as set by the server, not by a gRPC library. */
 const ownStatus = "mbs-tag";
 
 const statusOfTag = (code: status, tag: ErrorTag, details: string): StatusObject => {
@@ -63,8 +63,8 @@ const statusOfTag = (code: status, tag: ErrorTag, details: string): StatusObject
 };
 
 /**
- * What a client learns of a failure: the message of an error that was thrown on purpose, without the server's folders,
- * and nothing of any other.
+ * The status of a failure: the message of an MbsError, without the server's folders; of any other error nothing but that it
+ * happened.
  *
  * @param hidden folders of the server, replaced by their names here
  */
@@ -94,12 +94,12 @@ const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
 const isServiceError = (thrown: unknown): thrown is ServiceError =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
 
-/** A failed call as one of our errors, for the client's own host. */
+/** A failed call as an MbsError, for the host of the client. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
   const unreachable = thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
   const remedy = unreachable ? "; is the server running there?" : "";
-  // The library ends its own messages with what resolved the name, empty for an address.
+  // The library appends a note on name resolution to its messages, which is empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
   return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);
 }

@@ -10,7 +10,7 @@ import { requireAddress } from "./served-resources.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
-/** An artifact that is there, opened. */
+/** Opens an artifact of the store. */
 async function openStored(store: ArtifactStore, address: string): ReturnType<ArtifactStore["open"]> {
   if (!(await store.has(requireAddress(address)))) {
     throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
@@ -73,7 +73,7 @@ export async function doGet(
   for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
 }
 
-/** DoPut: stores what comes in; the answer's app_metadata is its address. */
+/** DoPut: stores an artifact; the app_metadata of the answer is its address. */
 export async function doPut(
   store: ArtifactStore,
   call: ServerDuplexStream<FlightData, { appMetadata: Uint8Array }>,

@@ -8,16 +8,16 @@ const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000
 
 const silence: Readonly<Record<ClientTask, string>> = {
   send: "the client sent nothing for",
-  read: "the client took nothing of the output for",
+  read: "the client read none of the output for",
 };
 
 /**
- * One call on the server: when it is to stop, and why. It stops when its client goes away, when the server shuts down, or
- * when the client neither sends what is waited for nor takes what is there for longer than the idle limit. A stage that
- * computes is waited for without a limit.
+ * Decides when a call on the server stops, and why: when its client goes away, when the server shuts down, or when the client
+ * is idle for too long, that is, it sends nothing although the stage waits for input, or reads nothing although output is
+ * there. A stage may compute without a limit.
  */
 export class CallWatch implements CallObserver {
-  /** Fires when the call is to stop; its reason is the error that the client is to hear. */
+  /** Fires when the call is to stop; its reason is the error that is sent to the client. */
   readonly signal: AbortSignal;
   readonly #own = new AbortController();
   readonly #limitMs: number;
@@ -41,12 +41,12 @@ export class CallWatch implements CallObserver {
     this.#own.abort(reason);
   }
 
-  /** Something passed, in either direction: the client is there. */
+  /** A message passed, in either direction: the client is active. */
   moved(): void {
     this.#moved = performance.now();
   }
 
-  /** Whether a stage waits for its input; while it does not, the client owes none. */
+  /** Says whether the stage waits for input; while it does not, a client that sends nothing is not idle. */
   stageWaits(waits: boolean): void {
     this.#stageWaits = waits;
     this.moved();

@@ -18,7 +18,7 @@ import { givenOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
 import type { ChildRun, StageChild } from "./stage-child.ts";
 
-/** What calls of stages share. */
+/** What all calls of stages have in common. */
 export interface ExchangeServer {
   readonly stages: readonly Stage[];
   readonly store: ArtifactStore;
@@ -85,13 +85,13 @@ async function outputPaths(
   return paths;
 }
 
-/** The first message may hold the schema beside the call. */
+/** The stream with its first message put back: it may hold the schema beside the call. */
 async function* startingWith(first: FlightData, rest: AsyncIterable<FlightData>): AsyncGenerator<FlightData> {
   yield first;
   yield* rest;
 }
 
-/** Client to child: Flight messages become the stream that a pipe would carry, with its hashes and its end. */
+/** Client to child: Flight messages become an artifact stream as in a pipe, with its hashes and its end marker. */
 async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, child: StageChild): Promise<void> {
   if (!run.readsInput) {
     child.input.end();
@@ -100,7 +100,7 @@ async function passInput(incoming: AsyncIterable<FlightData>, run: ChildRun, chi
   try {
     await feed(child.input, encodeStream(await decodeFlight(withoutDescriptors(incoming))).bytes);
   } catch (error) {
-    // Without its end the child takes the input for cut short, and stops by itself.
+    // Without the end marker the child sees an input that is cut short, and stops.
     child.input.destroy();
     throw error;
   }
@@ -137,17 +137,17 @@ async function runBetween(
   const child = startChild(run, watch.signal, (waits) => watch.stageWaits(waits));
   children.add(child.process);
   let inputFailure: unknown;
-  // Not waited for: a stage may be done before the client has sent all.
+  // Not awaited: a stage may end before it has read all input.
   void passInput(incoming, run, child).catch((error: unknown) => (inputFailure = error));
   const output = passOutput(call, child, watch).catch((error: unknown) => {
-    // A child that still writes then learns that nobody reads.
+    // The child gets EPIPE if it still writes.
     child.output.destroy();
     throw error;
   });
   const [outputFailure, ending] = await Promise.all([failureOf(output), failureOf(child.ended)]);
   children.delete(child.process);
   watch.signal.throwIfAborted();
-  // The first in the chain is the cause: bad input, else the stage's own report, else what its output looked like.
+  // The error nearest to the cause: bad input, else the stage's own report, else a damaged output.
   if (inputFailure !== undefined && !isBrokenPipe(inputFailure)) throw inputFailure;
   const failure = isBrokenPipe(ending) ? outputFailure : (ending ?? outputFailure);
   if (failure !== undefined) throw failure;

@@ -6,13 +6,13 @@ import { IdleError, toStatus } from "../protocol/status.ts";
 type TransportCall = Parameters<ServerInterceptor>[1];
 
 /**
- * Bounds what clients can hold open on a server: the number of calls, and the time until a request of one message is
- * there. Until then the library tells no handler of it.
+ * Limits the number of open calls on a server, and the time until the one message of a unary request has arrived: the library
+ * calls no handler before that.
  */
 export class OpenCalls {
   readonly #most: number;
   readonly #limitMs: number;
-  /** Metadata is what the library hands both to an interceptor and to a handler. */
+  /** By metadata: the one object that the library gives both to an interceptor and to a handler. */
   readonly #calls = new WeakMap<Metadata, TransportCall>();
   #open = 0;
 
@@ -44,7 +44,7 @@ export class OpenCalls {
         clearTimeout(timer);
         deliver();
       })
-      // The library says so at the end of every call, however it ends.
+      // Called at the end of every call, however it ends.
       .withOnCancel(() => {
         clearTimeout(timer);
         if (counted) this.#open -= 1;
@@ -53,7 +53,7 @@ export class OpenCalls {
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
 
-  /** Ends a call at once, past what its client has not taken yet. */
+  /** Ends a call at once, also where its client has not read all messages. */
   end(metadata: Metadata, ending: StatusObject): void {
     this.#calls.get(metadata)?.sendStatus(ending);
   }

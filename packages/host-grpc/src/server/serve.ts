@@ -48,7 +48,7 @@ export interface ServeOptions {
   /** Milliseconds that a call waits for a client which neither sends nor reads. */
   readonly idleMs?: number | undefined;
   readonly keepalive?: Keepalive | undefined;
-  /** Gets what clients must not see. */
+  /** Called with the stack of internal errors, which clients do not see. */
   readonly log?: (line: string) => void;
 }
 
@@ -83,7 +83,7 @@ const causeOf = (error: unknown): string => (error instanceof Error ? (error.sta
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port: wanted } = parseListenAddress(options.listen);
   const { stages, log = () => undefined } = options;
-  // Absolute, so that a folder called "store" hides that word in no message.
+  // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const store = new ArtifactStore(await prepareStore(options.store));
   await Promise.all([store.removeLeftovers(), removeTemporaryFolders()]);
   const [model, corpus, distribution] = [
@@ -110,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       ([name, folder]) => [name, folder ?? ""],
     ),
   );
-  // What the library would print reaches us as errors, which say it in our words.
+  // The library logs to standard error; all of it also reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
   const closing = new AbortController();
 
@@ -124,7 +124,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const openCalls = new OpenCalls(callLimit, idleMs);
   const running = new Set<Promise<void>>();
 
-  /** Nothing that a handler throws may leave it: the library would end the process. */
+  /** Catches all that a handler throws: an uncaught error would end the process. */
   const streaming =
     <Call extends StreamingCall>(handler: (call: Call, watch: CallWatch) => Promise<void>) =>
     (call: Call): void => {
@@ -137,7 +137,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
           (error: unknown) => {
             if (!watch.signal.aborted) call.emit("error", statusOf(error));
             else {
-              // What a silent client has not taken would lie in memory and hold up the status.
+              // Messages that the client has not read would stay in memory and delay the status.
               call.destroy();
               openCalls.end(call.metadata, statusOf(watch.signal.reason));
             }
@@ -156,7 +156,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       );
     };
 
-  // If this process ends at once, no stage may go on computing.
+  // No child may go on computing when this process exits at once.
   const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
   process.once("exit", killChildren);
 

@@ -5,8 +5,8 @@ import { DeniedError, InputOutputError, UsageError } from "@mbs/contracts";
 import type { ResourceKind } from "@mbs/contracts";
 
 /**
- * Makes the folder of the artifacts, or sees that it can be used: a server that starts and then fails every call helps
- * nobody.
+ * Makes the folder of the artifacts, or checks that it can be written to, so that a server does not start and then fail every
+ * call.
  *
  * @returns its absolute path
  * @throws {DeniedError} where a file is there or nothing may be written

@@ -15,11 +15,11 @@ export function requireAddress(text: string): string {
 }
 
 export interface ResourceRoots {
-  /** A folder for each kind; a kind without one cannot be named. */
+  /** Root folder of each kind; clients can name no resource of a kind without one. */
   readonly roots: Partial<Readonly<Record<ResourceKind, string>>>;
   /** Names that need no root, such as presets of distributions. */
   readonly builtIn: Partial<Readonly<Record<ResourceKind, readonly string[]>>>;
-  /** The content address of what lies at a path, or undefined where there is no such resource. */
+  /** The content address of the resource at a path; undefined where there is none. */
   readonly addressOf: (kind: ResourceKind, path: string) => Promise<string | undefined>;
 }
 

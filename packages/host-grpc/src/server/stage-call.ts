@@ -47,7 +47,7 @@ export async function resolveOptions(
   given: Readonly<Record<string, OptionValue>>,
   resources: ResourceRoots,
 ): Promise<Readonly<Record<string, OptionValue>>> {
-  // first the stage's own: what depends on them would load that code
+  // the stage's own options first: finding those that depend on them would load that code
   requireBuiltIn(stage.options, given);
   const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
   requireBuiltIn(table, given);
@@ -71,7 +71,7 @@ export async function resolveOptions(
   return options;
 }
 
-/** What the action list-stages tells. */
+/** The answer to the action list-stages. */
 export function describeStages(stages: readonly Stage[]): StageList {
   return {
     stages: stages.map((stage) => ({

@@ -69,8 +69,8 @@ function failure(code: number | null, signal: string | null, report: MbsError | 
 /**
  * Starts a stage in a child process: native code can neither block nor take down the server.
  *
- * @param signal ends the child: asked politely first, killed a second later
- * @param onWait told when the stage begins to wait for its input, and when it no longer does
+ * @param signal ends the child: SIGTERM, and SIGKILL a second later
+ * @param onWait called with true when the stage begins to wait for its input, with false when it goes on
  */
 export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: boolean) => void): StageChild {
   const [program = process.execPath, ...before] = run.command;
@@ -80,7 +80,7 @@ export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: b
   const warnings: string[] = [];
   let report: MbsError | undefined;
   let log = "";
-  // A child that cannot be told has ended, or was never there: `ended` says so.
+  // Fails where the child has ended or never started: `ended` reports that.
   child.send({ arguments: childArguments(run) } satisfies ChildArguments, () => undefined);
   child.on("message", (message: ChildReport) => {
     if (isErrorTag(message.tag)) report = errorOfTag(message.tag, String(message.message));
@@ -88,7 +88,7 @@ export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: b
     if (typeof message.waitsForInput === "boolean") onWait(message.waitsForInput);
   });
   stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-8000)));
-  // A writer to a child that has ended learns why from `ended`.
+  // A write to a child that has ended fails: `ended` says why.
   stdin.on("error", () => undefined);
 
   const stop = (): void => {
