@@ -86,7 +86,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       },
     },
   ]),
-  // after the stage of the same name, which it replaces
+  // replaces the entry of the stage of the same name
   [
     "mix",
     { summary: stages.get("mix")?.summary ?? "", load: async () => (await import("./commands/mix-command.ts")).mixCommand },

@@ -16,7 +16,7 @@ const examples = [
   "mbs --stage ./mine.js < statistics.arrow > mine.arrow",
 ];
 
-/** The command's own page; commands have theirs. */
+/** The command that `mbs --help` shows; each command has its own help. */
 function overview(): Command {
   const program = new Command("mbs")
     .description("Compress multilingual language models without losing their smaller languages.")

@@ -18,7 +18,7 @@ export interface Trial {
 /** What a search lowers, and where it looks. */
 export interface Goal {
   readonly value: (damages: DamageByLanguage) => number;
-  /** Where lower values may lie, the best guess first; empty where no better mix is to be hoped for. */
+  /** Directions to search in, the most promising first; empty where no better mix can be expected. */
   readonly directions: (trial: Trial) => readonly Direction[];
   readonly firstStep: number;
 }

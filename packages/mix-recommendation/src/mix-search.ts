@@ -3,7 +3,7 @@ import type { LanguageMix } from "@mbs/contracts";
 import type { Goal, Trial } from "./goals.ts";
 import { shiftMix } from "./mix-weights.ts";
 
-/** Why a search ended: nothing better to be hoped for, no smaller step that helps, or the bound on work. */
+/** Why a search ended: no direction left, smallest step reached, or all rounds used. */
 export type SearchEnd = "settled" | "step" | "rounds";
 
 export interface SearchResult {

@@ -95,14 +95,14 @@ function* recordsOf({ trials }: Recommendation): Generator<MixRecord> {
   }
 }
 
-/** Where a model lies: one of the Hub lies in its cache. */
+/** Folder of a model; for one of the Hub that in its cache. */
 async function folderOf(name: string): Promise<string> {
   const model = await openModel(name);
   await model.close();
   return model.folder;
 }
 
-/** Reads the statistics to mix, and those to judge by where they are others. */
+/** Reads the statistics to mix, and those for predicting damage if they are others. */
 async function openPools({ statistics = [], validation = [] }: StageInputs, selection: Selection, context: StageContext) {
   const [first] = statistics;
   if (first === undefined) throw new UsageError("mix: give it statistics");
@@ -122,7 +122,7 @@ async function openPools({ statistics = [], validation = [] }: StageInputs, sele
  * Stage `mix`: recommends calibration weights. It is made of other stages: each mix is factored, compressed and predicted from
  * the same capture.
  *
- * @param onCost told once what the search took: times differ from run to run, so the artifact holds none
+ * @param onCost called once with the cost of the search, which is not in the artifact: times differ from run to run
  */
 export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = () => undefined): Stage {
   return {

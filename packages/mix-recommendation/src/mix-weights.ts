@@ -3,12 +3,12 @@ import type { LanguageMix } from "@mbs/contracts";
 /** What each language's log weight is to change by, on any scale. */
 export type Direction = ReadonlyMap<string, number>;
 
-/** No language that a search moves gets less: it could never come back. */
+/** Least weight of a language in a search: multiplied from 0 it could never grow again. */
 const leastWeight = 1e-4;
 
 const sumOf = (mix: LanguageMix): number => [...mix.values()].reduce((sum, weight) => sum + weight, 0);
 
-/** A weight as a person writes it: what is recommended is exactly what was tried. */
+/** A weight with three digits, so that the printed mix is exactly the one that was tried. */
 const short = (weight: number): number => Number(weight.toPrecision(3));
 
 /** Weights that add up to 1 but for their rounding to three digits. */

@@ -44,7 +44,7 @@ class Trials {
   readonly #setting: TrialSetting;
   readonly #most: number;
   readonly #context: StageContext;
-  readonly #told = new Set<string>();
+  readonly #warned = new Set<string>();
   /** By mix, as it is written. */
   readonly #tried = new Map<string, Trial>();
   #seconds = 0;
@@ -62,7 +62,7 @@ class Trials {
     return { trials, seconds: this.#seconds, compression: this.#compression / trials };
   }
 
-  /** What a mix does, looked up where it was tried under another name. */
+  /** Tries a mix; one that was tried under another name is looked up. */
   async run(name: string, mix: LanguageMix, round = 0): Promise<Trial> {
     const known = this.#tried.get(formatLanguageMix(mix));
     if (known !== undefined) return { ...known, name, round };
@@ -81,10 +81,10 @@ class Trials {
     return trial;
   }
 
-  /** Every mix meets the same faults; they are reported once. */
+  /** All trials give the same warnings; each is passed on once. */
   #warn(message: string): void {
-    if (!this.#told.has(message)) this.#context.warn(message);
-    this.#told.add(message);
+    if (!this.#warned.has(message)) this.#context.warn(message);
+    this.#warned.add(message);
   }
 
   #requireLanguages(predicted: readonly string[]): void {

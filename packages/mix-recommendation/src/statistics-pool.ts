@@ -23,7 +23,7 @@ export interface StatisticsPool {
   readonly width: number;
 }
 
-/** Refuses names that the statistics do not have: a misspelt site would be left out in silence. */
+/** Refuses names that the statistics do not have: a misspelt site would be ignored silently. */
 function requireFound(flag: string, wanted: readonly string[] = [], found: ReadonlySet<string>): void {
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length === 0) return;
@@ -73,14 +73,12 @@ export async function poolStatistics(
   return { artifact, model: metadata.model, tokens: new Map([...tokens].sort(([a], [b]) => (a < b ? -1 : 1))), width };
 }
 
-/** Says where a mix of these statistics would not mean what it seems to. */
+/** Warns where weights of these statistics would be misleading: unequal amounts, or too few tokens. */
 export function warnOfPool({ tokens, width }: StatisticsPool, warn: (message: string) => void): void {
   const ordered = [...tokens].sort(([, a], [, b]) => a - b);
   const [least, most] = [ordered[0], ordered.at(-1)];
   if (least && most && most[1] > equalWithin * least[1]) {
-    warn(
-      `the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; start from a sample of --mix equal`,
-    );
+    warn(`the pool is not equal: ${most[1]} tokens of ${most[0]}, ${least[1]} of ${least[0]}; sample again with --mix equal`);
   }
   const few = ordered.filter(([, count]) => count < width).map(([language]) => language);
   if (few.length > 0) {

@@ -22,7 +22,7 @@ export type AskedSearch =
   /** The importances that were named. */
   | { readonly kind: "target"; readonly named: LanguageMix };
 
-/** What is to be recommended: the end of a search, or one of the candidates. */
+/** What is recommended: the result of a search, or one of the candidates. */
 export interface Strategy {
   readonly name: string;
   /** Absent where a candidate is asked for. */

@@ -9,13 +9,13 @@ import type { Selection } from "../src/statistics-pool.ts";
 const context = { signal: new AbortController().signal, progress: () => undefined };
 
 function statistics(tokens: Readonly<Record<string, number>>) {
-  const places = [
+  const sites = [
     ["h.0", "input"],
     ["h.0", "mlp-up"],
     ["h.0", "mlp-down"],
     ["h.1", "mlp-up"],
   ] as const;
-  const items = places.flatMap(([step, site]) =>
+  const items = sites.flatMap(([step, site]) =>
     Object.entries(tokens).map(([language, count]): Statistic => ({
       step,
       site,
@@ -29,7 +29,7 @@ function statistics(tokens: Readonly<Record<string, number>>) {
   return encodeStatistics(items, { model: "m", tokenizer: "t", propagation: "dense", unit: "", mix: undefined });
 }
 
-async function places(selection: Selection): Promise<string[]> {
+async function sitesOf(selection: Selection): Promise<string[]> {
   const pool = await poolStatistics(statistics({ mr: 10, en: 10 }), selection, context);
   const found = await collect(readStatistics(await pool.artifact.open()));
   pool.artifact.close();
@@ -37,17 +37,17 @@ async function places(selection: Selection): Promise<string[]> {
 }
 
 test("keeps what linear layers read, or the steps and sites asked for", async () => {
-  assert.equal(await places({}), ["h.0/mlp-up", "h.0/mlp-down", "h.1/mlp-up"]);
-  assert.equal(await places({ step: ["h.0"] }), ["h.0/mlp-up", "h.0/mlp-down"]);
-  assert.equal(await places({ site: ["mlp-up"] }), ["h.0/mlp-up", "h.1/mlp-up"]);
-  assert.equal(await places({ step: ["h.1"], site: ["mlp-up"] }), ["h.1/mlp-up"]);
+  assert.equal(await sitesOf({}), ["h.0/mlp-up", "h.0/mlp-down", "h.1/mlp-up"]);
+  assert.equal(await sitesOf({ step: ["h.0"] }), ["h.0/mlp-up", "h.0/mlp-down"]);
+  assert.equal(await sitesOf({ site: ["mlp-up"] }), ["h.0/mlp-up", "h.1/mlp-up"]);
+  assert.equal(await sitesOf({ step: ["h.1"], site: ["mlp-up"] }), ["h.1/mlp-up"]);
 });
 
 test("a step or site that is not there is refused, and a pool of nothing", async () => {
   for (const selection of [{ step: ["h.2"] }, { site: ["mlp"] }]) {
-    assert.instance(await places(selection).catch((error: unknown) => error), UsageError);
+    assert.instance(await sitesOf(selection).catch((error: unknown) => error), UsageError);
   }
-  assert.instance(await places({ step: ["h.1"], site: ["mlp-down"] }).catch((error: unknown) => error), BadDataError);
+  assert.instance(await sitesOf({ step: ["h.1"], site: ["mlp-down"] }).catch((error: unknown) => error), BadDataError);
 });
 
 async function warnings(tokens: Readonly<Record<string, number>>): Promise<string[]> {

@@ -35,7 +35,7 @@ test("--force deletes nothing that a run has not written: models, texts and file
     assert.instance(await failure(go(recipe())), DeniedError, name);
     const error = await failure(go(recipe(), { force: true }));
     assert.instance(error, DeniedError, name);
-    assert.match((error as Error).message, /was not written by a run; move it away, or choose another output$/);
+    assert.match((error as Error).message, /was not written by this run; move it away, or choose another output$/);
     assert.is(await readFile(join(out, name), "utf8"), "mine");
     await rm(join(out, at(name.split("/"), 0)), { recursive: true });
   }
@@ -60,7 +60,7 @@ test("--force denies files of others among those of a run, naming them, before a
     const error = await failure(go(recipe(), { force: true }));
     assert.instance(error, DeniedError, name);
     const [, named = "?"] =
-      /^(.*) was not written by a run; move it away, or choose another output$/.exec((error as Error).message) ?? [];
+      /^(.*) was not written by this run; move it away, or choose another output$/.exec((error as Error).message) ?? [];
     assert.ok(join(out, name).startsWith(named), `${name}: ${String(error)}`);
     const { [name]: mine, ...others } = await snapshot(out);
     assert.is(Buffer.from(mine ?? "", "hex").toString(), "mine", name);
@@ -75,7 +75,7 @@ test("--force denies files of others among those of a run, naming them, before a
   await go(recipe(), { force: true });
 });
 
-test("a file of another's that has the place of a run's identity claims nothing", async ({ root, recipe }) => {
+test("a file of others at the path of a run's identity claims nothing", async ({ root, recipe }) => {
   const out = join(root, "out");
   for (const text of ["a photograph", `${"a".repeat(64)}\n`, `${"a".repeat(64)}\n${"b".repeat(64)}\nmore\n`]) {
     await mkdir(join(out, "run"), { recursive: true });
@@ -92,16 +92,16 @@ test("a file of another's that has the place of a run's identity claims nothing"
   }
 });
 
-test("results of another's in a run's folder are replaced neither at once nor at the end", async ({ root, recipe }) => {
+test("results of others in a run's folder are replaced neither at once nor at the end", async ({ root, recipe }) => {
   const out = join(root, "out");
   await go(recipe({ output: join(root, "other"), sample: { seed: 5 }, evaluate: undefined }));
-  const other = join(root, "other", "similarity.arrow");
+  const foreign = join(root, "other", "similarity.arrow");
   const mine = [
     ["recipe.yaml", () => writeFileSync(join(out, "recipe.yaml"), "model: m\n")],
     ["recipe.yaml", () => mkdirSync(join(out, "recipe.yaml"))],
     ["recipe.yaml", () => execFileSync("mkfifo", [join(out, "recipe.yaml")])],
     ["similarity.arrow", () => execFileSync("mkfifo", [join(out, "similarity.arrow")])],
-    ["scores.arrow", () => cpSync(other, join(out, "scores.arrow"))],
+    ["scores.arrow", () => cpSync(foreign, join(out, "scores.arrow"))],
     ["similarity.arrow", () => writeFileSync(join(out, "similarity.arrow"), "mine")],
     ["model", () => cpSync(join(root, "other", "model"), join(out, "model"), { recursive: true })],
     ["model", () => cpSync(join(root, "model"), join(out, "model"), { recursive: true })],
@@ -112,7 +112,7 @@ test("results of another's in a run's folder are replaced neither at once nor at
       const before = await snapshot(out);
       const error = await failure(go(recipe(), options));
       assert.instance(error, DeniedError, why);
-      assert.ok((error as Error).message.startsWith(`${join(out, name)} was not written by a run`), `${why} ${String(error)}`);
+      assert.ok((error as Error).message.startsWith(`${join(out, name)} was not written by this run`), `${why} ${String(error)}`);
       assert.equal(await snapshot(out), before, why);
     };
     // in a folder whose run has only begun
@@ -129,7 +129,7 @@ test("results of another's in a run's folder are replaced neither at once nor at
     await rm(join(out, name), { recursive: true });
     await go(recipe());
 
-    // in the place of what the run has written
+    // instead of what the run has written
     await rm(join(out, name), { recursive: true });
     put();
     await denied({});

@@ -65,7 +65,7 @@ test("what capture may pass over, every node that runs the model may", async () 
   }
 });
 
-test("a solver's favourite order is taken where the recipe names none", async () => {
+test("a solver's preferred order is taken where the recipe names none", async () => {
   assert.is(await orderOf({ order: "activation" }), "activation");
   assert.is(await orderOf({}), "group-aware:64");
 });

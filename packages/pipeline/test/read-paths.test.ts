@@ -26,10 +26,10 @@ test("texts, weights and shares that lie where a run writes are never deleted, h
     [join(model, "tokenizer.json"), "recipe.yaml", {}],
   ] as const;
   for (const [file, name, changes] of cases) {
-    const place = join(out, name);
-    await mkdir(dirname(place), { recursive: true });
-    await rename(file, place);
-    await symlink(place, file);
+    const moved = join(out, name);
+    await mkdir(dirname(moved), { recursive: true });
+    await rename(file, moved);
+    await symlink(moved, file);
     const before = await snapshot(out);
     for (const force of [false, true]) {
       const error = await failure(go(recipe(changes), { force }));
@@ -38,7 +38,7 @@ test("texts, weights and shares that lie where a run writes are never deleted, h
     }
     assert.equal(await snapshot(out), before);
     await rm(file);
-    await rename(place, file);
+    await rename(moved, file);
     await rm(out, { recursive: true });
   }
 });

@@ -48,10 +48,7 @@ test("a damaged identity is refused, and the remedy works: the folder moved away
   for (const force of [false, true]) {
     const error = await failure(go(recipe(), { force }));
     assert.instance(error, DeniedError);
-    assert.match(
-      (error as Error).message,
-      `run/identity is damaged, or was not written by a run; move ${out} away and run again`,
-    );
+    assert.match((error as Error).message, `run/identity is damaged, or was not written by a run; move ${out} away and run again`);
   }
   await rename(out, join(root, "away"));
   await go(recipe());
@@ -69,7 +66,7 @@ test("with its manifest gone, a run still replaces nothing of others", async ({ 
     await writeFile(join(out, name), Buffer.from(theirs[name] ?? "", "hex"));
     const error = await failure(go(recipe()));
     assert.instance(error, DeniedError, name);
-    assert.match((error as Error).message, /out\/(model|similarity\.arrow) was not written by a run/);
+    assert.match((error as Error).message, /out\/(model|similarity\.arrow) was not written by this run/);
     await writeFile(join(out, name), Buffer.from(before[name] ?? "", "hex"));
   }
 });

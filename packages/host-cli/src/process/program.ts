@@ -74,7 +74,9 @@ export async function runProgram(
   // Third-party code may call process.exit(0): that is no success.
   process.on("exit", (code) => {
     if (ended || code !== 0) return;
-    process.stderr.write(`${name}: ended by code that it ran, without a result; look for process.exit in your own solver or stage\n`);
+    process.stderr.write(
+      `${name}: ended by code that it ran, without a result; look for process.exit in your own solver or stage\n`,
+    );
     process.exitCode = exitCodes.internal;
   });
   // Where standard error is closed, nobody can be told.

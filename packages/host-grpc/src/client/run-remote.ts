@@ -75,7 +75,8 @@ async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => 
  */
 export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
   const { via, stage, inputs, context } = remote;
-  if (Object.keys(stage.outputs).length > 1) throw new UsageError(`${stage.name} has several outputs, and --via returns one; run it here`);
+  if (Object.keys(stage.outputs).length > 1)
+    throw new UsageError(`${stage.name} has several outputs, and --via returns one; run it here`);
   const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
   const failed = (error: unknown): unknown =>
     context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);

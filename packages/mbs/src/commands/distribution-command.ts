@@ -57,7 +57,7 @@ const options = {
   json: { kind: "flag", description: "print everything found as JSON" },
 } as const satisfies OptionTable;
 
-/** The 2.5th and 97.5th percentile of fewer may both lie beside the estimate. */
+/** With fewer resamples the 2.5th and 97.5th percentile may both be on one side of the estimate. */
 const fewestResamples = 10;
 
 /** Bits a byte by language, of the one model that was scored. */
@@ -65,14 +65,14 @@ async function readLosses(path: string): Promise<ReadonlyMap<string, number>> {
   const results = summarise(await collect(readScores(await openArtifact(path))));
   const models = new Set(results.map(({ model }) => model));
   if (models.size !== 1) {
-    throw new BadDataError(`${path} has scores of ${models.size} models (${[...models].join(", ")}); evaluate the one alone`, {
+    throw new BadDataError(`${path} has scores of ${models.size} models (${[...models].join(", ")}); evaluate one model alone`, {
       path,
     });
   }
   return new Map(results.map(({ language, bitsPerByte }) => [language, bitsPerByte]));
 }
 
-/** `mbs distribution`: the language shares estimated from a tokenizer's merges, and compared with a model's losses. */
+/** `mbs distribution`: language shares from a tokenizer's merges and a model's losses. */
 export function distributionCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "distribution",
@@ -107,7 +107,10 @@ export function distributionCommand({ signal }: CommandContext): Command {
       const estimate = await estimateDistribution(merges, corpus, values, { signal, progress: reporter.progress });
       const shares = new Map(estimate.languages.map(({ language, share }) => [language, share]));
       const errors = known && shareErrors(shares, known.shares);
-      if (known && !errors) throw new UsageError(`${known.name} has none of the languages of corpus ${corpus.name}`);
+      if (known && !errors)
+        throw new UsageError(
+          `${known.name} has none of the languages of corpus ${corpus.name}; choose another corpus or --against`,
+        );
       const entropies = losses && (await textEntropies(corpus, values.bytes, signal));
       const name = values.name ?? basename(model);
       const findings: DistributionFindings = {

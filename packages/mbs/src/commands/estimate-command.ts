@@ -19,7 +19,7 @@ const count = (tokens: number): string => tokens.toLocaleString("en");
 
 function estimateText(found: Estimate): string {
   const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, memory, disk } = found;
-  const { peak, ...places } = disk;
+  const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
     `tokens  ${count(calibrationTokens)} for calibration, ${count(evaluationTokens)} for evaluation (both models)`,
@@ -32,7 +32,7 @@ function estimateText(found: Estimate): string {
       columns,
       rows: [
         ...parts.map((part) => [`time: ${part.name}`, `${part.seconds.toFixed(1)} s`]),
-        ...Object.entries(places).map(([name, bytes]) => [`disk: ${name}`, formatBytes(bytes)]),
+        ...Object.entries(purposes).map(([name, bytes]) => [`disk: ${name}`, formatBytes(bytes)]),
       ],
     }).trimStart(),
   ].join("\n");

@@ -17,7 +17,7 @@ const options = {
 } as const satisfies OptionTable;
 
 /**
- * The kind of an artifact; undefined where it is a third-party stage's own.
+ * The kind of an artifact; undefined for a third-party kind.
  *
  * @throws as requireKind, on another version or other columns of one of ours
  */

@@ -1,14 +1,14 @@
 import { commandOutput } from "@mbs/host-cli";
 import { Command, Option } from "commander";
 
-/** What a command is given: its own arguments are left to commander. */
+/** What a command gets; commander parses its arguments. */
 export interface CommandContext {
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
   readonly argv: readonly string[];
 }
 
-/** A command before its module is loaded: help must answer at once. */
+/** A command whose module is loaded on use: `mbs --help` must be fast. */
 export interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<(context: CommandContext) => Command | Promise<Command>>;

@@ -20,7 +20,7 @@ const options = {
   json: { kind: "flag", description: "print each step as a line of JSON" },
 } as const satisfies OptionTable;
 
-/** `mbs run`: a recipe, step by step; it ends with what has come out. */
+/** `mbs run`: runs a recipe and prints its results. */
 export function runCommand({ signal }: CommandContext): Command {
   const command = plainCommand("run", "Run a whole recipe; run it again to resume where it stopped.", [
     "mbs run recipe.yaml",
@@ -48,7 +48,7 @@ export function runCommand({ signal }: CommandContext): Command {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);
           const text = json ? `${JSON.stringify(report)}\n` : `${replay}\n  # ${took}, ${address}\n`;
-          // One after the other: writes that are under way together may change places.
+          // One after the other: concurrent writes may be reordered.
           if (commands || json) printed = printed.then(() => printText(text));
         },
       });

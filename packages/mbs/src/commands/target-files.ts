@@ -5,7 +5,7 @@ import { DeniedError, UsageError } from "@mbs/contracts";
 
 const missing = (): undefined => undefined;
 
-/** A folder can be made where its nearest neighbour above is one. */
+/** @throws {DeniedError} where a folder cannot be made because a parent is a file */
 async function requireFolder(folder: string, target: string): Promise<void> {
   const found = await stat(folder).catch(missing);
   if (found?.isDirectory()) return;
@@ -14,15 +14,15 @@ async function requireFolder(folder: string, target: string): Promise<void> {
 }
 
 async function requireApart(targets: readonly string[]): Promise<void> {
-  const places = new Map<string, string>();
+  const real = new Map<string, string>();
   for (const target of targets) {
-    const place = await followLinks(target);
-    if (places.has(place)) throw new UsageError(`two outputs go to ${target}; give each a file of its own`, { output: target });
-    places.set(place, target);
+    const path = await followLinks(target);
+    if (real.has(path)) throw new UsageError(`two outputs go to ${target}; give each a file of its own`, { output: target });
+    real.set(path, target);
   }
-  for (const [place, target] of places) {
-    for (let above = dirname(place); above !== dirname(above); above = dirname(above)) {
-      const file = places.get(above);
+  for (const [path, target] of real) {
+    for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
+      const file = real.get(above);
       if (file !== undefined)
         throw new UsageError(`${file} is an output, so ${target} cannot be in it; choose another output`, { output: target });
     }
@@ -30,10 +30,10 @@ async function requireApart(targets: readonly string[]): Promise<void> {
 }
 
 /**
- * Finds out before the first file of a command is written whether all of them can be.
+ * Checks before the first file of a command is written that all of them can be.
  *
  * @param read paths of what the command reads
- * @throws {UsageError} where a file would replace what is read, or two are at one place
+ * @throws {UsageError} where a file would replace what is read, or two have the same path
  * @throws {DeniedError} where something is in the way
  */
 export async function requireTargets(targets: readonly string[], read: readonly string[], force: boolean): Promise<void> {
@@ -49,7 +49,7 @@ export async function requireTargets(targets: readonly string[], read: readonly 
   }
 }
 
-/** Writes a file and the folder that it lies in. */
+/** Writes a file, and makes its folder. */
 export async function writeTarget(path: string, content: string, force: boolean): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeAtomically(path, [Buffer.from(content)], { force });

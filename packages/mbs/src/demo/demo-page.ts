@@ -22,7 +22,7 @@ import { findings, predictionFinding } from "./findings.ts";
 const withSpread = ({ rise, spread: [low, high], excludesZero }: Rise, seeds: number): string =>
   `${formatRise(rise)}${excludesZero ? " *" : ""}${seeds > 1 ? ` (${formatInterval([low, high])})` : ""}`;
 
-/** A row a language and the three averages, a column a mix; the rises are first, since a phone has no space for more. */
+/** Rows: languages and the three averages. Columns: mixes first, since a phone shows only a few columns. */
 export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodResult): TextTable {
   const seeds = plan.seeds.length;
   const average = (name: string, of: (mix: MixResult) => Rise, note: (mix: MixResult) => string = () => ""): string[] => [

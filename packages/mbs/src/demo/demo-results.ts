@@ -31,7 +31,7 @@ export interface MixResult {
   readonly languages: readonly LanguageRise[];
   readonly unweighted: Rise;
   readonly weighted: Rise;
-  /** The language with the largest mean; its interval is its own, and never said to exclude zero. */
+  /** The language with the largest mean; its interval is that of the language, and excludesZero is always false. */
   readonly worst: Rise & { readonly language: string };
   /** Spearman's correlation over languages of predicted and actual rise. */
   readonly correlation: number;
@@ -51,7 +51,7 @@ export interface DenseResult {
   readonly windows: number;
 }
 
-/** All that the demo found. */
+/** Results of the demo. */
 export interface DemoResults {
   readonly plan: DemoPlan;
   readonly languages: readonly DenseResult[];
@@ -140,7 +140,7 @@ export function demoResults(
       languages: rises,
       unweighted: average("unweighted"),
       weighted: average("weighted"),
-      // chosen for being the largest, so that its interval lies too high to claim anything
+      // chosen for being the largest, so its interval is biased upwards
       worst: { ...worst, excludesZero: false },
       correlation: spearman(
         rises.map(({ predicted }) => predicted),

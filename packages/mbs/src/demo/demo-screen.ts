@@ -3,7 +3,7 @@ import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
 import { findings, predictionFinding } from "./findings.ts";
 
-/** A text in a language, and how the compressed model went on. */
+/** A text in a language, and the continuation by the compressed model. */
 export interface Completion {
   readonly language: string;
   readonly prompt: string;

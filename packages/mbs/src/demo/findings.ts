@@ -30,7 +30,7 @@ export function findings({ languages }: Pick<DemoResults, "languages">, { title,
   ];
 }
 
-/** How well similarity to the calibration texts predicts who suffers. */
+/** How well similarity to the calibration texts predicts the rises. */
 export function predictionFinding({ mixes, title }: MethodResult): string {
   const values = mixes.map((mix) => `${Number.isNaN(mix.correlation) ? "–" : mix.correlation.toFixed(2)} ${mix.title}`);
   return `Rank correlation of angle to the calibration mix and actual rise (${title}): ${values.join(", ")}.`;

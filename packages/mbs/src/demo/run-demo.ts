@@ -53,7 +53,7 @@ interface Compressed {
   readonly similarity: string;
 }
 
-/** Runs a recipe; what an earlier demo of other sizes or weights has left in its folder is of no use and gives way. */
+/** Runs a recipe; the folder of an earlier demo with other sizes or weights is replaced. */
 async function runOrReplace(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   try {
     return await run(recipe, options);

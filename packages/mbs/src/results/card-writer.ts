@@ -87,14 +87,14 @@ const withoutFolders = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFolders(entry)]));
 };
 
-/** A recipe for people elsewhere: without its output, and without the address of every node, which is in the file. */
+/** A recipe for the card: without its output and the addresses of its nodes, which recipe.yaml has. */
 function shortened(recipe: string): string {
   const { output: _output, hashes, ...rest } = parse(recipe) as Record<string, unknown>;
   const { nodes: _nodes, ...inputs } = (hashes ?? {}) as Record<string, unknown>;
   return stringify(withoutFolders({ ...rest, ...(Object.keys(inputs).length > 0 && { hashes: inputs }) }));
 }
 
-/** What a recipe calls the model that it compresses; the last part of a path. */
+/** The name of the model that a recipe compresses: the last part of its path. */
 function nameIn(recipe: string): string | undefined {
   const { model } = parse(recipe) as { readonly model?: unknown };
   return typeof model === "string" ? basename(model) : undefined;

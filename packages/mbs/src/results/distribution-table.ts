@@ -19,12 +19,12 @@ export interface DistributionFindings {
 /** Three digits, however small: shares of one in ten thousand matter here. */
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))}%`;
 
-/** A difference of two shares: no share of anything. */
+/** A difference of two shares, in percentage points. */
 const points = (difference: number): string => `${Number((100 * difference).toPrecision(3))} points`;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Known shares on the estimate's scale: the languages that both have take up as much of one as of the other. */
+/** Known shares, scaled so that the languages in both have the same sum in both. */
 function onOneScale(
   estimated: ReadonlyMap<string, number>,
   known: Readonly<Record<string, number>>,
@@ -41,13 +41,13 @@ function onOneScale(
   };
 }
 
-/** Beyond this part of merges that the texts do not have, too little is left to estimate from. */
+/** If a larger part of the merges is not in the texts, the estimate is unreliable. */
 const mostMissing = 0.5;
 
 const verdicts = {
   fits: "They go together.",
   contradicts: "They contradict each other: larger shares have higher losses.",
-  unclear: "They tell nothing of each other.",
+  unclear: "Neither says anything about the other.",
 } as const satisfies Record<LossComparison["verdict"], string>;
 
 function lossText(name: string, comparison: LossComparison | undefined): string {
@@ -62,7 +62,7 @@ function lossText(name: string, comparison: LossComparison | undefined): string 
   ].join("\n");
 }
 
-/** The estimate for a person. */
+/** The estimate as text for a terminal. */
 export function distributionTable({ estimate, against, losses }: DistributionFindings): string {
   const predicted = new Map(losses?.estimate?.languages.map((fit) => [fit.language, percent(fit.predicted)]));
   const { merges, missing, words, inequalities, unexplained, resamples } = estimate;

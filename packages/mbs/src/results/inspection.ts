@@ -141,14 +141,14 @@ async function inspectFiles(stream: ArtifactStream): Promise<readonly Inspection
   return sums.rows();
 }
 
-/** A cell of any column: what is longer than a number or a word shows its size. */
+/** A cell of any column; of binary values the size. */
 function cellOf(value: unknown): string | number {
   if (typeof value === "number") return short(value);
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   return String(value);
 }
 
-/** The rows of an artifact of a kind that is not ours, as they are. */
+/** The rows of an artifact of a third-party kind. */
 export async function inspectRows({ schema, batches }: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
   for await (const batch of batches) {
@@ -159,7 +159,7 @@ export async function inspectRows({ schema, batches }: ArtifactStream): Promise<
   return rows;
 }
 
-/** What each kind shows of itself; every one reads its stream to the end, which proves it whole. */
+/** The summary of each kind. Each reads its stream to the end, which verifies it. */
 export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream) => Promise<readonly InspectionRow[]>>> = {
   segments: inspectSegments,
   statistics: inspectStatistics,

@@ -52,7 +52,7 @@ export const similarityOptions = {
   },
 } as const satisfies OptionTable;
 
-/** How artifacts that report are shown; the modules behind them load when they are used. */
+/** How artifacts with results are shown; their modules are loaded on use. */
 export const presenters: Readonly<Record<string, Presenter>> = {
   scores: {
     async table(stream) {

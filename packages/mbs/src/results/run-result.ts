@@ -5,7 +5,7 @@ import { shellWord } from "@mbs/pipeline";
 import type { Recipe, RunResult } from "@mbs/pipeline";
 import { presenters } from "./presenters.ts";
 
-/** What to type next: a page of the results where there are some, else how to get them. */
+/** The next command: the report of the results, or how to get results. */
 function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunResult): string {
   const words =
     evaluate === undefined
@@ -30,7 +30,7 @@ function workText({ nodes }: RunResult): string {
   return `${nodes.length} steps in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
 }
 
-/** What a run ends with: the scores by language, the size, and the next command. */
+/** The text at the end of a run: scores by language, size, and the next command. */
 export async function runResult(recipe: Recipe, result: RunResult): Promise<string> {
   const { folder } = result;
   const table =

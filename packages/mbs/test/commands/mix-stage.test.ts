@@ -144,7 +144,7 @@ test("target: the important language is damaged less than under equal weights", 
   for (const { name, important } of mixes) assert.ok((recommended.important ?? NaN) <= (important ?? NaN), name);
 });
 
-test("a step alone is cheaper; other texts can be the judges", async (fixture) => {
+test("a step alone is cheaper; damage can be predicted from other texts", async (fixture) => {
   const whole = await reported(fixture, { strategy: "equal" });
   const part = await reported(fixture, { strategy: "equal", step: "h.0", site: "mlp-up" });
   assert.is(whole.tensors, 8);

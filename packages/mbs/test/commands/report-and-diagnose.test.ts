@@ -19,7 +19,7 @@ test.before(async () => {
 });
 test.after(() => rm(folder, { recursive: true, force: true }));
 
-test("diagnose: text and JSON tell the same findings, exit code 0 though there are some", async () => {
+test("diagnose: text and JSON have the same findings, exit code 0 though there are some", async () => {
   const text = await runMbs(["diagnose", scores, similarity]);
   const json = await runMbs(["diagnose", scores, similarity, "--json"]);
   assert.equal([text.code, json.code, text.stderr, json.stderr], [0, 0, "", ""]);

@@ -38,7 +38,7 @@ function withTensor(bytes: Buffer, change: (tensor: GraphTensor) => Partial<Tens
   return Buffer.concat([...changedGraph(graph, { ...nothing, moved: new Set([linear]), tensors: [message] })]);
 }
 
-const place = (tensor: GraphTensor, changes: Readonly<Record<string, string>>): Partial<TensorMessage> => ({
+const externalData = (tensor: GraphTensor, changes: Readonly<Record<string, string>>): Partial<TensorMessage> => ({
   externalData: Object.entries({ ...Object.fromEntries(tensor.external ?? []), ...changes }).map(([key, value]) => ({
     key,
     value,
@@ -46,7 +46,7 @@ const place = (tensor: GraphTensor, changes: Readonly<Record<string, string>>): 
 });
 
 const withPlace = (changes: Readonly<Record<string, string>>) => (bytes: Buffer) =>
-  withTensor(bytes, (tensor) => place(tensor, changes));
+  withTensor(bytes, (tensor) => externalData(tensor, changes));
 
 /** The node that activates the second MLP. */
 function activation({ nodes }: GraphFile): GraphNode {
@@ -99,11 +99,11 @@ const faults: Readonly<Record<string, Fault>> = {
     /its external data in "x{200}", which is missing/,
   ],
   "11: a shape beyond numbers": [
-    (bytes) => withTensor(bytes, (tensor) => ({ ...place(tensor, {}), dims: [2 ** 40, 2 ** 40] })),
+    (bytes) => withTensor(bytes, (tensor) => ({ ...externalData(tensor, {}), dims: [2 ** 40, 2 ** 40] })),
     /has the invalid shape \[1099511627776, 1099511627776\]/,
   ],
   "11: a negative side": [
-    (bytes) => withTensor(bytes, (tensor) => ({ ...place(tensor, {}), dims: [-128, -32] })),
+    (bytes) => withTensor(bytes, (tensor) => ({ ...externalData(tensor, {}), dims: [-128, -32] })),
     /has the invalid shape \[-128, -32\]/,
   ],
   "12: empty": [() => new Uint8Array(0), /has 0 graphs; it is cut short or no ONNX model/],
@@ -261,7 +261,7 @@ test("10: a snapshot of a Hub cache, whose files link into its blobs, is a model
   ]);
 });
 
-test("inputs that nobody knows, and graphs that are no decoder, are refused by name", async ({ path }) => {
+test("unknown inputs, and graphs that are no decoder, are refused by name", async ({ path }) => {
   const folder = path("encoder");
   await cp(path("whole"), folder, { recursive: true });
   const file = join(folder, "onnx/model.onnx");

@@ -30,7 +30,7 @@ async function flipBit(path: string): Promise<void> {
   }
 }
 
-test("one flipped bit in a finished run's model: another evaluate is 65, and what the message says mends it", async ({
+test("one flipped bit in a finished run's model: another evaluate is 65, and the remedy of the message works", async ({
   model,
   corpus,
   path,
@@ -101,7 +101,7 @@ test("31: of two runs with one output in two PID namespaces the second is 75; on
   const may = spawnSync("unshare", [...namespace, "true"], { encoding: "utf8" });
   if (may.status !== 0)
     return console.log(`    a PID namespace cannot be made here (${may.error?.message ?? may.stderr.trim()})`);
-  // a stage that waits in native code, or anywhere, answers nobody
+  // a stage in native code handles no signal
   await writeFile(
     path("waiting.mjs"),
     `export default { name: "waiting", source: "here", summary: "waits", needs: [], options: {},

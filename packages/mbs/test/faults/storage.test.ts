@@ -7,7 +7,7 @@ import { withLock } from "@mbs/artifacts";
 import * as assert from "uvu/assert";
 import { bin, done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
 
-const test = faultSuite("faults 25, 26 and 30: kills, full disks, occupied and read-only places");
+const test = faultSuite("faults 25, 26 and 30: kills, full disks, occupied and read-only paths");
 
 const recipe = (model: string, corpus: string, output: string): string =>
   [
@@ -142,16 +142,16 @@ test("30: --force replaces no device and no FIFO, and the redirection that the m
 }) => {
   const fifo = path("fifo");
   execFileSync("mkfifo", [fifo]);
-  const places = [fifo];
-  if (spawnSync("mknod", [path("null"), "c", "1", "3"]).status === 0) places.push(path("null"));
+  const targets = [fifo];
+  if (spawnSync("mknod", [path("null"), "c", "1", "3"]).status === 0) targets.push(path("null"));
   await done([...sampling(model, corpus), "--output", path("for-report.arrow"), "--force"]);
-  for (const place of places) {
+  for (const target of targets) {
     for (const args of [sampling(model, corpus), ["report", path("for-report.arrow")]]) {
-      const { code, stderr } = await mbs([...args, "--force", "--output", place]);
+      const { code, stderr } = await mbs([...args, "--force", "--output", target]);
       assert.is(code, 77, stderr);
       assert.match(stderr, /^mbs \w+: \S+ is a (FIFO|device), which is never replaced; name a file, or [^\n]*: > \S+\n$/);
-      assert.ok(stderr.endsWith(`> ${place}\n`), stderr);
-      assert.not((await lstat(place)).isFile());
+      assert.ok(stderr.endsWith(`> ${target}\n`), stderr);
+      assert.not((await lstat(target)).isFile());
     }
   }
   const reader = spawn("cat", [fifo], { stdio: ["ignore", "pipe", "inherit"] });

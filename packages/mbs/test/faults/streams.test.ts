@@ -64,7 +64,7 @@ test("30: an occupied output is 77 before anything is read", async ({ path }) =>
   assert.equal(await readFile(path("segments.arrow")), before);
 });
 
-test("inspect tells kind, address and languages, to people and programs", async ({ path }) => {
+test("inspect shows kind, address and languages, to people and programs", async ({ path }) => {
   const { stdout } = await done(["inspect", path("segments.arrow"), "--json"]);
   const { kind, rows, address, summary } = JSON.parse(stdout) as Record<string, unknown>;
   assert.is(kind, "segments");

@@ -374,7 +374,7 @@ test("statistics that differ a little move codes at boundaries alone; a code mov
   await model.close();
 });
 
-test("the notes of a model are said at capture and stand in mbs.json", async () => {
+test("capture prints the notes of a model, and they are in mbs.json", async () => {
   const record = JSON.parse(await readFile(join(root, "llama-nameless-external-dense/mbs.json"), "utf8")) as { notes: string[] };
   assert.match(record.notes[0] ?? "", /cut into 4 steps, wherever all data flows through one value/);
   assert.ok(warnings.includes(record.notes[0] ?? ""));

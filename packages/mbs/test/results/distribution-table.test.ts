@@ -31,7 +31,7 @@ function tableAgainst(shares: Readonly<Record<string, number>>): string {
   });
 }
 
-test("known shares stand on the scale of the estimate, on which the error is", () => {
+test("known shares are scaled to those of the estimate, as in the error", () => {
   const text = tableAgainst({ en: 0.4, fr: 0.4, de: 0.2 });
   assert.match(text, /^en +75% +50% +1 kB$/m);
   assert.match(text, /^fr +25% +50% +1 kB$/m);

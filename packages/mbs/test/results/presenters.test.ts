@@ -27,7 +27,7 @@ const similarities = () =>
 const presenterOf = (kind: string): Presenter => present(presenters[kind], `presenter of ${kind}`);
 const show = (options: object) => presenterOf("similarity").table(similarities(), { ...options });
 
-test("the table of similarities shows the first input, or the place and measure asked for", async () => {
+test("the table of similarities shows the first input, or the site and measure asked for", async () => {
   assert.match(await show({}), /^angle between languages in degrees, input of h\.0\n[^]*\b30\b/);
   assert.match(await show({ at: "mean" }), /mean over all sites\n[^]*\b37\b/);
   assert.match(await show({ at: "h.0/mlp-up", measure: "subspace" }), /overlap of the 4 leading directions[^]*0\.75/);

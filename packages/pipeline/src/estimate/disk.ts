@@ -39,13 +39,13 @@ export interface SampleSize {
   readonly languages: number;
 }
 
-/** Beyond the languages of any corpus; what is known of a sample that is not drawn yet. */
+/** Assumed number of languages of a sample that is not drawn yet: more than any corpus has. */
 const mostLanguages = 32;
 
-/** An option of a recipe, which stages have yet to parse. */
+/** A text option of a recipe that no stage has parsed yet. */
 const textOr = (value: unknown, fallback: string): string => (typeof value === "string" ? value : fallback);
 
-/** The size of a sample before it is drawn, its languages at most. */
+/** An upper bound of the size of a sample before it is drawn. */
 function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
   const mix = parseMix(textOr(sample["mix"], "proportional"));
   const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
@@ -68,7 +68,7 @@ function statesAtOnce({ propagation, keep, denseStates }: Recipe, steps: number)
   return own + (denseStates ? (keep ? steps - 1 : 2) : 0);
 }
 
-/** Bytes of what only some recipes capture beside every site, and keep: the first step's input, or the dense model's diagonals. */
+/** Bytes of additional captures of some recipes: the first step's input (similarity), or the dense model's diagonals (allocate). */
 function sideStatistics(
   { similarity, propagation, allocate }: Recipe,
   { steps, hiddenSize }: ModelShape,
@@ -104,7 +104,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
   const need = {
     segments: tokens * 4,
-    // Two streams share a segment's tokens, and have some of their own: less than each having all of them.
+    // An upper bound for two streams, which share the tokens of a segment.
     states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
     // Values in half precision, and codes or a mask beside them.

@@ -10,13 +10,13 @@ import type { Stages } from "../plan/known-stages.ts";
 
 /** A sample that was drawn. */
 export interface DrawnSample extends SampleSize {
-  /** That drawing it took. */
+  /** Duration of drawing it. */
   readonly seconds: number;
 }
 
 /**
- * Draws the segments of a plan and keeps none: a language that has too little text, or none of the mix, shows now as it
- * would in the run.
+ * Draws the segments of a plan and discards them, so that an estimate fails as the run would where a language has too little
+ * text or none.
  *
  * @throws as the stage
  */

@@ -45,7 +45,7 @@ function firstStep({ steps, folder }: Model): Model["steps"][number] {
   return first;
 }
 
-/** How often the work of the first step all steps are. */
+/** Operations of all steps, as a multiple of those of the first. */
 const stepScale = (model: Model): number => sum(model.steps, weightsOf) / weightsOf(firstStep(model));
 
 /** Tokens to score in each language. */

@@ -38,7 +38,7 @@ const probeRows = 256;
 const batchTokens = 2048;
 const probeBytes = 16 * 1024 * 1024;
 
-/** The middle of three: one disturbed measurement does not count. */
+/** The median of three, so that one disturbed measurement does not count. */
 async function seconds(work: () => Promise<unknown>, times = 3): Promise<number> {
   const found: number[] = [];
   for (let round = 0; round < times; round++) {
@@ -59,7 +59,7 @@ function noise(length: number, seed = 1): Float32Array {
   });
 }
 
-/** Repeatable numbers that lie as weights do, most of them near zero: a search over grids stops where weights let it. */
+/** Repeatable numbers distributed like weights, most of them near zero: how long a search over grids takes depends on that. */
 function bell(length: number): Float32Array {
   const values = new Float32Array(length);
   for (const seed of [1, 2, 3, 4]) noise(length, seed).forEach((value, index) => (values[index] = at(values, index) + value));
@@ -135,7 +135,7 @@ async function measureSolver(
   const { solver, options } = await readSolver(String(name), given);
   const factor = {
     order: Int32Array.from({ length: width }, (_, column) => column),
-    // the order changes what is settled first, not how much there is to do
+    // the order of columns does not change the amount of work
     orderName: "natural",
     upper,
     dead: [],
@@ -164,8 +164,8 @@ async function measureSolver(
 }
 
 async function measureArtifacts(folder: string): Promise<Pick<Rates, "write" | "read">> {
-  const place = await mkdtemp(join(folder, ".mbs-estimate-"));
-  const path = join(place, "states.arrow");
+  const temporary = await mkdtemp(join(folder, ".mbs-estimate-"));
+  const path = join(temporary, "states.arrow");
   try {
     const width = 1024;
     const rows = probeBytes / 8 / 4 / width;
@@ -180,7 +180,7 @@ async function measureArtifacts(folder: string): Promise<Pick<Rates, "write" | "
     });
     return { write: probeBytes / write, read: probeBytes / read };
   } finally {
-    await rm(place, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true });
   }
 }
 
@@ -198,8 +198,8 @@ interface Products {
 }
 
 /**
- * A token's Gram is half a product; a factor as the kernels page counts it; a row of a solver meets half of U once, and the
- * whole Gram twice for the output's error.
+ * A token's Gram is half a product. The factor is counted as on the kernels page. A row of a solver is multiplied by half of U
+ * once, and by the whole Gram twice for the output error.
  */
 const products: Readonly<Record<keyof SiteRates, Products>> = {
   gram: { power: 2, operations: 1 },
@@ -208,8 +208,8 @@ const products: Readonly<Record<keyof SiteRates, Products>> = {
 };
 
 /**
- * What work takes at a width beyond the probes: a·w^(power-1) + b·w^power through both, neither term below zero. The first
- * is what moves data and calls, the second what the products take.
+ * Seconds at a width beyond the probes: a·w^(power-1) + b·w^power through both probes, with a, b ≥ 0. The first term stands for
+ * data movement and calls, the second for the products.
  *
  * @param known width of a probe → seconds
  */
@@ -249,7 +249,7 @@ export async function measureRates(
       return measured[of];
     };
     if (width <= probeWidth) return known(width);
-    // No product is faster than the peak, whatever narrow ones made of it.
+    // No product is faster than the measured peak.
     return Math.max(extrapolate(width, known, power), (operations * width ** power) / gemm);
   };
   return {

@@ -1,7 +1,7 @@
 import { InternalError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions, StageOutput } from "@mbs/contracts";
 
-/** The stages by name, as the command that knows them all hands them over. */
+/** The stages by name, as the program that runs the recipe provides them. */
 export type Stages = ReadonlyMap<string, Stage>;
 
 /** @throws {UsageError} naming the stage that is missing */

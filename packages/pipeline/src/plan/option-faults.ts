@@ -26,13 +26,13 @@ const asUsage = (error: unknown): UsageError => {
   throw error;
 };
 
-/** All that a stage would refuse in the options of a node: each one in turn is left out once it is known to be wrong. */
+/** All faults in the options of a node. Parsing stops at the first, so it is repeated without each option that was refused. */
 export async function optionFaults(stage: Stage, options: StageOptions): Promise<readonly UsageError[]> {
   let table: OptionTable;
   try {
     table = await optionTable(stage, options);
   } catch (error) {
-    // without the solver or format, nothing can be said of what is meant for it
+    // without a valid solver or format its own options cannot be checked
     return [asUsage(error)];
   }
   const faults: UsageError[] = [];
@@ -44,7 +44,7 @@ export async function optionFaults(stage: Stage, options: StageOptions): Promise
     } catch (error) {
       const fault = asUsage(error);
       faults.push(fault);
-      // what is missing cannot be left out
+      // a missing option cannot be removed
       if (!optionNames(fault).some((name) => given.delete(name))) return faults;
     }
   }

@@ -5,7 +5,7 @@ import { located } from "./option-faults.ts";
 import { optionTable } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
-/** The model and the corpus of the recipe, where an entry leaves open what its stage requires. */
+/** Options of an entry with the recipe's model and corpus filled in where its stage requires them and they are not given. */
 async function withGiven(stage: Stage, { model, corpus }: Recipe, options: StageOptions): Promise<StageOptions> {
   const table = await optionTable(stage, options);
   const given = Object.entries({ model, corpus }).flatMap(([name, path]): [string, unknown][] => {
@@ -17,11 +17,11 @@ async function withGiven(stage: Stage, { model, corpus }: Recipe, options: Stage
 }
 
 /**
- * Loads the stages that a recipe brings along under `stages`.
+ * Loads the stages that a recipe names under `stages`.
  *
  * @param known stages of this program
  * @returns all stages by the name that the recipe gives them, and the recipe with complete entries
- * @throws {UsageError} where there is no such stage, or its code has not the shape of one
+ * @throws {UsageError} where there is no such stage, or the module exports no stage
  */
 export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<{ recipe: Recipe; stages: Stages }> {
   const stages = new Map(known);

@@ -17,7 +17,7 @@ export interface PlanNode {
   readonly id: string;
   /** Name of the stage; a path or a package where it is a third-party one. */
   readonly stage: string;
-  /** Where its options stand in the recipe: ["capture"], ["stages", "spread", "options"]. */
+  /** Keys of its options in the recipe: ["capture"], ["stages", "spread", "options"]. */
   readonly section: readonly string[];
   readonly options: StageOptions;
   /** Name of the stage's input → ids of the nodes whose outputs it reads. The first is the command's standard input. */
@@ -35,11 +35,11 @@ export interface Plan {
   readonly modelFolder: string;
 }
 
-/** A node as it is added: most have a section of the recipe that is called as their stage, and come after no other node. */
+/** A node before defaults: most have their options under the name of their stage, and need not wait for another node. */
 interface NewNode extends Omit<PlanNode, "after" | "section"> {
   readonly after?: readonly string[];
   readonly section?: readonly string[];
-  /** True for what serves a purpose of its own, beside the chain: no entry of `stages` reads it. */
+  /** True for a node outside the main chain; entries of `stages` cannot read it. */
   readonly aside?: boolean;
 }
 
@@ -58,8 +58,8 @@ function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: 
 }
 
 /**
- * The same where steps follow each other: no step can know the later ones, so the sparsity of all comes from the dense model,
- * from a capture of its own.
+ * The same for sequential propagation: the sparsity of a step depends on all steps, and statistics of later ones are not there
+ * yet, so it comes from a separate capture of the dense model.
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
   if (recipe.allocate === undefined) return undefined;
@@ -87,7 +87,7 @@ const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string,
 const factorsFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
   add({ id: `factor${suffix}`, stage: "factor", options: recipe.factor, inputs: { statistics: [capture] } });
 
-/** What every node needs that runs the model: what capture may pass over, the others must too. */
+/** Options of every node that runs the model: where capture allows non-finite weights, the others must too. */
 const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOptions => ({
   model,
   ...(allowNonfinite !== undefined && { allowNonfinite }),
@@ -108,7 +108,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   const all: string[] = [];
   const allocation = allocateBeforehand(add, recipe, segments);
   let states = add({ id: "propagate.embedding", stage: "propagate", options: forward, inputs: { source: [segments] } });
-  /** Where they are asked for, the states of the uncompressed model; the embedding's are the same. */
+  /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
   let dense = states;
   outline.steps.forEach((step, index) => {
     const layers: string[] = [];
@@ -141,7 +141,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, capture), allocation));
     }
     all.push(...layers);
-    // The states after the last step feed nothing.
+    // Nothing reads the states after the last step.
     if (index < outline.steps.length - 1) {
       if (denseStates) {
         dense = add({ id: `propagate.dense.${step.name}`, stage: "propagate", options: forward, inputs: { source: [dense] } });
@@ -171,7 +171,7 @@ function refuseSource({ locate }: Recipe, path: readonly string[], key: string, 
  * The stage runs of a recipe.
  *
  * @param outline steps and sites of the model
- * @param modelFolder where the compressed model will lie
+ * @param modelFolder path of the compressed model
  * @throws {UsageError} on an entry of `stages` that reads what the recipe does not have
  */
 export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
@@ -225,15 +225,15 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
   return { nodes, modelFolder };
 }
 
-/** What is asked of a solver, with the line of the recipe in front where it refuses its options. */
+/** Puts the line of the recipe in front of an error of the solver's options. */
 const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answer> =>
   answer.catch((error: unknown) => {
     throw error instanceof UsageError ? located(error, ["compress"], recipe) : error;
   });
 
 /**
- * The recipe with what its solver and its allocation ask of the nodes before them: of `factor`, and the dense model's states
- * beside the compressed ones; and with the options of the solver that follow from others, or from the format.
+ * Completes a recipe: options of `factor` that its solver and its allocation need, whether the dense model's states are computed
+ * too, and options of the solver that follow from others or from the format.
  *
  * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
  */
@@ -260,7 +260,9 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
 }
 
 /**
- * What is known beforehand of the layers of a recipe that has what its solver needs.
+ * What is known of the layers before the run.
+ *
+ * @param recipe completed by withSolverNeeds
  *
  * @throws {UsageError} where the solver refuses its options
  */

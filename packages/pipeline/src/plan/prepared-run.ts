@@ -14,22 +14,22 @@ import type { Plan } from "./plan.ts";
 import { completeOptions, optionTable, outputOf, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
-/** A recipe that can be run, as far as that is known before anything has. */
+/** A recipe after all checks that are possible before the run. */
 export interface PreparedRun {
-  /** With what its solver asks for. */
+  /** With the factor options and states that its solver needs. */
   readonly recipe: Recipe;
-  /** With those that the recipe brings along. */
+  /** With the recipe's own. */
   readonly stages: Stages;
-  /** To be closed by who prepared the run. */
+  /** Open; the caller closes it. */
   readonly model: Model;
-  /** Its options complete. */
+  /** With complete options. */
   readonly plan: Plan;
   readonly resources: Resources;
   /** All paths that the run reads and does not write itself: also of texts, weights and shares that its options lead to. */
   readonly reads: readonly string[];
 }
 
-/** All that the options of a run lead to. What only its end reads is looked at too: a path of nothing would show after all the work. */
+/** All paths that the options of a run lead to. Reading them here reveals a missing path of the last stages before all the work. */
 async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources: Resources): Promise<string[]> {
   const paths: string[] = [];
   for (const { stage, options } of nodes) {
@@ -39,12 +39,12 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 }
 
 /**
- * Checks the options of a recipe by the tables of their stages; no model is needed for that.
+ * Checks the options of a recipe against the option tables of their stages; no model is needed for that.
  *
  * @throws {UsageError} with all that is wrong, each with its line
  */
 async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
-  // every section has its node in the plan of dense propagation, whatever the model
+  // the plan of dense propagation has a node for every section, with any model
   const { nodes } = planRun({ ...recipe, propagation: "dense" }, { steps: [] }, "model");
   const faults: UsageError[] = [];
   for (const { stage, section, options } of nodes) {
@@ -55,7 +55,7 @@ async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
 }
 
 /**
- * Checks that each node reads what its stage takes.
+ * Checks the inputs of each entry of `stages` against the inputs that its stage declares.
  *
  * @throws {UsageError} on an input that the stage does not have, one that is missing, or artifacts that it does not take
  */
@@ -93,10 +93,10 @@ function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
 }
 
 /**
- * Asks every stage what it would refuse when it runs.
+ * Lets every stage check its options before the run.
  *
  * @throws {UsageError} on options that the solver or a stage would refuse
- * @throws {FailedPreconditionError} where a stage could not take the layers that the solver is going to make
+ * @throws {FailedPreconditionError} where a stage cannot use the layers that the solver will make
  */
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
   const planned = await plannedLayers(recipe);
@@ -106,7 +106,7 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
     } catch (error) {
       if (error instanceof UsageError) throw located(error, section, recipe);
       if (!(error instanceof FailedPreconditionError)) throw error;
-      // its choice of a format, where a stage has one
+      // the line of the format, if the stage has that option
       const where = recipe.locate?.([...section, "format"]) ?? "recipe";
       throw new FailedPreconditionError(`${where}: ${error.message}`, error.facts, { cause: error });
     }
@@ -114,7 +114,7 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
 }
 
 /**
- * Plans a recipe, and refuses what would be refused in the middle of the run.
+ * Plans a recipe, and refuses all that would fail in the middle of the run, as far as that can be known.
  *
  * @throws {UsageError} on options that no stage would take, all of them named
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
@@ -137,7 +137,7 @@ export async function prepareRun(given: Recipe, known: Stages): Promise<Prepared
     const resources = new Resources();
     const found = await foundModel(model);
     resources.set("model", recipe.model, found);
-    // the model's own paths first: it may lie, against all reason, where the compressed one is to go
+    // the model's own paths first: the message should name it if it is at the path of the output
     const reads = [...new Set([...found.paths, ...(await findPaths(plan, stages, resources))])];
     await checkPins(recipe, resources);
     return { recipe, stages, model, plan, resources, reads };

@@ -13,10 +13,10 @@ const keys = Object.keys(recipeKeys);
 const entryName = /^[a-z][a-z0-9-]{0,63}$/;
 /** Names that a run gives itself. */
 const reservedNames: ReadonlySet<string> = new Set([...keys, "run", "scores"]);
-/** What the YAML library tells programmers, and the position, which the message begins with. */
+/** Parts of the YAML library's messages that are for programmers, and the position, which stands in front of ours. */
 const pointer = /; please use YAML\.\w+\(\)| at line \d+, column \d+:?$|[:.]$/g;
 
-/** Reads the values of keys; what is wrong is gathered, so that all of it can be told at once. */
+/** Reads the values of keys and collects faults, so that one message names all of them. */
 class Reader {
   readonly #values: Record<string, unknown>;
   readonly #locate: (keys: readonly string[]) => string;
@@ -144,7 +144,7 @@ class Reader {
   allocation(compress: StageOptions): StageOptions {
     const before = this.faults.length;
     const options = this.options("allocate");
-    // a sparsity under allocate is reported there
+    // a sparsity under allocate was reported above
     if (compress["sparsity"] === undefined && this.faults.length === before) {
       this.fault(["allocate"], "allocate spreads compress.sparsity over the steps; give compress one");
     }
@@ -152,7 +152,7 @@ class Reader {
   }
 }
 
-/** Words that were renamed are refused with the new ones. @throws {BadDataError} naming all of them */
+/** @throws {BadDataError} on renamed keys and options, naming the new ones */
 function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly string[]) => string): void {
   const { solve, factor } = values;
   const problems: string[] = [];
@@ -168,7 +168,7 @@ function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly
  * A recipe from its parsed values.
  *
  * @param values what the YAML holds
- * @param locate where a key stands, for messages
+ * @param locate file and line of a key, for messages
  * @throws {BadDataError} on a recipe with words that were renamed
  * @throws {UsageError} on unknown keys, missing keys and values of a wrong type, all of them named; options are checked by their stages
  */
@@ -234,7 +234,7 @@ export function parseRecipe(text: string, path: string): Recipe {
   return recipeFrom(valuesOf(document, path), locator(document, lines, path));
 }
 
-/** Aliases could make a small text endlessly large, or a value contain itself; a recipe has no need of them. */
+/** Aliases are refused: they could make a small text endlessly large, or a value contain itself. */
 function valuesOf(document: Document.Parsed, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 });

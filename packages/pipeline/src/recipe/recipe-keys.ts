@@ -6,7 +6,7 @@ export const propagations = ["sequential", "dense", "true-sequential"] as const 
 /** The name of an option in the library, "groupSize", for the one on the command line, "group-size", or for itself. */
 export const optionName = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-/** What may stand under a key of a recipe. */
+/** Declaration of a key of a recipe. */
 export interface RecipeKey {
   readonly takes: string;
   readonly description: string;

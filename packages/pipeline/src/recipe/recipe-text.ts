@@ -1,11 +1,11 @@
 import { createReadStream } from "node:fs";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 
-/** Recipes are written by hand: even one that names a thousand languages is far below. */
+/** Bytes. Recipes are written by hand: one that names a thousand languages is far smaller. */
 const recipeLimit = 4 << 20;
 
 /**
- * The text of a recipe, read no further than a recipe can be: a device or a pipe may never end.
+ * The text of a recipe. Reading stops at a limit, since a device or a pipe may never end.
  *
  * @throws {UsageError} when the path is ""
  * @throws {InputOutputError} when it cannot be read

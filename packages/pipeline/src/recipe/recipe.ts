@@ -38,11 +38,11 @@ export interface Recipe {
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */
   readonly keep: boolean;
-  /** Whether the dense model's states go beside the compressed ones: its solver says so, it is no key. */
+  /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
   readonly denseStates?: boolean;
-  /** Folder of the run: the model lies in it as `model`. */
+  /** Folder of the run; the model is written to `model` in it. */
   readonly output: string;
-  /** Content addresses of `model`, `corpus` and `evaluationCorpus` that a recorded recipe holds its inputs to. */
+  /** Content addresses of `model`, `corpus` and `evaluationCorpus` that the inputs of a recorded recipe must have. */
   readonly hashes?: StageOptions;
   /** "recipe.yaml:12" for the keys of a value; absent where the recipe is from no file. */
   readonly locate?: (keys: readonly string[]) => string;

@@ -5,15 +5,15 @@ import type { ResourceKind } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 
-/** What there is to know of a model, a corpus or a distribution without using it. */
+/** Address and files of a model, a corpus or a distribution. */
 export interface FoundResource {
   /** Its content address. */
   readonly address: string;
-  /** All paths that are read of it, also those that its own path leads to. */
+  /** All files that are read of it, also those that its path refers to. */
   readonly paths: readonly string[];
 }
 
-/** A model is read from its folder, and from where links in it lead: files that a run replaces must be none of them. */
+/** The files of a model, with the targets of links in its folder: a run must not replace any of them. */
 export async function foundModel({ address, folder, checkpoint }: Model): Promise<FoundResource> {
   const entries = await readdir(folder, { withFileTypes: true });
   const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
@@ -51,8 +51,8 @@ export const findResource = (kind: ResourceKind, path: string): Promise<FoundRes
 export const builtInResources: Readonly<Partial<Record<ResourceKind, readonly string[]>>> = { distribution: presetNames };
 
 /**
- * How a server is given a resource: by its content address if it exists here, else by the name that was given, which may be one
- * of the server's own.
+ * The name of a resource for a server: its content address if it exists here, else the given name, which may be one that the
+ * server has.
  */
 export async function remoteName(kind: ResourceKind, name: string): Promise<string> {
   if (builtInResources[kind]?.includes(name) === true) return name;

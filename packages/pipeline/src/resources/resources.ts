@@ -12,13 +12,13 @@ export const textAddress = (text: string): string => createHash("sha256").update
 const valuesOf = (value: unknown): string[] => (value === undefined ? [] : [value].flat().map(String));
 
 /**
- * What the options of a run name: models, corpora, distributions and code. Each is read once a run, so a file that changes
- * while the run goes on is noticed by the next one.
+ * What the options of a run name: models, corpora, distributions and code. Each is read once a run: a change during the run is
+ * noticed by the next run.
  */
 export class Resources {
   readonly #found = new Map<string, Promise<FoundResource>>();
 
-  /** Says what a path holds without reading it: of a model that is open, or that this run itself has written. */
+  /** Registers a resource that need not be read: a model that is open, or that this run has written. */
   set(kind: ResourceKind, path: string, found: FoundResource): void {
     this.#found.set(`${kind}:${path}`, Promise.resolve(found));
   }
@@ -36,8 +36,8 @@ export class Resources {
   }
 
   /**
-   * What code counts by: the content of its file, for what a changed one made is stale; the name of built-in code and of a
-   * package. Files that it imports are not looked at.
+   * The identity of code: the hash of its file, or the name of built-in code or of a package. Files that it imports are not
+   * included.
    */
   async code(name: string): Promise<string> {
     return isCodePath(name) ? textAddress(await readFile(name, "utf8")) : name;
@@ -58,7 +58,7 @@ export class Resources {
   /**
    * All paths that options lead to: also of the texts, weights and shares behind the path of a resource.
    *
-   * @param made the folder of a model that is still to be made: it is not looked at
+   * @param made folder of a model that does not exist yet, which is skipped
    * @throws as findResource
    */
   async paths(table: OptionTable, options: StageOptions, made: string): Promise<string[]> {

@@ -7,15 +7,15 @@ import type { RunFolder } from "./run-folder.ts";
 
 /** Hashes of what a run makes its results from. */
 export interface RunIdentity {
-  /** Of all that leads to the layers: with another one nothing in the folder is of use. */
+  /** Of all that the layers depend on: if it differs, nothing in the folder can be used. */
   readonly layers: string;
-  /** Of how the model is written: with another one the layers stay and the model does not. */
+  /** Of how the model is written: if it differs, the layers can be used and the model cannot. */
   readonly model: string;
 }
 
-/** Deletes what a run has written. Its recipe stays until the new one takes its place: it may be the one that is being run. */
+/** Removes what a run has written, but for its recipe, which may be the one that is being run; the new one replaces it. */
 async function clear({ model, modelFiles, results, artifacts, manifest }: RunFolder): Promise<void> {
-  // identity stays and the manifest goes last: a process that ends in between leaves a folder that is known for a run's
+  // the identity stays and the manifest goes last: if the process ends in between, the folder still counts as a run's
   for (const path of [model, modelFiles, ...results, artifacts, manifest]) await rm(path, { recursive: true, force: true });
 }
 
@@ -57,11 +57,10 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
 }
 
 /**
- * Makes the folder ready for a run, or for going on with one: also with one that differs only in what comes after the
- * layers, as long as no model has been written of them.
+ * Prepares the folder for a new run, or for resuming one. A run that differs only after the layers resumes too, as long as no
+ * model has been written.
  *
- * @throws {DeniedError} when the folder holds something else, and with `force` where that would be replaced; nothing is taken
- *   away then
+ * @throws {DeniedError} when the folder holds anything else; nothing is removed then, also with `force`
  */
 export async function claimFolder(folder: RunFolder, identity: RunIdentity, force: boolean): Promise<void> {
   const { root } = folder;
@@ -85,7 +84,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
       await requireOnlyOwnFiles(folder);
       await clear(folder);
     } else if (known.model !== identity.model) {
-      // the results of the model that is gone; the store keeps them, and the run writes those that still hold again
+      // results of a model that is gone; they stay in the store, and the run copies again those that still hold
       for (const path of folder.results) await rm(path, { force: true });
     }
   }

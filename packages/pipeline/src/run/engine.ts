@@ -139,7 +139,7 @@ export class Engine {
   /** A model that this run makes is known by its address before it is read back. */
   #learn(node: PlanNode, address: string): void {
     if (outputOf(this.#stage(node)).folder !== true) return;
-    // of its paths nobody asks: a run reads no path that it writes
+    // its paths are not needed: they are checked for what a run reads, and it reads no path that it writes
     this.#options.resources.set("model", this.#plan.modelFolder, { address, paths: [] });
   }
 
@@ -150,10 +150,10 @@ export class Engine {
     for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
       inputs[name] = await Promise.all(addresses.map((address) => store.open(address)));
     }
-    const place = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
+    const where = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
     const outputs = await stage.run(inputs, node.options, {
       ...context,
-      progress: (progress) => context.progress({ ...progress, activity: `${place}: ${progress.activity}` }),
+      progress: (progress) => context.progress({ ...progress, activity: `${where}: ${progress.activity}` }),
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
     const { name, folder: isFolder = false } = outputOf(stage);
@@ -161,7 +161,7 @@ export class Engine {
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
     const { signal } = context;
     if (!isFolder) return (await store.put(output, { signal })).address;
-    // much time may have gone by since the folder was claimed
+    // checked again: the folder was claimed long ago
     await requireOwnModel(folder, this.#options.manifest);
     const unpacked = await unpackFiles(output, folder.model, { signal, force: true });
     await recordModelFiles(folder, unpacked);
@@ -169,7 +169,7 @@ export class Engine {
     return unpacked.address;
   }
 
-  /** Deletes the intermediate artifacts that no pending node reads, also those that a killed run left behind. */
+  /** Removes intermediate artifacts that no pending node reads, also those of a killed run. */
   async #sweep(pending: ReadonlySet<string>): Promise<void> {
     const { store, keep } = this.#options;
     if (keep) return;

@@ -6,7 +6,7 @@ import { cardFile } from "@mbs/models";
 import { exists } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** Writes down what the files of the model hold; the card is left out, since it is rewritten when there are scores. */
+/** Records the hashes of the model's files, but for the card, which is written again when there are scores. */
 export async function recordModelFiles({ modelFiles }: RunFolder, { address, files }: Unpacked): Promise<void> {
   const record = { address, files: Object.fromEntries([...files].filter(([path]) => path !== cardFile)) };
   await writeAtomically(modelFiles, [Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`)], { force: true });

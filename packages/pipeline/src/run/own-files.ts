@@ -17,23 +17,23 @@ export const exists = (path: string): Promise<boolean> =>
     },
   );
 
-/** @throws {DeniedError} naming what somebody else has put where a run writes */
-export function denyStrange(path: string): never {
-  throw new DeniedError(`${path} was not written by a run; move it away, or choose another output`, { path });
+/** @throws {DeniedError} on a file of others at a path that a run writes to */
+export function denyForeign(path: string): never {
+  throw new DeniedError(`${path} was not written by this run; move it away, or choose another output`, { path });
 }
 
-/** Refuses a folder that holds anything whose path is not one of the run's own. */
+/** Refuses a folder that holds anything but the run's own files. */
 async function requireOnly(folder: string, isOwn: (path: string) => boolean): Promise<void> {
   const names = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return denyStrange(folder);
+    if (error.code === "ENOTDIR") return denyForeign(folder);
     throw error;
   });
-  const strange = names.map((name) => join(folder, name)).find((path) => !isOwn(path));
-  if (strange !== undefined) denyStrange(strange);
+  const foreign = names.map((name) => join(folder, name)).find((path) => !isOwn(path));
+  if (foreign !== undefined) denyForeign(foreign);
 }
 
-/** What a process may leave that ends before the folder is claimed. */
+/** Whether a path may be left by a process that ended before it claimed the folder. */
 const isUnclaimed = ({ artifacts, identity }: RunFolder, path: string): boolean =>
   path === artifacts || isTemporaryOf(identity, path);
 
@@ -44,17 +44,17 @@ const isWork = (folder: RunFolder, path: string): boolean =>
   (dirname(path) === folder.artifacts && isStoreName(basename(path)));
 
 /**
- * Refuses a folder that no run has claimed where anything stands at a place that a run would write to.
+ * Refuses a folder that no run has claimed if anything exists at a path that a run would write to.
  *
  * @throws {DeniedError} naming it
  */
 export async function requireUnclaimed(folder: RunFolder): Promise<void> {
   const { model, results, recipe, work } = folder;
-  for (const path of [model, ...results, recipe]) if (await exists(path)) denyStrange(path);
+  for (const path of [model, ...results, recipe]) if (await exists(path)) denyForeign(path);
   await requireOnly(work, (path) => isUnclaimed(folder, path));
 }
 
-/** Whether the run has made an artifact: it lies among its artifacts, if the manifest has been lost. */
+/** Whether the run has made an artifact: it is in the manifest, or, if that was lost, among the artifacts. */
 const hasMade = async ({ artifacts }: RunFolder, manifest: RunManifest, address: string): Promise<boolean> => {
   const name = `${address}.arrow`;
   return manifest.made(address) || (isStoreName(name) && (await exists(join(artifacts, name))));
@@ -71,10 +71,10 @@ export async function requireOwnModel(folder: RunFolder, manifest: RunManifest):
   // a record that cannot be read was not written by a run
   const { layers = [] } = (await readModelRecord(model).catch(() => undefined)) ?? {};
   const own = await Promise.all(layers.map(({ address }) => hasMade(folder, manifest, address)));
-  if (own.length === 0 || own.includes(false)) denyStrange(model);
+  if (own.length === 0 || own.includes(false)) denyForeign(model);
 }
 
-/** A FIFO would be waited for without end. */
+/** Opening a FIFO would wait without end. */
 const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
 
 const isOwnArtifact = async (path: string, folder: RunFolder, manifest: RunManifest): Promise<boolean> => {
@@ -88,7 +88,7 @@ const isOwnArtifact = async (path: string, folder: RunFolder, manifest: RunManif
   return address !== undefined && hasMade(folder, manifest, address);
 };
 
-/** Nobody writes the addresses of all nodes by hand. */
+/** Whether a run has written a recipe: only runs write the addresses of all nodes. */
 const isRecorded = async (recipe: string): Promise<boolean> =>
   (await isFile(recipe)) &&
   (await readRecipe(recipe).then(
@@ -106,13 +106,13 @@ export async function requireOwnResults(folder: RunFolder, manifest: RunManifest
   const { results, recipe } = folder;
   await requireOwnModel(folder, manifest);
   for (const path of results) {
-    if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) denyStrange(path);
+    if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) denyForeign(path);
   }
-  if ((await exists(recipe)) && !(await isRecorded(recipe))) denyStrange(recipe);
+  if ((await exists(recipe)) && !(await isRecorded(recipe))) denyForeign(recipe);
 }
 
 /**
- * Refuses files that others have put among those of a run, which are about to be deleted.
+ * Refuses to clear folders of a run that hold files of others.
  *
  * @throws {DeniedError} naming the first
  */

@@ -48,7 +48,7 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   const [main, ...others] = Object.keys(stage.inputs);
   const [first, ...further] = main === undefined ? [] : (node.inputs[main] ?? []);
   for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
-  // Standard input carries one artifact; the rest of a many-to-one input are named, and "-" says that both are meant.
+  // Standard input carries one artifact; further ones of the same input are named, and "-" adds standard input to them.
   if (main !== undefined && further.length > 0) words.push("-", ...further.flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
   const folder = Object.values(stage.outputs)[0]?.folder === true;

@@ -30,17 +30,17 @@ import type { Stages } from "../plan/known-stages.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
-  /** Threads for native code; part of what makes two runs the same. */
+  /** Threads for native code; with another number results may differ in the last bits. */
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
-  /** A line on what was chosen where the recipe says nothing. */
+  /** Called with a line on values that the recipe leaves to the solver and the format. */
   readonly note?: (message: string) => void;
-  /** Called once for every node, in order, when it is done or was done before. */
+  /** Called once for every node, in order, when it is done or was done by an earlier run. */
   readonly onNode?: (report: NodeReport) => void;
   /**
-   * Writes the model's card once all is known, by paths: unless the recipe's `assemble` says `card: false`.
+   * Writes the model's card at the end of the run, from paths; not called where the recipe has `assemble: { card: false }`.
    *
    * @param made scores are absent where the recipe evaluates nothing
    */
@@ -54,7 +54,7 @@ export interface RunResult {
   readonly nodes: readonly NodeReport[];
 }
 
-/** Hash of some nodes: of all that they depend on but the threads. */
+/** Hash of all that some nodes depend on, but for the threads. */
 async function identify(nodes: readonly PlanNode[], stages: Stages, resources: Resources): Promise<string> {
   const known = nodes.map(async ({ id, stage, options }) => [
     id,
@@ -63,7 +63,7 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
   return textAddress(JSON.stringify(await Promise.all(known)));
 }
 
-/** What must not change in a folder: its layers, and the model that is written of them. What comes after the model may change. */
+/** The identity of a folder: its layers, and the model made of them. Nodes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
   const model = nodes.filter(({ stage }) => outputOf(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
@@ -73,7 +73,7 @@ async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources
   };
 }
 
-/** What the recipe left to its solver and format, in one line; undefined where that is nothing. */
+/** One line with the options that solver and format have chosen; undefined where the recipe gives all. */
 function noteChosen(given: Recipe, { compress, assemble }: Recipe): string | undefined {
   const chosen = Object.entries(compress).filter(([name]) => given.compress[name] === undefined);
   const words = chosen.map(([name, value]) => `${optionFlag(name).slice(2)}: ${String(value)}`);
@@ -107,7 +107,7 @@ async function execute(
     },
   });
   const addresses = await engine.run();
-  // much time may have gone by since the folder was claimed
+  // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
     const address = addresses.get(id);
@@ -130,7 +130,7 @@ async function execute(
  * @throws {UsageError} when the output would replace something that is read
  * @throws {DeniedError} when the output is occupied
  * @throws {TryAgainError} when another process works on the output
- * @throws {InputOutputError} when the disk has not enough space
+ * @throws {InputOutputError} when the disk is too small
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
