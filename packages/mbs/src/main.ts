@@ -1,6 +1,6 @@
 import { UsageError, loadStage } from "@mbs/contracts";
 import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
 
 /** The version of package.json; a test holds the two together. */
@@ -21,7 +21,11 @@ function overview(): Command {
   const program = new Command("mbs")
     .description("Compress multilingual language models without losing their smaller languages.")
     .version(version)
-    .exitOverride()
+    .exitOverride((error) => {
+      // where nothing is similar, commander suggests nothing
+      if (error.code !== "commander.unknownCommand" || error.message.includes("Did you mean")) throw error;
+      throw new CommanderError(error.exitCode, error.code, `${error.message}; mbs --help lists all commands`);
+    })
     .configureOutput(commandOutput)
     .helpCommand(false)
     .usage("COMMAND [options]")
@@ -62,7 +66,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
   if (own) return runOwnStage(own.name, own.argv, signal);
   const [name, ...rest] = argv;
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
-  if (name === undefined) throw new UsageError("which command? mbs --help lists them");
+  if (name === undefined) throw new UsageError("which command? mbs --help lists all commands");
   if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
   const entry = commands.get(name);
   if (entry) {

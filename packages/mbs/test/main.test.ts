@@ -95,7 +95,7 @@ test("an unknown command is 2 with a suggestion, also where help is asked for", 
     const { code, stdout, stderr } = await runMbs(args);
     assert.is(code, 2);
     assert.is(stdout.toString(), "");
-    assert.is(stderr, "mbs: unknown command 'nonsense'\n");
+    assert.is(stderr, "mbs: unknown command 'nonsense'; mbs --help lists all commands\n");
   }
   assert.is((await runMbs(["help", "comprss"])).stderr, "mbs: unknown command 'comprss' (Did you mean compress?)\n");
   assert.match((await runMbs(["help", "compress"])).stdout.toString(), /^Usage: mbs compress /);

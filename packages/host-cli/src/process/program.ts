@@ -11,15 +11,21 @@ function causes(error: unknown): string {
   return error.cause === undefined ? stack : `${stack}\ncaused by: ${causes(error.cause)}`;
 }
 
+/** Whether a thread of the pool is at work on a file. */
+const usesFiles = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
+
 /**
  * Ends the process at once. process.exit() waits for threads of the pool. A thread that opens a FIFO without a writer never
  * returns; then the signal's default action ends the process, and a shell sees the same code.
  */
 function endNow(signal: keyof typeof signalCodes): void {
-  if (!process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) process.exit(signalCodes[signal]);
+  if (!usesFiles()) process.exit(signalCodes[signal]);
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }
+
+/** Milliseconds for reads and writes that have begun when a signal ends the process. */
+const fileGraceMs = 100;
 
 /**
  * Runs a command as a process: signals, the one line on standard error and the exit code.
@@ -44,9 +50,10 @@ export async function runProgram(
     // A reader that closes the pipe early is no error: head and less do it all the time.
     if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
     if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
-    tellParent({ tag: error.tag, message: error.message }, () =>
-      process.exit(stoppedBy ? signalCodes[stoppedBy] : exitCodes[error.tag]),
-    );
+    tellParent({ tag: error.tag, message: error.message }, () => {
+      if (stoppedBy === undefined) process.exit(exitCodes[error.tag]);
+      setTimeout(endNow, usesFiles() ? fileGraceMs : 0, stoppedBy);
+    });
   };
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -45,8 +45,19 @@ async function* readStandardInput(what: string, signal: AbortSignal): AsyncGener
   }
 }
 
+/** The result of some work, or the error of the signal where that fires first. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /**
- * Opens an artifact by its path, or the one on standard input.
+ * Opens an artifact by its path, or the one on standard input. Ends with an error when the signal fires: a FIFO opens only
+ * once it has a writer.
  *
  * @param what is expected there, named where standard input is a terminal
  * @throws {UsageError} where standard input is a terminal
@@ -55,7 +66,8 @@ async function* readStandardInput(what: string, signal: AbortSignal): AsyncGener
 export async function openInput(path: string, what: string, signal: AbortSignal): Promise<DecodedStream> {
   // Loaded here: help, which must be fast, imports this file too.
   const { openArtifact, openNamed } = await import("@mbs/artifacts");
-  return path === standardStream ? openNamed(readStandardInput(what, signal), standardInputName) : openArtifact(path);
+  if (path === standardStream) return openNamed(readStandardInput(what, signal), standardInputName);
+  return unlessAborted(openArtifact(path), signal);
 }
 
 /** Milliseconds before a busy standard output is tried again. */

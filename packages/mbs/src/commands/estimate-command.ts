@@ -18,7 +18,7 @@ const options = {
 const count = (tokens: number): string => tokens.toLocaleString("en");
 
 function estimateText(found: Estimate): string {
-  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, memory, disk } = found;
+  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk } = found;
   const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
@@ -27,6 +27,7 @@ function estimateText(found: Estimate): string {
     `time    ${formatSeconds(seconds)}`,
     `memory  ${formatBytes(memory)}`,
     `disk    ${formatBytes(peak)} at most`,
+    ...(notCounted.length === 0 ? [] : [`stages  not counted: ${notCounted.join(", ")}`]),
     "",
     formatTable({
       columns,

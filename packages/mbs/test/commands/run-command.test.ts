@@ -97,6 +97,14 @@ test("estimate warns of what run warns of: languages without a share, segments b
   }
 });
 
+test("estimate says that the entries of stages are not counted", async ({ root }) => {
+  const stages = "{ alike: { stage: similarity, inputs: { statistics: capture } } }";
+  const [estimated, ran] = await both(root, { propagation: "dense", stages });
+  assert.equal([estimated.code, ran.code], [0, 0], estimated.stderr + ran.stderr);
+  assert.match(estimated.stdout.toString(), /\nstages {2}not counted: alike\n/);
+  assert.ok((await readdir(join(root, "out"))).includes("alike.arrow"));
+});
+
 test("what estimate says of the disk is what a run that keeps all has on it", async ({ root }) => {
   await rm(join(root, "model"), { recursive: true });
   await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });

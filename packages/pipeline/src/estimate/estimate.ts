@@ -29,6 +29,8 @@ export interface Estimate {
   /** Seconds by what they are spent on. */
   readonly parts: readonly { readonly name: string; readonly seconds: number }[];
   readonly seconds: number;
+  /** Names of the entries of `stages`, which are in none of these numbers. */
+  readonly notCounted: readonly string[];
   /** Peak of resident memory, bytes. */
   readonly memory: number;
   readonly disk: DiskNeed;
@@ -156,6 +158,7 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
       gemmRate: rates.gemm,
       parts,
       seconds: sum(parts, ({ seconds }) => seconds),
+      notCounted: [...recipe.stages.keys()],
       memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens),
       disk,
     };
