@@ -48,7 +48,10 @@ test("a damaged identity is refused, and the remedy works: the folder moved away
   for (const force of [false, true]) {
     const error = await failure(go(recipe(), { force }));
     assert.instance(error, DeniedError);
-    assert.match((error as Error).message, `run/identity is damaged, or was not written by a run; move ${out} away and run again`);
+    assert.match(
+      (error as Error).message,
+      `run/identity is damaged, or was not written by a run; move ${out} away and run again`,
+    );
   }
   await rename(out, join(root, "away"));
   await go(recipe());

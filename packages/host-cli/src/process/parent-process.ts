@@ -25,7 +25,7 @@ export async function allArguments(given: readonly string[]): Promise<readonly s
   return [...given.slice(0, -1), ...sent.arguments];
 }
 
-/** The parent is told after so many milliseconds of waiting for standard input. */
+/** Milliseconds of waiting for standard input after which the parent is notified. */
 const waitMs = 250;
 
 /** Waits for more of standard input; tells the parent when that takes long, and when it is over. */
