@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path";
 export const linkTargets = (text: string): string[] =>
   [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = ""]) => (/^(?:[a-z]+:|#)/.test(target) ? [] : [target]));
 
-/** The heading that a link's fragment names: "## One of ours" → "one-of-ours". */
+/** The heading that a link's fragment names: "## A built-in stage" → "a-built-in-stage". */
 const fragmentsOf = (text: string): ReadonlySet<string> =>
   new Set(
     [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>

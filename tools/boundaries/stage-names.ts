@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { stages } from "../../packages/mbs/src/stages.ts";
 
-/** Plans of the standard recipe and its keys: all else in a host knows stages by the contract alone. */
+/** Plans of the standard recipe and its keys: everything else in a host must use only what stages declare. */
 const plans: ReadonlySet<string> = new Set([
   "packages/pipeline/src/plan/plan.ts",
   "packages/pipeline/src/recipe/parse-recipe.ts",

@@ -22,8 +22,10 @@ const privateWords: readonly PrivateWord[] = [
   { pattern: /\bbefore us\b/, instead: "the name of what was first: `the PID was reused`" },
   { pattern: /\bnone of (?:a run's|ours)\b/, instead: "not written by a run" },
   { pattern: /\bheld (?:to|against)\b|\bholds? (?:\S+ ){1,5}against\b/, instead: "compared with, checked against" },
+  { pattern: /\ball else\b/, instead: "everything else" },
   { pattern: /\bma[dk](?:e|es|ing) good\b/, instead: "compensate" },
   { pattern: /\bheed(?:s|ed|ing)?\b/, instead: "check, follow" },
+  { pattern: /\bbugs? of ours\b|\b(?:name|one|none|text|threads) of ours\b/, instead: "this program's, built-in" },
   { pattern: /\bvouch(?:es|ed)?\b/, instead: "confirm, check" },
   {
     pattern: /\b(?:whence|thence|thither|hither|nought|aught|lest|albeit)\b/,
@@ -52,7 +54,7 @@ export function privateWordsOf(text: string): { line: number; word: string; inst
   );
 }
 
-/** Folders that hold no text of ours. */
+/** Folders without text of this project. */
 const skipped: ReadonlySet<string> = new Set(["node_modules", "dist", "generated", "fixtures", "out", ".git", ".nx"]);
 
 /** This list and its test quote the words. */

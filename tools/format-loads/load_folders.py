@@ -64,7 +64,7 @@ def unpacked(model) -> torch.nn.Module:
 def by_transformers_gptq(folder: Path, tokens: list[int]) -> np.ndarray:
     from gptqmodel import BACKEND
 
-    # The kernel that needs no compiler; it takes no float32. All else comes from the folder.
+    # The kernel that needs no compiler; it does not support float32. Everything else comes from the folder.
     bits = json.loads((folder / "quantize_config.json").read_text())["bits"]
     config = GPTQConfig(bits=bits, backend=BACKEND.GPTQ_TORCH)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float16, quantization_config=config)

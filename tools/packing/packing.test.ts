@@ -20,7 +20,7 @@ const manifests = new Map(
   }),
 );
 
-/** A package and every package of ours that it needs. */
+/** A package and every package of this project that it needs. */
 function closure(name: string, seen = new Set<string>()): Set<string> {
   seen.add(name);
   for (const needed of Object.keys(manifests.get(name)?.manifest.dependencies ?? {})) {

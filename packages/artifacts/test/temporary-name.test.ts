@@ -14,7 +14,7 @@ const test = suite("temporary names");
 
 const own = thisProcess();
 
-/** A name of ours with some of its parts exchanged. */
+/** A temporary name with some of its parts exchanged. */
 const changed = (path: string, from: string, to: string): string => {
   const name = temporaryName(path);
   assert.ok(basename(name).includes(from), name);

@@ -14,7 +14,7 @@ export const jsonFile = (path: string, value: object): OutputFile => textFile(pa
 const readConfig = (model: Model): Promise<string> => readFile(join(model.folder, "config.json"), "utf8");
 
 /**
- * The source's config.json with some keys set, or taken out where their value is undefined. All else stays as it was
+ * The source's config.json with some keys set, or removed where their value is undefined. Everything else stays as it was
  * written: 1.0 read and written again would be 1, which programs that check types refuse.
  */
 export async function editedConfig(model: Model, changes: Readonly<Record<string, unknown>>): Promise<OutputFile> {

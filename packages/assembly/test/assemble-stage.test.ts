@@ -63,7 +63,7 @@ for (const [dtype, shards] of [
   ["bf16", 3],
   ["f32", 2],
 ] as [WeightDtype, number][]) {
-  test(`a ${dtype} model in ${shards} files comes back with the layers' values and all else as it was`, async () => {
+  test(`a ${dtype} model in ${shards} files comes back with the layers' values and everything else as it was`, async () => {
     const { folder, model } = await tiny({ dtype, shards, seed: 9 });
     await writeFile(join(folder, "distribution.json"), "{}");
     await writeFile(join(folder, "LICENSE"), "terms");

@@ -44,7 +44,7 @@ export class FailedPreconditionError extends MbsError {
   readonly tag = "failed-precondition";
 }
 
-/** A bug of ours, or a library failing where it must not. */
+/** A bug in this program, or an unexpected failure of a library. */
 export class InternalError extends MbsError {
   readonly tag = "internal";
 }

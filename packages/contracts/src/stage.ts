@@ -51,7 +51,7 @@ export type StageOutputs = Readonly<Record<string, ArtifactStream>>;
  * A pipeline stage, declared once and carried by any host.
  *
  * The first input is what the command line reads from standard input, the first output what it writes to standard
- * output. All else that a stage reads is named by an option of kind `resource`.
+ * output. Everything else that a stage reads is named by an option of kind `resource`.
  */
 export interface Stage {
   readonly name: string;

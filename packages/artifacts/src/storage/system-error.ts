@@ -20,7 +20,7 @@ const failed: Readonly<Record<string, string>> = {
   ELOOP: "its links form a loop; correct or remove them",
 };
 
-/** An error of the operating system as one of ours; other errors as they are. `doing`: "write", "open" … */
+/** Turns an error of the operating system into an MbsError; other errors stay as they are. `doing`: "write", "open" … */
 export function systemError(cause: unknown, doing: string, path: string): unknown {
   if (cause instanceof MbsError || !(cause instanceof Error)) return cause;
   const code = codeOf(cause);

@@ -8,7 +8,7 @@ const transformers = code("python", [
   'tokenizer = AutoTokenizer.from_pretrained("FOLDER")',
   'model = AutoModelForCausalLM.from_pretrained("FOLDER")',
 ]);
-// Of the card's code, not of ours.
+// Code of the card, not of this package.
 const transformersPackage = "@huggingface/transformers";
 const transformersJs = code("js", [
   `import { env, pipeline } from "${transformersPackage}";`,

@@ -13,7 +13,7 @@ import type { AccuracyLevel } from "./weights/quantised-linear.ts";
 import { planGrid } from "./weights/quantised-weight.ts";
 import { WeightFiles } from "./weights/weight-files.ts";
 
-/** Model types of ours that transformers.js 4.3 has no class for: other programs run their files. */
+/** Supported model types for which transformers.js 4.3 has no class: other programs run their files. */
 const unknownThere: ReadonlySet<string> = new Set(["xglm", "mixtral"]);
 
 /** A sentence for the user where transformers.js will not load the folder. */

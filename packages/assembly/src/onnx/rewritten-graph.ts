@@ -55,7 +55,7 @@ function replaceProduct(graph: GraphBuilder, store: WeightStore, weight: LinearW
 }
 
 /**
- * The graph of a model with its quantised weights as MatMulNBits, and all else as it was. Tensors that lay in files of
+ * The graph of a model with its quantised weights as MatMulNBits, and everything else as it was. Tensors that lay in files of
  * their own lie in new ones, and so do weights with other values; those inside the model's file stay there.
  */
 export function rewriteGraph(

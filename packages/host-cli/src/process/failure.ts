@@ -52,7 +52,7 @@ export function toMbsError(thrown: unknown): MbsError {
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
   const known = Object.hasOwn(systemErrors, code) ? systemErrors[code] : undefined;
   if (known) return known(thrown.message, thrown);
-  // any other refusal of the operating system is no bug of ours
+  // any other refusal of the operating system is not a bug in this program
   if (code !== "" && "syscall" in thrown)
     return new InputOutputError(`${thrown.message}; check the path, and what is there`, {}, { cause: thrown });
   return new InternalError(`unexpected: ${thrown.message} (a bug; run again with --debug for the stack)`, {}, { cause: thrown });

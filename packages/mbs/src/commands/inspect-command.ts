@@ -19,7 +19,7 @@ const options = {
 /**
  * The kind of an artifact; undefined for a third-party kind.
  *
- * @throws as requireKind, on another version or other columns of one of ours
+ * @throws as requireKind, on another version or other columns of a known kind
  */
 function artifactKindOf(stream: ArtifactStream): ArtifactKind | undefined {
   const { kind, version } = stream.schema;

@@ -32,7 +32,7 @@ export interface Recipe {
   readonly assemble: StageOptions;
   /** `corpus`, and further options; absent when nothing is to be evaluated. */
   readonly evaluate?: StageOptions;
-  /** What is run after all else, by name, in this order. */
+  /** What is run last, by name, in this order. */
   readonly stages: ReadonlyMap<string, StageEntry>;
   /** Whether languages are to be compared by what they put into the first step. */
   readonly similarity: boolean;

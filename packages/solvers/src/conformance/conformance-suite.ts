@@ -65,7 +65,7 @@ function requireUntouched(before: SolverStatistics, after: SolverStatistics): vo
 /**
  * What every solver must do, as checks for any test framework.
  *
- * @param solver yours or one of ours
+ * @param solver yours or a built-in one
  * @returns checks to run, each independent of the others
  */
 export function conformanceSuite(solver: Solver, settings: ConformanceSettings = {}): readonly ConformanceCheck[] {

@@ -3,7 +3,7 @@ import { solvers } from "../solver-map.ts";
 import { solverMisfit } from "./solver-shape.ts";
 
 /**
- * Finds a solver by the name of one of ours, by a path such as `./mine.js`, or by the name of an installed package. The
+ * Finds a solver by the name of a built-in one, by a path such as `./mine.js`, or by the name of an installed package. The
  * last two are the module's default export.
  *
  * @param folder what paths and packages are relative to; default the working folder

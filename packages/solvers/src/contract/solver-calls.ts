@@ -8,7 +8,7 @@ const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Err
  * What a solver's code threw, reported as that solver's error.
  *
  * The contract lets a solver refuse options and orders by a UsageError. Anything else is a fault of the solver:
- * its code, name or tag must not be read as this program's, for example EPIPE as a closed output of ours.
+ * its code, name or tag must not be read as this program's, for example EPIPE as a closed output of this program.
  *
  * @param where "at h.0 mlp-down"
  */

@@ -31,7 +31,7 @@ export const ownHolder = (): Holder => ({
  * The holder that a lock file names.
  *
  * @returns "nobody" where the process or machine stopped before the record was written; undefined where the file is no lock file
- *   of ours
+ *   of this program
  */
 export async function readHolder(file: FileHandle): Promise<Holder | "nobody" | undefined> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(recordLimit), 0, recordLimit, 0);
