@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
 /** A file as the Hub lists it. */
 export interface HubFile {
@@ -30,15 +31,17 @@ async function fetchRest(url: string, token: string | undefined, partial: string
   if (offset >= size && size > 0) return;
   const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
-  const response = await fetch(url, { headers });
+  const response = await patientFetch(url, { headers });
+  const { status } = response;
+  if (status >= 500 || status === 429) throw new InputOutputError(`${url} answers ${status}; try again later`, { url, status });
   if (!response.ok || response.body === null) {
-    throw new BadDataError(`${url} answers ${response.status}; check the name, and HF_TOKEN where the model is gated`, {
+    throw new BadDataError(`${url} answers ${status}; check the name, and HF_TOKEN where it is private or gated`, {
       url,
-      status: response.status,
+      status,
     });
   }
   // a server that does not support ranges sends the whole file
-  const file = await open(partial, response.status === 206 ? "a" : "w");
+  const file = await open(partial, status === 206 ? "a" : "w");
   try {
     for await (const piece of response.body) await file.appendFile(piece as Uint8Array);
     await file.sync();
@@ -63,7 +66,7 @@ export async function downloadFile(url: string, token: string | undefined, file:
       if ((await sizeOf(partial)) >= file.size) break;
       throw new TypeError("the connection ended early");
     } catch (cause) {
-      if (cause instanceof BadDataError) throw cause;
+      if (cause instanceof BadDataError || cause instanceof InputOutputError) throw cause;
       if (attempt < attempts) continue;
       throw new InputOutputError(
         `${file.path}: the download broke off after ${await sizeOf(partial)} of ${file.size} bytes (${reasonOf(cause)}); run again to continue`,
@@ -81,11 +84,4 @@ export async function downloadFile(url: string, token: string | undefined, file:
     );
   }
   await rename(partial, target);
-}
-
-/** Why a request failed; fetch hides it in the cause. */
-export function reasonOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (inner instanceof Error) return "code" in inner && typeof inner.code === "string" ? inner.code : inner.message;
-  return String(inner);
 }

@@ -1,5 +1,5 @@
-import { BadDataError, InputOutputError } from "@mbs/contracts";
-import { reasonOf } from "./download-file.ts";
+import { BadDataError, InputOutputError, MbsError, UsageError } from "@mbs/contracts";
+import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
 /** A model or a dataset on the Hub. */
 export interface HubRepository {
@@ -27,9 +27,13 @@ export const endpoint = (): string => (process.env["HF_ENDPOINT"] ?? "https://hu
 export const tokenOf = (): string | undefined => process.env["HF_TOKEN"] || undefined;
 
 /** What a call of the Hub's client takes. */
-export const access = (): { hubUrl: string; accessToken?: string } => {
+export const access = (): { hubUrl: string; fetch: typeof fetch; accessToken?: string } => {
   const accessToken = tokenOf();
-  return { hubUrl: endpoint(), ...(accessToken !== undefined && { accessToken }) };
+  // the Hub's client takes no others
+  if (accessToken !== undefined && !accessToken.startsWith("hf_")) {
+    throw new UsageError("HF_TOKEN is no token of the Hub, which starts with hf_; set another, or none");
+  }
+  return { hubUrl: endpoint(), fetch: patientFetch, ...(accessToken !== undefined && { accessToken }) };
 };
 
 /** Asks the Hub; whatever fails becomes an error of one line. */
@@ -38,8 +42,9 @@ export async function ask<Answer>({ text, repository }: HubAddress, question: ()
   try {
     return await question();
   } catch (cause) {
+    if (cause instanceof MbsError) throw cause;
     const status = cause instanceof Error && "statusCode" in cause ? Number(cause.statusCode) : undefined;
-    if (status !== undefined && status >= 400 && status < 500) {
+    if (status !== undefined && status >= 400 && status < 500 && status !== 429) {
       throw new BadDataError(
         `${text}: ${endpoint()} answers ${status}; check name and revision, and set HF_TOKEN where the ${type} is private or gated`,
         { [type]: text, status },

@@ -39,6 +39,12 @@ export async function recordCommit(storage: string, revision: string, commit: st
   await rename(`${ref}.tmp`, ref);
 }
 
+/** The path of a file that is in the cache as a whole; undefined where it is not. */
+export async function cachedFile(storage: string, { etag, size }: HubFile): Promise<string | undefined> {
+  const blob = join(storage, "blobs", etag);
+  return (await stat(blob).catch(() => undefined))?.size === size ? blob : undefined;
+}
+
 /**
  * Fetches a file into the snapshot of its commit, unless it is there.
  *
@@ -49,7 +55,7 @@ export async function fetchFile(storage: string, repository: HubRepository, comm
   const [blob, link] = [join(storage, "blobs", file.etag), join(snapshotFolder(storage, commit), file.path)];
   await mkdir(dirname(blob), { recursive: true });
   await mkdir(dirname(link), { recursive: true });
-  if ((await stat(blob).catch(() => undefined))?.size !== file.size) {
+  if ((await cachedFile(storage, file)) === undefined) {
     await downloadFile(fileUrl(repository, commit, file.path), tokenOf(), file, blob);
   }
   if (await exists(link)) return link;

@@ -27,7 +27,7 @@ export async function askForCommit(address: HubAddress): Promise<string> {
 /**
  * The files of a repository at a commit.
  *
- * @param folder lists this folder and those in it; absent: the files at the top alone
+ * @param folder lists this folder and those in it, "" all of them; absent: the files at the top alone
  * @throws as askForCommit
  */
 export async function listFiles(address: HubAddress, commit: string, folder?: string): Promise<readonly HubFile[]> {
@@ -37,6 +37,10 @@ export async function listFiles(address: HubAddress, commit: string, folder?: st
     const where = folder === undefined ? {} : { path: folder, recursive: true };
     for await (const entry of hub.listFiles({ repo: address.repository, revision: commit, ...where, ...access() })) {
       if (entry.type !== "file") continue;
+      // it becomes a part of a path here
+      if (entry.path.split(/[/\\]/).some((part) => part === ".." || part === "")) {
+        throw new BadDataError(`${address.text}: ${endpoint()} lists a file ${JSON.stringify(entry.path)}; name another Hub`);
+      }
       files.push({ path: entry.path, size: entry.size, etag: entry.lfs?.oid ?? entry.oid ?? "" });
     }
   });

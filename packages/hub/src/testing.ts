@@ -2,17 +2,28 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { HubRepository } from "./hub-access.ts";
 
 export interface HubStub {
   readonly url: string;
-  /** Requests so far: "GET path" with the range asked for. */
+  /** Requests so far: "GET path" with the range asked for; those of the storage begin with "GET /storage/". */
   readonly requests: string[];
-  /** Files by path; large ones are those of .safetensors. */
+  /** Files by path; large ones are those of .safetensors, .parquet and .gz. */
   readonly files: Map<string, Uint8Array>;
   /** Cut the body of these paths after so many bytes, once each. */
   readonly cuts: Map<string, number>;
   /** What is sent in place of a file's bytes. */
   readonly forged: Map<string, Uint8Array>;
+  /** Statuses that requests whose path contains a text are answered with, one after the other, before all is well again. */
+  readonly statuses: Map<string, number[]>;
+  /** Only requests with this token are answered; the storage must not see it. */
+  token: string | undefined;
+  /** Large files are redirected to another server, as the Hub does. */
+  redirects: boolean;
+  /** Large files are sent as a whole whatever range is asked for. */
+  ignoresRanges: boolean;
+  /** Files and folders of one page of a listing. */
+  pageSize: number;
   close(): Promise<void>;
 }
 
@@ -20,54 +31,121 @@ export const stubCommit = "0123456789abcdef0123456789abcdef01234567";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const gitHash = (bytes: Uint8Array): string => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+const isLarge = (path: string): boolean => /\.(safetensors|parquet|gz)$/.test(path);
 
-function listing(files: ReadonlyMap<string, Uint8Array>): object[] {
-  return [...files].map(([path, bytes]) => ({
-    type: "file",
-    path,
-    size: bytes.length,
-    oid: gitHash(bytes),
-    ...(path.endsWith(".safetensors") && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } }),
-  }));
+/** The entries of a folder ("" is the top), with those below where it is listed recursively. */
+function listing(files: ReadonlyMap<string, Uint8Array>, folder: string, recursive: boolean): object[] {
+  const start = folder === "" ? "" : `${folder}/`;
+  const folders = new Set<string>();
+  const entries: object[] = [];
+  for (const [path, bytes] of files) {
+    if (!path.startsWith(start)) continue;
+    const below = path.slice(start.length).split("/");
+    below.slice(0, -1).forEach((_, depth) => folders.add(start + below.slice(0, depth + 1).join("/")));
+    if (below.length > 1 && !recursive) continue;
+    const lfs = isLarge(path) && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } };
+    entries.push({ type: "file", path, size: bytes.length, oid: gitHash(bytes), ...lfs });
+  }
+  const seen = [...folders].filter((path) => recursive || !path.slice(start.length).includes("/"));
+  return [...seen.map((path) => ({ type: "directory", path, size: 0, oid: gitHash(new Uint8Array(0)) })), ...entries];
 }
 
-const send = (response: ServerResponse, status: number, body: object): void => {
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+const send = (response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void => {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 };
 
-/** The parts of the Hub's interface that fetching a model needs, for one model, on this machine. */
-export async function startHubStub(name: string): Promise<HubStub> {
-  const state = {
-    requests: [] as string[],
-    files: new Map<string, Uint8Array>(),
-    cuts: new Map<string, number>(),
-    forged: new Map<string, Uint8Array>(),
+const listen = async (server: Server): Promise<string> => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+};
+
+/** The parts of the Hub's interface that fetching needs, for one repository with one commit, on this machine. */
+export async function startHubStub(name: string, type: HubRepository["type"] = "model"): Promise<HubStub> {
+  const servers: Server[] = [];
+  const stub: HubStub = {
+    url: "",
+    requests: [],
+    files: new Map(),
+    cuts: new Map(),
+    forged: new Map(),
+    statuses: new Map(),
+    token: undefined,
+    redirects: false,
+    ignoresRanges: false,
+    pageSize: 1000,
+    close: async () => {
+      for (const server of servers) {
+        server.closeAllConnections();
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+      }
+    },
   };
-  const sendFile = (request: IncomingMessage, response: ServerResponse, path: string): void => {
-    const whole = state.forged.get(path) ?? state.files.get(path);
-    if (whole === undefined) return send(response, 404, { error: "Entry not found" });
-    const offset = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    const bytes = whole.subarray(offset);
-    response.writeHead(offset > 0 ? 206 : 200, { "content-length": bytes.length });
-    const cut = state.cuts.get(path);
-    state.cuts.delete(path);
+  const sendBytes = (request: IncomingMessage, response: ServerResponse, path: string, whole: Uint8Array): void => {
+    const range = stub.ignoresRanges ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+    const start = Number(range?.[1] ?? 0);
+    const end = range?.[2] ? Math.min(Number(range[2]) + 1, whole.length) : whole.length;
+    if (range && start >= whole.length) return send(response, 416, { error: "Range" });
+    const bytes = whole.subarray(start, end);
+    const headers = { "content-length": bytes.length, etag: `"${sha256(whole)}"` };
+    if (range) response.writeHead(206, { ...headers, "content-range": `bytes ${start}-${end - 1}/${whole.length}` });
+    else response.writeHead(200, headers);
+    const cut = stub.cuts.get(path);
+    stub.cuts.delete(path);
     if (cut === undefined) response.end(bytes);
     else response.write(bytes.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
   };
-  const server: Server = createServer((request, response) => {
-    const path = decodeURIComponent((request.url ?? "").split("?")[0] ?? "");
-    state.requests.push(`GET ${path}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
-    const [api, files] = [`/api/models/${name}`, `/${name}/resolve/${stubCommit}/`];
+  const contentOf = (path: string): Uint8Array | undefined => stub.forged.get(path) ?? stub.files.get(path);
+
+  const storage = createServer((request, response) => {
+    const path = decodeURIComponent(request.url ?? "").replace(/^\/storage\//, "");
+    stub.requests.push(`GET /storage/${path}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
+    const whole = contentOf(path);
+    if (request.headers.authorization !== undefined) send(response, 400, { error: "a token came to the storage" });
+    else if (whole === undefined) send(response, 404, { error: "Entry not found" });
+    else sendBytes(request, response, path, whole);
+  });
+  servers.push(storage);
+  const storageUrl = await listen(storage);
+
+  const sendFile = (request: IncomingMessage, response: ServerResponse, path: string): void => {
+    const whole = contentOf(path);
+    if (whole === undefined) return send(response, 404, { error: "Entry not found" });
+    if (!stub.redirects || !isLarge(path)) return sendBytes(request, response, path, whole);
+    const listed = stub.files.get(path) ?? whole;
+    const linked = { "x-linked-etag": `"${sha256(listed)}"`, "x-linked-size": String(listed.length) };
+    send(response, 302, {}, { location: `${storageUrl}/storage/${path}`, "x-repo-commit": stubCommit, ...linked });
+  };
+  const sendListing = (response: ServerResponse, folder: string, query: URLSearchParams): void => {
+    const entries = listing(stub.files, folder, query.get("recursive") === "true");
+    if (entries.length === 0 && folder !== "") return send(response, 404, { error: "Entry not found" });
+    const from = Number(query.get("cursor") ?? 0);
+    query.set("cursor", String(from + stub.pageSize));
+    const next = `<${stub.url}/api/${type}s/${name}/tree/${stubCommit}/${folder}?${query.toString()}>; rel="next"`;
+    const more = from + stub.pageSize < entries.length;
+    send(response, 200, entries.slice(from, from + stub.pageSize), more ? { link: next } : {});
+  };
+  const hub = createServer((request, response) => {
+    const [rawPath = "", rawQuery] = (request.url ?? "").split("?");
+    const path = decodeURIComponent(rawPath);
+    stub.requests.push(`GET ${path}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
+    const [, statuses] = [...stub.statuses].find(([part, left]) => path.includes(part) && left.length > 0) ?? [];
+    const status = statuses?.shift();
+    if (status !== undefined) return send(response, status, { error: "as told" }, { "retry-after": "0" });
+    if (stub.token !== undefined && request.headers.authorization !== `Bearer ${stub.token}`) {
+      return send(response, request.headers.authorization === undefined ? 401 : 403, { error: "Access is restricted" });
+    }
+    const api = `/api/${type}s/${name}`;
+    const [files, tree] = [
+      `${type === "dataset" ? "/datasets" : ""}/${name}/resolve/${stubCommit}/`,
+      `${api}/tree/${stubCommit}`,
+    ];
     if (path.startsWith(files)) sendFile(request, response, path.slice(files.length));
-    else if (path === `${api}/revision/main` || path === `${api}/revision/${stubCommit}`)
+    else if (path.startsWith(`${api}/revision/`) && !path.endsWith("/absent"))
       send(response, 200, { _id: "1", id: name, modelId: name, sha: stubCommit });
-    else if (path === `${api}/tree/${stubCommit}`) send(response, 200, listing(state.files));
+    else if (path === tree || path.startsWith(`${tree}/`))
+      sendListing(response, path.slice(tree.length + 1), new URLSearchParams(rawQuery));
     else send(response, 404, { error: "Repository not found" });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    ...state,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
-  };
+  servers.push(hub);
+  return Object.assign(stub, { url: await listen(hub) });
 }
