@@ -29,7 +29,7 @@ export interface Corpus {
   readonly license: string | undefined;
   /** Language names, in the manifest's order (a folder's are sorted). */
   readonly languages: readonly string[];
-  /** Paths of the files of all languages. */
+  /** Paths of the files of all languages; for a dataset of the Hub its folder in the cache. */
   readonly files: readonly string[];
   /** SHA-256 over the language names and the bytes of their files, computed when first asked for. */
   readonly address: Promise<string>;

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
-import { readBytes, type CorpusFile } from "./files/corpus-file.ts";
-import { readLayout } from "./files/corpus-layout.ts";
+import { readBytes } from "./files/corpus-file.ts";
+import { readLayout, type CorpusSource } from "./files/corpus-layout.ts";
 import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
+import { identityOf, readDataset } from "./datasets/dataset-texts.ts";
 import { readCsv } from "./formats/csv.ts";
 import { FaultCount } from "./formats/fault-count.ts";
 import { readJsonLines } from "./formats/jsonl.ts";
@@ -21,12 +22,15 @@ export interface OpenCorpusOptions {
   readonly signal?: AbortSignal;
 }
 
-async function* readFile(
-  file: CorpusFile,
+async function* readSource(
+  file: CorpusSource,
   fields: CorpusFields,
   faults: FaultCount,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
   switch (file.format) {
+    case "dataset":
+      return yield* readDataset(file, fields, faults, signal);
     case "jsonl":
       return yield* readJsonLines(file, fields, faults);
     case "csv":
@@ -48,13 +52,17 @@ async function* readFile(
 
 /**
  * SHA-256 over languages in order of name and, for each, the bytes of its files in order (as stored, not unzipped).
- * Names and paths of files do not count.
+ * Names and paths of files do not count. Of a dataset on the Hub: its name, the hashes of its files, and which rows are taken.
  */
-async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusFile[]>, signal?: AbortSignal): Promise<string> {
+async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusSource[]>, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   for (const [language, files] of [...languages].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${language}\n${files.length}\n`);
     for (const file of files) {
+      if (file.format === "dataset") {
+        hash.update(`dataset\n${identityOf(file)}\n`);
+        continue;
+      }
       const { size } = await stat(file.path);
       hash.update(`${file.format}${file.gzip ? ".gz" : ""}\n${size}\n`);
       for await (const chunk of readBytes({ ...file, gzip: false })) {
@@ -68,17 +76,23 @@ async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusFile[
 
 /**
  * Opens texts by language: a YAML manifest (`languages: {en: file, glob or list}`, optional `field`, `name`, `license`),
- * or a folder of LANG.jsonl, LANG.txt, LANG.csv and LANG.parquet, each also .gz.
+ * a folder of LANG.jsonl, LANG.txt, LANG.csv and LANG.parquet, each also .gz, or a dataset of the Hub
+ * (`hf:datasets/org/name?languages=hi,bn`, in a manifest an entry of a language; docs/corpora.md).
  *
- * Only names are read here. Of the texts never more than a few megabytes are held.
+ * Only names are read here, and the Hub is asked for them. Of the texts never more than a few megabytes are held.
  *
- * @throws {BadDataError} on a broken manifest or a file of unknown kind
- * @throws {InputOutputError} where there is nothing at the path
+ * @throws {BadDataError} on a broken manifest, a file of unknown kind, or a dataset that does not exist or is not open to the user
+ * @throws {InputOutputError} where there is nothing at the path, or the Hub cannot be reached
+ * @throws {UsageError} on a dataset's name of another form
  */
 export async function openCorpus(path: string, options: OpenCorpusOptions = {}): Promise<Corpus> {
   const layout = await readLayout(path);
   const { targetField: target } = options;
-  const fields = { text: options.field ?? layout.field ?? (target === undefined ? "text" : "source"), target };
+  const field = options.field ?? layout.field ?? (target === undefined ? "text" : "source");
+  const fieldsOf = (file: CorpusSource): CorpusFields => ({
+    text: file.format === "dataset" ? (options.field ?? file.name.field ?? field) : field,
+    target,
+  });
   const warned = new Set<string>();
   let address: Promise<string> | undefined;
 
@@ -92,7 +106,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     }
     const faults = new FaultCount(language);
     for (const file of files) {
-      for await (const document of readFile(file, fields, faults)) {
+      for await (const document of readSource(file, fieldsOf(file), faults, options.signal)) {
         if (options.signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
         if (document.text.trim() === "" || document.target?.trim() === "") continue;
         faults.document();
@@ -110,7 +124,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     name: layout.name,
     license: layout.license,
     languages: [...layout.languages.keys()],
-    files: [...layout.languages.values()].flat().map((file) => file.path),
+    files: [...layout.languages.values()].flat().map((file) => (file.format === "dataset" ? file.dataset.storage : file.path)),
     get address() {
       return (address ??= corpusAddress(layout.languages, options.signal));
     },

@@ -2,15 +2,21 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
 import { parse, YAMLParseError } from "yaml";
+import { isDatasetName, parseDatasetCorpus, parseDatasetEntry } from "../datasets/dataset-name.ts";
+import { datasetPresets } from "../datasets/dataset-presets.ts";
+import { findDatasetTexts, type DatasetTexts } from "../datasets/dataset-texts.ts";
 import { boundedGlob } from "./bounded-glob.ts";
 import { corpusFile, type CorpusFile } from "./corpus-file.ts";
 
-/** Which files hold which language. */
+/** What a language's texts are read from: a file, or a dataset of the Hub. */
+export type CorpusSource = CorpusFile | DatasetTexts;
+
+/** Which files and datasets hold which language. */
 export interface CorpusLayout {
   readonly name: string;
   readonly license: string | undefined;
   readonly field: string | undefined;
-  readonly languages: ReadonlyMap<string, readonly CorpusFile[]>;
+  readonly languages: ReadonlyMap<string, readonly CorpusSource[]>;
 }
 
 const languagePattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
@@ -21,17 +27,29 @@ const manifestKeys = ["name", "license", "field", "languages"];
 
 /** Texts are read more than once, and reading a pipe without a writer would block for ever. */
 async function checkFiles({ languages }: CorpusLayout): Promise<void> {
-  for (const { path } of [...languages.values()].flat()) {
+  for (const source of [...languages.values()].flat()) {
+    if (source.format === "dataset") continue;
+    const { path } = source;
     const found = await stat(path).catch(() => undefined);
     if (found?.isFile() === false) throw new BadDataError(`${path} is no regular file; copy the texts into one`, { file: path });
   }
 }
 
-/** Reads a manifest, or lists a folder of LANG.* files. */
+/** Reads a manifest, lists a folder of LANG.* files, or asks which files a dataset of the Hub has. */
 export async function readLayout(path: string): Promise<CorpusLayout> {
+  if (isDatasetName(path)) return datasetLayout(path);
   const layout = await findLayout(path);
   await checkFiles(layout);
   return layout;
+}
+
+async function datasetLayout(text: string): Promise<CorpusLayout> {
+  const languages = new Map<string, readonly CorpusSource[]>();
+  const names = parseDatasetCorpus(text);
+  for (const [language, name] of names) languages.set(language, [await findDatasetTexts(name)]);
+  const [first] = names.values();
+  const name = first?.address.repository.name ?? text;
+  return { name, license: datasetPresets.get(name)?.license, field: undefined, languages };
 }
 
 async function findLayout(path: string): Promise<CorpusLayout> {
@@ -68,10 +86,13 @@ async function folderLayout(folder: string): Promise<CorpusLayout> {
 
 async function manifestLayout(path: string): Promise<CorpusLayout> {
   const manifest = parseManifest(path, await readFile(path, "utf8"));
-  const languages = new Map<string, readonly CorpusFile[]>();
+  const languages = new Map<string, readonly CorpusSource[]>();
   for (const [language, patterns] of manifest.languages) {
-    const files: CorpusFile[] = [];
-    for (const pattern of patterns) files.push(...(await findFiles(path, language, pattern)));
+    const files: CorpusSource[] = [];
+    for (const pattern of patterns) {
+      if (isDatasetName(pattern)) files.push(await findDatasetTexts(parseDatasetEntry(pattern, language)));
+      else files.push(...(await findFiles(path, language, pattern)));
+    }
     languages.set(language, files);
   }
   return { ...manifest, languages };
@@ -139,7 +160,7 @@ function parseManifest(
     const patterns: unknown = Array.isArray(value) ? value : [value];
     const good = (patterns as readonly unknown[]).every((pattern) => typeof pattern === "string" && pattern !== "");
     if (!good || (patterns as readonly unknown[]).length === 0)
-      return fail(`language ${language} must name a file, a glob or a list of them`);
+      return fail(`language ${language} must name a file, a glob, a dataset or a list of them`);
     languages.set(language, patterns as readonly string[]);
   }
   return {

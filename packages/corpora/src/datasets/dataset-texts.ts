@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { InterruptedError } from "@mbs/contracts";
+import { cachedFile, fetchAlone, fileUrl, isOffline, streamBytes } from "@mbs/hub";
+import type { HubFile } from "@mbs/hub";
+import { originField } from "../corpus.ts";
+import type { CorpusDocument, CorpusFields } from "../corpus.ts";
+import type { FaultCount } from "../formats/fault-count.ts";
+import { readJsonLines } from "../formats/jsonl.ts";
+import { readParquet } from "../formats/parquet.ts";
+import type { DatasetName, DatasetPart } from "./dataset-name.ts";
+import { fetchWhole, findShards, notCached, openDataset } from "./dataset-shards.ts";
+import type { FoundDataset } from "./dataset-shards.ts";
+import { writeLinesExcerpt } from "./lines-excerpt.ts";
+import { writeParquetExcerpt } from "./parquet-excerpt.ts";
+import type { ByteRange } from "./parquet-excerpt.ts";
+
+/** Texts of one language in a dataset of the Hub. */
+export interface DatasetTexts {
+  readonly format: "dataset";
+  readonly name: DatasetName;
+  readonly dataset: FoundDataset;
+  /** Its files, of which the first ones with enough rows are read. */
+  readonly shards: readonly HubFile[];
+}
+
+/** Files of at most this many bytes are fetched as a whole, and so checked by their hash. */
+const fetchedWhole = 32 << 20;
+
+/** One document in ten is held out. */
+const heldOutOf = 10;
+
+/** Finds which files texts are in; fetches none of them. @throws as openDataset and findShards */
+export async function findDatasetTexts(name: DatasetName): Promise<DatasetTexts> {
+  const dataset = await openDataset(name.address);
+  return { format: "dataset", name, dataset, shards: await findShards(dataset, name) };
+}
+
+/** What texts count by: which files there are, by their hashes, and which of their documents are taken. */
+export const identityOf = ({ name, dataset, shards }: DatasetTexts): string =>
+  JSON.stringify([
+    dataset.address.repository.name,
+    shards.map(({ path, size, etag }) => [path, size, etag]),
+    name.field ?? "",
+    name.rows,
+    name.part ?? "",
+  ]);
+
+/** Bytes of a shard: of its copy in the cache, else of the Hub. */
+async function openShard({ dataset }: DatasetTexts, shard: HubFile, signal: AbortSignal | undefined): Promise<ByteRange> {
+  const { address, commit, storage } = dataset;
+  const whole = shard.size <= fetchedWhole ? await fetchWhole(dataset, shard) : await cachedFile(storage, shard);
+  const url = fileUrl(address.repository, commit, shard.path);
+  return {
+    name: `${address.text}, ${shard.path}`,
+    size: shard.size,
+    async *bytes(start, end) {
+      if (end <= start) return;
+      const pieces =
+        whole === undefined
+          ? streamBytes(url, shard, start, end)
+          : (createReadStream(whole, { start, end: end - 1, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>);
+      for await (const piece of pieces) {
+        if (signal?.aborted) throw new InterruptedError(`${address.text}: stopped`);
+        yield piece;
+      }
+    },
+  };
+}
+
+interface Excerpt {
+  readonly path: string;
+  readonly format: "parquet" | "jsonl";
+}
+
+/** A file with the fields of enough rows of a shard: it is in the cache, or made there. */
+async function excerptOf(
+  texts: DatasetTexts,
+  shard: HubFile,
+  { text, target }: CorpusFields,
+  rows: number,
+  signal: AbortSignal | undefined,
+): Promise<Excerpt> {
+  const { storage, address } = texts.dataset;
+  const isParquet = shard.path.endsWith(".parquet");
+  const columns = [text, ...(target === undefined ? [] : [target]), originField];
+  const key = createHash("sha256")
+    .update(JSON.stringify([1, shard.etag, rows, ...(isParquet ? columns : [])]))
+    .digest("hex");
+  const format = isParquet ? "parquet" : "jsonl";
+  const path = join(storage, "mbs-excerpts", `${key}.${format}`);
+  const isThere = (): Promise<boolean> =>
+    stat(path).then(
+      () => true,
+      () => false,
+    );
+  if (await isThere()) return { path, format };
+  if (isOffline() && (await cachedFile(storage, shard)) === undefined) {
+    throw notCached(address, storage, `an excerpt of ${rows} rows of ${shard.path}`);
+  }
+  await fetchAlone(storage, async () => {
+    if (await isThere()) return;
+    const source = await openShard(texts, shard, signal);
+    await mkdir(dirname(path), { recursive: true });
+    const unfinished = `${path}.incomplete`;
+    if (isParquet) await writeParquetExcerpt(source, columns, text, rows, unfinished);
+    else await writeLinesExcerpt(source, shard.path.endsWith(".gz"), rows, unfinished);
+    await rename(unfinished, path);
+  });
+  return { path, format };
+}
+
+/** The part that a document is in, by its text: the same text is never in both. */
+function partOf(text: string): DatasetPart {
+  const [first = 0, second = 0] = createHash("sha256").update(text).digest();
+  return (first * 256 + second) % heldOutOf === 0 ? "held-out" : "calibration";
+}
+
+/**
+ * The documents: of as few files as have `rows` of them. Only the rows that are taken are fetched, in whole row groups.
+ *
+ * @throws {BadDataError} where a file is broken or a field is missing
+ * @throws {InputOutputError} where the Hub cannot be reached, or an offline program does not have them in its cache
+ */
+export async function* readDataset(
+  texts: DatasetTexts,
+  fields: CorpusFields,
+  faults: FaultCount,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<CorpusDocument, void, undefined> {
+  const { rows, part } = texts.name;
+  let taken = 0;
+  for (const shard of texts.shards) {
+    const { path, format } = await excerptOf(texts, shard, fields, rows - taken, signal);
+    const read = format === "parquet" ? readParquet : readJsonLines;
+    for await (const document of read({ path, format, gzip: false }, fields, faults)) {
+      taken += 1;
+      if (part === undefined || partOf(document.text) === part) yield document;
+      else faults.document();
+      if (taken >= rows) return;
+    }
+  }
+}
