@@ -127,7 +127,7 @@ def gemma3(content, path):
 
 def tekken(path):
     """Merges by ranks, as transformers' TikTokenConverter finds them; tokens by tiktoken itself."""
-    sys.path.append(str(WORK / "tiktoken"))
+    sys.path.append(str(WORK / "tiktoken"))  # where it is not installed
     import tiktoken
 
     parsed = json.loads(path.read_text())

@@ -9,7 +9,7 @@
 import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findByteLevelWay, preTokenizerNames } from "../../../packages/models/src/gguf/pre-tokenizers.ts";
+import { findByteLevelWay, preTokenizerNames } from "../../../packages/models/src/gguf/tokenizer/pre-tokenizers.ts";
 import { tokenizerFromGguf } from "../../../packages/models/src/gguf/gguf-tokenizer.ts";
 import { makeHubTokenizer } from "../../../packages/models/src/tokenizer/tokenizer.ts";
 import type { JsonObject } from "../../../packages/models/src/folder/json-file.ts";
@@ -20,7 +20,10 @@ const readJson = async (path: string): Promise<unknown> => JSON.parse(await read
 
 const splits = join(work, "pre-tokenizers.json");
 if (!existsSync(splits)) {
-  await writeFile(splits, JSON.stringify(Object.fromEntries(preTokenizerNames.map((name) => [name, findByteLevelWay(name, name)]))));
+  await writeFile(
+    splits,
+    JSON.stringify(Object.fromEntries(preTokenizerNames.map((name) => [name, findByteLevelWay(name, name)]))),
+  );
   process.exit();
 }
 
@@ -28,7 +31,9 @@ const texts = (await readJson(join(work, "texts.json"))) as { name: string; text
 
 /** How many texts have the same tokens, and the first that has not. */
 function compare(what: string, tokens: readonly number[][], others: readonly number[][]): string {
-  const different = texts.filter((_, index) => JSON.stringify(tokens[index]) !== JSON.stringify(others[index])).map(({ name }) => name);
+  const different = texts
+    .filter((_, index) => JSON.stringify(tokens[index]) !== JSON.stringify(others[index]))
+    .map(({ name }) => name);
   return `${what}: ${texts.length - different.length} of ${texts.length}${different.length === 0 ? "" : ` (not ${different.slice(0, 40).join(", ")})`}`;
 }
 

@@ -80,9 +80,20 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
  * @throws {FailedPreconditionError} when it is neither byte-level BPE nor of SentencePiece's kind
  * @throws {BadDataError} when it cannot be built
  */
-export async function loadTokenizer(folder: string, json: JsonObject): Promise<Tokenizer> {
-  const file = join(folder, "tokenizer.json");
-  const hub = makeHubTokenizer(file, json, await readTokenizerConfig(folder));
+export const loadTokenizer = async (folder: string, json: JsonObject): Promise<Tokenizer> =>
+  makeTokenizer(join(folder, "tokenizer.json"), json, await readTokenizerConfig(folder));
+
+/**
+ * Makes a tokenizer.
+ *
+ * @param file for messages
+ * @param json the parsed tokenizer.json
+ * @param config the parsed tokenizer_config.json
+ * @throws {FailedPreconditionError} when it is neither byte-level BPE nor of SentencePiece's kind
+ * @throws {BadDataError} when it cannot be built
+ */
+export function makeTokenizer(file: string, json: JsonObject, config: JsonObject): Tokenizer {
+  const hub = makeHubTokenizer(file, json, config);
   const kind = findTokenKind(json);
   if (kind === undefined) {
     const message = `${file} is not supported; supported: byte-level BPE, and BPE or Unigram with "▁" for spaces`;
@@ -93,7 +104,9 @@ export async function loadTokenizer(folder: string, json: JsonObject): Promise<T
   const lengths = new Map<number, number>();
   const lengthOf = (id: number): number => {
     const extra = added.get(id);
-    if (extra !== undefined) return extra.special ? 0 : Buffer.byteLength(extra.content);
+    if (extra?.special === true) return 0;
+    // the decoder of SentencePiece's kinds reads space marks in added tokens too: Gemma's runs of spaces are such
+    if (extra !== undefined) return kind === "sentencepiece" ? bytesOf(extra.content) : Buffer.byteLength(extra.content);
     const token = hub.id_to_token(id);
     if (token === undefined) throw new BadDataError(`${file} has no token ${id}; is it another model's?`, { file, token: id });
     return bytesOf(token);

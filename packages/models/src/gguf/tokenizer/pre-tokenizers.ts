@@ -31,7 +31,8 @@ const byteLevel = (usesRegex: boolean): Split => ({
   trim_offsets: true,
   use_regex: usesRegex,
 });
-const digits: Split = { type: "Digits", individual_digits: true };
+/** "Digits" of a tokenizer.json, one by one: as a pattern, since the library's knows no digits but 0 to 9. */
+const digits = split(String.raw`\p{N}`);
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const rest = String.raw`| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
@@ -116,7 +117,7 @@ const groups: readonly (readonly [names: readonly string[], PreTokenizer])[] = [
       splits: [
         { type: "Punctuation", behavior: "Contiguous" },
         byteLevel(true),
-        { type: "Digits", individual_digits: false },
+        split(String.raw`\p{N}+`),
         split("[0-9][0-9][0-9]"),
       ],
       bytesWithin: true,
