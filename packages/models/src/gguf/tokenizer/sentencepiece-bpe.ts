@@ -20,7 +20,7 @@ function markSpaces(vocabulary: GgufVocabulary): GgufVocabulary {
   return { ...vocabulary, tokens: vocabulary.tokens.map(marked) };
 }
 
-/** SentencePiece's longest piece has 16 characters unless its trainer is told otherwise; Gemma's runs of spaces have 31. */
+/** SentencePiece's longest piece has 16 characters by default; Gemma's runs of spaces have 31. */
 const longestPiece = 256;
 
 /**
