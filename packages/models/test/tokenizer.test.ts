@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
-import { loadTokenizer } from "../src/tokenizer/tokenizer.ts";
+import { loadTokenizer, makeHubTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 const json = tinyTokenizer() as Record<string, unknown>;
 const folder = "/nowhere";
@@ -43,6 +43,18 @@ test("a token is put first only where the post-processor says so", async () => {
   const withBos = await loadTokenizer(folder, { ...json, post_processor: template });
   assert.is(withBos.bos, 1);
   assert.equal([...withBos.encode("a")], [4 + 97]);
+});
+
+const wordsOf = (individual: boolean): unknown => {
+  const pre = { type: "Sequence", pretokenizers: [{ type: "Digits", individual_digits: individual }] };
+  const { pre_tokenizer: preTokenizer } = makeHubTokenizer("tokenizer.json", { ...json, pre_tokenizer: pre }, {});
+  return preTokenizer?.pre_tokenize("a12 ٣٤ ५½");
+};
+
+test("digits of every script are split as the reference splits them", () => {
+  // tokenizers 0.23: Digits(individual_digits=True) and Digits()
+  assert.equal(wordsOf(true), ["a", "1", "2", " ", "٣", "٤", " ", "५", "½"]);
+  assert.equal(wordsOf(false), ["a", "12", " ", "٣٤", " ", "५½"]);
 });
 
 test("other tokenizers and unknown ids are refused", async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
@@ -59,11 +59,23 @@ function findSentinels(hub: HubTokenizer): number[] {
   }
 }
 
+/**
+ * A pre-tokenizer with its digits as a pattern: the library's "Digits" knows 0 to 9 alone, the reference every number of
+ * Unicode (`char::is_numeric`), and Arabic's and Devanagari's digits are split in other places.
+ */
+function withAllDigits(preTokenizer: unknown): unknown {
+  if (!isObject(preTokenizer)) return preTokenizer;
+  const { type, individual_digits: single, pretokenizers: parts } = preTokenizer;
+  if (type === "Sequence" && Array.isArray(parts)) return { ...preTokenizer, pretokenizers: parts.map(withAllDigits) };
+  if (type !== "Digits") return preTokenizer;
+  return { type: "Split", pattern: { Regex: single === true ? "\\p{N}" : "\\p{N}+" }, behavior: "Isolated", invert: false };
+}
+
 /** @throws {BadDataError} when it has a part that the library cannot read, or the library refuses it */
 export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
   requireTokenizerShape(json, file);
   try {
-    return new HubTokenizer(json, config);
+    return new HubTokenizer({ ...json, pre_tokenizer: withAllDigits(json["pre_tokenizer"]) }, config);
   } catch (cause) {
     throw new BadDataError(
       `${file} cannot be used (${String(cause)}); take it from the model's source again`,
