@@ -94,7 +94,7 @@ export async function recipeReference(): Promise<string> {
     "",
     "## Files that a recipe names",
     "",
-    "- **Corpus**: `{ name?, license?, field?, languages: { LANG: FILE or [FILE, …] } }`; files are JSONL, CSV, Parquet or plain text (blank lines between documents), each also as `.gz`, globs allowed. Or a folder of `LANG.jsonl`, `LANG.txt`, …",
+    "- **Corpus**: `{ name?, license?, field?, languages: { LANG: FILE or [FILE, …] } }`; files are JSONL, CSV, Parquet or plain text (blank lines between documents), each also as `.gz`, globs allowed. Or a folder of `LANG.jsonl`, `LANG.txt`, … Or a dataset of the Hub, `hf:datasets/org/name?languages=hi,bn`, which an entry of a language may name too: [corpora](corpora.md).",
     "- **Distribution**: `{ name?, unit: tokens | bytes | segments, source, shares: { LANG: NUMBER } }` as JSON, the name of a preset, or a model's folder with a `distribution.json`.",
     "- **Your own solver**: a path that begins with `./` or `/`, or the name of an installed package ([adding a solver](adding-a-solver.md)).",
     "",

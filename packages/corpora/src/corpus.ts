@@ -27,6 +27,8 @@ export interface Corpus {
   /** The manifest's own name, else the base name of its path. */
   readonly name: string;
   readonly license: string | undefined;
+  /** Of a dataset on the Hub, the name with its commit in the place of a branch; absent for a path. */
+  readonly pinnedName?: string | undefined;
   /** Language names, in the manifest's order (a folder's are sorted). */
   readonly languages: readonly string[];
   /** Paths of the files of all languages; for a dataset of the Hub its folder in the cache. */

@@ -123,6 +123,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
   return {
     name: layout.name,
     license: layout.license,
+    pinnedName: layout.pinnedName,
     languages: [...layout.languages.keys()],
     files: [...layout.languages.values()].flat().map((file) => (file.format === "dataset" ? file.dataset.storage : file.path)),
     get address() {

@@ -34,7 +34,7 @@ const options = {
   corpus: {
     kind: "resource",
     resource: "corpus",
-    description: "YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files",
+    description: "YAML manifest, folder of LANG.jsonl, .txt, .csv or .parquet files, or hf:datasets/org/name?languages=…",
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   mix: {

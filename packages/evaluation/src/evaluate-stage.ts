@@ -28,7 +28,11 @@ const options = {
     description: "model folder; repeat it to compare models on the same windows",
   },
   labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "a name for each model (the folder's own)" },
-  corpus: { kind: "resource", resource: "corpus", description: "held-out texts: YAML manifest, or folder of LANG.* files" },
+  corpus: {
+    kind: "resource",
+    resource: "corpus",
+    description: "held-out texts: YAML manifest, folder of LANG.* files, or hf:datasets/…",
+  },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   sourceTarget: {
     kind: "flag",

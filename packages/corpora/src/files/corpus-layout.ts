@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, InternalError } from "@mbs/contracts";
 import { parse, YAMLParseError } from "yaml";
-import { isDatasetName, parseDatasetCorpus, parseDatasetEntry } from "../datasets/dataset-name.ts";
+import { isDatasetName, parseDatasetCorpus, parseDatasetEntry, pinnedName } from "../datasets/dataset-name.ts";
 import { datasetPresets } from "../datasets/dataset-presets.ts";
 import { findDatasetTexts, type DatasetTexts } from "../datasets/dataset-texts.ts";
 import { boundedGlob } from "./bounded-glob.ts";
@@ -15,6 +15,8 @@ export type CorpusSource = CorpusFile | DatasetTexts;
 export interface CorpusLayout {
   readonly name: string;
   readonly license: string | undefined;
+  /** See Corpus. */
+  readonly pinnedName?: string;
   readonly field: string | undefined;
   readonly languages: ReadonlyMap<string, readonly CorpusSource[]>;
 }
@@ -47,9 +49,11 @@ async function datasetLayout(text: string): Promise<CorpusLayout> {
   const languages = new Map<string, readonly CorpusSource[]>();
   const names = parseDatasetCorpus(text);
   for (const [language, name] of names) languages.set(language, [await findDatasetTexts(name)]);
-  const [first] = names.values();
-  const name = first?.address.repository.name ?? text;
-  return { name, license: datasetPresets.get(name)?.license, field: undefined, languages };
+  const [first] = [...languages.values()].flat();
+  if (first?.format !== "dataset") throw new InternalError(`${text} has no languages`);
+  const { name } = first.dataset.address.repository;
+  const license = datasetPresets.get(name)?.license;
+  return { name, license, pinnedName: pinnedName(text, first.dataset.commit), field: undefined, languages };
 }
 
 async function findLayout(path: string): Promise<CorpusLayout> {
@@ -63,7 +67,7 @@ async function findLayout(path: string): Promise<CorpusLayout> {
   } catch (error) {
     if (error instanceof BadDataError) throw error;
     throw new InputOutputError(
-      `no corpus at ${path}; give a YAML manifest or a folder of LANG.jsonl, .txt, .csv or .parquet files`,
+      `no corpus at ${path}; give a YAML manifest, a folder of LANG.jsonl, .txt, .csv or .parquet files, or hf:datasets/org/name?languages=…`,
       { file: path },
       { cause: error },
     );

@@ -47,8 +47,9 @@ function outputFlags(stage: Stage): Option[] {
   ];
 }
 
-const readsModel = (table: OptionTable): boolean =>
-  Object.values(table).some((option) => option.kind === "resource" && option.resource === "model");
+/** Whether an option may name what is on the Hub. */
+const readsHub = (table: OptionTable): boolean =>
+  Object.values(table).some((option) => option.kind === "resource" && option.resource !== "distribution");
 
 function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
   const presenter = firstPresenter(stage, host);
@@ -64,7 +65,9 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
       : []),
     ...optionToFlags("threads", threadsOption),
     ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
-    ...(readsModel(table) ? [new Option("--offline", "take hf: models from the cache only, and never ask the network")] : []),
+    ...(readsHub(table)
+      ? [new Option("--offline", "take hf: models and texts from the cache only, and never ask the network")]
+      : []),
     new Option("--quiet", "no progress and no warnings on standard error"),
     new Option("--debug", "show the stack of an error"),
   ];

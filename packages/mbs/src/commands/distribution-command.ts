@@ -27,7 +27,7 @@ const options = {
     kind: "resource",
     resource: "corpus",
     description:
-      "texts of every language that may be in the training mixture: YAML manifest, or folder of LANG.jsonl, .txt, .csv or .parquet files",
+      "texts of every language that may be in the training mixture: YAML manifest, folder of LANG.jsonl, .txt, .csv or .parquet files, or hf:datasets/…",
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   merges: { kind: "integer", minimum: 1, default: 3000, description: "merges used, from the first" },

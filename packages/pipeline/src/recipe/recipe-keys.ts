@@ -32,7 +32,7 @@ export const recipeKeys = {
     required: true,
   },
   corpus: {
-    takes: "a YAML manifest, or a folder of LANG.* files",
+    takes: "a YAML manifest, a folder of LANG.* files, or hf:datasets/org/name?languages=…",
     description: "calibration texts by language",
     required: true,
   },

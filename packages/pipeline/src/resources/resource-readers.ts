@@ -11,6 +11,8 @@ export interface FoundResource {
   readonly address: string;
   /** All files that are read of it, also those that its path refers to. */
   readonly paths: readonly string[];
+  /** Its name for a record, where that is another than the given one: with a commit in the place of a branch. */
+  readonly pinnedName?: string | undefined;
 }
 
 /** The files of a model, with the targets of links in its folder: a run must not replace any of them. */
@@ -31,8 +33,10 @@ const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundReso
     }
   },
   async corpus(path) {
-    const { address, files } = await openCorpus(path);
-    return { address: await address, paths: [path, ...files] };
+    const { address, files, pinnedName } = await openCorpus(path);
+    // a dataset's name is no path
+    const paths = pinnedName === undefined ? [path, ...files] : files;
+    return { address: await address, paths, pinnedName };
   },
   async distribution(path) {
     const { address } = await readDistribution(path);

@@ -35,6 +35,11 @@ export class Resources {
     return (await this.#find(kind, path)).address;
   }
 
+  /** A name that stays true: of a dataset on the Hub with the commit that its branch named. @throws as findResource */
+  async pinnedName(kind: ResourceKind, path: string): Promise<string> {
+    return (await this.#find(kind, path)).pinnedName ?? path;
+  }
+
   /**
    * The identity of code: the hash of its file, or the name of built-in code or of a package. Files that it imports are not
    * included.

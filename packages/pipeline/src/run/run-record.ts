@@ -1,4 +1,4 @@
-import { BadDataError, quoted } from "@mbs/contracts";
+import { BadDataError, isObject, quoted } from "@mbs/contracts";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -55,13 +55,18 @@ export async function recordRun(
     threads,
     nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };
-  const values = { ...recipe, stages: usedEntries(recipe, plan), hashes };
+  const corpus = await resources.pinnedName("corpus", recipe.corpus);
+  const values = { ...recipe, corpus, stages: usedEntries(recipe, plan), hashes };
   const keys = Object.entries(recipeKeys) as [RecipeKeyName, RecipeKey][];
   const entries = keys.map(([key, { stage, given = [] }]): [string, unknown] => [
     key,
     stage === undefined || values[key] === undefined ? values[key] : used(plan, key, given),
   ]);
   const record = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const { evaluate } = record;
+  if (isObject(evaluate) && typeof evaluate["corpus"] === "string") {
+    record["evaluate"] = { ...evaluate, corpus: await resources.pinnedName("corpus", evaluate["corpus"]) };
+  }
   return `# The full recipe of this run, with the hashes of its inputs and results.\n${stringify(record)}`;
 }
 
