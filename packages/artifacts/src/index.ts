@@ -56,7 +56,7 @@ export type {
   TensorData,
   TensorDtype,
 } from "./kinds/records.ts";
-export { artifactKinds, requireKind, requireVersion } from "./kinds/schemas.ts";
+export { artifactKinds, requireKind, requireKnownColumns, requireVersion } from "./kinds/schemas.ts";
 export type { ArtifactKind } from "./kinds/schemas.ts";
 export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
 export type { LossSums, ModelScores } from "./language-losses.ts";

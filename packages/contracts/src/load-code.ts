@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { UsageError } from "./errors.ts";
 import { isObject } from "./is-object.ts";
 import { isCodePath } from "./options.ts";
+import type { Option } from "./options.ts";
 import { quoted } from "./printable.ts";
 
 /**
@@ -28,10 +29,39 @@ export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promis
 /** What becomes a flag of its own; --no-… takes back another. */
 const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 
+/** The kinds of options, each with what else it must have. */
+const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<string, unknown>>) => string | undefined>> = {
+  integer: () => undefined,
+  number: () => undefined,
+  flag: () => undefined,
+  text: ({ check }) => (check === undefined || typeof check === "function" ? undefined : "a check that is no function"),
+  choice: ({ choices }) => (isTexts(choices) ? undefined : "no list of choices"),
+  list: () => undefined,
+  resource: ({ resource }) =>
+    ["model", "corpus", "distribution"].includes(String(resource)) ? undefined : "no resource: model, corpus or distribution",
+  code: ({ builtIn }) => (isTexts(builtIn) ? undefined : "no list builtIn"),
+};
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
+
+/** What keeps a value from being the declaration of an option, or undefined. */
+function optionMisfit(option: unknown): string | undefined {
+  if (!isObject(option)) return "is no object";
+  const { kind, description } = option;
+  if (typeof kind !== "string" || !Object.hasOwn(optionKinds, kind)) {
+    return `has the kind ${quoted(kind)}; kinds are ${Object.keys(optionKinds).join(", ")}`;
+  }
+  if (typeof description !== "string") return "has no description";
+  const missing = optionKinds[kind as Option["kind"]](option);
+  return missing && `has ${missing}`;
+}
+
 /** What keeps a value from being a table of options, or undefined where it is one. */
 export function optionsMisfit(options: unknown): string | undefined {
-  if (!isObject(options) || !Object.values(options).every((option) => isObject(option) && typeof option["kind"] === "string")) {
-    return "its options are not a table of options";
+  if (!isObject(options)) return "its options are not a table of options";
+  for (const [name, option] of Object.entries(options)) {
+    const wrong = optionMisfit(option);
+    if (wrong !== undefined) return `its option ${quoted(name)} ${wrong}`;
   }
   const strange = Object.keys(options).find((name) => !optionName.test(name));
   return strange === undefined ? undefined : `its option ${quoted(strange)} is no name in camelCase, or begins with "no"`;

@@ -1,5 +1,7 @@
+import { guardedStage } from "./guarded-stage.ts";
 import { isObject } from "./is-object.ts";
 import { loadCode, optionsMisfit } from "./load-code.ts";
+import type { Schema } from "./batch.ts";
 import type { Stage } from "./stage.ts";
 
 const stageName = /^[a-z][a-z0-9-]*$/;
@@ -11,6 +13,7 @@ const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value
 /** What keeps a value from being a stage, or undefined where it has the shape of one. */
 export function stageMisfit(stage: unknown): string | undefined {
   if (!isObject(stage)) return "it has no default export that is a stage object";
+  if (typeof stage["solve"] === "function") return "it is a solver: name it with --solver, or under compress in a recipe";
   const { name, summary, examples, inputs, outputs, options, run } = stage;
   if (typeof name !== "string" || !stageName.test(name)) return 'its name is not lower-case letters, digits and "-"';
   if (!isText(summary)) return "its summary is not a text";
@@ -30,13 +33,18 @@ export function stageMisfit(stage: unknown): string | undefined {
 }
 
 /**
- * A stage that is not one of the program's.
+ * A stage that is not one of the program's, with checks of what it makes.
  *
  * @param nameOrPath a path such as `./mine.js`, or the name of an installed package
  * @param known names of the program's stages, for messages
+ * @param checkSchema throws on a schema that no artifact of its kind has
  * @throws {UsageError} when there is none, or it does not have the shape of a stage
  */
-export async function loadStage(nameOrPath: string, known: readonly string[]): Promise<Stage> {
+export async function loadStage(
+  nameOrPath: string,
+  known: readonly string[],
+  checkSchema: (schema: Schema) => void = () => undefined,
+): Promise<Stage> {
   const kind = { noun: "stage", known, misfit: stageMisfit, reference: "@mbs/contracts, defineStage" };
-  return (await loadCode(nameOrPath, kind)) as Stage;
+  return guardedStage((await loadCode(nameOrPath, kind)) as Stage, checkSchema);
 }

@@ -1,4 +1,4 @@
-import { UsageError, loadStage } from "@mbs/contracts";
+import { UsageError, isCodePath, loadStage } from "@mbs/contracts";
 import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
@@ -51,11 +51,12 @@ function ownStage([first = "", ...rest]: readonly string[]): { name: string; arg
 
 /** `mbs --stage ./mine.js`: a third-party stage as a command. */
 async function runOwnStage(name: string, argv: readonly string[], signal: AbortSignal): Promise<void> {
-  const [{ stageCommand }, { host }, stage] = await Promise.all([
+  const [{ stageCommand }, { host }, { requireKnownColumns }] = await Promise.all([
     import("@mbs/host-cli"),
     import("./host.ts"),
-    loadStage(name, []),
+    import("@mbs/artifacts"),
   ]);
+  const stage = await loadStage(name, [], requireKnownColumns);
   const { remote: _, ...local } = host;
   const command = await stageCommand(stage, { ...local, command: `mbs ${ownStageFlag} ${name}` }, argv, signal);
   await command.parseAsync([...argv], { from: "user" });
@@ -68,6 +69,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
   if (name === undefined) throw new UsageError("which command? mbs --help lists all commands");
   if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
+  if (isCodePath(name)) throw new UsageError(`${name} is no command; a stage of your own is run by mbs ${ownStageFlag} ${name}`);
   const entry = commands.get(name);
   if (entry) {
     const command = await (await entry.load())({ argv: rest, signal });

@@ -129,10 +129,13 @@ test("an entry that cannot work is refused before anything runs", async ({ root,
   for (const [entry, message] of [
     [
       { stage: path, inputs: { statistics: "capture.h.0" } },
-      /stages\.mine\.inputs\.statistics names "capture\.h\.0"; this recipe has sample, capture/,
+      /stages\.mine\.inputs\.statistics names "capture\.h\.0", and this recipe has sample, capture/,
     ],
-    [{ stage: path, inputs: { statistics: "sample" } }, /stages\.mine reads segments as statistics, which takes statistics/],
-    [{ stage: path, inputs: { states: "capture" } }, /stages\.mine needs the input statistics/],
+    [
+      { stage: path, inputs: { statistics: "sample" } },
+      /stages\.mine reads sample as its input statistics, which takes statistics; sample makes segments/,
+    ],
+    [{ stage: path, inputs: { states: "capture" } }, /stages\.mine has no input states; its stage has statistics/],
     [{ stage: path, inputs: { ...inputs, more: "capture" } }, /stages\.mine has no input more; its stage has statistics/],
     [{ stage: path, inputs, options: { most: 1 } }, /outliers: unknown option --most; it takes --least/],
     [

@@ -192,3 +192,12 @@ export function requireKind<const K extends ArtifactKind>(stream: Pick<ArtifactS
   }
   return kind;
 }
+
+/**
+ * Refuses a schema of one of our kinds whose columns are others; a kind that is not ours may have any.
+ *
+ * @throws as requireKind
+ */
+export function requireKnownColumns(schema: Schema): void {
+  if (isKnown(schema.kind)) requireKind({ schema }, [schema.kind]);
+}

@@ -143,7 +143,7 @@ async function inspectFiles(stream: ArtifactStream): Promise<readonly Inspection
 
 /** A cell of any column; of binary values the size. */
 function cellOf(value: unknown): string | number {
-  if (typeof value === "number") return short(value);
+  if (typeof value === "number") return Number.isInteger(value) ? value : short(value);
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   return String(value);
 }

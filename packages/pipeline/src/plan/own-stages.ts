@@ -1,3 +1,4 @@
+import { requireKnownColumns } from "@mbs/artifacts";
 import { UsageError, loadStage } from "@mbs/contracts";
 import type { Stage, StageOptions } from "@mbs/contracts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";
@@ -28,7 +29,7 @@ export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<{ re
   const entries = new Map<string, StageEntry>();
   for (const [name, entry] of recipe.stages) {
     try {
-      const stage = stages.get(entry.stage) ?? (await loadStage(entry.stage, [...known.keys()]));
+      const stage = stages.get(entry.stage) ?? (await loadStage(entry.stage, [...known.keys()], requireKnownColumns));
       stages.set(entry.stage, stage);
       entries.set(name, { ...entry, options: await withGiven(stage, recipe, entry.options) });
     } catch (error) {

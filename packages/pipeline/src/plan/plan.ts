@@ -157,14 +157,11 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   return all;
 }
 
-/** @throws {UsageError} on a source that the recipe does not have */
-function refuseSource({ locate }: Recipe, path: readonly string[], key: string, known: readonly string[]): never {
-  throw new UsageError(
-    `${locate?.(path) ?? "recipe"}: ${path.join(".")} names ${quoted(key)}; this recipe has ${known.join(", ")}`,
-    {
-      key: path.join("."),
-    },
-  );
+/** @throws {UsageError} on a source that the recipe does not have, or that comes later */
+function refuseSource({ locate, stages }: Recipe, path: readonly string[], key: string, known: readonly string[]): never {
+  const where = locate?.(path) ?? "recipe";
+  const problem = stages.has(key) ? "which comes later; put it above this entry" : `and this recipe has ${known.join(", ")}`;
+  throw new UsageError(`${where}: ${path.join(".")} names ${quoted(key)}, ${problem}`, { key: path.join(".") });
 }
 
 /**

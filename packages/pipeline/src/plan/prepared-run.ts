@@ -68,18 +68,21 @@ function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
       throw new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") });
     };
     const declared = stageOf(stages, stage).inputs;
-    for (const [name, { optional = false }] of Object.entries(declared)) {
-      if (!optional && inputs[name] === undefined) refuse(name, `needs the input ${name}: give it under inputs`);
+    const names = Object.keys(declared).join(", ") || "none";
+    for (const name of Object.keys(inputs)) {
+      if (!Object.hasOwn(declared, name)) refuse(name, `has no input ${name}; its stage has ${names}`);
     }
-    for (const [name, ids] of Object.entries(inputs)) {
-      const input = Object.hasOwn(declared, name) ? declared[name] : undefined;
-      if (input === undefined) {
-        refuse(name, `has no input ${name}; its stage has ${Object.keys(declared).join(", ") || "none"}`);
-        continue;
+    for (const [name, { kinds: taken, optional = false, many = false }] of Object.entries(declared)) {
+      const ids = inputs[name] ?? [];
+      if (!optional && inputs[name] === undefined) refuse(name, `needs the input ${name}: give it under inputs`);
+      const other = ids.find((id) => !taken.includes(kinds.get(id) ?? ""));
+      if (other !== undefined) {
+        refuse(
+          name,
+          `reads ${other} as its input ${name}, which takes ${taken.join(" or ")}; ${other} makes ${kinds.get(other) ?? ""}`,
+        );
       }
-      const other = ids.map((source) => kinds.get(source)).find((kind) => kind !== undefined && !input.kinds.includes(kind));
-      if (other !== undefined) refuse(name, `reads ${other} as ${name}, which takes ${input.kinds.join(" or ")}`);
-      if (ids.length > 1 && input.many !== true) {
+      if (ids.length > 1 && !many) {
         refuse(
           name,
           `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`,
