@@ -42,10 +42,13 @@ function checkAnswer({ status, headers }: Response, url: string, { path, size }:
     throw new InputOutputError(`${path}: ${url} answers ${status}; try again later`, { url, status });
   }
   if (status >= 400 || status < 200) {
-    throw new BadDataError(`${url} answers ${status}; check the name, and HF_TOKEN where it is private or gated`, {
-      url,
-      status,
-    });
+    throw new BadDataError(
+      `${url} answers ${status}; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted`,
+      {
+        url,
+        status,
+      },
+    );
   }
   const whole = status === 200 && start === 0 && end === size;
   if (whole || headers.get("content-range") === `bytes ${start}-${end - 1}/${size}`) return;

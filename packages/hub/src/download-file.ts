@@ -35,10 +35,13 @@ async function fetchRest(url: string, token: string | undefined, partial: string
   const { status } = response;
   if (status >= 500 || status === 429) throw new InputOutputError(`${url} answers ${status}; try again later`, { url, status });
   if (!response.ok || response.body === null) {
-    throw new BadDataError(`${url} answers ${status}; check the name, and HF_TOKEN where it is private or gated`, {
-      url,
-      status,
-    });
+    throw new BadDataError(
+      `${url} answers ${status}; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted`,
+      {
+        url,
+        status,
+      },
+    );
   }
   // a server that does not support ranges sends the whole file
   const file = await open(partial, status === 206 ? "a" : "w");

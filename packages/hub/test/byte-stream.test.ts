@@ -89,7 +89,10 @@ bytes("a server that stays busy is an error of input, one that denies access of 
   context.stub.token = "hf_x";
   const denied = await failure(collected(context));
   assert.instance(denied, BadDataError);
-  assert.match(denied.message, "answers 401; check the name, and HF_TOKEN where it is private or gated");
+  assert.match(
+    denied.message,
+    "answers 401; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted",
+  );
 });
 
 bytes("a connection that keeps breaking is given up", async (context) => {

@@ -152,6 +152,8 @@ hub(
 
 hub("a small file is fetched as a whole, continued where it broke off, and checked by its hash", async ({ stub, name, home }) => {
   const file = await rowsOf(0, 20000);
+  stub.token = "hf_secret";
+  process.env["HF_TOKEN"] = "hf_secret";
   stub.files.set("hi/train.parquet", file);
   stub.cuts.set("hi/train.parquet", 1000);
   assert.is((await read(`${name}?languages=hi`)).length, 10_000);
@@ -275,6 +277,12 @@ hub("denied, missing, busy and unreachable each give one line", async ({ stub, n
   stub.token = undefined;
   assert.match((await failure(() => read(`${name}@absent?languages=hi`))).message, "answers 404;");
   assert.match((await failure(() => read("hf:datasets/org/nothing?languages=hi"))).message, "hf:datasets/org/nothing: ");
+  // of a gated dataset the lists are open, and the files are not
+  stub.statuses.set("/resolve/", [403]);
+  assert.match(
+    (await failure(() => read(`${name}?languages=hi`))).message,
+    "where it is private or gated HF_TOKEN and that its terms",
+  );
   stub.statuses.set("/revision/", [429, 503]);
   stub.statuses.set("/resolve/", [500, 429]);
   assert.is((await read(`${name}?languages=hi`)).length, 10);
