@@ -8,6 +8,8 @@ Needs tokenizers 0.23, sentencepiece 0.2.3 and transformers 5.24 (for Qwen 2's p
 
 import io
 import json
+import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import sentencepiece
@@ -99,7 +101,26 @@ def unigram():
     }, encode)
 
 
+def character_table():
+    """A table of our own rules, compiled by SentencePiece; texts by the Python library."""
+    rules = [("ệ", "e"), ("é", "E"), ("é", "x"), ("ể", "y"), ("ﬁ", "fi"), ("　", " "), ("\u00ad", ""), ("ا", "ar"), ("a\u0301", "á"), ("𝐀", "A")]
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as file:
+        for source, target in rules:
+            print(*(" ".join(f"{ord(character):X}" for character in text) for text in (source, target)), sep="\t", file=file)
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXTS * 3), model_writer=model, minloglevel=2, model_type="unigram",
+                                             vocab_size=130, normalization_rule_tsv=file.name)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    table = proto.normalizer_spec.precompiled_charsmap
+    normalizer = normalizers.Precompiled(table)
+    lines = ["tiếng Việt ệ ể", "e\u0301 é é\u0302 a\u0301 á", "ﬁn　x\u00ady", "الا 𝐀𝐁", "plain", "", "👩‍👧 ñ a\u0301\u0302\u0303"]
+    content = {"table": b64encode(table).decode(), "lines": [{"text": line, "normal": normalizer.normalize_str(line)} for line in lines]}
+    (FIXTURES / "character-table.json").write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    character_table()
     byte_level()
     sentencepiece_bpe()
     unigram()

@@ -3,6 +3,7 @@ import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts"
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
+import { useCharacterTables } from "./character-table.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
 import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 
@@ -74,8 +75,9 @@ function withAllDigits(preTokenizer: unknown): unknown {
 /** @throws {BadDataError} when it has a part that the library cannot read, or the library refuses it */
 export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObject): HubTokenizer {
   requireTokenizerShape(json, file);
+  let hub: HubTokenizer;
   try {
-    return new HubTokenizer({ ...json, pre_tokenizer: withAllDigits(json["pre_tokenizer"]) }, config);
+    hub = new HubTokenizer({ ...json, pre_tokenizer: withAllDigits(json["pre_tokenizer"]) }, config);
   } catch (cause) {
     throw new BadDataError(
       `${file} cannot be used (${String(cause)}); take it from the model's source again`,
@@ -83,6 +85,8 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
       { cause },
     );
   }
+  useCharacterTables(hub, file);
+  return hub;
 }
 
 /**
