@@ -1,5 +1,5 @@
 import type { ArtifactStream } from "./batch.ts";
-import { UsageError } from "./errors.ts";
+import { InternalError, UsageError } from "./errors.ts";
 import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import type { PlannedLayers, ZeroPoints } from "./solver.ts";
@@ -87,6 +87,17 @@ export interface Stage {
    * Work may go on while the outputs are read; an error then ends the output's iteration.
    */
   run(inputs: StageInputs, options: unknown, context: StageContext): Promise<StageOutputs>;
+}
+
+/**
+ * The output that a node of a run is known by, and that goes to standard output: the first one.
+ *
+ * @throws {InternalError} where a stage declares none
+ */
+export function firstOutput({ name, outputs }: Stage): StageOutput & { readonly name: string } {
+  const [entry] = Object.entries(outputs);
+  if (entry === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
+  return { name: entry[0], ...entry[1] };
 }
 
 /** A stage whose options arrive parsed. */

@@ -1,5 +1,5 @@
-import { InternalError } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutput, StageOutputs } from "@mbs/contracts";
+import { firstOutput } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
 
 /** How an artifact of a kind with results (scores, similarity) is shown to people and programs. */
 export interface Presenter {
@@ -48,13 +48,6 @@ export interface CliHost {
 
 /** How a stage is called on the command line: "mbs capture". */
 export const commandOf = ({ program, command }: CliHost, { name }: Stage): string => command ?? `${program} ${name}`;
-
-/** The output that goes to standard output, or to `--output`. */
-export function firstOutput({ name, outputs }: Stage): StageOutput {
-  const [first] = Object.values(outputs);
-  if (first === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
-  return first;
-}
 
 /** The presenter of that output; undefined where it has none. */
 export function firstPresenter(stage: Stage, { presenters }: CliHost): Presenter | undefined {

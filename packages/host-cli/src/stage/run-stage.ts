@@ -1,8 +1,8 @@
 import { requireNotRead } from "@mbs/artifacts";
-import { parseOptions } from "@mbs/contracts";
+import { firstOutput, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { givenOptions, threadsOption } from "./flags.ts";
-import { commandOf, firstOutput, firstPresenter } from "./cli-host.ts";
+import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost, FolderPresenter } from "./cli-host.ts";
 import { tellParent } from "../process/parent-process.ts";
 import { createReporter, progressStyle } from "../process/progress.ts";

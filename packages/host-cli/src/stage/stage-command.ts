@@ -1,8 +1,8 @@
-import { InternalError, UsageError, optionFlag, quoted } from "@mbs/contracts";
+import { InternalError, UsageError, firstOutput, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
-import { commandOf, firstOutput, firstPresenter } from "./cli-host.ts";
+import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 

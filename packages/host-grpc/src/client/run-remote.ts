@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { decodeFlight } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, firstOutput } from "@mbs/contracts";
 import type {
   ArtifactStream,
   Batch,
@@ -16,7 +16,7 @@ import type { Keepalive } from "../protocol/channel.ts";
 import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
 import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
-import { firstOutput, toValue } from "../protocol/option-values.ts";
+import { toValue } from "../protocol/option-values.ts";
 import { fromStatus } from "../protocol/status.ts";
 import { FlightClient, sendArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
@@ -139,7 +139,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
         client.close();
       }
     }
-    return { [firstOutput(stage)]: { schema: stream.schema, batches: batches() } };
+    return { [firstOutput(stage).name]: { schema: stream.schema, batches: batches() } };
   } catch (error) {
     client.close();
     throw failed(error);

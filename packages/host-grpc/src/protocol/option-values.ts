@@ -1,5 +1,4 @@
-import { InternalError, UsageError, quoted } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import { UsageError, quoted } from "@mbs/contracts";
 import type { Value } from "./messages.ts";
 
 /** The value of an option between client, server and child process. */
@@ -20,11 +19,4 @@ export function fromValue(name: string, value: Value): OptionValue {
   const found = set === "list" ? (value.list?.items ?? []) : set && value[set];
   if (found === undefined) throw new UsageError(`option ${quoted(name)} has no value; give it one`, { option: name });
   return found;
-}
-
-/** The output that comes back in the call's stream. */
-export function firstOutput({ name, outputs }: Stage): string {
-  const [first] = Object.keys(outputs);
-  if (first === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
-  return first;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, MbsError, UsageError, quoted } from "@mbs/contracts";
+import { BadDataError, MbsError, UsageError, firstOutput, quoted } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
@@ -13,7 +13,6 @@ import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
 import { requireAddress } from "./served-resources.ts";
 import type { ResourceRoots } from "./served-resources.ts";
-import { firstOutput } from "../protocol/option-values.ts";
 import { givenOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
 import type { ChildRun, StageChild } from "./stage-child.ts";
@@ -73,7 +72,7 @@ async function outputPaths(
   wanted: string,
   makeFolder: () => Promise<string>,
 ): Promise<Readonly<Record<string, string>>> {
-  const first = firstOutput(stage);
+  const first = firstOutput(stage).name;
   const back = wanted === "" ? first : wanted;
   if (!Object.hasOwn(stage.outputs, back)) {
     throw new UsageError(`${stage.name} has no output ${quoted(back)}; it has ${Object.keys(stage.outputs).join(", ")}`);
@@ -179,7 +178,7 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, watch
     const stored: Record<string, string> = {};
     for (const [flag, path] of Object.entries(outputs)) {
       if (path === "-") continue;
-      const name = flag === "output" ? firstOutput(stage) : flag;
+      const name = flag === "output" ? firstOutput(stage).name : flag;
       stored[name] = (await server.store.put(await openArtifact(path), { signal: watch.signal })).address;
     }
     await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);

@@ -1,5 +1,5 @@
-import { InternalError, UsageError, parseOptions } from "@mbs/contracts";
-import type { OptionTable, Stage, StageOptions, StageOutput } from "@mbs/contracts";
+import { UsageError, parseOptions } from "@mbs/contracts";
+import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 
 /** The stages by name, as the program that runs the recipe provides them. */
 export type Stages = ReadonlyMap<string, Stage>;
@@ -9,13 +9,6 @@ export function stageOf(stages: Stages, name: string): Stage {
   const stage = stages.get(name);
   if (stage === undefined) throw new UsageError(`this program has no stage ${name}`, { stage: name });
   return stage;
-}
-
-/** The output that a node is known by: the first one. */
-export function outputOf({ name, outputs }: Stage): StageOutput & { readonly name: string } {
-  const [entry] = Object.entries(outputs);
-  if (entry === undefined) throw new InternalError(`stage ${name} declares no output`, { stage: name });
-  return { name: entry[0], ...entry[1] };
 }
 
 /** All options that a stage takes for the ones given: its own and, for example, its solver's. */

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, UsageError, firstOutput } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { throwFaults } from "../recipe/faults.ts";
@@ -11,7 +11,7 @@ import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { plannedLayers, planRun, withSolverNeeds } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { completeOptions, optionTable, outputOf, stageOf } from "./known-stages.ts";
+import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** A recipe after all checks that are possible before the run. */
@@ -60,7 +60,7 @@ async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
  * @throws {UsageError} on an input that the stage does not have, one that is missing, or artifacts that it does not take
  */
 function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): void {
-  const kinds = new Map(nodes.map(({ id, stage }) => [id, outputOf(stageOf(stages, stage)).kind]));
+  const kinds = new Map(nodes.map(({ id, stage }) => [id, firstOutput(stageOf(stages, stage)).kind]));
   for (const { id, stage, inputs } of nodes) {
     if (!entries.has(id)) continue;
     const refuse = (input: string, problem: string): never => {
@@ -89,7 +89,7 @@ function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
         );
       }
     }
-    if (outputOf(stageOf(stages, stage)).folder === true) {
+    if (firstOutput(stageOf(stages, stage)).folder === true) {
       refuse("", `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs --stage ${stage}`);
     }
   }

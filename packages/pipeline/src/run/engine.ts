@@ -1,16 +1,15 @@
 import { performance } from "node:perf_hooks";
 import { manifestKey, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
-import { InternalError, InterruptedError } from "@mbs/contracts";
-import type { ArtifactStream, Stage, StageContext } from "@mbs/contracts";
+import { InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel, recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
-import type { StageOptions } from "@mbs/contracts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { optionTable, outputOf, stageOf } from "../plan/known-stages.ts";
+import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
 /** One node that is done. */
@@ -80,7 +79,7 @@ export class Engine {
       }
       const seconds = (performance.now() - started) / 1000;
       this.#addresses.set(node.id, address);
-      await this.#options.manifest.set(await this.#key(node), { [outputOf(this.#stage(node)).name]: address });
+      await this.#options.manifest.set(await this.#key(node), { [firstOutput(this.#stage(node)).name]: address });
       pending.delete(node.id);
       this.#options.onNode({ ...(await this.#report(node, address)), seconds });
       await this.#sweep(pending);
@@ -112,7 +111,9 @@ export class Engine {
     const pending = new Set<string>();
     for (const node of this.#plan.nodes) {
       const waits = [...Object.values(node.inputs).flat(), ...node.after].some((id) => !this.#addresses.has(id));
-      const address = waits ? undefined : this.#options.manifest.get(await this.#key(node))?.[outputOf(this.#stage(node)).name];
+      const address = waits
+        ? undefined
+        : this.#options.manifest.get(await this.#key(node))?.[firstOutput(this.#stage(node)).name];
       if (address === undefined) {
         pending.add(node.id);
         continue;
@@ -129,7 +130,7 @@ export class Engine {
 
   /** Whether a recorded output is gone although something still has to read it. @throws {BadDataError} on a damaged model */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
-    const { folder = false, intermediate = false } = outputOf(this.#stage(node));
+    const { folder = false, intermediate = false } = firstOutput(this.#stage(node));
     if (folder) return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
     const readers = this.#readers.get(node.id) ?? [];
     const released = !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
@@ -138,7 +139,7 @@ export class Engine {
 
   /** A model that this run makes is known by its address before it is read back. */
   #learn(node: PlanNode, address: string): void {
-    if (outputOf(this.#stage(node)).folder !== true) return;
+    if (firstOutput(this.#stage(node)).folder !== true) return;
     // its paths are not needed: they are checked for what a run reads, and it reads no path that it writes
     this.#options.resources.set("model", this.#plan.modelFolder, { address, paths: [] });
   }
@@ -156,7 +157,7 @@ export class Engine {
       progress: (progress) => context.progress({ ...progress, activity: `${where}: ${progress.activity}` }),
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
-    const { name, folder: isFolder = false } = outputOf(stage);
+    const { name, folder: isFolder = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
     const { signal } = context;
@@ -177,7 +178,7 @@ export class Engine {
     const released = new Set<string>();
     for (const node of this.#plan.nodes) {
       const address = this.#addresses.get(node.id);
-      if (address === undefined || outputOf(this.#stage(node)).intermediate !== true) continue;
+      if (address === undefined || firstOutput(this.#stage(node)).intermediate !== true) continue;
       const wanted = (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
       (wanted ? needed : released).add(address);
     }
@@ -191,7 +192,7 @@ export class Engine {
       Object.entries(this.#inputAddresses(node)).map(([name, addresses]) => [name, addresses.map((input) => store.path(input))]),
     );
     const table = await optionTable(stage, node.options);
-    const output = outputOf(stage).folder === true ? `${node.id}/` : `${node.id}.arrow`;
+    const output = firstOutput(stage).folder === true ? `${node.id}/` : `${node.id}.arrow`;
     const command = replayCommand(stage, {
       stage: node.stage,
       table,

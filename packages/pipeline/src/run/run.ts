@@ -9,7 +9,7 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { optionFlag } from "@mbs/contracts";
+import { firstOutput, optionFlag } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -25,7 +25,7 @@ import type { RunIdentity } from "./claim-folder.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
-import { outputOf, stageOf } from "../plan/known-stages.ts";
+import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
 export interface RunOptions {
@@ -65,7 +65,7 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
 
 /** The identity of a folder: its layers, and the model made of them. Nodes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
-  const model = nodes.filter(({ stage }) => outputOf(stageOf(stages, stage)).folder === true);
+  const model = nodes.filter(({ stage }) => firstOutput(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
   return {
     layers: await identify(layers, stages, resources),
