@@ -50,7 +50,7 @@ async function writeFormat(model: Model, { rounding }: LoadCase, format: string,
     },
   });
   try {
-    const { files } = await assemble.run({ layers: [layers] }, { model: model.folder, format, card: false }, quietContext);
+    const { files } = await assemble.run({ layers: [layers] }, { model: model.path, format, card: false }, quietContext);
     if (files === undefined) throw new Error("assemble wrote no files");
     await unpackFiles(files, folder, { force: true });
     return undefined;

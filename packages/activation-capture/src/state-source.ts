@@ -7,7 +7,7 @@ import type { Forward, Model, StreamStates } from "@mbs/models";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
   if (expected === found) return;
-  throw new BadDataError(`the ${what} of the artifact is ${found}, the model folder's is ${expected}; ${remedy}`, {
+  throw new BadDataError(`the ${what} of the artifact is ${found}, the model's is ${expected}; ${remedy}`, {
     expected,
     found,
   });
@@ -24,8 +24,8 @@ export function checkSegments(stream: ArtifactStream, model: Model, warn: (messa
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "sample again with this model");
   if (model.steps.every(({ sites }) => sites.length === 0)) {
     throw new FailedPreconditionError(
-      `${model.folder} has no linear weight that could be compressed: ${model.notes[0] ?? "it has no sites"}; give the model it was made from`,
-      { folder: model.folder },
+      `${model.path} has no linear weight that could be compressed: ${model.notes[0] ?? "it has no sites"}; give the model it was made from`,
+      { model: model.path },
     );
   }
   for (const note of model.notes) warn(note);

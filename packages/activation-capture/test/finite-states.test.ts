@@ -29,7 +29,7 @@ test.before(async (context) => {
 });
 test.after(async ({ model }) => {
   await model.close();
-  await rm(model.folder, { recursive: true });
+  await rm(model.path, { recursive: true });
 });
 
 /** A layer of the first step whose weight is `factor` times the model's. */
@@ -61,7 +61,7 @@ async function says(work: () => Promise<unknown>): Promise<string> {
 test("propagate: an overflow is reported at the step, the stream and the segment where it first appears", async (given) => {
   const layers = await enlarged(given, "mlp-down", 2e39);
   const message = await says(async () => {
-    const { batches } = await runPropagate(given.states, { model: given.model.folder }, layers);
+    const { batches } = await runPropagate(given.states, { model: given.model.path }, layers);
     return collect(batches);
   });
   assert.match(
@@ -72,14 +72,14 @@ test("propagate: an overflow is reported at the step, the stream and the segment
 
 test("capture: an overflow within a step is reported at the site that reads it", async (given) => {
   const layers = await enlarged(given, "attention-qkv", 3e38);
-  const message = await says(() => runCapture(given.states, { model: given.model.folder }, layers));
+  const message = await says(() => runCapture(given.states, { model: given.model.path }, layers));
   assert.match(message, /^h\.0 attention-output: (NaN|-?Infinity) in segment \d of en, token \d+, channel \d+;/);
 });
 
 test("capture: inputs whose squares overflow are reported with site and language", async (given) => {
   const layers = await enlarged(given, "mlp-up", 1e25);
   for (const statistics of ["gram", "diagonal"]) {
-    const message = await says(() => runCapture(given.states, { model: given.model.folder, statistics }, layers));
+    const message = await says(() => runCapture(given.states, { model: given.model.path, statistics }, layers));
     assert.match(message, /^h\.0 mlp-down: inputs of en are so large that their mean products overflow float32;/);
   }
 });
@@ -92,7 +92,7 @@ test("tokens beyond the model's vocabulary are named with their segment", async 
   const segments = () => segmentStream([first, { ...second, tokens }], model.tokenizerAddress);
   for (const run of [runCapture, runPropagate]) {
     assert.match(
-      await says(() => run(segments(), { model: model.folder })),
+      await says(() => run(segments(), { model: model.path })),
       /^segment 1 of en: token 260 at position 3 is outside the model's vocabulary of 260;/,
     );
   }

@@ -1,5 +1,3 @@
-import { createReadStream } from "node:fs";
-import { join } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
@@ -19,7 +17,7 @@ import { spoolLayers } from "./layers/layer-spool.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
 
 const ownOptions = {
-  model: { kind: "resource", resource: "model", description: "folder of the model that was compressed" },
+  model: { kind: "resource", resource: "model", description: "the model that was compressed" },
   format: { kind: "choice", choices: formatNames, description: "how the weights are written", default: "dense" },
   card: { kind: "flag", description: "write a model card, README.md", default: true },
   baseModel: {
@@ -66,8 +64,8 @@ type Planner = (layers: LayerSpool, options: unknown, context: StageContext) => 
 function plannerFor(model: Model, format: Format): Planner {
   const refuse = (kind: string, remedy: string): never => {
     throw new FailedPreconditionError(
-      `${model.folder} is ${kind}, which --format ${format.name} does not hold; assemble with --format ${remedy}`,
-      { folder: model.folder, format: format.name },
+      `${model.path} is ${kind}, which --format ${format.name} does not hold; assemble with --format ${remedy}`,
+      { model: model.path, format: format.name },
     );
   };
   if (model.kind === "graph") {
@@ -85,10 +83,10 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const { format, formatOptions, card, baseModel } = choice;
   const formatted = await plan(layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
-  const source = { ...(await readCardSource(model.folder)), ...(baseModel !== undefined && { baseModel }) };
-  const carried = (await listCarriedFiles(model.folder)).map((path): OutputFile => ({
+  const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
+  const carried = (await listCarriedFiles(model.files)).map((path): OutputFile => ({
     path,
-    content: () => createReadStream(join(model.folder, path)) as AsyncIterable<Uint8Array>,
+    content: () => model.files.read(path),
   }));
   // A format's file replaces the source's.
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));

@@ -1,7 +1,6 @@
-import { access, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import type { ModelFiles } from "@mbs/models";
 
-/** Files of a model folder that describe it and stay true of the compressed model. */
+/** Files that describe a model and stay true of the compressed model. */
 const carried = new Set([
   "added_tokens.json",
   "chat_template.jinja",
@@ -17,15 +16,11 @@ const carried = new Set([
 
 const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
-/** Whether a folder has a file of this name. */
-export const hasFile = (folder: string, name: string): Promise<boolean> =>
-  access(join(folder, name)).then(
-    () => true,
-    () => false,
-  );
+/** Whether a model has a file of this name. */
+export const hasFile = async (files: ModelFiles, name: string): Promise<boolean> => (await files.list()).includes(name);
 
 /** Names of the files that are copied byte for byte: configuration, tokenizer, language distribution, licences. */
-export async function listCarriedFiles(folder: string): Promise<readonly string[]> {
-  const names = await readdir(folder);
-  return names.filter((name) => carried.has(name) || legal.test(name)).sort();
+export async function listCarriedFiles(files: ModelFiles): Promise<readonly string[]> {
+  const names = await files.list();
+  return names.filter((name) => carried.has(name) || legal.test(name));
 }

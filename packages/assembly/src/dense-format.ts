@@ -4,6 +4,7 @@ import { InternalError, parseOptions } from "@mbs/contracts";
 import { indexFile, writeSafetensors } from "@mbs/models";
 import type { GraphModel } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
+import { weightIndex } from "./safetensors/weight-index.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
 import { writtenPieces } from "./layers/written-pieces.ts";
@@ -30,7 +31,7 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
 }
 
 /** The files of an ONNX model, byte for byte but for the values of the changed tensors. */
-function patchedFiles({ folder, checkpoint, fileOffsets }: GraphModel, layers: LayerSpool): FormattedModel {
+function patchedFiles({ path: folder, checkpoint, fileOffsets }: GraphModel, layers: LayerSpool): FormattedModel {
   const patches = [...layers.summaries.keys()].map((tensor) => {
     const found = fileOffsets.get(tensor);
     if (found === undefined) throw new InternalError(`it is unknown where in its file tensor ${tensor} lies`, { tensor });
@@ -45,6 +46,7 @@ function patchedFiles({ folder, checkpoint, fileOffsets }: GraphModel, layers: L
 
 /**
  * The source's files, safetensors or ONNX, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
+ * The quantised tensors of a GGUF file become float32.
  */
 export const denseFormat: Format = {
   name: "dense",
@@ -54,9 +56,8 @@ export const denseFormat: Format = {
   parts: [],
   async plan(model, layers, options) {
     parseOptions({}, options, "assemble --format dense");
-    const index = join(model.folder, indexFile);
-    const sharded = await hasFile(model.folder, indexFile);
-    const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => ({
+    const stored = model.checkpoint.files;
+    const files = stored.map(({ file, tensors, metadata }): OutputFile => ({
       path: file,
       content: () => writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
     }));
@@ -64,7 +65,9 @@ export const denseFormat: Format = {
     return {
       files: [
         ...files,
-        ...(sharded ? [{ path: indexFile, content: () => createReadStream(index) as AsyncIterable<Uint8Array> }] : []),
+        ...((await hasFile(model.files, indexFile))
+          ? [{ path: indexFile, content: () => model.files.read(indexFile) }]
+          : weightIndex(stored)),
       ],
       compressedBytes: changed.reduce((sum, bytes) => sum + bytes, 0),
     };

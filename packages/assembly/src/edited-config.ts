@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { applyEdits, modify } from "jsonc-parser";
@@ -11,7 +9,7 @@ const textFile = (path: string, text: string): OutputFile => ({ path, content: (
 export const jsonFile = (path: string, value: object): OutputFile => textFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
 
 /** The source's config.json, parsed and checked when the model was opened. */
-const readConfig = (model: Model): Promise<string> => readFile(join(model.folder, "config.json"), "utf8");
+const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
 
 /**
  * The source's config.json with some keys set, or removed where their value is undefined. Everything else stays as it was
@@ -29,8 +27,8 @@ export async function editedConfig(model: Model, changes: Readonly<Record<string
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {
   if (!Object.hasOwn(JSON.parse(await readConfig(model)) as object, "quantization_config")) return;
-  throw new FailedPreconditionError(`${model.folder} is quantised already; assemble with the model it was made from`, {
-    folder: model.folder,
+  throw new FailedPreconditionError(`${model.path} is quantised already; assemble with the model it was made from`, {
+    model: model.path,
   });
 }
 

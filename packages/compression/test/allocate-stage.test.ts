@@ -15,7 +15,7 @@ async function allocationOf(
   context = recordingContext(),
 ): Promise<ArtifactStream> {
   const inputs = { factors: [factorStream(model.address, records)] };
-  const { allocation } = await allocate.run(inputs, { model: model.folder, sparsity: 0.6, ...options }, context);
+  const { allocation } = await allocate.run(inputs, { model: model.path, sparsity: 0.6, ...options }, context);
   assert.ok(allocation);
   return allocation;
 }
@@ -88,7 +88,7 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
     const other = { factors: [factorStream("0".repeat(64), records)] };
-    const options = { model: model.folder, sparsity: 0.5 };
+    const options = { model: model.path, sparsity: 0.5 };
     await rejects(() => allocate.run(other, options, recordingContext()), BadDataError, /the factors are of model 0{64}/);
     assert.ok(allocate.moreOptions);
     assert.ok("favour" in (await allocate.moreOptions({ method: "correlation" })));
@@ -114,7 +114,7 @@ test("compress gives each step the sparsity allocated to it, and records where i
         factors: [factorStream(model.address, records)],
         allocation: [allocationFor(model.address, { "h.0": 0.35, "h.1": 0.85 })],
       };
-      const { layers } = await compress.run(inputs, { model: model.folder, solver, sparsity }, recordingContext());
+      const { layers } = await compress.run(inputs, { model: model.path, solver, sparsity }, recordingContext());
       assert.ok(layers);
       const { options } = parseMetadata("layers", layers.schema);
       assert.equal([options["sparsity"], options["allocation"]], [0.6, "owl --outlier 5 --spread 0.1"]);
@@ -130,7 +130,7 @@ test("an allocation that fits neither solver nor model is refused with the remed
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = (options: Options, allocation: ArtifactStream) => async () => {
       const inputs = { factors: [factorStream(model.address, [record])], allocation: [allocation] };
-      const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      const { layers } = await compress.run(inputs, { model: model.path, ...options }, recordingContext());
       assert.ok(layers);
       return collect(readLayers(layers));
     };

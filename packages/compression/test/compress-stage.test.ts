@@ -65,7 +65,7 @@ test("the metadata says on which grids the layers lie, where no option did", asy
     const records = await factorsOf(model);
     const optionsOf = async (options: object) => {
       const inputs = { factors: [factorStream(model.address, records)] };
-      const { layers } = await compress.run(inputs, { model: model.folder, ...options }, recordingContext());
+      const { layers } = await compress.run(inputs, { model: model.path, ...options }, recordingContext());
       assert.ok(layers);
       return parseMetadata("layers", layers.schema).options;
     };
@@ -116,7 +116,7 @@ test("the same factors give the same address", async () => {
   await withTinyModel({ dtype: "bf16" }, async (model) => {
     const records = await factorsOf(model);
     const address = async () => {
-      const options = { model: model.folder, solver: "sparsegpt", bits: "4" };
+      const options = { model: model.path, solver: "sparsegpt", bits: "4" };
       const { layers } = await compress.run({ factors: [factorStream(model.address, records)] }, options, recordingContext());
       assert.ok(layers);
       return (await contentAddress(layers)).address;
@@ -152,7 +152,7 @@ test("what does not fit the solver or the model is refused with the remedy", asy
     await rejects(run([without(record)]), BadDataError, /has no triangular matrix; capture grams/);
     await rejects(run([{ ...record, step: "h.9" }]), BadDataError, /the model has no such site/);
     await rejects(run([await makeFactor("h.0", "mlp-down", 16)]), BadDataError, /16 wide, the model has width 128 there/);
-    const other = compress.run({ factors: [factorStream("0".repeat(64), [])] }, { model: model.folder }, recordingContext());
+    const other = compress.run({ factors: [factorStream("0".repeat(64), [])] }, { model: model.path }, recordingContext());
     await rejects(other, BadDataError, /factors are of model 0{64}/);
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(runCompress(model, [record], {}, stopped), InterruptedError, /stopped/);
@@ -201,7 +201,7 @@ test("a site without a factor falls back where solve said so, and is counted", a
 });
 
 test("a tensor with NaN is refused, or left alone on request", async () => {
-  await withTinyModel({ steps: 1 }, async ({ folder }) => {
+  await withTinyModel({ steps: 1 }, async ({ path: folder }) => {
     const path = join(folder, "model.safetensors");
     const bytes = readFileSync(path);
     const length = Number(bytes.readBigUInt64LE(0));
@@ -226,7 +226,7 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
 
 test("an input scale goes into the norm before the site, and errors are of what acts on the input as it was", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
-    const path = join(model.folder, "scaling.mjs");
+    const path = join(model.path, "scaling.mjs");
     writeFileSync(
       path,
       `export default { name: "scaling", source: "here", summary: "scales", needs: [], options: {},
@@ -293,7 +293,7 @@ const solverModule = (solve: string, options = "{}"): string =>
 test("a solver whose option is named like the stage's own is refused with its options", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     for (const option of ["model", "solver", "allowNonfinite"]) {
-      const solver = join(model.folder, `${option}.mjs`);
+      const solver = join(model.path, `${option}.mjs`);
       writeFileSync(solver, solverModule("() => {}", `{ ${option}: { kind: "flag", description: "mine" } }`));
       const pattern = new RegExp(`^solver mine declares an option ${option}, which is the stage's own; rename it there$`);
       assert.ok(compress.moreOptions);
@@ -307,7 +307,7 @@ test("an error of a third-party solver is reported as its own, whatever code, na
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = async (name: string, solve: string, context = recordingContext()) => {
-      const path = join(model.folder, `${name}.mjs`);
+      const path = join(model.path, `${name}.mjs`);
       writeFileSync(path, solverModule(solve));
       return runCompress(model, [record], { solver: path }, context);
     };
@@ -355,7 +355,7 @@ test("a third-party solver that breaks the contract is refused", async () => {
       [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
       ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; fix it/],
     ] as const) {
-      const path = join(model.folder, `solver-${pattern.source.length}-${solve.length}.mjs`);
+      const path = join(model.path, `solver-${pattern.source.length}-${solve.length}.mjs`);
       writeFileSync(path, solverModule(solve));
       await rejects(runCompress(model, [record], { solver: path }), InternalError, pattern);
     }

@@ -80,7 +80,7 @@ export async function runCompress(
   context: StageContext = recordingContext(),
 ): Promise<LayerRecord[]> {
   const inputs = { factors: [factorStream(model.address, records)] };
-  const { layers } = await compress.run(inputs, { model: model.folder, ...options }, context);
+  const { layers } = await compress.run(inputs, { model: model.path, ...options }, context);
   if (layers === undefined) throw new Error("compress gave no layers");
   return collect(readLayers(layers));
 }

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { encodeScores, type Score } from "@mbs/artifacts";
 import {
@@ -110,11 +110,11 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
 async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
   if (choice === "off") return undefined;
   if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
-  const config = JSON.parse(await readFile(join(model.folder, "config.json"), "utf8")) as { bos_token_id?: unknown };
+  const config = JSON.parse(await model.files.text("config.json")) as { bos_token_id?: unknown };
   const { bos_token_id: token } = config;
   if (typeof token === "number" && Number.isInteger(token)) return token;
-  throw new BadDataError(`${model.folder}: config.json names no bos_token_id, so --bos on cannot be followed`, {
-    model: model.folder,
+  throw new BadDataError(`${model.path}: config.json names no bos_token_id, so --bos on cannot be followed`, {
+    model: model.path,
   });
 }
 

@@ -1,5 +1,4 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { meanMix, readModelRecord, type Model } from "@mbs/models";
 
@@ -29,10 +28,10 @@ export interface ScoredModel {
 }
 
 /** What the scores keep of a model, from its folder. */
-export async function describeModel({ folder, checkpoint }: Model): Promise<ScoredModel> {
-  const sizes = await Promise.all(checkpoint.files.map(async ({ file }) => (await stat(join(folder, file))).size));
+export async function describeModel({ path, weightFiles }: Model): Promise<ScoredModel> {
+  const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  const record = await readModelRecord(folder);
+  const record = await readModelRecord(path);
   if (record === undefined) return { bytes };
   const { model: source, format, layers } = record;
   const addresses = layers.map(({ address }) => address).sort();

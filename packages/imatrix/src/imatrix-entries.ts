@@ -21,8 +21,8 @@ export interface ImatrixEntry {
 export function imatrixEntries(model: Model): readonly ImatrixEntry[] {
   if (model.kind !== "architecture") {
     throw new FailedPreconditionError(
-      `${model.folder} holds an ONNX graph, whose weights have no names that llama.cpp knows; give the safetensors folder`,
-      { folder: model.folder },
+      `${model.path} holds an ONNX graph, whose weights have no names that llama.cpp knows; give the safetensors folder`,
+      { folder: model.path },
     );
   }
   const names = ggufNames.get(model.architecture);

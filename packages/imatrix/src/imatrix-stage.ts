@@ -54,7 +54,7 @@ async function* writeAll(
     const entries = imatrixEntries(model);
     for (const stream of statistics) await diagonals.add(stream, model, context);
     const { languages, mix: captured } = diagonals;
-    const distribution = values.distribution ?? model.folder;
+    const distribution = values.distribution ?? model.path;
     const mix = await findMix(values.mix, { languages, captured, distribution, warn });
     const files = listFiles(mix, languages, values.each);
     let done = 0;

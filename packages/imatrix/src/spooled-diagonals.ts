@@ -49,7 +49,7 @@ export class SpooledDiagonals {
   async add(stream: ArtifactStream, model: Model, { signal, progress }: StageContext): Promise<void> {
     const { model: address, mix } = parseMetadata("statistics", stream.schema);
     if (address !== model.address) {
-      throw new BadDataError(`the statistics are of model ${address}, ${model.folder} is ${model.address}; capture again`, {
+      throw new BadDataError(`the statistics are of model ${address}, ${model.path} is ${model.address}; capture again`, {
         expected: model.address,
         found: address,
       });

@@ -95,11 +95,11 @@ function* recordsOf({ trials }: Recommendation): Generator<MixRecord> {
   }
 }
 
-/** Folder of a model; for one of the Hub that in its cache. */
-async function folderOf(name: string): Promise<string> {
+/** Path of a model; for one of the Hub its folder in the cache. */
+async function pathOf(name: string): Promise<string> {
   const model = await openModel(name);
   await model.close();
-  return model.folder;
+  return model.path;
 }
 
 /** Reads the statistics to mix, and those for predicting damage if they are others. */
@@ -148,7 +148,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
     async run(inputs, raw, context) {
       const { own, model, solver, factor, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy, own.importance);
-      const distribution = await findDistribution(own.distribution, await folderOf(model));
+      const distribution = await findDistribution(own.distribution, await pathOf(model));
       const { pool, judges } = await openPools(inputs, own, context);
       try {
         const languages = [...pool.tokens.keys()];

@@ -8,6 +8,7 @@ export type { TensorPieces } from "./checkpoint/safetensors-writer.ts";
 export { indexFile, singleFile } from "./checkpoint/weight-files.ts";
 export { transpose } from "./checkpoint/transpose.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
+export type { ModelFiles } from "./folder/model-files.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
 export type { ArchitectureModel, Forward, GraphModel, Model, StepOptions, StepResult } from "./folder/model.ts";

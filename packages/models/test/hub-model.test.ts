@@ -67,9 +67,9 @@ hub("a model is fetched into the cache's layout, and opened as its source is", a
   await model.close();
   await plain.close();
   const storage = join(home, "hub", nameNow().replace("hf:", "models--").replace("/", "--"));
-  assert.is(model.folder, join(storage, "snapshots", stubCommit));
+  assert.is(model.path, join(storage, "snapshots", stubCommit));
   assert.is(await readFile(join(storage, "refs", "main"), "utf8"), stubCommit);
-  const config = join(model.folder, "config.json");
+  const config = join(model.path, "config.json");
   assert.ok((await lstat(config)).isSymbolicLink());
   assert.match(await readlink(config), /^\.\.[/\\]\.\.[/\\]blobs[/\\][0-9a-f]{40}$/);
   assert.not(
@@ -80,8 +80,8 @@ hub("a model is fetched into the cache's layout, and opened as its source is", a
   // Once there, an offline program needs nothing else.
   process.env["HF_HUB_OFFLINE"] = "1";
   const asked = stub.requests.length;
-  assert.is(await fetchHubModel(nameNow()), model.folder);
-  assert.is(await fetchHubModel(`${nameNow()}@${stubCommit}`), model.folder);
+  assert.is(await fetchHubModel(nameNow()), model.path);
+  assert.is(await fetchHubModel(`${nameNow()}@${stubCommit}`), model.path);
   assert.is(stub.requests.length, asked);
 });
 

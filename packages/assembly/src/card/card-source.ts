@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import type { Model } from "@mbs/models";
 
 /** What is known of a model's origin, for the card of what is made from it. */
 export interface CardSource {
@@ -15,8 +14,6 @@ export const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 /** models--org--name/snapshots/commit, as a Hub cache has it. */
 const snapshotPath = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+[/\\]?$/;
 
-const readText = (path: string): Promise<string> => readFile(path, "utf8").catch(() => "");
-
 /** A plain value of the YAML at the head of a card; what is not one line is left alone. */
 function frontMatter(card: string, key: string): string | undefined {
   const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? "";
@@ -24,11 +21,12 @@ function frontMatter(card: string, key: string): string | undefined {
   return value?.replace(/^(["'])(.*)\1$/, "$2");
 }
 
-/** What the source's folder says of itself: its card's license, and its name by the cache's path or config.json. */
-export async function readCardSource(folder: string): Promise<CardSource> {
-  const card = await readText(join(folder, "README.md"));
-  const config = JSON.parse((await readText(join(folder, "config.json"))) || "{}") as Record<string, unknown>;
-  const [, organisation, name] = snapshotPath.exec(folder) ?? [];
+/** What the source says of itself: its card's license, and its name by the cache's path or config.json. */
+export async function readCardSource({ path: opened, files }: Pick<Model, "path" | "files">): Promise<CardSource> {
+  const readText = (name: string): Promise<string> => files.text(name).catch(() => "");
+  const card = await readText("README.md");
+  const config = JSON.parse((await readText("config.json")) || "{}") as Record<string, unknown>;
+  const [, organisation, name] = snapshotPath.exec(opened) ?? [];
   const path = config["_name_or_path"];
   const stated = typeof path === "string" && hubName.test(path) ? path : undefined;
   const baseModel = organisation === undefined ? stated : `${organisation}/${name}`;

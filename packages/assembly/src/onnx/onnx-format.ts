@@ -45,7 +45,7 @@ async function hubFiles(model: Model, { dtype, file, weightFiles, cacheType }: H
   return [
     // how the source's weights were packed says nothing of those written here
     await editedConfig(model, { quantization_config: undefined, "transformers.js_config": hints }),
-    ...((await hasFile(model.folder, tokenizer)) ? [] : [jsonFile(tokenizer, { tokenizer_class: "PreTrainedTokenizerFast" })]),
+    ...((await hasFile(model.files, tokenizer)) ? [] : [jsonFile(tokenizer, { tokenizer_class: "PreTrainedTokenizerFast" })]),
   ];
 }
 

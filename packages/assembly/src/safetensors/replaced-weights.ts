@@ -1,9 +1,10 @@
-import { indexFile, singleFile, writeSafetensors } from "@mbs/models";
+import { writeSafetensors } from "@mbs/models";
 import type { Model, TensorInfo } from "@mbs/models";
-import { jsonFile } from "../edited-config.ts";
 import type { OutputFile } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
+import { weightIndex } from "./weight-index.ts";
+import type { PlacedTensors } from "./weight-index.ts";
 
 /** A tensor that replaces a changed one, alone or together with others. */
 export interface NewTensor {
@@ -43,8 +44,7 @@ export function replacedWeights(
   replacements: ReadonlyMap<string, readonly NewTensor[]>,
   nameOf: (tensor: string) => string = (tensor) => tensor,
 ): OutputFile[] {
-  const placed = new Map<string, string>();
-  let total = 0;
+  const placed: PlacedTensors[] = [];
   const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => {
     const written = new Map<TensorInfo, NewTensor | TensorInfo>();
     for (const tensor of tensors) {
@@ -52,10 +52,7 @@ export function replacedWeights(
       if (others === undefined) written.set({ ...tensor, name: nameOf(tensor.name) }, tensor);
       else for (const other of others) written.set(infoOf(other, file), other);
     }
-    for (const { name, bytes } of written.keys()) {
-      placed.set(name, file);
-      total += bytes;
-    }
+    placed.push({ file, tensors: [...written.keys()] });
     return {
       path: file,
       content: () =>
@@ -67,7 +64,5 @@ export function replacedWeights(
         }),
     };
   });
-  if (files.length === 1 && files[0]?.path === singleFile) return files;
-  const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(placed) };
-  return [...files, jsonFile(indexFile, index)];
+  return [...files, ...weightIndex(placed)];
 }

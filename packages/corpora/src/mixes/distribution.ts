@@ -72,8 +72,9 @@ export async function readDistribution(nameOrPath: string): Promise<Distribution
   const missing = `no distribution at ${nameOrPath}; name another: a JSON file, a model folder with a distribution.json, or one of ${presetNames.join(", ")}`;
   let text: string;
   try {
-    const isFolder = (await stat(nameOrPath)).isDirectory();
-    const path = isFolder ? join(nameOrPath, "distribution.json") : nameOrPath;
+    // a GGUF file is a model too, one without a distribution.json
+    const isModel = (await stat(nameOrPath)).isDirectory() || /\.gguf$/i.test(nameOrPath);
+    const path = isModel ? join(nameOrPath, "distribution.json") : nameOrPath;
     const found = await stat(path);
     if (!found.isFile() || found.size > sizeLimit) {
       throw new BadDataError(`distribution ${path} is no regular file of at most ${sizeLimit} bytes; name another`, {

@@ -27,7 +27,7 @@ async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): 
   for (const stream of streams) {
     const { model: address } = parseMetadata("statistics", stream.schema);
     if (address !== model.address) {
-      throw new BadDataError(`the statistics are of model ${address}, ${model.folder} is ${model.address}; capture again`, {
+      throw new BadDataError(`the statistics are of model ${address}, ${model.path} is ${model.address}; capture again`, {
         expected: model.address,
         found: address,
       });

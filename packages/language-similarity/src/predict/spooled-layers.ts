@@ -40,7 +40,7 @@ export class SpooledLayers {
     const { model: address } = parseMetadata("layers", stream.schema);
     if (address !== this.#model.address) {
       throw new BadDataError(
-        `the layers are of model ${address}, ${this.#model.folder} is ${this.#model.address}; compress again`,
+        `the layers are of model ${address}, ${this.#model.path} is ${this.#model.address}; compress again`,
         { expected: this.#model.address, found: address },
       );
     }

@@ -41,7 +41,7 @@ for (const name of await readdir(fixtures)) {
 for (const [type, fixture] of fixtureOf) {
   test(`${type} (${fixture}) is captured, solved, compressed and written, and opens again as what was compressed`, async () => {
     const model = await openModel(`${fixtures}${fixture}`);
-    const folder = { model: model.folder };
+    const folder = { model: model.path };
     const statistics = await stage("capture", "source", segmentsFor(model), folder);
     const factors = await stage("factor", "statistics", statistics, { damping: 0.01 });
     const compressed = await stage("compress", "factors", factors, { ...folder, solver: "gptq", bits: 4, groupSize: 8 });

@@ -91,7 +91,7 @@ async function compressed(
   tokensOf: Tokens,
   change: (value: number, index: number) => number = (value) => value,
 ): Promise<Compressed> {
-  const folder = { model: model.folder };
+  const folder = { model: model.path };
   const captured = await stage("capture", { source: [segments(model, tokensOf)] }, folder);
   const metadata = parseMetadata("statistics", captured.schema);
   const measured: Statistic[] = await collect(readStatistics(captured));
@@ -133,7 +133,7 @@ function withCodes(layer: LayerRecord): LayerRecord {
 }
 
 async function assembled(model: Model, layers: ArtifactStream, format: string, name: string): Promise<Model> {
-  const files = await stage("assemble", { layers: [layers] }, { model: model.folder, format });
+  const files = await stage("assemble", { layers: [layers] }, { model: model.path, format });
   await unpackFiles(files, join(root, name), { force: false });
   return openModel(join(root, name));
 }
@@ -342,11 +342,11 @@ for (const options of cases) {
       const has = await perplexity(model, tokens);
       // packed codes times scales are not rounded to the half precision of the twin's values, each by up to 2⁻¹¹
       const rounded = index > 0 && expected.layers.some(({ values }) => values.dtype === "f16") ? 2 ** -11 : 0;
-      assert.ok(Math.abs(has / wanted - 1) < tolerance + rounded, `${model.folder}: ${has}, safetensors ${wanted}`);
+      assert.ok(Math.abs(has / wanted - 1) < tolerance + rounded, `${model.path}: ${has}, safetensors ${wanted}`);
       const text = tokens(14);
       const most = distance(await wholeLogits(model, text), await ownLogits(model, text));
       // logits, unlike means over 240 tokens, show the largest rounding of any
-      assert.ok(most < tolerance * 10, `${model.folder}: logits of the whole file differ by ${most}`);
+      assert.ok(most < tolerance * 10, `${model.path}: logits of the whole file differ by ${most}`);
     }
     for (const model of [dense, graph, safetensors, ...made]) await model.close();
   });

@@ -72,7 +72,7 @@ await writeFile(
 );
 
 async function compressed(model: Model, solver: string, options: object = {}) {
-  const folder = { model: model.folder };
+  const folder = { model: model.path };
   const captured = await stage("capture", { source: segmentsFor(model) }, folder);
   const metadata = parseMetadata("statistics", captured.schema);
   const statistics = await collect(readStatistics(captured));
@@ -115,7 +115,7 @@ for (const fixture of decoders) {
     // sites of experts have other names: they share their norm with the router; and a residual may be taken after the norm
     const behindNorms = model.steps.flatMap(({ sites }) => sites.filter(({ name }) => /^(attention-qkv|mlp-up)$/.test(name)));
     assert.equal(scalable, fixture.startsWith("residual-after-norm") ? [] : behindNorms);
-    const files = await stage("assemble", { layers: encodeLayers(records, metadata) }, { model: model.folder });
+    const files = await stage("assemble", { layers: encodeLayers(records, metadata) }, { model: model.path });
     await unpackFiles(files, join(root, fixture), { force: false });
     const written = await openModel(join(root, fixture));
     // Some 10 products, with sums of at most 96 terms in float32: √(10 · 96) · 2⁻²⁴ = 2e-6 as a rule.
@@ -144,7 +144,7 @@ for (const [name, source, packedFormats] of [
     const layers = (): ArtifactStream => encodeLayers(records, metadata);
     const folder = async (format: string): Promise<Model> => {
       const path = join(root, `${name}-${format}`);
-      await unpackFiles(await stage("assemble", { layers: layers() }, { model: model.folder, format }), path, { force: false });
+      await unpackFiles(await stage("assemble", { layers: layers() }, { model: model.path, format }), path, { force: false });
       return openModel(path);
     };
     const dense = await folder("dense");
@@ -156,13 +156,11 @@ for (const [name, source, packedFormats] of [
     }
 
     const first = records.filter(({ step }) => step === at(model.steps, 0).name);
-    const start = await stage("propagate", { source: segmentsFor(model) }, { model: model.folder });
+    const start = await stage("propagate", { source: segmentsFor(model) }, { model: model.path });
     const given = { source: start, layers: encodeLayers(first, metadata) };
-    const [state] = await collect(readStates(await stage("propagate", given, { model: model.folder })));
+    const [state] = await collect(readStates(await stage("propagate", given, { model: model.path })));
     const forward = await dense.forward({ threads: 1 });
-    const [segment] = await collect(
-      readStates(await stage("propagate", { source: segmentsFor(model) }, { model: model.folder })),
-    );
+    const [segment] = await collect(readStates(await stage("propagate", { source: segmentsFor(model) }, { model: model.path })));
     assert.ok(state && segment);
     const { rows, width, values } = segment;
     const { states } = await forward.step(0, { rows, columns: width, values });
@@ -172,7 +170,7 @@ for (const [name, source, packedFormats] of [
     await dense.close();
 
     const damage = await collect(
-      readDamage(await stage("predict", { statistics: statistics(), layers: layers() }, { model: model.folder })),
+      readDamage(await stage("predict", { statistics: statistics(), layers: layers() }, { model: model.path })),
     );
     for (const { tensor, error } of damage) {
       const { summary } = present(

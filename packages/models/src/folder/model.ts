@@ -9,6 +9,7 @@ import type { StreamStates } from "../forward/streams.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
 import type { FileOffset } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ModelFiles } from "./model-files.ts";
 
 /** How to run one step. */
 export interface StepOptions {
@@ -55,9 +56,14 @@ export interface Forward {
   close(): Promise<void>;
 }
 
-/** What every opened model has, whatever its folder holds. Only headers, configuration and tokenizer are kept in memory. */
+/** What every opened model has, whatever form it is stored in. Only headers, configuration and tokenizer are kept in memory. */
 export interface OpenedModel {
-  readonly folder: string;
+  /** The folder, or the GGUF file, that it was opened from: `openModel` opens it again. */
+  readonly path: string;
+  /** Its configuration, tokenizer and other files. */
+  readonly files: ModelFiles;
+  /** Paths of the files on disk that hold its weights. */
+  readonly weightFiles: readonly string[];
   /** Content address of tensors, configuration and tokenizer. */
   readonly address: string;
   /** Content address of tokenizer.json. */
@@ -92,7 +98,7 @@ export interface OpenedModel {
   close(): Promise<void>;
 }
 
-/** A folder of safetensors, of a supported architecture. */
+/** Safetensors or GGUF, of a supported architecture. */
 export interface ArchitectureModel extends OpenedModel {
   readonly kind: "architecture";
   /** Steps, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
@@ -108,5 +114,5 @@ export interface GraphModel extends OpenedModel {
   readonly fileOffsets: ReadonlyMap<string, FileOffset>;
 }
 
-/** A Hugging Face model folder, opened. */
+/** A Hugging Face model folder or a GGUF file, opened. */
 export type Model = ArchitectureModel | GraphModel;

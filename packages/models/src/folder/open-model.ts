@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
@@ -11,6 +11,7 @@ import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { modelFolder } from "./hub-model.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
+import type { ModelSource } from "./model-source.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
 
 /**
@@ -44,22 +45,40 @@ export interface OpenModelOptions {
   readonly allowNonfinite?: boolean;
 }
 
-async function openArchitectureModel(folder: string, options: Required<OpenModelOptions>): Promise<ArchitectureModel> {
+/** A folder of safetensors. */
+async function folderSource(folder: string): Promise<ModelSource> {
   const files = await openWeightFiles(folder);
-  const stored = createCheckpoint(files, options);
+  return {
+    path: folder,
+    weightFiles: files.map(({ path }) => path),
+    stored: files,
+    files,
+    notes: [],
+    describe: () => readDescription(folder),
+  };
+}
+
+async function openArchitectureModel(source: ModelSource, options: Required<OpenModelOptions>): Promise<ArchitectureModel> {
+  const { path, weightFiles } = source;
+  const stored = createCheckpoint(source.stored, options);
   try {
-    const { config, configFile, parts, ...description } = await readDescription(folder);
-    const source = { folder, file: configFile };
-    const { modelType, layout, checkpoint, notes } = await readArchitecture(files, config, source, options);
+    const { config, configFile, parts, ...description } = await source.describe();
+    const { modelType, layout, checkpoint, notes } = await readArchitecture(
+      source.files,
+      config,
+      { folder: path, file: configFile },
+      options,
+    );
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);
-    if (dtype === undefined) throw new InternalError(`${folder}: the first linear weight is no F32, F16 or BF16`);
+    if (dtype === undefined) throw new InternalError(`${path}: the first linear weight is no F32, F16 or BF16`);
     return {
       ...description,
       kind: "architecture",
-      folder,
-      address: await modelAddress(folder, stored, parts),
+      path,
+      weightFiles,
+      address: await modelAddress(path, weightFiles, stored, parts),
       architecture: modelType,
       dtype,
       hiddenSize: layout.hiddenSize,
@@ -71,7 +90,7 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
       layout,
       checkpoint,
       readWeight,
-      notes,
+      notes: [...source.notes, ...notes],
       passages: async () =>
         sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await description.tokenizer()),
       forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),
@@ -83,17 +102,29 @@ async function openArchitectureModel(folder: string, options: Required<OpenModel
   }
 }
 
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+
+const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
+
 /**
  * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,
- * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first.
+ * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
+ * several that make one model, any may be named.
  *
  * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
  *
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
-export async function openModel(folder: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
-  const root = await modelFolder(folder);
+export async function openModel(name: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
+  const root = await modelFolder(name);
+  if (isGguf(root) && !(await isFolder(root))) {
+    return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(root), { allowNonfinite });
+  }
   const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
-  if (graph === undefined) return openArchitectureModel(root, { allowNonfinite });
+  if (graph === undefined) return openArchitectureModel(await folderSource(root), { allowNonfinite });
   return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, { allowNonfinite });
 }

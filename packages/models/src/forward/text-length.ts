@@ -17,10 +17,10 @@ export const defaultLength = (contextLength: number | undefined): number => Math
  *
  * @throws {UsageError} where the model has no positions for it
  */
-export function requirePositions(length: number, { folder, positionLimit }: Model): void {
+export function requirePositions(length: number, { path, positionLimit }: Model): void {
   if (positionLimit === undefined || length <= positionLimit) return;
   throw new UsageError(
-    `--length ${length} is beyond the ${positionLimit} positions that ${folder} has; take ${positionLimit} or less`,
+    `--length ${length} is beyond the ${positionLimit} positions that ${path} has; take ${positionLimit} or less`,
     { option: "--length", length, positionLimit },
   );
 }

@@ -123,6 +123,7 @@ export async function openGraphModel(
     const { files, fileOffsets, shared } = openGraphTensors(folder, graph, file);
     const checkpoint = createCheckpoint(files, options);
     close = () => checkpoint.close();
+    const weightFiles = files.map(({ path }) => path);
     const { config: json, configFile, parts, ...description } = await readDescription(folder);
     const sizes = readSizes(json, configFile);
     const outline = outlineGraph(graph, shared);
@@ -138,8 +139,9 @@ export async function openGraphModel(
     return {
       ...description,
       kind: "graph",
-      folder,
-      address: await modelAddress(folder, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]])),
+      path: folder,
+      weightFiles,
+      address: await modelAddress(folder, weightFiles, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]])),
       architecture: typeof modelType === "string" ? modelType : "onnx",
       dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,

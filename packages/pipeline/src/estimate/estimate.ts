@@ -41,9 +41,9 @@ const weightsOf = ({ sites }: Model["steps"][number]): number =>
   sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
 
 /** A step is measured once, the first; others differ by their operations. */
-function firstStep({ steps, folder }: Model): Model["steps"][number] {
+function firstStep({ steps, path }: Model): Model["steps"][number] {
   const [first] = steps;
-  if (first === undefined) throw new BadDataError(`${folder}: a model without steps; there is nothing to estimate`);
+  if (first === undefined) throw new BadDataError(`${path}: a model without steps; there is nothing to estimate`);
   return first;
 }
 

@@ -72,7 +72,7 @@ async function measureForward(
   threads: number,
 ): Promise<Pick<Rates, "capture" | "step" | "head" | "open">> {
   const opened = performance.now();
-  const again = await openModel(model.folder);
+  const again = await openModel(model.path);
   const forward = await again.forward({ threads });
   try {
     const batch = Math.max(1, Math.floor(batchTokens / length));

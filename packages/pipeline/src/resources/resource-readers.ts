@@ -16,11 +16,11 @@ export interface FoundResource {
 }
 
 /** The files of a model, with the targets of links in its folder: a run must not replace any of them. */
-export async function foundModel({ address, folder, checkpoint }: Model): Promise<FoundResource> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
-  const files = [...links, ...checkpoint.files.map(({ file }) => file)];
-  return { address, paths: [folder, ...files.map((name) => join(folder, name))] };
+export async function foundModel({ address, path, weightFiles }: Model): Promise<FoundResource> {
+  const isFolder = (await stat(path)).isDirectory();
+  const entries = isFolder ? await readdir(path, { withFileTypes: true }) : [];
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => join(path, name));
+  return { address, paths: [path, ...links, ...weightFiles] };
 }
 
 const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundResource>>> = {

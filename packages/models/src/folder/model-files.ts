@@ -1,0 +1,35 @@
+import { createReadStream } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { InternalError } from "@mbs/contracts";
+
+/** The files of a model as a Hugging Face folder has them; of a GGUF file, those that its metadata stand for. */
+export interface ModelFiles {
+  /** Names at the top of the folder, sorted. */
+  list(): Promise<readonly string[]>;
+  /** The bytes of a file, in pieces. */
+  read(name: string): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** A file as text. */
+  text(name: string): Promise<string>;
+}
+
+/** The files of a folder. */
+export const folderFiles = (folder: string): ModelFiles => ({
+  list: async () => (await readdir(folder)).sort(),
+  read: (name) => createReadStream(join(folder, name)) as AsyncIterable<Uint8Array>,
+  text: (name) => readFile(join(folder, name), "utf8"),
+});
+
+/** Files that are in memory, by name. */
+export function memoryFiles(contents: ReadonlyMap<string, Uint8Array>): ModelFiles {
+  const find = (name: string): Uint8Array => {
+    const bytes = contents.get(name);
+    if (bytes === undefined) throw new InternalError(`there is no ${name} among ${[...contents.keys()].join(", ")}`);
+    return bytes;
+  };
+  return {
+    list: () => Promise.resolve([...contents.keys()].sort()),
+    read: (name) => [find(name)],
+    text: (name) => Promise.resolve(new TextDecoder().decode(find(name))),
+  };
+}

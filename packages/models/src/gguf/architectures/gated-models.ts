@@ -1,0 +1,167 @@
+import { oneRow, renamed, unpaired } from "../dense-tensor.ts";
+import { hasTensor, sideOf, vocabularyOf } from "./gguf-architecture.ts";
+import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
+import { rotaryConfig } from "./rotary-config.ts";
+
+/** Sizes that all architectures of Llama's family have. */
+export function gatedSizes(contents: GgufContents) {
+  const { metadata } = contents;
+  const hidden = metadata.count("embedding_length");
+  const heads = metadata.count("attention.head_count");
+  const headSize = metadata.findCount("attention.key_length") ?? hidden / heads;
+  const valueSize = metadata.findCount("attention.value_length");
+  if (valueSize !== undefined && valueSize !== headSize) {
+    metadata.refuse("attention.value_length", `keys have ${headSize} elements, and values must have as many`);
+  }
+  if (metadata.findFlag("attention.causal") === false) metadata.refuse("attention.causal", "only true is");
+  metadata.find("vocab_size");
+  return { hidden, heads, headSize, kvHeads: metadata.findCount("attention.head_count_kv") ?? heads };
+}
+
+/** Keys of config.json that all of them have. */
+export function gatedConfig(contents: GgufContents): Record<string, unknown> {
+  const { metadata } = contents;
+  const { hidden, heads, headSize, kvHeads } = gatedSizes(contents);
+  const contextLength = metadata.count("context_length");
+  return {
+    vocab_size: vocabularyOf(contents),
+    hidden_size: hidden,
+    intermediate_size: metadata.count("feed_forward_length"),
+    num_hidden_layers: metadata.count("block_count"),
+    num_attention_heads: heads,
+    num_key_value_heads: kvHeads,
+    ...(headSize !== hidden / heads && { head_dim: headSize }),
+    hidden_act: "silu",
+    max_position_embeddings: contextLength,
+    rms_norm_eps: metadata.number("attention.layer_norm_rms_epsilon"),
+    rope_parameters: rotaryConfig(contents, contextLength),
+    tie_word_embeddings: !hasTensor(contents, "output.weight"),
+  };
+}
+
+/** All elements of a head must turn. */
+export function requireWholeRotary(contents: GgufContents): void {
+  const { headSize } = gatedSizes(contents);
+  const turned = contents.metadata.findCount("rope.dimension_count");
+  if (turned !== undefined && turned !== headSize) {
+    contents.metadata.refuse("rope.dimension_count", `all ${headSize} elements of a head must turn`);
+  }
+}
+
+const prefix = "model.";
+
+/** Llama; Mistral, whose files say nothing else; Mixtral, which has experts. Queries and keys are stored by rotary pairs. */
+export const llama: GgufArchitecture = (contents) => {
+  const { metadata } = contents;
+  const { heads, kvHeads } = gatedSizes(contents);
+  requireWholeRotary(contents);
+  const form = { prefix, views: { "blk.{block}.attn_q": unpaired(heads), "blk.{block}.attn_k": unpaired(kvHeads) } };
+  const experts = metadata.findCount("expert_count") ?? 0;
+  if (experts === 0) {
+    metadata.find("expert_used_count");
+    return {
+      config: {
+        model_type: "llama",
+        architectures: ["LlamaForCausalLM"],
+        ...gatedConfig(contents),
+        attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+        mlp_bias: hasTensor(contents, "blk.0.ffn_up.bias"),
+      },
+      ...form,
+    };
+  }
+  return {
+    config: {
+      model_type: "mixtral",
+      architectures: ["MixtralForCausalLM"],
+      ...gatedConfig(contents),
+      num_local_experts: experts,
+      num_experts_per_tok: metadata.count("expert_used_count"),
+      sliding_window: null,
+    },
+    ...form,
+  };
+};
+
+export const qwen2: GgufArchitecture = (contents) => {
+  requireWholeRotary(contents);
+  return {
+    config: {
+      model_type: "qwen2",
+      architectures: ["Qwen2ForCausalLM"],
+      ...gatedConfig(contents),
+      use_sliding_window: false,
+      sliding_window: null,
+    },
+    prefix,
+    views: {},
+  };
+};
+
+export const qwen3: GgufArchitecture = (contents) => {
+  requireWholeRotary(contents);
+  return {
+    config: {
+      model_type: "qwen3",
+      architectures: ["Qwen3ForCausalLM"],
+      ...gatedConfig(contents),
+      head_dim: gatedSizes(contents).headSize,
+      attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+      use_sliding_window: false,
+      sliding_window: null,
+    },
+    prefix,
+    views: {},
+  };
+};
+
+export const qwen2Moe: GgufArchitecture = (contents) => {
+  const { metadata } = contents;
+  requireWholeRotary(contents);
+  // the tensors tell the widths, which older files leave out
+  for (const key of ["expert_feed_forward_length", "expert_shared_feed_forward_length"]) metadata.find(key);
+  return {
+    config: {
+      model_type: "qwen2_moe",
+      architectures: ["Qwen2MoeForCausalLM"],
+      ...gatedConfig(contents),
+      num_experts: metadata.count("expert_count"),
+      num_experts_per_tok: metadata.count("expert_used_count"),
+      moe_intermediate_size: sideOf(contents, "blk.0.ffn_gate_exps.weight", 1),
+      shared_expert_intermediate_size: sideOf(contents, "blk.0.ffn_gate_shexp.weight", 0),
+      qkv_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+      norm_topk_prob: false,
+      decoder_sparse_step: 1,
+      mlp_only_layers: [],
+      use_sliding_window: false,
+      sliding_window: null,
+    },
+    prefix,
+    views: { "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name) },
+  };
+};
+
+export const phi3: GgufArchitecture = (contents) => {
+  const { metadata } = contents;
+  const { headSize, hidden, heads } = gatedSizes(contents);
+  const config = gatedConfig(contents);
+  const turned = metadata.findCount("rope.dimension_count") ?? headSize;
+  const window = metadata.findCount("attention.sliding_window") ?? 0;
+  if (headSize !== hidden / heads) metadata.refuse("attention.key_length", `heads of this type have ${hidden / heads} elements`);
+  const trained = metadata.findCount("rope.scaling.original_context_length");
+  return {
+    config: {
+      model_type: "phi3",
+      architectures: ["Phi3ForCausalLM"],
+      ...config,
+      rope_parameters: {
+        ...(config["rope_parameters"] as object),
+        ...(turned !== headSize && { partial_rotary_factor: turned / headSize }),
+      },
+      ...(trained !== undefined && { original_max_position_embeddings: trained }),
+      sliding_window: window === 0 ? null : window,
+    },
+    prefix,
+    views: {},
+  };
+};

@@ -1,0 +1,88 @@
+import { BadDataError } from "@mbs/contracts";
+import { ofExperts, renamed } from "../dense-tensor.ts";
+import type { DenseTensor, View } from "../dense-tensor.ts";
+import type { GgufTensor } from "../file/gguf-header.ts";
+import type { GgufNames } from "../gguf-names.ts";
+import type { MetadataReader } from "../metadata-reader.ts";
+
+/** What the files of a model hold. */
+export interface GgufContents {
+  readonly metadata: MetadataReader;
+  /** Of all files, by name. */
+  readonly tensors: ReadonlyMap<string, GgufTensor>;
+  /** The values of a small tensor that is no weight, such as factors of rotary positions. */
+  readonly read: (name: string) => readonly number[];
+}
+
+/** A model as Hugging Face's programs have it. */
+export interface GgufReading {
+  /** The keys of config.json that are the architecture's own. */
+  readonly config: Readonly<Record<string, unknown>> & { readonly model_type: string };
+  /** Put before the names of all tensors but the head's. */
+  readonly prefix: string;
+  /** Tensors that the checkpoint has in another form, by their names in `ggufNames`: "blk.{block}.attn_q". */
+  readonly views: Readonly<Record<string, View>>;
+}
+
+/** How an architecture of GGUF files is read: listed in gguf-architectures.ts. */
+export type GgufArchitecture = (contents: GgufContents) => GgufReading;
+
+/** Tensors that become keys of config.json. */
+const described: ReadonlySet<string> = new Set(["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"]);
+const heads: ReadonlySet<string> = new Set(["lm_head", "embed_out"]);
+const nameParts = /^(?<before>(?:enc\.|dec\.)?blk\.)(?<block>0|[1-9]\d*)(?<after>\..*)$/;
+const shownNames = 5;
+
+/**
+ * The tensors of a checkpoint out of those of a file.
+ *
+ * @param names of the model type
+ * @throws {BadDataError} naming tensors that the architecture does not have
+ */
+export function nameDenseTensors(
+  sources: readonly GgufTensor[],
+  { prefix, views }: GgufReading,
+  names: GgufNames,
+  path: string,
+): readonly DenseTensor[] {
+  const unknown: string[] = [];
+  const found = sources.flatMap((source) => {
+    if (described.has(source.name)) return [];
+    const [, stem = "", kind = ""] = /^(.*)\.(weight|bias)$/.exec(source.name) ?? [];
+    const { before = "", block = "", after = "" } = nameParts.exec(stem)?.groups ?? {};
+    const key = block === "" ? stem : `${before}{block}${after}`;
+    const name = names.tensors.get(key);
+    if (name === undefined) {
+      unknown.push(source.name);
+      return [];
+    }
+    const view = Object.hasOwn(views, key) ? views[key] : undefined;
+    const whole = `${heads.has(name) ? "" : prefix}${name.replace("{block}", block)}.${kind}`;
+    return (view ?? (name.includes("{expert}") ? ofExperts : renamed))(source, whole);
+  });
+  if (unknown.length > 0) {
+    const more = unknown.length > shownNames ? ` and ${unknown.length - shownNames} more` : "";
+    throw new BadDataError(
+      `${path}: tensors ${unknown.slice(0, shownNames).join(", ")}${more} are unknown in architecture ${names.architecture}; is the file of a model that is supported?`,
+      { file: path, problems: unknown.length },
+    );
+  }
+  return found;
+}
+
+/** Whether a file has a tensor, such as the bias of a layer. */
+export const hasTensor = ({ tensors }: GgufContents, name: string): boolean => tensors.has(name);
+
+/** A side of a tensor's shape. @throws {BadDataError} where there is no such tensor */
+export function sideOf({ tensors, metadata }: GgufContents, name: string, side: number): number {
+  const found = tensors.get(name)?.shape.at(side);
+  if (found === undefined)
+    throw new BadDataError(`${metadata.path} has no tensor ${name}; is the file complete?`, {
+      file: metadata.path,
+      tensor: name,
+    });
+  return found;
+}
+
+/** Rows of the embedding: llama.cpp takes the vocabulary's size from the tokens, which must be as many. */
+export const vocabularyOf = (contents: GgufContents): number => sideOf(contents, "token_embd.weight", 0);

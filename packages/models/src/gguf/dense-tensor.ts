@@ -1,0 +1,112 @@
+import type { WeightDtype } from "@mbs/numbers";
+import type { GgufTensor } from "./file/gguf-header.ts";
+
+/** A tensor of a checkpoint as a view of one in a GGUF file. */
+export interface DenseTensor {
+  /** In the checkpoint. */
+  readonly name: string;
+  readonly source: GgufTensor;
+  readonly shape: readonly number[];
+  /** Values of a row of the source: its last dimension unless rows of one value are reordered. */
+  readonly columns: number;
+  /** Row of the source that the view begins with. */
+  readonly firstRow: number;
+  /** The row of the source, counted from `firstRow`, that a row of the tensor is; absent where rows keep their order. */
+  readonly rowOf?: (row: number) => number;
+  /** Added to each value. */
+  readonly add?: number;
+  /** True where the source is stored as [columns, rows] of `shape`. */
+  readonly transposed?: boolean;
+}
+
+/** The dtype that a tensor has in the checkpoint: its own where values are stored one by one, else float32, which is exact. */
+export const dtypeOf = ({ source, add }: DenseTensor): WeightDtype => (add === undefined ? (source.type.plain ?? "f32") : "f32");
+
+export const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+
+/**
+ * Makes tensors of a checkpoint of one in the file.
+ *
+ * @param name in the checkpoint
+ */
+export type View = (source: GgufTensor, name: string) => readonly DenseTensor[];
+
+const columnsOf = ({ shape }: GgufTensor): number => shape.at(-1) ?? 1;
+
+const whole = (source: GgufTensor, name: string): DenseTensor => ({
+  name,
+  source,
+  shape: source.shape,
+  columns: columnsOf(source),
+  firstRow: 0,
+});
+
+/** The same tensor under another name. */
+export const renamed: View = (source, name) => [whole(source, name)];
+
+/** A vector that the checkpoint has as a matrix of one row. */
+export const oneRow: View = (source, name) => [{ ...whole(source, name), shape: [1, ...source.shape] }];
+
+/** Norms of Gemma: stored with the 1 that the model adds to them. */
+export const lessOne: View = (source, name) => [{ ...whole(source, name), add: -1 }];
+
+/** A matrix that the checkpoint has with its rows as columns. */
+export const transposed: View = (source, name) => {
+  const view = whole(source, name);
+  return source.shape.length === 2 ? [{ ...view, shape: source.shape.toReversed(), transposed: true }] : [view];
+};
+
+/** A matrix or a bias whose rows are in another order. */
+const reordered = (source: GgufTensor, name: string, rowOf: (row: number) => number): DenseTensor => ({
+  ...whole(source, name),
+  ...(source.shape.length === 1 && { columns: 1 }),
+  rowOf,
+});
+
+/**
+ * Queries or keys of Llama: the file has the two values of a rotary pair side by side, the checkpoint has the first ones of a
+ * head's pairs and then the second ones.
+ *
+ * @param heads of the queries or of the keys
+ */
+export const unpaired =
+  (heads: number): View =>
+  (source, name) => {
+    const size = (source.shape[0] ?? 0) / heads;
+    const half = size / 2;
+    const rowOf = (row: number): number => {
+      const within = row % size;
+      return row - within + (within % half) * 2 + Math.floor(within / half);
+    };
+    return [reordered(source, name, rowOf)];
+  };
+
+/**
+ * Query, key and value of BLOOM and GPT-NeoX: the file has all queries, then all keys, then all values, the checkpoint has
+ * the three of each head together.
+ */
+export const interleaved =
+  (heads: number): View =>
+  (source, name) => {
+    const size = (source.shape[0] ?? 0) / 3 / heads;
+    const rowOf = (row: number): number => {
+      const head = Math.floor(row / (3 * size));
+      const part = Math.floor(row / size) % 3;
+      return (part * heads + head) * size + (row % size);
+    };
+    return [reordered(source, name, rowOf)];
+  };
+
+/** One matrix an expert of a tensor that has those of all; the name has "{expert}" for its number. */
+export const ofExperts: View = (source, name) => {
+  const [experts = 0, rows = 0, ...more] = source.shape;
+  if (more.length !== 1) return [whole(source, name)];
+  const columns = columnsOf(source);
+  return Array.from({ length: experts }, (_, expert) => ({
+    name: name.replace("{expert}", String(expert)),
+    source,
+    shape: [rows, columns],
+    columns,
+    firstRow: expert * rows,
+  }));
+};

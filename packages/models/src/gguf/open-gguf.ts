@@ -1,0 +1,193 @@
+import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { decodeWeights } from "@mbs/numbers";
+import type { JsonObject } from "../folder/json-file.ts";
+import { addressOf } from "../folder/model-address.ts";
+import type { ModelDescription } from "../folder/model-description.ts";
+import { memoryFiles } from "../folder/model-files.ts";
+import type { ModelSource } from "../folder/model-source.ts";
+import { singleFile } from "../checkpoint/weight-files.ts";
+import { makeTokenizer } from "../tokenizer/tokenizer.ts";
+import { ggufArchitecture } from "./architectures/gguf-architectures.ts";
+import { nameDenseTensors, vocabularyOf } from "./architectures/gguf-architecture.ts";
+import type { GgufContents } from "./architectures/gguf-architecture.ts";
+import { denseFile, storedFile } from "./dense-file.ts";
+import { dtypeOf } from "./dense-tensor.ts";
+import type { DenseTensor } from "./dense-tensor.ts";
+import type { GgufFile } from "./file/gguf-file.ts";
+import { ggufNames } from "./gguf-names.ts";
+import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
+import { MetadataReader, shortestDecimal } from "./metadata-reader.ts";
+import { openShards } from "./open-shards.ts";
+
+/** Most values of a tensor that becomes a list in config.json. */
+const longestList = 65_536;
+
+/** @throws {FailedPreconditionError} for files of other things than models, or of an unknown architecture */
+function readKind({ path, metadata }: GgufFile): string {
+  const type = metadata.get("general.type") ?? "model";
+  if (type !== "model") {
+    throw new FailedPreconditionError(`${path} holds no model but ${JSON.stringify(type)}; give the model's own file`, {
+      file: path,
+    });
+  }
+  const architecture = metadata.get("general.architecture");
+  if (typeof architecture === "string") return architecture;
+  throw new BadDataError(`${path} names no general.architecture; convert the model again`, { file: path });
+}
+
+/** Values of a small tensor. */
+function smallValues(files: readonly GgufFile[], name: string): readonly number[] {
+  const [first] = files;
+  for (const file of files) {
+    const tensor = file.tensors.find((tensor) => tensor.name === name);
+    if (tensor === undefined) continue;
+    const { shape, type, begin, end } = tensor;
+    if (shape.length !== 1 || (shape[0] ?? 0) > longestList || type.plain === undefined) {
+      throw new BadDataError(`${file.path}: tensor ${name} is ${type.name} [${shape.join(", ")}], not a short list of numbers`, {
+        file: file.path,
+        tensor: name,
+      });
+    }
+    const bytes = new Uint8Array(end - begin);
+    file.readInto(tensor, 0, bytes);
+    return Array.from(decodeWeights(type.plain, bytes, name), shortestDecimal);
+  }
+  throw new BadDataError(`${first?.path ?? ""} has no tensor ${name}; is the file complete?`, { tensor: name });
+}
+
+/** `dtype` of config.json: that of all matrices, or float32. */
+function configDtype(tensors: readonly DenseTensor[]): string {
+  const dtypes = new Set(tensors.filter(({ shape }) => shape.length > 1).map(dtypeOf));
+  const [dtype, ...others] = dtypes;
+  return others.length > 0 ? "float32" : dtype === "f16" ? "float16" : dtype === "bf16" ? "bfloat16" : "float32";
+}
+
+/** Special tokens, as config.json and generation_config.json have them. */
+function tokenIds(metadata: MetadataReader, vocabulary: number): Record<string, number> {
+  const keys = { bos_token_id: "bos_token_id", eos_token_id: "eos_token_id", pad_token_id: "padding_token_id" };
+  return Object.fromEntries(
+    Object.entries(keys).flatMap(([key, name]) => {
+      const id = metadata.findCount(`tokenizer.ggml.${name}`);
+      if (id !== undefined && id >= vocabulary)
+        metadata.broken(`tokenizer.ggml.${name}`, `below the ${vocabulary} tokens of the vocabulary`);
+      return id === undefined ? [] : [[key, id]];
+    }),
+  );
+}
+
+/** @throws {BadDataError} where the file has not one token a row of the embedding */
+function requireTokens(metadata: MetadataReader, vocabulary: number): void {
+  const tokens = metadata.find("tokenizer.ggml.tokens");
+  if (typeof tokens !== "object" || tokens.length === vocabulary) return;
+  throw new BadDataError(
+    `${metadata.path}: tokenizer.ggml.tokens has ${tokens.length} tokens, token_embd.weight has ${vocabulary} rows; convert the model again`,
+    { file: metadata.path, expected: vocabulary, actual: tokens.length },
+  );
+}
+
+/** The head of a model card, for what the metadata say of its licence. */
+function cardOf(metadata: MetadataReader): string | undefined {
+  const lines = [
+    ["license", "general.license"],
+    ["license_name", "general.license.name"],
+    ["license_link", "general.license.link"],
+  ].flatMap(([key = "", name = ""]) => {
+    const value = metadata.findText(name);
+    return value === undefined || !/^[^\r\n]+$/.test(value) ? [] : [`${key}: ${value}`];
+  });
+  return lines.length === 0 ? undefined : `---\n${lines.join("\n")}\n---\n`;
+}
+
+const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+function describe(contents: GgufContents, config: JsonObject, tokens: JsonObject): ModelDescription {
+  const { metadata } = contents;
+  const { tokenizer, config: tokenizerConfig } = tokenizerFromGguf(metadata.metadata, metadata.path);
+  const card = cardOf(metadata);
+  const encoder = new TextEncoder();
+  const files = new Map(
+    Object.entries({
+      "config.json": json(config),
+      "tokenizer.json": JSON.stringify(tokenizer),
+      "tokenizer_config.json": json(tokenizerConfig),
+      ...(Object.keys(tokens).length > 0 && { "generation_config.json": json(tokens) }),
+      ...(card !== undefined && { "README.md": card }),
+    }).map(([name, text]) => [name, encoder.encode(text)]),
+  );
+  const part = (name: string): [string, Uint8Array] => {
+    const bytes = files.get(name);
+    if (bytes === undefined) throw new InternalError(`${metadata.path}: ${name} was not made`);
+    return [name, bytes];
+  };
+  const parts = new Map([part("config.json"), part("tokenizer.json")]);
+  return {
+    config,
+    configFile: metadata.path,
+    files: memoryFiles(files),
+    parts,
+    tokenizerAddress: addressOf(part("tokenizer.json")[1]),
+    tokenizer: () => Promise.resolve(makeTokenizer(metadata.path, tokenizer, tokenizerConfig)),
+  };
+}
+
+/** Keys of later versions of llama.cpp, or of models that differ from the architecture as it is known here. */
+const unreadNote = (path: string, keys: readonly string[]): readonly string[] =>
+  keys.length === 0
+    ? []
+    : [
+        `${path} has metadata that are not read for this architecture: ${keys.join(", ")}; if the model depends on one of them, results are wrong`,
+      ];
+
+const digits = (value: number): string => String(value).padStart(5, "0");
+
+/** Name of a file in the folder of safetensors that the model would be. */
+function safetensorsName(index: number, count: number): string {
+  return count === 1 ? singleFile : `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
+}
+
+function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): ModelSource {
+  const [first] = files;
+  const name = readKind(first);
+  const tensors = new Map(files.flatMap((file) => file.tensors.map((tensor) => [tensor.name, tensor])));
+  const contents: GgufContents = {
+    metadata: new MetadataReader(first.path, first.metadata, name),
+    tensors,
+    read: (tensor) => smallValues(files, tensor),
+  };
+  const { metadata } = contents;
+  const reading = ggufArchitecture(name, first.path)(contents);
+  const { config } = reading;
+  const names = ggufNames.get(config.model_type);
+  if (names === undefined) throw new InternalError(`${first.path}: GGUF has no names for model type ${config.model_type}`);
+  const vocabulary = vocabularyOf(contents);
+  requireTokens(metadata, vocabulary);
+  const tokens = tokenIds(metadata, vocabulary);
+  const dense = files.map((file) => nameDenseTensors(file.tensors, reading, names, file.path));
+  const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens };
+  const views = files.map((file, index) => denseFile(file, safetensorsName(index, files.length), dense[index] ?? []));
+  return {
+    path,
+    weightFiles: files.map((file) => file.path),
+    stored: files.map((file, index) => storedFile(file, safetensorsName(index, files.length))),
+    files: views,
+    notes: unreadNote(first.path, metadata.unread()),
+    describe: () => Promise.resolve().then(() => describe(contents, whole, tokens)),
+  };
+}
+
+/**
+ * Opens a GGUF file, and those that belong to it, as a model: its tensors under the names and in the form of a Hugging Face
+ * checkpoint, quantised ones as float32, and the files of a folder made of its metadata.
+ *
+ * @throws {BadDataError} where a file is missing, broken, or contradicts itself or another one
+ * @throws {FailedPreconditionError} for an architecture, a type of tensors or a setting that is not supported
+ */
+export async function openGguf(path: string): Promise<ModelSource> {
+  const files = await openShards(path);
+  try {
+    return readSource(path, files);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
