@@ -1,42 +1,20 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { allLanguages, collect, encodeStatistics, inputSite, readFiles } from "@mbs/artifacts";
+import { fileURLToPath } from "node:url";
+import { allLanguages, collect, inputSite, readStatistics } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
-import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { imatrix } from "../src/index.ts";
+import { imatrix, readImatrix } from "../src/index.ts";
 import { ggufParts } from "./gguf-parts.ts";
+import { diagonals as diagonalsOf, failure, filesOf, makeTinyModel, runStage, squareOf, statisticsOf } from "./tiny-model.ts";
 
-const root = await mkdtemp(join(tmpdir(), "imatrix-test-"));
-test.after(() => rm(root, { recursive: true }));
+const { root, folder, model, remove } = await makeTinyModel();
+test.after(remove);
 
-const folder = join(root, "tiny");
-await writeTinyModel(folder, { seed: 3 });
-const model = await openModel(folder);
-await model.close();
-
-const tokensOf: Readonly<Record<string, number>> = { en: 3000, hi: 1000 };
-
-/** E[x²] that is known: of channel c at a site. */
-const squareOf = (language: string, site: string, channel: number): number =>
-  (language === "en" ? 1 : 5) + channel / 8 + (site === "mlp-down" ? 2 : 0);
-
-/** A diagonal of every language at every site, and at step inputs. */
-function diagonals(of: Model = model): Statistic[] {
-  return of.steps.flatMap(({ name: step, sites }) =>
-    [{ name: inputSite, width: of.hiddenSize }, ...sites].flatMap(({ name: site, width }) =>
-      Object.entries(tokensOf).map(([language, tokens]): Statistic => {
-        const values = Float32Array.from({ length: width }, (_, channel) => squareOf(language, site, channel));
-        return { step, site, language, kind: "diagonal", tokens, width, values };
-      }),
-    ),
-  );
-}
+const diagonals = (): Statistic[] => diagonalsOf(model);
 
 /** The same as Grams, with a Gram of all languages that says something else. */
 const grams = (): Statistic[] =>
@@ -58,33 +36,12 @@ interface Given {
 
 /** File name → its bytes, and what the stage warned of. */
 async function run({ statistics = diagonals(), mix, model: address = model.address, options = {} }: Given = {}) {
-  const warnings: string[] = [];
-  const context = {
-    signal: new AbortController().signal,
-    threads: 1,
-    progress: () => undefined,
-    warn: (message: string) => void warnings.push(message),
-  };
-  const stream = encodeStatistics(statistics, { model: address, tokenizer: "t", propagation: "dense", unit: "token", mix });
-  const made = await imatrix.run({ statistics: [stream] }, { model: folder, ...options }, context);
-  const files = new Map<string, Uint8Array>();
-  if (made["files"] === undefined) throw new Error("the stage made no files");
-  for (const { path, data } of await collect(readFiles(made["files"]))) {
-    files.set(path, Buffer.concat([files.get(path) ?? new Uint8Array(), data]));
-  }
-  return { files, warnings };
+  const inputs = { statistics: [statisticsOf(statistics, address, mix)] };
+  const { output, warnings } = await runStage(imatrix, inputs, { model: folder, ...options });
+  return { files: await filesOf(output), warnings };
 }
 
 const parts = (files: ReadonlyMap<string, Uint8Array>, name = "imatrix.gguf") => ggufParts(files.get(name) ?? new Uint8Array());
-
-async function failure(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  throw new Error("it did not fail");
-}
 
 /** Largest difference from T·Σ wₗ·E[x²]ₗ, relative. */
 function worst(values: Float32Array, site: string, tokens: number, weights: Readonly<Record<string, number>>): number {
@@ -164,6 +121,47 @@ test("a site that no token reached has the count 0, as llama.cpp has it of an ex
   const { tensors } = parts((await run({ statistics })).files);
   assert.equal(tensors.get("blk.0.ffn_up.weight.counts")?.values, Float32Array.of(0));
   assert.equal(tensors.get("blk.0.ffn_down.weight.counts")?.values, Float32Array.of(4000));
+});
+
+test("experts share a tensor, one that no token reached has the count 0, and all are read again", async () => {
+  const mixtral = fileURLToPath(new URL("../../models/test/fixtures/forward/mixtral-f32", import.meta.url));
+  const own = await openModel(mixtral);
+  await own.close();
+  // the third expert of the first block has seen nothing, the others less than all tokens
+  const statistics = diagonalsOf(own)
+    .filter(({ site }) => site !== inputSite)
+    .map((statistic) =>
+      statistic.step === "layers.0" && statistic.site.startsWith("expert-2-")
+        ? { ...statistic, values: new Float32Array(statistic.width) }
+        : statistic,
+    );
+  const { output } = await runStage(
+    imatrix,
+    { statistics: [statisticsOf(statistics, own.address)] },
+    { model: mixtral, mix: "only:en" },
+  );
+  const bytes = (await filesOf(output)).get("imatrix.gguf") ?? new Uint8Array();
+  const { tensors } = ggufParts(bytes);
+  const counts = (block: number) => tensors.get(`blk.${block}.ffn_down_exps.weight.counts`);
+  assert.equal(counts(0), { shape: [5, 1], values: Float32Array.of(3000, 3000, 0, 3000, 3000) });
+  assert.equal(counts(1), { shape: [5, 1], values: new Float32Array(5).fill(3000) });
+  const sums = tensors.get("blk.0.ffn_down_exps.weight.in_sum2");
+  const width = at(sums?.shape ?? [], 1);
+  const third = sums?.values.subarray(2 * width, 3 * width) ?? new Float32Array();
+  assert.equal([sums?.shape[0], third], [5, new Float32Array(width)]);
+  const path = join(root, "experts.gguf");
+  await writeFile(path, bytes);
+  const { output: stream } = await runStage(readImatrix, {}, { model: mixtral, imatrix: [path] });
+  const again = await collect(readStatistics(stream));
+  const wanted = statistics.filter(({ language }) => language === "en");
+  assert.equal(
+    again.map(({ step, site, tokens }) => [step, site, tokens]),
+    wanted.map(({ step, site, tokens }) => [step, site, tokens]),
+  );
+  for (const [index, { values }] of again.entries()) {
+    const expected = at(wanted, index).values;
+    for (const [channel, value] of values.entries()) assert.ok(Math.abs(value - at(expected, channel)) <= 3e-7 * value);
+  }
 });
 
 test("the list of datasets begins with what fits into llama.cpp's 127 bytes", async () => {

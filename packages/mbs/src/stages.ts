@@ -72,6 +72,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "read-imatrix",
+    {
+      summary: "Read importance matrices of llama.cpp as statistics, for solvers that need diagonals, or to mix them.",
+      load: async () => (await import("@mbs/imatrix")).readImatrix,
+    },
+  ],
+  [
     "evaluate",
     {
       summary: "Measure the perplexity and bits per byte of models in each language.",

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import type { ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +40,9 @@ hosts.before(async (context) => {
   await writeTinyModel(context.model, { seed: 1 });
   for (const language of ["en", "mr"]) await writeFile(join(context.corpus, `${language}.txt`), text(language));
   const store = join(context.folder, "store");
-  const roots = ["--model-root", models, "--corpus-root", join(context.folder, "corpora")];
+  const matrices = join(context.folder, "imatrix");
+  await mkdir(matrices);
+  const roots = ["--model-root", models, "--corpus-root", join(context.folder, "corpora"), "--imatrix-root", matrices];
   context.server = startMbs(["serve", "--listen", "127.0.0.1:0", "--store", store, ...roots]);
   context.via = await new Promise<string>((resolve, reject) => {
     context.server.stderr?.on("data", (chunk: Buffer) => {
@@ -191,7 +193,11 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const allocation = await everywhere(context, "allocate", { model, method: "correlation", sparsity: 0.6 }, shares);
   const allocated = { allocation: [await save("allocation", allocation)] };
   await everywhere(context, "compress", { model, solver: "m-wanda" }, shares, allocated);
-  await everywhere(context, "imatrix", { model, mix: "equal", each: true }, statistics);
+  const matrices = await everywhere(context, "imatrix", { model, mix: "equal", each: true }, statistics);
+  await unpackFiles(await open(matrices), join(folder, "matrices"));
+  const matrix = join(folder, "imatrix", "en.gguf");
+  await copyFile(join(folder, "matrices", "imatrix-en.gguf"), matrix);
+  await everywhere(context, "read-imatrix", { model, imatrix: [matrix] });
   await everywhere(context, "similarity", {}, statistics);
   await everywhere(context, "similarity", { sites: "all", subspace: 4 }, statistics);
 

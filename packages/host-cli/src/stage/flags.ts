@@ -5,7 +5,7 @@ import { Option as CommanderOption } from "commander";
 
 const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
 
-const resourceNames = { model: "FOLDER", corpus: "PATH", distribution: "FILE|PRESET" } as const;
+const resourceNames = { model: "FOLDER", corpus: "PATH", distribution: "FILE|PRESET", imatrix: "FILE" } as const;
 
 function placeholder(option: Option): string {
   switch (option.kind) {

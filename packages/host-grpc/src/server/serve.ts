@@ -34,6 +34,7 @@ export interface ServeOptions {
   readonly modelRoot?: string | undefined;
   readonly corpusRoot?: string | undefined;
   readonly distributionRoot?: string | undefined;
+  readonly imatrixRoot?: string | undefined;
   readonly builtIn?: ResourceRoots["builtIn"];
   readonly addressOf: ResourceRoots["addressOf"];
   /**
@@ -86,15 +87,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const store = new ArtifactStore(await prepareStore(options.store));
   await Promise.all([store.removeLeftovers(), removeTemporaryFolders()]);
-  const [model, corpus, distribution] = [
+  const [model, corpus, distribution, imatrix] = [
     await requireRoot("model", options.modelRoot),
     await requireRoot("corpus", options.corpusRoot),
     await requireRoot("distribution", options.distributionRoot),
+    await requireRoot("imatrix", options.imatrixRoot),
   ];
   const roots = {
     ...(model === undefined ? {} : { model }),
     ...(corpus === undefined ? {} : { corpus }),
     ...(distribution === undefined ? {} : { distribution }),
+    ...(imatrix === undefined ? {} : { imatrix }),
   };
   const exchanges: ExchangeServer = {
     stages,

@@ -25,6 +25,12 @@ const options = {
     description: "folder whose distributions clients may name; presets need none",
     optional: true,
   },
+  imatrixRoot: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description: "folder whose importance matrices clients may name",
+    optional: true,
+  },
   children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
   threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
   idleTimeout: {

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCorpus, presetNames, readDistribution } from "@mbs/corpora";
@@ -41,6 +43,11 @@ const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundReso
   async distribution(path) {
     const { address } = await readDistribution(path);
     return { address, paths: [path, join(path, "distribution.json")] };
+  },
+  async imatrix(path) {
+    const hash = createHash("sha256");
+    for await (const bytes of createReadStream(path)) hash.update(bytes as Uint8Array);
+    return { address: hash.digest("hex"), paths: [path] };
   },
 };
 
