@@ -32,6 +32,7 @@ GEMMA = {
     "attention_bias": False,
     "tie_word_embeddings": True,
 }
+GRANITE = {"embedding_multiplier": 6.0, "attention_multiplier": 0.3, "residual_multiplier": 0.4, "logits_scaling": 3.0}
 T5 = {
     "vocab_size": VOCABULARY,
     "d_model": 16,
@@ -197,6 +198,11 @@ BASES = {
             "rope_parameters": {"full_attention": rope("linear", 1000.0, factor=4.0), "sliding_attention": rope(theta=50.0)},
             "final_logit_softcapping": 4.0,
         },
+    },
+    "granite": {"type": "granite", "config": {**SMALL, **GRANITE, "rope_theta": 500.0, "head_dim": 4, "attention_bias": False, "mlp_bias": False}},
+    "granite-biases-tied": {
+        "type": "granite",
+        "config": {**SMALL, **GRANITE, "head_dim": 6, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "rope_parameters": rope("linear", factor=2.0)},
     },
     "gpt2": {"type": "gpt2", "config": GPT2},
     "gpt2-untied": {"type": "gpt2", "config": {**GPT2, "tie_word_embeddings": False, "n_inner": 64}},

@@ -10,6 +10,7 @@ const types: ReadonlyMap<string, readonly [string, string]> = new Map([
   ],
   ["gpt2", ["GPT-2 and its kin", "learned positions; weights stored as [in, out]"]],
   ["gpt_neox", ["GPT-NeoX, Pythia", "parallel or serial residual; a share of each head turns"]],
+  ["granite", ["Granite 3 (dense)", "a Llama with factors on the embedding, attention, what a block adds, and logits"]],
   ["llama", ["Llama 1 to 3, SmolLM, TinyLlama, …", "grouped keys; scaling `linear`, `llama3`, `yarn` and `longrope`"]],
   ["mistral", ["Mistral 7B", "a window in every block, in some by `layer_types`, or none"]],
   ["mixtral", ["Mixtral", "experts: statistics and weights of each by itself, see below"]],

@@ -42,6 +42,8 @@ CONFIGS = {
     "qwen3": GROUPED,
     "t5": T5,
     "xglm": {"d_model": 64, "num_layers": 2, "attention_heads": 4, "ffn_dim": 96, "max_position_embeddings": 128},
+    # Last, since seeds follow from the order.
+    "granite": {**GROUPED, "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.5, "logits_scaling": 2.0},
 }
 
 

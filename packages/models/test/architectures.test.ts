@@ -353,6 +353,9 @@ for (const [fixture, key, value, message] of unsupported) {
 const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { num_key_value_heads: 3 }, /num_key_value_heads must be a divisor of num_attention_heads 4, not 3/],
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
+  ["granite-multipliers-f32", { logits_scaling: 0 }, /logits_scaling must be above 0, not 0/],
+  ["granite-multipliers-f32", { attention_multiplier: null }, /attention_multiplier must be above 0, not null/],
+  ["granite-tied-biases-bf16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
   ["mixtral-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_local_experts 5, not 6/],
   ["mixtral-f32", { num_local_experts: 4 }, /experts\.4\.w1\.weight is unknown/],
   ["qwen2-moe-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_experts 5, not 6/],

@@ -142,6 +142,31 @@ CASES = {
         "dtype": torch.bfloat16,
         "pad": 1,
     },
+    "granite-multipliers-f32": {
+        "type": "granite",
+        "config": {
+            **GROUPED,
+            "embedding_multiplier": 12.0,
+            "attention_multiplier": 0.3,
+            "residual_multiplier": 0.22,
+            "logits_scaling": 0.5,
+        },
+        "length": LONG,
+    },
+    "granite-tied-biases-bf16": {
+        "type": "granite",
+        "config": {
+            **SMALL,
+            "num_key_value_heads": 1,
+            "tie_word_embeddings": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "embedding_multiplier": 3.0,
+            "residual_multiplier": 0.5,
+            "logits_scaling": 4.0,
+        },
+        "dtype": torch.bfloat16,
+    },
     "mixtral-f32": {
         "type": "mixtral",
         "config": {**GROUPED, "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": None},

@@ -8,6 +8,7 @@ const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map(
   ["gemma3_text", async () => (await import("./model-types/gemma3.ts")).gemma3],
   ["gpt2", async () => (await import("./model-types/gpt2.ts")).gpt2],
   ["gpt_neox", async () => (await import("./model-types/gpt-neox.ts")).gptNeox],
+  ["granite", async () => (await import("./model-types/granite.ts")).granite],
   ["llama", async () => (await import("./model-types/llama.ts")).llama],
   ["mistral", async () => (await import("./model-types/mistral.ts")).mistral],
   ["mixtral", async () => (await import("./model-types/mixtral.ts")).mixtral],

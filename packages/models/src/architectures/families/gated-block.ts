@@ -41,6 +41,10 @@ export interface GatedDecoder {
   readonly scale: number;
   readonly softcap: number | undefined;
   readonly embeddingScale: number;
+  /** Factor on what attention and MLP add to the states. */
+  readonly residualScale: number;
+  /** Factor on the logits, before their soft cap. */
+  readonly logitScale: number;
   readonly logitSoftcap: number | undefined;
   /** Whether the head is the embedding. */
   readonly tied: boolean;

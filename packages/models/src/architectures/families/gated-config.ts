@@ -139,6 +139,8 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     scale: 1 / Math.sqrt(sizes.headSize),
     softcap: undefined,
     embeddingScale: 1,
+    residualScale: 1,
+    logitScale: 1,
     logitSoftcap: undefined,
     tied: values.tie_word_embeddings,
   };

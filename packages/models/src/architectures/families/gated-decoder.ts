@@ -10,7 +10,7 @@ import { gatedStep } from "./gated-step.ts";
 
 /** The layout of a decoder of the Llama family. */
 export function gatedDecoder(decoder: GatedDecoder): Layout {
-  const { hidden, vocabulary, contextLength, kinds, tied, norm, embeddingScale, logitSoftcap } = decoder;
+  const { hidden, vocabulary, contextLength, kinds, tied, norm, embeddingScale, logitScale, logitSoftcap } = decoder;
   const linears = gatedLinears(decoder);
   const blocks = describeBlocks("layers.", kinds.length, describeGated(decoder, linears));
   const experts = decoder.experts === undefined ? [] : joinedExperts(decoder.experts);
@@ -38,6 +38,6 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
     buildStep: (sequence, states, index) => gatedStep(sequence, states, decoder, linears, at(kinds, index)),
     buildHeadInput: (rows, states) => rmsNorm(rows, states, "norm", { size: hidden, ...norm }),
-    buildLogits: ({ graph }, products) => softcapped(graph, products, logitSoftcap),
+    buildLogits: ({ graph }, products) => softcapped(graph, scaled(graph, products, logitScale), logitSoftcap),
   };
 }

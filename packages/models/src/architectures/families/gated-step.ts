@@ -1,6 +1,7 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { rmsNorm } from "../../graph/norms.ts";
+import { scaled } from "../../graph/scaling.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { StepGraphValues } from "../layout.ts";
 import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-block.ts";
@@ -67,10 +68,10 @@ export function gatedStep(
   kind: BlockKind,
 ): StepGraphValues {
   const { graph } = sequence;
-  const { hidden, outerNorms } = decoder;
+  const { hidden, outerNorms, residualScale } = decoder;
   const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, ...decoder.norm });
   const added = (value: string, role: string, to: string): string =>
-    graph.node("Add", [outerNorms ? norm(value, role) : value, to]);
+    graph.node("Add", [scaled(graph, outerNorms ? norm(value, role) : value, residualScale), to]);
   const normed = norm(states, "norm1");
   const context = attention(sequence, normed, decoder, linears, kind);
   const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
