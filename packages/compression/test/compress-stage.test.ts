@@ -342,17 +342,30 @@ test("a third-party solver that breaks the contract is refused", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     for (const [solve, pattern] of [
-      ["() => undefined", /solver mine handed back undefined, not a solution; it breaks the contract/],
-      ["() => ({})", /solver mine handed back values that are no Float32Array; it breaks the contract/],
-      ["() => ({ values: new Float32Array(3) })", /solver mine handed back 3 values for a weight of 32×128; it breaks/],
-      ["({ values }) => ({ values, mask: [1] })", /solver mine handed back a mask that is no Uint8Array/],
+      ["() => undefined", /solver mine at h\.0 mlp-down handed back undefined, not a solution; it breaks the contract/],
+      ["() => ({})", /solver mine at h\.0 mlp-down handed back values that are no Float32Array; it breaks the contract/],
+      [
+        "() => ({ values: new Float32Array(3) })",
+        /solver mine at h\.0 mlp-down handed back 3 values for a weight of 32×128; it breaks/,
+      ],
+      ["({ values }) => ({ values, mask: [1] })", /solver mine at h\.0 mlp-down handed back a mask that is no Uint8Array/],
       ["({ values }) => ({ values, inputScale: new Float32Array(128).fill(1) })", /scales an input that nothing can scale/],
-      ["({ values }) => ({ values: values.fill(NaN) })", /solver mine made NaN at row 0, column 0; factor with more --damping/],
-      [quantising("scales: undefined"), /solver mine handed back scales that are no Float32Array; it breaks/],
-      [quantising("codes: codes.fill(200)"), /solver mine has a code above 15, the largest of 4 bits/],
-      [quantising("groupOf: groupOf.fill(1)"), /solver mine has 2 groups of 128 columns for a weight of 128 columns/],
-      [quantising("codes: codes.fill(1)"), /solver mine has the value 0 at row 0, column 0, its code says 1/],
-      [quantising("scales: scales.fill(0.1)"), /solver mine has the scale 0\.1\d+, which is none of f16/],
+      [
+        "({ values }) => ({ values: values.fill(NaN) })",
+        /solver mine at h\.0 mlp-down made NaN at row 0, column 0; factor with more --damping/,
+      ],
+      [quantising("scales: undefined"), /solver mine at h\.0 mlp-down handed back scales that are no Float32Array; it breaks/],
+      [quantising("codes: codes.fill(200)"), /solver mine at h\.0 mlp-down has a code above 15, the largest of 4 bits/],
+      [
+        quantising("groupOf: groupOf.fill(1)"),
+        /solver mine at h\.0 mlp-down has 2 groups of 128 columns for a weight of 128 columns/,
+      ],
+      [quantising("codes: codes.fill(1)"), /solver mine at h\.0 mlp-down has the value 0 at row 0, column 0, its code says 1/],
+      [quantising("scales: scales.fill(0.1)"), /solver mine at h\.0 mlp-down has the scale 0\.1\d+, which is none of f16/],
+      [
+        "(weight, { gram }) => gram[0]",
+        /solver mine failed at h\.0 mlp-down: it reads the statistic gram, which its needs do not name; fix it/,
+      ],
       ["() => new Promise(() => {})", /solver mine never settles its promise at h\.0 mlp-down; fix it/],
     ] as const) {
       const path = join(model.path, `solver-${pattern.source.length}-${solve.length}.mjs`);

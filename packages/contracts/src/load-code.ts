@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { UsageError } from "./errors.ts";
 import { isObject } from "./is-object.ts";
 import { isCodePath } from "./options.ts";
@@ -91,12 +91,29 @@ async function requireRegularFile(path: string): Promise<void> {
   if (!found.isFile()) throw new Error("it is no regular file");
 }
 
-/** @throws {Error} that says why there is no such module */
-async function importModule(name: string, folder: string): Promise<unknown> {
+/** @throws {Error} that says why there is no such file */
+async function moduleFile(name: string, folder: string): Promise<string> {
   const path = isCodePath(name) ? resolve(folder, name) : packageFile(name, folder);
   await requireRegularFile(path);
-  return settled(import(pathToFileURL(path).href), () => new Error("a promise that its module awaits never settled"));
+  return path;
 }
+
+/**
+ * Where a module failed, and the remedy. An error that it throws has its file and line in its stack. V8 keeps the line of a
+ * syntax error to itself, and only `node --check` prints it.
+ */
+function failureRemedy(thrown: unknown, path: string): string {
+  const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
+  // the line before the message, which Node writes for an import of a name that is not exported, or the first call
+  const [where = ""] = /^file:.*|^ +at .*/m.exec(stack) ?? [];
+  const [, url, line] = /(file:\/\/[^\s?)]+?)(?:\?[^\s:)]*)?:(\d+)/.exec(where) ?? [];
+  if (url !== undefined) return `, at ${fileURLToPath(url)}:${line}; fix it there`;
+  return thrown instanceof SyntaxError
+    ? `; node --check ${path} shows the line, unless it is in a file that this one imports`
+    : "; fix it";
+}
+
+const neverSettled = (): Error => new Error("a promise that its module awaits never settled");
 
 /** What is looked for, and how it is recognised. */
 export interface CodeKind {
@@ -122,12 +139,22 @@ export async function loadCode(
   { noun, known, misfit, reference }: CodeKind,
   folder: string = process.cwd(),
 ): Promise<unknown> {
-  let module: unknown;
+  let path: string;
   try {
-    module = await importModule(nameOrPath, folder);
+    path = await moduleFile(nameOrPath, folder);
   } catch (cause) {
     throw new UsageError(
       `no ${noun} ${quoted(nameOrPath)}: ${messageOf(cause)}; take ${[...known, "a path such as ./mine.js"].join(", ")}, or an installed package`,
+      { [noun]: nameOrPath },
+      { cause },
+    );
+  }
+  let module: unknown;
+  try {
+    module = await settled(import(pathToFileURL(path).href), neverSettled);
+  } catch (cause) {
+    throw new UsageError(
+      `${noun} ${quoted(nameOrPath)} does not load: ${messageOf(cause)}${failureRemedy(cause, path)}`,
       { [noun]: nameOrPath },
       { cause },
     );

@@ -77,14 +77,34 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
   await refuses(folder, "gtpq", /no solver "gtpq": no package of this name is installed; take rtn, .*, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js": there is no such file; take rtn, /);
-  await refuses(folder, "./broken.js", /no solver "\.\/broken\.js": Unexpected end of input; take/);
+  await refuses(
+    folder,
+    "./broken.js",
+    /solver "\.\/broken\.js" does not load: Unexpected end of input; node --check \S+\/broken\.js shows the line, unless/,
+  );
+  write("throws.js", "const a = 1;\nabsent(a);\n");
+  await refuses(
+    folder,
+    "./throws.js",
+    /solver "\.\/throws\.js" does not load: absent is not defined, at \S+\/throws\.js:2; fix it there$/,
+  );
+  write("imports.js", 'import { absent } from "./needs.js";\nexport default absent;\n');
+  await refuses(
+    folder,
+    "./imports.js",
+    /does not load: .* does not provide an export named 'absent', at \S+\/imports\.js:1; fix it there$/,
+  );
   await refuses(folder, "", /no solver "": the name is empty; take/);
   await refuses(folder, "needs.js", /no solver "needs\.js": a file is named by a path, \.\/needs\.js; take/);
   mkdirSync(join(folder, "folder"));
   await refuses(folder, "./folder", /no solver "\.\/folder": it is a folder; name the file in it; take/);
   execFileSync("mkfifo", [join(folder, "pipe")]);
   await refuses(folder, "./pipe", /no solver "\.\/pipe": it is no regular file; take/);
-  await refuses(folder, "./stuck.js", /no solver "\.\/stuck\.js": a promise that its module awaits never settled; take/);
+  await refuses(
+    folder,
+    "./stuck.js",
+    /solver "\.\/stuck\.js" does not load: a promise that its module awaits never settled; fix it$/,
+  );
   await refuses(folder, "./named.js", /no default export/);
   await refuses(
     folder,

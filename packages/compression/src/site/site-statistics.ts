@@ -5,13 +5,23 @@ import { unpackUpper } from "@mbs/numbers";
 const missing = ({ step, site }: FactorRecord, what: string, remedy: string): BadDataError =>
   new BadDataError(`${step} ${site}: the factor has no ${what}; ${remedy}`, { step, site });
 
+const statisticNames: readonly StatisticName[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
+
+/** A property that throws when it is read, for a name that is missing in a solver's `needs`; copies of the object do not have it. */
+const undeclared = (name: StatisticName): PropertyDescriptor => ({
+  enumerable: false,
+  get() {
+    throw new Error(`it reads the statistic ${name}, which its needs do not name`);
+  },
+});
+
 /** E[x xᵀ] of a site, [width, width]. */
 export function gramOf(record: FactorRecord): Float32Array | undefined {
   return record.gram && unpackUpper(record.gram, record.width, "mirror");
 }
 
 /**
- * The statistics that a solver needs, and no other.
+ * The statistics that a solver needs, and no other: to read another one throws.
  *
  * @throws {BadDataError} where the factor does not hold one of them
  */
@@ -49,5 +59,6 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
       return { language, weight, values };
     });
   }
+  for (const name of statisticNames) if (!needs.includes(name)) Object.defineProperty(statistics, name, undeclared(name));
   return statistics;
 }

@@ -39,10 +39,10 @@ async function fallbackFor({ solver, options }: SolverChoice, record: FactorReco
 }
 
 /** Refuses a solution that breaks the contract: a third-party solver may be plain JavaScript. */
-function requireSolution(name: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {
+function requireSolution(name: string, where: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {
   const refuse = (misfit: string | undefined): void => {
     if (misfit === undefined) return;
-    throw new InternalError(`solver ${name} ${misfit}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
+    throw new InternalError(`solver ${name} at ${where} ${misfit}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
       solver: name,
     });
   };
@@ -50,7 +50,7 @@ function requireSolution(name: string, weight: SiteWeight, solution: unknown): a
   const shaped = solution as Solution;
   const nonfinite = nonfiniteValue(weight, shaped);
   if (nonfinite !== undefined) {
-    throw new InternalError(`solver ${name} made ${nonfinite}; factor with more --damping`, { solver: name });
+    throw new InternalError(`solver ${name} at ${where} made ${nonfinite}; factor with more --damping`, { solver: name });
   }
   refuse(agreementMisfit(weight, shaped));
 }
@@ -103,7 +103,7 @@ export async function solveSite(
     solve(),
     () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; fix it`),
   );
-  requireSolution(solver.name, asked, solution);
+  requireSolution(solver.name, `${step} ${site}`, asked, solution);
 
   const written = parts.map((part, index) => {
     const dtype = at(dtypes, index);

@@ -6,7 +6,7 @@ import { outputByRow } from "../output-error.ts";
 import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
 import { solverMisfit } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
-import { require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
+import { ConformanceError, require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
 
 /** One check. `run` rejects with what the solver did wrong. */
@@ -61,6 +61,15 @@ function requireUntouched(before: SolverStatistics, after: SolverStatistics): vo
   require(isDeepStrictEqual(arraysOf(after), arraysOf(before)), "modifies its statistics");
   require(after.factor.dead.join() === before.factor.dead.join(), "modifies the list of dead columns");
 }
+
+/** The check with its name in its errors: a plain script that runs the checks shows nothing else of them. */
+const named = ({ name, run }: ConformanceCheck): ConformanceCheck => ({
+  name,
+  run: () =>
+    run().catch((cause: unknown) => {
+      throw cause instanceof ConformanceError ? new ConformanceError(`${name}: it ${cause.message}`, { cause }) : cause;
+    }),
+});
 
 /**
  * What every solver must do, as checks for any test framework.
@@ -162,7 +171,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       await errorOf(site, await solve(solver, raw, site)),
       await errorOf(site, await solve(simple, shared, site)),
     ];
-    require(error < simpleError, `its error ${error} is not below ${name}'s ${simpleError}`);
+    const settings = JSON.stringify(parseOptions(simple.options, shared, simple.name));
+    require(error < simpleError, `its error ${error} is not below the ${simpleError} of ${name} with ${settings}`);
   }
 
   const declared: ConformanceCheck = {
@@ -174,7 +184,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   return [
     declared,
     ...optionSets.flatMap((raw) =>
-      checksOf(raw).map(({ name, run }) => ({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run })),
+      checksOf(raw).map(({ name, run }) => named({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run })),
     ),
   ];
 }
