@@ -54,7 +54,6 @@ test("says what is wrong, and in which line", () => {
     [`${whole}evaluate:\n  length: 8\n`, /^r\.yaml:8: evaluate needs corpus/],
     [whole.replace("  solver: gptq\n", ""), /^r\.yaml:4: compress needs solver/],
     [whole.replace("  group-size: 64", "  group-size: 64\n  groupSize: 64"), /^r\.yaml:6: compress\.groupSize is given twice/],
-    [`${whole}allocate:\n  method: owl\n`, /^r\.yaml:8: allocate spreads compress\.sparsity over the steps; give compress one/],
     [
       `${whole}allocate:\n  sparsity: 0.5\n`,
       /^r\.yaml:8: allocate\.sparsity is given by the recipe's own model and sparsity and allowNonfinite/,

@@ -23,6 +23,12 @@ test("a dense plan allocates from the factors that it compresses from", async ()
   assert.equal(compress.inputs, { factors: ["factor"], allocation: ["allocate"] });
 });
 
+test("an allocation spreads the solver's default sparsity where the recipe gives none", async () => {
+  const nodes = await nodesOf({ propagation: "dense", allocate: {}, compress: { solver: "wanda" } });
+  const of = (stage: string) => nodes.find((node) => node.stage === stage)?.options["sparsity"];
+  assert.equal([of("allocate"), of("compress")], [0.5, 0.5]);
+});
+
 test("where steps follow each other, one dense capture allocates for all of them", async () => {
   for (const [propagation, compressed] of [
     ["sequential", ["compress.h.0", "compress.h.1"]],

@@ -12,7 +12,8 @@ import {
   TryAgainError,
   UsageError,
 } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import type { Stage, StageOptions } from "@mbs/contracts";
+import { loadSolver } from "@mbs/solvers";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
@@ -166,7 +167,10 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   assert.is(await readFile(join(root, "out", "mine.txt"), "utf8"), "mine");
   const error = await failure(go(recipe({ factor: { damping: 0.1 } })));
   assert.instance(error, DeniedError);
-  assert.match((error as Error).message, /another recipe/);
+  assert.match((error as Error).message, /changed inputs; what differs, .*: factor\.damping; choose another output/);
+  await writeFile(join(root, "corpus", "en.txt"), "another text\n");
+  const changed = await failure(go(recipe()));
+  assert.match((changed as Error).message, /changed inputs; what differs, .*: corpus; choose another output/);
   await go(recipe({ factor: { damping: 0.1 } }), { force: true });
   await writeFile(join(root, "file"), "");
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
@@ -239,6 +243,59 @@ test("all wrong options of all stages show at once", async ({ root }) => {
   assert.match(message, /^4 faults: \(1\) r\.yaml:5: sample: unknown option --colour/);
   assert.match(message, /\(2\) r\.yaml:4: --segments takes a whole number, not "many" \(3\) r\.yaml:8: --sparsity must be/);
   assert.match(message, /\(4\) r\.yaml:10: assemble: unknown option --formt/);
+  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("faults of options, solver files, stages, inputs and allocation show at once", async ({ root }) => {
+  const text = (compress: string, rest: string) =>
+    `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\nsample: { segments: many }\ncompress: { ${compress} }\noutput: ${join(root, "out")}\n${rest}`;
+  const fakes = fakeStages();
+  const own = {
+    method: { kind: "text", default: "owl", description: "" },
+    sparsity: { kind: "number", description: "" },
+  } as const;
+  const checking = new Map([
+    ...fakes,
+    ["allocate", { ...stageOf(fakes, "similarity"), name: "allocate", options: own }],
+    [
+      "compress",
+      {
+        ...stageOf(fakes, "compress"),
+        moreOptions: async ({ solver }: StageOptions) => (await loadSolver(String(solver))).options,
+        options: { ...stageOf(fakes, "compress").options, allowNonfinite: { kind: "flag", default: false, description: "" } },
+      },
+    ],
+  ] as [string, Stage][]);
+  const messageOf = async (compress: string, rest: string): Promise<string> => {
+    const error = await failure(go(parseRecipe(text(compress, rest), "r.yaml"), { stages: checking }));
+    assert.instance(error, UsageError);
+    return (error as Error).message;
+  };
+  const stages = `stages:
+  gone: { stage: ./absent.js, inputs: { x: capture } }
+  after: { stage: similarity, inputs: { statistics: sample, layers: gone } }
+  early: { stage: similarity, inputs: { statistics: later } }
+`;
+  const all = await messageOf("solver: ./none.js, allow-nonfinite: 3", `allocate: { spred: 1 }\n${stages}`);
+  for (const pattern of [
+    /^8 faults: \(1\) r\.yaml:8: no stage "\.\/absent\.js": there is no such file/,
+    / r\.yaml:3: --segments takes a whole number, not "many"/,
+    / r\.yaml:6: allocate: unknown option --spred/,
+    / r\.yaml:4: no solver "\.\/none\.js": there is no such file/,
+    / r\.yaml:4: --allow-nonfinite /,
+    / r\.yaml:9: stages\.after has no input layers; its stage has statistics/,
+    / r\.yaml:9: stages\.after reads sample as its input statistics, which takes statistics; sample makes segments/,
+    / r\.yaml:10: stages\.early\.inputs\.statistics names "later", and this recipe has /,
+  ]) {
+    assert.match(all, pattern);
+  }
+  const rounding = await messageOf("solver: rtn", "allocate: { method: owl }\n");
+  assert.match(
+    rounding,
+    /^2 faults: .* r\.yaml:6: allocate spreads the sparsity .* and solver rtn has no option sparsity; remove allocate/,
+  );
+  const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");
+  assert.match(patterned, /^2 faults: .* r\.yaml:6: allocate lets steps differ .* compress\.pattern is the same in every step/);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
 

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { formatSize, sizeReport } from "@mbs/assembly";
 import { openArtifact } from "@mbs/artifacts";
 import { formatSeconds } from "@mbs/host-cli";
@@ -30,10 +31,12 @@ function workText({ nodes }: RunResult): string {
   return `${nodes.length} steps in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
 }
 
-/** The text at the end of a run: scores by language, size, and the next command. */
+/** The text at the end of a run: scores by language, size, the model, what the recipe's own stages made, and the next command. */
 export async function runResult(recipe: Recipe, result: RunResult): Promise<string> {
   const { folder } = result;
   const table =
     recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
-  return `${table}${formatSize(await sizeReport(folder.model))}${workText(result)}${folder.model}\n${nextCommand(recipe, result)}`;
+  const size = formatSize(await sizeReport(folder.model));
+  const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
+  return `${table}${size}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
 }

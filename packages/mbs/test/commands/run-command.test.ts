@@ -103,6 +103,7 @@ test("estimate says that the entries of stages are not counted", async ({ root }
   assert.equal([estimated.code, ran.code], [0, 0], estimated.stderr + ran.stderr);
   assert.match(estimated.stdout.toString(), /\nstages {2}not counted: alike\n/);
   assert.ok((await readdir(join(root, "out"))).includes("alike.arrow"));
+  assert.ok(ran.stdout.toString().includes(`\n${join(root, "out", "alike.arrow")}\nnext: `));
 });
 
 test("what estimate says of the disk is what a run that keeps all has on it", async ({ root }) => {

@@ -26,17 +26,31 @@ const asUsage = (error: unknown): UsageError => {
   throw error;
 };
 
-/** All faults in the options of a node. Parsing stops at the first, so it is repeated without each option that was refused. */
-export async function optionFaults(stage: Stage, options: StageOptions): Promise<readonly UsageError[]> {
-  let table: OptionTable;
+/**
+ * All faults in the options of a node. Parsing stops at the first, so it is repeated without each option that was refused.
+ *
+ * @param elsewhere options that come from other keys of the recipe and are checked there
+ */
+export async function optionFaults(
+  stage: Stage,
+  options: StageOptions,
+  elsewhere: readonly string[] = [],
+): Promise<readonly UsageError[]> {
+  let table: OptionTable = stage.options;
+  const faults: UsageError[] = [];
+  const given = new Map(Object.entries(options));
   try {
     table = await optionTable(stage, options);
   } catch (error) {
-    // without a valid solver or format its own options cannot be checked
-    return [asUsage(error)];
+    // without a valid solver or format only the options of the stage itself can be checked, but for that one
+    const fault = asUsage(error);
+    faults.push(fault);
+    const wrong = optionNames(fault);
+    table = Object.fromEntries(Object.entries(stage.options).filter(([name]) => !wrong.includes(name)));
+    for (const name of given.keys()) if (!Object.hasOwn(table, name)) given.delete(name);
   }
-  const faults: UsageError[] = [];
-  const given = new Map(Object.entries(options));
+  for (const name of elsewhere) given.delete(name);
+  table = Object.fromEntries(Object.entries(table).filter(([name]) => !elsewhere.includes(name)));
   for (;;) {
     try {
       parseOptions(table, Object.fromEntries(given), stage.name);

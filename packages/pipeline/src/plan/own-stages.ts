@@ -17,14 +17,21 @@ async function withGiven(stage: Stage, { model, corpus }: Recipe, options: Stage
   return { ...Object.fromEntries(given), ...options };
 }
 
+export interface LoadedStages {
+  readonly recipe: Recipe;
+  readonly stages: Stages;
+  readonly faults: readonly UsageError[];
+}
+
 /**
  * Loads the stages that a recipe names under `stages`.
  *
  * @param known stages of this program
- * @returns all stages by the name that the recipe gives them, and the recipe with complete entries
- * @throws {UsageError} where there is no such stage, or the module exports no stage
+ * @returns all stages by the name that the recipe gives them; the recipe with complete entries; and what is wrong: where there is
+ *   no such stage, or the module exports no stage, the entry stays as it was given and its stage is missing
  */
-export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<{ recipe: Recipe; stages: Stages }> {
+export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<LoadedStages> {
+  const faults: UsageError[] = [];
   const stages = new Map(known);
   const entries = new Map<string, StageEntry>();
   for (const [name, entry] of recipe.stages) {
@@ -33,8 +40,10 @@ export async function loadOwnStages(recipe: Recipe, known: Stages): Promise<{ re
       stages.set(entry.stage, stage);
       entries.set(name, { ...entry, options: await withGiven(stage, recipe, entry.options) });
     } catch (error) {
-      throw error instanceof UsageError ? located(error, ["stages", name], recipe) : error;
+      if (!(error instanceof UsageError)) throw error;
+      faults.push(located(error, ["stages", name], recipe));
+      entries.set(name, entry);
     }
   }
-  return { recipe: { ...recipe, stages: entries }, stages };
+  return { recipe: { ...recipe, stages: entries }, stages, faults };
 }

@@ -2,6 +2,7 @@ import { inputSite } from "@mbs/artifacts";
 import { UsageError, quoted } from "@mbs/contracts";
 import type { PlannedLayers, StageOptions } from "@mbs/contracts";
 import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
+import { throwFaults } from "../recipe/faults.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
 import type { Stages } from "./known-stages.ts";
@@ -157,22 +158,22 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   return all;
 }
 
-/** @throws {UsageError} on a source that the recipe does not have, or that comes later */
-function refuseSource({ locate, stages }: Recipe, path: readonly string[], key: string, known: readonly string[]): never {
+/** The error on a source that the recipe does not have, or that comes later. */
+function unknownSource({ locate, stages }: Recipe, path: readonly string[], key: string, known: readonly string[]): UsageError {
   const where = locate?.(path) ?? "recipe";
   const problem = stages.has(key) ? "which comes later; put it above this entry" : `and this recipe has ${known.join(", ")}`;
-  throw new UsageError(`${where}: ${path.join(".")} names ${quoted(key)}, ${problem}`, { key: path.join(".") });
+  return new UsageError(`${where}: ${path.join(".")} names ${quoted(key)}, ${problem}`, { key: path.join(".") });
 }
 
 /**
- * The stage runs of a recipe.
+ * The stage runs of a recipe, and what is wrong with the sources that its entries of `stages` name; wrong sources are left out.
  *
  * @param outline steps and sites of the model
  * @param modelFolder path of the compressed model
- * @throws {UsageError} on an entry of `stages` that reads what the recipe does not have
  */
-export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
+export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolder: string): { plan: Plan; faults: UsageError[] } {
   const nodes: PlanNode[] = [];
+  const faults: UsageError[] = [];
   /** What an entry of `stages` may read: ids of nodes by key of the recipe, or by name of an earlier entry. */
   const sources = new Map<string, string[]>();
   const add: Add = ({ aside = false, ...node }) => {
@@ -212,14 +213,27 @@ export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: stri
   for (const [name, { stage, inputs, options }] of recipe.stages) {
     const read = Object.entries(inputs).map(([input, keys]): [string, readonly string[]] => [
       input,
-      keys.flatMap(
-        (key) => sources.get(key) ?? refuseSource(recipe, ["stages", name, "inputs", input], key, [...sources.keys()]),
-      ),
+      keys.flatMap((key) => {
+        const ids = sources.get(key);
+        if (ids === undefined) faults.push(unknownSource(recipe, ["stages", name, "inputs", input], key, [...sources.keys()]));
+        return ids ?? [];
+      }),
     ]);
     const section = ["stages", name, "options"];
     add({ id: name, stage, section, options, inputs: Object.fromEntries(read), after: [assembled], result: `${name}.arrow` });
   }
-  return { nodes, modelFolder };
+  return { plan: { nodes, modelFolder }, faults };
+}
+
+/**
+ * The stage runs of a recipe, as planWithFaults.
+ *
+ * @throws {UsageError} on entries of `stages` that read what the recipe does not have
+ */
+export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
+  const { plan, faults } = planWithFaults(recipe, outline, modelFolder);
+  throwFaults(faults);
+  return plan;
 }
 
 /** Puts the line of the recipe in front of an error of the solver's options. */
@@ -248,11 +262,13 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const factor = factorOptionsFor(solver, options, recipe.factor);
+  // the sparsity to spread may be the solver's default
+  const target = recipe.allocate === undefined ? {} : { sparsity: options["sparsity"] };
   return {
     ...recipe,
     denseStates,
     factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
-    compress: { ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
+    compress: { ...target, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
   };
 }
 

@@ -1,7 +1,10 @@
 import { FailedPreconditionError, UsageError, firstOutput } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { loadSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
+import { recipeKeys } from "../recipe/recipe-keys.ts";
+import type { RecipeKey } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
@@ -9,8 +12,8 @@ import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { plannedLayers, planRun, withSolverNeeds } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import { plannedLayers, planRun, planWithFaults, withSolverNeeds } from "./plan.ts";
+import type { ModelOutline, Plan } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
@@ -38,61 +41,124 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
   return paths;
 }
 
-/**
- * Checks the options of a recipe against the option tables of their stages; no model is needed for that.
- *
- * @throws {UsageError} with all that is wrong, each with its line
- */
-async function checkOptions(recipe: Recipe, stages: Stages): Promise<void> {
-  // the plan of dense propagation has a node for every section, with any model
-  const { nodes } = planRun({ ...recipe, propagation: "dense" }, { steps: [] }, "model");
+/** Steps and sites that stand for those of any model: more than one, since some keys make nodes only between two steps. */
+const anyOutline: ModelOutline = {
+  steps: ["first", "second"].map((name) => ({ name, sites: [{ name: "a" }, { name: "b" }] })),
+};
+
+/** What is wrong in the options of each section; those of a stage that did not load are left out. */
+async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): Promise<UsageError[]> {
   const faults: UsageError[] = [];
-  for (const { stage, section, options } of nodes) {
-    const found = await optionFaults(stageOf(stages, stage), options);
+  const sections = new Map(nodes.map((node) => [node.section.join("."), node]));
+  for (const { stage: name, section, options } of sections.values()) {
+    const stage = stages.get(name);
+    const [key] = section;
+    if (stage === undefined && key === "stages") continue;
+    const declared: RecipeKey | undefined = Object.entries(recipeKeys).find(([known]) => known === key)?.[1];
+    const found = await optionFaults(stageOf(stages, name), options, declared?.given);
     faults.push(...found.map((fault) => located(fault, section, recipe)));
   }
-  throwFaults(faults);
+  return faults;
+}
+
+/** What keeps an allocation from setting the solver's sparsity; nothing where the solver does not load, which is a fault itself. */
+async function allocationFaults({ allocate, compress, locate }: Recipe): Promise<UsageError[]> {
+  if (allocate === undefined) return [];
+  const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
+  if (solver === undefined) return [];
+  const fault = (problem: string): UsageError[] => [
+    new UsageError(`${locate?.(["allocate"]) ?? "recipe"}: allocate ${problem}`, { key: "allocate" }),
+  ];
+  const option = Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
+  if (option === undefined) {
+    return fault(
+      `spreads the sparsity of compress over the steps, and solver ${solver.name} has no option sparsity; remove allocate, or take a solver that prunes, such as wanda`,
+    );
+  }
+  if (compress["pattern"] !== undefined) {
+    return fault("lets steps differ in sparsity, and compress.pattern is the same in every step; remove one of them");
+  }
+  if (compress["sparsity"] === undefined && option.default === undefined) {
+    return fault("spreads compress.sparsity over the steps; give compress one");
+  }
+  return [];
 }
 
 /**
- * Checks the inputs of each entry of `stages` against the inputs that its stage declares.
- *
- * @throws {UsageError} on an input that the stage does not have, one that is missing, or artifacts that it does not take
+ * What is wrong with the inputs of each entry of `stages`: an input that its stage does not have, one that is missing, artifacts
+ * that it does not take. An entry whose stage did not load is left out.
  */
-function checkInputs({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): void {
-  const kinds = new Map(nodes.map(({ id, stage }) => [id, firstOutput(stageOf(stages, stage)).kind]));
-  for (const { id, stage, inputs } of nodes) {
-    if (!entries.has(id)) continue;
-    const refuse = (input: string, problem: string): never => {
+function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): UsageError[] {
+  const faults: UsageError[] = [];
+  const kinds = new Map(
+    nodes.flatMap(({ id, stage }) => (stages.has(stage) ? [[id, firstOutput(stageOf(stages, stage)).kind] as const] : [])),
+  );
+  /** How an entry names the source: its key of the recipe, or an earlier entry. */
+  const keys = new Map(nodes.map(({ id, stage }) => [id, entries.has(id) ? id : stage]));
+  for (const { id, stage: stageName, inputs } of nodes) {
+    const stage = stages.get(stageName);
+    if (!entries.has(id) || stage === undefined) continue;
+    const fault = (input: string, problem: string): void => {
       const path = ["stages", id, "inputs", input];
-      throw new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") });
+      faults.push(new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") }));
     };
-    const declared = stageOf(stages, stage).inputs;
+    const declared = stage.inputs;
     const names = Object.keys(declared).join(", ") || "none";
     for (const name of Object.keys(inputs)) {
-      if (!Object.hasOwn(declared, name)) refuse(name, `has no input ${name}; its stage has ${names}`);
+      if (!Object.hasOwn(declared, name)) fault(name, `has no input ${name}; its stage has ${names}`);
     }
-    for (const [name, { kinds: taken, optional = false, many = false }] of Object.entries(declared)) {
-      const ids = inputs[name] ?? [];
-      if (!optional && inputs[name] === undefined) refuse(name, `needs the input ${name}: give it under inputs`);
-      const other = ids.find((id) => !taken.includes(kinds.get(id) ?? ""));
-      if (other !== undefined) {
-        refuse(
-          name,
-          `reads ${other} as its input ${name}, which takes ${taken.join(" or ")}; ${other} makes ${kinds.get(other) ?? ""}`,
-        );
-      }
-      if (ids.length > 1 && !many) {
-        refuse(
-          name,
-          `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`,
-        );
+    for (const [name, { kinds: taken, optional = false }] of Object.entries(declared)) {
+      if (!optional && inputs[name] === undefined) fault(name, `needs the input ${name}: give it under inputs`);
+      for (const source of inputs[name] ?? []) {
+        const made = kinds.get(source);
+        if (made === undefined || taken.includes(made)) continue;
+        const key = keys.get(source) ?? source;
+        fault(name, `reads ${key} as its input ${name}, which takes ${taken.join(" or ")}; ${key} makes ${made}`);
+        break;
       }
     }
-    if (firstOutput(stageOf(stages, stage)).folder === true) {
-      refuse("", `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs --stage ${stage}`);
+    if (firstOutput(stage).folder === true) {
+      fault(
+        "",
+        `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs --stage ${stageName}`,
+      );
     }
   }
+  return faults;
+}
+
+/** @throws {UsageError} on an input that reads several artifacts and takes one: how many there are depends on the model */
+function checkInputCounts({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): void {
+  for (const { id, stage, inputs } of nodes) {
+    if (!entries.has(id)) continue;
+    const declared = stageOf(stages, stage).inputs;
+    for (const [name, ids] of Object.entries(inputs)) {
+      if (ids.length <= 1 || declared[name]?.many === true) continue;
+      const path = ["stages", id, "inputs", name];
+      throw new UsageError(
+        `${locate?.(path) ?? "recipe"}: stages.${id} reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`,
+        { key: path.join(".") },
+      );
+    }
+  }
+}
+
+/**
+ * Checks all of a recipe that needs neither model nor texts: options against the option tables of their stages, solver and
+ * stages, allocation, and the inputs of entries.
+ *
+ * @param loading what is wrong with the stages that did not load
+ * @throws {UsageError} with all that is wrong, each with its line
+ */
+async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly UsageError[]): Promise<void> {
+  const { plan, faults } = planWithFaults(recipe, anyOutline, "model");
+  throwFaults([
+    ...loading,
+    ...(await sectionFaults(recipe, plan, stages)),
+    ...(await allocationFaults(recipe)),
+    ...faults,
+    ...inputFaults(recipe, plan, stages),
+  ]);
 }
 
 /**
@@ -124,8 +190,8 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
  * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
 export async function prepareRun(given: Recipe, known: Stages): Promise<PreparedRun> {
-  const { recipe: complete, stages } = await loadOwnStages(given, known);
-  await checkOptions(complete, stages);
+  const { recipe: complete, stages, faults } = await loadOwnStages(given, known);
+  await checkRecipe(complete, stages, faults);
   const recipe = await withSolverNeeds(complete, stages);
   const model = await openModel(recipe.model);
   try {
@@ -135,7 +201,7 @@ export async function prepareRun(given: Recipe, known: Stages): Promise<Prepared
       options: await completeOptions(stageOf(stages, node.stage), node.options),
     }));
     const plan = { nodes: await Promise.all(completed), modelFolder };
-    checkInputs(recipe, plan, stages);
+    checkInputCounts(recipe, plan, stages);
     await checkStages(recipe, plan, stages);
     const resources = new Resources();
     const found = await foundModel(model);

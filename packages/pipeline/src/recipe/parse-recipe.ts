@@ -139,17 +139,6 @@ class Reader {
     }
     return Object.fromEntries(options);
   }
-
-  /** Options of allocate, whose target is that of compress. */
-  allocation(compress: StageOptions): StageOptions {
-    const before = this.faults.length;
-    const options = this.options("allocate");
-    // a sparsity under allocate was reported above
-    if (compress["sparsity"] === undefined && this.faults.length === before) {
-      this.fault(["allocate"], "allocate spreads compress.sparsity over the steps; give compress one");
-    }
-    return options;
-  }
 }
 
 /** @throws {BadDataError} on renamed keys and options, naming the new ones */
@@ -179,7 +168,6 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   for (const key of Object.keys(values)) {
     if (!keys.includes(key)) reader.fault([key], `unknown key ${key}; a recipe takes ${keys.join(", ")}`);
   }
-  const compress = reader.options("compress");
   const recipe: Recipe = {
     model: reader.text("model"),
     corpus: reader.text("corpus"),
@@ -187,8 +175,8 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     propagation: reader.choice("propagation", propagations),
     capture: reader.options("capture"),
     factor: reader.options("factor"),
-    ...(values["allocate"] === undefined ? {} : { allocate: reader.allocation(compress) }),
-    compress,
+    ...(values["allocate"] === undefined ? {} : { allocate: reader.options("allocate") }),
+    compress: reader.options("compress"),
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
     stages: reader.stages(),

@@ -11,6 +11,8 @@ export interface RunIdentity {
   readonly layers: string;
   /** Of how the model is written: if it differs, the layers can be used and the model cannot. */
   readonly model: string;
+  /** By option, "compress.solver": the hash of the values that the layers depend on. They only say what differs. */
+  readonly options: ReadonlyMap<string, string>;
 }
 
 /** Removes what a run has written, but for its recipe, which may be the one that is being run; the new one replaces it. */
@@ -19,7 +21,8 @@ async function clear({ model, modelFiles, results, artifacts, manifest }: RunFol
   for (const path of [model, modelFiles, ...results, artifacts, manifest]) await rm(path, { recursive: true, force: true });
 }
 
-const identityText = ({ layers, model }: RunIdentity): string => `${layers}\n${model}\n`;
+const identityText = ({ layers, model, options }: RunIdentity): string =>
+  [layers, model, ...[...options].map(([name, hash]) => `${hash} ${name}`), ""].join("\n");
 
 /**
  * The identity that a folder has; undefined where no run has claimed it.
@@ -29,14 +32,27 @@ const identityText = ({ layers, model }: RunIdentity): string => `${layers}\n${m
 async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity | undefined> {
   if (!(await exists(identity))) return undefined;
   const text = await readFile(identity, "utf8").catch(() => "");
-  const [, layers, model] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n$/.exec(text) ?? [];
-  if (layers === undefined || model === undefined) {
+  const [, layers, model, lines] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n((?:[0-9a-f]{64} \S+\n)*)$/.exec(text) ?? [];
+  if (layers === undefined || model === undefined || lines === undefined) {
     throw new DeniedError(
       `${identity} is damaged, or was not written by a run; move ${root} away and run again, or choose another output`,
       { path: identity },
     );
   }
-  return { layers, model };
+  const options = lines
+    .split("\n")
+    .flatMap((line): [string, string][] => (line === "" ? [] : [[line.slice(65), line.slice(0, 64)]]));
+  return { layers, model, options: new Map(options) };
+}
+
+/** What differs between two runs, for a message; empty where the folder does not record it. */
+function differences(known: RunIdentity, now: RunIdentity): string {
+  const names = [...new Set([...known.options.keys(), ...now.options.keys()])];
+  const changed = names.filter((name) => known.options.get(name) !== now.options.get(name));
+  // every stage that reads the model or the corpus has it as an option: it is a key of the recipe
+  const keys = new Set(changed.map((name) => /\.(model|corpus)$/.exec(name)?.[1] ?? name));
+  if (known.options.size === 0 || keys.size === 0) return "";
+  return `; what differs, by its value or by the content that it names: ${[...keys].join(", ")}`;
 }
 
 /** @throws {DeniedError} where an earlier run has left what this one would replace */
@@ -44,7 +60,7 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
   const { root, model } = folder;
   if (known.layers !== identity.layers) {
     throw new DeniedError(
-      `${root} holds a run of another recipe or of changed inputs; choose another output, or start over with --force`,
+      `${root} holds a run of another recipe or of changed inputs${differences(known, identity)}; choose another output, or start over with --force`,
       { path: root },
     );
   }

@@ -63,6 +63,18 @@ async function identify(nodes: readonly PlanNode[], stages: Stages, resources: R
   return textAddress(JSON.stringify(await Promise.all(known)));
 }
 
+/** Hash of the values of each option of some nodes, by key of the recipe and option: "compress.solver". */
+async function optionHashes(nodes: readonly PlanNode[], stages: Stages, resources: Resources): Promise<Map<string, string>> {
+  const values = new Map<string, Set<string>>();
+  for (const { stage, section, options } of nodes) {
+    for (const [option, value] of Object.entries(await resources.resolve(stageOf(stages, stage).options, options))) {
+      const name = [...section, optionFlag(option).slice(2)].join(".");
+      values.set(name, (values.get(name) ?? new Set()).add(JSON.stringify(value)));
+    }
+  }
+  return new Map([...values].map(([name, found]) => [name, textAddress([...found].join("\n"))]));
+}
+
 /** The identity of a folder: its layers, and the model made of them. Nodes after the model may change. */
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
   const model = nodes.filter(({ stage }) => firstOutput(stageOf(stages, stage)).folder === true);
@@ -70,6 +82,7 @@ async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources
   return {
     layers: await identify(layers, stages, resources),
     model: await identify(model, stages, resources),
+    options: await optionHashes(layers, stages, resources),
   };
 }
 
