@@ -20,6 +20,7 @@ ARCHITECTURES = {
     "gemma3_text": MODEL_ARCH.GEMMA3,
     "gpt2": MODEL_ARCH.GPT2,
     "gpt_neox": MODEL_ARCH.GPTNEOX,
+    "granite": MODEL_ARCH.GRANITE,
     "llama": MODEL_ARCH.LLAMA,
     "mistral": MODEL_ARCH.LLAMA,
     "mixtral": MODEL_ARCH.LLAMA,

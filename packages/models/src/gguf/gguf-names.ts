@@ -183,6 +183,7 @@ export const ggufNames: ReadonlyMap<string, GgufNames> = new Map([
   ["gemma3_text", gated("gemma3", outerNorms, attention, headNorms, gatedMlp)],
   ["gpt2", gpt2],
   ["gpt_neox", gptNeox],
+  ["granite", gated("granite", norms, attention, gatedMlp)],
   ["llama", llama],
   ["mistral", llama],
   ["mixtral", mixtral],

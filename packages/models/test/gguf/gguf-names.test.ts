@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { supportedTypes } from "../../src/architectures/architectures.ts";
 import { ggufNames, ggufTensorName } from "../../src/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/gguf-names.golden.json", import.meta.url));
@@ -19,6 +20,13 @@ test("tensors have the names of llama.cpp's converter", () => {
     const made = Object.keys(tensors).map((tensor) => [tensor, ggufTensorName(names, tensor, prefixes)?.name]);
     assert.equal(Object.fromEntries(made), tensors, type);
   }
+});
+
+test("all model types have names, but for those that llama.cpp does not have", () => {
+  assert.equal(
+    supportedTypes.filter((type) => !ggufNames.has(type)),
+    ["xglm"],
+  );
 });
 
 test("an expert's matrix has its number, other tensors have none", () => {

@@ -1,0 +1,158 @@
+/** The native libraries of node-llama-cpp, called by koffi: those functions that llama-quantize consists of. */
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+
+type NativeFunction<Result> = (...values: readonly unknown[]) => Result;
+
+interface Library {
+  func(name: string, result: unknown, parameters: readonly unknown[]): NativeFunction<unknown>;
+}
+
+/** The part of koffi that is used here. */
+interface Koffi {
+  load(path: string, options: { readonly global: boolean }): Library;
+  struct(name: string, fields: Readonly<Record<string, string>>): unknown;
+  pointer(type: unknown): unknown;
+  array(type: string, length: number, as?: "Typed"): unknown;
+  sizeof(type: unknown): number;
+  alloc(type: unknown, count: number): unknown;
+  decode(pointer: unknown, type: unknown): unknown;
+  encode(pointer: unknown, offset: number, type: unknown, value: unknown): void;
+}
+
+/** An importance matrix as ggml reads it. */
+export interface NativeImatrix {
+  readonly type: string;
+  readonly datasets: readonly string[];
+  readonly chunks: readonly [count: number, size: number];
+  /** E[x²] by weight, as llama-quantize makes it of sums and counts. */
+  readonly means: ReadonlyMap<string, Float32Array>;
+}
+
+export interface QuantizeJob {
+  readonly model: string;
+  readonly output: string;
+  /** `llama_ftype` by number. */
+  readonly fileType: number;
+  /** One type for all tensors that can have it, without the mixture of the file type. */
+  readonly pure: boolean;
+  readonly means: ReadonlyMap<string, Float32Array> | undefined;
+}
+
+export interface Native {
+  readImatrix(path: string): NativeImatrix;
+  /** @throws {Error} where llama_model_quantize says so */
+  quantize(job: QuantizeJob): void;
+}
+
+const bind = <Result>(library: Library, name: string, result: unknown, ...types: readonly unknown[]) =>
+  library.func(name, result, types) as NativeFunction<Result>;
+
+const q8 = 8; // ggml_type of embeddings, which the model has already
+
+/** @param folder in which node-llama-cpp and koffi are installed */
+export function loadNative(folder: string): Native {
+  const koffi = createRequire(resolve(folder, "package.json"))("koffi") as Koffi;
+  const binaries = join(resolve(folder), "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
+  const load = (name: string): Library => koffi.load(join(binaries, name), { global: true });
+  const base = load("libggml-base.so");
+  load("libggml.v0.4.0.so");
+  const llama = load("libllama.v0.4.0.so");
+
+  const init = koffi.struct("gguf_init_params", { no_alloc: "bool", ctx: "void *" });
+  const parameters = koffi.struct("llama_model_quantize_params", {
+    nthread: "int32",
+    ftype: "int32",
+    output_tensor_type: "int32",
+    token_embedding_type: "int32",
+    allow_requantize: "bool",
+    quantize_output_tensor: "bool",
+    only_copy: "bool",
+    pure: "bool",
+    keep_split: "bool",
+    dry_run: "bool",
+    imatrix: "void *",
+    kv_overrides: "void *",
+    tt_overrides: "void *",
+    prune_layers: "void *",
+  });
+  const entry = koffi.struct("llama_model_imatrix_data", { name: "void *", data: "void *", size: "size_t" });
+  const open = bind<unknown>(base, "gguf_init_from_file", "void *", "str", init);
+  const findKey = bind<number>(base, "gguf_find_key", "int64", "void *", "str");
+  const readText = bind<string>(base, "gguf_get_val_str", "str", "void *", "int64");
+  const readNumber = bind<number>(base, "gguf_get_val_u32", "uint32", "void *", "int64");
+  const listLength = bind<number>(base, "gguf_get_arr_n", "size_t", "void *", "int64");
+  const listText = bind<string>(base, "gguf_get_arr_str", "str", "void *", "int64", "size_t");
+  const firstTensor = bind<unknown>(base, "ggml_get_first_tensor", "void *", "void *");
+  const nextTensor = bind<unknown>(base, "ggml_get_next_tensor", "void *", "void *", "void *");
+  const nameOf = bind<string>(base, "ggml_get_name", "str", "void *");
+  const dataOf = bind<unknown>(base, "ggml_get_data", "void *", "void *");
+  const lengthOf = bind<number>(base, "ggml_nelements", "int64", "void *");
+
+  function readTensors(context: unknown): ReadonlyMap<string, Float32Array> {
+    const tensors = new Map<string, Float32Array>();
+    for (let tensor = firstTensor(context); tensor; tensor = nextTensor(context, tensor)) {
+      const values = koffi.decode(dataOf(tensor), koffi.array("float", lengthOf(tensor), "Typed"));
+      tensors.set(nameOf(tensor), Float32Array.from(values as Float32Array));
+    }
+    return tensors;
+  }
+
+  /** A null-terminated array of entries. Its memory is not freed: the process ends soon. */
+  function imatrixArray(means: ReadonlyMap<string, Float32Array>): unknown {
+    const array = koffi.alloc(entry, means.size + 1);
+    const put = (index: number, value: unknown): void => koffi.encode(array, index * koffi.sizeof(entry), entry, value);
+    for (const [index, [name, values]] of [...means].entries()) {
+      const text = koffi.array("char", Buffer.byteLength(name) + 1);
+      const [nameMemory, data] = [koffi.alloc(text, 1), koffi.alloc("float", values.length)];
+      koffi.encode(nameMemory, 0, text, name);
+      koffi.encode(data, 0, koffi.array("float", values.length), values);
+      put(index, { name: nameMemory, data, size: values.length });
+    }
+    put(means.size, { name: null, data: null, size: 0 });
+    return array;
+  }
+
+  return {
+    readImatrix(path) {
+      const contextPointer = koffi.alloc("void *", 1);
+      const file = open(path, { no_alloc: false, ctx: contextPointer });
+      if (!file) throw new Error(`ggml cannot read ${path}`);
+      const tensors = readTensors(koffi.decode(contextPointer, "void *"));
+      const means = new Map<string, Float32Array>();
+      for (const [name, sums] of tensors) {
+        if (!name.endsWith(".in_sum2")) continue;
+        const weight = name.slice(0, -".in_sum2".length);
+        const counts = tensors.get(`${weight}.counts`);
+        if (counts === undefined) throw new Error(`${path}: no counts of ${weight}`);
+        const width = sums.length / counts.length;
+        const meanOf = (sum: number, index: number): number => {
+          const count = Math.round(counts[Math.floor(index / width)] ?? NaN);
+          return count > 0 ? sum / count : 1;
+        };
+        means.set(weight, sums.map(meanOf));
+      }
+      const datasets = findKey(file, "imatrix.datasets");
+      return {
+        type: readText(file, findKey(file, "general.type")),
+        datasets: Array.from({ length: listLength(file, datasets) }, (_, index) => listText(file, datasets, index)),
+        chunks: [readNumber(file, findKey(file, "imatrix.chunk_count")), readNumber(file, findKey(file, "imatrix.chunk_size"))],
+        means,
+      };
+    },
+    quantize({ model, output, fileType, pure, means }) {
+      const values = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
+      const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
+      const result = quantize(model, output, {
+        ...values,
+        nthread: 1,
+        ftype: fileType,
+        token_embedding_type: q8,
+        allow_requantize: true,
+        pure,
+        imatrix: means === undefined ? null : imatrixArray(means),
+      });
+      if (result !== 0) throw new Error(`llama_model_quantize failed with ${result}`);
+    },
+  };
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What an importance matrix is worth in each language: run.sh WORK [TYPE …]; README.md says what WORK must hold.
+set -euo pipefail
+W=$1; shift; TYPES=("$@"); [ ${#TYPES[@]} -gt 0 ] || TYPES=(Q2_K-pure Q3_K_S)
+WINDOWS=${WINDOWS:-8} THREADS=${THREADS:-2} SEGMENTS=${SEGMENTS:-64}
+HERE=$(cd "$(dirname "$0")" && pwd); MBS="$HERE/../../node_modules/.bin/mbs"
+M="$W/gemma-3-270m-q4_k_m.gguf" T="$W/texts"
+[ -e "$W/segments.arrow" ] || "$MBS" sample --model "$M" --corpus "$T/calibration.yaml" --mix equal --segments "$SEGMENTS" --length 512 --output "$W/segments.arrow"
+[ -e "$W/statistics.arrow" ] || "$MBS" capture --model "$M" --statistics diagonal --threads "$THREADS" --source "$W/segments.arrow" --output "$W/statistics.arrow"
+imatrix() { [ -d "$W/$1" ] || "$MBS" imatrix --model "$M" "${@:2}" --statistics "$W/statistics.arrow" --output "$W/$1"; }
+imatrix english --mix only:en
+imatrix equal --mix equal
+imatrix proportional --mix proportional --distribution "$T/shares.json"
+for type in "${TYPES[@]}"; do
+  models=(--model "$M") labels=dense
+  for mix in none english equal proportional; do
+    G="$W/$type-$mix.gguf"
+    [ -e "$G" ] || (cd "$HERE/../.." && node --conditions=mbs-source --import tsx tools/imatrix-check/quantise.ts "$W/llama" "$M" "$type" "$G" $([ $mix = none ] || echo "$W/$mix/imatrix.gguf")) > "$W/$type-$mix.log" 2>&1
+    models+=(--model "$G") labels+=",$mix"
+  done
+  [ -e "$W/$type-scores.arrow" ] || "$MBS" evaluate "${models[@]}" --labels "$labels" --corpus "$T/heldout.yaml" --length 512 --windows "$WINDOWS" --shares "$T/shares.json" --threads "$THREADS" --output "$W/$type-scores.arrow"
+done
