@@ -41,7 +41,7 @@ SCALES = np.array([0.0137, -0.52, 65504.0, -65504.0, 6e-8, -0.0, np.inf, np.nan]
 def blocks_of(type: T, random: np.random.Generator) -> np.ndarray:
     values, size = GGML_QUANT_SIZES[type]
     # of the large blocks fewer, so that the file stays small
-    scales = SCALES if values < 256 else SCALES[[0, 1, 2, 4, 7]]
+    scales = SCALES if values < 256 else SCALES[[0, 1, 2, 7]]
     blocks = random.integers(0, 256, (len(scales), size), dtype=np.uint8)
     for number, offset in enumerate(HALVES[type]):
         # a least value differs from the scale of its block

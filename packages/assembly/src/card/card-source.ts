@@ -23,7 +23,8 @@ function frontMatter(card: string, key: string): string | undefined {
 
 /** What the source says of itself: its card's license, and its name by the cache's path or config.json. */
 export async function readCardSource({ path: opened, files }: Pick<Model, "path" | "files">): Promise<CardSource> {
-  const readText = (name: string): Promise<string> => files.text(name).catch(() => "");
+  const names = await files.list();
+  const readText = async (name: string): Promise<string> => (names.includes(name) ? files.text(name) : "");
   const card = await readText("README.md");
   const config = JSON.parse((await readText("config.json")) || "{}") as Record<string, unknown>;
   const [, organisation, name] = snapshotPath.exec(opened) ?? [];

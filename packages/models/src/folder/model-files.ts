@@ -30,6 +30,6 @@ export function memoryFiles(contents: ReadonlyMap<string, Uint8Array>): ModelFil
   return {
     list: () => Promise.resolve([...contents.keys()].sort()),
     read: (name) => [find(name)],
-    text: (name) => Promise.resolve(new TextDecoder().decode(find(name))),
+    text: async (name) => new TextDecoder().decode(find(name)),
   };
 }

@@ -1,4 +1,7 @@
 import { at } from "@mbs/contracts";
+import { blockTypes } from "../../src/gguf/blocks/block-types.ts";
+import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
+import type { GgufValue } from "../../src/gguf/file/gguf-header.ts";
 
 /** A value of metadata with the type that it is written as. */
 export type TypedValue =
@@ -108,3 +111,25 @@ export function numbers(seed: number): (below: number) => number {
 }
 
 export const pick = <T>(items: readonly T[], random: (below: number) => number): T => at(items, random(items.length));
+
+function typed(value: GgufValue): TypedValue {
+  if (typeof value === "string") return { string: value };
+  if (typeof value === "boolean") return { bool: value };
+  if (typeof value === "bigint") return { u64: value };
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? { u32: value } : { f32: value };
+  if (value.every((item) => typeof item === "string")) return { strings: value.map(String) };
+  return value.every(Number.isInteger) ? { i32s: value.map(Number) } : { f32s: value.map(Number) };
+}
+
+/** The content of a file, to be changed and written again; whole numbers become u32. */
+export async function contentOf(path: string): Promise<Required<Pick<TestFile, "metadata" | "tensors">>> {
+  const file = await openGgufFile(path);
+  const numberOf = new Map([...blockTypes].map(([number, type]) => [type, number]));
+  const tensors = file.tensors.map((tensor): TestTensor => {
+    const bytes = new Uint8Array(tensor.end - tensor.begin);
+    file.readInto(tensor, 0, bytes);
+    return { name: tensor.name, type: numberOf.get(tensor.type) ?? -1, shape: tensor.shape, bytes };
+  });
+  file.close();
+  return { metadata: [...file.metadata].map(([key, value]) => [key, typed(value)] as const), tensors };
+}

@@ -1,9 +1,17 @@
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { at } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { openModel, runSteps } from "../../src/index.ts";
+import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
+import { contentOf, countingTensor, ggufBytes, numbers } from "./gguf-bytes.ts";
+import type { TestFile, TestTensor, TypedValue } from "./gguf-bytes.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "open-gguf-"));
+test.after(() => rm(folder, { recursive: true }));
 
 interface Golden {
   readonly architecture: string;
@@ -47,5 +55,250 @@ for (const [name, expected] of Object.entries(golden)) {
     assert.ok(found < rounding, `logits differ by ${found}`);
   });
 }
+
+const llama = `${fixtures}llama.gguf`;
+const quantised = `${fixtures}llama-q8.gguf`;
+
+async function write(name: string, bytes: Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, bytes);
+  return path;
+}
+
+test("a quantised tensor is read by rows and by ranges of bytes as it is read whole", async () => {
+  const model = await openModel(quantised);
+  const file = await openGgufFile(quantised);
+  const { checkpoint } = model;
+  for (const name of ["model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.down_proj.weight", "model.norm.weight"]) {
+    const info = checkpoint.info(name);
+    assert.is(info.storedDtype, "F32");
+    const whole = await checkpoint.readF32(name);
+    const raw = new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength);
+    assert.equal(await checkpoint.readRaw(name), raw);
+    for (const [offset, length] of [
+      [0, 3],
+      [5, 1],
+      [61, 66],
+      [raw.length - 2, 2],
+    ] as const) {
+      assert.equal(await checkpoint.readRaw(name, offset, length), raw.slice(offset, offset + length), `${name} from ${offset}`);
+    }
+    const [, columns] = info.shape;
+    if (columns === undefined) continue;
+    const rows = await checkpoint.readRowsF32(name, [3, 0, 9]);
+    assert.equal(rows, Float32Array.from([3, 0, 9].flatMap((row) => [...whole.subarray(row * columns, (row + 1) * columns)])));
+  }
+  file.close();
+  await model.close();
+});
+
+test("configuration, tokenizer and licence are files, as a folder has them", async () => {
+  const { metadata, tensors } = await contentOf(llama);
+  const more: [string, TypedValue][] = [
+    ["general.license", { string: "apache-2.0" }],
+    ["tokenizer.chat_template", { string: "{{ messages }}" }],
+  ];
+  const model = await openModel(await write("licensed.gguf", ggufBytes({ metadata: [...metadata, ...more], tensors })));
+  const text = async (name: string): Promise<Record<string, unknown>> =>
+    JSON.parse(await model.files.text(name)) as Record<string, unknown>;
+  assert.equal(await model.files.list(), [
+    "README.md",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ]);
+  assert.is(await model.files.text("README.md"), "---\nlicense: apache-2.0\n---\n");
+  assert.equal(await text("generation_config.json"), { bos_token_id: 1, eos_token_id: 2, pad_token_id: 0 });
+  assert.is((await text("tokenizer_config.json"))["chat_template"], "{{ messages }}");
+  const config = await text("config.json");
+  assert.is(config["dtype"], "float16");
+  assert.is(config["rms_norm_eps"], 1e-6);
+  assert.equal(config["rope_parameters"], {
+    rope_theta: 500_000,
+    rope_type: "llama3",
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  });
+  await model.close();
+});
+
+const split = (index: number, count: number, total: number): [string, TypedValue][] => [
+  ["split.no", { u32: index }],
+  ["split.count", { u32: count }],
+  ["split.tensors.count", { u32: total }],
+];
+
+/** Two files of one model. */
+async function shards(total?: number): Promise<readonly [Uint8Array, Uint8Array]> {
+  const { metadata, tensors } = await contentOf(llama);
+  const half = Math.floor(tensors.length / 2);
+  const part = (index: number, own: readonly TestTensor[], more: TestFile["metadata"] = []): Uint8Array =>
+    ggufBytes({ metadata: [...more, ...split(index, 2, total ?? tensors.length)], tensors: own });
+  return [part(0, tensors.slice(0, half), metadata), part(1, tensors.slice(half))];
+}
+
+test("a model of several files opens by any of them, as the same model", async () => {
+  const [first, second] = await shards();
+  const paths = [await write("m-00001-of-00002.gguf", first), await write("m-00002-of-00002.gguf", second)];
+  const opened = await openModel(llama);
+  const models = await Promise.all(paths.map((path) => openModel(path)));
+  for (const model of models) {
+    assert.equal(model.weightFiles, paths);
+    assert.equal(
+      model.checkpoint.files.map(({ file }) => file),
+      ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+    );
+    assert.equal(
+      model.checkpoint.list().map(({ name }) => name),
+      opened.checkpoint.list().map(({ name }) => name),
+    );
+    assert.equal(await model.readWeight("model.norm.weight"), await opened.readWeight("model.norm.weight"));
+    await model.close();
+  }
+  assert.is(models[0]?.address, models[1]?.address);
+  const golden = JSON.parse(await readFile(`${fixtures}golden.json`, "utf8")) as Record<string, Golden>;
+  const expected = golden["llama"];
+  assert.ok(expected && (await distance(at(paths, 1), expected)) < rounding);
+  await opened.close();
+});
+
+async function refusal(path: string): Promise<string> {
+  try {
+    await (await openModel(path)).close();
+  } catch (error) {
+    assert.ok(error instanceof BadDataError || error instanceof FailedPreconditionError, String(error));
+    assert.not.match(error.message, /\n/);
+    return `${error.constructor.name}: ${error.message}`;
+  }
+  return "accepted";
+}
+
+test("files of a model that contradict each other are refused", async () => {
+  const [first, second] = await shards();
+  const path = await write("one-00001-of-00002.gguf", first);
+  assert.match(await refusal(path), /one-00002-of-00002.gguf is missing/);
+  await write("one-00002-of-00002.gguf", first);
+  assert.match(await refusal(path), /has split.no 0, not 1; tensor \S+ is in .* and in .*; and \d+ more/);
+  assert.match(
+    await refusal(await write("other.gguf", second)),
+    /one of 2 files of a model, and its name must end in -00001-of-00002/,
+  );
+  await write("one-00002-of-00002.gguf", second);
+  await write("one-00001-of-00002.gguf", (await shards(99))[0]);
+  assert.match(await refusal(path), /not the announced 99/);
+});
+
+const without = (metadata: TestFile["metadata"] = [], key: string): TestFile["metadata"] =>
+  metadata.filter(([name]) => name !== key);
+
+const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFile, RegExp][] = [
+  [
+    "an architecture that is not supported",
+    ({ metadata, tensors }) => ({
+      metadata: [...(without(metadata, "general.architecture") ?? []), ["general.architecture", { string: "mamba" }]],
+      tensors,
+    }),
+    /FailedPrecondition.*architecture "mamba" is not supported in GGUF files; supported: bloom, .*, t5/,
+  ],
+  [
+    "no architecture",
+    ({ metadata, tensors }) => ({ metadata: without(metadata, "general.architecture") ?? [], tensors }),
+    /BadData.*names no general.architecture/,
+  ],
+  [
+    "another thing than a model",
+    ({ metadata, tensors }) => ({
+      metadata: [...(without(metadata, "general.type") ?? []), ["general.type", { string: "imatrix" }]],
+      tensors,
+    }),
+    /FailedPrecondition.*holds no model but "imatrix"/,
+  ],
+  [
+    "a size that is missing",
+    ({ metadata, tensors }) => ({ metadata: without(metadata, "llama.block_count") ?? [], tensors }),
+    /llama.block_count must be a whole number, at least 1, not absent/,
+  ],
+  [
+    "a size that is no number",
+    ({ metadata, tensors }) => ({
+      metadata: [...(without(metadata, "llama.block_count") ?? []), ["llama.block_count", { string: "2" }]],
+      tensors,
+    }),
+    /llama.block_count must be a number, not "2"/,
+  ],
+  [
+    "a tensor that is missing",
+    ({ metadata, tensors }) => ({ metadata, tensors: tensors.slice(0, -1) }),
+    /the tensors do not fit config.json/,
+  ],
+  [
+    "no embedding",
+    ({ metadata, tensors }) => ({ metadata, tensors: tensors.filter(({ name }) => name !== "token_embd.weight") }),
+    /has no tensor token_embd.weight/,
+  ],
+  [
+    "a tensor that is unknown",
+    ({ metadata, tensors }) => ({ metadata, tensors: [...tensors, countingTensor("blk.0.other.weight", [4])] }),
+    /tensors blk.0.other.weight are unknown in architecture llama/,
+  ],
+  [
+    "tokens that contradict the embedding",
+    ({ metadata, tensors }) => ({
+      metadata: metadata.map(([key, value]) =>
+        key === "tokenizer.ggml.tokens" && "strings" in value ? [key, { strings: value.strings.slice(1) }] : [key, value],
+      ),
+      tensors,
+    }),
+    /tokenizer.ggml.tokens has 47 tokens, token_embd.weight has 48 rows/,
+  ],
+  [
+    "a type that cannot be read",
+    ({ metadata, tensors }) => ({
+      metadata,
+      tensors: tensors.map((tensor) =>
+        tensor.name === "blk.0.ffn_up.weight"
+          ? { ...tensor, type: 24, bytes: tensor.bytes.slice(0, tensor.bytes.length / 2) }
+          : tensor,
+      ),
+    }),
+    /FailedPrecondition.*tensor blk.0.ffn_up.weight is I8, which is not supported; supported: F32, F16, Q4_0/,
+  ],
+];
+
+for (const [name, change, expected] of refused) {
+  test(`${name} is refused`, async () => {
+    assert.match(await refusal(await write("refused.gguf", ggufBytes(change(await contentOf(llama))))), expected);
+  });
+}
+
+test("metadata that are not read are named", async () => {
+  const { metadata, tensors } = await contentOf(llama);
+  const more: [string, TypedValue] = ["llama.residual_scale", { f32: 0.5 }];
+  const model = await openModel(await write("unread.gguf", ggufBytes({ metadata: [...metadata, more], tensors })));
+  assert.match(model.notes.join(), /has metadata that are not read for this architecture: llama.residual_scale; if the model/);
+  await model.close();
+});
+
+test("flipped bytes in the header of a model never crash, hang or take memory", async () => {
+  const bytes = new Uint8Array(await readFile(llama));
+  const file = await openGgufFile(llama);
+  const header = Math.min(...file.tensors.map(({ begin }) => begin));
+  file.close();
+  const random = numbers(2026);
+  const started = performance.now();
+  for (let round = 0; round < 400; round += 1) {
+    const broken = bytes.slice();
+    for (let flips = 1 + random(3); flips > 0; flips -= 1) {
+      const offset = random(header);
+      broken[offset] = (broken[offset] ?? 0) ^ (1 + random(255));
+    }
+    await refusal(await write("flipped.gguf", broken));
+  }
+  assert.ok(performance.now() - started < 60_000);
+  assert.ok(process.memoryUsage().rss < 2e9);
+});
 
 test.run();

@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import { at } from "@mbs/contracts";
+import { openModel, runSteps } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { segmentsFor, stage } from "../fixtures/stage-runs.ts";
+
+const fixtures = fileURLToPath(new URL("../../../models/test/fixtures/gguf/models/", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "mbs-gguf-"));
+test.after(() => rm(root, { recursive: true }));
+
+async function logitsOf(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Float32Array> {
+  const forward = await model.forward({ threads: 1 });
+  const tokens = Int32Array.from({ length: 24 }, (_, position) => 3 + ((position * 11) % 45));
+  const { inputs } = (await model.passages()).ofSegment(tokens, [0]);
+  const { values } = await forward.logits(await runSteps(model, forward, inputs, weights && { weights }));
+  await forward.close();
+  return values;
+}
+
+async function compress(path: string, options: object) {
+  const model = await openModel(path);
+  const statistics = await stage("capture", "source", segmentsFor(model), { model: path });
+  const factors = await stage("factor", "statistics", statistics, { damping: 0.01 });
+  const stream = await stage("compress", "factors", factors, { model: path, solver: "gptq", bits: 4, ...options });
+  const metadata = parseMetadata("layers", stream.schema);
+  const layers: LayerRecord[] = await collect(readLayers(stream));
+  return { model, assembleFrom: () => encodeLayers(layers, metadata) };
+}
+
+/** The tokenizers of T5's fixtures have no tokens for spans that are cut out, which capture needs. */
+const names = (await readdir(fixtures)).filter((name) => name.endsWith(".gguf") && !name.startsWith("t5"));
+
+for (const name of names) {
+  test(`${name} is compressed and written as a folder, which is what was compressed`, async () => {
+    const path = `${fixtures}${name}`;
+    const { model, assembleFrom } = await compress(path, { groupSize: 8 });
+    const folder = join(root, name);
+    await unpackFiles(await stage("assemble", "layers", assembleFrom(), { model: path }), folder, { force: false });
+    assert.equal((await readdir(folder)).sort(), [
+      "README.md",
+      "config.json",
+      "generation_config.json",
+      "mbs.json",
+      "model.safetensors",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
+    const written = await openModel(folder);
+    assert.is(written.tokenizerAddress, model.tokenizerAddress);
+    assert.is(written.dtype, model.dtype);
+    const changed = new Map<string, Float32Array>();
+    for (const { tensor } of model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights))) {
+      changed.set(tensor, await written.readWeight(tensor));
+    }
+    assert.equal(await logitsOf(written), await logitsOf(model, changed));
+    for (const { name: tensor, dtype } of model.checkpoint.list()) {
+      if (changed.has(tensor) || dtype === undefined) continue;
+      assert.equal(await written.checkpoint.readF32(tensor), await model.checkpoint.readF32(tensor), tensor);
+    }
+    await written.close();
+    await model.close();
+  });
+}
+
+for (const format of ["gptq", "compressed-tensors", "onnx"]) {
+  test(`a quantised GGUF file is written as ${format}`, async () => {
+    const path = `${fixtures}llama-q8.gguf`;
+    const symmetric = format === "compressed-tensors";
+    const { model, assembleFrom } = await compress(path, {
+      groupSize: 32,
+      symmetric,
+      ...(format === "gptq" && { minZeroPoint: 1 }),
+    });
+    const dense = join(root, `${format}-dense`);
+    await unpackFiles(await stage("assemble", "layers", assembleFrom(), { model: path }), dense, { force: false });
+    const folder = join(root, format);
+    const files = await stage("assemble", "layers", assembleFrom(), { model: path, format }, /./);
+    await unpackFiles(files, folder, { force: false });
+    const [packed, whole] = [await openModel(folder), await openModel(dense)];
+    const [found, expected] = [await logitsOf(packed), await logitsOf(whole)];
+    const furthest = Math.max(...found.map((value, index) => Math.abs(value - at(expected, index))));
+    // scales of GPTQ's files are half precision
+    assert.ok(furthest < 0.05, `logits differ by ${furthest}`);
+    const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as { model_type: string };
+    assert.is(config.model_type, "llama");
+    assert.ok((await stat(join(folder, "tokenizer.json"))).size > 0);
+    for (const opened of [packed, whole, model]) await opened.close();
+  });
+}
+
+test.run();
