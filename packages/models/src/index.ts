@@ -25,6 +25,8 @@ export { defaultLength, requirePositions } from "./forward/text-length.ts";
 export { openGgufFile } from "./gguf/file/gguf-file.ts";
 export type { GgufFile } from "./gguf/file/gguf-file.ts";
 export type { GgufTensor } from "./gguf/file/gguf-header.ts";
+export { describeGguf } from "./gguf/describe-gguf.ts";
+export type { GgufDescription, GgufStoredTensor } from "./gguf/describe-gguf.ts";
 export { ggufNames, ggufTensorName } from "./gguf/gguf-names.ts";
 export type { GgufNames, GgufTensorName } from "./gguf/gguf-names.ts";
 export { writeGguf } from "./gguf/gguf-writer.ts";

@@ -6,6 +6,7 @@ import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
+import { ggufJson, ggufText } from "../results/gguf-inspection.ts";
 import { inspectRows, inspections } from "../results/inspection.ts";
 import type { InspectionRow } from "../results/inspection.ts";
 import { plainCommand } from "./plain-command.ts";
@@ -39,18 +40,30 @@ function table(rows: readonly InspectionRow[], limit: number): string {
   return shown.length < rows.length ? `${text}… and ${rows.length - shown.length} more (--rows 0 shows all)\n` : text;
 }
 
-/** `mbs inspect`: what an artifact holds, for a person or a program. */
+const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
+
+/** `mbs inspect`: what an artifact or a GGUF file holds, for a person or a program. */
 export function inspectCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "inspect",
-    "Show what an artifact holds: kind, content address, metadata and a summary of its rows.",
-    ["mbs inspect segments.arrow", "mbs inspect layers.arrow --json", "mbs similarity < statistics.arrow | mbs inspect -"],
-  ).addArgument(new Argument("<file>", "an artifact, or - for standard input"));
+    "Show what an artifact holds: kind, content address, metadata and a summary of its rows; of a GGUF file its metadata and tensors.",
+    [
+      "mbs inspect segments.arrow",
+      "mbs inspect layers.arrow --json",
+      "mbs inspect model.gguf --rows 0",
+      "mbs similarity < statistics.arrow | mbs inspect -",
+    ],
+  ).addArgument(new Argument("<file>", "an artifact, - for one on standard input, or a GGUF file"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
+    if (isGguf(path)) {
+      const found = await (await import("@mbs/models")).describeGguf(path);
+      await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
+      return;
+    }
     const stream = await openInput(path, "an artifact", signal);
     const ours = artifactKindOf(stream);
     const summary = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));

@@ -102,6 +102,13 @@ export async function openWeightFiles(folder: string): Promise<readonly Safetens
       { folder, found: pickled.join(", ") },
     );
   }
+  const gguf = names.filter((name) => /\.gguf$/i.test(name)).sort();
+  if (gguf.length > 0) {
+    throw new BadDataError(`${folder} has its weights as ${gguf.join(", ")}; give the path of that file`, {
+      folder,
+      found: gguf.join(", "),
+    });
+  }
   throw new BadDataError(
     `${folder} has neither ${singleFile} nor ${indexFile}, nor an ONNX decoder such as onnx/model.onnx; give the folder of a Hugging Face model`,
     {

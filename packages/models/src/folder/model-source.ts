@@ -1,6 +1,9 @@
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { ModelDescription } from "./model-description.ts";
 
+/** Whether a path is that of a GGUF file, which is a model by itself. */
+export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
+
 /** Weights and description of a model, in whatever form they are stored. */
 export interface ModelSource {
   /** The folder or file that it was opened from. */

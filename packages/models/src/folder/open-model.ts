@@ -11,6 +11,7 @@ import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { modelFolder } from "./hub-model.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
+import { isGguf } from "./model-source.ts";
 import type { ModelSource } from "./model-source.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
 
@@ -107,8 +108,6 @@ const isFolder = (path: string): Promise<boolean> =>
     (status) => status.isDirectory(),
     () => false,
   );
-
-const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 
 /**
  * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,

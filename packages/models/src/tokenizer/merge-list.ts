@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
+import { isGguf } from "../folder/model-source.ts";
 import { modelFolder } from "../folder/hub-model.ts";
 import { findTokenKind, spaceMark } from "./token-bytes.ts";
 import { pairOf } from "./tokenizer-vocabulary.ts";
@@ -82,12 +83,21 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
 /**
  * Reads the merges of a model's tokenizer. A folder needs nothing but the tokenizer.json.
  *
- * @param folder also a name such as "hf:org/name@revision", which is fetched from the Hub first
+ * @param name of a folder or a GGUF file, or one such as "hf:org/name@revision", which is fetched from the Hub first
  * @throws {FailedPreconditionError} when it is no BPE tokenizer of the byte-level or SentencePiece's kind
  * @throws {BadDataError} when it is missing or broken
  */
-export async function openMergeList(folder: string): Promise<MergeList> {
-  const file = join(await modelFolder(folder), "tokenizer.json");
+export async function openMergeList(name: string): Promise<MergeList> {
+  const path = await modelFolder(name);
+  if (isGguf(path)) {
+    const [{ describeGguf }, { tokenizerFromGguf }] = [
+      await import("../gguf/describe-gguf.ts"),
+      await import("../gguf/gguf-tokenizer.ts"),
+    ];
+    const { metadata } = await describeGguf(path);
+    return readMergeList(tokenizerFromGguf(metadata, path).tokenizer, path);
+  }
+  const file = join(path, "tokenizer.json");
   return readMergeList((await readJsonFile(file, tokenizerLimit)).value, file);
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import { openModel, runSteps } from "../../src/index.ts";
+import { openMergeList, openModel, runSteps } from "../../src/index.ts";
 import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
 import { contentOf, countingTensor, ggufBytes, numbers } from "./gguf-bytes.ts";
 import type { TestFile, TestTensor, TypedValue } from "./gguf-bytes.ts";
@@ -273,6 +273,18 @@ for (const [name, change, expected] of refused) {
     assert.match(await refusal(await write("refused.gguf", ggufBytes(change(await contentOf(llama))))), expected);
   });
 }
+
+test("a folder that holds a GGUF file names it", async () => {
+  await write("only.gguf", new Uint8Array(0));
+  assert.match(await refusal(folder), /has its weights as .*only.gguf.*; give the path of that file/);
+});
+
+test("the merges of a file's tokenizer are read", async () => {
+  const list = await openMergeList(llama);
+  const { merges } = list;
+  assert.is(merges.length, 1);
+  assert.equal(list.symbols('!"'), Int32Array.of(at(merges, 0).left, at(merges, 0).right));
+});
 
 test("metadata that are not read are named", async () => {
   const { metadata, tensors } = await contentOf(llama);

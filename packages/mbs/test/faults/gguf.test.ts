@@ -1,0 +1,59 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
+import { done, faultSuite, refused } from "../fixtures/fault-suite.ts";
+
+const test = faultSuite("GGUF files");
+
+const llama = fileURLToPath(new URL("../../../models/test/fixtures/gguf/models/llama.gguf", import.meta.url));
+const imatrix = fileURLToPath(new URL("../../../models/test/fixtures/gguf/imatrix.gguf", import.meta.url));
+
+const changed = (file: Buffer, change: (copy: Buffer) => void): Buffer => {
+  const copy = Buffer.from(file);
+  change(copy);
+  return copy;
+};
+
+/** Each broken file, made from a whole one, and what the message has to say. */
+const faults: Readonly<Record<string, readonly [make: (file: Buffer) => Uint8Array, message: RegExp]>> = {
+  "an empty file": [() => new Uint8Array(0), /cut short: .* needs 24 bytes, the file has 0; copy it again/],
+  "cut within the header": [(file) => file.subarray(0, 500), /cut short: .* the file has 500; copy it again/],
+  "cut within a tensor": [(file) => file.subarray(0, -64), /cut short: tensor .* ends at \d+, the file has \d+ bytes/],
+  "another magic": [(file) => changed(file, (copy) => copy.write("GGML")), /does not begin with "GGUF"/],
+  "version 1": [(file) => changed(file, (copy) => copy.writeUInt32LE(1, 4)), /has version 1 at offset 4, supported: 2, 3/],
+  "tensors without end": [
+    (file) => changed(file, (copy) => copy.writeBigUInt64LE(2n ** 64n - 1n, 8)),
+    /the number of tensors at offset 8 claims 18446744073709551615/,
+  ],
+  "bytes after the end": [(file) => Buffer.concat([file, Buffer.alloc(100)]), /has \d+ bytes after its last tensor/],
+};
+
+for (const [name, [make, message]] of Object.entries(faults)) {
+  test(`${name}: 65`, async ({ folder }) => {
+    const path = join(folder, "model.gguf");
+    await writeFile(path, make(await readFile(llama)));
+    await refused(["inspect", path], 65, message);
+    await refused(["generate", "--model", path, "a"], 65, message);
+  });
+}
+
+test("a file of statistics is no model, and is shown all the same", async () => {
+  await refused(["generate", "--model", imatrix, "a"], 65, /holds no model but "imatrix"/);
+  const { stdout } = await done(["inspect", imatrix, "--json"]);
+  const shown = JSON.parse(stdout) as { kind: string; metadata: Record<string, unknown> };
+  assert.is(shown.kind, "gguf");
+  assert.is(shown.metadata["general.type"], "imatrix");
+});
+
+test("inspect shows files, metadata, types and tensors", async () => {
+  const { stdout: text } = await done(["inspect", llama, "--rows", "3"]);
+  assert.match(text, /^GGUF \(version 3\), architecture llama: \d+ tensors of \d+ values in 1\d\.\d kB\n/);
+  assert.match(text, /llama\.gguf: \d+ tensors, /);
+  assert.match(text, /tokenizer\.ggml\.tokens: 48 values: !, ", #/);
+  assert.match(text, /F16 +\d+ +\d+ +\d+ +16\n/);
+  assert.match(text, /\n\S+\.weight +F(16|32) +\d+.*\d+\n/);
+  assert.match(text, /and \d+ more \(--rows 0 shows all\)/);
+});
+
+test.run();
