@@ -1,5 +1,5 @@
 /**
- * Fails when an import is not allowed by the table of docs/architecture.md, when a host names a stage, when public names changed
+ * Fails when an import is not allowed by the table of docs/architecture.md, when a host compares with, looks up or plans a stage by name, when public names changed
  * without being recorded, when a test reads what nx does not count as its input, when a file that is no kernel says
  * `as number`, when what `npm run packages` writes is stale, or when a text has private words.
  *
@@ -21,20 +21,25 @@ const root = resolve(import.meta.dirname, "../..");
 const snapshot = join(import.meta.dirname, "public-names.json");
 
 const names = readPublicNames(root);
-if (process.argv.includes("--update")) writeFileSync(snapshot, `${JSON.stringify(names, null, 2)}\n`);
-
 const recorded = JSON.parse(readFileSync(snapshot, "utf8")) as Record<string, string[]>;
-const changed = [...new Set([...Object.keys(names), ...Object.keys(recorded)])]
+const changes = [...new Set([...Object.keys(names), ...Object.keys(recorded)])]
   .filter((name) => !isDeepStrictEqual(names[name], recorded[name]))
   .map((name) => {
     const [now, before] = [names[name] ?? [], recorded[name] ?? []];
     const added = now.filter((entry) => !before.includes(entry));
     const gone = before.filter((entry) => !now.includes(entry));
-    return `${name}: public names changed (new: ${added.join(", ") || "none"}; gone: ${gone.join(", ") || "none"}); npm run boundaries -- --update records it`;
+    return `${name}: public names changed (new: ${added.join(", ") || "none"}; gone: ${gone.join(", ") || "none"})`;
   });
+const isUpdate = process.argv.includes("--update");
+if (isUpdate) {
+  writeFileSync(snapshot, `${JSON.stringify(names, null, 2)}\n`);
+  process.stdout.write(`recorded: ${changes.join("; ") || "no public name has changed"}\n`);
+}
+const changed = isUpdate ? [] : changes.map((change) => `${change}; npm run boundaries -- --update records it`);
 
+const packages = readPackages(root);
 const violations = [
-  ...findViolations(readPackages(root)),
+  ...findViolations(packages),
   ...changed,
   ...findUncountedInputs(root, readTestScopes(root)),
   ...findNumberAssertions(root),
@@ -44,4 +49,5 @@ const violations = [
   ...findDeadLinks(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
+if (violations.length === 0) process.stdout.write(`${packages.length} packages, no violations\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 """What transformers makes of tiny checkpoints whose config.json is edited, into a fixture of packages/models.
 
-    python tools/config-sweep/make_golden.py [BASE …]      # bases that are named are renewed, all without names
+    python tools/config-sweep/make_golden.py [BASE or TYPE …]      # renews these bases, or all of a type; without names all
 
 Needs torch, transformers 5.24 and safetensors. See bases.py for the checkpoints, weights.py for their weights and edits.py
 for the edits. An entry of `cases` is an edit (keys to set; or the name of a key to leave out) and its result:
@@ -158,9 +158,13 @@ def save(bases: dict) -> None:
 def main(names: list[str]) -> None:
     if not transformers.__version__.startswith("5.24."):
         raise SystemExit(f"transformers {transformers.__version__}: the golden numbers are those of 5.24")
+    unknown = [name for name in names if name not in BASES and all(base["type"] != name for base in BASES.values())]
+    if unknown:
+        raise SystemExit(f"no base or type {', '.join(unknown)}; bases are {', '.join(BASES)}")
+    wanted = [name for name, base in BASES.items() if not names or name in names or base["type"] in names]
     bases = json.loads(GOLDEN.read_text())["bases"] if GOLDEN.exists() else {}
     with Pool(2, maxtasksperchild=1) as pool:
-        for name, made in pool.imap_unordered(make_base, names or list(BASES), chunksize=1):
+        for name, made in pool.imap_unordered(make_base, wanted, chunksize=1):
             bases[name] = made
             save(bases)
 

@@ -29,7 +29,10 @@ async function sweep(name: string, base: SweepBase): Promise<SweepResult> {
     perplexities.set(print, own);
     const distance = typeof verdict === "number" ? Math.abs(own / verdict - 1) : Infinity;
     if (distance < agreement) agree++;
-    else process.stderr.write(`${name} ${JSON.stringify(edit)}: perplexity ${own}, in transformers ${verdict}\n`);
+    else {
+      const remedy = verdict === "raises" ? "; declare the key stricter (docs/architectures.md, The keys)" : "";
+      process.stderr.write(`${name} ${JSON.stringify(edit)}: perplexity ${own}, in transformers ${verdict}${remedy}\n`);
+    }
     if (distance < agreement) difference = Math.max(difference, distance);
   }
   const type = base.config.model_type;

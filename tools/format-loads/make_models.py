@@ -1,4 +1,4 @@
-"""Writes a small random model of every model type: python tools/format-loads/make_models.py FOLDER
+"""Writes a small random model of every model type, or of some: python tools/format-loads/make_models.py FOLDER [TYPE …]
 
 Needs torch and transformers (see README.md). Weights come from a seed, in float32; sizes are multiples of 32, which GPTQ's
 files ask for.
@@ -42,7 +42,7 @@ CONFIGS = {
     "qwen3": GROUPED,
     "t5": T5,
     "xglm": {"d_model": 64, "num_layers": 2, "attention_heads": 4, "ffn_dim": 96, "max_position_embeddings": 128},
-    # Last, since seeds follow from the order.
+    # New types go to the end, since seeds follow from the order.
     "granite": {**GROUPED, "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.5, "logits_scaling": 2.0},
 }
 
@@ -71,5 +71,11 @@ def make_model(model_type: str, seed: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    folder, *wanted = sys.argv[1:]
+    unknown = [name for name in wanted if name not in CONFIGS]
+    if unknown:
+        raise SystemExit(f"no type {', '.join(unknown)}; types are {', '.join(CONFIGS)}")
     for number, name in enumerate(CONFIGS):
-        make_model(name, 200 + number, Path(sys.argv[1]) / name)
+        if wanted and name not in wanted:
+            continue
+        make_model(name, 200 + number, Path(folder) / name)

@@ -106,6 +106,18 @@ test("the suite catches what a solver must not do", async () => {
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
 });
 
+test("a complaint names its check, its options, and the options of the method to beat", async () => {
+  const options = { sparsity: { kind: "number", default: 0.5, description: "" } } as const;
+  const solver = defineSolver({ ...idle, options, solve: ({ values }) => ({ values: values.fill(0) }) });
+  const checks = conformanceSuite(solver, { options: [{ sparsity: 0.7 }], beats: "magnitude" });
+  const { run } = at(checks, checks.length - 1);
+  const complaint = await run().then(String, (error: Error) => error.message);
+  assert.match(
+    complaint,
+    /^idle \{"sparsity":0\.7\}: loses less output than magnitude: has the error [\d.]+, not below the [\d.]+ of magnitude with \{"sparsity":0\.7/,
+  );
+});
+
 /** The solvers that docs/adding-a-solver.md shows, as they stand there. */
 async function documentedSolvers(): Promise<Solver[]> {
   const text = readFileSync(join(import.meta.dirname, "../../../docs/adding-a-solver.md"), "utf8");

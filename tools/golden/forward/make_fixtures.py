@@ -157,6 +157,7 @@ def make_family_case(name: str, seed: int) -> None:
     length = case.get("length", 24)
     tokens = torch.randint(4, VOCABULARY, (length,))
     source = torch.randint(4, VOCABULARY, (case["source"],)) if "source" in case else None
+    # Read again: model.to(dtype) has rounded the rotary frequencies too, and float() does not bring them back.
     model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     logits, losses = logits_of(model, tokens, source)
     rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 255, 256, length - 1]

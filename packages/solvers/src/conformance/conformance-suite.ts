@@ -67,7 +67,7 @@ const named = ({ name, run }: ConformanceCheck): ConformanceCheck => ({
   name,
   run: () =>
     run().catch((cause: unknown) => {
-      throw cause instanceof ConformanceError ? new ConformanceError(`${name}: it ${cause.message}`, { cause }) : cause;
+      throw cause instanceof ConformanceError ? new ConformanceError(`${name}: ${cause.message}`, { cause }) : cause;
     }),
 });
 
@@ -172,7 +172,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       await errorOf(site, await solve(simple, shared, site)),
     ];
     const settings = JSON.stringify(parseOptions(simple.options, shared, simple.name));
-    require(error < simpleError, `its error ${error} is not below the ${simpleError} of ${name} with ${settings}`);
+    require(error < simpleError, `has the error ${error}, not below the ${simpleError} of ${name} with ${settings}`);
   }
 
   const declared: ConformanceCheck = {
