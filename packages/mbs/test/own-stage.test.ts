@@ -129,7 +129,7 @@ test("an entry that cannot work is refused before anything runs", async ({ root,
   for (const [entry, message] of [
     [
       { stage: path, inputs: { statistics: "capture.h.0" } },
-      /stages\.mine\.inputs\.statistics names "capture\.h\.0", and this recipe has sample, capture/,
+      /stages\.mine\.inputs\.statistics names "capture\.h\.0", and this recipe has sample, propagate, capture/,
     ],
     [
       { stage: path, inputs: { statistics: "sample" } },
