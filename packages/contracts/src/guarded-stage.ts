@@ -13,6 +13,8 @@ import {
 } from "./errors.ts";
 import type { ErrorFacts, ErrorTag } from "./errors.ts";
 import { isObject } from "./is-object.ts";
+import { optionsMisfit, settled } from "./load-code.ts";
+import type { OptionTable } from "./options.ts";
 import { quoted } from "./printable.ts";
 import type { Stage } from "./stage.ts";
 
@@ -63,6 +65,9 @@ function stageFailure(name: string, thrown: unknown): unknown {
   );
 }
 
+/** Columns that a reader of artifacts takes. */
+const mostFields = 64;
+
 const isField = (field: unknown): field is Field =>
   isObject(field) && typeof field["name"] === "string" && Object.hasOwn(columnTypes, String(field["type"]));
 
@@ -72,13 +77,25 @@ function streamMisfit(kind: string, stream: unknown): string | undefined {
   const { batches, schema } = stream as { batches: unknown; schema: Partial<Schema> };
   if (!isObject(batches) || !(Symbol.asyncIterator in batches)) return "has no batches that can be iterated with for await";
   if (schema.kind !== kind) return `has a schema of kind ${quoted(schema.kind)}, and its stage declares ${kind}`;
-  if (!Number.isSafeInteger(schema.version)) return "has a schema without a whole version";
+  if (!Number.isSafeInteger(schema.version) || Number(schema.version) < 0) return "has a schema without a whole version";
   if (!isObject(schema.metadata) || !Object.values(schema.metadata).every((value) => typeof value === "string")) {
     return "has metadata that are not all strings";
   }
-  const fields: unknown = schema.fields;
-  if (Array.isArray(fields) && fields.length > 0 && fields.every(isField)) return undefined;
-  return `has fields that are not all { name, type }, with a type of ${Object.keys(columnTypes).join(", ")}`;
+  const reserved = Object.keys(schema.metadata).find((key) => key.startsWith("mbs."));
+  if (reserved !== undefined) return `has the metadata ${quoted(reserved)}; names that begin with mbs. are reserved`;
+  return fieldsMisfit(schema.fields);
+}
+
+/** What keeps a value from being the columns of an artifact, or undefined. */
+function fieldsMisfit(fields: unknown): string | undefined {
+  if (!Array.isArray(fields) || fields.length === 0 || fields.length > mostFields)
+    return `has no list of 1 to ${mostFields} fields`;
+  if (!fields.every(isField)) {
+    return `has fields that are not all { name, type }, with a type of ${Object.keys(columnTypes).join(", ")}`;
+  }
+  const names = fields.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  return twice === undefined ? undefined : `has two fields called ${quoted(twice)}`;
 }
 
 /** What keeps a batch from fitting its schema, or undefined. */
@@ -96,17 +113,49 @@ function batchMisfit({ fields }: Schema, batch: unknown): string | undefined {
   return undefined;
 }
 
-async function* checkedBatches(name: string, output: string, { schema, batches }: ArtifactStream): AsyncGenerator<Batch> {
-  let done = 0;
+/**
+ * Waits for work of a stage, at most until the user stops it.
+ *
+ * @throws {InterruptedError} when the signal fires first
+ * @throws {Error} where nothing is left that could settle the work
+ */
+async function untilStopped<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> {
+  const done = new AbortController();
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new InterruptedError("interrupted"));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true, signal: done.signal });
+  });
   try {
-    for await (const batch of batches) {
-      const wrong = batchMisfit(schema, batch);
+    return await Promise.race([settled(work, () => new Error("a promise that it waits for never settled")), stopped]);
+  } finally {
+    done.abort();
+  }
+}
+
+async function* checkedBatches(
+  name: string,
+  output: string,
+  { schema, batches }: ArtifactStream,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  let done = 0;
+  let iterator: AsyncIterator<unknown> | undefined;
+  try {
+    iterator = batches[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await untilStopped(iterator.next(), signal);
+      if (next.done === true) return;
+      const wrong = batchMisfit(schema, next.value);
       if (wrong !== undefined) throw new Error(`batch ${done} of its output ${output} ${wrong}`);
-      yield batch;
+      yield next.value as Batch;
       done += 1;
     }
   } catch (thrown) {
     throw stageFailure(name, thrown);
+  } finally {
+    // a generator that still works on the next batch would be waited for
+    if (!signal.aborted) await iterator?.return?.();
   }
 }
 
@@ -114,15 +163,35 @@ async function* checkedBatches(name: string, output: string, { schema, batches }
  * A third-party stage whose outputs are checked as they are read, and whose failures name it: its schema is that of the
  * output that it declares, and every batch has the columns of the schema.
  *
+ * @param loadedFrom the path or package of its code
  * @param checkSchema throws on a schema that no artifact of its kind has
  */
-export function guardedStage(stage: Stage, checkSchema: (schema: Schema) => void = () => undefined): Stage {
-  const { name } = stage;
+export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (schema: Schema) => void = () => undefined): Stage {
+  const { name, moreOptions, checkPlan } = stage;
+  const never = new AbortController().signal;
+  const asked = async <Answer>(question: () => Promise<Answer>): Promise<Answer> => {
+    try {
+      return await untilStopped(question(), never);
+    } catch (thrown) {
+      throw stageFailure(name, thrown);
+    }
+  };
   return {
     ...stage,
+    loadedFrom,
+    ...(moreOptions && {
+      moreOptions: (raw) =>
+        asked(async () => {
+          const table: unknown = await moreOptions.call(stage, raw);
+          const wrong = optionsMisfit(table);
+          if (wrong !== undefined) throw new Error(`moreOptions: ${wrong}`);
+          return table as OptionTable;
+        }),
+    }),
+    ...(checkPlan && { checkPlan: (options, planned) => asked(async () => checkPlan.call(stage, options, planned)) }),
     async run(inputs, options, context) {
       try {
-        const outputs: unknown = await stage.run(inputs, options, context);
+        const outputs: unknown = await untilStopped(stage.run(inputs, options, context), context.signal);
         const entries = Object.entries(stage.outputs).map(([output, { kind }]): [string, ArtifactStream] => {
           const stream = isObject(outputs) ? outputs[output] : undefined;
           if (stream === undefined) throw new Error(`it made no output ${output}`);
@@ -135,7 +204,7 @@ export function guardedStage(stage: Stage, checkSchema: (schema: Schema) => void
             const reason = cause instanceof Error ? cause.message : String(cause);
             throw new Error(`its output ${output} is no artifact of its kind: ${reason}`, { cause });
           }
-          return [output, { schema, batches: checkedBatches(name, output, stream as ArtifactStream) }];
+          return [output, { schema, batches: checkedBatches(name, output, stream as ArtifactStream, context.signal) }];
         });
         return Object.fromEntries(entries);
       } catch (thrown) {

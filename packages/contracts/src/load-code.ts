@@ -3,9 +3,10 @@ import { stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 import { UsageError } from "./errors.ts";
 import { isObject } from "./is-object.ts";
-import { isCodePath } from "./options.ts";
+import { isCodePath, parseOptions } from "./options.ts";
 import type { Option } from "./options.ts";
 import { quoted } from "./printable.ts";
 
@@ -25,6 +26,9 @@ export function settled<T>(work: Promise<T> | T, unsettled: () => Error): Promis
       .then(resolve, reject);
   });
 }
+
+const messageOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error ? thrown.message.split("\n")[0] : inspect(thrown);
 
 /** What becomes a flag of its own; --no-… takes back another. */
 const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
@@ -52,8 +56,17 @@ function optionMisfit(option: unknown): string | undefined {
     return `has the kind ${quoted(kind)}; kinds are ${Object.keys(optionKinds).join(", ")}`;
   }
   if (typeof description !== "string") return "has no description";
+  const { excludes = [] } = option;
+  if (!isTexts(excludes)) return "has excludes that are no list of names";
   const missing = optionKinds[kind as Option["kind"]](option);
-  return missing && `has ${missing}`;
+  if (missing !== undefined) return `has ${missing}`;
+  if (option["default"] === undefined) return undefined;
+  try {
+    parseOptions({ value: option as unknown as Option }, { value: option["default"] }, "default");
+    return undefined;
+  } catch (cause) {
+    return `has a default that it does not take: ${messageOf(cause) ?? ""}`;
+  }
 }
 
 /** What keeps a value from being a table of options, or undefined where it is one. */
@@ -66,9 +79,6 @@ export function optionsMisfit(options: unknown): string | undefined {
   const strange = Object.keys(options).find((name) => !optionName.test(name));
   return strange === undefined ? undefined : `its option ${quoted(strange)} is no name in camelCase, or begins with "no"`;
 }
-
-const messageOf = (thrown: unknown): string | undefined =>
-  thrown instanceof Error ? thrown.message.split("\n")[0] : String(thrown);
 
 /** The file of an installed package. @throws {Error} that says why there is none */
 function packageFile(name: string, folder: string): string {

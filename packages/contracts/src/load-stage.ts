@@ -10,6 +10,12 @@ const isText = (value: unknown): boolean => typeof value === "string" && value !
 
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
 
+const isInput = (input: unknown): boolean =>
+  isObject(input) && isListOfTexts(input["kinds"]) && typeof input["description"] === "string";
+
+const isOutput = (output: unknown): boolean =>
+  isObject(output) && stageName.test(String(output["kind"])) && typeof output["description"] === "string";
+
 /** What keeps a value from being a stage, or undefined where it has the shape of one. */
 export function stageMisfit(stage: unknown): string | undefined {
   if (!isObject(stage)) return "it has no default export that is a stage object";
@@ -19,11 +25,11 @@ export function stageMisfit(stage: unknown): string | undefined {
   if (!isText(summary)) return "its summary is not a text";
   if (!Array.isArray(examples) || !examples.every((line) => typeof line === "string"))
     return "its examples are not a list of texts";
-  if (!isObject(inputs) || !Object.values(inputs).every((input) => isObject(input) && isListOfTexts(input["kinds"]))) {
-    return "its inputs are not a table of inputs with their kinds";
+  if (!isObject(inputs) || !Object.values(inputs).every(isInput)) {
+    return "its inputs are not a table of inputs with kinds and a description";
   }
-  if (!isObject(outputs) || !Object.values(outputs).every((output) => isObject(output) && isText(output["kind"]))) {
-    return "its outputs are not a table of outputs with their kind";
+  if (!isObject(outputs) || !Object.values(outputs).every(isOutput)) {
+    return 'its outputs are not a table of outputs with a kind (lower-case letters, digits and "-") and a description';
   }
   if (Object.keys(outputs).length === 0) return "it has no output";
   for (const key of ["moreOptions", "preferredZeroPoints", "checkPlan"]) {
@@ -46,5 +52,5 @@ export async function loadStage(
   checkSchema: (schema: Schema) => void = () => undefined,
 ): Promise<Stage> {
   const kind = { noun: "stage", known, misfit: stageMisfit, reference: "@mbs/contracts, defineStage" };
-  return guardedStage((await loadCode(nameOrPath, kind)) as Stage, checkSchema);
+  return guardedStage((await loadCode(nameOrPath, kind)) as Stage, nameOrPath, checkSchema);
 }

@@ -55,6 +55,8 @@ export type StageOutputs = Readonly<Record<string, ArtifactStream>>;
  */
 export interface Stage {
   readonly name: string;
+  /** The path or package that third-party code was loaded from; absent for a stage of the program. */
+  readonly loadedFrom?: string;
   /** One sentence, for help and listings. */
   readonly summary: string;
   /** Command lines for `--help`. */

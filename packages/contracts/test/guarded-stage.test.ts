@@ -13,15 +13,18 @@ async function* one(batch: unknown): AsyncGenerator<Batch> {
 
 /** A stage that makes what it is given. */
 const making = (run: () => unknown): Stage =>
-  guardedStage({
-    name: "count",
-    summary: "count",
-    examples: [],
-    inputs: {},
-    outputs: { counts: { kind: "counts", description: "counts" } },
-    options: {},
-    run: async () => run() as never,
-  });
+  guardedStage(
+    {
+      name: "count",
+      summary: "count",
+      examples: [],
+      inputs: {},
+      outputs: { counts: { kind: "counts", description: "counts" } },
+      options: {},
+      run: async () => run() as never,
+    },
+    "./count.js",
+  );
 
 /** Runs a stage and reads what it makes; the error that it ends with. */
 async function failureOf(stage: Stage): Promise<MbsError | undefined> {
@@ -46,6 +49,10 @@ test("what a third-party stage makes is checked, and the stage named", async () 
     [withSchema({ kind: "layers" }), /has a schema of kind "layers", and its stage declares counts/],
     [withSchema({ version: "1" }), /has a schema without a whole version/],
     [withSchema({ metadata: { a: 3 } }), /has metadata that are not all strings/],
+    [withSchema({ metadata: { "mbs.kind": "a" } }), /names that begin with mbs\. are reserved/],
+    [withSchema({ version: 1.5 }), /has a schema without a whole version/],
+    [withSchema({ fields: [] }), /has no list of 1 to 64 fields/],
+    [withSchema({ fields: [...schema.fields, ...schema.fields] }), /has two fields called "tokens"/],
     [withSchema({ fields: [{ name: "a", type: "int16" }] }), /a type of utf8, int32, int64, float64/],
     [withBatch(3), /batch 0 of its output counts is no \{ rows, columns \}/],
     [withBatch({ rows: 1, columns: {} }), /has no column tokens/],
@@ -69,8 +76,32 @@ test("what a third-party stage makes is checked, and the stage named", async () 
   }
 });
 
+async function* stuck(): AsyncGenerator<Batch> {
+  await new Promise(() => undefined);
+  yield { rows: 0, columns: {} };
+}
+
+test("a stage that never settles ends when the user stops it", async () => {
+  const controller = new AbortController();
+  const timer = setInterval(() => undefined, 1000);
+  try {
+    for (const stage of [making(() => new Promise(() => undefined)), making(() => ({ counts: { schema, batches: stuck() } }))]) {
+      const work = (async () => {
+        for await (const _ of (await stage.run({}, {}, { ...context, signal: controller.signal }))["counts"]?.batches ?? [])
+          continue;
+      })();
+      setImmediate(() => controller.abort());
+      const error = await work.catch((thrown: unknown) => thrown);
+      assert.instance(error, MbsError);
+      assert.is((error as MbsError).tag, "interrupted");
+    }
+  } finally {
+    clearInterval(timer);
+  }
+});
+
 test("a schema that no artifact of its kind has is refused", async () => {
-  const checked = guardedStage(withBatch({ rows: 0, columns: {} }), () => {
+  const checked = guardedStage(withBatch({ rows: 0, columns: {} }), "./count.js", () => {
     throw new Error("it has other columns");
   });
   assert.match((await failureOf(checked))?.message ?? "", /its output counts is no artifact of its kind: it has other columns/);
@@ -128,6 +159,11 @@ test("a table of options has kinds that there are", () => {
     [{ a: { kind: "choice", description } }, /has no list of choices/],
     [{ a: { kind: "resource", resource: "file", description } }, /has no resource: model, corpus or distribution/],
     [{ a: { kind: "code", description } }, /has no list builtIn/],
+    [
+      { a: { kind: "integer", description, default: "abc" } },
+      /has a default that it does not take: --value takes a whole number/,
+    ],
+    [{ a: { kind: "number", description, excludes: "b" } }, /has excludes that are no list of names/],
     [{ noMask: { kind: "flag", description } }, /is no name in camelCase, or begins with "no"/],
   ] as const) {
     assert.match(optionsMisfit(table) ?? "", message);

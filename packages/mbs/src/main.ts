@@ -2,6 +2,7 @@ import { UsageError, isCodePath, loadStage } from "@mbs/contracts";
 import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
+import { stages } from "./stages.ts";
 
 /** The version of package.json; a test holds the two together. */
 export const version = "0.1.0";
@@ -56,7 +57,7 @@ async function runOwnStage(name: string, argv: readonly string[], signal: AbortS
     import("./host.ts"),
     import("@mbs/artifacts"),
   ]);
-  const stage = await loadStage(name, [], requireKnownColumns);
+  const stage = (await stages.get(name)?.load()) ?? (await loadStage(name, [...stages.keys()], requireKnownColumns));
   const { remote: _, ...local } = host;
   const command = await stageCommand(stage, { ...local, command: `mbs ${ownStageFlag} ${name}` }, argv, signal);
   await command.parseAsync([...argv], { from: "user" });

@@ -129,7 +129,7 @@ test("an entry that cannot work is refused before anything runs", async ({ root,
   for (const [entry, message] of [
     [
       { stage: path, inputs: { statistics: "capture.h.0" } },
-      /stages\.mine\.inputs\.statistics names "capture\.h\.0", and this recipe has sample, propagate, capture/,
+      /stages\.mine\.inputs\.statistics names "capture\.h\.0", and this recipe has sample, propagate, capture, factor/,
     ],
     [
       { stage: path, inputs: { statistics: "sample" } },
@@ -145,11 +145,21 @@ test("an entry that cannot work is refused before anything runs", async ({ root,
     [{ stage: join(root, "folder"), inputs }, /it is a folder; name the file in it/],
     [{ stage: join(root, "empty.js"), inputs }, /empty\.js is no stage: its name is not/],
     [{ stage: "assemble", inputs: { layers: "compress" } }, /stages\.mine writes a folder/],
+    [
+      { stage: path, inputs: { statistics: "assemble" } },
+      /stages\.mine reads assemble as its input statistics, which writes a folder/,
+    ],
   ] as const) {
     const error = await failureOf(recipe({ mine: entry }));
     assert.instance(error, UsageError, String(error));
     assert.match((error as Error).message, message);
   }
+});
+
+test("the artifact of an entry is kept for its result, also where other nodes would release it", async ({ recipe }) => {
+  const { folder } = await go(recipe({ again: { stage: "capture", inputs: { source: "sample" } } }, "dense"));
+  const { kind } = (await openArtifact(join(folder.root, "again.arrow"))).schema;
+  assert.is(kind, "statistics");
 });
 
 test("entries that are none are refused with their line", () => {

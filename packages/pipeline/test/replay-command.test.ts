@@ -18,7 +18,6 @@ const input = { kinds: ["states"], description: "" };
 
 test("reads the first input from standard input and names the others", () => {
   const line = replayCommand(stage({ inputs: { source: input, layers: { ...input, many: true } } }), {
-    stage: "capture",
     table: {},
     options: {},
     inputs: { source: ["a.arrow"], layers: ["b.arrow", "c.arrow"] },
@@ -35,7 +34,6 @@ test("names all but the first of a many-to-one input, and a folder as output", (
     outputs: { files: { kind: "files", description: "", folder: true } },
   });
   const line = replayCommand(assemble, {
-    stage: "assemble",
     table: {},
     options: {},
     inputs: { layers: ["a", "b"] },
@@ -47,7 +45,6 @@ test("names all but the first of a many-to-one input, and a folder as output", (
 
 test("writes every kind of option as its command reads it, quoted for a shell", () => {
   const line = replayCommand(stage({}), {
-    stage: "capture",
     table: {
       model: { kind: "resource", resource: "model", many: true, description: "" },
       site: { kind: "list", description: "" },

@@ -14,7 +14,7 @@ export function manifestKey(stage: string, options: unknown, inputs: Readonly<Re
 }
 
 const isOutputs = (value: unknown): value is NodeOutputs =>
-  isObject(value) && Object.values(value).every((address) => typeof address === "string");
+  isObject(value) && Object.values(value).every((address) => typeof address === "string" && /^[0-9a-f]{64}$/.test(address));
 
 async function readNodes(path: string): Promise<Map<string, NodeOutputs>> {
   let text: string;

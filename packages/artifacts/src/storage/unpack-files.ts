@@ -11,6 +11,7 @@ import {
   type ArtifactStream,
   type Batch,
   type ColumnValues,
+  quoted,
 } from "@mbs/contracts";
 import { contentAddress, type Receipt } from "../content-address.ts";
 import { requireKind } from "../kinds/schemas.ts";
@@ -76,6 +77,7 @@ class FolderWriter {
       await this.close();
       if (this.#written.has(checkPath(path)))
         throw new BadDataError(`files artifact: the pieces of ${path} do not follow each other`, { path });
+      this.#requireNoFileAbove(path);
       const hash = createHash("sha256");
       this.#written.set(path, hash);
       const target = join(this.#folder, path);
@@ -92,6 +94,13 @@ class FolderWriter {
     await file.handle.appendFile(data);
     file.hash.update(data);
     file.length += data.length;
+  }
+
+  /** A path cannot be a file and a folder. @throws {BadDataError} naming both */
+  #requireNoFileAbove(path: string): void {
+    const other = [...this.#written.keys()].find((known) => path.startsWith(`${known}/`) || known.startsWith(`${path}/`));
+    if (other === undefined) return;
+    throw new BadDataError(`files artifact: ${quoted(path)} and ${quoted(other)} cannot both be files; refused`, { path });
   }
 
   /** To be called once, when all is written. */

@@ -50,7 +50,8 @@ export async function runStage(
     shown,
     terminal: process.stdout.isTTY,
   });
-  const files = [...inputPlan.values()].flat().filter((path) => path !== standardStream);
+  // a file behind standard input is known by this name where the system has it
+  const files = [...inputPlan.values()].flat().map((path) => (path === standardStream ? "/dev/stdin" : path));
   await requireNotRead(outputPaths(outputPlan), [...files, ...resourcePaths(table, options)]);
   // openModel reads it; a stage that runs on a server downloads nothing here.
   if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";

@@ -23,6 +23,14 @@ const ownNames = (stage: Stage, host: CliHost): readonly string[] => [
 function checkNames(stage: Stage, host: CliHost): void {
   const names = ownNames(stage, host);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined && stage.loadedFrom !== undefined) {
+    throw new UsageError(
+      `${stage.loadedFrom} declares ${optionFlag(twice)}, which is the command's own or declared twice; rename it there`,
+      {
+        stage: stage.name,
+      },
+    );
+  }
   if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
 }
 

@@ -33,8 +33,10 @@ function readLayerAddresses(scores: ArtifactStream): ReadonlyMap<string, readonl
  */
 export function requireLayersOf({ scored, layers }: ActualRises, address: string): void {
   const own = layers.get(scored);
-  if (own === undefined || own.includes(address)) return;
+  if (own?.includes(address) === true) return;
   const [maker] = [...layers].find(([, addresses]) => addresses.includes(address)) ?? [];
+  // of a model whose layers the scores do not name, these may be the ones
+  if (own === undefined && maker === undefined) return;
   const remedy =
     maker === undefined
       ? `give the layers that ${scored} was assembled from, or evaluate the model that these make`

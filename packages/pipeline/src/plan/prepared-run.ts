@@ -93,6 +93,9 @@ function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
   const kinds = new Map(
     nodes.flatMap(({ id, stage }) => (stages.has(stage) ? [[id, firstOutput(stageOf(stages, stage)).kind] as const] : [])),
   );
+  const folders = new Set(
+    nodes.flatMap(({ id, stage }) => (stages.has(stage) && firstOutput(stageOf(stages, stage)).folder === true ? [id] : [])),
+  );
   /** How an entry names the source: its key of the recipe, or an earlier entry. */
   const keys = new Map(nodes.map(({ id, stage }) => [id, entries.has(id) ? id : stage]));
   for (const { id, stage: stageName, inputs } of nodes) {
@@ -111,8 +114,12 @@ function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
       if (!optional && inputs[name] === undefined) fault(name, `needs the input ${name}: give it under inputs`);
       for (const source of inputs[name] ?? []) {
         const made = kinds.get(source);
-        if (made === undefined || taken.includes(made)) continue;
         const key = keys.get(source) ?? source;
+        if (folders.has(source)) {
+          fault(name, `reads ${key} as its input ${name}, which writes a folder and makes no artifact`);
+          break;
+        }
+        if (made === undefined || taken.includes(made)) continue;
         fault(name, `reads ${key} as its input ${name}, which takes ${taken.join(" or ")}; ${key} makes ${made}`);
         break;
       }

@@ -73,9 +73,12 @@ export class Engine {
       const started = performance.now();
       const address = await this.#execute(node, index);
       if (before !== undefined && before !== address) {
-        throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; start over with --force`, {
-          node: node.id,
-        });
+        const { loadedFrom } = this.#stage(node);
+        const remedy =
+          loadedFrom === undefined
+            ? "start over with --force"
+            : `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
+        throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
       }
       const seconds = (performance.now() - started) / 1000;
       this.#addresses.set(node.id, address);
@@ -133,8 +136,13 @@ export class Engine {
     const { folder = false, intermediate = false } = firstOutput(this.#stage(node));
     if (folder) return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
     const readers = this.#readers.get(node.id) ?? [];
-    const released = !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
+    const released = !this.#isResult(address) && !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
     return !released && !(await this.#options.store.has(address));
+  }
+
+  /** Whether an artifact is copied to the output folder at the end of the run. */
+  #isResult(address: string): boolean {
+    return this.#plan.nodes.some(({ id, result }) => result !== undefined && this.#addresses.get(id) === address);
   }
 
   /** A model that this run makes is known by its address before it is read back. */
@@ -179,7 +187,7 @@ export class Engine {
     for (const node of this.#plan.nodes) {
       const address = this.#addresses.get(node.id);
       if (address === undefined || firstOutput(this.#stage(node)).intermediate !== true) continue;
-      const wanted = (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
+      const wanted = this.#isResult(address) || (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
       (wanted ? needed : released).add(address);
     }
     for (const address of released) if (!needed.has(address)) await store.remove(address);
@@ -194,7 +202,6 @@ export class Engine {
     const table = await optionTable(stage, node.options);
     const output = firstOutput(stage).folder === true ? `${node.id}/` : `${node.id}.arrow`;
     const command = replayCommand(stage, {
-      stage: node.stage,
       table,
       options: node.options,
       inputs,

@@ -22,8 +22,6 @@ function optionWords(table: OptionTable, name: string, value: unknown): string[]
 
 /** What a command needs to know of one node. */
 export interface ReplayNode {
-  /** How the plan names the stage: a path or a package where it is a third-party one. */
-  readonly stage: string;
   /** All options that the stage takes for the ones given. */
   readonly table: OptionTable;
   readonly options: StageOptions;
@@ -42,7 +40,7 @@ export interface ReplayNode {
 export function replayCommand(stage: Stage, node: ReplayNode): string {
   const words = [
     "mbs",
-    ...(node.stage === stage.name ? [stage.name] : ["--stage", node.stage]),
+    ...(stage.loadedFrom === undefined ? [stage.name] : ["--stage", stage.loadedFrom]),
     ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value)),
   ];
   const [main, ...others] = Object.keys(stage.inputs);
