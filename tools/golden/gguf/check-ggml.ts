@@ -1,0 +1,42 @@
+/**
+ * Compares the golden blocks with what ggml's own functions make of them.
+ *
+ * usage: node --import tsx tools/golden/gguf/check-ggml.ts MODULES
+ *   MODULES  a node_modules folder with koffi and @node-llama-cpp/linux-x64, whose library is called; no dependencies of
+ *            this project (checked with koffi 2 and node-llama-cpp 3.21)
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { blockTypes } from "../../../packages/models/src/gguf/blocks/block-types.ts";
+
+interface Koffi {
+  load(path: string): { func(signature: string): (...given: unknown[]) => unknown };
+}
+
+const [modules] = process.argv.slice(2);
+if (modules === undefined) throw new Error("usage: check-ggml.ts MODULES");
+const koffi = createRequire(join(resolve(modules), "package.json"))("koffi") as Koffi;
+const folder = join(modules, "@node-llama-cpp/linux-x64/bins");
+const library = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => /libggml-base\.so$/.test(name));
+if (library === undefined) throw new Error(`${folder} has no libggml-base.so`);
+const ggml = koffi.load(join(folder, library));
+
+const fixture = new URL("../../../packages/models/test/fixtures/gguf/blocks.json", import.meta.url);
+const golden = JSON.parse(readFileSync(fixture, "utf8")) as Record<string, { blocks: string; values: string }>;
+
+for (const { name, decode } of blockTypes.values()) {
+  const own = golden[name];
+  if (decode === undefined || own === undefined) continue;
+  const blocks = Buffer.from(own.blocks, "base64");
+  const expected = new Float32Array(Uint8Array.from(Buffer.from(own.values, "base64")).buffer);
+  const found = new Float32Array(expected.length);
+  // "q4_K", but "iq4_nl"
+  const suffix = name.endsWith("_K") ? `${name.slice(0, -1).toLowerCase()}K` : name.toLowerCase();
+  ggml.func(`void dequantize_row_${suffix}(const void *blocks, _Out_ float *values, int64_t count)`)(blocks, found, found.length);
+  const wrong = found.findIndex((value, index) => !Object.is(value, expected[index]));
+  console.log(
+    `${name}: ${wrong < 0 ? `${found.length} values equal` : `value ${wrong} is ${found[wrong]}, not ${expected[wrong]}`}`,
+  );
+  if (wrong >= 0) process.exitCode = 1;
+}
