@@ -3,7 +3,7 @@
  *
  * usage: node --import tsx tools/golden/gguf/check-ggml.ts MODULES
  *   MODULES  a node_modules folder with koffi and @node-llama-cpp/linux-x64, whose library is called; no dependencies of
- *            this project (checked with koffi 2 and node-llama-cpp 3.21)
+ *            this project (checked with koffi 3.3.4 and node-llama-cpp 3.22.1)
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -18,7 +18,7 @@ const [modules] = process.argv.slice(2);
 if (modules === undefined) throw new Error("usage: check-ggml.ts MODULES");
 const koffi = createRequire(join(resolve(modules), "package.json"))("koffi") as Koffi;
 const folder = join(modules, "@node-llama-cpp/linux-x64/bins");
-const library = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => /libggml-base\.so$/.test(name));
+const library = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => name.endsWith("libggml-base.so"));
 if (library === undefined) throw new Error(`${folder} has no libggml-base.so`);
 const ggml = koffi.load(join(folder, library));
 

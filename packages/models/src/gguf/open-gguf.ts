@@ -100,6 +100,22 @@ function cardOf(metadata: MetadataReader): string | undefined {
 
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
+/** Keys of config.json that transformers declares as float: it refuses 30 where it wants 30.0, which JSON.stringify does not write. */
+const floatKey = /(_eps|_epsilon|_theta|factor|softcapping|^beta_fast|^beta_slow)$/;
+const floatMark = "float of config.json: ";
+
+/** config.json, with a decimal point in every number of a float key. */
+function configJson(config: JsonObject): string {
+  const marked = (value: unknown): unknown =>
+    typeof value === "number" && Number.isInteger(value) ? `${floatMark}${value.toFixed(1)}` : value;
+  const text = JSON.stringify(
+    config,
+    (key, value: unknown) => (!floatKey.test(key) ? value : Array.isArray(value) ? value.map(marked) : marked(value)),
+    2,
+  );
+  return `${text.replaceAll(new RegExp(`"${floatMark}([^"]+)"`, "g"), "$1")}\n`;
+}
+
 function describe(contents: GgufContents, config: JsonObject, tokens: JsonObject): ModelDescription {
   const { metadata } = contents;
   const { tokenizer, config: tokenizerConfig } = tokenizerFromGguf(metadata.metadata, metadata.path);
@@ -107,7 +123,7 @@ function describe(contents: GgufContents, config: JsonObject, tokens: JsonObject
   const encoder = new TextEncoder();
   const files = new Map(
     Object.entries({
-      "config.json": json(config),
+      "config.json": configJson(config),
       "tokenizer.json": JSON.stringify(tokenizer),
       "tokenizer_config.json": json(tokenizerConfig),
       ...(Object.keys(tokens).length > 0 && { "generation_config.json": json(tokens) }),

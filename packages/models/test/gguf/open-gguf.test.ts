@@ -112,6 +112,7 @@ test("configuration, tokenizer and licence are files, as a folder has them", asy
   assert.equal(await text("generation_config.json"), { bos_token_id: 1, eos_token_id: 2, pad_token_id: 0 });
   assert.is((await text("tokenizer_config.json"))["chat_template"], "{{ messages }}");
   const config = await text("config.json");
+  assert.match(await model.files.text("config.json"), /"rope_theta": 500000\.0,/);
   assert.is(config["dtype"], "float16");
   assert.is(config["rms_norm_eps"], 1e-6);
   assert.equal(config["rope_parameters"], {
