@@ -17,7 +17,11 @@ interface Koffi {
   sizeof(type: unknown): number;
   alloc(type: unknown, count: number): unknown;
   decode(pointer: unknown, type: unknown): unknown;
+  decode(pointer: unknown, offset: number, type: unknown): unknown;
   encode(pointer: unknown, offset: number, type: unknown, value: unknown): void;
+  proto(declaration: string): unknown;
+  register(call: (...values: readonly never[]) => unknown, type: unknown): unknown;
+  address(pointer: unknown): bigint | number;
 }
 
 /** An importance matrix as ggml reads it. */
@@ -45,19 +49,25 @@ export interface Native {
   quantize(job: QuantizeJob): void;
 }
 
-const bind = <Result>(library: Library, name: string, result: unknown, ...types: readonly unknown[]) =>
+/** A function of a library by name, with the types of its result and its parameters. */
+export const bind = <Result>(library: Library, name: string, result: unknown, ...types: readonly unknown[]) =>
   library.func(name, result, types) as NativeFunction<Result>;
 
 const q8 = 8; // ggml_type of embeddings, which the model has already
 
 /** @param folder in which node-llama-cpp and koffi are installed */
-export function loadNative(folder: string): Native {
+export function loadLibraries(folder: string) {
   const koffi = createRequire(resolve(folder, "package.json"))("koffi") as Koffi;
   const binaries = join(resolve(folder), "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
   const load = (name: string): Library => koffi.load(join(binaries, name), { global: true });
   const base = load("libggml-base.so");
-  load("libggml.v0.4.0.so");
-  const llama = load("libllama.v0.4.0.so");
+  const ggml = load("libggml.v0.4.0.so");
+  return { koffi, binaries, base, ggml, llama: load("libllama.v0.4.0.so") };
+}
+
+/** @param folder as for loadLibraries */
+export function loadNative(folder: string): Native {
+  const { koffi, base, llama } = loadLibraries(folder);
 
   const init = koffi.struct("gguf_init_params", { no_alloc: "bool", ctx: "void *" });
   const parameters = koffi.struct("llama_model_quantize_params", {
@@ -92,8 +102,11 @@ export function loadNative(folder: string): Native {
   function readTensors(context: unknown): ReadonlyMap<string, Float32Array> {
     const tensors = new Map<string, Float32Array>();
     for (let tensor = firstTensor(context); tensor; tensor = nextTensor(context, tensor)) {
+      const name = nameOf(tensor);
+      // the first one is the memory of all others, by bytes
+      if (!/\.(in_sum2|counts)$/.test(name)) continue;
       const values = koffi.decode(dataOf(tensor), koffi.array("float", lengthOf(tensor), "Typed"));
-      tensors.set(nameOf(tensor), Float32Array.from(values as Float32Array));
+      tensors.set(name, Float32Array.from(values as Float32Array));
     }
     return tensors;
   }

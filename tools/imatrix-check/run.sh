@@ -5,12 +5,19 @@ W=$1; shift; TYPES=("$@"); [ ${#TYPES[@]} -gt 0 ] || TYPES=(Q2_K-pure Q3_K_S)
 WINDOWS=${WINDOWS:-8} THREADS=${THREADS:-2} SEGMENTS=${SEGMENTS:-64}
 HERE=$(cd "$(dirname "$0")" && pwd); MBS="$HERE/../../node_modules/.bin/mbs"
 M="$W/gemma-3-270m-q4_k_m.gguf" T="$W/texts"
-[ -e "$W/segments.arrow" ] || "$MBS" sample --model "$M" --corpus "$T/calibration.yaml" --mix equal --segments "$SEGMENTS" --length 512 --output "$W/segments.arrow"
-[ -e "$W/statistics.arrow" ] || "$MBS" capture --model "$M" --statistics diagonal --threads "$THREADS" --source "$W/segments.arrow" --output "$W/statistics.arrow"
-imatrix() { [ -d "$W/$1" ] || "$MBS" imatrix --model "$M" "${@:2}" --statistics "$W/statistics.arrow" --output "$W/$1"; }
-imatrix english --mix only:en
-imatrix equal --mix equal
-imatrix proportional --mix proportional --distribution "$T/shares.json"
+
+# as many tokens of English alone as of all languages together
+capture() {
+  [ -e "$W/$1-segments.arrow" ] || "$MBS" sample --model "$M" --corpus "$T/calibration.yaml" --mix "$2" --segments "$SEGMENTS" --length 512 --output "$W/$1-segments.arrow"
+  [ -e "$W/$1-statistics.arrow" ] || "$MBS" capture --model "$M" --statistics diagonal --threads "$THREADS" --source "$W/$1-segments.arrow" --output "$W/$1-statistics.arrow"
+}
+imatrix() { [ -d "$W/$1" ] || "$MBS" imatrix --model "$M" "${@:3}" --statistics "$W/$2-statistics.arrow" --output "$W/$1"; }
+capture all equal
+capture english only:en
+imatrix english english
+imatrix equal all --mix equal
+imatrix proportional all --mix proportional --distribution "$T/shares.json"
+
 for type in "${TYPES[@]}"; do
   models=(--model "$M") labels=dense
   for mix in none english equal proportional; do
