@@ -5,6 +5,7 @@ import type { ArtifactStream, OptionTable, OptionValues, StageContext } from "@m
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { imatrixEntries } from "./imatrix-entries.ts";
+import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { imatrixFile } from "./imatrix-file.ts";
 import { findMix, mixForms, parseImatrixMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";
@@ -45,13 +46,13 @@ function listFiles(mix: NamedMix, languages: readonly string[], each: boolean): 
 async function* writeAll(
   statistics: readonly ArtifactStream[],
   model: Model,
+  entries: readonly ImatrixEntry[],
   values: ImatrixOptions,
   context: StageContext,
 ): AsyncGenerator<FilePiece> {
   const { signal, progress, warn } = context;
   const diagonals = new SpooledDiagonals();
   try {
-    const entries = imatrixEntries(model);
     for (const stream of statistics) await diagonals.add(stream, model, context);
     const { languages, mix: captured } = diagonals;
     const distribution = values.distribution ?? model.path;
@@ -90,18 +91,14 @@ export const imatrix = defineStage({
     files: { kind: "files", folder: true, description: "imatrix.gguf, with --each imatrix-LANG.gguf for every language" },
   },
   options,
-  async checkPlan(raw) {
-    const { model: name } = (raw ?? {}) as { readonly model?: unknown };
-    if (typeof name !== "string") return;
-    const model = await openModel(name);
-    try {
-      imatrixEntries(model);
-    } finally {
-      await model.close();
-    }
-  },
   async run({ statistics }, values, context) {
     const model = await openModel(values.model);
-    return { files: encodeFiles(writeAll(statistics, model, values, context), { model: model.address }) };
+    try {
+      const entries = imatrixEntries(model);
+      return { files: encodeFiles(writeAll(statistics, model, entries, values, context), { model: model.address }) };
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
   },
 });

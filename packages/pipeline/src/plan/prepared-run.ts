@@ -127,7 +127,7 @@ function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
     if (firstOutput(stage).folder === true) {
       fault(
         "",
-        `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs --stage ${stageName}`,
+        `writes a folder, and an entry of stages makes an artifact; run it on the command line, mbs ${stage.loadedFrom === undefined ? "" : "--stage "}${stageName}`,
       );
     }
   }
