@@ -112,7 +112,7 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
     /it needs "hessian"; statistics are factor, diagonal, gram, crossMoment, languageDiagonals/,
   );
   await refuses(folder, "./solve.js", /its solve is not a function/);
-  await refuses(folder, "./options.js", /its options are not a table/);
+  await refuses(folder, "./options.js", /its option "bits" is no object/);
   await refuses(folder, "./spaced.js", /its option "two words" is no name in camelCase/);
   await refuses(folder, "./negative.js", /its option "noGroups" is no name in camelCase, or begins with "no"/);
 });
