@@ -18,12 +18,12 @@ imatrix english english
 imatrix equal all --mix equal
 imatrix proportional all --mix proportional --distribution "$T/shares.json"
 
+models=(--model "$M") labels=dense
 for type in "${TYPES[@]}"; do
-  models=(--model "$M") labels=dense
   for mix in none english equal proportional; do
     G="$W/$type-$mix.gguf"
     [ -e "$G" ] || (cd "$HERE/../.." && node --conditions=mbs-source --import tsx tools/imatrix-check/quantise.ts "$W/llama" "$M" "$type" "$G" $([ $mix = none ] || echo "$W/$mix/imatrix.gguf")) > "$W/$type-$mix.log" 2>&1
-    models+=(--model "$G") labels+=",$mix"
+    models+=(--model "$G") labels+=",$type-$mix"
   done
-  [ -e "$W/$type-scores.arrow" ] || "$MBS" evaluate "${models[@]}" --labels "$labels" --corpus "$T/heldout.yaml" --length 512 --windows "$WINDOWS" --shares "$T/shares.json" --threads "$THREADS" --output "$W/$type-scores.arrow"
 done
+"$MBS" evaluate "${models[@]}" --labels "$labels" --corpus "$T/heldout.yaml" --length 512 --windows "$WINDOWS" --shares "$T/shares.json" --threads "$THREADS" --output "$W/scores.arrow"
