@@ -73,3 +73,24 @@ export class InterruptedError extends MbsError {
 export class BrokenPipeError extends MbsError {
   readonly tag = "broken-pipe";
 }
+
+const errorByTag: Readonly<
+  Record<ErrorTag, new (message: string, facts?: ErrorFacts, options?: { cause?: unknown }) => MbsError>
+> = {
+  usage: UsageError,
+  "bad-data": BadDataError,
+  "failed-precondition": FailedPreconditionError,
+  internal: InternalError,
+  "input-output": InputOutputError,
+  "try-again": TryAgainError,
+  denied: DeniedError,
+  interrupted: InterruptedError,
+  "broken-pipe": BrokenPipeError,
+};
+
+/** Whether a value is the tag of an error of this project: of one whose class is not ours, such as one from another process. */
+export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "string" && Object.hasOwn(errorByTag, tag);
+
+/** An error of the class of a tag. */
+export const errorOfTag = (tag: ErrorTag, message: string, facts?: ErrorFacts, options?: { cause?: unknown }): MbsError =>
+  new errorByTag[tag](message, facts, options);

@@ -1,24 +1,12 @@
 import { inspect } from "node:util";
 import type { ArtifactStream, Batch, ColumnType, Field, Schema } from "./batch.ts";
-import {
-  BadDataError,
-  DeniedError,
-  FailedPreconditionError,
-  InputOutputError,
-  InternalError,
-  InterruptedError,
-  MbsError,
-  TryAgainError,
-  UsageError,
-} from "./errors.ts";
-import type { ErrorFacts, ErrorTag } from "./errors.ts";
+import { InternalError, InterruptedError, MbsError, errorOfTag, isErrorTag } from "./errors.ts";
+import type { ErrorTag } from "./errors.ts";
 import { isObject } from "./is-object.ts";
-import { optionsMisfit, settled } from "./load-code.ts";
+import { isTexts, optionsMisfit, settled } from "./load-code.ts";
 import type { OptionTable } from "./options.ts";
 import { quoted } from "./printable.ts";
 import type { Stage } from "./stage.ts";
-
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
 
 const isListOf =
   (type: typeof Int32Array | typeof Float32Array | typeof Uint8Array) =>
@@ -36,28 +24,18 @@ const columnTypes: Readonly<Record<ColumnType, { readonly holds: string; readonl
   binary: { holds: "an array of Uint8Array", fits: isListOf(Uint8Array) },
 };
 
-/** An error of a third-party module's own copy of this package has no class that `instanceof` knows; its tag says which it is. */
-const taggedErrors: Partial<Record<ErrorTag, new (message: string, facts: ErrorFacts, options: { cause: unknown }) => MbsError>> =
-  {
-    usage: UsageError,
-    "bad-data": BadDataError,
-    "failed-precondition": FailedPreconditionError,
-    "input-output": InputOutputError,
-    "try-again": TryAgainError,
-    denied: DeniedError,
-    interrupted: InterruptedError,
-  };
+/** Tags that a third-party stage may keep; the other two would report faults of this program. */
+const isRefusal = (tag: unknown): tag is ErrorTag => isErrorTag(tag) && tag !== "internal" && tag !== "broken-pipe";
 
 /** What a stage threw: errors of this project and of the operating system as they are, anything else as the stage's own fault. */
 function stageFailure(name: string, thrown: unknown): unknown {
   if (thrown instanceof MbsError) return thrown;
   if (thrown instanceof Error && ("syscall" in thrown || thrown.name === "AbortError")) return thrown;
   const reason = (thrown instanceof Error && thrown.message) || inspect(thrown);
-  const Tagged =
-    thrown instanceof Error && "tag" in thrown && Object.hasOwn(taggedErrors, String(thrown.tag))
-      ? taggedErrors[thrown.tag as ErrorTag]
-      : undefined;
-  if (Tagged) return new Tagged(reason, { stage: name }, { cause: thrown });
+  // an error of the stage's own copy of this package has no class that `instanceof` knows
+  if (thrown instanceof Error && "tag" in thrown && isRefusal(thrown.tag)) {
+    return errorOfTag(thrown.tag, reason, { stage: name }, { cause: thrown });
+  }
   return new InternalError(
     `stage ${name} failed: ${reason}; fix it (--debug shows its stack)`,
     { stage: name },

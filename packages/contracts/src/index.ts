@@ -14,6 +14,8 @@ export {
   MbsError,
   TryAgainError,
   UsageError,
+  errorOfTag,
+  isErrorTag,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes, parseBytes } from "./byte-sizes.ts";

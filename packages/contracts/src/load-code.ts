@@ -33,6 +33,9 @@ const messageOf = (thrown: unknown): string | undefined =>
 /** What becomes a flag of its own; --no-… takes back another. */
 const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 
+/** Whether a value is a list of strings. */
+export const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
+
 /** The kinds of options, each with what else it must have. */
 const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<string, unknown>>) => string | undefined>> = {
   integer: () => undefined,
@@ -45,8 +48,6 @@ const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<stri
     ["model", "corpus", "distribution"].includes(String(resource)) ? undefined : "no resource: model, corpus or distribution",
   code: ({ builtIn }) => (isTexts(builtIn) ? undefined : "no list builtIn"),
 };
-
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
 
 /** What keeps a value from being the declaration of an option, or undefined. */
 function optionMisfit(option: unknown): string | undefined {

@@ -1,6 +1,6 @@
 import { guardedStage } from "./guarded-stage.ts";
 import { isObject } from "./is-object.ts";
-import { loadCode, optionsMisfit } from "./load-code.ts";
+import { isTexts, loadCode, optionsMisfit } from "./load-code.ts";
 import type { Schema } from "./batch.ts";
 import type { Stage } from "./stage.ts";
 
@@ -23,8 +23,7 @@ export function stageMisfit(stage: unknown): string | undefined {
   const { name, summary, examples, inputs, outputs, options, run } = stage;
   if (typeof name !== "string" || !stageName.test(name)) return 'its name is not lower-case letters, digits and "-"';
   if (!isText(summary)) return "its summary is not a text";
-  if (!Array.isArray(examples) || !examples.every((line) => typeof line === "string"))
-    return "its examples are not a list of texts";
+  if (!isTexts(examples)) return "its examples are not a list of texts";
   if (!isObject(inputs) || !Object.values(inputs).every(isInput)) {
     return "its inputs are not a table of inputs with kinds and a description";
   }

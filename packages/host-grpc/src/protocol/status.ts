@@ -1,18 +1,6 @@
 import { Metadata, status } from "@grpc/grpc-js";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
-import {
-  BadDataError,
-  BrokenPipeError,
-  DeniedError,
-  FailedPreconditionError,
-  InputOutputError,
-  InternalError,
-  InterruptedError,
-  MbsError,
-  TryAgainError,
-  UsageError,
-  shortened,
-} from "@mbs/contracts";
+import { MbsError, TryAgainError, errorOfTag, shortened } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 
 const statusByTag: Readonly<Record<ErrorTag, status>> = {
@@ -27,25 +15,8 @@ const statusByTag: Readonly<Record<ErrorTag, status>> = {
   "broken-pipe": status.CANCELLED,
 };
 
-const errorByTag: Readonly<Record<ErrorTag, new (message: string) => MbsError>> = {
-  usage: UsageError,
-  "bad-data": BadDataError,
-  "failed-precondition": FailedPreconditionError,
-  internal: InternalError,
-  "input-output": InputOutputError,
-  "try-again": TryAgainError,
-  denied: DeniedError,
-  interrupted: InterruptedError,
-  "broken-pipe": BrokenPipeError,
-};
-
 /** A client that kept a call waiting longer than the idle limit. */
 export class IdleError extends TryAgainError {}
-
-/** The error class of a tag, for failures that a child process reports. */
-export const errorOfTag = (tag: ErrorTag, message: string): MbsError => new errorByTag[tag](message);
-
-export const isErrorTag = (tag: unknown): tag is ErrorTag => typeof tag === "string" && Object.hasOwn(errorByTag, tag);
 
 /** A lone surrogate, from a cut or from a client, cannot be sent: the library would end the process. */
 const wellFormed = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, "\uFFFD");

@@ -1,10 +1,17 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { BrokenPipeError, InternalError, InterruptedError, argumentsFromParent, optionFlag } from "@mbs/contracts";
+import {
+  BrokenPipeError,
+  InternalError,
+  InterruptedError,
+  argumentsFromParent,
+  optionFlag,
+  errorOfTag,
+  isErrorTag,
+} from "@mbs/contracts";
 import type { ChildArguments, ChildReport, MbsError } from "@mbs/contracts";
 import type { OptionValue } from "../protocol/option-values.ts";
-import { errorOfTag, isErrorTag } from "../protocol/status.ts";
 
 /** How long a child may take to clean up before it is killed. */
 const graceMs = 1000;
