@@ -62,19 +62,25 @@ export async function* imatrixFile(
     ["imatrix.chunk_count", { type: "u32", value: Math.ceil(tokens / chunkSize) }],
     ["imatrix.chunk_size", { type: "u32", value: chunkSize }],
   ]);
-  const parts = entries.flatMap(({ name, width, sites }) =>
-    (["in_sum2", "counts"] as const).map((part) => {
+  // both tensors of an entry follow each other and need the same sums
+  let mixed: { readonly entry: ImatrixEntry; readonly sums: readonly MixedSums[] } | undefined;
+  const sumsOf = (entry: ImatrixEntry): readonly MixedSums[] => {
+    if (mixed?.entry !== entry) {
+      mixed = { entry, sums: entry.sites.map((key) => mixSums(diagonals, key, entry.width, mix.weights)) };
+    }
+    return mixed.sums;
+  };
+  const parts = entries.flatMap((entry) => {
+    const { name, width, sites } = entry;
+    return (["in_sum2", "counts"] as const).map((part) => {
       const shape = [sites.length, part === "in_sum2" ? width : 1];
       const bytes = 4 * sites.length * (part === "in_sum2" ? width : 1);
       const tensor: GgufWrittenTensor = { name: `${name}.${part}`, type: float32, shape, bytes };
       const content = (): Float32Array[] =>
-        sites.map((key) => {
-          const { squares, tokens: count } = mixSums(diagonals, key, width, mix.weights);
-          return part === "in_sum2" ? squares : Float32Array.of(count);
-        });
+        sumsOf(entry).map(({ squares, tokens: count }) => (part === "in_sum2" ? squares : Float32Array.of(count)));
       return [tensor, content] as const;
-    }),
-  );
+    });
+  });
   const contents = new Map(parts);
   yield* writeGguf(
     metadata,

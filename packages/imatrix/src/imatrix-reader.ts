@@ -16,11 +16,12 @@ export interface ImatrixReader {
   /** As the file says it: "hi=1" for one language alone. */
   readonly datasets: readonly string[];
   /**
-   * What each matrix of a weight has read, an expert after the other.
+   * What one matrix of a weight has read.
    *
+   * @param index of the expert, 0 for a weight without experts
    * @throws {BadDataError} on sums or counts that are negative or not finite
    */
-  read(entry: ImatrixEntry): readonly ReadSums[];
+  read(entry: ImatrixEntry, index: number): ReadSums;
   close(): void;
 }
 
@@ -93,41 +94,40 @@ export async function openImatrix(path: string, entries: readonly ImatrixEntry[]
   try {
     const datasets = readDatasets(file);
     const tensors = indexTensors(file, entries);
-    const values = (name: string): Float32Array => {
+    const values = (name: string, first: number, count: number): Float32Array => {
       const tensor = tensors.get(name);
       if (tensor === undefined)
         throw new BadDataError(`${path}: tensor ${name} is missing; ${remedy}`, { file: path, tensor: name });
-      const bytes = new Uint8Array(tensor.end - tensor.begin);
-      file.readInto(tensor, 0, bytes);
+      const bytes = new Uint8Array(4 * count);
+      file.readInto(tensor, 4 * first, bytes);
       const read = new Float32Array(bytes.buffer);
       const wrong = read.findIndex((value) => !(value >= 0 && value < Infinity));
       if (wrong >= 0) {
-        throw new BadDataError(`${path}: tensor ${name} has ${at(read, wrong)} at index ${wrong}; ${remedy}`, {
+        throw new BadDataError(`${path}: tensor ${name} has ${at(read, wrong)} at index ${first + wrong}; ${remedy}`, {
           file: path,
           tensor: name,
-          index: wrong,
+          index: first + wrong,
         });
       }
       return read;
     };
+    const counts = new Map(entries.map(({ name, sites }) => [name, values(`${name}.counts`, 0, sites.length)]));
     // an expert's count is of the tokens that reached it, or of all: no count is of more tokens than there are
-    const tokens = Math.max(...entries.map(({ name }) => Math.max(...values(`${name}.counts`))));
+    const tokens = Math.max(...[...counts.values()].map((own) => Math.max(...own)));
     return {
       path,
       datasets,
-      read({ name, width, sites }) {
-        const sums = values(`${name}.in_sum2`);
-        const counts = values(`${name}.counts`);
-        return sites.map((_, index) => {
-          const own = Math.round(sites.length > 1 ? tokens : at(counts, index));
-          if (own < 1) {
-            throw new BadDataError(`${path}: ${name}.counts is ${at(counts, index)}, a mean over no tokens; ${remedy}`, {
-              file: path,
-              tensor: name,
-            });
-          }
-          return { tokens: own, means: sums.slice(index * width, (index + 1) * width).map((sum) => sum / own) };
-        });
+      read({ name, width, sites }, index) {
+        const sums = values(`${name}.in_sum2`, index * width, width);
+        const count = at(counts.get(name) ?? [], index);
+        const own = Math.round(sites.length > 1 ? tokens : count);
+        if (own < 1) {
+          throw new BadDataError(`${path}: ${name}.counts is ${count}, a mean over no tokens; ${remedy}`, {
+            file: path,
+            tensor: name,
+          });
+        }
+        return { tokens: own, means: sums.map((sum) => sum / own) };
       },
       close: () => file.close(),
     };

@@ -79,7 +79,7 @@ async function* readAll(
           if (signal.aborted) throw new InterruptedError("read-imatrix: stopped");
           const [first, ...others] = reading.map(({ entry, index }): [string, ReadSums] => [
             entry.name,
-            at(reader.read(entry), index),
+            reader.read(entry, index),
           ]);
           if (first === undefined) continue;
           const [name, { tokens, means }] = first;
