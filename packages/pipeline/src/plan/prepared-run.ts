@@ -84,27 +84,28 @@ async function allocationFaults({ allocate, compress, locate }: Recipe): Promise
   return [];
 }
 
+/** A fault of an input of an entry of `stages`, with its line. */
+function inputFault({ locate }: Recipe, id: string, input: string, problem: string): UsageError {
+  const path = ["stages", id, "inputs", input];
+  return new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") });
+}
+
 /**
  * What is wrong with the inputs of each entry of `stages`: an input that its stage does not have, one that is missing, artifacts
  * that it does not take. An entry whose stage did not load is left out.
  */
-function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): UsageError[] {
+function inputFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): UsageError[] {
+  const { stages: entries } = recipe;
   const faults: UsageError[] = [];
-  const kinds = new Map(
-    nodes.flatMap(({ id, stage }) => (stages.has(stage) ? [[id, firstOutput(stageOf(stages, stage)).kind] as const] : [])),
-  );
-  const folders = new Set(
-    nodes.flatMap(({ id, stage }) => (stages.has(stage) && firstOutput(stageOf(stages, stage)).folder === true ? [id] : [])),
+  const outputs = new Map(
+    nodes.flatMap(({ id, stage }) => (stages.has(stage) ? [[id, firstOutput(stageOf(stages, stage))] as const] : [])),
   );
   /** How an entry names the source: its key of the recipe, or an earlier entry. */
   const keys = new Map(nodes.map(({ id, stage }) => [id, entries.has(id) ? id : stage]));
   for (const { id, stage: stageName, inputs } of nodes) {
     const stage = stages.get(stageName);
     if (!entries.has(id) || stage === undefined) continue;
-    const fault = (input: string, problem: string): void => {
-      const path = ["stages", id, "inputs", input];
-      faults.push(new UsageError(`${locate?.(path) ?? "recipe"}: stages.${id} ${problem}`, { key: path.join(".") }));
-    };
+    const fault = (input: string, problem: string): void => void faults.push(inputFault(recipe, id, input, problem));
     const declared = stage.inputs;
     const names = Object.keys(declared).join(", ") || "none";
     for (const name of Object.keys(inputs)) {
@@ -113,14 +114,14 @@ function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
     for (const [name, { kinds: taken, optional = false }] of Object.entries(declared)) {
       if (!optional && inputs[name] === undefined) fault(name, `needs the input ${name}: give it under inputs`);
       for (const source of inputs[name] ?? []) {
-        const made = kinds.get(source);
+        const made = outputs.get(source);
         const key = keys.get(source) ?? source;
-        if (folders.has(source)) {
+        if (made?.folder === true) {
           fault(name, `reads ${key} as its input ${name}, which writes a folder and makes no artifact`);
           break;
         }
-        if (made === undefined || taken.includes(made)) continue;
-        fault(name, `reads ${key} as its input ${name}, which takes ${taken.join(" or ")}; ${key} makes ${made}`);
+        if (made === undefined || taken.includes(made.kind)) continue;
+        fault(name, `reads ${key} as its input ${name}, which takes ${taken.join(" or ")}; ${key} makes ${made.kind}`);
         break;
       }
     }
@@ -135,17 +136,14 @@ function inputFaults({ locate, stages: entries }: Recipe, { nodes }: Plan, stage
 }
 
 /** @throws {UsageError} on an input that reads several artifacts and takes one: how many there are depends on the model */
-function checkInputCounts({ locate, stages: entries }: Recipe, { nodes }: Plan, stages: Stages): void {
+function checkInputCounts(recipe: Recipe, { nodes }: Plan, stages: Stages): void {
   for (const { id, stage, inputs } of nodes) {
-    if (!entries.has(id)) continue;
+    if (!recipe.stages.has(id)) continue;
     const declared = stageOf(stages, stage).inputs;
     for (const [name, ids] of Object.entries(inputs)) {
       if (ids.length <= 1 || declared[name]?.many === true) continue;
-      const path = ["stages", id, "inputs", name];
-      throw new UsageError(
-        `${locate?.(path) ?? "recipe"}: stages.${id} reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`,
-        { key: path.join(".") },
-      );
+      const problem = `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`;
+      throw inputFault(recipe, id, name, problem);
     }
   }
 }

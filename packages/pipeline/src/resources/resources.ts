@@ -17,6 +17,8 @@ const valuesOf = (value: unknown): string[] => (value === undefined ? [] : [valu
  */
 export class Resources {
   readonly #found = new Map<string, Promise<FoundResource>>();
+  /** Path of code → the hash of its file. */
+  readonly #code = new Map<string, Promise<string>>();
 
   /** Registers a resource that need not be read: a model that is open, or that this run has written. */
   set(kind: ResourceKind, path: string, found: FoundResource): void {
@@ -45,7 +47,10 @@ export class Resources {
    * included.
    */
   async code(name: string): Promise<string> {
-    return isCodePath(name) ? textAddress(await readFile(name, "utf8")) : name;
+    if (!isCodePath(name)) return name;
+    const found = this.#code.get(name) ?? readFile(name, "utf8").then(textAddress);
+    this.#code.set(name, found);
+    return found;
   }
 
   /** Options with every path replaced by the address of what it names, for keys and records. */

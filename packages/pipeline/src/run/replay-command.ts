@@ -1,4 +1,4 @@
-import { optionFlag } from "@mbs/contracts";
+import { firstOutput, optionFlag } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 
 /** Quotes a word for a POSIX shell where it needs it. */
@@ -49,7 +49,7 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   // Standard input carries one artifact; further ones of the same input are named, and "-" adds standard input to them.
   if (main !== undefined && further.length > 0) words.push("-", ...further.flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
-  const folder = Object.values(stage.outputs)[0]?.folder === true;
+  const folder = firstOutput(stage).folder === true;
   if (folder) words.push("--output", node.output);
   const command = words.map(shellWord).join(" ");
   const input = first === undefined ? "" : ` < ${shellWord(first)}`;

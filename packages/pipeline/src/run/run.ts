@@ -10,7 +10,7 @@ import {
   writeAtomically,
 } from "@mbs/artifacts";
 import { firstOutput, optionFlag } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { Progress, StageOptions } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
@@ -54,21 +54,22 @@ export interface RunResult {
   readonly nodes: readonly NodeReport[];
 }
 
-/** Hash of all that some nodes depend on, but for the threads. */
-async function identify(nodes: readonly PlanNode[], stages: Stages, resources: Resources): Promise<string> {
-  const known = nodes.map(async ({ id, stage, options }) => [
-    id,
-    await resources.resolve(stageOf(stages, stage).options, options),
-  ]);
-  return textAddress(JSON.stringify(await Promise.all(known)));
+/** A node with its options as they count: every path replaced by the address of its content. */
+interface ResolvedNode {
+  readonly node: PlanNode;
+  readonly options: StageOptions;
 }
 
+/** Hash of all that some nodes depend on, but for the threads. */
+const identify = (resolved: readonly ResolvedNode[]): string =>
+  textAddress(JSON.stringify(resolved.map(({ node, options }) => [node.id, options])));
+
 /** Hash of the values of each option of some nodes, by key of the recipe and option: "compress.solver". */
-async function optionHashes(nodes: readonly PlanNode[], stages: Stages, resources: Resources): Promise<Map<string, string>> {
+function optionHashes(resolved: readonly ResolvedNode[]): ReadonlyMap<string, string> {
   const values = new Map<string, Set<string>>();
-  for (const { stage, section, options } of nodes) {
-    for (const [option, value] of Object.entries(await resources.resolve(stageOf(stages, stage).options, options))) {
-      const name = [...section, optionFlag(option).slice(2)].join(".");
+  for (const { node, options } of resolved) {
+    for (const [option, value] of Object.entries(options)) {
+      const name = [...node.section, optionFlag(option).slice(2)].join(".");
       values.set(name, (values.get(name) ?? new Set()).add(JSON.stringify(value)));
     }
   }
@@ -79,11 +80,15 @@ async function optionHashes(nodes: readonly PlanNode[], stages: Stages, resource
 async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
   const model = nodes.filter(({ stage }) => firstOutput(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
-  return {
-    layers: await identify(layers, stages, resources),
-    model: await identify(model, stages, resources),
-    options: await optionHashes(layers, stages, resources),
-  };
+  const resolve = (chosen: readonly PlanNode[]): Promise<ResolvedNode[]> =>
+    Promise.all(
+      chosen.map(async (node) => ({
+        node,
+        options: await resources.resolve(stageOf(stages, node.stage).options, node.options),
+      })),
+    );
+  const resolved = await resolve(layers);
+  return { layers: identify(resolved), model: identify(await resolve(model)), options: optionHashes(resolved) };
 }
 
 /** One line with the options that solver and format have chosen; undefined where the recipe gives all. */
