@@ -1,6 +1,6 @@
 import { BadDataError, InputOutputError } from "@mbs/contracts";
 import type { HubFile } from "./download-file.ts";
-import { tokenOf } from "./hub-access.ts";
+import { refusedFile, tokenOf } from "./hub-access.ts";
 import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
 /** Times that a broken connection is taken up again without a byte in between. */
@@ -41,15 +41,7 @@ function checkAnswer({ status, headers }: Response, url: string, { path, size }:
   if (status >= 500 || status === 429 || status === 408) {
     throw new InputOutputError(`${path}: ${url} answers ${status}; try again later`, { url, status });
   }
-  if (status >= 400 || status < 200) {
-    throw new BadDataError(
-      `${url} answers ${status}; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted`,
-      {
-        url,
-        status,
-      },
-    );
-  }
+  if (status >= 400 || status < 200) throw refusedFile(url, status);
   const whole = status === 200 && start === 0 && end === size;
   if (whole || headers.get("content-range") === `bytes ${start}-${end - 1}/${size}`) return;
   throw new BadDataError(

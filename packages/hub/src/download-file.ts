@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { refusedFile } from "./hub-access.ts";
 import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
 /** A file as the Hub lists it. */
@@ -34,15 +35,7 @@ async function fetchRest(url: string, token: string | undefined, partial: string
   const response = await patientFetch(url, { headers });
   const { status } = response;
   if (status >= 500 || status === 429) throw new InputOutputError(`${url} answers ${status}; try again later`, { url, status });
-  if (!response.ok || response.body === null) {
-    throw new BadDataError(
-      `${url} answers ${status}; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted`,
-      {
-        url,
-        status,
-      },
-    );
-  }
+  if (!response.ok || response.body === null) throw refusedFile(url, status);
   // a server that does not support ranges sends the whole file
   const file = await open(partial, status === 206 ? "a" : "w");
   try {

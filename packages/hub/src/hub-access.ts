@@ -17,6 +17,16 @@ export interface HubAddress {
   readonly text: string;
 }
 
+const repositoryPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
+
+/**
+ * Parses "org/name@revision"; undefined where a text has another form. Both become parts of paths: the caller refuses "..".
+ */
+export function parseRepository(text: string): { readonly name: string; readonly revision: string | undefined } | undefined {
+  const [, name, revision] = repositoryPattern.exec(text) ?? [];
+  return name === undefined ? undefined : { name, revision };
+}
+
 /** HF_HUB_OFFLINE=1 forbids the network. */
 export const isOffline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
@@ -25,6 +35,13 @@ export const endpoint = (): string => (process.env["HF_ENDPOINT"] ?? "https://hu
 
 /** HF_TOKEN names the user. */
 export const tokenOf = (): string | undefined => process.env["HF_TOKEN"] || undefined;
+
+/** What a client error says for a file: a wrong name, or no access. */
+export const refusedFile = (url: string, status: number): BadDataError =>
+  new BadDataError(
+    `${url} answers ${status}; check the name, and where it is private or gated HF_TOKEN and that its terms are accepted`,
+    { url, status },
+  );
 
 /** What a call of the Hub's client takes. */
 export const access = (): { hubUrl: string; fetch: typeof fetch; accessToken?: string } => {

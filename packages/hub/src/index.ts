@@ -1,6 +1,6 @@
 export { streamBytes } from "./byte-stream.ts";
 export type { HubFile } from "./download-file.ts";
-export { isOffline } from "./hub-access.ts";
+export { isOffline, parseRepository } from "./hub-access.ts";
 export type { HubAddress, HubRepository } from "./hub-access.ts";
 export { cachedCommit, cacheFolder, cachedFile, fetchAlone, fetchFile, recordCommit, snapshotFolder } from "./hub-cache.ts";
 export { askForCommit, fileUrl, isCommit, listFiles, requireHashes } from "./hub-files.ts";

@@ -27,6 +27,30 @@ export interface HubStub {
   close(): Promise<void>;
 }
 
+const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
+
+/** The variables of this process that say where the Hub and its cache are, for tests that set their own. */
+export interface HubVariables {
+  clear(): void;
+  /** Puts back what they were when this was made. */
+  restore(): void;
+}
+
+export function hubVariables(): HubVariables {
+  const before = variables.map((name) => [name, process.env[name]] as const);
+  return {
+    clear() {
+      for (const name of variables) delete process.env[name];
+    },
+    restore() {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    },
+  };
+}
+
 export const stubCommit = "0123456789abcdef0123456789abcdef01234567";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -3,11 +3,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { askForCommit, fileUrl, listFiles, streamBytes } from "../src/index.ts";
 import type { HubAddress, HubFile } from "../src/index.ts";
-import { startHubStub, stubCommit } from "../src/testing.ts";
+import { hubVariables, startHubStub, stubCommit } from "../src/testing.ts";
 import type { HubStub } from "../src/testing.ts";
 
-const variables = ["HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"] as const;
-const before = new Map(variables.map((name) => [name, process.env[name]]));
+const variables = hubVariables();
 const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
 const address: HubAddress = { repository: { type: "dataset", name: "org/x" }, revision: "main", text: "hf:datasets/org/x" };
 
@@ -19,7 +18,7 @@ interface Context {
 const bytes = suite<Context>("bytes of the Hub");
 
 bytes.before.each(async (context) => {
-  for (const name of variables) delete process.env[name];
+  variables.clear();
   context.stub = await startHubStub("org/x", "dataset");
   context.stub.files.set("a/b c.parquet", content);
   process.env["HF_ENDPOINT"] = context.stub.url;
@@ -29,10 +28,7 @@ bytes.before.each(async (context) => {
 });
 bytes.after.each(async ({ stub }) => {
   await stub.close();
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  variables.restore();
 });
 
 async function collected({ url, file }: Context, start?: number, end?: number): Promise<Buffer> {

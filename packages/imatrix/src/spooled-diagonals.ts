@@ -3,6 +3,7 @@ import type { SpoolSlot, Statistic } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, StageContext } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
+import { requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 
 /** One language at one site. */
@@ -48,12 +49,7 @@ export class SpooledDiagonals {
    */
   async add(stream: ArtifactStream, model: Model, { signal, progress }: StageContext): Promise<void> {
     const { model: address, mix } = parseMetadata("statistics", stream.schema);
-    if (address !== model.address) {
-      throw new BadDataError(`the statistics are of model ${address}, ${model.path} is ${model.address}; capture again`, {
-        expected: model.address,
-        found: address,
-      });
-    }
+    requireSameModel("the statistics", address, model, "capture again");
     const widths = new Map(
       model.steps.flatMap(({ name, sites }) => sites.map(({ name: site, width }) => [keyOf(name, site), width] as const)),
     );

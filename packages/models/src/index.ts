@@ -14,6 +14,7 @@ export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
 export type { ArchitectureModel, Forward, GraphModel, Model, StepOptions, StepResult } from "./folder/model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
+export { requireSameModel } from "./folder/same-model.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";
 export { logitsAtATime } from "./forward/head.ts";

@@ -7,7 +7,7 @@ import { bloom } from "./architectures/model-types/bloom.ts";
 import { bytesOfDtype } from "./checkpoint/checkpoint.ts";
 import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
-import { indexFile, singleFile } from "./checkpoint/weight-files.ts";
+import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 
 export interface TinyModelOptions {
@@ -41,8 +41,6 @@ function uniform(seed: number): () => number {
     return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 31 - 1;
   };
 }
-
-const digits = (value: number): string => String(value).padStart(5, "0");
 
 /**
  * Writes a random BLOOM model folder for tests: config.json, model.safetensors, tokenizer.json, tokenizer_config.json.
@@ -86,7 +84,7 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
   await writeJson("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", unk_token: "<unk>", bos_token: "<s>" });
 
   const names = Array.from({ length: shards }, (_, shard) =>
-    shards === 1 ? singleFile : `model-${digits(shard + 1)}-of-${digits(shards)}.safetensors`,
+    shards === 1 ? singleFile : `model-${shardNumber(shard, shards)}.safetensors`,
   );
   const weightMap = new Map<string, string>();
   for (const [shard, name] of names.entries()) {

@@ -7,12 +7,11 @@ import { at, BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { fetchHubModel, parseHubAddress } from "../src/folder/hub-model.ts";
 import { openModel } from "../src/folder/open-model.ts";
 import { writeTinyModel } from "../src/testing.ts";
-import { startHubStub, stubCommit } from "@mbs/hub/testing";
+import { hubVariables, startHubStub, stubCommit } from "@mbs/hub/testing";
 import type { HubStub } from "@mbs/hub/testing";
 
 const root = await mkdtemp(join(tmpdir(), "hub-test-"));
-const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
-const before = new Map(variables.map((name) => [name, process.env[name]]));
+const variables = hubVariables();
 
 interface Context {
   stub: HubStub;
@@ -24,7 +23,7 @@ let count = 0;
 const hub = suite<Context>("hub");
 
 hub.before.each(async (context) => {
-  for (const name of variables) delete process.env[name];
+  variables.clear();
   // each test has its own name, since a process looks each up once
   const name = `org/tiny-${count++}`;
   context.home = join(root, name);
@@ -39,10 +38,7 @@ hub.before.each(async (context) => {
 
 hub.after.each(async ({ stub }) => {
   await stub.close();
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  variables.restore();
 });
 hub.after(() => rm(root, { recursive: true }));
 

@@ -1,4 +1,5 @@
 import { UsageError } from "@mbs/contracts";
+import { parseRepository } from "@mbs/hub";
 import type { HubAddress } from "@mbs/hub";
 import { configOf, datasetPresets } from "./dataset-presets.ts";
 
@@ -20,7 +21,6 @@ export interface DatasetName {
 }
 
 const scheme = "hf:datasets/";
-const namePattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
 const languageEntry = /^([A-Za-z0-9][A-Za-z0-9_-]*)(?::([^:]+))?$/;
 
 /** Text for a few million tokens, of which a run needs less. */
@@ -72,7 +72,7 @@ const leavesFolder = (part: string | undefined): boolean => part !== undefined &
 
 function parseName(text: string): ParsedName {
   const [start = "", ...rest] = text.split("?");
-  const [, repository, given] = namePattern.exec(start.startsWith(scheme) ? start.slice(scheme.length) : "") ?? [];
+  const { name: repository, revision: given } = parseRepository(start.startsWith(scheme) ? start.slice(scheme.length) : "") ?? {};
   if (repository === undefined) throw new UsageError(`${text} is no dataset on the Hub; write ${form}`, { corpus: text });
   const revision = given ?? datasetPresets.get(repository)?.revision ?? "main";
   const values = rest.length > 0 ? parseQuery(text, rest.join("?")) : new Map<Key, string>();

@@ -1,7 +1,7 @@
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus, OpenCorpusOptions } from "@mbs/corpora";
-import { startHubStub, stubCommit } from "@mbs/hub/testing";
+import { hubVariables, startHubStub, stubCommit } from "@mbs/hub/testing";
 import type { HubStub } from "@mbs/hub/testing";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,8 +12,7 @@ import * as assert from "uvu/assert";
 import { parquetBytes } from "./parquet-file.ts";
 
 const root = await mkdtemp(join(tmpdir(), "mbs-hub-corpus-"));
-const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
-const before = new Map(variables.map((name) => [name, process.env[name]]));
+const variables = hubVariables();
 
 interface Context {
   stub: HubStub;
@@ -35,16 +34,13 @@ async function start(context: Context, repository: string): Promise<void> {
 }
 
 hub.before.each(async (context) => {
-  for (const name of variables) delete process.env[name];
+  variables.clear();
   // each test has its own name, since a process asks for the commit of each once
   await start(context, `org/texts-${count}`);
 });
 hub.after.each(async ({ stub }) => {
   await stub.close();
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  variables.restore();
 });
 hub.after(() => rm(root, { recursive: true }));
 

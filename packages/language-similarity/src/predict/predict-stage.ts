@@ -2,7 +2,7 @@ import { Spool, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifa
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { readRises, requireLayersOf } from "./actual-rises.ts";
@@ -26,12 +26,7 @@ const options = {
 async function* statisticsOf(streams: readonly ArtifactStream[], model: Model): AsyncGenerator<OwnStatistic> {
   for (const stream of streams) {
     const { model: address } = parseMetadata("statistics", stream.schema);
-    if (address !== model.address) {
-      throw new BadDataError(`the statistics are of model ${address}, ${model.path} is ${model.address}; capture again`, {
-        expected: model.address,
-        found: address,
-      });
-    }
+    requireSameModel("the statistics", address, model, "capture again");
     yield* readOwnStatistics(stream);
   }
 }

@@ -2,6 +2,7 @@ import { parseMetadata, readLayers } from "@mbs/artifacts";
 import type { Spool, SpoolSlot } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
+import { requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
 import { subtractFromWeight } from "./weight-change.ts";
@@ -38,12 +39,7 @@ export class SpooledLayers {
   /** @throws {BadDataError} when the layers are of another model, or a tensor comes twice */
   async add(stream: ArtifactStream): Promise<void> {
     const { model: address } = parseMetadata("layers", stream.schema);
-    if (address !== this.#model.address) {
-      throw new BadDataError(
-        `the layers are of model ${address}, ${this.#model.path} is ${this.#model.address}; compress again`,
-        { expected: this.#model.address, found: address },
-      );
-    }
+    requireSameModel("the layers", address, this.#model, "compress again");
     for await (const { step, site, tensor, values, inputScale } of readLayers(stream)) {
       if (this.#tensors.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
       this.#tensors.add(tensor);

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startHubStub, stubCommit } from "@mbs/hub/testing";
+import { hubVariables, startHubStub, stubCommit } from "@mbs/hub/testing";
 import type { HubStub } from "@mbs/hub/testing";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
@@ -13,11 +13,10 @@ interface Context {
   stub: HubStub;
 }
 const test = suite<Context>("texts of the Hub");
-const variables = ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN"] as const;
-const before = new Map(variables.map((name) => [name, process.env[name]]));
+const variables = hubVariables();
 
 test.before.each(async (context) => {
-  for (const name of variables) delete process.env[name];
+  variables.clear();
   const { root } = Object.assign(context, { root: await mkdtemp(join(tmpdir(), "mbs-hub-")) });
   context.stub = await startHubStub("org/texts", "dataset");
   for (const [language, sentence] of [
@@ -39,10 +38,7 @@ test.before.each(async (context) => {
 test.after.each(async ({ root, stub }) => {
   await stub.close();
   await rm(root, { recursive: true, force: true });
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  variables.restore();
 });
 
 test("a recipe names a dataset; its record names the commit, and is run again without a network", async ({ root, stub }) => {

@@ -7,6 +7,12 @@ import type { SafetensorsFile } from "./safetensors-file.ts";
 
 /** Name of the only weight file of a model that is not sharded. */
 export const singleFile = "model.safetensors";
+
+const digits = (value: number): string => String(value).padStart(5, "0");
+
+/** What the names of the files of one model end with: "00001-of-00003". @param index from 0 */
+export const shardNumber = (index: number, count: number): string => `${digits(index + 1)}-of-${digits(count)}`;
+
 /** Which shard holds which tensor. */
 export const indexFile = "model.safetensors.index.json";
 

@@ -9,6 +9,7 @@ import {
   fetchFile,
   isOffline,
   listFiles,
+  parseRepository,
   recordCommit,
   requireHashes,
   snapshotFolder,
@@ -17,14 +18,13 @@ import type { HubAddress, HubFile } from "@mbs/hub";
 import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
 
 const scheme = "hf:";
-const addressPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
 
 /** Whether a model is named by its address on the Hub instead of a folder. */
 const isHubAddress = (model: string): boolean => model.startsWith(scheme);
 
 /** Parses "hf:org/name@revision". @throws {UsageError} when it is not of this form */
 export function parseHubAddress(address: string): HubAddress {
-  const [, name, revision = "main"] = addressPattern.exec(address.slice(scheme.length)) ?? [];
+  const { name, revision = "main" } = parseRepository(address.slice(scheme.length)) ?? {};
   // Both become parts of paths.
   if (name === undefined || `${name}/${revision}`.includes("..")) {
     throw new UsageError(`${address} is no model on the Hub; write hf:org/name or hf:org/name@revision`, { model: address });

@@ -5,7 +5,7 @@ import { addressOf } from "../folder/model-address.ts";
 import type { ModelDescription } from "../folder/model-description.ts";
 import { memoryFiles } from "../folder/model-files.ts";
 import type { ModelSource } from "../folder/model-source.ts";
-import { singleFile } from "../checkpoint/weight-files.ts";
+import { shardNumber, singleFile } from "../checkpoint/weight-files.ts";
 import { makeTokenizer } from "../tokenizer/tokenizer.ts";
 import { ggufArchitecture } from "./architectures/gguf-architectures.ts";
 import { nameDenseTensors, vocabularyOf } from "./architectures/gguf-architecture.ts";
@@ -154,11 +154,9 @@ const unreadNote = (path: string, keys: readonly string[]): readonly string[] =>
         `${path} has metadata that are not read for this architecture: ${keys.join(", ")}; if the model depends on one of them, results are wrong`,
       ];
 
-const digits = (value: number): string => String(value).padStart(5, "0");
-
 /** Name of a file in the folder of safetensors that the model would be. */
 function safetensorsName(index: number, count: number): string {
-  return count === 1 ? singleFile : `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
+  return count === 1 ? singleFile : `model-${shardNumber(index, count)}.safetensors`;
 }
 
 function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): ModelSource {

@@ -1,23 +1,22 @@
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
+import { shardNumber } from "../checkpoint/weight-files.ts";
 import { openGgufFile } from "./file/gguf-file.ts";
 import type { GgufFile } from "./file/gguf-file.ts";
 
 const shardName = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i;
 const mostShards = 10_000;
 
-const digits = (value: number): string => String(value).padStart(5, "0");
-
 /** Paths of all files of a model, of which one is named. */
 function shardPaths(path: string, count: number): readonly string[] {
   const [, stem, , total, extension] = shardName.exec(path) ?? [];
   if (stem === undefined || Number(total) !== count) {
     throw new BadDataError(
-      `${path} is one of ${count} files of a model, and its name must end in -00001-of-${digits(count)}.gguf; give it its name again`,
+      `${path} is one of ${count} files of a model, and its name must end in -${shardNumber(0, count)}.gguf; give it its name again`,
       { file: path, count },
     );
   }
-  return Array.from({ length: count }, (_, index) => `${stem}-${digits(index + 1)}-of-${digits(count)}${extension}`);
+  return Array.from({ length: count }, (_, index) => `${stem}-${shardNumber(index, count)}${extension}`);
 }
 
 /** `split.count` of a file: how many files its model has. */
