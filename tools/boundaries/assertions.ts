@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { withoutComments } from "./read-packages.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { sourceFiles, withoutComments } from "./read-packages.ts";
 
 interface LintConfiguration {
   readonly overrides: readonly { readonly files: readonly string[]; readonly rules: Readonly<Record<string, string>> }[];
@@ -22,15 +22,13 @@ export const numberAssertions = (source: string): number[] =>
 /** Files outside the kernels that assert a number, one line each. */
 export function findNumberAssertions(root: string, kernels = kernelFiles(root)): string[] {
   const folders = readdirSync(join(root, "packages")).flatMap((name) => [`packages/${name}/src`, `packages/${name}/test`]);
-  return [...folders.filter((folder) => existsSync(join(root, folder))), "tools"].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
-      .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-      .filter((file) => !kernels.has(file))
-      .flatMap((file) =>
-        numberAssertions(readFileSync(join(root, file), "utf8")).map(
-          (line) => `${file}:${line}: asserts a number; check its type instead, or take at() of @mbs/contracts`,
-        ),
+  return [...folders, "tools"]
+    .flatMap((folder) => sourceFiles(join(root, folder)))
+    .map((path) => relative(root, path).replaceAll("\\", "/"))
+    .filter((file) => !kernels.has(file))
+    .flatMap((file) =>
+      numberAssertions(readFileSync(join(root, file), "utf8")).map(
+        (line) => `${file}:${line}: asserts a number; check its type instead, or take at() of @mbs/contracts`,
       ),
-  );
+    );
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ImportFact, PackageFacts } from "./rules.ts";
 
@@ -19,9 +19,11 @@ export const withoutComments = (source: string): string =>
 export const importsOf = (source: string): string[] =>
   [...withoutComments(source).matchAll(importPattern)].map(([, specifier = ""]) => specifier);
 
-function sourceFiles(folder: string): string[] {
+/** Paths of the TypeScript files in a folder and those below it, sorted; none where there is no such folder. */
+export function sourceFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
     .map((name) => join(folder, name))
     .sort();
 }

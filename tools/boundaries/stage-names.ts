@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { stages } from "../../packages/mbs/src/stages.ts";
+import { sourceFiles } from "./read-packages.ts";
 
 /** Plans of the standard recipe and its keys: everything else in a host must use only what stages declare. */
 const plans: ReadonlySet<string> = new Set([
@@ -18,17 +19,13 @@ export const stagesNamed = (source: string): string[] => [...source.matchAll(men
 
 /** Places where a host asks for a stage by its name instead of by what the stage declares, one line each. */
 export function findNamedStages(root: string): string[] {
-  return ["pipeline", "host-cli", "host-grpc"].flatMap((name) => {
-    const folder = join(root, "packages", name, "src");
-    return readdirSync(folder, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => relative(root, join(folder, file)))
-      .filter((file) => !plans.has(file))
-      .flatMap((file) =>
-        stagesNamed(readFileSync(join(root, file), "utf8")).map(
-          (stage) =>
-            `${file}: a host names the stage ${stage}; let the stage declare what the host needs (contracts/src/stage.ts)`,
-        ),
-      );
-  });
+  return ["pipeline", "host-cli", "host-grpc"]
+    .flatMap((name) => sourceFiles(join(root, "packages", name, "src")))
+    .map((path) => relative(root, path))
+    .filter((file) => !plans.has(file))
+    .flatMap((file) =>
+      stagesNamed(readFileSync(join(root, file), "utf8")).map(
+        (stage) => `${file}: a host names the stage ${stage}; let the stage declare what the host needs (contracts/src/stage.ts)`,
+      ),
+    );
 }

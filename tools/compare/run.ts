@@ -48,27 +48,29 @@ function mbs(args: readonly string[]): void {
   if (status !== 0) throw new Error(`mbs ${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
 }
 
+const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
+const { segments, length, windows } = size;
+
 /** Scores a model in every language on the held-out windows. */
 function evaluate(path: string, label: string, scores: string): void {
   if (existsSync(scores)) return;
-  const corpus = join(resolve(texts ?? ""), "heldout.yaml");
-  const windows = ["--length", "512", "--windows", String(size?.windows)];
-  mbs(["evaluate", "--model", path, "--labels", label, "--corpus", corpus, ...windows, "--output", scores, "--quiet"]);
+  const corpus = join(folders.texts, "heldout.yaml");
+  const limits = ["--length", "512", "--windows", String(windows)];
+  mbs(["evaluate", "--model", path, "--labels", label, "--corpus", corpus, ...limits, "--output", scores, "--quiet"]);
 }
 
 async function compressRow({ name, method, mix }: Row): Promise<void> {
-  const folder = join(resolve(output ?? ""), name.replaceAll(" ", "-"));
+  const folder = join(folders.output, name.replaceAll(" ", "-"));
   const scores = `${folder}.scores.arrow`;
   if (existsSync(scores)) return;
-  await mkdir(resolve(output ?? ""), { recursive: true });
   const recipe = {
-    model: resolve(model ?? ""),
-    corpus: join(resolve(texts ?? ""), "calibration.yaml"),
+    model: folders.model,
+    corpus: join(folders.texts, "calibration.yaml"),
     sample: {
       mix: mixes[mix],
-      segments: size?.segments,
-      length: size?.length,
-      ...(mix === "proportional" && { distribution: join(resolve(texts ?? ""), "shares.json") }),
+      segments,
+      length,
+      ...(mix === "proportional" && { distribution: join(folders.texts, "shares.json") }),
     },
     compress: methods[method]?.compress,
     output: folder,
@@ -80,6 +82,6 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
   await rm(join(folder, "model"), { recursive: true, force: true });
 }
 
-await mkdir(resolve(output), { recursive: true });
-evaluate(resolve(model), "dense", join(resolve(output), "dense.scores.arrow"));
+await mkdir(folders.output, { recursive: true });
+evaluate(folders.model, "dense", join(folders.output, "dense.scores.arrow"));
 for (const row of rowsOf(wanted)) await compressRow(row);

@@ -71,6 +71,7 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   );
   const folders = new Map([...manifests].map(([folder, { name }]) => [String(name), folder]));
   const folderOf = (name: string): string => folders.get(name) ?? "";
+  const licence = readFileSync(join(root, "LICENSE"), "utf8");
   const versions = new Map(
     [...manifests.values()].map(({ name, version = standardManifest.version }) => [String(name), version]),
   );
@@ -79,14 +80,14 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
     const folder = `packages/${folderOf(name)}`;
     const used = new Set(imports.map(({ specifier }) => packageOf(specifier)).filter((other) => other !== name));
     const imported = [...folders.keys()].filter((other) => used.has(other));
-    const manifest = manifestOf(readJson(join(root, folder, "package.json")), imported, versions);
+    const manifest = manifestOf(manifests.get(folderOf(name)) ?? {}, imported, versions);
     const dependencies = Object.keys((manifest["dependencies"] ?? {}) as Json).filter((other) => folders.has(other));
     const wanted = dependencies.map((other) => `../${folderOf(other)}`);
     const tsconfig = readJson(join(root, folder, "tsconfig.json"));
     files.push(
       { path: `${folder}/package.json`, content: jsonText(manifest) },
       { path: `${folder}/tsconfig.json`, content: jsonText(tsconfigOf(tsconfig, ordered(tsconfig, wanted))) },
-      { path: `${folder}/LICENSE`, content: readFileSync(join(root, "LICENSE"), "utf8") },
+      { path: `${folder}/LICENSE`, content: licence },
     );
   }
   const whole = readJson(join(root, "tsconfig.json"));
@@ -98,8 +99,12 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   return files;
 }
 
+/** Those of the derived files that hold something else, or are missing. */
+export const staleFiles = (root: string): readonly DerivedFile[] =>
+  derivedFiles(root).filter(
+    ({ path, content }) => !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== content,
+  );
+
 /** Files that are not as they follow from others, one line each. */
 export const findStaleFiles = (root: string): string[] =>
-  derivedFiles(root)
-    .filter(({ path, content }) => !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== content)
-    .map(({ path }) => `${path}: does not follow from what is imported; npm run packages writes it`);
+  staleFiles(root).map(({ path }) => `${path}: does not follow from what is imported; npm run packages writes it`);

@@ -5,12 +5,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { derivedFiles, findStaleFiles } from "./package-files.ts";
+import { staleFiles } from "./package-files.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const stale = new Set(findStaleFiles(root).map((line) => line.split(":")[0]));
-for (const { path, content } of derivedFiles(root)) {
-  if (!stale.has(path)) continue;
+for (const { path, content } of staleFiles(root)) {
   writeFileSync(join(root, path), content);
   process.stdout.write(`${path}\n`);
 }
