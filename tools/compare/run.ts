@@ -3,20 +3,24 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
  *          [--size quick|full] [--methods gptq-3,sparsegpt-50,…] [--threads N]
- *   --texts   what tools/compare/texts.ts has made
- *   --output  a folder a row (recipe, run, scores); what is there and finished is not made again
+ *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
+ *   --texts       what tools/compare/texts.ts has made
+ *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
+ *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
+ *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
+ *   --gptq, --sparsegpt   checkouts of IST-DASLab/gptq and IST-DASLab/sparsegpt
  *
  * Every row is an ordinary `mbs run` and `mbs evaluate`, so a stopped comparison goes on where it ended.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { methods, mixes, rowsOf, sizes } from "./rows.ts";
-import type { Row } from "./rows.ts";
+import { methods, mixes, peers, rowsOf, scoresFile, sizes } from "./rows.ts";
+import type { Peer, Row } from "./rows.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,64 +28,108 @@ const { values } = parseArgs({
     texts: { type: "string" },
     output: { type: "string" },
     size: { type: "string", default: "quick" },
-    methods: { type: "string", default: Object.keys(methods).join(",") },
+    methods: { type: "string" },
     threads: { type: "string", default: "1" },
+    python: { type: "string" },
+    "peer-model": { type: "string" },
+    gptq: { type: "string" },
+    sparsegpt: { type: "string" },
   },
 });
-const { model, texts, output } = values;
+const { model, texts, output, python } = values;
 const size = values.size === "quick" || values.size === "full" ? sizes[values.size] : undefined;
-const wanted = values.methods.split(",");
-const unknown = wanted.filter((name) => !Object.hasOwn(methods, name));
+const known = [...Object.keys(methods), ...(python === undefined ? [] : Object.keys(peers))];
+const wanted = values.methods?.split(",") ?? known;
+const unknown = wanted.filter((name) => !known.includes(name));
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size quick|full] [--methods ${Object.keys(methods).join(",")}] [--threads N]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size quick|full] [--methods ${known.join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
 }
 
 const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", import.meta.url));
 
-function mbs(args: readonly string[]): void {
-  process.stderr.write(`compare: mbs ${args.join(" ")}\n`);
-  const { status } = spawnSync(process.execPath, [program, ...args, "--threads", values.threads], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  if (status !== 0) throw new Error(`mbs ${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
+function start(command: string, args: readonly string[]): string {
+  process.stderr.write(`compare: ${[command === process.execPath ? "node" : command, ...args].join(" ")}\n`);
+  const { status, stdout } = spawnSync(command, args, { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  if (status !== 0) throw new Error(`${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
+  return stdout;
 }
+
+const mbs = (args: readonly string[]): string => start(process.execPath, [program, ...args, "--threads", values.threads]);
 
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
 const { segments, length, windows } = size;
+const corpus = join(folders.texts, "calibration.yaml");
+const shares = join(folders.texts, "shares.json");
 
 /** Scores a model in every language on the held-out windows. */
-function evaluate(path: string, label: string, scores: string): void {
+function evaluate(path: string, label: string): void {
+  const scores = join(folders.output, scoresFile(label));
   if (existsSync(scores)) return;
-  const corpus = join(folders.texts, "heldout.yaml");
+  const heldOut = join(folders.texts, "heldout.yaml");
   const limits = ["--length", "512", "--windows", String(windows)];
-  mbs(["evaluate", "--model", path, "--labels", label, "--corpus", corpus, ...limits, "--output", scores, "--quiet"]);
+  mbs(["evaluate", "--model", path, "--labels", label, "--corpus", heldOut, ...limits, "--output", scores, "--quiet"]);
 }
 
 async function compressRow({ name, method, mix }: Row): Promise<void> {
   const folder = join(folders.output, name.replaceAll(" ", "-"));
-  const scores = `${folder}.scores.arrow`;
-  if (existsSync(scores)) return;
   const recipe = {
     model: folders.model,
-    corpus: join(folders.texts, "calibration.yaml"),
-    sample: {
-      mix: mixes[mix],
-      segments,
-      length,
-      ...(mix === "proportional" && { distribution: join(folders.texts, "shares.json") }),
-    },
+    corpus,
+    sample: { mix: mixes[mix], segments, length, ...(mix === "proportional" && { distribution: shares }) },
     compress: methods[method]?.compress,
     output: folder,
   };
   await writeFile(`${folder}.yaml`, stringify(recipe));
   mbs(["run", `${folder}.yaml`, "--quiet"]);
-  evaluate(join(folder, "model"), name, scores);
+  evaluate(join(folder, "model"), name);
   // the layers and the recorded recipe stay; the model can be written again from them
   await rm(join(folder, "model"), { recursive: true, force: true });
 }
 
+/** The tokens that a recipe with this mix draws, for programs that take no recipe. */
+function sampleTokens(mix: string): string {
+  const path = join(folders.output, `segments-${mix}.arrow`);
+  if (existsSync(path)) return path;
+  const drawn = ["--segments", String(segments), "--length", String(length), "--mix", mixes[mix] ?? mix];
+  const distribution = mix === "proportional" ? ["--distribution", shares] : [];
+  mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...distribution, "--output", path, "--quiet"]);
+  return path;
+}
+
+async function runPeer({ script, args, source }: Peer, { name, mix }: Row): Promise<void> {
+  const clone = source === undefined ? undefined : values[source];
+  if (source !== undefined && clone === undefined)
+    throw new Error(`${name} needs --${source}, a checkout of IST-DASLab/${source}`);
+  const folder = join(folders.output, name.replaceAll(" ", "-"));
+  if (!existsSync(folder)) {
+    const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
+    const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens(mix), folder];
+    const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
+    const spent = start(python ?? "python3", [path, ...from, ...given]);
+    await appendFile(join(folders.output, "peers.jsonl"), `${JSON.stringify({ name, spent: JSON.parse(spent) as unknown })}\n`);
+  }
+  evaluate(folder, name);
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Angles between the languages at every site of the dense model, which the losses are compared with. */
+async function measureSimilarity(): Promise<void> {
+  const path = join(folders.output, "similarity.arrow");
+  if (existsSync(path)) return;
+  const statistics = join(folders.output, "statistics.arrow");
+  const read = ["--model", folders.model, "--source", sampleTokens("equal"), "--statistics", "diagonal"];
+  mbs(["capture", ...read, "--output", statistics, "--force", "--quiet"]);
+  mbs(["similarity", "--sites", "all", "--statistics", statistics, "--output", path, "--quiet"]);
+  await rm(statistics);
+}
+
 await mkdir(folders.output, { recursive: true });
-evaluate(folders.model, "dense", join(folders.output, "dense.scores.arrow"));
-for (const row of rowsOf(wanted)) await compressRow(row);
+evaluate(folders.model, "dense");
+await measureSimilarity();
+for (const row of rowsOf(wanted)) {
+  if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
+  const peer = peers[row.method];
+  await (peer === undefined ? compressRow(row) : runPeer(peer, row));
+}

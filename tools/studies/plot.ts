@@ -23,6 +23,14 @@ export interface PlotShape {
 /** Blue, orange, green, red, purple, grey: told apart by colour-blind eyes. */
 const colours = ["#3b82c4", "#e08214", "#35a06a", "#c94f4f", "#8f6bb8", "#777777"];
 
+/** Draws a picture without a window. */
+export async function toSvg(spec: TopLevelSpec): Promise<string> {
+  const view = new View(parse(compile(spec).spec), { renderer: "none" });
+  const svg = await view.toSVG();
+  view.finalize();
+  return svg;
+}
+
 /**
  * Draws points or lines, panels side by side.
  *
@@ -51,8 +59,5 @@ export async function drawPlot(points: readonly PlotPoint[], shape: PlotShape): 
     },
     config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom", columns: 4 } },
   };
-  const view = new View(parse(compile(spec).spec), { renderer: "none" });
-  const svg = await view.toSVG();
-  view.finalize();
-  return svg;
+  return toSvg(spec);
 }

@@ -1,0 +1,64 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Score } from "@mbs/artifacts";
+import { lossesAgainst } from "./comparison.ts";
+import { languages } from "./languages.ts";
+import { peers, methods, rowsOf } from "./rows.ts";
+import { languagesTable, natsText, plannedDuels } from "./tables.ts";
+
+const test = suite("comparison");
+
+const windows = 6;
+
+/** Windows of 100 tokens in every language; `extra` nats a token above 2. */
+const scoresOf = (model: string, extra: (language: string, window: number) => number): Score[] =>
+  languages.flatMap(({ tag }) =>
+    Array.from({ length: windows }, (_, window) => ({
+      model,
+      address: model,
+      language: tag,
+      source: "",
+      window,
+      nll: 100 * (2 + extra(tag, window)),
+      tokens: 100,
+      bytes: 400,
+    })),
+  );
+
+const dense = scoresOf("dense", () => 0);
+
+test("losses are differences in nats a token, with shares as weights", () => {
+  const rises = new Map(languages.map(({ tag }, index) => [tag, 0.1 * (index + 1)]));
+  const made = scoresOf("gptq-3 equal", (tag) => rises.get(tag) ?? NaN);
+  const losses = lossesAgainst([...dense, ...made], "gptq-3 equal", "dense");
+  for (const [tag, rise] of rises) assert.ok(Math.abs((losses.languages.get(tag)?.value ?? NaN) - rise) < 1e-9, tag);
+  assert.ok(Math.abs(losses.mean.value - 0.45) < 1e-9);
+  const total = languages.reduce((sum, { share }) => sum + share, 0);
+  const weighted = languages.reduce((sum, { tag, share }) => sum + (share / total) * (rises.get(tag) ?? NaN), 0);
+  assert.ok(Math.abs(losses.weighted.value - weighted) < 1e-9);
+  assert.is(losses.worst.language, languages.at(-1)?.tag);
+});
+
+test("a loss that differs between windows has an interval around it", () => {
+  const made = scoresOf("wanda-50 equal", (_, window) => 0.1 * window);
+  const { value, interval } = lossesAgainst([...dense, ...made], "wanda-50 equal", "dense").mean;
+  assert.ok(interval[0] < value && value < interval[1], natsText({ value, interval }));
+});
+
+test("rows of methods that look at no text are one, and every peer has a method beside it", () => {
+  assert.equal(
+    rowsOf(["rtn-3", "gptq-3"]).map(({ name }) => name),
+    ["rtn-3", "gptq-3 english", "gptq-3 equal", "gptq-3 proportional"],
+  );
+  for (const { against } of Object.values(peers)) assert.ok(methods[against], against);
+});
+
+test("tables show what is there and leave out what is not", () => {
+  const losses = lossesAgainst([...dense, ...scoresOf("gptq-3 equal", () => 0.5)], "gptq-3 equal", "dense");
+  const row = { name: "gptq-3 equal", method: "gptq-3", mix: "equal", losses, perplexity: Math.exp(2.5) };
+  const table = languagesTable([row], "gptq-3", new Map([["en", 7.389]]));
+  assert.match(table, /\| en \| Latn \| 64% \| 7\.4 \| \+0\.50 \(0\.50 to 0\.50\) \|/);
+  assert.is(plannedDuels([row]).mixes.length, 0);
+});
+
+test.run();

@@ -1,0 +1,82 @@
+/**
+ * Writes tables, picture and numbers of a comparison into the documentation.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/compare/page.ts --output FOLDER
+ *   --output  what tools/compare/run.ts has made; rows that are not there yet are left out
+ *
+ * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/real-models.md and README.md, and writes
+ * docs/real-models/. The text around the tables is written by hand.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { collect, openArtifact, readScores, readSimilarities } from "@mbs/artifacts";
+import type { Score } from "@mbs/artifacts";
+import { summarise } from "@mbs/evaluation";
+import { parseSite, similarityMatrix } from "@mbs/reporting";
+import type { SimilarityMatrix } from "@mbs/reporting";
+import { compareRows, lossesAgainst } from "./comparison.ts";
+import type { Losses } from "./comparison.ts";
+import { plotRows } from "./plot.ts";
+import { methods, peers, rowsOf, scoresFile } from "./rows.ts";
+import { averagesTable, duelsTable, languagesTable, plannedDuels, tendenciesTable } from "./tables.ts";
+import type { Duel } from "./tables.ts";
+
+const { values } = parseArgs({ options: { output: { type: "string" } } });
+if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER");
+const folder = values.output;
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+const readRow = async (name: string): Promise<Score[]> => collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
+
+const rows = rowsOf([...Object.keys(methods), ...Object.keys(peers)]).filter(({ name }) =>
+  existsSync(join(folder, scoresFile(name))),
+);
+const denseScores = await readRow("dense");
+const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRow(name)))).flat()];
+const compared = compareRows(rows, scores);
+const dense = new Map(summarise(denseScores).map(({ language, perplexity }) => [language, perplexity]));
+const planned = plannedDuels(compared);
+const fight = (duels: readonly Omit<Duel, "losses">[]): Duel[] =>
+  duels.map((duel) => ({ ...duel, losses: lossesAgainst(scores, duel.first, duel.second) }));
+
+const matrices = new Map<string, SimilarityMatrix>();
+if (existsSync(join(folder, "similarity.arrow"))) {
+  const records = await collect(readSimilarities(await openArtifact(join(folder, "similarity.arrow"))));
+  matrices.set("first input", similarityMatrix(records, "degrees"));
+  matrices.set("all sites", similarityMatrix(records, "degrees", parseSite("mean")));
+}
+
+const blocks: Record<string, string> = {
+  averages: averagesTable(compared),
+  mixes: duelsTable(fight(planned.mixes)),
+  peers: duelsTable(fight(planned.peers)),
+  ...(matrices.size > 0 && { tendencies: tendenciesTable(compared, matrices) }),
+};
+for (const method of Object.keys(methods)) {
+  if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
+}
+
+/** Puts new content between the marks of a page; marks without content stay as they are. */
+function replaceBlocks(text: string): string {
+  return text.replaceAll(/<!-- compare ([\w-]+) -->\n[^]*?<!-- end -->/g, (whole, name: string) => {
+    const content = blocks[name];
+    return content === undefined ? whole : `<!-- compare ${name} -->\n\n${content}\n\n<!-- end -->`;
+  });
+}
+
+for (const page of ["docs/real-models.md", "README.md"]) {
+  const path = join(root, page);
+  await writeFile(path, replaceBlocks(await readFile(path, "utf8")));
+}
+const plain = ({ languages, ...averages }: Losses): unknown => ({ languages: Object.fromEntries(languages), ...averages });
+const numbers = {
+  dense: Object.fromEntries(dense),
+  rows: compared.map(({ name, perplexity, losses }) => ({ name, perplexity, ...(plain(losses) as object) })),
+};
+await mkdir(join(root, "docs/real-models"), { recursive: true });
+await writeFile(join(root, "docs/real-models/comparison.json"), `${JSON.stringify(numbers)}\n`);
+await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
+process.stderr.write(`compare: ${rows.length} rows; tables ${Object.keys(blocks).join(", ")}\n`);

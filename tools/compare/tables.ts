@@ -1,0 +1,134 @@
+import { at } from "@mbs/contracts";
+import type { SimilarityMatrix } from "@mbs/reporting";
+import { tendenciesOf } from "./comparison.ts";
+import type { ComparedRow, Losses, Nats } from "./comparison.ts";
+import { languages } from "./languages.ts";
+import { methods, mixes, peers } from "./rows.ts";
+
+/** A mix as tables name it. */
+export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
+
+const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFixed(2) : value.toFixed(1));
+
+/** "+0.91 (0.88 to 0.94)" */
+export const natsText = ({ value, interval: [low, high] }: Nats): string =>
+  `${value < 0 ? "−" : "+"}${number(Math.abs(value))} (${number(low)} to ${number(high)})`.replaceAll("-", "−");
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[], left = 1): string =>
+  [head, head.map((_, column) => (column < left ? "---" : "---:")), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
+
+const rowsOfMethod = (rows: readonly ComparedRow[], method: string): readonly ComparedRow[] =>
+  rows.filter((row) => row.method === method);
+
+/** One line a method: the three averages with each mix. */
+export function averagesTable(rows: readonly ComparedRow[]): string {
+  const lines = Object.entries(methods).flatMap(([method, { title }]) =>
+    rowsOfMethod(rows, method).map(({ mix, perplexity, losses: { mean, weighted, worst } }) => [
+      title,
+      methods[method]?.withoutText ? "none" : mixTitle(mix),
+      perplexity < 1000 ? perplexity.toFixed(1) : perplexity.toPrecision(3),
+      natsText(mean),
+      natsText(weighted),
+      `${worst.language} +${number(worst.value)}`,
+    ]),
+  );
+  return table(["method", "calibration", "perplexity", "mean of languages", "weighted by share", "worst language"], lines, 2);
+}
+
+/** A line a language: the rise with each mix, then the averages. */
+export function languagesTable(rows: readonly ComparedRow[], method: string, dense: ReadonlyMap<string, number>): string {
+  const own = rowsOfMethod(rows, method);
+  const line = (start: readonly string[], pick: (losses: Losses) => string): string[] => [
+    ...start,
+    ...own.map(({ losses }) => pick(losses)),
+  ];
+  const lines = languages.map(({ tag, script, share }) =>
+    line([tag, script, `${(share * 100).toFixed(0)}%`, (dense.get(tag) ?? NaN).toFixed(1)], (losses) => {
+      const nats = losses.languages.get(tag);
+      return nats === undefined ? "" : natsText(nats);
+    }),
+  );
+  const averages = [
+    line(["**mean of languages**", "", "", ""], ({ mean }) => natsText(mean)),
+    line(["**weighted by share**", "", "", ""], ({ weighted }) => natsText(weighted)),
+    line(["**worst language**", "", "", ""], ({ worst }) => `${worst.language} +${number(worst.value)}`),
+  ];
+  return table(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages]);
+}
+
+/** How many languages a model is better or worse in, with intervals that exclude zero. */
+export function countsText({ languages: found }: Losses): string {
+  const better = [...found.values()].filter(({ interval }) => interval[1] < 0).length;
+  const worse = [...found.values()].filter(({ interval }) => interval[0] > 0).length;
+  return `${better} better, ${worse} worse`;
+}
+
+/** Two models on the same windows; negative: the first loses less. */
+export interface Duel {
+  readonly title: string;
+  readonly first: string;
+  readonly second: string;
+  readonly losses: Losses;
+}
+
+export const duelsTable = (duels: readonly Duel[]): string =>
+  table(
+    ["method", "first", "second", "mean of languages", "weighted by share", "languages"],
+    duels.map(({ title, first, second, losses }) => [
+      title,
+      first,
+      second,
+      natsText(losses.mean),
+      natsText(losses.weighted),
+      countsText(losses),
+    ]),
+    3,
+  );
+
+/** The pairs of mixes and of programs that the page compares, by names of rows. */
+export function plannedDuels(rows: readonly ComparedRow[]): {
+  readonly mixes: readonly Omit<Duel, "losses">[];
+  readonly peers: readonly Omit<Duel, "losses">[];
+} {
+  const has = (name: string): boolean => rows.some((row) => row.name === name);
+  const names = Object.keys(mixes);
+  const pairs = [
+    ["equal", "english"],
+    ["proportional", "english"],
+    ["equal", "proportional"],
+  ] as const;
+  const ofMixes = Object.entries(methods).flatMap(([method, { title }]) =>
+    pairs.map(([first, second]) => ({ title, first: `${method} ${first}`, second: `${method} ${second}` })),
+  );
+  const ofPeers = Object.entries(peers).flatMap(([peer, { title, against }]) =>
+    names.map((mix) => ({ title: `${title}, ${mixTitle(mix)}`, first: `${against} ${mix}`, second: `${peer} ${mix}` })),
+  );
+  const known = ({ first, second }: { readonly first: string; readonly second: string }): boolean => has(first) && has(second);
+  return { mixes: ofMixes.filter(known), peers: ofPeers.filter(known) };
+}
+
+const correlation = ({ value, p }: { readonly value: number; readonly p: number }): string =>
+  Number.isNaN(value) ? "–" : `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)} (p ${p.toFixed(2)})`;
+
+/** Share and distance against loss. @param matrices title → angles between languages */
+export function tendenciesTable(rows: readonly ComparedRow[], matrices: ReadonlyMap<string, SimilarityMatrix>): string {
+  const titles = [...matrices.keys()];
+  const lines = rows
+    .filter(({ method }) => methods[method] !== undefined && methods[method].withoutText === undefined)
+    .map((row) => {
+      const found = titles.map((title) => {
+        const matrix = matrices.get(title);
+        return matrix === undefined ? undefined : tendenciesOf(row, matrix);
+      });
+      const first = at(found, 0);
+      return [
+        methods[row.method]?.title ?? row.method,
+        mixTitle(row.mix),
+        first === undefined ? "" : correlation(first.share),
+        ...found.map((each) => (each === undefined ? "" : correlation(each.angle))),
+      ];
+    });
+  return table(["method", "calibration", "share", ...titles.map((title) => `angle, ${title}`)], lines, 2);
+}
