@@ -95,3 +95,14 @@ export const threadsOption = {
   maximum: 1024,
   default: availableParallelism(),
 } as const satisfies Option;
+
+/** `--offline`, the same for every command that opens a model or texts. */
+export const offlineOption = {
+  kind: "flag",
+  description: "take hf: models and texts from the cache only, and never ask the network",
+} as const satisfies Option;
+
+/** What `--offline` does: @mbs/hub reads this variable, in this process and in those that it starts. */
+export function forbidNetwork(): void {
+  process.env["HF_HUB_OFFLINE"] = "1";
+}

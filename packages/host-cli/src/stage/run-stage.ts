@@ -1,7 +1,7 @@
 import { requireNotRead } from "@mbs/artifacts";
 import { firstOutput, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { givenOptions, threadsOption } from "./flags.ts";
+import { forbidNetwork, givenOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost, FolderPresenter } from "./cli-host.ts";
 import { tellParent } from "../process/parent-process.ts";
@@ -53,8 +53,7 @@ export async function runStage(
   // a file behind standard input is known by this name where the system has it
   const files = [...inputPlan.values()].flat().map((path) => (path === standardStream ? "/dev/stdin" : path));
   await requireNotRead(outputPaths(outputPlan), [...files, ...resourcePaths(table, options)]);
-  // openModel reads it; a stage that runs on a server downloads nothing here.
-  if (given["offline"] === true) process.env["HF_HUB_OFFLINE"] = "1";
+  if (given["offline"] === true) forbidNetwork();
   const force = given["force"] === true;
   const controller = new AbortController();
   const signal = AbortSignal.any([outer, controller.signal]);

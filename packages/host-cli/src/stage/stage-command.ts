@@ -1,7 +1,7 @@
 import { InternalError, UsageError, firstOutput, optionFlag, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { givenOptions, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
+import { givenOptions, offlineOption, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
@@ -57,7 +57,9 @@ function outputFlags(stage: Stage): Option[] {
 
 /** Whether an option may name what is on the Hub. */
 const readsHub = (table: OptionTable): boolean =>
-  Object.values(table).some((option) => option.kind === "resource" && option.resource !== "distribution");
+  Object.values(table).some(
+    (option) => option.kind === "resource" && (option.resource === "model" || option.resource === "corpus"),
+  );
 
 function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliHost): Command {
   const presenter = firstPresenter(stage, host);
@@ -73,9 +75,7 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
       : []),
     ...optionToFlags("threads", threadsOption),
     ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
-    ...(readsHub(table)
-      ? [new Option("--offline", "take hf: models and texts from the cache only, and never ask the network")]
-      : []),
+    ...(readsHub(table) ? optionToFlags("offline", offlineOption) : []),
     new Option("--quiet", "no progress and no warnings on standard error"),
     new Option("--debug", "show the stack of an error"),
   ];

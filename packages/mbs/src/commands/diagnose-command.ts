@@ -1,7 +1,7 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
-import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
+import { createReporter, forbidNetwork, offlineOption, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
 import { compareWithLosses, textBytes, textEntropies } from "@mbs/language-distribution";
 import { collectArtifacts, diagnoseArtifacts, diagnosisText } from "@mbs/reporting";
 import type { CompareShares } from "@mbs/reporting";
@@ -26,6 +26,7 @@ const options = {
     description: "texts of the scored languages, to compare the training mixture with the losses of the dense model",
   },
   json: { kind: "flag", description: "print JSON" },
+  offline: offlineOption,
 } as const satisfies OptionTable;
 
 const numbers = (values: Readonly<Record<string, number>>): ReadonlyMap<string, number> => new Map(Object.entries(values));
@@ -58,7 +59,8 @@ export function diagnoseCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (files: readonly string[]) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { distribution, reference, corpus, json } = parseOptions(options, given, "diagnose");
+    const { distribution, reference, corpus, json, offline } = parseOptions(options, given, "diagnose");
+    if (offline) forbidNetwork();
     const shares = distribution === undefined ? undefined : Object.fromEntries((await readDistribution(distribution)).shares);
     const artifacts = await collectArtifacts(await openInputs(files, signal));
     const view = { ...(shares && { shares }), ...(reference !== undefined && { reference }) };

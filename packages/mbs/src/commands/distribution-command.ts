@@ -4,7 +4,7 @@ import { BadDataError, UsageError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
 import { summarise } from "@mbs/evaluation";
-import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
+import { createReporter, forbidNetwork, offlineOption, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
 import {
   compareWithLosses,
   distributionFile,
@@ -55,6 +55,7 @@ const options = {
   output: { kind: "text", placeholder: "FILE", optional: true, description: "where to write the distribution.json" },
   force: { kind: "flag", description: "replace an existing output" },
   json: { kind: "flag", description: "print everything found as JSON" },
+  offline: offlineOption,
 } as const satisfies OptionTable;
 
 /** With fewer resamples the 2.5th and 97.5th percentile may both be on one side of the estimate. */
@@ -86,7 +87,9 @@ export function distributionCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { model, field, scores, against, output, force, json, ...values } = parseOptions(options, given, "distribution");
+    const parsed = parseOptions(options, given, "distribution");
+    const { model, field, scores, against, output, force, json, offline, ...values } = parsed;
+    if (offline) forbidNetwork();
     if (values.resamples > 0 && values.resamples < fewestResamples) {
       throw new UsageError(`--resamples takes 0, or ${fewestResamples} and more: fewer show no spread`, {
         option: "--resamples",

@@ -1,6 +1,15 @@
 import { formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
+import {
+  createReporter,
+  forbidNetwork,
+  formatSeconds,
+  offlineOption,
+  optionsToFlags,
+  printText,
+  progressStyle,
+  threadsOption,
+} from "@mbs/host-cli";
 import { estimate, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
@@ -13,6 +22,7 @@ import { loadStages } from "../stages.ts";
 const options = {
   threads: threadsOption,
   json: { kind: "flag", description: "print the estimate as JSON" },
+  offline: offlineOption,
 } as const satisfies OptionTable;
 
 const count = (tokens: number): string => tokens.toLocaleString("en");
@@ -47,7 +57,8 @@ export function estimateCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, json } = parseOptions(options, given, "estimate");
+    const { threads, json, offline } = parseOptions(options, given, "estimate");
+    if (offline) forbidNetwork();
     const reporter = createReporter("mbs estimate", progressStyle(quiet));
     const { progress, warn } = reporter;
     const stages = await loadStages();

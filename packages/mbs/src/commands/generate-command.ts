@@ -1,6 +1,6 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
+import { forbidNetwork, offlineOption, optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
 import { generate, openModel } from "@mbs/models";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -11,6 +11,7 @@ const options = {
   tokens: { kind: "integer", description: "tokens to add at most", minimum: 1, maximum: 4096, default: 24 },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
   threads: threadsOption,
+  offline: offlineOption,
 } as const satisfies OptionTable;
 
 /** `mbs generate`: the likeliest continuation of a text. */
@@ -23,6 +24,7 @@ export function generateCommand(): Command {
   return command.action(async (text: string) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const values = parseOptions(options, given, "generate");
+    if (values.offline) forbidNetwork();
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
       await printText(`${text}${await generate(model, text, values.tokens, { threads: values.threads })}\n`);

@@ -1,6 +1,15 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { createReporter, formatSeconds, optionsToFlags, printText, progressStyle, threadsOption } from "@mbs/host-cli";
+import {
+  createReporter,
+  forbidNetwork,
+  formatSeconds,
+  offlineOption,
+  optionsToFlags,
+  printText,
+  progressStyle,
+  threadsOption,
+} from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -18,6 +27,7 @@ const options = {
     description: "print each step as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
   json: { kind: "flag", description: "print each step as a line of JSON" },
+  offline: offlineOption,
 } as const satisfies OptionTable;
 
 /** `mbs run`: runs a recipe and prints its results. */
@@ -29,7 +39,8 @@ export function runCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, force, commands, json } = parseOptions(options, given, "run");
+    const { threads, force, commands, json, offline } = parseOptions(options, given, "run");
+    if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
     try {
