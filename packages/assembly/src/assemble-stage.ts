@@ -178,7 +178,7 @@ export const assemble: Stage = {
     const layers = inputs["layers"] ?? [];
     // a dense model without layers would be a copy of its source
     if (layers.length === 0 && format.name !== "onnx") throw new UsageError("assemble: give it layers");
-    const model = await openModel(own.model);
+    const model = await openModel(own.model, context);
     const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },

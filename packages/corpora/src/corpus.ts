@@ -1,3 +1,5 @@
+import type { Revisions } from "@mbs/hub";
+
 /** One text of one language. */
 export interface CorpusDocument {
   readonly text: string;
@@ -29,6 +31,8 @@ export interface Corpus {
   readonly license: string | undefined;
   /** Of a dataset on the Hub, the name with its commit in the place of a branch; absent for a path. */
   readonly pinnedName?: string | undefined;
+  /** Which commits the revisions of its datasets on the Hub are; absent where it has none. */
+  readonly revisions?: Revisions;
   /** Language names, in the manifest's order (a folder's are sorted). */
   readonly languages: readonly string[];
   /** Paths of the files of all languages; for a dataset of the Hub its folder in the cache. */

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { readBytes } from "./files/corpus-file.ts";
 import { readLayout, type CorpusSource } from "./files/corpus-layout.ts";
 import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
-import { identityOf, readDataset } from "./datasets/dataset-texts.ts";
+import { datasetRevisions, identityOf, readDataset } from "./datasets/dataset-texts.ts";
+import type { ReadingContext } from "./datasets/dataset-texts.ts";
 import { readCsv } from "./formats/csv.ts";
 import { FaultCount } from "./formats/fault-count.ts";
 import { readJsonLines } from "./formats/jsonl.ts";
@@ -18,6 +20,8 @@ export interface OpenCorpusOptions {
   readonly targetField?: string | undefined;
   /** Called once for each language with documents that were left out or with byte-order marks. Default: no warnings. */
   readonly warn?: (message: string) => void;
+  /** Called while files of a dataset on the Hub are fetched. */
+  readonly progress?: (progress: Progress) => void;
   /** Stops reading. */
   readonly signal?: AbortSignal;
 }
@@ -26,11 +30,11 @@ async function* readSource(
   file: CorpusSource,
   fields: CorpusFields,
   faults: FaultCount,
-  signal: AbortSignal | undefined,
+  context: ReadingContext,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
   switch (file.format) {
     case "dataset":
-      return yield* readDataset(file, fields, faults, signal);
+      return yield* readDataset(file, fields, faults, context);
     case "jsonl":
       return yield* readJsonLines(file, fields, faults);
     case "csv":
@@ -93,7 +97,9 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     text: file.format === "dataset" ? (options.field ?? file.name.field ?? field) : field,
     target,
   });
+  const { signal, progress = () => {} } = options;
   const warned = new Set<string>();
+  const sources = [...layout.languages.values()].flat();
   let address: Promise<string> | undefined;
 
   async function* documents(language: string): AsyncGenerator<CorpusDocument, void, undefined> {
@@ -106,8 +112,8 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     }
     const faults = new FaultCount(language);
     for (const file of files) {
-      for await (const document of readSource(file, fieldsOf(file), faults, options.signal)) {
-        if (options.signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
+      for await (const document of readSource(file, fieldsOf(file), faults, { signal, progress })) {
+        if (signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
         if (document.text.trim() === "" || document.target?.trim() === "") continue;
         faults.document();
         yield document;
@@ -125,9 +131,10 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     license: layout.license,
     pinnedName: layout.pinnedName,
     languages: [...layout.languages.keys()],
-    files: [...layout.languages.values()].flat().map((file) => (file.format === "dataset" ? file.dataset.storage : file.path)),
+    revisions: datasetRevisions(sources.filter((source) => source.format === "dataset")),
+    files: sources.map((source) => (source.format === "dataset" ? source.dataset.storage : source.path)),
     get address() {
-      return (address ??= corpusAddress(layout.languages, options.signal));
+      return (address ??= corpusAddress(layout.languages, signal));
     },
     documents,
   };

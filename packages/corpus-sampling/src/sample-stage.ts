@@ -166,9 +166,10 @@ async function countsOf(values: SampleOptions, sources: ShareSources): Promise<R
 const distributionOf = ({ distribution, model }: SampleOptions): Promise<Distribution> => readDistribution(distribution ?? model);
 
 async function makePlan(values: SampleOptions, context: StageContext) {
-  const opened = await openCorpus(values.corpus, { field: values.field, warn: context.warn, signal: context.signal });
+  const { warn, signal, progress } = context;
+  const opened = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
   const corpus = watchedCorpus(opened, context);
-  const model = await openModel(values.model);
+  const model = await openModel(values.model, { progress });
   try {
     const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);

@@ -185,11 +185,11 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget }: Evaluate
   );
 }
 
-async function openModels(values: EvaluateOptions) {
+async function openModels(values: EvaluateOptions, { progress }: StageContext) {
   const { allowNonfinite } = values;
   const models: Model[] = [];
   try {
-    for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite }));
+    for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress }));
     checkKinds(models, values);
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
     return { models, described: await Promise.all(models.map(describeModel)) };
@@ -230,11 +230,11 @@ export const evaluate: Stage = {
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
     const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
-    const { warn, signal } = context;
-    const corpus = await openCorpus(values.corpus, { field: values.field, targetField, warn, signal });
+    const { warn, signal, progress } = context;
+    const corpus = await openCorpus(values.corpus, { field: values.field, targetField, warn, signal, progress });
     const shares = await readShares(values);
     const address = await corpus.address;
-    const { models, described } = await openModels(values);
+    const { models, described } = await openModels(values, context);
     // those of ONNX graphs are about what solvers can change
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));

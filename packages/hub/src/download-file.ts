@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
+import { fetchProgress } from "./fetch-progress.ts";
 import { refusedFile } from "./hub-access.ts";
 import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
@@ -27,7 +29,13 @@ async function isWhole(path: string, { size, etag }: HubFile): Promise<boolean> 
 }
 
 /** Appends what is missing of a file. */
-async function fetchRest(url: string, token: string | undefined, partial: string, size: number): Promise<void> {
+async function fetchRest(
+  url: string,
+  token: string | undefined,
+  { path, size }: HubFile,
+  partial: string,
+  progress: (progress: Progress) => void,
+): Promise<void> {
   const offset = await sizeOf(partial);
   if (offset >= size && size > 0) return;
   const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
@@ -38,8 +46,13 @@ async function fetchRest(url: string, token: string | undefined, partial: string
   if (!response.ok || response.body === null) throw refusedFile(url, status);
   // a server that does not support ranges sends the whole file
   const file = await open(partial, status === 206 ? "a" : "w");
+  let bytes = status === 206 ? offset : 0;
   try {
-    for await (const piece of response.body) await file.appendFile(piece as Uint8Array);
+    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
+      await file.appendFile(piece);
+      bytes += piece.length;
+      progress(fetchProgress(path, bytes, size));
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -50,15 +63,22 @@ async function fetchRest(url: string, token: string | undefined, partial: string
  * Downloads a file, continuing where an earlier attempt stopped, and checks size and content before it gets its name.
  *
  * @param target its path in the end; until then the bytes are in a file beside it
+ * @param progress called while bytes come
  * @throws {InputOutputError} when the connection keeps breaking; the received bytes are kept for the next run
  * @throws {BadDataError} when the content is not what the Hub says
  */
-export async function downloadFile(url: string, token: string | undefined, file: HubFile, target: string): Promise<void> {
+export async function downloadFile(
+  url: string,
+  token: string | undefined,
+  file: HubFile,
+  target: string,
+  progress: (progress: Progress) => void = () => {},
+): Promise<void> {
   const partial = `${target}.mbs.incomplete`;
   if ((await sizeOf(partial)) > file.size) await rm(partial);
   for (let attempt = 1; ; attempt++) {
     try {
-      await fetchRest(url, token, partial, file.size);
+      await fetchRest(url, token, file, partial, progress);
       if ((await sizeOf(partial)) >= file.size) break;
       throw new TypeError("the connection ended early");
     } catch (cause) {

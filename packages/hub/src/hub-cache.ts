@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TryAgainError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { downloadFile } from "./download-file.ts";
 import type { HubFile } from "./download-file.ts";
 import { tokenOf } from "./hub-access.ts";
@@ -48,15 +49,22 @@ export async function cachedFile(storage: string, { etag, size }: HubFile): Prom
 /**
  * Fetches a file into the snapshot of its commit, unless it is there.
  *
+ * @param progress called while bytes come
  * @returns its path
  * @throws as downloadFile
  */
-export async function fetchFile(storage: string, repository: HubRepository, commit: string, file: HubFile): Promise<string> {
+export async function fetchFile(
+  storage: string,
+  repository: HubRepository,
+  commit: string,
+  file: HubFile,
+  progress?: (progress: Progress) => void,
+): Promise<string> {
   const [blob, link] = [join(storage, "blobs", file.etag), join(snapshotFolder(storage, commit), file.path)];
   await mkdir(dirname(blob), { recursive: true });
   await mkdir(dirname(link), { recursive: true });
   if ((await cachedFile(storage, file)) === undefined) {
-    await downloadFile(fileUrl(repository, commit, file.path), tokenOf(), file, blob);
+    await downloadFile(fileUrl(repository, commit, file.path), tokenOf(), file, blob, progress);
   }
   if (await exists(link)) return link;
   await rm(link, { force: true });

@@ -8,7 +8,7 @@ export interface HubStub {
   readonly url: string;
   /** Requests so far: "GET path" with the range asked for; those of the storage begin with "GET /storage/". */
   readonly requests: string[];
-  /** Files by path; large ones are those of .safetensors, .parquet and .gz. */
+  /** Files by path at the commit that all branches name; large ones are those of .safetensors, .parquet and .gz. */
   readonly files: Map<string, Uint8Array>;
   /** Cut the body of these paths after so many bytes, once each. */
   readonly cuts: Map<string, number>;
@@ -24,6 +24,8 @@ export interface HubStub {
   ignoresRanges: boolean;
   /** Files and folders of one page of a listing. */
   pageSize: number;
+  /** Lets all branches name a commit that has `files` from now on; the commits before it keep theirs. */
+  moveBranches(commit: string): void;
   close(): Promise<void>;
 }
 
@@ -51,6 +53,7 @@ export function hubVariables(): HubVariables {
   };
 }
 
+/** The first commit. */
 export const stubCommit = "0123456789abcdef0123456789abcdef01234567";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -74,6 +77,12 @@ function listing(files: ReadonlyMap<string, Uint8Array>, folder: string, recursi
   return [...seen.map((path) => ({ type: "directory", path, size: 0, oid: gitHash(new Uint8Array(0)) })), ...entries];
 }
 
+/** "COMMIT/rest/of/it" → commit and the rest. */
+const split = (place: string): [commit: string, path: string] => {
+  const [commit = "", ...rest] = place.split("/");
+  return [commit, rest.join("/")];
+};
+
 const send = (response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void => {
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 };
@@ -83,9 +92,11 @@ const listen = async (server: Server): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 };
 
-/** The parts of the Hub's interface that fetching needs, for one repository with one commit, on this machine. */
+/** The parts of the Hub's interface that fetching needs, for one repository, on this machine. */
 export async function startHubStub(name: string, type: HubRepository["type"] = "model"): Promise<HubStub> {
   const servers: Server[] = [];
+  let newest = stubCommit;
+  const commits = new Map<string, ReadonlyMap<string, Uint8Array>>();
   const stub: HubStub = {
     url: "",
     requests: [],
@@ -97,6 +108,11 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
     redirects: false,
     ignoresRanges: false,
     pageSize: 1000,
+    moveBranches(commit) {
+      commits.set(newest, new Map(stub.files));
+      newest = commit;
+      commits.set(commit, stub.files);
+    },
     close: async () => {
       for (const server of servers) {
         server.closeAllConnections();
@@ -118,12 +134,15 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
     if (cut === undefined) response.end(bytes);
     else response.write(bytes.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
   };
-  const contentOf = (path: string): Uint8Array | undefined => stub.forged.get(path) ?? stub.files.get(path);
+  commits.set(newest, stub.files);
+  const contentOf = (commit: string, path: string): Uint8Array | undefined =>
+    stub.forged.get(path) ?? commits.get(commit)?.get(path);
 
   const storage = createServer((request, response) => {
-    const path = decodeURIComponent(request.url ?? "").replace(/^\/storage\//, "");
-    stub.requests.push(`GET /storage/${path}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
-    const whole = contentOf(path);
+    const url = decodeURIComponent(request.url ?? "");
+    const [commit, path] = split(url.replace(/^\/storage\//, ""));
+    stub.requests.push(`GET ${url}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
+    const whole = contentOf(commit, path);
     if (request.headers.authorization !== undefined) send(response, 400, { error: "a token came to the storage" });
     else if (whole === undefined) send(response, 404, { error: "Entry not found" });
     else sendBytes(request, response, path, whole);
@@ -131,20 +150,24 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
   servers.push(storage);
   const storageUrl = await listen(storage);
 
-  const sendFile = (request: IncomingMessage, response: ServerResponse, path: string): void => {
-    const whole = contentOf(path);
+  const sendFile = (request: IncomingMessage, response: ServerResponse, place: string): void => {
+    const [commit, path] = split(place);
+    const whole = contentOf(commit, path);
     if (whole === undefined) return send(response, 404, { error: "Entry not found" });
     if (!stub.redirects || !isLarge(path)) return sendBytes(request, response, path, whole);
-    const listed = stub.files.get(path) ?? whole;
+    const listed = commits.get(commit)?.get(path) ?? whole;
     const linked = { "x-linked-etag": `"${sha256(listed)}"`, "x-linked-size": String(listed.length) };
-    send(response, 302, {}, { location: `${storageUrl}/storage/${path}`, "x-repo-commit": stubCommit, ...linked });
+    send(response, 302, {}, { location: `${storageUrl}/storage/${place}`, "x-repo-commit": commit, ...linked });
   };
-  const sendListing = (response: ServerResponse, folder: string, query: URLSearchParams): void => {
-    const entries = listing(stub.files, folder, query.get("recursive") === "true");
+  const sendListing = (response: ServerResponse, place: string, query: URLSearchParams): void => {
+    const [commit, folder] = split(place);
+    const files = commits.get(commit);
+    if (files === undefined) return send(response, 404, { error: "Revision not found" });
+    const entries = listing(files, folder, query.get("recursive") === "true");
     if (entries.length === 0 && folder !== "") return send(response, 404, { error: "Entry not found" });
     const from = Number(query.get("cursor") ?? 0);
     query.set("cursor", String(from + stub.pageSize));
-    const next = `<${stub.url}/api/${type}s/${name}/tree/${stubCommit}/${folder}?${query.toString()}>; rel="next"`;
+    const next = `<${stub.url}/api/${type}s/${name}/tree/${place}?${query.toString()}>; rel="next"`;
     const more = from + stub.pageSize < entries.length;
     send(response, 200, entries.slice(from, from + stub.pageSize), more ? { link: next } : {});
   };
@@ -159,15 +182,11 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
       return send(response, request.headers.authorization === undefined ? 401 : 403, { error: "Access is restricted" });
     }
     const api = `/api/${type}s/${name}`;
-    const [files, tree] = [
-      `${type === "dataset" ? "/datasets" : ""}/${name}/resolve/${stubCommit}/`,
-      `${api}/tree/${stubCommit}`,
-    ];
+    const [files, tree] = [`${type === "dataset" ? "/datasets" : ""}/${name}/resolve/`, `${api}/tree/`];
     if (path.startsWith(files)) sendFile(request, response, path.slice(files.length));
     else if (path.startsWith(`${api}/revision/`) && !path.endsWith("/absent"))
-      send(response, 200, { _id: "1", id: name, modelId: name, sha: stubCommit });
-    else if (path === tree || path.startsWith(`${tree}/`))
-      sendListing(response, path.slice(tree.length + 1), new URLSearchParams(rawQuery));
+      send(response, 200, { _id: "1", id: name, modelId: name, sha: newest });
+    else if (path.startsWith(tree)) sendListing(response, path.slice(tree.length), new URLSearchParams(rawQuery));
     else send(response, 404, { error: "Repository not found" });
   });
   servers.push(hub);

@@ -92,7 +92,7 @@ export const imatrix = defineStage({
   },
   options,
   async run({ statistics }, values, context) {
-    const model = await openModel(values.model);
+    const model = await openModel(values.model, context);
     try {
       const entries = imatrixEntries(model);
       return { files: encodeFiles(writeAll(statistics, model, entries, values, context), { model: model.address }) };

@@ -118,7 +118,7 @@ export const readImatrix = defineStage({
   outputs: { statistics: { kind: "statistics", description: "E[x²] of every site and language" } },
   options,
   async run(_, values, context) {
-    const model = await openModel(values.model);
+    const model = await openModel(values.model, context);
     const readers: ImatrixReader[] = [];
     try {
       const entries = imatrixEntries(model);

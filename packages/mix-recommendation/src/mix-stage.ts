@@ -96,8 +96,8 @@ function* recordsOf({ trials }: Recommendation): Generator<MixRecord> {
 }
 
 /** Path of a model; for one of the Hub its folder in the cache. */
-async function pathOf(name: string): Promise<string> {
-  const model = await openModel(name);
+async function pathOf(name: string, context: StageContext): Promise<string> {
+  const model = await openModel(name, context);
   await model.close();
   return model.path;
 }
@@ -148,7 +148,7 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
     async run(inputs, raw, context) {
       const { own, model, solver, factor, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy, own.importance);
-      const distribution = await findDistribution(own.distribution, await pathOf(model));
+      const distribution = await findDistribution(own.distribution, await pathOf(model, context));
       const { pool, judges } = await openPools(inputs, own, context);
       try {
         const languages = [...pool.tokens.keys()];

@@ -12,6 +12,8 @@ export type { ModelFiles } from "./folder/model-files.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
 export type { ArchitectureModel, Forward, GraphModel, Model, StepOptions, StepResult } from "./folder/model.ts";
+export { pinModel } from "./folder/hub-model.ts";
+export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
 export { requireSameModel } from "./folder/same-model.ts";

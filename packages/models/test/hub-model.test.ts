@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
-import { fetchHubModel, parseHubAddress } from "../src/folder/hub-model.ts";
+import type { Progress } from "@mbs/contracts";
+import { fetchHubModel, parseHubAddress, pinModel } from "../src/folder/hub-model.ts";
 import { openModel } from "../src/folder/open-model.ts";
 import { writeTinyModel } from "../src/testing.ts";
 import { hubVariables, startHubStub, stubCommit } from "@mbs/hub/testing";
@@ -57,7 +58,8 @@ const shardsOf = async (folder: string): Promise<string[]> =>
   (await readdir(folder)).filter((file) => file.endsWith(".safetensors"));
 
 hub("a model is fetched into the cache's layout, and opened as its source is", async ({ home, source, stub }) => {
-  const model = await openModel(`${nameNow()}@main`);
+  const shown: Progress[] = [];
+  const model = await openModel(`${nameNow()}@main`, { progress: (progress) => void shown.push(progress) });
   const plain = await openModel(source);
   assert.is(model.address, plain.address);
   await model.close();
@@ -72,6 +74,17 @@ hub("a model is fetched into the cache's layout, and opened as its source is", a
     stub.requests.some((request) => request.includes("pytorch_model.bin")),
     "a pickle was asked for",
   );
+
+  // each file shows how far it is, up to its end
+  for (const file of await readdir(source)) {
+    const last = shown.findLast(({ activity }) => activity === `fetch ${file}`);
+    assert.ok(last !== undefined && last.done === last.total, file);
+  }
+  assert.equal(await pinModel(nameNow()), {
+    pinnedName: `${nameNow()}@${stubCommit}`,
+    revisions: { [`models/${nameNow().slice(3)}@main`]: stubCommit },
+  });
+  assert.is(await pinModel(source), undefined);
 
   // Once there, an offline program needs nothing else.
   process.env["HF_HUB_OFFLINE"] = "1";

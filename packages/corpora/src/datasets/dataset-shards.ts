@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import {
   askForCommit,
   cachedCommit,
@@ -12,6 +13,7 @@ import {
   isCommit,
   isOffline,
   listFiles,
+  pinnedAddress,
   recordCommit,
   requireHashes,
 } from "@mbs/hub";
@@ -22,6 +24,7 @@ import { datasetPresets } from "./dataset-presets.ts";
 
 /** A dataset at a commit. */
 export interface FoundDataset {
+  /** As named, also where its revision is pinned. */
   readonly address: HubAddress;
   readonly commit: string;
   /** Its folder in the cache. */
@@ -37,7 +40,7 @@ export const notCached = (address: HubAddress, storage: string, what: string): I
 
 async function findDataset(address: HubAddress): Promise<FoundDataset> {
   const storage = await cacheFolder(address.repository);
-  const { revision } = address;
+  const { revision } = pinnedAddress(address);
   if (isOffline() || isCommit(revision)) {
     const commit = await cachedCommit(storage, revision);
     if (commit === undefined) throw notCached(address, storage, `revision ${revision}`);
@@ -56,7 +59,7 @@ const known = new Map<string, Promise<FoundDataset>>();
  * @throws as askForCommit; {InputOutputError} where an offline program does not know it
  */
 export function openDataset(address: HubAddress): Promise<FoundDataset> {
-  const key = `${address.repository.name}@${address.revision}`;
+  const key = `${address.repository.name}@${address.revision} ${pinnedAddress(address).revision}`;
   const found = known.get(key) ?? findDataset(address);
   known.set(key, found);
   found.catch(() => known.delete(key));
@@ -86,8 +89,11 @@ async function listFolder({ address, commit, storage }: FoundDataset, folder: st
 }
 
 /** Fetches a file as a whole, checked by its hash. */
-export const fetchWhole = ({ address, commit, storage }: FoundDataset, file: HubFile): Promise<string> =>
-  fetchFile(storage, address.repository, commit, file);
+export const fetchWhole = (
+  { address, commit, storage }: FoundDataset,
+  file: HubFile,
+  progress?: (progress: Progress) => void,
+): Promise<string> => fetchFile(storage, address.repository, commit, file, progress);
 
 const readable = /\.(?:parquet|jsonl?|jsonl?\.gz)$/;
 

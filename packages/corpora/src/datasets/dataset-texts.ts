@@ -3,8 +3,9 @@ import { createReadStream } from "node:fs";
 import { mkdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InterruptedError } from "@mbs/contracts";
-import { cachedFile, fetchAlone, fileUrl, isOffline, streamBytes } from "@mbs/hub";
-import type { HubFile } from "@mbs/hub";
+import type { Progress } from "@mbs/contracts";
+import { cachedFile, fetchAlone, fetchProgress, fileUrl, isOffline, revisionsOf, streamBytes } from "@mbs/hub";
+import type { HubFile, Revisions } from "@mbs/hub";
 import { originField } from "../corpus.ts";
 import type { CorpusDocument, CorpusFields } from "../corpus.ts";
 import type { FaultCount } from "../formats/fault-count.ts";
@@ -38,6 +39,10 @@ export async function findDatasetTexts(name: DatasetName): Promise<DatasetTexts>
   return { format: "dataset", name, dataset, shards: await findShards(dataset, name) };
 }
 
+/** Which commits the revisions of some texts are. */
+export const datasetRevisions = (texts: readonly DatasetTexts[]): Revisions =>
+  revisionsOf(texts.map(({ dataset: { address, commit } }) => [address, commit] as const));
+
 /** What texts count by: which files there are, by their hashes, and which of their documents are taken. */
 export const identityOf = ({ name, dataset, shards }: DatasetTexts): string =>
   JSON.stringify([
@@ -48,11 +53,20 @@ export const identityOf = ({ name, dataset, shards }: DatasetTexts): string =>
     name.part ?? "",
   ]);
 
+/** What reading listens to and reports to. */
+export interface ReadingContext {
+  readonly signal: AbortSignal | undefined;
+  /** Called while bytes are fetched. */
+  readonly progress: (progress: Progress) => void;
+}
+
 /** Bytes of a shard: of its copy in the cache, else of the Hub. */
-async function openShard({ dataset }: DatasetTexts, shard: HubFile, signal: AbortSignal | undefined): Promise<ByteRange> {
+async function openShard({ dataset }: DatasetTexts, shard: HubFile, context: ReadingContext): Promise<ByteRange> {
   const { address, commit, storage } = dataset;
-  const whole = shard.size <= fetchedWhole ? await fetchWhole(dataset, shard) : await cachedFile(storage, shard);
+  const { signal, progress } = context;
+  const whole = shard.size <= fetchedWhole ? await fetchWhole(dataset, shard, progress) : await cachedFile(storage, shard);
   const url = fileUrl(address.repository, commit, shard.path);
+  let fetched = 0;
   return {
     name: `${address.text}, ${shard.path}`,
     size: shard.size,
@@ -64,6 +78,8 @@ async function openShard({ dataset }: DatasetTexts, shard: HubFile, signal: Abor
           : (createReadStream(whole, { start, end: end - 1, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>);
       for await (const piece of pieces) {
         if (signal?.aborted) throw new InterruptedError(`${address.text}: stopped`);
+        fetched += piece.length;
+        if (whole === undefined) progress(fetchProgress(shard.path, fetched));
         yield piece;
       }
     },
@@ -81,7 +97,7 @@ async function excerptOf(
   shard: HubFile,
   { text, target }: CorpusFields,
   rows: number,
-  signal: AbortSignal | undefined,
+  context: ReadingContext,
 ): Promise<Excerpt> {
   const { storage, address } = texts.dataset;
   const isParquet = shard.path.endsWith(".parquet");
@@ -102,7 +118,7 @@ async function excerptOf(
   }
   await fetchAlone(storage, async () => {
     if (await isThere()) return;
-    const source = await openShard(texts, shard, signal);
+    const source = await openShard(texts, shard, context);
     await mkdir(dirname(path), { recursive: true });
     const unfinished = `${path}.incomplete`;
     if (isParquet) await writeParquetExcerpt(source, columns, text, rows, unfinished);
@@ -128,12 +144,12 @@ export async function* readDataset(
   texts: DatasetTexts,
   fields: CorpusFields,
   faults: FaultCount,
-  signal: AbortSignal | undefined,
+  context: ReadingContext,
 ): AsyncGenerator<CorpusDocument, void, undefined> {
   const { rows, part } = texts.name;
   let taken = 0;
   for (const shard of texts.shards) {
-    const { path, format } = await excerptOf(texts, shard, fields, rows - taken, signal);
+    const { path, format } = await excerptOf(texts, shard, fields, rows - taken, context);
     const read = format === "parquet" ? readParquet : readJsonLines;
     for await (const document of read({ path, format, gzip: false }, fields, faults)) {
       taken += 1;

@@ -1,6 +1,8 @@
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus, OpenCorpusOptions } from "@mbs/corpora";
+import { pinRevisions } from "@mbs/hub";
 import { hubVariables, startHubStub, stubCommit } from "@mbs/hub/testing";
 import type { HubStub } from "@mbs/hub/testing";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -104,8 +106,10 @@ hub("of a large file only the end and some row groups of the text are fetched, o
   stub.files.set("hi/train-0.parquet", largeParquet);
   stub.token = "hf_secret";
   process.env["HF_TOKEN"] = "hf_secret";
-  const texts = await read(`${name}?languages=hi&rows=4000`);
+  const shown: Progress[] = [];
+  const texts = await read(`${name}?languages=hi&rows=4000`, { progress: (progress) => void shown.push(progress) });
   assert.is(texts.length, 4000);
+  assert.equal([...new Set(shown.map(({ activity, unit }) => `${activity}, ${unit}`))], ["fetch hi/train-0.parquet, MB"]);
   assert.is(texts[0], "text 4096");
   const ranges = stub.requests.flatMap((request) => / bytes=(\d+)-(\d+)$/.exec(request)?.slice(1).map(Number) ?? []);
   assert.ok(ranges.length > 0);
@@ -113,6 +117,7 @@ hub("of a large file only the end and some row groups of the text are fetched, o
   for (let at = 0; at < ranges.length; at += 2) bytes += (ranges[at + 1] ?? 0) - (ranges[at] ?? 0) + 1;
   // each request goes to the Hub, then to the storage
   assert.ok(bytes / 2 < 1e6, `${bytes / 2} bytes`);
+  assert.is(shown.at(-1)?.done, Math.round(bytes / 2 / 1e5) / 10);
   const asked = stub.requests.length;
   assert.equal(await read(`${name}?languages=hi&rows=4000`), texts);
   assert.is(stub.requests.length, asked);
@@ -152,7 +157,10 @@ hub("a small file is fetched as a whole, continued where it broke off, and check
   process.env["HF_TOKEN"] = "hf_secret";
   stub.files.set("hi/train.parquet", file);
   stub.cuts.set("hi/train.parquet", 1000);
-  assert.is((await read(`${name}?languages=hi`)).length, 10_000);
+  const shown: Progress[] = [];
+  assert.is((await read(`${name}?languages=hi`, { progress: (progress) => void shown.push(progress) })).length, 10_000);
+  const size = Math.round(file.length / 1e5) / 10;
+  assert.equal(shown.at(-1), { activity: "fetch hi/train.parquet", done: size, total: size, unit: "MB" });
   assert.ok(stub.requests.some((request) => request.endsWith(" bytes=1000-")));
   // another program's cache has the same file
   const links = await readdir(join(home, "hub"), { recursive: true });
@@ -218,12 +226,35 @@ hub("a manifest mixes files and datasets, with a field of their own", async ({ s
   const manifest = { languages: { hi: [`${folder}.txt`, `${name}?field=article`], bn: `${name}?field=summary` } };
   await writeFile(`${folder}.yaml`, JSON.stringify(manifest));
   const corpus = await openCorpus(`${folder}.yaml`);
+  const address = name.slice("hf:".length);
+  assert.equal(corpus.revisions, { [`${address}@main`]: stubCommit });
   assert.equal(await textsOf(corpus, "hi"), ["own text", "long"]);
   assert.equal(await textsOf(corpus, "bn"), ["short"]);
   const pair = await openCorpus(`${name}?languages=hi&field=article&path=*.parquet`, { targetField: "summary" });
   for await (const document of pair.documents("hi")) assert.equal(document, { text: "long", target: "short", source: "" });
   const error = await failure(async () => textsOf(await openCorpus(`${name}?languages=hi&path=*.parquet`), "hi"));
   assert.match(error.message, /train\.parquet has no column "text"; it has: article, summary; name one with --field or field=/);
+});
+
+hub("a pinned revision is read at its commit, though its branch moved on", async ({ stub, name }) => {
+  stub.files.set("hi/train.parquet", await rowsOf(0, 1));
+  const address = name.slice("hf:".length);
+  assert.equal(await read(`${name}?languages=hi`), ["text 0"]);
+  const nextCommit = "f".repeat(40);
+  stub.moveBranches(nextCommit);
+  stub.files.set("hi/train.parquet", await rowsOf(1, 1));
+  try {
+    pinRevisions({ [`${address}@v1`]: stubCommit });
+    assert.equal(await read(`${name}@v1?languages=hi`), ["text 0"]);
+    assert.equal(await read(`${name}@v2?languages=hi`), ["text 1"]);
+    pinRevisions({ [`${address}@v1`]: nextCommit });
+    const corpus = await openCorpus(`${name}@v1?languages=hi`);
+    assert.equal(await textsOf(corpus, "hi"), ["text 1"]);
+    assert.equal(corpus.revisions, { [`${address}@v1`]: nextCommit });
+    assert.is(corpus.pinnedName, `${name}@${nextCommit}?languages=hi`);
+  } finally {
+    pinRevisions({});
+  }
 });
 
 hub("held-out and calibration texts of one split have no text in common", async ({ stub, name }) => {

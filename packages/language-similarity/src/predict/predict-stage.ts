@@ -149,7 +149,7 @@ export const predict: Stage = {
       throw new UsageError("--compressed goes with --scores", { option: "--compressed" });
     }
     const solvers = [...new Set(layers.map(({ schema }) => parseMetadata("layers", schema).solver))];
-    const model = await openModel(folder);
+    const model = await openModel(folder, context);
     try {
       const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
       return {

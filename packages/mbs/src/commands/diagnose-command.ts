@@ -35,7 +35,7 @@ const numbers = (values: Readonly<Record<string, number>>): ReadonlyMap<string, 
 async function comparisonBy(path: string, quiet: boolean, signal: AbortSignal): Promise<CompareShares> {
   const reporter = createReporter("mbs diagnose", progressStyle(quiet));
   try {
-    const corpus = await openCorpus(path, { warn: reporter.warn, signal });
+    const corpus = await openCorpus(path, { warn: reporter.warn, signal, progress: reporter.progress });
     const entropies = await textEntropies(corpus, textBytes, signal);
     return (shares, losses) => compareWithLosses(numbers(shares), numbers(losses), entropies);
   } finally {

@@ -97,17 +97,18 @@ export function distributionCommand({ signal }: CommandContext): Command {
     }
     const reporter = createReporter("mbs distribution", progressStyle(quiet));
     try {
-      const corpus = await openCorpus(values.corpus, { field, warn: reporter.warn, signal });
+      const { warn, progress } = reporter;
+      const corpus = await openCorpus(values.corpus, { field, warn, signal, progress });
       if (output !== undefined) {
         const shares = against === undefined ? [] : [against, join(against, "distribution.json")];
         const losses = scores === undefined ? [] : [scores];
         const texts = [values.corpus, ...corpus.files];
         await requireTargets([output], [join(model, "tokenizer.json"), ...texts, ...shares, ...losses], force);
       }
-      const merges = await openMergeList(model);
+      const merges = await openMergeList(model, progress);
       const known = against === undefined ? undefined : await readDistribution(against);
       const losses = scores === undefined ? undefined : await readLosses(scores);
-      const estimate = await estimateDistribution(merges, corpus, values, { signal, progress: reporter.progress });
+      const estimate = await estimateDistribution(merges, corpus, values, { signal, progress });
       const shares = new Map(estimate.languages.map(({ language, share }) => [language, share]));
       const errors = known && shareErrors(shares, known.shares);
       if (known && !errors)

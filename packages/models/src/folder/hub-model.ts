@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import {
   askForCommit,
   cachedCommit,
@@ -10,11 +11,13 @@ import {
   isOffline,
   listFiles,
   parseRepository,
+  pinnedAddress,
   recordCommit,
   requireHashes,
+  revisionsOf,
   snapshotFolder,
 } from "@mbs/hub";
-import type { HubAddress, HubFile } from "@mbs/hub";
+import type { HubAddress, HubFile, Revisions } from "@mbs/hub";
 import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
 
 const scheme = "hf:";
@@ -75,20 +78,22 @@ async function listModelFiles(address: HubAddress, commit: string): Promise<read
   return wanted;
 }
 
-async function fetchSnapshot(address: HubAddress, storage: string): Promise<string> {
+async function fetchSnapshot(address: HubAddress, storage: string, progress?: (progress: Progress) => void): Promise<string> {
   const commit = await askForCommit(address);
   const snapshot = snapshotFolder(storage, commit);
   await fetchAlone(storage, async () => {
     if (!(await isComplete(snapshot))) {
-      for (const file of await listModelFiles(address, commit)) await fetchFile(storage, address.repository, commit, file);
+      for (const file of await listModelFiles(address, commit)) {
+        await fetchFile(storage, address.repository, commit, file, progress);
+      }
     }
     await recordCommit(storage, address.revision, commit);
   });
   return snapshot;
 }
 
-async function findModel(text: string): Promise<string> {
-  const address = parseHubAddress(text);
+async function findModel(address: HubAddress, progress?: (progress: Progress) => void): Promise<string> {
+  const { text } = address;
   const storage = await cacheFolder(address.repository);
   const commit = await cachedCommit(storage, address.revision);
   // a commit never changes; a branch may, so that its commit in the cache counts only offline
@@ -102,7 +107,7 @@ async function findModel(text: string): Promise<string> {
       folder: storage,
     });
   }
-  return fetchSnapshot(address, storage);
+  return fetchSnapshot(address, storage, progress);
 }
 
 const known = new Map<string, Promise<string>>();
@@ -113,15 +118,39 @@ const known = new Map<string, Promise<string>>();
  *
  * HF_HOME and HF_HUB_CACHE name the cache, HF_ENDPOINT the Hub, HF_TOKEN the user; HF_HUB_OFFLINE=1 forbids the network.
  *
- * @param address "hf:org/name@revision"
+ * @param name "hf:org/name@revision"
+ * @param progress called while the bytes of a file come
  * @throws {InputOutputError} when the Hub cannot be reached, or the model is not in the cache of an offline program
  * @throws {BadDataError} when there is no such model, it has no safetensors, or what came is not what was announced
  */
-export function fetchHubModel(address: string): Promise<string> {
-  const folder = known.get(address) ?? findModel(address);
-  known.set(address, folder);
-  folder.catch(() => known.delete(address));
+export async function fetchHubModel(name: string, progress?: (progress: Progress) => void): Promise<string> {
+  const address = pinnedAddress(parseHubAddress(name));
+  const key = `${address.repository.name}@${address.revision}`;
+  const folder = known.get(key) ?? findModel(address, progress);
+  known.set(key, folder);
+  folder.catch(() => known.delete(key));
   return folder;
+}
+
+/** A model on the Hub at the commit that its revision names. */
+export interface PinnedModel {
+  /** The model's name with its commit. */
+  readonly pinnedName: string;
+  readonly revisions: Revisions;
+}
+
+/**
+ * Which commit a model's name stands for.
+ *
+ * @returns undefined for a path
+ * @throws as fetchHubModel
+ */
+export async function pinModel(name: string): Promise<PinnedModel | undefined> {
+  if (!isHubAddress(name)) return undefined;
+  const address = parseHubAddress(name);
+  // a snapshot's folder is named after its commit
+  const commit = basename(await fetchHubModel(name));
+  return { pinnedName: `${scheme}${address.repository.name}@${commit}`, revisions: revisionsOf([[address, commit]]) };
 }
 
 /**
@@ -129,5 +158,5 @@ export function fetchHubModel(address: string): Promise<string> {
  *
  * @returns an absolute path
  */
-export const modelFolder = async (name: string): Promise<string> =>
-  resolve(isHubAddress(name) ? await fetchHubModel(name) : name);
+export const modelFolder = async (name: string, progress?: (progress: Progress) => void): Promise<string> =>
+  resolve(isHubAddress(name) ? await fetchHubModel(name, progress) : name);

@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
@@ -44,7 +45,12 @@ async function findGraph(folder: string): Promise<string | undefined> {
 export interface OpenModelOptions {
   /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
   readonly allowNonfinite?: boolean;
+  /** Called while files of a model on the Hub are fetched. */
+  readonly progress?: (progress: Progress) => void;
 }
+
+/** How tensors are read. */
+type ReadOptions = Required<Pick<OpenModelOptions, "allowNonfinite">>;
 
 /** A folder of safetensors. */
 async function folderSource(folder: string): Promise<ModelSource> {
@@ -59,7 +65,7 @@ async function folderSource(folder: string): Promise<ModelSource> {
   };
 }
 
-async function openArchitectureModel(source: ModelSource, options: Required<OpenModelOptions>): Promise<ArchitectureModel> {
+async function openArchitectureModel(source: ModelSource, options: ReadOptions): Promise<ArchitectureModel> {
   const { path, weightFiles } = source;
   const stored = createCheckpoint(source.stored, options);
   try {
@@ -118,8 +124,8 @@ const isFolder = (path: string): Promise<boolean> =>
  *
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
-export async function openModel(name: string, { allowNonfinite = false }: OpenModelOptions = {}): Promise<Model> {
-  const root = await modelFolder(name);
+export async function openModel(name: string, { allowNonfinite = false, progress }: OpenModelOptions = {}): Promise<Model> {
+  const root = await modelFolder(name, progress);
   if (isGguf(root) && !(await isFolder(root))) {
     return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(root), { allowNonfinite });
   }

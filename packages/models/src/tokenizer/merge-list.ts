@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { isGguf } from "../folder/model-source.ts";
@@ -84,11 +85,12 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
  * Reads the merges of a model's tokenizer. A folder needs nothing but the tokenizer.json.
  *
  * @param name of a folder or a GGUF file, or one such as "hf:org/name@revision", which is fetched from the Hub first
+ * @param progress called while a model on the Hub is fetched
  * @throws {FailedPreconditionError} when it is no BPE tokenizer of the byte-level or SentencePiece's kind
  * @throws {BadDataError} when it is missing or broken
  */
-export async function openMergeList(name: string): Promise<MergeList> {
-  const path = await modelFolder(name);
+export async function openMergeList(name: string, progress?: (progress: Progress) => void): Promise<MergeList> {
+  const path = await modelFolder(name, progress);
   if (isGguf(path)) {
     const [{ describeGguf }, { tokenizerFromGguf }] = [
       await import("../gguf/describe-gguf.ts"),

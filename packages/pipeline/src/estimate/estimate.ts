@@ -5,6 +5,8 @@ import type { StageContext } from "@mbs/contracts";
 import { defaultLength } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
+import { runFolder } from "../run/run-folder.ts";
+import { readRevisions } from "../run/run-revisions.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { crossBytes, diskNeed, packedBytes } from "./disk.ts";
@@ -117,13 +119,15 @@ export interface EstimateOptions {
  */
 export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
   const { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} } = options;
-  const { recipe, model, plan } = await prepareRun(given, stages);
+  // the rows that the run would read: an unfinished one goes on with the commits that it began with
+  const revisions = await readRevisions(runFolder(given.output));
+  const { recipe, model, plan } = await prepareRun(given, stages, revisions, progress);
   try {
     const tokenizer = await model.tokenizer();
     const sample = await drawSample(plan, stages, { signal, threads, progress, warn });
     const { length } = sample;
     const tokens = sample.segments * length;
-    const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer));
+    const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer, { signal, progress }));
     const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
     const heldOutTokens = evaluationTokens(recipe, heldOut, window);
     const scored = sum(heldOutTokens, (count) => count) * 2;

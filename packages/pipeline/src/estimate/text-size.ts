@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import type { StageContext } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
@@ -27,8 +28,12 @@ async function measureLanguage(corpus: Corpus, language: string): Promise<{ byte
 }
 
 /** Reads a corpus once and encodes a piece of every language. */
-export async function measureTexts(path: string, tokenizer: Tokenizer): Promise<TextSize> {
-  const corpus = await openCorpus(path);
+export async function measureTexts(
+  path: string,
+  tokenizer: Tokenizer,
+  context: Pick<StageContext, "signal" | "progress">,
+): Promise<TextSize> {
+  const corpus = await openCorpus(path, context);
   const tokens = new Map<string, number>();
   let readSeconds = 0;
   let encodeSeconds = 0;

@@ -1,4 +1,7 @@
 import { FailedPreconditionError, UsageError, firstOutput } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
+import { pinRevisions } from "@mbs/hub";
+import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { loadSolver } from "@mbs/solvers";
@@ -190,15 +193,23 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
 /**
  * Plans a recipe, and refuses all that would fail in the middle of the run, as far as that can be known.
  *
+ * @param revisions commits that revisions on the Hub stand for; others are asked for
+ * @param progress called while a model on the Hub is fetched
  * @throws {UsageError} on options that no stage would take, all of them named
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
  * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
-export async function prepareRun(given: Recipe, known: Stages): Promise<PreparedRun> {
+export async function prepareRun(
+  given: Recipe,
+  known: Stages,
+  revisions: Revisions,
+  progress: (progress: Progress) => void,
+): Promise<PreparedRun> {
+  pinRevisions(revisions);
   const { recipe: complete, stages, faults } = await loadOwnStages(given, known);
   await checkRecipe(complete, stages, faults);
   const recipe = await withSolverNeeds(complete, stages);
-  const model = await openModel(recipe.model);
+  const model = await openModel(recipe.model, { progress });
   try {
     const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);
     const completed = nodes.map(async (node) => ({
@@ -209,7 +220,7 @@ export async function prepareRun(given: Recipe, known: Stages): Promise<Prepared
     checkInputCounts(recipe, plan, stages);
     await checkStages(recipe, plan, stages);
     const resources = new Resources();
-    const found = await foundModel(model);
+    const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);
     // the model's own paths first: the message should name it if it is at the path of the output
     const reads = [...new Set([...found.paths, ...(await findPaths(plan, stages, resources))])];

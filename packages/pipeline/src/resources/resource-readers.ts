@@ -4,7 +4,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCorpus, presetNames, readDistribution } from "@mbs/corpora";
 import type { ResourceKind } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import type { Revisions } from "@mbs/hub";
+import { openModel, pinModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 
 /** Address and files of a model, a corpus or a distribution. */
@@ -15,30 +16,32 @@ export interface FoundResource {
   readonly paths: readonly string[];
   /** Its name for a record, where that is another than the given one: with a commit in the place of a branch. */
   readonly pinnedName?: string | undefined;
+  /** Which commits the revisions are that it was found by on the Hub. */
+  readonly revisions?: Revisions;
 }
 
-/** The files of a model, with the targets of links in its folder: a run must not replace any of them. */
-export async function foundModel({ address, path, weightFiles }: Model): Promise<FoundResource> {
+/** The files of a model of this name, with the targets of links in its folder: a run must not replace any of them. */
+export async function foundModel(name: string, { address, path, weightFiles }: Model): Promise<FoundResource> {
   const isFolder = (await stat(path)).isDirectory();
   const entries = isFolder ? await readdir(path, { withFileTypes: true }) : [];
   const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => join(path, name));
-  return { address, paths: [path, ...links, ...weightFiles] };
+  return { address, paths: [path, ...links, ...weightFiles], ...(await pinModel(name)) };
 }
 
 const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundResource>>> = {
   async model(path) {
     const model = await openModel(path);
     try {
-      return await foundModel(model);
+      return await foundModel(path, model);
     } finally {
       await model.close();
     }
   },
   async corpus(path) {
-    const { address, files, pinnedName } = await openCorpus(path);
+    const { address, files, pinnedName, revisions } = await openCorpus(path);
     // a dataset's name is no path
     const paths = pinnedName === undefined ? [path, ...files] : files;
-    return { address: await address, paths, pinnedName };
+    return { address: await address, paths, pinnedName, revisions };
   },
   async distribution(path) {
     const { address } = await readDistribution(path);

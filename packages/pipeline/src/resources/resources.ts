@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isCodePath } from "@mbs/contracts";
 import type { OptionTable, ResourceKind, StageOptions } from "@mbs/contracts";
+import type { Revisions } from "@mbs/hub";
 import { findResource } from "./resource-readers.ts";
 import type { FoundResource } from "./resource-readers.ts";
 
@@ -37,7 +38,13 @@ export class Resources {
     return (await this.#find(kind, path)).address;
   }
 
-  /** A name that stays true: of a dataset on the Hub with the commit that its branch named. @throws as findResource */
+  /** Which commits the revisions are that all resources so far were found by. @throws as findResource */
+  async revisions(): Promise<Revisions> {
+    const found = await Promise.all(this.#found.values());
+    return Object.fromEntries(found.flatMap(({ revisions = {} }) => Object.entries(revisions)));
+  }
+
+  /** A name that stays true: of what is on the Hub with the commit that its branch named. @throws as findResource */
   async pinnedName(kind: ResourceKind, path: string): Promise<string> {
     return (await this.#find(kind, path)).pinnedName ?? path;
   }

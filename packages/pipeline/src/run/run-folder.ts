@@ -11,7 +11,7 @@ export interface RunFolder {
   readonly results: readonly string[];
   /** The full recipe with all hashes. */
   readonly recipe: string;
-  /** What the run resumes from: the four below. */
+  /** What the run resumes from: all below. */
   readonly work: string;
   /** Artifacts by address. */
   readonly artifacts: string;
@@ -19,6 +19,8 @@ export interface RunFolder {
   readonly manifest: string;
   /** Hashes of the files of the model, which it is checked by before it is used again. */
   readonly modelFiles: string;
+  /** The commits of the revisions on the Hub that the run began with, and goes on with. */
+  readonly revisions: string;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -38,6 +40,7 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     artifacts: join(work, "artifacts"),
     manifest: join(work, "manifest.json"),
     modelFiles: join(work, "model.json"),
+    revisions: join(work, "revisions.json"),
     identity: join(work, "identity"),
   };
 }

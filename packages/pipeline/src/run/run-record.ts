@@ -55,8 +55,9 @@ export async function recordRun(
     threads,
     nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };
+  const model = await resources.pinnedName("model", recipe.model);
   const corpus = await resources.pinnedName("corpus", recipe.corpus);
-  const values = { ...recipe, corpus, stages: usedEntries(recipe, plan), hashes };
+  const values = { ...recipe, model, corpus, stages: usedEntries(recipe, plan), hashes };
   const keys = Object.entries(recipeKeys) as [RecipeKeyName, RecipeKey][];
   const entries = keys.map(([key, { stage, given = [] }]): [string, unknown] => [
     key,

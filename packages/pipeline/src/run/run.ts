@@ -25,6 +25,7 @@ import type { RunIdentity } from "./claim-folder.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
+import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -152,7 +153,16 @@ async function execute(
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
-  const { recipe: ordered, stages, model, plan, resources, reads } = await prepareRun(recipe, options.stages);
+  const { force = false, progress = () => {} } = options;
+  const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
+  const {
+    recipe: ordered,
+    stages,
+    model,
+    plan,
+    resources,
+    reads,
+  } = await prepareRun(recipe, options.stages, revisions, progress);
   const folder = runFolder(
     ordered.output,
     plan.nodes.flatMap(({ result }) => result ?? []),
@@ -161,7 +171,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     await requireNotRead(writtenPaths(folder), reads);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
-      await claimFolder(folder, await identifyRun(plan, stages, resources), options.force ?? false);
+      await claimFolder(folder, await identifyRun(plan, stages, resources), force);
+      await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
       await checkDisk(folder.root, diskNeed(ordered, model));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
