@@ -17,6 +17,7 @@ import type { Score } from "@mbs/artifacts";
 import { summarise } from "@mbs/evaluation";
 import { parseSite, similarityMatrix } from "@mbs/reporting";
 import type { SimilarityMatrix } from "@mbs/reporting";
+import { replaceBlocks } from "../pages/blocks.ts";
 import { compareRows, lossesAgainst } from "./comparison.ts";
 import type { Losses } from "./comparison.ts";
 import { plotRows } from "./plot.ts";
@@ -59,17 +60,9 @@ for (const method of Object.keys(methods)) {
   if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
 }
 
-/** Puts new content between the marks of a page; marks without content stay as they are. */
-function replaceBlocks(text: string): string {
-  return text.replaceAll(/<!-- compare ([\w-]+) -->\n[^]*?<!-- end -->/g, (whole, name: string) => {
-    const content = blocks[name];
-    return content === undefined ? whole : `<!-- compare ${name} -->\n\n${content}\n\n<!-- end -->`;
-  });
-}
-
 for (const page of ["docs/real-models.md", "README.md"]) {
   const path = join(root, page);
-  await writeFile(path, replaceBlocks(await readFile(path, "utf8")));
+  await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", blocks));
 }
 const plain = ({ languages, ...averages }: Losses): unknown => ({ languages: Object.fromEntries(languages), ...averages });
 const numbers = {

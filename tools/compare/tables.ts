@@ -1,5 +1,6 @@
 import { at } from "@mbs/contracts";
 import type { SimilarityMatrix } from "@mbs/reporting";
+import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { languages } from "./languages.ts";
@@ -13,11 +14,6 @@ const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFix
 /** "+0.91 (0.88 to 0.94)" */
 export const natsText = ({ value, interval: [low, high] }: Nats): string =>
   `${value < 0 ? "−" : "+"}${number(Math.abs(value))} (${number(low)} to ${number(high)})`.replaceAll("-", "−");
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[], left = 1): string =>
-  [head, head.map((_, column) => (column < left ? "---" : "---:")), ...rows]
-    .map((cells) => `| ${cells.join(" | ")} |`)
-    .join("\n");
 
 const rowsOfMethod = (rows: readonly ComparedRow[], method: string): readonly ComparedRow[] =>
   rows.filter((row) => row.method === method);
@@ -34,7 +30,11 @@ export function averagesTable(rows: readonly ComparedRow[]): string {
       `${worst.language} +${number(worst.value)}`,
     ]),
   );
-  return table(["method", "calibration", "perplexity", "mean of languages", "weighted by share", "worst language"], lines, 2);
+  return markdownTable(
+    ["method", "calibration", "perplexity", "mean of languages", "weighted by share", "worst language"],
+    lines,
+    2,
+  );
 }
 
 /** A line a language: the rise with each mix, then the averages. */
@@ -55,7 +55,7 @@ export function languagesTable(rows: readonly ComparedRow[], method: string, den
     line(["**weighted by share**", "", "", ""], ({ weighted }) => natsText(weighted)),
     line(["**worst language**", "", "", ""], ({ worst }) => `${worst.language} +${number(worst.value)}`),
   ];
-  return table(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages]);
+  return markdownTable(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages]);
 }
 
 /** How many languages a model is better or worse in, with intervals that exclude zero. */
@@ -74,7 +74,7 @@ export interface Duel {
 }
 
 export const duelsTable = (duels: readonly Duel[]): string =>
-  table(
+  markdownTable(
     ["method", "first", "second", "mean of languages", "weighted by share", "languages"],
     duels.map(({ title, first, second, losses }) => [
       title,
@@ -130,5 +130,5 @@ export function tendenciesTable(rows: readonly ComparedRow[], matrices: Readonly
         ...found.map((each) => (each === undefined ? "" : correlation(each.angle))),
       ];
     });
-  return table(["method", "calibration", "share", ...titles.map((title) => `angle, ${title}`)], lines, 2);
+  return markdownTable(["method", "calibration", "share", ...titles.map((title) => `angle, ${title}`)], lines, 2);
 }

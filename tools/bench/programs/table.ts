@@ -1,0 +1,31 @@
+/**
+ * Writes what run.ts has measured into docs/performance.md, between `<!-- bench programs -->` and `<!-- end -->`.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/bench/programs/table.ts FOLDER
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { markdownTable, replaceBlocks } from "../../pages/blocks.ts";
+import { cases } from "./cases.ts";
+import { parseMeasured, summarise } from "./measured.ts";
+import type { Spread } from "./measured.ts";
+
+const [folder = ""] = process.argv.slice(2);
+const summaries = summarise(parseMeasured(readFileSync(join(folder, "measured.jsonl"), "utf8")));
+const seconds = ({ median, least, most }: Spread): string => `${median.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
+const mebibytes = ({ median }: Spread): string => (median / 2 ** 20).toFixed(0);
+const rows = summaries.map(({ case: name, threads, repeats, ours, public: theirs }) => [
+  cases.find((each) => each.name === name)?.title ?? name,
+  String(threads),
+  `${seconds(theirs.processorSeconds)} : ${seconds(ours.processorSeconds)}`,
+  `**${(theirs.processorSeconds.median / ours.processorSeconds.median).toFixed(2)}**`,
+  `${seconds(theirs.seconds)} : ${seconds(ours.seconds)}`,
+  `**${(theirs.seconds.median / ours.seconds.median).toFixed(2)}**`,
+  `${mebibytes(theirs.peakBytes)} : ${mebibytes(ours.peakBytes)}`,
+  (ours.peakBytes.median / theirs.peakBytes.median).toFixed(2),
+  String(repeats),
+]);
+const head = ["what", "threads", "processor seconds", "ratio", "seconds", "ratio", "peak MiB", "share", "runs"];
+const page = fileURLToPath(new URL("../../../docs/performance.md", import.meta.url));
+writeFileSync(page, replaceBlocks(readFileSync(page, "utf8"), "bench", { programs: markdownTable(head, rows) }));
