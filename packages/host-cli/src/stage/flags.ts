@@ -1,5 +1,4 @@
-import { availableParallelism } from "node:os";
-import { optionFlag } from "@mbs/contracts";
+import { availableProcessors, optionFlag } from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
 import { Option as CommanderOption } from "commander";
 
@@ -93,7 +92,7 @@ export const threadsOption = {
   description: "threads for native code; the same number gives the same bytes",
   minimum: 1,
   maximum: 1024,
-  default: availableParallelism(),
+  default: availableProcessors(),
 } as const satisfies Option;
 
 /** `--offline`, the same for every command that opens a model or texts. */

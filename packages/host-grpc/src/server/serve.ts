@@ -1,9 +1,8 @@
-import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
 import { ArtifactStore, removeTemporaryFolders } from "@mbs/artifacts";
-import { InputOutputError, TryAgainError, UsageError } from "@mbs/contracts";
+import { availableProcessors, InputOutputError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
 import { doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
@@ -104,8 +103,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     store,
     resources: { roots, builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
     command: options.command,
-    slots: new ChildSlots(options.children ?? availableParallelism()),
-    threads: options.threads ?? availableParallelism(),
+    slots: new ChildSlots(options.children ?? availableProcessors()),
+    threads: options.threads ?? availableProcessors(),
     children: new Set(),
   };
   const hidden = Object.fromEntries(
