@@ -8,6 +8,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { inflateSync } from "node:zlib";
 import { blockTypes } from "../../../packages/models/src/gguf/blocks/block-types.ts";
 
 interface Koffi {
@@ -29,7 +30,7 @@ for (const { name, decode } of blockTypes.values()) {
   const own = golden[name];
   if (decode === undefined || own === undefined) continue;
   const blocks = Buffer.from(own.blocks, "base64");
-  const expected = new Float32Array(Uint8Array.from(Buffer.from(own.values, "base64")).buffer);
+  const expected = new Float32Array(Uint8Array.from(inflateSync(Buffer.from(own.values, "base64"))).buffer);
   const found = new Float32Array(expected.length);
   // "q4_K", but "iq4_nl"
   const suffix = name.endsWith("_K") ? `${name.slice(0, -1).toLowerCase()}K` : name.toLowerCase();

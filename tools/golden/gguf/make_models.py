@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parents[2] / "packages/models/test/fixtures/gguf/models"
-VOCABULARY = 48
+VOCABULARY = 32
 
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512}
 WIDE = {**SMALL, "hidden_size": 32, "intermediate_size": 32, "num_key_value_heads": 4}
@@ -45,6 +45,7 @@ CASES = {
     "gemma3": ("gemma3_text", {**GEMMA, "num_hidden_layers": 7, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2, "num_key_value_heads": 1}, "f16"),
     "gpt2": ("gpt2", {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 64}, "f32"),
     "gptneox": ("gpt_neox", {**SMALL, "num_attention_heads": 2, "rope_parameters": rope(partial_rotary_factor=0.5)}, "f16"),
+    "granite": ("granite", {**SMALL, "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.25, "logits_scaling": 2.5}, "f16"),
     "llama": ("llama", {**SMALL, "attention_bias": True, "rope_parameters": LLAMA3, "head_dim": 8}, "f16"),
     "llama-odd-factors": ("llama", {**SMALL, "tie_word_embeddings": True, "rope_parameters": ODD}, "bf16"),
     "llama-q8": ("llama", WIDE, "q8_0"),

@@ -8,7 +8,7 @@ import type { ModelSource } from "../folder/model-source.ts";
 import { shardNumber, singleFile } from "../checkpoint/weight-files.ts";
 import { makeTokenizer } from "../tokenizer/tokenizer.ts";
 import { ggufArchitecture } from "./architectures/gguf-architectures.ts";
-import { nameDenseTensors, vocabularyOf } from "./architectures/gguf-architecture.ts";
+import { nameDenseTensors, refuseOtherForms, vocabularyOf } from "./architectures/gguf-architecture.ts";
 import type { GgufContents } from "./architectures/gguf-architecture.ts";
 import { denseFile, storedFile } from "./dense-file.ts";
 import { dtypeOf } from "./dense-tensor.ts";
@@ -101,7 +101,7 @@ function cardOf(metadata: MetadataReader): string | undefined {
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
 /** Keys of config.json that transformers declares as float: it refuses 30 where it wants 30.0, which JSON.stringify does not write. */
-const floatKey = /(_eps|_epsilon|_theta|factor|softcapping|^beta_fast|^beta_slow)$/;
+const floatKey = /(_eps|_epsilon|_theta|factor|softcapping|_multiplier|logits_scaling|^beta_fast|^beta_slow)$/;
 const floatMark = "float of config.json: ";
 
 /** config.json, with a decimal point in every number of a float key. */
@@ -169,6 +169,7 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
     read: (tensor) => smallValues(files, tensor),
   };
   const { metadata } = contents;
+  refuseOtherForms(contents);
   const reading = ggufArchitecture(name, first.path)(contents);
   const { config } = reading;
   const names = ggufNames.get(config.model_type);

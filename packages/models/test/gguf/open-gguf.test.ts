@@ -253,7 +253,7 @@ const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFil
       ),
       tensors,
     }),
-    /tokenizer.ggml.tokens has 47 tokens, token_embd.weight has 48 rows/,
+    /tokenizer.ggml.tokens has 31 tokens, token_embd.weight has 32 rows/,
   ],
   [
     "a type that cannot be read",
@@ -268,6 +268,57 @@ const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFil
     /FailedPrecondition.*tensor blk.0.ffn_up.weight is I8, which is not supported; supported: F32, F16, Q4_0/,
   ],
 ];
+
+/** A file with a tensor of another form beside its own. */
+const withTensor =
+  (name: string) =>
+  ({ metadata, tensors }: Awaited<ReturnType<typeof contentOf>>): TestFile => ({
+    metadata,
+    tensors: [...tensors, countingTensor(name, [4])],
+  });
+
+refused.push(
+  [
+    "query, key and value in one tensor",
+    withTensor("blk.0.attn_qkv.weight"),
+    /FailedPrecondition.*such as blk.0.attn_qkv.weight \(query, key and value in one\) are not read for architecture llama; .* without --fuse-qkv/,
+  ],
+  [
+    "gate and up of the experts in one tensor",
+    withTensor("blk.0.ffn_gate_up_exps.weight"),
+    /FailedPrecondition.*blk.0.ffn_gate_up_exps.weight \(gate and up .*\) are not read .* without --fuse-gate-up-exps/,
+  ],
+  [
+    "one tensor for each expert",
+    withTensor("blk.0.ffn_up.0.weight"),
+    /FailedPrecondition.*blk.0.ffn_up.0.weight \(one for each expert\) are not read .* with a newer llama.cpp/,
+  ],
+);
+
+/** The multipliers that the config.json of a file has. */
+const multipliersOf = async (path: string): Promise<Record<string, unknown>> => {
+  const model = await openModel(path);
+  await model.close();
+  const config = JSON.parse(await model.files.text("config.json")) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => /_multiplier$|^logits_scaling$/.test(key)));
+};
+
+test("Granite without rotary positions is refused, and a multiplier of 0 is none", async () => {
+  const { metadata, tensors } = await contentOf(`${fixtures}granite.gguf`);
+  const written = (name: string, own: TestFile["metadata"]): Promise<string> =>
+    write(name, ggufBytes({ metadata: own ?? [], tensors }));
+  const still = await written("still.gguf", [...metadata, ["granite.rope.scaling.finetuned", { bool: false }]]);
+  assert.match(await refusal(still), /FailedPrecondition.*granite.rope.scaling.finetuned false is not supported; positions must/);
+  const keys = ["embedding_scale", "attention.scale", "residual_scale"].map((name) => `granite.${name}`);
+  const others = metadata.filter(([key]) => !keys.includes(key));
+  const none = { embedding_multiplier: 1, attention_multiplier: 0.5, residual_multiplier: 1, logits_scaling: 2.5 };
+  assert.equal(await multipliersOf(await written("absent.gguf", others)), none);
+  const zeros = keys.map((key): [string, TypedValue] => [key, { f32: 0 }]);
+  assert.equal(await multipliersOf(await written("zeros.gguf", [...others, ...zeros])), none);
+  const given = { embedding_multiplier: 3, attention_multiplier: 0.3, residual_multiplier: 0.25, logits_scaling: 2.5 };
+  assert.equal(await multipliersOf(`${fixtures}granite.gguf`), given);
+  assert.match(await refusal(await written("odd.gguf", without(metadata, "granite.logit_scale"))), /granite.logit_scale must be/);
+});
 
 for (const [name, change, expected] of refused) {
   test(`${name} is refused`, async () => {

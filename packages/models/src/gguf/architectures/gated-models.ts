@@ -83,6 +83,31 @@ export const llama: GgufArchitecture = (contents) => {
   };
 };
 
+/** A Llama with four multipliers, whose logits are divided by the last one. As in llama.cpp, 0 stands for none. */
+export const granite: GgufArchitecture = (contents) => {
+  const { metadata } = contents;
+  const { heads, kvHeads, headSize } = gatedSizes(contents);
+  requireWholeRotary(contents);
+  if (metadata.findFlag("rope.scaling.finetuned") === false) {
+    metadata.refuse("rope.scaling.finetuned", "positions must be rotary, and here there are none");
+  }
+  return {
+    config: {
+      model_type: "granite",
+      architectures: ["GraniteForCausalLM"],
+      ...gatedConfig(contents),
+      attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+      mlp_bias: hasTensor(contents, "blk.0.ffn_up.bias"),
+      embedding_multiplier: metadata.findNumber("embedding_scale") || 1,
+      attention_multiplier: metadata.findNumber("attention.scale") || 1 / Math.sqrt(headSize),
+      residual_multiplier: metadata.findNumber("residual_scale") || 1,
+      logits_scaling: metadata.number("logit_scale"),
+    },
+    prefix,
+    views: { "blk.{block}.attn_q": unpaired(heads), "blk.{block}.attn_k": unpaired(kvHeads) },
+  };
+};
+
 export const qwen2: GgufArchitecture = (contents) => {
   requireWholeRotary(contents);
   return {

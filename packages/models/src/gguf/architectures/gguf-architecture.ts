@@ -1,7 +1,8 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { ofExperts, renamed } from "../dense-tensor.ts";
 import type { DenseTensor, View } from "../dense-tensor.ts";
 import type { GgufTensor } from "../file/gguf-header.ts";
+import { ggufNames } from "../gguf-names.ts";
 import type { GgufNames } from "../gguf-names.ts";
 import type { MetadataReader } from "../metadata-reader.ts";
 
@@ -32,6 +33,35 @@ const described: ReadonlySet<string> = new Set(["rope_freqs.weight", "rope_facto
 const heads: ReadonlySet<string> = new Set(["lm_head", "embed_out"]);
 const nameParts = /^(?<before>(?:enc\.|dec\.)?blk\.)(?<block>0|[1-9]\d*)(?<after>\..*)$/;
 const shownNames = 5;
+
+/** Forms in which llama.cpp also writes tensors, by a part of their names, and how to get the one that is read. */
+const otherForms: readonly { readonly part: RegExp; readonly form: string; readonly remedy: string }[] = [
+  { part: /\.attn_qkv\./, form: "query, key and value in one", remedy: "convert the model again without --fuse-qkv" },
+  {
+    part: /\.ffn_gate_up_exps\./,
+    form: "gate and up of the experts in one",
+    remedy: "convert the model again without --fuse-gate-up-exps",
+  },
+  {
+    part: /\.ffn_(?:gate|up|down)\.\d+\./,
+    form: "one for each expert",
+    remedy: "convert the model again with a newer llama.cpp, which puts all experts in one",
+  },
+];
+
+/** @throws {FailedPreconditionError} on tensors of a form that the architecture's files have too, and that is not read */
+export function refuseOtherForms({ tensors, metadata: { path, architecture } }: GgufContents): void {
+  const known = [...ggufNames.values()].filter((names) => names.architecture === architecture);
+  for (const { part, form, remedy } of otherForms) {
+    if (known.some((names) => [...names.tensors.keys()].some((name) => part.test(`${name}.`)))) continue;
+    const found = [...tensors.keys()].find((name) => part.test(name));
+    if (found === undefined) continue;
+    throw new FailedPreconditionError(
+      `${path}: tensors such as ${found} (${form}) are not read for architecture ${architecture}; ${remedy}`,
+      { file: path, tensor: found },
+    );
+  }
+}
 
 /**
  * The tensors of a checkpoint out of those of a file.

@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { llama, phi3, qwen2, qwen2Moe, qwen3 } from "./gated-models.ts";
+import { granite, llama, phi3, qwen2, qwen2Moe, qwen3 } from "./gated-models.ts";
 import { gemma2, gemma3 } from "./gemma-models.ts";
 import type { GgufArchitecture } from "./gguf-architecture.ts";
 import { bloom, gpt2, gptNeox } from "./plain-models.ts";
@@ -12,6 +12,7 @@ const architectures: ReadonlyMap<string, GgufArchitecture> = new Map([
   ["gemma3", gemma3],
   ["gpt2", gpt2],
   ["gptneox", gptNeox],
+  ["granite", granite],
   ["llama", llama],
   ["phi3", phi3],
   ["qwen2", qwen2],
