@@ -1,13 +1,30 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { InternalError, parseOptions } from "@mbs/contracts";
-import { indexFile, writeSafetensors } from "@mbs/models";
-import type { GraphModel } from "@mbs/models";
+import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { bytesOfDtype, indexFile, writeSafetensors } from "@mbs/models";
+import type { ArchitectureModel, GraphModel, Model, TensorInfo, WeightDtype } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
+import { editedConfig, readConfig } from "./edited-config.ts";
 import { weightIndex } from "./safetensors/weight-index.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
-import { writtenPieces } from "./layers/written-pieces.ts";
+import { convertedPieces, writtenPieces } from "./layers/written-pieces.ts";
+
+const options = {
+  dtype: {
+    kind: "choice",
+    choices: ["f32", "f16", "bf16"],
+    optional: true,
+    description: "dtype of all weights; default: each keeps the model's own, and quantised ones of a GGUF file become f32",
+  },
+} as const satisfies OptionTable;
+
+const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((total, { bytes }) => total + bytes, 0);
+
+/** Bytes of the weights that layers change, in the dtype of the source. */
+const changedBytes = ({ checkpoint }: Model, layers: LayerSpool): number =>
+  bytesOf([...layers.summaries.keys()].map((tensor) => checkpoint.info(tensor)));
 
 /** Bytes of a file that are replaced by as many others. */
 interface Patch {
@@ -31,7 +48,8 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
 }
 
 /** The files of an ONNX model, byte for byte but for the values of the changed tensors. */
-function patchedFiles({ path: folder, checkpoint, fileOffsets }: GraphModel, layers: LayerSpool): FormattedModel {
+function patchedFiles(model: GraphModel, layers: LayerSpool): FormattedModel {
+  const { path: folder, checkpoint, fileOffsets } = model;
   const patches = [...layers.summaries.keys()].map((tensor) => {
     const found = fileOffsets.get(tensor);
     if (found === undefined) throw new InternalError(`it is unknown where in its file tensor ${tensor} lies`, { tensor });
@@ -41,27 +59,77 @@ function patchedFiles({ path: folder, checkpoint, fileOffsets }: GraphModel, lay
     const own = patches.filter((patch) => patch.file === file).sort((a, b) => a.offset - b.offset);
     return { path: file, content: () => patched(join(folder, file), own, layers) };
   });
-  return { files, compressedBytes: patches.reduce((sum, { length }) => sum + length, 0) };
+  return { files, compressedBytes: changedBytes(model, layers) };
+}
+
+const storedDtypes = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
+const configDtypes = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
+
+/** A tensor as it is written: weights in another dtype, integers and other types as they are. */
+function converted(tensor: TensorInfo, dtype: WeightDtype): TensorInfo {
+  if (tensor.dtype === undefined) return tensor;
+  const bytes = (tensor.bytes / bytesOfDtype(tensor.dtype)) * bytesOfDtype(dtype);
+  return { ...tensor, dtype, storedDtype: storedDtypes[dtype], bytes };
+}
+
+/** config.json with the dtype that all weights have, under the name that it has there. */
+async function convertedConfig(model: Model, dtype: WeightDtype): Promise<OutputFile> {
+  const config = JSON.parse(await readConfig(model)) as object;
+  const names = ["dtype", "torch_dtype"].filter((name) => Object.hasOwn(config, name));
+  const keys = names.length > 0 ? names : ["dtype"];
+  return editedConfig(model, Object.fromEntries(keys.map((key) => [key, configDtypes[dtype]])));
+}
+
+/** All weights in one dtype, in the source's files. */
+async function convertedModel(model: ArchitectureModel, layers: LayerSpool, dtype: WeightDtype): Promise<FormattedModel> {
+  const placed = model.checkpoint.files.map(({ file, metadata, tensors }) => ({
+    file,
+    metadata,
+    tensors: tensors.map((tensor) => converted(tensor, dtype)),
+  }));
+  const files = placed.map(({ file, tensors, metadata }): OutputFile => ({
+    path: file,
+    content: () =>
+      writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name }) => convertedPieces(model, layers, name, dtype)),
+  }));
+  const written = placed.flatMap(({ tensors }) => tensors);
+  return {
+    files: [...files, ...weightIndex(placed), await convertedConfig(model, dtype)],
+    compressedBytes: bytesOf(written.filter(({ name }) => layers.summaries.has(name))),
+    bytes: bytesOf(written),
+  };
+}
+
+/** @throws {UsageError} where a dtype is asked for, since the nodes of a graph expect theirs */
+function refuseDtype({ path }: GraphModel, dtype: WeightDtype | undefined): void {
+  if (dtype === undefined) return;
+  throw new UsageError(`${path} is an ONNX model, whose weights keep the dtypes of its graph; remove --dtype`, {
+    option: "--dtype",
+  });
 }
 
 /**
  * The source's files, safetensors or ONNX, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
- * The quantised tensors of a GGUF file become float32.
+ * The quantised tensors of a GGUF file become float32. With `dtype` all weights are rounded to that one.
  */
 export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
   zeroPoints: "any",
-  options: {},
+  options,
   parts: [],
-  async plan(model, layers, options) {
-    parseOptions({}, options, "assemble --format dense");
+  checkPlan(model, _planned, given) {
+    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    if (model.kind === "graph") refuseDtype(model, dtype);
+  },
+  async plan(model, layers, given) {
+    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    if (dtype !== undefined) return convertedModel(model, layers, dtype);
     const stored = model.checkpoint.files;
     const files = stored.map(({ file, tensors, metadata }): OutputFile => ({
       path: file,
       content: () => writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
     }));
-    const changed = [...layers.summaries.keys()].map((tensor) => model.checkpoint.info(tensor).bytes);
     return {
       files: [
         ...files,
@@ -69,11 +137,12 @@ export const denseFormat: Format = {
           ? [{ path: indexFile, content: () => model.files.read(indexFile) }]
           : weightIndex(stored)),
       ],
-      compressedBytes: changed.reduce((sum, bytes) => sum + bytes, 0),
+      compressedBytes: changedBytes(model, layers),
     };
   },
-  planGraph(model, layers, options) {
-    parseOptions({}, options, "assemble --format dense");
+  planGraph(model, layers, given) {
+    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    refuseDtype(model, dtype);
     return Promise.resolve(patchedFiles(model, layers));
   },
 };

@@ -9,7 +9,7 @@ const textFile = (path: string, text: string): OutputFile => ({ path, content: (
 export const jsonFile = (path: string, value: object): OutputFile => textFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
 
 /** The source's config.json, parsed and checked when the model was opened. */
-const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
+export const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
 
 /**
  * The source's config.json with some keys set, or removed where their value is undefined. Everything else stays as it was

@@ -1,17 +1,18 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { openModel, readModelRecord } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
-import { encodeBrain, encodeHalf } from "@mbs/numbers";
+import { encodeBrain, encodeHalf, roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { assemble } from "../src/index.ts";
+import { assemble, formatSize, sizeReport } from "../src/index.ts";
 
 const root = await mkdtemp(join(tmpdir(), "assemble-test-"));
 test.after(() => rm(root, { recursive: true }));
@@ -43,8 +44,8 @@ function constantLayer(model: Model, index: number, site: number, value: number)
 const layerStream = (layers: LayerRecord[], model: string, options = { bits: 3, asymmetric: true }): ArtifactStream =>
   encodeLayers(layers, { model, solver: "rtn", options, order: "natural", weights: { mr: 0.25, en: 0.75 } });
 
-async function run(folder: string, layers: ArtifactStream[], given = context): Promise<ArtifactStream> {
-  const { files } = await assemble.run({ layers }, { model: folder }, given);
+async function run(folder: string, layers: ArtifactStream[], given = context, options = {}): Promise<ArtifactStream> {
+  const { files } = await assemble.run({ layers }, { model: folder, ...options }, given);
   assert.ok(files);
   return files;
 }
@@ -89,6 +90,84 @@ for (const [dtype, shards] of [
     await model.close();
   });
 }
+
+for (const [from, to, shards] of [
+  ["f32", "bf16", 2],
+  ["f32", "f16", 1],
+  ["bf16", "f32", 1],
+  ["f16", "f16", 3],
+] as [WeightDtype, WeightDtype, number][]) {
+  test(`all weights of a ${from} model in ${shards} files are rounded once to ${to} where that is asked for`, async () => {
+    const folder = freshFolder();
+    await writeTinyModel(folder, { dtype: from, shards, seed: 9 });
+    // as older programs wrote it, beside the name that newer ones write
+    const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as object;
+    await writeFile(join(folder, "config.json"), JSON.stringify({ ...config, torch_dtype: "x", dtype: "x" }));
+    const model = await openModel(folder);
+    const layers = (): ArtifactStream => layerStream([constantLayer(model, 1, 3, 0.123)], model.address);
+    const [output, own] = [freshFolder(), freshFolder()];
+    await unpackFiles(await run(folder, [layers()], context, { dtype: to }), output, { force: false });
+    await unpackFiles(await run(folder, [layers()]), own, { force: false });
+    const [written, before] = [await openModel(output), await openModel(own)];
+    assert.is(written.dtype, to);
+    assert.equal(listFiles(written), listFiles(model));
+    for (const { name, dtype } of written.checkpoint.list()) {
+      assert.is(dtype, to);
+      assert.equal(await written.checkpoint.readF32(name), roundTo(to, await before.checkpoint.readF32(name)), name);
+    }
+    const made = JSON.parse(await readFile(join(output, "config.json"), "utf8")) as Record<string, unknown>;
+    const name = { f32: "float32", f16: "float16", bf16: "bfloat16" }[to];
+    assert.equal([made["dtype"], made["torch_dtype"]], [name, name]);
+    const bytes = written.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
+    if (shards > 1) {
+      const index = JSON.parse(await readFile(join(output, "model.safetensors.index.json"), "utf8")) as {
+        metadata: { total_size: number };
+      };
+      assert.is(index.metadata.total_size, bytes);
+    }
+    const record = JSON.parse(await readFile(join(output, "mbs.json"), "utf8")) as {
+      sizes: { bytes: number; denseBytes: number };
+    };
+    assert.equal(
+      [record.sizes.bytes, record.sizes.denseBytes],
+      [bytes, model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0)],
+    );
+    const size = formatSize(await sizeReport(output));
+    if (from === to) assert.match(size, /^dense: .* on disk, no weight is packed\n$/);
+    else assert.match(size, /^dense: .* on disk, .* in the model's own dtypes: (1\.9|2\.0)\d times (smaller|larger)\n$/);
+    for (const opened of [written, before, model]) await opened.close();
+  });
+}
+
+test("a number that a dtype cannot hold is refused, and so is a dtype of an ONNX model", async () => {
+  const { folder, model } = await tiny({ dtype: "f32", seed: 3 });
+  const huge = (): ArtifactStream => layerStream([constantLayer(model, 0, 0, 70_000)], model.address);
+  await unpackFiles(await run(folder, [huge()], context, { dtype: "bf16" }), freshFolder(), { force: false });
+  try {
+    await unpackFiles(await run(folder, [huge()], context, { dtype: "f16" }), freshFolder(), { force: false });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, FailedPreconditionError);
+    assert.match(
+      (error as Error).message,
+      /query_key_value.weight has 70000, which is too large for f16; take --dtype bf16 or f32/,
+    );
+  }
+  await model.close();
+  const onnx = freshFolder();
+  await mkdir(onnx);
+  const fixtures = fileURLToPath(new URL("../../models/test/fixtures/", import.meta.url));
+  await cp(`${fixtures}onnx/gpt2-no-cache`, onnx, { recursive: true });
+  for (const file of ["config.json", "tokenizer.json"]) await cp(`${fixtures}forward/gpt2-f32/${file}`, join(onnx, file));
+  await assemble.checkPlan?.({ model: onnx }, { solver: "rtn", codes: "none" });
+  try {
+    await assemble.checkPlan?.({ model: onnx, dtype: "bf16" }, { solver: "rtn", codes: "none" });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, "is an ONNX model, whose weights keep the dtypes of its graph; remove --dtype");
+  }
+});
 
 test("mbs.json says how the model was made, in the same bytes each time", async () => {
   const { folder, model } = await tiny({ seed: 1 });

@@ -12,7 +12,7 @@ export interface SizeReport {
   readonly denseBytes: number;
   /** denseBytes / bytesOnDisk. */
   readonly ratio: number;
-  /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format. */
+  /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format, which packs none. */
   readonly bitsACompressedWeight?: number;
   /** Bits of any weight, those that stay dense included; absent for the dense format. */
   readonly bitsAWeight?: number;
@@ -49,13 +49,13 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const summaries = Object.values(tensors);
   const prunedOnly = summaries.length > 0 && summaries.every(({ bits }) => bits === undefined);
-  if (format === "dense") return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };
+  if (format === "dense" && sizes.bytes === sizes.denseBytes) {
+    return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };
+  }
+  const report = { format, prunedOnly, bytesOnDisk, denseBytes: sizes.denseBytes, ratio: sizes.denseBytes / bytesOnDisk };
+  if (format === "dense") return { ...report, estimatedSpeed: sizes.denseBytes / sizes.bytes };
   return {
-    format,
-    prunedOnly,
-    bytesOnDisk,
-    denseBytes: sizes.denseBytes,
-    ratio: sizes.denseBytes / bytesOnDisk,
+    ...report,
     bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
     bitsAWeight: (sizes.bytes * 8) / sizes.parameters,
     estimatedSpeed: sizes.denseBytesAToken / sizes.bytesAToken,
@@ -76,8 +76,10 @@ const prunedAdvice =
 
 /** The size in one line. */
 export function formatSize({ format, bytesOnDisk, denseBytes, ratio }: SizeReport): string {
-  if (format === "dense") return `dense: ${formatBytes(bytesOnDisk)} on disk, as large as the model it was made from\n`;
-  return `${format}: ${formatBytes(bytesOnDisk)} on disk, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n`;
+  const onDisk = `${format}: ${formatBytes(bytesOnDisk)} on disk`;
+  if (format === "dense" && ratio === 1) return `${onDisk}, no weight is packed\n`;
+  if (format === "dense") return `${onDisk}, ${formatBytes(denseBytes)} in the model's own dtypes: ${ratioText(ratio)}\n`;
+  return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n`;
 }
 
 /** The report as lines for a terminal. */

@@ -1,4 +1,6 @@
-import type { Model } from "@mbs/models";
+import { at, FailedPreconditionError } from "@mbs/contracts";
+import type { Model, WeightDtype } from "@mbs/models";
+import { decodeWeights, encodeWeights } from "@mbs/numbers";
 import type { LayerSpool } from "./layer-spool.ts";
 
 /** Bytes of an unchanged tensor that are in memory at a time. */
@@ -19,4 +21,41 @@ export function writtenPieces(
 ): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
   const changed = layers.read(name);
   return changed === undefined ? rawPieces(model, name, bytes) : [changed];
+}
+
+/** @throws {FailedPreconditionError} where rounding has made a number infinite */
+function checkRange(values: Float32Array, rounded: Float32Array, tensor: string, dtype: WeightDtype): void {
+  for (let index = 0; index < values.length; index += 1) {
+    if (Number.isFinite(rounded[index]) || !Number.isFinite(values[index])) continue;
+    const value = at(values, index);
+    const remedy = dtype === "f16" ? "take --dtype bf16 or f32" : "take --dtype f32";
+    throw new FailedPreconditionError(`tensor ${tensor} has ${value}, which is too large for ${dtype}; ${remedy}`, {
+      tensor,
+      value,
+    });
+  }
+}
+
+/**
+ * The bytes of a tensor in another dtype: a layer's where one changes it. Integers and other types stay as they are.
+ *
+ * @throws {FailedPreconditionError} on a number that the dtype cannot hold
+ */
+export async function* convertedPieces(
+  model: Model,
+  layers: LayerSpool,
+  name: string,
+  dtype: WeightDtype,
+): AsyncGenerator<Uint8Array> {
+  const info = model.checkpoint.info(name);
+  for await (const piece of writtenPieces(model, layers, info)) {
+    if (info.dtype === undefined || info.dtype === dtype) {
+      yield piece;
+      continue;
+    }
+    const values = decodeWeights(info.dtype, piece, name);
+    const stored = encodeWeights(dtype, values);
+    if (dtype !== "f32") checkRange(values, decodeWeights(dtype, stored, name), name, dtype);
+    yield stored;
+  }
 }
