@@ -1,7 +1,8 @@
 /**
  * Fails when an import is not allowed by the table of docs/architecture.md, when a host compares with, looks up or plans a stage by name, when public names changed
  * without being recorded, when a test reads what nx does not count as its input, when a file that is no kernel says
- * `as number`, when what `npm run packages` writes is stale, or when a text has private words.
+ * `as number`, when what `npm run packages` writes is stale, when a text has private words, or when a tracked file has lines of a
+ * conflict that was not merged.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
@@ -10,6 +11,7 @@ import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { findStaleFiles } from "../packages/package-files.ts";
 import { findNumberAssertions } from "./assertions.ts";
+import { findConflictMarkers } from "./conflict-markers.ts";
 import { findDeadLinks } from "./links.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
@@ -47,6 +49,7 @@ const violations = [
   ...findStaleFiles(root),
   ...findPrivateWords(root),
   ...findDeadLinks(root),
+  ...findConflictMarkers(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
 if (violations.length === 0) process.stdout.write(`${packages.length} packages, no violations\n`);
