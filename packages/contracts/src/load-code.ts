@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { UsageError } from "./errors.ts";
 import { isObject } from "./is-object.ts";
-import { isCodePath, parseOptions } from "./options.ts";
+import { isCodePath, parseOptions, resourceKinds } from "./options.ts";
 import type { Option } from "./options.ts";
 import { quoted } from "./printable.ts";
 
@@ -45,7 +45,7 @@ const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<stri
   choice: ({ choices }) => (isTexts(choices) ? undefined : "no list of choices"),
   list: () => undefined,
   resource: ({ resource }) =>
-    ["model", "corpus", "distribution"].includes(String(resource)) ? undefined : "no resource: model, corpus or distribution",
+    resourceKinds.some((kind) => kind === resource) ? undefined : `no resource: one of ${resourceKinds.join(", ")}`,
   code: ({ builtIn }) => (isTexts(builtIn) ? undefined : "no list builtIn"),
 };
 

@@ -3,6 +3,7 @@ import type { Batch, Schema, Stage } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { guardedStage } from "../src/guarded-stage.ts";
+import { resourceKinds } from "../src/options.ts";
 
 const schema: Schema = { kind: "counts", version: 1, metadata: {}, fields: [{ name: "tokens", type: "int64" }] };
 const context = { signal: new AbortController().signal, threads: 1, progress: () => undefined, warn: () => undefined };
@@ -151,13 +152,16 @@ test("a stage of defineStage gets its options parsed and misses no required inpu
 test("a table of options has kinds that there are", () => {
   const description = "an option";
   assert.is(optionsMisfit({ a: { kind: "number", description }, b: { kind: "choice", choices: ["x"], description } }), undefined);
+  for (const resource of resourceKinds) {
+    assert.is(optionsMisfit({ a: { kind: "resource", resource, description } }), undefined, resource);
+  }
   for (const [table, message] of [
     [5, /not a table of options/],
     [{ a: 5 }, /its option "a" is no object/],
     [{ a: { kind: "float", description } }, /its option "a" has the kind "float"; kinds are integer, number/],
     [{ a: { kind: "number" } }, /has no description/],
     [{ a: { kind: "choice", description } }, /has no list of choices/],
-    [{ a: { kind: "resource", resource: "file", description } }, /has no resource: model, corpus or distribution/],
+    [{ a: { kind: "resource", resource: "file", description } }, /has no resource: one of model, corpus, distribution, imatrix/],
     [{ a: { kind: "code", description } }, /has no list builtIn/],
     [
       { a: { kind: "integer", description, default: "abc" } },
