@@ -19,7 +19,7 @@ export type { OpenModelOptions } from "./folder/open-model.ts";
 export { requireSameModel } from "./folder/same-model.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";
-export { logitsAtATime } from "./forward/head.ts";
+export { logitsAtATime, logitsOfTile } from "./forward/head.ts";
 export type { Passage, Passages } from "./forward/passages.ts";
 export { advance, embedStreams, runSteps } from "./forward/run-steps.ts";
 export { headStates, requireFiniteRows, requireFiniteStreams, statesOf } from "./forward/streams.ts";

@@ -105,6 +105,28 @@ for (const name of ["controlled-bloom", "controlled-llama"]) {
   });
 }
 
+test("losses summed over tiles of the vocabulary are those of whole rows of logits", async () => {
+  const model = await openModel(fileURLToPath(new URL("controlled-bloom", datasets)));
+  const forward = await model.forward({ threads: 1 });
+  // the first and the last of each tile of 2048
+  const tokens = Int32Array.of(7, 0, 2047, 2048, 4095, 300);
+  assert.is(model.vocabularySize, 4096);
+  const states = await runAll(model, forward, tokens);
+  const { values, columns } = await forward.logits(states);
+  const losses = await forward.score(states, tokens);
+  assert.is(losses.length, tokens.length - 1);
+  for (const [row, loss] of losses.entries()) {
+    const logits = Float64Array.from(values.subarray(row * columns, (row + 1) * columns));
+    const most = logits.reduce((largest, logit) => Math.max(largest, logit), -Infinity);
+    const sum = logits.reduce((all, logit) => all + Math.exp(logit - most), 0);
+    const expected = most + Math.log(sum) - at(logits, at(tokens, row + 1));
+    // a logit and its logarithmic share, both below 32, are rounded to 2^-19 at most
+    assert.ok(Math.abs(loss - expected) < batchRounding, `token ${row + 1}: ${loss}, expected ${expected}`);
+  }
+  await forward.close();
+  await model.close();
+});
+
 test("segments that run together give what each gives alone", async () => {
   const model = await openModel(`${fixtures}three-heads-f16`);
   const forward = await model.forward({ threads: 1 });

@@ -1,4 +1,4 @@
-import { logitsAtATime } from "@mbs/models";
+import { logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { sum } from "./sum.ts";
 
@@ -12,10 +12,10 @@ const evaluatedStates = 256 * 1024 * 1024;
 const scoredTogether = 2048;
 
 /** What evaluate holds: the states of a language's windows, logits and their logarithmic softmax. */
-function evaluating({ hiddenSize, vocabularySize }: Model, tokens: readonly number[]): number {
+function evaluating({ kind, hiddenSize, vocabularySize }: Model, tokens: readonly number[]): number {
   const most = Math.max(0, ...tokens);
   const states = Math.min(evaluatedStates, most * hiddenSize * 4);
-  const logits = Math.min(logitsAtATime, Math.min(scoredTogether, most) * vocabularySize) * 4;
+  const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
   return states + 2 * logits;
 }
 
