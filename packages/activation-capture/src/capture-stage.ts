@@ -168,7 +168,11 @@ export const capture: Stage = {
     if (dense !== undefined && (kind === "segments" || values.statistics !== "gram")) {
       throw new UsageError("capture: --dense-states go with states and --statistics gram", { option: "--dense-states" });
     }
-    const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite, progress: context.progress });
+    const model = await openModel(values.model, {
+      allowNonfinite: values.allowNonfinite,
+      progress: context.progress,
+      pool: context.pool,
+    });
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;

@@ -87,7 +87,11 @@ export const propagate: Stage = {
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("propagate: --layers go with states; propagate the segments first", { option: "--layers" });
     }
-    const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite, progress: context.progress });
+    const model = await openModel(values.model, {
+      allowNonfinite: values.allowNonfinite,
+      progress: context.progress,
+      pool: context.pool,
+    });
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;

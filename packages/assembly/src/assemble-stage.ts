@@ -160,9 +160,9 @@ export const assemble: Stage = {
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
   preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
-  async checkPlan(raw, { solver, codes }) {
+  async checkPlan(raw, { solver, codes }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
-    const model = await openModel(own.model);
+    const model = await openModel(own.model, { pool });
     try {
       plannerFor(model, format);
       await requireDense(model);

@@ -139,7 +139,11 @@ export const allocate: Stage = {
     if (factors === undefined || method === undefined) throw new UsageError("allocate: give it factors");
     const options = parseOptions(method.options, rest, `allocate --method ${method.name}`);
     const { weights } = parseMetadata("factors", factors.schema);
-    const model = await openModelOf(factors, own.model, { allowNonfinite: own.allowNonfinite, progress: context.progress });
+    const model = await openModelOf(factors, own.model, {
+      allowNonfinite: own.allowNonfinite,
+      progress: context.progress,
+      pool: context.pool,
+    });
     const metadata = { model: model.address, method: method.name, options, sparsity: own.sparsity, weights };
     const steps = allocateSteps(readFactors(factors), own.sparsity, { model, method, options, context });
     return { allocation: encodeAllocation(steps, metadata) };

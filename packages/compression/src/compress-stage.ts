@@ -113,7 +113,11 @@ export const compress: Stage = {
     if (factors === undefined) throw new UsageError("compress: give it factors");
     const { model: address, order, weights } = parseMetadata("factors", factors.schema);
     const sparsity = allocation && (await readStepSparsity(allocation, address, choice));
-    const model = await openModelOf(factors, own.model, { allowNonfinite: own.allowNonfinite, progress: context.progress });
+    const model = await openModelOf(factors, own.model, {
+      allowNonfinite: own.allowNonfinite,
+      progress: context.progress,
+      pool: context.pool,
+    });
     const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
     const metadata = {
       model: address,

@@ -7,7 +7,7 @@ import { openModel, type Model, type OpenModelOptions } from "@mbs/models";
  *
  * @throws {BadDataError} where the folder holds another model
  */
-export async function openModelOf(factors: ArtifactStream, folder: string, options?: OpenModelOptions): Promise<Model> {
+export async function openModelOf(factors: ArtifactStream, folder: string, options: OpenModelOptions): Promise<Model> {
   const { model: address } = parseMetadata("factors", factors.schema);
   const model = await openModel(folder, options);
   if (model.address === address) return model;

@@ -166,7 +166,7 @@ export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (sch
           return table as OptionTable;
         }),
     }),
-    ...(checkPlan && { checkPlan: (options, planned) => asked(async () => checkPlan.call(stage, options, planned)) }),
+    ...(checkPlan && { checkPlan: (...given) => asked(async () => checkPlan.call(stage, ...given)) }),
     async run(inputs, options, context) {
       try {
         const outputs: unknown = await untilStopped(stage.run(inputs, options, context), context.signal);

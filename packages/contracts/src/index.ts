@@ -22,6 +22,8 @@ export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
 export { formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
+export { createObjectPool } from "./object-pool.ts";
+export type { ObjectPool, Poolable } from "./object-pool.ts";
 export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable, quoted, shortened } from "./printable.ts";

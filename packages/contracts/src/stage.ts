@@ -1,5 +1,6 @@
 import type { ArtifactStream } from "./batch.ts";
 import { InternalError, UsageError } from "./errors.ts";
+import type { ObjectPool } from "./object-pool.ts";
 import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import type { PlannedLayers, ZeroPoints } from "./solver.ts";
@@ -20,6 +21,8 @@ export interface StageContext {
   readonly warn: (message: string) => void;
   /** Threads for native code, ≥ 1. The same number gives the same bytes. */
   readonly threads: number;
+  /** What stays open between stages, models among them; absent where each stage opens and closes its own. */
+  readonly pool?: ObjectPool;
 }
 
 export interface StageInput {
@@ -81,9 +84,10 @@ export interface Stage {
    *
    * @param options complete, as for `run`
    * @param planned of the layers that the run is going to make
+   * @param pool as in the context of `run`
    * @throws as `run` would; a {UsageError} names its `option`
    */
-  readonly checkPlan?: (options: unknown, planned: PlannedLayers) => Promise<void>;
+  readonly checkPlan?: (options: unknown, planned: PlannedLayers, pool?: ObjectPool) => Promise<void>;
   /**
    * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
    * Work may go on while the outputs are read; an error then ends the output's iteration.

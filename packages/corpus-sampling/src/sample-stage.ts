@@ -169,7 +169,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
   const { warn, signal, progress } = context;
   const opened = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
   const corpus = watchedCorpus(opened, context);
-  const model = await openModel(values.model, { progress });
+  const model = await openModel(values.model, { progress, pool: context.pool });
   try {
     const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);

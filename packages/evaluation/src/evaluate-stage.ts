@@ -185,11 +185,11 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget }: Evaluate
   );
 }
 
-async function openModels(values: EvaluateOptions, { progress }: StageContext) {
+async function openModels(values: EvaluateOptions, { progress, pool }: StageContext) {
   const { allowNonfinite } = values;
   const models: Model[] = [];
   try {
-    for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress }));
+    for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress, pool }));
     checkKinds(models, values);
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
     return { models, described: await Promise.all(models.map(describeModel)) };
@@ -216,10 +216,10 @@ export const evaluate: Stage = {
   inputs: {},
   outputs: { scores: { kind: "scores", description: "loss, tokens and bytes of each window" } },
   options,
-  async checkPlan(raw) {
+  async checkPlan(raw, _, pool) {
     const values = parseEvaluateOptions(raw);
     // those behind the first one may still have to be made
-    const model = await openModel(at(values.model, 0));
+    const model = await openModel(at(values.model, 0), { pool });
     try {
       checkKinds([model], values);
       if (values.length !== undefined) requirePositions(values.length, model);

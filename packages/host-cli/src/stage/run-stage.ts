@@ -1,5 +1,5 @@
 import { requireNotRead } from "@mbs/artifacts";
-import { firstOutput, parseOptions } from "@mbs/contracts";
+import { createObjectPool, firstOutput, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { forbidNetwork, givenOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
@@ -62,7 +62,8 @@ export async function runStage(
     reporter.warn(message);
     tellParent({ warning: message });
   };
-  const context = { signal, threads, progress: reporter.progress, warn };
+  const pool = createObjectPool();
+  const context = { signal, threads, pool, progress: reporter.progress, warn };
   const via = given["via"] as string | undefined;
   try {
     await lockingOutputs(outputPlan, force, async () => {
@@ -79,5 +80,6 @@ export async function runStage(
     });
   } finally {
     reporter.stop();
+    await pool.close();
   }
 }

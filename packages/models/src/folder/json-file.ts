@@ -38,11 +38,11 @@ export function parseJsonObject(bytes: Uint8Array, what: string, file: string): 
 }
 
 /**
- * Reads a JSON object from a file of at most `limit` bytes.
+ * Reads a file of at most `limit` bytes.
  *
- * @throws {BadDataError} when it is missing, too large, or not a JSON object
+ * @throws {BadDataError} when it is missing or too large
  */
-export async function readJsonFile(path: string, limit: number): Promise<{ bytes: Uint8Array; value: JsonObject }> {
+export async function readLimited(path: string, limit: number): Promise<Uint8Array> {
   const size = await fileSize(path);
   if (size > limit) {
     throw new BadDataError(`${path} has ${size} bytes, more than the ${limit} allowed; is it the right file?`, {
@@ -50,7 +50,16 @@ export async function readJsonFile(path: string, limit: number): Promise<{ bytes
       size,
     });
   }
-  const bytes = await readFile(path);
+  return readFile(path);
+}
+
+/**
+ * Reads a JSON object from a file of at most `limit` bytes.
+ *
+ * @throws {BadDataError} when it is missing, too large, or not a JSON object
+ */
+export async function readJsonFile(path: string, limit: number): Promise<{ bytes: Uint8Array; value: JsonObject }> {
+  const bytes = await readLimited(path, limit);
   return { bytes, value: parseJsonObject(bytes, path, path) };
 }
 

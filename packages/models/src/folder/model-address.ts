@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
-import { statSync } from "node:fs";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { fileStamps } from "./file-stamps.ts";
 
 const pieceBytes = 4 * 1024 * 1024;
 
@@ -37,23 +37,19 @@ async function hashModel(checkpoint: Checkpoint, parts: ModelParts): Promise<str
 const known = new Map<string, Promise<string>>();
 
 /**
- * The address of a model. Kept in memory as long as no file of it changes in size or time, so that a process that
- * opens a model again does not read it again.
+ * The address of a model. Kept in memory as long as no file of it changes (its stamp), so that a process that opens a model
+ * again does not read it again.
  *
  * @param path the folder or file that it was opened from
  * @param weightFiles paths of the files that hold the tensors
  */
-export function modelAddress(
+export async function modelAddress(
   path: string,
   weightFiles: readonly string[],
   checkpoint: Checkpoint,
   parts: ModelParts,
 ): Promise<string> {
-  const stamps = weightFiles.map((file) => {
-    const { size, mtimeMs, ino } = statSync(file);
-    return [file, size, mtimeMs, ino].join(" ");
-  });
-  const key = [path, ...stamps, ...[...parts.values()].map(addressOf)].join("\n");
+  const key = [path, await fileStamps(weightFiles), ...[...parts.values()].map(addressOf)].join("\n");
   const address = known.get(key) ?? hashModel(checkpoint, parts);
   known.set(key, address);
   address.catch(() => known.delete(key));

@@ -53,6 +53,8 @@ export interface Forward {
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
   logits(states: Matrix): Promise<Matrix>;
+  /** Memory of the weights that it keeps, in bytes. */
+  heldBytes(): number;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,8 @@ export interface OpenedModel {
   readonly files: ModelFiles;
   /** Paths of the files on disk that hold its weights. */
   readonly weightFiles: readonly string[];
+  /** Memory that it needs to stay open, without its forward passes: about, in bytes. */
+  readonly heldBytes: number;
   /** Content address of tensors, configuration and tokenizer. */
   readonly address: string;
   /** Content address of tokenizer.json. */
@@ -95,6 +99,7 @@ export interface OpenedModel {
   passages(): Promise<Passages>;
   /** @param options.threads threads for native code, at least 1 */
   forward(options: { threads: number }): Promise<Forward>;
+  /** Ends its use. One that a pool has lent goes back there, with its forward passes. */
   close(): Promise<void>;
 }
 

@@ -1,7 +1,6 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import { at, InternalError } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
@@ -9,44 +8,25 @@ import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
+import { findGraph } from "./find-graph.ts";
 import { modelFolder } from "./hub-model.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import { isGguf } from "./model-source.ts";
 import type { ModelSource } from "./model-source.ts";
 import type { ArchitectureModel, Model } from "./model.ts";
-
-/**
- * File names that exporters give to a decoder's graph, in order of preference: with a cache or without. One with quantised
- * weights can be evaluated only.
- */
-const graphNames = [
-  "model.onnx",
-  "decoder_model.onnx",
-  "decoder_model_merged.onnx",
-  "model_fp16.onnx",
-  "model_q4.onnx",
-  "model_quantized.onnx",
-];
-
-/** Folders that may have it, relative to the model's. */
-const graphFolders = ["onnx", "."];
-
-/** Path of the graph in a model folder that has one. */
-async function findGraph(folder: string): Promise<string | undefined> {
-  for (const name of graphFolders) {
-    const names = await readdir(join(folder, name)).catch((): string[] => []);
-    const found = graphNames.find((name) => names.includes(name));
-    if (found !== undefined) return join(folder, name, found);
-  }
-  return undefined;
-}
+import { takeModel } from "./pooled-model.ts";
 
 export interface OpenModelOptions {
   /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
   readonly allowNonfinite?: boolean;
   /** Called while files of a model on the Hub are fetched. */
   readonly progress?: (progress: Progress) => void;
+  /**
+   * Where an open model is looked for, and where it stays after `close`. Not used with `allowNonfinite`: what one stage has
+   * found in `checkpoint.nonfinite` would show in the next one.
+   */
+  readonly pool?: ObjectPool;
 }
 
 /** How tensors are read. */
@@ -115,6 +95,15 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
+async function openPath(root: string, options: ReadOptions): Promise<Model> {
+  if (isGguf(root) && !(await isFolder(root))) {
+    return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(root), options);
+  }
+  const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
+  if (graph === undefined) return openArchitectureModel(await folderSource(root), options);
+  return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, options);
+}
+
 /**
  * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,
  * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
@@ -124,12 +113,8 @@ const isFolder = (path: string): Promise<boolean> =>
  *
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
-export async function openModel(name: string, { allowNonfinite = false, progress }: OpenModelOptions = {}): Promise<Model> {
+export async function openModel(name: string, { allowNonfinite = false, progress, pool }: OpenModelOptions = {}): Promise<Model> {
   const root = await modelFolder(name, progress);
-  if (isGguf(root) && !(await isFolder(root))) {
-    return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(root), { allowNonfinite });
-  }
-  const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
-  if (graph === undefined) return openArchitectureModel(await folderSource(root), { allowNonfinite });
-  return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, { allowNonfinite });
+  const open = (): Promise<Model> => openPath(root, { allowNonfinite });
+  return pool === undefined || allowNonfinite ? open() : takeModel(pool, root, open);
 }

@@ -128,6 +128,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       return head.score(states, tokens, batch);
     },
     logits: (states) => head.logits(states),
+    heldBytes: () => cache.heldBytes() + head.heldBytes(),
     async close() {
       cache.clear();
       await graphs.close();

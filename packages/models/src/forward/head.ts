@@ -60,13 +60,13 @@ export function createHead(
   readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
-): Pick<Forward, "score" | "logits"> {
+): Pick<Forward, "score" | "logits" | "heldBytes"> {
   const { hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
-  let matrix: Promise<Float32Array> | undefined;
+  let matrix: Float32Array | undefined;
   const readWeights = async (): Promise<RoleWeights> => {
-    matrix ??= readWeight(layout.head);
-    return new Map([...(await readNorm()), ["head", await matrix]]);
+    matrix ??= await readWeight(layout.head);
+    return new Map([...(await readNorm()), ["head", matrix]]);
   };
   const buildLogits = (graph: GraphBuilder, weight: WeightInput): string => {
     const rows = createRowGraph(graph, weight);
@@ -82,6 +82,8 @@ export function createHead(
   };
 
   return {
+    heldBytes: () => matrix?.byteLength ?? 0,
+
     async logits(states) {
       const graph = await graphs.get("logits", (builder, weight) =>
         builder.output("logits", buildLogits(builder, weight), "float32"),

@@ -44,8 +44,12 @@ export class WeightCache {
     this.#kept.clear();
   }
 
+  heldBytes(): number {
+    return [...this.#kept.values()].reduce((sum, weights) => sum + bytesOf(weights), 0);
+  }
+
   #evictFor(bytes: number): void {
-    let held = [...this.#kept.values()].reduce((sum, weights) => sum + bytesOf(weights), 0);
+    let held = this.heldBytes();
     for (const [key, weights] of this.#kept) {
       if (held + bytes <= limit) break;
       this.#kept.delete(key);

@@ -157,6 +157,7 @@ export function createGraphForward(
       return { rows: states.rows, columns: vocabularySize, values: all };
     },
 
+    heldBytes: () => runner.heldBytes(),
     async close() {
       await losses.close();
       await runner.close();

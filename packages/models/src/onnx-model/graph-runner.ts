@@ -42,6 +42,8 @@ export interface GraphRunner {
   /** The states before the first step. */
   embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor>;
   after(request: StatesRequest): Promise<Record<string, Tensor>>;
+  /** Memory of the weights that it keeps, in bytes. */
+  heldBytes(): number;
   close(): Promise<void>;
 }
 
@@ -178,6 +180,7 @@ export function createGraphRunner(
       const stored = await readWeights(key, part);
       return part.run(feeds, given === undefined ? stored : override(stored, given));
     },
+    heldBytes: () => weights.heldBytes() + parts.heldBytes(),
     async close() {
       weights.clear();
       await parts.close();

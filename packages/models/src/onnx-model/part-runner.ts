@@ -74,8 +74,12 @@ export class PartRunner {
     return part;
   }
 
+  heldBytes(): number {
+    return [...this.#kept.values()].reduce((sum, kept) => sum + kept.bytes, 0);
+  }
+
   async #evictFor(bytes: number): Promise<void> {
-    let held = [...this.#kept.values()].reduce((sum, kept) => sum + kept.bytes, 0);
+    let held = this.heldBytes();
     for (const [key, kept] of this.#kept) {
       if (this.#kept.size < mostParts && held + bytes <= mostBytes) break;
       this.#kept.delete(key);

@@ -1,12 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { BadDataError } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
-import { defaultLength } from "@mbs/models";
+import { BadDataError, createObjectPool } from "@mbs/contracts";
+import type { ObjectPool, StageContext } from "@mbs/contracts";
+import { defaultLength, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
+import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { crossBytes, diskNeed, packedBytes } from "./disk.ts";
@@ -91,7 +92,6 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
   const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
   const written = statesBytes * steps + statisticBytes + factorBytes + disk.layers + disk.model;
   const read = statesRead + statisticBytes + similarity + factorBytes + disk.layers * 2 + disk.model;
-  const nodes = dense ? 4 : steps * (passes ? 3 * first.sites.length + 1 : 4);
   return [
     { name: "forward passes", seconds: forward },
     // A cross-moment is a whole product where a Gram is half of one.
@@ -99,7 +99,8 @@ function compressParts({ recipe, model, rates, tokens, languages, disk }: Work):
     { name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) },
     { name: "solver", seconds: sum(sites, ({ width, weights }) => rates.solver(width) * sum(weights, ({ rows }) => rows)) },
     { name: "artifacts", seconds: written / rates.write + read / rates.read },
-    { name: "opening the model", seconds: rates.open * nodes * (dense ? 1 : 0.5) },
+    // A run keeps the model open, and its weights from capture to propagate.
+    { name: "opening the model", seconds: rates.open + steps * rates.weights },
   ];
 }
 
@@ -111,6 +112,58 @@ export interface EstimateOptions {
   readonly warn?: StageContext["warn"];
 }
 
+async function estimatePrepared(
+  { recipe, plan }: PreparedRun,
+  model: Model,
+  { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: EstimateOptions,
+  pool: ObjectPool,
+): Promise<Estimate> {
+  const tokenizer = await model.tokenizer();
+  const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
+  const { length } = sample;
+  const tokens = sample.segments * length;
+  const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer, { signal, progress }));
+  const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
+  const heldOutTokens = evaluationTokens(recipe, heldOut, window);
+  const scored = sum(heldOutTokens, (count) => count) * 2;
+  const folder = dirname(resolve(recipe.output));
+  await mkdir(folder, { recursive: true });
+  const rates = await measureRates(model, recipe.compress, length, folder, threads);
+  const disk = diskNeed(recipe, model, sample);
+  const parts = [
+    { name: "sampling", seconds: sample.seconds },
+    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk }),
+    {
+      name: "evaluation",
+      seconds:
+        heldOut === undefined
+          ? 0
+          : heldOut.readSeconds +
+            scored / 2 / heldOut.tokensPerSecond +
+            rates.open +
+            2 * model.steps.length * rates.weights +
+            scored * (stepScale(model) * rates.step + rates.head),
+    },
+  ];
+  const perToken = 2 * sum(model.steps, weightsOf);
+  const grams = sum(
+    model.steps.flatMap(({ sites }) => sites),
+    ({ width }) => width * width,
+  );
+  const head = 2 * model.hiddenSize * model.vocabularySize;
+  return {
+    calibrationTokens: tokens,
+    evaluationTokens: scored,
+    operations: tokens * (perToken * 2 + grams) + scored * (perToken + head),
+    gemmRate: rates.gemm,
+    parts,
+    seconds: sum(parts, ({ seconds }) => seconds),
+    notCounted: [...recipe.stages.keys()],
+    memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens),
+    disk,
+  };
+}
+
 /**
  * Estimates a run by drawing its segments, counting the operations of its stages from the model's shapes, and by measuring
  * for some seconds what this machine does with the kernels that they use. Nothing is left behind.
@@ -118,55 +171,18 @@ export interface EstimateOptions {
  * @throws as run, for a recipe or a model that cannot be used
  */
 export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
-  const { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} } = options;
-  // the rows that the run would read: an unfinished one goes on with the commits that it began with
-  const revisions = await readRevisions(runFolder(given.output));
-  const { recipe, model, plan } = await prepareRun(given, stages, revisions, progress);
+  const pool = createObjectPool();
   try {
-    const tokenizer = await model.tokenizer();
-    const sample = await drawSample(plan, stages, { signal, threads, progress, warn });
-    const { length } = sample;
-    const tokens = sample.segments * length;
-    const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer, { signal, progress }));
-    const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
-    const heldOutTokens = evaluationTokens(recipe, heldOut, window);
-    const scored = sum(heldOutTokens, (count) => count) * 2;
-    const folder = dirname(resolve(recipe.output));
-    await mkdir(folder, { recursive: true });
-    const rates = await measureRates(model, recipe.compress, length, folder, threads);
-    const disk = diskNeed(recipe, model, sample);
-    const parts = [
-      { name: "sampling", seconds: sample.seconds },
-      ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk }),
-      {
-        name: "evaluation",
-        seconds:
-          heldOut === undefined
-            ? 0
-            : heldOut.readSeconds +
-              scored / 2 / heldOut.tokensPerSecond +
-              2 * rates.open +
-              scored * (stepScale(model) * rates.step + rates.head),
-      },
-    ];
-    const perToken = 2 * sum(model.steps, weightsOf);
-    const grams = sum(
-      model.steps.flatMap(({ sites }) => sites),
-      ({ width }) => width * width,
-    );
-    const head = 2 * model.hiddenSize * model.vocabularySize;
-    return {
-      calibrationTokens: tokens,
-      evaluationTokens: scored,
-      operations: tokens * (perToken * 2 + grams) + scored * (perToken + head),
-      gemmRate: rates.gemm,
-      parts,
-      seconds: sum(parts, ({ seconds }) => seconds),
-      notCounted: [...recipe.stages.keys()],
-      memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens),
-      disk,
-    };
+    // the rows that the run would read: an unfinished one goes on with the commits that it began with
+    const revisions = await readRevisions(runFolder(given.output));
+    const prepared = await prepareRun(given, options.stages, { revisions, pool, progress: options.progress });
+    const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
+    try {
+      return await estimatePrepared(prepared, model, options, pool);
+    } finally {
+      await model.close();
+    }
   } finally {
-    await model.close();
+    await pool.close();
   }
 }

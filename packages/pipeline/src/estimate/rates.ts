@@ -21,8 +21,10 @@ export interface Rates {
   readonly step: number;
   /** Seconds of the loss for one token. */
   readonly head: number;
-  /** Seconds to open the model and make its sessions. */
+  /** Seconds to open the model. */
   readonly open: number;
+  /** Seconds to read the weights of a step and to make its session. */
+  readonly weights: number;
   /** Site width → seconds for one token's Gram, for a factor, and for one row of the solver. */
   readonly gram: (width: number) => number;
   readonly factor: (width: number) => number;
@@ -70,9 +72,10 @@ async function measureForward(
   model: Model,
   length: number,
   threads: number,
-): Promise<Pick<Rates, "capture" | "step" | "head" | "open">> {
-  const opened = performance.now();
+): Promise<Pick<Rates, "capture" | "step" | "head" | "open" | "weights">> {
+  const started = performance.now();
   const again = await openModel(model.path);
+  const opened = performance.now();
   const forward = await again.forward({ threads });
   try {
     const batch = Math.max(1, Math.floor(batchTokens / length));
@@ -81,13 +84,19 @@ async function measureForward(
     const states = await forward.embed(tokens, batch);
     const sites = at(model.steps, 0).sites.map(({ name }) => name);
     await forward.step(0, states, { batch, sites, states: false });
-    const open = (performance.now() - opened) / 1000;
+    const first = (performance.now() - opened) / 1000;
     const capture = await seconds(() => forward.step(0, states, { batch, sites, states: false }));
     await forward.step(0, states, { batch });
     const step = await seconds(() => forward.step(0, states, { batch }));
     await forward.score(states, tokens, batch);
     const head = await seconds(() => forward.score(states, tokens, batch), 1);
-    return { capture: capture / rows, step: step / rows, head: head / rows, open: Math.max(0, open - capture) };
+    return {
+      capture: capture / rows,
+      step: step / rows,
+      head: head / rows,
+      open: (opened - started) / 1000,
+      weights: Math.max(0, first - capture),
+    };
   } finally {
     await forward.close();
     await again.close();

@@ -1,10 +1,10 @@
 import { FailedPreconditionError, UsageError, firstOutput } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { ObjectPool, Progress } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
 import { loadSolver } from "@mbs/solvers";
+import type { ModelShape } from "../estimate/disk.ts";
 import { throwFaults } from "../recipe/faults.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey } from "../recipe/recipe-keys.ts";
@@ -16,7 +16,7 @@ import { checkPins } from "../run/run-record.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { plannedLayers, planRun, planWithFaults, withSolverNeeds } from "./plan.ts";
-import type { ModelOutline, Plan } from "./plan.ts";
+import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
@@ -26,13 +26,23 @@ export interface PreparedRun {
   readonly recipe: Recipe;
   /** With the recipe's own. */
   readonly stages: Stages;
-  /** Open; the caller closes it. */
-  readonly model: Model;
+  /** Of the recipe's model. */
+  readonly shape: ModelShape;
   /** With complete options. */
   readonly plan: Plan;
   readonly resources: Resources;
   /** All paths that the run reads and does not write itself: also of texts, weights and shares that its options lead to. */
   readonly reads: readonly string[];
+}
+
+/** With what a run is prepared. */
+export interface Preparation {
+  /** Commits that revisions on the Hub stand for; others are asked for. */
+  readonly revisions: Revisions;
+  /** Called while a model on the Hub is fetched. */
+  readonly progress?: (progress: Progress) => void;
+  /** Where models that were opened for the checks stay open. */
+  readonly pool: ObjectPool;
 }
 
 /** All paths that the options of a run lead to. Reading them here reveals a missing path of the last stages before all the work. */
@@ -175,11 +185,11 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
  * @throws {UsageError} on options that the solver or a stage would refuse
  * @throws {FailedPreconditionError} where a stage cannot use the layers that the solver will make
  */
-async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<void> {
+async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
   const planned = await plannedLayers(recipe);
   for (const { stage, section, options } of plan.nodes) {
     try {
-      await stageOf(stages, stage).checkPlan?.(options, planned);
+      await stageOf(stages, stage).checkPlan?.(options, planned, pool);
     } catch (error) {
       if (error instanceof UsageError) throw located(error, section, recipe);
       if (!(error instanceof FailedPreconditionError)) throw error;
@@ -193,41 +203,38 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages): Promise<
 /**
  * Plans a recipe, and refuses all that would fail in the middle of the run, as far as that can be known.
  *
- * @param revisions commits that revisions on the Hub stand for; others are asked for
- * @param progress called while a model on the Hub is fetched
  * @throws {UsageError} on options that no stage would take, all of them named
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
  * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
-export async function prepareRun(
-  given: Recipe,
-  known: Stages,
-  revisions: Revisions,
-  progress: (progress: Progress) => void,
-): Promise<PreparedRun> {
+export async function prepareRun(given: Recipe, known: Stages, { revisions, progress, pool }: Preparation): Promise<PreparedRun> {
   pinRevisions(revisions);
   const { recipe: complete, stages, faults } = await loadOwnStages(given, known);
   await checkRecipe(complete, stages, faults);
   const recipe = await withSolverNeeds(complete, stages);
-  const model = await openModel(recipe.model, { progress });
+  const resources = new Resources(pool);
+  // given back before the stages check, which open it too
+  const model = await openModel(recipe.model, { progress, pool });
+  let nodes: readonly PlanNode[];
+  let modelPaths: readonly string[];
+  const { model: modelFolder } = runFolder(recipe.output);
   try {
-    const { nodes, modelFolder } = planRun(recipe, model, runFolder(recipe.output).model);
-    const completed = nodes.map(async (node) => ({
-      ...node,
-      options: await completeOptions(stageOf(stages, node.stage), node.options),
-    }));
-    const plan = { nodes: await Promise.all(completed), modelFolder };
-    checkInputCounts(recipe, plan, stages);
-    await checkStages(recipe, plan, stages);
-    const resources = new Resources();
+    ({ nodes } = planRun(recipe, model, modelFolder));
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);
-    // the model's own paths first: the message should name it if it is at the path of the output
-    const reads = [...new Set([...found.paths, ...(await findPaths(plan, stages, resources))])];
-    await checkPins(recipe, resources);
-    return { recipe, stages, model, plan, resources, reads };
-  } catch (error) {
+    modelPaths = found.paths;
+  } finally {
     await model.close();
-    throw error;
   }
+  const completed = nodes.map(async (node) => ({
+    ...node,
+    options: await completeOptions(stageOf(stages, node.stage), node.options),
+  }));
+  const plan = { nodes: await Promise.all(completed), modelFolder };
+  checkInputCounts(recipe, plan, stages);
+  await checkStages(recipe, plan, stages, pool);
+  // the model's own paths first: the message should name it if it is at the path of the output
+  const reads = [...new Set([...modelPaths, ...(await findPaths(plan, stages, resources))])];
+  await checkPins(recipe, resources);
+  return { recipe, stages, shape: model, plan, resources, reads };
 }

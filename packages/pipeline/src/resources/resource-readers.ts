@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCorpus, presetNames, readDistribution } from "@mbs/corpora";
-import type { ResourceKind } from "@mbs/contracts";
+import type { ObjectPool, ResourceKind } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { openModel, pinModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -28,9 +28,9 @@ export async function foundModel(name: string, { address, path, weightFiles }: M
   return { address, paths: [path, ...links, ...weightFiles], ...(await pinModel(name)) };
 }
 
-const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundResource>>> = {
-  async model(path) {
-    const model = await openModel(path);
+const readers: Readonly<Record<ResourceKind, (path: string, pool?: ObjectPool) => Promise<FoundResource>>> = {
+  async model(path, pool) {
+    const model = await openModel(path, { pool });
     try {
       return await foundModel(path, model);
     } finally {
@@ -59,7 +59,8 @@ const readers: Readonly<Record<ResourceKind, (path: string) => Promise<FoundReso
  *
  * @throws as openModel, openCorpus and readDistribution
  */
-export const findResource = (kind: ResourceKind, path: string): Promise<FoundResource> => readers[kind](path);
+export const findResource = (kind: ResourceKind, path: string, pool?: ObjectPool): Promise<FoundResource> =>
+  readers[kind](path, pool);
 
 /** Names that mean the same on every machine. */
 export const builtInResources: Readonly<Partial<Record<ResourceKind, readonly string[]>>> = { distribution: presetNames };

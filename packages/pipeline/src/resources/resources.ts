@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isCodePath } from "@mbs/contracts";
-import type { OptionTable, ResourceKind, StageOptions } from "@mbs/contracts";
+import type { ObjectPool, OptionTable, ResourceKind, StageOptions } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { findResource } from "./resource-readers.ts";
 import type { FoundResource } from "./resource-readers.ts";
@@ -20,6 +20,11 @@ export class Resources {
   readonly #found = new Map<string, Promise<FoundResource>>();
   /** Path of code → the hash of its file. */
   readonly #code = new Map<string, Promise<string>>();
+  readonly #pool: ObjectPool | undefined;
+
+  constructor(pool?: ObjectPool) {
+    this.#pool = pool;
+  }
 
   /** Registers a resource that need not be read: a model that is open, or that this run has written. */
   set(kind: ResourceKind, path: string, found: FoundResource): void {
@@ -28,7 +33,7 @@ export class Resources {
 
   #find(kind: ResourceKind, path: string): Promise<FoundResource> {
     const key = `${kind}:${path}`;
-    const found = this.#found.get(key) ?? findResource(kind, path);
+    const found = this.#found.get(key) ?? findResource(kind, path, this.#pool);
     this.#found.set(key, found);
     return found;
   }

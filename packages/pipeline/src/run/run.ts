@@ -9,8 +9,8 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { firstOutput, optionFlag } from "@mbs/contracts";
-import type { Progress, StageOptions } from "@mbs/contracts";
+import { createObjectPool, firstOutput, optionFlag } from "@mbs/contracts";
+import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
@@ -106,6 +106,7 @@ async function execute(
   plan: Plan,
   folder: RunFolder,
   resources: Resources,
+  pool: ObjectPool,
   options: RunOptions,
 ): Promise<RunResult> {
   const { stages, threads, signal } = options;
@@ -118,7 +119,7 @@ async function execute(
     store,
     manifest,
     resources,
-    context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
+    context: { signal, threads, pool, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
     keep: recipe.keep,
     onNode: (report) => {
       nodes.push(report);
@@ -154,31 +155,26 @@ async function execute(
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   const { force = false, progress = () => {} } = options;
-  const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
-  const {
-    recipe: ordered,
-    stages,
-    model,
-    plan,
-    resources,
-    reads,
-  } = await prepareRun(recipe, options.stages, revisions, progress);
-  const folder = runFolder(
-    ordered.output,
-    plan.nodes.flatMap(({ result }) => result ?? []),
-  );
+  const pool = createObjectPool();
   try {
+    const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
+    const prepared = await prepareRun(recipe, options.stages, { revisions, progress, pool });
+    const { recipe: ordered, stages, shape, plan, resources, reads } = prepared;
+    const folder = runFolder(
+      ordered.output,
+      plan.nodes.flatMap(({ result }) => result ?? []),
+    );
     await requireNotRead(writtenPaths(folder), reads);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       await claimFolder(folder, await identifyRun(plan, stages, resources), force);
       await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
-      await checkDisk(folder.root, diskNeed(ordered, model));
+      await checkDisk(folder.root, diskNeed(ordered, shape));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
-      return execute(ordered, plan, folder, resources, { ...options, stages });
+      return execute(ordered, plan, folder, resources, pool, { ...options, stages });
     });
   } finally {
-    await model.close();
+    await pool.close();
   }
 }
