@@ -7,6 +7,7 @@ import type { Model, StreamStates } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, planStep } from "./capture-plan.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
+import { batchSegments } from "./segment-batches.ts";
 import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import type { SpooledSegment } from "./step-capture.ts";
@@ -81,7 +82,8 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
     }
     if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
     const languages = [...new Set(spooled.map(({ language }) => language))].sort();
-    const segments = new Map(languages.map((name) => [name, spooled.filter(({ language }) => language === name)] as const));
+    const all = [...batchSegments(spooled)];
+    const batches = new Map(languages.map((name) => [name, all.filter(([first]) => first?.language === name)] as const));
     const shares = languageWeights(countTokens(spooled), mix);
     const total = steps.length * spooled.length;
     let done = 0;
@@ -102,7 +104,7 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
       }
       pooled ||= plan.pooled;
       const advance = position < steps.length - 1;
-      const capture = { step, index, width: model.hiddenSize, plan, segments, shares, states, advance, weights };
+      const capture = { step, index, width: model.hiddenSize, plan, batches, shares, states, advance, weights };
       const advanceProgress = (count: number): void => {
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });

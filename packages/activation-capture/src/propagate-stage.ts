@@ -2,7 +2,7 @@ import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { at, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { advance, openModel, requireFiniteRows, statesOf } from "@mbs/models";
+import { openModel, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
 import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
@@ -30,10 +30,13 @@ async function* applyStep(
 ): AsyncGenerator<SegmentStates> {
   for await (const batch of batchArriving(segments)) {
     const stacked = stackStreams(batch.map(({ states }) => states));
-    const made = await advance(forward, model.steps, step, stacked, { batch: batch.length, weights });
-    const { name, stream } = at(model.steps, step);
-    requireFiniteRows({ made: `${name}, stream ${stream}`, segments: batch.map(nameSegment) }, statesOf(made, stream));
-    for (const [index, states] of unstackStreams(made, batch.length).entries()) yield { ...at(batch, index), states };
+    const { name, stream, sites } = at(model.steps, step);
+    let cut = await forward.beginStep(step, statesOf(stacked, stream), { batch: batch.length, reads: stacked });
+    while (cut.reached < sites.length) ({ cut } = await forward.nextSite(cut, weights));
+    const made = await forward.endStep(cut, weights);
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments: batch.map(nameSegment) }, made);
+    const after = new Map([...stacked, [stream, made]]);
+    for (const [index, states] of unstackStreams(after, batch.length).entries()) yield { ...at(batch, index), states };
   }
 }
 

@@ -5,21 +5,25 @@ import type { StreamStates } from "@mbs/models";
 /** Tokens that run together where segments are short, so that matrix products are large. */
 const tokensAtATime = 2048;
 
-/** A segment by the number of its tokens in each stream. */
+/** A segment by its language and the number of its tokens in each stream. */
 interface Sized {
+  readonly language: string;
   readonly lengths: readonly number[];
 }
 
+const isAlike = (a: Sized, b: Sized): boolean => a.language === b.language && a.lengths.join() === b.lengths.join();
+
 /**
- * Joins neighbours of equal length into batches of at most 2048 tokens of the longest stream, or one segment if it is
- * longer. The rule looks at lengths alone, so the same segments are batched alike on every machine.
+ * Joins neighbours of one language and equal length into batches of at most 2048 tokens of the longest stream, or one
+ * segment if it is longer. The rule looks at languages and lengths alone, so the same segments are batched alike on every
+ * machine and in every stage.
  */
 export function* batchSegments<T extends Sized>(segments: Iterable<T>): Generator<readonly T[]> {
   let batch: T[] = [];
   for (const segment of segments) {
-    const { lengths } = batch[0] ?? segment;
-    const rows = Math.max(...lengths);
-    if (segment.lengths.join() !== lengths.join() || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
+    const first = batch[0] ?? segment;
+    const rows = Math.max(...first.lengths);
+    if (!isAlike(segment, first) || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
       yield batch;
       batch = [];
     }

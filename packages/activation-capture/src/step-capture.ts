@@ -2,13 +2,13 @@ import { allLanguages, inputSite } from "@mbs/artifacts";
 import type { Spool, SpoolSlot, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
-import type { Forward, Step, StreamStates } from "@mbs/models";
+import type { Forward, GivenWeights, Step, StepCut, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import { addScaled } from "./running-sums.ts";
-import { batchSegments, unstackStreams } from "./segment-batches.ts";
+import { unstackStreams } from "./segment-batches.ts";
 
 /** A segment whose states lie in a spool. */
 export interface SpooledSegment {
@@ -23,20 +23,23 @@ export interface SpooledSegment {
   readonly dense?: ReadonlyMap<string, SpoolSlot>;
 }
 
+/** Equally long segments of one language, which run together. */
+export type SegmentBatch = readonly SpooledSegment[];
+
 export interface StepCapture {
   readonly step: Step;
   readonly index: number;
   /** Of the states. */
   readonly width: number;
   readonly plan: CapturePlan;
-  /** By language, in sorted order; segments in order. */
-  readonly segments: ReadonlyMap<string, readonly SpooledSegment[]>;
+  /** By language, in sorted order. */
+  readonly batches: ReadonlyMap<string, readonly SegmentBatch[]>;
   /** Language → its weight in a Gram of all languages, sum 1. */
   readonly shares: Readonly<Record<string, number>>;
   readonly states: Spool;
   /** Whether the states after the step replace those before it. */
   readonly advance: boolean;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly weights: GivenWeights;
 }
 
 export interface CaptureTools {
@@ -77,9 +80,12 @@ function readStreams({ step, states, width }: StepCapture, segments: readonly Sp
   return new Map(read);
 }
 
-/** The tokens of a site's stream. An expert reads only some of them, so its rows are fewer. */
-const tokensOf = (step: Step, site: string, read: StreamStates): number =>
-  statesOf(read, step.sites.find(({ name }) => name === site)?.stream ?? step.stream).rows;
+const beginStep = (forward: Forward, { step, index }: StepCapture, read: StreamStates, batch: number): Promise<StepCut> =>
+  forward.beginStep(index, statesOf(read, step.stream), { batch, reads: read });
+
+/** How many of a step's sites have to be reached for those of a plan. */
+const sitesToReach = ({ sites }: Step, plan: CapturePlan): number =>
+  sites.findLastIndex(({ name }) => plan.sites.some(({ site }) => site === name)) + 1;
 
 /**
  * Runs segments again one by one to say which of them is not finite at a site, and where. Looking at the inputs of every
@@ -87,80 +93,86 @@ const tokensOf = (step: Step, site: string, read: StreamStates): number =>
  *
  * @throws {BadDataError} naming the site, the segment, the token and the channel
  */
-async function requireFiniteInputs(
-  capture: StepCapture,
-  segments: readonly SpooledSegment[],
-  { forward }: CaptureTools,
-): Promise<void> {
-  const { step, index, plan, weights } = capture;
-  const sites = plan.sites.map(({ site }) => site).filter((site) => site !== inputSite);
-  if (sites.length === 0) return;
-  for (const { name, slots, dense } of segments) {
+async function requireFiniteInputs(capture: StepCapture, segments: SegmentBatch, { forward }: CaptureTools): Promise<void> {
+  const { step, plan, weights } = capture;
+  for (const { name: segment, slots, dense } of segments) {
     for (const [from, given, what] of [
       [slots, weights, ""],
       [dense, undefined, " of the dense model"],
     ] as const) {
       if (from === undefined) continue;
       const read = readStreams(capture, [from]);
-      const options = { reads: read, weights: given, sites, states: false };
-      const result = await forward.step(index, statesOf(read, step.stream), options);
-      for (const [site, values] of result.sites) {
-        requireFiniteRows({ made: `${step.name} ${site}${what}`, segments: [name], tokens: tokensOf(step, site, read) }, values);
+      let cut = await beginStep(forward, capture, read, 1);
+      for (const { name, stream = step.stream } of step.sites.slice(0, sitesToReach(step, plan))) {
+        const next = await forward.nextSite(cut, given);
+        ({ cut } = next);
+        // an expert reads only some of the tokens of its stream
+        const tokens = statesOf(read, stream).rows;
+        requireFiniteRows({ made: `${step.name} ${name}${what}`, segments: [segment], tokens }, next.input);
       }
     }
   }
 }
 
 /** The slots of the dense model's states, of all segments or of none. */
-function denseSlots(batch: readonly SpooledSegment[]): readonly SpooledSegment["slots"][] | undefined {
+function denseSlots(batch: SegmentBatch): readonly SpooledSegment["slots"][] | undefined {
   const slots = batch.flatMap(({ dense }) => dense ?? []);
   if (slots.length === 0) return undefined;
   if (slots.length === batch.length) return slots;
   throw new InternalError(`${batch.length - slots.length} of ${batch.length} segments have no states of the dense model`);
 }
 
+/** Adds the inputs of a step's sites to the sums of a language, and takes the states on where they are wanted. */
+async function captureBatch(
+  capture: StepCapture,
+  batch: SegmentBatch,
+  statistics: LanguageStatistics,
+  tools: CaptureTools,
+): Promise<void> {
+  const { step, plan, states, advance, weights } = capture;
+  const { forward } = tools;
+  const read = readStreams(
+    capture,
+    batch.map(({ slots }) => slots),
+  );
+  const own = statesOf(read, step.stream);
+  await statistics.add(inputSite, own, own.rows);
+  const sites = step.sites.slice(0, advance ? step.sites.length : sitesToReach(step, plan));
+  if (sites.length === 0 && !advance) return;
+  const slots = denseSlots(batch);
+  let cut = await beginStep(forward, capture, read, batch.length);
+  let dense = slots && (await beginStep(forward, capture, readStreams(capture, slots), batch.length));
+  for (const { name, stream = step.stream } of sites) {
+    const { rows: tokens } = statesOf(read, stream);
+    const next = await forward.nextSite(cut, weights);
+    ({ cut } = next);
+    await statistics.add(name, next.input, tokens);
+    if (dense === undefined) continue;
+    const original = await forward.nextSite(dense);
+    dense = original.cut;
+    await statistics.compare(name, original.input, next.input, tokens);
+  }
+  if (!advance) return;
+  const after = await forward.endStep(cut, weights);
+  if (findNonfinite(after.values) >= 0) await requireFiniteInputs(capture, batch, tools);
+  requireFiniteRows({ made: `${step.name}, stream ${step.stream}`, segments: batch.map(({ name }) => name) }, after);
+  for (const [position, made] of unstackStreams(new Map([[step.stream, after]]), batch.length).entries()) {
+    states.overwrite(slotOf(at(batch, position).slots, step.stream), statesOf(made, step.stream).values);
+  }
+}
+
 async function captureLanguage(
   capture: StepCapture,
   language: string,
-  segments: readonly SpooledSegment[],
+  batches: readonly SegmentBatch[],
   tools: CaptureTools,
 ): Promise<SiteMeans[]> {
-  const { step, index, plan, states, advance, weights } = capture;
-  const { forward, sums, signal, advanceProgress } = tools;
+  const { step, plan, advance } = capture;
+  const { sums, signal, advanceProgress } = tools;
   const statistics = new LanguageStatistics(plan.sites, sums);
-  const sites = plan.sites.map(({ site }) => site).filter((site) => site !== inputSite);
-  for (const batch of batchSegments(segments)) {
+  for (const batch of batches) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
-    const read = readStreams(
-      capture,
-      batch.map(({ slots }) => slots),
-    );
-    const input = statesOf(read, step.stream);
-    await statistics.add(inputSite, input, input.rows);
-    if (sites.length > 0 || advance) {
-      const result = await forward.step(index, input, { batch: batch.length, reads: read, weights, sites, states: advance });
-      for (const [site, values] of result.sites) await statistics.add(site, values, tokensOf(step, site, read));
-      const slots = denseSlots(batch);
-      if (slots !== undefined && sites.length > 0) {
-        const dense = readStreams(capture, slots);
-        const options = { batch: batch.length, reads: dense, sites, states: false };
-        const original = await forward.step(index, statesOf(dense, step.stream), options);
-        for (const [site, values] of result.sites) {
-          const denseValues = original.sites.get(site);
-          if (denseValues === undefined) throw new InternalError(`the dense model gave no inputs of site ${site}`, { site });
-          await statistics.compare(site, denseValues, values, tokensOf(step, site, read));
-        }
-      }
-      if (advance) {
-        if (result.states === undefined) throw new InternalError(`step ${index} gave no states`);
-        if (findNonfinite(result.states.values) >= 0) await requireFiniteInputs(capture, batch, tools);
-        const origin = { made: `${step.name}, stream ${step.stream}`, segments: batch.map(({ name }) => name) };
-        requireFiniteRows(origin, result.states);
-        for (const [position, made] of unstackStreams(new Map([[step.stream, result.states]]), batch.length).entries()) {
-          states.overwrite(slotOf(at(batch, position).slots, step.stream), statesOf(made, step.stream).values);
-        }
-      }
-    }
+    await captureBatch(capture, batch, statistics, tools);
     advanceProgress(batch.length);
   }
   const means = statistics.finish();
@@ -169,7 +181,7 @@ async function captureLanguage(
   );
   if (broken === undefined) return means;
   // the states were not overwritten, so they still show which segment it was
-  if (!advance) await requireFiniteInputs(capture, segments, tools);
+  if (!advance) await requireFiniteInputs(capture, batches.flat(), tools);
   throw new BadDataError(
     `${step.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
     { step: step.name, site: broken.plan.site, language },
@@ -202,13 +214,13 @@ function warnOfFewTokens(
  * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
  */
 export async function* captureStep(capture: StepCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
-  const { plan, segments, shares } = capture;
+  const { plan, batches, shares } = capture;
   const step = capture.step.name;
   const { grams } = tools;
   grams.clear();
   const pooled = { gram: new Map<string, Float32Array>(), crossMoment: new Map<string, Float32Array>() };
   const found: { language: string; means: SpooledMeans[] }[] = [];
-  for (const [language, own] of segments) {
+  for (const [language, own] of batches) {
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
     const means = (await captureLanguage(capture, language, own, tools)).map((site): SpooledMeans => {

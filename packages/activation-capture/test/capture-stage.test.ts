@@ -3,6 +3,7 @@ import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { walkStep } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -29,9 +30,8 @@ async function reference(
   for (const { language: own, tokens } of makeSegments()) {
     if (own !== language) continue;
     let states = await forward.embed(tokens);
-    for (let step = 0; step < index; step++) states = (await forward.step(step, states)).states ?? states;
-    const { sites } =
-      site === "input" ? { sites: new Map([["input", states]]) } : await forward.step(index, states, { sites: [site] });
+    for (let step = 0; step < index; step++) states = await forward.step(step, states);
+    const { sites } = site === "input" ? { sites: new Map([["input", states]]) } : await walkStep(model, forward, index, states);
     const found = sites.get(site);
     if (found !== undefined) inputs.push(found);
   }

@@ -2,6 +2,7 @@ import { encodeLayers } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
+import { walkStep } from "@mbs/models/testing";
 import { encodeWeights } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -53,7 +54,7 @@ async function siteInputs(model: Model, states: ArtifactStream, language: string
   const rows: number[][] = [];
   for (const { rows: count, width, values, language: own } of await collectStates(states)) {
     if (own !== language) continue;
-    const { sites } = await forward.step(1, { rows: count, columns: width, values }, { sites: [site] });
+    const { sites } = await walkStep(model, forward, 1, { rows: count, columns: width, values });
     const inputs = sites.get(site);
     assert.ok(inputs);
     const { columns, values: found } = inputs;

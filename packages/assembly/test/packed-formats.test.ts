@@ -42,7 +42,7 @@ async function logitsOf(model: Model, tokens: Int32Array): Promise<Float32Array>
   const forward = await model.forward({ threads: 1 });
   try {
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+    for (const index of model.steps.keys()) states = await forward.step(index, states);
     return (await forward.logits(states)).values;
   } finally {
     await forward.close();

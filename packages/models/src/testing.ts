@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { bloom } from "./architectures/model-types/bloom.ts";
@@ -8,6 +9,7 @@ import { bytesOfDtype } from "./checkpoint/checkpoint.ts";
 import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
+import type { Forward, Model, StepOptions } from "./folder/model.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 
 export interface TinyModelOptions {
@@ -112,4 +114,22 @@ function randomTensor({ name, shape }: TensorInfo, next: () => number): Float32A
   const [, columns] = shape;
   const scale = columns === undefined ? 0.1 : name.endsWith("word_embeddings.weight") ? 1 : 1.7 / Math.sqrt(columns);
   return Float32Array.from({ length }, () => (isNorm ? 1 : 0) + scale * next());
+}
+
+/** A step run site by site, for tests: the input of each of its sites, and the states after it. */
+export async function walkStep(
+  { steps }: Pick<Model, "steps">,
+  forward: Forward,
+  index: number,
+  states: Matrix,
+  { weights, ...inputs }: StepOptions = {},
+): Promise<{ readonly sites: ReadonlyMap<string, Matrix>; readonly states: Matrix }> {
+  const sites = new Map<string, Matrix>();
+  let cut = await forward.beginStep(index, states, inputs);
+  for (const { name } of at(steps, index).sites) {
+    const { cut: after, input } = await forward.nextSite(cut, weights);
+    cut = after;
+    sites.set(name, input);
+  }
+  return { sites, states: await forward.endStep(cut, weights) };
 }

@@ -109,7 +109,7 @@ async function run(model: Model, forward: Forward, texts: readonly Int32Array[])
     columns,
     values: Float32Array.from(embedded.flatMap(({ values }) => [...values])),
   };
-  for (const index of model.steps.keys()) states = (await forward.step(index, states, { batch: texts.length })).states ?? states;
+  for (const index of model.steps.keys()) states = await forward.step(index, states, { batch: texts.length });
   return states;
 }
 
@@ -163,11 +163,11 @@ test("weights given to a step replace the graph's, as [rows, width]", async () =
       const states = await forward.embed(Int32Array.of(5, 9, 33, 2));
       const weight = at(at(at(model.steps, 0).sites, 2).weights, 0);
       const values = (await model.readWeight(weight.tensor)).map((value, index) => (index % 3 === 0 ? 0 : value));
-      const result = await forward.step(0, states, { weights: new Map([[weight.tensor, values]]) });
-      const plain = await forward.step(0, states);
+      const { values: given } = await forward.step(0, states, { weights: new Map([[weight.tensor, values]]) });
+      const { values: plain } = await forward.step(0, states);
       await forward.close();
       await model.close();
-      return { given: result.states?.values ?? [], plain: plain.states?.values ?? [] };
+      return { given, plain };
     }),
   );
   const [expected, own] = [at(found, 0), at(found, 1)];

@@ -252,7 +252,7 @@ test("greedy generation is what the logits say, and stops where the context ends
   const ids = [...tokenizer.encode("abcd")];
   for (let added = 0; added < 4; added++) {
     let states = await forward.embed(Int32Array.from(ids));
-    for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+    for (const index of model.steps.keys()) states = await forward.step(index, states);
     const { values, columns } = await forward.logits(states);
     const last = [...values.subarray((ids.length - 1) * columns)];
     ids.push(last.indexOf(Math.max(...last)));

@@ -35,6 +35,27 @@ export interface ExternalTensor {
   readonly length: number;
 }
 
+/** What a node reads and makes. */
+export interface BuiltNode {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** A part of a graph that runs by itself. */
+export interface BuiltPart {
+  /** Serialised; its outputs have the names of the values. */
+  readonly model: Uint8Array;
+  /** Inputs of the whole graph that it reads. */
+  readonly inputs: readonly string[];
+}
+
+/** Nodes that are needed, and every value that they read or make. */
+interface Selection {
+  readonly nodes: readonly NodeMessage[];
+  readonly values: ReadonlySet<string>;
+}
+
 const opset = 21;
 
 const rawBytes = (tensor: Tensor): Uint8Array =>
@@ -145,15 +166,39 @@ export class GraphBuilder {
     this.#outputs.push(valueMessage(name, type, dims));
   }
 
+  /** The nodes added so far, in order. */
+  listNodes(): readonly BuiltNode[] {
+    return this.#nodes.map(({ opType, input, output }) => ({ operator: opType, inputs: input, outputs: output }));
+  }
+
   /** The serialised model, without the nodes and constants that no output needs. */
   build(): Uint8Array {
-    const needed = new Set(this.#outputs.map(({ name }) => name));
-    for (const [value, name] of this.#renamed) if (needed.has(name)) needed.add(value);
+    const renamed = [...this.#renamed].filter(([, name]) => this.#outputs.some((output) => output.name === name));
+    const wanted = [...this.#outputs.map(({ name }) => name), ...renamed.map(([value]) => value)];
+    return this.#encode(this.#inputs, this.#outputs, this.#select(wanted));
+  }
+
+  /** The model that computes some values from given ones. */
+  part(outputs: readonly string[], given: ReadonlyMap<string, TensorType>): BuiltPart {
+    const selection = this.#select(outputs, given);
+    const inputs = this.#inputs.filter(({ name }) => selection.values.has(name) && !given.has(name));
+    const fed = [...given].map(([name, type]) => valueMessage(name, type, undefined));
+    const made = outputs.map((name) => ({ name }));
+    return { model: this.#encode([...inputs, ...fed], made, selection), inputs: inputs.map(({ name }) => name) };
+  }
+
+  /** What some values need. @param given values that are not to be computed */
+  #select(wanted: readonly string[], given: ReadonlyMap<string, TensorType> = new Map()): Selection {
+    const values = new Set(wanted);
     const nodes = this.#nodes.toReversed().filter(({ input, output }) => {
-      const used = output.some((value) => needed.has(value));
-      if (used) for (const value of input) needed.add(value);
+      const used = output.some((value) => values.has(value) && !given.has(value));
+      if (used) for (const value of input) values.add(value);
       return used;
     });
+    return { nodes: nodes.toReversed(), values };
+  }
+
+  #encode(input: readonly ValueMessage[], output: readonly ValueMessage[], { nodes, values }: Selection): Uint8Array {
     return encodeModel({
       // IR version 10 is the one that came with opset 21
       irVersion: 10,
@@ -164,10 +209,10 @@ export class GraphBuilder {
       ],
       graph: {
         name: this.#name,
-        node: nodes.toReversed().map((node) => this.#rename(node)),
-        initializer: this.#initializers.filter(({ name = "" }) => needed.has(name)),
-        input: this.#inputs,
-        output: this.#outputs,
+        node: nodes.map((node) => this.#rename(node)),
+        initializer: this.#initializers.filter(({ name = "" }) => values.has(name)),
+        input,
+        output,
       },
     });
   }

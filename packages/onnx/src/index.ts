@@ -5,7 +5,7 @@ export type { GramKernel, GramSum } from "./engine/gram.ts";
 export { GraphBuilder } from "./graph-builder.ts";
 export { changedGraph } from "./rewrite/changed-graph.ts";
 export type { GraphChange } from "./rewrite/changed-graph.ts";
-export type { Attribute, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
+export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
 export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { turnTelemetryOff } from "./engine/telemetry-off.ts";

@@ -175,7 +175,7 @@ test("a node without a name is named after its output where the engine refuses i
   builder.output("z", builder.node("Relu", [product]), "float32");
   const graph = readGraphFile(sourceOf(builder.build()));
   const nameless = { ...graph, nodes: graph.nodes.map((node) => ({ ...node, message: { ...node.message, name: "" } })) };
-  const part = await cutSubgraph(nameless, { outputs: ["z"], given: new Set() }, valuesOf(graph));
+  const part = await cutSubgraph(nameless, { outputs: ["z"], given: new Map() }, valuesOf(graph));
   const session = await createSession(part.model, { threads: 1 });
   try {
     await session.run({ x: floatTensor(new Float32Array(6), [2, 3]) });
@@ -190,7 +190,7 @@ test("a part of a graph runs by itself; what it needs of before is a shape that 
   const graph = readGraphFile(sourceOf(sample()));
   const request = {
     outputs: ["y", "scaled:0"],
-    given: new Set(["scaled:0"]),
+    given: new Map([["scaled:0", "float32" as const]]),
     stopsAt: ({ operator }: { operator: string }) => operator === "Shape",
   };
   assert.equal(stoppedValues(graph, request), ["rows:0"]);
@@ -258,7 +258,7 @@ test("half precision is computed in single: constants, casts, and the branches o
   });
   const graph = readGraphFile(sourceOf(model));
   assert.equal(graph.nodes[2]?.inputs, ["flag", "narrow"]);
-  const part = await cutSubgraph(graph, { outputs: ["y"], given: new Set() }, valuesOf(graph));
+  const part = await cutSubgraph(graph, { outputs: ["y"], given: new Map() }, valuesOf(graph));
   const session = await createSession(part.model, { threads: 1 });
   const x = 1 + 2 ** -20;
   for (const [flag, sign] of [

@@ -144,7 +144,7 @@ async function perplexity(model: Model, tokensOf: Tokens): Promise<number> {
   for (const segment of [11, 12, 13]) {
     const tokens = tokensOf(segment);
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+    for (const index of model.steps.keys()) states = await forward.step(index, states);
     for (const loss of await forward.score(states, tokens)) [nats, count] = [nats + loss, count + 1];
   }
   await forward.close();
@@ -175,7 +175,7 @@ async function wholeLogits(model: Model, tokens: Int32Array): Promise<Float32Arr
 async function ownLogits(model: Model, tokens: Int32Array): Promise<Float32Array> {
   const forward = await model.forward({ threads: 1 });
   let states = await forward.embed(tokens);
-  for (const index of model.steps.keys()) states = (await forward.step(index, states)).states ?? states;
+  for (const index of model.steps.keys()) states = await forward.step(index, states);
   const { values } = await forward.logits(states);
   await forward.close();
   return values;

@@ -1,6 +1,6 @@
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
-import type { GraphFile } from "@mbs/onnx";
+import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Step } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
@@ -11,25 +11,38 @@ import type { FileOffset } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelFiles } from "./model-files.ts";
 
-/** How to run one step. */
-export interface StepOptions {
-  /** How many equally long segments are stacked in the rows of `states`; default 1. */
+/** What a step is run on, besides the states of its own stream. */
+export interface StepInputs {
+  /** How many equally long segments are stacked in the rows of the states; default 1. */
   readonly batch?: number;
   /** States of the other streams that the step reads, [batch · their length, hidden]; default none. */
   readonly reads?: StreamStates;
-  /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
-  readonly weights?: ReadonlyMap<string, Float32Array>;
-  /** Sites whose input is returned; default none. */
-  readonly sites?: readonly string[];
-  /** False stops after the last of `sites`, whose projection is then not computed; default true. */
-  readonly states?: boolean;
 }
 
-export interface StepResult {
-  /** The states after the step, [batch · T, hidden]; absent with `states: false`. */
-  readonly states?: Matrix;
-  /** The input of each site asked for, [batch · T, width], T of its stream. */
-  readonly sites: ReadonlyMap<string, Matrix>;
+/** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
+export type GivenWeights = ReadonlyMap<string, Float32Array>;
+
+/** How to run one step. */
+export interface StepOptions extends StepInputs {
+  readonly weights?: GivenWeights;
+}
+
+/**
+ * A step that has been computed up to one of its sites, and no further: the weights that read the site have not been used.
+ * Plain values, which any forward pass of the same model can go on from.
+ */
+export interface StepCut {
+  /** Index of the step. */
+  readonly step: number;
+  /** How many of its sites have been reached. */
+  readonly reached: number;
+  readonly batch: number;
+  /** Tokens in a segment, of the step's own stream and of the others that it reads. */
+  readonly lengths: readonly number[];
+  /** What the rest of the step reads. */
+  readonly live: ReadonlyMap<string, Tensor>;
+  /** Tensors of the checkpoint, or given instead of them, that have been used. */
+  readonly used: ReadonlySet<string>;
 }
 
 /** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
@@ -40,8 +53,28 @@ export interface Forward {
    * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
    */
   embed(tokens: Int32Array, batch?: number): Promise<Matrix>;
-  /** Runs step `index` on `states` of shape [batch · T, hidden]. Positions start at 0 in every segment. */
-  step(index: number, states: Matrix, options?: StepOptions): Promise<StepResult>;
+  /**
+   * Runs step `index` at once. Positions start at 0 in every segment.
+   *
+   * @param states [batch · T, hidden]
+   * @returns the states after the step, [batch · T, hidden]
+   */
+  step(index: number, states: Matrix, options?: StepOptions): Promise<Matrix>;
+  /** Begins to run step `index` site by site. @param states [batch · T, hidden] */
+  beginStep(index: number, states: Matrix, inputs?: StepInputs): Promise<StepCut>;
+  /**
+   * Goes on to the step's next site. The same values come out whether the sites before were reached with these weights or
+   * without those that read them.
+   *
+   * @returns the site's input, [batch · T, width], T of its stream; an expert has fewer rows
+   */
+  nextSite(cut: StepCut, weights?: GivenWeights): Promise<{ readonly cut: StepCut; readonly input: Matrix }>;
+  /**
+   * Goes on from the step's last site to its end.
+   *
+   * @returns the states after the step: those of `step`, except for rounding
+   */
+  endStep(cut: StepCut, weights?: GivenWeights): Promise<Matrix>;
   /**
    * Loss of the tokens given the states after the last step.
    *

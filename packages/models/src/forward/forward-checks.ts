@@ -1,35 +1,13 @@
 import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 
-/** How a step was asked for. */
-export interface StepCall {
-  readonly index: number;
-  readonly states: Matrix;
-  readonly batch: number;
-  /** Whether anything is wanted of it at all. */
-  readonly wanted: boolean;
-}
-
-/** @throws {InternalError} where there is no such step, or it cannot be run so */
-export function requireStep<Step>(steps: readonly Step[], { index, states, batch, wanted }: StepCall): Step {
+/** @throws {InternalError} where there is no such step, or it cannot be run on so many rows */
+export function requireStep<Step>(steps: readonly Step[], index: number, { rows }: Matrix, batch: number): Step {
   const step = steps[index];
-  if (step === undefined || states.rows % batch !== 0 || !wanted) {
-    const purpose = wanted ? "" : " for nothing";
-    throw new InternalError(`step ${index} of ${steps.length} cannot run on ${states.rows} rows in ${batch} segments${purpose}`);
+  if (step === undefined || rows % batch !== 0) {
+    throw new InternalError(`step ${index} of ${steps.length} cannot run on ${rows} rows in ${batch} segments`);
   }
   return step;
-}
-
-/** The sites of a step with these names. @throws {InternalError} naming the one that it does not have */
-export function requireSites<Site extends { readonly name: string }>(
-  step: { readonly name: string; readonly sites: readonly Site[] },
-  names: readonly string[],
-): readonly Site[] {
-  return names.map((name) => {
-    const site = step.sites.find((site) => site.name === name);
-    if (site === undefined) throw new InternalError(`step ${step.name} has no site ${name}`, { step: step.name, site: name });
-    return site;
-  });
 }
 
 /**

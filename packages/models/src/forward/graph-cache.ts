@@ -1,7 +1,10 @@
+import { at } from "@mbs/contracts";
 import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
+import { cutAtSites, liveValue } from "./step-parts.ts";
+import type { StepGraph, StepPart } from "./step-parts.ts";
 import { weightOf } from "./step-weights.ts";
 import type { RoleWeights } from "./step-weights.ts";
 
@@ -12,53 +15,104 @@ export interface WeightedGraph {
   run(feeds: Readonly<Record<string, Tensor>>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
 
-/** Sessions that stay open: batches have few shapes. */
+/** A step's graph, cut at its sites. */
+export interface PartedGraph {
+  readonly parts: readonly StepPart[];
+  /** The graph of a part, which is fed what the part reads. @param live these values among others: they tell the types */
+  readonly part: (position: number, live: ReadonlyMap<string, Tensor>) => Promise<WeightedGraph>;
+}
+
+/** Adds inputs, nodes and outputs to a graph; `weight` declares a weight by its role. */
+type Build<Made> = (graph: GraphBuilder, weight: WeightInput) => Made;
+
+interface Kept<Graph> {
+  readonly graph: Graph;
+  readonly release: () => Promise<void>;
+}
+
+/** Graphs whose sessions stay open: batches have few shapes. */
 const limit = 8;
+
+function buildGraph<Made>(key: string, build: Build<Made>) {
+  const roles = new Map<string, readonly number[]>();
+  const builder = new GraphBuilder(key);
+  const made = build(builder, (role, shape) => {
+    roles.set(role, shape);
+    return builder.input(role, "float32", shape);
+  });
+  return { builder, roles, made };
+}
+
+const withWeights = (session: Session, roles: WeightedGraph["roles"]): WeightedGraph => ({
+  roles,
+  run: (feeds, weights) => {
+    const inputs = [...roles].map(([role, shape]) => [role, floatTensor(weightOf(weights, role), shape)] as const);
+    return session.run({ ...feeds, ...Object.fromEntries(inputs) });
+  },
+});
+
+async function dropOldest<Graph>(kept: Map<string, Kept<Graph>>): Promise<void> {
+  for (const [key, { release }] of kept) {
+    kept.delete(key);
+    await release();
+    return;
+  }
+}
 
 /** Builds graphs when first needed and keeps those used last. */
 export class GraphCache {
   readonly #threads: number;
-  readonly #kept = new Map<string, { graph: WeightedGraph; session: Session }>();
+  readonly #whole = new Map<string, Kept<WeightedGraph>>();
+  readonly #parted = new Map<string, Kept<PartedGraph>>();
 
   constructor(threads: number) {
     this.#threads = threads;
   }
 
-  /**
-   * @param key tells apart what `build` makes
-   * @param build adds inputs, nodes and outputs; `weight` declares a weight by its role
-   */
-  async get(key: string, build: (graph: GraphBuilder, weight: WeightInput) => void): Promise<WeightedGraph> {
-    const kept = use(this.#kept, key);
+  /** @param key tells apart what `build` makes */
+  async get(key: string, build: Build<void>): Promise<WeightedGraph> {
+    const kept = use(this.#whole, key);
     if (kept !== undefined) return kept.graph;
-    if (this.#kept.size >= limit) await this.#dropOldest();
-    const roles = new Map<string, readonly number[]>();
-    const builder = new GraphBuilder(key);
-    build(builder, (role, shape) => {
-      roles.set(role, shape);
-      return builder.input(role, "float32", shape);
-    });
+    if (this.#whole.size >= limit) await dropOldest(this.#whole);
+    const { builder, roles } = buildGraph(key, build);
     const session = await createSession(builder.build(), { threads: this.#threads });
-    const graph: WeightedGraph = {
-      roles,
-      run: (feeds, weights) => {
-        const inputs = [...roles].map(([role, shape]) => [role, floatTensor(weightOf(weights, role), shape)] as const);
-        return session.run({ ...feeds, ...Object.fromEntries(inputs) });
-      },
-    };
-    this.#kept.set(key, { graph, session });
+    const graph = withWeights(session, roles);
+    this.#whole.set(key, { graph, release: () => session.release() });
     return graph;
   }
 
-  async #dropOldest(): Promise<void> {
-    for (const [key, { session }] of this.#kept) {
-      this.#kept.delete(key);
-      await session.release();
-      return;
-    }
+  /**
+   * @param key tells apart what `build` makes
+   * @param build says where the graph is cut
+   */
+  async getParts(key: string, build: Build<Omit<StepGraph, "nodes">>): Promise<PartedGraph> {
+    const kept = use(this.#parted, key);
+    if (kept !== undefined) return kept.graph;
+    if (this.#parted.size >= limit) await dropOldest(this.#parted);
+    const { builder, roles, made } = buildGraph(key, build);
+    const parts = cutAtSites({ nodes: builder.listNodes(), ...made });
+    const open = new Map<number, { readonly graph: WeightedGraph; readonly session: Session }>();
+    const part: PartedGraph["part"] = async (position, live) => {
+      const found = open.get(position);
+      if (found !== undefined) return found.graph;
+      const { reads, makes } = at(parts, position);
+      const types = new Map(reads.map((name) => [name, liveValue(live, name).type]));
+      const { model, inputs } = builder.part(makes, types);
+      const session = await createSession(model, { threads: this.#threads });
+      const graph = withWeights(session, new Map([...roles].filter(([role]) => inputs.includes(role))));
+      open.set(position, { graph, session });
+      return graph;
+    };
+    const release = async (): Promise<void> => {
+      for (const { session } of open.values()) await session.release();
+    };
+    const graph = { parts, part };
+    this.#parted.set(key, { graph, release });
+    return graph;
   }
 
   async close(): Promise<void> {
-    while (this.#kept.size > 0) await this.#dropOldest();
+    while (this.#whole.size > 0) await dropOldest(this.#whole);
+    while (this.#parted.size > 0) await dropOldest(this.#parted);
   }
 }

@@ -1,4 +1,4 @@
-import { at, InternalError } from "@mbs/contracts";
+import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Step } from "../architectures/layout.ts";
 import type { Forward, Model, StepOptions } from "../folder/model.ts";
@@ -28,9 +28,7 @@ export async function advance(
 ): Promise<StreamStates> {
   const { stream, reads } = at(steps, index);
   const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
-  const made = await forward.step(index, statesOf(states, stream), { ...options, reads: others });
-  if (made.states === undefined) throw new InternalError(`step ${index} gave no states`);
-  return new Map([...states, [stream, made.states]]);
+  return new Map([...states, [stream, await forward.step(index, statesOf(states, stream), { ...options, reads: others })]]);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { GraphNode } from "@mbs/onnx";
 const shapeOnly: ReadonlySet<string> = new Set(["Shape", "Size"]);
 
 /** Whether a node's output depends only on the shape of what it reads. */
-export const readsShape = ({ operator }: GraphNode): boolean => shapeOnly.has(operator);
+export const readsShape = ({ operator }: Pick<GraphNode, "operator">): boolean => shapeOnly.has(operator);
 
 /** How values flow from one to another through a graph. */
 export interface DataFlow {

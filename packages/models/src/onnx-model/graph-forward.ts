@@ -3,12 +3,16 @@ import type { Matrix } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { Forward, StepOptions, StepResult } from "../folder/model.ts";
-import { checkTokens, requireSites, requireStep, scoredRows } from "../forward/forward-checks.ts";
+import type { Forward, StepInputs, StepOptions } from "../folder/model.ts";
+import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
+import { cutAtSites, liveValue } from "../forward/step-parts.ts";
+import type { StepPart } from "../forward/step-parts.ts";
+import { createStepWalk } from "../forward/step-walk.ts";
+import type { PartValues } from "../forward/step-walk.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
-import type { GraphShape } from "./graph-runner.ts";
+import type { GraphShape, PartRequest } from "./graph-runner.ts";
 
 /** Losses of tokens given logits. */
 interface LogitLosses {
@@ -94,16 +98,40 @@ export function createGraphForward(
     }
   };
 
+  const runAfter = (request: PartRequest): Promise<PartValues> => within(request.batch.length, runner.after(request));
+
   const logitsOf = async (states: Matrix): Promise<Float32Array> => {
-    const made = await runner.after({
-      key: "head",
-      states: end,
-      values: states.values,
-      batch: { batch: 1, length: states.rows },
-      outputs: [logits],
-    });
+    const batch = { batch: 1, length: states.rows };
+    const given = new Map([[end, await runner.asStates(states.values, batch)]]);
+    const { made } = await runner.after({ key: "head", states: end, given, batch, outputs: [logits] });
     return rowsOf(made, logits, vocabularySize, states.rows).values;
   };
+
+  const parts = new Map<number, readonly StepPart[]>();
+  const walk = createStepWalk({
+    steps,
+    hiddenSize,
+    rowsOf,
+    partsOf({ step: index, reached, batch, lengths, live }) {
+      const { start: before, end: after, sites } = at(steps, index);
+      const known =
+        parts.get(index) ??
+        cutAtSites({ nodes: graph.nodes, given: [before], sites: sites.map(({ value }) => value), end: after });
+      parts.set(index, known);
+      return {
+        parts: known,
+        run: (part, weights) =>
+          runAfter({
+            key: `step ${index} part ${reached}`,
+            states: before,
+            given: new Map(part.reads.map((name) => [name, liveValue(live, name)])),
+            batch: { batch, length: at(lengths, 0) },
+            outputs: part.makes,
+            weights,
+          }),
+      };
+    },
+  });
 
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   const slices = function* (states: Matrix): Generator<{ first: number; part: Matrix }> {
@@ -122,23 +150,29 @@ export function createGraphForward(
       return rowsOf({ [start]: states }, start, hiddenSize, tokens.length);
     },
 
-    async step(index, states, { batch = 1, weights: given, sites = [], states: wanted = true }: StepOptions = {}) {
-      const step = requireStep(steps, { index, states, batch, wanted: wanted || sites.length > 0 });
-      const chosen = requireSites(step, sites);
-      const outputs = [...new Set([...chosen.map(({ value }) => value), ...(wanted ? [step.end] : [])])];
-      const key = `step ${index} ${sites.join(" ")} ${wanted}`;
+    async step(index, states, { batch = 1, weights }: StepOptions = {}) {
+      const { start: before, end: after } = requireStep(steps, index, states, batch);
       const length = states.rows / batch;
-      const { start: before } = step;
-      const results = await within(
-        length,
-        runner.after({ key, states: before, values: states.values, batch: { batch, length }, outputs, weights: given }),
-      );
-      const result: StepResult = {
-        sites: new Map(chosen.map(({ name, value, width }) => [name, rowsOf(results, value, width)])),
-        ...(wanted && { states: rowsOf(results, step.end, hiddenSize, states.rows) }),
-      };
-      return result;
+      const texts = { batch, length };
+      const { made } = await runAfter({
+        key: `step ${index}`,
+        states: before,
+        given: new Map([[before, await runner.asStates(states.values, texts)]]),
+        batch: texts,
+        outputs: [after],
+        weights,
+      });
+      return rowsOf(made, after, hiddenSize, states.rows);
     },
+
+    async beginStep(index, states, { batch = 1 }: StepInputs = {}) {
+      const { start: before } = requireStep(steps, index, states, batch);
+      const length = states.rows / batch;
+      const live = new Map([[before, await runner.asStates(states.values, { batch, length })]]);
+      return { step: index, reached: 0, batch, lengths: [length], live, used: new Set<string>() };
+    },
+
+    ...walk,
 
     async score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);

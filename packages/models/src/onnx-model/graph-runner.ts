@@ -1,9 +1,11 @@
 import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { floatTensor } from "@mbs/onnx";
-import type { GraphFile, GraphTensor, SubgraphRequest, Tensor } from "@mbs/onnx";
+import type { GraphFile, GraphTensor, SubgraphRequest, Tensor, TensorType } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { transpose } from "../checkpoint/transpose.ts";
+import type { GivenWeights } from "../folder/model.ts";
 import { checkTokens } from "../forward/forward-checks.ts";
+import type { PartValues } from "../forward/step-walk.ts";
 import { WeightCache } from "../forward/step-weights.ts";
 import type { RoleWeights } from "../forward/step-weights.ts";
 import { readsShape } from "./data-flow.ts";
@@ -23,25 +25,27 @@ export interface GraphShape {
   readonly contextLength: number | undefined;
 }
 
-/** What to compute from given states. */
-export interface StatesRequest {
+/** What to compute of what follows given states. */
+export interface PartRequest {
   /** Tells parts of the graph apart. */
   readonly key: string;
-  /** Name of the given states. */
+  /** Name of the states. */
   readonly states: string;
-  /** [batch · length, hidden] */
-  readonly values: Float32Array;
+  /** The states, or values after them, by name. */
+  readonly given: ReadonlyMap<string, Tensor>;
   readonly batch: TokenBatch;
   readonly outputs: readonly string[];
   /** Values to use instead of the graph's, by tensor, [rows, width]. */
-  readonly weights?: ReadonlyMap<string, Float32Array> | undefined;
+  readonly weights?: GivenWeights | undefined;
 }
 
 /** Runs parts of a decoder's graph. */
 export interface GraphRunner {
   /** The states before the first step. */
   embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor>;
-  after(request: StatesRequest): Promise<Record<string, Tensor>>;
+  /** States in the dimensions in which the graph has them. @param values [batch · length, hidden] */
+  asStates(values: Float32Array, batch: TokenBatch): Promise<Tensor>;
+  after(request: PartRequest): Promise<PartValues>;
   /** Memory of the weights that it keeps, in bytes. */
   heldBytes(): number;
   close(): Promise<void>;
@@ -67,7 +71,7 @@ export function createGraphRunner(
   const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens);
   if (tokensInput === undefined) throw new InternalError(`${graph.path} has no input ${outline.tokens}`);
   const { start } = at(steps, 0);
-  const embedded: ReadonlySet<string> = new Set(embedding === undefined ? [] : [embedding.output]);
+  const embedded: ReadonlyMap<string, TensorType> = new Map(embedding && [[embedding.output, "float32"]]);
   const madeAt = new Map(graph.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index] as const)));
   const turned = new WeakMap<Float32Array, Float32Array>();
   const transposed = new Map(
@@ -88,7 +92,7 @@ export function createGraphRunner(
   /** Rows of the embedding, in the dimensions in which the graph has them. */
   const embedRows = async (tokens: Int32Array, batch: TokenBatch): Promise<[string, Tensor][]> => {
     if (embedding === undefined) return [];
-    const part = await parts.get("indices", () => ({ outputs: [embedding.indices], given: new Set() }));
+    const part = await parts.get("indices", () => ({ outputs: [embedding.indices], given: new Map() }));
     const { [embedding.indices]: indices } = await part.run(
       new Map(feedsOf(part, batch, tokens)),
       await readWeights("indices", part),
@@ -122,9 +126,9 @@ export function createGraphRunner(
       { file: graph.path },
     );
   };
-  const statesFeed = async (name: string, values: Float32Array, { batch, length }: TokenBatch): Promise<[string, Tensor]> => {
+  const asStates = async (values: Float32Array, { batch, length }: TokenBatch): Promise<Tensor> => {
     rank ??= findRank();
-    return [name, floatTensor(values, (await rank) === 3 ? [batch, length, hiddenSize] : [batch * length, hiddenSize])];
+    return floatTensor(values, (await rank) === 3 ? [batch, length, hiddenSize] : [batch * length, hiddenSize]);
   };
 
   const shapes = new Map<string, Promise<Record<string, Tensor>>>();
@@ -142,13 +146,12 @@ export function createGraphRunner(
     return made;
   };
 
-  /** A part after given states. */
-  const partAfter = (states: string, outputs: readonly string[]): SubgraphRequest => {
+  const partAfter = ({ states, given, outputs }: PartRequest): SubgraphRequest => {
     // -1: made by no node, as the graph's own inputs are
     const from = madeAt.get(states) ?? -1;
     return {
       outputs,
-      given: new Set([states]),
+      given: new Map([...given].map(([name, { type }]) => [name, type])),
       stopsAt: (node) => {
         const [read] = node.inputs;
         return read !== undefined && readsShape(node) && flow.dependent.has(read) && (madeAt.get(read) ?? -1) < from;
@@ -157,7 +160,7 @@ export function createGraphRunner(
   };
 
   /** Weights as the graph has them, some replaced by values of [rows, width]. */
-  const override = (stored: RoleWeights, given: ReadonlyMap<string, Float32Array>): RoleWeights => {
+  const override = (stored: RoleWeights, given: GivenWeights): RoleWeights => {
     const changed = new Map(stored);
     for (const [name, values] of given) {
       if (!stored.has(name)) continue;
@@ -173,12 +176,15 @@ export function createGraphRunner(
 
   return {
     embed,
-    async after({ key, states, values, batch, outputs, weights: given }) {
-      const part = await parts.get(key, () => partAfter(states, outputs));
+    asStates,
+    async after(request) {
+      const { key, given, batch, weights: replaced } = request;
+      const part = await parts.get(key, () => partAfter(request));
       const before = await shapesBefore(key, part, batch);
-      const feeds = new Map([...feedsOf(part, batch), ...Object.entries(before), await statesFeed(states, values, batch)]);
+      const feeds = new Map([...feedsOf(part, batch), ...Object.entries(before), ...given]);
       const stored = await readWeights(key, part);
-      return part.run(feeds, given === undefined ? stored : override(stored, given));
+      const made = await part.run(feeds, replaced === undefined ? stored : override(stored, replaced));
+      return { made, used: part.weights.map(({ name }) => name) };
     },
     heldBytes: () => weights.heldBytes() + parts.heldBytes(),
     async close() {

@@ -4,12 +4,13 @@ import type { GraphFile, GraphTensor, GraphValue } from "../file/graph-file.ts";
 import type { GraphNode } from "../file/graph-node.ts";
 import { isHalf, widenNode, widenTensor } from "./single-precision.ts";
 import { elementTypeNumbers } from "../tensor.ts";
+import type { TensorType } from "../tensor.ts";
 
 export interface SubgraphRequest {
   /** Values to compute. */
   readonly outputs: readonly string[];
-  /** Values that are fed as float32; the nodes that compute them are left out. */
-  readonly given: ReadonlySet<string>;
+  /** Values that are fed, with their types; the nodes that compute them are left out. */
+  readonly given: ReadonlyMap<string, TensorType>;
   /** Nodes whose output, int64, is fed. */
   readonly stopsAt?: (node: GraphNode) => boolean;
 }
@@ -53,7 +54,7 @@ const named = (message: NodeMessage): NodeMessage => ({ ...message, name: messag
 class Selection {
   readonly nodes = new Set<GraphNode>();
   readonly inputs = new Set<string>();
-  readonly given = new Set<string>();
+  readonly given = new Map<string, TensorType>();
   readonly stopped = new Set<string>();
   readonly tensors = new Set<GraphTensor>();
 
@@ -62,7 +63,8 @@ class Selection {
     const open = [...outputs];
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       const [tensor, maker] = [graph.tensors.get(name), makers.get(name)];
-      if (given.has(name)) this.given.add(name);
+      const type = given.get(name);
+      if (type !== undefined) this.given.set(name, type);
       else if (tensor !== undefined) this.tensors.add(tensor);
       else if (maker === undefined) this.inputs.add(name);
       else if (stopsAt(maker)) this.stopped.add(name);
@@ -116,7 +118,7 @@ export async function cutSubgraph(
       initializer: constants,
       input: [
         ...inputs.map(({ name, type }) => valueMessage(inputName(name), isHalf(type) ? float32 : type)),
-        ...[...selection.given].map((name) => valueMessage(inputName(name), float32)),
+        ...[...selection.given].map(([name, type]) => valueMessage(inputName(name), elementTypeNumbers[type])),
         ...[...selection.stopped].map((name) => valueMessage(name, int64)),
         ...weights.map(({ name, dims }) => valueMessage(name, float32, dims)),
       ],
@@ -135,5 +137,5 @@ export async function cutSubgraph(
       ],
     },
   });
-  return { model, inputs, given: [...selection.given], stopped: [...selection.stopped], weights, inputName };
+  return { model, inputs, given: [...selection.given.keys()], stopped: [...selection.stopped], weights, inputName };
 }

@@ -4,7 +4,7 @@ import { performance } from "node:perf_hooks";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
+import type { Model, StepCut } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
@@ -82,10 +82,15 @@ async function measureForward(
     const rows = batch * length;
     const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % model.vocabularySize);
     const states = await forward.embed(tokens, batch);
-    const sites = at(model.steps, 0).sites.map(({ name }) => name);
-    await forward.step(0, states, { batch, sites, states: false });
+    const { sites } = at(model.steps, 0);
+    const toLastSite = async (): Promise<StepCut> => {
+      let cut = await forward.beginStep(0, states, { batch });
+      while (cut.reached < sites.length) ({ cut } = await forward.nextSite(cut));
+      return cut;
+    };
+    await toLastSite();
     const first = (performance.now() - opened) / 1000;
-    const capture = await seconds(() => forward.step(0, states, { batch, sites, states: false }));
+    const capture = await seconds(toLastSite);
     await forward.step(0, states, { batch });
     const step = await seconds(() => forward.step(0, states, { batch }));
     await forward.score(states, tokens, batch);
