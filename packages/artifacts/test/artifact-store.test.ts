@@ -94,4 +94,52 @@ test("a damaged file is reported with the remedy of its store, at its start or a
     }
   }));
 
+test("what was written last is read from memory, with the same rows and receipt, until it is removed", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { recentBytes: 1 << 20 });
+    const receipt = await store.put(samples.scores.encode());
+    const path = store.path(receipt.address);
+    // damage that only who reads the file can see
+    await writeFile(path, "damaged");
+    for (let reading = 0; reading < 2; reading++) {
+      const stream = await store.open(receipt.address);
+      const read = collect(readScores(stream));
+      assert.equal(await read, scores);
+      assert.equal(await stream.receipt, receipt);
+    }
+    assert.instance(await errorOf(() => new ArtifactStore(folder).open(receipt.address)), BadDataError);
+    await store.remove(receipt.address);
+    assert.instance(await errorOf(() => store.open(receipt.address)), UsageError);
+  }));
+
+test("values that a reader changes do not reach the next one", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { recentBytes: 1 << 20 });
+    const { address } = await store.put(samples.segments.encode());
+    const first = await collect((await store.open(address)).batches);
+    for (const { columns } of first)
+      for (const column of Object.values(columns)) {
+        if (ArrayBuffer.isView(column)) new Uint8Array(column.buffer).fill(0);
+        else for (const value of column) if (typeof value !== "string") new Uint8Array(value.buffer).fill(0);
+      }
+    assert.is((await contentAddress(await store.open(address))).address, address);
+  }));
+
+test("only as much stays in memory as the limit allows, that of the longest ago goes first", () =>
+  inFolder(async (folder) => {
+    const sizes = await Promise.all(
+      (["segments", "scores"] as const).map(async (kind) => {
+        const own = new ArtifactStore(join(folder, kind));
+        const { address } = await own.put(samples[kind].encode());
+        return (await stat(own.path(address))).size;
+      }),
+    );
+    const store = new ArtifactStore(join(folder, "both"), { recentBytes: Math.max(...sizes) });
+    const first = await store.put(samples.segments.encode());
+    const second = await store.put(samples.scores.encode());
+    for (const { address } of [first, second]) await writeFile(store.path(address), "damaged");
+    assert.instance(await errorOf(() => store.open(first.address)), BadDataError);
+    assert.equal(await collect(readScores(await store.open(second.address))), scores);
+  }));
+
 test.run();

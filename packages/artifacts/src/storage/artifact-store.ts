@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { BadDataError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import type { Receipt } from "../content-address.ts";
 import { once } from "../ipc/byte-reader.ts";
@@ -9,6 +10,7 @@ import { encodeStream } from "../ipc/encode-stream.ts";
 import { metadataLimit, prefixSize } from "../ipc/frame.ts";
 import { openArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
+import { RecentBytes } from "./recent-bytes.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
 
@@ -39,16 +41,23 @@ function requireAddress(address: string): void {
 export interface StoreOptions {
   /** What a message tells the user to do about a damaged artifact. */
   readonly remedy?: string;
+  /**
+   * Bytes of artifacts that stay in memory after they were written, those of the longest ago first to go; default none. One
+   * that is read while it is there is not read from its file, and not hashed again.
+   */
+  readonly recentBytes?: number;
 }
 
 /** Artifacts in a folder, each a file named by its content address. */
 export class ArtifactStore {
   readonly root: string;
   readonly #remedy: string;
+  readonly #recent: RecentBytes;
 
-  constructor(root: string, { remedy = "delete the file and make it again" }: StoreOptions = {}) {
+  constructor(root: string, { remedy = "delete the file and make it again", recentBytes = 0 }: StoreOptions = {}) {
     this.root = root;
     this.#remedy = remedy;
+    this.#recent = new RecentBytes(recentBytes);
   }
 
   /** The path of an artifact, whether it exists or not. */
@@ -69,10 +78,12 @@ export class ArtifactStore {
       throw systemError(cause, "make", this.root);
     }
     const { bytes, receipt } = encodeStream(stream);
-    const temporary = await writeTemporary(join(this.root, unnamed), bytes, signal);
+    const noted = this.#recent.note(bytes);
+    const temporary = await writeTemporary(join(this.root, unnamed), noted.bytes, signal);
     const done = await receipt;
     if (await this.has(done.address)) await rm(temporary);
     else await commitTemporary(temporary, this.path(done.address), true);
+    noted.keep(done.address);
     return done;
   }
 
@@ -85,6 +96,8 @@ export class ArtifactStore {
     if (!(await this.has(address))) {
       throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
     }
+    const recent = this.#recent.get(address);
+    if (recent !== undefined) return decodeStream(Readable.from(recent), { verify: false });
     try {
       const stream = await openArtifact(path);
       return { ...stream, batches: this.#ofAddress(stream, path, address) };
@@ -126,6 +139,7 @@ export class ArtifactStore {
   /** Removes an artifact; a missing one is no error. */
   async remove(address: string): Promise<void> {
     const path = this.path(address);
+    this.#recent.remove(address);
     try {
       await rm(path, { force: true });
     } catch (cause) {

@@ -29,6 +29,9 @@ import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
+/** Statistics, factors and states of a site or two, which the next nodes read. */
+const recentBytes = 128 * 1024 * 1024;
+
 export interface RunOptions {
   readonly stages: Stages;
   /** Threads for native code; with another number results may differ in the last bits. */
@@ -111,7 +114,7 @@ async function execute(
 ): Promise<RunResult> {
   const { stages, threads, signal } = options;
   const nodes: NodeReport[] = [];
-  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again" });
+  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", recentBytes });
   const manifest = await RunManifest.open(folder.manifest);
   const engine = new Engine(plan, {
     stages,
