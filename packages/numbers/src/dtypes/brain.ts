@@ -18,3 +18,15 @@ export function encodeBrain(values: Float32Array): Uint16Array {
   }
   return bits;
 }
+
+/** What decodeBrain makes of encodeBrain's bits, in one pass. */
+export function roundToBrain(values: Float32Array): Float32Array {
+  const source = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const rounded = new Uint32Array(values.length);
+  for (let index = 0; index < source.length; index += 1) {
+    const word = source[index]!;
+    const top = word >>> 16;
+    rounded[index] = ((word & 0x7fffffff) > 0x7f800000 ? top | quietBit : (word + 0x7fff + (top & 1)) >>> 16) << 16;
+  }
+  return new Float32Array(rounded.buffer);
+}

@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import { decodeBrain, encodeBrain } from "./brain.ts";
+import { decodeBrain, encodeBrain, roundToBrain } from "./brain.ts";
 import { decodeHalf, encodeHalf } from "./half.ts";
 
 /** Data types of weights on disk. */
@@ -13,7 +13,7 @@ export function roundTo(dtype: WeightDtype, values: Float32Array): Float32Array 
     case "f16":
       return decodeHalf(encodeHalf(values));
     case "bf16":
-      return decodeBrain(encodeBrain(values));
+      return roundToBrain(values);
   }
 }
 
