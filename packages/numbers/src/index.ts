@@ -1,11 +1,15 @@
 export { decodeBrain, encodeBrain } from "./dtypes/brain.ts";
-export { createReferenceKernel, roundHalfEven } from "./columns/column-kernel-reference.ts";
+export { createReferenceKernel } from "./columns/column-kernel-reference.ts";
 export { parseOrder } from "./columns/column-order.ts";
 export type { ColumnOrder } from "./columns/column-order.ts";
 export { createSimdKernel } from "./columns/column-kernel-simd.ts";
-export type { Choice, ColumnKernel, Grid, KernelOptions } from "./columns/column-kernel.ts";
+export type { Choice, ColumnKernel, KernelOptions } from "./columns/column-kernel.ts";
 export { walkColumns } from "./columns/column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./columns/column-walk.ts";
+export { codeOf, valueOf } from "./grids/grid.ts";
+export type { Grid, GridRule } from "./grids/grid.ts";
+export { createGridFitter } from "./grids/grid-fitter.ts";
+export { fitGridReference } from "./grids/grid-reference.ts";
 export { pearson, randomOrders, spearman, testCorrelation } from "./statistics/correlation.ts";
 export type { TestedCorrelation } from "./statistics/correlation.ts";
 export { damp, findDead } from "./hessian/damping.ts";
@@ -25,6 +29,6 @@ export {
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
-export { decodeWeights, encodeWeights, roundTo } from "./dtypes/rounding.ts";
+export { decodeWeights, encodeWeights, roundHalfEven, roundTo } from "./dtypes/rounding.ts";
 export type { WeightDtype } from "./dtypes/rounding.ts";
 export { seededGenerator } from "./statistics/seeded-generator.ts";

@@ -1,9 +1,10 @@
 import { at, defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
+import { createGridFitter } from "@mbs/numbers";
+import { groupWidth } from "./grids/column-groups.ts";
 import { scaleColumns, scaleGram, unscaledChange } from "./grids/channel-scaling.ts";
 import { clippedGrid } from "./grids/clipped-grid.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
-import { fitGrid } from "./grids/quantisation-grid.ts";
 import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 
 const { mse: _, ...rangeOptions } = gridOptions;
@@ -51,8 +52,8 @@ export const awq = defineSolver({
   async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
     const rule = { ...gridRuleOf(grid), scaleDtype };
     const shared = { rows, columns, ...rule, groupSize: grid.groupSize };
-    const round = (weights: Float32Array): Promise<Solution> =>
-      roundToNearest({ ...shared, values: weights, fit: (panel) => fitGrid(panel, rows, rule) });
+    const fit = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
+    const round = (weights: Float32Array): Promise<Solution> => roundToNearest({ ...shared, values: weights, fit });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;
     const scaled = scales ? scaleColumns(values, scales) : values;
     const moment = scales ? scaleGram(gram, scales) : gram;
@@ -60,7 +61,7 @@ export const awq = defineSolver({
       ? await roundToNearest({
           ...shared,
           values: scaled,
-          fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, rule }),
+          fit: (panel, first) => clippedGrid(context.blas, panel, { rows, first, gram: moment, fit }),
         })
       : await round(scaled);
     return { ...solution, ...(scales && { inputScale: scales }) };

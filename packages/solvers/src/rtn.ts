@@ -1,6 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
+import { createGridFitter } from "@mbs/numbers";
+import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
-import { fitGrid } from "./grids/quantisation-grid.ts";
 import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 
 /** Round to nearest: every weight for itself. */
@@ -14,7 +15,7 @@ export const rtn = defineSolver({
   plannedCodes: neighbouringCodes,
   solve({ rows, columns, values, scaleDtype }, _statistics, options) {
     const rule = { ...gridRuleOf(options), scaleDtype };
-    const fit = (panel: Float32Array) => fitGrid(panel, rows, rule);
+    const fit = createGridFitter(groupWidth(columns, options.groupSize), rows, rule);
     return roundToNearest({ values, rows, columns, ...rule, groupSize: options.groupSize, fit });
   },
 });

@@ -1,10 +1,5 @@
+import { roundHalfEven } from "../dtypes/rounding.ts";
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
-
-/** Adding and subtracting 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
-const wholeShift = 6755399441055744;
-
-/** Rounds to a whole number, ties to even. */
-export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 51 ? value + wholeShift - wholeShift : value);
 
 /**
  * The plain form of the column kernel: every operation rounded to float32, in the order of the papers.

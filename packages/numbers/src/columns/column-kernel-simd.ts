@@ -1,66 +1,8 @@
-import { columnKernelBinary } from "./column-kernel-binary.ts";
+import { KernelLayout } from "../wasm/kernel-memory.ts";
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
 /** Rows that the kernel treats at a time. */
 const strip = 32;
-const pageBytes = 65536;
-
-type Settle = (
-  W: number,
-  E: number,
-  U: number,
-  T: number,
-  S: number,
-  Z: number,
-  M: number,
-  C: number,
-  B: number,
-  R: number,
-  rows: number,
-  first: number,
-  last: number,
-  maximum: number,
-  P: number,
-  V: number,
-) => void;
-
-interface Memory {
-  readonly buffer: ArrayBuffer;
-}
-
-/** What is used of the engine's WebAssembly; Node's own types leave it to the DOM's. */
-declare const WebAssembly: {
-  readonly Memory: new (size: { readonly initial: number; readonly maximum: number }) => Memory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: Memory } },
-  ) => { readonly exports: { readonly settle: Settle } };
-};
-
-let compiled: object | undefined;
-
-function instantiate(memory: Memory): Settle {
-  compiled ??= new WebAssembly.Module(Buffer.from(columnKernelBinary, "base64"));
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports.settle;
-}
-
-/** One memory, cut into arrays from the front. */
-class Layout {
-  // the first bytes stay free: pointer 0 means "absent" to the kernel
-  #end = 64;
-
-  take(bytes: number): number {
-    const start = this.#end;
-    this.#end += Math.ceil(bytes / 16) * 16;
-    return start;
-  }
-
-  memory(): Memory {
-    const pages = Math.ceil(this.#end / pageBytes);
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
-  }
-}
 
 /** Where the arrays of a part of the rows lie; R is the distance from one column to the next. */
 interface Arrays {
@@ -73,7 +15,7 @@ interface Arrays {
   readonly R: number;
 }
 
-function takeArrays(layout: Layout, columns: number, R: number): Arrays {
+function takeArrays(layout: KernelLayout, columns: number, R: number): Arrays {
   const matrix = (): number => layout.take(columns * R * 4);
   return {
     R,
@@ -110,22 +52,21 @@ function copyRows<Values extends Float32Array | Uint8Array>(
 export function createSimdKernel(columns: number, rows: number, { asymmetric = false }: KernelOptions = {}): ColumnKernel {
   const whole = rows - (rows % strip);
   const rest = rows - whole;
-  const layout = new Layout();
+  const layout = new KernelLayout();
   const U = layout.take(columns * columns * 4);
   const T = layout.take(columns * strip * 4);
   const P = asymmetric ? layout.take(columns * columns * 4) : 0;
   const V = asymmetric ? layout.take(columns * strip * 4) : 0;
   const all = takeArrays(layout, columns, rows);
   const tail = rest > 0 ? takeArrays(layout, columns, strip) : undefined;
-  const memory = layout.memory();
-  const run = instantiate(memory);
-  const floats = (pointer: number, length: number): Float32Array => new Float32Array(memory.buffer, pointer, length);
-  const bytes = (pointer: number, length: number): Uint8Array => new Uint8Array(memory.buffer, pointer, length);
+  const { buffer, kernels } = layout.build();
+  const floats = (pointer: number, length: number): Float32Array => new Float32Array(buffer, pointer, length);
+  const bytes = (pointer: number, length: number): Uint8Array => new Uint8Array(buffer, pointer, length);
   const weights = floats(all.W, columns * rows);
   const errors = floats(all.E, columns * rows);
 
   function call({ W, E, S, Z, M, C, R }: Arrays, count: number, first: number, last: number, { grid, mask }: Choice): void {
-    run(W, E, U, T, grid ? S : 0, Z, mask ? M : 0, C, columns, R, count, first, last, grid?.maximum ?? 0, P, V);
+    kernels.settle(W, E, U, T, grid ? S : 0, Z, mask ? M : 0, C, columns, R, count, first, last, grid?.maximum ?? 0, P, V);
   }
 
   function settleTail(part: Arrays, first: number, last: number, choice: Choice): void {

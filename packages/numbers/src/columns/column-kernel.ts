@@ -1,12 +1,4 @@
-/** How one weight a row is rounded: code = clamp(round(w / scale) + zero, 0, maximum), value = (code - zero)·scale. */
-export interface Grid {
-  /** Above zero, one a row of W. */
-  readonly scales: Float32Array;
-  /** Whole numbers from 0 to maximum, one a row of W. */
-  readonly zeros: Float32Array;
-  /** Largest code: 2^bits - 1, at most 255. */
-  readonly maximum: number;
-}
+import type { Grid } from "../grids/grid.ts";
 
 /** What is decided for a range of columns. With neither grid nor mask the weights stay as they are. */
 export interface Choice {

@@ -5,6 +5,12 @@ import { decodeHalf, encodeHalf } from "./half.ts";
 /** Data types of weights on disk. */
 export type WeightDtype = "f32" | "f16" | "bf16";
 
+/** Adding and subtracting 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
+const wholeShift = 6755399441055744;
+
+/** Rounds to a whole number, ties to even. */
+export const roundHalfEven = (value: number): number => (Math.abs(value) < 2 ** 51 ? value + wholeShift - wholeShift : value);
+
 /** The values that a checkpoint of this dtype would give back, as a new float32 array. */
 export function roundTo(dtype: WeightDtype, values: Float32Array): Float32Array {
   switch (dtype) {

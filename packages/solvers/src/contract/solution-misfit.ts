@@ -1,6 +1,6 @@
 import { isObject, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
-import { firstOffCode } from "../grids/quantisation-grid.ts";
+import { firstOffCode } from "./off-code.ts";
 
 const position = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
 

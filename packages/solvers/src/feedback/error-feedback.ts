@@ -6,9 +6,16 @@ import {
   type Solution,
   type SolverContext,
 } from "@mbs/contracts";
-import { restoreOrder, transposeInOrder, walkColumns, type ColumnBlock, type Grid } from "@mbs/numbers";
+import {
+  createGridFitter,
+  restoreOrder,
+  transposeInOrder,
+  walkColumns,
+  type ColumnBlock,
+  type Grid,
+  type GridRule,
+} from "@mbs/numbers";
 import type { ColumnGroups } from "../grids/column-groups.ts";
-import { fitGrid, type GridRule } from "../grids/quantisation-grid.ts";
 
 /** How columns are rounded, one after the other. */
 export interface Rounding {
@@ -93,13 +100,13 @@ export async function settleColumns(
 ): Promise<Solution> {
   const { rows, columns, scaleDtype } = weight;
   const { order } = factor;
-  const rule = rounding && { ...rounding.rule, scaleDtype };
+  const fit = rounding && createGridFitter(rounding.groups.groupSize, rows, { ...rounding.rule, scaleDtype });
   const transposed = transposeInOrder(weight.values, rows, columns, order);
   const grids: Grid[] = [];
   const fitAll = () => {
-    if (rounding?.fit !== "beforehand" || rule === undefined) return;
+    if (rounding?.fit !== "beforehand" || fit === undefined) return;
     for (let group = 0; group < rounding.groups.groups; group += 1) {
-      grids.push(fitGrid(gatherGroup(transposed, rows, rounding.groups.groupAt, group), rows, rule));
+      grids.push(fit(gatherGroup(transposed, rows, rounding.groups.groupAt, group)));
     }
   };
   // one grid a row is fitted before dead columns are cleared, as in the reference programs
@@ -124,8 +131,8 @@ export async function settleColumns(
         const position = block.first + from;
         const group = rounding?.groups.groupAt[position];
         const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : columns;
-        if (rounding && rule && group !== undefined && !grids[group]) {
-          grids[group] = fitGrid(await weightsOfGroup(block, position, groupEnd, rounding.fit), rows, rule);
+        if (rounding && fit && group !== undefined && !grids[group]) {
+          grids[group] = fit(await weightsOfGroup(block, position, groupEnd, rounding.fit));
         }
         const to = Math.min(end, groupEnd - block.first);
         const settled = block.settle(from, to, {

@@ -1,7 +1,6 @@
 import type { Blas } from "@mbs/contracts";
-import type { Grid } from "@mbs/numbers";
+import { codeOf, valueOf, type Grid } from "@mbs/numbers";
 import { outputByRow } from "../output-error.ts";
-import { codeOf, fitGrid, valueOf, type GridRule } from "./quantisation-grid.ts";
 
 /** Ranges that are tried: whole, then a twentieth less each time, down to 11/20; the reference program's. */
 const shrinkSteps = 10;
@@ -14,7 +13,8 @@ export interface ClippedGroup {
   readonly first: number;
   /** E[x xᵀ] of all columns, [columns, columns]. */
   readonly gram: Float32Array;
-  readonly rule: GridRule;
+  /** The grid of a panel on its whole range. */
+  readonly fit: (panel: Float32Array) => Grid;
 }
 
 /** E[x xᵀ] of `size` columns from `first`, [size, size]. */
@@ -38,32 +38,38 @@ function diagonalBlock(gram: Float32Array, first: number, size: number): Float32
  * @param panel Wᵀ of the group, [columns of the group, rows]
  * @see arXiv:2306.00978; the clipping is described with its reference program
  */
-export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first, gram, rule }: ClippedGroup): Promise<Grid> {
+export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first, gram, fit }: ClippedGroup): Promise<Grid> {
   const size = panel.length / rows;
   const moment = { gram: diagonalBlock(gram, first, size) };
   const largest = new Float32Array(rows);
-  for (const [index, value] of panel.entries()) largest[index % rows] = Math.max(largest[index % rows]!, Math.abs(value));
-  const best = fitGrid(panel, rows, rule);
+  for (let column = 0; column < panel.length; column += rows) {
+    for (let row = 0; row < rows; row += 1) largest[row] = Math.max(largest[row]!, Math.abs(panel[column + row]!));
+  }
+  const best = fit(panel);
+  const clipped = new Float32Array(panel.length);
+  const change = new Float32Array(panel.length);
   const least = new Float64Array(rows).fill(Infinity);
   for (let step = 0; step < shrinkSteps; step += 1) {
     const share = Math.fround(1 - step / shrinkGrid);
     const limits = largest.map((value) => value * share);
-    const clipped = panel.map((value, index) => {
-      const limit = limits[index % rows]!;
-      return Math.min(Math.max(value, -limit), limit);
-    });
-    const grid = fitGrid(clipped, rows, rule);
-    const change = new Float32Array(panel.length);
-    for (const [index, value] of panel.entries()) {
-      const row = index % rows;
-      const code = codeOf(value, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
-      change[row * size + Math.floor(index / rows)] = valueOf(code, grid.scales[row]!, grid.zeros[row]!) - value;
+    for (let column = 0; column < panel.length; column += rows) {
+      for (let row = 0; row < rows; row += 1) {
+        clipped[column + row] = Math.min(Math.max(panel[column + row]!, -limits[row]!), limits[row]!);
+      }
+    }
+    const { scales, zeros, maximum } = fit(clipped);
+    for (let column = 0; column < size; column += 1) {
+      for (let row = 0; row < rows; row += 1) {
+        const value = panel[column * rows + row]!;
+        const code = codeOf(value, scales[row]!, zeros[row]!, maximum);
+        change[row * size + column] = valueOf(code, scales[row]!, zeros[row]!) - value;
+      }
     }
     for (const [row, error] of (await outputByRow(blas, change, rows, moment)).entries()) {
       if (error >= least[row]!) continue;
       least[row] = error;
-      best.scales[row] = grid.scales[row]!;
-      best.zeros[row] = grid.zeros[row]!;
+      best.scales[row] = scales[row]!;
+      best.zeros[row] = zeros[row]!;
     }
   }
   return best;

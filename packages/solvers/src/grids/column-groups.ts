@@ -11,6 +11,10 @@ export interface ColumnGroups {
   readonly groupOf: Int32Array;
 }
 
+/** Columns of a group of `groupSize`, 0 for one group, in a weight of so many. */
+export const groupWidth = (columns: number, groupSize: number): number =>
+  groupSize === 0 ? columns : Math.min(groupSize, columns);
+
 /**
  * Lays out the groups of a weight.
  *
@@ -20,7 +24,7 @@ export interface ColumnGroups {
  */
 export function layOutGroups(order: Int32Array, groupSize: number, by: "position" | "column"): ColumnGroups {
   const columns = order.length;
-  const size = groupSize === 0 ? columns : Math.min(groupSize, columns);
+  const size = groupWidth(columns, groupSize);
   const groupAt = order.map((column, position) => Math.floor((by === "column" ? column : position) / size));
   const groupOf = new Int32Array(columns);
   for (const [position, column] of order.entries()) groupOf[column] = at(groupAt, position);

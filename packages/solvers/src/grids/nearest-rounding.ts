@@ -1,7 +1,6 @@
 import type { Solution } from "@mbs/contracts";
-import { naturalOrder, restoreOrder, transposeInOrder, type Grid } from "@mbs/numbers";
+import { codeOf, naturalOrder, restoreOrder, transposeInOrder, valueOf, type Grid } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
-import { codeOf, valueOf } from "./quantisation-grid.ts";
 
 /** What is rounded, and to which grids. */
 export interface NearestRounding {
@@ -35,11 +34,12 @@ export async function roundToNearest(rounding: NearestRounding): Promise<Solutio
     const start = group * groupSize * rows;
     const panel = transposed.subarray(start, start + groupSize * rows);
     const grid = await rounding.fit(panel, group * groupSize);
-    for (const [index, value] of panel.entries()) {
-      const row = index % rows;
-      const code = codeOf(value, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
-      codes[start + index] = code;
-      panel[index] = valueOf(code, grid.scales[row]!, grid.zeros[row]!);
+    for (let column = 0; column < panel.length; column += rows) {
+      for (let row = 0; row < rows; row += 1) {
+        const code = codeOf(panel[column + row]!, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
+        codes[start + column + row] = code;
+        panel[column + row] = valueOf(code, grid.scales[row]!, grid.zeros[row]!);
+      }
     }
     for (let row = 0; row < rows; row += 1) {
       scales[row * groups + group] = grid.scales[row]!;

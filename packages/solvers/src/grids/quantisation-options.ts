@@ -1,5 +1,5 @@
 import type { OptionTable, OptionValues, PlannedCodes, ZeroPoints } from "@mbs/contracts";
-import type { GridRule } from "./quantisation-grid.ts";
+import type { GridRule } from "@mbs/numbers";
 
 const flagOf = (description: string, value: boolean) => ({ kind: "flag", description, default: value }) as const;
 

@@ -1,0 +1,143 @@
+import { roundHalfEven, roundTo, type WeightDtype } from "../dtypes/rounding.ts";
+import { codeOf, codesOf, valueOf, type Grid, type GridRule } from "./grid.ts";
+import { searchNorm } from "./search-norm.ts";
+
+const { fround } = Math;
+
+/** The search shrinks the range in steps of 1/100 down to a fifth, as the reference program does. */
+export const shrinkSteps = 80;
+const shrinkGrid = 100;
+
+/** Share of the range that is left after so many steps. */
+export const shareLeft = (step: number): number => fround(1 - step / shrinkGrid);
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Scale and zero of one row. */
+export interface RowGrid {
+  readonly scale: number;
+  readonly zero: number;
+}
+
+/**
+ * The range that a row's grid spans: it always contains zero. A row of zeros gets [-1, 1].
+ *
+ * A zero point of 1 at least takes half a step below zero, so that it is rounded to 1 and no weight errs by more than half
+ * a step.
+ */
+function rangeOf(values: Float32Array, { bits, symmetric, minZeroPoint }: GridRule): Range {
+  const halfSteps = 2 * (2 ** bits - 1);
+  let least = 0;
+  let most = 0;
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (symmetric) {
+    most = Math.max(most, -least);
+    least = -most;
+  } else if (minZeroPoint === 1) {
+    least = Math.min(least, fround(-most / (halfSteps - 1)));
+  }
+  return least === most ? { least: -1, most: 1 } : { least, most };
+}
+
+/** Sum of |error|^2.4 over a row's weights; stops where it can no longer be below `limit`. */
+function lossOf(values: Float32Array, { scale, zero }: RowGrid, maximum: number, limit: number): number {
+  let loss = 0;
+  for (let index = 0; index < values.length && loss < limit; index += 1) {
+    const value = values[index]!;
+    loss += searchNorm(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
+  }
+  return loss;
+}
+
+/** A range as the search tries it, `step` of 1/100 narrower. */
+function shrink({ least, most }: Range, step: number): Range {
+  const share = shareLeft(step);
+  return { least: fround(share * least), most: fround(share * most) };
+}
+
+/** Replaces a scale that rounds to zero, so that nothing is divided by zero. */
+const leastScale: Readonly<Record<WeightDtype, number>> = { f32: fround(1e-38), f16: 2 ** -24, bf16: 2 ** -126 };
+
+/** Below `normal` the numbers of a dtype are `gap` apart, and rounding can change a scale much. */
+const subnormals: Readonly<Record<WeightDtype, { readonly normal: number; readonly gap: number }>> = {
+  f32: { normal: 2 ** -126, gap: 2 ** -149 },
+  f16: { normal: 2 ** -14, gap: 2 ** -24 },
+  bf16: { normal: 2 ** -126, gap: 2 ** -133 },
+};
+
+/** Width of a step of a range. A subnormal scale that the range would overrun by half a step is the next larger one. */
+function scaleOf({ least, most }: Range, maximum: number, dtype: WeightDtype = "f32"): number {
+  const width = fround(most - least);
+  const scale = roundTo(dtype, Float32Array.of(width / maximum))[0]!;
+  const { normal, gap } = subnormals[dtype];
+  if (scale === 0) return leastScale[dtype];
+  return scale < normal && width > (maximum + 0.5) * scale ? scale + gap : scale;
+}
+
+/** The grid of a range. A scale that was rounded down would put the code of zero past the last one where no value is positive. */
+function gridOf(range: Range, rule: GridRule): RowGrid {
+  const { maximum, midpoint } = codesOf(rule);
+  const { minZeroPoint = 0, scaleDtype } = rule;
+  const scale = scaleOf(range, maximum, scaleDtype);
+  const zero = Math.min(Math.max(roundHalfEven(fround(-range.least / scale)), minZeroPoint), maximum);
+  return { scale, zero: midpoint ?? zero };
+}
+
+/**
+ * Fits the grid of one row: of the whole range, or where the rule asks for a search, of the range with the least loss, of two
+ * equal ones the wider.
+ *
+ * @param values the row's weights in a group
+ * @param first,end the steps that the search tries
+ */
+export function fitRow(values: Float32Array, rule: GridRule, first = 0, end = shrinkSteps): RowGrid {
+  const range = rangeOf(values, rule);
+  if (!rule.mse) return gridOf(range, rule);
+  const { maximum } = codesOf(rule);
+  let best: RowGrid = { scale: 1, zero: 0 };
+  let least = Infinity;
+  for (let step = first; step < end; step += 1) {
+    const grid = gridOf(shrink(range, step), rule);
+    const loss = lossOf(values, grid, maximum, least);
+    if (loss < least) {
+      least = loss;
+      best = grid;
+    }
+  }
+  return best;
+}
+
+/** Weights of one row of Wᵀ, [columns, rows]. */
+export function rowOf(weights: Float32Array, rows: number, row: number): Float32Array {
+  const values = new Float32Array(weights.length / rows);
+  for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row]!;
+  return values;
+}
+
+/**
+ * The plain form of the grids' fit.
+ *
+ * As the reference program of GPTQ, but a symmetric grid is symmetric for rows without negative weights too (the
+ * reference then clips the upper half).
+ *
+ * @param weights Wᵀ of the group, [columns of the group, rows]
+ * @param rows rows of W
+ * @returns scales and zeros, one a row
+ * @see arXiv:2210.17323
+ */
+export function fitGridReference(weights: Float32Array, rows: number, rule: GridRule): Grid {
+  const scales = new Float32Array(rows);
+  const zeros = new Float32Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const { scale, zero } = fitRow(rowOf(weights, rows, row), rule);
+    scales[row] = scale;
+    zeros[row] = zero;
+  }
+  return { scales, zeros, maximum: codesOf(rule).maximum };
+}

@@ -1,0 +1,40 @@
+import { roundHalfEven, type WeightDtype } from "../dtypes/rounding.ts";
+
+/** How one weight a row is rounded: code = clamp(round(w / scale) + zero, 0, maximum), value = (code - zero)·scale. */
+export interface Grid {
+  /** Above zero, one a row of W. */
+  readonly scales: Float32Array;
+  /** Whole numbers from 0 to maximum, one a row of W. */
+  readonly zeros: Float32Array;
+  /** Largest code: 2^bits - 1, at most 255. */
+  readonly maximum: number;
+}
+
+/** How grids are laid over weights. */
+export interface GridRule {
+  /** 2 to 8. */
+  readonly bits: number;
+  readonly symmetric: boolean;
+  /** The least zero point of an asymmetric grid, 0 or 1; default 0. */
+  readonly minZeroPoint?: number | undefined;
+  /** Search for the range with the least error. */
+  readonly mse: boolean;
+  /** What scales are rounded to; default f32. */
+  readonly scaleDtype?: WeightDtype | undefined;
+}
+
+const { fround } = Math;
+
+/** Integer code of a value, rounded half to even in float32. */
+export function codeOf(value: number, scale: number, zero: number, maximum: number): number {
+  const code = roundHalfEven(fround(value / scale)) + zero;
+  return code < 0 ? 0 : code > maximum ? maximum : code;
+}
+
+/** Value of a code in float32. */
+export const valueOf = (code: number, scale: number, zero: number): number => fround(fround(code - zero) * scale);
+
+/** The largest code of a rule's grids, and the zero point of symmetric ones. */
+export function codesOf({ bits, symmetric }: GridRule): { readonly maximum: number; readonly midpoint: number | undefined } {
+  return { maximum: 2 ** bits - 1, midpoint: symmetric ? 2 ** (bits - 1) : undefined };
+}

@@ -1,0 +1,83 @@
+import { kernelsBinary } from "./kernels-binary.ts";
+
+const pageBytes = 65536;
+
+/** The kernels' functions; assembly/ says what their arguments are. A capital letter is the address of an array. */
+export interface Kernels {
+  settle(
+    W: number,
+    E: number,
+    U: number,
+    T: number,
+    S: number,
+    Z: number,
+    M: number,
+    C: number,
+    B: number,
+    R: number,
+    rows: number,
+    first: number,
+    last: number,
+    maximum: number,
+    P: number,
+    V: number,
+  ): void;
+  fit(
+    W: number,
+    T: number,
+    L: number,
+    H: number,
+    A: number,
+    B: number,
+    S: number,
+    Z: number,
+    F: number,
+    G: number,
+    R: number,
+    rows: number,
+    columns: number,
+    maximum: number,
+    midpoint: number,
+    leastZero: number,
+    dtype: number,
+    steps: number,
+    closeness: number,
+  ): void;
+}
+
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** What is used of the engine's WebAssembly; Node's own types leave it to the DOM's. */
+declare const WebAssembly: {
+  readonly Memory: new (size: { readonly initial: number; readonly maximum: number }) => Memory;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: Memory } },
+  ) => { readonly exports: Kernels };
+};
+
+let compiled: object | undefined;
+
+/** The arrays that a kernel works on, cut from one memory. */
+export class KernelLayout {
+  // the first bytes stay free: address 0 means "absent" to the kernels
+  #end = 64;
+
+  /** @returns the address of so many bytes, zero at first */
+  take(bytes: number): number {
+    const start = this.#end;
+    this.#end += Math.ceil(bytes / 16) * 16;
+    return start;
+  }
+
+  /** The memory, and the kernels on it. */
+  build(): { readonly buffer: ArrayBuffer; readonly kernels: Kernels } {
+    const pages = Math.ceil(this.#end / pageBytes);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    compiled ??= new WebAssembly.Module(Buffer.from(kernelsBinary, "base64"));
+    return { buffer: memory.buffer, kernels: new WebAssembly.Instance(compiled, { env: { memory } }).exports };
+  }
+}

@@ -1,0 +1,99 @@
+import { createGridFitter, fitGridReference } from "@mbs/numbers";
+import type { Grid, GridRule } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { at } from "@mbs/contracts";
+import { searchNorm } from "../src/grids/search-norm.ts";
+import { KernelLayout } from "../src/wasm/kernel-memory.ts";
+import { randomNumbers } from "./random-numbers.ts";
+
+const next = randomNumbers(11);
+
+/** About normal. */
+const bell = (): number => next() + next() + next() + next() - 2;
+
+const kinds: Readonly<Record<string, (row: number) => number>> = {
+  bell: () => bell() / 20,
+  "few large ones": () => bell() ** 5,
+  // losses of many grids are equal, or nothing but the rounding of values
+  "of a grid": () => Math.round(bell() * 4) / 64,
+  "of one sign, or nothing": (row) => at([-1, 0, 1], row % 3) * Math.abs(bell()),
+  "of all sizes": (row) => bell() * 10 ** ((row % 80) - 44),
+  "mostly zero": () => (next() < 0.9 ? 0 : bell()),
+  "not finite": (row) => (next() < 0.02 ? at([NaN, Infinity, -Infinity, 3e38], row % 4) : bell()),
+};
+
+/** As lists, whose NaN are equal. */
+const listed = ({ scales, zeros, maximum }: Grid) => ({ scales: [...scales], zeros: [...zeros], maximum });
+
+const rules: readonly GridRule[] = [true, false].flatMap((mse) => [
+  { bits: 4, symmetric: true, mse },
+  { bits: 3, symmetric: false, mse, scaleDtype: "bf16" },
+  { bits: 2, symmetric: false, mse, scaleDtype: "f16", minZeroPoint: 1 },
+  { bits: 8, symmetric: false, mse, scaleDtype: "f16" },
+  { bits: 8, symmetric: true, mse, scaleDtype: "bf16" },
+]);
+
+for (const [kind, weight] of Object.entries(kinds)) {
+  test(`weights ${kind}: both forms give the same bits`, () => {
+    for (const [rows, columns] of [
+      [1, 5],
+      [47, 64],
+      [160, 33],
+    ] as const) {
+      const weights = Float32Array.from({ length: rows * columns }, (_, index) => weight(index % rows));
+      for (const rule of rules) {
+        const found = createGridFitter(columns, rows, rule)(weights);
+        const expected = fitGridReference(weights, rows, rule);
+        assert.equal(listed(found), listed(expected), `${rows}×${columns}, ${JSON.stringify(rule)}`);
+      }
+    }
+  });
+}
+
+test("of many rows, those too whose two best grids are closer than the kernel's norm is exact", () => {
+  const [rows, columns] = [6000, 24];
+  const weights = Float32Array.from({ length: rows * columns }, bell);
+  const rule = { bits: 2, symmetric: false, mse: true };
+  assert.equal(createGridFitter(columns, rows, rule)(weights), fitGridReference(weights, rows, rule));
+});
+
+test("a group that does not fit into the kernel's memory at once, and a shorter one after it", () => {
+  const [rows, columns] = [20, 9000];
+  const rule = { bits: 4, symmetric: false, mse: true };
+  const fit = createGridFitter(columns, rows, rule);
+  for (const width of [columns, 20]) {
+    const weights = Float32Array.from({ length: rows * width }, bell);
+    assert.equal(fit(weights), fitGridReference(weights, rows, rule));
+  }
+});
+
+test("the kernel's norm is within 6e-6 of the reference's for errors of every size", () => {
+  const [rows, steps, maximum] = [16, 80, 3];
+  const layout = new KernelLayout();
+  const take = (length: number): number => layout.take(4 * length);
+  const [W, T, L, H, A, B] = [take(rows), take(rows), take(rows), take(rows), take(steps), take(4 * steps)];
+  const [S, Z, F, G] = [take(rows), take(rows), take(rows), take(rows)];
+  const { buffer, kernels } = layout.build();
+  const [weights, shares, losses] = [
+    new Float32Array(buffer, W, rows),
+    new Float32Array(buffer, A, steps),
+    new Float32Array(buffer, B, 4 * steps),
+  ];
+  let most = 0;
+  for (let round = 0; round < 3000; round += 1) {
+    // one weight a row: the range ends with it, so that a share of the range leaves an error of about the rest
+    for (let row = 0; row < rows; row += 1) weights[row] = 10 ** (-5 + 16 * next());
+    for (let step = 0; step < steps; step += 1) shares[step] = 0.2 + 0.79 * next();
+    kernels.fit(W, T, L, H, A, B, S, Z, F, G, rows, rows, 1, maximum, -1, 0, 0, steps, Infinity);
+    for (const [index, loss] of losses.entries()) {
+      const weight = at(weights, 12 + (index % 4));
+      const scale = Math.fround(Math.fround(at(shares, Math.floor(index / 4)) * weight) / maximum);
+      const expected = searchNorm(Math.fround(Math.fround(maximum * scale) - weight));
+      most = Math.max(most, Math.abs(loss / expected - 1));
+    }
+  }
+  assert.ok(most <= 6e-6, `off by ${most}`);
+});
+
+test.run();
