@@ -1,3 +1,4 @@
+import type { WeightDtype } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { diskNeed } from "../src/estimate/disk.ts";
@@ -8,7 +9,7 @@ import type { Recipe } from "../src/recipe/recipe.ts";
 const width = 4096;
 const packed = (width * (width + 1) * 4) / 2;
 
-const model = (contextLength: number | undefined): ModelShape => ({
+const model = (contextLength: number | undefined, dtype: WeightDtype = "f16"): ModelShape => ({
   steps: ["h.0", "h.1"].map((name) => ({
     name,
     stream: "hidden",
@@ -19,7 +20,8 @@ const model = (contextLength: number | undefined): ModelShape => ({
   hiddenSize: width,
   vocabularySize: 1000,
   contextLength,
-  checkpoint: { list: () => [] },
+  dtype,
+  checkpoint: { list: () => [{ bytes: 1000 }] },
 });
 
 const recipe = (changes: object): Recipe =>
@@ -31,6 +33,20 @@ test("a model that reads a hundred thousand tokens is calibrated with 2048 of th
   assert.is(long.segments, 256 * 2048 * 4);
   assert.is(diskNeed(recipe({}), model(512)).segments, 256 * 512 * 4);
   assert.is(diskNeed(recipe({}), model(undefined)).segments, 256 * 2048 * 4);
+});
+
+/** Bytes of layers and of the model. */
+const sizes = (dtype: WeightDtype, assemble = {}): number[] => {
+  const { layers, model: written } = diskNeed(recipe({ assemble }), model(512, dtype));
+  return [layers, written];
+};
+
+test("layers and model are as large as the dtype of the model, and of assemble where that names one", () => {
+  const weights = 2 * width * 3 * width;
+  assert.equal(sizes("f16"), [3 * weights, 1000]);
+  assert.equal(sizes("f32"), [5 * weights, 1000]);
+  assert.equal(sizes("f32", { dtype: "bf16" }), [5 * weights, 500]);
+  assert.equal(sizes("bf16", { dtype: "f32" }), [3 * weights, 2000]);
 });
 
 test("weights name languages, not segments", () => {

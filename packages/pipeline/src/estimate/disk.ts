@@ -1,8 +1,8 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
-import { defaultLength } from "@mbs/models";
-import type { Step } from "@mbs/models";
+import { bytesOfDtype, defaultLength } from "@mbs/models";
+import type { Step, WeightDtype } from "@mbs/models";
 import type { Recipe } from "../recipe/recipe.ts";
 
 /** The shape of a model, as far as its cost goes. */
@@ -12,6 +12,8 @@ export interface ModelShape {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
+  /** Of its linear weights. */
+  readonly dtype: WeightDtype;
   readonly checkpoint: { list(): readonly { readonly bytes: number }[] };
 }
 
@@ -81,6 +83,13 @@ function sideStatistics(
   return input + diagonals * languages;
 }
 
+/** Bytes of the model that is written, at most: formats that pack weights make less of it. */
+function writtenBytes({ assemble: { dtype } }: Recipe, model: ModelShape): number {
+  const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const chosen = (["f32", "f16", "bf16"] as const).find((name) => name === dtype) ?? model.dtype;
+  return (bytes * bytesOfDtype(chosen)) / bytesOfDtype(model.dtype);
+}
+
 /**
  * What a run will have on disk.
  *
@@ -101,15 +110,14 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const weights = model.steps.flatMap(({ sites }) =>
     sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),
   );
-  const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
   const need = {
     segments: tokens * 4,
     // An upper bound for two streams, which share the tokens of a segment.
     states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
-    // Values in half precision, and codes or a mask beside them.
-    layers: weights.reduce((sum, count) => sum + 3 * count, 0),
-    model: bytes,
+    // Values in the model's dtype, and codes or a mask beside them.
+    layers: weights.reduce((sum, count) => sum + (bytesOfDtype(model.dtype) + 1) * count, 0),
+    model: writtenBytes(recipe, model),
   };
   return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };
 }

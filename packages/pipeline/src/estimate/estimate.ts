@@ -128,7 +128,7 @@ async function estimatePrepared(
   const scored = sum(heldOutTokens, (count) => count) * 2;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
-  const rates = await measureRates(model, recipe.compress, length, folder, threads);
+  const rates = await measureRates(model, recipe.compress, length, folder, { threads, progress });
   const disk = diskNeed(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },

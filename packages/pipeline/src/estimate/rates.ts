@@ -9,7 +9,7 @@ import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
-import type { StageOptions } from "@mbs/contracts";
+import type { StageContext, StageOptions } from "@mbs/contracts";
 import { readSolver, solverFailure } from "@mbs/solvers";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
@@ -247,20 +247,26 @@ export async function measureRates(
   compress: StageOptions,
   length: number,
   folder: string,
-  threads: number,
+  { threads, progress }: Pick<StageContext, "threads" | "progress">,
 ): Promise<Rates> {
   const blas = createBlas({ threads });
   const wanted = model.steps.flatMap((step) => step.sites.map(({ width }) => width));
   const widths = new Set(wanted.flatMap((width) => (width > probeWidth ? [probeWidth / 2, probeWidth] : [width])));
-  const forward = await measureForward(model, length, threads);
   const sites = new Map<number, SiteRates>();
-  for (const width of widths) sites.set(width, await measureSite(blas, width, compress, threads));
+  const measured = (done: number): void =>
+    progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
+  measured(0);
+  const forward = await measureForward(model, length, threads);
+  for (const width of widths) {
+    measured(1 + sites.size);
+    sites.set(width, await measureSite(blas, width, compress, threads));
+  }
   const gemm = await measureGemm(blas);
   const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
     const known = (probe: number): number => {
-      const measured = sites.get(probe);
-      if (measured === undefined) throw new InternalError(`no site of width ${probe} was measured`, { width: probe });
-      return measured[of];
+      const site = sites.get(probe);
+      if (site === undefined) throw new InternalError(`no site of width ${probe} was measured`, { width: probe });
+      return site[of];
     };
     if (width <= probeWidth) return known(width);
     // No product is faster than the measured peak.
