@@ -78,6 +78,8 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
     model: folders.model,
     corpus,
     sample: { mix: mixes[mix], segments, length, ...(mix === "proportional" && { distribution: shares }) },
+    // stated, so that rows of two versions with other defaults can be compared
+    propagation: "true-sequential",
     compress: methods[method]?.compress,
     output: folder,
   };
