@@ -37,21 +37,6 @@ export function averagesTable(rows: readonly ComparedRow[]): string {
   );
 }
 
-/** One line a method, one column a mix: the mean of languages and the worst. */
-export function summaryTable(rows: readonly ComparedRow[]): string {
-  const names = Object.keys(mixes);
-  const lines = Object.entries(methods).flatMap(([method, { title, withoutText }]) => {
-    const own = rowsOfMethod(rows, method);
-    if (withoutText || own.length < names.length) return [];
-    const cells = names.map((name) => {
-      const losses = own.find(({ mix }) => mix === name)?.losses;
-      return losses === undefined ? "" : `${natsText(losses.mean)}; ${losses.worst.language} +${number(losses.worst.value)}`;
-    });
-    return [[title, ...cells]];
-  });
-  return markdownTable(["method", ...names.map(mixTitle)], lines);
-}
-
 /** A line a language: the rise with each mix, then the averages. */
 export function languagesTable(rows: readonly ComparedRow[], method: string, dense: ReadonlyMap<string, number>): string {
   const own = rowsOfMethod(rows, method);

@@ -1,17 +1,22 @@
-import { encodeStatistics, requireKind, Spool } from "@mbs/artifacts";
+import { encodeStatistics, inputSite, requireKind, Spool } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model, StreamStates } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, planStep } from "./capture-plan.ts";
+import { CaptureWalks } from "./capture-walks.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
+import type { WalkRequest } from "./held-walk.ts";
 import { batchSegments } from "./segment-batches.ts";
-import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
+import { SpooledStates } from "./spooled-states.ts";
+import type { StatesOwner } from "./spooled-states.ts";
+import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
+import type { SegmentHead } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
-import type { SpooledSegment } from "./step-capture.ts";
-import { readStepLayers } from "./step-layers.ts";
+import { keepLayers, noLayers, readStepLayers } from "./step-layers.ts";
+import type { StepLayers } from "./step-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
@@ -55,37 +60,47 @@ interface Work {
   readonly mix: LanguageMix | undefined;
   /** The steps to run: all from segments, the next one from states. */
   readonly steps: readonly number[];
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly layers: StepLayers;
 }
 
-async function* captureAll(work: Work, { signal, progress, warn, threads }: StageContext): AsyncGenerator<Statistic> {
-  const { source, dense, kind, model, values, mix, steps, weights } = work;
+/**
+ * The walks of a capture that another one may have begun, or a later stage may go on from. There are none where all sites are
+ * captured: the layers that are made of them change what every site but the first reads.
+ */
+function takeWalks({ source, dense, model, values, layers }: Work, { pool, threads }: StageContext) {
+  const { site: sites, allowNonfinite } = values;
+  if (pool === undefined || sites === undefined || sites.includes(inputSite)) return undefined;
+  const request = (owner: StatesOwner, { address: states }: ArtifactStream, given: StepLayers): WalkRequest => ({
+    origin: { model: model.address, allowNonfinite, states, owner, threads },
+    layers: given,
+  });
+  const requests = [request("own", source, layers), ...(dense === undefined ? [] : [request("dense", dense, noLayers)])];
+  return requests.every(({ origin }) => origin.states !== undefined) ? CaptureWalks.take(pool, requests, sites) : undefined;
+}
+
+async function* captureAll(work: Work, context: StageContext): AsyncGenerator<Statistic> {
+  const { source, dense, kind, model, values, mix, steps, layers } = work;
+  const { signal, progress, warn, threads } = context;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
   const blas = createBlas({ threads });
-  const states = new Spool();
   const grams = new Spool();
+  const states = new SpooledStates(
+    model.hiddenSize,
+    () => withDense(readSegmentStates(source, kind, model, forward), dense, model),
+    (done) => progress({ activity: "read segments", done, unit: "segments" }),
+  );
+  const walks = kind === "states" ? await takeWalks(work, context) : undefined;
+  let isDone = false;
   try {
-    const spooled: SpooledSegment[] = [];
-    for await (const { segment, dense: other } of withDense(readSegmentStates(source, kind, model, forward), dense, model)) {
-      const spool = (read: StreamStates): SpooledSegment["slots"] =>
-        new Map([...read].map(([stream, { values: rowValues }]) => [stream, states.append(rowValues)] as const));
-      const { language, lengths } = segment;
-      spooled.push({
-        name: nameSegment(segment),
-        language,
-        lengths,
-        slots: spool(segment.states),
-        ...(other && { dense: spool(other.states) }),
-      });
-      progress({ activity: "read segments", done: spooled.length, unit: "segments" });
-    }
-    if (spooled.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
-    const languages = [...new Set(spooled.map(({ language }) => language))].sort();
-    const all = [...batchSegments(spooled)];
-    const batches = new Map(languages.map((name) => [name, all.filter(([first]) => first?.language === name)] as const));
-    const shares = languageWeights(countTokens(spooled), mix);
-    const total = steps.length * spooled.length;
+    const all = walks?.batches ?? [...batchSegments(await states.heads())];
+    if (all.length === 0) throw new BadDataError("the artifact has no segments; sample at least one");
+    walks?.begin(all);
+    const heads = all.flatMap(({ segments }) => segments);
+    const languages = [...new Set(heads.map(({ language }) => language))].sort();
+    const batches = new Map(languages.map((name) => [name, all.filter(({ language }) => language === name)] as const));
+    const shares = languageWeights(countTokens(heads), mix);
+    const total = steps.length * heads.length;
     let done = 0;
     let pooled = false;
     for (const [position, index] of steps.entries()) {
@@ -104,25 +119,34 @@ async function* captureAll(work: Work, { signal, progress, warn, threads }: Stag
       }
       pooled ||= plan.pooled;
       const advance = position < steps.length - 1;
-      const capture = { step, index, width: model.hiddenSize, plan, batches, shares, states, advance, weights };
+      const compares = dense !== undefined;
+      const { weights } = layers;
+      const capture = { step, index, plan, batches, shares, states, compares, walks, advance, weights };
       const advanceProgress = (count: number): void => {
         done += count;
         progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
       };
       yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, warn, advanceProgress });
     }
+    isDone = true;
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
   } finally {
+    if (!isDone) await walks?.close();
     states.close();
+    if (!states.isRead) for (const stream of [source, ...(dense === undefined ? [] : [dense])]) await leaveUnread(stream);
     grams.close();
     await kernel.release();
     await blas.release();
     await forward.close();
     await model.close();
   }
+  // after the model: a pool without space for both gives up what was put first
+  if (walks === undefined || context.pool === undefined) return;
+  await keepLayers(context.pool, layers, model, at(steps, 0));
+  await walks.keep();
 }
 
-function countTokens(segments: readonly SpooledSegment[]): ReadonlyMap<string, number> {
+function countTokens(segments: readonly SegmentHead[]): ReadonlyMap<string, number> {
   const tokens = new Map<string, number>();
   for (const { language, lengths } of segments) {
     const own = lengths.reduce((sum, length) => sum + length, 0);
@@ -181,16 +205,18 @@ export const capture: Stage = {
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
       for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
-      const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
-      const weights = given?.weights ?? new Map<string, Float32Array>();
+      const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
       return {
-        statistics: encodeStatistics(captureAll({ source, dense, kind, model, values, budget, mix, steps, weights }, context), {
-          model: model.address,
-          tokenizer: model.tokenizerAddress,
-          propagation: kind === "segments" ? "dense" : "sequential",
-          unit: "mean a token",
-          mix: mix && Object.fromEntries(mix),
-        }),
+        statistics: encodeStatistics(
+          captureAll({ source, dense, kind, model, values, budget, mix, steps, layers: given }, context),
+          {
+            model: model.address,
+            tokenizer: model.tokenizerAddress,
+            propagation: kind === "segments" ? "dense" : "sequential",
+            unit: "mean a token",
+            mix: mix && Object.fromEntries(mix),
+          },
+        ),
       };
     } catch (error) {
       await model.close();

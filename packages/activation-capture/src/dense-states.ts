@@ -24,7 +24,7 @@ export function checkDenseStates(stream: ArtifactStream, model: Model, steps: nu
 }
 
 /** A segment's states, and where they are given the dense model's. */
-interface StatePair {
+export interface StatePair {
   readonly segment: SegmentStates;
   readonly dense?: SegmentStates;
 }

@@ -4,10 +4,14 @@ import { at, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
+import { takeWalk } from "./held-walk.ts";
+import type { HeldWalk } from "./held-walk.ts";
 import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
-import { checkSegments, checkStates, nameSegment, readSegmentStates } from "./state-source.ts";
-import type { SegmentStates } from "./state-source.ts";
-import { readStepLayers } from "./step-layers.ts";
+import type { SegmentBatch } from "./segment-batches.ts";
+import { checkSegments, checkStates, leaveUnread, nameSegment, readSegmentStates } from "./state-source.ts";
+import type { SegmentHead, SegmentStates } from "./state-source.ts";
+import { noLayers, readStepLayers } from "./step-layers.ts";
+import type { StepLayers } from "./step-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
@@ -21,22 +25,49 @@ interface Work {
   readonly forward: Forward;
   /** The step to run; undefined after the embedding, which is all that segments go through. */
   readonly step: number | undefined;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly layers: StepLayers;
+  readonly allowNonfinite: boolean;
 }
 
-async function* applyStep(
-  segments: AsyncIterable<SegmentStates>,
-  { model, forward, step = 0, weights }: Work,
-): AsyncGenerator<SegmentStates> {
-  for await (const batch of batchArriving(segments)) {
-    const stacked = stackStreams(batch.map(({ states }) => states));
-    const { name, stream, sites } = at(model.steps, step);
-    let cut = await forward.beginStep(step, statesOf(stacked, stream), { batch: batch.length, reads: stacked });
-    while (cut.reached < sites.length) ({ cut } = await forward.nextSite(cut, weights));
-    const made = await forward.endStep(cut, weights);
-    requireFiniteRows({ made: `${name}, stream ${stream}`, segments: batch.map(nameSegment) }, made);
-    const after = new Map([...stacked, [stream, made]]);
-    for (const [index, states] of unstackStreams(after, batch.length).entries()) yield { ...at(batch, index), states };
+/** Where captures have left the step; those of the dense model were given no layers. */
+function findWalk({ source, model, layers, allowNonfinite }: Work, { pool, threads }: StageContext) {
+  const owner = layers.byAddress.size === 0 ? "dense" : "own";
+  const origin = { model: model.address, allowNonfinite, states: source.address, owner, threads } as const;
+  return pool && takeWalk(pool, { origin, layers }, []);
+}
+
+/** The batches of a walk that is at hand for all segments, or of the source. */
+async function* batchesOf(
+  walk: HeldWalk | undefined,
+  { source, kind, model, forward }: Work,
+): AsyncGenerator<SegmentBatch<SegmentHead | SegmentStates>> {
+  // the states of other streams are not in a walk, and are passed on
+  if (walk?.isWhole === true && model.streams.length === 1) {
+    yield* walk.batches;
+    await leaveUnread(source);
+  } else {
+    yield* batchArriving(readSegmentStates(source, kind, model, forward));
+  }
+}
+
+async function* applyStep(work: Work, context: StageContext): AsyncGenerator<SegmentStates> {
+  const { model, forward, step = 0, layers } = work;
+  const { name, stream, sites } = at(model.steps, step);
+  const walk = await findWalk(work, context);
+  try {
+    for await (const batch of batchesOf(walk, work)) {
+      const { segments } = batch;
+      const read = stackStreams(segments.flatMap((segment) => ("states" in segment ? [segment.states] : [])));
+      let cut =
+        walk?.take(batch) ?? (await forward.beginStep(step, statesOf(read, stream), { batch: segments.length, reads: read }));
+      while (cut.passed.size < sites.length) ({ cut } = await forward.nextSites(cut, layers.weights));
+      const made = await forward.endStep(cut, layers.weights);
+      requireFiniteRows({ made: `${name}, stream ${stream}`, segments: segments.map(nameSegment) }, made);
+      const after = new Map([...read, [stream, made]]);
+      for (const [index, states] of unstackStreams(after, segments.length).entries()) yield { ...at(segments, index), states };
+    }
+  } finally {
+    await walk?.close();
   }
 }
 
@@ -44,13 +75,14 @@ function* recordsOf({ segment, language, states }: SegmentStates): Generator<Sta
   for (const [stream, { rows, columns, values }] of states) yield { segment, language, stream, rows, width: columns, values };
 }
 
-async function* propagateAll(work: Work, { signal, progress }: StageContext): AsyncGenerator<StateRecord> {
+async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<StateRecord> {
   const { source, kind, model, forward, step } = work;
+  const { signal, progress } = context;
   const activity = step === undefined ? "propagate embedding" : `propagate ${at(model.steps, step).name}`;
   try {
-    const segments = readSegmentStates(source, kind, model, forward);
     let done = 0;
-    for await (const segment of step === undefined ? segments : applyStep(segments, work)) {
+    const segments = step === undefined ? readSegmentStates(source, kind, model, forward) : applyStep(work, context);
+    for await (const segment of segments) {
       if (signal.aborted) throw new InterruptedError("propagate: stopped");
       done += 1;
       progress({ activity, done, unit: "segments" });
@@ -98,22 +130,16 @@ export const propagate: Stage = {
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
-      const given = before === undefined ? undefined : await readStepLayers(layers, model, before.steps);
+      const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
       const forward = await model.forward({ threads: context.threads });
-      const work = {
-        source,
-        kind,
-        model,
-        forward,
-        step: before?.steps,
-        weights: given?.weights ?? new Map<string, Float32Array>(),
-      };
+      const { allowNonfinite } = values;
+      const work = { source, kind, model, forward, step: before?.steps, layers: given, allowNonfinite };
       return {
         states: encodeStates(propagateAll(work, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
           steps: before === undefined ? 0 : before.steps + 1,
-          layers: [...(before?.layers ?? []), ...(given?.addresses ?? [])],
+          layers: [...(before?.layers ?? []), ...given.byAddress.keys()],
         }),
       };
     } catch (error) {

@@ -1,46 +1,57 @@
 import type { Matrix } from "@mbs/contracts";
 import { statesOf } from "@mbs/models";
 import type { StreamStates } from "@mbs/models";
+import type { SegmentHead } from "./state-source.ts";
 
 /** Tokens that run together where segments are short, so that matrix products are large. */
 const tokensAtATime = 2048;
 
-/** A segment by its language and the number of its tokens in each stream. */
-interface Sized {
+/** Equally long segments of one language, which run together. */
+export interface SegmentBatch<Segment extends SegmentHead = SegmentHead> {
+  /** Place of the first one among all segments; the others follow. */
+  readonly first: number;
   readonly language: string;
-  readonly lengths: readonly number[];
+  readonly segments: readonly Segment[];
 }
 
-const isAlike = (a: Sized, b: Sized): boolean => a.language === b.language && a.lengths.join() === b.lengths.join();
+const isAlike = (a: SegmentHead, b: SegmentHead): boolean => a.language === b.language && a.lengths.join() === b.lengths.join();
 
 /**
  * Joins neighbours of one language and equal length into batches of at most 2048 tokens of the longest stream, or one
  * segment if it is longer. The rule looks at languages and lengths alone, so the same segments are batched alike on every
  * machine and in every stage.
  */
-export function* batchSegments<T extends Sized>(segments: Iterable<T>): Generator<readonly T[]> {
-  let batch: T[] = [];
+export function* batchSegments<Segment extends SegmentHead>(
+  segments: Iterable<Segment>,
+  place = 0,
+): Generator<SegmentBatch<Segment>> {
+  let batch: Segment[] = [];
+  let first = place;
   for (const segment of segments) {
-    const first = batch[0] ?? segment;
-    const rows = Math.max(...first.lengths);
-    if (!isAlike(segment, first) || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
-      yield batch;
+    const [head = segment] = batch;
+    const rows = Math.max(...head.lengths);
+    if (!isAlike(segment, head) || (batch.length + 1) * rows > Math.max(tokensAtATime, rows)) {
+      yield { first, language: head.language, segments: batch };
+      first += batch.length;
       batch = [];
     }
     batch.push(segment);
   }
-  if (batch.length > 0) yield batch;
+  const [last] = batch;
+  if (last !== undefined) yield { first, language: last.language, segments: batch };
 }
 
 /** The same for segments that arrive one by one. */
-export async function* batchArriving<T extends Sized>(segments: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
-  let waiting: T[] = [];
+export async function* batchArriving<Segment extends SegmentHead>(
+  segments: AsyncIterable<Segment>,
+): AsyncGenerator<SegmentBatch<Segment>> {
+  let waiting: SegmentBatch<Segment> | undefined;
   for await (const segment of segments) {
-    const batches = [...batchSegments([...waiting, segment])];
-    waiting = [...(batches.pop() ?? [])];
+    const batches = [...batchSegments([...(waiting?.segments ?? []), segment], waiting?.first)];
+    waiting = batches.pop();
     yield* batches;
   }
-  if (waiting.length > 0) yield waiting;
+  if (waiting !== undefined) yield waiting;
 }
 
 /** The states of equally long segments under each other; those of one segment are not copied. */

@@ -47,14 +47,18 @@ export function checkStates(stream: ArtifactStream, model: Model): { steps: numb
   return { steps, layers };
 }
 
-/** The states of one segment. */
-export interface SegmentStates {
+/** A segment without its states. */
+export interface SegmentHead {
   readonly segment: number;
   readonly language: string;
+  /** Tokens in each of the model's streams. */
+  readonly lengths: readonly number[];
+}
+
+/** The states of one segment. */
+export interface SegmentStates extends SegmentHead {
   /** In the order of the model's streams. */
   readonly states: StreamStates;
-  /** Tokens in each stream. */
-  readonly lengths: readonly number[];
 }
 
 /** A segment as messages name it. */
@@ -117,3 +121,8 @@ export const readSegmentStates = (
   forward: Forward,
 ): AsyncIterable<SegmentStates> =>
   kind === "segments" ? embedSegments(stream, model, forward) : joinStreams(readStates(stream), model);
+
+/** Ends the reading of an artifact that turned out not to be needed. */
+export async function leaveUnread({ batches }: ArtifactStream): Promise<void> {
+  for await (const _ of batches) break;
+}

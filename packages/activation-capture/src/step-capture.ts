@@ -5,38 +5,27 @@ import { requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, GivenWeights, Step, StepCut, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
+import type { CaptureWalks } from "./capture-walks.ts";
 import { LanguageStatistics } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import { addScaled } from "./running-sums.ts";
-import { unstackStreams } from "./segment-batches.ts";
-
-/** A segment whose states lie in a spool. */
-export interface SpooledSegment {
-  /** As messages name it. */
-  readonly name: string;
-  readonly language: string;
-  /** Tokens in each stream. */
-  readonly lengths: readonly number[];
-  /** Stream → its states. */
-  readonly slots: ReadonlyMap<string, SpoolSlot>;
-  /** The dense model's states by stream, where they are given. */
-  readonly dense?: ReadonlyMap<string, SpoolSlot>;
-}
-
-/** Equally long segments of one language, which run together. */
-export type SegmentBatch = readonly SpooledSegment[];
+import type { SegmentBatch } from "./segment-batches.ts";
+import type { SpooledStates, StatesOwner } from "./spooled-states.ts";
+import { nameSegment } from "./state-source.ts";
 
 export interface StepCapture {
   readonly step: Step;
   readonly index: number;
-  /** Of the states. */
-  readonly width: number;
   readonly plan: CapturePlan;
   /** By language, in sorted order. */
   readonly batches: ReadonlyMap<string, readonly SegmentBatch[]>;
   /** Language → its weight in a Gram of all languages, sum 1. */
   readonly shares: Readonly<Record<string, number>>;
-  readonly states: Spool;
+  readonly states: SpooledStates;
+  /** Whether the dense model's states are walked beside the others. */
+  readonly compares: boolean;
+  /** Where the walks are held before and after this capture; absent where nothing goes on from it. */
+  readonly walks: CaptureWalks | undefined;
   /** Whether the states after the step replace those before it. */
   readonly advance: boolean;
   readonly weights: GivenWeights;
@@ -58,34 +47,28 @@ interface SpooledMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
   readonly crossMoment: SpoolSlot | undefined;
 }
 
-function slotOf(slots: SpooledSegment["slots"], stream: string): SpoolSlot {
-  const slot = slots.get(stream);
-  if (slot === undefined) throw new InternalError(`a segment has no states of stream ${stream}`, { stream });
-  return slot;
+/** The states that a step reads. */
+const readStates = (
+  { step, states }: StepCapture,
+  owner: StatesOwner,
+  { first, segments }: SegmentBatch,
+): Promise<StreamStates> => states.read(owner, [step.stream, ...step.reads], first, segments.length);
+
+async function beginStep(forward: Forward, capture: StepCapture, owner: StatesOwner, batch: SegmentBatch): Promise<StepCut> {
+  const { step, index } = capture;
+  const read = await readStates(capture, owner, batch);
+  return forward.beginStep(index, statesOf(read, step.stream), { batch: batch.segments.length, reads: read });
 }
 
-/** The states of the streams that a step reads, of equally long segments under each other. */
-function readStreams({ step, states, width }: StepCapture, segments: readonly SpooledSegment["slots"][]): StreamStates {
-  const read = [step.stream, ...step.reads].map((stream) => {
-    const slots = segments.map((segment) => slotOf(segment, stream));
-    const sizes = slots.map(({ length }) => length / Float32Array.BYTES_PER_ELEMENT);
-    const values = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
-    let start = 0;
-    for (const slot of slots) {
-      states.readInto(slot, values.subarray(start));
-      start += slot.length / Float32Array.BYTES_PER_ELEMENT;
-    }
-    return [stream, { rows: values.length / width, columns: width, values }] as const;
-  });
-  return new Map(read);
+/** The tokens of a site's stream. An expert reads only some of them, so its rows are fewer. */
+function tokensOf({ stream, reads, sites }: Step, site: string, { batch, lengths }: StepCut): number {
+  const own = sites.find(({ name }) => name === site)?.stream ?? stream;
+  return batch * at(lengths, [stream, ...reads].indexOf(own));
 }
 
-const beginStep = (forward: Forward, { step, index }: StepCapture, read: StreamStates, batch: number): Promise<StepCut> =>
-  forward.beginStep(index, statesOf(read, step.stream), { batch, reads: read });
-
-/** How many of a step's sites have to be reached for those of a plan. */
-const sitesToReach = ({ sites }: Step, plan: CapturePlan): number =>
-  sites.findLastIndex(({ name }) => plan.sites.some(({ site }) => site === name)) + 1;
+/** Whether a step has been walked past all sites of a plan. */
+const isPast = ({ sites }: CapturePlan, { passed }: StepCut): boolean =>
+  sites.every(({ site }) => site === inputSite || passed.has(site));
 
 /**
  * Runs segments again one by one to say which of them is not finite at a site, and where. Looking at the inputs of every
@@ -93,33 +76,22 @@ const sitesToReach = ({ sites }: Step, plan: CapturePlan): number =>
  *
  * @throws {BadDataError} naming the site, the segment, the token and the channel
  */
-async function requireFiniteInputs(capture: StepCapture, segments: SegmentBatch, { forward }: CaptureTools): Promise<void> {
-  const { step, plan, weights } = capture;
-  for (const { name: segment, slots, dense } of segments) {
-    for (const [from, given, what] of [
-      [slots, weights, ""],
-      [dense, undefined, " of the dense model"],
-    ] as const) {
-      if (from === undefined) continue;
-      const read = readStreams(capture, [from]);
-      let cut = await beginStep(forward, capture, read, 1);
-      for (const { name, stream = step.stream } of step.sites.slice(0, sitesToReach(step, plan))) {
-        const next = await forward.nextSite(cut, given);
+async function requireFiniteInputs(capture: StepCapture, batch: SegmentBatch, { forward }: CaptureTools): Promise<void> {
+  const { step, plan, weights, compares } = capture;
+  for (const [place, segment] of batch.segments.entries()) {
+    const alone = { ...batch, first: batch.first + place, segments: [segment] };
+    for (const owner of compares ? (["own", "dense"] as const) : (["own"] as const)) {
+      let cut = await beginStep(forward, capture, owner, alone);
+      while (!isPast(plan, cut)) {
+        const next = await forward.nextSites(cut, owner === "own" ? weights : undefined);
         ({ cut } = next);
-        // an expert reads only some of the tokens of its stream
-        const tokens = statesOf(read, stream).rows;
-        requireFiniteRows({ made: `${step.name} ${name}${what}`, segments: [segment], tokens }, next.input);
+        for (const [site, input] of next.inputs) {
+          const made = `${step.name} ${site}${owner === "own" ? "" : " of the dense model"}`;
+          requireFiniteRows({ made, segments: [nameSegment(segment)], tokens: tokensOf(step, site, cut) }, input);
+        }
       }
     }
   }
-}
-
-/** The slots of the dense model's states, of all segments or of none. */
-function denseSlots(batch: SegmentBatch): readonly SpooledSegment["slots"][] | undefined {
-  const slots = batch.flatMap(({ dense }) => dense ?? []);
-  if (slots.length === 0) return undefined;
-  if (slots.length === batch.length) return slots;
-  throw new InternalError(`${batch.length - slots.length} of ${batch.length} segments have no states of the dense model`);
 }
 
 /** Adds the inputs of a step's sites to the sums of a language, and takes the states on where they are wanted. */
@@ -129,36 +101,41 @@ async function captureBatch(
   statistics: LanguageStatistics,
   tools: CaptureTools,
 ): Promise<void> {
-  const { step, plan, states, advance, weights } = capture;
+  const { step, plan, states, advance, weights, walks, compares } = capture;
   const { forward } = tools;
-  const read = readStreams(
-    capture,
-    batch.map(({ slots }) => slots),
-  );
-  const own = statesOf(read, step.stream);
-  await statistics.add(inputSite, own, own.rows);
-  const sites = step.sites.slice(0, advance ? step.sites.length : sitesToReach(step, plan));
-  if (sites.length === 0 && !advance) return;
-  const slots = denseSlots(batch);
-  let cut = await beginStep(forward, capture, read, batch.length);
-  let dense = slots && (await beginStep(forward, capture, readStreams(capture, slots), batch.length));
-  for (const { name, stream = step.stream } of sites) {
-    const { rows: tokens } = statesOf(read, stream);
-    const next = await forward.nextSite(cut, weights);
-    ({ cut } = next);
-    await statistics.add(name, next.input, tokens);
-    if (dense === undefined) continue;
-    const original = await forward.nextSite(dense);
-    dense = original.cut;
-    await statistics.compare(name, original.input, next.input, tokens);
+  if (plan.sites.some(({ site }) => site === inputSite)) {
+    const own = statesOf(await readStates(capture, "own", batch), step.stream);
+    await statistics.add(inputSite, own, own.rows);
   }
+  if (!advance && plan.sites.every(({ site }) => site === inputSite)) return;
+  const open = async (owner: StatesOwner): Promise<StepCut> =>
+    walks?.of(owner)?.take(batch) ?? (await beginStep(forward, capture, owner, batch));
+  let cut = await open("own");
+  let dense = compares ? await open("dense") : undefined;
+  if (dense !== undefined && dense.round !== cut.round) {
+    // there was no space for one of them
+    cut = await beginStep(forward, capture, "own", batch);
+    dense = await beginStep(forward, capture, "dense", batch);
+  }
+  while (advance ? cut.passed.size < step.sites.length : !isPast(plan, cut)) {
+    const next = await forward.nextSites(cut, weights);
+    ({ cut } = next);
+    const original = dense && (await forward.nextSites(dense));
+    dense = original?.cut;
+    for (const [site, input] of next.inputs) {
+      const tokens = tokensOf(step, site, cut);
+      await statistics.add(site, input, tokens);
+      const other = original?.inputs.get(site);
+      if (other !== undefined) await statistics.compare(site, other, input, tokens);
+    }
+  }
+  walks?.of("own")?.put(batch, cut);
+  if (dense !== undefined) walks?.of("dense")?.put(batch, dense);
   if (!advance) return;
   const after = await forward.endStep(cut, weights);
   if (findNonfinite(after.values) >= 0) await requireFiniteInputs(capture, batch, tools);
-  requireFiniteRows({ made: `${step.name}, stream ${step.stream}`, segments: batch.map(({ name }) => name) }, after);
-  for (const [position, made] of unstackStreams(new Map([[step.stream, after]]), batch.length).entries()) {
-    states.overwrite(slotOf(at(batch, position).slots, step.stream), statesOf(made, step.stream).values);
-  }
+  requireFiniteRows({ made: `${step.name}, stream ${step.stream}`, segments: batch.segments.map(nameSegment) }, after);
+  await states.overwrite(step.stream, batch.first, batch.segments.length, after);
 }
 
 async function captureLanguage(
@@ -173,7 +150,7 @@ async function captureLanguage(
   for (const batch of batches) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
     await captureBatch(capture, batch, statistics, tools);
-    advanceProgress(batch.length);
+    advanceProgress(batch.segments.length);
   }
   const means = statistics.finish();
   const broken = means.find(({ gram, diagonal, crossMoment }) =>
@@ -181,7 +158,7 @@ async function captureLanguage(
   );
   if (broken === undefined) return means;
   // the states were not overwritten, so they still show which segment it was
-  if (!advance) await requireFiniteInputs(capture, batches.flat(), tools);
+  if (!advance) for (const batch of batches) await requireFiniteInputs(capture, batch, tools);
   throw new BadDataError(
     `${step.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
     { step: step.name, site: broken.plan.site, language },

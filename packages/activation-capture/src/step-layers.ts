@@ -1,23 +1,44 @@
 import { addressOnTheWay, parseMetadata, readLayers } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { ArtifactStream, ObjectPool, Poolable } from "@mbs/contracts";
+import type { GivenWeights, Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
+import { leaveUnread } from "./state-source.ts";
 
 /** The weights that layers give to one step. */
 export interface StepLayers {
   /** Tensor → values exactly as they will be written, as float32. */
-  readonly weights: ReadonlyMap<string, Float32Array>;
-  /** Content address of each artifact that was read. */
-  readonly addresses: readonly string[];
+  readonly weights: GivenWeights;
+  /** The same by the content address of the artifact that gives them, in order. */
+  readonly byAddress: ReadonlyMap<string, GivenWeights>;
 }
 
-/**
- * Reads layers of one step.
- *
- * @throws {BadDataError} when they are of another model or step, of another shape, or name a tensor twice
- */
-export async function readStepLayers(streams: readonly ArtifactStream[], model: Model, index: number): Promise<StepLayers> {
+export const noLayers: StepLayers = { weights: new Map(), byAddress: new Map() };
+
+/** What one artifact gives to a step, held between the captures of the step: reading it checks every code again. */
+class HeldLayers implements Poolable {
+  readonly weights: GivenWeights;
+
+  constructor(weights: GivenWeights) {
+    this.weights = weights;
+  }
+
+  get bytes(): number {
+    return [...this.weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  async close(): Promise<void> {}
+}
+
+const keyOf = (address: string, model: Model, index: number): string => `layers ${address} of step ${index} of ${model.address}`;
+
+/** Leaves layers for the next capture of their step. */
+export async function keepLayers(pool: ObjectPool, { byAddress }: StepLayers, model: Model, index: number): Promise<void> {
+  for (const [address, weights] of byAddress) await pool.put(keyOf(address, model, index), new HeldLayers(weights));
+}
+
+/** @throws {BadDataError} as readStepLayers */
+async function readOne(source: ArtifactStream, model: Model, index: number): Promise<readonly [string, GivenWeights]> {
   const step = model.steps[index];
   const shapes = new Map(
     step?.sites.flatMap(({ width, weights, scaledBy = [] }) => [
@@ -25,35 +46,62 @@ export async function readStepLayers(streams: readonly ArtifactStream[], model: 
       ...scaledBy.map(({ tensor }) => [tensor, { rows: 1, width }] as const),
     ]),
   );
-  const weights = new Map<string, Float32Array>();
-  const addresses: string[] = [];
-  for (const source of streams) {
-    const { model: address } = parseMetadata("layers", source.schema);
-    if (address !== model.address) {
-      throw new BadDataError(`the layers are of model ${address}, the folder is ${model.address}; compress again`, {
-        expected: model.address,
-        found: address,
-      });
-    }
-    const addressed = addressOnTheWay(source);
-    for await (const { tensor, values } of readLayers(addressed.stream)) {
-      const shape = shapes.get(tensor);
-      if (shape === undefined) {
-        throw new BadDataError(
-          `layer ${tensor} does not belong to step ${step?.name ?? index}; give the layers of that step alone`,
-          { tensor },
-        );
-      }
-      if (values.rows !== shape.rows || values.columns !== shape.width) {
-        throw new BadDataError(
-          `layer ${tensor} has shape [${values.rows}, ${values.columns}], the model's [${shape.rows}, ${shape.width}]; compress again`,
-          { tensor },
-        );
-      }
-      if (weights.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
-      weights.set(tensor, decodeWeights(values.dtype, values.data, `layer ${tensor}`));
-    }
-    addresses.push(addressed.receipt().address);
+  const { model: address } = parseMetadata("layers", source.schema);
+  if (address !== model.address) {
+    throw new BadDataError(`the layers are of model ${address}, the folder is ${model.address}; compress again`, {
+      expected: model.address,
+      found: address,
+    });
   }
-  return { weights, addresses };
+  const weights = new Map<string, Float32Array>();
+  const addressed = addressOnTheWay(source);
+  for await (const { tensor, values } of readLayers(addressed.stream)) {
+    const shape = shapes.get(tensor);
+    if (shape === undefined) {
+      throw new BadDataError(
+        `layer ${tensor} does not belong to step ${step?.name ?? index}; give the layers of that step alone`,
+        { tensor },
+      );
+    }
+    if (values.rows !== shape.rows || values.columns !== shape.width) {
+      throw new BadDataError(
+        `layer ${tensor} has shape [${values.rows}, ${values.columns}], the model's [${shape.rows}, ${shape.width}]; compress again`,
+        { tensor },
+      );
+    }
+    if (weights.has(tensor)) throw twice(tensor);
+    weights.set(tensor, decodeWeights(values.dtype, values.data, `layer ${tensor}`));
+  }
+  return [addressed.receipt().address, weights];
+}
+
+const twice = (tensor: string): BadDataError =>
+  new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
+
+/**
+ * Reads layers of one step, but for those that are held.
+ *
+ * @throws {BadDataError} when they are of another model or step, of another shape, or name a tensor twice
+ */
+export async function readStepLayers(
+  streams: readonly ArtifactStream[],
+  model: Model,
+  index: number,
+  pool: ObjectPool | undefined,
+): Promise<StepLayers> {
+  const byAddress = new Map<string, GivenWeights>();
+  const weights = new Map<string, Float32Array>();
+  for (const source of streams) {
+    const { address: known } = source;
+    const held = known === undefined ? undefined : pool?.take(keyOf(known, model, index));
+    const isHeld = known !== undefined && held instanceof HeldLayers;
+    if (isHeld) await leaveUnread(source);
+    const [address, own] = isHeld ? [known, held.weights] : await readOne(source, model, index);
+    byAddress.set(address, own);
+    for (const [tensor, values] of own) {
+      if (weights.has(tensor)) throw twice(tensor);
+      weights.set(tensor, values);
+    }
+  }
+  return { weights, byAddress };
 }

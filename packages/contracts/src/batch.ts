@@ -40,5 +40,7 @@ export interface Batch {
 /** An artifact as a stream: read once, in order. */
 export interface ArtifactStream {
   readonly schema: Schema;
+  /** Its content address, where that is known before it is read: a store checks it at the end of the batches. */
+  readonly address?: string;
   readonly batches: AsyncIterable<Batch>;
 }

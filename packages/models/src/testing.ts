@@ -126,10 +126,10 @@ export async function walkStep(
 ): Promise<{ readonly sites: ReadonlyMap<string, Matrix>; readonly states: Matrix }> {
   const sites = new Map<string, Matrix>();
   let cut = await forward.beginStep(index, states, inputs);
-  for (const { name } of at(steps, index).sites) {
-    const { cut: after, input } = await forward.nextSite(cut, weights);
+  while (sites.size < at(steps, index).sites.length) {
+    const { cut: after, inputs: found } = await forward.nextSites(cut, weights);
     cut = after;
-    sites.set(name, input);
+    for (const [name, input] of found) sites.set(name, input);
   }
   return { sites, states: await forward.endStep(cut, weights) };
 }

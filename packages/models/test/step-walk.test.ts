@@ -5,11 +5,10 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
 import { embedStreams, openModel, statesOf } from "../src/index.ts";
-import type { Forward, Model, StepCut, StreamStates } from "../src/index.ts";
-import { cutAtSites } from "../src/forward/step-parts.ts";
-import type { PartNode, StepPart } from "../src/forward/step-parts.ts";
+import type { Forward, GivenWeights, Model, StepCut, StreamStates } from "../src/index.ts";
+import { cutAtSites, siteRounds } from "../src/forward/step-parts.ts";
+import type { PartNode, PartSite, StepPart } from "../src/forward/step-parts.ts";
 import { walkStep } from "../src/testing.ts";
 
 /**
@@ -26,53 +25,96 @@ test.after(() => rm(root, { recursive: true }));
 const node = (operator: string, inputs: string[], ...outputs: string[]): PartNode => ({ operator, inputs, outputs });
 
 const inOrder = (parts: readonly StepPart[]) =>
-  parts.map(({ target, reads, makes, keeps }) => [target, ...[reads, makes, keeps].map((names) => names.toSorted().join(" "))]);
+  parts.map(({ sites, reads, makes, keeps }) => [
+    [...sites.keys()].join(" "),
+    ...[reads, makes, keeps].map((names) => names.toSorted().join(" ")),
+  ]);
+const site = (name: string, value: string, ...weights: string[]): PartSite => ({ name, value, weights });
 
-test("a node belongs to the first site that needs it, and what later parts read is kept", () => {
+test("a node belongs to the first sites that need it, and what later parts read is kept", () => {
   const nodes = [
     node("Gather", ["embedding"], "states"),
     node("Shape", ["states"], "shape"),
-    node("Mask", ["weights"], "mask"),
+    node("Mask", ["table"], "mask"),
     node("Norm", ["states", "norm1"], "normed"),
-    node("Norm", ["states", "norm2"], "normed2"),
     node("Gemm", ["normed", "qkv"], "heads"),
     node("Attend", ["heads", "mask", "shape"], "context"),
     node("Gemm", ["context", "output"], "attended"),
+    node("Add", ["attended", "states"], "middle"),
+    node("Norm", ["middle", "norm2"], "normed2"),
     node("Shape", ["heads"], "size"),
-    node("Gemm", ["normed2", "up", "mask"], "wide"),
+    node("Transpose", ["up"], "turned"),
+    node("MatMul", ["normed2", "turned"], "wide"),
     node("Reshape", ["wide", "size"], "activated"),
     node("Gemm", ["activated", "down"], "narrow"),
-    node("Add", ["narrow", "attended"], "added"),
-    node("Add", ["added", "states"], "end"),
+    node("Add", ["narrow", "middle"], "end"),
     node("Debug", ["end"], "unread"),
   ];
-  // a parallel residual: the MLP reads the states from before attention
-  const parts = cutAtSites({ nodes, given: ["states"], sites: ["normed", "context", "normed2", "activated"], end: "end" });
-  assert.equal(inOrder(parts), [
+  const sites = [
+    site("qkv", "normed", "qkv"),
+    site("output", "context", "output"),
+    site("up", "normed2", "up"),
+    site("down", "activated", "down"),
+  ];
+  assert.equal(siteRounds({ nodes, given: ["states"], sites }), [["qkv"], ["output"], ["up"], ["down"]]);
+  assert.equal(inOrder(cutAtSites({ nodes, given: ["states"], sites, end: "end" })), [
     // shapes are taken where their value is made
-    ["normed", "states", "normed shape", "normed shape states"],
-    ["context", "normed shape", "context size", "context size states"],
-    ["normed2", "states", "normed2", "context normed2 size states"],
-    ["activated", "normed2 size", "activated", "activated context states"],
-    ["end", "activated context states", "end", ""],
+    ["qkv", "states", "normed shape", "normed shape states"],
+    ["output", "normed shape", "context size", "context size states"],
+    ["up", "context states", "middle normed2", "middle normed2 size"],
+    ["down", "normed2 size", "activated", "activated middle"],
+    ["", "activated middle", "end", ""],
   ]);
 });
 
-test("a site that is given or made already has nothing to compute", () => {
+test("sites that do not depend on each other's weights are one round, in the order of the step", () => {
   const nodes = [
     node("Gemm", ["hidden", "q"], "query"),
     node("Gemm", ["encoder", "k"], "key"),
-    node("Attend", ["query", "key"], "end"),
+    node("Attend", ["query", "key"], "context"),
+    node("Gemm", ["context", "o"], "end"),
   ];
-  const parts = cutAtSites({ nodes, given: ["hidden", "encoder"], sites: ["hidden", "encoder", "hidden"], end: "end" });
-  assert.equal(inOrder(parts), [
-    ["hidden", "hidden", "", "encoder hidden"],
-    ["encoder", "encoder", "", "encoder hidden"],
-    ["hidden", "hidden", "", "encoder hidden"],
-    ["end", "encoder hidden", "end", ""],
+  const sites = [site("query", "hidden", "q"), site("output", "context", "o"), site("key", "encoder", "k")];
+  const graph = { nodes, given: ["hidden", "encoder"], sites };
+  assert.equal(siteRounds(graph), [["query", "key"], ["output"]]);
+  assert.equal(inOrder(cutAtSites({ ...graph, end: "end" })), [
+    // given values have to be computed by none
+    ["query key", "encoder hidden", "", "encoder hidden"],
+    ["output", "encoder hidden", "context", "context"],
+    ["", "context", "end", ""],
   ]);
-  assert.throws(() => cutAtSites({ nodes, given: ["hidden"], sites: ["encoder"], end: "end" }), /encoder does not depend/);
+  assert.throws(() => cutAtSites({ ...graph, given: ["hidden"], end: "end" }), /encoder does not depend/);
 });
+
+for (const [fixture, index, rounds] of [
+  ["llama-grouped-f32", 0, ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]],
+  ["gpt-neox-serial-bf16", 0, ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]],
+  ["gpt-neox-parallel-f32", 0, ["attention-qkv mlp-up", "attention-output mlp-down"]],
+  [
+    "mt5-f32",
+    2,
+    ["attention-qkv cross-attention-kv", "attention-output", "cross-attention-q", "cross-attention-output", "mlp-up", "mlp-down"],
+  ],
+  [
+    "qwen2-moe-window-normalised-bf16",
+    0,
+    [
+      "attention-qkv",
+      "attention-output",
+      "expert-0-up expert-1-up expert-2-up expert-3-up shared-expert-up",
+      "expert-0-down expert-1-down expert-2-down expert-3-down shared-expert-down",
+    ],
+  ],
+] as const) {
+  test(`${fixture}: rounds of sites`, async () => {
+    const model = await openModel(`${fixtures}forward/${fixture}`);
+    assert.equal(
+      model.siteRounds(index).map((names) => names.join(" ")),
+      rounds,
+    );
+    await model.close();
+  });
+}
 
 /** Largest difference, as a fraction of the largest value. */
 const apart = (a: Float32Array, b: Float32Array): number => {
@@ -94,11 +136,9 @@ async function embedTwo(model: Model, forward: Forward): Promise<StreamStates> {
   return embedStreams(forward, ...inputs);
 }
 
-/** The weights of a step's first sites, changed. */
-async function changedWeights(model: Model, step: number, sites: number): Promise<Map<string, Float32Array>> {
-  const weights = at(model.steps, step)
-    .sites.slice(0, sites)
-    .flatMap((site) => site.weights);
+/** The weights of some sites of a step, changed. */
+async function changedWeights(model: Model, step: number, sites: readonly string[]): Promise<Map<string, Float32Array>> {
+  const weights = at(model.steps, step).sites.flatMap((own) => (sites.includes(own.name) ? own.weights : []));
   const changed = weights.map(
     async ({ tensor }) =>
       [tensor, (await model.readWeight(tensor)).map((value, index) => value * (1 + (index % 3) / 4))] as const,
@@ -106,11 +146,11 @@ async function changedWeights(model: Model, step: number, sites: number): Promis
   return new Map(await Promise.all(changed));
 }
 
-/** Runs a step up to its first sites. */
-async function walkTo(forward: Forward, cut: StepCut, sites: number, weights: Map<string, Float32Array>) {
-  let [reached, input]: [StepCut, Matrix | undefined] = [cut, undefined];
-  while (reached.reached < sites) ({ cut: reached, input } = await forward.nextSite(reached, weights));
-  return { cut: reached, input };
+/** Runs a step up to one of its rounds of sites. */
+async function walkTo(forward: Forward, begin: StepCut, round: number, weights: GivenWeights) {
+  let reached = await forward.nextSites(begin, weights);
+  while (reached.cut.round <= round) reached = await forward.nextSites(reached.cut, weights);
+  return reached;
 }
 
 /** Largest distance of a step in parts from the whole one, of all models. */
@@ -123,32 +163,38 @@ async function checkSteps(model: Model): Promise<void> {
   for (const [index, { name, stream, sites }] of model.steps.entries()) {
     const own = statesOf(states, stream);
     const inputs = { batch: 2, reads: states };
-    const all = await changedWeights(model, index, sites.length);
+    const all = await changedWeights(
+      model,
+      index,
+      sites.map((own) => own.name),
+    );
     const walked = await walkStep(model, forward, index, own, { ...inputs, weights: all });
     const whole = await forward.step(index, own, { ...inputs, weights: all });
     const distance = apart(walked.states.values, whole.values);
     furthest = Math.max(furthest, distance);
     assert.ok(distance < rounding, `${name} in parts differs by ${distance}`);
 
+    const rounds = model.siteRounds(index);
+    assert.equal(rounds.flat().sort(), sites.map((own) => own.name).sort(), "every site is in one round");
     const begin = await forward.beginStep(index, own, inputs);
     let cut = begin;
-    for (const position of sites.keys()) {
-      const weights = await changedWeights(model, index, position);
-      const site = at(sites, position).name;
+    for (const [round, names] of rounds.entries()) {
+      const weights = await changedWeights(model, index, rounds.slice(0, round).flat());
       // another forward pass, as a later stage has it
       const later = await model.forward({ threads: 1 });
-      const continued = await later.nextSite(cut, weights);
+      const continued = await later.nextSites(cut, weights);
       await later.close();
-      const again = await walkTo(forward, begin, position + 1, weights);
-      assert.equal(continued.input, again.input, `${name} ${site} continued`);
-      assert.equal(continued.cut, again.cut);
-      // the sites before do not depend on the weights that read them
-      assert.equal(continued.input, walked.sites.get(site), `${name} ${site} with the weights of all sites`);
+      assert.equal([...continued.inputs.keys()], names);
+      const again = await walkTo(forward, begin, round, weights);
+      assert.equal(continued, again, `${name} ${names.join()} continued`);
+      // the sites do not depend on the weights that read them
+      for (const [read, input] of continued.inputs)
+        assert.equal(input, walked.sites.get(read), `${name} ${read} with all weights`);
       ({ cut } = continued);
-      const reading = sites.slice(position).flatMap((read) => read.weights.map(({ tensor }) => tensor));
+      const reading = await changedWeights(model, index, rounds.slice(round).flat());
       assert.not.ok(
-        reading.some((tensor) => cut.used.has(tensor)),
-        `${name} ${site} used a weight that reads it`,
+        [...reading.keys()].some((tensor) => cut.used.has(tensor)),
+        `${name} ${names.join()} used a weight that reads it`,
       );
     }
     assert.equal(await forward.endStep(cut, all), walked.states, `${name} continued to its end`);
@@ -195,8 +241,8 @@ test("a step ends after its last site, and has no site after it", async () => {
   const forward = await model.forward({ threads: 1 });
   const begin = await forward.beginStep(0, await forward.embed(Int32Array.of(5, 9, 33)));
   assert.match(await says(forward.endStep(begin)), /step layers\.0 cannot end after 0 of 4 sites/);
-  const { cut } = await walkTo(forward, begin, 4, new Map());
-  assert.match(await says(forward.nextSite(cut)), /step layers\.0 has no site after its 4/);
+  const { cut } = await walkTo(forward, begin, 3, new Map());
+  assert.match(await says(forward.nextSites(cut)), /step layers\.0 has no site after its 4/);
   await forward.close();
   await model.close();
 });

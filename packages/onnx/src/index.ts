@@ -10,7 +10,7 @@ export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { turnTelemetryOff } from "./engine/telemetry-off.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
-export { elementTypeNumbers, elementTypeOf, floatTensor, floatValues, integerTensor } from "./tensor.ts";
+export { elementTypeNumbers, elementTypeOf, floatTensor, floatValues, integerTensor, tensorOfBytes } from "./tensor.ts";
 export type { ElementType, Tensor, TensorArrays, TensorType } from "./tensor.ts";
 export type { ByteSource, Span } from "./file/byte-source.ts";
 export { nodeText } from "./file/graph-node.ts";

@@ -26,6 +26,21 @@ export type Tensor = { [T in TensorType]: TensorOf<T> }[TensorType];
 /** What a weight file can hold: JavaScript has no array of all of these, a graph casts them. */
 export type ElementType = TensorType | "bfloat16" | "int8" | "int16" | "uint16" | "uint32" | "uint64" | "int4" | "uint4";
 
+const arrays: { readonly [T in TensorType]: new (buffer: ArrayBuffer) => TensorArrays[T] } = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+/** A tensor of the bytes that its array had, without a copy. */
+export const tensorOfBytes = (type: TensorType, dims: readonly number[], bytes: ArrayBuffer): Tensor =>
+  // the type and its array belong together by the table above
+  ({ type, dims, data: new arrays[type](bytes) }) as Tensor;
+
 /** Numbers of ONNX's TensorProto.DataType. */
 export const elementTypeNumbers: Readonly<Record<ElementType, number>> = {
   float32: 1,

@@ -2,13 +2,15 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
-import type { PlanNode } from "../src/plan/plan.ts";
+import type { ModelOutline, PlanNode } from "../src/plan/plan.ts";
 
-const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [{ name: "qkv" }, { name: "mlp" }] })) };
+const outline: ModelOutline = { steps: ["h.0", "h.1"].map((name) => ({ name })), siteRounds: () => [["qkv"], ["mlp"]] };
 
-async function nodesOf(changes: Readonly<Record<string, unknown>>): Promise<readonly PlanNode[]> {
+const withExperts: ModelOutline = { ...outline, siteRounds: () => [["qkv"], ["expert-0", "expert-1", "expert-2"]] };
+
+async function nodesOf(changes: Readonly<Record<string, unknown>>, of = outline): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
-  return planRun(await withSolverNeeds(recipe, new Map()), outline, "out/model").nodes;
+  return planRun(await withSolverNeeds(recipe, new Map()), of, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
@@ -44,6 +46,22 @@ test("where steps follow each other, one dense capture allocates for all of them
     const readers = nodes.filter(({ inputs }) => inputs["allocation"]?.[0] === "allocate");
     assert.equal(ids(readers), compressed);
   }
+});
+
+test("true-sequential captures the sites of a round at once, with the layers of the rounds before", async () => {
+  const nodes = await nodesOf({ propagation: "true-sequential" }, withExperts);
+  const captures = nodes.filter(({ stage }) => stage === "capture");
+  assert.equal(
+    captures.map(({ id, options, inputs }) => [id, options["site"], inputs["layers"]]),
+    [
+      ["capture.h.0.qkv", ["qkv"], undefined],
+      ["capture.h.0.expert-0+2", ["expert-0", "expert-1", "expert-2"], ["compress.h.0.qkv"]],
+      ["capture.h.1.qkv", ["qkv"], undefined],
+      ["capture.h.1.expert-0+2", ["expert-0", "expert-1", "expert-2"], ["compress.h.1.qkv"]],
+    ],
+  );
+  const propagate = nodes.find(({ id }) => id === "propagate.h.0");
+  assert.equal(propagate?.inputs["layers"], ["compress.h.0.qkv", "compress.h.0.expert-0+2"]);
 });
 
 test("factor is asked for diagonals of languages by the solver that reads them, and by no other", async () => {

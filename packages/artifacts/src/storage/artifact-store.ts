@@ -100,7 +100,7 @@ export class ArtifactStore {
     if (recent !== undefined) return decodeStream(Readable.from(recent), { verify: false });
     try {
       const stream = await openArtifact(path);
-      return { ...stream, batches: this.#ofAddress(stream, path, address) };
+      return { ...stream, address, batches: this.#ofAddress(stream, path, address) };
     } catch (cause) {
       throw this.#damaged(cause, path);
     }

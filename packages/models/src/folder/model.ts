@@ -28,14 +28,16 @@ export interface StepOptions extends StepInputs {
 }
 
 /**
- * A step that has been computed up to one of its sites, and no further: the weights that read the site have not been used.
+ * A step that has been computed up to some of its sites, and no further: weights that read the last of them have not been used.
  * Plain values, which any forward pass of the same model can go on from.
  */
 export interface StepCut {
   /** Index of the step. */
   readonly step: number;
-  /** How many of its sites have been reached. */
-  readonly reached: number;
+  /** How many rounds of sites have been reached: see `siteRounds` of the model. */
+  readonly round: number;
+  /** The sites of these rounds. */
+  readonly passed: ReadonlySet<string>;
   readonly batch: number;
   /** Tokens in a segment, of the step's own stream and of the others that it reads. */
   readonly lengths: readonly number[];
@@ -63,14 +65,17 @@ export interface Forward {
   /** Begins to run step `index` site by site. @param states [batch · T, hidden] */
   beginStep(index: number, states: Matrix, inputs?: StepInputs): Promise<StepCut>;
   /**
-   * Goes on to the step's next site. The same values come out whether the sites before were reached with these weights or
-   * without those that read them.
+   * Goes on to the sites of the step's next round. The same values come out whether the rounds before were reached with these
+   * weights or without those that read them.
    *
-   * @returns the site's input, [batch · T, width], T of its stream; an expert has fewer rows
+   * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows
    */
-  nextSite(cut: StepCut, weights?: GivenWeights): Promise<{ readonly cut: StepCut; readonly input: Matrix }>;
+  nextSites(
+    cut: StepCut,
+    weights?: GivenWeights,
+  ): Promise<{ readonly cut: StepCut; readonly inputs: ReadonlyMap<string, Matrix> }>;
   /**
-   * Goes on from the step's last site to its end.
+   * Goes on from the step's last sites to its end.
    *
    * @returns the states after the step: those of `step`, except for rounding
    */
@@ -116,6 +121,11 @@ export interface OpenedModel {
   /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
   readonly positionLimit: number | undefined;
   readonly steps: readonly Step[];
+  /**
+   * The sites of a step in rounds, as its graph tells: no site depends on weights that read a site of its own round, or of a
+   * later one.
+   */
+  siteRounds(step: number): readonly (readonly string[])[];
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];
   readonly checkpoint: Checkpoint;

@@ -6,6 +6,7 @@ import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
+import { layoutRounds } from "../forward/step-forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { findGraph } from "./find-graph.ts";
@@ -72,6 +73,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
       positionLimit: layout.positionLimit,
+      siteRounds: (step) => layoutRounds(layout, step),
       steps: layout.steps,
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,

@@ -18,6 +18,8 @@ export interface WeightedGraph {
 /** A step's graph, cut at its sites. */
 export interface PartedGraph {
   readonly parts: readonly StepPart[];
+  /** The states after the step. */
+  readonly end: string;
   /** The graph of a part, which is fed what the part reads. @param live these values among others: they tell the types */
   readonly part: (position: number, live: ReadonlyMap<string, Tensor>) => Promise<WeightedGraph>;
 }
@@ -106,7 +108,7 @@ export class GraphCache {
     const release = async (): Promise<void> => {
       for (const { session } of open.values()) await session.release();
     };
-    const graph = { parts, part };
+    const graph = { parts, end: made.end, part };
     this.#parted.set(key, { graph, release });
     return graph;
   }

@@ -1,14 +1,15 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues } from "@mbs/onnx";
-import type { GraphBuilder, Tensor } from "@mbs/onnx";
+import { floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
+import type { Tensor } from "@mbs/onnx";
 import type { Layout, StepGraphValues } from "../architectures/layout.ts";
 import type { Forward, GivenWeights, StepCut, StepInputs, StepOptions } from "../folder/model.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { createStackedSequence } from "../graph/stacked-sequence.ts";
 import { requireStep } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
-import { liveValue } from "./step-parts.ts";
+import { liveValue, siteRounds } from "./step-parts.ts";
+import type { StepGraph } from "./step-parts.ts";
 import { createStepWalk } from "./step-walk.ts";
 import type { RoleWeights, WeightCache } from "./step-weights.ts";
 import { statesOf } from "./streams.ts";
@@ -40,12 +41,49 @@ function rowsOf(results: Readonly<Record<string, Tensor>>, name: string, columns
   return { rows: values.length / columns, columns, values };
 }
 
+/** Builds the graph of a step. */
+function buildStep(
+  layout: Layout,
+  { step: index, batch, lengths }: StepShape,
+  builder: GraphBuilder,
+  weight: WeightInput,
+): StepGraphValues {
+  const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, layout.hiddenSize]);
+  const states = input(ownStates, at(lengths, 0));
+  const others = at(layout.steps, index).reads.map((stream, position) => {
+    const length = at(lengths, position + 1);
+    return [stream, { states: input(streamInput(stream), length), length }] as const;
+  });
+  const sequence = createStackedSequence(builder, weight, { batch, length: at(lengths, 0), others: new Map(others) });
+  return layout.buildStep(sequence, states, index);
+}
+
+/** What a step's graph is given, its sites and its end. @throws {InternalError} where it does not make a site */
+function outlineStep(layout: Layout, index: number, made: StepGraphValues): Omit<StepGraph, "nodes"> {
+  const { name: step, sites, reads } = at(layout.steps, index);
+  const roles = new Map([...layout.stepRoles(index)].map(([role, tensor]) => [tensor, role]));
+  const found = sites.map(({ name, weights }) => {
+    const value = made.sites.get(name);
+    if (value === undefined) throw new InternalError(`the graph of ${step} does not make its site ${name}`);
+    return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []) };
+  });
+  return { given: [ownStates, ...reads.map(streamInput)], sites: found, end: made.states };
+}
+
+/** The sites of a step in rounds, from its graph: they do not depend on the number of tokens. */
+export function layoutRounds(layout: Layout, index: number): readonly (readonly string[])[] {
+  const builder = new GraphBuilder("rounds");
+  const shape = { step: index, batch: 1, lengths: [1, ...at(layout.steps, index).reads.map(() => 1)] };
+  const made = buildStep(layout, shape, builder, (role, dims) => builder.input(role, "float32", dims));
+  return siteRounds({ nodes: builder.listNodes(), ...outlineStep(layout, index, made) });
+}
+
 /** Runs the steps of an architecture, whole and site by site. */
 export function createStepForward(
   layout: Layout,
   graphs: GraphCache,
   cache: WeightCache,
-): Pick<Forward, "step" | "beginStep" | "nextSite" | "endStep"> {
+): Pick<Forward, "step" | "beginStep" | "nextSites" | "endStep"> {
   const { steps, hiddenSize } = layout;
 
   const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: StepInputs): StepShape => {
@@ -56,16 +94,6 @@ export function createStepForward(
   /** Steps of the same key have the same graph. */
   const keyOf = ({ step, batch, lengths }: StepShape): string => [layout.stepKind(step), batch, ...lengths].join(" ");
 
-  const build = ({ step: index, batch, lengths }: StepShape, builder: GraphBuilder, weight: WeightInput): StepGraphValues => {
-    const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, hiddenSize]);
-    const states = input(ownStates, at(lengths, 0));
-    const others = at(steps, index).reads.map((stream, position) => {
-      const length = at(lengths, position + 1);
-      return [stream, { states: input(streamInput(stream), length), length }] as const;
-    });
-    const sequence = createStackedSequence(builder, weight, { batch, length: at(lengths, 0), others: new Map(others) });
-    return layout.buildStep(sequence, states, index);
-  };
   const feedsOf = (index: number, states: Matrix, reads: StreamStates = new Map()): Map<string, Tensor> => {
     const others = at(steps, index).reads.map((stream) => [streamInput(stream), tensorOf(statesOf(reads, stream))] as const);
     return new Map([[ownStates, tensorOf(states)], ...others]);
@@ -81,21 +109,19 @@ export function createStepForward(
     hiddenSize,
     rowsOf,
     async partsOf(cut) {
-      const { step: index, reached, live } = cut;
-      const { name, sites, reads } = at(steps, index);
-      const { parts, part: graphOf } = await graphs.getParts(keyOf(cut), (builder, weight) => {
-        const made = build(cut, builder, weight);
-        const inputs = sites.map((site) => {
-          const value = made.sites.get(site.name);
-          if (value === undefined) throw new InternalError(`the graph of ${name} does not make its site ${site.name}`);
-          return value;
-        });
-        return { given: [ownStates, ...reads.map(streamInput)], sites: inputs, end: made.states };
-      });
+      const { step: index, round, live } = cut;
+      const {
+        parts,
+        end,
+        part: graphOf,
+      } = await graphs.getParts(keyOf(cut), (builder, weight) =>
+        outlineStep(layout, index, buildStep(layout, cut, builder, weight)),
+      );
       return {
         parts,
+        end,
         async run(part, given) {
-          const graph = await graphOf(reached, live);
+          const graph = await graphOf(round, live);
           const feeds = part.reads.map((value) => [value, liveValue(live, value)] as const);
           const made = await graph.run(Object.fromEntries(feeds), await weightsOf(index, given));
           const roles = layout.stepRoles(index);
@@ -110,14 +136,15 @@ export function createStepForward(
     async step(index, states, options: StepOptions = {}) {
       const shape = shapeOf(index, states, options);
       const graph = await graphs.get(`step ${keyOf(shape)}`, (builder, weight) =>
-        builder.output("states", build(shape, builder, weight).states, "float32"),
+        builder.output("states", buildStep(layout, shape, builder, weight).states, "float32"),
       );
       const feeds = Object.fromEntries(feedsOf(index, states, options.reads));
       return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", hiddenSize);
     },
     async beginStep(index, states, inputs: StepInputs = {}) {
       const shape = shapeOf(index, states, inputs);
-      return { ...shape, reached: 0, live: feedsOf(index, states, inputs.reads), used: new Set<string>() };
+      const live = feedsOf(index, states, inputs.reads);
+      return { ...shape, round: 0, passed: new Set<string>(), live, used: new Set<string>() };
     },
   };
 }

@@ -15,13 +15,16 @@ export interface PartValues {
 
 /** The parts of one step, as a kind of model runs them. */
 export interface RunnableParts {
+  /** One for each round of sites, and the last. */
   readonly parts: readonly StepPart[];
+  /** The states after the step. */
+  readonly end: string;
   /** Computes what a part makes. */
   readonly run: (part: StepPart, weights: GivenWeights) => Promise<PartValues>;
 }
 
 interface WalkedModel {
-  readonly steps: readonly { readonly name: string; readonly sites: readonly Pick<Site, "width">[] }[];
+  readonly steps: readonly { readonly name: string; readonly sites: readonly Pick<Site, "name" | "width">[] }[];
   readonly hiddenSize: number;
   /** The parts of the step of a cut, in the shapes of the cut. */
   readonly partsOf: (cut: StepCut) => RunnableParts | Promise<RunnableParts>;
@@ -31,34 +34,43 @@ interface WalkedModel {
 
 const noWeights: GivenWeights = new Map();
 
+/** All values that there are after a part: what was kept before it, and what it made. */
+async function runPart(cut: StepCut, { run }: RunnableParts, part: StepPart, weights: GivenWeights) {
+  const { made, used }: PartValues = part.makes.length === 0 ? { made: {}, used: [] } : await run(part, weights);
+  return { values: new Map([...cut.live, ...Object.entries(made)]), used };
+}
+
 /** Runs steps of a model part by part. */
-export function createStepWalk({ steps, hiddenSize, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSite" | "endStep"> {
-  /** Computes the next part. */
-  const advance = async (cut: StepCut, weights: GivenWeights) => {
-    const { parts, run } = await partsOf(cut);
-    const part = at(parts, cut.reached);
-    const { made, used }: PartValues = part.makes.length === 0 ? { made: {}, used: [] } : await run(part, weights);
-    const values = new Map([...cut.live, ...Object.entries(made)]);
-    const target = { [part.target]: liveValue(values, part.target) };
-    const live = new Map(part.keeps.map((name) => [name, liveValue(values, name)]));
-    const after: StepCut = { ...cut, reached: cut.reached + 1, live, used: new Set([...cut.used, ...used]) };
-    return { after, matrix: (columns: number, rows?: number) => rowsOf(target, part.target, columns, rows) };
-  };
+export function createStepWalk({ steps, hiddenSize, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSites" | "endStep"> {
   return {
-    async nextSite(cut, weights = noWeights) {
-      const { name, sites } = at(steps, cut.step);
-      const site = sites[cut.reached];
-      if (site === undefined) throw new InternalError(`step ${name} has no site after its ${sites.length}`, { step: name });
-      const { after, matrix } = await advance(cut, weights);
-      return { cut: after, input: matrix(site.width) };
+    async nextSites(cut, weights = noWeights) {
+      const { name: step, sites } = at(steps, cut.step);
+      const parts = await partsOf(cut);
+      const part = at(parts.parts, cut.round);
+      if (part.sites.size === 0) throw new InternalError(`step ${step} has no site after its ${sites.length}`, { step });
+      const { values, used } = await runPart(cut, parts, part, weights);
+      const after: StepCut = {
+        ...cut,
+        round: cut.round + 1,
+        passed: new Set([...cut.passed, ...part.sites.keys()]),
+        live: new Map(part.keeps.map((name) => [name, liveValue(values, name)])),
+        used: new Set([...cut.used, ...used]),
+      };
+      const inputs = sites.flatMap(({ name, width }): [string, Matrix][] => {
+        const value = part.sites.get(name);
+        return value === undefined ? [] : [[name, rowsOf({ [value]: liveValue(values, value) }, value, width)]];
+      });
+      return { cut: after, inputs: new Map(inputs) };
     },
     async endStep(cut, weights = noWeights) {
-      const { name, sites } = at(steps, cut.step);
-      if (cut.reached < sites.length) {
-        throw new InternalError(`step ${name} cannot end after ${cut.reached} of ${sites.length} sites`, { step: name });
+      const { name: step, sites } = at(steps, cut.step);
+      const parts = await partsOf(cut);
+      const part = at(parts.parts, cut.round);
+      if (part.sites.size > 0) {
+        throw new InternalError(`step ${step} cannot end after ${cut.passed.size} of ${sites.length} sites`, { step });
       }
-      const { matrix } = await advance(cut, weights);
-      return matrix(hiddenSize, at(cut.lengths, 0) * cut.batch);
+      const { values } = await runPart(cut, parts, part, weights);
+      return rowsOf({ [parts.end]: liveValue(values, parts.end) }, parts.end, hiddenSize, at(cut.lengths, 0) * cut.batch);
     },
   };
 }

@@ -6,8 +6,8 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Forward, StepInputs, StepOptions } from "../folder/model.ts";
 import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
-import { cutAtSites, liveValue } from "../forward/step-parts.ts";
-import type { StepPart } from "../forward/step-parts.ts";
+import { cutAtSites, liveValue, siteRounds } from "../forward/step-parts.ts";
+import type { StepGraph, StepPart } from "../forward/step-parts.ts";
 import { createStepWalk } from "../forward/step-walk.ts";
 import type { PartValues } from "../forward/step-walk.ts";
 import type { GraphOutline } from "./graph-outline.ts";
@@ -49,6 +49,20 @@ function createLogitLosses(threads: number): LogitLosses {
     },
   };
 }
+
+/** A step in the graph that it is a part of. */
+function stepGraph({ nodes }: GraphFile, { steps }: GraphOutline, index: number): Omit<StepGraph, "end"> {
+  const { start, sites } = at(steps, index);
+  return {
+    nodes,
+    given: [start],
+    sites: sites.map(({ name, value, weights }) => ({ name, value, weights: weights.map(({ tensor }) => tensor) })),
+  };
+}
+
+/** The sites of a step in rounds. */
+export const graphRounds = (graph: GraphFile, outline: GraphOutline, index: number): readonly (readonly string[])[] =>
+  siteRounds(stepGraph(graph, outline, index));
 
 /** The forward pass of a graph, by steps: each step is the part of the graph between two states. */
 export function createGraphForward(
@@ -112,17 +126,16 @@ export function createGraphForward(
     steps,
     hiddenSize,
     rowsOf,
-    partsOf({ step: index, reached, batch, lengths, live }) {
-      const { start: before, end: after, sites } = at(steps, index);
-      const known =
-        parts.get(index) ??
-        cutAtSites({ nodes: graph.nodes, given: [before], sites: sites.map(({ value }) => value), end: after });
+    partsOf({ step: index, round, batch, lengths, live }) {
+      const { start: before, end: after } = at(steps, index);
+      const known = parts.get(index) ?? cutAtSites({ ...stepGraph(graph, outline, index), end: after });
       parts.set(index, known);
       return {
         parts: known,
+        end: after,
         run: (part, weights) =>
           runAfter({
-            key: `step ${index} part ${reached}`,
+            key: `step ${index} part ${round}`,
             states: before,
             given: new Map(part.reads.map((name) => [name, liveValue(live, name)])),
             batch: { batch, length: at(lengths, 0) },
@@ -169,7 +182,7 @@ export function createGraphForward(
       const { start: before } = requireStep(steps, index, states, batch);
       const length = states.rows / batch;
       const live = new Map([[before, await runner.asStates(states.values, { batch, length })]]);
-      return { step: index, reached: 0, batch, lengths: [length], live, used: new Set<string>() };
+      return { step: index, round: 0, passed: new Set<string>(), batch, lengths: [length], live, used: new Set<string>() };
     },
 
     ...walk,

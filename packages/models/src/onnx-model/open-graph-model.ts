@@ -18,7 +18,7 @@ import type { OpenFile } from "../folder/open-file.ts";
 import { plainPassages } from "../forward/passages.ts";
 import { hiddenStream } from "../forward/streams.ts";
 import { checkInputs } from "./graph-feeds.ts";
-import { createGraphForward } from "./graph-forward.ts";
+import { createGraphForward, graphRounds } from "./graph-forward.ts";
 import { outlineGraph } from "./graph-outline.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { openGraphTensors } from "./graph-tensors.ts";
@@ -166,6 +166,7 @@ export async function openGraphModel(
       ),
       notes: notesOf(outline),
       passages: () => Promise.resolve(plainPassages),
+      siteRounds: (step) => graphRounds(graph, outline, step),
       forward: ({ threads }) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, threads)),
       close: () => Promise.resolve(checkpoint.close()),
     };

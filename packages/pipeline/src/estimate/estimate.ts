@@ -69,24 +69,31 @@ interface Work {
   readonly disk: DiskNeed;
 }
 
+/** How often a run computes each site: sequential does it before its layers are made, and through them. */
+const walksOf = ({ propagation }: Recipe): number => (propagation === "sequential" ? 2 : 1);
+
+/** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */
+function heldBetweenSites({ propagation }: Recipe, { steps, hiddenSize }: Model, tokens: number, { limit }: ObjectPool): number {
+  if (propagation !== "true-sequential") return 0;
+  const widest = Math.max(...steps.flatMap(({ sites }) => sites.map(({ width }) => width)));
+  return Math.min(limit / 2, tokens * (hiddenSize + widest) * 4);
+}
+
 /** Seconds of capture, factor, compress and propagate over all steps. */
 function compressParts({ recipe, model, rates, tokens, languages, disk }: Work): { name: string; seconds: number }[] {
   const dense = recipe.propagation === "dense";
-  const passes = recipe.propagation === "true-sequential";
-  const first = firstStep(model);
-  // True-sequential runs a step up to each site in turn: about half of it on average.
-  const captures = passes ? first.sites.length / 2 + 0.5 : 1;
+  const walks = walksOf(recipe);
   // The dense model's states run beside the compressed ones.
   const runs = recipe.denseStates ? 2 : 1;
   // An allocation runs the dense model once more where steps follow each other.
-  const beforehand = recipe.allocate !== undefined && !dense ? rates.step : 0;
-  const perStep = rates.capture * captures + (dense ? rates.step - rates.capture : rates.step);
+  const beforehand = recipe.allocate !== undefined && !dense ? rates.sites + rates.end : 0;
+  const perStep = walks * rates.sites + rates.end;
   const forward = stepScale(model) * tokens * (runs * perStep + beforehand);
   const sites = model.steps.flatMap((step) => step.sites);
   const statesBytes = dense ? 0 : runs * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;
-  // Each step: states are read by every capture and by propagate, which writes them.
-  const statesRead = statesBytes * steps * ((passes ? first.sites.length : 1) + 1);
+  // A walk reads the states before a step, and propagate writes those after it.
+  const statesRead = statesBytes * steps * walks;
   const statisticBytes = sum(sites, ({ width }) => packedBytes(width) + crossBytes(recipe, width)) * languages;
   const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width) + crossBytes(recipe, width));
   const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
@@ -154,12 +161,12 @@ async function estimatePrepared(
   return {
     calibrationTokens: tokens,
     evaluationTokens: scored,
-    operations: tokens * (perToken * 2 + grams) + scored * (perToken + head),
+    operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + head),
     gemmRate: rates.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [...recipe.stages.keys()],
-    memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens),
+    memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens) + heldBetweenSites(recipe, model, tokens, pool),
     disk,
   };
 }

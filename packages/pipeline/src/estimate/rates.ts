@@ -16,8 +16,9 @@ import { readSolver, solverFailure } from "@mbs/solvers";
 export interface Rates {
   /** Floating-point operations a second of a large matrix product. */
   readonly gemm: number;
-  /** Seconds of one step for one token, without and with its last projection. */
-  readonly capture: number;
+  /** Seconds of one step for one token: of its sites, one after the other, of what follows the last, and of all at once. */
+  readonly sites: number;
+  readonly end: number;
   readonly step: number;
   /** Seconds of the loss for one token. */
   readonly head: number;
@@ -72,7 +73,7 @@ async function measureForward(
   model: Model,
   length: number,
   threads: number,
-): Promise<Pick<Rates, "capture" | "step" | "head" | "open" | "weights">> {
+): Promise<Pick<Rates, "sites" | "end" | "step" | "head" | "open" | "weights">> {
   const started = performance.now();
   const again = await openModel(model.path);
   const opened = performance.now();
@@ -85,22 +86,25 @@ async function measureForward(
     const { sites } = at(model.steps, 0);
     const toLastSite = async (): Promise<StepCut> => {
       let cut = await forward.beginStep(0, states, { batch });
-      while (cut.reached < sites.length) ({ cut } = await forward.nextSite(cut));
+      while (cut.passed.size < sites.length) ({ cut } = await forward.nextSites(cut));
       return cut;
     };
-    await toLastSite();
+    const cut = await toLastSite();
     const first = (performance.now() - opened) / 1000;
-    const capture = await seconds(toLastSite);
+    const toSites = await seconds(toLastSite);
+    await forward.endStep(cut);
+    const end = await seconds(() => forward.endStep(cut));
     await forward.step(0, states, { batch });
     const step = await seconds(() => forward.step(0, states, { batch }));
     await forward.score(states, tokens, batch);
     const head = await seconds(() => forward.score(states, tokens, batch), 1);
     return {
-      capture: capture / rows,
+      sites: toSites / rows,
+      end: end / rows,
       step: step / rows,
       head: head / rows,
       open: (opened - started) / 1000,
-      weights: Math.max(0, first - capture),
+      weights: Math.max(0, first - toSites),
     };
   } finally {
     await forward.close();

@@ -9,7 +9,9 @@ import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {
-  readonly steps: readonly { readonly name: string; readonly sites: readonly { readonly name: string }[] }[];
+  readonly steps: readonly { readonly name: string }[];
+  /** The sites of a step in rounds, each of which is captured and compressed at once with true-sequential propagation. */
+  siteRounds(step: number): readonly (readonly string[])[];
 }
 
 /** One stage run on artifacts. */
@@ -76,7 +78,7 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
   return allocateFrom(add, recipe, factors);
 }
 
-/** Edits of one step, of one of its sites, or of all steps; returns the node that makes the layers. */
+/** Edits of one step, of one of its rounds of sites, or of all steps; returns the node that makes the layers. */
 const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string, allocation: string | undefined): string =>
   add({
     id: `compress${suffix}`,
@@ -103,6 +105,11 @@ const compareLanguages = (add: Add, capture: string): string =>
     result: "similarity.arrow",
   });
 
+/** What the names of a round's nodes end with: "mlp-up", or "expert-0-up+7" where it has more sites. */
+function roundName([first = "", ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first}+${others.length}`;
+}
+
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
@@ -113,7 +120,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   let dense = states;
   outline.steps.forEach((step, index) => {
     const layers: string[] = [];
-    const sites = recipe.propagation === "true-sequential" ? step.sites.map(({ name }) => name) : [undefined];
+    const rounds = recipe.propagation === "true-sequential" ? outline.siteRounds(index) : [undefined];
     if (recipe.similarity && index === 0 && recipe.propagation === "true-sequential") {
       const capture = add({
         id: `capture.${step.name}.input`,
@@ -124,19 +131,19 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       });
       compareLanguages(add, capture);
     }
-    for (const site of sites) {
-      const suffix = site === undefined ? `.${step.name}` : `.${step.name}.${site}`;
+    for (const sites of rounds) {
+      const suffix = sites === undefined ? `.${step.name}` : `.${step.name}.${roundName(sites)}`;
       const capture = add({
         id: `capture${suffix}`,
         stage: "capture",
-        options: site === undefined ? { model, ...recipe.capture } : { model, ...recipe.capture, site: [site] },
+        options: { model, ...recipe.capture, ...(sites && { site: sites }) },
         inputs: {
           source: [states],
           ...(layers.length === 0 ? {} : { layers: [...layers] }),
           ...(denseStates && { denseStates: [dense] }),
         },
       });
-      if (recipe.similarity && index === 0 && site === undefined) {
+      if (recipe.similarity && index === 0 && sites === undefined) {
         compareLanguages(add, capture);
       }
       layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, capture), allocation));

@@ -56,7 +56,8 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 
 /** Steps and sites that stand for those of any model: more than one, since some keys make nodes only between two steps. */
 const anyOutline: ModelOutline = {
-  steps: ["first", "second"].map((name) => ({ name, sites: [{ name: "a" }, { name: "b" }] })),
+  steps: [{ name: "first" }, { name: "second" }],
+  siteRounds: () => [["a"], ["b"]],
 };
 
 /** What is wrong in the options of each section; those of a stage that did not load are left out. */
