@@ -1,6 +1,6 @@
 import { isObject, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
-import { roundTo } from "@mbs/numbers";
-import { firstOffCode } from "./off-code.ts";
+import { findNonfinite, roundTo } from "@mbs/numbers";
+import { firstOffCode, firstUnmasked, hasAbove } from "./solution-values.ts";
 
 const position = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
 
@@ -39,8 +39,8 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
   yield scales.length !== rows * groups && `has ${scales.length} scales for ${grids}`;
   if (!(zeros instanceof Uint8Array)) return yield "handed back zeros that are no Uint8Array";
   yield zeros.length !== rows * groups && `has ${zeros.length} zeros for ${grids}`;
-  yield codes.some((code) => code > largest) && `has a code above ${largest}, the largest of ${bits} bits`;
-  yield zeros.some((zero) => zero > largest) && `has a zero point above ${largest}, the largest of ${bits} bits`;
+  yield hasAbove(codes, largest) && `has a code above ${largest}, the largest of ${bits} bits`;
+  yield hasAbove(zeros, largest) && `has a zero point above ${largest}, the largest of ${bits} bits`;
   const scale = scales.find((value) => !Number.isFinite(value) || value <= 0);
   yield scale !== undefined && `has a scale ${scale}`;
 }
@@ -54,7 +54,7 @@ function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string 
   if (mask !== undefined) {
     if (!(mask instanceof Uint8Array)) return yield "handed back a mask that is no Uint8Array";
     yield mask.length !== rows * columns && `has ${mask.length} mask entries for a weight of ${rows}×${columns}`;
-    yield mask.some((kept) => kept > 1) && "has a mask of other numbers than 0 and 1";
+    yield hasAbove(mask, 1) && "has a mask of other numbers than 0 and 1";
   }
   if (inputScale !== undefined) {
     yield scalable !== true && "scales an input that nothing can scale";
@@ -71,7 +71,7 @@ export const shapeMisfit = (weight: SiteWeight, solution: unknown): string | und
 
 /** The first value that is not finite, and where; undefined where all are. */
 export function nonfiniteValue({ columns }: SiteWeight, { values }: Solution): string | undefined {
-  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  const wrong = findNonfinite(values);
   return wrong < 0 ? undefined : `${values[wrong]} at ${position(wrong, columns)}`;
 }
 
@@ -89,7 +89,7 @@ function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype
 }
 
 function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): string | false {
-  const kept = values.findIndex((value, index) => mask[index] === 0 && value !== 0);
+  const kept = firstUnmasked(values, mask);
   return kept >= 0 && `has ${values[kept]} at ${position(kept, columns)}, which the mask says is pruned`;
 }
 
