@@ -106,6 +106,7 @@ test("what was written last is read from memory, with the same rows and receipt,
       const read = collect(readScores(stream));
       assert.equal(await read, scores);
       assert.equal(await stream.receipt, receipt);
+      assert.is(stream.address, receipt.address, "a stage may go on from where another stopped");
     }
     assert.instance(await errorOf(() => new ArtifactStore(folder).open(receipt.address)), BadDataError);
     await store.remove(receipt.address);

@@ -97,7 +97,7 @@ export class ArtifactStore {
       throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
     }
     const recent = this.#recent.get(address);
-    if (recent !== undefined) return decodeStream(Readable.from(recent), { verify: false });
+    if (recent !== undefined) return { ...(await decodeStream(Readable.from(recent), { verify: false })), address };
     try {
       const stream = await openArtifact(path);
       return { ...stream, address, batches: this.#ofAddress(stream, path, address) };
