@@ -1,8 +1,8 @@
 import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
-import { checkTokens, embedStreams, requireFiniteStreams } from "@mbs/models";
+import { checkTokens, embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
 import type { Forward, Model, StreamStates } from "@mbs/models";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
@@ -22,13 +22,7 @@ function requireSame(what: string, expected: string, found: string, remedy: stri
 export function checkSegments(stream: ArtifactStream, model: Model, warn: (message: string) => void): void {
   const { tokenizer } = parseMetadata("segments", stream.schema);
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "sample again with this model");
-  if (model.steps.every(({ sites }) => sites.length === 0)) {
-    throw new FailedPreconditionError(
-      `${model.path} has no linear weight that could be compressed: ${model.notes[0] ?? "it has no sites"}; give the model it was made from`,
-      { model: model.path },
-    );
-  }
-  for (const note of model.notes) warn(note);
+  requireCompressible(model, warn);
 }
 
 /**

@@ -234,6 +234,7 @@ cases<LayerRecord>("layers", layer, toLayers, [
   [layerSummary({ bits: 9 }), /its codes are of 9 bits, not of 1 to 8;/],
   [layerSummary({ bits: 0 }), /its codes are of 0 bits/],
   [layerSummary({ groupSize: 0 }), /its groups are of 0 columns;/],
+  [layerSummary({ moment: "trace" as "diagonal" }), /its moment "trace" is not diagonal or identity;/],
   [layerSummary({ groupSize: 3 }), /its scales are f32 \[2, 2\], not f32 \[2, 3\];/],
 ]);
 cases<LayerRecord>("layers", scaled, toLayers, [

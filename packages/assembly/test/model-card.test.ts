@@ -152,6 +152,18 @@ test("a rewritten card has results before and after, what the Hub reads of them,
   }
 });
 
+test("the card of layers that needed no texts names no languages and no mix", async () => {
+  const folder = await write("uncalibrated", {});
+  const path = join(folder, "mbs.json");
+  const record = JSON.parse(await readFile(path, "utf8")) as { layers: object[] };
+  await writeFile(path, JSON.stringify({ ...record, layers: record.layers.map((layers) => ({ ...layers, weights: {} })) }));
+  await describeModel(folder, {});
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  assert.match(card, /: compressed without calibration texts\.\n/);
+  assert.not.match(card, /Calibration mix|NaN|\n\n\n/);
+  assert.not.ok("language" in metadataOf(card));
+});
+
 test("--base-model names what neither path nor configuration does, and --no-card leaves the card out", async () => {
   const named = await readFile(join(await write("named", { baseModel: "other/name" }), "README.md"), "utf8");
   assert.match(named, 'base_model: "other/name"\n');

@@ -10,12 +10,14 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
+import { openModel, requireCompressible } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
 import { readStepSparsity } from "./allocation/step-sparsity.ts";
 import { openModelOf } from "./factored-model.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
+import type { SiteInput } from "./site/site-statistics.ts";
 import { readSite } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
@@ -27,6 +29,11 @@ const ownOptions = {
     builtIn: [...solvers.keys()],
     description: `${[...solvers.keys()].join(", ")}, a path such as ./mine.js, or an installed package`,
     default: "gptq",
+  },
+  withoutFactors: {
+    kind: "flag",
+    description: "compress all sites without statistics, for a solver that needs none (rtn, magnitude)",
+    default: false,
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
@@ -48,12 +55,35 @@ async function parseChoice(options: unknown) {
   const solver = await solverNamed(raw);
   const { own, rest } = splitOptions(ownOptions, solver.options, options, "compress");
   const given = parseOptions(solver.options, rest, solver.name);
+  if (own.withoutFactors && solver.needs.length > 0) {
+    throw new UsageError(
+      `solver ${solver.name} needs statistics (${solver.needs.join(", ")}); give compress factors instead of --without-factors`,
+      { option: "--without-factors", solver: solver.name },
+    );
+  }
   const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, "any") } };
   return { own, choice };
 }
 
+/** What factors say of order and mix, where there are none. */
+const uncalibrated = { order: "natural", weights: {} };
+
+/** Every site of a model, of whose inputs nothing is known. */
+function* plainSites({ steps }: Model): Generator<SiteInput> {
+  for (const { name: step, sites } of steps) for (const { name: site, width } of sites) yield { step, site, width };
+}
+
+/** The sites of factors that weights read. */
+async function* factoredSites(factors: ArtifactStream): AsyncGenerator<SiteInput> {
+  for await (const factor of readFactors(factors)) {
+    const { step, site, width } = factor;
+    // no weight reads the input before the norm; its factor is there for comparisons of languages
+    if (site !== inputSite) yield { step, site, width, factor };
+  }
+}
+
 async function* compressAll(
-  factors: ArtifactStream,
+  inputs: AsyncIterable<SiteInput> | Iterable<SiteInput>,
   model: Model,
   choiceOf: (step: string) => SolverChoice,
   { signal, warn, progress, threads }: StageContext,
@@ -62,20 +92,18 @@ async function* compressAll(
   let sites = 0;
   let fallbacks = 0;
   try {
-    for await (const record of readFactors(factors)) {
+    for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
-      // no weight reads the input before the norm; its factor is there for comparisons of languages
-      if (record.site === inputSite) continue;
-      const { weight, dtypes, skipped, scaledBy } = await readSite(model, record);
+      const { weight, dtypes, skipped, scaledBy } = await readSite(model, input);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
-        const layers = await solveSite(choiceOf(record.step), weight, dtypes, record, { blas, signal, warn });
+        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, { blas, signal, warn });
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
         if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
       }
       sites += 1;
-      progress({ activity: `compress (${choiceOf(record.step).solver.name})`, done: sites, unit: "sites" });
+      progress({ activity: `compress (${choiceOf(input.step).solver.name})`, done: sites, unit: "sites" });
     }
     if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
   } finally {
@@ -93,9 +121,10 @@ export const compress: Stage = {
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
   ],
   inputs: {
-    factors: { kinds: ["factors"], description: "output of `mbs factor`" },
+    factors: { kinds: ["factors"], unless: "withoutFactors", description: "output of `mbs factor`" },
     allocation: {
       kinds: ["allocation"],
       optional: true,
@@ -106,27 +135,35 @@ export const compress: Stage = {
   options: ownOptions,
   moreOptions: async (raw) => (await solverNamed(raw)).options,
   moreOptionsBy: "solver",
+  async checkPlan(raw) {
+    await parseChoice(raw);
+  },
   async run(inputs, options, context) {
     const { own, choice } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
-    if (factors === undefined) throw new UsageError("compress: give it factors");
-    const { model: address, order, weights } = parseMetadata("factors", factors.schema);
-    const sparsity = allocation && (await readStepSparsity(allocation, address, choice));
-    const model = await openModelOf(factors, own.model, {
-      allowNonfinite: own.allowNonfinite,
-      progress: context.progress,
-      pool: context.pool,
-    });
-    const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
-    const metadata = {
-      model: address,
-      solver: choice.solver.name,
-      options: { ...settings, ...sparsity?.origin },
-      order,
-      weights,
-    };
-    const choiceOf = sparsity?.choiceOf ?? (() => choice);
-    return { layers: encodeLayers(compressAll(factors, model, choiceOf, context), metadata) };
+    if (own.withoutFactors !== (factors === undefined)) {
+      throw new UsageError(own.withoutFactors ? "compress: --without-factors takes no factors" : "compress: give it factors");
+    }
+    const opening = { ...context, allowNonfinite: own.allowNonfinite };
+    const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
+    try {
+      if (factors === undefined) requireCompressible(model, context.warn);
+      const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
+      const sparsity = allocation && (await readStepSparsity(allocation, model.address, choice));
+      const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
+      const metadata = {
+        model: model.address,
+        solver: choice.solver.name,
+        options: { ...settings, ...sparsity?.origin },
+        order,
+        weights,
+      };
+      const sites = factors === undefined ? plainSites(model) : factoredSites(factors);
+      return { layers: encodeLayers(compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), context), metadata) };
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
   },
 };

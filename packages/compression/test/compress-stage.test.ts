@@ -1,7 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { contentAddress, parseMetadata, type FactorRecord, type LayerRecord, type TensorData } from "@mbs/artifacts";
-import { at, BadDataError, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
+import {
+  collect,
+  contentAddress,
+  parseMetadata,
+  readLayers,
+  type FactorRecord,
+  type LayerRecord,
+  type TensorData,
+} from "@mbs/artifacts";
+import { at, BadDataError, InternalError, InterruptedError, UsageError, type StageInputs } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import { plainBlas } from "@mbs/solvers/conformance";
@@ -109,6 +118,57 @@ test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
     const coarse = at(await runCompress(model, [diagonalOnly], { solver: "magnitude", pattern: "2:4" }), 0);
     const fromDiagonal = change.reduce((sum, d, index) => sum + at(record.diagonal, index % width) * d * d, 0);
     assert.ok(Math.abs(coarse.summary.error / fromDiagonal - 1) < 1e-5);
+  });
+});
+
+/** Runs compress without factors. */
+async function runPlain(model: Model, options: Readonly<Record<string, unknown>>): Promise<LayerRecord[]> {
+  const { layers } = await compress.run({}, { model: model.path, withoutFactors: true, ...options }, recordingContext());
+  assert.ok(layers);
+  assert.equal(parseMetadata("layers", layers.schema).weights, {}, "no mix");
+  return collect(readLayers(layers));
+}
+
+const written = ({ summary: _summary, ...parts }: LayerRecord) => parts;
+const squaresOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value * value, 0);
+const momentsOf = (layers: readonly LayerRecord[]) => [...new Set(layers.map(({ summary }) => summary.moment))];
+
+test("a solver that needs no statistics makes the same layers without factors", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    for (const options of [{ solver: "rtn", bits: 3, groupSize: 16 }, { solver: "magnitude" }]) {
+      const [factored, plain] = [await runCompress(model, await factorsOf(model), options), await runPlain(model, options)];
+      assert.equal(plain.map(written), factored.map(written));
+      const [{ tensor, summary, values }] = plain as [LayerRecord];
+      const before = await model.checkpoint.readF32(tensor);
+      const change = squaresOf(halves(values).map((value, index) => value - at(before, index)));
+      // both are sums of the same float32 values, in the one case of their products rounded to float32: 2⁻²⁴ each
+      assert.ok(Math.abs(summary.error / change - 1) < 1e-6, `${summary.error} and ${change}`);
+      assert.ok(Math.abs(summary.damage / (change / squaresOf(before)) - 1) < 1e-6);
+    }
+  });
+});
+
+test("a summary says what stood for the Gram", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const records = await factorsOf(model);
+    const diagonals = records.map(({ gram: _gram, ...record }) => record);
+    assert.equal(momentsOf(await runCompress(model, records, { solver: "rtn" })), [undefined]);
+    assert.equal(momentsOf(await runCompress(model, diagonals, { solver: "rtn" })), ["diagonal"]);
+    assert.equal(momentsOf(await runPlain(model, { solver: "rtn" })), ["identity"]);
+  });
+});
+
+test("factors are left out by the flag alone, and by a solver that does without", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const run = (inputs: StageInputs, options: object) =>
+      compress.run(inputs, { model: model.path, ...options }, recordingContext());
+    const factors = [factorStream(model.address, await factorsOf(model))];
+    await rejects(run({}, { solver: "rtn" }), UsageError, /compress: give it factors/);
+    await rejects(run({ factors }, { solver: "rtn", withoutFactors: true }), UsageError, /--without-factors takes no factors/);
+    const needing = { model: model.path, solver: "wanda", withoutFactors: true };
+    await rejects(run({}, needing), UsageError, /solver wanda needs statistics \(diagonal\); give compress factors/);
+    const check = async (): Promise<void> => compress.checkPlan?.(needing, { solver: "wanda", codes: "none" });
+    await rejects(check(), UsageError, /solver wanda needs statistics/);
   });
 });
 

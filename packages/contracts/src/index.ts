@@ -32,7 +32,7 @@ export { loadCode, optionsMisfit, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageMisfit } from "./load-stage.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
-export { defineStage, firstOutput } from "./stage.ts";
+export { defineStage, firstOutput, isOptional } from "./stage.ts";
 export type {
   Factor,
   LanguageDiagonal,

@@ -29,6 +29,8 @@ export interface StageInput {
   /** The artifact kinds of docs/formats.md that it accepts. */
   readonly kinds: readonly string[];
   readonly optional?: boolean;
+  /** The flag among the stage's options with which it is not read. */
+  readonly unless?: string;
   /** True where the stage takes any number of them. */
   readonly many?: boolean;
   readonly description: string;
@@ -49,6 +51,10 @@ export type StageOptions = Readonly<Record<string, unknown>>;
 /** Inputs by name; a stream is read once. */
 export type StageInputs = Readonly<Record<string, readonly ArtifactStream[]>>;
 export type StageOutputs = Readonly<Record<string, ArtifactStream>>;
+
+/** Whether a stage can be run without an input. */
+export const isOptional = ({ optional = false, unless }: StageInput, options: StageOptions): boolean =>
+  optional || (unless !== undefined && options[unless] === true);
 
 /**
  * A pipeline stage, declared once and carried by any host.
@@ -133,14 +139,15 @@ export function defineStage<const Table extends OptionTable, const Inputs extend
   return {
     ...definition,
     async run(given, raw, context) {
-      const entries = Object.entries<StageInput>(inputs).map(([input, { optional, description }]) => {
+      const options = parseOptions(table, raw, name);
+      const entries = Object.entries<StageInput>(inputs).map(([input, declared]) => {
         const streams = given[input] ?? [];
-        if (streams.length === 0 && optional !== true) {
-          throw new UsageError(`${name} needs the input ${input}: ${description}`, { stage: name, input });
+        if (streams.length === 0 && !isOptional(declared, options)) {
+          throw new UsageError(`${name} needs the input ${input}: ${declared.description}`, { stage: name, input });
         }
         return [input, streams];
       });
-      return definition.run(Object.fromEntries(entries), parseOptions(table, raw, name), context);
+      return definition.run(Object.fromEntries(entries), options, context);
     },
   };
 }

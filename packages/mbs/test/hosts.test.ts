@@ -189,6 +189,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const statistics = await everywhere(context, "capture", { model }, segments);
   const factors = await everywhere(context, "factor", { damping: 0.01 }, statistics);
   const layers = await everywhere(context, "compress", { model, solver: "gptq", bits: 3, groupSize: 16 }, factors);
+  await everywhere(context, "compress", { model, solver: "rtn", withoutFactors: true });
   const shares = await everywhere(context, "factor", { upper: "off", languageDiagonals: true }, statistics);
   const allocation = await everywhere(context, "allocate", { model, method: "correlation", sparsity: 0.6 }, shares);
   const allocated = { allocation: [await save("allocation", allocation)] };

@@ -16,6 +16,7 @@ export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
+export { requireCompressible } from "./folder/compressible.ts";
 export { requireSameModel } from "./folder/same-model.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";

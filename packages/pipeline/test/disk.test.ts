@@ -67,6 +67,23 @@ test("Grams of many languages stay within capture's budget: one of all is kept i
 const need = (changes: object): DiskNeed =>
   diskNeed(recipe({ sample: { mix: "only:en", segments: 4, length: 64 }, ...changes }), model(512));
 
+/** Bytes of layers for each weight. */
+const layers = (changes: object, known: object = {}): number =>
+  diskNeed({ ...recipe(changes), ...known }, model(512)).layers / (2 * 3 * width * width);
+
+test("layers have a mask, or a code with the grid of its group", () => {
+  assert.is(layers({}, { makesCodes: false }), 2 + 1 / 8);
+  assert.is(layers({ compress: { solver: "gptq", groupSize: 0 } }), 3);
+  assert.is(layers({ compress: { solver: "gptq", groupSize: 64 } }), 3 + 5 / 64);
+});
+
+test("a run without statistics keeps none, and only the states that similarity reads", () => {
+  const plain = { compress: { solver: "rtn", withoutFactors: true }, keep: true };
+  assert.equal([need(plain).statistics, need(plain).states], [0, 0]);
+  const compared = need({ ...plain, similarity: true });
+  assert.equal([compared.statistics, compared.states], [4 * width, 4 * 64 * width * 4]);
+});
+
 test("what is kept is counted for every step", () => {
   const states = 4 * 64 * width * 4;
   const [passing, kept] = [need({}), need({ keep: true })];
@@ -77,7 +94,7 @@ test("what is kept is counted for every step", () => {
   const dense = need({ propagation: "dense" });
   assert.equal(need({ propagation: "dense", keep: true }), dense, "all steps are there at one time anyway");
   const compared = need({ keep: true, similarity: true, propagation: "true-sequential" });
-  assert.is(compared.statistics - kept.statistics, packed, "the first step's input");
+  assert.is(compared.statistics - kept.statistics, 4 * width, "mean squares of the first step's input");
   const allocated = need({ keep: true, allocate: {}, compress: { solver: "wanda", sparsity: 0.5 } });
   assert.is(allocated.statistics - kept.statistics, 2 * 8 * width, "the dense model's diagonals");
 });

@@ -17,7 +17,11 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   // One token a byte: 100 windows of 16 in each language.
   for (const language of ["en", "mr"]) await writeFile(join(root, "corpus", `${language}.txt`), "x".repeat(1600));
   const found = await estimate(
-    recipe({ sample: { mix: "en=3,mr=2", length: 16 }, evaluate: { corpus: join(root, "corpus"), length: 16, windows: 7 } }),
+    recipe({
+      sample: { mix: "en=3,mr=2", length: 16 },
+      compress: { solver: "gptq", bits: 4 },
+      evaluate: { corpus: join(root, "corpus"), length: 16, windows: 7 },
+    }),
     settings,
   );
   assert.is(found.calibrationTokens, 5 * 16);
@@ -31,6 +35,33 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   assert.is(found.disk.states, 2 * 5 * 16 * 8 * 4);
   assert.ok(found.memory > 50 * 2 ** 20);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+});
+
+test("counts no Grams, factors or forward passes that the plan does not have", async ({ recipe }) => {
+  const parts = async (compress: object, changes: object = {}) => {
+    const sample = { mix: "only:en", segments: 4, length: 16 };
+    return estimate(recipe({ sample, compress, evaluate: undefined, similarity: false, ...changes }), settings);
+  };
+  const [gptq, awq, wanda, magnitude] = [
+    await parts({ solver: "gptq", bits: 4 }),
+    await parts({ solver: "awq", bits: 4 }),
+    await parts({ solver: "wanda" }),
+    await parts({ solver: "magnitude" }),
+  ];
+  const always = new Set(["sampling", "solver", "artifacts", "opening the model", "evaluation"]);
+  const only = (found: typeof gptq) => found.parts.flatMap(({ name }) => (always.has(name) ? [] : [name]));
+  assert.equal(only(gptq), ["forward passes", "Grams", "factors"]);
+  assert.equal(only(awq), ["forward passes", "Grams"]);
+  assert.equal(only(wanda), ["forward passes"]);
+  assert.equal(only(magnitude), []);
+  assert.equal(only(await parts({ solver: "wanda" }, { capture: { statistics: "gram" } })), ["forward passes", "Grams"]);
+  const perToken = gptq.operations - wanda.operations;
+  assert.ok(perToken > 0);
+  assert.is(wanda.operations, awq.operations - perToken, "both sum the same Grams");
+  assert.is(magnitude.operations, 0);
+  assert.ok(gptq.disk.statistics > awq.disk.statistics && awq.disk.statistics > wanda.disk.statistics);
+  assert.is(magnitude.disk.statistics, 0);
+  assert.is(magnitude.disk.states, 0);
 });
 
 test("work grows with the segments", async ({ recipe }) => {

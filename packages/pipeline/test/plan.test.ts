@@ -74,6 +74,60 @@ test("factor is asked for diagonals of languages by the solver that reads them, 
   }
 });
 
+const optionsOf = (nodes: readonly PlanNode[], stage: string) => nodes.find((node) => node.stage === stage)?.options ?? {};
+
+test("a plan computes the statistics that its solver needs, unless the recipe says otherwise", async () => {
+  for (const [solver, statistics, upper] of [
+    ["wanda", "diagonal", "off"],
+    ["m-wanda", "diagonal", "off"],
+    ["awq", undefined, "off"],
+    ["sparsegpt", undefined, undefined],
+    ["gptq", undefined, undefined],
+  ] as const) {
+    const nodes = await nodesOf({ compress: { solver } });
+    assert.is(optionsOf(nodes, "capture")["statistics"], statistics, solver);
+    assert.is(optionsOf(nodes, "factor")["upper"], upper, solver);
+  }
+  const asked = await nodesOf({ capture: { statistics: "gram" }, factor: { upper: "on" } });
+  assert.is(optionsOf(asked, "capture")["statistics"], "gram");
+  assert.is(optionsOf(asked, "factor")["upper"], "on");
+  const read = await nodesOf({ stages: { compared: { stage: "similarity", inputs: { statistics: "capture" } } } });
+  assert.is(optionsOf(read, "capture")["statistics"], undefined, "an entry of stages gets what it always got");
+  assert.is(optionsOf(read, "factor")["upper"], undefined);
+});
+
+test("a solver that needs no statistics gets none: the model runs only for what else is asked for", async () => {
+  for (const propagation of ["sequential", "dense", "true-sequential"]) {
+    for (const compress of [{ solver: "rtn" }, { solver: "magnitude" }]) {
+      const nodes = await nodesOf({ propagation, compress });
+      assert.equal(ids(nodes), ["sample", "compress", "assemble"]);
+      assert.is(optionsOf(nodes, "compress")["withoutFactors"], true);
+      assert.equal(nodes[1]?.inputs, {});
+    }
+    const compared = await nodesOf({ propagation, compress: { solver: "rtn" }, similarity: true });
+    assert.equal(ids(compared), ["sample", "propagate.embedding", "capture.h.0.input", "similarity", "compress", "assemble"]);
+    const allocated = await nodesOf({ propagation, compress: { solver: "magnitude" }, allocate: { method: "owl" } });
+    const before = ["capture.allocate", "factor.allocate", "allocate"];
+    assert.equal(ids(allocated), ["sample", ...before, "compress", "assemble"]);
+    assert.equal(allocated.find(({ id }) => id === "compress")?.inputs, { allocation: ["allocate"] });
+  }
+});
+
+test("a solver that needs no statistics gets them where the recipe or an entry of stages wants them", async () => {
+  const whole = ["sample", "capture", "factor", "compress", "assemble"];
+  const asked = await nodesOf({ propagation: "dense", compress: { solver: "rtn", withoutFactors: false } });
+  assert.equal(ids(asked), whole);
+  for (const key of ["capture", "factor"]) {
+    const stages = { own: { stage: "./mine.js", inputs: { given: key } } };
+    const nodes = await nodesOf({ propagation: "dense", compress: { solver: "rtn" }, stages });
+    assert.equal(ids(nodes), [...whole, "own"]);
+    assert.is(optionsOf(nodes, "capture")["statistics"], undefined);
+  }
+  const sampled = { own: { stage: "./mine.js", inputs: { given: "sample" } } };
+  const without = await nodesOf({ compress: { solver: "rtn" }, stages: sampled });
+  assert.equal(ids(without), ["sample", "compress", "assemble", "own"]);
+});
+
 async function orderOf(factor: object): Promise<unknown> {
   const nodes = await nodesOf({ compress: { solver: "gptq", bits: 3, groupSize: 64 }, factor });
   return nodes.find(({ stage }) => stage === "factor")?.options["order"];

@@ -12,14 +12,28 @@ export type InputMoment = { readonly gram: Float32Array } | { readonly diagonal:
  */
 export async function outputByRow(blas: Blas, values: Float32Array, rows: number, moment: InputMoment): Promise<Float64Array> {
   const columns = values.length / rows;
+  if (!("gram" in moment)) return diagonalOutputs(values, rows, moment.diagonal);
+  const product = await blas.gemm({ rows, columns, values }, { rows: columns, columns, values: moment.gram });
   const result = new Float64Array(rows);
-  const product =
-    "gram" in moment
-      ? (await blas.gemm({ rows, columns, values }, { rows: columns, columns, values: moment.gram })).values
-      : values.map((value, index) => value * moment.diagonal[index % columns]!);
   for (let row = 0; row < rows; row += 1) {
     let sum = 0;
-    for (let index = row * columns; index < (row + 1) * columns; index += 1) sum += values[index]! * product[index]!;
+    for (let index = row * columns; index < (row + 1) * columns; index += 1) sum += values[index]! * product.values[index]!;
+    result[row] = sum;
+  }
+  return result;
+}
+
+/** The same with H diagonal. */
+function diagonalOutputs(values: Float32Array, rows: number, diagonal: Float32Array): Float64Array {
+  const columns = diagonal.length;
+  const result = new Float64Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const start = row * columns;
+    let sum = 0;
+    for (let column = 0; column < columns; column += 1) {
+      const value = values[start + column]!;
+      sum += value * value * diagonal[column]!;
+    }
     result[row] = sum;
   }
   return result;

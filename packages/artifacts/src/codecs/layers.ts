@@ -11,6 +11,7 @@ const summaryShape = {
   solver: "text",
   error: "amount",
   damage: "amount",
+  moment: "text?",
   sparsity: "share",
   bits: "count?",
   groupSize: "count?",

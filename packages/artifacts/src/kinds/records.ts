@@ -118,6 +118,8 @@ export interface LayerSummary {
   readonly error: number;
   /** error / tr(W H Wᵀ), the relative output error under the H of the mix. */
   readonly damage: number;
+  /** What stood for H: its diagonal, or the identity where no statistics were taken; absent for the Gram. */
+  readonly moment?: "diagonal" | "identity";
   readonly sparsity: number;
   readonly bits?: number;
   readonly groupSize?: number;

@@ -113,6 +113,19 @@ function layerLines(addresses: readonly string[]): string[] {
   ];
 }
 
+const mixLines = (mix: readonly (readonly [language: string, share: number])[]): string[] =>
+  mix.length === 0
+    ? []
+    : [
+        "",
+        "## Calibration mix",
+        "",
+        ...table(
+          ["language", "share"],
+          mix.filter(([, share]) => share > 0).map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]),
+        ),
+      ];
+
 const recipeLines = (recipe: string | undefined): string[] =>
   recipe === undefined
     ? []
@@ -131,6 +144,10 @@ export function modelCard(facts: CardFacts): string {
     source.baseModel === undefined
       ? "a model of the address below"
       : `[${source.baseModel}](https://huggingface.co/${source.baseModel})`;
+  const made =
+    mix.length === 0
+      ? "compressed without calibration texts"
+      : "calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748))";
   return [
     "---",
     `${head(
@@ -140,7 +157,7 @@ export function modelCard(facts: CardFacts): string {
     "",
     `# ${plainText(titleOf(facts))}`,
     "",
-    `Made by Multilingual Brain Surgeon from ${origin}: calibrated with text of the languages below ([MBS](https://arxiv.org/abs/2404.04748)).`,
+    `Made by Multilingual Brain Surgeon from ${origin}: ${made}.`,
     "",
     "## Method",
     "",
@@ -151,13 +168,7 @@ export function modelCard(facts: CardFacts): string {
     "## How to load it",
     "",
     ...loadLines(format, weights),
-    "",
-    "## Calibration mix",
-    "",
-    ...table(
-      ["language", "share"],
-      mix.filter(([, share]) => share > 0).map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]),
-    ),
+    ...mixLines(mix),
     ...resultLines(results),
     "",
     "## How it was made",

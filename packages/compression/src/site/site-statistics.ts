@@ -1,6 +1,15 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { unpackUpper } from "@mbs/numbers";
+import type { InputMoment } from "@mbs/solvers";
+
+/** A site, with what is known of its inputs: nothing without a factor. */
+export interface SiteInput {
+  readonly step: string;
+  readonly site: string;
+  readonly width: number;
+  readonly factor?: FactorRecord;
+}
 
 const missing = ({ step, site }: FactorRecord, what: string, remedy: string): BadDataError =>
   new BadDataError(`${step} ${site}: the factor has no ${what}; ${remedy}`, { step, site });
@@ -16,8 +25,19 @@ const undeclared = (name: StatisticName): PropertyDescriptor => ({
 });
 
 /** E[x xᵀ] of a site, [width, width]. */
-export function gramOf(record: FactorRecord): Float32Array | undefined {
+function gramOf(record: FactorRecord): Float32Array | undefined {
   return record.gram && unpackUpper(record.gram, record.width, "mirror");
+}
+
+/** What the output error of a site is measured with, and which statistic that is. */
+export function momentOf({ width, factor }: SiteInput): {
+  readonly moment: "gram" | "diagonal" | "identity";
+  readonly values: InputMoment;
+} {
+  if (factor === undefined) return { moment: "identity", values: { diagonal: new Float32Array(width).fill(1) } };
+  const gram = gramOf(factor);
+  if (gram !== undefined) return { moment: "gram", values: { gram } };
+  return { moment: "diagonal", values: { diagonal: factor.diagonal } };
 }
 
 /**
@@ -25,7 +45,14 @@ export function gramOf(record: FactorRecord): Float32Array | undefined {
  *
  * @throws {BadDataError} where the factor does not hold one of them
  */
-export function siteStatistics(record: FactorRecord, needs: readonly StatisticName[]): Partial<SolverStatistics> {
+export function siteStatistics({ factor: record }: SiteInput, needs: readonly StatisticName[]): Partial<SolverStatistics> {
+  const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } =
+    record === undefined ? {} : factorStatistics(record, needs);
+  for (const name of statisticNames) if (!needs.includes(name)) Object.defineProperty(statistics, name, undeclared(name));
+  return statistics;
+}
+
+function factorStatistics(record: FactorRecord, needs: readonly StatisticName[]) {
   const { width, summary, order, diagonal, upper, languageDiagonals } = record;
   const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } = {};
   if (needs.includes("factor")) {
@@ -59,6 +86,5 @@ export function siteStatistics(record: FactorRecord, needs: readonly StatisticNa
       return { language, weight, values };
     });
   }
-  for (const name of statisticNames) if (!needs.includes(name)) Object.defineProperty(statistics, name, undeclared(name));
   return statistics;
 }

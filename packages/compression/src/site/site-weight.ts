@@ -1,7 +1,7 @@
-import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, type SiteWeight, type WeightPart } from "@mbs/contracts";
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
+import type { SiteInput } from "./site-statistics.ts";
 
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
@@ -15,15 +15,15 @@ export interface LoadedSite {
 }
 
 /**
- * Reads the weights that read a factor's site.
+ * Reads the weights that read a site.
  *
  * @throws {BadDataError} where the model has no such site or it is of another width
  */
-export async function readSite(model: Model, { step, site, width }: FactorRecord): Promise<LoadedSite> {
+export async function readSite(model: Model, { step, site, width }: SiteInput): Promise<LoadedSite> {
   const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
   if (found?.width !== width) {
     const has = found ? `has width ${found.width} there` : "has no such site";
-    throw new BadDataError(`${step} ${site}: the factor is ${width} wide, the model ${has}; is it another model's?`, {
+    throw new BadDataError(`${step} ${site}: the input is ${width} wide, the model ${has}; is it another model's?`, {
       step,
       site,
     });

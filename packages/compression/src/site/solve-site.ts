@@ -13,7 +13,8 @@ import {
 } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { agreementMisfit, nonfiniteValue, outputByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
-import { gramOf, siteStatistics } from "./site-statistics.ts";
+import { momentOf, siteStatistics } from "./site-statistics.ts";
+import type { SiteInput } from "./site-statistics.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
 
 /** A solver with its parsed options. */
@@ -28,8 +29,11 @@ export interface SolverChoice {
  *
  * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
  */
-async function fallbackFor({ solver, options }: SolverChoice, record: FactorRecord): Promise<SolverChoice | undefined> {
-  if (record.upper || !solver.needs.includes("factor") || record.summary.fallback === undefined) return undefined;
+async function fallbackFor(
+  { solver, options }: SolverChoice,
+  factor: FactorRecord | undefined,
+): Promise<SolverChoice | undefined> {
+  if (factor?.upper || !solver.needs.includes("factor") || factor?.summary.fallback === undefined) return undefined;
   const name = Object.hasOwn(solver.options, "sparsity") ? "magnitude" : "rtn";
   const load = solvers.get(name);
   if (!load) throw new UsageError(`no solver ${name}`);
@@ -63,7 +67,7 @@ const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
  * Compresses the weights of one site.
  *
  * The written values are the solver's, rounded to the dtype of their tensor; errors are those of the written values, from
- * the undamped gram, or from its diagonal where no gram was captured.
+ * the undamped gram, from its diagonal where no gram was captured, or with H = I where nothing was.
  *
  * @param weight not modified
  * @param dtypes of each part
@@ -76,15 +80,15 @@ export async function solveSite(
   choice: SolverChoice,
   weight: SiteWeight,
   dtypes: readonly WeightDtype[],
-  record: FactorRecord,
+  input: SiteInput,
   context: SolverContext,
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
-  const { step, site } = record;
-  const fallback = await fallbackFor(choice, record);
+  const { step, site, factor } = input;
+  const fallback = await fallbackFor(choice, factor);
   const { solver, options } = fallback ?? choice;
   // by the contract a solver reads only the statistics that it declares
-  const statistics = siteStatistics(record, solver.needs) as Parameters<typeof solver.solve>[1];
+  const statistics = siteStatistics(input, solver.needs) as Parameters<typeof solver.solve>[1];
   const asked: SiteWeight = { ...weight, scaleDtype: scaleDtypeOf(dtypes) };
   const solve = async (): Promise<unknown> => {
     try {
@@ -114,10 +118,9 @@ export async function solveSite(
   for (const { firstRow, values } of written) {
     subtractWritten(change.subarray(firstRow * columns), values, solution.inputScale);
   }
-  const gram = gramOf(record);
-  const moment = gram ? { gram } : { diagonal: record.diagonal };
-  const errors = await outputByRow(context.blas, change, rows, moment);
-  const outputs = await outputByRow(context.blas, weight.values, rows, moment);
+  const { moment, values: known } = momentOf(input);
+  const errors = await outputByRow(context.blas, change, rows, known);
+  const outputs = await outputByRow(context.blas, weight.values, rows, known);
 
   return written.map(({ tensor, firstRow, rows: count, dtype, values }) => {
     const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {
@@ -132,6 +135,7 @@ export async function solveSite(
       solver: choice.solver.name,
       error,
       damage: output > 0 ? error / output : 0,
+      ...(moment !== "gram" && { moment }),
       sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(fallback && { fallback: fallback.solver.name }),

@@ -40,7 +40,7 @@ export async function runStage(
   const shown = givenOptions(given, presenter?.options ?? {});
   parseOptions(presenter?.options ?? {}, shown, stage.name);
   const threads = threadCount(given["threads"]);
-  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, fromPipe);
+  const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, options, fromPipe);
   const outputPlan = planOutputs(stage, {
     output: given["output"] as string | undefined,
     named: given as Readonly<Record<string, string | undefined>>,

@@ -35,12 +35,13 @@ function checkNames(stage: Stage, host: CliHost): void {
 }
 
 function inputFlags(stage: Stage): Option[] {
-  return Object.entries(stage.inputs).map(([name, { kinds, description, optional, many }], index) => {
+  return Object.entries(stage.inputs).map(([name, { kinds, description, optional, unless, many }], index) => {
     const remarks = [
       kinds.join(" or "),
       ...(many ? ["may be repeated"] : []),
       ...(index === 0 && optional !== true ? ["default standard input"] : []),
       ...(index > 0 && optional !== true ? ["required"] : []),
+      ...(unless === undefined ? [] : [`not with ${optionFlag(unless)}`]),
     ];
     return repeatableFlag(`${optionFlag(name)} <FILE>`, `${description} (${remarks.join("; ")})`);
   });

@@ -1,5 +1,5 @@
-import { BadDataError, UsageError, optionFlag } from "@mbs/contracts";
-import type { ArtifactStream, Stage, StageInput, StageInputs } from "@mbs/contracts";
+import { BadDataError, UsageError, isOptional, optionFlag } from "@mbs/contracts";
+import type { ArtifactStream, Stage, StageInput, StageInputs, StageOptions } from "@mbs/contracts";
 import { openInput, standardInputName, standardStream } from "../process/standard-streams.ts";
 
 async function openInputOf(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
@@ -20,20 +20,22 @@ async function openInputOf(name: string, input: StageInput, path: string, signal
  * Where each input comes from. The first one comes from standard input unless files are named for it.
  *
  * @param named the paths given for each input
+ * @param options of the stage: with some of them it reads no first input
  * @param fromPipe whether `-` was given as an argument, which reads an optional first input too
  * @throws {UsageError} on a missing input, too many files, or standard input named twice
  */
 export function planInputs(
   stage: Stage,
   named: Readonly<Record<string, readonly string[]>>,
+  options: StageOptions,
   fromPipe: boolean,
 ): ReadonlyMap<string, readonly string[]> {
   const plan = new Map<string, readonly string[]>();
   for (const [index, [name, input]] of Object.entries(stage.inputs).entries()) {
     const given = named[name] ?? [];
-    const paths =
-      index === 0 && (fromPipe || (given.length === 0 && input.optional !== true)) ? [standardStream, ...given] : given;
-    if (paths.length === 0 && input.optional !== true) {
+    const optional = isOptional(input, options);
+    const paths = index === 0 && (fromPipe || (given.length === 0 && !optional)) ? [standardStream, ...given] : given;
+    if (paths.length === 0 && !optional) {
       throw new UsageError(`${optionFlag(name)} FILE is required: ${input.description}`, { input: name });
     }
     if (paths.includes("")) throw new UsageError(`${optionFlag(name)} takes a path, not ""`, { input: name });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, MbsError, UsageError, firstOutput, quoted } from "@mbs/contracts";
+import { BadDataError, MbsError, UsageError, firstOutput, isOptional, quoted } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
@@ -169,7 +169,9 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, watch
     const outputs = await outputPaths(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
     // the first input travels in the call's stream
     const [streamed] = Object.keys(stage.inputs);
-    const readsInput = streamed !== undefined && inputs[streamed] === undefined && stage.inputs[streamed]?.optional !== true;
+    const declared = streamed === undefined ? undefined : stage.inputs[streamed];
+    const isStored = streamed !== undefined && inputs[streamed] !== undefined;
+    const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
     const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
     const result = await server.slots.run(watch.signal, () =>

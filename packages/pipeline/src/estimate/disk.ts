@@ -4,6 +4,8 @@ import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
 import type { Step, WeightDtype } from "@mbs/models";
 import type { Recipe } from "../recipe/recipe.ts";
+import { computedStatistics } from "./computed-statistics.ts";
+import { sum } from "./sum.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
@@ -56,14 +58,11 @@ function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleS
   return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 
-/** Bytes of a site's cross-moment, where the recipe asks for them. */
-export const crossBytes = ({ denseStates }: Recipe, width: number): number => (denseStates ? 4 * width * width : 0);
-
-/** Bytes of the packed upper half of a Gram. */
-export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
-
 /** Artifacts of states that lie on disk at one time: those around one step, or those before every step. */
-function statesAtOnce({ propagation, keep, denseStates }: Recipe, steps: number): number {
+function statesAtOnce(recipe: Recipe, steps: number): number {
+  const { propagation, keep, denseStates } = recipe;
+  // without statistics those of the embedding, for similarity
+  if (!computedStatistics(recipe).any) return recipe.similarity ? 1 : 0;
   if (propagation === "dense") return 0;
   const own = keep ? steps : 2;
   // the embedding's states are the dense model's too
@@ -71,16 +70,21 @@ function statesAtOnce({ propagation, keep, denseStates }: Recipe, steps: number)
 }
 
 /** Bytes of additional captures of some recipes: the first step's input (similarity), or the dense model's diagonals (allocate). */
-function sideStatistics(
-  { similarity, propagation, allocate }: Recipe,
-  { steps, hiddenSize }: ModelShape,
-  languages: number,
-): number {
-  const input = similarity && propagation === "true-sequential" ? packedBytes(hiddenSize) * languages : 0;
+function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, languages: number): number {
+  const { similarity, propagation, allocate } = recipe;
+  const { any } = computedStatistics(recipe);
+  const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
   const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
   // as statistics and as factors
-  const diagonals = allocate === undefined || propagation === "dense" ? 0 : widths.reduce((sum, width) => sum + width, 0) * 8;
+  const diagonals =
+    allocate === undefined || (propagation === "dense" && any) ? 0 : widths.reduce((sum, width) => sum + width, 0) * 8;
   return input + diagonals * languages;
+}
+
+/** Bytes that a layer has for each weight beside its value: a mask alone, or a code, with scales and zeros of its groups. */
+function bytesBeside({ makesCodes = true, compress: { groupSize } }: Recipe): number {
+  if (!makesCodes) return 1 / 8;
+  return typeof groupSize === "number" && groupSize > 0 ? 1 + 5 / groupSize : 1;
 }
 
 /** Bytes of the model that is written, at most: formats that pack weights make less of it. */
@@ -98,15 +102,17 @@ function writtenBytes({ assemble: { dtype } }: Recipe, model: ModelShape): numbe
 export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
+  const { any, statisticBytes, factorBytes } = computedStatistics(recipe);
   const perStep = model.steps.map(({ sites }) => {
-    const grams = sites.reduce((sum, { width }) => sum + packedBytes(width) + crossBytes(recipe, width), 0);
-    const factors = sites.reduce((sum, { width }) => sum + 2 * packedBytes(width) + crossBytes(recipe, width), 0);
+    const grams = sum(sites, ({ width }) => statisticBytes(width));
+    const factors = sum(sites, ({ width }) => factorBytes(width));
     // Beyond its budget capture keeps one Gram of all languages a site.
     return factors + (grams * size.languages > budget ? grams : grams * size.languages);
   });
-  const all = perStep.reduce((sum, bytes) => sum + bytes, 0);
-  const kept = recipe.keep ? all + sideStatistics(recipe, model, size.languages) : Math.max(0, ...perStep);
-  const statistics = recipe.propagation === "dense" ? all : kept;
+  const all = sum(perStep, (bytes) => bytes);
+  const aside = sideStatistics(recipe, model, size.languages);
+  const kept = recipe.keep || !any ? all + aside : Math.max(0, ...perStep);
+  const statistics = recipe.propagation === "dense" && any ? all : kept;
   const weights = model.steps.flatMap(({ sites }) =>
     sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),
   );
@@ -115,8 +121,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
     // An upper bound for two streams, which share the tokens of a segment.
     states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
-    // Values in the model's dtype, and codes or a mask beside them.
-    layers: weights.reduce((sum, count) => sum + (bytesOfDtype(model.dtype) + 1) * count, 0),
+    layers: (bytesOfDtype(model.dtype) + bytesBeside(recipe)) * sum(weights, (count) => count),
     model: writtenBytes(recipe, model),
   };
   return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };

@@ -10,7 +10,8 @@ import { readRevisions } from "../run/run-revisions.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import { crossBytes, diskNeed, packedBytes } from "./disk.ts";
+import { computedStatistics } from "./computed-statistics.ts";
+import { diskNeed } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
@@ -70,44 +71,57 @@ interface Work {
 }
 
 /** How often a run computes each site: sequential does it before its layers are made, and through them. */
-const walksOf = ({ propagation }: Recipe): number => (propagation === "sequential" ? 2 : 1);
+function walksOf(recipe: Recipe): number {
+  if (!computedStatistics(recipe).any) return 0;
+  return recipe.propagation === "sequential" ? 2 : 1;
+}
 
 /** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */
-function heldBetweenSites({ propagation }: Recipe, { steps, hiddenSize }: Model, tokens: number, { limit }: ObjectPool): number {
-  if (propagation !== "true-sequential") return 0;
+function heldBetweenSites(recipe: Recipe, { steps, hiddenSize }: Model, tokens: number, { limit }: ObjectPool): number {
+  if (recipe.propagation !== "true-sequential" || walksOf(recipe) === 0) return 0;
   const widest = Math.max(...steps.flatMap(({ sites }) => sites.map(({ width }) => width)));
   return Math.min(limit / 2, tokens * (hiddenSize + widest) * 4);
 }
 
-/** Seconds of capture, factor, compress and propagate over all steps. */
-function compressParts({ recipe, model, rates, tokens, languages, disk }: Work): { name: string; seconds: number }[] {
-  const dense = recipe.propagation === "dense";
+/** Seconds of one token in the first step, over all times that a run computes it before evaluation. */
+function secondsInStep({ recipe, rates }: Work): number {
   const walks = walksOf(recipe);
+  // An allocation runs the dense model once more, where capture does not run it at once anyway.
+  const beforehand =
+    recipe.allocate !== undefined && (recipe.propagation !== "dense" || walks === 0) ? rates.sites + rates.end : 0;
+  if (walks === 0) return beforehand;
   // The dense model's states run beside the compressed ones.
   const runs = recipe.denseStates ? 2 : 1;
-  // An allocation runs the dense model once more where steps follow each other.
-  const beforehand = recipe.allocate !== undefined && !dense ? rates.sites + rates.end : 0;
-  const perStep = walks * rates.sites + rates.end;
-  const forward = stepScale(model) * tokens * (runs * perStep + beforehand);
+  return runs * (walks * rates.sites + rates.end) + beforehand;
+}
+
+/** Seconds of capture, factor, compress and propagate over all steps. */
+function compressParts(work: Work): { name: string; seconds: number }[] {
+  const { recipe, model, rates, tokens, languages, disk } = work;
+  const { any, gram, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
+  const dense = recipe.propagation === "dense";
   const sites = model.steps.flatMap((step) => step.sites);
-  const statesBytes = dense ? 0 : runs * tokens * model.hiddenSize * 4;
+  const statesBytes = dense || !any ? 0 : (recipe.denseStates ? 2 : 1) * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;
   // A walk reads the states before a step, and propagate writes those after it.
-  const statesRead = statesBytes * steps * walks;
-  const statisticBytes = sum(sites, ({ width }) => packedBytes(width) + crossBytes(recipe, width)) * languages;
-  const factorBytes = sum(sites, ({ width }) => 2 * packedBytes(width) + crossBytes(recipe, width));
-  const similarity = recipe.similarity ? (dense ? statisticBytes : statisticBytes / steps) : 0;
-  const written = statesBytes * steps + statisticBytes + factorBytes + disk.layers + disk.model;
-  const read = statesRead + statisticBytes + similarity + factorBytes + disk.layers * 2 + disk.model;
+  const statesRead = statesBytes * steps * walksOf(recipe);
+  const statistics = sum(sites, ({ width }) => statisticBytes(width)) * languages;
+  const factors = sum(sites, ({ width }) => factorBytes(width));
+  const similarity = recipe.similarity ? (dense ? statistics : statistics / steps) : 0;
+  const written = statesBytes * steps + statistics + factors + disk.layers + disk.model;
+  const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
+  const forward = stepScale(model) * tokens * secondsInStep(work);
+  // A cross-moment is a whole product where a Gram is half of one.
+  const products = tokens * (recipe.denseStates ? 3 : 1);
   return [
-    { name: "forward passes", seconds: forward },
-    // A cross-moment is a whole product where a Gram is half of one.
-    { name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * tokens * (recipe.denseStates ? 3 : 1) },
-    { name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) },
+    ...(forward > 0 ? [{ name: "forward passes", seconds: forward }] : []),
+    // Mean squares are not counted: they are one operation a channel, where a step has thousands.
+    ...(gram ? [{ name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * products }] : []),
+    ...(upper ? [{ name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) }] : []),
     { name: "solver", seconds: sum(sites, ({ width, weights }) => rates.solver(width) * sum(weights, ({ rows }) => rows)) },
     { name: "artifacts", seconds: written / rates.write + read / rates.read },
     // A run keeps the model open, and its weights from capture to propagate.
-    { name: "opening the model", seconds: rates.open + steps * rates.weights },
+    { name: "opening the model", seconds: rates.open + (forward > 0 ? steps * rates.weights : 0) },
   ];
 }
 
@@ -135,7 +149,7 @@ async function estimatePrepared(
   const scored = sum(heldOutTokens, (count) => count) * 2;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
-  const rates = await measureRates(model, recipe.compress, length, folder, { threads, progress });
+  const rates = await measureRates(model, recipe, length, folder, { threads, progress });
   const disk = diskNeed(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
@@ -153,10 +167,9 @@ async function estimatePrepared(
     },
   ];
   const perToken = 2 * sum(model.steps, weightsOf);
-  const grams = sum(
-    model.steps.flatMap(({ sites }) => sites),
-    ({ width }) => width * width,
-  );
+  const { gram } = computedStatistics(recipe);
+  const sites = model.steps.flatMap((step) => step.sites);
+  const grams = gram ? sum(sites, ({ width }) => width * width) : 0;
   const head = 2 * model.hiddenSize * model.vocabularySize;
   return {
     calibrationTokens: tokens,
@@ -166,7 +179,7 @@ async function estimatePrepared(
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [...recipe.stages.keys()],
-    memory: memoryNeed(model, process.memoryUsage().rss, heldOutTokens) + heldBetweenSites(recipe, model, tokens, pool),
+    memory: memoryNeed(recipe, model, process.memoryUsage().rss, heldOutTokens) + heldBetweenSites(recipe, model, tokens, pool),
     disk,
   };
 }

@@ -1,5 +1,7 @@
 import { logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import type { Recipe } from "../recipe/recipe.ts";
+import { computedStatistics } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
 
 /** Buffers are freed some time after their last use: measured peaks were 1.5 times what is alive, at widths 256 to 1024. */
@@ -22,15 +24,17 @@ function evaluating({ kind, hiddenSize, vocabularySize }: Model, tokens: readonl
 /**
  * Peak of resident memory, bytes: what the probes have needed, and the largest of what the stages hold on top.
  *
+ * @param recipe completed for its solver
  * @param probed resident bytes after probing a step of this model
  * @param heldOutTokens tokens to score, a language each; empty where nothing is evaluated
  */
-export function memoryNeed(model: Model, probed: number, heldOutTokens: readonly number[]): number {
+export function memoryNeed(recipe: Recipe, model: Model, probed: number, heldOutTokens: readonly number[]): number {
   const sites = model.steps.flatMap((step) => step.sites);
   const square = Math.max(...sites.map(({ width }) => width * width * 4));
   const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
+  const { gram, upper } = computedStatistics(recipe);
   // factor: two packed Grams, H that becomes U, and five quarters of it; compress: U, H and four copies of the weight.
-  const factoring = 3.25 * square;
-  const compressing = 2.5 * square + 4 * weight;
+  const factoring = gram ? (upper ? 3.25 : 1) * square : 0;
+  const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
   return freedLate * (probed + Math.max(factoring, compressing, evaluating(model, heldOutTokens)));
 }

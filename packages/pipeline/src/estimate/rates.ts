@@ -9,8 +9,10 @@ import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
-import type { StageContext, StageOptions } from "@mbs/contracts";
-import { readSolver, solverFailure } from "@mbs/solvers";
+import type { SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
+import { outputByRow, readSolver, solverFailure } from "@mbs/solvers";
+import type { Recipe } from "../recipe/recipe.ts";
+import { computedStatistics } from "./computed-statistics.ts";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates {
@@ -26,7 +28,7 @@ export interface Rates {
   readonly open: number;
   /** Seconds to read the weights of a step and to make its session. */
   readonly weights: number;
-  /** Site width → seconds for one token's Gram, for a factor, and for one row of the solver. */
+  /** Site width → seconds for one token's Gram, for a factor, and for one row of the solver; 0 where the run has none of it. */
   readonly gram: (width: number) => number;
   readonly factor: (width: number) => number;
   readonly solver: (width: number) => number;
@@ -127,7 +129,13 @@ interface SiteRates {
   readonly solver: number;
 }
 
-async function measureSite(blas: OnnxBlas, width: number, compress: StageOptions, threads: number): Promise<SiteRates> {
+/** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
+async function measureSite(blas: OnnxBlas, width: number, recipe: Recipe, threads: number): Promise<SiteRates> {
+  const computed = computedStatistics(recipe);
+  if (!computed.gram) {
+    const diagonal = noise(width).map((value) => value * value);
+    return { gram: 0, factor: 0, solver: await measureSolver(blas, width, { diagonal }, recipe.compress) };
+  }
   const kernel = createGramKernel({ threads });
   try {
     const sum = kernel.sum(width);
@@ -135,19 +143,27 @@ async function measureSite(blas: OnnxBlas, width: number, compress: StageOptions
     await sum.add(states);
     const gramTime = await seconds(() => sum.add(states));
     const gram = await probeGram(blas, width);
-    const upper = await inverseFactor(blas, gram.slice(), width);
-    const factor = await seconds(() => inverseFactor(blas, gram.slice(), width));
-    return { gram: gramTime / batchTokens, factor, solver: await measureSolver(blas, width, gram, upper, compress) };
+    const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
+    const upper = computed.upper ? await inverseFactor(blas, gram.slice(), width) : undefined;
+    const factor = computed.upper ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
+    const solver = await measureSolver(blas, width, { diagonal, gram, ...(upper && { upper }) }, recipe.compress);
+    return { gram: gramTime / batchTokens, factor, solver };
   } finally {
     await kernel.release();
   }
 }
 
+/** What is known of a probe's inputs: what the solver of a recipe gets. */
+interface ProbeInputs {
+  readonly diagonal: Float32Array;
+  readonly gram?: Float32Array;
+  readonly upper?: Float32Array;
+}
+
 async function measureSolver(
   blas: OnnxBlas,
   width: number,
-  gram: Float32Array,
-  upper: Float32Array,
+  { diagonal, gram, upper }: ProbeInputs,
   { solver: name, ...given }: StageOptions,
 ): Promise<number> {
   const { solver, options } = await readSolver(String(name), given);
@@ -159,9 +175,9 @@ async function measureSolver(
     dead: [],
     damping: 0.01,
   };
-  const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
   const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
-  const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals };
+  // a solver reads what it needs, and what it needs is there
+  const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
   const values = bell(probeRows * width);
   const context = { blas, signal: new AbortController().signal, warn: (): void => {} };
@@ -171,11 +187,9 @@ async function measureSolver(
     } catch (thrown) {
       throw solverFailure(solver.name, `on a probe of ${probeRows}×${width}`, thrown);
     }
-    // The stage measures the output's error of every site: two more products.
-    const matrix = { rows: width, columns: width, values: gram };
-    const weight = { rows: probeRows, columns: width, values };
-    await blas.gemm(weight, matrix);
-    await blas.gemm(weight, matrix);
+    // The stage measures the error and the output of every site.
+    const moment = gram === undefined ? { diagonal } : { gram };
+    for (const _ of ["error", "output"]) await outputByRow(blas, values, probeRows, moment);
   };
   await solve();
   return (await seconds(solve)) / probeRows;
@@ -248,7 +262,7 @@ function extrapolate(width: number, known: (width: number) => number, power: num
  */
 export async function measureRates(
   model: Model,
-  compress: StageOptions,
+  recipe: Recipe,
   length: number,
   folder: string,
   { threads, progress }: Pick<StageContext, "threads" | "progress">,
@@ -263,9 +277,10 @@ export async function measureRates(
   const forward = await measureForward(model, length, threads);
   for (const width of widths) {
     measured(1 + sites.size);
-    sites.set(width, await measureSite(blas, width, compress, threads));
+    sites.set(width, await measureSite(blas, width, recipe, threads));
   }
   const gemm = await measureGemm(blas);
+  const { gram } = computedStatistics(recipe);
   const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
     const known = (probe: number): number => {
       const site = sites.get(probe);
@@ -273,8 +288,9 @@ export async function measureRates(
       return site[of];
     };
     if (width <= probeWidth) return known(width);
-    // No product is faster than the measured peak.
-    return Math.max(extrapolate(width, known, power), (operations * width ** power) / gemm);
+    const found = extrapolate(width, known, power);
+    // Without Grams there are no products of this size; with them, none is faster than the measured peak.
+    return gram ? Math.max(found, (operations * width ** power) / gemm) : found;
   };
   return {
     ...forward,

@@ -1,6 +1,6 @@
 import { inputSite } from "@mbs/artifacts";
-import { UsageError, quoted } from "@mbs/contracts";
-import type { PlannedLayers, StageOptions } from "@mbs/contracts";
+import { UsageError, at, quoted } from "@mbs/contracts";
+import type { PlannedLayers, Solver, StageOptions } from "@mbs/contracts";
 import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -61,8 +61,8 @@ function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: 
 }
 
 /**
- * The same for sequential propagation: the sparsity of a step depends on all steps, and statistics of later ones are not there
- * yet, so it comes from a separate capture of the dense model.
+ * The same where the factors of all steps are not there: with sequential propagation, since statistics of later steps are not
+ * there yet, or where the solver needs none. It comes from a separate capture of the dense model.
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
   if (recipe.allocate === undefined) return undefined;
@@ -78,14 +78,28 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
   return allocateFrom(add, recipe, factors);
 }
 
-/** Edits of one step, of one of its rounds of sites, or of all steps; returns the node that makes the layers. */
-const compressFrom = (add: Add, recipe: Recipe, suffix: string, factors: string, allocation: string | undefined): string =>
-  add({
+/**
+ * Edits of one step, of one of its rounds of sites, or of all steps; returns the node that makes the layers.
+ *
+ * @param factors undefined where the solver does without
+ */
+function compressFrom(
+  add: Add,
+  recipe: Recipe,
+  suffix: string,
+  factors: string | undefined,
+  allocation: string | undefined,
+): string {
+  return add({
     id: `compress${suffix}`,
     stage: "compress",
     options: { model: recipe.model, ...recipe.compress },
-    inputs: { factors: [factors], ...(allocation === undefined ? {} : { allocation: [allocation] }) },
+    inputs: {
+      ...(factors !== undefined && { factors: [factors] }),
+      ...(allocation !== undefined && { allocation: [allocation] }),
+    },
   });
+}
 
 const factorsFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
   add({ id: `factor${suffix}`, stage: "factor", options: recipe.factor, inputs: { statistics: [capture] } });
@@ -110,26 +124,38 @@ function roundName([first = "", ...others]: readonly string[]): string {
   return others.length === 0 ? first : `${first}+${others.length}`;
 }
 
+/** Compares languages by the input of the first step, from the states before it. */
+function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: string): void {
+  const capture = add({
+    id: `capture.${at(steps, 0).name}.input`,
+    stage: "capture",
+    options: { ...forwardOptions(recipe), site: [inputSite] },
+    inputs: { source: [states] },
+    aside: true,
+  });
+  compareLanguages(add, capture);
+}
+
+const embedding = (recipe: Recipe, segments: string): NewNode => ({
+  id: "propagate.embedding",
+  stage: "propagate",
+  options: forwardOptions(recipe),
+  inputs: { source: [segments] },
+});
+
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
   const allocation = allocateBeforehand(add, recipe, segments);
-  let states = add({ id: "propagate.embedding", stage: "propagate", options: forward, inputs: { source: [segments] } });
+  let states = add(embedding(recipe, segments));
   /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
   let dense = states;
   outline.steps.forEach((step, index) => {
     const layers: string[] = [];
     const rounds = recipe.propagation === "true-sequential" ? outline.siteRounds(index) : [undefined];
     if (recipe.similarity && index === 0 && recipe.propagation === "true-sequential") {
-      const capture = add({
-        id: `capture.${step.name}.input`,
-        stage: "capture",
-        options: { ...forward, site: [inputSite] },
-        inputs: { source: [states] },
-        aside: true,
-      });
-      compareLanguages(add, capture);
+      compareInputs(add, recipe, outline, states);
     }
     for (const sites of rounds) {
       const suffix = sites === undefined ? `.${step.name}` : `.${step.name}.${roundName(sites)}`;
@@ -165,6 +191,14 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   return all;
 }
 
+/** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
+function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string {
+  if (recipe.similarity) {
+    compareInputs(add, recipe, outline, add({ ...embedding(recipe, segments), aside: true }));
+  }
+  return compressFrom(add, recipe, "", undefined, allocateBeforehand(add, recipe, segments));
+}
+
 /** The error on a source that the recipe does not have, or that comes later. */
 function unknownSource({ locate, stages }: Recipe, path: readonly string[], key: string, known: readonly string[]): UsageError {
   const where = locate?.(path) ?? "recipe";
@@ -193,7 +227,9 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   const { model, corpus } = recipe;
   const segments = add({ id: "sample", stage: "sample", options: { model, corpus, ...recipe.sample }, inputs: {} });
   let layers: string[];
-  if (recipe.propagation === "dense") {
+  if (recipe.compress["withoutFactors"] === true) {
+    layers = [planWithoutFactors(add, recipe, outline, segments)];
+  } else if (recipe.propagation === "dense") {
     const capture = add({
       id: "capture",
       stage: "capture",
@@ -250,8 +286,23 @@ const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answ
   });
 
 /**
- * Completes a recipe: options of `factor` that its solver and its allocation need, whether the dense model's states are computed
- * too, and options of the solver that follow from others or from the format.
+ * Options that keep a run to the statistics that its solver needs, where the recipe does not say otherwise. Entries of `stages`
+ * that read statistics get all of them, as from any other solver.
+ */
+function leastStatistics({ needs }: Solver, { stages }: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
+  const read = new Set([...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat()));
+  if (["capture", "factor", "propagate"].some((key) => read.has(key))) return { capture: {}, factor: {}, compress: {} };
+  const isDiagonal = needs.every((need) => need === "diagonal" || need === "languageDiagonals");
+  return {
+    capture: isDiagonal ? { statistics: "diagonal" } : {},
+    factor: needs.includes("factor") ? {} : { upper: "off" },
+    compress: needs.length === 0 ? { withoutFactors: true } : {},
+  };
+}
+
+/**
+ * Completes a recipe: which statistics its solver needs, options of `factor` that the solver and an allocation need, whether
+ * the dense model's states are computed too, and options of the solver that follow from others or from the format.
  *
  * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
  */
@@ -268,15 +319,18 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
     );
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
-  const factor = factorOptionsFor(solver, options, recipe.factor);
+  const least = leastStatistics(solver, recipe);
+  const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
   // the sparsity to spread may be the solver's default
   const target = recipe.allocate === undefined ? {} : { sparsity: options["sparsity"] };
-  return {
+  const completed = {
     ...recipe,
     denseStates,
+    capture: { ...least.capture, ...recipe.capture },
     factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
-    compress: { ...target, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
+    compress: { ...target, ...least.compress, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
   };
+  return { ...completed, makesCodes: (await plannedLayers(completed)).codes !== "none" };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, UsageError, firstOutput } from "@mbs/contracts";
+import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
@@ -116,7 +116,7 @@ function inputFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): UsageErro
   );
   /** How an entry names the source: its key of the recipe, or an earlier entry. */
   const keys = new Map(nodes.map(({ id, stage }) => [id, entries.has(id) ? id : stage]));
-  for (const { id, stage: stageName, inputs } of nodes) {
+  for (const { id, stage: stageName, inputs, options } of nodes) {
     const stage = stages.get(stageName);
     if (!entries.has(id) || stage === undefined) continue;
     const fault = (input: string, problem: string): void => void faults.push(inputFault(recipe, id, input, problem));
@@ -125,8 +125,9 @@ function inputFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): UsageErro
     for (const name of Object.keys(inputs)) {
       if (!Object.hasOwn(declared, name)) fault(name, `has no input ${name}; its stage has ${names}`);
     }
-    for (const [name, { kinds: taken, optional = false }] of Object.entries(declared)) {
-      if (!optional && inputs[name] === undefined) fault(name, `needs the input ${name}: give it under inputs`);
+    for (const [name, input] of Object.entries(declared)) {
+      const { kinds: taken } = input;
+      if (!isOptional(input, options) && inputs[name] === undefined) fault(name, `needs the input ${name}: give it under inputs`);
       for (const source of inputs[name] ?? []) {
         const made = outputs.get(source);
         const key = keys.get(source) ?? source;

@@ -52,13 +52,14 @@ export const recipeKeys = {
     description: "which statistics of each site are computed",
     stage: "capture",
     given: ["model", "site"],
+    defaults: { statistics: "what the solver needs" },
   },
   factor: {
     takes: "options",
     description: "how statistics of languages are mixed, and how H is damped and ordered",
     stage: "factor",
     given: [],
-    defaults: { order: "the solver's preferred order" },
+    defaults: { order: "the solver's preferred order", upper: "what the solver needs" },
   },
   allocate: {
     takes: "options",
@@ -73,6 +74,7 @@ export const recipeKeys = {
     stage: "compress",
     given: ["model"],
     needs: ["solver"],
+    defaults: { withoutFactors: "true for a solver that needs no statistics" },
   },
   assemble: {
     takes: "options",

@@ -40,6 +40,8 @@ export interface Recipe {
   readonly keep: boolean;
   /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
   readonly denseStates?: boolean;
+  /** False where the layers are pruned alone. Follows from the solver; no key of a recipe. */
+  readonly makesCodes?: boolean;
   /** Folder of the run; the model is written to `model` in it. */
   readonly output: string;
   /** Content addresses of `model`, `corpus` and `evaluationCorpus` that the inputs of a recorded recipe must have. */

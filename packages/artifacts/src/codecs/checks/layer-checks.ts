@@ -1,10 +1,13 @@
-import { at, BadDataError } from "@mbs/contracts";
+import { at, BadDataError, quoted } from "@mbs/contracts";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 
 /** Values that are decoded at a time, so that a large weight is not in memory twice. */
 const valuesAtATime = 1 << 20;
+
+/** What may stand for the Gram in the figures of a summary. */
+const moments = ["diagonal", "identity"];
 
 /** How far sparsity may be from its mask's: rounding of a float64 quotient. */
 const roundingOfShare = 1e-6;
@@ -126,7 +129,10 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
  * @throws {BadDataError} naming the part, row and column
  */
 export function requireLayer(layer: LayerRecord): void {
-  const { values, inputScale } = layer;
+  const { values, inputScale, summary } = layer;
+  const moment: string | undefined = summary.moment;
+  if (moment !== undefined && !moments.includes(moment))
+    refuse(layer, `its moment ${quoted(moment)} is not ${moments.join(" or ")}`);
   if (inputScale !== undefined) {
     const scales = readPart(layer, ["input-scale", inputScale], "f32", 1, values.columns);
     requirePositive(layer, "input-scale", new Float32Array(scales.buffer), values.columns);

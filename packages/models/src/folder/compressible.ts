@@ -1,0 +1,17 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { Model } from "./model.ts";
+
+/**
+ * Refuses a model without anything to compress, and says what the user should know of it.
+ *
+ * @throws {FailedPreconditionError} where all linear weights are quantised already
+ */
+export function requireCompressible({ steps, notes, path }: Model, warn: (message: string) => void): void {
+  if (steps.every(({ sites }) => sites.length === 0)) {
+    throw new FailedPreconditionError(
+      `${path} has no linear weight that could be compressed: ${notes[0] ?? "it has no sites"}; give the model it was made from`,
+      { model: path },
+    );
+  }
+  for (const note of notes) warn(note);
+}

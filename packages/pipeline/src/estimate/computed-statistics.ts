@@ -1,0 +1,34 @@
+import type { Recipe } from "../recipe/recipe.ts";
+
+/** What a run computes of the inputs of its sites. Bytes are of artifacts. */
+export interface ComputedStatistics {
+  /** False where the solver needs none: no step of the model is run to compress it. */
+  readonly any: boolean;
+  /** Whether Grams are summed; else mean squares of channels alone. */
+  readonly gram: boolean;
+  /** Whether Hessians are factorised. */
+  readonly upper: boolean;
+  /** Bytes of one language's statistics of a site. */
+  readonly statisticBytes: (width: number) => number;
+  /** Bytes of a site's factor. */
+  readonly factorBytes: (width: number) => number;
+}
+
+/** Bytes of the packed upper half of a Gram. */
+const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
+
+/** @param recipe completed for its solver; what it leaves open is the default of the stages */
+export function computedStatistics({ capture, factor, compress, denseStates = false }: Recipe): ComputedStatistics {
+  const any = compress["withoutFactors"] !== true;
+  const gram = any && capture["statistics"] !== "diagonal";
+  const upper = gram && factor["upper"] !== "off";
+  const crossBytes = (width: number): number => (denseStates ? 4 * width * width : 0);
+  const momentBytes = (width: number): number => (gram ? packedBytes(width) + crossBytes(width) : 4 * width);
+  return {
+    any,
+    gram,
+    upper,
+    statisticBytes: (width) => (any ? momentBytes(width) : 0),
+    factorBytes: (width) => (any ? momentBytes(width) + (upper ? packedBytes(width) : 0) : 0),
+  };
+}
