@@ -40,7 +40,7 @@ export function plotRows(rows: readonly ComparedRow[]): Promise<string> {
     data: { values: points },
     facet: { field: "panel", type: "nominal", title: null, sort: null },
     columns: 2,
-    resolve: { scale: { y: "independent" } },
+    resolve: { scale: { y: "independent" }, axis: { x: "independent" } },
     spec: {
       width: 300,
       height: 170,

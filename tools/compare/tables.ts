@@ -55,7 +55,7 @@ export function languagesTable(rows: readonly ComparedRow[], method: string, den
     line(["**weighted by share**", "", "", ""], ({ weighted }) => natsText(weighted)),
     line(["**worst language**", "", "", ""], ({ worst }) => `${worst.language} +${number(worst.value)}`),
   ];
-  return markdownTable(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages]);
+  return markdownTable(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages], 2);
 }
 
 /** How many languages a model is better or worse in, with intervals that exclude zero. */

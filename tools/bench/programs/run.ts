@@ -81,7 +81,8 @@ async function measure(each: BenchCase, program: Program): Promise<Pick<Measured
     const [from, texts] = [modelOf(each), corpusOf(each)];
     if (program === "ours") {
       const sample = { mix: "equal", segments, length, reuse: true };
-      await writeFile(`${made}.yaml`, stringify({ model: from, corpus: texts, sample, ...recipe, output: made }));
+      const settings = { model: from, corpus: texts, sample, propagation: "true-sequential", ...recipe, output: made };
+      await writeFile(`${made}.yaml`, stringify(settings));
       return time(process.execPath, [mbs, "run", `${made}.yaml`, "--threads", threads, "--quiet"]);
     }
     const tokens = join(folder, `${name}.arrow`);
