@@ -22,7 +22,7 @@ import { compareRows, lossesAgainst } from "./comparison.ts";
 import type { Losses } from "./comparison.ts";
 import { plotRows } from "./plot.ts";
 import { methods, peers, rowsOf, scoresFile } from "./rows.ts";
-import { averagesTable, duelsTable, languagesTable, plannedDuels, tendenciesTable } from "./tables.ts";
+import { averagesTable, duelsTable, languagesTable, plannedDuels, summaryTable, tendenciesTable } from "./tables.ts";
 import type { Duel } from "./tables.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" } } });
@@ -52,6 +52,7 @@ if (existsSync(join(folder, "similarity.arrow"))) {
 
 const blocks: Record<string, string> = {
   averages: averagesTable(compared),
+  summary: summaryTable(compared),
   mixes: duelsTable(fight(planned.mixes)),
   peers: duelsTable(fight(planned.peers)),
   ...(matrices.size > 0 && { tendencies: tendenciesTable(compared, matrices) }),

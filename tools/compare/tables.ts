@@ -37,6 +37,21 @@ export function averagesTable(rows: readonly ComparedRow[]): string {
   );
 }
 
+/** One line a method, one column a mix: the mean of languages and the worst. */
+export function summaryTable(rows: readonly ComparedRow[]): string {
+  const names = Object.keys(mixes);
+  const lines = Object.entries(methods).flatMap(([method, { title, withoutText }]) => {
+    const own = rowsOfMethod(rows, method);
+    if (withoutText || own.length < names.length) return [];
+    const cells = names.map((name) => {
+      const losses = own.find(({ mix }) => mix === name)?.losses;
+      return losses === undefined ? "" : `${natsText(losses.mean)}; ${losses.worst.language} +${number(losses.worst.value)}`;
+    });
+    return [[title, ...cells]];
+  });
+  return markdownTable(["method", ...names.map(mixTitle)], lines);
+}
+
 /** A line a language: the rise with each mix, then the averages. */
 export function languagesTable(rows: readonly ComparedRow[], method: string, dense: ReadonlyMap<string, number>): string {
   const own = rowsOfMethod(rows, method);
@@ -55,7 +70,11 @@ export function languagesTable(rows: readonly ComparedRow[], method: string, den
     line(["**weighted by share**", "", "", ""], ({ weighted }) => natsText(weighted)),
     line(["**worst language**", "", "", ""], ({ worst }) => `${worst.language} +${number(worst.value)}`),
   ];
-  return markdownTable(["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))], [...lines, ...averages], 2);
+  return markdownTable(
+    ["language", "script", "share", "dense", ...own.map(({ mix }) => mixTitle(mix))],
+    [...lines, ...averages],
+    2,
+  );
 }
 
 /** How many languages a model is better or worse in, with intervals that exclude zero. */
