@@ -60,6 +60,7 @@ export async function killRuns(
       model,
       corpus,
       sample: { mix: "equal", segments: 4, length: 16 },
+      propagation: "sequential",
       compress: { solver: "gptq", bits: 4, "group-size": 8 },
       evaluate: { corpus, windows: 2, length: 16 },
       output,

@@ -25,7 +25,7 @@ import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 const test = workspaceSuite("run");
 
 test("runs every node once and leaves model, scores, similarity and the full recipe", async ({ root, recipe }) => {
-  const { nodes } = await go(recipe());
+  const { nodes } = await go(recipe({ propagation: "sequential" }));
   assert.equal(
     nodes.map(({ id }) => id),
     [
@@ -70,24 +70,31 @@ test("a second run does nothing and a recorded recipe runs again", async ({ root
 test("all three propagations make a plan whose every node runs", async ({ root, recipe }) => {
   for (const [propagation, count] of [
     ["dense", 7],
+    ["sequential", 12],
     ["true-sequential", 31],
+    [undefined, 31],
   ] as const) {
-    const { nodes } = await go(recipe({ propagation, output: join(root, propagation) }));
-    assert.is(nodes.length, count, propagation);
+    const { nodes } = await go(recipe({ propagation, output: join(root, propagation ?? "open") }));
+    assert.is(nodes.length, count, propagation ?? "the default");
   }
 });
 
 test("a solver that compares with the dense model gets its states beside the compressed ones", async ({ root, recipe }) => {
   const compress = { solver: "gptaq", bits: 3 };
+  const propagation = "sequential";
   const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name })), siteRounds: () => [["mlp-up"]] };
-  const { nodes } = planRun(await withSolverNeeds(recipe({ compress }), new Map()), outline, "model");
+  const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map()), outline, "model");
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.0"), { source: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.1"), { source: ["propagate.dense.h.0"] });
   assert.equal(inputsOf("capture.h.2"), { source: ["propagate.h.1"], denseStates: ["propagate.dense.h.1"] });
   assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
-  const others = planRun(await withSolverNeeds(recipe({ compress: { solver: "gptq" } }), new Map()), outline, "model");
+  const others = planRun(
+    await withSolverNeeds(recipe({ compress: { solver: "gptq" }, propagation }), new Map()),
+    outline,
+    "model",
+  );
   assert.ok(others.nodes.every(({ id, inputs }) => !id.includes("dense") && inputs["denseStates"] === undefined));
   const error = await failure(go(recipe({ compress: { solver: "gptaq" }, propagation: "dense", output: join(root, "dense") })));
   assert.instance(error, UsageError);
@@ -101,13 +108,15 @@ test("keep leaves every artifact", async ({ root, recipe }) => {
 });
 
 test("resumes after SIGKILL before, in and after every node with the same bytes", async ({ root, recipe }) => {
-  const { nodes } = await go(recipe({ output: join(root, "whole") }));
+  // fewer nodes, each of which is a run that is killed
+  const propagation = "sequential";
+  const { nodes } = await go(recipe({ propagation, output: join(root, "whole") }));
   const whole = await snapshot(join(root, "whole"));
   const script = fileURLToPath(new URL("fixtures/killed-run.ts", import.meta.url));
   for (let count = 1; count <= nodes.length; count += 3) {
     for (const when of ["before", "after"]) {
       await rm(join(root, "out"), { recursive: true, force: true });
-      const { locate: _, ...plain } = recipe();
+      const { locate: _, ...plain } = recipe({ propagation });
       const child = spawnSync(
         process.execPath,
         ["--conditions=mbs-source", "--import", "tsx", script, JSON.stringify(plain), String(count), when],
@@ -115,7 +124,7 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
       );
       assert.is(child.signal, "SIGKILL", child.stderr);
       const started: string[] = [];
-      await go(recipe(), { stages: fakeStages((name) => started.push(name)) });
+      await go(recipe({ propagation }), { stages: fakeStages((name) => started.push(name)) });
       assert.is(started.length, nodes.length - (when === "before" ? count - 1 : count), `${when} ${count}`);
       const resumed = await snapshot(join(root, "out"));
       for (const name of Object.keys(whole)) {
@@ -130,7 +139,7 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
 test("stops between nodes when the signal fires, and goes on", async ({ recipe }) => {
   const controller = new AbortController();
   const error = await failure(
-    go(recipe(), { signal: controller.signal, onNode: ({ id }) => id === "capture.h.0" && controller.abort() }),
+    go(recipe(), { signal: controller.signal, onNode: ({ id }) => id === "capture.h.0.input" && controller.abort() }),
   );
   assert.instance(error, InterruptedError);
   const started: string[] = [];
@@ -145,7 +154,7 @@ test("makes a lost artifact again where something still reads it", async ({ root
     go(recipe(), {
       signal: controller.signal,
       onNode: ({ id, address }) => {
-        if (id !== "compress.h.0") return;
+        if (id !== "compress.h.0.mlp-up") return;
         lost = address;
         controller.abort();
       },
@@ -153,7 +162,7 @@ test("makes a lost artifact again where something still reads it", async ({ root
   );
   await rm(join(root, "out", "run", "artifacts", `${lost}.arrow`));
   const { nodes } = await go(recipe());
-  assert.is(nodes.find(({ id }) => id === "compress.h.0")?.address, lost);
+  assert.is(nodes.find(({ id }) => id === "compress.h.0.mlp-up")?.address, lost);
 });
 
 test("refuses an occupied folder, another recipe's run and a file; --force replaces only what a run wrote", async ({
@@ -174,6 +183,29 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   await go(recipe({ factor: { damping: 0.1 } }), { force: true });
   await writeFile(join(root, "file"), "");
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
+});
+
+test("a run that began with the former default of propagation is not taken for one with today's", async ({ root, recipe }) => {
+  const sequential = recipe({ propagation: "sequential" });
+  await go(sequential);
+  const before = await snapshot(join(root, "out"));
+  const error = await failure(go(recipe()));
+  assert.instance(error, DeniedError);
+  assert.match((error as Error).message, /write propagation: sequential into the recipe to resume that run, .* with --force$/i);
+  const dense = await failure(go(recipe({ propagation: "dense" })));
+  assert.match((dense as Error).message, /changed inputs; what differs, .*: propagation; choose another output/);
+  // earlier versions did not note the propagation itself
+  const identity = join(root, "out", "run", "identity");
+  const noted = await readFile(identity, "utf8");
+  await writeFile(identity, noted.replace(/^.* propagation\n/m, ""));
+  assert.match(((await failure(go(recipe()))) as Error).message, /Write propagation: sequential into the recipe/);
+  const more = await failure(go(recipe({ factor: { damping: 0.1 } })));
+  assert.match((more as Error).message, /what differs, .* factor\.damping, propagation;/);
+  await writeFile(identity, noted);
+  assert.equal(await snapshot(join(root, "out")), before, "nothing is lost");
+  const started: string[] = [];
+  await go(sequential, { stages: fakeStages((name) => started.push(name)) });
+  assert.equal(started, []);
 });
 
 test("a link to an output is the same output", async ({ root, recipe }) => {

@@ -61,7 +61,7 @@ async function bitsOf(recipe: string): Promise<ReadonlyMap<string, Bits>> {
 const meanOfCompressed = (bits: ReadonlyMap<string, Bits>): number =>
   [...bits.values()].reduce((sum, { compressed }) => sum + compressed / bits.size, 0);
 
-for (const propagation of ["dense", "sequential"]) {
+for (const propagation of ["dense", "true-sequential"]) {
   test(`an ONNX model runs through a ${propagation} recipe as its safetensors twin does`, async () => {
     const recipes = [
       await recipeOf(`graph-${propagation}`, graph, propagation),

@@ -1,7 +1,7 @@
 import type { Propagation } from "./recipe.ts";
 
 /** The first is the default. */
-export const propagations = ["sequential", "dense", "true-sequential"] as const satisfies readonly Propagation[];
+export const propagations = ["true-sequential", "sequential", "dense"] as const satisfies readonly Propagation[];
 
 /** The name of an option in the library, "groupSize", for the one on the command line, "group-size", or for itself. */
 export const optionName = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -45,7 +45,7 @@ export const recipeKeys = {
   propagation: {
     takes: propagations.join(", "),
     description:
-      "which model computes a step's inputs: one with compressed earlier steps (the default), the dense one (one pass, any mix afterwards), or one with compressed earlier sites of the same step too",
+      "which model computes the input of a site: one with all earlier sites compressed, also those of the same step (the default), one with the earlier steps compressed, or the dense one (one pass, any mix afterwards)",
   },
   capture: {
     takes: "options",

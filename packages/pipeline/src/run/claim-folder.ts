@@ -11,7 +11,7 @@ export interface RunIdentity {
   readonly layers: string;
   /** Of how the model is written: if it differs, the layers can be used and the model cannot. */
   readonly model: string;
-  /** By option, "compress.solver": the hash of the values that the layers depend on. They only say what differs. */
+  /** By option, "compress.solver", or key, "propagation": the hash of the values that the layers depend on. They only say what differs. */
   readonly options: ReadonlyMap<string, string>;
 }
 
@@ -46,20 +46,40 @@ async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity 
   return { layers, model, options: new Map(options) };
 }
 
+/** Every plan draws segments, with the model and the corpus: those of other stages are the same, or their stage is in one plan alone. */
+const isCopy = (name: string): boolean => /\.(model|corpus)$/.test(name) && !name.startsWith("sample.");
+
 /** What differs between two runs, for a message; empty where the folder does not record it. */
 function differences(known: RunIdentity, now: RunIdentity): string {
-  const names = [...new Set([...known.options.keys(), ...now.options.keys()])];
-  const changed = names.filter((name) => known.options.get(name) !== now.options.get(name));
-  // every stage that reads the model or the corpus has it as an option: it is a key of the recipe
-  const keys = new Set(changed.map((name) => /\.(model|corpus)$/.exec(name)?.[1] ?? name));
+  // which sites a capture reads follows from the propagation; earlier versions did not note that itself
+  const follows = known.options.has("propagation") ? "capture.site" : "propagation";
+  const keys = new Set(
+    [...known.options.keys(), ...now.options.keys()]
+      .filter((name) => known.options.get(name) !== now.options.get(name) && name !== follows && !isCopy(name))
+      .map((name) => (name === "capture.site" ? "propagation" : name.replace(/^sample\.(model|corpus)$/, "$1"))),
+  );
   if (known.options.size === 0 || keys.size === 0) return "";
   return `; what differs, by its value or by the content that it names: ${[...keys].join(", ")}`;
 }
 
+/** How a folder is claimed. */
+export interface Claim {
+  /** Replace what an earlier run has left. */
+  readonly force: boolean;
+  /** The identity of the recipe with sequential propagation, the default of earlier versions; absent where it takes another than today's. */
+  readonly formerDefault?: () => Promise<RunIdentity>;
+}
+
 /** @throws {DeniedError} where an earlier run has left what this one would replace */
-async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity): Promise<void> {
+async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity, claim: Claim): Promise<void> {
   const { root, model } = folder;
   if (known.layers !== identity.layers) {
+    if (known.layers === (await claim.formerDefault?.())?.layers) {
+      throw new DeniedError(
+        `${root} holds a run of this recipe with sequential propagation, the default of earlier versions; the recipe takes true-sequential now. Write propagation: sequential into the recipe to resume that run, choose another output, or start over with --force`,
+        { path: root },
+      );
+    }
     throw new DeniedError(
       `${root} holds a run of another recipe or of changed inputs${differences(known, identity)}; choose another output, or start over with --force`,
       { path: root },
@@ -79,8 +99,9 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
  *
  * @throws {DeniedError} when the folder holds anything else; nothing is removed then, also with `force`
  */
-export async function claimFolder(folder: RunFolder, identity: RunIdentity, force: boolean): Promise<void> {
+export async function claimFolder(folder: RunFolder, identity: RunIdentity, claim: Claim): Promise<void> {
   const { root } = folder;
+  const { force } = claim;
   const found = await readdir(root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOTDIR") throw new DeniedError(`${root} is a file; choose another output`, { path: root });
     if (error.code !== "ENOENT") throw error;
@@ -95,7 +116,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, forc
     }
     await requireUnclaimed(folder);
   } else {
-    if (!force) await requireSame(folder, known, identity);
+    if (!force) await requireSame(folder, known, identity, claim);
     await requireOwnResults(folder, await RunManifest.open(folder.manifest, { forget: force }));
     if (force) {
       await requireOnlyOwnFiles(folder);

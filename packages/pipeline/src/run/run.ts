@@ -17,6 +17,8 @@ import type { NodeReport } from "./engine.ts";
 import { requireOwnResults } from "./own-files.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
+import type { PreparedRun } from "../plan/prepared-run.ts";
+import { propagations } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { textAddress } from "../resources/resources.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -81,7 +83,7 @@ function optionHashes(resolved: readonly ResolvedNode[]): ReadonlyMap<string, st
 }
 
 /** The identity of a folder: its layers, and the model made of them. Nodes after the model may change. */
-async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources): Promise<RunIdentity> {
+async function identifyRun({ recipe, plan: { nodes }, stages, resources }: PreparedRun): Promise<RunIdentity> {
   const model = nodes.filter(({ stage }) => firstOutput(stageOf(stages, stage)).folder === true);
   const layers = nodes.filter((node) => !model.includes(node) && !model.some(({ id }) => node.after.includes(id)));
   const resolve = (chosen: readonly PlanNode[]): Promise<ResolvedNode[]> =>
@@ -92,7 +94,8 @@ async function identifyRun({ nodes }: Plan, stages: Stages, resources: Resources
       })),
     );
   const resolved = await resolve(layers);
-  return { layers: identify(resolved), model: identify(await resolve(model)), options: optionHashes(resolved) };
+  const options = new Map([...optionHashes(resolved), ["propagation", textAddress(recipe.propagation)]]);
+  return { layers: identify(resolved), model: identify(await resolve(model)), options };
 }
 
 /** One line with the options that solver and format have chosen; undefined where the recipe gives all. */
@@ -161,7 +164,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const pool = createObjectPool();
   try {
     const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
-    const prepared = await prepareRun(recipe, options.stages, { revisions, progress, pool });
+    const prepare = (given: Recipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
+    const prepared = await prepare(recipe);
     const { recipe: ordered, stages, shape, plan, resources, reads } = prepared;
     const folder = runFolder(
       ordered.output,
@@ -170,7 +174,12 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     await requireNotRead(writtenPaths(folder), reads);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
-      await claimFolder(folder, await identifyRun(plan, stages, resources), force);
+      await claimFolder(folder, await identifyRun(prepared), {
+        force,
+        ...(recipe.propagation === propagations[0] && {
+          formerDefault: async () => identifyRun(await prepare({ ...recipe, propagation: "sequential" })),
+        }),
+      });
       await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
       await checkDisk(folder.root, diskNeed(ordered, shape));
       const note = noteChosen(recipe, ordered);
