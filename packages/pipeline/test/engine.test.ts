@@ -15,7 +15,14 @@ test("each damaged artifact that a run reads is refused; deleted as the message 
   const [out, artifacts] = [join(root, "out"), join(root, "out", "run", "artifacts")];
   await go(recipe());
   const whole = await snapshot(out);
-  for (const stop of ["sample", "capture.h.0", "compress.h.0", "factor.h.1", "compress.h.1", "assemble"]) {
+  for (const stop of [
+    "sample",
+    "capture.h.0.input",
+    "compress.h.0.mlp-up",
+    "factor.h.1.attention-qkv",
+    "compress.h.1.mlp-down",
+    "assemble",
+  ]) {
     let refused = 0;
     await rm(out, { recursive: true });
     const controller = new AbortController();

@@ -124,7 +124,7 @@ test("results of others in a run's folder are replaced neither at once nor at th
 
     if (name !== "model" && name !== "scores.arrow") continue;
     // while the run goes on
-    const error = await failure(go(recipe(), { onNode: ({ id }) => id === "capture.h.1" && put() }));
+    const error = await failure(go(recipe(), { onNode: ({ id }) => id === "capture.h.1.mlp-up" && put() }));
     assert.instance(error, DeniedError, why);
     await rm(join(out, name), { recursive: true });
     await go(recipe());

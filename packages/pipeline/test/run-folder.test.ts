@@ -15,7 +15,7 @@ test("a damaged manifest is refused, and both remedies that the message names wo
   const out = join(root, "out");
   const { nodes } = await go(recipe());
   const whole = await snapshot(out);
-  for (const stop of ["", "compress.h.0", "assemble"]) {
+  for (const stop of ["", "compress.h.0.mlp-up", "assemble"]) {
     for (const force of [false, true]) {
       await rm(out, { recursive: true, force: true });
       const controller = new AbortController();
