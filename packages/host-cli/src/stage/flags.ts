@@ -95,6 +95,15 @@ export const threadsOption = {
   default: availableProcessors(),
 } as const satisfies Option;
 
+/** `--threads` of a command that works on a run: a number that is not given is the run's own. */
+export const runThreadsOption = {
+  kind: "integer",
+  description: `${threadsOption.description}; default: those that the run began with, else ${threadsOption.default}`,
+  minimum: threadsOption.minimum,
+  maximum: threadsOption.maximum,
+  optional: true,
+} as const satisfies Option;
+
 /** `--offline`, the same for every command that opens a model or texts. */
 export const offlineOption = {
   kind: "flag",

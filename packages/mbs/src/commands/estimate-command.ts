@@ -8,7 +8,7 @@ import {
   optionsToFlags,
   printText,
   progressStyle,
-  threadsOption,
+  runThreadsOption,
 } from "@mbs/host-cli";
 import { estimate, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
@@ -20,7 +20,7 @@ import type { CommandContext } from "./plain-command.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
-  threads: threadsOption,
+  threads: runThreadsOption,
   json: { kind: "flag", description: "print the estimate as JSON" },
   offline: offlineOption,
 } as const satisfies OptionTable;

@@ -8,7 +8,7 @@ import {
   optionsToFlags,
   printText,
   progressStyle,
-  threadsOption,
+  runThreadsOption,
 } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
@@ -20,7 +20,7 @@ import { runResult } from "../results/run-result.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
-  threads: threadsOption,
+  threads: runThreadsOption,
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
   commands: {
     kind: "flag",

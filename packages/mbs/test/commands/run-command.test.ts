@@ -174,6 +174,12 @@ test("run ends with the scores, the size and the next command; the steps' comman
   const again = await runMbs(["run", join(root, "recipe.yaml"), "--threads", "1", "--commands", "--quiet"]);
   assert.is(again.code, 0, again.stderr);
   assert.match(again.stdout.toString(), /^mbs sample .*\n {2}# done before, [0-9a-f]{64}\nmbs propagate /);
+  const open = await runMbs(["run", join(root, "recipe.yaml"), "--commands", "--quiet"]);
+  assert.is(open.code, 0, open.stderr);
+  assert.is(open.stdout.toString(), again.stdout.toString(), "the threads that it began with");
+  const other = await runMbs(["run", join(root, "recipe.yaml"), "--threads", "3"]);
+  assert.is(other.code, 77);
+  assert.match(other.stderr, /out holds a run that began with --threads 1; with 3 everything would be made again, .* --force\n$/);
 });
 
 test.run();

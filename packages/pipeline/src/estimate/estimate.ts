@@ -1,12 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { BadDataError, createObjectPool } from "@mbs/contracts";
+import { availableProcessors, BadDataError, createObjectPool } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
+import { readThreads } from "../run/run-threads.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -127,16 +128,21 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
 
 export interface EstimateOptions {
   readonly stages: Stages;
-  readonly threads: number;
+  /** Absent: what the run would take, the number that it began with or the processors that are available. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: StageContext["progress"];
   readonly warn?: StageContext["warn"];
 }
 
+interface KnownOptions extends EstimateOptions {
+  readonly threads: number;
+}
+
 async function estimatePrepared(
   { recipe, plan }: PreparedRun,
   model: Model,
-  { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: EstimateOptions,
+  { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: KnownOptions,
   pool: ObjectPool,
 ): Promise<Estimate> {
   const tokenizer = await model.tokenizer();
@@ -193,12 +199,14 @@ async function estimatePrepared(
 export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
   const pool = createObjectPool();
   try {
-    // the rows that the run would read: an unfinished one goes on with the commits that it began with
-    const revisions = await readRevisions(runFolder(given.output));
+    // as the run would: an unfinished one goes on with the commits and threads that it began with
+    const folder = runFolder(given.output);
+    const revisions = await readRevisions(folder);
+    const threads = options.threads ?? (await readThreads(folder)) ?? availableProcessors();
     const prepared = await prepareRun(given, options.stages, { revisions, pool, progress: options.progress });
     const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
     try {
-      return await estimatePrepared(prepared, model, options, pool);
+      return await estimatePrepared(prepared, model, { ...options, threads }, pool);
     } finally {
       await model.close();
     }

@@ -40,7 +40,9 @@ const isUnclaimed = ({ artifacts, identity }: RunFolder, path: string): boolean 
 const isWork = (folder: RunFolder, path: string): boolean =>
   isUnclaimed(folder, path) ||
   path === folder.identity ||
-  [folder.manifest, folder.modelFiles, folder.revisions].some((own) => path === own || isTemporaryOf(own, path)) ||
+  [folder.manifest, folder.modelFiles, folder.revisions, folder.machine].some(
+    (own) => path === own || isTemporaryOf(own, path),
+  ) ||
   (dirname(path) === folder.artifacts && isStoreName(basename(path)));
 
 /**

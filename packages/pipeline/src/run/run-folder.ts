@@ -21,6 +21,8 @@ export interface RunFolder {
   readonly modelFiles: string;
   /** The commits of the revisions on the Hub that the run began with, and goes on with. */
   readonly revisions: string;
+  /** What the machine chose at the first start and results depend on, the number of threads; the run goes on with it. */
+  readonly machine: string;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -41,6 +43,7 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     manifest: join(work, "manifest.json"),
     modelFiles: join(work, "model.json"),
     revisions: join(work, "revisions.json"),
+    machine: join(work, "machine.json"),
     identity: join(work, "identity"),
   };
 }

@@ -9,7 +9,7 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { createObjectPool, firstOutput, optionFlag } from "@mbs/contracts";
+import { availableProcessors, createObjectPool, firstOutput, optionFlag } from "@mbs/contracts";
 import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -28,6 +28,7 @@ import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
+import { settleThreads } from "./run-threads.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -36,8 +37,11 @@ const recentBytes = 128 * 1024 * 1024;
 
 export interface RunOptions {
   readonly stages: Stages;
-  /** Threads for native code; with another number results may differ in the last bits. */
-  readonly threads: number;
+  /**
+   * Threads for native code; with another number results may differ in the last bits, so a run goes on with the number that it
+   * began with. Absent: that number, or the processors that are available.
+   */
+  readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
@@ -113,7 +117,7 @@ async function execute(
   folder: RunFolder,
   resources: Resources,
   pool: ObjectPool,
-  options: RunOptions,
+  options: RunOptions & { readonly threads: number },
 ): Promise<RunResult> {
   const { stages, threads, signal } = options;
   const nodes: NodeReport[] = [];
@@ -154,7 +158,7 @@ async function execute(
  *
  * @throws as prepareRun, on a recipe that cannot be run
  * @throws {UsageError} when the output would replace something that is read
- * @throws {DeniedError} when the output is occupied
+ * @throws {DeniedError} when the output is occupied, or holds a run with another number of threads than the one given
  * @throws {TryAgainError} when another process works on the output
  * @throws {InputOutputError} when the disk is too small
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
@@ -181,10 +185,15 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         }),
       });
       await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
+      const threads = await settleThreads(folder, options.threads, availableProcessors());
       await checkDisk(folder.root, diskNeed(ordered, shape));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
-      return execute(ordered, plan, folder, resources, pool, { ...options, stages });
+      if (options.threads === undefined && threads !== availableProcessors())
+        options.note?.(
+          `takes ${threads} threads, with which the run began, where this machine would choose ${availableProcessors()}`,
+        );
+      return execute(ordered, plan, folder, resources, pool, { ...options, stages, threads });
     });
   } finally {
     await pool.close();

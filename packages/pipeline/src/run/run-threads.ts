@@ -1,0 +1,52 @@
+import { readFile } from "node:fs/promises";
+import { writeAtomically } from "@mbs/artifacts";
+import { DeniedError, isObject } from "@mbs/contracts";
+import type { RunFolder } from "./run-folder.ts";
+
+/**
+ * The number of threads that a run began with; undefined where nothing is recorded.
+ *
+ * @throws {DeniedError} on a file of another form
+ */
+export async function readThreads({ root, machine: path }: RunFolder): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    // what is there instead is refused when the folder is claimed
+    return undefined;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    const threads = isObject(value) ? value["threads"] : undefined;
+    if (typeof threads === "number" && Number.isSafeInteger(threads) && threads >= 1) return threads;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+  }
+  throw new DeniedError(
+    `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
+    { path },
+  );
+}
+
+/**
+ * The threads that a run in a claimed folder has to take, and a record of them for those who resume it: with another number
+ * every node would count as new.
+ *
+ * @param given undefined where nobody has asked for a number
+ * @param available what this machine would choose
+ * @throws {DeniedError} where the run began with another number than the one given
+ */
+export async function settleThreads(folder: RunFolder, given: number | undefined, available: number): Promise<number> {
+  const { root, machine } = folder;
+  const known = await readThreads(folder);
+  if (known !== undefined && given !== undefined && given !== known) {
+    throw new DeniedError(
+      `${root} holds a run that began with --threads ${known}; with ${given} everything would be made again, since results may differ in the last bits. Give ${known} or leave --threads out to resume, choose another output, or start over with --force`,
+      { path: root, known, given },
+    );
+  }
+  const threads = given ?? known ?? available;
+  if (known === undefined) await writeAtomically(machine, [Buffer.from(`${JSON.stringify({ threads })}\n`)], { force: true });
+  return threads;
+}

@@ -1,0 +1,81 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contracts";
+import * as assert from "uvu/assert";
+import { parseRecipe } from "../src/recipe/parse-recipe.ts";
+import { runFolder } from "../src/run/run-folder.ts";
+import { readThreads } from "../src/run/run-threads.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
+
+const test = workspaceSuite("threads of a run");
+const others = availableProcessors() + 1;
+
+test("a run goes on with the threads that it began with, and says so where the machine would choose others", async ({
+  root,
+  recipe,
+}) => {
+  const controller = new AbortController();
+  const stopping = {
+    signal: controller.signal,
+    onNode: ({ stage }: { stage: string }) => stage === "capture" && controller.abort(),
+  };
+  assert.instance(await failure(go(recipe(), { ...stopping, threads: others })), InterruptedError);
+  assert.is(await readThreads(runFolder(join(root, "out"))), others);
+  const [started, notes]: [string[], string[]] = [[], []];
+  const { nodes } = await go(recipe(), {
+    threads: undefined,
+    stages: fakeStages((name) => started.push(name)),
+    note: (note) => notes.push(note),
+  });
+  assert.is(started[0], "similarity", "what follows the first capture");
+  assert.ok(nodes.every(({ command }) => command.includes(`--threads ${others}`)));
+  assert.equal(
+    notes.filter((note) => note.includes("threads")),
+    [`takes ${others} threads, with which the run began, where this machine would choose ${others - 1}`],
+  );
+  const path = join(root, "out", "recipe.yaml");
+  assert.is(parseRecipe(await readFile(path, "utf8"), path).hashes?.["threads"], others);
+});
+
+test("another number is refused with both and the remedy, and nothing is lost; --force takes it", async ({ root, recipe }) => {
+  await go(recipe(), { threads: 2 });
+  const before = await snapshot(join(root, "out"));
+  const error = await failure(go(recipe(), { threads: 3 }));
+  assert.instance(error, DeniedError);
+  assert.match(
+    (error as Error).message,
+    /out holds a run that began with --threads 2; with 3 everything .* Give 2 or leave --threads out .* --force$/,
+  );
+  assert.equal(await snapshot(join(root, "out")), before);
+  const started: string[] = [];
+  const stages = fakeStages((name) => started.push(name));
+  await go(recipe(), { threads: 2, stages });
+  await go(recipe(), { threads: undefined, stages });
+  assert.equal(started, []);
+  await go(recipe(), { threads: 3, stages, force: true });
+  assert.is(await readThreads(runFolder(join(root, "out"))), 3);
+});
+
+test("a run without a record, of an earlier version, takes what is given or what the machine has", async ({ root, recipe }) => {
+  await go(recipe(), { threads: undefined });
+  const folder = runFolder(join(root, "out"));
+  await rm(folder.machine);
+  const started: string[] = [];
+  await go(recipe(), { threads: availableProcessors(), stages: fakeStages((name) => started.push(name)) });
+  assert.equal(started, []);
+  assert.is(await readThreads(folder), availableProcessors());
+});
+
+for (const content of ["", "{", "[]", "{}", '{"threads":"2"}', '{"threads":0}', '{"threads":1.5}']) {
+  test(`a record ${JSON.stringify(content)} is refused with its remedy`, async ({ root, recipe }) => {
+    await go(recipe());
+    await writeFile(runFolder(join(root, "out")).machine, content);
+    const error = await failure(go(recipe()));
+    assert.instance(error, DeniedError);
+    assert.match((error as Error).message, /machine\.json is damaged, or was not written by a run; remove it/);
+  });
+}
+
+test.run();
