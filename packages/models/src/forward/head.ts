@@ -16,7 +16,7 @@ import type { RoleWeights } from "./step-weights.ts";
 export const logitsAtATime = 16 * 1024 * 1024;
 
 /** A tile of the product of states and vocabulary, while losses are summed: large enough for the product to run at its peak. */
-const tile = { rows: 2048, tokens: 2048 } as const;
+const tile = { rows: 1024, tokens: 2048 } as const;
 
 /** Logits of a tile. */
 export const logitsOfTile = tile.rows * tile.tokens;

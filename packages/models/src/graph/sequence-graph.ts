@@ -71,7 +71,7 @@ export interface SequenceGraph extends RowGraph {
   /** [rows, heads · parts · headSize], the parts of each head side by side → `parts` times [batch, heads, length, headSize] */
   splitFusedHeads(value: string, heads: number, parts: number, headSize: number): readonly string[];
   /** Rotary embedding of [batch, heads, length, headSize]. */
-  rotate(value: string, rotary: Rotary): string;
+  rotate(value: string, rotary: Rotary, heads: number): string;
   /**
    * @param query [batch, heads, length, headSize]
    * @param key,value [batch, kvHeads, length, headSize], rotated already

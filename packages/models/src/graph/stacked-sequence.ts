@@ -1,7 +1,7 @@
 import { InternalError } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
-import { addRotation, rotaryTables } from "./rotary.ts";
+import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
 import { createRowGraph } from "./sequence-graph.ts";
 import type { SequenceGraph, WeightInput } from "./sequence-graph.ts";
@@ -52,9 +52,11 @@ export function createStackedSequence(
         .nodes("Split", [byPart], parts, { attributes: { axis: 0, num_outputs: parts } })
         .map((part) => graph.node("Reshape", [part, integers(batch, heads, length, headSize)]));
     },
-    rotate(value, rotary) {
-      const part = (from: number, to: number): string => graph.node("Slice", [value, integers(from), integers(to), integers(3)]);
-      return addRotation(graph, rotary, { ...tablesOf(rotary), part });
+    rotate(value, rotary, heads) {
+      const { cosines, sines } = tablesOf(rotary);
+      const attributes = { num_heads: heads, rotary_embedding_dim: 2 * rotary.frequencies.length };
+      // a single position: that of the first token of each segment
+      return graph.node("RotaryEmbedding", [value, integers(0), cosines, sines], { domain: "com.microsoft", attributes });
     },
     attend: (query, key, value, attention) =>
       softmaxAttention(graph, query, key, value, { batch, length, keyLength: lengthOf(attention.stream), ...attention }),

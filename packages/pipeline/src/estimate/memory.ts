@@ -11,7 +11,7 @@ const freedLate = 1.5;
 const evaluatedStates = 256 * 1024 * 1024;
 
 /** Tokens whose logits are made together at most. */
-const scoredTogether = 2048;
+const scoredTogether = 1024;
 
 /** What evaluate holds: the states of a language's windows, logits and their logarithmic softmax. */
 function evaluating({ kind, hiddenSize, vocabularySize }: Model, tokens: readonly number[]): number {

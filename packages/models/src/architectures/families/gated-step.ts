@@ -27,9 +27,9 @@ function attention(
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
   const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
   const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
-  const turned = (heads: string, role: string): string =>
-    sequence.rotate(headNorms ? rmsNorm(sequence, heads, role, { size: headSize, ...norm }) : heads, rotary);
-  return sequence.attend(turned(query, "query-norm"), turned(key, "key-norm"), value, {
+  const turned = (value: string, role: string, count: number): string =>
+    sequence.rotate(headNorms ? rmsNorm(sequence, value, role, { size: headSize, ...norm }) : value, rotary, count);
+  return sequence.attend(turned(query, "query-norm", heads), turned(key, "key-norm", kvHeads), value, {
     heads,
     kvHeads,
     headSize,

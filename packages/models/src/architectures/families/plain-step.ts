@@ -60,7 +60,7 @@ function makeHeads(
   const parts = interleaved
     ? sequence.splitFusedHeads(at(made, 0), heads, 3, headSize)
     : (made.length === 1 ? split(at(made, 0)) : made).map((part) => sequence.splitHeads(part, heads, headSize));
-  const turned = (part: string): string => (rotary === undefined ? part : sequence.rotate(part, rotary));
+  const turned = (part: string): string => (rotary === undefined ? part : sequence.rotate(part, rotary, heads));
   return { query: turned(at(parts, 0)), key: turned(at(parts, 1)), value: at(parts, 2) };
 }
 
