@@ -1,39 +1,76 @@
-/** How the values of a packed layer are found. */
-export interface PackedGrid {
-  readonly rows: number;
-  readonly columns: number;
-  /** Code of a weight. */
-  readonly code: (row: number, column: number) => number;
-  /** Group of each column. */
-  readonly groups: Int32Array;
-  readonly zero: (row: number, group: number) => number;
-  readonly scale: (row: number, group: number) => number;
+/** Lists of numbers of `bits` each; those of a list are packed without gaps in words that lie `step` apart. */
+export interface PackedNumbers {
+  readonly words: Int32Array;
+  /** 1 to 8. */
+  readonly bits: number;
+  readonly lists: number;
+  /** Numbers in a list. */
+  readonly length: number;
+  /** The first word of list i is i · `stride`. */
+  readonly stride: number;
+  readonly step: number;
 }
 
-const { fround } = Math;
+/** A linear weight as codes on grids: its values are (code - zero) · scale. */
+export interface PackedWeight {
+  readonly rows: number;
+  readonly columns: number;
+  readonly bits: number;
+  /** [rows, columns] */
+  readonly codes: Uint8Array;
+  /** Group of each column. */
+  readonly groups: Int32Array;
+  /** [groups, rows] */
+  readonly zeros: Int16Array;
+  /** [groups, rows] */
+  readonly scales: Float32Array;
+}
 
-/** (code - zero) · scale, each step in float32: [rows, columns]. */
-export function unpackValues({ rows, columns, code, groups, zero, scale }: PackedGrid): Float32Array {
+/** The numbers of all lists, [lists, length]. */
+export function unpackNumbers({ words, bits, lists, length, stride, step }: PackedNumbers): Uint8Array {
+  const numbers = new Uint8Array(lists * length);
+  const mask = 2 ** bits - 1;
+  for (let list = 0; list < lists; list++) {
+    let word = list * stride;
+    let current = words[word]!;
+    let shift = 0;
+    const start = list * length;
+    for (let index = start; index < start + length; index++) {
+      if (shift >= 32) {
+        word += step;
+        current = words[word]!;
+        shift -= 32;
+      }
+      let number = current >>> shift;
+      shift += bits;
+      if (shift > 32) {
+        word += step;
+        current = words[word]!;
+        shift -= 32;
+        number |= current << (bits - shift);
+      }
+      numbers[index] = number & mask;
+    }
+  }
+  return numbers;
+}
+
+/** (code - zero) · scale in float32, [rows, columns]: the difference is a small integer, so that only the product rounds. */
+export function unpackValues({ rows, columns, codes, groups, zeros, scales }: PackedWeight): Float32Array {
   const values = new Float32Array(rows * columns);
+  const count = scales.length / rows;
+  const rowZeros = new Int32Array(count);
+  const rowScales = new Float32Array(count);
   for (let row = 0; row < rows; row++) {
+    for (let group = 0; group < count; group++) {
+      rowZeros[group] = zeros[group * rows + row]!;
+      rowScales[group] = scales[group * rows + row]!;
+    }
+    const start = row * columns;
     for (let column = 0; column < columns; column++) {
       const group = groups[column]!;
-      values[row * columns + column] = fround(fround(code(row, column) - zero(row, group)) * scale(row, group));
+      values[start + column] = (codes[start + column]! - rowZeros[group]!) * rowScales[group]!;
     }
   }
   return values;
 }
-
-/** Number `index` of the numbers of `bits` each that are packed without gaps in the words first, first + step, … */
-export function unpackNumber(words: Int32Array, first: number, step: number, index: number, bits: number): number {
-  const bit = index * bits;
-  const word = first + (bit >> 5) * step;
-  const shift = bit & 31;
-  const low = words[word]! >>> shift;
-  const high = shift + bits > 32 ? words[word + step]! << (32 - shift) : 0;
-  return (low | high) & (2 ** bits - 1);
-}
-
-/** An element of a matrix with so many columns. */
-export const elementAt = (values: Float32Array, columns: number, row: number, column: number): number =>
-  values[row * columns + column]!;

@@ -7,6 +7,7 @@ import type { JsonObject } from "../../folder/json-file.ts";
 import { bytesOfDtype } from "../checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
 import { readPackedSchemes } from "./compressed-tensors-config.ts";
+import { unpackValues } from "./packed-values.ts";
 import { gptqLinear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";
 
@@ -95,7 +96,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
   const sorted = [...infos.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const readF32 = async (name: string): Promise<Float32Array> => {
     const linear = linears.get(name);
-    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, await linear.read());
+    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, unpackValues(await linear.read()));
   };
   return {
     files: checkpoint.files,

@@ -2,8 +2,10 @@ import { at, BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "../checkpoint.ts";
+import { transpose } from "../transpose.ts";
 import type { PackedScheme } from "./compressed-tensors-config.ts";
-import { elementAt, unpackNumber, unpackValues } from "./packed-values.ts";
+import { unpackNumbers } from "./packed-values.ts";
+import type { PackedWeight } from "./packed-values.ts";
 
 /** A linear layer that is stored packed. */
 export interface QuantisedLinear {
@@ -11,8 +13,7 @@ export interface QuantisedLinear {
   readonly shape: readonly [number, number];
   /** The tensors that hold it. */
   readonly tensors: readonly string[];
-  /** Its values in float32, not yet rounded to the model's dtype: (code - zero) · scale, [rows, columns]. */
-  read(): Promise<Float32Array>;
+  read(): Promise<PackedWeight>;
 }
 
 async function readWords(checkpoint: Checkpoint, name: string): Promise<Int32Array> {
@@ -96,14 +97,16 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
         throw new BadDataError(`tensor ${gIdx} names a group that ${scales} does not have; download the model again`, {
           tensor: gIdx,
         });
-      return unpackValues({
+      const stored = unpackNumbers({ words: zeros, bits, lists: groups, length: rows, stride: zeroWords, step: 1 });
+      return {
         rows,
         columns,
-        code: (row, column) => unpackNumber(codes, row, rows, column, bits),
+        bits,
+        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: 1, step: rows }),
         groups: groupOf,
-        zero: (row, group) => unpackNumber(zeros, group * zeroWords, 1, row, bits) + zeroOffset,
-        scale: (row, group) => elementAt(scale, rows, group, row),
-      });
+        zeros: Int16Array.from(stored, (zero) => zero + zeroOffset),
+        scales: scale,
+      };
     },
   };
 }
@@ -165,16 +168,27 @@ export async function packedLinear(
     tensors: [packed, scales, shapeName, ...(symmetric ? [] : [zeroPoint])],
     async read() {
       const codes = await readWords(checkpoint, packed);
-      const zeros = symmetric ? undefined : await readWords(checkpoint, zeroPoint);
-      const scale = await checkpoint.readF32(scales);
-      return unpackValues({
+      const zeros = symmetric
+        ? new Int16Array(groups * rows).fill(2 ** (bits - 1))
+        : Int16Array.from(
+            unpackNumbers({
+              words: await readWords(checkpoint, zeroPoint),
+              bits,
+              lists: groups,
+              length: rows,
+              stride: 1,
+              step: groups,
+            }),
+          );
+      return {
         rows,
         columns,
-        code: (row, column) => unpackNumber(codes, row * words, 1, column, bits),
+        bits,
+        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: words, step: 1 }),
         groups: Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize)),
-        zero: (row, group) => (zeros === undefined ? 2 ** (bits - 1) : unpackNumber(zeros, group, groups, row, bits)),
-        scale: (row, group) => elementAt(scale, groups, row, group),
-      });
+        zeros,
+        scales: transpose(await checkpoint.readF32(scales), rows),
+      };
     },
   };
 }
