@@ -111,7 +111,9 @@ export const propagate: Stage = {
       description: "layers of that step, used exactly as they will be written",
     },
   },
-  outputs: { states: { kind: "states", description: "the states of every segment after it", intermediate: true } },
+  outputs: {
+    states: { kind: "states", description: "the states of every segment after it", intermediate: true, checkpoint: true },
+  },
   options,
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "propagate");

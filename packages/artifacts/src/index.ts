@@ -62,6 +62,7 @@ export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from 
 export type { LossSums, ModelScores } from "./language-losses.ts";
 export { openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
 export { ArtifactStore, isStoreName } from "./storage/artifact-store.ts";
+export type { WriteTime } from "./storage/artifact-store.ts";
 export type { StoredArtifact } from "./storage/artifact-store.ts";
 export { plainAt, writeAtomically } from "./storage/atomic-file.ts";
 export type { WriteOptions } from "./storage/atomic-file.ts";

@@ -1,4 +1,4 @@
-import { readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
@@ -8,6 +8,15 @@ import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact store");
+
+/** Bytes that an artifact takes in memory. */
+async function bytesOf(kind: ArtifactKind): Promise<number> {
+  const batches = await collect(samples[kind].encode().batches);
+  const values = batches
+    .flatMap(({ columns }) => Object.values(columns))
+    .flatMap((column): readonly (string | ArrayBufferView)[] => (ArrayBuffer.isView(column) ? [column] : column));
+  return values.reduce((sum, value) => sum + (typeof value === "string" ? value.length : value.byteLength), 0);
+}
 
 test("artifacts go in, are listed and come out by address", () =>
   inFolder(async (folder) => {
@@ -96,7 +105,7 @@ test("a damaged file is reported with the remedy of its store, at its start or a
 
 test("what was written last is read from memory, with the same rows and receipt, until it is removed", () =>
   inFolder(async (folder) => {
-    const store = new ArtifactStore(folder, { recentBytes: 1 << 20 });
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
     const receipt = await store.put(samples.scores.encode());
     const path = store.path(receipt.address);
     // damage that only who reads the file can see
@@ -115,7 +124,7 @@ test("what was written last is read from memory, with the same rows and receipt,
 
 test("values that a reader changes do not reach the next one", () =>
   inFolder(async (folder) => {
-    const store = new ArtifactStore(folder, { recentBytes: 1 << 20 });
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
     const { address } = await store.put(samples.segments.encode());
     const first = await collect((await store.open(address)).batches);
     for (const { columns } of first)
@@ -128,19 +137,63 @@ test("values that a reader changes do not reach the next one", () =>
 
 test("only as much stays in memory as the limit allows, that of the longest ago goes first", () =>
   inFolder(async (folder) => {
-    const sizes = await Promise.all(
-      (["segments", "scores"] as const).map(async (kind) => {
-        const own = new ArtifactStore(join(folder, kind));
-        const { address } = await own.put(samples[kind].encode());
-        return (await stat(own.path(address))).size;
-      }),
-    );
-    const store = new ArtifactStore(join(folder, "both"), { recentBytes: Math.max(...sizes) });
+    const memory = Math.max(await bytesOf("segments"), await bytesOf("scores"));
+    const store = new ArtifactStore(join(folder, "both"), { memory });
     const first = await store.put(samples.segments.encode());
     const second = await store.put(samples.scores.encode());
     for (const { address } of [first, second]) await writeFile(store.path(address), "damaged");
     assert.instance(await errorOf(() => store.open(first.address)), BadDataError);
     assert.equal(await collect(readScores(await store.open(second.address))), scores);
+  }));
+
+test("what is written late gets a file where its memory is needed or at the end, and none where it is removed before", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
+    const receipt = await store.put(samples.scores.encode(), { when: "late" });
+    assert.equal(await readdir(folder).catch(() => []), []);
+    assert.ok(await store.has(receipt.address));
+    assert.equal(await collect(readScores(await store.open(receipt.address))), scores);
+    await store.remove(receipt.address);
+    assert.not(await store.has(receipt.address));
+    await store.flush();
+    assert.equal(await readdir(folder).catch(() => []), []);
+    await store.put(samples.scores.encode(), { when: "late" });
+    await store.flush();
+    const other = new ArtifactStore(folder);
+    assert.equal(await collect(readScores(await other.open(receipt.address))), scores);
+
+    const small = new ArtifactStore(join(folder, "small"), {
+      memory: Math.max(await bytesOf("segments"), await bytesOf("scores")),
+    });
+    const first = await small.put(samples.segments.encode(), { when: "late" });
+    await small.put(samples.scores.encode(), { when: "late" });
+    assert.equal(await readdir(join(folder, "small")), [`${first.address}.arrow`]);
+  }));
+
+test("what is written behind is there at the end, and its failure is thrown", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(join(folder, "store"), { memory: 1 << 20 });
+    const { address } = await store.put(samples.scores.encode(), { when: "behind" });
+    await store.flush();
+    assert.equal(await readdir(store.root), [`${address}.arrow`]);
+    const inTheWay = store.path((await contentAddress(samples.segments.encode())).address);
+    await mkdir(inTheWay);
+    await store.put(samples.segments.encode(), { when: "behind" });
+    for (let call = 0; call < 2; call++) assert.match((await errorOf(() => store.flush())).message, inTheWay);
+    assert.match((await errorOf(() => store.put(samples.scores.encode()))).message, inTheWay);
+  }));
+
+test("readers that say so share the values in memory", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
+    const { address } = await store.put(samples.segments.encode(), { when: "late" });
+    const read = async (shared: boolean) => (await collect((await store.open(address, { shared })).batches))[0]?.columns;
+    const [a, b, c] = [await read(true), await read(true), await read(false)];
+    for (const name of Object.keys(a ?? {})) {
+      assert.is(a?.[name], b?.[name]);
+      assert.equal(a?.[name], c?.[name]);
+      assert.is.not(a?.[name], c?.[name]);
+    }
   }));
 
 test.run();

@@ -2,7 +2,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ByteReader } from "./byte-reader.ts";
 import { continuation, messageHash, messageLimit, metadataLimit, prefixSize, trailerMagic, trailerSize } from "./frame.ts";
 
-/** A message whose bounds were right, and its hash where that was checked. */
+/** A message whose hash was right. */
 export interface Frame {
   /** The flatbuffer, padded. */
   readonly header: Uint8Array;
@@ -38,11 +38,10 @@ function checkPrefix(prefix: Uint8Array, offset: number): number {
 /**
  * Reads one message and checks its bounds and its hash, before anything in it is looked at.
  *
- * @param verify whether the hash is checked
  * @returns undefined at the closing mark of the stream
  * @throws {BadDataError} where the stream is cut, damaged, over the limit or without hashes
  */
-export async function readFrame(reader: ByteReader, verify = true): Promise<Frame | undefined> {
+export async function readFrame(reader: ByteReader): Promise<Frame | undefined> {
   const { offset } = reader;
   const prefix = await reader.read(prefixSize);
   if (offset === 0 && prefix.length === 0) throw new BadDataError("empty: expected an artifact, got no bytes at all", { offset });
@@ -72,7 +71,7 @@ export async function readFrame(reader: ByteReader, verify = true): Promise<Fram
     );
   }
   const body = await readExactly(reader, Number(bodyLength));
-  if (verify && !trailer.subarray(16).equals(messageHash(prefix, metadata, body))) {
+  if (!trailer.subarray(16).equals(messageHash(prefix, metadata, body))) {
     throw new BadDataError(`Arrow message at byte ${offset} does not have its hash: damaged on the way; write or copy it again`, {
       offset,
     });

@@ -13,13 +13,6 @@ export interface DecodedStream extends ArtifactStream {
   readonly receipt: Promise<Receipt>;
 }
 
-/** What the end of an artifact states of it. */
-const statedReceipt = ({ metadata }: BatchHeader): Receipt => ({
-  address: metadata.get("mbs.address") ?? "",
-  rows: Number(metadata.get("mbs.rows")),
-  batches: Number(metadata.get("mbs.batches")),
-});
-
 function checkEnd({ metadata }: BatchHeader, found: Receipt, offset: number): void {
   const facts = { rows: String(found.rows), batches: String(found.batches), address: found.address };
   for (const [name, value] of Object.entries(facts)) {
@@ -33,11 +26,11 @@ function checkEnd({ metadata }: BatchHeader, found: Receipt, offset: number): vo
   }
 }
 
-async function* decodeBatches(reader: ByteReader, schema: Schema, verify: boolean): AsyncGenerator<Batch, Receipt> {
-  const address = verify ? startAddress(schema) : undefined;
+async function* decodeBatches(reader: ByteReader, schema: Schema): AsyncGenerator<Batch, Receipt> {
+  const address = startAddress(schema);
   let end: Receipt | undefined;
   try {
-    for (let frame = await readFrame(reader, verify); frame; frame = await readFrame(reader, verify)) {
+    for (let frame = await readFrame(reader); frame; frame = await readFrame(reader)) {
       const { header, body, offset } = frame;
       if (end) throw new BadDataError(`a batch at byte ${offset} after the end of the artifact; write it again`, { offset });
       const plan = decodeBatchHeader(header, schema.fields, offset);
@@ -47,11 +40,11 @@ async function* decodeBatches(reader: ByteReader, schema: Schema, verify: boolea
         });
       }
       const { batch, bytes } = decodeBody(plan, body, schema.fields, offset);
-      address?.add(batch.rows, bytes);
+      address.add(batch.rows, bytes);
       if (batch.rows > 0) {
         yield batch;
       } else {
-        end = address?.finish() ?? statedReceipt(plan);
+        end = address.finish();
         checkEnd(plan, end, offset);
       }
     }
@@ -74,21 +67,17 @@ async function* decodeBatches(reader: ByteReader, schema: Schema, verify: boolea
  * Reads an artifact from bytes in chunks of any size. The schema is read at once, batches as they are asked for; the
  * values of a batch are views of its message. Memory is one message, whatever the stream says.
  *
- * @param options verify: whether hashes are checked; not needed for bytes that this process has just made and kept
  * @throws {BadDataError} here or while batches are read: empty, cut, damaged, over a limit, or no artifact
  * @throws {FailedPreconditionError} on an unknown version
  */
-export async function decodeStream(
-  bytes: AsyncIterable<Uint8Array>,
-  { verify = true }: { readonly verify?: boolean } = {},
-): Promise<DecodedStream> {
+export async function decodeStream(bytes: AsyncIterable<Uint8Array>): Promise<DecodedStream> {
   const reader = readBytes(bytes);
   try {
-    const frame = await readFrame(reader, verify);
+    const frame = await readFrame(reader);
     if (!frame) throw new BadDataError("the Arrow stream closes before its schema; write it again", { offset: 0 });
     const schema = decodeSchemaHeader(frame.header, frame.offset);
     if (frame.body.length > 0) throw new BadDataError("the schema of the Arrow stream has a body; write it again", { offset: 0 });
-    const { items, receipt } = splitReceipt(decodeBatches(reader, schema, verify));
+    const { items, receipt } = splitReceipt(decodeBatches(reader, schema));
     return { schema, batches: items, receipt };
   } catch (cause) {
     await reader.close();

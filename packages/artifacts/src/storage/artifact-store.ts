@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { BadDataError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import { contentAddress } from "../content-address.ts";
 import type { Receipt } from "../content-address.ts";
 import { once } from "../ipc/byte-reader.ts";
 import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
@@ -10,7 +10,8 @@ import { encodeStream } from "../ipc/encode-stream.ts";
 import { metadataLimit, prefixSize } from "../ipc/frame.ts";
 import { openArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
-import { RecentBytes } from "./recent-bytes.ts";
+import { gatherBatches, gatheredBatches, heldBatches } from "./held-artifacts.ts";
+import type { HeldArtifact } from "./held-artifacts.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
 
@@ -42,22 +43,39 @@ export interface StoreOptions {
   /** What a message tells the user to do about a damaged artifact. */
   readonly remedy?: string;
   /**
-   * Bytes of artifacts that stay in memory after they were written, those of the longest ago first to go; default none. One
-   * that is read while it is there is not read from its file, and not hashed again.
+   * Bytes of artifacts that are in memory, those of the longest ago first to go; default none. One that is read while it is
+   * there is not read from its file, and not hashed again. Longer ones are written and read as if there were no memory.
    */
-  readonly recentBytes?: number;
+  readonly memory?: number;
+}
+
+/**
+ * When an artifact is written: `now`, before `put` returns; `behind` what the process does next; or `late`, when its memory is
+ * needed or at `flush`. One that is removed before is never written, and one that is not yet written is lost with the process.
+ */
+export type WriteTime = "now" | "behind" | "late";
+
+/** An artifact in memory and what has been done to write it. */
+interface Held extends HeldArtifact {
+  /** Its file, or the work on it; undefined where it has not begun. */
+  written: Promise<void> | undefined;
 }
 
 /** Artifacts in a folder, each a file named by its content address. */
 export class ArtifactStore {
   readonly root: string;
   readonly #remedy: string;
-  readonly #recent: RecentBytes;
+  readonly #memory: number;
+  readonly #held = new Map<string, Held>();
+  #heldBytes = 0;
+  /** One file at a time is written behind. */
+  #queue: Promise<void> = Promise.resolve();
+  #failure: { readonly cause: unknown } | undefined;
 
-  constructor(root: string, { remedy = "delete the file and make it again", recentBytes = 0 }: StoreOptions = {}) {
+  constructor(root: string, { remedy = "delete the file and make it again", memory = 0 }: StoreOptions = {}) {
     this.root = root;
     this.#remedy = remedy;
-    this.#recent = new RecentBytes(recentBytes);
+    this.#memory = memory;
   }
 
   /** The path of an artifact, whether it exists or not. */
@@ -67,37 +85,106 @@ export class ArtifactStore {
   }
 
   /**
-   * Stores an artifact. The same content again changes nothing.
+   * Stores an artifact. The same content again changes nothing. Its values are handed over: do not modify them afterwards.
    *
-   * @throws as writeArtifact
+   * @throws as writeArtifact, also for one that was to be written behind
    */
-  async put(stream: ArtifactStream, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
+  async put(
+    stream: ArtifactStream,
+    { signal, when = "now" }: { readonly signal?: AbortSignal; readonly when?: WriteTime } = {},
+  ): Promise<Receipt> {
+    // one at a time is behind: a killed process loses no more than that
+    await this.#queue;
+    this.#throwFailure();
+    const gathered = await gatherBatches(stream, this.#memory);
+    if (gathered.rest !== undefined) {
+      return this.#write({ schema: stream.schema, batches: gatheredBatches(gathered) }, signal);
+    }
+    const { batches, bytes } = gathered;
+    const source = { schema: stream.schema, batches: gatheredBatches(gathered) };
+    const receipt = when === "now" ? await this.#write(source, signal) : await contentAddress(source);
+    const { address } = receipt;
+    if (this.#held.has(address)) return receipt;
+    const isWritten = when === "now" || (await this.has(address));
+    const written = isWritten ? Promise.resolve() : undefined;
+    const held: Held = { schema: stream.schema, receipt, batches, bytes, written };
+    this.#held.set(address, held);
+    this.#heldBytes += bytes;
+    if (when === "behind") void this.#writeHeld(held);
+    await this.#makeSpace();
+    return receipt;
+  }
+
+  /** Writes all that is only in memory. @throws as writeArtifact */
+  async flush(): Promise<void> {
+    for (const held of this.#held.values()) await this.#writeHeld(held);
+    await this.#queue;
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+  }
+
+  async #write(stream: ArtifactStream, signal?: AbortSignal): Promise<Receipt> {
     try {
       await mkdir(this.root, { recursive: true });
     } catch (cause) {
       throw systemError(cause, "make", this.root);
     }
     const { bytes, receipt } = encodeStream(stream);
-    const noted = this.#recent.note(bytes);
-    const temporary = await writeTemporary(join(this.root, unnamed), noted.bytes, signal);
+    const temporary = await writeTemporary(join(this.root, unnamed), bytes, signal);
     const done = await receipt;
-    if (await this.has(done.address)) await rm(temporary);
+    if (await this.#isFile(done.address)) await rm(temporary);
     else await commitTemporary(temporary, this.path(done.address), true);
-    noted.keep(done.address);
     return done;
   }
 
+  /** Writes what is held, if nobody has begun to. It never rejects: what fails is thrown by the next `put`, and by `flush`. */
+  #writeHeld(held: Held): Promise<void> {
+    if (held.written !== undefined) return held.written;
+    const { schema } = held;
+    held.written = this.#queue
+      .then(async () => {
+        if (this.#held.get(held.receipt.address) === held) await this.#write({ schema, batches: heldBatches(held, true) });
+      })
+      .catch((cause: unknown) => {
+        this.#failure ??= { cause };
+      });
+    this.#queue = held.written;
+    return held.written;
+  }
+
+  /** Frees memory beyond the limit. */
+  async #makeSpace(): Promise<void> {
+    for (const [address, held] of this.#held) {
+      if (this.#heldBytes <= this.#memory) return;
+      await this.#writeHeld(held);
+      this.#throwFailure();
+      this.#forget(address);
+    }
+  }
+
+  #forget(address: string): void {
+    this.#heldBytes -= this.#held.get(address)?.bytes ?? 0;
+    this.#held.delete(address);
+  }
+
   /**
+   * @param options shared: values that are in memory are not copied; then the reader changes none of them
    * @throws {UsageError} on what is no address, or one that is not in the store
    * @throws {BadDataError} while its batches are read, where the file is damaged or holds something else
    */
-  async open(address: string): Promise<DecodedStream> {
+  async open(address: string, { shared = false }: { readonly shared?: boolean } = {}): Promise<DecodedStream> {
     const path = this.path(address);
-    if (!(await this.has(address))) {
+    const held = this.#held.get(address);
+    if (held !== undefined) {
+      const { schema, receipt } = held;
+      return { schema, address, receipt: Promise.resolve(receipt), batches: heldBatches(held, shared) };
+    }
+    if (!(await this.#isFile(address))) {
       throw new UsageError(`no artifact ${address} in ${this.root}; make it or copy it there first`, { address });
     }
-    const recent = this.#recent.get(address);
-    if (recent !== undefined) return { ...(await decodeStream(Readable.from(recent), { verify: false })), address };
     try {
       const stream = await openArtifact(path);
       return { ...stream, address, batches: this.#ofAddress(stream, path, address) };
@@ -127,6 +214,10 @@ export class ArtifactStore {
   }
 
   async has(address: string): Promise<boolean> {
+    return this.#held.has(address) || (await this.#isFile(address));
+  }
+
+  async #isFile(address: string): Promise<boolean> {
     const path = this.path(address);
     try {
       return (await stat(path)).isFile();
@@ -139,7 +230,12 @@ export class ArtifactStore {
   /** Removes an artifact; a missing one is no error. */
   async remove(address: string): Promise<void> {
     const path = this.path(address);
-    this.#recent.remove(address);
+    const held = this.#held.get(address);
+    this.#forget(address);
+    if (held !== undefined) {
+      if (held.written === undefined) return;
+      await held.written;
+    }
     try {
       await rm(path, { force: true });
     } catch (cause) {

@@ -38,7 +38,9 @@ async function readNodes(path: string): Promise<Map<string, NodeOutputs>> {
 export class RunManifest {
   readonly #path: string;
   readonly #nodes: Map<string, NodeOutputs>;
-  #written: Promise<void> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
+  /** A write that has not begun, which takes along all that is set until then. */
+  #waiting: Promise<void> | undefined;
 
   private constructor(path: string, nodes: Map<string, NodeOutputs>) {
     this.#path = path;
@@ -68,14 +70,21 @@ export class RunManifest {
     return [...this.#nodes.values()].some((outputs) => Object.values(outputs).includes(address));
   }
 
-  /** Records a node; it is on the disk when this resolves. One process at a time writes a manifest (`withLock`). */
+  /**
+   * Records a node; it is on the disk when this resolves, and the write takes along what is set in the meantime. One process at
+   * a time writes a manifest (`withLock`).
+   */
   set(key: string, outputs: NodeOutputs): Promise<void> {
     this.#nodes.set(key, outputs);
     const write = async (): Promise<void> => {
+      this.#waiting = undefined;
       const text = JSON.stringify(Object.fromEntries(this.#nodes), undefined, 2);
       await writeAtomically(this.#path, [Buffer.from(`${text}\n`)], { force: true });
     };
-    this.#written = this.#written.then(write, write);
-    return this.#written;
+    if (this.#waiting === undefined) {
+      this.#waiting = this.#writing.then(write, write);
+      this.#writing = this.#waiting;
+    }
+    return this.#waiting;
   }
 }

@@ -1,6 +1,7 @@
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
+import { letHeapGrow } from "./heap-growth.ts";
 import { tellParent } from "./parent-process.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -39,6 +40,7 @@ export async function runProgram(
   options: { readonly debug: boolean },
   action: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  letHeapGrow();
   const controller = new AbortController();
   let stoppedBy: keyof typeof signalCodes | undefined;
   let ended = false;

@@ -46,6 +46,8 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
   readonly #addresses = new Map<string, string>();
+  /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
+  #recorded: Promise<void> = Promise.resolve();
 
   constructor(plan: Plan, options: EngineOptions) {
     this.#plan = plan;
@@ -55,8 +57,25 @@ export class Engine {
     }
   }
 
-  /** @returns the address of every node's output */
+  /** @returns the address of every node's output; all of them that are needed, and their record, are on the disk */
   async run(): Promise<ReadonlyMap<string, string>> {
+    try {
+      const addresses = await this.#runNodes();
+      await this.#writeAll();
+      return addresses;
+    } catch (cause) {
+      // what was done stays done; the first error is the one to report
+      await this.#writeAll().catch(() => {});
+      throw cause;
+    }
+  }
+
+  async #writeAll(): Promise<void> {
+    await this.#options.store.flush();
+    await this.#recorded;
+  }
+
+  async #runNodes(): Promise<ReadonlyMap<string, string>> {
     const pending = await this.#findPending();
     await this.#sweep(pending);
     for (const [index, node] of this.#plan.nodes.entries()) {
@@ -82,12 +101,22 @@ export class Engine {
       }
       const seconds = (performance.now() - started) / 1000;
       this.#addresses.set(node.id, address);
-      await this.#options.manifest.set(await this.#key(node), { [firstOutput(this.#stage(node)).name]: address });
+      await this.#record(node, address);
       pending.delete(node.id);
       this.#options.onNode({ ...(await this.#report(node, address)), seconds });
       await this.#sweep(pending);
     }
     return this.#addresses;
+  }
+
+  async #record(node: PlanNode, address: string): Promise<void> {
+    const output = firstOutput(this.#stage(node));
+    await this.#recorded;
+    const recorded = this.#options.manifest.set(await this.#key(node), { [output.name]: address });
+    recorded.catch(() => {}); // it is awaited at the end
+    this.#recorded = recorded;
+    // whose model lies in the folder is read from the record
+    if (output.folder === true) await recorded;
   }
 
   #stage(node: PlanNode): Stage {
@@ -155,9 +184,11 @@ export class Engine {
   async #execute(node: PlanNode, index: number): Promise<string> {
     const { folder, store, context } = this.#options;
     const stage = this.#stage(node);
+    // code of others may change what it reads
+    const shared = stage.loadedFrom === undefined;
     const inputs: Record<string, ArtifactStream[]> = {};
     for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
-      inputs[name] = await Promise.all(addresses.map((address) => store.open(address)));
+      inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared })));
     }
     const where = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
     const outputs = await stage.run(inputs, node.options, {
@@ -165,11 +196,12 @@ export class Engine {
       progress: (progress) => context.progress({ ...progress, activity: `${where}: ${progress.activity}` }),
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
-    const { name, folder: isFolder = false } = firstOutput(stage);
+    const { name, folder: isFolder = false, intermediate = false, checkpoint = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
     const { signal } = context;
-    if (!isFolder) return (await store.put(output, { signal })).address;
+    const isLate = intermediate && !checkpoint;
+    if (!isFolder) return (await store.put(output, { signal, when: isLate ? "late" : shared ? "behind" : "now" })).address;
     // checked again: the folder was claimed long ago
     await requireOwnModel(folder, this.#options.manifest);
     const unpacked = await unpackFiles(output, folder.model, { signal, force: true });

@@ -32,8 +32,8 @@ import { settleThreads } from "./run-threads.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
-/** Statistics, factors and states of a site or two, which the next nodes read. */
-const recentBytes = 128 * 1024 * 1024;
+/** For statistics, factors and states of a site or two, which the next nodes read. */
+const artifactMemory = 256 * 1024 * 1024;
 
 export interface RunOptions {
   readonly stages: Stages;
@@ -121,7 +121,7 @@ async function execute(
 ): Promise<RunResult> {
   const { stages, threads, signal } = options;
   const nodes: NodeReport[] = [];
-  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", recentBytes });
+  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", memory: artifactMemory });
   const manifest = await RunManifest.open(folder.manifest);
   const engine = new Engine(plan, {
     stages,
