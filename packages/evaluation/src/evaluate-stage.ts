@@ -12,7 +12,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
-import { defaultLength, openModel, requirePositions, type Model, type Tokenizer } from "@mbs/models";
+import { defaultLength, openModel, requirePositions, type Activations, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows } from "./score-windows.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
@@ -64,6 +64,12 @@ const options = {
     description: "maximum number of windows of a language, from its sources in turn (all)",
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
+  activations: {
+    kind: "choice",
+    choices: ["float32", "int8"],
+    default: "float32",
+    description: "what packed weights are multiplied with; int8 is faster and less exact, and stands in the scores",
+  },
   bySource: { kind: "flag", description: "score each source of a language separately" },
   shares: {
     kind: "resource",
@@ -141,6 +147,10 @@ async function allWindows(
   throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
 }
 
+/** What a model is run with: a dense one in float32 in any case. */
+const activationsOf = ({ checkpoint }: Model, { activations }: EvaluateOptions): Activations =>
+  checkpoint.readPacked === undefined ? "float32" : activations;
+
 /** Models that share a tokenizer are scored on the same windows; they are cut once. */
 async function* scoreModels(
   models: readonly Model[],
@@ -156,7 +166,7 @@ async function* scoreModels(
       if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
       cutFor = model.tokenizerAddress;
       const label = at(values.labels, index);
-      yield* scoreWindows(model, label, windows, context);
+      yield* scoreWindows({ model, label, activations: activationsOf(model, values) }, windows, context);
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
     }
   } finally {
@@ -192,7 +202,7 @@ async function openModels(values: EvaluateOptions, { progress, pool }: StageCont
     for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress, pool }));
     checkKinds(models, values);
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
-    return { models, described: await Promise.all(models.map(describeModel)) };
+    return { models, described: await Promise.all(models.map((model) => describeModel(model, activationsOf(model, values)))) };
   } catch (error) {
     for (const model of models) await model.close();
     throw error;
@@ -235,6 +245,9 @@ export const evaluate: Stage = {
     const shares = await readShares(values);
     const address = await corpus.address;
     const { models, described } = await openModels(values, context);
+    if (values.activations === "int8" && described.every(({ activations }) => activations === undefined)) {
+      warn("no model has packed weights as gptq, gptq-v2 and compressed-tensors store them: --activations int8 changes nothing");
+    }
     // those of ONNX graphs are about what solvers can change
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));

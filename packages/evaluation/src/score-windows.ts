@@ -7,6 +7,7 @@ import {
   requireFiniteRows,
   requireFiniteStreams,
   statesOf,
+  type Activations,
   type Forward,
   type Model,
   type StreamStates,
@@ -50,11 +51,18 @@ function* groups(
   if (group.length > 0) yield group;
 }
 
+/** A model that is scored. */
+export interface ScoredBy {
+  readonly model: Model;
+  /** Its name in the scores. */
+  readonly label: string;
+  readonly activations: Activations;
+}
+
 /** Runs all steps over some windows: steps outside, windows inside, so that a step's weights are read once. */
 async function scoreChunk(
   forward: Forward,
-  model: Model,
-  label: string,
+  { model, label, activations }: ScoredBy,
   batches: readonly (readonly PassageWindow[])[],
   signal: AbortSignal,
   report: (share: number) => void,
@@ -69,7 +77,7 @@ async function scoreChunk(
     for (const [index, batch] of running.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
       const { windows } = batch;
-      batch.states = await advance(forward, model.steps, step, batch.states, { batch: windows.length });
+      batch.states = await advance(forward, model.steps, step, batch.states, { batch: windows.length, activations });
       const made = `${label}, ${name}, stream ${stream}`;
       requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
       report((step * batches.length + index + 1) / (model.steps.length * batches.length));
@@ -91,11 +99,11 @@ async function scoreChunk(
  * @throws {BadDataError} naming the step and the window where states, or else the loss, are not finite
  */
 export async function* scoreWindows(
-  model: Model,
-  label: string,
+  scored: ScoredBy,
   windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
+  const { model, label } = scored;
   const bytesOf = (window: PassageWindow): number =>
     4 * model.hiddenSize * tokensIn(window).reduce((sum, count) => sum + count, 0);
   const forward = await model.forward({ threads: context.threads });
@@ -112,8 +120,8 @@ export async function* scoreWindows(
           unit: "windows",
         });
       report(0);
-      const losses = await scoreChunk(forward, model, label, batches, context.signal, report);
-      for (const [index, batch] of batches.entries()) yield* scoresOf(model, label, batch, at(losses, index));
+      const losses = await scoreChunk(forward, scored, batches, context.signal, report);
+      for (const [index, batch] of batches.entries()) yield* scoresOf(scored, batch, at(losses, index));
       done += chunk.length;
     }
   } finally {
@@ -122,8 +130,7 @@ export async function* scoreWindows(
 }
 
 function* scoresOf(
-  model: Model,
-  label: string,
+  { model, label }: ScoredBy,
   windows: readonly PassageWindow[],
   losses: Float64Array,
 ): Generator<Score, void, undefined> {

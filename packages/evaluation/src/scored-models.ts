@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { BadDataError, isObject } from "@mbs/contracts";
-import { meanMix, readModelRecord, type Model } from "@mbs/models";
+import { meanMix, readModelRecord, type Activations, type Model } from "@mbs/models";
 
 /** A solver with its options. */
 export interface ScoredMethod {
@@ -12,6 +12,8 @@ export interface ScoredMethod {
 export interface ScoredModel {
   /** Its weight files on disk. */
   readonly bytes: number;
+  /** What its packed weights were multiplied with, where that is not float32. */
+  readonly activations?: "int8";
   /** How it was compressed; absent where its folder does not say so. */
   readonly made?: {
     /** Content address of the model that was compressed. */
@@ -28,15 +30,16 @@ export interface ScoredModel {
 }
 
 /** What the scores keep of a model, from its folder. */
-export async function describeModel({ path, weightFiles }: Model): Promise<ScoredModel> {
+export async function describeModel({ path, weightFiles }: Model, activations: Activations): Promise<ScoredModel> {
   const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const size = sizes.reduce((sum, own) => sum + own, 0);
+  const own = { bytes: size, ...(activations === "int8" && { activations }) };
   const record = await readModelRecord(path);
-  if (record === undefined) return { bytes };
+  if (record === undefined) return own;
   const { model: source, format, layers } = record;
   const addresses = layers.map(({ address }) => address).sort();
   const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
-  return { bytes, made: { source, format, methods: [...methods.values()], mix: meanMix(layers), layers: addresses } };
+  return { ...own, made: { source, format, methods: [...methods.values()], mix: meanMix(layers), layers: addresses } };
 }
 
 const isMethod = (value: unknown): boolean =>
@@ -47,7 +50,8 @@ const isSize = (value: unknown): boolean => isWeight(value) && Number.isSafeInte
 
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;
-  const { made } = value;
+  const { made, activations } = value;
+  if (activations !== undefined && activations !== "int8") return false;
   if (made === undefined) return true;
   if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;
   const { source, format, methods, layers } = made;

@@ -2,6 +2,7 @@ import type { Score } from "@mbs/artifacts";
 import { averageLanguages, type ModelAverages } from "./averages.ts";
 import { leastWindows } from "./bootstrap.ts";
 import { comparePairs, type PairedDifference } from "./pairs.ts";
+import type { ScoredModel } from "./scored-models.ts";
 import { summarise, summariseSources, type LanguageResult, type SourceResult } from "./results.ts";
 
 /** What `mbs evaluate --json` prints. */
@@ -26,17 +27,28 @@ function noteFewWindows(results: readonly LanguageResult[]): string[] {
   ];
 }
 
+/** Rounding activations is part of what is measured: a rise above a model in float32 is not of the weights alone. */
+function noteActivations(models: ReadonlyMap<string, ScoredModel>): string[] {
+  const rounded = [...models].filter(([, { activations }]) => activations === "int8").map(([name]) => name);
+  if (rounded.length === 0) return [];
+  return [
+    `${rounded.join(", ")}: evaluated with activations rounded to 8 bits (--activations int8); not to be compared with scores in float32`,
+  ];
+}
+
 /**
  * Sums up the scores of any number of models.
  *
  * @param shares training mixture for the weighted average, on any scale
  * @param reference the model that others are compared with; default the first
+ * @param models as the scores' metadata describe them, by name
  * @throws {UsageError} where the reference has no scores
  */
 export function scoresReport(
   scores: readonly Score[],
   shares?: Readonly<Record<string, number>>,
   reference?: string,
+  models: ReadonlyMap<string, ScoredModel> = new Map(),
 ): ScoresReport {
   const { pairs, notes } = comparePairs(scores, reference);
   const results = summarise(scores);
@@ -45,6 +57,6 @@ export function scoresReport(
     averages: averageLanguages(scores, shares, reference),
     pairs,
     sources: summariseSources(scores),
-    notes: [...notes, ...noteFewWindows(results)],
+    notes: [...noteActivations(models), ...notes, ...noteFewWindows(results)],
   };
 }

@@ -64,6 +64,19 @@ test.before.each(() => {
   warnings.length = 0;
 });
 
+test("without packed weights activations stay in float32, with a warning, and the scores say nothing else", async () => {
+  const plain = await addressOf();
+  const { address } = await contentAddress(await streamOf({ activations: "int8" }));
+  assert.is(address, plain);
+  assert.ok(warnings.some((warning) => warning.includes("--activations int8 changes nothing")));
+});
+
+test("scores in int8 say so below their table", async () => {
+  const scores = await scored();
+  const { notes } = scoresReport(scores, undefined, undefined, new Map([["model", { bytes: 1, activations: "int8" }]]));
+  assert.ok(notes.some((note) => note.startsWith("model: evaluated with activations rounded to 8 bits")));
+});
+
 test("every window's loss is that of the model run by hand on the joined text", async () => {
   const scores = await scored();
   const opened = await openModel(model);

@@ -16,10 +16,10 @@ test.before(async () => {
 });
 test.after(() => rm(folder, { recursive: true, force: true }));
 
-async function describe() {
+async function describe(activations: "float32" | "int8" = "float32") {
   const model = await openModel(folder);
   try {
-    return await describeModel(model);
+    return await describeModel(model, activations);
   } finally {
     await model.close();
   }
@@ -28,6 +28,7 @@ async function describe() {
 test("the size on disk is that of the weight files; a model with no record was made elsewhere", async () => {
   const { size } = await stat(join(folder, "model.safetensors"));
   assert.equal(await describe(), { bytes: size });
+  assert.equal(await describe("int8"), { bytes: size, activations: "int8" });
 });
 
 test("method and mix come from the record: methods once, the mix as shares, mean over layers", async () => {

@@ -11,7 +11,16 @@ export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export type { ModelFiles } from "./folder/model-files.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
-export type { ArchitectureModel, Forward, GivenWeights, GraphModel, Model, StepCut, StepOptions } from "./folder/model.ts";
+export type {
+  Activations,
+  ArchitectureModel,
+  Forward,
+  GivenWeights,
+  GraphModel,
+  Model,
+  StepCut,
+  StepOptions,
+} from "./folder/model.ts";
 export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";

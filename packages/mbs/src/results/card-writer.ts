@@ -3,9 +3,9 @@ import { collect, openArtifact, parseMetadata, readScores } from "@mbs/artifacts
 import type { Score } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
 import type { CardResults, CardRow, CardScore } from "@mbs/assembly";
-import { isObject } from "@mbs/contracts";
+import { FailedPreconditionError, isObject } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { scoresReport } from "@mbs/evaluation";
+import { readScoredModels, scoresReport } from "@mbs/evaluation";
 import type { Average, ModelAverages } from "@mbs/evaluation";
 import { findResource, parseRecipe, readRecipeText } from "@mbs/pipeline";
 import { reportByTrainingShare } from "@mbs/reporting";
@@ -27,6 +27,7 @@ function averageRow(label: string, averages: readonly ModelAverages[], key: "unw
  *
  * @param streams artifacts of kind scores; the first model of the first is what others are compared with
  * @param address of the model that the card is of
+ * @throws {FailedPreconditionError} where activations were rounded
  */
 async function readCardResults(streams: readonly ArtifactStream[], address: string): Promise<CardResults> {
   const scores: Score[] = [];
@@ -35,6 +36,13 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
   for (const stream of streams) {
     const metadata = parseMetadata("scores", stream.schema);
     corpora.add(metadata.corpus);
+    for (const [model, { activations }] of readScoredModels(metadata.models)) {
+      if (activations === undefined) continue;
+      throw new FailedPreconditionError(
+        `scores: ${model} was evaluated with activations in ${activations}, and a card states what is measured in float32; evaluate again without --activations`,
+        { model },
+      );
+    }
     shares ??= metadata.shares;
     scores.push(...(await collect(readScores(stream))));
   }

@@ -5,13 +5,11 @@ import type { ScoresReport } from "@mbs/evaluation";
 import type { DamageReport, MixesReport } from "@mbs/reporting";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
-  const [{ collect, parseMetadata, readScores }, { scoresReport }, { reportByTrainingShare }] = await Promise.all([
-    import("@mbs/artifacts"),
-    import("@mbs/evaluation"),
-    import("@mbs/reporting"),
-  ]);
-  const { shares } = parseMetadata("scores", stream.schema);
-  return reportByTrainingShare(scoresReport(await collect(readScores(stream)), shares), shares);
+  const [{ collect, parseMetadata, readScores }, { readScoredModels, scoresReport }, { reportByTrainingShare }] =
+    await Promise.all([import("@mbs/artifacts"), import("@mbs/evaluation"), import("@mbs/reporting")]);
+  const { shares, models } = parseMetadata("scores", stream.schema);
+  const scores = await collect(readScores(stream));
+  return reportByTrainingShare(scoresReport(scores, shares, undefined, readScoredModels(models)), shares);
 }
 
 async function similarities(stream: ArtifactStream) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
-import type { Model, WeightDtype } from "@mbs/models";
+import type { Activations, Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,13 +12,13 @@ import { segmentsFor, stage } from "../fixtures/stage-runs.ts";
 const root = await mkdtemp(join(tmpdir(), "packed-round-trip-"));
 test.after(() => rm(root, { recursive: true }));
 
-async function perplexity(model: Model): Promise<number> {
+async function perplexity(model: Model, activations: Activations = "float32"): Promise<number> {
   const forward = await model.forward({ threads: 1 });
   let [nats, count] = [0, 0];
   for (let text = 0; text < 4; text++) {
     const tokens = Int32Array.from({ length: 48 }, (_, at) => 4 + ((text * 31 + at * at * 5 + at) % 250));
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.steps.keys()) states = await forward.step(index, states, { activations });
     for (const loss of await forward.score(states, tokens)) nats += loss;
     count += tokens.length - 1;
   }
@@ -34,7 +34,7 @@ async function writeAndRead(source: string, compress: object, order: string, for
   const compressed = await stage("compress", "factors", factors, { model: source, ...compress });
   const metadata = parseMetadata("layers", compressed.schema);
   const layers = await collect(readLayers(compressed));
-  const made = new Map<string, { perplexity: number; weights: Map<string, Float32Array> }>();
+  const made = new Map<string, { perplexity: number; rounded: number; weights: Map<string, Float32Array> }>();
   for (const format of formats) {
     const folder = await mkdtemp(join(root, "folder-"));
     const stream = encodeLayers(layers, metadata);
@@ -44,7 +44,7 @@ async function writeAndRead(source: string, compress: object, order: string, for
     const written = await openModel(folder);
     const weights = new Map<string, Float32Array>();
     for (const { tensor } of layers) weights.set(tensor, await written.readWeight(tensor));
-    made.set(format, { perplexity: await perplexity(written), weights });
+    made.set(format, { perplexity: await perplexity(written), rounded: await perplexity(written, "int8"), weights });
     await written.close();
   }
   await model.close();
@@ -70,6 +70,12 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
         const change = Math.abs(packed.perplexity / dense.perplexity - 1);
         // where weights are equal, perplexity is; half precision's scales move values by up to 2⁻¹¹ = 5e-4
         assert.ok(change < 1e-3, `${format}: perplexity ${packed.perplexity}, dense ${dense.perplexity}`);
+        // activations of 8 bits, each within 1/254 of the largest of its block, in 8 products one after the other
+        const rounding = Math.abs(packed.rounded / packed.perplexity - 1);
+        assert.ok(
+          rounding > 0 && rounding < 0.03,
+          `${format}: perplexity ${packed.rounded}, ${rounding} above, with activations in int8`,
+        );
         // GPTQ's files hold scales in half precision, also for sources in single
         if (dtype === "f32" && format.startsWith("gptq")) continue;
         for (const [tensor, values] of dense.weights) assert.equal(packed.weights.get(tensor), values, `${format} ${tensor}`);

@@ -1,6 +1,7 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
 import { decodeBrain, decodeHalf, findNonfinite } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
+import type { PackedWeight } from "./quantised/packed-values.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
 
 export interface TensorInfo {
@@ -57,6 +58,8 @@ export interface Checkpoint {
   readF32(name: string): Promise<Float32Array>;
   /** Chosen rows of a tensor of two dimensions as float32, [rows.length, columns], under the same rules. */
   readRowsF32(name: string, rows: ArrayLike<number>): Promise<Float32Array>;
+  /** A linear weight that is stored as codes on grids, undefined for any other; absent where none is stored so. */
+  readonly readPacked?: (name: string) => Promise<PackedWeight | undefined>;
   /** The bytes as stored; `offset` and `length` choose a part. */
   readRaw(name: string, offset?: number, length?: number): Promise<Uint8Array>;
   close(): void;

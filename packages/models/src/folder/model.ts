@@ -22,9 +22,17 @@ export interface StepInputs {
 /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
 export type GivenWeights = ReadonlyMap<string, Float32Array>;
 
+/**
+ * What packed weights are multiplied with: states as they are, or rounded to 8 bits in blocks of at most 128 columns of a row,
+ * which is faster and less exact. Dense weights are multiplied in float32 in either case.
+ */
+export type Activations = "float32" | "int8";
+
 /** How to run one step. */
 export interface StepOptions extends StepInputs {
   readonly weights?: GivenWeights;
+  /** Default float32. Not with `weights`, nor for a model without packed weights. */
+  readonly activations?: Activations;
 }
 
 /**

@@ -29,6 +29,8 @@ function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array }
  */
 export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight: WeightReader, threads: number): Forward {
   const graphs = new GraphCache(threads);
+  // they hold a step's weights: those of the step that runs, whole batches and the last one
+  const packedGraphs = new GraphCache(threads, 2);
   const cache = new WeightCache(readWeight);
   const { hiddenSize, vocabularySize } = layout;
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
@@ -58,7 +60,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
       return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
     },
 
-    ...createStepForward(layout, graphs, cache),
+    ...createStepForward(layout, checkpoint, { graphs, packedGraphs, cache }),
 
     score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
@@ -69,6 +71,7 @@ export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight
     async close() {
       cache.clear();
       await graphs.close();
+      await packedGraphs.close();
     },
   };
 }

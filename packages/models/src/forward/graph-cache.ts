@@ -25,20 +25,17 @@ export interface PartedGraph {
 }
 
 /** Adds inputs, nodes and outputs to a graph; `weight` declares a weight by its role. */
-type Build<Made> = (graph: GraphBuilder, weight: WeightInput) => Made;
+type Build<Made> = (graph: GraphBuilder, weight: WeightInput) => Made | Promise<Made>;
 
 interface Kept<Graph> {
   readonly graph: Graph;
   readonly release: () => Promise<void>;
 }
 
-/** Graphs whose sessions stay open: batches have few shapes. */
-const limit = 8;
-
-function buildGraph<Made>(key: string, build: Build<Made>) {
+async function buildGraph<Made>(key: string, build: Build<Made>) {
   const roles = new Map<string, readonly number[]>();
   const builder = new GraphBuilder(key);
-  const made = build(builder, (role, shape) => {
+  const made = await build(builder, (role, shape) => {
     roles.set(role, shape);
     return builder.input(role, "float32", shape);
   });
@@ -64,19 +61,22 @@ async function dropOldest<Graph>(kept: Map<string, Kept<Graph>>): Promise<void> 
 /** Builds graphs when first needed and keeps those used last. */
 export class GraphCache {
   readonly #threads: number;
+  readonly #limit: number;
   readonly #whole = new Map<string, Kept<WeightedGraph>>();
   readonly #parted = new Map<string, Kept<PartedGraph>>();
 
-  constructor(threads: number) {
+  /** @param limit graphs whose sessions stay open: batches have few shapes */
+  constructor(threads: number, limit = 8) {
     this.#threads = threads;
+    this.#limit = limit;
   }
 
   /** @param key tells apart what `build` makes */
   async get(key: string, build: Build<void>): Promise<WeightedGraph> {
     const kept = use(this.#whole, key);
     if (kept !== undefined) return kept.graph;
-    if (this.#whole.size >= limit) await dropOldest(this.#whole);
-    const { builder, roles } = buildGraph(key, build);
+    if (this.#whole.size >= this.#limit) await dropOldest(this.#whole);
+    const { builder, roles } = await buildGraph(key, build);
     const session = await createSession(builder.build(), { threads: this.#threads });
     const graph = withWeights(session, roles);
     this.#whole.set(key, { graph, release: () => session.release() });
@@ -90,8 +90,8 @@ export class GraphCache {
   async getParts(key: string, build: Build<Omit<StepGraph, "nodes">>): Promise<PartedGraph> {
     const kept = use(this.#parted, key);
     if (kept !== undefined) return kept.graph;
-    if (this.#parted.size >= limit) await dropOldest(this.#parted);
-    const { builder, roles, made } = buildGraph(key, build);
+    if (this.#parted.size >= this.#limit) await dropOldest(this.#parted);
+    const { builder, roles, made } = await buildGraph(key, build);
     const parts = cutAtSites({ nodes: builder.listNodes(), ...made });
     const open = new Map<number, { readonly graph: WeightedGraph; readonly session: Session }>();
     const part: PartedGraph["part"] = async (position, live) => {

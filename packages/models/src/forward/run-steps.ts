@@ -24,7 +24,7 @@ export async function advance(
   steps: readonly Step[],
   index: number,
   states: StreamStates,
-  options: Pick<StepOptions, "batch" | "weights"> = {},
+  options: Pick<StepOptions, "batch" | "weights" | "activations"> = {},
 ): Promise<StreamStates> {
   const { stream, reads } = at(steps, index);
   const others = new Map(reads.map((name) => [name, statesOf(states, name)]));

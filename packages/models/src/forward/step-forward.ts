@@ -3,7 +3,11 @@ import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
 import type { Layout, StepGraphValues } from "../architectures/layout.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { blockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
+import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
 import type { Forward, GivenWeights, StepCut, StepInputs, StepOptions } from "../folder/model.ts";
+import { withPackedLinears } from "../graph/packed-linear.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { createStackedSequence } from "../graph/stacked-sequence.ts";
 import { requireStep } from "./forward-checks.ts";
@@ -41,12 +45,13 @@ function rowsOf(results: Readonly<Record<string, Tensor>>, name: string, columns
   return { rows: values.length / columns, columns, values };
 }
 
-/** Builds the graph of a step. */
+/** Builds the graph of a step. @param packed weights that are constants of the graph, by role */
 function buildStep(
   layout: Layout,
   { step: index, batch, lengths }: StepShape,
   builder: GraphBuilder,
   weight: WeightInput,
+  packed: ReadonlyMap<string, BlockedWeight> = new Map(),
 ): StepGraphValues {
   const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, layout.hiddenSize]);
   const states = input(ownStates, at(lengths, 0));
@@ -55,7 +60,7 @@ function buildStep(
     return [stream, { states: input(streamInput(stream), length), length }] as const;
   });
   const sequence = createStackedSequence(builder, weight, { batch, length: at(lengths, 0), others: new Map(others) });
-  return layout.buildStep(sequence, states, index);
+  return layout.buildStep(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
 }
 
 /** What a step's graph is given, its sites and its end. @throws {InternalError} where it does not make a site */
@@ -81,10 +86,11 @@ export function layoutRounds(layout: Layout, index: number): readonly (readonly 
 /** Runs the steps of an architecture, whole and site by site. */
 export function createStepForward(
   layout: Layout,
-  graphs: GraphCache,
-  cache: WeightCache,
+  checkpoint: Checkpoint,
+  { graphs, packedGraphs, cache }: { graphs: GraphCache; packedGraphs: GraphCache; cache: WeightCache },
 ): Pick<Forward, "step" | "beginStep" | "nextSites" | "endStep"> {
   const { steps, hiddenSize } = layout;
+  const turned = new Set(layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));
 
   const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: StepInputs): StepShape => {
     const step = requireStep(steps, index, states, batch);
@@ -102,6 +108,27 @@ export function createStepForward(
     const roles = layout.stepRoles(index);
     const stored = await cache.read(at(steps, index).name, roles);
     return given === undefined ? stored : override(stored, roles, given);
+  };
+
+  /** The weights of a step that are multiplied as they are packed, by role. */
+  const packedOf = async (index: number): Promise<ReadonlyMap<string, BlockedWeight>> => {
+    const found = new Map<string, BlockedWeight>();
+    for (const [role, tensor] of layout.stepRoles(index)) {
+      const packed = turned.has(tensor) ? undefined : await checkpoint.readPacked?.(tensor);
+      const blocked = packed === undefined ? undefined : blockedWeight(packed);
+      if (blocked !== undefined) found.set(role, blocked);
+    }
+    return found;
+  };
+  /** A step with its packed weights as constants, which the engine arranges for its products once: a graph for each step. */
+  const runPacked = async (shape: StepShape, feeds: Readonly<Record<string, Tensor>>): Promise<Matrix> => {
+    const { step: index } = shape;
+    const graph = await packedGraphs.get(`packed step ${index} ${keyOf(shape)}`, async (builder, weight) =>
+      builder.output("states", buildStep(layout, shape, builder, weight, await packedOf(index)).states, "float32"),
+    );
+    const dense = new Map([...layout.stepRoles(index)].filter(([role]) => graph.roles.has(role)));
+    const weights = await cache.read(`${at(steps, index).name}, dense`, dense);
+    return rowsOf(await graph.run(feeds, weights), "states", hiddenSize);
   };
 
   const walk = createStepWalk({
@@ -135,10 +162,14 @@ export function createStepForward(
     ...walk,
     async step(index, states, options: StepOptions = {}) {
       const shape = shapeOf(index, states, options);
+      const feeds = Object.fromEntries(feedsOf(index, states, options.reads));
+      if (options.activations === "int8") {
+        if (options.weights !== undefined) throw new InternalError("a step was given weights, and activations in int8");
+        return runPacked(shape, feeds);
+      }
       const graph = await graphs.get(`step ${keyOf(shape)}`, (builder, weight) =>
         builder.output("states", buildStep(layout, shape, builder, weight).states, "float32"),
       );
-      const feeds = Object.fromEntries(feedsOf(index, states, options.reads));
       return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", hiddenSize);
     },
     async beginStep(index, states, inputs: StepInputs = {}) {

@@ -43,8 +43,8 @@ export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresVie
   }));
   return ofKind(artifacts, "scores").map(({ name, records, metadata }) => {
     const shares = view.shares ?? metadata.shares;
-    const report = reportByTrainingShare(scoresReport(records, shares, view.reference), shares);
     const known = readScoredModels(metadata.models);
+    const report = reportByTrainingShare(scoresReport(records, shares, view.reference, known), shares);
     // Metadata sorts its keys; pages follow the scores.
     const models = new Map(
       report.averages.flatMap(({ model }): [string, ScoredModel][] => {

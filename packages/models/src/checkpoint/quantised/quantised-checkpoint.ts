@@ -116,6 +116,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
       }
       return chosen;
     },
+    readPacked: async (name) => linears.get(name)?.read(),
     async readRaw(name, offset = 0, length) {
       if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
       const bytes = encodeWeights(dtype, await readF32(name));
