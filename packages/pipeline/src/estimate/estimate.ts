@@ -17,7 +17,7 @@ import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
 import { memoryNeed } from "./memory.ts";
-import { measureRates } from "./rates.ts";
+import { measureRates, weightsOf } from "./rates.ts";
 import type { Rates } from "./rates.ts";
 import { measureTexts } from "./text-size.ts";
 import type { TextSize } from "./text-size.ts";
@@ -40,10 +40,6 @@ export interface Estimate {
   readonly memory: number;
   readonly disk: DiskNeed;
 }
-
-/** Multiply-adds of one token in one step, without attention over other tokens. */
-const weightsOf = ({ sites }: Model["steps"][number]): number =>
-  sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
 
 /** A step is measured once, the first; others differ by their operations. */
 function firstStep({ steps, path }: Model): Model["steps"][number] {
@@ -185,7 +181,9 @@ async function estimatePrepared(
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [...recipe.stages.keys()],
-    memory: memoryNeed(recipe, model, process.memoryUsage().rss, heldOutTokens) + heldBetweenSites(recipe, model, tokens, pool),
+    memory:
+      memoryNeed(recipe, model, process.memoryUsage().rss, heldOutTokens, pool.limit) +
+      heldBetweenSites(recipe, model, tokens, pool),
     disk,
   };
 }

@@ -4,15 +4,16 @@ import { performance } from "node:perf_hooks";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
-import type { Model, StepCut } from "@mbs/models";
+import type { Forward, Model, Step, StepCut } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
-import type { SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
+import type { Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
 import { outputByRow, readSolver, solverFailure } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
+import { sum } from "./sum.ts";
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates {
@@ -22,7 +23,7 @@ export interface Rates {
   readonly sites: number;
   readonly end: number;
   readonly step: number;
-  /** Seconds of the loss for one token. */
+  /** Seconds of the loss for one token; 0 where the run evaluates nothing. */
   readonly head: number;
   /** Seconds to open the model. */
   readonly open: number;
@@ -41,18 +42,40 @@ export interface Rates {
 const probeWidth = 2048;
 const probeRows = 256;
 const batchTokens = 2048;
+/** The loss of a token costs the same from about so many on. */
+const headTokens = 256;
 const probeBytes = 16 * 1024 * 1024;
 
-/** The median of three, so that one disturbed measurement does not count. */
-async function seconds(work: () => Promise<unknown>, times = 3): Promise<number> {
+/** A probe that has run once is measured three times, or less often where that takes longer than this, seconds. */
+const enough = 0.5;
+
+/** Fewer tokens than this say little of many, or of experts that read a part of them each. */
+const leastTokens = 128;
+
+/** What one pass of a probe through a step or the head may take, seconds. */
+const passSeconds = 1.5;
+
+async function measure(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+}
+
+/** The shortest of three: what disturbs a kernel, as the garbage of the probe before it, only makes it slower. */
+async function seconds(work: () => Promise<unknown>): Promise<number> {
   const found: number[] = [];
-  for (let round = 0; round < times; round++) {
-    const started = performance.now();
-    await work();
-    found.push((performance.now() - started) / 1000);
-  }
-  found.sort((a, b) => a - b);
-  return at(found, Math.floor(times / 2));
+  while (found.length < 3 && sum(found, (taken) => taken) < enough) found.push(await measure(work));
+  return Math.min(...found);
+}
+
+/** The mean of six: the collection of the buffers that the work leaves behind is a part of it. */
+async function secondsWithGarbage(work: () => Promise<unknown>): Promise<number> {
+  const times = 6;
+  return (
+    (await measure(async () => {
+      for (let time = 0; time < times; time++) await work();
+    })) / times
+  );
 }
 
 /** Repeatable numbers of about the size of states. */
@@ -71,9 +94,52 @@ function bell(length: number): Float32Array {
   return values;
 }
 
+/** Multiply-adds of one token in one step, without attention over other tokens. */
+export const weightsOf = ({ sites }: Step): number =>
+  sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
+
+/** Tokens of a probe: segments of a length that fill a batch, fewer or shorter ones where a pass would take too long. */
+interface ProbedTokens {
+  readonly batch: number;
+  readonly length: number;
+}
+
+/**
+ * @param length tokens a segment
+ * @param perToken multiply-adds of one token
+ * @param gemm operations a second of a large matrix product
+ */
+export function probedTokens(length: number, perToken: number, gemm: number): ProbedTokens {
+  const most = Math.max(leastTokens, Math.floor((passSeconds * gemm) / (2 * perToken)));
+  const batch = Math.max(1, Math.floor(Math.min(batchTokens, most) / length));
+  return { batch, length: Math.min(length, most) };
+}
+
+/** Seconds of the loss for one token. */
+async function measureHead(
+  forward: Forward,
+  { hiddenSize, vocabularySize }: Model,
+  { columns, values, rows }: Matrix,
+  tokens: Int32Array,
+  gemm: number,
+): Promise<number> {
+  const scored = Math.min(rows, probedTokens(headTokens, hiddenSize * vocabularySize, gemm).length);
+  const score = (count: number): Promise<Float64Array> =>
+    forward.score({ rows: count, columns, values: values.subarray(0, count * columns) }, tokens.subarray(0, count));
+  // the first reads the head
+  await score(2);
+  return (await seconds(() => score(scored))) / scored;
+}
+
+/**
+ * @param gemm operations a second of a large matrix product
+ * @param scores whether the run computes losses
+ */
 async function measureForward(
   model: Model,
   length: number,
+  gemm: number,
+  scores: boolean,
   threads: number,
 ): Promise<Pick<Rates, "sites" | "end" | "step" | "head" | "open" | "weights">> {
   const started = performance.now();
@@ -81,9 +147,13 @@ async function measureForward(
   const opened = performance.now();
   const forward = await again.forward({ threads });
   try {
-    const batch = Math.max(1, Math.floor(batchTokens / length));
-    const rows = batch * length;
-    const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % model.vocabularySize);
+    const { hiddenSize, vocabularySize } = model;
+    const perToken = weightsOf(at(model.steps, 0));
+    const { batch, length: probed } = probedTokens(length, perToken, gemm);
+    // A token reads half of a segment on average: as many products of its width for scores, and as many for values.
+    const shortened = (perToken + length * hiddenSize) / (perToken + probed * hiddenSize);
+    const rows = batch * probed;
+    const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % vocabularySize);
     const states = await forward.embed(tokens, batch);
     const { sites } = at(model.steps, 0);
     const toLastSite = async (): Promise<StepCut> => {
@@ -98,13 +168,12 @@ async function measureForward(
     const end = await seconds(() => forward.endStep(cut));
     await forward.step(0, states, { batch });
     const step = await seconds(() => forward.step(0, states, { batch }));
-    await forward.score(states, tokens, batch);
-    const head = await seconds(() => forward.score(states, tokens, batch), 1);
+    const head = scores ? await measureHead(forward, model, states, tokens, gemm) : 0;
     return {
-      sites: toSites / rows,
-      end: end / rows,
-      step: step / rows,
-      head: head / rows,
+      sites: (shortened * toSites) / rows,
+      end: (shortened * end) / rows,
+      step: (shortened * step) / rows,
+      head,
       open: (opened - started) / 1000,
       weights: Math.max(0, first - toSites),
     };
@@ -130,7 +199,7 @@ interface SiteRates {
 }
 
 /** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
-async function measureSite(blas: OnnxBlas, width: number, recipe: Recipe, threads: number): Promise<SiteRates> {
+async function measureSite(blas: OnnxBlas, width: number, length: number, recipe: Recipe, threads: number): Promise<SiteRates> {
   const computed = computedStatistics(recipe);
   if (!computed.gram) {
     const diagonal = noise(width).map((value) => value * value);
@@ -138,16 +207,18 @@ async function measureSite(blas: OnnxBlas, width: number, recipe: Recipe, thread
   }
   const kernel = createGramKernel({ threads });
   try {
-    const sum = kernel.sum(width);
-    const states = { rows: batchTokens, columns: width, values: noise(batchTokens * width) };
-    await sum.add(states);
-    const gramTime = await seconds(() => sum.add(states));
+    const summed = kernel.sum(width);
+    // a segment is added at once
+    const rows = Math.min(batchTokens, length);
+    const states = { rows, columns: width, values: noise(rows * width) };
+    await summed.add(states);
+    const gramTime = await seconds(() => summed.add(states));
     const gram = await probeGram(blas, width);
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
     const upper = computed.upper ? await inverseFactor(blas, gram.slice(), width) : undefined;
     const factor = computed.upper ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
     const solver = await measureSolver(blas, width, { diagonal, gram, ...(upper && { upper }) }, recipe.compress);
-    return { gram: gramTime / batchTokens, factor, solver };
+    return { gram: gramTime / rows, factor, solver };
   } finally {
     await kernel.release();
   }
@@ -204,12 +275,14 @@ async function measureArtifacts(folder: string): Promise<Pick<Rates, "write" | "
     const values = noise(rows * width);
     const record = (segment: number): StateRecord => ({ segment, language: "en", stream: "hidden", rows, width, values });
     const records = Array.from({ length: 8 }, (_, segment) => record(segment));
-    const write = await seconds(() =>
-      writeArtifact(encodeStates(records, { model: "", tokenizer: "", steps: 0, layers: [] }), path, { force: true }),
-    );
-    const read = await seconds(async () => {
+    const writeOnce = (): Promise<unknown> =>
+      writeArtifact(encodeStates(records, { model: "", tokenizer: "", steps: 0, layers: [] }), path, { force: true });
+    const readOnce = async (): Promise<void> => {
       for await (const state of readStates(await openArtifact(path))) void state;
-    });
+    };
+    await writeOnce();
+    await readOnce();
+    const [write, read] = [await secondsWithGarbage(writeOnce), await secondsWithGarbage(readOnce)];
     return { write: probeBytes / write, read: probeBytes / read };
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -274,12 +347,12 @@ export async function measureRates(
   const measured = (done: number): void =>
     progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
   measured(0);
-  const forward = await measureForward(model, length, threads);
+  const gemm = await measureGemm(blas);
+  const forward = await measureForward(model, length, gemm, recipe.evaluate !== undefined, threads);
   for (const width of widths) {
     measured(1 + sites.size);
-    sites.set(width, await measureSite(blas, width, recipe, threads));
+    sites.set(width, await measureSite(blas, width, length, recipe, threads));
   }
-  const gemm = await measureGemm(blas);
   const { gram } = computedStatistics(recipe);
   const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
     const known = (probe: number): number => {
