@@ -26,27 +26,36 @@ export function chooseSites(
 
 export interface CapturePlan {
   readonly sites: readonly SitePlan[];
-  /** Whether the languages share one Gram a site, because one each would exceed the budget. */
+  /** Whether the languages share one Gram a site. */
   readonly pooled: boolean;
 }
 
+/** What is asked of a capture. */
+export interface CaptureRequest {
+  readonly statistics: "gram" | "diagonal";
+  /** Of each language, or one of their mix. */
+  readonly grams: "languages" | "pooled";
+  /** Bytes for the Grams of a step. */
+  readonly budget: number;
+  /** Whether sites with a Gram are compared with the dense model. */
+  readonly cross: boolean;
+}
+
 /**
- * What is gathered at each site: a Gram of every language, or, where these exceed the budget, one Gram of all languages
- * and the diagonal of each. A step's own input has a diagonal only.
+ * What is gathered at each site: a Gram of every language, or, where one is asked for or these exceed the budget, one Gram of
+ * all languages and the diagonal of each. A step's own input has a diagonal only.
  *
- * @param cross whether sites with a Gram are compared with the dense model
+ * @param languages how many there are
  */
 export function planStep(
   sites: readonly { site: string; width: number }[],
-  statistics: "gram" | "diagonal",
   languages: number,
-  budget: number,
-  cross: boolean,
+  { statistics, grams: asked, budget, cross }: CaptureRequest,
 ): CapturePlan {
   const grams = sites.filter(({ site }) => statistics === "gram" && site !== inputSite);
   const crossBytes = (width: number): number => (cross ? 4 * width * width : 0);
   const bytes = grams.reduce((sum, { width }) => sum + 2 * width * (width + 1) + crossBytes(width), 0) * languages;
-  const pooled = bytes > budget;
+  const pooled = grams.length > 0 && (asked === "pooled" || bytes > budget);
   const plans = sites.map(({ site, width }) => {
     const gram = statistics === "gram" && site !== inputSite;
     return { site, width, gram, diagonal: !gram || pooled, cross: cross && gram };

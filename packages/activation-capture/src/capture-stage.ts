@@ -32,6 +32,13 @@ const options = {
     default: "gram",
     description: "E[x xᵀ] of every site, or E[x²] alone, which is enough for Wanda and for similarity",
   },
+  grams: {
+    kind: "choice",
+    choices: ["languages", "pooled"],
+    default: "languages",
+    description:
+      "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor",
+  },
   budget: {
     kind: "text",
     default: "4GiB",
@@ -43,7 +50,7 @@ const options = {
     kind: "text",
     optional: true,
     placeholder: "LANG=WEIGHT,…",
-    description: "weight of each language in the Gram kept beyond --budget, and in factor; default: the tokens seen of it",
+    description: "weight of each language in a pooled Gram, and in factor; default: the tokens seen of it",
     check: (text: string) => parseLanguageMix(text),
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
@@ -105,14 +112,13 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     let pooled = false;
     for (const [position, index] of steps.entries()) {
       const step = at(model.steps, index);
-      const plan = planStep(
-        chooseSites(step, model.hiddenSize, values.site),
-        values.statistics,
-        languages.length,
-        work.budget,
-        dense !== undefined,
-      );
-      if (plan.pooled && !pooled) {
+      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), languages.length, {
+        statistics: values.statistics,
+        grams: values.grams,
+        budget: work.budget,
+        cross: dense !== undefined,
+      });
+      if (plan.pooled && !pooled && values.grams === "languages") {
         warn(
           `${step.name}: the Grams of ${languages.length} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
         );

@@ -1,7 +1,8 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
-import { ColumnSquares, CrossSum, divide } from "./running-sums.ts";
+import { findNonfinite } from "@mbs/numbers";
+import { addScaled, ColumnSquares, CrossSum } from "./running-sums.ts";
 
 /** What is gathered at one site. */
 export interface SitePlan {
@@ -19,12 +20,27 @@ export interface SiteMeans {
   readonly tokens: number;
   /** The tokens that reached the site: at an expert only those that the router sent there. */
   readonly seen: number;
+  /** Whether no mean is NaN or Inf. */
+  readonly finite: boolean;
   /** E[x xᵀ], packed upper half. */
   readonly gram?: Float32Array;
   /** E[x²]. */
   readonly diagonal?: Float32Array;
   /** E[(x̃ - x) xᵀ], [width, width]. */
   readonly crossMoment?: Float32Array;
+}
+
+/** Second moments of all languages together, by site. */
+export class PooledMoments {
+  readonly gram = new Map<string, Float32Array>();
+  readonly crossMoment = new Map<string, Float32Array>();
+
+  /** The sum of a kind at a site, zeros at first. */
+  of(kind: "gram" | "crossMoment", site: string, length: number): Float32Array {
+    const sum = this[kind].get(site) ?? new Float32Array(length);
+    this[kind].set(site, sum);
+    return sum;
+  }
 }
 
 /** Engines of the sums. */
@@ -42,7 +58,7 @@ interface SiteSums {
   seen: number;
 }
 
-/** The sums of one language in one step. */
+/** The sums of one language in one step, and then of the next one in the same memory. */
 export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
 
@@ -89,18 +105,37 @@ export class LanguageStatistics {
     await cross.add(dense, states);
   }
 
-  /** The means; the sums are used up. */
-  finish(): SiteMeans[] {
-    return [...this.#sites.values()].map(({ plan, gram, squares, cross, tokens, seen }) => {
-      const mean = gram?.packed();
-      if (mean !== undefined) divide(mean, tokens);
+  /**
+   * The means of a language, whose sums begin again.
+   *
+   * @param pool takes the Grams and cross-moments with the language's share, where languages have none of their own
+   */
+  finish(pool?: { readonly moments: PooledMoments; readonly share: number }): SiteMeans[] {
+    return [...this.#sites.values()].map((sums): SiteMeans => {
+      const { plan, gram, squares, cross, tokens, seen } = sums;
+      const { site, width } = plan;
+      const diagonal = squares?.mean(tokens);
+      const crossMoment = cross?.mean(tokens);
+      const finite = [gram?.diagonal(), diagonal, crossMoment].every(
+        (values) => values === undefined || findNonfinite(values) < 0,
+      );
+      if (pool !== undefined && finite) {
+        const { moments, share } = pool;
+        gram?.addMean(tokens, share, moments.of("gram", site, (width * (width + 1)) / 2));
+        if (crossMoment !== undefined) addScaled(moments.of("crossMoment", site, width * width), crossMoment, share);
+      }
+      const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment } : {};
+      for (const sum of [gram, squares, cross]) sum?.clear();
+      sums.tokens = 0;
+      sums.seen = 0;
       return {
         plan,
         tokens,
         seen,
-        ...(mean && { gram: mean }),
-        ...(squares && { diagonal: squares.mean(tokens) }),
-        ...(cross && { crossMoment: cross.mean(tokens) }),
+        finite,
+        ...(own.gram && { gram: own.gram }),
+        ...(diagonal && { diagonal }),
+        ...(own.crossMoment && { crossMoment: own.crossMoment }),
       };
     });
   }

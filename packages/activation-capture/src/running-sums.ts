@@ -5,11 +5,6 @@ export function addScaled(sum: Float32Array, values: Float32Array, share: number
   for (let index = 0; index < values.length; index++) sum[index]! += share * values[index]!;
 }
 
-/** Divides values in place. */
-export function divide(values: Float32Array, divisor: number): void {
-  for (let index = 0; index < values.length; index++) values[index]! /= divisor;
-}
-
 /** A running sum of x² of each column, in float64. */
 export class ColumnSquares {
   readonly #sums: Float64Array;
@@ -33,6 +28,10 @@ export class ColumnSquares {
   /** E[x²] of each column over `tokens`. */
   mean(tokens: number): Float32Array {
     return Float32Array.from(this.#sums, (sum) => sum / tokens);
+  }
+
+  clear(): void {
+    this.#sums.fill(0);
   }
 }
 
@@ -59,5 +58,9 @@ export class CrossSum {
   /** E[(x̃ - x) xᵀ] over `tokens`, [width, width]. */
   mean(tokens: number): Float32Array {
     return this.#sum.values.map((sum) => sum / tokens);
+  }
+
+  clear(): void {
+    this.#sum.values.fill(0);
   }
 }

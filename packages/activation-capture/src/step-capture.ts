@@ -6,9 +6,8 @@ import type { Forward, GivenWeights, Step, StepCut, StreamStates } from "@mbs/mo
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import type { CaptureWalks } from "./capture-walks.ts";
-import { LanguageStatistics } from "./language-statistics.ts";
+import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
-import { addScaled } from "./running-sums.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { SpooledStates, StatesOwner } from "./spooled-states.ts";
 import { nameSegment } from "./state-source.ts";
@@ -46,6 +45,11 @@ interface SpooledMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
   readonly gram: SpoolSlot | undefined;
   readonly crossMoment: SpoolSlot | undefined;
 }
+
+/** What is yielded of a language at a site. */
+type WholeMeans = Pick<SiteMeans, "plan" | "tokens"> & {
+  readonly [Kind in "gram" | "crossMoment" | "diagonal"]?: Float32Array | undefined;
+};
 
 /** The states that a step reads. */
 const readStates = (
@@ -140,23 +144,29 @@ async function captureBatch(
 
 async function captureLanguage(
   capture: StepCapture,
-  language: string,
   batches: readonly SegmentBatch[],
+  statistics: LanguageStatistics,
   tools: CaptureTools,
-): Promise<SiteMeans[]> {
-  const { step, plan, advance } = capture;
-  const { sums, signal, advanceProgress } = tools;
-  const statistics = new LanguageStatistics(plan.sites, sums);
+): Promise<void> {
+  const { signal, advanceProgress } = tools;
   for (const batch of batches) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
     await captureBatch(capture, batch, statistics, tools);
     advanceProgress(batch.segments.length);
   }
-  const means = statistics.finish();
-  const broken = means.find(({ gram, diagonal, crossMoment }) =>
-    [gram, diagonal, crossMoment].some((values) => values !== undefined && findNonfinite(values) >= 0),
-  );
-  if (broken === undefined) return means;
+}
+
+/** Refuses means that are not finite, naming the segment where an input is to blame. */
+async function requireFiniteMeans(
+  capture: StepCapture,
+  language: string,
+  batches: readonly SegmentBatch[],
+  means: readonly SiteMeans[],
+  tools: CaptureTools,
+): Promise<void> {
+  const { step, advance } = capture;
+  const broken = means.find(({ finite }) => !finite);
+  if (broken === undefined) return;
   // the states were not overwritten, so they still show which segment it was
   if (!advance) for (const batch of batches) await requireFiniteInputs(capture, batch, tools);
   throw new BadDataError(
@@ -184,55 +194,60 @@ function warnOfFewTokens(
   );
 }
 
+/** The statistics of a language at a site, the Gram before the cross-moment and the diagonal. */
+function* statisticsOf(
+  step: string,
+  language: string,
+  { plan: { site, width }, tokens, gram, crossMoment, diagonal }: WholeMeans,
+): Generator<Statistic> {
+  for (const [kind, values] of [
+    ["gram", gram],
+    ["cross-moment", crossMoment],
+    ["diagonal", diagonal],
+  ] as const) {
+    if (values !== undefined) yield { step, site, language, kind, tokens, width, values };
+  }
+}
+
 /**
  * Runs one step over all segments, language by language, and yields its statistics: by site in the order of the plan, then
- * by language, the Gram before the cross-moment and the diagonal. Those of all languages, where there are any, come first.
+ * by language. Those of all languages, where there are any, come first.
  *
- * Only one language's sums are in memory; finished Grams wait in a file until their site's turn.
+ * Only one language's sums are in memory; of several sites finished Grams wait in a file until their site's turn.
  */
 export async function* captureStep(capture: StepCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
   const { plan, batches, shares } = capture;
   const step = capture.step.name;
   const { grams } = tools;
   grams.clear();
-  const pooled = { gram: new Map<string, Float32Array>(), crossMoment: new Map<string, Float32Array>() };
+  const moments = new PooledMoments();
+  const statistics = new LanguageStatistics(plan.sites, tools.sums);
+  const isSingle = plan.sites.length === 1 && !plan.pooled;
   const found: { language: string; means: SpooledMeans[] }[] = [];
   for (const [language, own] of batches) {
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
-    const means = (await captureLanguage(capture, language, own, tools)).map((site): SpooledMeans => {
-      const keep = (kind: keyof typeof pooled): SpoolSlot | undefined => {
-        const values = site[kind];
-        if (values === undefined || !plan.pooled) return values && grams.append(values);
-        const sum = pooled[kind].get(site.plan.site) ?? new Float32Array(values.length);
-        pooled[kind].set(site.plan.site, sum);
-        addScaled(sum, values, share);
-        return undefined;
-      };
-      return { ...site, gram: keep("gram"), crossMoment: keep("crossMoment") };
+    await captureLanguage(capture, own, statistics, tools);
+    const means = statistics.finish(plan.pooled ? { moments, share } : undefined);
+    await requireFiniteMeans(capture, language, own, means, tools);
+    if (isSingle) for (const mean of means) yield* statisticsOf(step, language, mean);
+    const spool = (values: Float32Array | undefined) => (isSingle ? undefined : values && grams.append(values));
+    found.push({
+      language,
+      means: means.map((mean) => ({ ...mean, gram: spool(mean.gram), crossMoment: spool(mean.crossMoment) })),
     });
-    found.push({ language, means });
   }
   warnOfFewTokens(step, found, tools.warn);
-  for (const [position, { site, width }] of plan.sites.entries()) {
+  if (isSingle) return;
+  const read = (slot: SpoolSlot | undefined) => slot && new Float32Array(grams.read(slot).buffer);
+  for (const [position, sitePlan] of plan.sites.entries()) {
     const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
-    for (const [kind, sums] of [
-      ["gram", pooled.gram],
-      ["cross-moment", pooled.crossMoment],
-    ] as const) {
-      const values = sums.get(site);
-      if (values !== undefined) yield { step, site, language: allLanguages, kind, tokens, width, values };
-    }
+    const { site } = sitePlan;
+    const pooled = { gram: moments.gram.get(site), crossMoment: moments.crossMoment.get(site) };
+    yield* statisticsOf(step, allLanguages, { plan: sitePlan, tokens, ...pooled });
     for (const { language, means } of found) {
-      const { tokens: own, gram, diagonal, crossMoment } = at(means, position);
-      for (const [kind, slot] of [
-        ["gram", gram],
-        ["cross-moment", crossMoment],
-      ] as const) {
-        if (slot === undefined) continue;
-        yield { step, site, language, kind, tokens: own, width, values: new Float32Array(grams.read(slot).buffer) };
-      }
-      if (diagonal !== undefined) yield { step, site, language, kind: "diagonal", tokens: own, width, values: diagonal };
+      const { gram, crossMoment, ...mean } = at(means, position);
+      yield* statisticsOf(step, language, { ...mean, gram: read(gram), crossMoment: read(crossMoment) });
     }
   }
 }

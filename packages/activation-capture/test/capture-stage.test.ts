@@ -153,6 +153,9 @@ test("beyond the budget one Gram of the mix and all diagonals remain", async () 
       all.reduce((sum, { tokens, values }) => sum + (tokens / 105) * at(values, index), 0),
     );
     assert.ok(relativeDistance(at(pooled, 0).values, mixed) < rounding);
+    const asked = await runCapture(states, { model: folder, site: ["mlp-up"], grams: "pooled" });
+    assert.equal(asked, pooled);
+    assert.is(warnings.length, 1, "what was asked for is no surprise");
   });
 });
 

@@ -43,7 +43,7 @@ for (const [width, tokens] of [
     for (const segment of segments) await sum.add(segment);
     assert.is(sum.tokens, 2 * tokens - 1);
     const wanted = plain(segments, width);
-    const found = sum.packed();
+    const found = sum.mean(1);
     assert.is(found.length, wanted.length);
     const worst = found.reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);
     // |Σ x y| ≤ the largest Σ x²
@@ -52,6 +52,26 @@ for (const [width, tokens] of [
   });
 }
 
+test("means are added with their shares to those of others, and a sum begins again", async () => {
+  const width = 600;
+  const sum = kernel.sum(width);
+  const [first, second] = [states(5, width, 1), states(3, width, 2)];
+  await sum.add(first);
+  const own = sum.mean(5);
+  const mixed = new Float32Array(own.length);
+  sum.addMean(5, 0.25, mixed);
+  const diagonal = sum.diagonal();
+  assert.is(diagonal.length, width);
+  assert.is(at(diagonal, 599), Math.fround(at(sum.mean(1), own.length - 1)));
+  sum.clear();
+  assert.is(sum.tokens, 0);
+  await sum.add(second);
+  const other = sum.mean(3);
+  sum.addMean(3, 0.75, mixed);
+  const wanted = own.map((value, index) => Math.fround(0.25 * value) + 0.75 * at(other, index));
+  assert.equal(mixed, wanted);
+});
+
 test("256 segments add up to what single precision allows", async () => {
   const width = 24;
   const sum = kernel.sum(width);
@@ -59,7 +79,7 @@ test("256 segments add up to what single precision allows", async () => {
   for (const segment of segments) await sum.add(segment);
   const wanted = plain(segments, width);
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const worst = sum.packed().reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);
+  const worst = sum.mean(1).reduce((most, value, index) => Math.max(most, Math.abs(value - at(wanted, index))), 0);
   // 64 tokens a segment are added, then 256 segments; 6e-7 where this was measured
   assert.ok(worst < rounding(64 + 256) * largest, `off by ${worst / largest}`);
 });
@@ -68,7 +88,7 @@ test("no tokens change nothing; another width is refused", async () => {
   const sum = kernel.sum(3);
   await sum.add(states(0, 3, 0));
   assert.is(sum.tokens, 0);
-  assert.equal([...sum.packed()], [0, 0, 0, 0, 0, 0]);
+  assert.equal([...sum.mean(1)], [0, 0, 0, 0, 0, 0]);
   try {
     await sum.add(states(2, 4, 0));
     assert.unreachable();

@@ -64,6 +64,24 @@ test("true-sequential captures the sites of a round at once, with the layers of 
   assert.equal(propagate?.inputs["layers"], ["compress.h.0.qkv", "compress.h.0.expert-0+2"]);
 });
 
+test("a run asks for Grams of the mix, and for those of each language where another mix may come", async () => {
+  const compress = { solver: "gptq", bits: 4 };
+  const [mix, other] = ["en=1,mr=2", "en=1"];
+  for (const [given, expected] of [
+    [{}, { grams: "pooled" }],
+    [{ propagation: "sequential" }, { grams: "pooled" }],
+    [{ factor: { mix } }, { grams: "pooled", mix }],
+    [{ capture: { mix } }, { grams: "pooled", mix }],
+    [{ capture: { grams: "languages" } }, { grams: "languages" }],
+    [{ propagation: "dense" }, {}],
+    [{ keep: true }, {}],
+    [{ capture: { mix: other }, factor: { mix } }, { mix: other }],
+  ] as const) {
+    const { model: _, site: __, ...options } = optionsOf(await nodesOf({ compress, ...given }), "capture");
+    assert.equal(options, expected, JSON.stringify(given));
+  }
+});
+
 test("factor is asked for diagonals of languages by the solver that reads them, and by no other", async () => {
   for (const [solver, expected] of [
     ["m-wanda", true],

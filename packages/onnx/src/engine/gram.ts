@@ -1,6 +1,8 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { GraphBuilder } from "../graph-builder.ts";
+import { addMean, panelDiagonal, panelsOf, writeMean } from "./gram-panels.ts";
+import type { Panel } from "./gram-panels.ts";
 import { createSession } from "./session.ts";
 import type { Session } from "./session.ts";
 import { floatTensor } from "../tensor.ts";
@@ -12,8 +14,14 @@ export interface GramSum {
   readonly tokens: number;
   /** Adds XᵀX of X, shape [tokens, width]. */
   add(states: Matrix): Promise<void>;
-  /** A copy of the sum as it stands (not a mean): upper half packed, row i holds columns i … width-1. */
-  packed(): Float32Array;
+  /** The sum divided by a number: upper half packed, row i holds columns i … width-1. */
+  mean(divisor: number): Float32Array;
+  /** Adds `share` times the mean to a packed upper half, each rounded to float32. */
+  addMean(divisor: number, share: number, target: Float32Array): void;
+  /** The sum's diagonal, length width. NaN or Inf anywhere in the sum shows in it: |Σxᵢxⱼ| ≤ √(Σxᵢ² Σxⱼ²). */
+  diagonal(): Float32Array;
+  /** Begins again in the same memory. */
+  clear(): void;
 }
 
 /** Makes Gram sums that share their sessions. */
@@ -21,25 +29,6 @@ export interface GramKernel {
   sum(width: number): GramSum;
   /** Frees the sessions; sums keep what they have. */
   release(): Promise<void>;
-}
-
-/** Columns a panel. Narrower panels save more of the lower half, wider ones run nearer to the peak. */
-const panelColumns = 256;
-
-/** Rows first … last-1 of the sum, its columns first … width-1: little below the diagonal is computed. */
-interface Panel {
-  readonly first: number;
-  readonly last: number;
-  readonly values: Float32Array;
-}
-
-function panelsOf(width: number): Panel[] {
-  const count = Math.max(1, Math.round(width / panelColumns));
-  return Array.from({ length: count }, (_, index) => {
-    const first = Math.round((index * width) / count);
-    const last = Math.round(((index + 1) * width) / count);
-    return { first, last, values: new Float32Array((last - first) * (width - first)) };
-  });
 }
 
 function transposeGraph(): Uint8Array {
@@ -113,17 +102,16 @@ function createSum(width: number, engine: Engine): GramSum {
       await engine.add(states, panels);
       tokens += states.rows;
     },
-    packed() {
-      const whole = new Float32Array((width * (width + 1)) / 2);
-      let target = 0;
-      for (const { first, last, values } of panels) {
-        const columns = width - first;
-        for (let row = 0; row < last - first; row += 1) {
-          whole.set(values.subarray(row * columns + row, (row + 1) * columns), target);
-          target += columns - row;
-        }
-      }
-      return whole;
+    mean: (divisor) => {
+      const packed = new Float32Array((width * (width + 1)) / 2);
+      writeMean(panels, width, divisor, packed);
+      return packed;
+    },
+    addMean: (divisor, share, target) => addMean(panels, width, divisor, share, target),
+    diagonal: () => panelDiagonal(panels, width),
+    clear() {
+      for (const { values } of panels) values.fill(0);
+      tokens = 0;
     },
   };
 }

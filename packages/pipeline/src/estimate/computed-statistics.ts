@@ -8,8 +8,8 @@ export interface ComputedStatistics {
   readonly gram: boolean;
   /** Whether Hessians are factorised. */
   readonly upper: boolean;
-  /** Bytes of one language's statistics of a site. */
-  readonly statisticBytes: (width: number) => number;
+  /** Bytes of a site's statistics of some languages. */
+  readonly statisticBytes: (width: number, languages: number) => number;
   /** Bytes of a site's factor. */
   readonly factorBytes: (width: number) => number;
 }
@@ -21,6 +21,7 @@ const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 export function computedStatistics({ capture, factor, compress, denseStates = false }: Recipe): ComputedStatistics {
   const any = compress["withoutFactors"] !== true;
   const gram = any && capture["statistics"] !== "diagonal";
+  const isPooled = capture["grams"] === "pooled";
   const upper = gram && factor["upper"] !== "off";
   const crossBytes = (width: number): number => (denseStates ? 4 * width * width : 0);
   const momentBytes = (width: number): number => (gram ? packedBytes(width) + crossBytes(width) : 4 * width);
@@ -28,7 +29,10 @@ export function computedStatistics({ capture, factor, compress, denseStates = fa
     any,
     gram,
     upper,
-    statisticBytes: (width) => (any ? momentBytes(width) : 0),
+    statisticBytes: (width, languages) => {
+      if (!any) return 0;
+      return gram && isPooled ? momentBytes(width) + 4 * width * languages : momentBytes(width) * languages;
+    },
     factorBytes: (width) => (any ? momentBytes(width) + (upper ? packedBytes(width) : 0) : 0),
   };
 }

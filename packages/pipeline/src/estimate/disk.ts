@@ -104,10 +104,11 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const { any, statisticBytes, factorBytes } = computedStatistics(recipe);
   const perStep = model.steps.map(({ sites }) => {
-    const grams = sum(sites, ({ width }) => statisticBytes(width));
+    const grams = sum(sites, ({ width }) => statisticBytes(width, size.languages));
+    const mixed = sum(sites, ({ width }) => statisticBytes(width, 1));
     const factors = sum(sites, ({ width }) => factorBytes(width));
     // Beyond its budget capture keeps one Gram of all languages a site.
-    return factors + (grams * size.languages > budget ? grams : grams * size.languages);
+    return factors + (grams > budget ? mixed : grams);
   });
   const all = sum(perStep, (bytes) => bytes);
   const aside = sideStatistics(recipe, model, size.languages);

@@ -102,7 +102,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const steps = model.steps.length;
   // A walk reads the states before a step, and propagate writes those after it.
   const statesRead = statesBytes * steps * walksOf(recipe);
-  const statistics = sum(sites, ({ width }) => statisticBytes(width)) * languages;
+  const statistics = sum(sites, ({ width }) => statisticBytes(width, languages));
   const factors = sum(sites, ({ width }) => factorBytes(width));
   const similarity = recipe.similarity ? (dense ? statistics : statistics / steps) : 0;
   const written = statesBytes * steps + statistics + factors + disk.layers + disk.model;

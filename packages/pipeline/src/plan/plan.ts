@@ -286,15 +286,27 @@ const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answ
   });
 
 /**
+ * Options with which capture mixes the languages' Grams itself: factor needs the mix alone, and after steps that are compressed
+ * with one mix no other can use them. Grams of the dense model stay apart, for other mixes.
+ */
+function pooledGrams({ propagation, keep, capture, factor }: Recipe): StageOptions {
+  if (propagation === "dense" || keep) return {};
+  const mix = factor["mix"] ?? capture["mix"];
+  if (capture["mix"] !== undefined && capture["mix"] !== mix) return {};
+  return { grams: "pooled", ...(mix !== undefined && { mix }) };
+}
+
+/**
  * Options that keep a run to the statistics that its solver needs, where the recipe does not say otherwise. Entries of `stages`
  * that read statistics get all of them, as from any other solver.
  */
-function leastStatistics({ needs }: Solver, { stages }: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
+function leastStatistics({ needs }: Solver, recipe: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
+  const { stages } = recipe;
   const read = new Set([...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat()));
   if (["capture", "factor", "propagate"].some((key) => read.has(key))) return { capture: {}, factor: {}, compress: {} };
   const isDiagonal = needs.every((need) => need === "diagonal" || need === "languageDiagonals");
   return {
-    capture: isDiagonal ? { statistics: "diagonal" } : {},
+    capture: isDiagonal ? { statistics: "diagonal" } : pooledGrams(recipe),
     factor: needs.includes("factor") ? {} : { upper: "off" },
     compress: needs.length === 0 ? { withoutFactors: true } : {},
   };
