@@ -25,8 +25,8 @@ const undeclared = (name: StatisticName): PropertyDescriptor => ({
 });
 
 /** E[x xᵀ] of a site, [width, width]. */
-function gramOf(record: FactorRecord): Float32Array | undefined {
-  return record.gram && unpackUpper(record.gram, record.width, "mirror");
+function gramOf(record: FactorRecord, lower: "mirror" | "zero" = "mirror"): Float32Array | undefined {
+  return record.gram && unpackUpper(record.gram, record.width, lower);
 }
 
 /** What the output error of a site is measured with, and which statistic that is. */
@@ -35,7 +35,7 @@ export function momentOf({ width, factor }: SiteInput): {
   readonly values: InputMoment;
 } {
   if (factor === undefined) return { moment: "identity", values: { diagonal: new Float32Array(width).fill(1) } };
-  const gram = gramOf(factor);
+  const gram = gramOf(factor, "zero");
   if (gram !== undefined) return { moment: "gram", values: { gram } };
   return { moment: "diagonal", values: { diagonal: factor.diagonal } };
 }
@@ -65,7 +65,8 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[])
       damping: summary.damping,
     };
   }
-  if (needs.includes("diagonal")) statistics.diagonal = diagonal;
+  // a solver of others may change what it is given
+  if (needs.includes("diagonal")) statistics.diagonal = diagonal.slice();
   if (needs.includes("gram")) {
     const gram = gramOf(record);
     if (!gram) throw missing(record, "gram", "capture grams, not only diagonals");
@@ -83,7 +84,7 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[])
     statistics.languageDiagonals = languageDiagonals.map(({ language, values }) => {
       const weight = summary.weights[language];
       if (weight === undefined) throw missing(record, `weight of ${language}`, "factor again");
-      return { language, weight, values };
+      return { language, weight, values: values.slice() };
     });
   }
   return statistics;

@@ -1,7 +1,7 @@
 // The upper half of a Gram sum as panels of rows, and plain loops over their values.
 
 /** Columns a panel. Narrower panels save more of the lower half, wider ones run nearer to the peak. */
-const panelColumns = 256;
+const panelColumns = 160;
 
 /** Rows first … last-1 of the sum, its columns first … width-1: little below the diagonal is computed. */
 export interface Panel {

@@ -1,7 +1,7 @@
 import { at, BadDataError, quoted } from "@mbs/contracts";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
-import { clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
+import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 
 /** Values that are decoded at a time, so that a large weight is not in memory twice. */
 const valuesAtATime = 1 << 20;
@@ -106,7 +106,13 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
   for (let first = 0; first < rows; first += rowsAtATime) {
     const last = Math.min(rows, first + rowsAtATime);
     const rowBytes = data.length / rows;
-    const values = decodeWeights(dtype, data.subarray(first * rowBytes, last * rowBytes), `layer ${layer.tensor}`);
+    const bytes = data.subarray(first * rowBytes, last * rowBytes);
+    if (grid !== undefined && mask === undefined && dtype === "bf16") {
+      const bits = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+      const words = new Uint16Array(bits.buffer, bits.byteOffset, bits.byteLength / 2);
+      if (areOfCodes(words, grid, first, 2 ** (layer.summary.bits ?? 8))) continue;
+    }
+    const values = decodeWeights(dtype, bytes, `layer ${layer.tensor}`);
     const refuseAt = (index: number, fault: string): void =>
       refuse(layer, `its values hold ${values[index]} at ${rowAndColumn(first * columns + index, columns)}${fault}`);
     const nonfinite = findNonfinite(values);

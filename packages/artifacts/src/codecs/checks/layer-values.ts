@@ -42,6 +42,53 @@ export function dequantise({ codes, scales, zeros, groupOf, groups }: Grid, firs
   return values;
 }
 
+/** bfloat16 bits of a float32 value that is finite in both. */
+function createBrainRounding(): (value: number) => number {
+  const value = new Float32Array(1);
+  const word = new Uint32Array(value.buffer);
+  return (given) => {
+    value[0] = given;
+    return (word[0]! + 0x7fff + ((word[0]! >>> 16) & 1)) >>> 16;
+  };
+}
+
+/** Exponent bits of a bfloat16: all of them are 1 in NaN and Inf. */
+const brainExponent = 0x7f80;
+
+/**
+ * Whether the bits of bfloat16 values are, one and all, what their codes stand for, and finite. A table of each group's values
+ * makes it several times as fast as dequantising. No answer is given (false) where a group has fewer columns than codes.
+ *
+ * @param bits of the rows from `first` on
+ */
+export function areOfCodes(
+  bits: Uint16Array,
+  { codes, scales, zeros, groupOf, groups }: Grid,
+  first: number,
+  levels: number,
+): boolean {
+  const columns = groupOf.length;
+  if (levels * groups > columns) return false;
+  const round = createBrainRounding();
+  const table = new Uint16Array(groups * levels);
+  const starts = groupOf.map((group) => group * levels);
+  for (let start = 0, row = first; start < bits.length; start += columns, row += 1) {
+    for (let group = 0; group < groups; group += 1) {
+      const cell = row * groups + group;
+      for (let code = 0; code < levels; code += 1) {
+        const entry = round((code - zeros[cell]!) * scales[cell]!);
+        if ((entry & brainExponent) === brainExponent) return false;
+        table[group * levels + code] = entry;
+      }
+    }
+    const offset = row * columns;
+    for (let column = 0; column < columns; column += 1) {
+      if (bits[start + column] !== table[starts[column]! + codes[offset + column]!]) return false;
+    }
+  }
+  return true;
+}
+
 /** Whether a mask keeps each value of the rows from `first` to before `last`, a byte each: 1 where it does. */
 export function unpackMask(mask: Uint8Array, columns: number, first: number, last: number): Uint8Array {
   const stride = Math.ceil(columns / 8);
