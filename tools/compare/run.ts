@@ -81,6 +81,8 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
     compress: methods[method]?.compress,
+    // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
+    ...(folders.model.toLowerCase().endsWith(".gguf") && { assemble: { dtype: "f32" } }),
     output: folder,
   };
   await writeFile(`${folder}.yaml`, stringify(recipe));

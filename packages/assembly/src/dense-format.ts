@@ -1,24 +1,15 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
-import { bytesOfDtype, indexFile, writeSafetensors } from "@mbs/models";
+import { indexFile, writeSafetensors } from "@mbs/models";
 import type { ArchitectureModel, GraphModel, Model, TensorInfo, WeightDtype } from "@mbs/models";
 import { hasFile } from "./carried-files.ts";
-import { editedConfig, readConfig } from "./edited-config.ts";
+import { configOf } from "./edited-config.ts";
 import { weightIndex } from "./safetensors/weight-index.ts";
+import { converted, chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
 import type { Format, FormattedModel, OutputFile } from "./format.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
-import { convertedPieces, writtenPieces } from "./layers/written-pieces.ts";
-
-const options = {
-  dtype: {
-    kind: "choice",
-    choices: ["f32", "f16", "bf16"],
-    optional: true,
-    description: "dtype of all weights; default: each keeps the model's own, and quantised ones of a GGUF file become f32",
-  },
-} as const satisfies OptionTable;
+import { writtenPieces } from "./layers/written-pieces.ts";
 
 const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((total, { bytes }) => total + bytes, 0);
 
@@ -62,24 +53,6 @@ function patchedFiles(model: GraphModel, layers: LayerSpool): FormattedModel {
   return { files, compressedBytes: changedBytes(model, layers) };
 }
 
-const storedDtypes = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
-const configDtypes = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
-
-/** A tensor as it is written: weights in another dtype, integers and other types as they are. */
-function converted(tensor: TensorInfo, dtype: WeightDtype): TensorInfo {
-  if (tensor.dtype === undefined) return tensor;
-  const bytes = (tensor.bytes / bytesOfDtype(tensor.dtype)) * bytesOfDtype(dtype);
-  return { ...tensor, dtype, storedDtype: storedDtypes[dtype], bytes };
-}
-
-/** config.json with the dtype that all weights have, under the name that it has there. */
-async function convertedConfig(model: Model, dtype: WeightDtype): Promise<OutputFile> {
-  const config = JSON.parse(await readConfig(model)) as object;
-  const names = ["dtype", "torch_dtype"].filter((name) => Object.hasOwn(config, name));
-  const keys = names.length > 0 ? names : ["dtype"];
-  return editedConfig(model, Object.fromEntries(keys.map((key) => [key, configDtypes[dtype]])));
-}
-
 /** All weights in one dtype, in the source's files. */
 async function convertedModel(model: ArchitectureModel, layers: LayerSpool, dtype: WeightDtype): Promise<FormattedModel> {
   const placed = model.checkpoint.files.map(({ file, metadata, tensors }) => ({
@@ -90,11 +63,13 @@ async function convertedModel(model: ArchitectureModel, layers: LayerSpool, dtyp
   const files = placed.map(({ file, tensors, metadata }): OutputFile => ({
     path: file,
     content: () =>
-      writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name }) => convertedPieces(model, layers, name, dtype)),
+      writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name }) =>
+        writtenPieces(model, layers, model.checkpoint.info(name), dtype),
+      ),
   }));
   const written = placed.flatMap(({ tensors }) => tensors);
   return {
-    files: [...files, ...weightIndex(placed), await convertedConfig(model, dtype)],
+    files: [...files, ...weightIndex(placed), await configOf(model, { dtype })],
     compressedBytes: bytesOf(written.filter(({ name }) => layers.summaries.has(name))),
     bytes: bytesOf(written),
   };
@@ -110,20 +85,20 @@ function refuseDtype({ path }: GraphModel, dtype: WeightDtype | undefined): void
 
 /**
  * The source's files, safetensors or ONNX, byte for byte but for the changed tensors: same shards, same dtypes (f32 stays f32).
- * The quantised tensors of a GGUF file become float32. With `dtype` all weights are rounded to that one.
+ * With `dtype`, or of a quantised GGUF file, all weights are rounded to one.
  */
 export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
   zeroPoints: "any",
-  options,
+  options: dtypeOptions,
   parts: [],
   checkPlan(model, _planned, given) {
-    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    const { dtype } = parseOptions(dtypeOptions, given, "assemble --format dense");
     if (model.kind === "graph") refuseDtype(model, dtype);
   },
   async plan(model, layers, given) {
-    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    const dtype = chosenDtype(model, given, "assemble --format dense");
     if (dtype !== undefined) return convertedModel(model, layers, dtype);
     const stored = model.checkpoint.files;
     const files = stored.map(({ file, tensors, metadata }): OutputFile => ({
@@ -141,7 +116,7 @@ export const denseFormat: Format = {
     };
   },
   planGraph(model, layers, given) {
-    const { dtype } = parseOptions(options, given, "assemble --format dense");
+    const { dtype } = parseOptions(dtypeOptions, given, "assemble --format dense");
     refuseDtype(model, dtype);
     return Promise.resolve(patchedFiles(model, layers));
   },

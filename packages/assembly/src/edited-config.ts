@@ -1,7 +1,8 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { Model, WeightDtype } from "@mbs/models";
 import { applyEdits, modify } from "jsonc-parser";
 import type { OutputFile } from "./format.ts";
+import { dtypeKeys } from "./safetensors/written-dtype.ts";
 
 const textFile = (path: string, text: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(text)] });
 
@@ -32,6 +33,19 @@ export async function requireDense(model: Model): Promise<void> {
   });
 }
 
-/** The source's config.json with a `quantization_config`, which tells programs how to read the weights. */
-export const quantisedConfig = (model: Model, quantisation: object): Promise<OutputFile> =>
-  editedConfig(model, { quantization_config: quantisation });
+/** What differs in the config.json of a model that is written. */
+interface WrittenConfig {
+  /** Of all weights that are not packed; undefined where each keeps its own. */
+  readonly dtype: WeightDtype | undefined;
+  /** Tells programs how to read packed weights. */
+  readonly quantisation?: object;
+}
+
+/** The source's config.json, with the dtype of the weights and their `quantization_config`. */
+export async function configOf(model: Model, { dtype, quantisation }: WrittenConfig): Promise<OutputFile> {
+  const config = JSON.parse(await readConfig(model)) as object;
+  return editedConfig(model, {
+    ...dtypeKeys(config, dtype),
+    ...(quantisation && { quantization_config: quantisation }),
+  });
+}

@@ -47,6 +47,8 @@ test("layers and model are as large as the dtype of the model, and of assemble w
   assert.equal(sizes("f32"), [5 * weights, 1000]);
   assert.equal(sizes("f32", { dtype: "bf16" }), [5 * weights, 500]);
   assert.equal(sizes("bf16", { dtype: "f32" }), [3 * weights, 2000]);
+  const quantisedFile = { ...model(512, "f32"), writtenDtype: "bf16" as const };
+  assert.is(diskNeed(recipe({}), quantisedFile).model, 500);
 });
 
 test("weights name languages, not segments", () => {

@@ -1,5 +1,5 @@
-import type { ArchitectureModel, TensorInfo } from "@mbs/models";
-import { quantisedConfig } from "../edited-config.ts";
+import type { ArchitectureModel, TensorInfo, WeightDtype } from "@mbs/models";
+import { configOf } from "../edited-config.ts";
 import type { OutputFile } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { denseLinears, modulePattern } from "../safetensors/module-names.ts";
@@ -59,7 +59,7 @@ const count = ({ shape }: TensorInfo): number => shape.reduce((product, side) =>
  * config.json of a pruned model. Programs read the weights as dense ones; `sparsity_config` says how many are zero and
  * whether in a pattern.
  */
-export function sparseConfig(model: ArchitectureModel, layers: LayerSpool): Promise<OutputFile> {
+export function sparseConfig(model: ArchitectureModel, layers: LayerSpool, dtype: WeightDtype | undefined): Promise<OutputFile> {
   const tensors = [...layers.summaries.keys()];
   const zeros = [...layers.summaries].reduce(
     (sum, [tensor, { sparsity }]) => sum + sparsity * count(model.checkpoint.info(tensor)),
@@ -67,7 +67,7 @@ export function sparseConfig(model: ArchitectureModel, layers: LayerSpool): Prom
   );
   const all = model.checkpoint.list().reduce((sum, info) => sum + count(info), 0);
   const ignore = ignoredLayers(model, new Set(tensors));
-  return quantisedConfig(model, {
+  const quantisation = {
     quant_method: "compressed-tensors",
     format: "dense",
     ignore,
@@ -78,5 +78,6 @@ export function sparseConfig(model: ArchitectureModel, layers: LayerSpool): Prom
       global_sparsity: Number((zeros / all).toFixed(6)),
       sparsity_structure: tensors.every((tensor) => isTwoOfFour(layers, tensor)) ? "2:4" : "unstructured",
     },
-  });
+  };
+  return configOf(model, { dtype, quantisation });
 }

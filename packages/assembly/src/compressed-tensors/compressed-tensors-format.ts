@@ -1,13 +1,13 @@
-import { parseOptions } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { denseFormat } from "../dense-format.ts";
-import { quantisedConfig } from "../edited-config.ts";
+import { configOf } from "../edited-config.ts";
 import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { moduleOf } from "../safetensors/module-names.ts";
-import { replacedWeights, tensorBytes } from "../safetensors/replaced-weights.ts";
+import { replacedWeights } from "../safetensors/replaced-weights.ts";
+import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
@@ -52,7 +52,7 @@ export const compressedTensorsFormat: Format = {
   encoderDecoders: false,
   // transformers reads others with dequantize=True alone
   zeroPoints: "middle",
-  options: {},
+  options: dtypeOptions,
   parts: quantisedParts,
   checkPlan(model, { grids, zeroPoints = "middle" }) {
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
@@ -64,12 +64,12 @@ export const compressedTensorsFormat: Format = {
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
   async plan(model, layers, options, context) {
-    parseOptions({}, options, `assemble --format ${name}`);
+    const dtype = chosenDtype(model, options, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
-      const dense = await denseFormat.plan(model, layers, {}, context);
-      return { ...dense, files: [...dense.files, await sparseConfig(model, layers)] };
+      const dense = await denseFormat.plan(model, layers, options, context);
+      return { ...dense, files: [...dense.files, await sparseConfig(model, layers, dtype)] };
     }
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
     const transposed = transposedTensors(model);
@@ -92,14 +92,12 @@ export const compressedTensorsFormat: Format = {
     }
     const replacements = new Map(
       quantised.map((layer) => {
-        const dtype = model.checkpoint.info(layer.tensor).dtype ?? model.dtype;
-        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), dtype)];
+        const scales = dtype ?? model.checkpoint.info(layer.tensor).dtype ?? model.dtype;
+        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), scales)];
       }),
     );
-    const config = packedConfig(grid, ignoredLayers(model, packed));
-    return {
-      files: [...replacedWeights(model, layers, replacements), await quantisedConfig(model, config)],
-      compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
-    };
+    const quantisation = packedConfig(grid, ignoredLayers(model, packed));
+    const weights = replacedWeights(model, layers, replacements, dtype);
+    return { ...weights, files: [...weights.files, await configOf(model, { dtype, quantisation })] };
   },
 };

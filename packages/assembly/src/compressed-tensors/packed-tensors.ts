@@ -38,7 +38,7 @@ export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): vo
 
 /**
  * The tensors of one linear layer: weight_packed [rows, ⌈columns · bits / 32⌉], weight_scale [rows, groups] in the dtype
- * of the source, weight_shape, and for an asymmetric grid weight_zero_point [⌈rows · bits / 32⌉, groups]. Codes and zeros
+ * of the folder, weight_shape, and for an asymmetric grid weight_zero_point [⌈rows · bits / 32⌉, groups]. Codes and zeros
  * count from the least, so they are packed as they are.
  */
 export function packedTensors(module: string, layer: QuantisedLayer, dtype: WeightDtype): readonly NewTensor[] {

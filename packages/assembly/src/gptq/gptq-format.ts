@@ -1,11 +1,11 @@
-import { parseOptions } from "@mbs/contracts";
-import { jsonFile, quantisedConfig } from "../edited-config.ts";
+import { configOf, jsonFile } from "../edited-config.ts";
 import type { Format } from "../format.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
-import { replacedWeights, tensorBytes } from "../safetensors/replaced-weights.ts";
+import { replacedWeights } from "../safetensors/replaced-weights.ts";
+import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { gptqConfig, gridClasses } from "./gptq-config.ts";
 import { checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
@@ -33,7 +33,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
   zeroPoints: version === 1 ? "from-one" : "any",
-  options: {},
+  options: dtypeOptions,
   parts: quantisedParts,
   checkPlan(model, { solver, grids, zeroPoints }) {
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
@@ -45,7 +45,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     }
   },
   async plan(model, layers, options, { warn }) {
-    parseOptions({}, options, `assemble --format ${name}`);
+    const dtype = chosenDtype(model, options, `assemble --format ${name}`);
     checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
@@ -61,14 +61,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const packed = new Set(replacements.keys());
     const hasDense = denseLinears(model, packed).some((module) => `${module}.weight` !== model.layout.head);
     const config = gptqConfig(gridClasses(quantised), unchangedWeights(model, packed), hasDense, version, producer);
-    return {
-      files: [
-        ...replacedWeights(model, layers, replacements, nameOf),
-        await quantisedConfig(model, config),
-        jsonFile("quantize_config.json", config),
-      ],
-      compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
-    };
+    const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
+    const configs = [await configOf(model, { dtype, quantisation: config }), jsonFile("quantize_config.json", config)];
+    return { ...weights, files: [...weights.files, ...configs] };
   },
 });
 

@@ -13,16 +13,6 @@ export async function* rawPieces(model: Model, name: string, bytes: number): Asy
   }
 }
 
-/** The bytes of a tensor in the dtype of the source: a layer's where one changes it. */
-export function writtenPieces(
-  model: Model,
-  layers: LayerSpool,
-  { name, bytes }: { readonly name: string; readonly bytes: number },
-): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
-  const changed = layers.read(name);
-  return changed === undefined ? rawPieces(model, name, bytes) : [changed];
-}
-
 /** @throws {FailedPreconditionError} where rounding has made a number infinite */
 function checkRange(values: Float32Array, rounded: Float32Array, tensor: string, dtype: WeightDtype): void {
   for (let index = 0; index < values.length; index += 1) {
@@ -37,23 +27,27 @@ function checkRange(values: Float32Array, rounded: Float32Array, tensor: string,
 }
 
 /**
- * The bytes of a tensor in another dtype: a layer's where one changes it. Integers and other types stay as they are.
+ * The bytes of a tensor, a layer's where one changes it: in the dtype of the source, or in another one. Integers and other
+ * types stay as they are.
  *
+ * @param bytes of the tensor in the source
  * @throws {FailedPreconditionError} on a number that the dtype cannot hold
  */
-export async function* convertedPieces(
+export async function* writtenPieces(
   model: Model,
   layers: LayerSpool,
-  name: string,
-  dtype: WeightDtype,
+  { name, bytes }: { readonly name: string; readonly bytes: number },
+  dtype?: WeightDtype,
 ): AsyncGenerator<Uint8Array> {
-  const info = model.checkpoint.info(name);
-  for await (const piece of writtenPieces(model, layers, info)) {
-    if (info.dtype === undefined || info.dtype === dtype) {
-      yield piece;
-      continue;
-    }
-    const values = decodeWeights(info.dtype, piece, name);
+  const changed = layers.read(name);
+  const pieces = changed === undefined ? rawPieces(model, name, bytes) : [changed];
+  const own = dtype && model.checkpoint.info(name).dtype;
+  if (dtype === undefined || own === undefined || own === dtype) {
+    yield* pieces;
+    return;
+  }
+  for await (const piece of pieces) {
+    const values = decodeWeights(own, piece, name);
     const stored = encodeWeights(dtype, values);
     if (dtype !== "f32") checkRange(values, decodeWeights(dtype, stored, name), name, dtype);
     yield stored;

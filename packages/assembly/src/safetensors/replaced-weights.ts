@@ -1,10 +1,11 @@
 import { writeSafetensors } from "@mbs/models";
-import type { Model, TensorInfo } from "@mbs/models";
-import type { OutputFile } from "../format.ts";
+import type { Model, TensorInfo, WeightDtype } from "@mbs/models";
+import type { FormattedModel, OutputFile } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 import { weightIndex } from "./weight-index.ts";
 import type { PlacedTensors } from "./weight-index.ts";
+import { converted } from "./written-dtype.ts";
 
 /** A tensor that replaces a changed one, alone or together with others. */
 export interface NewTensor {
@@ -19,7 +20,7 @@ export interface NewTensor {
 const bytesOf: Readonly<Record<NewTensor["storedDtype"], number>> = { I32: 4, I64: 8, F16: 2, BF16: 2, F32: 4 };
 
 /** Length of a tensor in the file. */
-export const tensorBytes = ({ storedDtype, shape }: NewTensor): number =>
+const tensorBytes = ({ storedDtype, shape }: NewTensor): number =>
   shape.reduce((product, side) => product * side, bytesOf[storedDtype]);
 
 const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
@@ -32,24 +33,27 @@ const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
 });
 
 /**
- * The source's safetensors files with some tensors replaced by others, in the same files, and their index.
+ * The source's safetensors files with some tensors replaced by others, in the same files, and their index; with the bytes of
+ * all tensors, and of the others.
  *
  * @param layers the norms that were scaled along with weights
  * @param replacements by the name of the tensor that they replace
+ * @param dtype of the tensors that are not replaced; undefined where each keeps its own
  * @param nameOf what the other tensors are called in the new files; default as in the source
  */
 export function replacedWeights(
   model: Model,
   layers: LayerSpool,
   replacements: ReadonlyMap<string, readonly NewTensor[]>,
+  dtype: WeightDtype | undefined,
   nameOf: (tensor: string) => string = (tensor) => tensor,
-): OutputFile[] {
+): FormattedModel {
   const placed: PlacedTensors[] = [];
   const files = model.checkpoint.files.map(({ file, tensors, metadata }): OutputFile => {
     const written = new Map<TensorInfo, NewTensor | TensorInfo>();
     for (const tensor of tensors) {
       const others = replacements.get(tensor.name);
-      if (others === undefined) written.set({ ...tensor, name: nameOf(tensor.name) }, tensor);
+      if (others === undefined) written.set({ ...converted(tensor, dtype), name: nameOf(tensor.name) }, tensor);
       else for (const other of others) written.set(infoOf(other, file), other);
     }
     placed.push({ file, tensors: [...written.keys()] });
@@ -58,11 +62,15 @@ export function replacedWeights(
       content: () =>
         writeSafetensors([...written.keys()], { ...metadata, format: "pt" }, (tensor) => {
           const other = written.get(tensor) ?? tensor;
-          if (!("read" in other)) return writtenPieces(model, layers, other);
+          if (!("read" in other)) return writtenPieces(model, layers, other, dtype);
           const { buffer, byteOffset, byteLength } = other.read();
           return [new Uint8Array(buffer, byteOffset, byteLength)];
         }),
     };
   });
-  return [...files, ...weightIndex(placed)];
+  return {
+    files: [...files, ...weightIndex(placed)],
+    compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
+    bytes: placed.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }

@@ -14,6 +14,12 @@ export interface LoadedSite {
   readonly scaledBy: readonly ScaledTensor[];
 }
 
+/** The dtype whose values the files of all parts hold exactly: f16 holds what bf16 holds, within its range. */
+function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): WeightDtype {
+  const written = model.kind === "architecture" && model.writtenDtype !== undefined ? [model.writtenDtype] : dtypes;
+  return (["bf16", "f16"] as const).find((dtype) => written.includes(dtype)) ?? "f32";
+}
+
 /**
  * Reads the weights that read a site.
  *
@@ -50,9 +56,10 @@ export async function readSite(model: Model, { step, site, width }: SiteInput): 
   // a skipped tensor reads the same input, which must then stay unscaled
   const scaledBy = skipped.length > 0 ? [] : (found.scaledBy ?? []);
   const fixed = scaledBy.length === 0 || scaledBy.some(({ tensor }) => model.checkpoint.nonfinite.has(tensor));
+  const dtypes = tensors.map(({ dtype }) => dtype);
   return {
-    weight: { rows, columns: width, values, parts, scalable: !fixed },
-    dtypes: tensors.map(({ dtype }) => dtype),
+    weight: { rows, columns: width, values, parts, scalable: !fixed, scaleDtype: scaleDtypeOf(model, dtypes) },
+    dtypes,
     skipped,
     scaledBy,
   };

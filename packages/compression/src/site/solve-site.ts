@@ -59,10 +59,6 @@ function requireSolution(name: string, where: string, weight: SiteWeight, soluti
   refuse(agreementMisfit(weight, shaped));
 }
 
-/** The dtype whose values the files of all parts hold exactly: f16 holds what bf16 holds, within its range. */
-const scaleDtypeOf = (dtypes: readonly WeightDtype[]): WeightDtype =>
-  (["bf16", "f16"] as const).find((dtype) => dtypes.includes(dtype)) ?? "f32";
-
 /**
  * Compresses the weights of one site.
  *
@@ -89,11 +85,10 @@ export async function solveSite(
   const { solver, options } = fallback ?? choice;
   // by the contract a solver reads only the statistics that it declares
   const statistics = siteStatistics(input, solver.needs) as Parameters<typeof solver.solve>[1];
-  const asked: SiteWeight = { ...weight, scaleDtype: scaleDtypeOf(dtypes) };
   const solve = async (): Promise<unknown> => {
     try {
       return await solver.solve(
-        { ...asked, values: weight.values.slice() },
+        { ...weight, values: weight.values.slice() },
         statistics,
         options as Parameters<typeof solver.solve>[2],
         context,
@@ -107,7 +102,7 @@ export async function solveSite(
     solve(),
     () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; fix it`),
   );
-  requireSolution(solver.name, `${step} ${site}`, asked, solution);
+  requireSolution(solver.name, `${step} ${site}`, weight, solution);
 
   const written = parts.map((part, index) => {
     const dtype = at(dtypes, index);

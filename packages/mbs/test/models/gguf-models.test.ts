@@ -7,6 +7,7 @@ import type { LayerRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
 import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { segmentsFor, stage } from "../fixtures/stage-runs.ts";
@@ -42,7 +43,9 @@ for (const name of names) {
     const path = `${fixtures}${name}`;
     const { model, assembleFrom } = await compress(path, { groupSize: 8 });
     const folder = join(root, name);
-    await unpackFiles(await stage("assemble", "layers", assembleFrom(), { model: path }), folder, { force: false });
+    // exact, where the default rounds to bf16
+    const exactly = { model: path, ...(model.kind === "architecture" && model.writtenDtype && { dtype: "f32" }) };
+    await unpackFiles(await stage("assemble", "layers", assembleFrom(), exactly), folder, { force: false });
     assert.equal((await readdir(folder)).sort(), [
       "README.md",
       "config.json",
@@ -69,6 +72,31 @@ for (const name of names) {
   });
 }
 
+test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
+  const path = `${fixtures}llama-q8.gguf`;
+  const { model, assembleFrom } = await compress(path, { groupSize: 32, symmetric: true });
+  const packed = new Set(model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))));
+  for (const format of ["dense", "gptq", "gptq-v2", "compressed-tensors"]) {
+    for (const dtype of [undefined, "f32", "f16"] as const) {
+      const folder = join(root, `q8-${format}-${dtype ?? "own"}`);
+      const options = { model: path, format, ...(dtype && { dtype }) };
+      await unpackFiles(await stage("assemble", "layers", assembleFrom(), options, /./), folder, { force: false });
+      const written = await openModel(folder);
+      const expected = dtype ?? "bf16";
+      for (const { name } of model.checkpoint.list()) {
+        if (packed.has(name)) continue;
+        assert.is(written.checkpoint.info(name).dtype, expected, `${format} ${name}`);
+        const rounded = roundTo(expected, await model.checkpoint.readF32(name));
+        assert.equal(await written.checkpoint.readF32(name), rounded, `${format} ${name}`);
+      }
+      const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as { dtype: string };
+      assert.is(config.dtype, { f32: "float32", f16: "float16", bf16: "bfloat16" }[expected]);
+      await written.close();
+    }
+  }
+  await model.close();
+});
+
 for (const format of ["gptq", "compressed-tensors", "onnx"]) {
   test(`a quantised GGUF file is written as ${format}`, async () => {
     const path = `${fixtures}llama-q8.gguf`;
@@ -79,15 +107,17 @@ for (const format of ["gptq", "compressed-tensors", "onnx"]) {
       ...(format === "gptq" && { minZeroPoint: 1 }),
     });
     const dense = join(root, `${format}-dense`);
-    await unpackFiles(await stage("assemble", "layers", assembleFrom(), { model: path }), dense, { force: false });
+    // the files of ONNX hold float32
+    const like = { model: path, ...(format === "onnx" && { dtype: "f32" }) };
+    await unpackFiles(await stage("assemble", "layers", assembleFrom(), like), dense, { force: false });
     const folder = join(root, format);
     const files = await stage("assemble", "layers", assembleFrom(), { model: path, format }, /./);
     await unpackFiles(files, folder, { force: false });
     const [packed, whole] = [await openModel(folder), await openModel(dense)];
     const [found, expected] = [await logitsOf(packed), await logitsOf(whole)];
     const furthest = Math.max(...found.map((value, index) => Math.abs(value - at(expected, index))));
-    // scales of GPTQ's files are half precision
-    assert.ok(furthest < 0.05, `logits differ by ${furthest}`);
+    // scales are those of bf16, which every format holds
+    assert.ok(furthest < 1e-4, `logits differ by ${furthest}`);
     const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as { model_type: string };
     assert.is(config.model_type, "llama");
     assert.ok((await stat(join(folder, "tokenizer.json"))).size > 0);

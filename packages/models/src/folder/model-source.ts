@@ -1,3 +1,4 @@
+import type { WeightDtype } from "@mbs/numbers";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { ModelDescription } from "./model-description.ts";
 
@@ -14,6 +15,8 @@ export interface ModelSource {
   readonly stored: readonly TensorFile[];
   /** The tensors as a checkpoint has them: the same files, but for formats that are not read as they are stored. */
   readonly files: readonly TensorFile[];
+  /** As in ArchitectureModel. */
+  readonly writtenDtype: WeightDtype | undefined;
   /** What the user should know, a line each. */
   readonly notes: readonly string[];
   /** @throws {BadDataError} when configuration or tokenizer is missing or broken */

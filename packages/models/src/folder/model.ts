@@ -159,6 +159,11 @@ export interface ArchitectureModel extends OpenedModel {
   readonly kind: "architecture";
   /** Steps, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
   readonly layout: Layout;
+  /**
+   * The dtype that its weights are to be written with, where they are float32 only as they are read and quantised in their
+   * file (GGUF); undefined where each tensor keeps its own.
+   */
+  readonly writtenDtype: WeightDtype | undefined;
 }
 
 /** A folder with an ONNX decoder, whatever its architecture. */

@@ -41,6 +41,7 @@ async function folderSource(folder: string): Promise<ModelSource> {
     weightFiles: files.map(({ path }) => path),
     stored: files,
     files,
+    writtenDtype: undefined,
     notes: [],
     describe: () => readDescription(folder),
   };
@@ -69,6 +70,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       address: await modelAddress(path, weightFiles, stored, parts),
       architecture: modelType,
       dtype,
+      writtenDtype: source.writtenDtype,
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,

@@ -194,6 +194,8 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
     weightFiles: files.map((file) => file.path),
     stored: files.map((file, index) => storedFile(file, safetensorsName(index, files.length))),
     files: views,
+    // float32 would hold the values exactly, at four times the size of 8 bits
+    writtenDtype: dense.flat().some(({ source }) => source.type.plain === undefined) ? "bf16" : undefined,
     notes: unreadNote(first.path, metadata.unread()),
     describe: () => Promise.resolve().then(() => describe(contents, whole, tokens)),
   };

@@ -16,6 +16,8 @@ export interface ModelShape {
   readonly contextLength: number | undefined;
   /** Of its linear weights. */
   readonly dtype: WeightDtype;
+  /** That of a folder by default; absent where each tensor keeps its own. */
+  readonly writtenDtype?: WeightDtype | undefined;
   readonly checkpoint: { list(): readonly { readonly bytes: number }[] };
 }
 
@@ -90,7 +92,7 @@ function bytesBeside({ makesCodes = true, compress: { groupSize } }: Recipe): nu
 /** Bytes of the model that is written, at most: formats that pack weights make less of it. */
 function writtenBytes({ assemble: { dtype } }: Recipe, model: ModelShape): number {
   const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const chosen = (["f32", "f16", "bf16"] as const).find((name) => name === dtype) ?? model.dtype;
+  const chosen = (["f32", "f16", "bf16"] as const).find((name) => name === dtype) ?? model.writtenDtype ?? model.dtype;
   return (bytes * bytesOfDtype(chosen)) / bytesOfDtype(model.dtype);
 }
 
