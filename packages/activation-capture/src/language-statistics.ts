@@ -66,8 +66,7 @@ export class LanguageStatistics {
     this.#sites = new Map(
       plans.map((plan) => {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
-        // a Gram has them on its diagonal
-        const squares = plan.diagonal && !plan.gram ? new ColumnSquares(plan.width) : undefined;
+        const squares = plan.diagonal ? new ColumnSquares(plan.width) : undefined;
         const cross = plan.cross ? new CrossSum(plan.width, blas) : undefined;
         return [plan.site, { plan, gram, squares, cross, tokens: 0, seen: 0 }];
       }),
@@ -115,9 +114,11 @@ export class LanguageStatistics {
     return [...this.#sites.values()].map((sums): SiteMeans => {
       const { plan, gram, squares, cross, tokens, seen } = sums;
       const { site, width } = plan;
-      const ownSquares = squares?.mean(tokens) ?? gram?.diagonal().map((sum) => sum / tokens);
+      const diagonal = squares?.mean(tokens);
       const crossMoment = cross?.mean(tokens);
-      const finite = [ownSquares, crossMoment].every((values) => values === undefined || findNonfinite(values) < 0);
+      const finite = [gram?.diagonal(), diagonal, crossMoment].every(
+        (values) => values === undefined || findNonfinite(values) < 0,
+      );
       if (pool !== undefined && finite) {
         const { moments, share } = pool;
         gram?.addMean(tokens, share, moments.of("gram", site, (width * (width + 1)) / 2));
@@ -133,7 +134,7 @@ export class LanguageStatistics {
         seen,
         finite,
         ...(own.gram && { gram: own.gram }),
-        ...(plan.diagonal && ownSquares && { diagonal: ownSquares }),
+        ...(diagonal && { diagonal }),
         ...(own.crossMoment && { crossMoment: own.crossMoment }),
       };
     });

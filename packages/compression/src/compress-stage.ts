@@ -16,6 +16,7 @@ import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
 import { readStepSparsity } from "./allocation/step-sparsity.ts";
 import { openModelOf } from "./factored-model.ts";
+import { RowThreads } from "./rows/row-threads.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
 import { readSite } from "./site/site-weight.ts";
@@ -86,9 +87,10 @@ async function* compressAll(
   inputs: AsyncIterable<SiteInput> | Iterable<SiteInput>,
   model: Model,
   choiceOf: (step: string) => SolverChoice,
-  { signal, warn, progress, threads }: StageContext,
+  { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
   const blas = createBlas({ threads });
+  const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
   let sites = 0;
   let fallbacks = 0;
   try {
@@ -97,7 +99,7 @@ async function* compressAll(
       const { weight, dtypes, skipped, scaledBy } = await readSite(model, input);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
-        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, { blas, signal, warn });
+        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, { blas, signal, warn, rowThreads });
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
         if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
@@ -108,6 +110,7 @@ async function* compressAll(
     if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
   } finally {
     await blas.release();
+    await rowThreads?.giveBack(pool);
     await model.close();
   }
 }

@@ -135,6 +135,13 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   /** solve() receives these statistics and no other. */
   readonly needs: readonly Needs[];
   readonly options: Table;
+  /**
+   * Whether a row comes out as it would alone, whatever the other rows are and whichever part they belong to, and `solve` does
+   * little work that is not for one row. The rows of a large site are then solved on several threads, some rows on each.
+   * `solve` gets such rows as a weight, and matrices of its statistics may lie in shared memory: what it hands to the Blas of
+   * these it copies before. Default: a site is solved whole.
+   */
+  readonly rowsAreIndependent?: true;
   /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
   preferredOrder?(options: OptionValues<Table>): string;
   /**

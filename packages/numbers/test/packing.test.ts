@@ -22,6 +22,9 @@ test("unpacks to a symmetric or a triangular matrix", () => {
   const packed = packUpper(matrix, 3);
   assert.equal(unpackUpper(packed, 3, "mirror"), matrix);
   assert.equal([...unpackUpper(packed, 3, "zero")], [1, 2, 3, 0, 4, 5, 0, 0, 6]);
+  const into = new Float32Array(new SharedArrayBuffer(36)).fill(9);
+  assert.is(unpackUpper(packed, 3, "zero", into), into, "memory that is used again");
+  assert.equal([...into], [1, 2, 3, 0, 4, 5, 0, 0, 6]);
 });
 
 test("a size that fills no whole tile", () => {
@@ -36,6 +39,7 @@ test("a size that fills no whole tile", () => {
 test("a wrong length is refused", () => {
   assert.throws(() => packUpper(matrix, 2), refused);
   assert.throws(() => unpackUpper(matrix, 3, "zero"), refused);
+  assert.throws(() => unpackUpper(packUpper(matrix, 3), 3, "zero", new Float32Array(8)), refused);
   assert.throws(() => packedDiagonal(matrix, 3), refused);
 });
 

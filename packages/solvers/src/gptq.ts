@@ -10,6 +10,7 @@ export const gptq = defineSolver({
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
   needs: ["factor"],
   options: columnRoundingOptions,
+  rowsAreIndependent: true,
   preferredOrder: roundingOrder,
   dependentDefaults: gridDefaults,
   plannedCodes: roundingCodes,

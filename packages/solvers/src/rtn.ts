@@ -11,6 +11,7 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   options: { bits: bitsOption, ...gridOptions },
+  rowsAreIndependent: true,
   dependentDefaults: gridDefaults,
   plannedCodes: neighbouringCodes,
   solve({ rows, columns, values, scaleDtype }, _statistics, options) {

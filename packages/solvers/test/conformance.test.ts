@@ -106,6 +106,15 @@ test("the suite catches what a solver must not do", async () => {
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
 });
 
+test("the suite catches a solver that says its rows are independent and looks at others", async () => {
+  const solver = defineSolver({
+    ...idle,
+    rowsAreIndependent: true,
+    solve: ({ values, rows }) => ({ values: values.fill(rows) }),
+  });
+  assert.match((await complaintsOf(solver)).join(), /values differ where rows are solved apart/);
+});
+
 test("a complaint names its check, its options, and the options of the method to beat", async () => {
   const options = { sparsity: { kind: "number", default: 0.5, description: "" } } as const;
   const solver = defineSolver({ ...idle, options, solve: ({ values }) => ({ values: values.fill(0) }) });

@@ -43,16 +43,21 @@ export function momentOf({ width, factor }: SiteInput): {
 /**
  * The statistics that a solver needs, and no other: to read another one throws.
  *
+ * @param upper takes the factor's matrix, length width²; default a new array
  * @throws {BadDataError} where the factor does not hold one of them
  */
-export function siteStatistics({ factor: record }: SiteInput, needs: readonly StatisticName[]): Partial<SolverStatistics> {
+export function siteStatistics(
+  { factor: record }: SiteInput,
+  needs: readonly StatisticName[],
+  upper?: Float32Array,
+): Partial<SolverStatistics> {
   const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } =
-    record === undefined ? {} : factorStatistics(record, needs);
+    record === undefined ? {} : factorStatistics(record, needs, upper);
   for (const name of statisticNames) if (!needs.includes(name)) Object.defineProperty(statistics, name, undeclared(name));
   return statistics;
 }
 
-function factorStatistics(record: FactorRecord, needs: readonly StatisticName[]) {
+function factorStatistics(record: FactorRecord, needs: readonly StatisticName[], into: Float32Array | undefined) {
   const { width, summary, order, diagonal, upper, languageDiagonals } = record;
   const statistics: { -readonly [Name in StatisticName]?: SolverStatistics[Name] } = {};
   if (needs.includes("factor")) {
@@ -60,7 +65,7 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[])
     statistics.factor = {
       order,
       orderName: summary.orderName,
-      upper: unpackUpper(upper, width, "zero"),
+      upper: unpackUpper(upper, width, "zero", into),
       dead: summary.dead,
       damping: summary.damping,
     };

@@ -13,6 +13,7 @@ import {
 } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { agreementMisfit, nonfiniteValue, outputByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
+import type { RowThreads } from "../rows/row-threads.ts";
 import { momentOf, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
@@ -21,6 +22,12 @@ import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./ten
 export interface SolverChoice {
   readonly solver: Solver;
   readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** What a site is solved with. */
+export interface SiteContext extends SolverContext {
+  /** Threads that share the rows of a large site; absent where one thread does everything. */
+  readonly rowThreads?: RowThreads | undefined;
 }
 
 /**
@@ -77,22 +84,22 @@ export async function solveSite(
   weight: SiteWeight,
   dtypes: readonly WeightDtype[],
   input: SiteInput,
-  context: SolverContext,
+  context: SiteContext,
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
   const { step, site, factor } = input;
   const fallback = await fallbackFor(choice, factor);
   const { solver, options } = fallback ?? choice;
+  const threads = (await context.rowThreads?.splits(solver, weight)) === true ? context.rowThreads : undefined;
+  const upper = solver.needs.includes("factor") ? threads?.sharedMatrix(columns ** 2) : undefined;
   // by the contract a solver reads only the statistics that it declares
-  const statistics = siteStatistics(input, solver.needs) as Parameters<typeof solver.solve>[1];
+  const statistics = siteStatistics(input, solver.needs, upper) as Parameters<typeof solver.solve>[1];
+  const parsed = options as Parameters<typeof solver.solve>[2];
   const solve = async (): Promise<unknown> => {
     try {
-      return await solver.solve(
-        { ...weight, values: weight.values.slice() },
-        statistics,
-        options as Parameters<typeof solver.solve>[2],
-        context,
-      );
+      if (threads) return await threads.solve({ solver, weight, statistics, options: parsed }, context);
+      const { blas, signal, warn } = context;
+      return await solver.solve({ ...weight, values: weight.values.slice() }, statistics, parsed, { blas, signal, warn });
     } catch (thrown) {
       if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
       throw solverFailure(solver.name, `at ${step} ${site}`, thrown);

@@ -33,13 +33,16 @@ export function packUpper(matrix: Float32Array, size: number): Float32Array {
  * The full matrix of a packed upper half.
  *
  * @param lower "mirror" for a symmetric matrix, "zero" for a triangular one
+ * @param into takes the matrix, length size²; default a new one
  * @returns [size, size], row-major
  */
-export function unpackUpper(packed: Float32Array, size: number, lower: "mirror" | "zero"): Float32Array {
+export function unpackUpper(packed: Float32Array, size: number, lower: "mirror" | "zero", into?: Float32Array): Float32Array {
   expectLength(packed, packedLength(size), "the packed matrix");
-  const matrix = new Float32Array(size * size);
+  if (into) expectLength(into, size * size, "the matrix to unpack into");
+  const matrix = into ?? new Float32Array(size * size);
   for (let row = 0; row < size; row += 1) {
     const start = packedRowStart(size, row);
+    if (into) matrix.fill(0, row * size, row * size + row);
     matrix.set(packed.subarray(start, start + size - row), row * size + row);
   }
   if (lower === "mirror") mirrorUpper(matrix, size);

@@ -3,6 +3,7 @@ import { parseOptions, type Blas, type Solution, type Solver, type SolverStatist
 import { loadSolver } from "../contract/load-solver.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
+import { joinRows, rowsOf } from "../row-parts.ts";
 import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
 import { solverMisfit } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
@@ -145,6 +146,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireUntouched(before, site.statistics);
       },
     },
+    ...(solver.rowsAreIndependent === true ? [{ name: "rows solved apart are as together", run: () => checkRows(raw) }] : []),
     ...(independentParts ? [{ name: "each part alone comes out as it does among the others", run: () => checkParts(raw) }] : []),
     ...(beats === undefined ? [] : [{ name: `loses less output than ${beats}`, run: () => checkBeats(beats, raw) }]),
   ];
@@ -161,6 +163,19 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       const difference = alone.values.findIndex((value, index) => value !== together.values[from + index]);
       require(difference < 0, `${tensor} differs from itself alone at value ${difference}`);
     }
+  }
+
+  /** A product may add in another order for other numbers of rows: its Blas decides whether this holds to the bit. */
+  async function checkRows(raw: Readonly<Record<string, unknown>>): Promise<void> {
+    const { weight, statistics } = await sampleFor(raw, mainShape);
+    const together = await solve(solver, raw, { weight, statistics });
+    const ranges = [0, 7, 8].map((firstRow, index, firsts) => ({
+      firstRow,
+      rows: (firsts[index + 1] ?? weight.rows) - firstRow,
+    }));
+    const apart: Solution[] = [];
+    for (const range of ranges) apart.push(await solve(solver, raw, { weight: rowsOf(weight, range), statistics }));
+    requireSame(together, joinRows(apart), "where rows are solved apart");
   }
 
   async function checkBeats(name: string, raw: Readonly<Record<string, unknown>>): Promise<void> {

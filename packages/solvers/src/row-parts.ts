@@ -1,0 +1,74 @@
+import { at, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
+
+/** Neighbouring rows of a site. */
+export interface RowRange {
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+/** Rows that the column kernel treats at a time: only the last part has some left over. */
+const strip = 32;
+
+/** Weights of a part with which a thread gains more than it costs to hand them over. */
+const leastWeights = 250_000;
+
+/**
+ * Splits the rows of a site into a part for each thread, or into fewer where it is small.
+ *
+ * @param threads ≥ 1
+ * @returns at least one range, in order; the same for the same arguments on every machine
+ */
+export function splitRows({ rows, columns }: Pick<SiteWeight, "rows" | "columns">, threads: number): readonly RowRange[] {
+  const strips = Math.ceil(rows / strip);
+  const count = Math.max(1, Math.min(threads, strips, Math.floor((rows * columns) / leastWeights)));
+  const startOf = (part: number): number => Math.min(rows, Math.floor((part * strips) / count) * strip);
+  return Array.from({ length: count }, (_, part) => ({ firstRow: startOf(part), rows: startOf(part + 1) - startOf(part) }));
+}
+
+/** Some rows of a site as a weight of their own, with a copy of their values. */
+export function rowsOf(weight: SiteWeight, { firstRow, rows }: RowRange): SiteWeight {
+  const { columns, values } = weight;
+  const end = firstRow + rows;
+  const parts = weight.parts.flatMap((part) => {
+    const first = Math.max(part.firstRow, firstRow);
+    const last = Math.min(part.firstRow + part.rows, end);
+    return first < last ? [{ tensor: part.tensor, firstRow: first - firstRow, rows: last - first }] : [];
+  });
+  return { ...weight, rows, parts, values: values.slice(firstRow * columns, end * columns) };
+}
+
+function joinArrays<Values extends Float32Array | Uint8Array>(
+  parts: readonly Values[],
+  empty: (length: number) => Values,
+): Values {
+  const joined = empty(parts.reduce((length, part) => length + part.length, 0));
+  let start = 0;
+  for (const part of parts) {
+    joined.set(part, start);
+    start += part.length;
+  }
+  return joined;
+}
+
+const joinFloats = (parts: readonly Float32Array[]): Float32Array => joinArrays(parts, (length) => new Float32Array(length));
+const joinBytes = (parts: readonly Uint8Array[]): Uint8Array => joinArrays(parts, (length) => new Uint8Array(length));
+
+function joinQuantised(parts: readonly QuantisedWeight[]): QuantisedWeight {
+  return {
+    ...at(parts, 0),
+    codes: joinBytes(parts.map(({ codes }) => codes)),
+    scales: joinFloats(parts.map(({ scales }) => scales)),
+    zeros: joinBytes(parts.map(({ zeros }) => zeros)),
+  };
+}
+
+/** The solution of a site from those of all its rows, in their order, by a solver whose rows are independent. */
+export function joinRows(solutions: readonly Solution[]): Solution {
+  const quantised = solutions.flatMap((solution) => solution.quantised ?? []);
+  const masks = solutions.flatMap(({ mask }) => mask ?? []);
+  return {
+    values: joinFloats(solutions.map(({ values }) => values)),
+    ...(quantised.length > 0 && { quantised: joinQuantised(quantised) }),
+    ...(masks.length > 0 && { mask: joinBytes(masks) }),
+  };
+}
