@@ -66,7 +66,8 @@ export class LanguageStatistics {
     this.#sites = new Map(
       plans.map((plan) => {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
-        const squares = plan.diagonal ? new ColumnSquares(plan.width) : undefined;
+        // a Gram has them on its diagonal
+        const squares = plan.diagonal && !plan.gram ? new ColumnSquares(plan.width) : undefined;
         const cross = plan.cross ? new CrossSum(plan.width, blas) : undefined;
         return [plan.site, { plan, gram, squares, cross, tokens: 0, seen: 0 }];
       }),
@@ -114,11 +115,9 @@ export class LanguageStatistics {
     return [...this.#sites.values()].map((sums): SiteMeans => {
       const { plan, gram, squares, cross, tokens, seen } = sums;
       const { site, width } = plan;
-      const diagonal = squares?.mean(tokens);
+      const ownSquares = squares?.mean(tokens) ?? gram?.diagonal().map((sum) => sum / tokens);
       const crossMoment = cross?.mean(tokens);
-      const finite = [gram?.diagonal(), diagonal, crossMoment].every(
-        (values) => values === undefined || findNonfinite(values) < 0,
-      );
+      const finite = [ownSquares, crossMoment].every((values) => values === undefined || findNonfinite(values) < 0);
       if (pool !== undefined && finite) {
         const { moments, share } = pool;
         gram?.addMean(tokens, share, moments.of("gram", site, (width * (width + 1)) / 2));
@@ -134,7 +133,7 @@ export class LanguageStatistics {
         seen,
         finite,
         ...(own.gram && { gram: own.gram }),
-        ...(diagonal && { diagonal }),
+        ...(plan.diagonal && ownSquares && { diagonal: ownSquares }),
         ...(own.crossMoment && { crossMoment: own.crossMoment }),
       };
     });

@@ -43,7 +43,8 @@ export interface StoreOptions {
   /** What a message tells the user to do about a damaged artifact. */
   readonly remedy?: string;
   /**
-   * Bytes of artifacts that are in memory, those of the longest ago first to go; default none. One that is read while it is
+   * Bytes of artifacts that are in memory, those of the longest ago first to go, a quarter of it for those that have a file
+   * too; default none. One that is read while it is
    * there is not read from its file, and not hashed again. Longer ones are written and read as if there were no memory.
    */
   readonly memory?: number;
@@ -54,6 +55,9 @@ export interface StoreOptions {
  * needed or at `flush`. One that is removed before is never written, and one that is not yet written is lost with the process.
  */
 export type WriteTime = "now" | "behind" | "late";
+
+/** Share of the memory for artifacts that have a file too. */
+const filedShare = 0.25;
 
 /** An artifact in memory and what has been done to write it. */
 interface Held extends HeldArtifact {
@@ -155,8 +159,17 @@ export class ArtifactStore {
     return held.written;
   }
 
-  /** Frees memory beyond the limit. */
+  /** Frees memory beyond the limit, and that of artifacts with a file beyond a part of it. */
   async #makeSpace(): Promise<void> {
+    const filed = [...this.#held].filter(([, { written }]) => written !== undefined);
+    let bytes = filed.reduce((sum, [, held]) => sum + held.bytes, 0);
+    for (const [address, held] of filed) {
+      if (bytes <= this.#memory * filedShare) break;
+      await held.written;
+      this.#throwFailure();
+      this.#forget(address);
+      bytes -= held.bytes;
+    }
     for (const [address, held] of this.#held) {
       if (this.#heldBytes <= this.#memory) return;
       await this.#writeHeld(held);

@@ -13,11 +13,11 @@ export function weightOf(weights: RoleWeights, role: string): Float32Array {
 }
 
 /** Bytes of weights that stay in memory; a larger step is kept alone. */
-const limit = 256 * 1024 * 1024;
+const limit = 64 * 1024 * 1024;
 
 const bytesOf = (weights: RoleWeights): number => [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
 
-/** Reads weights by role and keeps those used last: all of a small model, a few steps of a large one. */
+/** Reads weights by role and keeps those used last: all of a tiny model, a step or more of another. */
 export class WeightCache {
   readonly #readWeight: WeightReader;
   readonly #kept = new Map<string, RoleWeights>();

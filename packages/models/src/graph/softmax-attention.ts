@@ -79,8 +79,7 @@ export function softmaxAttention(
     heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, kvHeads, (heads / kvHeads) * rows, columns)]);
   const ungroup = (name: string, rows: number, columns: number): string =>
     heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, heads, rows, columns)]);
-  const scaled = graph.node("Mul", [query, number(shape.scale)]);
-  const keyColumns = graph.node("Transpose", [key], { attributes: { perm: [0, 1, 3, 2] } });
+  const product = { domain: "com.microsoft", attributes: { transB: 1, alpha: { float: shape.scale } } } as const;
   const chunkLength = chunkLengthOf(heads / kvHeads);
   const contexts: string[] = [];
   for (let first = 0; first < length; first += chunkLength) {
@@ -89,8 +88,8 @@ export function softmaxAttention(
     const start = causal ? Math.max(0, first + 1 - window) : 0;
     const until = causal ? end : keyLength;
     const columns = until - start;
-    const queries = group(slice(scaled, length, 2, first, end), rows, headSize);
-    const products = graph.node("MatMul", [queries, slice(keyColumns, keyLength, 3, start, until)]);
+    const queries = group(slice(query, length, 2, first, end), rows, headSize);
+    const products = graph.node("FusedMatMul", [queries, slice(key, keyLength, 2, start, until)], product);
     let scores = softcapped(graph, ungroup(products, rows, columns), softcap);
     if (slopes !== undefined) {
       // Counted from the chunk's end: softmax does not depend on the offset, and float32 is finest near 0.

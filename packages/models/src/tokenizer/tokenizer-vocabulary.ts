@@ -60,17 +60,23 @@ export function requireVocabulary(json: JsonObject, file: string): void {
   };
   const ids = new Map<string, number>();
   const owners = new Map<number, string>();
+  /** @param path with * for the token: to join them for every token would take longer than the check */
   const own = (path: string, token: string, id: number): void => {
     const owner = owners.get(id);
-    if (owner !== undefined && owner !== token) refuse(path, `is ${id}, which is also the id of ${JSON.stringify(owner)}`);
+    if (owner !== undefined && owner !== token)
+      refuse(
+        path.replace("*", () => token),
+        `is ${id}, which is also the id of ${JSON.stringify(owner)}`,
+      );
     owners.set(id, token);
     ids.set(token, id);
   };
-  if (isObject(model.vocab)) for (const [token, id] of Object.entries(model.vocab)) own(`model.vocab.${token}`, token, id);
+  if (isObject(model.vocab)) for (const [token, id] of Object.entries(model.vocab)) own("model.vocab.*", token, id);
   else for (const [id, [token]] of model.vocab.entries()) own("model.vocab", token, id);
   if (!model.continuing_subword_prefix) {
     for (const [index, merge] of (model.merges ?? []).entries()) {
       const [left, right] = pairOf(merge);
+      if (ids.has(left) && ids.has(right) && ids.has(left + right)) continue;
       const missing = [left, right, left + right].find((token) => !ids.has(token));
       if (missing !== undefined)
         refuse(`model.merges[${index}]`, `needs the token ${JSON.stringify(missing)}, which model.vocab does not have`);

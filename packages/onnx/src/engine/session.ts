@@ -75,6 +75,8 @@ export async function createSession(model: Uint8Array | string, { threads }: Ses
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
+    // An arena keeps the most that each session has ever used; without one a compression is as fast.
+    enableCpuMemArena: false,
     logSeverityLevel: 4,
     // idle threads sleep: many sessions share the machine, each with threads of its own
     extra: { session: { intra_op: { allow_spinning: "0" } } },
