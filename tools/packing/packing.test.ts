@@ -56,6 +56,16 @@ packing.before((context) => {
 
 packing.after(({ work }) => rmSync(work, { recursive: true, force: true }));
 
+/** Compresses a model whose sites are large enough for two threads: a worker starts from a file of the package. */
+const twoThreads = `
+  import { compress } from "@mbs/compression";
+  import { writeTinyModel } from "@mbs/models/testing";
+  await writeTinyModel("model", { steps: 1, hiddenSize: 512 });
+  const context = { signal: new AbortController().signal, progress() {}, warn() {}, threads: 2 };
+  const { layers } = await compress.run({}, { model: "model", solver: "rtn", bits: 3, withoutFactors: true }, context);
+  for await (const batch of layers.batches) void batch;
+`;
+
 packing("every package installs into an empty project, loads, and has types", ({ work, tarballs }) => {
   assert.equal([...tarballs.keys()].toSorted(), [...manifests.keys()].toSorted());
   const project = emptyProject(work, tarballs, tarballs.keys());
@@ -64,6 +74,8 @@ packing("every package installs into an empty project, loads, and has types", ({
   );
   writeFileSync(join(project, "load.mjs"), entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("\n"));
   execFileSync(process.execPath, ["load.mjs"], { cwd: project, stdio: "pipe" });
+  writeFileSync(join(project, "threads.mjs"), twoThreads);
+  execFileSync(process.execPath, ["threads.mjs"], { cwd: project, stdio: "pipe" });
   writeFileSync(
     join(project, "types.ts"),
     entries
