@@ -70,7 +70,7 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[],
       damping: summary.damping,
     };
   }
-  // a solver of others may change what it is given
+  // copies, as unpacked matrices are: a solver of others may change what it is given
   if (needs.includes("diagonal")) statistics.diagonal = diagonal.slice();
   if (needs.includes("gram")) {
     const gram = gramOf(record);
@@ -82,7 +82,7 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[],
     if (!crossMoment) {
       throw missing(record, "cross moment", "capture with --dense-states, or take gptq where no earlier layer is compressed");
     }
-    statistics.crossMoment = crossMoment;
+    statistics.crossMoment = crossMoment.slice();
   }
   if (needs.includes("languageDiagonals")) {
     if (!languageDiagonals) throw missing(record, "diagonals of languages", "factor with --language-diagonals");
