@@ -86,7 +86,8 @@ export class Lab {
   }
 
   remove(address: string): Promise<void> {
-    return this.#store.remove(address);
+    this.#store.remove(address);
+    return this.#store.flush();
   }
 
   /** Writes a model folder, lends it to `use`, and takes it away again. */

@@ -1,13 +1,24 @@
 import { mkdir, readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, Batch } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact store");
+
+/** Batches of 0, 1 and 2 in the same memory. */
+async function* countingBatches(): AsyncGenerator<Batch> {
+  const value = new Float64Array(1);
+  for (value[0] = 0; value[0] < 3; value[0] += 1) yield { rows: 1, columns: { value } };
+}
+
+const countsOf = async ({ batches: found }: ArtifactStream) =>
+  (await collect(found)).map(({ columns }) => Number(columns["value"]?.[0]));
 
 /** Bytes that an artifact takes in memory. */
 async function bytesOf(kind: ArtifactKind): Promise<number> {
@@ -106,7 +117,8 @@ test("a damaged file is reported with the remedy of its store, at its start or a
 test("what was written last is read from memory, with the same rows and receipt, until it is removed", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder, { memory: 1 << 20 });
-    const receipt = await store.put(samples.scores.encode());
+    const receipt = await store.put(samples.scores.encode(), { when: "behind" });
+    await store.flush();
     const path = store.path(receipt.address);
     // damage that only who reads the file can see
     await writeFile(path, "damaged");
@@ -118,14 +130,15 @@ test("what was written last is read from memory, with the same rows and receipt,
       assert.is(stream.address, receipt.address, "a stage may go on from where another stopped");
     }
     assert.instance(await errorOf(() => new ArtifactStore(folder).open(receipt.address)), BadDataError);
-    await store.remove(receipt.address);
+    store.remove(receipt.address);
+    await store.flush();
     assert.instance(await errorOf(() => store.open(receipt.address)), UsageError);
   }));
 
 test("values that a reader changes do not reach the next one", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder, { memory: 1 << 20 });
-    const { address } = await store.put(samples.segments.encode());
+    const { address } = await store.put(samples.segments.encode(), { when: "behind" });
     const first = await collect((await store.open(address)).batches);
     for (const { columns } of first)
       for (const column of Object.values(columns)) {
@@ -135,12 +148,13 @@ test("values that a reader changes do not reach the next one", () =>
     assert.is((await contentAddress(await store.open(address))).address, address);
   }));
 
-test("only as much stays in memory as the limit allows, that of the longest ago goes first", () =>
+test("only as much stays in memory as the limit allows, a quarter with a file, that of the longest ago goes first", () =>
   inFolder(async (folder) => {
-    const memory = Math.max(await bytesOf("segments"), await bytesOf("scores"));
+    const memory = 4 * Math.max(await bytesOf("segments"), await bytesOf("scores"));
     const store = new ArtifactStore(join(folder, "both"), { memory });
-    const first = await store.put(samples.segments.encode());
-    const second = await store.put(samples.scores.encode());
+    const first = await store.put(samples.segments.encode(), { when: "behind" });
+    const second = await store.put(samples.scores.encode(), { when: "behind" });
+    await store.flush();
     for (const { address } of [first, second]) await writeFile(store.path(address), "damaged");
     assert.instance(await errorOf(() => store.open(first.address)), BadDataError);
     assert.equal(await collect(readScores(await store.open(second.address))), scores);
@@ -153,7 +167,7 @@ test("what is written late gets a file where its memory is needed or at the end,
     assert.equal(await readdir(folder).catch(() => []), []);
     assert.ok(await store.has(receipt.address));
     assert.equal(await collect(readScores(await store.open(receipt.address))), scores);
-    await store.remove(receipt.address);
+    store.remove(receipt.address);
     assert.not(await store.has(receipt.address));
     await store.flush();
     assert.equal(await readdir(folder).catch(() => []), []);
@@ -181,6 +195,50 @@ test("what is written behind is there at the end, and its failure is thrown", ()
     await store.put(samples.segments.encode(), { when: "behind" });
     for (let call = 0; call < 2; call++) assert.match((await errorOf(() => store.flush())).message, inTheWay);
     assert.match((await errorOf(() => store.put(samples.scores.encode()))).message, inTheWay);
+  }));
+
+test("a file goes after all that was put before is on the disk, and stays where that failed", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
+    const first = await store.put(samples.segments.encode());
+    const second = await store.put(samples.scores.encode(), { when: "behind" });
+    let record: (() => void) | undefined;
+    const recorded = new Promise<void>((resolve) => (record = resolve));
+    store.remove(first.address, recorded);
+    const flushed = store.flush();
+    while (!(await readdir(folder)).includes(`${second.address}.arrow`)) await setTimeout(1);
+    assert.equal((await readdir(folder)).length, 2);
+    record?.();
+    await flushed;
+    assert.equal(await readdir(folder), [`${second.address}.arrow`]);
+
+    await mkdir(store.path(first.address));
+    await store.put(samples.segments.encode(), { when: "behind" });
+    store.remove(second.address);
+    await errorOf(() => store.flush());
+    assert.ok((await readdir(folder)).includes(`${second.address}.arrow`));
+  }));
+
+test("what is written now may come batch by batch in the same memory; what is held until later may not", () =>
+  inFolder(async (folder) => {
+    const stream = { schema: { kind: "own", version: 1, metadata: {}, fields: [{ name: "value", type: "float64" as const }] } };
+    const store = new ArtifactStore(folder, { memory: 1 << 20 });
+    const { address } = await store.put({ ...stream, batches: countingBatches() });
+    assert.equal(await countsOf(await store.open(address)), [0, 1, 2]);
+
+    const value = Float64Array.of(1);
+    const changed = {
+      ...stream,
+      batches: (async function* () {
+        yield { rows: 1, columns: { value } };
+      })(),
+    };
+    await store.put(changed, { when: "late" });
+    value[0] = 2;
+    assert.match(
+      (await errorOf(() => store.flush())).message,
+      /values of own [0-9a-f]{64} were changed after they were handed over/,
+    );
   }));
 
 test("readers that say so share the values in memory", () =>

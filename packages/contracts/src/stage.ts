@@ -41,7 +41,7 @@ export interface StageOutput {
   readonly description: string;
   /** True where only the next stages need it, and it grows with the segments or the square of a width: a run deletes it once it is read. */
   readonly intermediate?: boolean;
-  /** True for an intermediate output that a run writes at once, since a stopped one goes on from it. Others may stay in memory. */
+  /** True for an intermediate output from which a killed run goes on. Those that are read between two such ones may stay in memory. */
   readonly checkpoint?: boolean;
   /** True for files (kind `files`) that a host writes as a folder: a model. */
   readonly folder?: boolean;

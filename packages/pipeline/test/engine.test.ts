@@ -1,7 +1,9 @@
-import { readdir, rm } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
+import { fakeStages } from "./fixtures/fake-stages.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -64,6 +66,38 @@ test("damaged scores of a finished run are refused; deleted as the message says,
     await rm(path);
     await go(recipe());
     assert.equal(await snapshot(join(root, "out")), whole);
+  }
+});
+
+test("from what is on the disk when a node begins, at most a step is made again", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  const later = { later: { stage: "similarity", inputs: { statistics: "capture" } } };
+  for (const [name, mostRepeated, changes] of [
+    // capture, factor, compress and propagate of a step
+    ["sequential", 4, { propagation: "sequential" }],
+    ["kept", 4, { propagation: "sequential", keep: true }],
+    // the statistics of all steps
+    ["dense", 1, { propagation: "dense", stages: later }],
+  ] as const) {
+    let begun = 0;
+    const copying = (): void => {
+      const copy = join(root, name, String(begun));
+      begun += 1;
+      // as a process that is killed now leaves it: what is written behind has not begun, or is not finished
+      cpSync(out, copy, { recursive: true });
+    };
+    await go(recipe(changes), { stages: fakeStages(copying) });
+    const whole = await snapshot(join(out, "model"));
+    for (let done = 0; done < begun; done += 1) {
+      await rm(out, { recursive: true });
+      await rename(join(root, name, String(done)), out);
+      const started: string[] = [];
+      await go(recipe(changes), { stages: fakeStages((stage) => started.push(stage)) });
+      const repeated = started.slice(0, started.length - (begun - done));
+      assert.ok(repeated.length <= mostRepeated, `${name} after ${done} nodes: ${started.join()}`);
+      assert.equal(await snapshot(join(out, "model")), whole);
+    }
+    await rm(out, { recursive: true });
   }
 });
 

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import { contentAddress } from "../content-address.ts";
 import type { Receipt } from "../content-address.ts";
 import { once } from "../ipc/byte-reader.ts";
@@ -43,16 +43,16 @@ export interface StoreOptions {
   /** What a message tells the user to do about a damaged artifact. */
   readonly remedy?: string;
   /**
-   * Bytes of artifacts that are in memory, those of the longest ago first to go, a quarter of it for those that have a file
-   * too; default none. One that is read while it is
-   * there is not read from its file, and not hashed again. Longer ones are written and read as if there were no memory.
+   * Bytes of artifacts that stay in memory, at most a quarter of it for those that have a file too; the oldest go first. Default
+   * none. What is in memory is not read from its file, and not hashed again. Longer artifacts are written at once.
    */
   readonly memory?: number;
 }
 
 /**
- * When an artifact is written: `now`, before `put` returns; `behind` what the process does next; or `late`, when its memory is
- * needed or at `flush`. One that is removed before is never written, and one that is not yet written is lost with the process.
+ * When an artifact is written: `now`, batch by batch before `put` returns, and not kept in memory; `behind` what the process
+ * does next; or `late`, when its memory is needed or at `flush`. One that is removed before is never written, and one that is
+ * not yet written is lost with the process.
  */
 export type WriteTime = "now" | "behind" | "late";
 
@@ -72,7 +72,7 @@ export class ArtifactStore {
   readonly #memory: number;
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
-  /** One file at a time is written behind. */
+  /** Files are written and removed behind one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
 
@@ -89,9 +89,10 @@ export class ArtifactStore {
   }
 
   /**
-   * Stores an artifact. The same content again changes nothing. Its values are handed over: do not modify them afterwards.
+   * Stores an artifact. The same content again changes nothing. Unless it is written now, its values are handed over: do not
+   * modify them afterwards, nor use a batch’s memory for the next one.
    *
-   * @throws as writeArtifact, also for one that was to be written behind
+   * @throws as writeArtifact, also for what was to be written or removed behind
    */
   async put(
     stream: ArtifactStream,
@@ -100,17 +101,17 @@ export class ArtifactStore {
     // one at a time is behind: a killed process loses no more than that
     await this.#queue;
     this.#throwFailure();
+    if (when === "now") return this.#write(stream, signal);
     const gathered = await gatherBatches(stream, this.#memory);
     if (gathered.rest !== undefined) {
       return this.#write({ schema: stream.schema, batches: gatheredBatches(gathered) }, signal);
     }
     const { batches, bytes } = gathered;
     const source = { schema: stream.schema, batches: gatheredBatches(gathered) };
-    const receipt = when === "now" ? await this.#write(source, signal) : await contentAddress(source);
+    const receipt = await contentAddress(source);
     const { address } = receipt;
     if (this.#held.has(address)) return receipt;
-    const isWritten = when === "now" || (await this.has(address));
-    const written = isWritten ? Promise.resolve() : undefined;
+    const written = (await this.#isFile(address)) ? Promise.resolve() : undefined;
     const held: Held = { schema: stream.schema, receipt, batches, bytes, written };
     this.#held.set(address, held);
     this.#heldBytes += bytes;
@@ -119,7 +120,7 @@ export class ArtifactStore {
     return receipt;
   }
 
-  /** Writes all that is only in memory. @throws as writeArtifact */
+  /** Writes all that is only in memory, and finishes what is done behind. @throws as writeArtifact */
   async flush(): Promise<void> {
     for (const held of this.#held.values()) await this.#writeHeld(held);
     await this.#queue;
@@ -148,15 +149,26 @@ export class ArtifactStore {
   #writeHeld(held: Held): Promise<void> {
     if (held.written !== undefined) return held.written;
     const { schema } = held;
-    held.written = this.#queue
-      .then(async () => {
-        if (this.#held.get(held.receipt.address) === held) await this.#write({ schema, batches: heldBatches(held, true) });
-      })
-      .catch((cause: unknown) => {
-        this.#failure ??= { cause };
-      });
-    this.#queue = held.written;
+    const { address } = held.receipt;
+    held.written = this.#behind(async () => {
+      if (this.#held.get(address) !== held) return;
+      const { address: found } = await this.#write({ schema, batches: heldBatches(held, true) });
+      if (found !== address) {
+        throw new InternalError(`values of ${schema.kind} ${address} were changed after they were handed over`, {
+          address,
+          found,
+        });
+      }
+    });
     return held.written;
+  }
+
+  /** Does work after all that is done behind. It never rejects, see `#failure`. */
+  #behind(work: () => Promise<void>): Promise<void> {
+    this.#queue = this.#queue.then(work).catch((cause: unknown) => {
+      this.#failure ??= { cause };
+    });
+    return this.#queue;
   }
 
   /** Frees memory beyond the limit, and that of artifacts with a file beyond a part of it. */
@@ -240,20 +252,26 @@ export class ArtifactStore {
     }
   }
 
-  /** Removes an artifact; a missing one is no error. */
-  async remove(address: string): Promise<void> {
+  /**
+   * Removes an artifact; a missing one is no error. Its memory is free at once. Its file goes behind, when all that was put
+   * before is on the disk, and stays where that failed: who resumes may need it.
+   *
+   * @param after has to be done before the file goes, too
+   */
+  remove(address: string, after?: Promise<unknown>): void {
     const path = this.path(address);
     const held = this.#held.get(address);
     this.#forget(address);
-    if (held !== undefined) {
-      if (held.written === undefined) return;
-      await held.written;
-    }
-    try {
-      await rm(path, { force: true });
-    } catch (cause) {
-      throw systemError(cause, "remove", path);
-    }
+    if (held !== undefined && held.written === undefined) return;
+    void this.#behind(async () => {
+      await after;
+      if (this.#failure !== undefined) return;
+      try {
+        await rm(path, { force: true });
+      } catch (cause) {
+        throw systemError(cause, "remove", path);
+      }
+    });
   }
 
   /** Removes what killed processes left of writing here. */

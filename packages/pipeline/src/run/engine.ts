@@ -46,6 +46,8 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
   readonly #addresses = new Map<string, string>();
+  /** Nodes whose output need not be written. */
+  readonly #passing: ReadonlySet<string>;
   /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
   #recorded: Promise<void> = Promise.resolve();
 
@@ -55,6 +57,26 @@ export class Engine {
     for (const node of plan.nodes) {
       for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
     }
+    this.#passing = options.keep ? new Set() : this.#findPassing();
+  }
+
+  /**
+   * Nodes whose output is needed between two checkpoints alone: a run that is killed there goes on from the first, and one that
+   * is killed later does not need it.
+   */
+  #findPassing(): Set<string> {
+    const last = new Map<string, number>();
+    let checkpoints = 0;
+    for (const node of this.#plan.nodes) {
+      if (firstOutput(this.#stage(node)).checkpoint === true) checkpoints += 1;
+      last.set(node.id, checkpoints);
+    }
+    const passes = (node: PlanNode): boolean => {
+      const { intermediate = false, checkpoint = false } = firstOutput(this.#stage(node));
+      const from = last.get(node.id);
+      return intermediate && !checkpoint && from !== 0 && (this.#readers.get(node.id) ?? []).every((id) => last.get(id) === from);
+    };
+    return new Set(this.#plan.nodes.filter(passes).map(({ id }) => id));
   }
 
   /** @returns the address of every node's output; all of them that are needed, and their record, are on the disk */
@@ -77,7 +99,7 @@ export class Engine {
 
   async #runNodes(): Promise<ReadonlyMap<string, string>> {
     const pending = await this.#findPending();
-    await this.#sweep(pending);
+    this.#sweep(pending);
     for (const [index, node] of this.#plan.nodes.entries()) {
       if (this.#options.context.signal.aborted) {
         throw new InterruptedError(`stopped after ${index} of ${this.#plan.nodes.length} steps; run again to go on`, {
@@ -104,7 +126,7 @@ export class Engine {
       await this.#record(node, address);
       pending.delete(node.id);
       this.#options.onNode({ ...(await this.#report(node, address)), seconds });
-      await this.#sweep(pending);
+      this.#sweep(pending);
     }
     return this.#addresses;
   }
@@ -184,11 +206,11 @@ export class Engine {
   async #execute(node: PlanNode, index: number): Promise<string> {
     const { folder, store, context } = this.#options;
     const stage = this.#stage(node);
-    // code of others may change what it reads
-    const shared = stage.loadedFrom === undefined;
+    // code of others may change what it reads and what it has made
+    const isOurs = stage.loadedFrom === undefined;
     const inputs: Record<string, ArtifactStream[]> = {};
     for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
-      inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared })));
+      inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared: isOurs })));
     }
     const where = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
     const outputs = await stage.run(inputs, node.options, {
@@ -196,12 +218,12 @@ export class Engine {
       progress: (progress) => context.progress({ ...progress, activity: `${where}: ${progress.activity}` }),
       warn: (message) => context.warn(`${node.id}: ${message}`),
     });
-    const { name, folder: isFolder = false, intermediate = false, checkpoint = false } = firstOutput(stage);
+    const { name, folder: isFolder = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
     const { signal } = context;
-    const isLate = intermediate && !checkpoint;
-    if (!isFolder) return (await store.put(output, { signal, when: isLate ? "late" : shared ? "behind" : "now" })).address;
+    const when = !isOurs ? "now" : this.#passing.has(node.id) ? "late" : "behind";
+    if (!isFolder) return (await store.put(output, { signal, when })).address;
     // checked again: the folder was claimed long ago
     await requireOwnModel(folder, this.#options.manifest);
     const unpacked = await unpackFiles(output, folder.model, { signal, force: true });
@@ -210,19 +232,29 @@ export class Engine {
     return unpacked.address;
   }
 
-  /** Removes intermediate artifacts that no pending node reads, also those of a killed run. */
-  async #sweep(pending: ReadonlySet<string>): Promise<void> {
+  /**
+   * Removes intermediate artifacts that no pending node reads, also those of a killed run. What passes is freed at once; what it
+   * was made of stays until a node whose output is written has read it.
+   */
+  #sweep(pending: ReadonlySet<string>): void {
     const { store, keep } = this.#options;
     if (keep) return;
     const needed = new Set<string>();
     const released = new Set<string>();
-    for (const node of this.#plan.nodes) {
-      const address = this.#addresses.get(node.id);
-      if (address === undefined || firstOutput(this.#stage(node)).intermediate !== true) continue;
-      const wanted = this.#isResult(address) || (this.#readers.get(node.id) ?? []).some((id) => pending.has(id));
+    /** Passing nodes that a killed run makes again, from the artifacts that they read. */
+    const unfinished = new Set<string>();
+    for (const { id, stage } of this.#plan.nodes.toReversed()) {
+      const readers = this.#readers.get(id) ?? [];
+      const isRead = readers.some((reader) => pending.has(reader));
+      const isRemade = readers.some((reader) => unfinished.has(reader));
+      const isPassing = this.#passing.has(id);
+      if (isPassing && (isRead || isRemade)) unfinished.add(id);
+      const address = this.#addresses.get(id);
+      if (address === undefined || firstOutput(stageOf(this.#options.stages, stage)).intermediate !== true) continue;
+      const wanted = this.#isResult(address) || isRead || (isRemade && !isPassing);
       (wanted ? needed : released).add(address);
     }
-    for (const address of released) if (!needed.has(address)) await store.remove(address);
+    for (const address of released) if (!needed.has(address)) store.remove(address, this.#recorded);
   }
 
   async #report(node: PlanNode, address: string): Promise<NodeReport> {
