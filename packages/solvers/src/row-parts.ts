@@ -1,4 +1,5 @@
-import { at, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
+import { at, type QuantisedWeight, type SiteWeight, type Solution, type Solver } from "@mbs/contracts";
+import { solvers } from "./solver-map.ts";
 
 /** Neighbouring rows of a site. */
 export interface RowRange {
@@ -24,6 +25,10 @@ export function splitRows({ rows, columns }: Pick<SiteWeight, "rows" | "columns"
   const startOf = (part: number): number => Math.min(rows, Math.floor((part * strips) / count) * strip);
   return Array.from({ length: count }, (_, part) => ({ firstRow: startOf(part), rows: startOf(part + 1) - startOf(part) }));
 }
+
+/** Whether threads may share the rows of a site: of a solver that says so, and that a worker thread finds by its name. */
+export const hasSeparableRows = async (solver: Solver): Promise<boolean> =>
+  solver.rowsAreIndependent === true && (await solvers.get(solver.name)?.()) === solver;
 
 /** Some rows of a site as a weight of their own, with a copy of their values. */
 export function rowsOf(weight: SiteWeight, { firstRow, rows }: RowRange): SiteWeight {

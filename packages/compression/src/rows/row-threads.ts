@@ -8,7 +8,7 @@ import {
   type SolverStatistics,
 } from "@mbs/contracts";
 import { createBlas, type OnnxBlas } from "@mbs/onnx";
-import { joinRows, rowsOf, solvers, splitRows, type RowRange } from "@mbs/solvers";
+import { hasSeparableRows, joinRows, rowsOf, splitRows, type RowRange } from "@mbs/solvers";
 import type { Solved } from "./row-task.ts";
 import { rowWorker, WorkerThread } from "./worker-thread.ts";
 
@@ -65,8 +65,7 @@ export class RowThreads implements Poolable {
 
   /** Whether the rows of a site are split: those of a large one, by a built-in solver whose rows are independent. */
   async splits(solver: Solver, weight: SiteWeight): Promise<boolean> {
-    if (solver.rowsAreIndependent !== true || splitRows(weight, this.#threads).length === 1) return false;
-    return (await solvers.get(solver.name)?.()) === solver;
+    return splitRows(weight, this.#threads).length > 1 && hasSeparableRows(solver);
   }
 
   /**

@@ -115,7 +115,15 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
     // Mean squares are not counted: they are one operation a channel, where a step has thousands.
     ...(gram ? [{ name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * products }] : []),
     ...(upper ? [{ name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) }] : []),
-    { name: "solver", seconds: sum(sites, ({ width, weights }) => rates.solver(width) * sum(weights, ({ rows }) => rows)) },
+    {
+      name: "solver",
+      seconds: sum(sites, ({ width, weights }) =>
+        rates.solver(
+          width,
+          sum(weights, ({ rows }) => rows),
+        ),
+      ),
+    },
     { name: "artifacts", seconds: written / rates.write + read / rates.read },
     // A run keeps the model open, and its weights from capture to propagate.
     { name: "opening the model", seconds: rates.open + (forward > 0 ? steps * rates.weights : 0) },

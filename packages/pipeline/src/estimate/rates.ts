@@ -10,7 +10,7 @@ import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
 import type { Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
-import { outputByRow, readSolver, solverFailure } from "@mbs/solvers";
+import { hasSeparableRows, loadSolver, outputByRow, readSolver, solverFailure, splitRows } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
@@ -29,10 +29,11 @@ export interface Rates {
   readonly open: number;
   /** Seconds to read the weights of a step and to make its session. */
   readonly weights: number;
-  /** Site width → seconds for one token's Gram, for a factor, and for one row of the solver; 0 where the run has none of it. */
+  /** Site width → seconds for one token's Gram, and for a factor; 0 where the run has none of it. */
   readonly gram: (width: number) => number;
   readonly factor: (width: number) => number;
-  readonly solver: (width: number) => number;
+  /** Site width and rows → seconds to solve the site and to measure its errors. */
+  readonly solver: (width: number, rows: number) => number;
   /** Bytes of artifacts a second. */
   readonly write: number;
   readonly read: number;
@@ -192,10 +193,17 @@ async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
   return values;
 }
 
-interface SiteRates {
+interface SiteRates extends RowRates {
   readonly gram: number;
   readonly factor: number;
+}
+
+/** Seconds for one row. */
+interface RowRates {
+  /** Of the solver: on one thread, where threads share the rows. */
   readonly solver: number;
+  /** Of its error and its output, on all threads. */
+  readonly errors: number;
 }
 
 /** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
@@ -203,7 +211,7 @@ async function measureSite(blas: OnnxBlas, width: number, length: number, recipe
   const computed = computedStatistics(recipe);
   if (!computed.gram) {
     const diagonal = noise(width).map((value) => value * value);
-    return { gram: 0, factor: 0, solver: await measureSolver(blas, width, { diagonal }, recipe.compress) };
+    return { gram: 0, factor: 0, ...(await measureSolver(blas, width, { diagonal }, recipe.compress)) };
   }
   const kernel = createGramKernel({ threads });
   try {
@@ -217,8 +225,8 @@ async function measureSite(blas: OnnxBlas, width: number, length: number, recipe
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
     const upper = computed.upper ? await inverseFactor(blas, gram.slice(), width) : undefined;
     const factor = computed.upper ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
-    const solver = await measureSolver(blas, width, { diagonal, gram, ...(upper && { upper }) }, recipe.compress);
-    return { gram: gramTime / rows, factor, solver };
+    const rowRates = await measureSolver(blas, width, { diagonal, gram, ...(upper && { upper }) }, recipe.compress);
+    return { gram: gramTime / rows, factor, ...rowRates };
   } finally {
     await kernel.release();
   }
@@ -236,7 +244,7 @@ async function measureSolver(
   width: number,
   { diagonal, gram, upper }: ProbeInputs,
   { solver: name, ...given }: StageOptions,
-): Promise<number> {
+): Promise<RowRates> {
   const { solver, options } = await readSolver(String(name), given);
   const factor = {
     order: Int32Array.from({ length: width }, (_, column) => column),
@@ -251,19 +259,27 @@ async function measureSolver(
   const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
   const values = bell(probeRows * width);
-  const context = { blas, signal: new AbortController().signal, warn: (): void => {} };
+  const own = (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
+  const context = { blas: own ?? blas, signal: new AbortController().signal, warn: (): void => {} };
   const solve = async (): Promise<void> => {
     try {
       await solver.solve({ rows: probeRows, columns: width, values: values.slice(), parts }, statistics, options, context);
     } catch (thrown) {
       throw solverFailure(solver.name, `on a probe of ${probeRows}×${width}`, thrown);
     }
-    // The stage measures the error and the output of every site.
+  };
+  // The stage measures the error and the output of every site.
+  const measureErrors = async (): Promise<void> => {
     const moment = gram === undefined ? { diagonal } : { gram };
     for (const _ of ["error", "output"]) await outputByRow(blas, values, probeRows, moment);
   };
-  await solve();
-  return (await seconds(solve)) / probeRows;
+  try {
+    await solve();
+    await measureErrors();
+    return { solver: (await seconds(solve)) / probeRows, errors: (await seconds(measureErrors)) / probeRows };
+  } finally {
+    await own?.release();
+  }
 }
 
 async function measureArtifacts(folder: string): Promise<Pick<Rates, "write" | "read">> {
@@ -304,12 +320,13 @@ interface Products {
 
 /**
  * A token's Gram is half a product. The factor is counted as on the kernels page. A row of a solver is multiplied by half of U
- * once, and by the whole Gram twice for the output error.
+ * once, and by half of the Gram twice for its error and its output.
  */
 const products: Readonly<Record<keyof SiteRates, Products>> = {
   gram: { power: 2, operations: 1 },
   factor: { power: 3, operations: 4 / 3 },
-  solver: { power: 2, operations: 5 },
+  solver: { power: 2, operations: 1 },
+  errors: { power: 2, operations: 2 },
 };
 
 /**
@@ -354,6 +371,7 @@ export async function measureRates(
     sites.set(width, await measureSite(blas, width, length, recipe, threads));
   }
   const { gram } = computedStatistics(recipe);
+  const separable = await hasSeparableRows(await loadSolver(String(recipe.compress["solver"])));
   const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
     const known = (probe: number): number => {
       const site = sites.get(probe);
@@ -371,6 +389,9 @@ export async function measureRates(
     gemm,
     gram: (width) => rateAt(width, "gram", products.gram),
     factor: (width) => rateAt(width, "factor", products.factor),
-    solver: (width) => rateAt(width, "solver", products.solver),
+    solver: (width, rows) => {
+      const parts = separable ? splitRows({ rows, columns: width }, threads).length : 1;
+      return rows * (rateAt(width, "solver", products.solver) / parts + rateAt(width, "errors", products.errors));
+    },
   };
 }
