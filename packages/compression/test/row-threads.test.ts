@@ -202,7 +202,10 @@ test("the built package has its workers too, and ends with them", () => {
   try {
     const file = join(folder, "program.mjs");
     writeFileSync(file, program);
-    for (const args of [[file], ["--input-type=module", "--eval", program]]) {
+    for (const args of [
+      ["--max-old-space-size=1000", file],
+      ["--input-type=module", "--eval", program],
+    ]) {
       const printed = execFileSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
       assert.equal(JSON.parse(printed), { rows: 24, kept: [["row threads 2", true]] });
     }

@@ -12,8 +12,8 @@ import { hasSeparableRows, joinRows, rowsOf, splitRows, type RowRange } from "@m
 import type { Solved } from "./row-task.ts";
 import { rowWorker, WorkerThread } from "./worker-thread.ts";
 
-/** What a worker thread holds between two tasks, with its modules and the garbage of the last one. */
-const threadBytes = 48 * 1024 * 1024;
+/** What a worker thread was seen to hold between two tasks of 2 million weights: its modules, and what the last task left. */
+const threadBytes = 80 * 1024 * 1024;
 
 const keyOf = (threads: number): string => `row threads ${threads}`;
 

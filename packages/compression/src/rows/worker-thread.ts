@@ -25,8 +25,8 @@ export class WorkerThread {
 
   constructor(entry: URL) {
     turnTelemetryOff();
-    // of the program's own flags, this one says how to read a program that is no file
-    this.#worker = new Worker(entry, { execArgv: process.execArgv.filter((flag) => !flag.startsWith("--input-type")) });
+    // not the file itself, which Node refuses where the program's own flags have an --input-type
+    this.#worker = new Worker(`import(${JSON.stringify(entry.href)})`, { eval: true });
     this.#worker.on("message", (answer: RowAnswer) => {
       this.#settle((waiting) => ("failure" in answer ? waiting.reject(errorOf(answer.failure)) : waiting.resolve(answer)));
     });
