@@ -241,6 +241,18 @@ test("what is written now may come batch by batch in the same memory; what is he
     );
   }));
 
+test("a store makes its own folder, but not again the one around it, which someone has deleted", () =>
+  inFolder(async (folder) => {
+    const around = join(folder, "around");
+    await mkdir(around);
+    const store = new ArtifactStore(join(around, "store"), { memory: 1 << 20 });
+    await store.put(samples.segments.encode());
+    await rm(around, { recursive: true });
+    await store.put(samples.scores.encode(), { when: "late" });
+    assert.match((await errorOf(() => store.flush())).message, /cannot make .*store: no such file or folder/);
+    assert.equal(await readdir(folder), []);
+  }));
+
 test("readers that say so share the values in memory", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder, { memory: 1 << 20 });

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
@@ -77,5 +77,15 @@ for (const content of ["", "{", "[]", "{}", '{"threads":"2"}', '{"threads":0}', 
     assert.match((error as Error).message, /machine\.json is damaged, or was not written by a run; remove it/);
   });
 }
+
+test("a folder in its place is refused with its remedy", async ({ root, recipe }) => {
+  await go(recipe());
+  const { machine } = runFolder(join(root, "out"));
+  await rm(machine);
+  await mkdir(machine);
+  const error = await failure(go(recipe()));
+  assert.instance(error, DeniedError);
+  assert.match((error as Error).message, /machine\.json was not written by this run; move it away/);
+});
 
 test.run();

@@ -132,11 +132,10 @@ export class ArtifactStore {
   }
 
   async #write(stream: ArtifactStream, signal?: AbortSignal): Promise<Receipt> {
-    try {
-      await mkdir(this.root, { recursive: true });
-    } catch (cause) {
-      throw systemError(cause, "make", this.root);
-    }
+    // its own folder alone: those around it are gone where someone has deleted them since
+    await mkdir(this.root).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "EEXIST") throw systemError(cause, "make", this.root);
+    });
     const { bytes, receipt } = encodeStream(stream);
     const temporary = await writeTemporary(join(this.root, unnamed), bytes, signal);
     const done = await receipt;

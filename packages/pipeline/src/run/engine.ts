@@ -74,7 +74,14 @@ export class Engine {
     const passes = (node: PlanNode): boolean => {
       const { intermediate = false, checkpoint = false } = firstOutput(this.#stage(node));
       const from = last.get(node.id);
-      return intermediate && !checkpoint && from !== 0 && (this.#readers.get(node.id) ?? []).every((id) => last.get(id) === from);
+      const isResult = node.result !== undefined;
+      return (
+        !isResult &&
+        intermediate &&
+        !checkpoint &&
+        from !== 0 &&
+        (this.#readers.get(node.id) ?? []).every((id) => last.get(id) === from)
+      );
     };
     return new Set(this.#plan.nodes.filter(passes).map(({ id }) => id));
   }

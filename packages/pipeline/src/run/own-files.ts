@@ -77,7 +77,7 @@ export async function requireOwnModel(folder: RunFolder, manifest: RunManifest):
 }
 
 /** Opening a FIFO would wait without end. */
-const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
+export const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
 
 const isOwnArtifact = async (path: string, folder: RunFolder, manifest: RunManifest): Promise<boolean> => {
   if (!(await isFile(path))) return false;

@@ -1,21 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { writeAtomically } from "@mbs/artifacts";
 import { DeniedError, isObject } from "@mbs/contracts";
+import { denyForeign, exists, isFile } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /**
  * The number of threads that a run began with; undefined where nothing is recorded.
  *
- * @throws {DeniedError} on a file of another form
+ * @throws {DeniedError} on a file of another form, or what is no file
  */
 export async function readThreads({ root, machine: path }: RunFolder): Promise<number | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch {
-    // what is there instead is refused when the folder is claimed
-    return undefined;
-  }
+  if (!(await exists(path))) return undefined;
+  if (!(await isFile(path))) denyForeign(path);
+  const text = await readFile(path, "utf8");
   try {
     const value: unknown = JSON.parse(text);
     const threads = isObject(value) ? value["threads"] : undefined;
