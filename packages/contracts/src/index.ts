@@ -20,7 +20,7 @@ export {
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
-export { formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
+export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { createObjectPool } from "./object-pool.ts";
 export type { ObjectPool, Poolable } from "./object-pool.ts";

@@ -54,3 +54,16 @@ export function languageWeights(tokens: ReadonlyMap<string, number>, mix: Langua
   if (sum === 0) throw new BadDataError("the statistics were made of no tokens; capture again with text");
   return Object.fromEntries(raw.map(([language, weight]) => [language, weight / sum]));
 }
+
+/** How far shares of equal weights may differ: rounding of float64. A pooled Gram is exact for one mix only. */
+const roundingOfWeights = 1e-9;
+
+/** Whether weights are equal up to a common factor, and so are their shares. */
+export function areProportional(first: LanguageMix, second: LanguageMix): boolean {
+  const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
+  const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
+  return Object.entries(a).every(([language, share]) => {
+    const other = b[language];
+    return other !== undefined && Math.abs(share - other) < roundingOfWeights;
+  });
+}

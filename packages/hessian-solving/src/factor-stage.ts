@@ -1,6 +1,6 @@
 import { encodeFactors, parseMetadata, readStatistics } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, languageWeights, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
+import { areProportional, BadDataError, InterruptedError, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { LanguageMix, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { findDead, packUpper, parseOrder } from "@mbs/numbers";
 import type { ColumnOrder } from "@mbs/numbers";
@@ -139,19 +139,6 @@ async function* factorSites(
   } finally {
     await Promise.all([single.release(), double.release()]);
   }
-}
-
-/** How far shares of equal weights may differ: rounding of float64. A pooled Gram is exact for one mix only. */
-const roundingOfWeights = 1e-9;
-
-/** Whether weights are equal up to a common factor. */
-function areProportional(first: LanguageMix, second: LanguageMix): boolean {
-  const tokens = new Map([...first.keys(), ...second.keys()].map((language) => [language, 1] as const));
-  const [a, b] = [languageWeights(tokens, first), languageWeights(tokens, second)];
-  return Object.entries(a).every(([language, share]) => {
-    const other = b[language];
-    return other !== undefined && Math.abs(share - other) < roundingOfWeights;
-  });
 }
 
 /** The mix to use, and whether Grams that capture pooled have it. */

@@ -48,7 +48,7 @@ class Accumulator {
     if (language === allLanguages && kind !== "diagonal") {
       if (this.#pooledMix !== "same") {
         throw new BadDataError(
-          `statistics of ${step} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or a larger --budget`,
+          `statistics of ${step} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or --grams languages and a --budget for them`,
           { step, site },
         );
       }

@@ -96,7 +96,7 @@ test("a Gram that capture pooled serves its own mix and no other", async () => {
   assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
   const other = await failureOf(() => run(pooled, { mix: "en=1" }, {}, { en: 3, fr: 1 }));
   assert.instance(other, BadDataError);
-  assert.match(String(other), "give capture this --mix, or a larger --budget");
+  assert.match(String(other), "give capture this --mix, or --grams languages and a --budget for them");
 });
 
 test("each site has its summary, order, Gram, diagonal and factor", async () => {

@@ -37,7 +37,7 @@ test("it cannot be mixed otherwise", async () => {
     assert.unreachable();
   } catch (error) {
     assert.instance(error, BadDataError);
-    assert.match(String(error), "give capture this --mix, or a larger --budget");
+    assert.match(String(error), "give capture this --mix, or --grams languages and a --budget for them");
   }
 });
 

@@ -1,3 +1,4 @@
+import { UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
@@ -76,9 +77,28 @@ test("a run asks for Grams of the mix, and for those of each language where anot
     [{ propagation: "dense" }, {}],
     [{ keep: true }, {}],
     [{ capture: { mix: other }, factor: { mix } }, { mix: other }],
+    [
+      { propagation: "dense", capture: { grams: "pooled" }, factor: { mix } },
+      { grams: "pooled", mix },
+    ],
+    [
+      { keep: true, capture: { grams: "pooled", mix: "en=2,mr=4" }, factor: { mix } },
+      { grams: "pooled", mix: "en=2,mr=4" },
+    ],
+    [{ capture: { grams: "languages" }, factor: { mix } }, { grams: "languages" }],
   ] as const) {
     const { model: _, site: __, ...options } = optionsOf(await nodesOf({ compress, ...given }), "capture");
     assert.equal(options, expected, JSON.stringify(given));
+  }
+});
+
+test("a mix of factor that is not that of the pooled Grams is refused before anything runs", async () => {
+  const capture = { grams: "pooled", mix: "en=1,mr=2" };
+  for (const propagation of ["dense", "sequential"]) {
+    const planned = nodesOf({ compress: { solver: "gptq", bits: 4 }, propagation, capture, factor: { mix: "en=1,mr=1" } });
+    const error = await planned.then(String, (thrown: unknown) => thrown);
+    assert.instance(error, UsageError);
+    assert.match(String(error), "factor takes another mix than capture, which pools the Grams in its own");
   }
 });
 

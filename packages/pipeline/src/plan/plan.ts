@@ -1,5 +1,5 @@
 import { inputSite } from "@mbs/artifacts";
-import { UsageError, at, quoted } from "@mbs/contracts";
+import { UsageError, areProportional, at, parseLanguageMix, quoted } from "@mbs/contracts";
 import type { PlannedLayers, Solver, StageOptions } from "@mbs/contracts";
 import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
@@ -290,10 +290,25 @@ const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answ
  * with one mix no other can use them. Grams of the dense model stay apart, for other mixes.
  */
 function pooledGrams({ propagation, keep, capture, factor }: Recipe): StageOptions {
-  if (propagation === "dense" || keep) return {};
-  const mix = factor["mix"] ?? capture["mix"];
-  if (capture["mix"] !== undefined && capture["mix"] !== mix) return {};
-  return { grams: "pooled", ...(mix !== undefined && { mix }) };
+  const isOther = capture["mix"] !== undefined && factor["mix"] !== undefined && capture["mix"] !== factor["mix"];
+  return propagation === "dense" || keep || isOther ? {} : { grams: "pooled" };
+}
+
+/**
+ * Options of capture with the mix of factor, where capture pools Grams and has none.
+ *
+ * @throws {UsageError} where both have one, and they differ
+ */
+function withMixOfFactor(capture: StageOptions, { factor: { mix }, locate }: Recipe): StageOptions {
+  const { grams, statistics, mix: own } = capture;
+  if (grams !== "pooled" || statistics === "diagonal" || typeof mix !== "string") return capture;
+  if (own === undefined) return { ...capture, mix };
+  if (own !== mix && !areProportional(parseLanguageMix(String(own)), parseLanguageMix(mix))) {
+    throw new UsageError(
+      `${locate?.(["factor", "mix"]) ?? "recipe"}: factor takes another mix than capture, which pools the Grams in its own; give both the same, or capture: { grams: languages }`,
+    );
+  }
+  return capture;
 }
 
 /**
@@ -338,7 +353,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
   const completed = {
     ...recipe,
     denseStates,
-    capture: { ...least.capture, ...recipe.capture },
+    capture: withMixOfFactor({ ...least.capture, ...recipe.capture }, recipe),
     factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
     compress: { ...target, ...least.compress, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
   };
