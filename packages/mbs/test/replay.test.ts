@@ -30,16 +30,17 @@ async function addressOf(path: string, stage: string): Promise<string> {
 }
 
 // Every stage once; of the other propagations what is different: how they capture.
-for (const { propagation, stages, pruning } of [
+for (const { propagation, stages, pruning, capture } of [
   {
     propagation: "sequential",
     stages: ["sample", "propagate", "capture", "factor", "compress", "assemble", "evaluate", "similarity"],
   },
   { propagation: "true-sequential", stages: ["capture"] },
+  { propagation: "true-sequential", stages: ["capture", "factor"], capture: { grams: "pooled", mix: "en=2,mr=1" } },
   { propagation: "dense", stages: ["capture"] },
   { propagation: "sequential", stages: ["factor", "allocate", "compress"], pruning: { method: "correlation" } },
 ]) {
-  test(`the printed commands give the addresses that the run had, ${propagation}${pruning ? ", allocated" : ""}`, async ({
+  test(`the printed commands give the addresses that the run had, ${propagation}${pruning ? ", allocated" : ""}${capture ? ", pooled" : ""}`, async ({
     root,
   }) => {
     const { nodes, folder } = await run(
@@ -48,6 +49,7 @@ for (const { propagation, stages, pruning } of [
         corpus: join(root, "texts"),
         sample: { mix: "equal", segments: 6, length: 32 },
         propagation,
+        ...(capture && { capture }),
         ...(pruning
           ? { allocate: pruning, compress: { solver: "m-wanda", sparsity: 0.6 } }
           : { compress: { solver: "gptq", bits: 3, "group-size": 16 } }),

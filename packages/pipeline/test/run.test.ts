@@ -212,6 +212,15 @@ test("a run that began with the former default of propagation is not taken for o
   assert.equal(started, []);
 });
 
+test("what keep chooses is named where a run that began without it is refused", async ({ root, recipe }) => {
+  const changes = { compress: { solver: "gptq", bits: 4 }, similarity: false, output: join(root, "other") };
+  await go(recipe(changes));
+  const error = await failure(go(recipe({ ...changes, keep: true })));
+  assert.instance(error, DeniedError);
+  assert.match((error as Error).message, /: capture\.grams \(unless it is given, keep and stages choose it\); choose another/);
+  await go(recipe({ ...changes, keep: true, capture: { grams: "pooled" } }));
+});
+
 test("a link to an output is the same output", async ({ root, recipe }) => {
   // which is not there yet
   await symlink(join(root, "out"), join(root, "link"));

@@ -303,7 +303,7 @@ function withMixOfFactor(capture: StageOptions, { factor: { mix }, locate }: Rec
   const { grams, statistics, mix: own } = capture;
   if (grams !== "pooled" || statistics === "diagonal" || typeof mix !== "string") return capture;
   if (own === undefined) return { ...capture, mix };
-  if (own !== mix && !areProportional(parseLanguageMix(String(own)), parseLanguageMix(mix))) {
+  if (typeof own === "string" && own !== mix && !areProportional(parseLanguageMix(own), parseLanguageMix(mix))) {
     throw new UsageError(
       `${locate?.(["factor", "mix"]) ?? "recipe"}: factor takes another mix than capture, which pools the Grams in its own; give both the same, or capture: { grams: languages }`,
     );

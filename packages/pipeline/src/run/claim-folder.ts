@@ -49,6 +49,14 @@ async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity 
 /** Every plan draws segments, with the model and the corpus: those of other stages are the same, or their stage is in one plan alone. */
 const isCopy = (name: string): boolean => /\.(model|corpus)$/.test(name) && !name.startsWith("sample.");
 
+/** Options that a recipe gives by another key, or that others choose. */
+const renamed: ReadonlyMap<string, string> = new Map([
+  ["capture.site", "propagation"],
+  ["capture.grams", "capture.grams (unless it is given, keep and stages choose it)"],
+  ["sample.model", "model"],
+  ["sample.corpus", "corpus"],
+]);
+
 /** What differs between two runs, for a message; empty where the folder does not record it. */
 function differences(known: RunIdentity, now: RunIdentity): string {
   // which sites a capture reads follows from the propagation; earlier versions did not note that itself
@@ -56,7 +64,7 @@ function differences(known: RunIdentity, now: RunIdentity): string {
   const keys = new Set(
     [...known.options.keys(), ...now.options.keys()]
       .filter((name) => known.options.get(name) !== now.options.get(name) && name !== follows && !isCopy(name))
-      .map((name) => (name === "capture.site" ? "propagation" : name.replace(/^sample\.(model|corpus)$/, "$1"))),
+      .map((name) => renamed.get(name) ?? name),
   );
   if (known.options.size === 0 || keys.size === 0) return "";
   return `; what differs, by its value or by the content that it names: ${[...keys].join(", ")}`;
