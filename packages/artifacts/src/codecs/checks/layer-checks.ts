@@ -108,7 +108,7 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
     const rowBytes = data.length / rows;
     const bytes = data.subarray(first * rowBytes, last * rowBytes);
     if (grid !== undefined && mask === undefined && dtype === "bf16") {
-      const bits = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+      const bits = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
       const words = new Uint16Array(bits.buffer, bits.byteOffset, bits.byteLength / 2);
       if (areOfCodes(words, grid, first, 2 ** (layer.summary.bits ?? 8))) continue;
     }

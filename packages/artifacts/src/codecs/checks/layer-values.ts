@@ -1,4 +1,5 @@
 /** The loops over a layer's values, codes and mask bits; they take most of the time of its checks. */
+import { encodeBrain } from "@mbs/numbers";
 
 /** Value = (code - zero) · scale. */
 export interface Grid {
@@ -42,16 +43,6 @@ export function dequantise({ codes, scales, zeros, groupOf, groups }: Grid, firs
   return values;
 }
 
-/** bfloat16 bits of a float32 value that is finite in both. */
-function createBrainRounding(): (value: number) => number {
-  const value = new Float32Array(1);
-  const word = new Uint32Array(value.buffer);
-  return (given) => {
-    value[0] = given;
-    return (word[0]! + 0x7fff + ((word[0]! >>> 16) & 1)) >>> 16;
-  };
-}
-
 /** Exponent bits of a bfloat16: all of them are 1 in NaN and Inf. */
 const brainExponent = 0x7f80;
 
@@ -69,18 +60,17 @@ export function areOfCodes(
 ): boolean {
   const columns = groupOf.length;
   if (levels * groups > columns) return false;
-  const round = createBrainRounding();
-  const table = new Uint16Array(groups * levels);
+  const values = new Float32Array(groups * levels);
   const starts = groupOf.map((group) => group * levels);
   for (let start = 0, row = first; start < bits.length; start += columns, row += 1) {
     for (let group = 0; group < groups; group += 1) {
       const cell = row * groups + group;
       for (let code = 0; code < levels; code += 1) {
-        const entry = round((code - zeros[cell]!) * scales[cell]!);
-        if ((entry & brainExponent) === brainExponent) return false;
-        table[group * levels + code] = entry;
+        values[group * levels + code] = (code - zeros[cell]!) * scales[cell]!;
       }
     }
+    const table = encodeBrain(values);
+    for (let index = 0; index < table.length; index += 1) if ((table[index]! & brainExponent) === brainExponent) return false;
     const offset = row * columns;
     for (let column = 0; column < columns; column += 1) {
       if (bits[start + column] !== table[starts[column]! + codes[offset + column]!]) return false;
