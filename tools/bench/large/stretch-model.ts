@@ -23,16 +23,16 @@ function readHeader(file: string): Readonly<Record<string, TensorHeader>> {
 }
 
 const index = readJson("model.safetensors.index.json") as { metadata: object; weight_map: Record<string, string> };
-const config = readJson("config.json") as { n_layer: number };
+const config = readJson("config.json") as { num_hidden_layers: number };
 const headers = Object.assign({}, ...[...new Set(Object.values(index.weight_map))].map(readHeader)) as Record<
   string,
   TensorHeader
 >;
-const first = Object.entries(headers).filter(([name]) => name.includes("h.0."));
+const first = Object.entries(headers).filter(([name]) => name.includes("layers.0."));
 const hollow = "model-hollow.safetensors";
 let end = 0;
 const further: Record<string, TensorHeader> = {};
-for (let block = config.n_layer; block < Number(blocks); block += 1) {
+for (let block = config.num_hidden_layers; block < Number(blocks); block += 1) {
   for (const [
     name,
     {
@@ -41,7 +41,7 @@ for (let block = config.n_layer; block < Number(blocks); block += 1) {
       data_offsets: [from, to],
     },
   ] of first) {
-    further[name.replace("h.0.", `h.${block}.`)] = { dtype, shape, data_offsets: [end, end + to - from] };
+    further[name.replace("layers.0.", `layers.${block}.`)] = { dtype, shape, data_offsets: [end, end + to - from] };
     end += to - from;
   }
 }
@@ -57,6 +57,6 @@ const length = Buffer.alloc(8);
 length.writeBigUInt64LE(BigInt(header.length));
 writeFileSync(join(output, hollow), Buffer.concat([length, header]));
 truncateSync(join(output, hollow), 8 + header.length + end);
-writeFileSync(join(output, "config.json"), JSON.stringify({ ...config, n_layer: Number(blocks) }));
+writeFileSync(join(output, "config.json"), JSON.stringify({ ...config, num_hidden_layers: Number(blocks) }));
 const files = { ...index.weight_map, ...Object.fromEntries(Object.keys(further).map((name) => [name, hollow])) };
 writeFileSync(join(output, "model.safetensors.index.json"), JSON.stringify({ ...index, weight_map: files }));

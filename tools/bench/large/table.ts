@@ -43,7 +43,7 @@ const hours = (seconds: number): string => (seconds / 3600).toFixed(1);
 console.log("");
 line("estimate", "hours", "memory, GiB", "disk, GiB");
 line("---", "---", "---", "---");
-for (const name of ["part", "all-blocks", "all-segments"]) {
+for (const name of ["part", "all-blocks"]) {
   const { seconds, memory, disk } = estimateOf(name);
   line(name, hours(seconds), gibibytes(memory), gibibytes(disk.peak));
 }

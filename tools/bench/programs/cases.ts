@@ -1,11 +1,12 @@
+import type { Shape } from "./operations.ts";
+
 /** A program's settings on one model, measured against the public program that does the same. */
 export interface BenchCase {
   readonly name: string;
   readonly title: string;
   /** Name of a shape of make_model.py; absent: the real model. */
   readonly shape?: string;
-  readonly segments: number;
-  readonly length: number;
+  readonly size: Shape;
   /** Keys of a recipe: factor and compress. */
   readonly recipe: Readonly<Record<string, unknown>>;
   /** Arguments of tools/compare/peers/public_programs.py. */
@@ -18,6 +19,9 @@ const gptq = (bits: number, given = {}): Record<string, unknown> => ({
   compress: { solver: "gptq", bits, "group-size": 64, ...given },
 });
 const tokens = { segments: 32, length: 512 };
+const smollm2 = { blocks: 30, width: 576, queries: 576, keys: 192, inner: 1536, ...tokens };
+const gemma3 = { blocks: 18, width: 640, queries: 1024, keys: 256, inner: 2048, ...tokens };
+const llama1024 = { blocks: 4, width: 1024, queries: 1024, keys: 1024, inner: 4096, segments: 32, length: 2048 };
 const public4 = ["--bits", "4", "--group-size", "64", "--symmetric"];
 const public3 = ["--bits", "3", "--group-size", "64"];
 
@@ -27,7 +31,7 @@ export const cases: readonly BenchCase[] = [
     name: "smollm2-gptq",
     title: "135M llama, GPTQ 4 bits, natural order, no search",
     shape: "smollm2-135m",
-    ...tokens,
+    size: smollm2,
     recipe: { ...plain, ...gptq(4, { symmetric: true, mse: false }) },
     peer: public4,
     source: "gptq",
@@ -36,7 +40,7 @@ export const cases: readonly BenchCase[] = [
     name: "smollm2-gptq-defaults",
     title: "135M llama, GPTQ 4 bits, our defaults",
     shape: "smollm2-135m",
-    ...tokens,
+    size: smollm2,
     recipe: gptq(4),
     peer: public4,
     source: "gptq",
@@ -45,7 +49,7 @@ export const cases: readonly BenchCase[] = [
     name: "smollm2-sparsegpt",
     title: "135M llama, SparseGPT 50%",
     shape: "smollm2-135m",
-    ...tokens,
+    size: smollm2,
     recipe: { compress: { solver: "sparsegpt", sparsity: 0.5 } },
     peer: ["--sparsity", "0.5"],
     source: "sparsegpt",
@@ -53,7 +57,7 @@ export const cases: readonly BenchCase[] = [
   {
     name: "gemma3-gptq",
     title: "Gemma 3 270m, GPTQ 3 bits, natural order, no search",
-    ...tokens,
+    size: gemma3,
     recipe: { ...plain, ...gptq(3, { mse: false }) },
     peer: public3,
     source: "gptq",
@@ -61,7 +65,7 @@ export const cases: readonly BenchCase[] = [
   {
     name: "gemma3-gptq-defaults",
     title: "Gemma 3 270m, GPTQ 3 bits, our defaults",
-    ...tokens,
+    size: gemma3,
     recipe: gptq(3),
     peer: public3,
     source: "gptq",
@@ -69,17 +73,24 @@ export const cases: readonly BenchCase[] = [
   {
     name: "gemma3-sparsegpt",
     title: "Gemma 3 270m, SparseGPT 50%",
-    ...tokens,
+    size: gemma3,
     recipe: { compress: { solver: "sparsegpt", sparsity: 0.5 } },
     peer: ["--sparsity", "0.5"],
     source: "sparsegpt",
   },
   {
+    name: "gemma3-gptq-128",
+    title: "Gemma 3 270m, GPTQ 3 bits, natural order, no search, 128 segments",
+    size: { ...gemma3, segments: 128 },
+    recipe: { ...plain, ...gptq(3, { mse: false }) },
+    peer: public3,
+    source: "gptq",
+  },
+  {
     name: "llama-1024-gptq",
     title: "llama of width 1024, GPTQ 4 bits, natural order, no search",
     shape: "llama-1024",
-    segments: 32,
-    length: 2048,
+    size: llama1024,
     recipe: { ...plain, ...gptq(4, { symmetric: true, mse: false }) },
     peer: public4,
     source: "gptq",

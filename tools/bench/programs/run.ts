@@ -8,7 +8,7 @@
  *   --model   Gemma 3 270m as a Hugging Face folder, and --corpus texts for it (docs/real-models.md); without them its cases
  *             are left out
  *
- * Seconds, processor seconds (user + system) and peak memory are of the whole process, by GNU time. Each measurement is a
+ * Give --cases to measure some only: all of them take hours. Seconds, processor seconds (user + system) and peak memory are of the whole process, by GNU time. Each measurement is a
  * line of FOLDER/measured.jsonl; those that are there are not made again. table.ts sums them up.
  */
 import { spawnSync } from "node:child_process";
@@ -74,7 +74,8 @@ const corpusOf = ({ shape }: BenchCase): string =>
   shape === undefined ? resolve(corpus ?? "") : join(root, "datasets/controlled-texts/calibration.yaml");
 
 async function measure(each: BenchCase, program: Program): Promise<Pick<Measured, "seconds" | "processorSeconds" | "peakBytes">> {
-  const { name, segments, length, recipe, peer, source } = each;
+  const { name, size, recipe, peer, source } = each;
+  const { segments, length } = size;
   const made = join(folder, `${name}-${program}`);
   await rm(made, { recursive: true, force: true });
   try {
@@ -112,3 +113,8 @@ for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
     }
   }
 }
+const peak = spawnSync(process.execPath, [...process.execArgv, join(root, "tools/bench/programs/gemm-peak.ts"), threads], {
+  encoding: "utf8",
+});
+if (peak.status !== 0) throw new Error(`gemm-peak.ts failed:\n${peak.stderr}`);
+await writeFile(join(folder, `peak-${threads}.json`), peak.stdout);

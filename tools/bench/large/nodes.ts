@@ -2,7 +2,7 @@
  * Runs a recipe as `mbs run` does, in this process, and prints one line of JSON: seconds and processor seconds of every
  * node, both in all, and the peak resident memory.
  *
- * usage: node --conditions=mbs-source --import tsx tools/bench/whole/ours.ts RECIPE [THREADS]
+ * usage: node --conditions=mbs-source --import tsx tools/bench/large/nodes.ts RECIPE [THREADS]
  */
 import { loadStages } from "../../../packages/mbs/src/stages.ts";
 import { readRecipe, run } from "@mbs/pipeline";

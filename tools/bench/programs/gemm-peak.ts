@@ -2,7 +2,7 @@
  * Measures the rate of a product of two square matrices of 2048 in float32 with the library that the project uses, and
  * prints one line of JSON. The best of some tries: what the machine can do.
  *
- * usage: node --conditions=mbs-source --import tsx tools/bench/whole/gemm-peak.ts [THREADS]
+ * usage: node --conditions=mbs-source --import tsx tools/bench/programs/gemm-peak.ts [THREADS]
  */
 import { createBlas } from "@mbs/onnx";
 
