@@ -75,10 +75,7 @@ test("more memory than the machine has is bad data with the node and the remedy,
     assert.unreachable("it ran");
   } catch (error) {
     assert.instance(error, BadDataError, String(error));
-    assert.match(
-      (error as Error).message,
-      /need 4\.50 PB at once at node the-expansion, and this machine has .*; take a shorter/,
-    );
+    assert.match((error as Error).message, /more memory at node the-expansion than .* this machine has .*; take a shorter/);
   }
   await session.release();
 });

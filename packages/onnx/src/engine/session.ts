@@ -19,7 +19,7 @@ export interface Session {
    * @param feeds every input; arrays are read in place, and must not be views on a SharedArrayBuffer
    * @param into tensors that take outputs by name, written in place
    * @throws {InternalError} with the node that failed
-   * @throws {BadDataError} where it asks for more memory than the machine has in all
+   * @throws {BadDataError} where it asks for more memory than there is
    */
   run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
   /** Frees the native memory; the session cannot run afterwards. */
@@ -29,19 +29,18 @@ export interface Session {
 /** Most characters of the engine's message that are quoted. */
 const mostCharacters = 600;
 
-/** @returns bad data where no machine like this one can do what was asked, else an internal error */
+/** @returns bad data where there is not the memory for what was asked, else an internal error */
 function engineError(activity: string, cause: unknown): BadDataError | InternalError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const node = /Name:\s*'([^']+)'/.exec(message)?.[1] ?? /Node,?\s*\("?([^",)]+)/.exec(message)?.[1];
   // some of its messages list every type that there is
   const line = message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);
-  const needed = Number(/requested buffer of size (\d+)/.exec(message)?.[1] ?? 0);
-  if (needed > totalmem()) {
-    const [wanted, present] = [needed, totalmem()].map(formatBytes);
+  // it does not say how much it asked for
+  if (message.includes("bad_alloc")) {
     return new BadDataError(
-      `ONNX Runtime would need ${wanted} at once${node ? ` at node ${node}` : ""}, and this machine has ${present} in all; ` +
+      `ONNX Runtime asked for more memory${node ? ` at node ${node}` : ""} than it could get; this machine has ${formatBytes(totalmem())} in all; ` +
         "take a shorter --length, or export the model again if its shapes are broken",
-      node ? { node, needed } : { needed },
+      node ? { node } : {},
       { cause },
     );
   }
