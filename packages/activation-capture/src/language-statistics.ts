@@ -1,7 +1,7 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
-import { findNonfinite } from "@mbs/numbers";
+import { findNonfinite, packedLength } from "@mbs/numbers";
 import { addScaled, ColumnSquares, CrossSum } from "./running-sums.ts";
 
 /** What is gathered at one site. */
@@ -120,7 +120,7 @@ export class LanguageStatistics {
       const finite = [ownSquares, crossMoment].every((values) => values === undefined || findNonfinite(values) < 0);
       if (pool !== undefined && finite) {
         const { moments, share } = pool;
-        gram?.addMean(tokens, share, moments.of("gram", site, (width * (width + 1)) / 2));
+        gram?.addMean(tokens, share, moments.of("gram", site, packedLength(width)));
         if (crossMoment !== undefined) addScaled(moments.of("crossMoment", site, width * width), crossMoment, share);
       }
       const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment } : {};

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openModel } from "@mbs/models";
 import { markdownTable, replaceBlocks } from "../../pages/blocks.ts";
-import { spreadOf } from "../programs/measured.ts";
+import { parseLines, showSpread, spreadOf } from "../programs/measured.ts";
 
 interface Measured {
   readonly program: string;
@@ -110,13 +110,8 @@ const programs: ReadonlyMap<string, () => string> = new Map([
   ["ours, 4 bits, float32", ours(packed, "float32")],
   ["ours, 4 bits, `--activations int8`", ours(packed, "int8")],
 ]);
-const readLog = (): Measured[] =>
-  existsSync(log)
-    ? readFileSync(log, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as Measured)
-    : [];
+const readLog = (): readonly Measured[] =>
+  existsSync(log) ? (parseLines(readFileSync(log, "utf8")) as readonly Measured[]) : [];
 for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
   for (const [program, run] of programs) {
     if (readLog().some((one) => one.program === program && one.repeat === repeat)) continue;
@@ -131,17 +126,15 @@ const spread = (program: string, figure: (one: Measured) => number) =>
   spreadOf(measured.filter((one) => one.program === program).map(figure));
 const byClock = ({ seconds }: Measured): number => (windows * length) / seconds;
 const byProcessor = ({ processorSeconds }: Measured): number => (windows * length) / processorSeconds;
-const show = ({ median, least, most }: ReturnType<typeof spreadOf>): string =>
-  `${median.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
 const ratio = (program: string, figure: (one: Measured) => number): string =>
   (spread(program, figure).median / spread(reference, figure).median).toFixed(2);
 const rows = [...programs.keys()].map((program) => [
   program,
-  show(spread(program, byClock)),
+  showSpread(spread(program, byClock)),
   ratio(program, byClock),
-  show(spread(program, byProcessor)),
+  showSpread(spread(program, byProcessor)),
   `**${ratio(program, byProcessor)}**`,
-  show(spread(program, (one) => one.wholeProcessorSeconds)),
+  showSpread(spread(program, (one) => one.wholeProcessorSeconds)),
   (spread(program, (one) => one.peakBytes).median / 2 ** 20).toFixed(0),
   spread(program, (one) => one.perplexity).median.toFixed(0),
   String(measured.filter((one) => one.program === program).length),

@@ -15,11 +15,14 @@ export interface Measured {
   readonly peakBytes: number;
 }
 
-export const parseMeasured = (text: string): readonly Measured[] =>
+/** The values of JSON lines, as a log of measurements has them. */
+export const parseLines = (text: string): readonly unknown[] =>
   text
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Measured);
+    .map((line): unknown => JSON.parse(line));
+
+export const parseMeasured = (text: string): readonly Measured[] => parseLines(text) as readonly Measured[];
 
 /** Median, least and most. */
 export interface Spread {
@@ -36,6 +39,10 @@ export function spreadOf(values: readonly number[]): Spread {
   if (least === undefined || most === undefined || low === undefined || high === undefined) throw new RangeError("no values");
   return { median: (low + high) / 2, least, most };
 }
+
+/** Median, with least and most in brackets. */
+export const showSpread = ({ median, least, most }: Spread): string =>
+  `${median.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
 
 /** What one case took, ours and theirs. */
 export interface CaseSummary {

@@ -19,21 +19,26 @@ export interface Operations {
   readonly compress: number;
 }
 
-/** Width of each site's input, and the rows of all weights that read it. */
-const sitesOf = ({
-  width,
-  queries,
-  keys,
-  inner,
-}: Shape): readonly { readonly width: number; readonly rows: readonly number[] }[] => [
-  { width, rows: [queries, keys, keys] },
-  { width: queries, rows: [width] },
-  { width, rows: [inner, inner] },
-  { width: inner, rows: [width] },
+/** A site's input, and the weights that read it. */
+interface Site {
+  readonly width: number;
+  /** Of all weights together. */
+  readonly rows: number;
+  readonly weights: number;
+}
+
+const sitesOf = ({ width, queries, keys, inner }: Shape): readonly Site[] => [
+  { width, rows: queries + 2 * keys, weights: 3 },
+  { width: queries, rows: width, weights: 1 },
+  { width, rows: 2 * inner, weights: 2 },
+  { width: inner, rows: width, weights: 1 },
 ];
 
 const sum = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
   items.reduce((total, item) => total + of(item), 0);
+
+/** Multiplications and additions of one token with all weights of a block. */
+const perToken = (sites: readonly Site[]): number => 2 * sum(sites, ({ width, rows }) => width * rows);
 
 /**
  * What has to be computed, in matrix products alone; norms, softmax and activations are left out. Each product once, since a
@@ -43,14 +48,13 @@ export function neededOperations(shape: Shape): Operations {
   const { blocks, segments, length, queries } = shape;
   const tokens = segments * length;
   const sites = sitesOf(shape);
-  const weights = sum(sites, ({ width, rows }) => width * sum(rows, (row) => row));
   return {
-    forward: blocks * tokens * (2 * weights + 2 * length * queries),
+    forward: blocks * tokens * (perToken(sites) + 2 * length * queries),
     grams: blocks * tokens * sum(sites, ({ width }) => width ** 2),
     // n³/3 for the factorisation and n³/3 for its triangular inverse
     factors: blocks * sum(sites, ({ width }) => (2 / 3) * width ** 3),
     // the spread of errors over later columns, and half a product for the output before and after
-    compress: blocks * sum(sites, ({ width, rows }) => 3 * width ** 2 * sum(rows, (row) => row)),
+    compress: blocks * sum(sites, ({ width, rows }) => 3 * width ** 2 * rows),
   };
 }
 
@@ -59,12 +63,11 @@ export function usualOperations(shape: Shape): Operations {
   const { blocks, segments, length, queries } = shape;
   const tokens = segments * length;
   const sites = sitesOf(shape);
-  const weights = sum(sites, ({ width, rows }) => width * sum(rows, (row) => row));
   return {
-    forward: 2 * blocks * tokens * (2 * weights + 4 * length * queries),
-    grams: blocks * tokens * sum(sites, ({ width, rows }) => rows.length * 2 * width ** 2),
-    factors: blocks * sum(sites, ({ width, rows }) => rows.length * (4 / 3) * width ** 3),
-    compress: blocks * sum(sites, ({ width, rows }) => width ** 2 * sum(rows, (row) => row)),
+    forward: 2 * blocks * tokens * (perToken(sites) + 4 * length * queries),
+    grams: blocks * tokens * sum(sites, ({ width, weights }) => weights * 2 * width ** 2),
+    factors: blocks * sum(sites, ({ width, weights }) => weights * (4 / 3) * width ** 3),
+    compress: blocks * sum(sites, ({ width, rows }) => width ** 2 * rows),
   };
 }
 

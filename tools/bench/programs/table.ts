@@ -9,20 +9,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { markdownTable, replaceBlocks } from "../../pages/blocks.ts";
 import { cases } from "./cases.ts";
-import { parseMeasured, summarise } from "./measured.ts";
+import { parseMeasured, showSpread, summarise } from "./measured.ts";
 import type { Spread } from "./measured.ts";
 import { neededOperations, total, usualOperations } from "./operations.ts";
 
 const [folder = ""] = process.argv.slice(2);
 const summaries = summarise(parseMeasured(readFileSync(join(folder, "measured.jsonl"), "utf8")));
-const seconds = ({ median, least, most }: Spread): string => `${median.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
 const mebibytes = ({ median }: Spread): string => (median / 2 ** 20).toFixed(0);
 const rows = summaries.map(({ case: name, threads, repeats, ours, public: theirs }) => [
   cases.find((each) => each.name === name)?.title ?? name,
   String(threads),
-  `${seconds(theirs.processorSeconds)} : ${seconds(ours.processorSeconds)}`,
+  `${showSpread(theirs.processorSeconds)} : ${showSpread(ours.processorSeconds)}`,
   `**${(theirs.processorSeconds.median / ours.processorSeconds.median).toFixed(2)}**`,
-  `${seconds(theirs.seconds)} : ${seconds(ours.seconds)}`,
+  `${showSpread(theirs.seconds)} : ${showSpread(ours.seconds)}`,
   `**${(theirs.seconds.median / ours.seconds.median).toFixed(2)}**`,
   `${mebibytes(theirs.peakBytes)} : ${mebibytes(ours.peakBytes)}`,
   (ours.peakBytes.median / theirs.peakBytes.median).toFixed(2),

@@ -102,17 +102,16 @@ export class ArtifactStore {
     await this.#queue;
     this.#throwFailure();
     if (when === "now") return this.#write(stream, signal);
+    const { schema } = stream;
     const gathered = await gatherBatches(stream, this.#memory);
-    if (gathered.rest !== undefined) {
-      return this.#write({ schema: stream.schema, batches: gatheredBatches(gathered) }, signal);
-    }
+    const source = { schema, batches: gatheredBatches(gathered) };
+    if (gathered.rest !== undefined) return this.#write(source, signal);
     const { batches, bytes } = gathered;
-    const source = { schema: stream.schema, batches: gatheredBatches(gathered) };
     const receipt = await contentAddress(source);
     const { address } = receipt;
     if (this.#held.has(address)) return receipt;
     const written = (await this.#isFile(address)) ? Promise.resolve() : undefined;
-    const held: Held = { schema: stream.schema, receipt, batches, bytes, written };
+    const held: Held = { schema, receipt, batches, bytes, written };
     this.#held.set(address, held);
     this.#heldBytes += bytes;
     if (when === "behind") void this.#writeHeld(held);

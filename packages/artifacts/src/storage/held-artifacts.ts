@@ -56,10 +56,5 @@ export async function gatherBatches({ batches }: ArtifactStream, limit: number):
 /** The whole stream of which a part was gathered. It is read once. */
 export async function* gatheredBatches({ batches, rest }: Gathered): AsyncGenerator<Batch, void> {
   yield* batches;
-  if (rest === undefined) return;
-  try {
-    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
-  } finally {
-    await rest.return?.();
-  }
+  if (rest !== undefined) yield* { [Symbol.asyncIterator]: () => rest };
 }

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { findChanged, writeAtomically } from "@mbs/artifacts";
+import { findChanged, parseJson, writeAtomically } from "@mbs/artifacts";
 import type { FileHashes, Unpacked } from "@mbs/artifacts";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { cardFile } from "@mbs/models";
@@ -15,14 +15,9 @@ export async function recordModelFiles({ modelFiles }: RunFolder, { address, fil
 /** The files of the model of an address; undefined where they are not written down, or what is written is damaged. */
 async function readModelFiles({ modelFiles }: RunFolder, address: string): Promise<FileHashes | undefined> {
   if (!(await exists(modelFiles))) return undefined;
-  try {
-    const record = JSON.parse(await readFile(modelFiles, "utf8")) as unknown;
-    if (!isObject(record) || record["address"] !== address || !isObject(record["files"])) return undefined;
-    return new Map(Object.entries(record["files"]).map(([path, hash]) => [path, String(hash)]));
-  } catch (cause) {
-    if (cause instanceof SyntaxError) return undefined;
-    throw cause;
-  }
+  const record = parseJson(await readFile(modelFiles, "utf8"));
+  if (!isObject(record) || record["address"] !== address || !isObject(record["files"])) return undefined;
+  return new Map(Object.entries(record["files"]).map(([path, hash]) => [path, String(hash)]));
 }
 
 /**

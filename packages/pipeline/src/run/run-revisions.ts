@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { writeAtomically } from "@mbs/artifacts";
+import { parseJson, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, isObject } from "@mbs/contracts";
 import { isCommit } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
@@ -18,13 +18,9 @@ export async function readRevisions({ root, revisions: path }: RunFolder): Promi
     // what is there instead is refused when the folder is claimed
     return {};
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value) && Object.values(value).every((commit) => typeof commit === "string" && isCommit(commit)))
-      return value as Revisions;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-  }
+  const value = parseJson(text);
+  if (isObject(value) && Object.values(value).every((commit) => typeof commit === "string" && isCommit(commit)))
+    return value as Revisions;
   throw new DeniedError(
     `${path} is damaged, or was not written by a run; remove it to take revisions as they are now, or move ${root} away`,
     { path },

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { writeAtomically } from "@mbs/artifacts";
+import { parseJson, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, isObject } from "@mbs/contracts";
 import { denyForeign, exists, isFile } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -12,14 +12,9 @@ import type { RunFolder } from "./run-folder.ts";
 export async function readThreads({ root, machine: path }: RunFolder): Promise<number | undefined> {
   if (!(await exists(path))) return undefined;
   if (!(await isFile(path))) denyForeign(path);
-  const text = await readFile(path, "utf8");
-  try {
-    const value: unknown = JSON.parse(text);
-    const threads = isObject(value) ? value["threads"] : undefined;
-    if (typeof threads === "number" && Number.isSafeInteger(threads) && threads >= 1) return threads;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-  }
+  const value = parseJson(await readFile(path, "utf8"));
+  const threads = isObject(value) ? value["threads"] : undefined;
+  if (typeof threads === "number" && Number.isSafeInteger(threads) && threads >= 1) return threads;
   throw new DeniedError(
     `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
     { path },

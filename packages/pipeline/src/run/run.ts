@@ -185,14 +185,13 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         }),
       });
       await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
-      const threads = await settleThreads(folder, options.threads, availableProcessors());
+      const available = availableProcessors();
+      const threads = await settleThreads(folder, options.threads, available);
       await checkDisk(folder.root, diskNeed(ordered, shape));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
-      if (options.threads === undefined && threads !== availableProcessors())
-        options.note?.(
-          `takes ${threads} threads, with which the run began, where this machine would choose ${availableProcessors()}`,
-        );
+      if (options.threads === undefined && threads !== available)
+        options.note?.(`takes ${threads} threads, with which the run began, where this machine would choose ${available}`);
       return execute(ordered, plan, folder, resources, pool, { ...options, stages, threads });
     });
   } finally {
