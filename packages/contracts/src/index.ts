@@ -22,6 +22,8 @@ export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
+export { defaultKept, requireAvailable, splitKept, weightsBeside } from "./memory.ts";
+export type { KeptMemory } from "./memory.ts";
 export { createObjectPool } from "./object-pool.ts";
 export type { ObjectPool, Poolable } from "./object-pool.ts";
 export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";

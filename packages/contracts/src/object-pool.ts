@@ -1,4 +1,4 @@
-import { totalmem } from "node:os";
+import { splitKept } from "./memory.ts";
 
 /** Something open that can be used again: a model with its files and sessions. */
 export interface Poolable {
@@ -24,12 +24,7 @@ export interface ObjectPool {
   close(): Promise<void>;
 }
 
-const mostBytes = 1024 ** 3;
-
-/** An eighth of the machine's memory, at most 1 GiB: enough for one model of which a few steps are read. */
-const defaultLimit = (): number => Math.min(mostBytes, totalmem() / 8);
-
-export function createObjectPool(limit = defaultLimit()): ObjectPool {
+export function createObjectPool(limit = splitKept().pool): ObjectPool {
   /** In the order in which they were put. */
   let idle: { readonly key: string; readonly object: Poolable; readonly bytes: number }[] = [];
   let closed = false;

@@ -1,5 +1,13 @@
 export { exitCodes, oneLine, toMbsError } from "./process/failure.ts";
-export { forbidNetwork, offlineOption, optionsToFlags, runThreadsOption, threadsOption } from "./stage/flags.ts";
+export {
+  forbidNetwork,
+  memoryOption,
+  offlineOption,
+  optionsToFlags,
+  parseMemory,
+  runThreadsOption,
+  threadsOption,
+} from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";

@@ -1,4 +1,4 @@
-import { availableProcessors, optionFlag } from "@mbs/contracts";
+import { availableProcessors, defaultKept, optionFlag, parseBytes, requireAvailable } from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
 import { Option as CommanderOption } from "commander";
 
@@ -102,6 +102,26 @@ export const runThreadsOption = {
   minimum: threadsOption.minimum,
   maximum: threadsOption.maximum,
   optional: true,
+} as const satisfies Option;
+
+/**
+ * Bytes of a `--memory` that was given.
+ *
+ * @throws {UsageError} on what is no size, or more memory than there is
+ */
+export function parseMemory(text: string): number {
+  const bytes = parseBytes(text, "--memory");
+  requireAvailable(bytes, "--memory");
+  return bytes;
+}
+
+/** `--memory` of a command that works on a run. */
+export const memoryOption = {
+  kind: "text",
+  placeholder: "SIZE",
+  description: `memory in which results wait for later stages, beside what a stage works with; what does not fit goes to files or is computed again, to the same bytes, also with 0; default: a sixth of what this machine has, at most 1344MiB (here ${Math.floor(defaultKept() / 2 ** 20)}MiB)`,
+  optional: true,
+  check: parseMemory,
 } as const satisfies Option;
 
 /** `--offline`, the same for every command that opens a model or texts. */

@@ -4,8 +4,10 @@ import {
   createReporter,
   forbidNetwork,
   formatSeconds,
+  memoryOption,
   offlineOption,
   optionsToFlags,
+  parseMemory,
   printText,
   progressStyle,
   runThreadsOption,
@@ -21,6 +23,7 @@ import { loadStages } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
+  memory: memoryOption,
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
   commands: {
     kind: "flag",
@@ -39,7 +42,7 @@ export function runCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, force, commands, json, offline } = parseOptions(options, given, "run");
+    const { threads, memory, force, commands, json, offline } = parseOptions(options, given, "run");
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
@@ -48,6 +51,7 @@ export function runCommand({ signal }: CommandContext): Command {
       const result = await run(recipe, {
         stages: await loadStages(),
         threads,
+        memory: memory === undefined ? undefined : parseMemory(memory),
         signal,
         force,
         progress: reporter.progress,

@@ -131,6 +131,45 @@ test("what estimate says of the disk is what a run that keeps all has on it", as
   }
 });
 
+test("every --memory gives the same nodes, addresses and files, and leaves nothing else", async ({ root }) => {
+  await rm(join(root, "model"), { recursive: true });
+  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 64, heads: 4, steps: 3 });
+  const changes = { compress: "{ solver: gptq, bits: 3, group-size: 16 }", evaluate: `{ corpus: ${join(root, "texts")} }` };
+  const runWith = async (...memory: readonly string[]) => {
+    await rm(join(root, "out"), { recursive: true, force: true });
+    const [, { code, stdout, stderr }] = await both(root, changes, ["--json", ...memory]);
+    assert.is(code, 0, stderr);
+    const nodes = stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { id: string; address: string })
+      .map(({ id, address }) => ({ id, address }));
+    const names = (await readdir(join(root, "out"), { recursive: true })).sort();
+    const files = names.filter((name) => name.startsWith("model/") || name.endsWith(".arrow"));
+    const contents = await Promise.all(files.map(async (name) => [name, await readFile(join(root, "out", name), "base64")]));
+    return { nodes, names, contents };
+  };
+  const whole = await runWith();
+  assert.ok(whole.nodes.length > 30, String(whole.nodes.length));
+  assert.ok(whole.names.includes("model/model.safetensors"));
+  // nothing is kept; a part of a step's values and artifacts; everything
+  for (const memory of ["0", "40KiB", "1GiB"]) assert.equal(await runWith("--memory", memory), whole, memory);
+});
+
+test("--memory is a size, and not above what the machine has", async ({ root }) => {
+  for (const [size, message] of [
+    ["2GB", /: --memory takes a size such as 4GiB, not "2GB"\n$/],
+    ["-1", /: --memory takes a size such as 4GiB, not "-1"\n$/],
+    ["4096TiB", /: --memory 4\.50 PB is more than the .* of memory here; leave some of that for the work itself\n$/],
+  ] as const) {
+    for (const { code, stderr } of await both(root, {}, ["--memory", size])) {
+      assert.is(code, 2, stderr);
+      assert.match(stderr, message);
+    }
+  }
+});
+
 test("at 3 bits a run for GPTQ's first version takes zero points from 1, and says so", async ({ root }) => {
   await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
   const changes = { compress: "{ solver: rtn, bits: 3, group-size: 16 }", assemble: "{ format: gptq }" };

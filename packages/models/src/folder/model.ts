@@ -19,6 +19,13 @@ export interface StepInputs {
   readonly reads?: StreamStates;
 }
 
+export interface ForwardOptions {
+  /** Threads for native code, at least 1. */
+  readonly threads: number;
+  /** Bytes of weights of the steps that ran last which are kept; a larger step is kept alone. Default 64 MiB, less on a small machine. */
+  readonly weights?: number;
+}
+
 /** Values to use instead of the checkpoint's, by tensor name, [rows, width] row-major. */
 export type GivenWeights = ReadonlyMap<string, Float32Array>;
 
@@ -148,8 +155,7 @@ export interface OpenedModel {
    * @throws {BadDataError} where an encoder-decoder's configuration names a token that the vocabulary does not have
    */
   passages(): Promise<Passages>;
-  /** @param options.threads threads for native code, at least 1 */
-  forward(options: { threads: number }): Promise<Forward>;
+  forward(options: ForwardOptions): Promise<Forward>;
   /** Ends its use. One that a pool has lent goes back there, with its forward passes. */
   close(): Promise<void>;
 }

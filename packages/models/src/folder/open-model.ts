@@ -84,7 +84,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       notes: [...source.notes, ...notes],
       passages: async () =>
         sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await description.tokenizer()),
-      forward: ({ threads }) => Promise.resolve(createForward(layout, checkpoint, readWeight, threads)),
+      forward: (given) => Promise.resolve(createForward(layout, checkpoint, readWeight, given)),
       close: () => Promise.resolve(stored.close()),
     };
   } catch (error) {

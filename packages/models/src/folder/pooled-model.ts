@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { weightsBeside } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
 import { fileStamps } from "./file-stamps.ts";
 import { graphFolders } from "./find-graph.ts";
@@ -63,7 +64,7 @@ class PooledModel implements Poolable {
     return {
       ...model,
       forward: async ({ threads }) => {
-        const forward = forwards.get(threads) ?? (await model.forward({ threads }));
+        const forward = forwards.get(threads) ?? (await model.forward({ threads, weights: weightsBeside(pool.limit) }));
         forwards.delete(threads);
         const close = once(async () => {
           if (isLent && !forwards.has(threads)) forwards.set(threads, forward);

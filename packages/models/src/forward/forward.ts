@@ -1,8 +1,9 @@
+import { splitKept } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
-import type { Forward } from "../folder/model.ts";
+import type { Forward, ForwardOptions } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import { checkTokens } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
@@ -27,11 +28,16 @@ function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array }
  *
  * @param layout with tensor names as in the checkpoint
  */
-export function createForward(layout: Layout, checkpoint: Checkpoint, readWeight: WeightReader, threads: number): Forward {
+export function createForward(
+  layout: Layout,
+  checkpoint: Checkpoint,
+  readWeight: WeightReader,
+  { threads, weights = splitKept().weights }: ForwardOptions,
+): Forward {
   const graphs = new GraphCache(threads);
   // they hold a step's weights: those of the step that runs, whole batches and the last one
   const packedGraphs = new GraphCache(threads, 2);
-  const cache = new WeightCache(readWeight);
+  const cache = new WeightCache(readWeight, weights);
   const { hiddenSize, vocabularySize } = layout;
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 

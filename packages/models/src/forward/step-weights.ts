@@ -12,18 +12,18 @@ export function weightOf(weights: RoleWeights, role: string): Float32Array {
   return values;
 }
 
-/** Bytes of weights that stay in memory; a larger step is kept alone. */
-const limit = 64 * 1024 * 1024;
-
 const bytesOf = (weights: RoleWeights): number => [...weights.values()].reduce((sum, values) => sum + values.byteLength, 0);
 
 /** Reads weights by role and keeps those used last: all of a tiny model, a step or more of another. */
 export class WeightCache {
   readonly #readWeight: WeightReader;
+  readonly #limit: number;
   readonly #kept = new Map<string, RoleWeights>();
 
-  constructor(readWeight: WeightReader) {
+  /** @param limit bytes of weights that stay in memory; a larger step is kept alone */
+  constructor(readWeight: WeightReader, limit: number) {
     this.#readWeight = readWeight;
+    this.#limit = limit;
   }
 
   /**
@@ -51,7 +51,7 @@ export class WeightCache {
   #evictFor(bytes: number): void {
     let held = this.heldBytes();
     for (const [key, weights] of this.#kept) {
-      if (held + bytes <= limit) break;
+      if (held + bytes <= this.#limit) break;
       this.#kept.delete(key);
       held -= bytesOf(weights);
     }

@@ -3,7 +3,7 @@ import type { Matrix } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { Forward, StepInputs, StepOptions } from "../folder/model.ts";
+import type { Forward, ForwardOptions, StepInputs, StepOptions } from "../folder/model.ts";
 import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
 import { cutAtSites, liveValue, siteRounds } from "../forward/step-parts.ts";
@@ -70,12 +70,12 @@ export function createGraphForward(
   outline: GraphOutline,
   checkpoint: Checkpoint,
   shape: GraphShape,
-  threads: number,
+  options: ForwardOptions,
 ): Forward {
   const { hiddenSize, vocabularySize, contextLength } = shape;
   const { steps, logits } = outline;
-  const runner = createGraphRunner(graph, outline, checkpoint, shape, threads);
-  const losses = createLogitLosses(threads);
+  const runner = createGraphRunner(graph, outline, checkpoint, shape, options);
+  const losses = createLogitLosses(options.threads);
   const { start } = at(steps, 0);
   const { end } = at(steps, steps.length - 1);
 

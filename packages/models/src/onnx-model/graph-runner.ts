@@ -1,9 +1,9 @@
-import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { at, FailedPreconditionError, InternalError, splitKept } from "@mbs/contracts";
 import { floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, SubgraphRequest, Tensor, TensorType } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { transpose } from "../checkpoint/transpose.ts";
-import type { GivenWeights } from "../folder/model.ts";
+import type { ForwardOptions, GivenWeights } from "../folder/model.ts";
 import { checkTokens } from "../forward/forward-checks.ts";
 import type { PartValues } from "../forward/step-walk.ts";
 import { WeightCache } from "../forward/step-weights.ts";
@@ -63,11 +63,11 @@ export function createGraphRunner(
   outline: GraphOutline,
   checkpoint: Checkpoint,
   { hiddenSize, heads }: GraphShape,
-  threads: number,
+  { threads, weights: weightBytes = splitKept().weights }: ForwardOptions,
 ): GraphRunner {
   const { embedding, flow, steps } = outline;
   const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), threads);
-  const weights = new WeightCache((tensor) => checkpoint.readF32(tensor));
+  const weights = new WeightCache((tensor) => checkpoint.readF32(tensor), weightBytes);
   const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens);
   if (tokensInput === undefined) throw new InternalError(`${graph.path} has no input ${outline.tokens}`);
   const { start } = at(steps, 0);

@@ -167,7 +167,7 @@ export async function openGraphModel(
       notes: notesOf(outline),
       passages: () => Promise.resolve(plainPassages),
       siteRounds: (step) => graphRounds(graph, outline, step),
-      forward: ({ threads }) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, threads)),
+      forward: (given) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, given)),
       close: () => Promise.resolve(checkpoint.close()),
     };
   } catch (error) {

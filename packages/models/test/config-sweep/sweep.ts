@@ -77,7 +77,7 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
 
 /** Perplexity of the base's text, as transformers has it in the golden file. */
 export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, base: SweepBase): Promise<number> {
-  const forward = createForward(layout, checkpoint, createWeightReader(checkpoint, layout.tensors), 1);
+  const forward = createForward(layout, checkpoint, createWeightReader(checkpoint, layout.tensors), { threads: 1 });
   const length = lengthOf(base);
   const text = Array.from({ length }, (_, index) => tokenOf(index));
   const tokens = Int32Array.from(layout.sourceTarget === undefined ? text : [layout.sourceTarget.start, ...text]);

@@ -9,7 +9,7 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { availableProcessors, createObjectPool, firstOutput, optionFlag } from "@mbs/contracts";
+import { availableProcessors, createObjectPool, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
@@ -32,9 +32,6 @@ import { settleThreads } from "./run-threads.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
-/** For statistics, factors and states of a site or two, which the next nodes read. */
-const artifactMemory = 256 * 1024 * 1024;
-
 export interface RunOptions {
   readonly stages: Stages;
   /**
@@ -42,6 +39,8 @@ export interface RunOptions {
    * began with. Absent: that number, or the processors that are available.
    */
   readonly threads?: number | undefined;
+  /** Bytes for what later stages need. No result depends on it. Absent: by the memory of the machine. */
+  readonly memory?: number | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
@@ -116,12 +115,14 @@ async function execute(
   plan: Plan,
   folder: RunFolder,
   resources: Resources,
-  pool: ObjectPool,
-  options: RunOptions & { readonly threads: number },
+  options: RunOptions & { readonly threads: number; readonly pool: ObjectPool },
 ): Promise<RunResult> {
-  const { stages, threads, signal } = options;
+  const { stages, threads, pool, signal } = options;
   const nodes: NodeReport[] = [];
-  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", memory: artifactMemory });
+  const store = new ArtifactStore(folder.artifacts, {
+    remedy: "delete it and run again",
+    memory: splitKept(options.memory).artifacts,
+  });
   const manifest = await RunManifest.open(folder.manifest);
   const engine = new Engine(plan, {
     stages,
@@ -165,7 +166,7 @@ async function execute(
  */
 export async function run(recipe: Recipe, options: RunOptions): Promise<RunResult> {
   const { force = false, progress = () => {} } = options;
-  const pool = createObjectPool();
+  const pool = createObjectPool(splitKept(options.memory).pool);
   try {
     const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
     const prepare = (given: Recipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
@@ -192,7 +193,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       if (note !== undefined) options.note?.(note);
       if (options.threads === undefined && threads !== available)
         options.note?.(`takes ${threads} threads, with which the run began, where this machine would choose ${available}`);
-      return execute(ordered, plan, folder, resources, pool, { ...options, stages, threads });
+      return execute(ordered, plan, folder, resources, { ...options, stages, threads, pool });
     });
   } finally {
     await pool.close();
