@@ -20,6 +20,12 @@ test("a probe fills a batch with whole segments, and has fewer tokens where a pa
   assert.equal(probedTokens(16, 1e10, gemm), { batch: 8, length: 16 });
 });
 
+/** A sample, and what is on the disk, of a small run. */
+const sizes = {
+  sample: { segments: 4, length: 16, languages: 2 },
+  disk: { segments: 0, states: 1000, statistics: 0, layers: 1000, model: 0, peak: 0 },
+};
+
 test("an evaluation needs memory for the head of a model, and for that of the model before it where the pool keeps it", async () => {
   const root = await mkdtemp(join(tmpdir(), "mbs-memory-"));
   await writeTinyModel(root, {});
@@ -28,11 +34,52 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
     const recipe = recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, output: "out" });
     const large = { ...model, steps: model.steps, kind: model.kind, hiddenSize: 1024, vocabularySize: 2 ** 18 } as typeof model;
     const head = 2 ** 30;
-    const need = (tokens: readonly number[], kept: number) => memoryNeed(recipe, large, 0, tokens, kept);
-    const [none, one, two] = [need([], head), need([64], head - 1), need([64], head)];
+    const need = (heldOutTokens: readonly number[], pool: number) =>
+      memoryNeed({ ...sizes, recipe, model: large, heldOutTokens, threads: 1, kept: { pool, artifacts: 0, weights: 0 } }, 0);
+    const [none, one, two] = [await need([], head), await need([64], head - 1), await need([64], head)];
     assert.ok(none < 2 ** 20, String(none));
     assert.ok(one > 1.5 * head && one < 1.8 * head, String(one));
     assert.is(two - one, 1.5 * head);
+  } finally {
+    await model.close();
+    await rm(root, { recursive: true });
+  }
+});
+
+test("threads that solve rows, artifacts and values between sites are counted as far as the limit allows", async () => {
+  const root = await mkdtemp(join(tmpdir(), "mbs-memory-"));
+  await writeTinyModel(root, {});
+  const model = await openModel(root);
+  try {
+    const [step] = model.steps;
+    if (step === undefined) throw new Error("a model without steps");
+    const steps = [{ ...step, sites: [{ name: "wide", width: 1000, weights: [{ tensor: "w", rows: 2000 }] }] }];
+    const wide = { ...model, steps, kind: model.kind, hiddenSize: 1000 } as unknown as typeof model;
+    const need = (solver: string, threads: number, kept: { pool: number; artifacts: number; weights: number }) =>
+      memoryNeed(
+        {
+          ...sizes,
+          recipe: recipeFrom({ model: root, corpus: "c", compress: { solver, bits: 4 }, output: "out" }),
+          model: wide,
+          heldOutTokens: [],
+          threads,
+          kept,
+        },
+        0,
+      );
+    const nothing = { pool: 0, artifacts: 0, weights: 0 };
+    const alone = await need("gptq", 1, nothing);
+    const thread = 100e6;
+    assert.is((await need("gptq", 3, nothing)) - alone, 2 * thread);
+    assert.is((await need("gptq", 64, nothing)) - alone, 7 * thread, "a part has at least 250,000 weights");
+    assert.is(await need("sparsegpt", 3, nothing), await need("sparsegpt", 1, nothing), "its rows are not independent");
+    const tokens = 4 * 16;
+    assert.is((await need("gptq", 1, { ...nothing, pool: 10e6 })) - alone, tokens * 2000 * 4);
+    assert.is((await need("gptq", 1, { ...nothing, pool: 10_000 })) - alone, 5000);
+    // two languages' Grams, that of the mix and U, each half of a square; states and layers
+    const packed = (1000 * 1001 * 4) / 2;
+    assert.is((await need("gptq", 1, { ...nothing, artifacts: 100e6 })) - alone, 4 * packed + 2000);
+    assert.is((await need("gptq", 1, { ...nothing, artifacts: 1e6 })) - alone, 1e6);
   } finally {
     await model.close();
     await rm(root, { recursive: true });

@@ -4,8 +4,10 @@ import {
   createReporter,
   forbidNetwork,
   formatSeconds,
+  memoryOption,
   offlineOption,
   optionsToFlags,
+  parseMemory,
   printText,
   progressStyle,
   runThreadsOption,
@@ -21,6 +23,7 @@ import { loadStages } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
+  memory: memoryOption,
   json: { kind: "flag", description: "print the estimate as JSON" },
   offline: offlineOption,
 } as const satisfies OptionTable;
@@ -57,12 +60,15 @@ export function estimateCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, json, offline } = parseOptions(options, given, "estimate");
+    const { threads, memory: limit, json, offline } = parseOptions(options, given, "estimate");
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs estimate", progressStyle(quiet));
     const { progress, warn } = reporter;
     const stages = await loadStages();
-    const found = await estimate(await readRecipe(path), { stages, threads, signal, progress, warn }).finally(reporter.stop);
+    const memory = limit === undefined ? undefined : parseMemory(limit);
+    const found = await estimate(await readRecipe(path), { stages, threads, memory, signal, progress, warn }).finally(
+      reporter.stop,
+    );
     await printText(json ? `${JSON.stringify(found, null, 2)}\n` : estimateText(found));
   });
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { availableProcessors, BadDataError, createObjectPool } from "@mbs/contracts";
+import { availableProcessors, BadDataError, createObjectPool, splitKept } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -73,13 +73,6 @@ function walksOf(recipe: Recipe): number {
   return recipe.propagation === "sequential" ? 2 : 1;
 }
 
-/** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */
-function heldBetweenSites(recipe: Recipe, { steps, hiddenSize }: Model, tokens: number, { limit }: ObjectPool): number {
-  if (recipe.propagation !== "true-sequential" || walksOf(recipe) === 0) return 0;
-  const widest = Math.max(...steps.flatMap(({ sites }) => sites.map(({ width }) => width)));
-  return Math.min(limit / 2, tokens * (hiddenSize + widest) * 4);
-}
-
 /** Seconds of one token in the first step, over all times that a run computes it before evaluation. */
 function secondsInStep({ recipe, rates }: Work): number {
   const walks = walksOf(recipe);
@@ -134,6 +127,8 @@ export interface EstimateOptions {
   readonly stages: Stages;
   /** Absent: what the run would take, the number that it began with or the processors that are available. */
   readonly threads?: number | undefined;
+  /** Bytes for what later stages need, as of a run. Absent: by the memory of the machine. */
+  readonly memory?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: StageContext["progress"];
   readonly warn?: StageContext["warn"];
@@ -146,7 +141,7 @@ interface KnownOptions extends EstimateOptions {
 async function estimatePrepared(
   { recipe, plan }: PreparedRun,
   model: Model,
-  { stages, threads, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: KnownOptions,
+  { stages, threads, memory, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: KnownOptions,
   pool: ObjectPool,
 ): Promise<Estimate> {
   const tokenizer = await model.tokenizer();
@@ -189,9 +184,10 @@ async function estimatePrepared(
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [...recipe.stages.keys()],
-    memory:
-      memoryNeed(recipe, model, process.memoryUsage().rss, heldOutTokens, pool.limit) +
-      heldBetweenSites(recipe, model, tokens, pool),
+    memory: await memoryNeed(
+      { recipe, model, sample, disk, heldOutTokens, threads, kept: splitKept(memory) },
+      process.memoryUsage().rss,
+    ),
     disk,
   };
 }
@@ -203,7 +199,7 @@ async function estimatePrepared(
  * @throws as run, for a recipe or a model that cannot be used
  */
 export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
-  const pool = createObjectPool();
+  const pool = createObjectPool(splitKept(options.memory).pool);
   try {
     // as the run would: an unfinished one goes on with the commits and threads that it began with
     const folder = runFolder(given.output);

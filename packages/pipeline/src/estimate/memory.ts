@@ -1,10 +1,13 @@
+import type { KeptMemory } from "@mbs/contracts";
 import { logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
+import type { DiskNeed, SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
 
-/** Buffers are freed some time after their last use: measured peaks were 1.5 times what is alive, at widths 256 to 1024. */
+/** Buffers of a stage are freed some time after their last use. */
 const freedLate = 1.5;
 
 /** States that evaluate keeps between steps at most, bytes. */
@@ -13,36 +16,98 @@ const evaluatedStates = 256 * 1024 * 1024;
 /** Tokens whose logits are made together at most. */
 const scoredTogether = 1024;
 
-/**
- * What evaluate holds: the states of a language's windows, logits and their logarithmic softmax, and the head of a model; that
- * of the model before it too, as long as the pool has space for it.
- *
- * @param kept bytes that a pool keeps
- */
-function evaluating({ kind, hiddenSize, vocabularySize }: Model, tokens: readonly number[], kept: number): number {
-  if (tokens.length === 0) return 0;
-  const head = vocabularySize * hiddenSize * 4;
-  const most = Math.max(0, ...tokens);
-  const states = Math.min(evaluatedStates, most * hiddenSize * 4);
-  const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
-  return states + 2 * logits + head + (head <= kept ? head : 0);
+/** A run as far as its memory goes. */
+export interface RunSize {
+  /** Completed for its solver. */
+  readonly recipe: Recipe;
+  readonly model: Model;
+  readonly sample: SampleSize;
+  readonly disk: DiskNeed;
+  /** Tokens to score, a language each; empty where nothing is evaluated. */
+  readonly heldOutTokens: readonly number[];
+  readonly threads: number;
+  /** What the run may keep. */
+  readonly kept: KeptMemory;
 }
 
 /**
- * Peak of resident memory, bytes: what is left of the probes, and the largest of what the stages hold on top.
- *
- * @param recipe completed for its solver
- * @param probed resident bytes after probing a step of this model
- * @param heldOutTokens tokens to score, a language each; empty where nothing is evaluated
- * @param kept bytes that the run's pool keeps
+ * What evaluate holds: the states of a language's windows, logits and their logarithmic softmax, and the head of a model; that
+ * of the model before it too, as long as the pool has space for it.
  */
-export function memoryNeed(recipe: Recipe, model: Model, probed: number, heldOutTokens: readonly number[], kept: number): number {
-  const sites = model.steps.flatMap((step) => step.sites);
-  const square = Math.max(...sites.map(({ width }) => width * width * 4));
-  const weight = Math.max(...sites.map(({ width, weights }) => width * sum(weights, ({ rows }) => rows) * 4));
+function evaluating({ model, heldOutTokens, kept }: RunSize): number {
+  const { kind, hiddenSize, vocabularySize } = model;
+  if (heldOutTokens.length === 0) return 0;
+  const head = vocabularySize * hiddenSize * 4;
+  const most = Math.max(0, ...heldOutTokens);
+  const states = Math.min(evaluatedStates, most * hiddenSize * 4);
+  const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
+  return states + 2 * logits + head + (head <= kept.pool ? head : 0);
+}
+
+/** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */
+function heldBetweenSites({ recipe, model, sample, kept }: RunSize): number {
+  if (recipe.propagation !== "true-sequential" || !computedStatistics(recipe).any) return 0;
+  const widest = Math.max(...model.steps.flatMap(({ sites }) => sites.map(({ width }) => width)));
+  return Math.min(kept.pool / 2, sample.segments * sample.length * (model.hiddenSize + widest) * 4);
+}
+
+/**
+ * Most that a run holds of artifacts: the statistics and factors that wait for their readers, and, in a quarter of the space,
+ * states and layers that have a file too.
+ */
+function heldArtifacts({ recipe, model, sample, disk, kept }: RunSize): number {
+  const { statisticBytes, factorBytes } = computedStatistics(recipe);
+  const siteBytes = model.steps.map(({ sites }) =>
+    sites.map(({ width }) => statisticBytes(width, sample.languages) + factorBytes(width)),
+  );
+  const waiting =
+    recipe.keep || recipe.propagation === "dense"
+      ? 0
+      : recipe.propagation === "true-sequential"
+        ? Math.max(...siteBytes.flat())
+        : Math.max(...siteBytes.map((sites) => sum(sites, (bytes) => bytes)));
+  const filed = Math.min(kept.artifacts / 4, disk.states + disk.layers);
+  return Math.min(kept.artifacts, waiting + filed);
+}
+
+/**
+ * What a thread that solves rows of a site holds beside its part of the site and the shared factor: 65 to 100 MB were seen, of
+ * modules and of buffers for a block of columns.
+ */
+const rowThreadBytes = 100e6;
+
+/** Row threads besides the one that every run has. */
+async function rowThreads({ recipe, model, threads }: RunSize): Promise<number> {
+  if (!(await hasSeparableRows(await loadSolver(String(recipe.compress["solver"]))))) return 0;
+  const parts = model.steps.flatMap(({ sites }) =>
+    sites.map(({ width, weights }) => splitRows({ rows: sum(weights, ({ rows }) => rows), columns: width }, threads).length),
+  );
+  return Math.max(...parts) - 1;
+}
+
+/** The most that factor or compress work with at one site. */
+function solving({ recipe, model }: RunSize): number {
   const { gram, upper } = computedStatistics(recipe);
-  // factor: two packed Grams, H that becomes U, and five quarters of it; compress: U, H and four copies of the weight.
-  const factoring = gram ? (upper ? 3.25 : 1) * square : 0;
-  const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
-  return freedLate * (probed + Math.max(factoring, compressing, evaluating(model, heldOutTokens, kept)));
+  const sites = model.steps.flatMap((step) => step.sites);
+  const needs = sites.map(({ width, weights }) => {
+    const square = width * width * 4;
+    const weight = width * sum(weights, ({ rows }) => rows) * 4;
+    // factor: two packed Grams, H that becomes U, and five quarters of it; compress: U, H and four copies of the weight.
+    const factoring = gram ? (upper ? 3.25 : 1) * square : 0;
+    const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
+    return Math.max(factoring, compressing);
+  });
+  return Math.max(...needs);
+}
+
+/**
+ * Peak of resident memory, bytes: what is left of the probes, and on top the largest of what the stages work with, and of what
+ * waits meanwhile for later ones.
+ *
+ * @param probed resident bytes after probing a step of this model
+ */
+export async function memoryNeed(size: RunSize, probed: number): Promise<number> {
+  const compressed = freedLate * solving(size) + heldBetweenSites(size) + heldArtifacts(size);
+  const evaluated = freedLate * evaluating(size);
+  return probed + Math.max(compressed, evaluated) + (await rowThreads(size)) * rowThreadBytes;
 }
