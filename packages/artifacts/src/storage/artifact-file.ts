@@ -1,10 +1,23 @@
 import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { MbsError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import type { Receipt } from "../content-address.ts";
+import { once } from "../ipc/byte-reader.ts";
+import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
 import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
+import { metadataLimit, prefixSize } from "../ipc/frame.ts";
 import { requireFree, writeAtomically, type OpenNew, type WriteOptions } from "./atomic-file.ts";
 import { systemError } from "./system-error.ts";
+
+/** What the file of an artifact states. */
+export interface StoredArtifact {
+  readonly address: string;
+  readonly kind: string;
+  readonly rows: number;
+  /** Size of its file. */
+  readonly bytes: number;
+}
 
 /** Bytes a read: pipes and disks are slower with Node's 64 KiB. */
 const chunkSize = 1024 * 1024;
@@ -82,3 +95,30 @@ export async function openNamed(bytes: AsyncIterable<Uint8Array>, source: string
  * @throws {BadDataError} here or while batches are read, naming the file
  */
 export const openArtifact = (path: string): Promise<DecodedStream> => openNamed(readFileBytes(path), path);
+
+/**
+ * What the file of an artifact states about itself. Only the schema and the end are read, so what is between them may be damaged.
+ *
+ * @throws {InputOutputError} where the file is not there or cannot be read
+ * @throws {BadDataError} where it has no schema or no end
+ */
+export async function describeArtifact(path: string): Promise<StoredArtifact> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const { size: bytes } = await file.stat();
+      const read = async (position: number, length: number): Promise<Buffer> => {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+        return buffer.subarray(0, bytesRead);
+      };
+      const { schema } = await decodeStream(once(await read(0, Math.min(bytes, prefixSize + metadataLimit))));
+      const tail = await read(Math.max(0, bytes - endSearchSize), Math.min(bytes, endSearchSize));
+      const { address, rows } = await decodeEnd(tail, schema, path);
+      return { address, kind: schema.kind, rows, bytes };
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw named(systemError(cause, "read", path), path);
+  }
+}

@@ -1,27 +1,17 @@
-import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import { contentAddress } from "../content-address.ts";
 import type { Receipt } from "../content-address.ts";
-import { once } from "../ipc/byte-reader.ts";
-import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
-import { decodeStream, type DecodedStream } from "../ipc/decode-stream.ts";
+import type { DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
-import { metadataLimit, prefixSize } from "../ipc/frame.ts";
-import { openArtifact } from "./artifact-file.ts";
+import { describeArtifact, openArtifact } from "./artifact-file.ts";
+import type { StoredArtifact } from "./artifact-file.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { gatherBatches, gatheredBatches, heldBatches } from "./held-artifacts.ts";
 import type { HeldArtifact } from "./held-artifacts.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
-
-export interface StoredArtifact {
-  readonly address: string;
-  readonly kind: string;
-  readonly rows: number;
-  /** Size of its file. */
-  readonly bytes: number;
-}
 
 const extension = ".arrow";
 /** What is being written has no address yet. */
@@ -31,7 +21,8 @@ const storedName = /^[0-9a-f]{64}\.arrow$/;
 /** Whether a store gives such names to its files; files of other names are not its own. */
 export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamed, name);
 
-function requireAddress(address: string): void {
+/** @throws {UsageError} on what is no address; such a text must not become a part of a path */
+export function requireAddress(address: string): void {
   if (!/^[0-9a-f]{64}$/.test(address)) {
     throw new UsageError(`${JSON.stringify(address.slice(0, 80))} is no address: 64 digits 0-9a-f are`, {
       address: address.slice(0, 80),
@@ -285,27 +276,10 @@ export class ArtifactStore {
     });
     const addresses = names.filter((name) => storedName.test(name)).map((name) => name.slice(0, 64));
     const listed: StoredArtifact[] = [];
-    for (const address of addresses.toSorted()) listed.push(await this.#describe(address));
-    return listed;
-  }
-
-  async #describe(address: string): Promise<StoredArtifact> {
-    const path = this.path(address);
-    const file = await open(path, "r");
-    try {
-      const { size: bytes } = await file.stat();
-      const read = async (position: number, length: number): Promise<Buffer> => {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-        return buffer.subarray(0, bytesRead);
-      };
-      const { schema } = await decodeStream(once(await read(0, Math.min(bytes, prefixSize + metadataLimit))));
-      const tail = await read(Math.max(0, bytes - endSearchSize), Math.min(bytes, endSearchSize));
-      const { rows } = await decodeEnd(tail, schema, path);
-      return { address, kind: schema.kind, rows, bytes };
-    } catch (cause) {
-      throw systemError(cause, "read", path);
-    } finally {
-      await file.close();
+    for (const address of addresses.toSorted()) {
+      const { kind, rows, bytes } = await describeArtifact(this.path(address));
+      listed.push({ address, kind, rows, bytes });
     }
+    return listed;
   }
 }

@@ -1,0 +1,81 @@
+import { createReadStream } from "node:fs";
+import { decodeStream, openNamed } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { SharedStore, StoreCall } from "./shared-store.ts";
+
+/** What a user does about a damaged artifact. */
+const remedy = (address: string, place: string): string =>
+  `mbs store verify ${address} --store ${place} --remove-damaged removes it; then make it again`;
+
+/** Which artifact is checked, where it lies and where the user gave that. */
+export interface Checked {
+  readonly address: string;
+  readonly where: string;
+  readonly place: string;
+}
+
+/**
+ * Reads an artifact to its end and compares its content with its address.
+ *
+ * @throws {BadDataError} where it is damaged or holds something else
+ */
+export async function requireContent(bytes: AsyncIterable<Uint8Array>, { address, where, place }: Checked): Promise<void> {
+  try {
+    const { batches, receipt } = await openNamed(bytes, where);
+    for await (const batch of batches) void batch;
+    const found = (await receipt).address;
+    if (found !== address) {
+      throw new BadDataError(`${where}: its content has the address ${found}; ${remedy(address, place)}`, { address, found });
+    }
+  } catch (cause) {
+    if (!(cause instanceof BadDataError) || cause.facts["found"] !== undefined) throw cause;
+    const { offset } = cause.facts;
+    const at = offset === undefined ? "" : ` at byte ${offset}`;
+    throw new BadDataError(`${where} is damaged${at}; ${remedy(address, place)}`, { ...cause.facts, address }, { cause });
+  }
+}
+
+/** The bytes of a file in large chunks. */
+export const fileBytes = (path: string): AsyncIterable<Uint8Array> => createReadStream(path, { highWaterMark: 1 << 20 });
+
+/** Reads an artifact of a store and compares its content with its address. @throws as SharedStore.get */
+export const verifyArtifact = (store: SharedStore, address: string, call: StoreCall = {}): Promise<void> =>
+  requireContent(store.read(address, call), { address, where: store.where(address), place: store.place });
+
+/** Bytes from the start in which the kind of most artifacts is found; the rest have large metadata. */
+const shortStart = 16 * 1024;
+/** No schema is longer than that. */
+const longStart = 1024 * 1024 + 8;
+
+async function gather(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of bytes) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/**
+ * The kind of an artifact, from its start: "segments".
+ *
+ * @returns undefined where its start is damaged, or it is not there any more
+ * @throws as SharedStore.read
+ */
+export async function artifactKind(store: SharedStore, address: string, call: StoreCall = {}): Promise<string | undefined> {
+  for (const limit of [shortStart, longStart]) {
+    try {
+      const start = await gather(store.read(address, { ...call, limit }));
+      const kind = await decodeStream(once(start)).then(
+        ({ schema }) => schema.kind,
+        () => undefined,
+      );
+      if (kind !== undefined || start.length < limit) return kind;
+    } catch (cause) {
+      if (cause instanceof UsageError && cause.facts["missing"] === true) return undefined;
+      throw cause;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,92 @@
+import { UsageError } from "@mbs/contracts";
+import { requireRun } from "./run-needs.ts";
+import type { KeptArtifact, KeptNeeds, SharedStore, StoreCall } from "./shared-store.ts";
+
+/** What is known of a store before anything is removed. */
+export interface StoreOverview {
+  readonly artifacts: readonly KeptArtifact[];
+  readonly needs: readonly KeptNeeds[];
+  /** The time by the store's clock. */
+  readonly now: Date;
+}
+
+/** Lists a store, with what its runs need. */
+export async function readOverview(store: SharedStore, call: StoreCall = {}): Promise<StoreOverview> {
+  const [now, needs] = [await store.now(call), await store.readNeeds(call)];
+  const artifacts: KeptArtifact[] = [];
+  for await (const artifact of store.list(call)) artifacts.push(artifact);
+  return { artifacts: artifacts.toSorted((one, other) => (one.address < other.address ? -1 : 1)), needs, now };
+}
+
+/** Names of the runs that need each artifact. */
+export function neededBy(needs: readonly KeptNeeds[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const { run, addresses } of needs) {
+    for (const address of addresses) found.set(address, [...(found.get(address) ?? []), run]);
+  }
+  return found;
+}
+
+export interface PruneOptions extends StoreCall {
+  /** Milliseconds: what is younger stays, since a run may have put it and not yet recorded that it needs it. */
+  readonly olderThan: number;
+  /** Runs that are over or will not go on: their records are removed, and what they alone needed is not needed. */
+  readonly release?: readonly string[];
+  /** Finds out what would be removed, and removes nothing. */
+  readonly dryRun?: boolean;
+  /** Called after each few artifacts. */
+  readonly onRemoved?: (done: number, total: number) => void;
+}
+
+export interface Pruned {
+  readonly removed: readonly KeptArtifact[];
+  /** What stays because a run needs it. */
+  readonly needed: readonly KeptArtifact[];
+  /** What stays because it is young. */
+  readonly young: readonly KeptArtifact[];
+  /** Puts that never ended. */
+  readonly unfinished: number;
+  readonly released: readonly string[];
+}
+
+/** Artifacts that are removed at a time. */
+const together = 16;
+
+/**
+ * Removes artifacts that are old and that no run needs. What runs need is read again before each few
+ * removals, so that a run that starts meanwhile keeps what it names.
+ *
+ * @throws {UsageError} on a run to release that the store does not know, or in a folder that is no shared store
+ * @throws {BadDataError} where the record of a run cannot be read: then nothing is removed
+ */
+export async function pruneStore(store: SharedStore, options: PruneOptions): Promise<Pruned> {
+  const { olderThan, release = [], dryRun = false, onRemoved = () => {}, signal } = options;
+  await store.requirePrunable({ signal });
+  const { artifacts, needs, now } = await readOverview(store, { signal });
+  for (const run of release) {
+    requireRun(run);
+    if (needs.some((known) => known.run === run)) continue;
+    throw new UsageError(`${store.place} knows no run ${run}; mbs store list --store ${store.place} names those that it knows`, {
+      run,
+    });
+  }
+  const before = new Date(now.getTime() - olderThan);
+  const remaining = (all: readonly KeptNeeds[]) => neededBy(all.filter(({ run }) => !release.includes(run)));
+  const known = remaining(needs);
+  const needed = artifacts.filter(({ address }) => known.has(address));
+  const young = artifacts.filter(({ address, modified }) => !known.has(address) && modified >= before);
+  const candidates = artifacts.filter(({ address, modified }) => !known.has(address) && modified < before);
+  const removed: KeptArtifact[] = [];
+  if (!dryRun) for (const run of release) await store.removeNeeds(run, { signal });
+  for (let start = 0; start < candidates.length; start += together) {
+    const some = candidates.slice(start, start + together);
+    const still = dryRun ? known : remaining(await store.readNeeds({ signal }));
+    needed.push(...some.filter(({ address }) => still.has(address)));
+    const free = some.filter(({ address }) => !still.has(address));
+    if (!dryRun) await Promise.all(free.map(({ address }) => store.remove(address, { signal })));
+    removed.push(...free);
+    onRemoved(removed.length, candidates.length);
+  }
+  const unfinished = await store.removeUnfinished(before, { dryRun, signal });
+  return { removed, needed, young, unfinished, released: release };
+}
