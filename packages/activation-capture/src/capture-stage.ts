@@ -3,7 +3,6 @@ import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, planStep } from "./capture-plan.ts";
 import { CaptureWalks } from "./capture-walks.ts";
@@ -12,14 +11,17 @@ import type { WalkRequest } from "./held-walk.ts";
 import { batchSegments } from "./segment-batches.ts";
 import { SpooledStates } from "./spooled-states.ts";
 import type { StatesOwner } from "./spooled-states.ts";
+import { parseShard, readShard, shardOfStates, shardOptions } from "./shards.ts";
+import type { Shard } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
-import type { SegmentHead } from "./state-source.ts";
+import type { SegmentHead, StateSource } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
 import { keepLayers, noLayers, readStepLayers } from "./step-layers.ts";
 import type { StepLayers } from "./step-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
+  ...shardOptions,
   site: {
     kind: "list",
     optional: true,
@@ -56,12 +58,11 @@ const options = {
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
 } as const satisfies OptionTable;
 
-interface Work {
-  readonly source: ArtifactStream;
+interface Work extends StateSource {
+  /** What the artifact is of, where it is not of all segments. */
+  readonly shard: Shard | undefined;
   /** The dense model's states beside those of `source`. */
   readonly dense: ArtifactStream | undefined;
-  readonly kind: "segments" | "states";
-  readonly model: Model;
   readonly values: OptionValues<typeof options>;
   readonly budget: number;
   readonly mix: LanguageMix | undefined;
@@ -74,7 +75,7 @@ interface Work {
  * The walks of a capture that another one may have begun, or a later stage may go on from. There are none where all sites are
  * captured: the layers that are made of them change what every site but the first reads.
  */
-function takeWalks({ source, dense, model, values, layers }: Work, { pool, threads }: StageContext) {
+function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool, threads }: StageContext) {
   const { site: sites, allowNonfinite } = values;
   if (pool === undefined || sites === undefined || sites.includes(inputSite)) return undefined;
   const request = (owner: StatesOwner, { address: states }: ArtifactStream, given: StepLayers): WalkRequest => ({
@@ -82,11 +83,13 @@ function takeWalks({ source, dense, model, values, layers }: Work, { pool, threa
     layers: given,
   });
   const requests = [request("own", source, layers), ...(dense === undefined ? [] : [request("dense", dense, noLayers)])];
-  return requests.every(({ origin }) => origin.states !== undefined) ? CaptureWalks.take(pool, requests, sites) : undefined;
+  return requests.every(({ origin }) => origin.states !== undefined)
+    ? CaptureWalks.take(pool, requests, sites, shard?.shards.of ?? 1)
+    : undefined;
 }
 
 async function* captureAll(work: Work, context: StageContext): AsyncGenerator<Statistic> {
-  const { source, dense, kind, model, values, mix, steps, layers } = work;
+  const { source, dense, kind, shard, model, values, steps, layers } = work;
   const { signal, progress, warn, threads } = context;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads });
@@ -94,7 +97,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
   const grams = new Spool();
   const states = new SpooledStates(
     model.hiddenSize,
-    () => withDense(readSegmentStates(source, kind, model, forward), dense, model),
+    () => withDense(readSegmentStates(work, forward), dense, model),
     (done) => progress({ activity: "read segments", done, unit: "segments" }),
   );
   const walks = kind === "states" ? await takeWalks(work, context) : undefined;
@@ -106,13 +109,14 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     const heads = all.flatMap(({ segments }) => segments);
     const languages = [...new Set(heads.map(({ language }) => language))].sort();
     const batches = new Map(languages.map((name) => [name, all.filter(({ language }) => language === name)] as const));
-    const shares = languageWeights(countTokens(heads), mix);
+    const shares = sharesOf(countTokens(heads), work);
+    const inWhole = shard === undefined ? languages.length : Object.keys(shard.wholeTokens).length;
     const total = steps.length * heads.length;
     let done = 0;
     let pooled = false;
     for (const [position, index] of steps.entries()) {
       const step = at(model.steps, index);
-      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), languages.length, {
+      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), inWhole, {
         statistics: values.statistics,
         grams: values.grams,
         budget: work.budget,
@@ -120,7 +124,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
       });
       if (plan.pooled && !pooled && values.grams === "languages") {
         warn(
-          `${step.name}: the Grams of ${languages.length} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
+          `${step.name}: the Grams of ${inWhole} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
         );
       }
       pooled ||= plan.pooled;
@@ -161,6 +165,19 @@ function countTokens(segments: readonly SegmentHead[]): ReadonlyMap<string, numb
   return tokens;
 }
 
+/**
+ * The weight of each language's mean in a pooled Gram. In a shard it is that of the whole, as far as the shard has the language's
+ * tokens; the weights of all shards sum to 1.
+ */
+function sharesOf(tokens: ReadonlyMap<string, number>, { shard, mix }: Work): Readonly<Record<string, number>> {
+  if (shard === undefined) return languageWeights(tokens, mix);
+  const whole = new Map(Object.entries(shard.wholeTokens));
+  const weights = languageWeights(whole, mix);
+  return Object.fromEntries(
+    [...tokens].map(([language, own]) => [language, ((weights[language] ?? 0) * own) / (whole.get(language) ?? Infinity)]),
+  );
+}
+
 /** Stage `capture`: what every site sees of each language, from segments (all steps) or from states (the next step). */
 export const capture: Stage = {
   name: "capture",
@@ -170,6 +187,7 @@ export const capture: Stage = {
     "mbs capture --model M < segments.arrow > statistics.arrow",
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",
     "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
+    "mbs capture --model M --shard 2/8 < segments.arrow > statistics-2-of-8.arrow",
     "mbs capture --model M --dense-states dense-3.arrow < states-3.arrow > statistics-3.arrow",
   ],
   inputs: {
@@ -200,6 +218,11 @@ export const capture: Stage = {
     if (dense !== undefined && (kind === "segments" || values.statistics !== "gram")) {
       throw new UsageError("capture: --dense-states go with states and --statistics gram", { option: "--dense-states" });
     }
+    if (kind === "states" && values.shard !== undefined) {
+      throw new UsageError("capture: --shard goes with segments; states have the shard that they were made of", {
+        option: "--shard",
+      });
+    }
     const model = await openModel(values.model, {
       allowNonfinite: values.allowNonfinite,
       progress: context.progress,
@@ -211,16 +234,23 @@ export const capture: Stage = {
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
       for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
+      const asked = values.shard === undefined ? undefined : parseShard(values.shard);
+      const part = asked && (await readShard(source, model, asked));
+      const shard: Shard | undefined = part ?? (kind === "states" ? shardOfStates(source) : undefined);
       const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
       return {
         statistics: encodeStatistics(
-          captureAll({ source, dense, kind, model, values, budget, mix, steps, layers: given }, context),
+          captureAll(
+            { source, dense, kind, segments: part?.segments, shard, model, values, budget, mix, steps, layers: given },
+            context,
+          ),
           {
             model: model.address,
             tokenizer: model.tokenizerAddress,
             propagation: kind === "segments" ? "dense" : "sequential",
             unit: "mean a token",
             mix: mix && Object.fromEntries(mix),
+            ...(shard && { shards: shard.shards }),
           },
         ),
       };

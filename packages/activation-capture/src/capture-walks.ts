@@ -26,20 +26,31 @@ export class CaptureWalks {
   readonly #requests: readonly WalkRequest[];
   readonly #walks: Map<StatesOwner, HeldWalk>;
 
-  private constructor(pool: ObjectPool, requests: readonly WalkRequest[], walks: Map<StatesOwner, HeldWalk>) {
+  readonly #shards: number;
+
+  private constructor(pool: ObjectPool, requests: readonly WalkRequest[], walks: Map<StatesOwner, HeldWalk>, shards: number) {
     this.#pool = pool;
     this.#requests = requests;
     this.#walks = walks;
+    this.#shards = shards;
   }
 
-  /** @param sites that are wanted */
-  static async take(pool: ObjectPool, requests: readonly WalkRequest[], sites: readonly string[]): Promise<CaptureWalks> {
+  /**
+   * @param sites that are wanted
+   * @param shards of the segments, whose walks may all wait in this pool
+   */
+  static async take(
+    pool: ObjectPool,
+    requests: readonly WalkRequest[],
+    sites: readonly string[],
+    shards: number,
+  ): Promise<CaptureWalks> {
     const walks = new Map<StatesOwner, HeldWalk>();
     for (const request of requests) {
       const walk = await takeWalk(pool, request, sites);
       if (walk !== undefined) walks.set(request.origin.owner, walk);
     }
-    return new CaptureWalks(pool, requests, walks);
+    return new CaptureWalks(pool, requests, walks, shards);
   }
 
   /** The batches of the states that an earlier capture has walked. */
@@ -49,7 +60,7 @@ export class CaptureWalks {
 
   /** Begins the walks that are not there yet. */
   begin(batches: readonly SegmentBatch[]): void {
-    const count = this.#requests.length;
+    const count = this.#requests.length * this.#shards;
     const limits = { memory: (this.#pool.limit * walkShare) / count, disk: (freeDisk() * diskShare) / count };
     for (const { origin } of this.#requests) {
       if (!this.#walks.has(origin.owner)) this.#walks.set(origin.owner, new HeldWalk(batches, limits));

@@ -1,2 +1,3 @@
+export { add } from "./add-stage.ts";
 export { capture } from "./capture-stage.ts";
 export { propagate } from "./propagate-stage.ts";

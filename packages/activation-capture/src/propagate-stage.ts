@@ -1,27 +1,27 @@
 import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { at, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
+import type { OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, requireFiniteRows, statesOf } from "@mbs/models";
-import type { Forward, Model } from "@mbs/models";
+import type { Forward } from "@mbs/models";
 import { takeWalk } from "./held-walk.ts";
 import type { HeldWalk } from "./held-walk.ts";
 import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
+import { parseShard, readShard, shardOfStates, shardOptions } from "./shards.ts";
+import type { Shard } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, nameSegment, readSegmentStates } from "./state-source.ts";
-import type { SegmentHead, SegmentStates } from "./state-source.ts";
+import type { SegmentHead, SegmentStates, StateSource } from "./state-source.ts";
 import { noLayers, readStepLayers } from "./step-layers.ts";
 import type { StepLayers } from "./step-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
+  ...shardOptions,
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
 } as const satisfies OptionTable;
 
-interface Work {
-  readonly source: ArtifactStream;
-  readonly kind: "segments" | "states";
-  readonly model: Model;
+interface Work extends StateSource {
   readonly forward: Forward;
   /** The step to run; undefined after the embedding, which is all that segments go through. */
   readonly step: number | undefined;
@@ -37,16 +37,13 @@ function findWalk({ source, model, layers, allowNonfinite }: Work, { pool, threa
 }
 
 /** The batches of a walk that is at hand for all segments, or of the source. */
-async function* batchesOf(
-  walk: HeldWalk | undefined,
-  { source, kind, model, forward }: Work,
-): AsyncGenerator<SegmentBatch<SegmentHead | SegmentStates>> {
+async function* batchesOf(walk: HeldWalk | undefined, work: Work): AsyncGenerator<SegmentBatch<SegmentHead | SegmentStates>> {
   // the states of other streams are not in a walk, and are passed on
-  if (walk?.isWhole === true && model.streams.length === 1) {
+  if (walk?.isWhole === true && work.model.streams.length === 1) {
     yield* walk.batches;
-    await leaveUnread(source);
+    await leaveUnread(work.source);
   } else {
-    yield* batchArriving(readSegmentStates(source, kind, model, forward));
+    yield* batchArriving(readSegmentStates(work, work.forward));
   }
 }
 
@@ -76,12 +73,12 @@ function* recordsOf({ segment, language, states }: SegmentStates): Generator<Sta
 }
 
 async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<StateRecord> {
-  const { source, kind, model, forward, step } = work;
+  const { model, forward, step } = work;
   const { signal, progress } = context;
   const activity = step === undefined ? "propagate embedding" : `propagate ${at(model.steps, step).name}`;
   try {
     let done = 0;
-    const segments = step === undefined ? readSegmentStates(source, kind, model, forward) : applyStep(work, context);
+    const segments = step === undefined ? readSegmentStates(work, forward) : applyStep(work, context);
     for await (const segment of segments) {
       if (signal.aborted) throw new InterruptedError("propagate: stopped");
       done += 1;
@@ -101,6 +98,7 @@ export const propagate: Stage = {
   examples: [
     "mbs propagate --model M < segments.arrow > states-0.arrow",
     "mbs propagate --model M --layers layers-0.arrow < states-0.arrow > states-1.arrow",
+    "mbs propagate --model M --shard 2/8 < segments.arrow > states-0-2.arrow",
   ],
   inputs: {
     source: { kinds: ["segments", "states"], description: "segments, or the states before the step to run" },
@@ -124,6 +122,11 @@ export const propagate: Stage = {
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("propagate: --layers go with states; propagate the segments first", { option: "--layers" });
     }
+    if (kind === "states" && values.shard !== undefined) {
+      throw new UsageError("propagate: --shard goes with segments; states have the shard that they were made of", {
+        option: "--shard",
+      });
+    }
     const model = await openModel(values.model, {
       allowNonfinite: values.allowNonfinite,
       progress: context.progress,
@@ -133,15 +136,20 @@ export const propagate: Stage = {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
       const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
+      const asked = values.shard === undefined ? undefined : parseShard(values.shard);
+      const part = asked && (await readShard(source, model, asked));
+      const shard: Shard | undefined = part ?? (kind === "states" ? shardOfStates(source) : undefined);
       const forward = await model.forward({ threads: context.threads });
       const { allowNonfinite } = values;
-      const work = { source, kind, model, forward, step: before?.steps, layers: given, allowNonfinite };
+      const segments = part?.segments;
+      const work = { source, kind, segments, model, forward, step: before?.steps, layers: given, allowNonfinite };
       return {
         states: encodeStates(propagateAll(work, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
           steps: before === undefined ? 0 : before.steps + 1,
           layers: [...(before?.layers ?? []), ...given.byAddress.keys()],
+          ...(shard && { shards: shard.shards, wholeTokens: shard.wholeTokens }),
         }),
       };
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { Blas, Matrix } from "@mbs/contracts";
 
 /** Adds `share` times the values to a sum of the same length. */
-export function addScaled(sum: Float32Array, values: Float32Array, share: number): void {
+export function addScaled(sum: Float32Array | Float64Array, values: Float32Array, share: number): void {
   for (let index = 0; index < values.length; index++) sum[index]! += share * values[index]!;
 }
 

@@ -1,5 +1,5 @@
 import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
-import type { StateRecord } from "@mbs/artifacts";
+import type { Segment, StateRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { checkTokens, embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
@@ -67,10 +67,14 @@ const segmentStates = (segment: number, language: string, states: StreamStates):
 });
 
 /** States before the first step, segment by segment. */
-async function* embedSegments(stream: ArtifactStream, model: Model, forward: Forward): AsyncGenerator<SegmentStates> {
-  const { seed } = parseMetadata("segments", stream.schema);
+async function* embedSegments(
+  segments: AsyncIterable<Segment> | Iterable<Segment>,
+  seed: number,
+  model: Model,
+  forward: Forward,
+): AsyncGenerator<SegmentStates> {
   const passages = await model.passages();
-  for await (const { segment, language, tokens } of readSegments(stream)) {
+  for await (const { segment, language, tokens } of segments) {
     const name = nameSegment({ segment, language });
     checkTokens(tokens, model.vocabularySize, name);
     const { inputs } = passages.ofSegment(tokens, [seed, language, segment]);
@@ -107,14 +111,24 @@ export async function* joinStreams(records: AsyncIterable<StateRecord>, model: M
   }
 }
 
+/** Where a stage has its states from. */
+export interface StateSource {
+  readonly source: ArtifactStream;
+  readonly kind: "segments" | "states";
+  /** The segments of a shard, where the artifact of all has been read already. */
+  readonly segments?: readonly Segment[] | undefined;
+  readonly model: Model;
+}
+
 /** The states of an artifact of segments or states, segment by segment. */
-export const readSegmentStates = (
-  stream: ArtifactStream,
-  kind: "segments" | "states",
-  model: Model,
+export function readSegmentStates(
+  { source, kind, segments, model }: StateSource,
   forward: Forward,
-): AsyncIterable<SegmentStates> =>
-  kind === "segments" ? embedSegments(stream, model, forward) : joinStreams(readStates(stream), model);
+): AsyncIterable<SegmentStates> {
+  if (kind === "states") return joinStreams(readStates(source), model);
+  const { seed } = parseMetadata("segments", source.schema);
+  return embedSegments(segments ?? readSegments(source), seed, model, forward);
+}
 
 /** Ends the reading of an artifact that turned out not to be needed. */
 export async function leaveUnread({ batches }: ArtifactStream): Promise<void> {

@@ -32,6 +32,7 @@ export type {
   NumbersByName,
   ScoresMetadata,
   SegmentsMetadata,
+  Shards,
   SimilarityMetadata,
   StatesMetadata,
   StatisticsMetadata,

@@ -37,6 +37,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "add",
+    {
+      summary: "Add the statistics of shards, which were captured apart, to those of all segments.",
+      load: async () => (await import("@mbs/activation-capture")).add,
+    },
+  ],
+  [
     "factor",
     {
       summary: "Mix the languages' statistics of each site and factorise the inverse of its Hessian.",

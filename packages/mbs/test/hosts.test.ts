@@ -202,6 +202,13 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   await everywhere(context, "similarity", {}, statistics);
   await everywhere(context, "similarity", { sites: "all", subspace: 4 }, statistics);
 
+  await everywhere(context, "propagate", { model, shard: "1/2" }, segments);
+  const [part, other] = [
+    await everywhere(context, "capture", { model, shard: "1/2" }, segments),
+    await throughLibrary(await loadStage("capture"), { model, shard: "2/2" }, {}, segments),
+  ];
+  await everywhere(context, "add", {}, part, { statistics: [await save("shard", other)] });
+
   const states = await everywhere(context, "propagate", { model }, segments);
   const stepStatistics = await everywhere(context, "capture", { model }, states);
   const stepFactors = await throughLibrary(await loadStage("factor"), {}, {}, stepStatistics);

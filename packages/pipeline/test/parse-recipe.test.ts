@@ -30,6 +30,7 @@ test("fills in what is not said; options may be spelt as on the command line", (
     corpus: "c",
     sample: {},
     propagation: "true-sequential",
+    shards: 1,
     capture: {},
     factor: {},
     compress: { solver: "gptq", groupSize: 64 },

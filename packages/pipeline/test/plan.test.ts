@@ -49,6 +49,49 @@ test("where steps follow each other, one dense capture allocates for all of them
   }
 });
 
+test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
+  const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq" } });
+  assert.equal(
+    nodes.slice(0, 9).map(({ id, options, inputs, shard }) => [id, options["shard"], Object.values(inputs).flat(), shard]),
+    [
+      ["sample", undefined, [], undefined],
+      ["propagate.embedding.shard-1", "1/2", ["sample"], 0],
+      ["propagate.embedding.shard-2", "2/2", ["sample"], 1],
+      ["capture.h.0.qkv.shard-1", undefined, ["propagate.embedding.shard-1"], 0],
+      ["capture.h.0.qkv.shard-2", undefined, ["propagate.embedding.shard-2"], 1],
+      ["add.h.0.qkv", undefined, ["capture.h.0.qkv.shard-1", "capture.h.0.qkv.shard-2"], undefined],
+      ["factor.h.0.qkv", undefined, ["add.h.0.qkv"], undefined],
+      ["compress.h.0.qkv", undefined, ["factor.h.0.qkv"], undefined],
+      ["capture.h.0.mlp.shard-1", undefined, ["propagate.embedding.shard-1", "compress.h.0.qkv"], 0],
+    ],
+  );
+  const propagate = nodes.find(({ id }) => id === "propagate.h.0.shard-2");
+  assert.equal(propagate?.inputs, {
+    source: ["propagate.embedding.shard-2"],
+    layers: ["compress.h.0.qkv", "compress.h.0.mlp"],
+  });
+});
+
+test("many shards are added in a tree of eight at a time, and an own stage reads their sum", async () => {
+  const nodes = await nodesOf({
+    propagation: "dense",
+    shards: 17,
+    stages: { seen: { stage: "similarity", inputs: { statistics: "capture" } } },
+  });
+  const sums = nodes.filter(({ stage }) => stage === "add");
+  assert.equal(
+    sums.map(({ id, inputs }) => [id, inputs["statistics"]?.length]),
+    [
+      ["add.17-1", 8],
+      ["add.17-2", 8],
+      ["add", 3],
+    ],
+  );
+  assert.equal(sums.at(-1)?.inputs["statistics"], ["add.17-1", "add.17-2", "capture.shard-17"]);
+  assert.equal(nodes.find(({ id }) => id === "capture.shard-3")?.options["shard"], "3/17");
+  assert.equal(nodes.find(({ id }) => id === "seen")?.inputs, { statistics: ["add"] });
+});
+
 test("true-sequential captures the sites of a round at once, with the layers of the rounds before", async () => {
   const nodes = await nodesOf({ propagation: "true-sequential" }, withExperts);
   const captures = nodes.filter(({ stage }) => stage === "capture");

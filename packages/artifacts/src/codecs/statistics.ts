@@ -1,6 +1,6 @@
-import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, type ArtifactStream } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
-import type { StatisticsMetadata } from "../kinds/metadata.ts";
+import { parseMetadata, type StatisticsMetadata } from "../kinds/metadata.ts";
 import type { Statistic } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
 import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
@@ -76,6 +76,23 @@ export const encodeStatistics = (items: Items<Statistic>, metadata: StatisticsMe
 /**
  * The statistics of an artifact, one whole matrix a record.
  *
+ * In those of shards a Gram of all languages is a part of a sum: each language has the weight that its tokens there have in the
+ * whole mix.
+ *
+ * @param options shards: whether statistics of some shards alone are wanted too
+ * @throws {FailedPreconditionError} on statistics of some shards, unless they are wanted
  * @throws {BadDataError} on panels that do not fit together, or invalid means
  */
-export const readStatistics = (stream: ArtifactStream): AsyncIterable<Statistic> => readRecords("statistics", stream, toRecord);
+export function readStatistics(
+  stream: ArtifactStream,
+  { shards: wanted = false }: { readonly shards?: boolean } = {},
+): AsyncIterable<Statistic> {
+  const records = readRecords("statistics", stream, toRecord);
+  if (wanted) return records;
+  const { shards } = parseMetadata("statistics", stream.schema);
+  if (shards === undefined) return records;
+  throw new FailedPreconditionError(
+    `these statistics are of ${shards.count} of ${shards.of} shards of the segments; add all of them first (mbs add)`,
+    { ...shards },
+  );
+}

@@ -5,6 +5,16 @@ import type { ArtifactKind } from "./schemas.ts";
 /** Numbers by language (or by another name), as weights, counts or shares. */
 export type NumbersByName = Readonly<Record<string, number>>;
 
+/**
+ * Which shards of the segments an artifact is of: `count` of them, from the one at place `first` on. All `of` together are the
+ * whole.
+ */
+export interface Shards {
+  readonly first: number;
+  readonly count: number;
+  readonly of: number;
+}
+
 interface MetadataTypes {
   text: string;
   integer: number;
@@ -30,9 +40,15 @@ interface MetadataTypes {
   object: Readonly<Record<string, unknown>>;
   /** The same, or "" for none. */
   "object?": Readonly<Record<string, unknown>> | undefined;
+  /** JSON object of whole numbers; absent from an artifact of all segments. */
+  shards: Shards;
+  /** JSON object of the tokens of each language in all segments; absent too. */
+  wholeTokens: NumbersByName;
 }
 
 type MetadataType = keyof MetadataTypes;
+/** What the artifact of a shard alone has. */
+type ShardType = "shards" | "wholeTokens";
 
 /** The metadata of every kind, in the order of docs/formats.md. */
 const metadataTypes = {
@@ -46,8 +62,8 @@ const metadataTypes = {
     counts: "counts",
     shortfall: "counts",
   },
-  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?" },
-  states: { model: "text", tokenizer: "text", steps: "count", layers: "texts" },
+  statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?", shards: "shards" },
+  states: { model: "text", tokenizer: "text", steps: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: { model: "text", method: "text", options: "object", sparsity: "share", weights: "weights" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights" },
@@ -69,11 +85,11 @@ const metadataTypes = {
   files: { model: "text" },
 } as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;
 
+type TypesOf<K extends ArtifactKind> = (typeof metadataTypes)[K];
+type ValueOf<T> = T extends MetadataType ? MetadataTypes[T] : never;
 type MetadataOf<K extends ArtifactKind> = {
-  readonly [N in keyof (typeof metadataTypes)[K]]: (typeof metadataTypes)[K][N] extends MetadataType
-    ? MetadataTypes[(typeof metadataTypes)[K][N]]
-    : never;
-};
+  readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends ShardType ? never : N]: ValueOf<TypesOf<K>[N]>;
+} & { readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends ShardType ? N : never]?: ValueOf<TypesOf<K>[N]> };
 
 export interface SegmentsMetadata extends MetadataOf<"segments"> {}
 export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
@@ -109,6 +125,13 @@ const areShares = (shares: readonly number[]): boolean => {
 
 const isAmount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
 const isCount = (value: unknown): boolean => isAmount(value) && Number.isSafeInteger(value);
+const areShards = (value: unknown): boolean => {
+  if (!isObject(value)) return false;
+  const { first, count, of, ...others } = value;
+  const areCounts = isCount(first) && isCount(count) && isCount(of) && Object.keys(others).length === 0;
+  return areCounts && Number(count) > 0 && Number(first) + Number(count) <= Number(of);
+};
+const isShardType = (type: MetadataType): type is ShardType => type === "shards" || type === "wholeTokens";
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
@@ -127,6 +150,8 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: isObject,
   "object?": (value) => value === undefined || isObject(value),
+  shards: areShards,
+  wholeTokens: (value) => fits.counts(value),
 };
 
 function formatValue(value: unknown): string {
@@ -144,14 +169,15 @@ function parseValue(type: MetadataType, text: string): unknown {
 export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: ArtifactMetadata[K]): Record<string, string> {
   const values = new Map<string, unknown>(Object.entries(metadata));
   return Object.fromEntries(
-    Object.entries(metadataTypes[kind]).map(([name, type]) => {
+    Object.entries(metadataTypes[kind]).flatMap(([name, type]) => {
+      if (isShardType(type) && values.get(name) === undefined) return [];
       if (!fits[type](values.get(name))) {
         throw new InternalError(`${kind} metadata ${name} must be ${type}, not ${JSON.stringify(values.get(name))}`, {
           kind,
           name,
         });
       }
-      return [name, formatValue(values.get(name))];
+      return [[name, formatValue(values.get(name))]];
     }),
   );
 }
@@ -162,9 +188,10 @@ export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: Artifa
  * @throws {BadDataError} where a field is missing or malformed
  */
 export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): ArtifactMetadata[K] {
-  const parsed = Object.entries(metadataTypes[kind]).map(([name, type]) => {
+  const parsed = Object.entries(metadataTypes[kind]).flatMap(([name, type]) => {
     const text = Object.hasOwn(schema.metadata, name) ? schema.metadata[name] : undefined;
     if (text === undefined) {
+      if (isShardType(type)) return [];
       throw new BadDataError(`${kind} artifact without metadata "${name}"; write it again with this program`, { kind, name });
     }
     const value = parseValue(type, text);
@@ -177,7 +204,7 @@ export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): 
         },
       );
     }
-    return [name, value];
+    return [[name, value]];
   });
   return Object.fromEntries(parsed) as ArtifactMetadata[K];
 }

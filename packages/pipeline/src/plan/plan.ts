@@ -27,6 +27,8 @@ export interface PlanNode {
   readonly inputs: Readonly<Record<string, readonly string[]>>;
   /** Ids of nodes that must be done though their outputs are not read as artifacts. */
   readonly after: readonly string[];
+  /** Which shard it works on, where it works on one: a worker that has run an earlier node of it may have its values at hand. */
+  readonly shard?: number;
   /** File of the output folder that its output is copied to at the end of the run; absent where it stays among the artifacts. */
   readonly result?: string;
 }
@@ -44,9 +46,90 @@ interface NewNode extends Omit<PlanNode, "after" | "section"> {
   readonly section?: readonly string[];
   /** True for a node outside the main chain; entries of `stages` cannot read it. */
   readonly aside?: boolean;
+  /** The key by which entries of `stages` read it, where that is not its stage. */
+  readonly key?: string;
 }
 
 type Add = (node: NewNode) => string;
+
+/** Statistics that are added by one node: more are added in two rounds or more, which may run on several machines. */
+const mostAdded = 8;
+
+/** Adds the statistics of all shards, always in the same tree. */
+function addShards(add: Add, id: string, captures: readonly string[], aside: boolean): string {
+  const [only] = captures;
+  if (captures.length === 1 && only !== undefined) return only;
+  const isLast = captures.length <= mostAdded;
+  const groups = isLast
+    ? [captures]
+    : Array.from({ length: Math.ceil(captures.length / mostAdded) }, (_, group) =>
+        captures.slice(group * mostAdded, (group + 1) * mostAdded),
+      );
+  const added = groups.map((group, index) => {
+    const [first] = group;
+    if (group.length === 1 && first !== undefined) return first;
+    return add({
+      id: isLast ? id : `${id}.${captures.length}-${index + 1}`,
+      stage: "add",
+      section: ["shards"],
+      options: {},
+      inputs: { statistics: group },
+      ...(isLast && !aside ? { key: "capture" } : { aside: true }),
+    });
+  });
+  return addShards(add, id, added, aside);
+}
+
+/** Names of the shards of a recipe, as `--shard` takes them; one that is undefined where all segments stay together. */
+const shardsOf = ({ shards }: Recipe): readonly (string | undefined)[] =>
+  shards === 1 ? [undefined] : Array.from({ length: shards }, (_, index) => `${index + 1}/${shards}`);
+
+/**
+ * Statistics of all segments.
+ *
+ * @param sources segments, which every shard reads, or the states of each shard
+ * @param inputs further ones, by shard
+ */
+function captureFrom(
+  add: Add,
+  recipe: Recipe,
+  { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
+  sources: string | readonly string[],
+  inputs: (shard: number) => PlanNode["inputs"] = () => ({}),
+): string {
+  const names = shardsOf(recipe);
+  const captures = names.map((shard, index) =>
+    add({
+      id: shard === undefined ? id : `${id}.shard-${index + 1}`,
+      stage: "capture",
+      options: typeof sources === "string" && shard !== undefined ? { ...options, shard } : options,
+      inputs: { source: [typeof sources === "string" ? sources : at(sources, index)], ...inputs(index) },
+      ...(shard !== undefined && { shard: index }),
+      ...((aside || shard !== undefined) && { aside: true }),
+    }),
+  );
+  return addShards(add, id.replace(/^capture/, "add"), captures, aside);
+}
+
+/** A node of `propagate` for each shard. */
+function propagateFrom(
+  add: Add,
+  recipe: Recipe,
+  { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
+  inputs: (shard: number) => PlanNode["inputs"],
+  isFirst = false,
+): string[] {
+  return shardsOf(recipe).map((shard, index) =>
+    add({
+      id: shard === undefined ? id : `${id}.shard-${index + 1}`,
+      stage: "propagate",
+      options: isFirst && shard !== undefined ? { ...options, shard } : options,
+      inputs: inputs(index),
+      ...(shard !== undefined && { shard: index }),
+      ...(aside && { aside }),
+    }),
+  );
+}
 
 /** The sparsity of each step from the factors of all; undefined where the recipe does not ask for it. */
 function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: string): string | undefined {
@@ -66,13 +149,8 @@ function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: 
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
   if (recipe.allocate === undefined) return undefined;
-  const capture = add({
-    id: "capture.allocate",
-    stage: "capture",
-    options: { model: recipe.model, ...recipe.capture, statistics: "diagonal" },
-    inputs: { source: [segments] },
-    aside: true,
-  });
+  const statistics = { model: recipe.model, ...recipe.capture, statistics: "diagonal" };
+  const capture = captureFrom(add, recipe, { id: "capture.allocate", options: statistics, aside: true }, segments);
   const options = { ...recipe.factor, upper: "off" };
   const factors = add({ id: "factor.allocate", stage: "factor", options, inputs: { statistics: [capture] }, aside: true });
   return allocateFrom(add, recipe, factors);
@@ -125,30 +203,26 @@ function roundName([first = "", ...others]: readonly string[]): string {
 }
 
 /** Compares languages by the input of the first step, from the states before it. */
-function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: string): void {
-  const capture = add({
-    id: `capture.${at(steps, 0).name}.input`,
-    stage: "capture",
-    options: { ...forwardOptions(recipe), site: [inputSite] },
-    inputs: { source: [states] },
-    aside: true,
-  });
-  compareLanguages(add, capture);
+function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: readonly string[]): void {
+  const options = { ...forwardOptions(recipe), site: [inputSite] };
+  compareLanguages(add, captureFrom(add, recipe, { id: `capture.${at(steps, 0).name}.input`, options, aside: true }, states));
 }
 
-const embedding = (recipe: Recipe, segments: string): NewNode => ({
-  id: "propagate.embedding",
-  stage: "propagate",
-  options: forwardOptions(recipe),
-  inputs: { source: [segments] },
-});
+const embedFrom = (add: Add, recipe: Recipe, segments: string, aside = false): string[] =>
+  propagateFrom(
+    add,
+    recipe,
+    { id: "propagate.embedding", options: forwardOptions(recipe), aside },
+    () => ({ source: [segments] }),
+    true,
+  );
 
 function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
   const allocation = allocateBeforehand(add, recipe, segments);
-  let states = add(embedding(recipe, segments));
+  let states: readonly string[] = embedFrom(add, recipe, segments);
   /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
   let dense = states;
   outline.steps.forEach((step, index) => {
@@ -159,16 +233,12 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
     }
     for (const sites of rounds) {
       const suffix = sites === undefined ? `.${step.name}` : `.${step.name}.${roundName(sites)}`;
-      const capture = add({
-        id: `capture${suffix}`,
-        stage: "capture",
-        options: { model, ...recipe.capture, ...(sites && { site: sites }) },
-        inputs: {
-          source: [states],
-          ...(layers.length === 0 ? {} : { layers: [...layers] }),
-          ...(denseStates && { denseStates: [dense] }),
-        },
-      });
+      const options = { model, ...recipe.capture, ...(sites && { site: sites }) };
+      const given: PlanNode["inputs"] = layers.length === 0 ? {} : { layers: [...layers] };
+      const capture = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, (shard) => ({
+        ...given,
+        ...(denseStates && { denseStates: [at(dense, shard)] }),
+      }));
       if (recipe.similarity && index === 0 && sites === undefined) {
         compareLanguages(add, capture);
       }
@@ -177,15 +247,16 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
     all.push(...layers);
     // Nothing reads the states after the last step.
     if (index < outline.steps.length - 1) {
+      const [before, beforeDense] = [states, dense];
       if (denseStates) {
-        dense = add({ id: `propagate.dense.${step.name}`, stage: "propagate", options: forward, inputs: { source: [dense] } });
+        dense = propagateFrom(add, recipe, { id: `propagate.dense.${step.name}`, options: forward }, (shard) => ({
+          source: [at(beforeDense, shard)],
+        }));
       }
-      states = add({
-        id: `propagate.${step.name}`,
-        stage: "propagate",
-        options: forward,
-        inputs: { source: [states], layers },
-      });
+      states = propagateFrom(add, recipe, { id: `propagate.${step.name}`, options: forward }, (shard) => ({
+        source: [at(before, shard)],
+        layers,
+      }));
     }
   });
   return all;
@@ -194,7 +265,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
 /** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
 function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string {
   if (recipe.similarity) {
-    compareInputs(add, recipe, outline, add({ ...embedding(recipe, segments), aside: true }));
+    compareInputs(add, recipe, outline, embedFrom(add, recipe, segments, true));
   }
   return compressFrom(add, recipe, "", undefined, allocateBeforehand(add, recipe, segments));
 }
@@ -217,10 +288,10 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   const faults: UsageError[] = [];
   /** What an entry of `stages` may read: ids of nodes by key of the recipe, or by name of an earlier entry. */
   const sources = new Map<string, string[]>();
-  const add: Add = ({ aside = false, ...node }) => {
+  const add: Add = ({ aside = false, key, ...node }) => {
     const { id, stage, section = [stage] } = node;
     nodes.push({ after: [], ...node, section });
-    const source = section[0] === "stages" ? id : stage;
+    const source = key ?? (section[0] === "stages" ? id : stage);
     if (!aside) sources.set(source, [...(sources.get(source) ?? []), id]);
     return id;
   };
@@ -230,12 +301,7 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   if (recipe.compress["withoutFactors"] === true) {
     layers = [planWithoutFactors(add, recipe, outline, segments)];
   } else if (recipe.propagation === "dense") {
-    const capture = add({
-      id: "capture",
-      stage: "capture",
-      options: { model, ...recipe.capture },
-      inputs: { source: [segments] },
-    });
+    const capture = captureFrom(add, recipe, { id: "capture", options: { model, ...recipe.capture } }, segments);
     if (recipe.similarity) compareLanguages(add, capture);
     const factors = factorsFrom(add, recipe, "", capture);
     layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];

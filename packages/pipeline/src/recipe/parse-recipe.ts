@@ -9,6 +9,8 @@ import type { Recipe, StageEntry } from "./recipe.ts";
 import type { StageOptions } from "@mbs/contracts";
 
 const keys = Object.keys(recipeKeys);
+/** More would give each of them less than a batch of most samples. */
+const mostShards = 1024;
 /** What an entry of `stages` may be called: its result is NAME.arrow, its node NAME. */
 const entryName = /^[a-z][a-z0-9-]{0,63}$/;
 /** Names that a run gives itself. */
@@ -44,6 +46,13 @@ class Reader {
     if (typeof value === "boolean") return value;
     this.fault([key], `${key} takes true or false, not ${quoted(value)}`);
     return false;
+  }
+
+  count(key: RecipeKeyName, least: number, most: number): number {
+    const value = this.#values[key] ?? least;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    this.fault([key], `${key} takes a whole number from ${least} to ${most}, not ${quoted(value)}`);
+    return least;
   }
 
   choice<T extends string>(key: RecipeKeyName, choices: readonly [T, ...T[]]): T {
@@ -173,6 +182,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     corpus: reader.text("corpus"),
     sample: reader.options("sample"),
     propagation: reader.choice("propagation", propagations),
+    shards: reader.count("shards", 1, mostShards),
     capture: reader.options("capture"),
     factor: reader.options("factor"),
     ...(values["allocate"] === undefined ? {} : { allocate: reader.options("allocate") }),

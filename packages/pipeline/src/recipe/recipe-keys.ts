@@ -47,11 +47,16 @@ export const recipeKeys = {
     description:
       "which model computes the input of a site: one with all earlier sites compressed, also those of the same step (the default), one with the earlier steps compressed, or the dense one (one pass, any mix afterwards)",
   },
+  shards: {
+    takes: "a whole number",
+    description:
+      "parts of the segments that are propagated and captured apart, at once where there are several workers; default 1. The results depend on this number in their last bits, and not on the number of workers",
+  },
   capture: {
     takes: "options",
     description: "which statistics of each site are computed",
     stage: "capture",
-    given: ["model", "site"],
+    given: ["model", "site", "shard"],
     defaults: { statistics: "what the solver needs" },
   },
   factor: {

@@ -22,6 +22,8 @@ export interface Recipe {
   readonly corpus: string;
   readonly sample: StageOptions;
   readonly propagation: Propagation;
+  /** Parts of the segments that are captured and propagated apart; 1 where they stay together. Another number gives other bits. */
+  readonly shards: number;
   readonly capture: StageOptions;
   readonly factor: StageOptions;
   /** How `sparsity` of `compress` is spread over the steps; absent where every step loses the same. */

@@ -97,7 +97,11 @@ async function identifyRun({ recipe, plan: { nodes }, stages, resources }: Prepa
       })),
     );
   const resolved = await resolve(layers);
-  const options = new Map([...optionHashes(resolved), ["propagation", textAddress(recipe.propagation)]]);
+  const options = new Map([
+    ...optionHashes(resolved),
+    ["propagation", textAddress(recipe.propagation)],
+    ["shards", textAddress(String(recipe.shards))],
+  ]);
   return { layers: identify(resolved), model: identify(await resolve(model)), options };
 }
 

@@ -1,0 +1,86 @@
+import { parseMetadata, readSegments } from "@mbs/artifacts";
+import type { NumbersByName, Segment, Shards } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable } from "@mbs/contracts";
+import type { Model, Passages } from "@mbs/models";
+
+/** A part of the segments that is captured and propagated on its own, on any machine. */
+export interface Shard {
+  readonly shards: Shards;
+  /** Tokens of each language in all segments, in all streams of the model. */
+  readonly wholeTokens: NumbersByName;
+}
+
+/** The segments of a shard, by language. */
+export interface ShardOfSegments extends Shard {
+  readonly segments: readonly Segment[];
+}
+
+/**
+ * @param text "2/8", the second of eight; "1/1" is all segments
+ * @returns undefined for all segments
+ * @throws {UsageError} on anything else
+ */
+export function parseShard(text: string): Shards | undefined {
+  const [, place = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (place < 1 || place > of) {
+    throw new UsageError(`--shard takes PLACE/COUNT, 2/8 for the second of eight, not ${JSON.stringify(text.slice(0, 40))}`, {
+      option: "--shard",
+    });
+  }
+  return of === 1 ? undefined : { first: place - 1, count: 1, of };
+}
+
+export const shardOptions = {
+  shard: {
+    kind: "text",
+    optional: true,
+    placeholder: "PLACE/COUNT",
+    description: "run a part of the segments alone: 2/8 is the second of eight; mbs add joins their statistics",
+    check: (text: string) => parseShard(text),
+  },
+} as const satisfies OptionTable;
+
+function countTokens(segments: readonly Segment[], seed: number, { ofSegment }: Passages): NumbersByName {
+  const counts = new Map<string, number>();
+  for (const { segment, language, tokens } of segments) {
+    const { inputs } = ofSegment(tokens, [seed, language, segment]);
+    const own = [...inputs.values()].reduce((sum, { length }) => sum + length, 0);
+    counts.set(language, (counts.get(language) ?? 0) + own);
+  }
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * The segments of a shard. All segments are ordered by language and cut into pieces of equal number, so that a shard has few
+ * languages and full batches.
+ *
+ * @throws {UsageError} where there are fewer segments than shards
+ */
+export async function readShard(stream: ArtifactStream, model: Model, shards: Shards): Promise<ShardOfSegments> {
+  const { seed } = parseMetadata("segments", stream.schema);
+  const all: Segment[] = [];
+  for await (const segment of readSegments(stream)) all.push(segment);
+  const { first, of } = shards;
+  if (all.length < of) {
+    throw new UsageError(`${all.length} segments cannot be cut into ${of} shards; take at most ${all.length} shards`, {
+      segments: all.length,
+      shards: of,
+    });
+  }
+  // the sort is stable: segments of a language stay in their order
+  const ordered = all.toSorted((a, b) => (a.language === b.language ? 0 : a.language < b.language ? -1 : 1));
+  const cut = (place: number): number => Math.floor((place * ordered.length) / of);
+  const wholeTokens = countTokens(ordered, seed, await model.passages());
+  return { shards, wholeTokens, segments: ordered.slice(cut(first), cut(first + 1)) };
+}
+
+/** The shard that states are of; undefined for those of all segments. @throws {BadDataError} where the tokens are missing */
+export function shardOfStates(stream: ArtifactStream): Shard | undefined {
+  const { shards, wholeTokens } = parseMetadata("states", stream.schema);
+  if (shards === undefined) return undefined;
+  if (wholeTokens === undefined) {
+    throw new BadDataError("the states are of a shard, without the tokens of all segments; propagate again");
+  }
+  return { shards, wholeTokens };
+}
