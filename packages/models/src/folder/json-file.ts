@@ -106,8 +106,9 @@ export function findDuplicateKey(text: string): { key: string; offset: number } 
       for (at++; text[at] !== '"'; at++) if (text[at] === "\\") at++;
       const keys = seen.at(-1);
       if (expectsKey && keys !== undefined) {
+        const inner = text.slice(start + 1, at);
         // Parsed, so that "\u0061" and "a" count as one key.
-        const key = JSON.parse(text.slice(start, at + 1)) as string;
+        const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
         if (keys.has(key)) return { key, offset: start };
         keys.add(key);
         expectsKey = false;

@@ -25,10 +25,28 @@ export function refuseAt({ file, path }: JsonPosition, value: unknown, wanted: s
   );
 }
 
-const at = (position: JsonPosition, key: string | number): JsonPosition => ({
-  ...position,
-  path: `${position.path}${typeof key === "number" ? `[${key}]` : `${position.path === "" ? "" : "."}${key}`}`,
-});
+/** The position of a part. Its path is put together when it is asked for: a vocabulary has a hundred thousand parts. */
+class PartPosition implements JsonPosition {
+  readonly file: string;
+  readonly depth: number;
+  readonly #whole: JsonPosition;
+  readonly #key: string | number;
+
+  constructor(whole: JsonPosition, key: string | number) {
+    this.file = whole.file;
+    this.depth = whole.depth;
+    this.#whole = whole;
+    this.#key = key;
+  }
+
+  get path(): string {
+    const { path } = this.#whole;
+    return typeof this.#key === "number" ? `${path}[${this.#key}]` : `${path}${path === "" ? "" : "."}${this.#key}`;
+  }
+}
+
+/** The position of an item or a field. */
+export const at = (position: JsonPosition, key: string | number): JsonPosition => new PartPosition(position, key);
 
 export const text: Shape = (value, position) => {
   if (typeof value !== "string") refuseAt(position, value, "a string");
@@ -103,5 +121,5 @@ export const typed =
     const fields = typeof type === "string" && Object.hasOwn(types, type) ? types[type] : undefined;
     if (fields === undefined) return refuseAt(at(position, "type"), type, `one of ${Object.keys(types).join(", ")}`);
     if (position.depth > deepest) return refuseAt(position, type, `at most ${deepest} deep`);
-    fieldsOf(fields)(value, { ...position, depth: position.depth + 1 });
+    fieldsOf(fields)(value, { file: position.file, path: position.path, depth: position.depth + 1 });
   };

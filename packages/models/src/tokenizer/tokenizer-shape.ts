@@ -1,6 +1,6 @@
 import { isObject } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
-import { fieldsOf, flag, listOf, mapOf, number, oneOf, orNull, refuseAt, text, typed, whole } from "./json-shape.ts";
+import { at, fieldsOf, flag, listOf, mapOf, number, oneOf, orNull, refuseAt, text, typed, whole } from "./json-shape.ts";
 import type { Fields, JsonPosition, Shape } from "./json-shape.ts";
 import { requireVocabulary } from "./tokenizer-vocabulary.ts";
 
@@ -121,7 +121,7 @@ const merges: Shape = (value, position) => {
   for (const [index, merge] of list.entries()) {
     const parts: unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
     if (typeof merge === typeof list[0] && parts.length === 2 && parts.every((part) => typeof part === "string")) continue;
-    refuseAt({ ...position, path: `${position.path}[${index}]` }, merge, "two tokens, in the form of the first merge");
+    refuseAt(at(position, index), merge, "two tokens, in the form of the first merge");
   }
 };
 
@@ -157,7 +157,7 @@ const model: Shape = (value, position) => {
   if (!isObject(value) || value["type"] !== undefined) return typed(models)(value, position);
   const isUnigram = Array.isArray(value["vocab"]);
   const isBpe = ["continuing_subword_prefix", "unk_token", "merges"].every((key) => Object.hasOwn(value, key));
-  if (!isUnigram && !isBpe) refuseAt({ ...position, path: "model.type" }, undefined, "BPE or Unigram");
+  if (!isUnigram && !isBpe) refuseAt(at(position, "type"), undefined, "BPE or Unigram");
   fieldsOf(isUnigram ? models.Unigram : models.BPE)(value, position);
 };
 

@@ -59,16 +59,17 @@ export function requireVocabulary(json: JsonObject, file: string): void {
     throw new BadDataError(`${file}: ${path} ${fault}; take the file from the model's source again`, { file, path });
   };
   const ids = new Map<string, number>();
-  const owners = new Map<number, string>();
+  /** Id → token; ids are whole numbers, most of them without gaps. */
+  const owners: string[] = [];
   /** @param path with * for the token: to join them for every token would take longer than the check */
   const own = (path: string, token: string, id: number): void => {
-    const owner = owners.get(id);
+    const owner = owners[id];
     if (owner !== undefined && owner !== token)
       refuse(
         path.replace("*", () => token),
         `is ${id}, which is also the id of ${JSON.stringify(owner)}`,
       );
-    owners.set(id, token);
+    owners[id] = token;
     ids.set(token, id);
   };
   if (isObject(model.vocab)) for (const [token, id] of Object.entries(model.vocab)) own("model.vocab.*", token, id);
@@ -83,7 +84,7 @@ export function requireVocabulary(json: JsonObject, file: string): void {
     }
   }
   const { unk_id: unknown } = model;
-  if (typeof unknown === "number" && !owners.has(unknown)) refuse("model.unk_id", `is ${unknown}, the id of no token`);
+  if (typeof unknown === "number" && owners[unknown] === undefined) refuse("model.unk_id", `is ${unknown}, the id of no token`);
   for (const [index, { id, content }] of added.entries()) {
     const known = ids.get(content);
     const path = `added_tokens[${index}].id`;
