@@ -18,10 +18,12 @@ export interface GemmOptions<Values extends Real = Float32Array> {
   readonly alpha?: number;
   /** Added to the product, shape of the result; default none. */
   readonly add?: Matrix<Values>;
+  /** Takes the result, whose length it has; may be the values of `add`, not those of a or b. Default a new array. */
+  readonly into?: Values;
 }
 
 /** The matrix products that kernels are given, so that maths does not depend on an engine. */
 export interface Blas<Values extends Real = Float32Array> {
-  /** alpha·op(a)·op(b) + add, as a new matrix. */
+  /** alpha·op(a)·op(b) + add, as a new matrix, or with `into` for its values. */
   gemm(a: Matrix<Values>, b: Matrix<Values>, options?: GemmOptions<Values>): Promise<Matrix<Values>>;
 }

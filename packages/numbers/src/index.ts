@@ -24,6 +24,7 @@ export {
   permuteSymmetric,
   restoreOrder,
   transposeInOrder,
+  transposeInto,
   unpackInOrder,
 } from "./columns/ordering.ts";
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";

@@ -3,11 +3,11 @@ import { at, type Blas, type Real } from "@mbs/contracts";
 /** Products by their definition, so that kernels are tested without an engine. */
 export function createPlainBlas<Values extends Real>(zeros: (length: number) => Values): Blas<Values> {
   return {
-    gemm(a, b, { transposeA = false, transposeB = false, alpha = 1, add } = {}) {
+    gemm(a, b, { transposeA = false, transposeB = false, alpha = 1, add, into } = {}) {
       const rows = transposeA ? a.columns : a.rows;
       const inner = transposeA ? a.rows : a.columns;
       const columns = transposeB ? b.rows : b.columns;
-      const values = zeros(rows * columns);
+      const values = into ?? zeros(rows * columns);
       for (let row = 0; row < rows; row += 1) {
         for (let column = 0; column < columns; column += 1) {
           let sum = 0;

@@ -79,6 +79,17 @@ test("the sum that is added is left as it was", async () => {
   assert.equal(c.values, before);
 });
 
+test("a result is written where it is asked for, also over the sum that is added", async () => {
+  const wanted = await single.gemm(a, b, { add: c });
+  const sum = c.values.slice();
+  const { values } = await single.gemm(a, b, { add: { ...c, values: sum }, into: sum });
+  assert.is(values, sum);
+  assert.equal(sum, wanted.values);
+  const cleared = new Float32Array(63).fill(1);
+  await single.gemm(ramp(7, 0), ramp(0, 9), { into: cleared });
+  assert.equal(cleared, new Float32Array(63));
+});
+
 test("empty sizes: no rows, and nothing to sum over", async () => {
   assert.equal((await single.gemm(ramp(0, 5), b)).values.length, 0);
   const nothing = await single.gemm(ramp(7, 0), ramp(0, 9), { add: c });

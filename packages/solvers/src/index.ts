@@ -1,6 +1,6 @@
 export { loadSolver } from "./contract/load-solver.ts";
 export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
-export { outputByRow } from "./output-error.ts";
+export { outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { hasSeparableRows, joinRows, rowsOf, splitRows } from "./row-parts.ts";
 export type { RowRange } from "./row-parts.ts";

@@ -24,19 +24,13 @@ const undeclared = (name: StatisticName): PropertyDescriptor => ({
   },
 });
 
-/** E[x xᵀ] of a site, [width, width]. */
-function gramOf(record: FactorRecord, lower: "mirror" | "zero" = "mirror"): Float32Array | undefined {
-  return record.gram && unpackUpper(record.gram, record.width, lower);
-}
-
 /** What the output error of a site is measured with, and which statistic that is. */
 export function momentOf({ width, factor }: SiteInput): {
   readonly moment: "gram" | "diagonal" | "identity";
   readonly values: InputMoment;
 } {
   if (factor === undefined) return { moment: "identity", values: { diagonal: new Float32Array(width).fill(1) } };
-  const gram = gramOf(factor, "zero");
-  if (gram !== undefined) return { moment: "gram", values: { gram } };
+  if (factor.gram !== undefined) return { moment: "gram", values: { packedGram: factor.gram } };
   return { moment: "diagonal", values: { diagonal: factor.diagonal } };
 }
 
@@ -73,9 +67,8 @@ function factorStatistics(record: FactorRecord, needs: readonly StatisticName[],
   // copies, as unpacked matrices are: a solver of others may change what it is given
   if (needs.includes("diagonal")) statistics.diagonal = diagonal.slice();
   if (needs.includes("gram")) {
-    const gram = gramOf(record);
-    if (!gram) throw missing(record, "gram", "capture grams, not only diagonals");
-    statistics.gram = gram;
+    if (!record.gram) throw missing(record, "gram", "capture grams, not only diagonals");
+    statistics.gram = unpackUpper(record.gram, width, "mirror");
   }
   if (needs.includes("crossMoment")) {
     const { crossMoment } = record;

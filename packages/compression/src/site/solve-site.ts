@@ -12,7 +12,7 @@ import {
   type SolverContext,
 } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
 import type { RowThreads } from "../rows/row-threads.ts";
 import { momentOf, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
@@ -121,8 +121,10 @@ export async function solveSite(
     subtractWritten(change.subarray(firstRow * columns), values, solution.inputScale);
   }
   const { moment, values: known } = momentOf(input);
-  const errors = await outputByRow(context.blas, change, rows, known);
-  const outputs = await outputByRow(context.blas, weight.values, rows, known);
+  const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, known)) as [
+    Float64Array,
+    Float64Array,
+  ];
 
   return written.map(({ tensor, firstRow, rows: count, dtype, values }) => {
     const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {

@@ -2,13 +2,12 @@ import { allLanguages } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
-import { unpackUpper } from "@mbs/numbers";
-import { outputByRow } from "@mbs/solvers";
+import { outputsByRow } from "@mbs/solvers";
 import type { InputMoment } from "@mbs/solvers";
 import type { WeightChange } from "./weight-change.ts";
 
-const momentOf = ({ kind, width, values }: OwnStatistic): InputMoment =>
-  kind === "gram" ? { gram: unpackUpper(values, width, "mirror") } : { diagonal: values };
+const momentOf = ({ kind, values }: OwnStatistic): InputMoment =>
+  kind === "gram" ? { packedGram: values } : { diagonal: values };
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
@@ -28,8 +27,9 @@ export async function languageDamage(
   const records: DamageRecord[] = [];
   for (const { tensor, rows, weight, change } of changes) {
     // Rounding can make an error of 0 slightly negative.
-    const error = Math.max(0, sum(await outputByRow(blas, change, rows, moment)));
-    const output = Math.max(0, sum(await outputByRow(blas, weight, rows, moment)));
+    const [error, output] = (await outputsByRow(blas, [change, weight], rows, moment)).map((values) =>
+      Math.max(0, sum(values)),
+    ) as [number, number];
     if (!Number.isFinite(error) || !Number.isFinite(output)) {
       throw new BadDataError(
         `${tensor} at ${step} ${site}: its error in ${language} overflows float32; its weights or the states that it read are broken or too large: take the model from its source again`,

@@ -79,12 +79,11 @@ export async function walkColumns(
       if (base < settled) {
         const part = weights.values.subarray(start * rows, end * rows);
         const carry = async (matrix: Float32Array, moved: Float32Array, alpha: number): Promise<void> => {
-          const result = await blas.gemm(
+          await blas.gemm(
             upperPanel(matrix, size, base, settled, start, end),
             { rows: settled - base, columns: rows, values: moved.subarray(base * rows, settled * rows) },
-            { transposeA: true, alpha, add: { rows: end - start, columns: rows, values: part } },
+            { transposeA: true, alpha, add: { rows: end - start, columns: rows, values: part }, into: part },
           );
-          part.set(result.values);
         };
         await carry(upper, errors, -1);
         if (asymmetry) await carry(asymmetry, weights.values, 1);

@@ -3,8 +3,6 @@ import { packedRowStart } from "../hessian/packing.ts";
 /** Arrays whose entries are moved, not computed with. */
 type Movable = Float32Array | Uint8Array | Int32Array;
 
-const tile = 32;
-
 function emptyLike<Values extends Movable>(values: Values): Values {
   // the constructor of a typed array gives back its own kind, which TypeScript cannot say
   return new (values.constructor as new (length: number) => Values)(values.length);
@@ -20,6 +18,10 @@ export function invertOrder(order: Int32Array): Int32Array {
 /** The identity order. */
 export const naturalOrder = (size: number): Int32Array => Int32Array.from({ length: size }, (_, index) => index);
 
+/** Rows of a tile, and its columns: those that it writes and reads stay in the cache. */
+const tileRows = 64;
+const tileColumns = 16;
+
 /**
  * Wᵀ with its rows in a given order.
  *
@@ -34,17 +36,41 @@ export function transposeInOrder<Values extends Movable>(
   order: Int32Array,
 ): Values {
   const result = emptyLike(values);
-  for (let top = 0; top < rows; top += tile) {
-    const bottom = Math.min(top + tile, rows);
-    for (let left = 0; left < columns; left += tile) {
-      const right = Math.min(left + tile, columns);
-      for (let position = left; position < right; position += 1) {
-        const column = order[position]!;
-        for (let row = top; row < bottom; row += 1) result[position * rows + row] = values[row * columns + column]!;
+  transposeInto(result, values, rows, columns, order);
+  return result;
+}
+
+/** {@link transposeInOrder} into the beginning of an array; default the natural order. */
+export function transposeInto<Values extends Movable>(
+  target: Values,
+  values: Values,
+  rows: number,
+  columns: number,
+  order: Int32Array = naturalOrder(columns),
+): void {
+  for (let top = 0; top < rows; top += tileRows) {
+    const bottom = Math.min(top + tileRows, rows);
+    for (let left = 0; left < columns; left += tileColumns) {
+      const right = Math.min(left + tileColumns, columns);
+      let row = top;
+      // four rows at a time: neighbours in the target
+      for (; row + 3 < bottom; row += 4) {
+        for (let position = left; position < right; position += 1) {
+          const to = position * rows + row;
+          const from = row * columns + order[position]!;
+          target[to] = values[from]!;
+          target[to + 1] = values[from + columns]!;
+          target[to + 2] = values[from + 2 * columns]!;
+          target[to + 3] = values[from + 3 * columns]!;
+        }
+      }
+      for (; row < bottom; row += 1) {
+        for (let position = left; position < right; position += 1) {
+          target[position * rows + row] = values[row * columns + order[position]!]!;
+        }
       }
     }
   }
-  return result;
 }
 
 /**
@@ -55,13 +81,25 @@ export function transposeInOrder<Values extends Movable>(
  */
 export function restoreOrder<Values extends Movable>(values: Values, rows: number, columns: number, order: Int32Array): Values {
   const result = emptyLike(values);
-  for (let left = 0; left < columns; left += tile) {
-    const right = Math.min(left + tile, columns);
-    for (let top = 0; top < rows; top += tile) {
-      const bottom = Math.min(top + tile, rows);
-      for (let position = left; position < right; position += 1) {
-        const column = order[position]!;
-        for (let row = top; row < bottom; row += 1) result[row * columns + column] = values[position * rows + row]!;
+  for (let top = 0; top < rows; top += tileRows) {
+    const bottom = Math.min(top + tileRows, rows);
+    for (let left = 0; left < columns; left += tileColumns) {
+      const right = Math.min(left + tileColumns, columns);
+      let row = top;
+      for (; row + 3 < bottom; row += 4) {
+        for (let position = left; position < right; position += 1) {
+          const from = position * rows + row;
+          const to = row * columns + order[position]!;
+          result[to] = values[from]!;
+          result[to + columns] = values[from + 1]!;
+          result[to + 2 * columns] = values[from + 2]!;
+          result[to + 3 * columns] = values[from + 3]!;
+        }
+      }
+      for (; row < bottom; row += 1) {
+        for (let position = left; position < right; position += 1) {
+          result[row * columns + order[position]!] = values[position * rows + row]!;
+        }
       }
     }
   }

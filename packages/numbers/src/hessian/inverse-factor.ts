@@ -80,7 +80,8 @@ async function factorise<Values extends Real>(blas: Blas<Values>, part: Diagonal
   await factorise(blas, trailing);
   const U22 = (): Matrix<Values> => triangle(trailing);
   const R12 = await blas.gemm(block(part, 0, first, first, second), U22(), { transposeB: true });
-  writeBlock(part, 0, 0, await blas.gemm(R12, R12, { transposeB: true, alpha: -1, add: block(part, 0, 0, first, first) }));
+  const rest = block(part, 0, 0, first, first);
+  writeBlock(part, 0, 0, await blas.gemm(R12, R12, { transposeB: true, alpha: -1, add: rest, into: rest.values }));
   await factorise(blas, leading);
   writeBlock(part, 0, first, await blas.gemm(await blas.gemm(triangle(leading), R12, { alpha: -1 }), U22()));
 }

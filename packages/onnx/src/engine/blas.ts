@@ -61,12 +61,13 @@ const shapeText = ({ rows, columns }: Matrix<Real>, transpose = false): string =
   `${rows}×${columns}${transpose ? " transposed" : ""}`;
 
 function resultShape<Values extends Real>(a: Matrix<Values>, b: Matrix<Values>, options: GemmOptions<Values>) {
-  const { transposeA = false, transposeB = false, add } = options;
+  const { transposeA = false, transposeB = false, add, into } = options;
   const rows = transposeA ? a.columns : a.rows;
   const inner = transposeA ? a.rows : a.columns;
   const columns = transposeB ? b.rows : b.columns;
   const fits = inner === (transposeB ? b.columns : b.rows) && (!add || (add.rows === rows && add.columns === columns));
-  const filled = [a, b, ...(add ? [add] : [])].every((matrix) => matrix.values.length === matrix.rows * matrix.columns);
+  const matrices = [a, b, ...(add ? [add] : []), ...(into ? [{ rows, columns, values: into }] : [])];
+  const filled = matrices.every((matrix) => matrix.values.length === matrix.rows * matrix.columns);
   if (!fits || !filled) {
     const parts = [shapeText(a, transposeA), shapeText(b, transposeB), ...(add ? [shapeText(add)] : [])];
     throw new InternalError(`gemm: shapes ${parts.join(", ")} do not fit each other or their values`);
@@ -84,19 +85,20 @@ function createBlasOf<Values extends Real>(precision: Precision<Values>, { threa
   };
   return {
     async gemm(a, b, options = {}) {
-      const { transposeA = false, transposeB = false, alpha = 1, add } = options;
+      const { transposeA = false, transposeB = false, alpha = 1, add, into } = options;
       const { rows, columns, inner } = resultShape(a, b, options);
       if (rows === 0 || columns === 0 || inner === 0) {
-        const values = precision.zeros(rows * columns);
+        const values = into ?? precision.zeros(rows * columns);
         if (add) values.set(add.values);
+        else values.fill(0);
         return { rows, columns, values };
       }
       const session = await sessionFor({ transposeA, transposeB, alpha, add: add !== undefined });
-      const outputs = await session.run({
-        a: precision.tensor(a),
-        b: precision.tensor(b),
-        ...(add && { c: precision.tensor(add) }),
-      });
+      const outputs = await session.run(
+        { a: precision.tensor(a), b: precision.tensor(b), ...(add && { c: precision.tensor(add) }) },
+        into && { y: precision.tensor({ rows, columns, values: into }) },
+      );
+      if (into) return { rows, columns, values: into };
       const values = precision.values(outputs["y"]);
       if (!values) throw new InternalError(`gemm returned no ${precision.type} values`);
       return { rows, columns, values };

@@ -10,7 +10,7 @@ import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
 import type { Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
-import { hasSeparableRows, loadSolver, outputByRow, readSolver, solverFailure, splitRows } from "@mbs/solvers";
+import { hasSeparableRows, loadSolver, outputsByRow, readSolver, solverFailure, splitRows } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
@@ -271,7 +271,7 @@ async function measureSolver(
   // The stage measures the error and the output of every site.
   const measureErrors = async (): Promise<void> => {
     const moment = gram === undefined ? { diagonal } : { gram };
-    for (const _ of ["error", "output"]) await outputByRow(blas, values, probeRows, moment);
+    await outputsByRow(blas, [values, values], probeRows, moment);
   };
   try {
     await solve();

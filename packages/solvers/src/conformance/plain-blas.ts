@@ -2,11 +2,11 @@ import type { Blas } from "@mbs/contracts";
 
 /** Matrix products in plain TypeScript, summed in double precision: for small checks without an engine. */
 export const plainBlas: Blas = {
-  async gemm(a, b, { transposeA = false, transposeB = false, alpha = 1, add } = {}) {
+  async gemm(a, b, { transposeA = false, transposeB = false, alpha = 1, add, into } = {}) {
     const rows = transposeA ? a.columns : a.rows;
     const inner = transposeA ? a.rows : a.columns;
     const columns = transposeB ? b.rows : b.columns;
-    const values = new Float32Array(rows * columns);
+    const values = into ?? new Float32Array(rows * columns);
     const sums = new Float64Array(columns);
     for (let row = 0; row < rows; row += 1) {
       sums.fill(0);
