@@ -37,7 +37,8 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
     const need = (heldOutTokens: readonly number[], pool: number) =>
       memoryNeed({ ...sizes, recipe, model: large, heldOutTokens, threads: 1, kept: { pool, artifacts: 0, weights: 0 } }, 0);
     const [none, one, two] = [await need([], head), await need([64], head - 1), await need([64], head)];
-    assert.ok(none < 2 ** 20, String(none));
+    const garbage = 2 ** 26;
+    assert.ok(none >= garbage && none < garbage + 2 ** 20, String(none));
     assert.ok(one > 1.5 * head && one < 1.8 * head, String(one));
     assert.is(two - one, 1.5 * head);
   } finally {

@@ -10,6 +10,9 @@ import { sum } from "./sum.ts";
 /** Buffers of a stage are freed some time after their last use. */
 const freedLate = 1.5;
 
+/** V8 begins to collect when buffers of so many bytes were made since the last time, by its own soft limit. */
+const garbage = 64 * 1024 * 1024;
+
 /** States that evaluate keeps between steps at most, bytes. */
 const evaluatedStates = 256 * 1024 * 1024;
 
@@ -109,5 +112,5 @@ function solving({ recipe, model }: RunSize): number {
 export async function memoryNeed(size: RunSize, probed: number): Promise<number> {
   const compressed = freedLate * solving(size) + heldBetweenSites(size) + heldArtifacts(size);
   const evaluated = freedLate * evaluating(size);
-  return probed + Math.max(compressed, evaluated) + (await rowThreads(size)) * rowThreadBytes;
+  return probed + garbage + Math.max(compressed, evaluated) + (await rowThreads(size)) * rowThreadBytes;
 }
