@@ -15,7 +15,7 @@ import {
 import { readRecipe, run } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { writeCard } from "../results/card-writer.ts";
+import { writeRunCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 import { runResult } from "../results/run-result.ts";
@@ -57,8 +57,7 @@ export function runCommand({ signal }: CommandContext): Command {
         progress: reporter.progress,
         warn: reporter.warn,
         note: reporter.note,
-        describe: ({ model, scores, recipe: full }) =>
-          writeCard(model, { scores: scores === undefined ? [] : [scores], recipe: full }),
+        describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),
         onNode(report) {
           const { command: replay, seconds, address } = report;
           const took = seconds === undefined ? "done before" : formatSeconds(seconds);

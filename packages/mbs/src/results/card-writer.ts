@@ -22,6 +22,14 @@ function averageRow(label: string, averages: readonly ModelAverages[], key: "unw
   return scores.some((score) => score !== undefined) ? [{ label, scores: scores.map((score) => score && scoreOf(score)) }] : [];
 }
 
+/** A model whose scores are not those of float32, if there is one. */
+function roundedModel({ schema }: ArtifactStream): { readonly model: string; readonly activations: string } | undefined {
+  for (const [model, { activations }] of readScoredModels(parseMetadata("scores", schema).models)) {
+    if (activations !== undefined) return { model, activations };
+  }
+  return undefined;
+}
+
 /**
  * Sums scores up for a model card.
  *
@@ -36,8 +44,9 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
   for (const stream of streams) {
     const metadata = parseMetadata("scores", stream.schema);
     corpora.add(metadata.corpus);
-    for (const [model, { activations }] of readScoredModels(metadata.models)) {
-      if (activations === undefined) continue;
+    const rounded = roundedModel(stream);
+    if (rounded !== undefined) {
+      const { model, activations } = rounded;
       throw new FailedPreconditionError(
         `scores: ${model} was evaluated with activations in ${activations}, and a card states what is measured in float32; evaluate again without --activations`,
         { model },
@@ -124,4 +133,21 @@ export async function writeCard(folder: string, { scores, recipe }: CardFiles): 
     recipe: text,
     name: text === undefined ? undefined : nameIn(text),
   });
+}
+
+/**
+ * Writes the card of a run's model, without scores that a card does not state.
+ *
+ * @param note shows a line on what was left out
+ */
+export async function writeRunCard(
+  folder: string,
+  { scores, recipe }: { readonly scores: string | undefined; readonly recipe: string },
+  note: (message: string) => void,
+): Promise<void> {
+  const rounded = scores === undefined ? undefined : roundedModel(await openArtifact(scores));
+  if (rounded !== undefined) {
+    note(`the card has no scores, since ${rounded.model} was evaluated with activations in ${rounded.activations}`);
+  }
+  await writeCard(folder, { scores: scores === undefined || rounded !== undefined ? [] : [scores], recipe });
 }

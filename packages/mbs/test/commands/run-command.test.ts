@@ -221,4 +221,18 @@ test("run ends with the scores, the size and the next command; the steps' comman
   assert.match(other.stderr, /out holds a run that began with --threads 1; with 3 everything would be made again, .* --force\n$/);
 });
 
+test("a run whose evaluation rounds activations ends with a card without scores, and says so", async ({ root }) => {
+  await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
+  const [, { code, stderr }] = await both(root, {
+    compress: "{ solver: rtn, bits: 4, group-size: 16 }",
+    assemble: "{ format: gptq }",
+    evaluate: `{ corpus: ${join(root, "texts")}, windows: 1, activations: int8 }`,
+  });
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /\nmbs run: the card has no scores, since compressed was evaluated with activations in int8\n/);
+  const card = await readFile(join(root, "out", "model", "README.md"), "utf8");
+  assert.match(card, /activations: int8/, "the recipe");
+  assert.not.match(card, /perplexity/i);
+});
+
 test.run();
