@@ -29,7 +29,7 @@ export type { ObjectPool, Poolable } from "./object-pool.ts";
 export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 export { printable, quoted, shortened } from "./printable.ts";
-export { availableProcessors } from "./processors.ts";
+export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsMisfit, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageMisfit } from "./load-stage.ts";

@@ -27,8 +27,11 @@ export function processorLimit(read: ReadText = readText): number | undefined {
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
+/** The most threads that anyone may ask for: a typing error must not start more than the system allows. */
+export const mostThreads = 1024;
+
 /** How many threads can run at the same time, at least 1: by affinity, as Node counts them, and by control groups. */
 export function availableProcessors(): number {
   const limit = processorLimit() ?? Infinity;
-  return Math.max(1, Math.min(availableParallelism(), Math.ceil(limit)));
+  return Math.max(1, Math.min(mostThreads, availableParallelism(), Math.ceil(limit)));
 }

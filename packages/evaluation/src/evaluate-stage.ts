@@ -68,7 +68,8 @@ const options = {
     kind: "choice",
     choices: ["float32", "int8"],
     default: "float32",
-    description: "what packed weights are multiplied with; int8 is faster and less exact, and stands in the scores",
+    description:
+      "what packed weights (gptq, gptq-v2, compressed-tensors) are multiplied with; int8 is faster and less exact, and the scores say so",
   },
   bySource: { kind: "flag", description: "score each source of a language separately" },
   shares: {

@@ -68,7 +68,7 @@ test("a run without a record, of an earlier version, takes what is given or what
   assert.is(await readThreads(folder), availableProcessors());
 });
 
-for (const content of ["", "{", "[]", "{}", '{"threads":"2"}', '{"threads":0}', '{"threads":1.5}']) {
+for (const content of ["", "{", "[]", "{}", '{"threads":"2"}', '{"threads":0}', '{"threads":1.5}', '{"threads":1025}']) {
   test(`a record ${JSON.stringify(content)} is refused with its remedy`, async ({ root, recipe }) => {
     await go(recipe());
     await writeFile(runFolder(join(root, "out")).machine, content);

@@ -1,4 +1,4 @@
-import { availableProcessors, defaultKept, optionFlag, parseBytes, requireAvailable } from "@mbs/contracts";
+import { availableProcessors, defaultKept, mostThreads, optionFlag, parseBytes, requireAvailable } from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
 import { Option as CommanderOption } from "commander";
 
@@ -91,7 +91,7 @@ export const threadsOption = {
   kind: "integer",
   description: "threads for native code; the same number gives the same bytes",
   minimum: 1,
-  maximum: 1024,
+  maximum: mostThreads,
   default: availableProcessors(),
 } as const satisfies Option;
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, isObject } from "@mbs/contracts";
+import { DeniedError, isObject, mostThreads } from "@mbs/contracts";
 import { denyForeign, exists, isFile } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
@@ -14,7 +14,7 @@ export async function readThreads({ root, machine: path }: RunFolder): Promise<n
   if (!(await isFile(path))) denyForeign(path);
   const value = parseJson(await readFile(path, "utf8"));
   const threads = isObject(value) ? value["threads"] : undefined;
-  if (typeof threads === "number" && Number.isSafeInteger(threads) && threads >= 1) return threads;
+  if (typeof threads === "number" && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads) return threads;
   throw new DeniedError(
     `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
     { path },
