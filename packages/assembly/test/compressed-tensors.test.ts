@@ -8,7 +8,10 @@ import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { checkPackedLayer } from "../src/compressed-tensors/packed-tensors.ts";
+import { checkGptqLayer } from "../src/gptq/gptq-tensors.ts";
 import { assemble } from "../src/index.ts";
+import type { QuantisedLayer } from "../src/layers/quantised-layer.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 
@@ -217,6 +220,38 @@ test("a folder whose configuration asks for more than packed weights is refused 
   assert.match(await edit('"num_bits": 4', '"num_bits": 5'), "fit no config group of config.json; take the dense model");
   assert.match(await edit('"symmetric": true', '"symmetric": false'), "fit no config group of config.json");
   assert.is(await edit('"dynamic": false', '"dynamic": false, "observer": "minmax"'), "");
+});
+
+/** A layer on one grid. */
+const layer = (scale: number): QuantisedLayer => ({
+  tensor: "w",
+  rows: 32,
+  columns: 32,
+  bits: 4,
+  groupSize: 32,
+  groups: 1,
+  reordered: false,
+  groupOf: new Int32Array(32),
+  symmetric: true,
+  scales: new Float32Array(32).fill(scale),
+  zeros: new Uint8Array(32).fill(8),
+  codes: () => new Uint8Array(1024),
+});
+
+test("scales are refused where their own dtype cannot hold them, not where half precision could not", () => {
+  for (const scale of [1e5, 1e-9]) {
+    checkPackedLayer(layer(scale), false, "bf16");
+    checkPackedLayer(layer(scale), false, "f32");
+    assert.throws(
+      () => checkPackedLayer(layer(scale), false, "f16"),
+      /is beyond the range of f16; assemble with --dtype bf16 or f32$/,
+    );
+    assert.throws(
+      () => checkGptqLayer(layer(scale), 1),
+      /of f16; assemble with --format dense, or compressed-tensors --dtype bf16$/,
+    );
+  }
+  assert.throws(() => checkPackedLayer(layer(0), false, "bf16"), /scale 0 is beyond the range of bf16; .* --format dense$/);
 });
 
 test.run();

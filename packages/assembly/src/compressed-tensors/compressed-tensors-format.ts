@@ -1,9 +1,10 @@
-import type { Model } from "@mbs/models";
+import type { Model, WeightDtype } from "@mbs/models";
 import { denseFormat } from "../dense-format.ts";
 import { configOf } from "../edited-config.ts";
 import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
+import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { moduleOf } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
@@ -73,7 +74,8 @@ export const compressedTensorsFormat: Format = {
     }
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
     const transposed = transposedTensors(model);
-    for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor));
+    const dtypeOf = ({ tensor }: QuantisedLayer): WeightDtype => dtype ?? model.checkpoint.info(tensor).dtype ?? model.dtype;
+    for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
     const grid = sharedGrid(quantised);
     const { bits, symmetric } = grid;
     const packed = new Set(layers.summaries.keys());
@@ -91,10 +93,10 @@ export const compressedTensorsFormat: Format = {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
     const replacements = new Map(
-      quantised.map((layer) => {
-        const scales = dtype ?? model.checkpoint.info(layer.tensor).dtype ?? model.dtype;
-        return [layer.tensor, packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), scales)];
-      }),
+      quantised.map((layer) => [
+        layer.tensor,
+        packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), dtypeOf(layer)),
+      ]),
     );
     const quantisation = packedConfig(grid, ignoredLayers(model, packed));
     const weights = replacedWeights(model, layers, replacements, dtype);

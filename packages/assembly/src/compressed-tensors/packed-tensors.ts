@@ -2,7 +2,7 @@ import type { WeightDtype } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import type { LayerGrid } from "../layers/layer-grid.ts";
-import { requireHalfScales } from "../layers/quantised-layer.ts";
+import { requireScales } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packBits } from "../safetensors/bit-packing.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
@@ -30,10 +30,13 @@ export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
   }
 }
 
-/** @throws {FailedPreconditionError} as checkPackedGrid, and where its scales do not fit */
-export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean): void {
+/**
+ * @param dtype of its scales
+ * @throws {FailedPreconditionError} as checkPackedGrid, and where its scales do not fit
+ */
+export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean, dtype: WeightDtype): void {
   checkPackedGrid(layer, transposed);
-  requireHalfScales(layer);
+  requireScales(layer, dtype, dtype === "f16" ? "--dtype bf16 or f32" : "--format dense");
 }
 
 /**

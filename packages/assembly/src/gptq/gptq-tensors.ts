@@ -2,7 +2,7 @@ import { transpose } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import type { LayerGrid } from "../layers/layer-grid.ts";
-import { requireHalfScales } from "../layers/quantised-layer.ts";
+import { requireScales } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packBits } from "../safetensors/bit-packing.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
@@ -50,7 +50,7 @@ export function refuseZero(layer: LayerGrid): never {
 export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
   checkGptqGrid(layer);
   if (version === 1 && layer.zeros.includes(0)) refuseZero(layer);
-  requireHalfScales(layer);
+  requireScales(layer, "f16", "--format dense, or compressed-tensors --dtype bf16");
 }
 
 /**

@@ -1,5 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
+import type { WeightDtype } from "@mbs/numbers";
 import { refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
 import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layer-spool.ts";
@@ -21,11 +22,15 @@ export interface QuantisedLayer extends LayerGrid {
   codes(): Uint8Array;
 }
 
-/** @throws {FailedPreconditionError} where half precision would make a scale infinite or zero */
-export function requireHalfScales(layer: QuantisedLayer): void {
-  const halves = roundTo("f16", layer.scales);
-  const index = halves.findIndex((half) => half === 0 || !Number.isFinite(half));
-  if (index >= 0) refuseLayer(layer, `scale ${layer.scales[index]} is beyond half precision; assemble with --format dense`);
+/**
+ * @param dtype in which the scales are stored
+ * @param remedy what else to take than this dtype
+ * @throws {FailedPreconditionError} where it would make a scale infinite or zero
+ */
+export function requireScales(layer: QuantisedLayer, dtype: WeightDtype, remedy = "--format dense"): void {
+  const rounded = roundTo(dtype, layer.scales);
+  const index = rounded.findIndex((scale) => scale === 0 || !Number.isFinite(scale));
+  if (index >= 0) refuseLayer(layer, `scale ${layer.scales[index]} is beyond the range of ${dtype}; assemble with ${remedy}`);
 }
 
 /** The bytes of a part that a layer with codes has: its parts were checked when it was read. */
