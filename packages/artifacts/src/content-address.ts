@@ -63,8 +63,9 @@ export interface AddressedStream {
   receipt(): Receipt;
 }
 
-/** Passes an artifact on and computes its content address, so that one read does both. */
-export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedStream {
+/** Passes an artifact on and computes its content address, so that one read does both. A known address is not computed again. */
+export function addressOnTheWay({ schema, batches, address }: ArtifactStream): AddressedStream {
+  if (address !== undefined) return countOnTheWay({ schema, batches }, address);
   const builder = startAddress(schema);
   const pass = async function* (): AsyncGenerator<Batch> {
     for await (const batch of batches) {
@@ -76,6 +77,20 @@ export function addressOnTheWay({ schema, batches }: ArtifactStream): AddressedS
     }
   };
   return { stream: { schema, batches: pass() }, receipt: () => builder.finish() };
+}
+
+function countOnTheWay({ schema, batches }: ArtifactStream, address: string): AddressedStream {
+  const found = { rows: 0, batches: 0 };
+  const pass = async function* (): AsyncGenerator<Batch> {
+    for await (const batch of batches) {
+      if (batch.rows > 0) {
+        found.rows += batch.rows;
+        found.batches += 1;
+      }
+      yield batch;
+    }
+  };
+  return { stream: { schema, batches: pass() }, receipt: () => ({ address, ...found }) };
 }
 
 /** Reads an artifact to its end for its content address. */

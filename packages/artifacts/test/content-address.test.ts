@@ -1,4 +1,5 @@
 import {
+  addressOnTheWay,
   collect,
   contentAddress,
   decodeFlight,
@@ -49,6 +50,13 @@ test("it does not change from one version of the program to the next", async () 
   const all = [first, { ...second, tokens: Int32Array.of(2 ** 31 - 1, -1) }];
   const { address } = await contentAddress(encodeSegments(all, { ...metadata, counts: { en: 1 } }));
   assert.is(address, "c562fbfd9bb336c87702e9599ca7d9048f289a070a2acc3a8967ffaca21e821d");
+});
+
+test("an address that is known is not computed again", async () => {
+  const encoded = encodeSegments(segments, metadata);
+  const addressed = addressOnTheWay({ ...encoded, address: "known" });
+  for await (const batch of addressed.stream.batches) assert.ok(batch.rows > 0);
+  assert.equal(addressed.receipt(), { address: "known", rows: segments.length, batches: 1 });
 });
 
 test("every difference in schema, metadata, values or their borders changes it", async () => {
