@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import { contentAddress } from "../content-address.ts";
@@ -256,8 +256,10 @@ export class ArtifactStore {
       await after;
       if (this.#failure !== undefined) return;
       try {
-        await rm(path, { force: true });
+        // sooner than rm, which looks at the path first, and waits for the disk
+        await unlink(path);
       } catch (cause) {
+        if (isMissing(cause)) return;
         throw systemError(cause, "remove", path);
       }
     });

@@ -45,11 +45,12 @@ export async function readSite(model: Model, { step, site, width }: SiteInput): 
     else tensors.push({ tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
-  const values = new Float32Array(rows * width);
+  const [first] = tensors;
+  const values = tensors.length === 1 && first !== undefined ? first.values : new Float32Array(rows * width);
   const parts: WeightPart[] = [];
   let firstRow = 0;
   for (const { tensor, rows: own, values: stored } of tensors) {
-    values.set(stored, firstRow * width);
+    if (stored !== values) values.set(stored, firstRow * width);
     parts.push({ tensor, firstRow, rows: own });
     firstRow += own;
   }

@@ -30,22 +30,22 @@ export function encodeWeights(dtype: WeightDtype, values: Float32Array): Uint8Ar
 }
 
 /**
- * The values of stored weights, exactly.
+ * The values of stored weights, exactly, in memory of their own.
  *
  * @param bytes little-endian, at any offset
  * @param what the tensor, for the message
  * @throws {BadDataError} on a dtype that holds no weights
  */
 export function decodeWeights(dtype: string, bytes: Uint8Array, what: string): Float32Array {
-  // Copied, since bytes from a stream may lie at any offset.
-  const { buffer } = bytes.slice();
+  if (dtype === "f32") return new Float32Array(bytes.slice().buffer);
+  // copied where bytes from a stream lie at an odd offset
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  const bits = new Uint16Array(buffer, byteOffset, byteLength / 2);
   switch (dtype) {
-    case "f32":
-      return new Float32Array(buffer);
     case "f16":
-      return decodeHalf(new Uint16Array(buffer));
+      return decodeHalf(bits);
     case "bf16":
-      return decodeBrain(new Uint16Array(buffer));
+      return decodeBrain(bits);
     default:
       throw new BadDataError(`${what}: values of dtype ${dtype}, f32, f16 or bf16 expected; compress again`, { what, dtype });
   }
