@@ -11,6 +11,7 @@ import {
   encodeSimilarities,
   encodeStates,
   encodeStatistics,
+  readLayers,
   type AllocationMetadata,
   type ArtifactKind,
   type DamageMetadata,
@@ -322,6 +323,14 @@ test("metadata: invalid numbers are refused before the first record", async () =
     const said = await readingSays(kind, { schema: { ...schema, metadata: { ...schema.metadata, [name]: text } }, batches });
     assert.match(said, new RegExp(`^${kind} artifact: metadata "${name}" is no .*; write it again$`));
   }
+});
+
+test("layers that their maker has checked are read as they are in its memory, and checked elsewhere", async () => {
+  const layer = at(layers, 0);
+  const values = { ...layer.values, data: layer.values.data.slice().fill(0xff) };
+  const encode = () => encodeLayers([{ ...layer, values }], samples.layers.metadata as LayersMetadata, { checked: true });
+  assert.is((await collect(readLayers(encode()))).length, 1);
+  assert.match(await readingSays("layers", encode()), /its values hold/);
 });
 
 test.run();

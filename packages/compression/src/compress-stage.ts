@@ -163,7 +163,9 @@ export const compress: Stage = {
         weights,
       };
       const sites = factors === undefined ? plainSites(model) : factoredSites(factors);
-      return { layers: encodeLayers(compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), context), metadata) };
+      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), context);
+      // solveSite checks every solution
+      return { layers: encodeLayers(made, metadata, { checked: true }) };
     } catch (error) {
       await model.close();
       throw error;
