@@ -92,8 +92,8 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
   const { source, dense, kind, shard, model, values, steps, layers } = work;
   const { signal, progress, warn, threads } = context;
   const forward = await model.forward({ threads });
-  const kernel = createGramKernel({ threads });
-  const blas = createBlas({ threads });
+  const kernel = createGramKernel({ threads, pool: context.pool });
+  const blas = createBlas({ threads, pool: context.pool });
   const grams = new Spool();
   const states = new SpooledStates(
     model.hiddenSize,

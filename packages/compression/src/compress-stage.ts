@@ -89,7 +89,7 @@ async function* compressAll(
   choiceOf: (step: string) => SolverChoice,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
-  const blas = createBlas({ threads });
+  const blas = createBlas({ threads, pool });
   const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
   let sites = 0;
   let fallbacks = 0;

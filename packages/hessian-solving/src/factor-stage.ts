@@ -121,10 +121,10 @@ async function* factorSites(
   rest: AsyncIterable<MixedSite>,
   order: ColumnOrder,
   values: FactorOptions,
-  { signal, progress, warn, threads }: StageContext,
+  { signal, progress, warn, threads, pool }: StageContext,
 ): AsyncGenerator<FactorRecord> {
-  const single = createBlas({ threads });
-  const double = createDoubleBlas({ threads });
+  const single = createBlas({ threads, pool });
+  const double = createDoubleBlas({ threads, pool });
   let done = 0;
   const factorNext = async (mixed: MixedSite): Promise<FactorRecord> => {
     if (signal.aborted) throw new InterruptedError("factor: stopped");

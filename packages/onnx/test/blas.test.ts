@@ -1,4 +1,4 @@
-import { at, InternalError } from "@mbs/contracts";
+import { at, createObjectPool, InternalError } from "@mbs/contracts";
 import type { Blas, GemmOptions, Matrix, Real } from "@mbs/contracts";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { test } from "uvu";
@@ -113,6 +113,20 @@ test("the same threads give the same bytes", async () => {
   const first = await single.gemm(large, large, { transposeB: true });
   const second = await single.gemm(large, large, { transposeB: true });
   assert.equal(first.values, second.values);
+});
+
+test("sessions stay in a pool for the next user of the same threads", async () => {
+  const pool = createObjectPool();
+  const [first, beside, other] = [1, 1, 2].map((threads) => createBlas({ threads, pool }));
+  assert.ok(first && beside && other);
+  const wanted = await first.gemm(a, b);
+  assert.equal((await beside.gemm(a, b)).values, wanted.values);
+  await first.release();
+  assert.equal((await createBlas({ threads: 1, pool }).gemm(a, b)).values, wanted.values);
+  assert.equal((await other.gemm(a, b)).values.length, wanted.values.length);
+  await beside.release();
+  await pool.close();
+  await other.release();
 });
 
 test.after(async () => {

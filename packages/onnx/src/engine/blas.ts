@@ -1,19 +1,20 @@
 import { InternalError } from "@mbs/contracts";
-import type { Blas, GemmOptions, Matrix, Real } from "@mbs/contracts";
+import type { Blas, GemmOptions, Matrix, ObjectPool, Real } from "@mbs/contracts";
 import { GraphBuilder } from "../graph-builder.ts";
-import { createSession } from "./session.ts";
-import type { Session } from "./session.ts";
+import { takeSessions } from "./pooled-sessions.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** A Blas on ONNX Runtime, with sessions of its own. */
 export interface OnnxBlas<Values extends Real = Float32Array> extends Blas<Values> {
-  /** Frees its sessions. */
+  /** Frees its sessions, or leaves them in the pool. */
   release(): Promise<void>;
 }
 
 export interface BlasOptions {
   /** Threads of one product, ≥ 1. */
   readonly threads: number;
+  /** Where sessions that an earlier one has made are looked for, and where they stay after `release`. */
+  readonly pool?: ObjectPool | undefined;
 }
 
 /** What one precision needs: its name in ONNX and how its values go in and come out. */
@@ -75,14 +76,8 @@ function resultShape<Values extends Real>(a: Matrix<Values>, b: Matrix<Values>, 
   return { rows, columns, inner };
 }
 
-function createBlasOf<Values extends Real>(precision: Precision<Values>, { threads }: BlasOptions): OnnxBlas<Values> {
-  const sessions = new Map<string, Promise<Session>>();
-  const sessionFor = (flags: Flags): Promise<Session> => {
-    const key = JSON.stringify(flags);
-    const session = sessions.get(key) ?? createSession(gemmGraph(precision.type, flags), { threads });
-    sessions.set(key, session);
-    return session;
-  };
+function createBlasOf<Values extends Real>(precision: Precision<Values>, { threads, pool }: BlasOptions): OnnxBlas<Values> {
+  const sessions = takeSessions(`products ${precision.type}`, threads, pool);
   return {
     async gemm(a, b, options = {}) {
       const { transposeA = false, transposeB = false, alpha = 1, add, into } = options;
@@ -93,7 +88,8 @@ function createBlasOf<Values extends Real>(precision: Precision<Values>, { threa
         else values.fill(0);
         return { rows, columns, values };
       }
-      const session = await sessionFor({ transposeA, transposeB, alpha, add: add !== undefined });
+      const flags = { transposeA, transposeB, alpha, add: add !== undefined };
+      const session = await sessions.get(JSON.stringify(flags), () => gemmGraph(precision.type, flags));
       const outputs = await session.run(
         { a: precision.tensor(a), b: precision.tensor(b), ...(add && { c: precision.tensor(add) }) },
         into && { y: precision.tensor({ rows, columns, values: into }) },
@@ -103,11 +99,7 @@ function createBlasOf<Values extends Real>(precision: Precision<Values>, { threa
       if (!values) throw new InternalError(`gemm returned no ${precision.type} values`);
       return { rows, columns, values };
     },
-    async release() {
-      const open = await Promise.all(sessions.values());
-      sessions.clear();
-      await Promise.all(open.map((session) => session.release()));
-    },
+    release: () => sessions.release(),
   };
 }
 

@@ -1,10 +1,11 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
+import type { BlasOptions } from "./blas.ts";
 import { GraphBuilder } from "../graph-builder.ts";
 import { addMean, panelDiagonal, panelsOf, writeMean } from "./gram-panels.ts";
 import type { Panel } from "./gram-panels.ts";
-import { createSession } from "./session.ts";
-import type { Session } from "./session.ts";
+import { takeSessions } from "./pooled-sessions.ts";
+import type { Sessions } from "./pooled-sessions.ts";
 import { floatTensor } from "../tensor.ts";
 
 /** A running sum of x xᵀ over tokens. */
@@ -27,7 +28,7 @@ export interface GramSum {
 /** Makes Gram sums that share their sessions. */
 export interface GramKernel {
   sum(width: number): GramSum;
-  /** Frees the sessions; sums keep what they have. */
+  /** Frees the sessions, or leaves them in the pool; sums keep what they have. */
   release(): Promise<void>;
 }
 
@@ -52,19 +53,17 @@ function panelGraph(): Uint8Array {
 
 /** What all sums of a kernel share: sessions, and a buffer for one Xᵀ. */
 class Engine {
-  readonly #threads: number;
-  #sessions: Promise<readonly [transpose: Session, panel: Session]> | undefined;
+  readonly #sessions: Sessions;
   #buffer = new Float32Array(0);
 
-  constructor(threads: number) {
-    this.#threads = threads;
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
   }
 
   /** Adds XᵀX to the panels. Parts of Xᵀ are views, and a panel is read and written in place: nothing else is copied. */
   async add({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
-    const options = { threads: this.#threads };
-    this.#sessions ??= Promise.all([createSession(transposeGraph(), options), createSession(panelGraph(), options)]);
-    const [transpose, product] = await this.#sessions;
+    const transpose = await this.#sessions.get("transpose", transposeGraph);
+    const product = await this.#sessions.get("panel", panelGraph);
     if (this.#buffer.length < values.length) this.#buffer = new Float32Array(values.length);
     const turned = this.#buffer.subarray(0, values.length);
     await transpose.run({ x: floatTensor(values, [rows, columns]) }, { y: floatTensor(turned, [columns, rows]) });
@@ -77,10 +76,8 @@ class Engine {
   }
 
   async release(): Promise<void> {
-    const open = (await this.#sessions) ?? [];
-    this.#sessions = undefined;
     this.#buffer = new Float32Array(0);
-    await Promise.all(open.map((session) => session.release()));
+    await this.#sessions.release();
   }
 }
 
@@ -122,10 +119,10 @@ function createSum(width: number, engine: Engine): GramSum {
  * A segment's product is summed by the engine onto the running float32 sum; over 256 segments that is good to 1e-6 of the
  * largest value. Sums of one kernel are fed one after the other.
  *
- * @param options threads of one product, ≥ 1
+ * @param options threads of one product, ≥ 1, and where sessions stay between kernels
  */
-export function createGramKernel({ threads }: { readonly threads: number }): GramKernel {
-  const engine = new Engine(threads);
+export function createGramKernel({ threads, pool }: BlasOptions): GramKernel {
+  const engine = new Engine(takeSessions("Grams", threads, pool));
   return {
     sum: (width) => createSum(width, engine),
     release: () => engine.release(),
