@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { decodeStream, openNamed } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
-import type { SharedStore, StoreCall } from "./shared-store.ts";
+import type { KeptArtifact, SharedStore, StoreCall } from "./shared-store.ts";
 
 /** What a user does about a damaged artifact. */
 const remedy = (address: string, place: string): string =>
@@ -47,7 +47,8 @@ const shortStart = 16 * 1024;
 /** No schema is longer than that. */
 const longStart = 1024 * 1024 + 8;
 
-async function gather(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+/** Joins bytes in memory. */
+export async function gather(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const part of bytes) parts.push(part);
   return Buffer.concat(parts);
@@ -63,15 +64,21 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
  * @returns undefined where its start is damaged, or it is not there any more
  * @throws as SharedStore.read
  */
-export async function artifactKind(store: SharedStore, address: string, call: StoreCall = {}): Promise<string | undefined> {
-  for (const limit of [shortStart, longStart]) {
+export async function artifactKind(
+  store: SharedStore,
+  { address, bytes }: KeptArtifact,
+  call: StoreCall = {},
+): Promise<string | undefined> {
+  // some servers do not end where more is asked for than there is
+  const limits = [shortStart, longStart].map((limit) => Math.min(limit, bytes)).filter((limit) => limit > 0);
+  for (const limit of limits) {
     try {
       const start = await gather(store.read(address, { ...call, limit }));
       const kind = await decodeStream(once(start)).then(
         ({ schema }) => schema.kind,
         () => undefined,
       );
-      if (kind !== undefined || start.length < limit) return kind;
+      if (kind !== undefined || limit === bytes) return kind;
     } catch (cause) {
       if (cause instanceof UsageError && cause.facts["missing"] === true) return undefined;
       throw cause;

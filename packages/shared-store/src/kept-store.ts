@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { commitTemporary, describeArtifact, requireAddress, writeTemporary } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
-import { fileBytes, requireContent } from "./artifact-check.ts";
+import { fileBytes, gather, requireContent } from "./artifact-check.ts";
 import { needsName, needsText, parseNeeds, requireRun, runOfName } from "./run-needs.ts";
 import type { Keeper, KeptArtifact, KeptNeeds, RunNeeds, SharedStore, StoreCall } from "./shared-store.ts";
 
@@ -106,15 +106,14 @@ export class KeptStore implements SharedStore {
 
   async readNeeds(call: StoreCall = {}): Promise<readonly KeptNeeds[]> {
     const all: KeptNeeds[] = [];
-    for await (const { name, modified } of this.#keeper.list("runs/", call)) {
+    for await (const { name, bytes, modified } of this.#keeper.list("runs/", call)) {
       const run = runOfName(name);
       if (run === undefined) continue;
-      const bytes = await this.#keeper.read(name, { ...call, limit: longestNeeds });
-      // a run that has ended meanwhile
-      if (bytes === undefined) continue;
-      const parts: Uint8Array[] = [];
-      for await (const part of bytes) parts.push(part);
-      all.push(parseNeeds(Buffer.concat(parts).toString("utf8"), run, this.#keeper.where(name), modified));
+      const where = this.#keeper.where(name);
+      if (bytes > longestNeeds) throw new BadDataError(`${where} has ${bytes} bytes; no run needs so much: remove it`, { run });
+      const content = await this.#keeper.read(name, call);
+      // undefined for a run that has ended meanwhile
+      if (content !== undefined) all.push(parseNeeds((await gather(content)).toString("utf8"), run, where, modified));
     }
     return all.toSorted((one, other) => (one.run < other.run ? -1 : 1));
   }

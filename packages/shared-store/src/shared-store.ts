@@ -68,7 +68,7 @@ export interface SharedStore {
   /**
    * The bytes of an artifact, not checked.
    *
-   * @param limit bytes from the start; all without it
+   * @param limit bytes from the start, at most as many as there are; all without it
    * @throws as get, but for damage
    */
   read(address: string, options?: StoreCall & { readonly limit?: number }): AsyncIterable<Uint8Array>;

@@ -12,8 +12,8 @@ import {
   writeTemporary,
 } from "@mbs/artifacts";
 import { MbsError, UsageError } from "@mbs/contracts";
-import { fileBytes } from "./artifact-check.ts";
-import type { Keeper, KeptFile, PutOptions, StoreCall } from "./shared-store.ts";
+import { fileBytes } from "../artifact-check.ts";
+import type { Keeper, KeptFile, PutOptions, StoreCall } from "../shared-store.ts";
 
 /** Holds what is being put until it is whole: a folder apart, since its leftovers are looked for at every put. */
 const unfinished = "unfinished";

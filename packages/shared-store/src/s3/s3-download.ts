@@ -1,0 +1,83 @@
+import type { Readable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
+import { TryAgainError } from "@mbs/contracts";
+import { asked } from "./s3-connection.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { s3Error } from "./s3-errors.ts";
+
+/** One object that is being read. */
+export interface Download {
+  readonly key: string;
+  /** For messages. */
+  readonly where: string;
+  /** Bytes from its start; all without it. */
+  readonly limit: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A body and what it is a part of. */
+interface Answer {
+  readonly body: Readable;
+  /** Bytes of it and of what lies before it. */
+  readonly end: number;
+  readonly tag: string | undefined;
+}
+
+const firstWait = 200;
+
+/** Asks for the rest of an object, from a byte on. */
+async function ask(connection: S3Connection, download: Download, start: number, tag: string | undefined): Promise<Answer> {
+  const { sdk, client, target } = connection;
+  const { key, limit, signal } = download;
+  const isPart = start > 0 || limit !== undefined;
+  const { Body, ContentLength, ETag } = await client.send(
+    new sdk.GetObjectCommand({
+      Bucket: target.bucket,
+      Key: key,
+      ...(isPart && { Range: `bytes=${start}-${limit === undefined ? "" : limit - 1}` }),
+      ...(tag !== undefined && { IfMatch: tag }),
+    }),
+    { ...(signal && { abortSignal: signal }) },
+  );
+  return { body: Body as Readable, end: start + (ContentLength ?? 0), tag: ETag };
+}
+
+/**
+ * The bytes of an object. Where the connection breaks or stalls, it goes on from the byte where it stopped, a few times for each
+ * piece that came.
+ *
+ * @param first the answer to the request for all of it
+ */
+async function* piecesOf(connection: S3Connection, download: Download, first: Answer): AsyncGenerator<Uint8Array> {
+  const { where, signal } = download;
+  const { limits, target } = connection;
+  const { tag } = first;
+  let answer = first;
+  let position = 0;
+  for (let failures = 0; ;) {
+    const { body, end } = answer;
+    let broken: unknown;
+    try {
+      for await (const piece of body as AsyncIterable<Uint8Array>) {
+        position += piece.length;
+        failures = 0;
+        yield piece;
+      }
+      if (position >= end) return;
+      broken = new TryAgainError(`cannot read ${where}: ${position} of ${end} bytes came; try again`, { where });
+    } catch (cause) {
+      broken = cause;
+    } finally {
+      body.destroy();
+    }
+    failures += 1;
+    if (failures >= limits.attempts || signal?.aborted === true) throw s3Error(broken, "read", where, target, signal);
+    await wait(Math.min(firstWait * 2 ** (failures - 1), limits.stall));
+    answer = await asked(connection, ask(connection, download, position, tag), "read", where, download);
+  }
+}
+
+/** The bytes of an object; the request for it has been answered. Failures before are those of the SDK. */
+export async function downloadObject(connection: S3Connection, download: Download): Promise<AsyncIterable<Uint8Array>> {
+  return piecesOf(connection, download, await ask(connection, download, 0, undefined));
+}

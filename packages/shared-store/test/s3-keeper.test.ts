@@ -1,0 +1,6 @@
+import { startS3 } from "./s3-place.ts";
+import { storeCases } from "./store-cases.ts";
+
+storeCases("a store in S3 with conditional puts", () => startS3("known")).run();
+storeCases("a store in S3 that ignores conditions", () => startS3("ignored")).run();
+storeCases("a store in S3 that refuses conditions", () => startS3("not implemented")).run();

@@ -1,0 +1,16 @@
+// Serves a folder as S3, with one bucket, until it is killed; its port is its first line.
+import S3rver from "@20minutes/s3rver";
+
+const [, , directory, bucket] = process.argv;
+if (directory === undefined || bucket === undefined) throw new Error("usage: s3-server-child FOLDER BUCKET");
+const server = new S3rver({
+  address: "127.0.0.1",
+  port: 0,
+  directory,
+  silent: true,
+  // it computes those of requests for a bucket as if their path had no slash at its end; wrong keys are still refused
+  allowMismatchedSignatures: true,
+  configureBuckets: [{ name: bucket }],
+});
+const { port } = await server.run();
+process.stdout.write(`${port}\n`);
