@@ -66,6 +66,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "store",
+    {
+      summary: "List, verify and prune a store of artifacts that several machines share.",
+      load: async () => (await import("./store/store-command.ts")).storeCommand,
+    },
+  ],
+  [
     "serve",
     {
       summary: "Offer the stages and a store of artifacts over Arrow Flight (gRPC).",

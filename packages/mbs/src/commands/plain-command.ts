@@ -14,9 +14,8 @@ export interface CommandEntry {
   readonly load: () => Promise<(context: CommandContext) => Command | Promise<Command>>;
 }
 
-/** A command that is no stage, with the flags that every command takes. */
-export function plainCommand(name: string, description: string, examples: readonly string[]): Command {
-  return new Command(`mbs ${name}`)
+function describe(command: Command, description: string, examples: readonly string[]): Command {
+  return command
     .description(description)
     .exitOverride()
     .configureOutput(commandOutput)
@@ -24,3 +23,11 @@ export function plainCommand(name: string, description: string, examples: readon
     .addOption(new Option("--debug", "show the stack of an error"))
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }
+
+/** A command that is no stage, with the flags that every command takes. */
+export const plainCommand = (name: string, description: string, examples: readonly string[]): Command =>
+  describe(new Command(`mbs ${name}`), description, examples);
+
+/** A command of a command, with the flags that every command takes. */
+export const innerCommand = (name: string, description: string, examples: readonly string[]): Command =>
+  describe(new Command(name), description, examples);
