@@ -17,9 +17,9 @@ const units: ReadonlyMap<string, number> = new Map([
  */
 export function parseBytes(text: string, option: string): number {
   const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
-  const factor = units.get(unit);
-  if (factor === undefined) throw new UsageError(`${option} takes a size such as 4GiB, not ${quoted(text)}`, { option });
-  return Number(digits) * factor;
+  const bytes = Number(digits) * (units.get(unit) ?? NaN);
+  if (!Number.isFinite(bytes)) throw new UsageError(`${option} takes a size such as 4GiB, not ${quoted(text)}`, { option });
+  return bytes;
 }
 
 /** Bytes as people read them, in powers of 1000: 8417280 → "8.42 MB". */

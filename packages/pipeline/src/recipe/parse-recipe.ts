@@ -162,6 +162,9 @@ function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly
   if (problems.length > 0) throw new BadDataError(problems.join("; "));
 }
 
+/** What depends on the machine, and stands on the command line therefore. */
+const machineFlags: ReadonlySet<string> = new Set(["threads", "memory"]);
+
 /**
  * A recipe from its parsed values.
  *
@@ -175,7 +178,9 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   refuseOldWords(values, locate);
   const reader = new Reader(values, locate);
   for (const key of Object.keys(values)) {
-    if (!keys.includes(key)) reader.fault([key], `unknown key ${key}; a recipe takes ${keys.join(", ")}`);
+    if (keys.includes(key)) continue;
+    const instead = machineFlags.has(key) ? `remove it and give --${key} to mbs run` : `a recipe takes ${keys.join(", ")}`;
+    reader.fault([key], `unknown key ${key}; ${instead}`);
   }
   const recipe: Recipe = {
     model: reader.text("model"),
