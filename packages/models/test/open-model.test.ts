@@ -47,6 +47,14 @@ const norm = (name: string) => [
   { tensor: `transformer.h.1.${name}.bias`, offset: 0 },
 ];
 
+test("readers of a weight share it while one of them has it", async () => {
+  const model = await openModel(await tiny({ dtype: "bf16" }));
+  const { tensor } = at(at(at(model.steps, 0).sites, 0).weights, 0);
+  const values = await model.readWeight(tensor);
+  assert.is(await model.readWeight(tensor), values);
+  await model.close();
+});
+
 test("a model tells what it is", async () => {
   const model = await openModel(await tiny({ steps: 3, dtype: "bf16", contextLength: 64 }));
   const { architecture, dtype, hiddenSize, vocabularySize, contextLength, steps } = model;

@@ -116,9 +116,10 @@ export async function solveSite(
     const { firstRow, rows: count } = part;
     return { ...part, dtype, values: roundTo(dtype, solution.values.subarray(firstRow * columns, (firstRow + count) * columns)) };
   });
-  const change = weight.values.slice();
+  const change = new Float32Array(rows * columns);
   for (const { firstRow, values } of written) {
-    subtractWritten(change.subarray(firstRow * columns), values, solution.inputScale);
+    const start = firstRow * columns;
+    subtractWritten(change.subarray(start), weight.values.subarray(start), values, solution.inputScale);
   }
   const { moment, values: known } = momentOf(input);
   const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, known)) as [

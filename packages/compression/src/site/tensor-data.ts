@@ -38,14 +38,22 @@ export function sumFrom(values: Float32Array | Float64Array | Uint8Array, first:
 /**
  * Subtracts what is written for some rows from the values before.
  *
- * @param change the values before, from the first of these rows on; becomes the change
+ * @param change takes the difference, from the first of these rows on
+ * @param before the values before, from the first of these rows on
  * @param written [rows, columns], for inputs divided by `inputScale` where there is one
  */
-export function subtractWritten(change: Float32Array, written: Float32Array, inputScale: Float32Array | undefined): void {
+export function subtractWritten(
+  change: Float32Array,
+  before: Float32Array,
+  written: Float32Array,
+  inputScale: Float32Array | undefined,
+): void {
   if (inputScale === undefined) {
-    for (let index = 0; index < written.length; index += 1) change[index]! -= written[index]!;
+    for (let index = 0; index < written.length; index += 1) change[index] = before[index]! - written[index]!;
     return;
   }
   const columns = inputScale.length;
-  for (let index = 0; index < written.length; index += 1) change[index]! -= written[index]! / inputScale[index % columns]!;
+  for (let index = 0; index < written.length; index += 1) {
+    change[index] = before[index]! - written[index]! / inputScale[index % columns]!;
+  }
 }

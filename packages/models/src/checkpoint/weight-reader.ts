@@ -3,14 +3,23 @@ import type { ExpectedTensor } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { transpose } from "./transpose.ts";
 
-/** Values of a tensor as float32 in the shape that graphs use: [rows, columns] for a linear weight, however it is stored. */
+/**
+ * Values of a tensor as float32 in the shape that graphs use: [rows, columns] for a linear weight, however it is stored. Not to be
+ * changed: who reads a tensor that another one still has gets the same array.
+ */
 export type WeightReader = (tensor: string) => Promise<Float32Array>;
 
 /** Reads the tensors of a layout, whose names are those of the checkpoint. */
 export function createWeightReader(checkpoint: Checkpoint, tensors: readonly ExpectedTensor[]): WeightReader {
   const transposed = new Set(tensors.filter((tensor) => tensor.transposed).map(({ name }) => name));
+  // what a forward pass keeps need not be read and converted again; it is nobody's longer than before
+  const known = new Map<string, WeakRef<Float32Array>>();
   return async (tensor) => {
-    const values = await checkpoint.readF32(tensor);
-    return transposed.has(tensor) ? transpose(values, at(checkpoint.info(tensor).shape, 0)) : values;
+    const kept = known.get(tensor)?.deref();
+    if (kept !== undefined) return kept;
+    const stored = await checkpoint.readF32(tensor);
+    const values = transposed.has(tensor) ? transpose(stored, at(checkpoint.info(tensor).shape, 0)) : stored;
+    known.set(tensor, new WeakRef(values));
+    return values;
   };
 }
