@@ -19,12 +19,8 @@ test.before.each(async (context) => {
 });
 test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
 
-/** Both commands on one recipe. */
-async function both(
-  root: string,
-  changes: Readonly<Record<string, string>>,
-  flags: readonly string[] = [],
-): Promise<readonly [estimated: Ended, ran: Ended]> {
+/** @returns the path of a recipe */
+async function writeRecipe(root: string, changes: Readonly<Record<string, string>>): Promise<string> {
   const path = join(root, "recipe.yaml");
   const keys = {
     model: join(root, "model"),
@@ -40,6 +36,16 @@ async function both(
       .map(([key, value]) => `${key}: ${value}\n`)
       .join(""),
   );
+  return path;
+}
+
+/** Both commands on one recipe. */
+async function both(
+  root: string,
+  changes: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<readonly [estimated: Ended, ran: Ended]> {
+  const path = await writeRecipe(root, changes);
   const start = (command: string): Promise<Ended> => runMbs([command, path, "--threads", "1", ...flags]);
   return [await start("estimate"), await start("run")];
 }
@@ -135,9 +141,10 @@ test("every --memory gives the same nodes, addresses and files, and leaves nothi
   await rm(join(root, "model"), { recursive: true });
   await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 64, heads: 4, steps: 3 });
   const changes = { compress: "{ solver: gptq, bits: 3, group-size: 16 }", evaluate: `{ corpus: ${join(root, "texts")} }` };
+  const path = await writeRecipe(root, changes);
   const runWith = async (...memory: readonly string[]) => {
     await rm(join(root, "out"), { recursive: true, force: true });
-    const [, { code, stdout, stderr }] = await both(root, changes, ["--json", ...memory]);
+    const { code, stdout, stderr } = await runMbs(["run", path, "--threads", "1", "--json", ...memory]);
     assert.is(code, 0, stderr);
     const nodes = stdout
       .toString()
