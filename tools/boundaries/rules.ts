@@ -41,6 +41,7 @@ const soleImporters: Readonly<Record<string, string>> = {
   "apache-arrow": "@mbs/artifacts",
   flatbuffers: "@mbs/artifacts",
   "onnxruntime-node": "@mbs/onnx",
+  "@aws-sdk/client-s3": "@mbs/shared-store",
 };
 
 /** Files of the same folder that must not import each other, no solver a solver: those that the map of solvers names. */

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { decodeStream, openNamed } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { KeptArtifact, SharedStore, StoreCall } from "./shared-store.ts";
 
 /** What a user does about a damaged artifact. */
@@ -14,15 +14,28 @@ export interface Checked {
   readonly place: string;
 }
 
+/** @throws {InterruptedError} once the signal has fired */
+export function throwIfStopped(signal: AbortSignal | undefined, doing: string, where: string): void {
+  if (signal?.aborted === true) throw new InterruptedError(`stopped while ${doing} ${where}; run again to go on`, { where });
+}
+
 /**
  * Reads an artifact to its end and compares its content with its address.
  *
  * @throws {BadDataError} where it is damaged or holds something else
+ * @throws {InterruptedError} when the signal fires
  */
-export async function requireContent(bytes: AsyncIterable<Uint8Array>, { address, where, place }: Checked): Promise<void> {
+export async function requireContent(
+  bytes: AsyncIterable<Uint8Array>,
+  { address, where, place }: Checked,
+  { signal }: StoreCall,
+): Promise<void> {
   try {
     const { batches, receipt } = await openNamed(bytes, where);
-    for await (const batch of batches) void batch;
+    for await (const batch of batches) {
+      void batch;
+      throwIfStopped(signal, "reading", where);
+    }
     const found = (await receipt).address;
     if (found !== address) {
       throw new BadDataError(`${where}: its content has the address ${found}; ${remedy(address, place)}`, { address, found });
@@ -40,7 +53,7 @@ export const fileBytes = (path: string): AsyncIterable<Uint8Array> => createRead
 
 /** Reads an artifact of a store and compares its content with its address. @throws as SharedStore.get */
 export const verifyArtifact = (store: SharedStore, address: string, call: StoreCall = {}): Promise<void> =>
-  requireContent(store.read(address, call), { address, where: store.where(address), place: store.place });
+  requireContent(store.read(address, call), { address, where: store.where(address), place: store.place }, call);
 
 /** Bytes from the start in which the kind of most artifacts is found; the rest have large metadata. */
 const shortStart = 16 * 1024;

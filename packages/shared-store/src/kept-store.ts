@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { commitTemporary, describeArtifact, requireAddress, writeTemporary } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
-import { fileBytes, gather, requireContent } from "./artifact-check.ts";
+import { BadDataError, TryAgainError, UsageError } from "@mbs/contracts";
+import { fileBytes, gather, requireContent, throwIfStopped } from "./artifact-check.ts";
 import { needsName, needsText, parseNeeds, requireRun, runOfName } from "./run-needs.ts";
 import type { Keeper, KeptArtifact, KeptNeeds, RunNeeds, SharedStore, StoreCall } from "./shared-store.ts";
 
@@ -12,10 +12,6 @@ const longestNeeds = 64 * 1024 * 1024;
 function artifactName(address: string): string {
   requireAddress(address);
   return `${address}.arrow`;
-}
-
-function throwIfStopped(signal: AbortSignal | undefined, doing: string, where: string): void {
-  if (signal?.aborted) throw new InterruptedError(`stopped before ${doing} ${where}; run again to go on`, { where });
 }
 
 /** A shared store over any place that keeps files: names, checks of content and records of runs. */
@@ -67,8 +63,7 @@ export class KeptStore implements SharedStore {
     const temporary =
       (await this.#keeper.link?.(name, path)) ?? (await writeTemporary(path, await this.#bytes(name, { signal }), signal));
     try {
-      await requireContent(fileBytes(temporary), { address, where, place: this.place });
-      throwIfStopped(signal, "getting", where);
+      await requireContent(fileBytes(temporary), { address, where, place: this.place }, { signal });
       await commitTemporary(temporary, path, true);
     } finally {
       // also after success: a rename leaves a link whose file is at the path already

@@ -28,7 +28,7 @@ export async function openSharedStore(place: string, options: OpenStoreOptions =
     const { S3Keeper } = await import("./s3/s3-keeper.ts");
     return new KeptStore(await S3Keeper.open(parseS3Place(place), { stall, attempts }));
   }
-  if (place === "" || /^[a-z][a-z0-9+.-]*:/i.test(place)) {
+  if (place === "" || /^[a-z][a-z0-9+.-]*:\/\//i.test(place)) {
     throw new UsageError("a store is a folder, or s3://BUCKET/PREFIX; correct the place that was given");
   }
   return new KeptStore(await FolderKeeper.open(place, create));

@@ -59,7 +59,7 @@ test("a store is made only where that is asked for, and only itself", () =>
     assert.instance(await errorOf(() => openSharedStore(join(folder, "no", "store"), { create: true })), InputOutputError);
     await writeFile(join(folder, "file"), "mine");
     assert.match((await errorOf(() => openSharedStore(join(folder, "file")))).message, /is a file/);
-    for (const other of ["", "ftp://host/path", "file:///x"]) {
+    for (const other of ["", "ftp://host/path", "file:///x", "S4://x"]) {
       assert.instance(await errorOf(() => openSharedStore(other)), UsageError, other);
     }
   }));

@@ -44,6 +44,30 @@ async function startServer(folder: string): Promise<{ readonly server: ChildProc
   return { server, port: Number(line.toString()) };
 }
 
+/** Stores in a bucket; the first is the bucket itself. */
+function storesIn(name: string, client: S3Client, base: string): Pick<S3TestPlace, "open" | "plant"> {
+  let count = 0;
+  return {
+    open: (options) => {
+      const place = count === 0 ? `s3://${name}${base}` : `s3://${name}${base}/stores/number ${count}`;
+      count += 1;
+      return openSharedStore(place, { stall: 2000, attempts: 3, ...options });
+    },
+    async plant({ place }, file, bytes) {
+      const [, prefix = ""] = /^s3:\/\/[^/]+\/?(.*)$/.exec(place) ?? [];
+      const Key = prefix === "" ? file : `${prefix}/${file}`;
+      await client.send(new PutObjectCommand({ Bucket: name, Key, Body: bytes }));
+    },
+  };
+}
+
+/** A bucket of any server that the environment of this process speaks to; what is put there stays. */
+export async function existingBucket(name: string): Promise<TestPlace> {
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  const client = new S3Client({ forcePathStyle: true });
+  return { ...storesIn(name, client, `/${Date.now()}`), end: async () => client.destroy() };
+}
+
 /** Starts a server, and lets the SDK of this process speak to it until the end. */
 export async function startS3(conditions: Conditions = "known"): Promise<S3TestPlace> {
   const folder = await mkdtemp(join(tmpdir(), "s3-server-"));
@@ -53,20 +77,9 @@ export async function startS3(conditions: Conditions = "known"): Promise<S3TestP
   const before = { ...process.env };
   Object.assign(process.env, environment(proxy.url));
   const client = new S3Client({ forcePathStyle: true });
-  let count = 0;
   return {
     proxy,
-    // the first at the bucket itself
-    open: (options) => {
-      const place = count === 0 ? `s3://${bucket}` : `s3://${bucket}/stores/number ${count}`;
-      count += 1;
-      return openSharedStore(place, { stall: 2000, attempts: 3, ...options });
-    },
-    async plant({ place }, name, bytes) {
-      const [, prefix = ""] = /^s3:\/\/[^/]+\/?(.*)$/.exec(place) ?? [];
-      const Key = prefix === "" ? name : `${prefix}/${name}`;
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes }));
-    },
+    ...storesIn(bucket, client, ""),
     async end() {
       client.destroy();
       await proxy.close();

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { systemError } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import type { S3Connection } from "./s3-connection.ts";
@@ -29,18 +30,22 @@ export const partSizeOf = (bytes: number): number => Math.max(smallestPart, Math
 async function readPart(file: FileHandle, position: number, length: number, path: string): Promise<Buffer> {
   const part = Buffer.allocUnsafeSlow(length);
   for (let filled = 0; filled < length;) {
-    const { bytesRead } = await file.read(part, filled, length - filled, position + filled);
+    const { bytesRead } = await file.read(part, filled, length - filled, position + filled).catch((cause: unknown) => {
+      throw systemError(cause, "read", path);
+    });
     if (bytesRead === 0) throw new BadDataError(`${path} became shorter while it was put; make it again`, { path });
     filled += bytesRead;
   }
   return part;
 }
 
-/** Puts a file of any size. Failures are those of the SDK. */
+/** Puts a file of any size. Failures of requests are those of the SDK. */
 export async function uploadFile(connection: S3Connection, upload: Upload): Promise<void> {
   const { bucket: Bucket, key: Key, path, bytes, isNew, signal: abortSignal } = upload;
   const { sdk, client } = connection;
-  const file = await open(path, "r");
+  const file = await open(path, "r").catch((cause: unknown) => {
+    throw systemError(cause, "read", path);
+  });
   try {
     if (bytes > partSizeOf(bytes)) return await uploadParts(connection, upload, file);
     const Body = await readPart(file, 0, bytes, path);
