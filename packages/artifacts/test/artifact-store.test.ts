@@ -1,12 +1,23 @@
 import { mkdir, readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { collect, ArtifactStore, contentAddress, isStoreName, readScores, type ArtifactKind } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import {
+  collect,
+  ArtifactStore,
+  contentAddress,
+  encodeLayers,
+  isStoreName,
+  readLayers,
+  readScores,
+  type ArtifactKind,
+  type LayersMetadata,
+} from "@mbs/artifacts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, Batch } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { errorOf, rebatch, samples, scores } from "./samples.ts";
+import { gatherBatches } from "../src/storage/held-artifacts.ts";
+import { errorOf, layers, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact store");
@@ -263,6 +274,23 @@ test("readers that say so share the values in memory", () =>
       assert.is(a?.[name], b?.[name]);
       assert.equal(a?.[name], c?.[name]);
       assert.is.not(a?.[name], c?.[name]);
+    }
+  }));
+
+test("layers that were checked in memory are not checked again from the file that a store wrote of them", () =>
+  inFolder(async (folder) => {
+    const layer = at(layers, 0);
+    const values = { ...layer.values, data: layer.values.data.slice().fill(0xff) };
+    const encode = () => encodeLayers([{ ...layer, values }], samples.layers.metadata as LayersMetadata, { checked: true });
+    // it does not stay in memory beside its file
+    const { bytes } = await gatherBatches(encode(), Infinity);
+    const store = new ArtifactStore(folder, { memory: bytes });
+    const { address } = await store.put(encode(), { when: "behind" });
+    await store.flush();
+    const read = async (from: ArtifactStore, shared: boolean) => collect(readLayers(await from.open(address, { shared })));
+    assert.is((await read(store, true)).length, 1);
+    for (const other of [() => read(store, false), () => read(new ArtifactStore(folder), true)]) {
+      assert.instance(await errorOf(other), BadDataError);
     }
   }));
 

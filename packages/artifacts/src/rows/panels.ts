@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, type Batch } from "@mbs/contracts";
 import { packedRowStart } from "@mbs/numbers";
 import { batchLimit } from "./rows.ts";
 
@@ -60,6 +60,19 @@ const checked = new WeakSet<Values>();
 export const markChecked = (values: Values): unknown => checked.add(values);
 
 export const isChecked = (values: Values): boolean => checked.has(values);
+
+const panelsIn = ({ columns }: Batch): Values[] =>
+  Object.values(columns).flatMap((column) =>
+    (Array.isArray(column) ? (column as unknown[]) : []).filter(
+      (value): value is Values => (value instanceof Uint8Array || value instanceof Float32Array) && value.length > 0,
+    ),
+  );
+
+export const markBatchChecked = (batch: Batch): void => panelsIn(batch).forEach(markChecked);
+
+/** Whether all panels of batches are checked. */
+export const areBatchesChecked = (batches: readonly Batch[]): boolean =>
+  batches.every((batch) => panelsIn(batch).every(isChecked));
 
 /** Cuts a matrix into panels of whole rows that fit one batch each; views, not copies. */
 export function* cutPanels<T extends Values>(layout: Layout, values: T): Generator<Panel<T>> {
