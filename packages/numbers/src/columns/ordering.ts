@@ -1,4 +1,4 @@
-import { packedRowStart } from "../hessian/packing.ts";
+import { packedRowStart, unpackUpper } from "../hessian/packing.ts";
 
 /** Arrays whose entries are moved, not computed with. */
 type Movable = Float32Array | Uint8Array | Int32Array;
@@ -130,6 +130,8 @@ export function permuteSymmetric(matrix: Float32Array, order: Int32Array): Float
  */
 export function unpackInOrder(packed: Float32Array, order: Int32Array): Float32Array {
   const size = order.length;
+  // whole rows are copied
+  if (order.every((column, position) => column === position)) return unpackUpper(packed, size, "zero");
   // where each row would start if it held all columns
   const starts = Float64Array.from({ length: size }, (_, row) => packedRowStart(size, row) - row);
   const result = new Float32Array(size * size);
