@@ -9,6 +9,7 @@ export {
   threadsOption,
 } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
+export { letHeapGrow } from "./process/heap-growth.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";

@@ -2,6 +2,7 @@ import { UsageError, isCodePath, loadStage } from "@mbs/contracts";
 import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
+import { workerCommand } from "./commands/worker-command.ts";
 import { stages } from "./stages.ts";
 
 /** The version of package.json; a test holds the two together. */
@@ -84,7 +85,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<void> 
 /** Runs the command with these arguments and ends the process. */
 export async function main(given: readonly string[]): Promise<void> {
   const argv = await allArguments(given);
-  const [name = ""] = argv;
+  const [name = "", ...rest] = argv;
+  if (name === workerCommand) return (await import("./commands/run-worker.ts")).runWorker(rest);
   await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal) =>
     run(argv, signal),
   );

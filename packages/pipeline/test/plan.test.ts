@@ -52,20 +52,21 @@ test("where steps follow each other, one dense capture allocates for all of them
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
   const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq" } });
   assert.equal(
-    nodes.slice(0, 9).map(({ id, options, inputs, shard }) => [id, options["shard"], Object.values(inputs).flat(), shard]),
+    nodes.slice(0, 9).map(({ id, options, inputs, follows }) => [id, options["shard"], Object.values(inputs).flat(), follows]),
     [
       ["sample", undefined, [], undefined],
-      ["propagate.embedding.shard-1", "1/2", ["sample"], 0],
-      ["propagate.embedding.shard-2", "2/2", ["sample"], 1],
-      ["capture.h.0.qkv.shard-1", undefined, ["propagate.embedding.shard-1"], 0],
-      ["capture.h.0.qkv.shard-2", undefined, ["propagate.embedding.shard-2"], 1],
+      ["propagate.embedding.shard-1", "1/2", ["sample"], undefined],
+      ["propagate.embedding.shard-2", "2/2", ["sample"], undefined],
+      ["capture.h.0.qkv.shard-1", undefined, ["propagate.embedding.shard-1"], undefined],
+      ["capture.h.0.qkv.shard-2", undefined, ["propagate.embedding.shard-2"], undefined],
       ["add.h.0.qkv", undefined, ["capture.h.0.qkv.shard-1", "capture.h.0.qkv.shard-2"], undefined],
-      ["factor.h.0.qkv", undefined, ["add.h.0.qkv"], undefined],
-      ["compress.h.0.qkv", undefined, ["factor.h.0.qkv"], undefined],
-      ["capture.h.0.mlp.shard-1", undefined, ["propagate.embedding.shard-1", "compress.h.0.qkv"], 0],
+      ["factor.h.0.qkv", undefined, ["add.h.0.qkv"], "add.h.0.qkv"],
+      ["compress.h.0.qkv", undefined, ["factor.h.0.qkv"], "factor.h.0.qkv"],
+      ["capture.h.0.mlp.shard-1", undefined, ["propagate.embedding.shard-1", "compress.h.0.qkv"], "capture.h.0.qkv.shard-1"],
     ],
   );
   const propagate = nodes.find(({ id }) => id === "propagate.h.0.shard-2");
+  assert.is(propagate?.follows, "capture.h.0.mlp.shard-2");
   assert.equal(propagate?.inputs, {
     source: ["propagate.embedding.shard-2"],
     layers: ["compress.h.0.qkv", "compress.h.0.mlp"],

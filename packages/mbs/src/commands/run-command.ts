@@ -13,17 +13,33 @@ import {
   runThreadsOption,
 } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
+import type { WorkerChoice } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { writeRunCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
+import { offlineFlag, workerCommand } from "./worker-command.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
   memory: memoryOption,
+  workers: {
+    kind: "integer",
+    optional: true,
+    minimum: 0,
+    maximum: 1024,
+    description:
+      "processes that run steps at the same time, each with --threads; default: those that the run began with, else one for each of the recipe's shards, at most one for each processor; 0: this process runs them",
+  },
+  stepLimit: {
+    kind: "number",
+    optional: true,
+    above: 0,
+    description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
+  },
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
   commands: {
     kind: "flag",
@@ -33,16 +49,24 @@ const options = {
   offline: offlineOption,
 } as const satisfies OptionTable;
 
+/** How `run` starts its workers: as this program, with a command that is not for people. */
+const workerChoice = (count: number | undefined, stepLimit: number | undefined, offline: boolean): WorkerChoice => ({
+  command: [process.execPath, ...process.execArgv, process.argv[1] ?? "", workerCommand, ...(offline ? [offlineFlag] : [])],
+  count,
+  nodeLimit: stepLimit === undefined ? undefined : stepLimit * 1000,
+});
+
 /** `mbs run`: runs a recipe and prints its results. */
 export function runCommand({ signal }: CommandContext): Command {
   const command = plainCommand("run", "Run a whole recipe; run it again to resume where it stopped.", [
     "mbs run recipe.yaml",
     "mbs run recipe.yaml --force",
+    "mbs run recipe.yaml --workers 4 --threads 2",
   ]).addArgument(new Argument("<recipe>", "YAML file that names model, corpus, mix, solver and output"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, memory, force, commands, json, offline } = parseOptions(options, given, "run");
+    const { threads, memory, workers, stepLimit, force, commands, json, offline } = parseOptions(options, given, "run");
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
@@ -52,6 +76,7 @@ export function runCommand({ signal }: CommandContext): Command {
         stages: await loadStages(),
         threads,
         memory: memory === undefined ? undefined : parseMemory(memory),
+        ...(workers !== 0 && { workers: workerChoice(workers, stepLimit, offline) }),
         signal,
         force,
         progress: reporter.progress,

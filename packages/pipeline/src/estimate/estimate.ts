@@ -7,7 +7,7 @@ import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
-import { readThreads } from "../run/run-threads.ts";
+import { readMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -204,7 +204,7 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     // as the run would: an unfinished one goes on with the commits and threads that it began with
     const folder = runFolder(given.output);
     const revisions = await readRevisions(folder);
-    const threads = options.threads ?? (await readThreads(folder)) ?? availableProcessors();
+    const threads = options.threads ?? (await readMachine(folder))?.threads ?? availableProcessors();
     const prepared = await prepareRun(given, options.stages, { revisions, pool, progress: options.progress });
     const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
     try {

@@ -27,8 +27,8 @@ export interface PlanNode {
   readonly inputs: Readonly<Record<string, readonly string[]>>;
   /** Ids of nodes that must be done though their outputs are not read as artifacts. */
   readonly after: readonly string[];
-  /** Which shard it works on, where it works on one: a worker that has run an earlier node of it may have its values at hand. */
-  readonly shard?: number;
+  /** Id of an earlier node whose values it goes on from, or whose output it alone reads: the worker that ran it has them at hand. */
+  readonly follows?: string;
   /** File of the output folder that its output is copied to at the end of the run; absent where it stays among the artifacts. */
   readonly result?: string;
 }
@@ -54,6 +54,12 @@ type Add = (node: NewNode) => string;
 
 /** Statistics that are added by one node: more are added in two rounds or more, which may run on several machines. */
 const mostAdded = 8;
+
+/** Statistics of all segments, and the nodes that captured them, by shard. */
+interface Captured {
+  readonly statistics: string;
+  readonly captures: readonly string[];
+}
 
 /** Adds the statistics of all shards, always in the same tree. */
 function addShards(add: Add, id: string, captures: readonly string[], aside: boolean): string {
@@ -88,27 +94,27 @@ const shardsOf = ({ shards }: Recipe): readonly (string | undefined)[] =>
  * Statistics of all segments.
  *
  * @param sources segments, which every shard reads, or the states of each shard
- * @param inputs further ones, by shard
+ * @param more further inputs, and the node that it follows, by shard
  */
 function captureFrom(
   add: Add,
   recipe: Recipe,
   { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
   sources: string | readonly string[],
-  inputs: (shard: number) => PlanNode["inputs"] = () => ({}),
-): string {
-  const names = shardsOf(recipe);
-  const captures = names.map((shard, index) =>
-    add({
+  more: (shard: number) => Pick<PlanNode, "inputs" | "follows"> = () => ({ inputs: {} }),
+): Captured {
+  const captures = shardsOf(recipe).map((shard, index) => {
+    const { inputs, ...others } = more(index);
+    return add({
       id: shard === undefined ? id : `${id}.shard-${index + 1}`,
       stage: "capture",
       options: typeof sources === "string" && shard !== undefined ? { ...options, shard } : options,
-      inputs: { source: [typeof sources === "string" ? sources : at(sources, index)], ...inputs(index) },
-      ...(shard !== undefined && { shard: index }),
+      inputs: { source: [typeof sources === "string" ? sources : at(sources, index)], ...inputs },
+      ...others,
       ...((aside || shard !== undefined) && { aside: true }),
-    }),
-  );
-  return addShards(add, id.replace(/^capture/, "add"), captures, aside);
+    });
+  });
+  return { statistics: addShards(add, id.replace(/^capture/, "add"), captures, aside), captures };
 }
 
 /** A node of `propagate` for each shard. */
@@ -116,7 +122,7 @@ function propagateFrom(
   add: Add,
   recipe: Recipe,
   { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
-  inputs: (shard: number) => PlanNode["inputs"],
+  more: (shard: number) => Pick<PlanNode, "inputs" | "follows">,
   isFirst = false,
 ): string[] {
   return shardsOf(recipe).map((shard, index) =>
@@ -124,8 +130,7 @@ function propagateFrom(
       id: shard === undefined ? id : `${id}.shard-${index + 1}`,
       stage: "propagate",
       options: isFirst && shard !== undefined ? { ...options, shard } : options,
-      inputs: inputs(index),
-      ...(shard !== undefined && { shard: index }),
+      ...more(index),
       ...(aside && { aside }),
     }),
   );
@@ -150,9 +155,21 @@ function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: 
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
   if (recipe.allocate === undefined) return undefined;
   const statistics = { model: recipe.model, ...recipe.capture, statistics: "diagonal" };
-  const capture = captureFrom(add, recipe, { id: "capture.allocate", options: statistics, aside: true }, segments);
+  const { statistics: captured } = captureFrom(
+    add,
+    recipe,
+    { id: "capture.allocate", options: statistics, aside: true },
+    segments,
+  );
   const options = { ...recipe.factor, upper: "off" };
-  const factors = add({ id: "factor.allocate", stage: "factor", options, inputs: { statistics: [capture] }, aside: true });
+  const factors = add({
+    id: "factor.allocate",
+    stage: "factor",
+    options,
+    inputs: { statistics: [captured] },
+    follows: captured,
+    aside: true,
+  });
   return allocateFrom(add, recipe, factors);
 }
 
@@ -176,11 +193,18 @@ function compressFrom(
       ...(factors !== undefined && { factors: [factors] }),
       ...(allocation !== undefined && { allocation: [allocation] }),
     },
+    ...(factors !== undefined && { follows: factors }),
   });
 }
 
-const factorsFrom = (add: Add, recipe: Recipe, suffix: string, capture: string): string =>
-  add({ id: `factor${suffix}`, stage: "factor", options: recipe.factor, inputs: { statistics: [capture] } });
+const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics: string): string =>
+  add({
+    id: `factor${suffix}`,
+    stage: "factor",
+    options: recipe.factor,
+    inputs: { statistics: [statistics] },
+    follows: statistics,
+  });
 
 /** Options of every node that runs the model: where capture allows non-finite weights, the others must too. */
 const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOptions => ({
@@ -188,12 +212,12 @@ const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOp
   ...(allowNonfinite !== undefined && { allowNonfinite }),
 });
 
-const compareLanguages = (add: Add, capture: string): string =>
+const compareLanguages = (add: Add, statistics: string): string =>
   add({
     id: "similarity",
     stage: "similarity",
     options: {},
-    inputs: { statistics: [capture] },
+    inputs: { statistics: [statistics] },
     result: "similarity.arrow",
   });
 
@@ -205,7 +229,8 @@ function roundName([first = "", ...others]: readonly string[]): string {
 /** Compares languages by the input of the first step, from the states before it. */
 function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: readonly string[]): void {
   const options = { ...forwardOptions(recipe), site: [inputSite] };
-  compareLanguages(add, captureFrom(add, recipe, { id: `capture.${at(steps, 0).name}.input`, options, aside: true }, states));
+  const capture = { id: `capture.${at(steps, 0).name}.input`, options, aside: true };
+  compareLanguages(add, captureFrom(add, recipe, capture, states).statistics);
 }
 
 const embedFrom = (add: Add, recipe: Recipe, segments: string, aside = false): string[] =>
@@ -213,7 +238,7 @@ const embedFrom = (add: Add, recipe: Recipe, segments: string, aside = false): s
     add,
     recipe,
     { id: "propagate.embedding", options: forwardOptions(recipe), aside },
-    () => ({ source: [segments] }),
+    () => ({ inputs: { source: [segments] } }),
     true,
   );
 
@@ -227,6 +252,8 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   let dense = states;
   outline.steps.forEach((step, index) => {
     const layers: string[] = [];
+    /** The captures that have left the step where the next ones go on. */
+    let walk: readonly string[] | undefined;
     const rounds = recipe.propagation === "true-sequential" ? outline.siteRounds(index) : [undefined];
     if (recipe.similarity && index === 0 && recipe.propagation === "true-sequential") {
       compareInputs(add, recipe, outline, states);
@@ -235,27 +262,31 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       const suffix = sites === undefined ? `.${step.name}` : `.${step.name}.${roundName(sites)}`;
       const options = { model, ...recipe.capture, ...(sites && { site: sites }) };
       const given: PlanNode["inputs"] = layers.length === 0 ? {} : { layers: [...layers] };
-      const capture = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, (shard) => ({
-        ...given,
-        ...(denseStates && { denseStates: [at(dense, shard)] }),
+      const before = walk;
+      const { statistics, captures } = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, (shard) => ({
+        inputs: { ...given, ...(denseStates && { denseStates: [at(dense, shard)] }) },
+        ...(before && { follows: at(before, shard) }),
       }));
+      if (sites !== undefined) walk = captures;
       if (recipe.similarity && index === 0 && sites === undefined) {
-        compareLanguages(add, capture);
+        compareLanguages(add, statistics);
       }
-      layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, capture), allocation));
+      layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, statistics), allocation));
     }
     all.push(...layers);
     // Nothing reads the states after the last step.
     if (index < outline.steps.length - 1) {
-      const [before, beforeDense] = [states, dense];
+      const [before, beforeDense, held] = [states, dense, walk];
+      const following = (shard: number): Pick<PlanNode, "follows"> => (held === undefined ? {} : { follows: at(held, shard) });
       if (denseStates) {
         dense = propagateFrom(add, recipe, { id: `propagate.dense.${step.name}`, options: forward }, (shard) => ({
-          source: [at(beforeDense, shard)],
+          inputs: { source: [at(beforeDense, shard)] },
+          ...following(shard),
         }));
       }
       states = propagateFrom(add, recipe, { id: `propagate.${step.name}`, options: forward }, (shard) => ({
-        source: [at(before, shard)],
-        layers,
+        inputs: { source: [at(before, shard)], layers },
+        ...following(shard),
       }));
     }
   });
@@ -301,9 +332,9 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   if (recipe.compress["withoutFactors"] === true) {
     layers = [planWithoutFactors(add, recipe, outline, segments)];
   } else if (recipe.propagation === "dense") {
-    const capture = captureFrom(add, recipe, { id: "capture", options: { model, ...recipe.capture } }, segments);
-    if (recipe.similarity) compareLanguages(add, capture);
-    const factors = factorsFrom(add, recipe, "", capture);
+    const { statistics } = captureFrom(add, recipe, { id: "capture", options: { model, ...recipe.capture } }, segments);
+    if (recipe.similarity) compareLanguages(add, statistics);
+    const factors = factorsFrom(add, recipe, "", statistics);
     layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];
   } else {
     layers = planSteps(add, recipe, outline, segments);

@@ -1,10 +1,11 @@
 import { performance } from "node:perf_hooks";
-import { manifestKey, unpackFiles } from "@mbs/artifacts";
-import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
+import { manifestKey } from "@mbs/artifacts";
+import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { ArtifactStream, Stage, StageContext, StageOptions } from "@mbs/contracts";
-import { isWholeModel, recordModelFiles } from "./model-files.ts";
-import { requireOwnModel } from "./own-files.ts";
+import type { Stage, StageContext, StageOptions } from "@mbs/contracts";
+import { isWholeModel } from "./model-files.ts";
+import { WorkerLostError } from "./node-worker.ts";
+import type { NodeWorker } from "./node-worker.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -22,21 +23,57 @@ export interface NodeReport {
   readonly command: string;
   /** Seconds it took now; undefined when an earlier run had done it. */
   readonly seconds?: number;
+  /** The worker that ran it, where it ran now. */
+  readonly worker?: string;
 }
 
 export interface EngineOptions {
   readonly stages: Stages;
   readonly folder: RunFolder;
+  /** What this process sees of the run's artifacts. */
   readonly store: ArtifactStore;
   readonly manifest: RunManifest;
   readonly resources: Resources;
-  readonly context: StageContext;
+  /** At least one. */
+  readonly workers: readonly NodeWorker[];
+  readonly context: Omit<StageContext, "pool">;
   readonly keep: boolean;
   readonly onNode: (report: NodeReport) => void;
 }
 
+/** A node at work. */
+interface Running {
+  readonly node: PlanNode;
+  readonly worker: NodeWorker;
+  /** Resolves when it has ended, well or not. */
+  readonly ended: Promise<Ended>;
+}
+
+interface Ended {
+  readonly node: PlanNode;
+  readonly worker: NodeWorker;
+  readonly seconds: number;
+  readonly outcome: { readonly address: string } | { readonly error: unknown };
+}
+
+/** How often a node is tried whose worker ends. */
+const mostTries = 2;
+
+/** For each node the number of nodes on the longest way from it to the end of the plan. */
+function heights({ nodes }: Plan): ReadonlyMap<string, number> {
+  const found = new Map<string, number>(nodes.map(({ id }) => [id, 1]));
+  for (const { id, inputs, after } of nodes.toReversed()) {
+    const height = 1 + (found.get(id) ?? 1);
+    for (const before of [...Object.values(inputs).flat(), ...after]) {
+      found.set(before, Math.max(height, found.get(before) ?? 1));
+    }
+  }
+  return found;
+}
+
 /**
- * Runs the nodes of a plan in order, in this process, through the contract of stages alone.
+ * Runs the nodes of a plan on workers, through the contract of stages alone: a node as soon as its inputs are there and a
+ * worker is free, and of several the one with the most nodes behind it.
  *
  * A node is known by its stage, options, threads and the addresses of all that it reads. What has been made is not made
  * again, so a run that ended anywhere goes on where it was.
@@ -45,7 +82,14 @@ export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
+  readonly #heights: ReadonlyMap<string, number>;
   readonly #addresses = new Map<string, string>();
+  /** Node → the worker that ran it now. */
+  readonly #ranBy = new Map<string, NodeWorker>();
+  /** Artifact → the worker that holds it in memory, perhaps there alone. */
+  readonly #holders = new Map<string, NodeWorker>();
+  readonly #removed = new Set<string>();
+  readonly #tries = new Map<string, number>();
   /** Nodes whose output need not be written. */
   readonly #passing: ReadonlySet<string>;
   /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
@@ -57,6 +101,7 @@ export class Engine {
     for (const node of plan.nodes) {
       for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
     }
+    this.#heights = heights(plan);
     this.#passing = options.keep ? new Set() : this.#findPassing();
   }
 
@@ -89,9 +134,9 @@ export class Engine {
   /** @returns the address of every node's output; all of them that are needed, and their record, are on the disk */
   async run(): Promise<ReadonlyMap<string, string>> {
     try {
-      const addresses = await this.#runNodes();
+      await this.#runNodes();
       await this.#writeAll();
-      return addresses;
+      return this.#addresses;
     } catch (cause) {
       // what was done stays done; the first error is the one to report
       await this.#writeAll().catch(() => {});
@@ -100,42 +145,181 @@ export class Engine {
   }
 
   async #writeAll(): Promise<void> {
-    await this.#options.store.flush();
+    const { workers, store } = this.#options;
+    await Promise.all(workers.map((worker) => worker.flush()));
+    await store.flush();
     await this.#recorded;
   }
 
-  async #runNodes(): Promise<ReadonlyMap<string, string>> {
+  async #runNodes(): Promise<void> {
+    const { nodes } = this.#plan;
     const pending = await this.#findPending();
     this.#sweep(pending);
-    for (const [index, node] of this.#plan.nodes.entries()) {
-      if (this.#options.context.signal.aborted) {
-        throw new InterruptedError(`stopped after ${index} of ${this.#plan.nodes.length} steps; run again to go on`, {
-          done: index,
-        });
-      }
-      const before = this.#addresses.get(node.id);
-      if (!pending.has(node.id) && before !== undefined) {
-        this.#options.onNode(await this.#report(node, before));
-        continue;
-      }
-      const started = performance.now();
-      const address = await this.#execute(node, index);
-      if (before !== undefined && before !== address) {
-        const { loadedFrom } = this.#stage(node);
-        const remedy =
-          loadedFrom === undefined
-            ? "start over with --force"
-            : `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
-        throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
-      }
-      const seconds = (performance.now() - started) / 1000;
-      this.#addresses.set(node.id, address);
-      await this.#record(node, address);
-      pending.delete(node.id);
-      this.#options.onNode({ ...(await this.#report(node, address)), seconds });
-      this.#sweep(pending);
+    for (const node of nodes) {
+      const address = this.#addresses.get(node.id);
+      if (!pending.has(node.id) && address !== undefined) this.#options.onNode(await this.#report(node, address));
     }
-    return this.#addresses;
+    /** Fires on the first error, so that the other workers stop. */
+    const stopping = new AbortController();
+    const signal = AbortSignal.any([this.#options.context.signal, stopping.signal]);
+    const running = new Map<string, Running>();
+    const failures: unknown[] = [];
+    while (pending.size > 0) {
+      if (!signal.aborted) await this.#startAll(pending, running, signal);
+      if (running.size === 0) break;
+      const { node, worker, seconds, outcome } = await Promise.race([...running.values()].map(({ ended }) => ended));
+      running.delete(node.id);
+      try {
+        if ("error" in outcome) {
+          if (!(await this.#canRetry(node, worker, outcome.error, pending))) throw outcome.error;
+          continue;
+        }
+        if (!(await this.#isKept(node, outcome.address))) continue;
+        await this.#finish(node, worker, outcome.address, seconds);
+        pending.delete(node.id);
+        this.#sweep(pending);
+      } catch (error) {
+        failures.push(error);
+        stopping.abort(new InterruptedError("another step failed"));
+      }
+    }
+    const isStopped = this.#options.context.signal.aborted;
+    for (const failure of failures) if (!isStopped || !(failure instanceof InterruptedError)) throw failure;
+    if (pending.size === 0) return;
+    if (!isStopped) throw new InternalError(`no step can be run: ${[...pending].join(", ")} wait for each other`);
+    const done = nodes.length - pending.size;
+    throw new InterruptedError(`stopped after ${done} of ${nodes.length} steps; run again to go on`, { done });
+  }
+
+  /** Gives nodes to all workers that are free, as far as there are nodes whose inputs are there. */
+  async #startAll(pending: ReadonlySet<string>, running: Map<string, Running>, signal: AbortSignal): Promise<void> {
+    const busy = new Set([...running.values()].map(({ worker }) => worker));
+    for (const worker of this.#options.workers) {
+      if (busy.has(worker)) continue;
+      const node = this.#choose(worker, pending, running);
+      if (node === undefined) continue;
+      // whose model lies in the folder is read from the record
+      if (firstOutput(this.#stage(node)).folder === true) await this.#recorded;
+      running.set(node.id, { node, worker, ended: this.#execute(node, worker, running, signal) });
+    }
+  }
+
+  /**
+   * The next node for a worker. A node goes to the worker that ran the one it follows, and waits for it. Of the others that can
+   * run now, those come first that read what this worker has made, then those with the longest way to the end.
+   */
+  #choose(worker: NodeWorker, pending: ReadonlySet<string>, running: ReadonlyMap<string, Running>): PlanNode | undefined {
+    const isThere = (id: string): boolean => this.#addresses.has(id) && !pending.has(id);
+    const candidates = this.#plan.nodes.filter((node) => {
+      if (!pending.has(node.id) || running.has(node.id)) return false;
+      const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
+      return (owner === undefined || owner === worker) && [...Object.values(node.inputs).flat(), ...node.after].every(isThere);
+    });
+    // one worker takes them in the order of the plan
+    if (this.#options.workers.length === 1) return candidates[0];
+    const busy = new Set([...running.values()].map((other) => other.worker));
+    /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
+    const distance = ({ inputs }: PlanNode): number => {
+      const [main] = Object.values(inputs).flat();
+      const maker = main === undefined ? undefined : this.#ranBy.get(main);
+      if (maker === undefined || (maker !== worker && busy.has(maker))) return 1;
+      return maker === worker ? 0 : 2;
+    };
+    const height = ({ id }: PlanNode): number => this.#heights.get(id) ?? 0;
+    return candidates.toSorted((a, b) => distance(a) - distance(b) || height(b) - height(a))[0];
+  }
+
+  /** Runs a node on a worker; never rejects. */
+  async #execute(node: PlanNode, worker: NodeWorker, running: ReadonlyMap<string, Running>, signal: AbortSignal): Promise<Ended> {
+    const { context } = this.#options;
+    const { nodes } = this.#plan;
+    const where = `${node.id} (${nodes.indexOf(node) + 1} of ${nodes.length})`;
+    const started = performance.now();
+    const end = (outcome: Ended["outcome"]): Ended => ({
+      node,
+      worker,
+      seconds: (performance.now() - started) / 1000,
+      outcome,
+    });
+    try {
+      const { id, stage, options } = node;
+      const address = await worker.run(
+        { id, stage, options, inputs: this.#inputAddresses(node), when: this.#whenWritten(node) },
+        {
+          signal,
+          progress: (progress) => {
+            const others = running.size > 1 ? ` and ${running.size - 1} more` : "";
+            context.progress({ ...progress, activity: `${where}${others}: ${progress.activity}` });
+          },
+          warn: (message) => context.warn(`${node.id}: ${message}`),
+        },
+      );
+      return end({ address });
+    } catch (error) {
+      return end({ error });
+    }
+  }
+
+  /** One worker alone reads what it has made itself; others need the file. */
+  #whenWritten({ id }: PlanNode): WriteTime {
+    const isAlone = this.#options.workers.length === 1;
+    const follow = (this.#readers.get(id) ?? []).every(
+      (reader) => this.#plan.nodes.find((node) => node.id === reader)?.follows === id,
+    );
+    if (this.#passing.has(id) && (isAlone || follow)) return "late";
+    return isAlone ? "behind" : "now";
+  }
+
+  /**
+   * Whether an output is still there: another node's with the same content may have been removed at the moment when this one
+   * was found to be there already. Then the node runs again.
+   */
+  async #isKept(node: PlanNode, address: string): Promise<boolean> {
+    if (!this.#removed.has(address) || this.#whenWritten(node) !== "now") return true;
+    const { store } = this.#options;
+    await store.flush();
+    return store.has(address);
+  }
+
+  /** @throws {InternalError} where an earlier run had another output */
+  async #finish(node: PlanNode, worker: NodeWorker, address: string, seconds: number): Promise<void> {
+    const before = this.#addresses.get(node.id);
+    if (before !== undefined && before !== address) {
+      const { loadedFrom } = this.#stage(node);
+      const remedy =
+        loadedFrom === undefined
+          ? "start over with --force"
+          : `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
+      throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
+    }
+    this.#addresses.set(node.id, address);
+    this.#ranBy.set(node.id, worker);
+    const isFolder = firstOutput(this.#stage(node)).folder === true;
+    if (!isFolder && this.#whenWritten(node) !== "now") this.#holders.set(address, worker);
+    this.#removed.delete(address);
+    this.#learn(node, address);
+    await this.#record(node, address);
+    this.#options.onNode({ ...(await this.#report(node, address)), seconds, worker: worker.name });
+  }
+
+  /**
+   * Whether a node whose worker ended is to be tried again. What that worker held in memory alone has to be made again, too.
+   *
+   * @param pending gets the nodes whose output is lost
+   */
+  async #canRetry(node: PlanNode, worker: NodeWorker, error: unknown, pending: Set<string>): Promise<boolean> {
+    if (!(error instanceof WorkerLostError)) return false;
+    const tries = (this.#tries.get(node.id) ?? 0) + 1;
+    this.#tries.set(node.id, tries);
+    for (const { id } of this.#plan.nodes) {
+      if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
+    }
+    for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
+    // also what the lost artifacts were made of, where that has been removed
+    await this.#addLost(pending);
+    if (tries >= mostTries) return false;
+    this.#options.context.warn(`${node.id}: ${error.message}; it is tried again`);
+    return true;
   }
 
   async #record(node: PlanNode, address: string): Promise<void> {
@@ -144,7 +328,6 @@ export class Engine {
     const recorded = this.#options.manifest.set(await this.#key(node), { [output.name]: address });
     recorded.catch(() => {}); // it is awaited at the end
     this.#recorded = recorded;
-    // whose model lies in the folder is read from the record
     if (output.folder === true) await recorded;
   }
 
@@ -167,7 +350,7 @@ export class Engine {
     return Object.fromEntries(Object.entries(node.inputs).map(([name, ids]) => [name, ids.map(addressOf)]));
   }
 
-  /** Learns the addresses of what is done, and which nodes have to run. */
+  /** Learns the addresses of what is done, and which nodes have to run. @throws {BadDataError} on a damaged model */
   async #findPending(): Promise<Set<string>> {
     const pending = new Set<string>();
     for (const node of this.#plan.nodes) {
@@ -182,17 +365,28 @@ export class Engine {
       this.#addresses.set(node.id, address);
       this.#learn(node, address);
     }
+    for (const node of this.#plan.nodes) {
+      const address = this.#addresses.get(node.id);
+      const { folder = false } = firstOutput(this.#stage(node));
+      if (!folder || address === undefined) continue;
+      if (!(await isWholeModel(this.#options.folder, address, this.#options.context.signal))) pending.add(node.id);
+    }
+    await this.#addLost(pending);
+    return pending;
+  }
+
+  /** Adds nodes whose output is gone although a pending node has to read it; from the last to the first, since they read too. */
+  async #addLost(pending: Set<string>): Promise<void> {
     for (const node of this.#plan.nodes.toReversed()) {
       const address = this.#addresses.get(node.id);
       if (address !== undefined && (await this.#isLost(node, address, pending))) pending.add(node.id);
     }
-    return pending;
   }
 
-  /** Whether a recorded output is gone although something still has to read it. @throws {BadDataError} on a damaged model */
+  /** Whether a recorded artifact is gone although something still has to read it. */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
     const { folder = false, intermediate = false } = firstOutput(this.#stage(node));
-    if (folder) return !(await isWholeModel(this.#options.folder, address, this.#options.context.signal));
+    if (folder || this.#holders.has(address)) return false;
     const readers = this.#readers.get(node.id) ?? [];
     const released = !this.#isResult(address) && !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
     return !released && !(await this.#options.store.has(address));
@@ -208,35 +402,6 @@ export class Engine {
     if (firstOutput(this.#stage(node)).folder !== true) return;
     // its paths are not needed: they are checked for what a run reads, and it reads no path that it writes
     this.#options.resources.set("model", this.#plan.modelFolder, { address, paths: [] });
-  }
-
-  async #execute(node: PlanNode, index: number): Promise<string> {
-    const { folder, store, context } = this.#options;
-    const stage = this.#stage(node);
-    // code of others may change what it reads and what it has made
-    const isOurs = stage.loadedFrom === undefined;
-    const inputs: Record<string, ArtifactStream[]> = {};
-    for (const [name, addresses] of Object.entries(this.#inputAddresses(node))) {
-      inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared: isOurs })));
-    }
-    const where = `${node.id} (${index + 1} of ${this.#plan.nodes.length})`;
-    const outputs = await stage.run(inputs, node.options, {
-      ...context,
-      progress: (progress) => context.progress({ ...progress, activity: `${where}: ${progress.activity}` }),
-      warn: (message) => context.warn(`${node.id}: ${message}`),
-    });
-    const { name, folder: isFolder = false } = firstOutput(stage);
-    const output = outputs[name];
-    if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
-    const { signal } = context;
-    const when = !isOurs ? "now" : this.#passing.has(node.id) ? "late" : "behind";
-    if (!isFolder) return (await store.put(output, { signal, when })).address;
-    // checked again: the folder was claimed long ago
-    await requireOwnModel(folder, this.#options.manifest);
-    const unpacked = await unpackFiles(output, folder.model, { signal, force: true });
-    await recordModelFiles(folder, unpacked);
-    this.#learn(node, unpacked.address);
-    return unpacked.address;
   }
 
   /**
@@ -261,7 +426,15 @@ export class Engine {
       const wanted = this.#isResult(address) || isRead || (isRemade && !isPassing);
       (wanted ? needed : released).add(address);
     }
-    for (const address of released) if (!needed.has(address)) store.remove(address, this.#recorded);
+    for (const address of released) {
+      if (needed.has(address) || this.#removed.has(address)) continue;
+      this.#removed.add(address);
+      const holder = this.#holders.get(address);
+      holder?.remove([address], this.#recorded);
+      // another worker may have written the same content, as another node's
+      if (holder === undefined || this.#options.workers.length > 1) store.remove(address, this.#recorded);
+      this.#holders.delete(address);
+    }
   }
 
   async #report(node: PlanNode, address: string): Promise<NodeReport> {

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   ArtifactStore,
   followLinks,
@@ -9,8 +9,9 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { availableProcessors, createObjectPool, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
-import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
+import { availableProcessors, createObjectPool, defaultKept, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
+import type { ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { Revisions } from "@mbs/hub";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
@@ -28,7 +29,11 @@ import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
-import { settleThreads } from "./run-threads.ts";
+import { chooseMachine, settleMachine } from "./run-machine.ts";
+import type { RunMachine } from "./run-machine.ts";
+import { OwnWorker } from "./node-worker.ts";
+import type { NodeWorker } from "./node-worker.ts";
+import { ChildWorker } from "./workers/child-worker.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -39,8 +44,10 @@ export interface RunOptions {
    * began with. Absent: that number, or the processors that are available.
    */
   readonly threads?: number | undefined;
-  /** Bytes for what later stages need. No result depends on it. Absent: by the memory of the machine. */
+  /** Bytes for what later stages need, of all workers together. No result depends on it. Absent: by the memory of the machine. */
   readonly memory?: number | undefined;
+  /** Processes that run the nodes; absent: this process runs them, one after the other. */
+  readonly workers?: WorkerChoice | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
@@ -56,6 +63,17 @@ export interface RunOptions {
   readonly describe?: (made: { model: string; scores: string | undefined; recipe: string }) => Promise<void>;
   /** Start over, replacing what an earlier run has left in the output folder. */
   readonly force?: boolean;
+}
+
+export interface WorkerChoice {
+  /** How many; no result depends on it. Absent: the number that the run began with, or one for each shard, at most one for each processor. */
+  readonly count?: number | undefined;
+  /** The program and arguments that start one, which calls `serveWorker`. */
+  readonly command: readonly string[];
+  /** Milliseconds that a node may take. */
+  readonly nodeLimit?: number | undefined;
+  /** Milliseconds that a node has to stop by itself when it is told to; default 10 000. */
+  readonly stopGrace?: number;
 }
 
 export interface RunResult {
@@ -114,34 +132,65 @@ function noteChosen(given: Recipe, { compress, assemble }: Recipe): string | und
   return `compress takes ${words.join(", ")}, which the recipe leaves to solver ${String(compress["solver"])}${format}`;
 }
 
+interface Execution extends RunOptions {
+  readonly machine: RunMachine;
+  readonly pool: ObjectPool;
+  readonly revisions: Revisions;
+}
+
+/** The workers of a run: processes of their own, or this one. */
+async function openWorkers(
+  folder: RunFolder,
+  store: ArtifactStore,
+  { stages, workers, machine, memory = defaultKept(), pool, revisions }: Execution,
+): Promise<readonly NodeWorker[]> {
+  const { threads } = machine;
+  if (workers === undefined) {
+    const stage = async (name: string): Promise<Stage> => stageOf(stages, name);
+    return [new OwnWorker({ folder, store, stage, threads, pool })];
+  }
+  // the workers have pools of their own
+  await pool.close();
+  const results = folder.results.map((path) => basename(path));
+  const setting = { root: folder.root, results, threads, memory: Math.floor(memory / machine.workers), revisions };
+  return Array.from(
+    { length: machine.workers },
+    (_, index) => new ChildWorker({ ...workers, name: `worker ${index + 1}`, setting }),
+  );
+}
+
 async function execute(
   recipe: Recipe,
   plan: Plan,
   folder: RunFolder,
   resources: Resources,
-  options: RunOptions & { readonly threads: number; readonly pool: ObjectPool },
+  options: Execution,
 ): Promise<RunResult> {
-  const { stages, threads, pool, signal } = options;
-  const nodes: NodeReport[] = [];
+  const { stages, machine, signal } = options;
+  const { threads } = machine;
+  const reports = new Map<string, NodeReport>();
+  const isOwn = options.workers === undefined;
   const store = new ArtifactStore(folder.artifacts, {
     remedy: "delete it and run again",
-    memory: splitKept(options.memory).artifacts,
+    memory: isOwn ? splitKept(options.memory).artifacts : 0,
   });
   const manifest = await RunManifest.open(folder.manifest);
+  const workers = await openWorkers(folder, store, options);
   const engine = new Engine(plan, {
     stages,
     folder,
     store,
     manifest,
     resources,
-    context: { signal, threads, pool, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
+    workers,
+    context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
     keep: recipe.keep,
     onNode: (report) => {
-      nodes.push(report);
+      reports.set(report.id, report);
       options.onNode?.(report);
     },
   });
-  const addresses = await engine.run();
+  const addresses = await engine.run().finally(() => Promise.all(workers.map((worker) => worker.close())));
   // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
@@ -149,6 +198,8 @@ async function execute(
     if (result === undefined || address === undefined) continue;
     await writeArtifact(await store.open(address), join(folder.root, result), { force: true, signal });
   }
+  // in the order of the plan, whichever was done first
+  const nodes = plan.nodes.flatMap(({ id }) => reports.get(id) ?? []);
   const record = await recordRun(recipe, plan, nodes, resources, threads);
   await writeAtomically(folder.recipe, [Buffer.from(record)], { force: true });
   if (recipe.assemble["card"] !== false) {
@@ -159,7 +210,7 @@ async function execute(
 }
 
 /**
- * Runs a recipe in this process and resumes where an earlier run of it ended.
+ * Runs a recipe, in this process or on workers, and resumes where an earlier run of it ended.
  *
  * @throws as prepareRun, on a recipe that cannot be run
  * @throws {UsageError} when the output would replace something that is read
@@ -189,15 +240,19 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
           formerDefault: async () => identifyRun(await prepare({ ...recipe, propagation: "sequential" })),
         }),
       });
-      await recordRevisions(folder, { ...revisions, ...(await resources.revisions()) });
-      const available = availableProcessors();
-      const threads = await settleThreads(folder, options.threads, available);
+      const found = { ...revisions, ...(await resources.revisions()) };
+      await recordRevisions(folder, found);
+      const given = { threads: options.threads, workers: options.workers?.count };
+      const chosen = chooseMachine(availableProcessors(), options.workers === undefined ? 1 : ordered.shards, given.workers);
+      const machine = await settleMachine(folder, given, chosen);
       await checkDisk(folder.root, diskNeed(ordered, shape));
       const note = noteChosen(recipe, ordered);
       if (note !== undefined) options.note?.(note);
-      if (options.threads === undefined && threads !== available)
-        options.note?.(`takes ${threads} threads, with which the run began, where this machine would choose ${available}`);
-      return execute(ordered, plan, folder, resources, { ...options, stages, threads, pool });
+      if (options.threads === undefined && machine.threads !== chosen.threads)
+        options.note?.(
+          `takes ${machine.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`,
+        );
+      return execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found });
     });
   } finally {
     await pool.close();

@@ -4,7 +4,7 @@ import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contrac
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { runFolder } from "../src/run/run-folder.ts";
-import { readThreads } from "../src/run/run-threads.ts";
+import { readMachine } from "../src/run/run-machine.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -22,7 +22,7 @@ test("a run goes on with the threads that it began with, and says so where the m
     onNode: ({ stage }: { stage: string }) => stage === "capture" && controller.abort(),
   };
   assert.instance(await failure(go(recipe(), { ...stopping, threads: others })), InterruptedError);
-  assert.is(await readThreads(runFolder(join(root, "out"))), others);
+  assert.is((await readMachine(runFolder(join(root, "out"))))?.threads, others);
   const [started, notes]: [string[], string[]] = [[], []];
   const { nodes } = await go(recipe(), {
     threads: undefined,
@@ -55,7 +55,7 @@ test("another number is refused with both and the remedy, and nothing is lost; -
   await go(recipe(), { threads: undefined, stages });
   assert.equal(started, []);
   await go(recipe(), { threads: 3, stages, force: true });
-  assert.is(await readThreads(runFolder(join(root, "out"))), 3);
+  assert.is((await readMachine(runFolder(join(root, "out"))))?.threads, 3);
 });
 
 test("a run without a record, of an earlier version, takes what is given or what the machine has", async ({ root, recipe }) => {
@@ -65,10 +65,20 @@ test("a run without a record, of an earlier version, takes what is given or what
   const started: string[] = [];
   await go(recipe(), { threads: availableProcessors(), stages: fakeStages((name) => started.push(name)) });
   assert.equal(started, []);
-  assert.is(await readThreads(folder), availableProcessors());
+  assert.is((await readMachine(folder))?.threads, availableProcessors());
 });
 
-for (const content of ["", "{", "[]", "{}", '{"threads":"2"}', '{"threads":0}', '{"threads":1.5}', '{"threads":1025}']) {
+for (const content of [
+  "",
+  "{",
+  "[]",
+  "{}",
+  '{"threads":"2"}',
+  '{"threads":0}',
+  '{"threads":1.5}',
+  '{"threads":1025}',
+  '{"threads":2,"workers":0}',
+]) {
   test(`a record ${JSON.stringify(content)} is refused with its remedy`, async ({ root, recipe }) => {
     await go(recipe());
     await writeFile(runFolder(join(root, "out")).machine, content);

@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import { parseJson, writeAtomically } from "@mbs/artifacts";
+import { DeniedError, isObject, mostThreads } from "@mbs/contracts";
+import { denyForeign, exists, isFile } from "./own-files.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+/** What a run chose for the machine that it began on. */
+export interface RunMachine {
+  /** Of each worker. Results depend on it. */
+  readonly threads: number;
+  /** How many run nodes at the same time; no result depends on it. */
+  readonly workers: number;
+}
+
+const isNumber = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= mostThreads;
+
+/**
+ * What a run began with; undefined where nothing is recorded.
+ *
+ * @throws {DeniedError} on a file of another form, or what is no file
+ */
+export async function readMachine({ root, machine: path }: RunFolder): Promise<RunMachine | undefined> {
+  if (!(await exists(path))) return undefined;
+  if (!(await isFile(path))) denyForeign(path);
+  const value = parseJson(await readFile(path, "utf8"));
+  const { threads, workers = 1 } = isObject(value) ? value : {};
+  if (isNumber(threads) && isNumber(workers)) return { threads, workers };
+  throw new DeniedError(
+    `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
+    { path },
+  );
+}
+
+/** What this machine would choose: a worker for each shard, as far as there are processors, which they share. */
+export function chooseMachine(processors: number, shards: number, workers = Math.min(shards, processors)): RunMachine {
+  return { workers, threads: Math.max(1, Math.floor(processors / workers)) };
+}
+
+/**
+ * The threads and workers that a run in a claimed folder has to take, and a record of them for those who resume it: with another
+ * number of threads every node would count as new.
+ *
+ * @param given what was asked for
+ * @param chosen what this machine would choose
+ * @throws {DeniedError} where the run began with another number of threads than the one given
+ */
+export async function settleMachine(
+  folder: RunFolder,
+  given: { readonly [Name in keyof RunMachine]?: number | undefined },
+  chosen: RunMachine,
+): Promise<RunMachine> {
+  const { root, machine } = folder;
+  const known = await readMachine(folder);
+  if (known !== undefined && given.threads !== undefined && given.threads !== known.threads) {
+    throw new DeniedError(
+      `${root} holds a run that began with --threads ${known.threads}; with ${given.threads} everything would be made again, since results may differ in the last bits. Give ${known.threads} or leave --threads out to resume, choose another output, or start over with --force`,
+      { path: root, known: known.threads, given: given.threads },
+    );
+  }
+  const settled = {
+    threads: given.threads ?? known?.threads ?? chosen.threads,
+    workers: given.workers ?? known?.workers ?? chosen.workers,
+  };
+  if (known?.threads !== settled.threads || known.workers !== settled.workers) {
+    await writeAtomically(machine, [Buffer.from(`${JSON.stringify(settled)}\n`)], { force: true });
+  }
+  return settled;
+}

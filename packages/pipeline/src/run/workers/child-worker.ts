@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { errorOfTag, InternalError, InterruptedError } from "@mbs/contracts";
+import type { NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
+import { WorkerLostError } from "../node-worker.ts";
+import type { FromWorker, ToWorker, WorkerSetting } from "./messages.ts";
+
+export interface ChildWorkerOptions {
+  /** For messages: "worker 1". */
+  readonly name: string;
+  /** The program and arguments that start a worker process, which calls `serveWorker`. */
+  readonly command: readonly string[];
+  readonly setting: WorkerSetting;
+  /** Milliseconds that a node may take. */
+  readonly nodeLimit?: number | undefined;
+  /** Milliseconds that a node has to stop by itself when it is told to. */
+  readonly stopGrace?: number;
+}
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Sends a message; where the process is gone, its end says so. */
+const send = (process: ChildProcess, message: ToWorker): void => void process.send(message, () => undefined);
+
+/**
+ * Runs nodes in a process of its own, so that neither a loop without end nor native code that crashes takes the run down. The
+ * process starts with the first node, and again after it has ended.
+ */
+export class ChildWorker implements NodeWorker {
+  readonly name: string;
+  readonly #options: ChildWorkerOptions;
+  #process: ChildProcess | undefined;
+  #node: (Waiting<string> & { readonly context: TaskContext; readonly started: () => void }) | undefined;
+  /** Removals that wait for what comes before them. */
+  #removed: Promise<unknown> = Promise.resolve();
+  #flush: Waiting<void> | undefined;
+  /** Why this side has ended the process. */
+  #endedFor: Error | undefined;
+
+  constructor(options: ChildWorkerOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  async run(task: NodeTask, context: TaskContext): Promise<string> {
+    const { signal } = context;
+    const { nodeLimit, stopGrace = 10_000 } = this.#options;
+    // what this node makes may have the address of something that is to be removed
+    await this.#removed;
+    if (signal.aborted) throw new InterruptedError("stopped");
+    const process = this.#start();
+    const timers: NodeJS.Timeout[] = [];
+    const kill = (reason: Error): void => {
+      this.#endedFor = reason;
+      process.kill("SIGKILL");
+    };
+    const stop = (): void => {
+      send(process, { kind: "stop" });
+      timers.push(setTimeout(kill, stopGrace, new InterruptedError(`${task.id} did not stop by itself`)));
+    };
+    const started = (): void => {
+      if (nodeLimit === undefined) return;
+      const message = `${task.id} took longer than the ${nodeLimit / 1000} s that a step may take (--step-limit); give it more, or look for a loop without end in your own code`;
+      timers.push(setTimeout(kill, nodeLimit, new InternalError(message, { node: task.id })));
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#node = { resolve, reject, context, started };
+        send(process, { kind: "run", task });
+      });
+    } finally {
+      this.#node = undefined;
+      signal.removeEventListener("abort", stop);
+      for (const timer of timers) clearTimeout(timer);
+    }
+  }
+
+  remove(addresses: readonly string[], after: Promise<unknown>): void {
+    const remove = (): void => {
+      if (this.#process !== undefined) send(this.#process, { kind: "remove", addresses });
+    };
+    const before = this.#removed;
+    this.#removed = Promise.all([before, after]).then(remove, () => undefined);
+  }
+
+  async flush(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#flush = { resolve, reject };
+      send(process, { kind: "flush" });
+    });
+  }
+
+  async close(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return;
+    const ended = new Promise<void>((resolve) => process.once("close", () => resolve()));
+    send(process, { kind: "end" });
+    const timer = setTimeout(() => process.kill("SIGKILL"), this.#options.stopGrace ?? 10_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #start(): ChildProcess {
+    if (this.#process !== undefined) return this.#process;
+    const [program = "", ...words] = this.#options.command;
+    const child = spawn(program, words, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#process = child;
+    this.#endedFor = undefined;
+    // a second SIGINT ends this process at once, in whatever state its workers are
+    const killAtExit = (): void => void child.kill("SIGKILL");
+    process.on("exit", killAtExit);
+    child.on("message", (message: FromWorker) => this.#receive(message));
+    child.once("error", (cause) => this.#lose(new InternalError(`${this.name} could not be started`, {}, { cause })));
+    child.once("close", (code, by) => {
+      process.off("exit", killAtExit);
+      this.#process = undefined;
+      const how = by === null ? `with code ${code}` : `by ${by}`;
+      this.#lose(this.#endedFor ?? new WorkerLostError(`${this.name} (process ${child.pid}) was ended ${how}`));
+    });
+    send(child, { kind: "begin", setting: this.#options.setting });
+    return child;
+  }
+
+  #lose(error: Error): void {
+    this.#node?.reject(error);
+    this.#flush?.reject(error);
+    this.#flush = undefined;
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "started":
+        return this.#node?.started();
+      case "progress":
+        return this.#node?.context.progress(message.progress);
+      case "warn":
+        return this.#node?.context.warn(message.message);
+      case "done":
+        return this.#node?.resolve(message.address);
+      case "flushed":
+        this.#flush?.resolve();
+        this.#flush = undefined;
+        return;
+      case "failed": {
+        const { tag, message: text, stack } = message.failure;
+        // for --debug: where it was thrown in the worker
+        const error = errorOfTag(tag, text, {}, { cause: Object.assign(new Error(text), { stack }) });
+        if (message.of === "run") return this.#node?.reject(error);
+        this.#flush?.reject(error);
+        this.#flush = undefined;
+      }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { Worker } from "node:worker_threads";
+import { ArtifactStore } from "@mbs/artifacts";
+import { createObjectPool, InternalError, splitKept } from "@mbs/contracts";
+import type { MbsError, ObjectPool, Stage } from "@mbs/contracts";
+import { pinRevisions } from "@mbs/hub";
+import { OwnWorker } from "../node-worker.ts";
+import type { NodeTask, TaskContext } from "../node-worker.ts";
+import { runFolder } from "../run-folder.ts";
+import type { FromWorker, ToWorker, WorkerSetting } from "./messages.ts";
+
+export interface ServeOptions {
+  /** A stage by the name that a recipe has for it. */
+  readonly stage: (name: string) => Promise<Stage>;
+  /** Any thrown value as an error with a tag. */
+  readonly toError: (thrown: unknown) => MbsError;
+}
+
+/** A parent that is gone needs no message. */
+const tell = (message: FromWorker): void => void process.send?.(message, undefined, undefined, () => undefined);
+
+/** Milliseconds between two messages of progress. */
+const progressMs = 100;
+
+/** Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy. */
+const watch = `
+  const parent = process.ppid;
+  setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 500);
+`;
+
+interface Begun {
+  readonly worker: OwnWorker;
+  readonly pool: ObjectPool;
+}
+
+function begin({ root, results, threads, memory, revisions }: WorkerSetting, { stage }: ServeOptions): Begun {
+  pinRevisions(revisions);
+  const folder = runFolder(root, results);
+  const kept = splitKept(memory);
+  const pool = createObjectPool(kept.pool);
+  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", memory: kept.artifacts });
+  return { worker: new OwnWorker({ folder, store, stage, threads, pool }), pool };
+}
+
+/**
+ * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT is left to the parent: a terminal
+ * sends it to both.
+ */
+export async function serveWorker(options: ServeOptions): Promise<void> {
+  if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
+  process.on("SIGINT", () => undefined);
+  process.on("disconnect", () => process.exit(1));
+  new Worker(watch, { eval: true }).unref();
+  let begun: Begun | undefined;
+  let stopping = new AbortController();
+  let told = 0;
+
+  const fail = (of: "run" | "flush", thrown: unknown): void => {
+    const { tag, message } = options.toError(thrown);
+    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } });
+  };
+  const context = (): TaskContext => ({
+    signal: stopping.signal,
+    progress(progress) {
+      const now = performance.now();
+      if (now - told < progressMs && progress.done !== progress.total) return;
+      told = now;
+      tell({ kind: "progress", progress });
+    },
+    warn: (message) => tell({ kind: "warn", message }),
+  });
+  const run = async (task: NodeTask): Promise<void> => {
+    stopping = new AbortController();
+    tell({ kind: "started" });
+    try {
+      if (begun === undefined) throw new InternalError("a worker was given a step before it began");
+      tell({ kind: "done", address: await begun.worker.run(task, context()) });
+    } catch (thrown) {
+      fail("run", thrown);
+    }
+  };
+  const flush = async (): Promise<void> => {
+    try {
+      await begun?.worker.flush();
+      tell({ kind: "flushed" });
+    } catch (thrown) {
+      fail("flush", thrown);
+    }
+  };
+
+  await new Promise<void>((resolve) => {
+    process.on("message", (message: ToWorker) => {
+      switch (message.kind) {
+        case "begin":
+          begun = begin(message.setting, options);
+          return;
+        case "run":
+          return void run(message.task);
+        case "stop":
+          return stopping.abort();
+        case "remove":
+          return begun?.worker.remove(message.addresses, Promise.resolve());
+        case "flush":
+          return void flush();
+        case "end":
+          resolve();
+      }
+    });
+  });
+  await begun?.pool.close();
+}
