@@ -10,6 +10,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "status",
+    {
+      summary: "Show how far a run is, and the time left.",
+      load: async () => (await import("./commands/status-command.ts")).statusCommand,
+    },
+  ],
+  [
     "demo",
     {
       summary: "Compress the controlled model and show what each mix does to each language.",

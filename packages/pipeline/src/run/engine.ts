@@ -10,6 +10,7 @@ import type { Plan, PlanNode } from "../plan/plan.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
+import { Schedule } from "./schedule.ts";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -39,6 +40,9 @@ export interface EngineOptions {
   readonly context: Omit<StageContext, "pool">;
   readonly keep: boolean;
   readonly onNode: (report: NodeReport) => void;
+  readonly onStart: (node: PlanNode, worker: string) => void;
+  /** Called for a node that did not end, or whose output is lost, and that will run again. */
+  readonly onRetry: (node: PlanNode) => void;
 }
 
 /** A node at work. */
@@ -59,21 +63,9 @@ interface Ended {
 /** How often a node is tried whose worker ends. */
 const mostTries = 2;
 
-/** For each node the number of nodes on the longest way from it to the end of the plan. */
-function heights({ nodes }: Plan): ReadonlyMap<string, number> {
-  const found = new Map<string, number>(nodes.map(({ id }) => [id, 1]));
-  for (const { id, inputs, after } of nodes.toReversed()) {
-    const height = 1 + (found.get(id) ?? 1);
-    for (const before of [...Object.values(inputs).flat(), ...after]) {
-      found.set(before, Math.max(height, found.get(before) ?? 1));
-    }
-  }
-  return found;
-}
-
 /**
  * Runs the nodes of a plan on workers, through the contract of stages alone: a node as soon as its inputs are there and a
- * worker is free, and of several the one with the most nodes behind it.
+ * worker is free.
  *
  * A node is known by its stage, options, threads and the addresses of all that it reads. What has been made is not made
  * again, so a run that ended anywhere goes on where it was.
@@ -82,7 +74,6 @@ export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
-  readonly #heights: ReadonlyMap<string, number>;
   readonly #addresses = new Map<string, string>();
   /** Node → the worker that ran it now. */
   readonly #ranBy = new Map<string, NodeWorker>();
@@ -101,7 +92,6 @@ export class Engine {
     for (const node of plan.nodes) {
       for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
     }
-    this.#heights = heights(plan);
     this.#passing = options.keep ? new Set() : this.#findPassing();
   }
 
@@ -163,20 +153,30 @@ export class Engine {
     const stopping = new AbortController();
     const signal = AbortSignal.any([this.#options.context.signal, stopping.signal]);
     const running = new Map<string, Running>();
+    const plan = (): Schedule<NodeWorker> =>
+      new Schedule(nodes, { pending, running: new Set(running.keys()), ranBy: this.#ranBy });
+    let schedule = plan();
     const failures: unknown[] = [];
     while (pending.size > 0) {
-      if (!signal.aborted) await this.#startAll(pending, running, signal);
+      if (!signal.aborted) await this.#startAll(schedule, running, signal);
       if (running.size === 0) break;
       const { node, worker, seconds, outcome } = await Promise.race([...running.values()].map(({ ended }) => ended));
       running.delete(node.id);
       try {
         if ("error" in outcome) {
           if (!(await this.#canRetry(node, worker, outcome.error, pending))) throw outcome.error;
+          this.#options.onRetry(node);
+          schedule = plan();
           continue;
         }
-        if (!(await this.#isKept(node, outcome.address))) continue;
+        if (!(await this.#isKept(node, outcome.address))) {
+          this.#options.onRetry(node);
+          schedule = plan();
+          continue;
+        }
         await this.#finish(node, worker, outcome.address, seconds);
         pending.delete(node.id);
+        schedule.done(node.id, worker);
         this.#sweep(pending);
       } catch (error) {
         failures.push(error);
@@ -192,41 +192,19 @@ export class Engine {
   }
 
   /** Gives nodes to all workers that are free, as far as there are nodes whose inputs are there. */
-  async #startAll(pending: ReadonlySet<string>, running: Map<string, Running>, signal: AbortSignal): Promise<void> {
+  async #startAll(schedule: Schedule<NodeWorker>, running: Map<string, Running>, signal: AbortSignal): Promise<void> {
+    const { workers } = this.#options;
     const busy = new Set([...running.values()].map(({ worker }) => worker));
-    for (const worker of this.#options.workers) {
+    for (const worker of workers) {
       if (busy.has(worker)) continue;
-      const node = this.#choose(worker, pending, running);
+      const node = schedule.next(worker, workers.length === 1, (other) => busy.has(other));
       if (node === undefined) continue;
+      busy.add(worker);
       // whose model lies in the folder is read from the record
       if (firstOutput(this.#stage(node)).folder === true) await this.#recorded;
+      this.#options.onStart(node, worker.name);
       running.set(node.id, { node, worker, ended: this.#execute(node, worker, running, signal) });
     }
-  }
-
-  /**
-   * The next node for a worker. A node goes to the worker that ran the one it follows, and waits for it. Of the others that can
-   * run now, those come first that read what this worker has made, then those with the longest way to the end.
-   */
-  #choose(worker: NodeWorker, pending: ReadonlySet<string>, running: ReadonlyMap<string, Running>): PlanNode | undefined {
-    const isThere = (id: string): boolean => this.#addresses.has(id) && !pending.has(id);
-    const candidates = this.#plan.nodes.filter((node) => {
-      if (!pending.has(node.id) || running.has(node.id)) return false;
-      const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
-      return (owner === undefined || owner === worker) && [...Object.values(node.inputs).flat(), ...node.after].every(isThere);
-    });
-    // one worker takes them in the order of the plan
-    if (this.#options.workers.length === 1) return candidates[0];
-    const busy = new Set([...running.values()].map((other) => other.worker));
-    /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
-    const distance = ({ inputs }: PlanNode): number => {
-      const [main] = Object.values(inputs).flat();
-      const maker = main === undefined ? undefined : this.#ranBy.get(main);
-      if (maker === undefined || (maker !== worker && busy.has(maker))) return 1;
-      return maker === worker ? 0 : 2;
-    };
-    const height = ({ id }: PlanNode): number => this.#heights.get(id) ?? 0;
-    return candidates.toSorted((a, b) => distance(a) - distance(b) || height(b) - height(a))[0];
   }
 
   /** Runs a node on a worker; never rejects. */
@@ -379,7 +357,9 @@ export class Engine {
   async #addLost(pending: Set<string>): Promise<void> {
     for (const node of this.#plan.nodes.toReversed()) {
       const address = this.#addresses.get(node.id);
-      if (address !== undefined && (await this.#isLost(node, address, pending))) pending.add(node.id);
+      if (address === undefined || pending.has(node.id) || !(await this.#isLost(node, address, pending))) continue;
+      pending.add(node.id);
+      this.#options.onRetry(node);
     }
   }
 

@@ -23,6 +23,8 @@ export interface RunFolder {
   readonly revisions: string;
   /** What the machine chose at the first start and results depend on, the number of threads; the run goes on with it. */
   readonly machine: string;
+  /** How far a run is that goes on, or that stopped before its end. */
+  readonly status: string;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -44,6 +46,7 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     modelFiles: join(work, "model.json"),
     revisions: join(work, "revisions.json"),
     machine: join(work, "machine.json"),
+    status: join(work, "status.json"),
     identity: join(work, "identity"),
   };
 }

@@ -9,7 +9,15 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import { availableProcessors, createObjectPool, defaultKept, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
+import {
+  availableProcessors,
+  createObjectPool,
+  defaultKept,
+  firstOutput,
+  InternalError,
+  optionFlag,
+  splitKept,
+} from "@mbs/contracts";
 import type { ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
@@ -29,6 +37,7 @@ import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
+import { StatusRecord } from "./run-status.ts";
 import { chooseMachine, settleMachine } from "./run-machine.ts";
 import type { RunMachine } from "./run-machine.ts";
 import { OwnWorker } from "./node-worker.ts";
@@ -176,6 +185,7 @@ async function execute(
   });
   const manifest = await RunManifest.open(folder.manifest);
   const workers = await openWorkers(folder, store, options);
+  const status = new StatusRecord(folder, plan, machine);
   const engine = new Engine(plan, {
     stages,
     folder,
@@ -187,10 +197,19 @@ async function execute(
     keep: recipe.keep,
     onNode: (report) => {
       reports.set(report.id, report);
+      status.done(report);
       options.onNode?.(report);
     },
+    onStart: (node, worker) => status.started(node, worker),
+    onRetry: (node) => status.waits(node),
   });
-  const addresses = await engine.run().finally(() => Promise.all(workers.map((worker) => worker.close())));
+  const addresses = await engine
+    .run()
+    .catch(async (error: unknown) => {
+      await status.end(error instanceof Error ? error : new InternalError("unexpected", {}, { cause: error }));
+      throw error;
+    })
+    .finally(() => Promise.all(workers.map((worker) => worker.close())));
   // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
@@ -206,6 +225,7 @@ async function execute(
     const scores = recipe.evaluate === undefined ? undefined : folder.scores;
     await options.describe?.({ model: folder.model, scores, recipe: folder.recipe });
   }
+  await status.end();
   return { folder, nodes };
 }
 

@@ -1,0 +1,88 @@
+import { hostname } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
+import { readStatus } from "@mbs/pipeline";
+import type { NodeStatus, RunStatus } from "@mbs/pipeline";
+import { formatTable } from "@mbs/reporting";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
+
+const options = {
+  watch: { kind: "flag", description: "print again every two seconds, until the run ends" },
+  json: { kind: "flag", description: "print JSON, with every step" },
+} as const satisfies OptionTable;
+
+const watchMs = 2000;
+/** Steps that are listed as the slowest. */
+const slowest = 5;
+
+/** Whether the process of a run is there; on another machine nobody can tell. */
+function isGone({ process: id, host }: RunStatus): boolean {
+  if (host !== hostname()) return false;
+  try {
+    process.kill(id, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
+
+const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])[]): string =>
+  rows.length === 0
+    ? ""
+    : formatTable({
+        columns: [
+          { title, numeric: false },
+          { title: "worker", numeric: false },
+          { title: "time", numeric: true },
+        ],
+        rows: rows.map(([{ id, worker = "" }, seconds]) => [id, worker, formatSeconds(seconds)]),
+      });
+
+/** What a person sees of a run. @param now in milliseconds since 1970 */
+export function statusText(status: RunStatus, now: number): string {
+  const { nodes, began, updated, workers, threads, failure, secondsLeft } = status;
+  const of = (state: NodeStatus["state"]): readonly NodeStatus[] => nodes.filter((node) => node.state === state);
+  const [done, running, waiting] = [of("done"), of("running"), of("waiting")];
+  const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting.length} waiting`;
+  const machine = `${workers} ${workers === 1 ? "worker" : "workers"} with ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const left =
+    secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
+  const state =
+    failure !== undefined
+      ? `stopped: ${failure}`
+      : isGone(status)
+        ? `process ${status.process} is gone; run the recipe again to go on`
+        : `running for ${formatSeconds((now - began) / 1000)} on ${machine}${left}`;
+  const isOn = failure === undefined && !isGone(status);
+  const active = isOn ? running.map((node) => [node, (now - (node.began ?? now)) / 1000] as const) : [];
+  const timed = done.flatMap((node) => (node.seconds === undefined ? [] : [[node, node.seconds] as const]));
+  const slow = timed.toSorted(([, a], [, b]) => b - a).slice(0, slowest);
+  const tables = [stepTable("running", active), stepTable("slowest so far", slow)].filter((table) => table !== "");
+  return [`${state}\n${counts}\n`, ...tables].join("\n");
+}
+
+/** `mbs status`: how far a run is. */
+export function statusCommand({ signal }: CommandContext): Command {
+  const command = plainCommand("status", "Show how far a run is: steps done and running, on which worker, and the time left.", [
+    "mbs status out/",
+    "mbs status out/ --watch",
+  ]).addArgument(new Argument("<output>", "output folder of a recipe"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (output: string) => {
+    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { watch, json } = parseOptions(options, given, "status");
+    for (;;) {
+      const status = await readStatus(output);
+      const text = status === undefined ? "no run goes on here; what was begun is done\n" : statusText(status, Date.now());
+      await printText(json ? `${JSON.stringify(status ?? null)}\n` : text);
+      if (!watch || status === undefined || status.failure !== undefined || isGone(status)) return;
+      if (!json) await printText("\n");
+      await wait(watchMs, undefined, { signal });
+    }
+  });
+}

@@ -1,0 +1,174 @@
+import { hostname } from "node:os";
+import { readFile, rm } from "node:fs/promises";
+import { parseJson, writeAtomically } from "@mbs/artifacts";
+import { BadDataError, isObject, UsageError } from "@mbs/contracts";
+import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { NodeReport } from "./engine.ts";
+import { exists, isFile } from "./own-files.ts";
+import { runFolder } from "./run-folder.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { RunMachine } from "./run-machine.ts";
+
+/** Where a node of a run is. */
+export interface NodeStatus {
+  readonly id: string;
+  readonly stage: string;
+  readonly state: "waiting" | "running" | "done";
+  /** The worker that runs it or ran it; absent where an earlier run had done it. */
+  readonly worker?: string;
+  /** Seconds that it took. */
+  readonly seconds?: number;
+  /** When it began, in milliseconds since 1970. */
+  readonly began?: number;
+}
+
+/** What is known of a run that goes on, or that stopped before its end. */
+export interface RunStatus {
+  readonly process: number;
+  readonly host: string;
+  /** In milliseconds since 1970, as all times here. */
+  readonly began: number;
+  readonly updated: number;
+  readonly threads: number;
+  readonly workers: number;
+  /** How it ended, where it ended without a result. */
+  readonly failure?: string;
+  /** Estimated from the nodes that are done; undefined as long as there are none of some kind. */
+  readonly secondsLeft?: number;
+  readonly nodes: readonly NodeStatus[];
+}
+
+/** Milliseconds between two writes. */
+const writeMs = 1000;
+
+/** Nodes that do the same on other steps, shards or sites of the same name: "capture.h.#.mlp-up.shard-#". */
+const kindOf = ({ id }: Pick<NodeStatus, "id">): string => id.replaceAll(/\d+/g, "#");
+
+const mean = (values: readonly number[]): number | undefined =>
+  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * Seconds until a run ends: as long as its workers need for all that is left together, or the longest chain of nodes that wait
+ * for each other, whichever is longer.
+ *
+ * @param now in milliseconds since 1970
+ * @returns undefined while some node is of a kind of which none is done
+ */
+export function estimateLeft(
+  nodes: readonly PlanNode[],
+  status: ReadonlyMap<string, NodeStatus>,
+  workers: number,
+  now: number,
+): number | undefined {
+  const taken = new Map<string, number[]>();
+  for (const found of status.values()) {
+    if (found.seconds === undefined) continue;
+    taken.set(kindOf(found), [...(taken.get(kindOf(found)) ?? []), found.seconds]);
+  }
+  let sum = 0;
+  const ends = new Map<string, number>();
+  for (const node of nodes) {
+    const { state, began } = status.get(node.id) ?? { state: "waiting" };
+    const before = Math.max(0, ...[...Object.values(node.inputs).flat(), ...node.after].map((id) => ends.get(id) ?? 0));
+    if (state === "done") {
+      ends.set(node.id, 0);
+      continue;
+    }
+    const whole = mean(taken.get(kindOf(node)) ?? []);
+    if (whole === undefined) return undefined;
+    const left = began === undefined ? whole : Math.max(0, whole - (now - began) / 1000);
+    sum += left;
+    ends.set(node.id, before + left);
+  }
+  return Math.max(sum / workers, ...ends.values());
+}
+
+/** Writes down how far a run is, at most once a second, for those who look at it from outside. */
+export class StatusRecord {
+  readonly #path: string;
+  readonly #plan: Plan;
+  readonly #machine: RunMachine;
+  readonly #began = Date.now();
+  readonly #nodes: Map<string, NodeStatus>;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor({ status }: RunFolder, plan: Plan, machine: RunMachine) {
+    this.#path = status;
+    this.#plan = plan;
+    this.#machine = machine;
+    this.#nodes = new Map(plan.nodes.map(({ id, stage }) => [id, { id, stage, state: "waiting" as const }]));
+  }
+
+  started({ id, stage }: PlanNode, worker: string): void {
+    this.#nodes.set(id, { id, stage, state: "running", worker, began: Date.now() });
+    this.#soon();
+  }
+
+  /** A node whose worker ended, or that is to run again for another reason. */
+  waits({ id, stage }: PlanNode): void {
+    this.#nodes.set(id, { id, stage, state: "waiting" });
+    this.#soon();
+  }
+
+  done({ id, stage, worker, seconds }: NodeReport): void {
+    const made = { ...(worker !== undefined && { worker }), ...(seconds !== undefined && { seconds }) };
+    this.#nodes.set(id, { id, stage, state: "done", ...made });
+    this.#soon();
+  }
+
+  /** Removes the record of a run that is done, or says how it failed. */
+  async end(failure?: Error): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#writing;
+    if (failure === undefined) await rm(this.#path, { force: true });
+    else await this.#write(failure.message);
+  }
+
+  #soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#writing = this.#write();
+    }, writeMs).unref();
+  }
+
+  /** It never rejects: a run does not fail because nobody can look at it. */
+  async #write(failure?: string): Promise<void> {
+    const now = Date.now();
+    const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, this.#machine.workers, now);
+    const status: RunStatus = {
+      process: process.pid,
+      host: hostname(),
+      began: this.#began,
+      updated: now,
+      ...this.#machine,
+      ...(failure !== undefined && { failure }),
+      ...(secondsLeft !== undefined && { secondsLeft }),
+      nodes: [...this.#nodes.values()],
+    };
+    await writeAtomically(this.#path, [Buffer.from(`${JSON.stringify(status)}\n`)], { force: true }).catch(() => undefined);
+  }
+}
+
+const isStatus = (value: unknown): value is RunStatus =>
+  isObject(value) &&
+  ["process", "began", "updated", "threads", "workers"].every((name) => typeof value[name] === "number") &&
+  typeof value["host"] === "string" &&
+  Array.isArray(value["nodes"]) &&
+  value["nodes"].every((node: unknown) => isObject(node) && typeof node["id"] === "string" && typeof node["state"] === "string");
+
+/**
+ * How far the run of an output folder is; undefined where none goes on and none stopped before its end.
+ *
+ * @throws {UsageError} where the folder holds no run
+ * @throws {BadDataError} where the record is damaged
+ */
+export async function readStatus(output: string): Promise<RunStatus | undefined> {
+  const { work, status } = runFolder(output);
+  if (!(await exists(work))) throw new UsageError(`${output} holds no run; name the output folder of a recipe`, { output });
+  if (!(await exists(status))) return undefined;
+  const value = (await isFile(status)) ? parseJson(await readFile(status, "utf8")) : undefined;
+  if (isStatus(value)) return value;
+  throw new BadDataError(`${status} is damaged, or was not written by a run; remove it`, { path: status });
+}

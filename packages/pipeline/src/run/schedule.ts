@@ -1,0 +1,97 @@
+import { at } from "@mbs/contracts";
+import type { PlanNode } from "../plan/plan.ts";
+
+/** Ids of all nodes that have to be done before a node. */
+const before = ({ inputs, after }: PlanNode): ReadonlySet<string> => new Set([...Object.values(inputs).flat(), ...after]);
+
+/** For each node the number of nodes on the longest way from it to the end of the plan. */
+function heights(nodes: readonly PlanNode[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>(nodes.map(({ id }) => [id, 1]));
+  for (const node of nodes.toReversed()) {
+    const height = 1 + (found.get(node.id) ?? 1);
+    for (const id of before(node)) found.set(id, Math.max(height, found.get(id) ?? 1));
+  }
+  return found;
+}
+
+/** Where a schedule begins. */
+export interface ScheduleState<Worker> {
+  /** Nodes that are not done, those that run now among them. */
+  readonly pending: ReadonlySet<string>;
+  readonly running: ReadonlySet<string>;
+  /** Node → the worker that ran it, where that is there still. */
+  readonly ranBy: ReadonlyMap<string, Worker>;
+}
+
+/**
+ * Says which node runs next on a worker: bookkeeping alone, for the engine and for the simulation of larger clusters.
+ *
+ * A node can run when all that it reads is done. One that follows another goes to the worker that ran that one, and waits for
+ * it. Of the others a worker takes first what reads its own work, last what reads the work of another worker that is free too,
+ * and otherwise what has the longest way to the end of the plan. One worker alone takes nodes in the order of the plan.
+ */
+export class Schedule<Worker> {
+  readonly #ranBy: Map<string, Worker>;
+  readonly #ready = new Set<PlanNode>();
+  /** Node → how many of those before it are not done. */
+  readonly #unmet = new Map<PlanNode, number>();
+  readonly #readers = new Map<string, PlanNode[]>();
+  readonly #heights: ReadonlyMap<string, number>;
+  readonly #places: ReadonlyMap<string, number>;
+
+  constructor(nodes: readonly PlanNode[], { pending, running, ranBy }: ScheduleState<Worker>) {
+    this.#ranBy = new Map(ranBy);
+    this.#heights = heights(nodes);
+    this.#places = new Map(nodes.map(({ id }, place) => [id, place]));
+    for (const node of nodes) {
+      if (!pending.has(node.id) || running.has(node.id)) continue;
+      const unmet = [...before(node)].filter((id) => pending.has(id));
+      for (const id of unmet) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node]);
+      if (unmet.length === 0) this.#ready.add(node);
+      else this.#unmet.set(node, unmet.length);
+    }
+  }
+
+  /**
+   * The next node for a worker, which is then no longer waiting; undefined where there is none.
+   *
+   * @param isAlone whether it is the only worker
+   * @param isBusy whether another worker is at work
+   */
+  next(worker: Worker, isAlone: boolean, isBusy: (other: Worker) => boolean): PlanNode | undefined {
+    const candidates = [...this.#ready].filter(({ follows }) => {
+      const owner = follows === undefined ? undefined : this.#ranBy.get(follows);
+      return owner === undefined || owner === worker;
+    });
+    if (candidates.length === 0) return undefined;
+    const place = ({ id }: PlanNode): number => this.#places.get(id) ?? 0;
+    const height = ({ id }: PlanNode): number => this.#heights.get(id) ?? 0;
+    /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
+    const distance = ({ inputs }: PlanNode): number => {
+      const [main] = Object.values(inputs).flat();
+      const maker = main === undefined ? undefined : this.#ranBy.get(main);
+      if (maker === undefined || (maker !== worker && isBusy(maker))) return 1;
+      return maker === worker ? 0 : 2;
+    };
+    const compare = isAlone
+      ? (a: PlanNode, b: PlanNode) => place(a) - place(b)
+      : (a: PlanNode, b: PlanNode) => distance(a) - distance(b) || height(b) - height(a) || place(a) - place(b);
+    const chosen = at(candidates.toSorted(compare), 0);
+    this.#ready.delete(chosen);
+    return chosen;
+  }
+
+  /** A node is done, so that others may run. */
+  done(id: string, worker: Worker): void {
+    this.#ranBy.set(id, worker);
+    for (const reader of this.#readers.get(id) ?? []) {
+      const unmet = (this.#unmet.get(reader) ?? 1) - 1;
+      if (unmet > 0) {
+        this.#unmet.set(reader, unmet);
+      } else {
+        this.#unmet.delete(reader);
+        this.#ready.add(reader);
+      }
+    }
+  }
+}

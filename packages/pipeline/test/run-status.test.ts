@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import * as assert from "uvu/assert";
+import type { PlanNode } from "../src/plan/plan.ts";
+import { runFolder } from "../src/run/run-folder.ts";
+import { estimateLeft, readStatus } from "../src/run/run-status.ts";
+import type { NodeStatus } from "../src/run/run-status.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
+import { workspaceSuite } from "./fixtures/workspace.ts";
+
+const test = workspaceSuite("status of a run");
+
+const node = (id: string, ...reads: string[]): PlanNode => ({
+  id,
+  stage: id.split(".")[0] ?? "",
+  section: [],
+  options: {},
+  inputs: { source: reads },
+  after: [],
+});
+
+const statusOf = (...nodes: Omit<NodeStatus, "stage">[]): ReadonlyMap<string, NodeStatus> =>
+  new Map(nodes.map((found) => [found.id, { stage: "", ...found }]));
+
+test("time left is that of the longest chain, or of all work on all workers", () => {
+  const chain = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.2")];
+  const done = { id: "capture.1", state: "done", seconds: 10 } as const;
+  assert.is(estimateLeft(chain, statusOf(done), 1, 0), 20);
+  assert.is(estimateLeft(chain, statusOf(done), 2, 0), 20, "one waits for the other");
+  const beside = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.1")];
+  assert.is(estimateLeft(beside, statusOf(done), 1, 0), 20);
+  assert.is(estimateLeft(beside, statusOf(done), 2, 0), 10);
+  const running = { id: "capture.2", state: "running", began: 1000 } as const;
+  assert.is(estimateLeft(chain, statusOf(done, running), 1, 5000), 16);
+});
+
+test("no time is given while a kind of step has not been seen", () => {
+  const nodes = [node("capture.1"), node("factor.1", "capture.1")];
+  assert.is(estimateLeft(nodes, statusOf({ id: "capture.1", state: "done", seconds: 10 }), 1, 0), undefined);
+});
+
+test("a run writes down how far it is, removes that at its end, and says how it stopped", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  assert.instance(await failure(readStatus(out)), UsageError);
+  const controller = new AbortController();
+  const { status } = runFolder(out);
+  const stages = new Map(
+    [...fakeStages()].map(([name, stage]) => [
+      name,
+      {
+        ...stage,
+        run: async (...given: Parameters<typeof stage.run>) => {
+          if (name === "factor") {
+            for (let waited = 0; !existsSync(status) && waited < 5000; waited += 20) await wait(20);
+            const found = await readStatus(out);
+            assert.is(found?.process, process.pid);
+            assert.is(found?.nodes.find(({ id }) => id === "sample")?.state, "done");
+            assert.is(found?.nodes.find(({ id }) => id === "assemble")?.state, "waiting");
+            controller.abort();
+          }
+          return stage.run(...given);
+        },
+      },
+    ]),
+  );
+  assert.instance(await failure(go(recipe(), { stages, signal: controller.signal })), InterruptedError);
+  assert.match((await readStatus(out))?.failure ?? "", "run again to go on");
+  await go(recipe());
+  assert.is(await readStatus(out), undefined);
+  assert.not.ok(existsSync(status));
+});
+
+test("a damaged record is refused, and does not keep the run from going on", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  await go(recipe());
+  const { status } = runFolder(out);
+  for (const content of ["", "{}", '{"nodes":[1]}']) {
+    await writeFile(status, content);
+    assert.instance(await failure(readStatus(out)), BadDataError);
+  }
+  await rm(status);
+  await mkdir(status);
+  assert.instance(await failure(readStatus(out)), BadDataError);
+  await rm(status, { recursive: true });
+  await writeFile(status, "{}");
+  await go(recipe());
+  assert.not.ok(existsSync(status));
+});
+
+test.run();
