@@ -4,13 +4,14 @@ usage: make_model.py SHAPE CONTROLLED_MODEL OUTPUT
   SHAPE  smollm2-135m: a llama of 30 blocks, width 576, 9 heads, 3 key heads, MLP 1536, vocabulary 49,152
          llama-1024: a llama of 4 blocks, width 1024, 16 heads, MLP 4096, vocabulary 16,384
          llama-8b-block: one block and the head of Llama 3 8B: width 4096, 32 heads, 8 key heads, MLP 14,336, vocabulary 128,256
+         bloom-7b1-block: one block and the head of BLOOM-7b1: width 4096, 32 heads, vocabulary 250,880
 """
 import shutil
 import sys
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 
 SHAPES = {
     "smollm2-135m": dict(
@@ -43,7 +44,11 @@ SHAPES = {
 }
 shape, controlled, output = sys.argv[1:]
 torch.manual_seed(0)
-model = LlamaForCausalLM(LlamaConfig(max_position_embeddings=2048, **SHAPES[shape])).to(torch.bfloat16)
+if shape == "bloom-7b1-block":
+    config = BloomConfig(n_layer=1, hidden_size=4096, n_head=32, vocab_size=250880)
+    model = BloomForCausalLM(config).to(torch.bfloat16)
+else:
+    model = LlamaForCausalLM(LlamaConfig(max_position_embeddings=2048, **SHAPES[shape])).to(torch.bfloat16)
 model.save_pretrained(output, max_shard_size="1GB")
 for name in ("tokenizer.json", "tokenizer_config.json", "distribution.json"):
     shutil.copy(Path(controlled) / name, output)

@@ -47,19 +47,20 @@ const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])
 export function statusText(status: RunStatus, now: number): string {
   const { nodes, began, updated, workers, threads, failure, secondsLeft } = status;
   const of = (state: NodeStatus["state"]): readonly NodeStatus[] => nodes.filter((node) => node.state === state);
-  const [done, running, waiting] = [of("done"), of("running"), of("waiting")];
-  const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting.length} waiting`;
+  const isOn = failure === undefined && !isGone(status);
+  const [done, running] = [of("done"), isOn ? of("running") : []];
+  const waiting = nodes.length - done.length - running.length;
+  const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting} waiting`;
   const machine = `${workers} ${workers === 1 ? "worker" : "workers"} with ${threads} ${threads === 1 ? "thread" : "threads"}`;
   const left =
     secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
   const state =
     failure !== undefined
       ? `stopped: ${failure}`
-      : isGone(status)
+      : !isOn
         ? `process ${status.process} is gone; run the recipe again to go on`
         : `running for ${formatSeconds((now - began) / 1000)} on ${machine}${left}`;
-  const isOn = failure === undefined && !isGone(status);
-  const active = isOn ? running.map((node) => [node, (now - (node.began ?? now)) / 1000] as const) : [];
+  const active = running.map((node) => [node, (now - (node.began ?? now)) / 1000] as const);
   const timed = done.flatMap((node) => (node.seconds === undefined ? [] : [[node, node.seconds] as const]));
   const slow = timed.toSorted(([, a], [, b]) => b - a).slice(0, slowest);
   const tables = [stepTable("running", active), stepTable("slowest so far", slow)].filter((table) => table !== "");

@@ -1,0 +1,122 @@
+/**
+ * Prints how long BLOOM-7b1 and BLOOM-176B would take on 1 to 256 workers: a simulation with node times measured on one block
+ * of BLOOM-7b1's shape at two numbers of segments.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/scaling/bloom.ts FEW.json MANY.json, outputs of tools/bench/large/nodes.ts
+ */
+import { readFileSync } from "node:fs";
+import { planRun, recipeFrom } from "@mbs/pipeline";
+import type { PlanNode, Propagation } from "@mbs/pipeline";
+import { criticalPath, simulate } from "./simulate.ts";
+import type { NodeCost } from "./simulate.ts";
+
+interface Measured {
+  readonly segments: number;
+  readonly nodes: readonly { readonly id: string; readonly seconds: number }[];
+}
+
+/** A shape, in the terms of its matrices. */
+interface Shape {
+  readonly name: string;
+  readonly blocks: number;
+  readonly width: number;
+}
+
+const segmentTokens = 2048;
+const segments = 256;
+/** 10 Gbit/s; what the queue adds to a node, its aim in docs/scaling.md. */
+const network = { bandwidth: 1.25e9, overhead: 0.05 };
+const workerCounts = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const bloom7: Shape = { name: "BLOOM-7b1", blocks: 30, width: 4096 };
+const bloom176: Shape = { name: "BLOOM-176B", blocks: 70, width: 14336 };
+/** Bytes a second at which `add` reads and sums, measured with Gemma 3 270m. */
+const addRate = 0.28e9;
+const sites = ["attention-qkv", "attention-output", "mlp-up", "mlp-down"] as const;
+type Site = (typeof sites)[number];
+
+const inputOf = (site: Site, width: number): number => (site === "mlp-down" ? 4 * width : width);
+const rowsOf = (site: Site, width: number): number =>
+  ({ "attention-qkv": 3 * width, "attention-output": width, "mlp-up": 4 * width, "mlp-down": width })[site];
+
+const [fewPath = "", manyPath = ""] = process.argv.slice(2);
+const read = (path: string): Measured => JSON.parse(readFileSync(path, "utf8")) as Measured;
+const [few, many] = [read(fewPath), read(manyPath)];
+
+function measured(from: Measured, start: string): number {
+  const found = from.nodes.find(({ id }) => id.startsWith(start));
+  if (found === undefined) throw new Error(`nothing was measured of ${start}`);
+  return found.seconds;
+}
+
+/** Seconds that do not grow with the tokens, and those of a segment. */
+function line(start: string): { readonly fixed: number; readonly segment: number } {
+  const segment = (measured(many, start) - measured(few, start)) / (many.segments - few.segments);
+  return { segment, fixed: Math.max(0, measured(few, start) - few.segments * segment) };
+}
+
+/** Node times of a shape: those of BLOOM-7b1 as measured, those of others by their operations. */
+function costsOf({ width }: Shape, shards: number): (node: PlanNode) => NodeCost {
+  const wider = width / bloom7.width;
+  const own = segments / shards;
+  const states = own * segmentTokens * width * 4;
+  const step = (start: string): number => {
+    const { fixed, segment } = line(start);
+    return wider ** 2 * (fixed + own * segment);
+  };
+  return ({ id, stage }) => {
+    const site = sites.find((name) => id.includes(name)) ?? "mlp-down";
+    const gram = 2 * inputOf(site, width) ** 2;
+    const block = `layers.0.${site}`;
+    switch (stage) {
+      case "sample":
+        return { seconds: measured(many, "sample"), bytes: segments * segmentTokens * 4 };
+      case "propagate":
+        // what is left of a block behind its last site: one product, the quarter of what mlp-up has
+        return {
+          seconds: id.includes("embedding") ? step("propagate.embedding") : step("capture.h.0.mlp-up") / 2,
+          bytes: states,
+        };
+      case "capture":
+        return { seconds: step(`capture.${block.replace("layers", "h")}`), bytes: gram };
+      case "add":
+        return { seconds: (gram * Math.min(8, shards)) / addRate, bytes: gram };
+      case "factor":
+        return { seconds: wider ** 3 * measured(many, `factor.h.0.${site}`), bytes: 2 * gram };
+      case "compress":
+        return {
+          seconds: wider ** 3 * measured(many, `compress.h.0.${site}`),
+          bytes: 3 * rowsOf(site, width) * inputOf(site, width),
+        };
+      default:
+        return { seconds: wider ** 2 * measured(many, "assemble"), bytes: 0 };
+    }
+  };
+}
+
+const planOf = ({ blocks }: Shape, shards: number, propagation: Propagation): readonly PlanNode[] =>
+  planRun(
+    recipeFrom({ model: "m", corpus: "c", shards, propagation, compress: { solver: "gptq" }, output: "o" }),
+    {
+      steps: Array.from({ length: blocks }, (_, block) => ({ name: `h.${block}` })),
+      siteRounds: () => sites.map((site) => [site]),
+    },
+    "o/model",
+  ).nodes;
+
+const hours = (seconds: number): string => (seconds / 3600).toFixed(1);
+const print = (...cells: readonly (string | number)[]): void => console.log(`| ${cells.join(" | ")} |`);
+
+for (const shape of [bloom7, bloom176]) {
+  console.log(`\n### ${shape.name}\n`);
+  print("workers", "hours", "speed-up", "of the workers' time", "hours of the longest chain", "moved, GB");
+  print("---:", "---:", "---:", "---:", "---:", "---:");
+  let alone = 0;
+  for (const workers of workerCounts) {
+    const nodes = planOf(shape, workers, "true-sequential");
+    const cost = costsOf(shape, workers);
+    const { seconds, moved, busy } = simulate(nodes, cost, workers, network);
+    alone ||= seconds;
+    const chain = hours(criticalPath(nodes, cost));
+    print(workers, hours(seconds), (alone / seconds).toFixed(1), `${Math.round(100 * busy)}%`, chain, Math.round(moved / 1e9));
+  }
+}
