@@ -1,10 +1,11 @@
 /**
- * Counts what docs/reliability.md states: artifacts cut and flipped at every byte, and runs killed at random moments.
+ * Counts what docs/reliability.md states: artifacts cut and flipped at every byte, and runs and workers killed at random moments
+ * (workers on Linux alone).
  *
  * usage: node --conditions=mbs-source --import tsx tools/reliability/run.ts [--kills NUMBER] [--seed NUMBER]   (60 kills, seed 0)
  *
  * Needs a build (`npm run build`). Exits with 1 where a cut or flip was read without an error, or where a run that was killed
- * did not end with the bytes of one that was not.
+ * did not end with the bytes of one that was not, or left a worker.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -53,9 +54,9 @@ try {
     console.log(`${kind}: ${whole.length} cuts, ${accepted.cuts} read; ${2 * whole.length} flips, ${accepted.flips} read`);
     wrong += accepted.cuts + accepted.flips;
   }
-  const { kills, runs, different } = await killRuns(folder, Number(values.kills), Number(values.seed));
-  console.log(`${kills} kills over ${runs} runs, ${different} runs with other bytes`);
-  wrong += different;
+  const { kills, runs, different, orphans } = await killRuns(folder, Number(values.kills), Number(values.seed));
+  console.log(`${kills} kills over ${runs} runs, ${different} runs with other bytes, ${orphans} workers left`);
+  wrong += different + orphans;
 } finally {
   await rm(folder, { recursive: true });
 }
