@@ -4,7 +4,7 @@ import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contrac
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { runFolder } from "../src/run/run-folder.ts";
-import { readMachine } from "../src/run/run-machine.ts";
+import { adviseShards, chooseMachine, readMachine } from "../src/run/run-machine.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -56,6 +56,16 @@ test("another number is refused with both and the remedy, and nothing is lost; -
   assert.equal(started, []);
   await go(recipe(), { threads: 3, stages, force: true });
   assert.is((await readMachine(runFolder(join(root, "out"))))?.threads, 3);
+});
+
+test("shards decide how many workers are chosen, and are advised where many processors would stay idle", () => {
+  assert.equal(chooseMachine(2, 1), { workers: 1, threads: 2 });
+  assert.equal(chooseMachine(2, 8), { workers: 2, threads: 1 });
+  assert.equal(chooseMachine(16, 4), { workers: 4, threads: 4 });
+  assert.equal(chooseMachine(2, 8, 4), { workers: 4, threads: 1 });
+  assert.match(adviseShards({ workers: 1, threads: 16 }, 1, 16) ?? "", "shards: 8");
+  assert.is(adviseShards({ workers: 1, threads: 4 }, 1, 4), undefined);
+  assert.is(adviseShards({ workers: 8, threads: 2 }, 8, 16), undefined);
 });
 
 test("a run without a record, of an earlier version, takes what is given or what the machine has", async ({ root, recipe }) => {

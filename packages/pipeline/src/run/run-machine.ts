@@ -67,3 +67,13 @@ export async function settleMachine(
   }
   return settled;
 }
+
+/** From so many processors on, the threads of one worker no longer use them well. */
+const manyProcessors = 8;
+
+/** One line on processors that a recipe leaves idle; undefined where it does not. @param shards of the recipe */
+export function adviseShards({ workers }: RunMachine, shards: number, processors: number): string | undefined {
+  if (shards > 1 || workers > 1 || processors < manyProcessors) return undefined;
+  const wanted = Math.floor(processors / 2);
+  return `one worker runs this recipe; shards: ${wanted} in it lets ${wanted} run at once, with results that differ in the last bits (docs/scaling.md)`;
+}

@@ -38,7 +38,7 @@ import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { StatusRecord } from "./run-status.ts";
-import { chooseMachine, settleMachine } from "./run-machine.ts";
+import { adviseShards, chooseMachine, settleMachine } from "./run-machine.ts";
 import type { RunMachine } from "./run-machine.ts";
 import { OwnWorker } from "./node-worker.ts";
 import type { NodeWorker } from "./node-worker.ts";
@@ -272,6 +272,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         options.note?.(
           `takes ${machine.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`,
         );
+      const advice = options.workers && adviseShards(machine, ordered.shards, availableProcessors());
+      if (advice !== undefined) options.note?.(advice);
       return execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found });
     });
   } finally {
