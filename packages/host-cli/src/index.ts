@@ -6,6 +6,7 @@ export {
   optionsToFlags,
   parseMemory,
   runThreadsOption,
+  runWorkersOption,
   threadsOption,
 } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";

@@ -104,6 +104,16 @@ export const runThreadsOption = {
   optional: true,
 } as const satisfies Option;
 
+/** `--workers` of a command that works on a run. */
+export const runWorkersOption = {
+  kind: "integer",
+  optional: true,
+  minimum: 0,
+  maximum: 1024,
+  description:
+    "processes that run steps at the same time, each with --threads; default: those that the run began with, else one for each of the recipe's shards, at most one for each processor; 0: this process runs them",
+} as const satisfies Option;
+
 /**
  * Bytes of a `--memory` that was given.
  *

@@ -11,6 +11,7 @@ import {
   printText,
   progressStyle,
   runThreadsOption,
+  runWorkersOption,
 } from "@mbs/host-cli";
 import { estimate, readRecipe } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
@@ -24,6 +25,7 @@ import { loadStages } from "../stages.ts";
 const options = {
   threads: runThreadsOption,
   memory: memoryOption,
+  workers: runWorkersOption,
   json: { kind: "flag", description: "print the estimate as JSON" },
   offline: offlineOption,
 } as const satisfies OptionTable;
@@ -60,13 +62,13 @@ export function estimateCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, memory: limit, json, offline } = parseOptions(options, given, "estimate");
+    const { threads, memory: limit, workers, json, offline } = parseOptions(options, given, "estimate");
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs estimate", progressStyle(quiet));
     const { progress, warn } = reporter;
     const stages = await loadStages();
     const memory = limit === undefined ? undefined : parseMemory(limit);
-    const found = await estimate(await readRecipe(path), { stages, threads, memory, signal, progress, warn }).finally(
+    const found = await estimate(await readRecipe(path), { stages, threads, memory, workers, signal, progress, warn }).finally(
       reporter.stop,
     );
     await printText(json ? `${JSON.stringify(found, null, 2)}\n` : estimateText(found));

@@ -11,6 +11,7 @@ import {
   printText,
   progressStyle,
   runThreadsOption,
+  runWorkersOption,
 } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import type { WorkerChoice } from "@mbs/pipeline";
@@ -26,14 +27,7 @@ import { loadStages } from "../stages.ts";
 const options = {
   threads: runThreadsOption,
   memory: memoryOption,
-  workers: {
-    kind: "integer",
-    optional: true,
-    minimum: 0,
-    maximum: 1024,
-    description:
-      "processes that run steps at the same time, each with --threads; default: those that the run began with, else one for each of the recipe's shards, at most one for each processor; 0: this process runs them",
-  },
+  workers: runWorkersOption,
   stepLimit: {
     kind: "number",
     optional: true,

@@ -1,13 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { availableProcessors, BadDataError, createObjectPool, splitKept } from "@mbs/contracts";
+import { availableProcessors, BadDataError, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
-import { readMachine } from "../run/run-machine.ts";
+import { chooseMachine, readMachine } from "../run/run-machine.ts";
+import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -65,6 +66,8 @@ interface Work {
   readonly tokens: number;
   readonly languages: number;
   readonly disk: DiskNeed;
+  /** Shards that run at once. */
+  readonly atOnce: number;
 }
 
 /** How often a run computes each site: sequential does it before its layers are made, and through them. */
@@ -87,7 +90,7 @@ function secondsInStep({ recipe, rates }: Work): number {
 
 /** Seconds of capture, factor, compress and propagate over all steps. */
 function compressParts(work: Work): { name: string; seconds: number }[] {
-  const { recipe, model, rates, tokens, languages, disk } = work;
+  const { recipe, model, rates, tokens, languages, disk, atOnce } = work;
   const { any, gram, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
   const dense = recipe.propagation === "dense";
   const sites = model.steps.flatMap((step) => step.sites);
@@ -100,13 +103,13 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const similarity = recipe.similarity ? (dense ? statistics : statistics / steps) : 0;
   const written = statesBytes * steps + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
-  const forward = stepScale(model) * tokens * secondsInStep(work);
+  const forward = (stepScale(model) * tokens * secondsInStep(work)) / atOnce;
   // A cross-moment is a whole product where a Gram is half of one.
   const products = tokens * (recipe.denseStates ? 3 : 1);
   return [
     ...(forward > 0 ? [{ name: "forward passes", seconds: forward }] : []),
     // Mean squares are not counted: they are one operation a channel, where a step has thousands.
-    ...(gram ? [{ name: "Grams", seconds: sum(sites, ({ width }) => rates.gram(width)) * products }] : []),
+    ...(gram ? [{ name: "Grams", seconds: (sum(sites, ({ width }) => rates.gram(width)) * products) / atOnce }] : []),
     ...(upper ? [{ name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) }] : []),
     {
       name: "solver",
@@ -127,6 +130,8 @@ export interface EstimateOptions {
   readonly stages: Stages;
   /** Absent: what the run would take, the number that it began with or the processors that are available. */
   readonly threads?: number | undefined;
+  /** Processes that run steps, as of a run; 0: one process runs all. */
+  readonly workers?: number | undefined;
   /** Bytes for what later stages need, as of a run. Absent: by the memory of the machine. */
   readonly memory?: number | undefined;
   readonly signal?: AbortSignal;
@@ -135,15 +140,28 @@ export interface EstimateOptions {
 }
 
 interface KnownOptions extends EstimateOptions {
-  readonly threads: number;
+  readonly machine: RunMachine;
 }
+
+/** Resident bytes of a process that plans and watches others. */
+const plannerBytes = 160e6;
 
 async function estimatePrepared(
   { recipe, plan }: PreparedRun,
   model: Model,
-  { stages, threads, memory, signal = new AbortController().signal, progress = () => {}, warn = () => {} }: KnownOptions,
+  {
+    stages,
+    machine,
+    workers,
+    memory = defaultKept(),
+    signal = new AbortController().signal,
+    progress = () => {},
+    warn = () => {},
+  }: KnownOptions,
   pool: ObjectPool,
 ): Promise<Estimate> {
+  const { threads } = machine;
+  const atOnce = Math.min(machine.workers, recipe.shards);
   const tokenizer = await model.tokenizer();
   const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
@@ -158,7 +176,7 @@ async function estimatePrepared(
   const disk = diskNeed(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
-    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk }),
+    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk, atOnce }),
     {
       name: "evaluation",
       seconds:
@@ -176,6 +194,11 @@ async function estimatePrepared(
   const sites = model.steps.flatMap((step) => step.sites);
   const grams = gram ? sum(sites, ({ width }) => width * width) : 0;
   const head = 2 * model.hiddenSize * model.vocabularySize;
+  const own = { ...sample, segments: Math.ceil(sample.segments / atOnce) };
+  const ofWorker = await memoryNeed(
+    { recipe, model, sample: own, disk, heldOutTokens, threads, kept: splitKept(Math.floor(memory / machine.workers)) },
+    process.memoryUsage().rss,
+  );
   return {
     calibrationTokens: tokens,
     evaluationTokens: scored,
@@ -184,10 +207,7 @@ async function estimatePrepared(
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [...recipe.stages.keys()],
-    memory: await memoryNeed(
-      { recipe, model, sample, disk, heldOutTokens, threads, kept: splitKept(memory) },
-      process.memoryUsage().rss,
-    ),
+    memory: (workers === 0 ? 0 : plannerBytes) + machine.workers * ofWorker,
     disk,
   };
 }
@@ -204,11 +224,15 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     // as the run would: an unfinished one goes on with the commits and threads that it began with
     const folder = runFolder(given.output);
     const revisions = await readRevisions(folder);
-    const threads = options.threads ?? (await readMachine(folder))?.threads ?? availableProcessors();
+    const known = await readMachine(folder);
+    const isOne = options.workers === 0;
+    const workers = isOne ? 1 : (options.workers ?? known?.workers);
+    const chosen = chooseMachine(availableProcessors(), isOne ? 1 : given.shards, workers);
+    const machine = { workers: chosen.workers, threads: options.threads ?? known?.threads ?? chosen.threads };
     const prepared = await prepareRun(given, options.stages, { revisions, pool, progress: options.progress });
     const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
     try {
-      return await estimatePrepared(prepared, model, { ...options, threads }, pool);
+      return await estimatePrepared(prepared, model, { ...options, machine }, pool);
     } finally {
       await model.close();
     }
