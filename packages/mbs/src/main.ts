@@ -4,9 +4,7 @@ import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
 import { workerCommand } from "./commands/worker-command.ts";
 import { stages } from "./stages.ts";
-
-/** The version of package.json; a test holds the two together. */
-export const version = "0.1.0";
+import { version } from "./version.ts";
 
 const ownStageFlag = "--stage";
 

@@ -8,7 +8,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { commands } from "../src/commands.ts";
 import { loadStages, stages } from "../src/stages.ts";
-import { version } from "../src/main.ts";
+import { version } from "../src/version.ts";
 import { runMbs } from "./fixtures/run-mbs.ts";
 
 const bin = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));

@@ -1,3 +1,8 @@
+export { argoWorkflow } from "./export/argo-workflow.ts";
+export type { ArgoOptions } from "./export/argo-workflow.ts";
+export { exportPlan } from "./export/export-plan.ts";
+export type { ExportedPlan, ExportedStep, ExportOptions } from "./export/export-plan.ts";
+export { snakefile } from "./export/snakefile.ts";
 export type { DiskNeed } from "./estimate/disk.ts";
 export { estimate } from "./estimate/estimate.ts";
 export type { Estimate, EstimateOptions } from "./estimate/estimate.ts";

@@ -20,6 +20,7 @@ import type { Command } from "commander";
 import { writeRunCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
+import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
 import { offlineFlag, workerCommand } from "./worker-command.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages } from "../stages.ts";
@@ -34,13 +35,17 @@ const options = {
     above: 0,
     description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
   },
-  force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
+  force: {
+    kind: "flag",
+    description: "start over, replacing what an earlier run has left; with --export: replace the file",
+  },
   commands: {
     kind: "flag",
     description: "print each step as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
   json: { kind: "flag", description: "print each step as a line of JSON" },
   offline: offlineOption,
+  ...exportOptions,
 } as const satisfies OptionTable;
 
 /** How `run` starts its workers: as this program, with a command that is not for people. */
@@ -56,18 +61,27 @@ export function runCommand({ signal }: CommandContext): Command {
     "mbs run recipe.yaml",
     "mbs run recipe.yaml --force",
     "mbs run recipe.yaml --workers 4 --threads 2",
+    "mbs run recipe.yaml --export snakemake --output Snakefile && snakemake --cores 8",
+    "mbs run recipe.yaml --export argo --claim models --output run.yaml && argo submit run.yaml",
   ]).addArgument(new Argument("<recipe>", "YAML file that names model, corpus, mix, solver and output"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, memory, workers, stepLimit, force, commands, json, offline } = parseOptions(options, given, "run");
+    const parsed = parseOptions(options, given, "run");
+    const { threads, memory, workers, stepLimit, force, commands, json, offline, export: engine } = parsed;
+    const exported = readExportOptions(parsed);
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
     try {
       const recipe = await readRecipe(path);
+      const stages = await loadStages();
+      if (engine !== undefined) {
+        await exportRun(recipe, { engine, options: exported, stages, threads, force, quiet, signal, reporter });
+        return;
+      }
       const result = await run(recipe, {
-        stages: await loadStages(),
+        stages,
         threads,
         memory: memory === undefined ? undefined : parseMemory(memory),
         ...(workers !== 0 && { workers: workerChoice(workers, stepLimit, offline) }),

@@ -69,6 +69,31 @@ output: ${join(root, "out")}
   assert.equal(second, first);
 });
 
+test("exported commands name the commit, and a revision of a manifest without one is reported", async ({ root }) => {
+  const path = join(root, "recipe.yaml");
+  const manifest = join(root, "texts.yaml");
+  await writeFile(manifest, "languages:\n  en: hf:datasets/org/texts@v1?path=en/test.jsonl\n");
+  await writeFile(
+    path,
+    `model: ${join(root, "model")}
+corpus: hf:datasets/org/texts?languages=en,mr
+sample: { mix: equal, segments: 4, length: 32 }
+compress: { solver: rtn, group-size: 16 }
+evaluate: { corpus: ${manifest}, length: 32 }
+output: ${join(root, "out")}
+`,
+  );
+  const flags = ["--export", "argo", "--step-memory", "1GiB", "--threads", "1", "--mount"];
+  const outside = await runMbs(["run", path, ...flags, root]);
+  assert.is(outside.code, 2);
+  assert.match(outside.stderr, /, the working directory, is not in /);
+  const { code, stdout, stderr } = await runMbs(["run", path, ...flags, "/"]);
+  assert.is(code, 0, stderr);
+  assert.ok(stdout.toString().includes(`--corpus 'hf:datasets/org/texts@${stubCommit}?languages=en,mr'`), stdout.toString());
+  assert.match(stderr, `every machine that runs steps fetches hf:datasets/org/texts@${stubCommit}?languages=en,mr from the Hub`);
+  assert.match(stderr, /a manifest names datasets\/org\/texts@v1 without a commit; give it one/);
+});
+
 test("texts that are not in the cache of an offline program, and those that are denied, end with one line", async ({
   root,
   stub,

@@ -1,0 +1,131 @@
+import { join, relative } from "node:path";
+import { UsageError } from "@mbs/contracts";
+import { stringify } from "yaml";
+import { shellWord } from "../run/replay-command.ts";
+import type { ExportedPlan, ExportedStep } from "./export-plan.ts";
+import { freedBy } from "./freed-artifacts.ts";
+import { uniqueNames } from "./unique-names.ts";
+
+/** What a workflow needs to know of the cluster. */
+export interface ArgoOptions {
+  /** An image with `mbs` in its PATH. */
+  readonly image: string;
+  /** Name of the volume claim that all pods share. */
+  readonly claim: string;
+  /** Where it is mounted, absolute: its files have the same paths in the pods and here. */
+  readonly mount: string;
+  /** Bytes that every step asks for; absent: no step asks for memory. */
+  readonly memory?: number | undefined;
+}
+
+const volume = "shared";
+const entrypoint = "plan";
+
+/** The name of a volume claim: the DNS-1123 subdomain of Kubernetes. */
+const claimName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+
+/** A command without "{{", which Argo would read as the name of a parameter: braces stand in quotes, so quotes can part them. */
+const withoutTags = (command: string): string => command.replaceAll(/\{(?=\{)/g, "{''");
+
+const dnsName = (id: string): string =>
+  id
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+
+const isWithin = (path: string, folder: string): boolean => {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith("../");
+};
+
+/** @throws {UsageError} on a path that pods would not see, or that Argo would change */
+function requireShared({ folder, output, paths }: ExportedPlan, mount: string): void {
+  // commands are quoted, these are not
+  const tagged = [folder, mount].find((path) => path.includes("{{"));
+  if (tagged !== undefined) {
+    throw new UsageError(`${tagged}: Argo reads "{{" as the beginning of a parameter; run this in a folder of another name`, {
+      path: tagged,
+    });
+  }
+  for (const [what, path] of [
+    ["the working directory", folder],
+    ["the recipe's output", output],
+    ...paths.map((path): [string, string] => ["what the recipe reads", path]),
+  ] as const) {
+    if (isWithin(path, mount)) continue;
+    throw new UsageError(
+      `${path}, ${what}, is not in ${mount}, the folder that the pods share; move it there, or name a folder that holds both with --mount`,
+      { path, option: "--mount" },
+    );
+  }
+}
+
+/**
+ * A Workflow of Argo that runs a plan: a task and a pod for each step, files on one volume that all pods mount.
+ *
+ * @throws {UsageError} where something that the steps read or write is not on that volume, or on a claim with an invalid name
+ */
+export function argoWorkflow(plan: ExportedPlan, { image, claim, mount, memory }: ArgoOptions): string {
+  const { folder, namedOutput, steps, threads } = plan;
+  requireShared(plan, mount);
+  if (!claimName.test(claim)) {
+    throw new UsageError(`--claim takes the name of a volume claim: lower-case letters, digits, "-" and ".", not ${claim}`, {
+      option: "--claim",
+    });
+  }
+  const ids = steps.map(({ id }) => id);
+  // a letter first, and none of the entrypoint
+  const names = uniqueNames(ids, (id) => `mbs-${dnsName(id)}`, { longest: 60, separator: "-" });
+  const nameOf = (id: string): string => names.get(id) ?? id;
+  const freed = freedBy(steps);
+  const pathOf = new Map(steps.map(({ id, path }) => [id, join(namedOutput, path)]));
+  const script = ({ id, before, command }: ExportedStep): string => {
+    const gone = (freed.get(id) ?? []).map((other) => shellWord(pathOf.get(other) ?? other));
+    const lines = [
+      ...(before.length === 0 ? [`mkdir -p ${shellWord(join(namedOutput, "artifacts"))}`] : []),
+      ...(gone.length === 0 ? [] : [`rm -f ${gone.join(" ")}`]),
+      command,
+    ];
+    return withoutTags(lines.join("\n"));
+  };
+  const requests = { cpu: String(threads), ...(memory !== undefined && { memory: `${Math.ceil(memory / 1e6)}M` }) };
+  const workflow = {
+    apiVersion: "argoproj.io/v1alpha1",
+    kind: "Workflow",
+    metadata: { generateName: "mbs-" },
+    spec: {
+      entrypoint,
+      podGC: { strategy: "OnPodSuccess" },
+      volumes: [{ name: volume, persistentVolumeClaim: { claimName: claim } }],
+      templateDefaults: {
+        container: {
+          image,
+          command: ["sh", "-ec"],
+          workingDir: folder,
+          resources: { requests },
+          volumeMounts: [{ name: volume, mountPath: mount }],
+        },
+      },
+      templates: [
+        {
+          name: entrypoint,
+          dag: {
+            tasks: steps.map(({ id, before }) => ({
+              name: nameOf(id),
+              template: nameOf(id),
+              ...(before.length > 0 && { dependencies: before.map(nameOf) }),
+            })),
+          },
+        },
+        ...steps.map((step) => ({
+          name: nameOf(step.id),
+          // a lost pod; a folder that is there already would not be replaced
+          ...(!step.isFolder && { retryStrategy: { limit: "2", retryPolicy: "OnError" } }),
+          // Argo's schema asks for an image in every container, also where the defaults have one
+          container: { image, args: [script(step)] },
+        })),
+      ],
+    },
+  };
+  return `# Written by mbs run --export argo. Run it: argo submit THIS_FILE\n${stringify(workflow, { lineWidth: 0 })}`;
+}

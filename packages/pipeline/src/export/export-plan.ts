@@ -1,0 +1,178 @@
+import { join, resolve } from "node:path";
+import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept } from "@mbs/contracts";
+import type { Progress, StageOptions } from "@mbs/contracts";
+import { optionTable, stageOf } from "../plan/known-stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
+import type { PlanNode } from "../plan/plan.ts";
+import { prepareRun } from "../plan/prepared-run.ts";
+import type { PreparedRun } from "../plan/prepared-run.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { replayCommand } from "../run/replay-command.ts";
+import { runFolder } from "../run/run-folder.ts";
+import { chooseMachine, readMachine } from "../run/run-machine.ts";
+import { readRevisions } from "../run/run-revisions.ts";
+import { uniqueNames } from "./unique-names.ts";
+
+/** A node of a plan as another engine runs it. */
+export interface ExportedStep {
+  readonly id: string;
+  /** One line for a POSIX shell, to be run in `folder` of the plan. */
+  readonly command: string;
+  /** Ids of the steps that must have ended. */
+  readonly before: readonly string[];
+  /** Ids of those whose outputs it reads. */
+  readonly reads: readonly string[];
+  /** What it writes, relative to the output folder. */
+  readonly path: string;
+  /** Whether it writes a folder. */
+  readonly isFolder: boolean;
+  /** Whether its output is needed by its readers alone. */
+  readonly isTemporary: boolean;
+}
+
+/** A plan for an engine that runs shell commands. */
+export interface ExportedPlan {
+  /** The folder that all commands run in, absolute: relative paths of the recipe start there. */
+  readonly folder: string;
+  /** The output folder, absolute. */
+  readonly output: string;
+  /** The same as commands name it. */
+  readonly namedOutput: string;
+  /** Each after those that it waits for. */
+  readonly steps: readonly ExportedStep[];
+  /** Of every step. */
+  readonly threads: number;
+  /** Absolute paths that the steps read and do not make. */
+  readonly paths: readonly string[];
+  /** Names of models and texts on the Hub, with their commits. */
+  readonly hub: readonly string[];
+  /** Revisions of datasets on the Hub that a manifest names without a commit. */
+  readonly loose: readonly string[];
+}
+
+export interface ExportOptions {
+  readonly stages: Stages;
+  /** Of every step. Absent: what the run would take, the number that it began with or what is chosen for this machine. */
+  readonly threads?: number | undefined;
+  readonly progress?: (progress: Progress) => void;
+}
+
+/** Folder in the output for what steps hand on. */
+const artifactFolder = "artifacts";
+
+const isHubName = (value: unknown): boolean => typeof value === "string" && value.startsWith("hf:");
+
+/** The revision of a name on the Hub, as `Revisions` call it: "hf:org/name" → "models/org/name@main". */
+function revisionOf(name: string): string {
+  const [, repository = "", revision = "main"] = /^hf:([^@?]+)(?:@([^?]+))?/.exec(name) ?? [];
+  return `${repository.startsWith("datasets/") ? "" : "models/"}${repository}@${revision}`;
+}
+
+/**
+ * Options with the commits of what is on the Hub, so that every step reads the same.
+ *
+ * @param found gets the names: as they are given → with their commits
+ */
+async function withCommits(node: PlanNode, prepared: PreparedRun, found: Map<string, string>): Promise<StageOptions> {
+  const table = await optionTable(stageOf(prepared.stages, node.stage), node.options);
+  const entries = Object.entries(node.options).map(async ([name, value]): Promise<[string, unknown]> => {
+    const option = table[name];
+    if (option?.kind !== "resource") return [name, value];
+    const pin = async (one: unknown): Promise<unknown> => {
+      if (typeof one !== "string" || !isHubName(one)) return one;
+      const pinned = await prepared.resources.pinnedName(option.resource, one);
+      found.set(one, pinned);
+      return pinned;
+    };
+    return [name, Array.isArray(value) ? await Promise.all(value.map(pin)) : await pin(value)];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** Paths that the options of a node lead to, without what lies in the Hub's cache, and that of its code. */
+async function pathsOf(node: PlanNode, { plan, stages, resources }: PreparedRun): Promise<string[]> {
+  const table = await optionTable(stageOf(stages, node.stage), node.options);
+  const local = Object.entries(node.options).map(([name, value]): [string, unknown] => [
+    name,
+    Array.isArray(value) ? value.filter((one) => !isHubName(one)) : isHubName(value) ? undefined : value,
+  ]);
+  const paths = await resources.paths(table, Object.fromEntries(local), plan.modelFolder);
+  return isCodePath(node.stage) ? [...paths, node.stage] : paths;
+}
+
+/** The files of all outputs, relative to the output folder. */
+function outputPaths({ plan, stages }: PreparedRun): ReadonlyMap<string, string> {
+  const ids = plan.nodes.map(({ id }) => id);
+  // ids hold names of steps, which an ONNX graph may choose
+  const names = uniqueNames(ids, (id) => id.replaceAll(/[^\w.+-]/g, "-"), { longest: 200, separator: "-" });
+  return new Map(
+    plan.nodes.map(({ id, stage, result }) => {
+      if (firstOutput(stageOf(stages, stage)).folder === true) return [id, "model"];
+      return [id, result ?? `${artifactFolder}/${names.get(id) ?? id}.arrow`];
+    }),
+  );
+}
+
+async function exportPrepared(prepared: PreparedRun, threads: number): Promise<ExportedPlan> {
+  const { recipe, plan, stages, resources } = prepared;
+  const paths = outputPaths(prepared);
+  const pathOf = (id: string): string => join(recipe.output, paths.get(id) ?? id);
+  const read = new Set(plan.nodes.flatMap(({ inputs }) => Object.values(inputs).flat()));
+  const hub = new Map<string, string>();
+  const steps: ExportedStep[] = [];
+  for (const node of plan.nodes) {
+    const { id, inputs, after, result } = node;
+    const stage = stageOf(stages, node.stage);
+    const { folder: isFolder = false, intermediate = false } = firstOutput(stage);
+    const options = await withCommits(node, prepared, hub);
+    const command = replayCommand(stage, {
+      table: await optionTable(stage, options),
+      options,
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, ids]) => [name, ids.map(pathOf)])),
+      output: pathOf(id),
+      threads,
+    });
+    const reads = [...new Set(Object.values(inputs).flat())];
+    steps.push({
+      id,
+      command,
+      before: [...new Set([...reads, ...after])],
+      reads,
+      path: paths.get(id) ?? id,
+      isFolder,
+      isTemporary: intermediate && !recipe.keep && result === undefined && read.has(id),
+    });
+  }
+  const local = await Promise.all(plan.nodes.map((node) => pathsOf(node, prepared)));
+  const named = new Set([...hub.keys()].map(revisionOf));
+  const loose = Object.keys(await resources.revisions()).filter((revision) => !named.has(revision));
+  return {
+    folder: process.cwd(),
+    output: resolve(recipe.output),
+    namedOutput: recipe.output,
+    steps,
+    threads,
+    paths: [...new Set(local.flat().map((path) => resolve(path)))],
+    hub: [...new Set(hub.values())],
+    loose,
+  };
+}
+
+/**
+ * The plan of a recipe as shell commands, which give every artifact the address that it has in `mbs run` with as many threads.
+ * Nothing is run.
+ *
+ * @throws as run, for a recipe that cannot be run
+ */
+export async function exportPlan(given: Recipe, { stages, threads, progress }: ExportOptions): Promise<ExportedPlan> {
+  const pool = createObjectPool(splitKept(undefined).pool);
+  try {
+    const folder = runFolder(given.output);
+    const revisions = await readRevisions(folder);
+    const prepared = await prepareRun(given, stages, { revisions, pool, ...(progress && { progress }) });
+    const chosen = chooseMachine(availableProcessors(), prepared.recipe.shards);
+    return await exportPrepared(prepared, threads ?? (await readMachine(folder))?.threads ?? chosen.threads);
+  } finally {
+    await pool.close();
+  }
+}
