@@ -108,7 +108,8 @@ export async function exportRun(recipe: Recipe, request: ExportRequest): Promise
   write();
   const memory =
     stepMemory === undefined
-      ? (await estimate(recipe, { stages, threads: plan.threads, signal, progress, warn })).memory
+      ? // of one process, as each step is
+        (await estimate(recipe, { stages, threads: plan.threads, workers: 0, signal, progress, warn })).memory
       : parseBytes(stepMemory, "--step-memory");
   const text = write(memory);
   noteLimits(plan, note);
