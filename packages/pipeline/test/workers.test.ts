@@ -120,6 +120,23 @@ test("a step without end is ended at the limit that it was given, and the next r
   await go(recipe(), { workers: { count: 1, command: command() } });
 });
 
+for (const [what, message] of [
+  ["rejects", "nobody waits for this"],
+  ["waits", "factor.h.0.attention-output ended without a result: a promise never settled"],
+] as const) {
+  test(`a stage that ${what} behind the back of its worker fails the run, with the cause`, async ({ root, recipe }) => {
+    const trouble: Trouble = { what, stage: "factor", at: 2, folder: await startsIn(root) };
+    const warnings: string[] = [];
+    const error = await failure(
+      go(recipe(), { workers: { count: 1, command: command(trouble) }, warn: (warning) => warnings.push(warning) }),
+    );
+    assert.instance(error, InternalError);
+    assert.ok(String(error).includes(message), String(error));
+    assert.equal(warnings, []);
+    await go(recipe(), { workers: { count: 1, command: command() } });
+  });
+}
+
 test("a step that does not follow the signal is ended after a while", async ({ root, recipe }) => {
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "capture", at: 2, folder };

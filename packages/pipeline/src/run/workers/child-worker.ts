@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { errorOfTag, InternalError, InterruptedError } from "@mbs/contracts";
+import { once, setMaxListeners } from "node:events";
+import { errorOfTag, InputOutputError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
 import { WorkerLostError } from "../node-worker.ts";
 import type { FromWorker, ToWorker, WorkerSetting } from "./messages.ts";
@@ -22,6 +23,23 @@ interface Waiting<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Processes that end with this one: a second SIGINT ends it at once, in whatever state they are. */
+const alive = new Set<ChildProcess>();
+
+function killAll(): void {
+  for (const child of alive) child.kill("SIGKILL");
+}
+
+function killAtExit(child: ChildProcess): void {
+  if (alive.size === 0) process.on("exit", killAll);
+  alive.add(child);
+}
+
+function letEnd(child: ChildProcess): void {
+  alive.delete(child);
+  if (alive.size === 0) process.off("exit", killAll);
+}
+
 /** Sends a message; where the process is gone, its end says so. */
 const send = (process: ChildProcess, message: ToWorker): void => void process.send(message, () => undefined);
 
@@ -39,6 +57,8 @@ export class ChildWorker implements NodeWorker {
   #flush: Waiting<void> | undefined;
   /** Why this side has ended the process. */
   #endedFor: Error | undefined;
+  /** How the process ended while it had nothing to do: what it held in memory is lost, which nobody has been told. */
+  #lost: Error | undefined;
 
   constructor(options: ChildWorkerOptions) {
     this.name = options.name;
@@ -50,8 +70,9 @@ export class ChildWorker implements NodeWorker {
     const { nodeLimit, stopGrace = 10_000 } = this.#options;
     // what this node makes may have the address of something that is to be removed
     await this.#removed;
+    this.#throwLost();
+    const process = this.#process ?? (await this.#start());
     if (signal.aborted) throw new InterruptedError("stopped");
-    const process = this.#start();
     const timers: NodeJS.Timeout[] = [];
     const kill = (reason: Error): void => {
       this.#endedFor = reason;
@@ -66,6 +87,8 @@ export class ChildWorker implements NodeWorker {
       const message = `${task.id} took longer than the ${nodeLimit / 1000} s that a step may take (--step-limit); give it more, or look for a loop without end in your own code`;
       timers.push(setTimeout(kill, nodeLimit, new InternalError(message, { node: task.id })));
     };
+    // all workers of a run listen
+    setMaxListeners(0, signal);
     signal.addEventListener("abort", stop, { once: true });
     try {
       return await new Promise<string>((resolve, reject) => {
@@ -88,6 +111,7 @@ export class ChildWorker implements NodeWorker {
   }
 
   async flush(): Promise<void> {
+    this.#throwLost();
     const process = this.#process;
     if (process === undefined) return;
     await new Promise<void>((resolve, reject) => {
@@ -106,21 +130,30 @@ export class ChildWorker implements NodeWorker {
     clearTimeout(timer);
   }
 
-  #start(): ChildProcess {
-    if (this.#process !== undefined) return this.#process;
+  /** @throws {InputOutputError} where the system starts no process */
+  async #start(): Promise<ChildProcess> {
     const [program = "", ...words] = this.#options.command;
-    const child = spawn(program, words, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    // what a stage of others prints is for people: standard output is the run's
+    const child = spawn(program, words, { stdio: ["ignore", 2, "inherit", "ipc"] });
+    if (child.pid === undefined) {
+      const [cause] = (await once(child, "error")) as [Error];
+      throw new InputOutputError(
+        `${this.name} could not be started: ${cause.message}; raise the limits of processes and open files (ulimit -u, ulimit -n), or take fewer --workers`,
+        {},
+        { cause },
+      );
+    }
     this.#process = child;
     this.#endedFor = undefined;
-    // a second SIGINT ends this process at once, in whatever state its workers are
-    const killAtExit = (): void => void child.kill("SIGKILL");
-    process.on("exit", killAtExit);
+    killAtExit(child);
     child.on("message", (message: FromWorker) => this.#receive(message));
-    child.once("error", (cause) => this.#lose(new InternalError(`${this.name} could not be started`, {}, { cause })));
+    // what does not reach a process that has gone: its end is handled below
+    child.on("error", () => undefined);
     child.once("close", (code, by) => {
-      process.off("exit", killAtExit);
+      letEnd(child);
       this.#process = undefined;
-      const how = by === null ? `with code ${code}` : `by ${by}`;
+      const how =
+        by === null ? `with code ${code} by code that it ran; look for process.exit in your own solver or stage` : `by ${by}`;
       this.#lose(this.#endedFor ?? new WorkerLostError(`${this.name} (process ${child.pid}) was ended ${how}`));
     });
     send(child, { kind: "begin", setting: this.#options.setting });
@@ -128,9 +161,17 @@ export class ChildWorker implements NodeWorker {
   }
 
   #lose(error: Error): void {
+    if (this.#node === undefined && this.#flush === undefined) this.#lost = error;
     this.#node?.reject(error);
     this.#flush?.reject(error);
     this.#flush = undefined;
+  }
+
+  /** @throws {WorkerLostError} once, where the process has ended since its last node */
+  #throwLost(): void {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    if (lost !== undefined) throw lost;
   }
 
   #receive(message: FromWorker): void {

@@ -15,8 +15,9 @@ export interface ServeOptions {
   readonly toError: (thrown: unknown) => MbsError;
 }
 
-/** A parent that is gone needs no message. */
-const tell = (message: FromWorker): void => void process.send?.(message, undefined, undefined, () => undefined);
+/** A parent that is gone needs no message. @param done called when it was handed to the channel */
+const tell = (message: FromWorker, done = (): void => undefined): void =>
+  void process.send?.(message, undefined, undefined, done);
 
 /** Milliseconds between two messages of progress. */
 const progressMs = 100;
@@ -49,16 +50,23 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
   if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
   process.on("SIGINT", () => undefined);
   process.on("disconnect", () => process.exit(1));
+  // as in runProgram: with a handler, a write beyond the limit on file sizes fails and is cleaned up
+  process.on("SIGXFSZ", () => undefined);
+  process.stderr.on("error", () => undefined);
   new Worker(watch, { eval: true }).unref();
   let begun: Begun | undefined;
   let stopping = new AbortController();
   let told = 0;
 
-  const fail = (of: "run" | "flush", thrown: unknown): void => {
+  const fail = (of: "run" | "flush", thrown: unknown, done?: () => void): void => {
     const { tag, message } = options.toError(thrown);
     const stack = thrown instanceof Error ? thrown.stack : undefined;
-    tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } });
+    tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } }, done);
   };
+  // code of a stage that nobody waits for: its step fails as it would in the process of the run
+  const failUncaught = (thrown: unknown): void => fail("run", thrown, () => process.exit(1));
+  process.on("uncaughtException", failUncaught);
+  process.on("unhandledRejection", failUncaught);
   const context = (): TaskContext => ({
     signal: stopping.signal,
     progress(progress) {
@@ -72,11 +80,21 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
   const run = async (task: NodeTask): Promise<void> => {
     stopping = new AbortController();
     tell({ kind: "started" });
+    const ranDry = (): void => {
+      process.channel?.ref();
+      fail("run", new InternalError(`${task.id} ended without a result: a promise never settled (a bug)`));
+    };
+    // the channel alone must not keep a step waiting
+    process.once("beforeExit", ranDry);
+    process.channel?.unref();
     try {
       if (begun === undefined) throw new InternalError("a worker was given a step before it began");
       tell({ kind: "done", address: await begun.worker.run(task, context()) });
     } catch (thrown) {
       fail("run", thrown);
+    } finally {
+      process.off("beforeExit", ranDry);
+      process.channel?.ref();
     }
   };
   const flush = async (): Promise<void> => {

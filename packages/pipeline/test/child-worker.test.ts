@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { InputOutputError } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { WorkerLostError } from "../src/run/node-worker.ts";
+import type { NodeTask, TaskContext } from "../src/run/node-worker.ts";
+import { ChildWorker } from "../src/run/workers/child-worker.ts";
+import { failure } from "./fixtures/run-fakes.ts";
+
+const test = suite("a worker process, seen from its run");
+
+const task: NodeTask = { id: "a", stage: "s", options: {}, inputs: {}, when: "now" };
+const context = (signal = new AbortController().signal): TaskContext => ({
+  signal,
+  progress: () => undefined,
+  warn: () => undefined,
+});
+const setting = { root: "", results: [], threads: 1, memory: 0, revisions: {} };
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+/** @param done what the process does when a node is done */
+const program = (done: string): string[] => [
+  process.execPath,
+  "-e",
+  `process.on("message", ({ kind }) => {
+     if (kind === "end") process.exit(0);
+     if (kind === "flush") process.send({ kind: "flushed" });
+     if (kind === "run") process.send({ kind: "done", address: String(process.pid) }, () => { ${done} });
+   })`,
+];
+
+test("the end of a process that has nothing to do is reported once, since what it held in memory is lost", async () => {
+  const worker = new ChildWorker({ name: "worker 1", command: program("process.exit(0)"), setting });
+  for (const next of [() => worker.run(task, context()), () => worker.flush()]) {
+    const pid = await worker.run(task, context());
+    for (let waited = 0; isAlive(Number(pid)) && waited < 5000; waited += 20) await wait(20);
+    await wait(100);
+    const error = await failure(next());
+    assert.instance(error, WorkerLostError);
+    assert.match(String(error), /worker 1 \(process \d+\) was ended with code 0 by code that it ran; look for process\.exit/);
+  }
+  await worker.run(task, context());
+  await worker.close();
+});
+
+test("more than ten workers make no warnings of Node", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", note);
+  const { signal } = new AbortController();
+  const workers = Array.from(
+    { length: 12 },
+    (_, index) => new ChildWorker({ name: `worker ${index + 1}`, command: program(""), setting }),
+  );
+  await Promise.all(workers.map((worker) => worker.run(task, context(signal))));
+  await Promise.all(workers.map((worker) => worker.close()));
+  await wait(10);
+  process.off("warning", note);
+  assert.equal(warnings, []);
+});
+
+test("a process that cannot be started is an error with its cause", async () => {
+  const worker = new ChildWorker({ name: "worker 1", command: ["/none/there"], setting });
+  const error = await failure(worker.run(task, context()));
+  assert.instance(error, InputOutputError);
+  assert.match(String(error), /worker 1 could not be started: spawn \/none\/there ENOENT/);
+  await worker.close();
+});
+
+test("without a file left a worker is an error, too, and the processes around are not ended", async () => {
+  const fixture = fileURLToPath(new URL("fixtures/worker-without-files.ts", import.meta.url));
+  const words = [process.execPath, ...process.execArgv, fixture].map((word) => `'${word}'`).join(" ");
+  // a group of its own, which the shell is in
+  const shell = spawn("sh", ["-c", `ulimit -n 100; ${words}; echo "the shell goes on"`], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const stdout = await text(shell.stdout);
+  assert.match(stdout, /^begun\nInputOutputError: worker 1 could not be started: spawn .* EMFILE; raise the limits/);
+  assert.match(stdout, /the shell goes on\n$/);
+});
+
+test.run();
