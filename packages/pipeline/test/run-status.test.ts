@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import type { PlanNode } from "../src/plan/plan.ts";
 import { runFolder } from "../src/run/run-folder.ts";
@@ -38,6 +38,14 @@ test("time left is that of the longest chain, or of all work on all workers", ()
   assert.is(estimateLeft(chain, statusOf(done, running), 1, 5000), 16);
 });
 
+test("the time left of a large plan is found at once", () => {
+  const nodes = Array.from({ length: 20_000 }, (_, index) => node(`capture.${index}`));
+  const half = nodes.slice(0, 10_000).map(({ id }) => ({ id, state: "done", seconds: 2 }) as const);
+  const started = performance.now();
+  assert.is(estimateLeft(nodes, statusOf(...half), 10, 0), 2000);
+  assert.ok(performance.now() - started < 500);
+});
+
 test("no time is given while a kind of step has not been seen", () => {
   const nodes = [node("capture.1"), node("factor.1", "capture.1")];
   assert.is(estimateLeft(nodes, statusOf({ id: "capture.1", state: "done", seconds: 10 }), 1, 0), undefined);
@@ -55,10 +63,12 @@ test("a run writes down how far it is, removes that at its end, and says how it 
         ...stage,
         run: async (...given: Parameters<typeof stage.run>) => {
           if (name === "factor") {
-            for (let waited = 0; !existsSync(status) && waited < 5000; waited += 20) await wait(20);
+            const isSampled = async (): Promise<boolean> =>
+              (await readStatus(out))?.nodes.find(({ id }) => id === "sample")?.state === "done";
+            for (let waited = 0; !(await isSampled()) && waited < 5000; waited += 20) await wait(20);
             const found = await readStatus(out);
+            assert.ok(await isSampled());
             assert.is(found?.process, process.pid);
-            assert.is(found?.nodes.find(({ id }) => id === "sample")?.state, "done");
             assert.is(found?.nodes.find(({ id }) => id === "assemble")?.state, "waiting");
             controller.abort();
           }
@@ -78,17 +88,50 @@ test("a damaged record is refused, and does not keep the run from going on", asy
   const out = join(root, "out");
   await go(recipe());
   const { status } = runFolder(out);
-  for (const content of ["", "{}", '{"nodes":[1]}']) {
+  const whole = { process: 1, host: "", began: 0, updated: 0, threads: 1, workers: 1, nodes: [] };
+  const foreign = [{ failure: 1 }, { secondsLeft: "1" }, { nodes: [{ id: "a", state: "done" }] }].map((wrong) =>
+    JSON.stringify({ ...whole, ...wrong }),
+  );
+  for (const content of ["", "{}", '{"nodes":[1]}', ...foreign]) {
     await writeFile(status, content);
     assert.instance(await failure(readStatus(out)), BadDataError);
   }
   await rm(status);
   await mkdir(status);
   assert.instance(await failure(readStatus(out)), BadDataError);
+  // what a run cannot remove there does not make it fail
+  await go(recipe());
   await rm(status, { recursive: true });
   await writeFile(status, "{}");
   await go(recipe());
   assert.not.ok(existsSync(status));
+});
+
+test("the record of an earlier run does not outlive the start of the next, and a run without one is not done", async ({
+  root,
+  recipe,
+}) => {
+  const out = join(root, "out");
+  const { status } = runFolder(out);
+  const stopped = (): Promise<unknown> => {
+    const controller = new AbortController();
+    return failure(go(recipe(), { signal: controller.signal, onNode: () => controller.abort() }));
+  };
+  await stopped();
+  await rm(status);
+  assert.instance(await failure(readStatus(out)), FailedPreconditionError);
+  await stopped();
+  assert.match((await readStatus(out))?.failure ?? "", "run again to go on");
+  const failures: unknown[] = [];
+  await go(recipe(), {
+    describe: async () => {
+      await wait(50);
+      failures.push((await readStatus(out))?.failure);
+      throw new UsageError("no card");
+    },
+  }).catch(() => undefined);
+  failures.push((await readStatus(out))?.failure);
+  assert.equal(failures, [undefined, "no card"]);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { parseOptions } from "@mbs/contracts";
+import { parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
 import { readStatus } from "@mbs/pipeline";
@@ -40,7 +40,7 @@ const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])
           { title: "worker", numeric: false },
           { title: "time", numeric: true },
         ],
-        rows: rows.map(([{ id, worker = "" }, seconds]) => [id, worker, formatSeconds(seconds)]),
+        rows: rows.map(([{ id, worker = "" }, seconds]) => [printable(id), printable(worker), formatSeconds(seconds)]),
       });
 
 /** What a person sees of a run. @param now in milliseconds since 1970 */
@@ -56,7 +56,7 @@ export function statusText(status: RunStatus, now: number): string {
     secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
   const state =
     failure !== undefined
-      ? `stopped: ${failure}`
+      ? `stopped: ${printable(failure)}`
       : !isOn
         ? `process ${status.process} is gone; run the recipe again to go on`
         : `running for ${formatSeconds((now - began) / 1000)} on ${machine}${left}`;

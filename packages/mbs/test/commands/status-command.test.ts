@@ -35,4 +35,10 @@ test("a run that stopped says why, one whose process is gone what to do", () => 
   assert.match(statusText({ ...status, process: 2 ** 22 + 1, host: "elsewhere" }, 70_000), /^running for/);
 });
 
+test("names from a record cannot command a terminal", () => {
+  const [first] = status.nodes;
+  const text = statusText({ ...status, nodes: [{ ...first, id: "\u001b[2J", worker: "\u001b[2J" }], failure: "\u001b[2J" }, 0);
+  assert.not.match(text, "\u001b");
+});
+
 test.run();

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { readFile, rm } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { BadDataError, isObject, UsageError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, isObject, UsageError } from "@mbs/contracts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import type { NodeReport } from "./engine.ts";
 import { exists, isFile } from "./own-files.ts";
@@ -44,9 +44,6 @@ const writeMs = 1000;
 /** Nodes that do the same on other steps, shards or sites of the same name: "capture.h.#.mlp-up.shard-#". */
 const kindOf = ({ id }: Pick<NodeStatus, "id">): string => id.replaceAll(/\d+/g, "#");
 
-const mean = (values: readonly number[]): number | undefined =>
-  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /**
  * Seconds until a run ends: as long as its workers need for all that is left together, or the longest chain of nodes that wait
  * for each other, whichever is longer.
@@ -60,12 +57,14 @@ export function estimateLeft(
   workers: number,
   now: number,
 ): number | undefined {
-  const taken = new Map<string, number[]>();
+  const taken = new Map<string, { sum: number; count: number }>();
   for (const found of status.values()) {
     if (found.seconds === undefined) continue;
-    taken.set(kindOf(found), [...(taken.get(kindOf(found)) ?? []), found.seconds]);
+    const { sum, count } = taken.get(kindOf(found)) ?? { sum: 0, count: 0 };
+    taken.set(kindOf(found), { sum: sum + found.seconds, count: count + 1 });
   }
   let sum = 0;
+  let longest = 0;
   const ends = new Map<string, number>();
   for (const node of nodes) {
     const { state, began } = status.get(node.id) ?? { state: "waiting" };
@@ -74,13 +73,15 @@ export function estimateLeft(
       ends.set(node.id, 0);
       continue;
     }
-    const whole = mean(taken.get(kindOf(node)) ?? []);
-    if (whole === undefined) return undefined;
+    const known = taken.get(kindOf(node));
+    if (known === undefined) return undefined;
+    const whole = known.sum / known.count;
     const left = began === undefined ? whole : Math.max(0, whole - (now - began) / 1000);
     sum += left;
     ends.set(node.id, before + left);
+    longest = Math.max(longest, before + left);
   }
-  return Math.max(sum / workers, ...ends.values());
+  return Math.max(sum / workers, longest);
 }
 
 /** Writes down how far a run is, at most once a second, for those who look at it from outside. */
@@ -98,6 +99,20 @@ export class StatusRecord {
     this.#plan = plan;
     this.#machine = machine;
     this.#nodes = new Map(plan.nodes.map(({ id, stage }) => [id, { id, stage, state: "waiting" as const }]));
+    // at once: what an earlier run has left there is not true any more
+    void this.#write();
+  }
+
+  /** Does all the work of a run: the record is removed when it is done, or says how it failed. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      await this.#end();
+      return result;
+    } catch (error) {
+      await this.#end(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
   }
 
   started({ id, stage }: PlanNode, worker: string): void {
@@ -117,24 +132,29 @@ export class StatusRecord {
     this.#soon();
   }
 
-  /** Removes the record of a run that is done, or says how it failed. */
-  async end(failure?: Error): Promise<void> {
+  /** It never rejects, as `#write`. */
+  async #end(failure?: string): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (failure !== undefined) return this.#write(failure);
     await this.#writing;
-    if (failure === undefined) await rm(this.#path, { force: true });
-    else await this.#write(failure.message);
+    await rm(this.#path, { force: true }).catch(() => undefined);
   }
 
   #soon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#write();
+      void this.#write();
     }, writeMs).unref();
   }
 
-  /** It never rejects: a run does not fail because nobody can look at it. */
-  async #write(failure?: string): Promise<void> {
+  /** Writes one after the other. It never rejects: a run does not fail because nobody can look at it. */
+  #write(failure?: string): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#writeNow(failure)).catch(() => undefined);
+    return this.#writing;
+  }
+
+  async #writeNow(failure: string | undefined): Promise<void> {
     const now = Date.now();
     const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, this.#machine.workers, now);
     const status: RunStatus = {
@@ -147,27 +167,52 @@ export class StatusRecord {
       ...(secondsLeft !== undefined && { secondsLeft }),
       nodes: [...this.#nodes.values()],
     };
-    await writeAtomically(this.#path, [Buffer.from(`${JSON.stringify(status)}\n`)], { force: true }).catch(() => undefined);
+    await writeAtomically(this.#path, [Buffer.from(`${JSON.stringify(status)}\n`)], { force: true });
   }
 }
 
-const isStatus = (value: unknown): value is RunStatus =>
+const hasTypes = (value: unknown, types: Readonly<Record<string, string>>): value is Readonly<Record<string, unknown>> =>
   isObject(value) &&
-  ["process", "began", "updated", "threads", "workers"].every((name) => typeof value[name] === "number") &&
-  typeof value["host"] === "string" &&
+  Object.entries(types).every(
+    ([name, type]) => typeof value[name] === type.replace("?", "") || (type.endsWith("?") && value[name] === undefined),
+  );
+
+const nodeTypes = { id: "string", stage: "string", state: "string", worker: "string?", seconds: "number?", began: "number?" };
+const statusTypes = {
+  process: "number",
+  host: "string",
+  began: "number",
+  updated: "number",
+  threads: "number",
+  workers: "number",
+  failure: "string?",
+  secondsLeft: "number?",
+};
+
+const isStatus = (value: unknown): value is RunStatus =>
+  hasTypes(value, statusTypes) &&
   Array.isArray(value["nodes"]) &&
-  value["nodes"].every((node: unknown) => isObject(node) && typeof node["id"] === "string" && typeof node["state"] === "string");
+  value["nodes"].every((node: unknown) => hasTypes(node, nodeTypes));
 
 /**
- * How far the run of an output folder is; undefined where none goes on and none stopped before its end.
+ * How far the run of an output folder is; undefined where none goes on and what was begun is done.
  *
  * @throws {UsageError} where the folder holds no run
+ * @throws {FailedPreconditionError} where the last run stopped without a record, as those of earlier versions
  * @throws {BadDataError} where the record is damaged
  */
 export async function readStatus(output: string): Promise<RunStatus | undefined> {
-  const { work, status } = runFolder(output);
+  const { work, status, recipe } = runFolder(output);
   if (!(await exists(work))) throw new UsageError(`${output} holds no run; name the output folder of a recipe`, { output });
-  if (!(await exists(status))) return undefined;
+  if (!(await exists(status))) {
+    if (await exists(recipe)) return undefined;
+    throw new FailedPreconditionError(
+      `${output} holds a run that stopped without a record of how far it is; run the recipe again`,
+      {
+        output,
+      },
+    );
+  }
   const value = (await isFile(status)) ? parseJson(await readFile(status, "utf8")) : undefined;
   if (isStatus(value)) return value;
   throw new BadDataError(`${status} is damaged, or was not written by a run; remove it`, { path: status });

@@ -9,15 +9,7 @@ import {
   writeArtifact,
   writeAtomically,
 } from "@mbs/artifacts";
-import {
-  availableProcessors,
-  createObjectPool,
-  defaultKept,
-  firstOutput,
-  InternalError,
-  optionFlag,
-  splitKept,
-} from "@mbs/contracts";
+import { availableProcessors, createObjectPool, defaultKept, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
@@ -62,7 +54,10 @@ export interface RunOptions {
   readonly warn?: (message: string) => void;
   /** Called with a line on values that the recipe leaves to the solver and the format. */
   readonly note?: (message: string) => void;
-  /** Called once for every node, in order, when it is done or was done by an earlier run. */
+  /**
+   * Called for every node when it is done or was done by an earlier run; of several workers, in the order in which they end. A node
+   * whose output is lost with a worker is made, and reported, once more.
+   */
   readonly onNode?: (report: NodeReport) => void;
   /**
    * Writes the model's card at the end of the run, from paths; not called where the recipe has `assemble: { card: false }`.
@@ -145,6 +140,7 @@ interface Execution extends RunOptions {
   readonly machine: RunMachine;
   readonly pool: ObjectPool;
   readonly revisions: Revisions;
+  readonly status: StatusRecord;
 }
 
 /** The workers of a run: processes of their own, or this one. */
@@ -175,7 +171,7 @@ async function execute(
   resources: Resources,
   options: Execution,
 ): Promise<RunResult> {
-  const { stages, machine, signal } = options;
+  const { stages, machine, signal, status } = options;
   const { threads } = machine;
   const reports = new Map<string, NodeReport>();
   const isOwn = options.workers === undefined;
@@ -185,7 +181,6 @@ async function execute(
   });
   const manifest = await RunManifest.open(folder.manifest);
   const workers = await openWorkers(folder, store, options);
-  const status = new StatusRecord(folder, plan, machine);
   const engine = new Engine(plan, {
     stages,
     folder,
@@ -203,13 +198,7 @@ async function execute(
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });
-  const addresses = await engine
-    .run()
-    .catch(async (error: unknown) => {
-      await status.end(error instanceof Error ? error : new InternalError("unexpected", {}, { cause: error }));
-      throw error;
-    })
-    .finally(() => Promise.all(workers.map((worker) => worker.close())));
+  const addresses = await engine.run().finally(() => Promise.all(workers.map((worker) => worker.close())));
   // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
@@ -225,7 +214,6 @@ async function execute(
     const scores = recipe.evaluate === undefined ? undefined : folder.scores;
     await options.describe?.({ model: folder.model, scores, recipe: folder.recipe });
   }
-  await status.end();
   return { folder, nodes };
 }
 
@@ -274,7 +262,10 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         );
       const advice = options.workers && adviseShards(machine, ordered.shards, availableProcessors());
       if (advice !== undefined) options.note?.(advice);
-      return execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found });
+      const status = new StatusRecord(folder, plan, machine);
+      return status.during(() =>
+        execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found, status }),
+      );
     });
   } finally {
     await pool.close();
