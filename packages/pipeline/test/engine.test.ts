@@ -1,8 +1,15 @@
-import { cpSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError } from "@mbs/contracts";
+import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
+import type { PlanNode } from "../src/plan/plan.ts";
+import type { Resources } from "../src/resources/resources.ts";
+import { Engine } from "../src/run/engine.ts";
+import { WorkerLostError } from "../src/run/node-worker.ts";
+import type { NodeWorker } from "../src/run/node-worker.ts";
+import { runFolder } from "../src/run/run-folder.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
@@ -99,6 +106,79 @@ test("from what is on the disk when a node begins, at most a step is made again"
     }
     await rm(out, { recursive: true });
   }
+});
+
+test("a signal that ends the workers of a run, too, stops it, and nothing is tried again", async ({ root, recipe }) => {
+  const controller = new AbortController();
+  const warnings: string[] = [];
+  const lost = new Map(
+    [...fakeStages()].map(([name, stage]) => [
+      name,
+      {
+        ...stage,
+        run: async (...given: Parameters<typeof stage.run>) => {
+          if (name !== "factor") return stage.run(...given);
+          controller.abort();
+          throw new WorkerLostError("worker 1 was ended by SIGTERM");
+        },
+      },
+    ]),
+  );
+  const { signal } = controller;
+  const error = await failure(go(recipe(), { stages: lost, signal, warn: (warning) => warnings.push(warning) }));
+  assert.instance(error, InterruptedError);
+  assert.equal(warnings, []);
+  await go(recipe());
+  assert.ok(existsSync(join(root, "out", "scores.arrow")));
+});
+
+const addressOf = (id: string): string => id.padStart(64, "0");
+const ignore = (): void => undefined;
+
+test("a plan of many nodes is run without a look at all pairs of them after each", async () => {
+  const nodes = Array.from({ length: 1500 }, (_, index): PlanNode => {
+    const [stage, reads] = index === 0 ? ["sample", []] : ["propagate", [String(index - 1)]];
+    return { id: String(index), stage, section: [stage], options: {}, inputs: { source: reads }, after: [] };
+  });
+  const made = new Set<string>();
+  const worker: NodeWorker = {
+    name: "worker",
+    run: async ({ id }) => {
+      made.add(addressOf(id));
+      return addressOf(id);
+    },
+    remove: () => undefined,
+    flush: async () => undefined,
+    close: async () => undefined,
+  };
+  const store = {
+    path: (address: string) => address,
+    has: async (address: string) => made.has(address),
+    remove: () => undefined,
+    flush: async () => undefined,
+  };
+  const manifest = { get: () => undefined, set: async () => undefined };
+  const resources = { resolve: async (_: unknown, options: object) => options, code: async (stage: string) => stage };
+  const engine = new Engine(
+    { nodes, modelFolder: "" },
+    {
+      stages: fakeStages(),
+      folder: runFolder(""),
+      store: store as unknown as ArtifactStore,
+      manifest: manifest as unknown as RunManifest,
+      resources: resources as unknown as Resources,
+      workers: [worker],
+      context: { signal: new AbortController().signal, threads: 1, progress: ignore, warn: ignore },
+      keep: false,
+      onNode: ignore,
+      onStart: ignore,
+      onRetry: ignore,
+    },
+  );
+  const before = process.cpuUsage();
+  await engine.run();
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 4e6, `${user / 1e6} s of processor time`);
 });
 
 test.run();

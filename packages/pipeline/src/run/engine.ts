@@ -74,6 +74,10 @@ export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
+  /** Nodes whose output is copied to the output folder at the end: few of a plan. */
+  readonly #results: readonly string[];
+  /** Nodes whose output is removed when nothing reads it any more. */
+  readonly #intermediate: ReadonlySet<string>;
   readonly #addresses = new Map<string, string>();
   /** Node → the worker that ran it now. */
   readonly #ranBy = new Map<string, NodeWorker>();
@@ -92,6 +96,9 @@ export class Engine {
     for (const node of plan.nodes) {
       for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
     }
+    this.#results = plan.nodes.flatMap(({ id, result }) => (result === undefined ? [] : id));
+    const isIntermediate = (node: PlanNode): boolean => firstOutput(this.#stage(node)).intermediate === true;
+    this.#intermediate = new Set(plan.nodes.filter(isIntermediate).map(({ id }) => id));
     this.#passing = options.keep ? new Set() : this.#findPassing();
   }
 
@@ -164,7 +171,7 @@ export class Engine {
       running.delete(node.id);
       try {
         if ("error" in outcome) {
-          if (!(await this.#canRetry(node, worker, outcome.error, pending))) throw outcome.error;
+          if (!(await this.#canRetry(node, worker, outcome.error, pending, signal))) throw outcome.error;
           this.#options.onRetry(node);
           schedule = plan();
           continue;
@@ -284,8 +291,15 @@ export class Engine {
    * Whether a node whose worker ended is to be tried again. What that worker held in memory alone has to be made again, too.
    *
    * @param pending gets the nodes whose output is lost
+   * @param signal of the run: one signal may end its workers, too, whose nodes are then left to the next run
    */
-  async #canRetry(node: PlanNode, worker: NodeWorker, error: unknown, pending: Set<string>): Promise<boolean> {
+  async #canRetry(
+    node: PlanNode,
+    worker: NodeWorker,
+    error: unknown,
+    pending: Set<string>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     if (!(error instanceof WorkerLostError)) return false;
     const tries = (this.#tries.get(node.id) ?? 0) + 1;
     this.#tries.set(node.id, tries);
@@ -295,6 +309,7 @@ export class Engine {
     for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
     // also what the lost artifacts were made of, where that has been removed
     await this.#addLost(pending);
+    if (signal.aborted) return true;
     if (tries >= mostTries) return false;
     this.#options.context.warn(`${node.id}: ${error.message}; it is tried again`);
     return true;
@@ -374,7 +389,7 @@ export class Engine {
 
   /** Whether an artifact is copied to the output folder at the end of the run. */
   #isResult(address: string): boolean {
-    return this.#plan.nodes.some(({ id, result }) => result !== undefined && this.#addresses.get(id) === address);
+    return this.#results.some((id) => this.#addresses.get(id) === address);
   }
 
   /** A model that this run makes is known by its address before it is read back. */
@@ -395,14 +410,14 @@ export class Engine {
     const released = new Set<string>();
     /** Passing nodes that a killed run makes again, from the artifacts that they read. */
     const unfinished = new Set<string>();
-    for (const { id, stage } of this.#plan.nodes.toReversed()) {
+    for (const { id } of this.#plan.nodes.toReversed()) {
       const readers = this.#readers.get(id) ?? [];
       const isRead = readers.some((reader) => pending.has(reader));
       const isRemade = readers.some((reader) => unfinished.has(reader));
       const isPassing = this.#passing.has(id);
       if (isPassing && (isRead || isRemade)) unfinished.add(id);
       const address = this.#addresses.get(id);
-      if (address === undefined || firstOutput(stageOf(this.#options.stages, stage)).intermediate !== true) continue;
+      if (address === undefined || !this.#intermediate.has(id)) continue;
       const wanted = this.#isResult(address) || isRead || (isRemade && !isPassing);
       (wanted ? needed : released).add(address);
     }
