@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
-import { commitTemporary, describeArtifact, requireAddress, writeTemporary } from "@mbs/artifacts";
+import { dirname, join } from "node:path";
+import { commitTemporary, describeArtifact, requireAddress, unnamedArtifact, writeTemporary } from "@mbs/artifacts";
 import { BadDataError, TryAgainError, UsageError } from "@mbs/contracts";
 import { fileBytes, gather, requireContent, throwIfStopped } from "./artifact-check.ts";
 import { needsName, needsText, parseNeeds, requireRun, runOfName } from "./run-needs.ts";
@@ -60,8 +61,10 @@ export class KeptStore implements SharedStore {
     const name = artifactName(address);
     const where = this.#keeper.where(name);
     throwIfStopped(signal, "getting", where);
+    // the path may be in the folder of an ArtifactStore, which knows temporary files by this name
+    const beside = join(dirname(path), unnamedArtifact);
     const temporary =
-      (await this.#keeper.link?.(name, path)) ?? (await writeTemporary(path, await this.#bytes(name, { signal }), signal));
+      (await this.#keeper.link?.(name, beside)) ?? (await writeTemporary(beside, await this.#bytes(name, { signal }), signal));
     try {
       await requireContent(fileBytes(temporary), { address, where, place: this.place }, { signal });
       await commitTemporary(temporary, path, true);

@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { DeniedError, UsageError } from "@mbs/contracts";
 import { requireRun } from "./run-needs.ts";
 import type { KeptArtifact, KeptNeeds, SharedStore, StoreCall } from "./shared-store.ts";
 
@@ -44,8 +44,8 @@ export interface Pruned {
   readonly needed: readonly KeptArtifact[];
   /** What stays because it is young. */
   readonly young: readonly KeptArtifact[];
-  /** Puts that never ended. */
-  readonly unfinished: number;
+  /** Puts that never ended; undefined where the user has no right to look for them. */
+  readonly unfinished: number | undefined;
   readonly released: readonly string[];
 }
 
@@ -87,6 +87,9 @@ export async function pruneStore(store: SharedStore, options: PruneOptions): Pro
     removed.push(...free);
     onRemoved(removed.length, candidates.length);
   }
-  const unfinished = await store.removeUnfinished(before, { dryRun, signal });
+  const unfinished = await store.removeUnfinished(before, { dryRun, signal }).catch((cause: unknown) => {
+    if (cause instanceof DeniedError) return undefined;
+    throw cause;
+  });
   return { removed, needed, young, unfinished, released: release };
 }

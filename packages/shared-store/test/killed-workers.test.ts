@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { contentAddress, openArtifact } from "@mbs/artifacts";
+import { ArtifactStore, contentAddress, isStoreName, openArtifact } from "@mbs/artifacts";
 import { openSharedStore, pruneStore, verifyArtifact } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
@@ -55,7 +55,9 @@ async function killWorkers(store: SharedStore, folder: string): Promise<void> {
       await verifyArtifact(store, address);
       found += 1;
     }
-    for (const name of (await readdir(got)).filter((file) => !file.startsWith("."))) {
+    const names = await readdir(got);
+    for (const name of names) assert.ok(isStoreName(name), `${name} is left in the folder of an ArtifactStore`);
+    for (const name of names.filter((file) => !file.startsWith("."))) {
       assert.is(`${(await contentAddress(await openArtifact(join(got, name)))).address}.arrow`, name);
       found += 1;
     }
@@ -63,6 +65,7 @@ async function killWorkers(store: SharedStore, folder: string): Promise<void> {
   assert.ok(found > kills.length, `${found} artifacts were seen`);
   await wait(1100); // the times of some stores are whole seconds
   await pruneStore(store, { olderThan: 0 });
+  await new ArtifactStore(got).removeLeftovers();
   for (const name of await readdir(files)) {
     await store.put(name.slice(0, 64), join(files, name));
     await store.get(name.slice(0, 64), join(got, name));

@@ -13,7 +13,7 @@ import {
   TryAgainError,
   UsageError,
 } from "@mbs/contracts";
-import { openSharedStore, verifyArtifact } from "@mbs/shared-store";
+import { openSharedStore, pruneStore, verifyArtifact } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -255,6 +255,8 @@ test("a put in parts that fails is given up, and prune finds what could not be",
 
   s3.proxy.fault = (request) => (isPart(request) || isAbort(request) ? { status: 403, code: "AccessDenied" } : undefined);
   assert.instance(await errorOf(() => store.put(large.address, large.path)), DeniedError);
+  s3.proxy.fault = ({ url }) => (/[?&]uploads/.test(url) ? { status: 403, code: "AccessDenied" } : undefined);
+  assert.is((await pruneStore(store, { olderThan: 0 })).unfinished, undefined, "without the right to look for it");
   s3.proxy.fault = () => undefined;
   assert.is(await store.removeUnfinished(new Date(Date.now() - 60_000)), 0);
   assert.is(await store.removeUnfinished(new Date(Date.now() + 60_000), { dryRun: true }), 1);

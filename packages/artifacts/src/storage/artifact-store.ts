@@ -15,12 +15,15 @@ import { isMissing, systemError } from "./system-error.ts";
 import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
 
 const extension = ".arrow";
-/** What is being written has no address yet. */
-const unnamed = "artifact";
+/**
+ * What a temporary file in a store's folder is named after: what is being written has no address yet. So a store knows the files
+ * that killed processes left there, whoever wrote them.
+ */
+export const unnamedArtifact = "artifact";
 const storedName = /^[0-9a-f]{64}\.arrow$/;
 
 /** Whether a store gives such names to its files; files of other names are not its own. */
-export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamed, name);
+export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamedArtifact, name);
 
 /** @throws {UsageError} on what is no address; such a text must not become a part of a path */
 export function requireAddress(address: string): void {
@@ -131,7 +134,7 @@ export class ArtifactStore {
       if (cause.code !== "EEXIST") throw systemError(cause, "make", this.root);
     });
     const { bytes, receipt } = encodeStream(stream);
-    const temporary = await writeTemporary(join(this.root, unnamed), bytes, signal);
+    const temporary = await writeTemporary(join(this.root, unnamedArtifact), bytes, signal);
     const done = await receipt;
     if (await this.#isFile(done.address)) await rm(temporary);
     else await commitTemporary(temporary, this.path(done.address), true);
@@ -279,7 +282,7 @@ export class ArtifactStore {
 
   /** Removes what killed processes left of writing here. */
   async removeLeftovers(): Promise<void> {
-    await removeLeftovers(join(this.root, unnamed));
+    await removeLeftovers(join(this.root, unnamedArtifact));
   }
 
   /** All artifacts by address. Of each file only the schema and the end are read. */

@@ -39,7 +39,8 @@ function pruneText({ removed, needed, young, unfinished, released }: Pruned, age
   const lines = [
     `${dryRun ? "would remove" : "removed"} ${sized(removed)}`,
     `${dryRun ? "would keep" : "kept"} ${sized(needed)} that runs need, and ${sized(young)} younger than ${age}`,
-    ...(unfinished > 0 ? [`${dryRun ? "would remove" : "removed"} ${counted(unfinished, "put")} that never ended`] : []),
+    ...(unfinished === undefined ? ["no right to look for puts that never ended"] : []),
+    ...(unfinished ? [`${dryRun ? "would remove" : "removed"} ${counted(unfinished, "put")} that never ended`] : []),
     ...(released.length > 0 ? [`${dryRun ? "would release" : "released"} ${released.join(", ")}`] : []),
   ];
   return `${removed.length === 0 ? "" : `${table}\n`}${lines.join("\n")}\n`;
@@ -48,7 +49,16 @@ function pruneText({ removed, needed, young, unfinished, released }: Pruned, age
 const sum = (artifacts: readonly KeptArtifact[]): object => ({ artifacts: artifacts.length, bytes: totalBytes(artifacts) });
 
 function pruneJson(place: string, { removed, needed, young, unfinished, released }: Pruned, dryRun: boolean): string {
-  const report = { place, dryRun, removed, ...sum(removed), needed: sum(needed), young: sum(young), unfinished, released };
+  const report = {
+    place,
+    dryRun,
+    removed,
+    ...sum(removed),
+    needed: sum(needed),
+    young: sum(young),
+    unfinished: unfinished ?? null,
+    released,
+  };
   return `${JSON.stringify(report, null, 2)}\n`;
 }
 

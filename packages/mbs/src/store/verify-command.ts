@@ -15,6 +15,9 @@ const options = {
   removeDamaged: { kind: "flag", description: "remove what is damaged, so that it can be made and put again" },
 } as const satisfies OptionTable;
 
+/** Artifacts that are read at a time: the answer to one request takes as long as reading a small one. */
+const together = 4;
+
 interface Damaged {
   readonly address: string;
   /** Where it lies, and what is wrong. */
@@ -41,16 +44,21 @@ async function verify(
   addresses: readonly string[],
   { signal, isRemoving, progress }: { signal: AbortSignal; isRemoving: boolean; progress: Reporter["progress"] },
 ): Promise<Verified> {
-  const damaged: Damaged[] = [];
-  for (const [index, address] of addresses.entries()) {
-    progress({ activity: "reading artifacts", done: index, total: addresses.length, unit: "artifacts" });
+  const verifyOne = async (address: string): Promise<Damaged | undefined> => {
     try {
       await verifyArtifact(store, address, { signal });
+      return undefined;
     } catch (cause) {
       if (!(cause instanceof BadDataError)) throw cause;
       if (isRemoving) await store.remove(address, { signal });
-      damaged.push({ address, problem: problemOf(cause), removed: isRemoving });
+      return { address, problem: problemOf(cause), removed: isRemoving };
     }
+  };
+  const damaged: Damaged[] = [];
+  for (let start = 0; start < addresses.length; start += together) {
+    progress({ activity: "reading artifacts", done: start, total: addresses.length, unit: "artifacts" });
+    const found = await Promise.all(addresses.slice(start, start + together).map(verifyOne));
+    damaged.push(...found.filter((one) => one !== undefined));
   }
   return { checked: addresses.length, damaged };
 }

@@ -54,6 +54,18 @@ test("list shows addresses, kinds, sizes, ages, runs and totals", async ({ place
   assert.not.match(plain.stdout.toString(), "segments");
 });
 
+test("a store in a folder does not load the SDK of AWS", async ({ folder, place }) => {
+  const record = join(folder, "scripts");
+  // Node's own record of every script that ran
+  process.env["NODE_V8_COVERAGE"] = record;
+  const ended = runMbs(["store", "list", "--store", place]);
+  delete process.env["NODE_V8_COVERAGE"];
+  assert.is((await ended).code, 0);
+  const scripts = await Promise.all((await readdir(record)).map((name) => readFile(join(record, name), "utf8")));
+  assert.match(scripts.join(""), "shared-store");
+  assert.not.match(scripts.join(""), "@aws-sdk");
+});
+
 test("verify names what is damaged and ends with 65, and removes it where asked to", async ({ place, files }) => {
   const whole = await runMbs(["store", "verify", "--store", place]);
   assert.equal([whole.code, whole.stdout.toString(), whole.stderr], [0, "3 artifacts read, 0 damaged\n", ""]);

@@ -8,6 +8,7 @@ import {
   isTemporaryOf,
   systemError,
   temporaryName,
+  unnamedArtifact,
   writeAtomically,
   writeTemporary,
 } from "@mbs/artifacts";
@@ -126,7 +127,7 @@ export class FolderKeeper implements Keeper {
 
   async put(name: string, path: string, { signal }: PutOptions): Promise<void> {
     await makeFolder(this.where(unfinished));
-    const beside = this.where(join(unfinished, "artifact"));
+    const beside = this.where(join(unfinished, unnamedArtifact));
     const temporary = (await linkTemporary(path, beside)) ?? (await writeTemporary(beside, fileBytes(path), signal));
     try {
       await commitTemporary(temporary, this.where(name), true);
@@ -189,7 +190,7 @@ export class FolderKeeper implements Keeper {
     let count = 0;
     for (const name of names) {
       const path = join(folder, name);
-      const isOurs = ["artifact", "clock"].some((kind) => isTemporaryOf(join(folder, kind), path));
+      const isOurs = [unnamedArtifact, "clock"].some((kind) => isTemporaryOf(join(folder, kind), path));
       const found = isOurs ? await stat(path).catch(() => undefined) : undefined;
       // of a link, the time of its content is older than itself
       if (found === undefined || found.ctime >= before) continue;

@@ -72,7 +72,8 @@ async function* piecesOf(connection: S3Connection, download: Download, first: An
     }
     failures += 1;
     if (failures >= limits.attempts || signal?.aborted === true) throw s3Error(broken, "read", where, target, signal);
-    await wait(Math.min(firstWait * 2 ** (failures - 1), limits.stall));
+    // a signal ends the wait, and the next request too
+    await wait(Math.min(firstWait * 2 ** (failures - 1), limits.stall), undefined, { ...(signal && { signal }) }).catch(() => {});
     answer = await asked(connection, ask(connection, download, position, tag), "read", where, download);
   }
 }

@@ -16,12 +16,15 @@ interface SdkError {
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
 
+/** Of a failure that names no reason. */
+const nameless = "an unknown failure";
+
 export function failureOf(cause: unknown): S3Failure {
-  if (!(cause instanceof Error)) return { name: "an unknown failure", status: undefined };
+  if (!(cause instanceof Error)) return { name: nameless, status: undefined };
   const { code, Code, $metadata } = cause as SdkError;
   // an answer to HEAD has no body, so the SDK knows its status alone
   const named = cause.name === "Error" || cause.name === "Unknown" || cause.name === "UnknownError" ? undefined : cause.name;
-  return { name: text(Code) ?? named ?? text(code) ?? "an unknown failure", status: $metadata?.httpStatusCode };
+  return { name: text(Code) ?? named ?? text(code) ?? nameless, status: $metadata?.httpStatusCode };
 }
 
 /** Whether the server says that a key is not there. A missing bucket has a name of its own, but for HEAD. */
@@ -79,6 +82,8 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
   }
   const { name, status } = failureOf(cause);
   const server = at === "" ? "" : ` ${at}`;
+  // what an answer without a body says is its status
+  const answer = name === nameless ? `HTTP ${status ?? "failure"}` : `${name}${status === undefined ? "" : ` (${status})`}`;
   const facts = { where, reason: name, ...(status !== undefined && { status }) };
   const what = `cannot ${doing} ${where}`;
   if (name === "NoSuchBucket") {
@@ -98,7 +103,7 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
   }
   if (status === 401 || status === 403 || wrongUser.has(name)) {
     return new DeniedError(
-      `${what}: the store refuses this user (${name}${status === undefined ? "" : `, ${status}`}); check the credentials, the clock, and the rights to list, get, put and delete there`,
+      `${what}: the store refuses this user, ${answer}; check the credentials, the clock, and the rights to list, get, put and delete there`,
       facts,
     );
   }
@@ -117,17 +122,9 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
     return new InputOutputError(`${what}: the store is full (${name}); free some space there and run again`, facts, { cause });
   }
   if (busy.has(name) || status === 429 || (status !== undefined && status >= 500)) {
-    return new TryAgainError(
-      `${what}: the store answers ${name}${status === undefined ? "" : ` (${status})`}; try again later`,
-      facts,
-      {
-        cause,
-      },
-    );
+    return new TryAgainError(`${what}: the store answers ${answer}; try again later`, facts, {
+      cause,
+    });
   }
-  return new InputOutputError(
-    `${what}: ${name}${status === undefined ? "" : ` (${status})`}; check the server${server} and run again`,
-    facts,
-    { cause },
-  );
+  return new InputOutputError(`${what}: ${answer}; check the server${server} and run again`, facts, { cause });
 }
