@@ -52,8 +52,9 @@ export async function requireContent(
 export const fileBytes = (path: string): AsyncIterable<Uint8Array> => createReadStream(path, { highWaterMark: 1 << 20 });
 
 /** Reads an artifact of a store and compares its content with its address. @throws as SharedStore.get */
-export const verifyArtifact = (store: SharedStore, address: string, call: StoreCall = {}): Promise<void> =>
-  requireContent(store.read(address, call), { address, where: store.where(address), place: store.place }, call);
+export async function verifyArtifact(store: SharedStore, address: string, call: StoreCall = {}): Promise<void> {
+  await requireContent(store.read(address, call), { address, where: store.where(address), place: store.place }, call);
+}
 
 /** Bytes from the start in which the kind of most artifacts is found; the rest have large metadata. */
 const shortStart = 16 * 1024;

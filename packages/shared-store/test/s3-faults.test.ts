@@ -292,6 +292,19 @@ for (const fault of ["cut-answer", "stall-answer"] as const) {
   });
 }
 
+test("a server that does not know ranges is read from there all the same", async ({ s3, store, folder, large }) => {
+  await store.put(large.address, large.path);
+  s3.proxy.fault = (request) => {
+    if (!isGet(request)) return undefined;
+    return request.headers.range === undefined ? "cut-answer" : "whole-answer";
+  };
+  await store.get(large.address, join(folder, "got"));
+  assert.ok(large.bytes.equals(await readFile(join(folder, "got"))));
+  const start: Uint8Array[] = [];
+  for await (const part of store.read(large.address, { limit: 1000 })) start.push(part);
+  assert.equal(Buffer.concat(start), large.bytes.subarray(0, 1000));
+});
+
 test("an artifact that is exchanged while it is read is try-again", async ({ s3, store, folder, large }) => {
   await store.put(large.address, large.path);
   s3.proxy.fault = (request) => {

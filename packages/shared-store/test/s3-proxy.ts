@@ -13,6 +13,7 @@ import { buffer } from "node:stream/consumers";
  * - "lost-answer": the request is done, and the connection breaks before the answer
  * - "flip-request", "flip-answer": one bit of the body is another
  * - "tear-request": only half of the body is passed on, as if it were all
+ * - "whole-answer": the range that is asked for is ignored
  */
 export type Fault =
   | { readonly status: number; readonly code: string }
@@ -23,7 +24,8 @@ export type Fault =
   | "lost-answer"
   | "flip-request"
   | "flip-answer"
-  | "tear-request";
+  | "tear-request"
+  | "whole-answer";
 
 /** A request as a fault is chosen by. */
 export interface Seen {
@@ -140,8 +142,16 @@ export async function startProxy(port: number): Promise<S3Proxy> {
       return;
     }
     const changed = fault === "flip-request" ? flip(body) : fault === "tear-request" ? body.subarray(0, body.length / 2) : body;
-    const passed = { ...request, headers: { ...headers, "content-length": String(changed.length) } };
-    const got = await forward(body.length > 0 ? passed : request, changed);
+    const { range, ...others } = headers;
+    const passed = {
+      ...request,
+      headers: {
+        ...others,
+        ...(range !== undefined && fault !== "whole-answer" && { range }),
+        ...(body.length > 0 && { "content-length": String(changed.length) }),
+      },
+    };
+    const got = await forward(passed, changed);
     note(request, got);
     if (fault === "lost-answer") return void response.destroy();
     const bytes = fault === "flip-answer" ? flip(got.body) : got.body;

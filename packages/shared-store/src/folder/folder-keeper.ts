@@ -23,7 +23,17 @@ const runs = "runs";
 const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "";
 
 /** Where no link can be made and a copy can: another file system, one without links, too many of them, a file of another user. */
-const copied: ReadonlySet<string> = new Set(["EXDEV", "EMLINK", "EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ELOOP"]);
+const copied: ReadonlySet<string> = new Set([
+  "EXDEV",
+  "EMLINK",
+  "EPERM",
+  "EACCES",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+  "ELOOP",
+  "EINVAL",
+]);
 
 /**
  * A further name for a file, in the folder of `path`; undefined where a copy is needed. Its content is on the disk. Files of
@@ -49,7 +59,7 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-async function* readFile(file: FileHandle, path: string, limit = Infinity): AsyncGenerator<Uint8Array> {
+async function* bytesOf(file: FileHandle, path: string, limit = Infinity): AsyncGenerator<Uint8Array> {
   try {
     yield* file.createReadStream({ highWaterMark: 1 << 20, ...(Number.isFinite(limit) && { end: limit - 1 }) });
   } catch (cause) {
@@ -145,7 +155,7 @@ export class FolderKeeper implements Keeper {
   async read(name: string, { limit }: { readonly limit?: number | undefined }): Promise<AsyncIterable<Uint8Array> | undefined> {
     const path = this.where(name);
     const file = await this.#found(() => open(path, "r"), path);
-    return file && readFile(file, path, limit);
+    return file && bytesOf(file, path, limit);
   }
 
   async link(name: string, path: string): Promise<string | undefined> {

@@ -18,7 +18,9 @@ export interface Download {
 /** A body and what it is a part of. */
 interface Answer {
   readonly body: Readable;
-  /** Bytes of it and of what lies before it. */
+  /** The byte of the object that it begins with. */
+  readonly start: number;
+  /** The byte behind its last. */
   readonly end: number;
   readonly tag: string | undefined;
 }
@@ -30,7 +32,7 @@ async function ask(connection: S3Connection, download: Download, start: number, 
   const { sdk, client, target } = connection;
   const { key, limit, signal } = download;
   const isPart = start > 0 || limit !== undefined;
-  const { Body, ContentLength, ETag } = await client.send(
+  const { Body, ContentLength, ContentRange, ETag } = await client.send(
     new sdk.GetObjectCommand({
       Bucket: target.bucket,
       Key: key,
@@ -39,7 +41,10 @@ async function ask(connection: S3Connection, download: Download, start: number, 
     }),
     { ...(signal && { abortSignal: signal }) },
   );
-  return { body: Body as Readable, end: start + (ContentLength ?? 0), tag: ETag };
+  // a server that does not know ranges sends all of it
+  const from = ContentRange === undefined ? 0 : start;
+  const end = Math.min(from + (ContentLength ?? 0), limit ?? Infinity);
+  return { body: Body as Readable, start: from, end, tag: ETag };
 }
 
 /**
@@ -55,13 +60,20 @@ async function* piecesOf(connection: S3Connection, download: Download, first: An
   let answer = first;
   let position = 0;
   for (let failures = 0; ;) {
-    const { body, end } = answer;
+    const { body, start, end } = answer;
     let broken: unknown;
     try {
+      let at = start;
       for await (const piece of body as AsyncIterable<Uint8Array>) {
-        position += piece.length;
-        failures = 0;
-        yield piece;
+        const fresh = piece.subarray(Math.max(0, position - at), Math.max(0, end - at));
+        at += piece.length;
+        if (fresh.length > 0) {
+          position += fresh.length;
+          failures = 0;
+          yield fresh;
+        }
+        // more than was asked for
+        if (at > end) return;
       }
       if (position >= end) return;
       broken = new TryAgainError(`cannot read ${where}: ${position} of ${end} bytes came; try again`, { where });
@@ -75,6 +87,10 @@ async function* piecesOf(connection: S3Connection, download: Download, first: An
     // a signal ends the wait, and the next request too
     await wait(Math.min(firstWait * 2 ** (failures - 1), limits.stall), undefined, { ...(signal && { signal }) }).catch(() => {});
     answer = await asked(connection, ask(connection, download, position, tag), "read", where, download);
+    if (answer.tag !== tag) {
+      answer.body.destroy();
+      throw new TryAgainError(`cannot read ${where}: it was replaced meanwhile; try again`, { where });
+    }
   }
 }
 

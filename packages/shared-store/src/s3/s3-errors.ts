@@ -50,6 +50,7 @@ const busy: ReadonlySet<string> = new Set([
   "RequestTimeout",
   "OperationAborted",
   "ConditionalRequestConflict",
+  "NoSuchUpload",
   "BadDigest",
   "XAmzContentChecksumMismatch",
   "IncompleteBody",
