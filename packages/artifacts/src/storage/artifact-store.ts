@@ -17,7 +17,7 @@ import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
 const extension = ".arrow";
 /**
  * What a temporary file in a store's folder is named after: what is being written has no address yet. So a store knows the files
- * that killed processes left there, whoever wrote them.
+ * that killed processes left there.
  */
 export const unnamedArtifact = "artifact";
 const storedName = /^[0-9a-f]{64}\.arrow$/;
