@@ -1,4 +1,3 @@
-import { at } from "@mbs/contracts";
 import type { PlanNode } from "../plan/plan.ts";
 
 /** Ids of all nodes that have to be done before a node. */
@@ -28,7 +27,9 @@ export interface ScheduleState<Worker> {
  *
  * A node can run when all that it reads is done. One that follows another goes to the worker that ran that one, and waits for
  * it. Of the others a worker takes first what reads its own work, last what reads the work of another worker that is free too,
- * and otherwise what has the longest way to the end of the plan. One worker alone takes nodes in the order of the plan.
+ * and otherwise what has the longest way to the end of the plan. What another free worker would take first, and has made the
+ * input of, is left to that one: a shard that moved to a worker that has one already would stay there for a whole step. One
+ * worker alone takes nodes in the order of the plan.
  */
 export class Schedule<Worker> {
   readonly #ranBy: Map<string, Worker>;
@@ -59,25 +60,37 @@ export class Schedule<Worker> {
    * @param isBusy whether another worker is at work
    */
   next(worker: Worker, isAlone: boolean, isBusy: (other: Worker) => boolean): PlanNode | undefined {
-    const candidates = [...this.#ready].filter(({ follows }) => {
-      const owner = follows === undefined ? undefined : this.#ranBy.get(follows);
-      return owner === undefined || owner === worker;
-    });
-    if (candidates.length === 0) return undefined;
     const place = ({ id }: PlanNode): number => this.#places.get(id) ?? 0;
     const height = ({ id }: PlanNode): number => this.#heights.get(id) ?? 0;
-    /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
-    const distance = ({ inputs }: PlanNode): number => {
+    /** The worker that has made the first input of a node. */
+    const makerOf = ({ inputs }: PlanNode): Worker | undefined => {
       const [main] = Object.values(inputs).flat();
-      const maker = main === undefined ? undefined : this.#ranBy.get(main);
-      if (maker === undefined || (maker !== worker && isBusy(maker))) return 1;
-      return maker === worker ? 0 : 2;
+      return main === undefined ? undefined : this.#ranBy.get(main);
     };
-    const compare = isAlone
-      ? (a: PlanNode, b: PlanNode) => place(a) - place(b)
-      : (a: PlanNode, b: PlanNode) => distance(a) - distance(b) || height(b) - height(a) || place(a) - place(b);
-    const chosen = at(candidates.toSorted(compare), 0);
-    this.#ready.delete(chosen);
+    /** What a worker could run, the best first. */
+    const candidatesOf = (one: Worker): readonly PlanNode[] => {
+      const candidates = [...this.#ready].filter(({ follows }) => {
+        const owner = follows === undefined ? undefined : this.#ranBy.get(follows);
+        return owner === undefined || owner === one;
+      });
+      /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
+      const distance = (node: PlanNode): number => {
+        const maker = makerOf(node);
+        if (maker === undefined || (maker !== one && isBusy(maker))) return 1;
+        return maker === one ? 0 : 2;
+      };
+      return candidates.toSorted(
+        isAlone
+          ? (a, b) => place(a) - place(b)
+          : (a, b) => distance(a) - distance(b) || height(b) - height(a) || place(a) - place(b),
+      );
+    };
+    const isLeft = (node: PlanNode): boolean => {
+      const maker = makerOf(node);
+      return maker !== undefined && maker !== worker && !isBusy(maker) && candidatesOf(maker)[0] === node;
+    };
+    const chosen = candidatesOf(worker).find((node) => !isLeft(node));
+    if (chosen !== undefined) this.#ready.delete(chosen);
     return chosen;
   }
 
