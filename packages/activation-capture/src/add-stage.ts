@@ -105,8 +105,15 @@ async function* addAll(parts: readonly Part[], signal: AbortSignal): AsyncGenera
         throw new BadDataError(`the shards do not hold the same sites: one is at ${found.join(", another at ")}; capture again`);
       }
       const isHere = (head: Statistic | undefined): head is Statistic => head !== undefined && placeOf(head) === place;
+      let last: Statistic | undefined;
       while (heads.some(isHere)) {
         const least = heads.filter(isHere).reduce((best, head) => (compare(head, best) < 0 ? head : best));
+        if (last !== undefined && compare(least, last) <= 0) {
+          throw new BadDataError(
+            `a shard has its ${least.kind} of ${place} ${least.language} twice, or after that of ${last.language}; capture again`,
+          );
+        }
+        last = least;
         const chosen = [...heads.keys()].filter((index) => {
           const head = heads[index];
           return isHere(head) && compare(head, least) === 0;

@@ -168,13 +168,24 @@ function countTokens(segments: readonly SegmentHead[]): ReadonlyMap<string, numb
 /**
  * The weight of each language's mean in a pooled Gram. In a shard it is that of the whole, as far as the shard has the language's
  * tokens; the weights of all shards sum to 1.
+ *
+ * @throws {BadDataError} where the shard has more tokens of a language than the whole
  */
 function sharesOf(tokens: ReadonlyMap<string, number>, { shard, mix }: Work): Readonly<Record<string, number>> {
   if (shard === undefined) return languageWeights(tokens, mix);
   const whole = new Map(Object.entries(shard.wholeTokens));
   const weights = languageWeights(whole, mix);
   return Object.fromEntries(
-    [...tokens].map(([language, own]) => [language, ((weights[language] ?? 0) * own) / (whole.get(language) ?? Infinity)]),
+    [...tokens].map(([language, own]) => {
+      const [weight, all = 0] = [weights[language], whole.get(language)];
+      if (weight === undefined || own > all) {
+        throw new BadDataError(
+          `the states have ${own} tokens of ${language}, and all segments together ${all}; propagate again`,
+          { language, own, all },
+        );
+      }
+      return [language, (weight * own) / all];
+    }),
   );
 }
 

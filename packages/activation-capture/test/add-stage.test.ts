@@ -1,4 +1,4 @@
-import { collect, parseMetadata, readStatistics } from "@mbs/artifacts";
+import { collect, encodeStates, encodeStatistics, parseMetadata, readStates, readStatistics } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
@@ -100,6 +100,55 @@ test("a missing shard, one given twice, one of another capture and statistics of
     assert.instance(refused, FailedPreconditionError);
     assert.match(String(refused), "2 of 3 shards");
   });
+});
+
+test("states of a shard with more tokens of a language than all segments are refused", async () => {
+  await withModel(async (folder, model) => {
+    const states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder, shard: "1/2" });
+    const metadata = parseMetadata("states", states.schema);
+    const records = await collect(readStates(states));
+    const { en = 0, ...others } = metadata.wholeTokens ?? {};
+    for (const wholeTokens of [others, { ...others, en: 1 }, { ...others, en: 0 }]) {
+      const hostile = await keep(encodeStates(records, { ...metadata, wholeTokens }));
+      const error = await failure(() => captureShard(hostile, { model: folder, grams: "pooled" }));
+      assert.instance(error, BadDataError);
+      assert.match(String(error), /the states have \d+ tokens of en, and all segments together [01]; propagate again/);
+    }
+    assert.ok(en > 1);
+  });
+});
+
+const statistic = (language: string): Statistic => ({
+  step: "h.0",
+  site: "mlp-up",
+  language,
+  kind: "diagonal",
+  tokens: 2,
+  width: 1,
+  values: Float32Array.of(1),
+});
+
+const handMade = (first: number, ...languages: string[]): Promise<ArtifactStream> =>
+  keep(
+    encodeStatistics(languages.map(statistic), {
+      model: "",
+      tokenizer: "",
+      propagation: "dense",
+      unit: "mean a token",
+      mix: undefined,
+      shards: { first, count: 1, of: 2 },
+    }),
+  );
+
+test("a language that a shard has twice, or out of order, is refused", async () => {
+  for (const languages of [
+    ["en", "de"],
+    ["de", "de"],
+  ]) {
+    const parts = [await handMade(0, ...languages), await handMade(1, "de", "en")];
+    assert.instance(await failure(() => runAdd(parts)), BadDataError);
+  }
+  assert.is((await collect(readStatistics(await runAdd([await handMade(0, "de"), await handMade(1, "de", "en")])))).length, 2);
 });
 
 test("a shard of none, of too few segments, and of states is refused", async () => {

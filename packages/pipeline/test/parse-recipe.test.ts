@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseRecipe, readRecipe } from "../src/recipe/parse-recipe.ts";
+import { parseRecipe, readRecipe, recipeFrom } from "../src/recipe/parse-recipe.ts";
 
 const whole = `model: m
 corpus: c
@@ -129,6 +129,13 @@ test("refuses what never ends, or is no text, as a recipe", async () => {
   assert.instance(unread, InputOutputError);
   assert.match((unread as Error).message, /cannot be read \(EISDIR\); name a recipe$/);
   await rm(folder, { recursive: true });
+});
+
+test("an entry of stages has no name that a node of the plan may have", () => {
+  const given = { model: "m", corpus: "c", compress: { solver: "rtn" }, output: "o" };
+  for (const name of ["add", "capture", "scores"]) {
+    assert.throws(() => recipeFrom({ ...given, stages: { [name]: { stage: "./a.js" } } }), /and none of .*/);
+  }
 });
 
 test.run();

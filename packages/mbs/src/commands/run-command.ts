@@ -1,4 +1,4 @@
-import { parseOptions } from "@mbs/contracts";
+import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import {
   createReporter,
@@ -33,6 +33,8 @@ const options = {
     kind: "number",
     optional: true,
     above: 0,
+    // beyond this a timer of Node fires at once
+    maximum: 2_000_000,
     description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
   },
   force: {
@@ -70,6 +72,9 @@ export function runCommand({ signal }: CommandContext): Command {
     const parsed = parseOptions(options, given, "run");
     const { threads, memory, workers, stepLimit, force, commands, json, offline, export: engine } = parsed;
     const exported = readExportOptions(parsed);
+    if (workers === 0 && stepLimit !== undefined) {
+      throw new UsageError("run: --step-limit needs a worker process, which can be ended; leave --workers 0 out");
+    }
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();

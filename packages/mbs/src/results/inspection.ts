@@ -45,7 +45,7 @@ async function inspectSegments(stream: ArtifactStream): Promise<readonly Inspect
 
 async function inspectStatistics(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const sums = new Sums();
-  for await (const { step, site, kind, width, tokens } of readStatistics(stream)) {
+  for await (const { step, site, kind, width, tokens } of readStatistics(stream, { shards: true })) {
     sums.add({ step, site, kind, width: String(width) }, { languages: 1, tokens });
   }
   return sums.rows();

@@ -243,4 +243,16 @@ test("a run whose evaluation rounds activations ends with a card without scores,
   assert.not.match(card, /perplexity/i);
 });
 
+test("a limit for steps that nothing would keep is refused", async ({ root }) => {
+  const path = await writeRecipe(root, {});
+  for (const [flags, message] of [
+    [["--workers", "0", "--step-limit", "5"], "--step-limit needs a worker process"],
+    [["--step-limit", "3000000"], "at most 2000000"],
+  ] as const) {
+    const { code, stderr } = await runMbs(["run", path, ...flags]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, message);
+  }
+});
+
 test.run();

@@ -1,0 +1,24 @@
+import { encodeStatistics } from "@mbs/artifacts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { inspections } from "../../src/results/inspection.ts";
+
+test("statistics of a shard can be looked at", async () => {
+  const stream = encodeStatistics(
+    [{ step: "h.0", site: "mlp-up", language: "en", kind: "diagonal", tokens: 2, width: 1, values: Float32Array.of(1) }],
+    {
+      model: "",
+      tokenizer: "",
+      propagation: "dense",
+      unit: "mean a token",
+      mix: undefined,
+      shards: { first: 0, count: 1, of: 2 },
+    },
+  );
+  assert.equal(
+    (await inspections.statistics(stream)).map(({ step, tokens }) => [step, tokens]),
+    [["h.0", 2]],
+  );
+});
+
+test.run();
