@@ -1,5 +1,6 @@
 /**
- * Prints how long BLOOM-7b1 and BLOOM-176B would take on 1 to 256 workers: a simulation with node times measured on one block
+ * Prints how long BLOOM-7b1 and BLOOM-176B would take on 1 to 256 workers of one thread: a simulation with the processor seconds of
+ * nodes, measured on one block
  * of BLOOM-7b1's shape at two numbers of segments.
  *
  * usage: node --conditions=mbs-source --import tsx tools/scaling/bloom.ts FEW.json MANY.json, outputs of tools/bench/large/nodes.ts
@@ -12,7 +13,7 @@ import type { NodeCost } from "./simulate.ts";
 
 interface Measured {
   readonly segments: number;
-  readonly nodes: readonly { readonly id: string; readonly seconds: number }[];
+  readonly nodes: readonly { readonly id: string; readonly processorSeconds: number }[];
 }
 
 /** A shape, in the terms of its matrices. */
@@ -45,7 +46,7 @@ const [few, many] = [read(fewPath), read(manyPath)];
 function measured(from: Measured, start: string): number {
   const found = from.nodes.find(({ id }) => id.startsWith(start));
   if (found === undefined) throw new Error(`nothing was measured of ${start}`);
-  return found.seconds;
+  return found.processorSeconds;
 }
 
 /** Seconds that do not grow with the tokens, and those of a segment. */
