@@ -42,6 +42,8 @@ const soleImporters: Readonly<Record<string, string>> = {
   flatbuffers: "@mbs/artifacts",
   "onnxruntime-node": "@mbs/onnx",
   "@aws-sdk/client-s3": "@mbs/shared-store",
+  bullmq: "@mbs/pipeline",
+  ioredis: "@mbs/pipeline",
 };
 
 /** Files of the same folder that must not import each other, no solver a solver: those that the map of solvers names. */

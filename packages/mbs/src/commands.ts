@@ -17,6 +17,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "work",
+    {
+      summary: "Run steps of other machines' runs, which they put into a queue.",
+      load: async () => (await import("./commands/work-command.ts")).workCommand,
+    },
+  ],
+  [
     "demo",
     {
       summary: "Compress the controlled model and show what each mix does to each language.",

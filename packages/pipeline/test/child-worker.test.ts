@@ -12,7 +12,7 @@ import { failure } from "./fixtures/run-fakes.ts";
 
 const test = suite("a worker process, seen from its run");
 
-const task: NodeTask = { id: "a", stage: "s", options: {}, inputs: {}, when: "now" };
+const task: NodeTask = { id: "a", stage: "s", options: {}, inputs: {}, when: "now", height: 1 };
 const context = (signal = new AbortController().signal): TaskContext => ({
   signal,
   progress: () => undefined,
@@ -42,7 +42,7 @@ const program = (done: string): string[] => [
 test("the end of a process that has nothing to do is reported once, since what it held in memory is lost", async () => {
   const worker = new ChildWorker({ name: "worker 1", command: program("process.exit(0)"), setting });
   for (const next of [() => worker.run(task, context()), () => worker.flush()]) {
-    const pid = await worker.run(task, context());
+    const { address: pid } = await worker.run(task, context());
     for (let waited = 0; isAlive(Number(pid)) && waited < 5000; waited += 20) await wait(20);
     await wait(100);
     const error = await failure(next());

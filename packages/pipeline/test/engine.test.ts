@@ -1,7 +1,7 @@
 import { cpSync, existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ArtifactStore, RunManifest } from "@mbs/artifacts";
+import type { RunManifest } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import type { PlanNode } from "../src/plan/plan.ts";
@@ -145,7 +145,7 @@ test("a plan of many nodes is run without a look at all pairs of them after each
     name: "worker",
     run: async ({ id }) => {
       made.add(addressOf(id));
-      return addressOf(id);
+      return { address: addressOf(id), worker: "worker" };
     },
     remove: () => undefined,
     flush: async () => undefined,
@@ -164,7 +164,7 @@ test("a plan of many nodes is run without a look at all pairs of them after each
     {
       stages: fakeStages(),
       folder: runFolder(""),
-      store: store as unknown as ArtifactStore,
+      store,
       manifest: manifest as unknown as RunManifest,
       resources: resources as unknown as Resources,
       workers: [worker],

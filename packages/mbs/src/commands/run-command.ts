@@ -20,10 +20,11 @@ import type { Command } from "commander";
 import { writeRunCard } from "../results/card-writer.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
+import { queueChoice, queueRunOptions } from "./queue-options.ts";
 import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
-import { offlineFlag, workerCommand } from "./worker-command.ts";
+import { workerProgram } from "./worker-command.ts";
 import { runResult } from "../results/run-result.ts";
-import { loadStages } from "../stages.ts";
+import { loadStages, stages as known } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
@@ -37,6 +38,7 @@ const options = {
     maximum: 2_000_000,
     description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
   },
+  ...queueRunOptions,
   force: {
     kind: "flag",
     description: "start over, replacing what an earlier run has left; with --export: replace the file",
@@ -52,7 +54,7 @@ const options = {
 
 /** How `run` starts its workers: as this program, with a command that is not for people. */
 const workerChoice = (count: number | undefined, stepLimit: number | undefined, offline: boolean): WorkerChoice => ({
-  command: [process.execPath, ...process.execArgv, process.argv[1] ?? "", workerCommand, ...(offline ? [offlineFlag] : [])],
+  command: workerProgram(offline),
   count,
   nodeLimit: stepLimit === undefined ? undefined : stepLimit * 1000,
 });
@@ -65,6 +67,7 @@ export function runCommand({ signal }: CommandContext): Command {
     "mbs run recipe.yaml --workers 4 --threads 2",
     "mbs run recipe.yaml --export snakemake --output Snakefile && snakemake --cores 8",
     "mbs run recipe.yaml --export argo --claim models --output run.yaml && argo submit run.yaml",
+    "mbs run recipe.yaml --engine queue --queue redis://head:6379 --store /mnt/shared/store",
   ]).addArgument(new Argument("<recipe>", "YAML file that names model, corpus, mix, solver and output"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
@@ -75,6 +78,7 @@ export function runCommand({ signal }: CommandContext): Command {
     if (workers === 0 && stepLimit !== undefined) {
       throw new UsageError("run: --step-limit needs a worker process, which can be ended; leave --workers 0 out");
     }
+    const queue = queueChoice(parsed, workers, [...known.keys()]);
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
@@ -90,6 +94,7 @@ export function runCommand({ signal }: CommandContext): Command {
         threads,
         memory: memory === undefined ? undefined : parseMemory(memory),
         ...(workers !== 0 && { workers: workerChoice(workers, stepLimit, offline) }),
+        queue,
         signal,
         force,
         progress: reporter.progress,

@@ -1,8 +1,11 @@
 import { totalmem } from "node:os";
 import { BadDataError, InternalError, formatBytes } from "@mbs/contracts";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor, env } from "onnxruntime-node";
 import { turnTelemetryOff } from "./telemetry-off.ts";
 import type { Tensor } from "../tensor.ts";
+
+/** The version of ONNX Runtime: "1.30.0". */
+export const runtimeVersion: string = env.versions.common;
 
 export interface SessionOptions {
   /** Threads inside one operator, ≥ 1. The same number gives the same bytes. */

@@ -116,7 +116,7 @@ export const recipeKeys = {
     takes: "content addresses",
     description:
       "the inputs of a recorded recipe (`model`, `corpus`, `evaluationCorpus`): other inputs are refused. A run writes them into its `recipe.yaml`",
-    names: ["model", "corpus", "evaluationCorpus", "threads", "nodes"],
+    names: ["model", "corpus", "evaluationCorpus", "threads", "processors", "nodes"],
   },
 } as const satisfies Readonly<Record<string, RecipeKey>>;
 

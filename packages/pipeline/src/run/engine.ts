@@ -4,13 +4,14 @@ import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
 import type { Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
-import { WorkerLostError } from "./node-worker.ts";
-import type { NodeWorker } from "./node-worker.ts";
+import { InputLostError, WorkerLostError } from "./node-worker.ts";
+import type { NodeDone, NodeWorker } from "./node-worker.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { Schedule } from "./schedule.ts";
+import type { WorkerRules } from "./schedule.ts";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -28,17 +29,22 @@ export interface NodeReport {
   readonly worker?: string;
 }
 
+/** What the engine does with a run's artifacts. */
+export type RunArtifacts = Pick<ArtifactStore, "path" | "has" | "remove" | "flush">;
+
 export interface EngineOptions {
   readonly stages: Stages;
   readonly folder: RunFolder;
   /** What this process sees of the run's artifacts. */
-  readonly store: ArtifactStore;
+  readonly store: RunArtifacts;
   readonly manifest: RunManifest;
   readonly resources: Resources;
   /** At least one. */
   readonly workers: readonly NodeWorker[];
   readonly context: Omit<StageContext, "pool">;
   readonly keep: boolean;
+  /** The class of the processors that run a node, which it is known by; absent where all of a run's nodes run on this machine. */
+  readonly processorClass?: (node: PlanNode) => string;
   readonly onNode: (report: NodeReport) => void;
   readonly onStart: (node: PlanNode, worker: string) => void;
   /** Called for a node that did not end, or whose output is lost, and that will run again. */
@@ -57,11 +63,16 @@ interface Ended {
   readonly node: PlanNode;
   readonly worker: NodeWorker;
   readonly seconds: number;
-  readonly outcome: { readonly address: string } | { readonly error: unknown };
+  readonly outcome: NodeDone | { readonly error: unknown };
 }
 
 /** How often a node is tried whose worker ends. */
 const mostTries = 2;
+
+const workerRules: WorkerRules<NodeWorker> = {
+  takes: ({ takes }, node) => takes?.(node) !== false,
+  crewOf: ({ crew }) => crew,
+};
 
 /**
  * Runs the nodes of a plan on workers, through the contract of stages alone: a node as soon as its inputs are there and a
@@ -161,7 +172,7 @@ export class Engine {
     const signal = AbortSignal.any([this.#options.context.signal, stopping.signal]);
     const running = new Map<string, Running>();
     const plan = (): Schedule<NodeWorker> =>
-      new Schedule(nodes, { pending, running: new Set(running.keys()), ranBy: this.#ranBy });
+      new Schedule(nodes, { pending, running: new Set(running.keys()), ranBy: this.#ranBy }, workerRules);
     let schedule = plan();
     const failures: unknown[] = [];
     while (pending.size > 0) {
@@ -176,12 +187,12 @@ export class Engine {
           schedule = plan();
           continue;
         }
-        if (!(await this.#isKept(node, outcome.address))) {
+        if (!(await this.#isKept(node, worker, outcome.address))) {
           this.#options.onRetry(node);
           schedule = plan();
           continue;
         }
-        await this.#finish(node, worker, outcome.address, seconds);
+        await this.#finish(node, worker, outcome, seconds);
         pending.delete(node.id);
         schedule.done(node.id, worker);
         this.#sweep(pending);
@@ -202,20 +213,31 @@ export class Engine {
   async #startAll(schedule: Schedule<NodeWorker>, running: Map<string, Running>, signal: AbortSignal): Promise<void> {
     const { workers } = this.#options;
     const busy = new Set([...running.values()].map(({ worker }) => worker));
+    /** Crews for which there is nothing now. */
+    const idle = new Set<object>();
     for (const worker of workers) {
-      if (busy.has(worker)) continue;
+      if (busy.has(worker) || (worker.crew !== undefined && idle.has(worker.crew))) continue;
       const node = schedule.next(worker, workers.length === 1, (other) => busy.has(other));
-      if (node === undefined) continue;
+      if (node === undefined) {
+        if (worker.crew !== undefined) idle.add(worker.crew);
+        continue;
+      }
       busy.add(worker);
       // whose model lies in the folder is read from the record
       if (firstOutput(this.#stage(node)).folder === true) await this.#recorded;
       this.#options.onStart(node, worker.name);
-      running.set(node.id, { node, worker, ended: this.#execute(node, worker, running, signal) });
+      running.set(node.id, { node, worker, ended: this.#execute(node, worker, schedule.height(node), running, signal) });
     }
   }
 
   /** Runs a node on a worker; never rejects. */
-  async #execute(node: PlanNode, worker: NodeWorker, running: ReadonlyMap<string, Running>, signal: AbortSignal): Promise<Ended> {
+  async #execute(
+    node: PlanNode,
+    worker: NodeWorker,
+    height: number,
+    running: ReadonlyMap<string, Running>,
+    signal: AbortSignal,
+  ): Promise<Ended> {
     const { context } = this.#options;
     const { nodes } = this.#plan;
     const where = `${node.id} (${nodes.indexOf(node) + 1} of ${nodes.length})`;
@@ -227,9 +249,17 @@ export class Engine {
       outcome,
     });
     try {
-      const { id, stage, options } = node;
-      const address = await worker.run(
-        { id, stage, options, inputs: this.#inputAddresses(node), when: this.#whenWritten(node) },
+      const { id, stage, options, follows } = node;
+      const done = await worker.run(
+        {
+          id,
+          stage,
+          options,
+          inputs: this.#inputAddresses(node),
+          when: this.#whenWritten(node, worker),
+          height,
+          ...(follows !== undefined && { follows }),
+        },
         {
           signal,
           progress: (progress) => {
@@ -239,14 +269,15 @@ export class Engine {
           warn: (message) => context.warn(`${node.id}: ${message}`),
         },
       );
-      return end({ address });
+      return end(done);
     } catch (error) {
       return end({ error });
     }
   }
 
   /** One worker alone reads what it has made itself; others need the file. */
-  #whenWritten({ id }: PlanNode): WriteTime {
+  #whenWritten({ id }: PlanNode, { crew }: NodeWorker): WriteTime {
+    if (crew !== undefined) return "now";
     const isAlone = this.#options.workers.length === 1;
     const follow = (this.#readers.get(id) ?? []).every(
       (reader) => this.#plan.nodes.find((node) => node.id === reader)?.follows === id,
@@ -259,15 +290,15 @@ export class Engine {
    * Whether an output is still there: another node's with the same content may have been removed at the moment when this one
    * was found to be there already. Then the node runs again.
    */
-  async #isKept(node: PlanNode, address: string): Promise<boolean> {
-    if (!this.#removed.has(address) || this.#whenWritten(node) !== "now") return true;
+  async #isKept(node: PlanNode, worker: NodeWorker, address: string): Promise<boolean> {
+    if (!this.#removed.has(address) || this.#whenWritten(node, worker) !== "now") return true;
     const { store } = this.#options;
     await store.flush();
     return store.has(address);
   }
 
   /** @throws {InternalError} where an earlier run had another output */
-  async #finish(node: PlanNode, worker: NodeWorker, address: string, seconds: number): Promise<void> {
+  async #finish(node: PlanNode, worker: NodeWorker, { address, worker: by }: NodeDone, seconds: number): Promise<void> {
     const before = this.#addresses.get(node.id);
     if (before !== undefined && before !== address) {
       const { loadedFrom } = this.#stage(node);
@@ -280,11 +311,11 @@ export class Engine {
     this.#addresses.set(node.id, address);
     this.#ranBy.set(node.id, worker);
     const isFolder = firstOutput(this.#stage(node)).folder === true;
-    if (!isFolder && this.#whenWritten(node) !== "now") this.#holders.set(address, worker);
+    if (!isFolder && this.#whenWritten(node, worker) !== "now") this.#holders.set(address, worker);
     this.#removed.delete(address);
     this.#learn(node, address);
     await this.#record(node, address);
-    this.#options.onNode({ ...(await this.#report(node, address)), seconds, worker: worker.name });
+    this.#options.onNode({ ...(await this.#report(node, address)), seconds, worker: by });
   }
 
   /**
@@ -300,13 +331,13 @@ export class Engine {
     pending: Set<string>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (!(error instanceof WorkerLostError)) return false;
+    if (!(error instanceof WorkerLostError || error instanceof InputLostError)) return false;
     const tries = (this.#tries.get(node.id) ?? 0) + 1;
     this.#tries.set(node.id, tries);
-    for (const { id } of this.#plan.nodes) {
-      if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
+    if (error instanceof WorkerLostError) {
+      for (const { id } of this.#plan.nodes) if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
+      for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
     }
-    for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
     // also what the lost artifacts were made of, where that has been removed
     await this.#addLost(pending);
     if (signal.aborted) return true;
@@ -331,7 +362,12 @@ export class Engine {
   async #key(node: PlanNode): Promise<string> {
     const { resources, context } = this.#options;
     const options: StageOptions = await resources.resolve(await optionTable(this.#stage(node), node.options), node.options);
-    return manifestKey(await resources.code(node.stage), { ...options, threads: context.threads }, this.#inputAddresses(node));
+    const processors = this.#options.processorClass?.(node);
+    return manifestKey(
+      await resources.code(node.stage),
+      { ...options, threads: context.threads, ...(processors !== undefined && { processors }) },
+      this.#inputAddresses(node),
+    );
   }
 
   #inputAddresses(node: PlanNode): Record<string, string[]> {

@@ -4,6 +4,7 @@ import { InternalError, firstOutput } from "@mbs/contracts";
 import type { ArtifactStream, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
+import type { PlanNode } from "../plan/plan.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** One node as a worker is told to run it: names and addresses alone, so that it can be sent to another process. */
@@ -15,6 +16,18 @@ export interface NodeTask {
   readonly inputs: Readonly<Record<string, readonly string[]>>;
   /** When its output is written. */
   readonly when: WriteTime;
+  /** Id of the node that it follows in the plan, where there is one. */
+  readonly follows?: string;
+  /** Nodes on the longest way from it to the end of the plan, itself included: of several, the largest is the most urgent. */
+  readonly height: number;
+}
+
+/** A node that has been run. */
+export interface NodeDone {
+  /** Of its output, which is in the store or, where it is to be written later, with the worker. */
+  readonly address: string;
+  /** Who ran it, for messages. */
+  readonly worker: string;
 }
 
 /** What a worker is given for the time of one node. */
@@ -28,13 +41,19 @@ export interface TaskContext {
 export interface NodeWorker {
   /** For messages. */
   readonly name: string;
+  /** Whether it runs a node; without it, it runs all. */
+  readonly takes?: (node: PlanNode) => boolean;
+  /**
+   * The same object for all workers that hand their nodes on to one crew of other processes: any of them will do for a node that
+   * follows another, and what they return is written. Absent where the worker is a process of its own.
+   */
+  readonly crew?: object;
   /**
    * Runs a node.
    *
-   * @returns the address of its output, which is in the store or, where it is to be written later, with this worker
-   * @throws what the stage throws; {WorkerLostError} where the worker ended
+   * @throws what the stage throws; {WorkerLostError} where the worker ended; {InputLostError} where an input is not there any more
    */
-  run(task: NodeTask, context: TaskContext): Promise<string>;
+  run(task: NodeTask, context: TaskContext): Promise<NodeDone>;
   /** Removes artifacts that it has made; their files go when `after` is done. */
   remove(addresses: readonly string[], after: Promise<unknown>): void;
   /** Writes all that it holds in memory alone. @throws as ArtifactStore.flush */
@@ -44,6 +63,9 @@ export interface NodeWorker {
 
 /** A worker ended while it ran a node, or was ended. What it held in memory alone is lost. */
 export class WorkerLostError extends InternalError {}
+
+/** What a node reads was removed or damaged by others after it was found to be there. It is made again. */
+export class InputLostError extends InternalError {}
 
 /** Where a worker finds what, and what it works with. */
 export interface WorkerTools {
@@ -63,7 +85,7 @@ export class OwnWorker implements NodeWorker {
     this.#tools = tools;
   }
 
-  async run(task: NodeTask, context: TaskContext): Promise<string> {
+  async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
     const { folder, store, threads, pool } = this.#tools;
     const { signal } = context;
     const stage = await this.#tools.stage(task.stage);
@@ -77,12 +99,15 @@ export class OwnWorker implements NodeWorker {
     const { name, folder: isFolder = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });
-    if (!isFolder) return (await store.put(output, { signal, when: isOurs ? task.when : "now" })).address;
+    if (!isFolder) {
+      const { address } = await store.put(output, { signal, when: isOurs ? task.when : "now" });
+      return { address, worker: this.name };
+    }
     // checked again: the folder was claimed long ago
     await requireOwnModel(folder, await RunManifest.open(folder.manifest));
     const unpacked = await unpackFiles(output, folder.model, { signal, force: true });
     await recordModelFiles(folder, unpacked);
-    return unpacked.address;
+    return { address: unpacked.address, worker: this.name };
   }
 
   remove(addresses: readonly string[], after: Promise<unknown>): void {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, isObject, mostThreads } from "@mbs/contracts";
@@ -10,10 +11,16 @@ export interface RunMachine {
   readonly threads: number;
   /** How many run nodes at the same time; no result depends on it. */
   readonly workers: number;
+  /** The class of the processors that run its nodes, where these are workers of a queue. Results depend on it. */
+  readonly processors?: string;
+  /** What the run is called in a store that it shares with others. */
+  readonly name?: string;
 }
 
 const isNumber = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= mostThreads;
+
+const isTextOrNone = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
 
 /**
  * What a run began with; undefined where nothing is recorded.
@@ -24,8 +31,10 @@ export async function readMachine({ root, machine: path }: RunFolder): Promise<R
   if (!(await exists(path))) return undefined;
   if (!(await isFile(path))) denyForeign(path);
   const value = parseJson(await readFile(path, "utf8"));
-  const { threads, workers = 1 } = isObject(value) ? value : {};
-  if (isNumber(threads) && isNumber(workers)) return { threads, workers };
+  const { threads, workers = 1, processors, name } = isObject(value) ? value : {};
+  if (isNumber(threads) && isNumber(workers) && isTextOrNone(processors) && isTextOrNone(name)) {
+    return { threads, workers, ...(processors !== undefined && { processors }), ...(name !== undefined && { name }) };
+  }
   throw new DeniedError(
     `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
     { path },
@@ -37,17 +46,31 @@ export function chooseMachine(processors: number, shards: number, workers = Math
   return { workers, threads: Math.max(1, Math.floor(processors / workers)) };
 }
 
+/** @throws {DeniedError} where a run began on processors of another class than those that it is to go on with */
+function requireProcessors(root: string, { processors: known }: RunMachine, given: string | undefined): void {
+  if (known === given || (given === undefined && known === "mixed")) return;
+  const began = known === undefined ? "on one machine, and not on a queue" : `on processors of class ${known}`;
+  const remedy =
+    known === undefined
+      ? "run it without --engine queue to resume"
+      : `give --engine queue and --class ${known}, or go on on a machine of that class`;
+  throw new DeniedError(
+    `${root} holds a run that began ${began}; elsewhere everything would be made again, since results may differ in the last bits. To resume, ${remedy}; or choose another output, or start over with --force`,
+    { path: root },
+  );
+}
+
 /**
  * The threads and workers that a run in a claimed folder has to take, and a record of them for those who resume it: with another
  * number of threads every node would count as new.
  *
  * @param given what was asked for
  * @param chosen what this machine would choose
- * @throws {DeniedError} where the run began with another number of threads than the one given
+ * @throws {DeniedError} where the run began with another number of threads than the one given, or on other processors
  */
 export async function settleMachine(
   folder: RunFolder,
-  given: { readonly [Name in keyof RunMachine]?: number | undefined },
+  given: { readonly [Name in "threads" | "workers" | "processors"]?: RunMachine[Name] | undefined },
   chosen: RunMachine,
 ): Promise<RunMachine> {
   const { root, machine } = folder;
@@ -58,11 +81,14 @@ export async function settleMachine(
       { path: root, known: known.threads, given: given.threads },
     );
   }
-  const settled = {
+  if (known !== undefined) requireProcessors(root, known, given.processors);
+  const processors = known?.processors ?? given.processors;
+  const settled: RunMachine = {
     threads: given.threads ?? known?.threads ?? chosen.threads,
     workers: given.workers ?? known?.workers ?? chosen.workers,
+    ...(processors !== undefined && { processors, name: known?.name ?? `run-${randomBytes(8).toString("hex")}` }),
   };
-  if (known?.threads !== settled.threads || known.workers !== settled.workers) {
+  if (JSON.stringify(known) !== JSON.stringify(settled)) {
     await writeAtomically(machine, [Buffer.from(`${JSON.stringify(settled)}\n`)], { force: true });
   }
   return settled;

@@ -7,6 +7,7 @@ import type { RecipeKey, RecipeKeyName } from "../recipe/recipe-keys.ts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";
 import type { StageOptions } from "@mbs/contracts";
 import type { Resources } from "../resources/resources.ts";
+import type { RunMachine } from "./run-machine.ts";
 
 /** Options as they were used, without those left open. */
 const defined = (options: StageOptions): StageOptions =>
@@ -48,11 +49,12 @@ export async function recordRun(
   plan: Plan,
   nodes: readonly NodeReport[],
   resources: Resources,
-  threads: number,
+  { threads, processors }: RunMachine,
 ): Promise<string> {
   const hashes = {
     ...(await inputHashes(recipe, resources)),
     threads,
+    ...(processors !== undefined && { processors }),
     nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };
   const model = await resources.pinnedName("model", recipe.model);

@@ -14,7 +14,7 @@ import type { ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { Engine } from "./engine.ts";
-import type { NodeReport } from "./engine.ts";
+import type { NodeReport, RunArtifacts } from "./engine.ts";
 import { requireOwnResults } from "./own-files.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
@@ -30,7 +30,9 @@ import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { StatusRecord } from "./run-status.ts";
-import { adviseShards, chooseMachine, settleMachine } from "./run-machine.ts";
+import type { OpenQueue, QueueChoice } from "./queue/open-queue.ts";
+import type { SharedArtifacts } from "./queue/shared-artifacts.ts";
+import { adviseShards, chooseMachine, readMachine, settleMachine } from "./run-machine.ts";
 import type { RunMachine } from "./run-machine.ts";
 import { OwnWorker } from "./node-worker.ts";
 import type { NodeWorker } from "./node-worker.ts";
@@ -49,6 +51,8 @@ export interface RunOptions {
   readonly memory?: number | undefined;
   /** Processes that run the nodes; absent: this process runs them, one after the other. */
   readonly workers?: WorkerChoice | undefined;
+  /** Workers on other machines, by a queue; `workers` then says how this machine runs what they cannot run, in one process. */
+  readonly queue?: QueueChoice | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
@@ -141,14 +145,23 @@ interface Execution extends RunOptions {
   readonly pool: ObjectPool;
   readonly revisions: Revisions;
   readonly status: StatusRecord;
+  readonly opened: OpenQueue | undefined;
 }
 
-/** The workers of a run: processes of their own, or this one. */
+/** Who runs a run's nodes, and what the engine sees of its artifacts. */
+interface Workers {
+  readonly workers: readonly NodeWorker[];
+  readonly artifacts: RunArtifacts;
+  /** Where some of them are in a store. */
+  readonly shared?: SharedArtifacts;
+}
+
+/** The workers of a run on this machine: processes of their own, or this one. */
 async function openWorkers(
   folder: RunFolder,
   store: ArtifactStore,
   { stages, workers, machine, memory = defaultKept(), pool, revisions }: Execution,
-): Promise<readonly NodeWorker[]> {
+): Promise<readonly [NodeWorker, ...NodeWorker[]]> {
   const { threads } = machine;
   if (workers === undefined) {
     const stage = async (name: string): Promise<Stage> => stageOf(stages, name);
@@ -158,10 +171,41 @@ async function openWorkers(
   await pool.close();
   const results = folder.results.map((path) => basename(path));
   const setting = { root: folder.root, results, threads, memory: Math.floor(memory / machine.workers), revisions };
-  return Array.from(
-    { length: machine.workers },
-    (_, index) => new ChildWorker({ ...workers, name: `worker ${index + 1}`, setting }),
-  );
+  const child = (index: number): NodeWorker => new ChildWorker({ ...workers, name: `worker ${index + 1}`, setting });
+  return [child(0), ...Array.from({ length: machine.workers - 1 }, (_, index) => child(index + 1))];
+}
+
+/** The workers of a run, wherever they are. */
+async function gatherWorkers(
+  folder: RunFolder,
+  plan: Plan,
+  local: ArtifactStore,
+  resources: Resources,
+  options: Execution,
+): Promise<Workers> {
+  const { stages, opened, machine } = options;
+  const own = await openWorkers(folder, local, options);
+  const { threads, processors, name } = machine;
+  if (opened === undefined || processors === undefined || name === undefined) return { workers: own, artifacts: local };
+  const [home] = own;
+  const output = folder.root;
+  const { workers, artifacts } = await opened.begin({ stages, plan, resources, local, threads, processors, name, output, home });
+  return { workers, artifacts, shared: artifacts };
+}
+
+/** Brings what the run's folder has without a queue, too, and then gives up what the run had in the store. */
+async function bringHome(
+  shared: SharedArtifacts,
+  plan: Plan,
+  stages: Stages,
+  addresses: ReadonlyMap<string, string>,
+): Promise<void> {
+  const kept = plan.nodes.filter(({ stage }) => {
+    const { intermediate = false, folder = false } = firstOutput(stageOf(stages, stage));
+    return !intermediate && !folder;
+  });
+  await shared.bring(kept.flatMap(({ id }) => addresses.get(id) ?? []));
+  await shared.release();
 }
 
 async function execute(
@@ -180,16 +224,20 @@ async function execute(
     memory: isOwn ? splitKept(options.memory).artifacts : 0,
   });
   const manifest = await RunManifest.open(folder.manifest);
-  const workers = await openWorkers(folder, store, options);
+  const { workers, artifacts, shared } = await gatherWorkers(folder, plan, store, resources, options);
+  const { processors } = machine;
   const engine = new Engine(plan, {
     stages,
     folder,
-    store,
+    store: artifacts,
     manifest,
     resources,
     workers,
     context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
     keep: recipe.keep,
+    ...(processors !== undefined && {
+      processorClass: (await import("./queue/open-queue.ts")).nodeClasses(plan, stages, processors).processorClass,
+    }),
     onNode: (report) => {
       reports.set(report.id, report);
       status.done(report);
@@ -199,6 +247,7 @@ async function execute(
     onRetry: (node) => status.waits(node),
   });
   const addresses = await engine.run().finally(() => Promise.all(workers.map((worker) => worker.close())));
+  if (shared !== undefined) await bringHome(shared, plan, stages, addresses);
   // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
@@ -208,13 +257,44 @@ async function execute(
   }
   // in the order of the plan, whichever was done first
   const nodes = plan.nodes.flatMap(({ id }) => reports.get(id) ?? []);
-  const record = await recordRun(recipe, plan, nodes, resources, threads);
+  const record = await recordRun(recipe, plan, nodes, resources, machine);
   await writeAtomically(folder.recipe, [Buffer.from(record)], { force: true });
   if (recipe.assemble["card"] !== false) {
     const scores = recipe.evaluate === undefined ? undefined : folder.scores;
     await options.describe?.({ model: folder.model, scores, recipe: folder.recipe });
   }
   return { folder, nodes };
+}
+
+async function openQueue({ queue, signal, warn = () => {} }: RunOptions): Promise<OpenQueue | undefined> {
+  // its libraries are loaded where they are used alone
+  return queue === undefined ? undefined : (await import("./queue/open-queue.ts")).OpenQueue.open(queue, { signal, warn });
+}
+
+/** The threads, workers and class of processors that the run takes, which it says where they are not those of this machine. */
+async function findMachine(
+  folder: RunFolder,
+  { shards }: Recipe,
+  { threads, workers, note }: RunOptions,
+  opened: OpenQueue | undefined,
+): Promise<RunMachine> {
+  const known = (await readMachine(folder))?.processors;
+  if (opened !== undefined) {
+    const queued = await opened.chooseMachine(known);
+    const chosen = { threads: queued.threads ?? availableProcessors(), workers: 1 };
+    const settled = await settleMachine(folder, { threads, processors: queued.processors }, chosen);
+    note?.(`takes workers of class ${queued.processors}, with ${settled.threads} threads each`);
+    return settled;
+  }
+  const processors = known === undefined ? undefined : (await import("./queue/processor-class.ts")).processorClass();
+  const chosen = chooseMachine(availableProcessors(), workers === undefined ? 1 : shards, workers?.count);
+  const settled = await settleMachine(folder, { threads, workers: workers?.count, processors }, chosen);
+  if (threads === undefined && settled.threads !== chosen.threads) {
+    note?.(`takes ${settled.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
+  }
+  const advice = workers && adviseShards(settled, shards, availableProcessors());
+  if (advice !== undefined) note?.(advice);
+  return settled;
 }
 
 /**
@@ -250,22 +330,19 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       });
       const found = { ...revisions, ...(await resources.revisions()) };
       await recordRevisions(folder, found);
-      const given = { threads: options.threads, workers: options.workers?.count };
-      const chosen = chooseMachine(availableProcessors(), options.workers === undefined ? 1 : ordered.shards, given.workers);
-      const machine = await settleMachine(folder, given, chosen);
-      await checkDisk(folder.root, diskNeed(ordered, shape));
-      const note = noteChosen(recipe, ordered);
-      if (note !== undefined) options.note?.(note);
-      if (options.threads === undefined && machine.threads !== chosen.threads)
-        options.note?.(
-          `takes ${machine.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`,
+      const opened = await openQueue(options);
+      try {
+        const machine = await findMachine(folder, ordered, options, opened);
+        await checkDisk(folder.root, diskNeed(ordered, shape));
+        const note = noteChosen(recipe, ordered);
+        if (note !== undefined) options.note?.(note);
+        const status = new StatusRecord(folder, plan, machine);
+        return await status.during(() =>
+          execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found, opened, status }),
         );
-      const advice = options.workers && adviseShards(machine, ordered.shards, availableProcessors());
-      if (advice !== undefined) options.note?.(advice);
-      const status = new StatusRecord(folder, plan, machine);
-      return status.during(() =>
-        execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found, status }),
-      );
+      } finally {
+        await opened?.close();
+      }
     });
   } finally {
     await pool.close();

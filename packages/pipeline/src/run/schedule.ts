@@ -22,6 +22,16 @@ export interface ScheduleState<Worker> {
   readonly ranBy: ReadonlyMap<string, Worker>;
 }
 
+/** How workers differ. */
+export interface WorkerRules<Worker> {
+  readonly takes: (worker: Worker, node: PlanNode) => boolean;
+  /** The same for all workers that hand nodes on to one crew, which finds out itself who of it has what; undefined for others. */
+  readonly crewOf: (worker: Worker) => object | undefined;
+}
+
+/** Workers of which each runs any node itself. */
+const alike: WorkerRules<unknown> = { takes: () => true, crewOf: () => undefined };
+
 /**
  * Says which node runs next on a worker: bookkeeping alone, for the engine and for the simulation of larger clusters.
  *
@@ -38,9 +48,15 @@ export class Schedule<Worker> {
   readonly #unmet = new Map<PlanNode, number>();
   readonly #readers = new Map<string, PlanNode[]>();
   readonly #heights: ReadonlyMap<string, number>;
+  readonly #rules: WorkerRules<Worker>;
   readonly #places: ReadonlyMap<string, number>;
 
-  constructor(nodes: readonly PlanNode[], { pending, running, ranBy }: ScheduleState<Worker>) {
+  constructor(
+    nodes: readonly PlanNode[],
+    { pending, running, ranBy }: ScheduleState<Worker>,
+    rules: WorkerRules<Worker> = alike,
+  ) {
+    this.#rules = rules;
     this.#ranBy = new Map(ranBy);
     this.#heights = heights(nodes);
     this.#places = new Map(nodes.map(({ id }, place) => [id, place]));
@@ -53,6 +69,16 @@ export class Schedule<Worker> {
     }
   }
 
+  /** Nodes on the longest way from one to the end of the plan, itself included. */
+  height({ id }: PlanNode): number {
+    return this.#heights.get(id) ?? 0;
+  }
+
+  #isSame(one: Worker, other: Worker): boolean {
+    const crew = this.#rules.crewOf(one);
+    return one === other || (crew !== undefined && crew === this.#rules.crewOf(other));
+  }
+
   /**
    * The next node for a worker, which is then no longer waiting; undefined where there is none.
    *
@@ -61,28 +87,30 @@ export class Schedule<Worker> {
    */
   next(worker: Worker, isAlone: boolean, isBusy: (other: Worker) => boolean): PlanNode | undefined {
     const place = ({ id }: PlanNode): number => this.#places.get(id) ?? 0;
-    const height = ({ id }: PlanNode): number => this.#heights.get(id) ?? 0;
-    /** The worker that has made the first input of a node. */
+    const { takes, crewOf } = this.#rules;
+    /** The worker that has made the first input of a node, and may have it at hand. */
     const makerOf = ({ inputs }: PlanNode): Worker | undefined => {
       const [main] = Object.values(inputs).flat();
-      return main === undefined ? undefined : this.#ranBy.get(main);
+      const maker = main === undefined ? undefined : this.#ranBy.get(main);
+      return maker === undefined || crewOf(maker) !== undefined ? undefined : maker;
     };
     /** What a worker could run, the best first. */
     const candidatesOf = (one: Worker): readonly PlanNode[] => {
-      const candidates = [...this.#ready].filter(({ follows }) => {
-        const owner = follows === undefined ? undefined : this.#ranBy.get(follows);
-        return owner === undefined || owner === one;
+      const candidates = [...this.#ready].filter((node) => {
+        if (!takes(one, node)) return false;
+        const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
+        return owner === undefined || this.#isSame(owner, one) || !takes(owner, node);
       });
       /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
       const distance = (node: PlanNode): number => {
         const maker = makerOf(node);
-        if (maker === undefined || (maker !== one && isBusy(maker))) return 1;
+        if (maker === undefined || crewOf(one) !== undefined || (maker !== one && isBusy(maker))) return 1;
         return maker === one ? 0 : 2;
       };
       return candidates.toSorted(
         isAlone
           ? (a, b) => place(a) - place(b)
-          : (a, b) => distance(a) - distance(b) || height(b) - height(a) || place(a) - place(b),
+          : (a, b) => distance(a) - distance(b) || this.height(b) - this.height(a) || place(a) - place(b),
       );
     };
     const isLeft = (node: PlanNode): boolean => {

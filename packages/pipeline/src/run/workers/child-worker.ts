@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once, setMaxListeners } from "node:events";
 import { errorOfTag, InputOutputError, InternalError, InterruptedError } from "@mbs/contracts";
-import type { NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
+import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
 import { WorkerLostError } from "../node-worker.ts";
 import type { FromWorker, ToWorker, WorkerSetting } from "./messages.ts";
 
@@ -65,7 +65,7 @@ export class ChildWorker implements NodeWorker {
     this.#options = options;
   }
 
-  async run(task: NodeTask, context: TaskContext): Promise<string> {
+  async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
     const { signal } = context;
     const { nodeLimit, stopGrace = 10_000 } = this.#options;
     // what this node makes may have the address of something that is to be removed
@@ -91,10 +91,11 @@ export class ChildWorker implements NodeWorker {
     setMaxListeners(0, signal);
     signal.addEventListener("abort", stop, { once: true });
     try {
-      return await new Promise<string>((resolve, reject) => {
+      const address = await new Promise<string>((resolve, reject) => {
         this.#node = { resolve, reject, context, started };
         send(process, { kind: "run", task });
       });
+      return { address, worker: this.name };
     } finally {
       this.#node = undefined;
       signal.removeEventListener("abort", stop);

@@ -89,7 +89,8 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
     process.channel?.unref();
     try {
       if (begun === undefined) throw new InternalError("a worker was given a step before it began");
-      tell({ kind: "done", address: await begun.worker.run(task, context()) });
+      const { address } = await begun.worker.run(task, context());
+      tell({ kind: "done", address });
     } catch (thrown) {
       fail("run", thrown);
     } finally {

@@ -1,0 +1,120 @@
+import { UsageError } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import type { QueueChoice } from "@mbs/pipeline";
+
+/** Where a queue is, of every command that uses one. */
+export const placeOptions = {
+  queue: {
+    kind: "text",
+    placeholder: "URL",
+    description: "Redis server of the queue: redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TLS",
+    optional: true,
+  },
+  queuePasswordFile: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "file whose first line is the queue's password",
+    optional: true,
+  },
+  queueCa: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "certificate of an authority of your own (PEM), for rediss://",
+    optional: true,
+  },
+  store: {
+    kind: "text",
+    placeholder: "PLACE",
+    description: "store that all machines see: a folder, or s3://BUCKET/PREFIX",
+    optional: true,
+  },
+} as const satisfies OptionTable;
+
+/** Options of a run on a queue. */
+export const queueRunOptions = {
+  engine: {
+    kind: "choice",
+    choices: ["local", "queue"],
+    default: "local",
+    description: "run steps on this machine, or by mbs work on any number of machines",
+  },
+  ...placeOptions,
+  slots: {
+    kind: "integer",
+    minimum: 1,
+    maximum: 4096,
+    optional: true,
+    description: "steps that are in the queue at the same time; default 64",
+  },
+  class: {
+    kind: "text",
+    placeholder: "CLASS",
+    optional: true,
+    description: "class of processors to take, as mbs work prints it; default: that of the first worker that answers",
+  },
+  mixed: {
+    kind: "flag",
+    description: "take workers of any class of processors; results then differ in the last bits by who ran what",
+  },
+  labels: {
+    kind: "list",
+    placeholder: "STAGE=LABEL,…",
+    optional: true,
+    description: "stages that only workers of a label run",
+  },
+} as const satisfies OptionTable;
+
+interface Given {
+  readonly engine: "local" | "queue";
+  readonly queue: string | undefined;
+  readonly queuePasswordFile: string | undefined;
+  readonly queueCa: string | undefined;
+  readonly store: string | undefined;
+  readonly slots: number | undefined;
+  readonly class: string | undefined;
+  readonly mixed: boolean;
+  readonly labels: readonly string[] | undefined;
+}
+
+function parseLabels(given: readonly string[], known: readonly string[]): Readonly<Record<string, string>> {
+  const entries = given.map((entry): [string, string] => {
+    const [, stage = "", label = ""] = /^([^=]+)=([^=]+)$/.exec(entry) ?? [];
+    if (known.includes(stage)) return [stage, label];
+    throw new UsageError(`--labels takes STAGE=LABEL, with a stage of ${known.join(", ")}`);
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * What a run does with a queue; undefined where it has none.
+ *
+ * @param stages names of the program's stages
+ * @throws {UsageError} on options that do not go together
+ */
+export function queueChoice(given: Given, workers: number | undefined, stages: readonly string[]): QueueChoice | undefined {
+  const { engine, queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed, labels } = given;
+  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed: mixed || undefined, labels };
+  if (engine === "local") {
+    const lone = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
+    if (lone !== undefined)
+      throw new UsageError(
+        `--${lone.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --engine queue; give that too`,
+      );
+    return undefined;
+  }
+  if (url === undefined || store === undefined) {
+    throw new UsageError("--engine queue needs --queue redis://HOST and --store PLACE, which the workers have too");
+  }
+  if (workers !== undefined) throw new UsageError("--workers is for --engine local; start as many mbs work as you like");
+  if (mixed && processors !== undefined) throw new UsageError("--mixed takes any class, and --class one; give one of them");
+  return {
+    url,
+    passwordFile: queuePasswordFile,
+    caFile: queueCa,
+    store,
+    slots,
+    processors,
+    mixed,
+    ...(labels !== undefined && { labels: parseLabels(labels, stages) }),
+  };
+}

@@ -1,0 +1,125 @@
+import { manifestKey } from "@mbs/artifacts";
+import { BadDataError, UsageError, firstOutput, isObject, mostThreads, parseOptions, quoted } from "@mbs/contracts";
+import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import { optionTable } from "../../plan/known-stages.ts";
+import { namePattern } from "./queue-names.ts";
+
+/** Of the form of a job. */
+const version = 1;
+
+/** Longest job that is looked at, in characters of JSON. */
+const longestJob = 4 * 1024 * 1024;
+
+const addressPattern = /^[0-9a-f]{64}$/;
+
+/** What a worker is asked to do: names and addresses alone, no path and no code. */
+export interface JobWork {
+  /** Name of a stage of the program. */
+  readonly stage: string;
+  /** Resources by content address, solvers by the names that the program has for them. */
+  readonly options: StageOptions;
+  /** Input → addresses. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  readonly threads: number;
+  /** Class of the processors that it is to run on. */
+  readonly processors: string;
+}
+
+/** The key of a job: that of its node in the manifest of a run. Equal work has equal keys. */
+export const jobKey = ({ stage, options, inputs, threads, processors }: JobWork): string =>
+  manifestKey(stage, { ...options, threads, processors }, inputs);
+
+/** As BullMQ wants it: no ":" and not digits alone. */
+export const jobId = (key: string): string => `node-${key}`;
+
+/** The job as it is sent. */
+export const jobData = (work: JobWork): JobWork & { readonly version: number } => ({ version, ...work });
+
+/**
+ * Whether a node of a stage may run elsewhere: code of others and what is read from files other than models stays here, and so
+ * does what is written as a folder.
+ *
+ * @param made folder of the model that the run writes, which no other machine has
+ */
+export function canTravel(stage: Stage, options: StageOptions, made?: string): boolean {
+  if (stage.loadedFrom !== undefined || firstOutput(stage).folder === true) return false;
+  return Object.entries(stage.options).every(([name, option]) => {
+    const value = options[name];
+    if (value === undefined) return option.kind !== "resource" || option.optional === true;
+    if (option.kind === "code") return typeof value === "string" && option.builtIn.includes(value);
+    return option.kind !== "resource" || (option.resource === "model" && [value].flat().every((path) => path !== made));
+  });
+}
+
+const refuse = (why: string): never => {
+  throw new BadDataError(`the job was refused: ${why}`);
+};
+
+/** @throws {BadDataError} on a resource that is no address */
+function checkResources(table: OptionTable, options: StageOptions): void {
+  for (const [name, option] of Object.entries(table)) {
+    const value = options[name];
+    if (value === undefined || (option.kind !== "resource" && option.kind !== "code")) continue;
+    if (option.kind === "code") {
+      if (typeof value !== "string" || !option.builtIn.includes(value)) refuse(`${name} is no code of this program`);
+      continue;
+    }
+    if (option.resource !== "model") refuse(`${name} is read from files that no worker has`);
+    const isAddressed = [value].flat().every((entry) => typeof entry === "string" && addressPattern.test(entry));
+    if (!isAddressed) refuse(`${name} is no address`);
+  }
+}
+
+function checkInputs(stage: Stage, inputs: unknown): Readonly<Record<string, readonly string[]>> {
+  if (!isObject(inputs)) return refuse("it has no inputs");
+  for (const [name, addresses] of Object.entries(inputs)) {
+    if (!Object.hasOwn(stage.inputs, name)) refuse(`${stage.name} has no input ${quoted(name)}`);
+    if (!Array.isArray(addresses) || !addresses.every((entry) => typeof entry === "string" && addressPattern.test(entry))) {
+      refuse(`an input of ${stage.name} is no address`);
+    }
+  }
+  return inputs as Readonly<Record<string, readonly string[]>>;
+}
+
+/**
+ * Checks a job that came from a queue, where anyone may have put it. Nothing of it is loaded or opened before.
+ *
+ * @param id that it has in the queue
+ * @param stages of the program, and no others
+ * @throws {BadDataError} on anything that a run would not have sent
+ */
+export async function checkJob(
+  data: unknown,
+  id: string | undefined,
+  stages: ReadonlyMap<string, () => Promise<Stage>>,
+): Promise<{ readonly work: JobWork; readonly stage: Stage; readonly table: OptionTable }> {
+  if (!isObject(data) || JSON.stringify(data).length > longestJob) return refuse("it is no job, or a very long one");
+  if (data["version"] !== version) {
+    return refuse(
+      `it is of version ${quoted(data["version"])} and this worker knows ${version}; take one version of mbs everywhere`,
+    );
+  }
+  const { stage: name, options, inputs, threads, processors } = data;
+  const load = typeof name === "string" ? stages.get(name) : undefined;
+  if (typeof name !== "string" || load === undefined) return refuse(`this program has no stage ${quoted(name)}`);
+  if (!isObject(options)) return refuse("it has no options");
+  if (typeof threads !== "number" || !Number.isSafeInteger(threads) || threads < 1 || threads > mostThreads) {
+    return refuse(`${quoted(threads)} is no number of threads`);
+  }
+  if (typeof processors !== "string" || !namePattern.test(processors)) return refuse("it names no class of processors");
+  const stage = await load();
+  if (!canTravel(stage, options)) return refuse(`${name} with these options runs where the run was started`);
+  checkResources(stage.options, options);
+  const work = { stage: name, options, inputs: checkInputs(stage, inputs), threads, processors };
+  if (jobId(jobKey(work)) !== id) return refuse("its name is not that of its content");
+  // only now: the further options of a stage may be those of code that it names
+  const table = await optionTable(stage, options);
+  checkResources(table, options);
+  try {
+    parseOptions(table, options, name);
+  } catch (cause) {
+    if (cause instanceof UsageError) refuse(cause.message);
+    throw cause;
+  }
+  return { work, stage, table };
+}

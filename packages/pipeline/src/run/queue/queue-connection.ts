@@ -1,0 +1,198 @@
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { systemError } from "@mbs/artifacts";
+import { DeniedError, FailedPreconditionError, TryAgainError, UsageError } from "@mbs/contracts";
+import type { MbsError } from "@mbs/contracts";
+import type { Redis, RedisOptions } from "ioredis";
+
+/** Where a queue is, as a user gives it. */
+export interface QueuePlace {
+  /** redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TLS. A password in it is refused: every user of the machine sees it. */
+  readonly url: string;
+  /** File whose first line is the password. */
+  readonly passwordFile?: string | undefined;
+  /** File with the certificate of your own authority, PEM. */
+  readonly caFile?: string | undefined;
+}
+
+/** A connection that comes back by itself when the server does. */
+export interface QueueConnection {
+  /** For messages: "redis://host:6379". */
+  readonly place: string;
+  readonly redis: Redis;
+  /** Calls with every message of a channel; what is sent while the server is away is missed. */
+  subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
+  close(): void;
+}
+
+/** Milliseconds until a server must have answered at first. */
+const connectMs = 10_000;
+/** Milliseconds after which a command without an answer breaks the connection, which is then made again. */
+const answerMs = 30_000;
+
+const usage = "a queue is redis://HOST[:PORT][/DATABASE], or rediss:// for TLS";
+
+function parseUrl(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new UsageError(`--queue takes the address of a Redis server: ${usage}`);
+  }
+  if (url.password !== "") {
+    throw new UsageError(
+      "--queue has a password in it, which every user of this machine sees; put it into a file and give that by --queue-password-file",
+    );
+  }
+  const isPlain = url.search === "" && url.hash === "" && /^(\/\d{0,4})?$/.test(url.pathname);
+  if ((url.protocol === "redis:" || url.protocol === "rediss:") && url.hostname !== "" && isPlain) return url;
+  throw new UsageError(`--queue takes the address of a Redis server: ${usage}`);
+}
+
+async function readGiven(path: string, flag: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw systemError(cause, `read (${flag})`, path);
+  }
+}
+
+async function optionsOf({ url: text, passwordFile, caFile }: QueuePlace): Promise<{ place: string; options: RedisOptions }> {
+  const url = parseUrl(text);
+  const isTls = url.protocol === "rediss:";
+  if (caFile !== undefined && !isTls) throw new UsageError("--queue-ca is for a queue with TLS; give --queue as rediss://");
+  const password =
+    passwordFile === undefined ? undefined : ((await readGiven(passwordFile, "--queue-password-file")).split(/\r?\n/)[0] ?? "");
+  if (password === "") throw new UsageError(`${passwordFile} begins with an empty line; its first line is the queue's password`);
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = url.port === "" ? 6379 : Number(url.port);
+  const options: RedisOptions = {
+    host,
+    port,
+    db: Number(url.pathname.slice(1) || 0),
+    ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
+    ...(password !== undefined && { password }),
+    ...(isTls && {
+      tls: {
+        ...(isIP(host) === 0 && { servername: host }),
+        ...(caFile !== undefined && { ca: await readGiven(caFile, "--queue-ca") }),
+      },
+    }),
+    connectTimeout: connectMs,
+    keepAlive: 10_000,
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+  };
+  return { place: `${url.protocol}//${url.host}`, options };
+}
+
+const isTlsFault = (code: string, message: string): boolean =>
+  /^(ERR_TLS|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code) ||
+  /certificate|SSL|TLS/.test(message);
+
+/** Why a server could not be used, in one line; its own messages never have the password in them. */
+function connectionError(place: string, cause: Error, isTls: boolean): MbsError {
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  const { message } = cause;
+  if (/WRONGPASS|invalid password|invalid username/i.test(message)) {
+    return new DeniedError(`${place} refuses the user or password; check --queue-password-file and the user in --queue`);
+  }
+  if (message.startsWith("NOAUTH"))
+    return new DeniedError(`${place} asks for a password; give the file that has it by --queue-password-file`);
+  if (message.startsWith("NOPERM"))
+    return new DeniedError(
+      `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
+    );
+  if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
+  if (isTlsFault(code, message)) {
+    return new DeniedError(
+      `${place}: TLS failed (${code || message}); give the certificate of its authority by --queue-ca, or redis:// where the server has no TLS`,
+    );
+  }
+  const hint = isTls ? "" : ", and take rediss:// where it speaks TLS";
+  return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
+}
+
+/** Connects once, so that what is wrong shows at once. @returns what the server says of itself, "" where the user may not ask */
+async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
+  const redis = new Client({ ...options, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  // what fails first says why; connect() says only that it failed, or waits on
+  const failed = new Promise<never>((_, reject) => redis.on("error", reject));
+  const ask = async (): Promise<string> => {
+    // rejects after the error itself
+    await Promise.race([redis.connect().catch(() => failed), failed]);
+    await redis.ping();
+    return redis.info().catch(() => "");
+  };
+  try {
+    return await Promise.race([ask(), failed]);
+  } catch (cause) {
+    throw connectionError(place, cause as Error, options.tls !== undefined);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function checkServer(info: string, place: string, warn: (message: string) => void): void {
+  const [, major = "7", minor = "0"] = /^redis_version:(\d+)\.(\d+)/m.exec(info) ?? [];
+  if (Number(major) < 6 || (major === "6" && Number(minor) < 2)) {
+    throw new FailedPreconditionError(`${place} is Redis ${major}.${minor}; the queue needs 6.2 or later`);
+  }
+  const [, policy = "noeviction"] = /^maxmemory_policy:(\S+)/m.exec(info) ?? [];
+  if (policy !== "noeviction") {
+    warn(
+      `${place} removes keys when its memory is full (maxmemory-policy ${policy}), so jobs may be lost and made again; set noeviction`,
+    );
+  }
+}
+
+/**
+ * Connects to a queue's server.
+ *
+ * @param warn also called when the server goes away and when it is back
+ * @throws {UsageError} on an address of another form
+ * @throws {TryAgainError} where nothing answers
+ * @throws {DeniedError} on a wrong password or a certificate that is not trusted
+ * @throws {FailedPreconditionError} on an old server
+ */
+export async function connectQueue(place: QueuePlace, warn: (message: string) => void): Promise<QueueConnection> {
+  const { place: name, options } = await optionsOf(place);
+  const { Redis: Client } = await import("ioredis");
+  checkServer(await probe(Client, name, options), name, warn);
+  const lasting: RedisOptions = { ...options, retryStrategy: (times) => Math.min(100 * times, 2000), socketTimeout: answerMs };
+  const clients: Redis[] = [];
+  let isAway = false;
+  const open = (isWatched: boolean): Redis => {
+    const { socketTimeout, ...quiet } = lasting;
+    // who only listens may hear nothing for long
+    const client = new Client(isWatched ? { ...quiet, socketTimeout } : quiet);
+    let why = "the connection was closed";
+    client.on("error", (error: Error) => (why = connectionError(name, error, options.tls !== undefined).message));
+    client.on("reconnecting", () => {
+      if (!isWatched || isAway) return;
+      isAway = true;
+      warn(`${name} is away (${why}); waiting for it`);
+    });
+    client.on("ready", () => {
+      if (isWatched && isAway) warn(`${name} is back`);
+      if (isWatched) isAway = false;
+    });
+    clients.push(client);
+    return client;
+  };
+  const redis = open(true);
+  await redis.connect();
+  return {
+    place: name,
+    redis,
+    async subscribe(channel, onMessage) {
+      const listener = open(false);
+      listener.on("message", (_channel, message) => onMessage(message));
+      await listener.connect();
+      await listener.subscribe(channel);
+    },
+    close() {
+      for (const client of clients) client.disconnect();
+    },
+  };
+}

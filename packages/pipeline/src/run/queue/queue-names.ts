@@ -1,0 +1,60 @@
+/** In front of BullMQ's keys. */
+export const bullPrefix = "mbs";
+
+/** In front of all other keys and channels. */
+const own = "mbs-run";
+
+/** What a class of processors, a label or a worker may be called: a part of a queue's name. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
+
+/** The class of a run that takes workers of any. */
+export const mixedClass = "mixed";
+
+/** Names of queues. Only workers of a class take its jobs. */
+export const queueNames = {
+  ofClass: (processors: string): string => `class.${processors}`,
+  ofLabel: (label: string, processors: string): string => `label.${label}.${processors}`,
+  ofWorker: (id: string): string => `worker.${id}`,
+};
+
+/** Keys beside the queues. */
+export const keys = {
+  /** What a worker says of itself; it expires soon after the worker is gone. */
+  worker: (id: string): string => `${own}:worker:${id}`,
+  anyWorker: `${own}:worker:*`,
+  /** What a job of this key has made. */
+  result: (key: string): string => `${own}:result:${key}`,
+  /** The runs that wait for a job. */
+  askers: (id: string): string => `${own}:askers:${id}`,
+};
+
+/** Channels: what workers tell the runs, and the other way round. What is missed there is found out by looking again. */
+export const channels = { news: `${own}:news`, orders: `${own}:orders` };
+
+/** Milliseconds. */
+export interface QueueTimings {
+  /** After which the job of a worker that does not renew its lock is given to another. */
+  readonly lock: number;
+  /** Between two looks for such jobs. */
+  readonly stalled: number;
+  /** Between two looks at jobs, also without any news. */
+  readonly poll: number;
+  /** After which a worker that says nothing counts as gone. */
+  readonly presence: number;
+  /** That a job waits for the worker which has its inputs at hand. */
+  readonly follow: number;
+  /** Before a job is tried again whose worker's process ended; twice as long the next time. */
+  readonly backoff: number;
+}
+
+export const usualTimings: QueueTimings = {
+  lock: 20_000,
+  stalled: 10_000,
+  poll: 2000,
+  presence: 15_000,
+  follow: 30_000,
+  backoff: 1000,
+};
+
+/** How often a job is begun before it fails for good. */
+export const mostAttempts = 3;

@@ -1,0 +1,94 @@
+import type { Stage } from "@mbs/contracts";
+import { optionTable, stageOf } from "../../plan/known-stages.ts";
+import type { Stages } from "../../plan/known-stages.ts";
+import type { PlanNode } from "../../plan/plan.ts";
+import type { Resources } from "../../resources/resources.ts";
+import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
+import type { QueueCrew } from "./queue-crew.ts";
+import type { SharedArtifacts } from "./shared-artifacts.ts";
+
+const inputsOf = ({ inputs }: NodeTask): string[] => [...new Set(Object.values(inputs).flat())];
+
+/** What all slots of a run share. */
+export interface SlotTools {
+  readonly crew: QueueCrew;
+  readonly artifacts: SharedArtifacts;
+  readonly stages: Stages;
+  readonly resources: Resources;
+  readonly threads: number;
+  readonly processors: string;
+  readonly takes: (node: PlanNode) => boolean;
+}
+
+/** Has nodes run by workers on other machines, one at a time: as many slots, as many jobs at once. */
+export class QueueSlot implements NodeWorker {
+  readonly name = "the queue";
+  readonly takes: (node: PlanNode) => boolean;
+  readonly crew: object;
+  readonly #tools: SlotTools;
+
+  constructor(tools: SlotTools) {
+    this.#tools = tools;
+    this.takes = tools.takes;
+    this.crew = tools.crew;
+  }
+
+  async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
+    const { crew, artifacts, stages, resources, threads, processors } = this.#tools;
+    const { id, inputs, follows, height } = task;
+    const { signal } = context;
+    await artifacts.publish(inputsOf(task), signal);
+    const stage: Stage = stageOf(stages, task.stage);
+    const options = await resources.resolve(await optionTable(stage, task.options), task.options);
+    const { address, worker } = await crew.ask(
+      {
+        work: { stage: stage.name, options, inputs, threads, processors },
+        node: id,
+        follows,
+        height,
+        isThere: (made) => artifacts.isShared(made, signal),
+      },
+      context,
+    );
+    return { address, worker };
+  }
+
+  /** The engine removes from both stores itself. */
+  remove(): void {}
+
+  async flush(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
+
+/** Runs nodes on this machine which others cannot run, on artifacts that it brings from the store. */
+export class HomeWorker implements NodeWorker {
+  readonly name = "this machine";
+  readonly takes: (node: PlanNode) => boolean;
+  readonly #worker: NodeWorker;
+  readonly #artifacts: SharedArtifacts;
+
+  constructor(worker: NodeWorker, artifacts: SharedArtifacts, takes: (node: PlanNode) => boolean) {
+    this.#worker = worker;
+    this.#artifacts = artifacts;
+    this.takes = takes;
+  }
+
+  async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
+    await this.#artifacts.bring(inputsOf(task), context.signal);
+    const { address } = await this.#worker.run(task, context);
+    return { address, worker: this.name };
+  }
+
+  remove(addresses: readonly string[], after: Promise<unknown>): void {
+    this.#worker.remove(addresses, after);
+  }
+
+  flush(): Promise<void> {
+    return this.#worker.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#worker.close();
+  }
+}

@@ -1,0 +1,153 @@
+import { mkdir } from "node:fs/promises";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { neededBy } from "@mbs/shared-store";
+import type { SharedStore } from "@mbs/shared-store";
+import type { RunArtifacts } from "../engine.ts";
+import { InputLostError } from "../node-worker.ts";
+
+export interface SharedArtifactsOptions {
+  readonly local: ArtifactStore;
+  readonly shared: SharedStore;
+  /** Name of the run in the store, the same when it is resumed. */
+  readonly run: string;
+  /** Says to people which run it is. */
+  readonly note: string;
+  readonly warn: (message: string) => void;
+}
+
+/** A loop that does what has come up since it last began, one round at a time. */
+class Rounds {
+  readonly #round: () => Promise<void>;
+  #isDue = false;
+  #going: Promise<void> | undefined;
+
+  constructor(round: () => Promise<void>) {
+    this.#round = round;
+  }
+
+  /** Resolves when all is done that was there at the call. */
+  request(): Promise<void> {
+    this.#isDue = true;
+    this.#going ??= this.#go().finally(() => (this.#going = undefined));
+    return this.#going;
+  }
+
+  async #go(): Promise<void> {
+    while (this.#isDue) {
+      this.#isDue = false;
+      await this.#round();
+    }
+  }
+}
+
+/**
+ * The artifacts of a run whose nodes run on several machines: the run's own folder, and a store that all of them see. What a
+ * node here has made is put into the store when a node elsewhere reads it, and the other way round.
+ */
+export class SharedArtifacts implements RunArtifacts {
+  readonly #options: SharedArtifactsOptions;
+  /** What the run needs of the store. */
+  readonly #needed = new Set<string>();
+  readonly #removed: { readonly address: string; readonly after: Promise<unknown> }[] = [];
+  readonly #needs: Rounds;
+  readonly #removals: Rounds;
+
+  constructor(options: SharedArtifactsOptions) {
+    this.#options = options;
+    this.#needs = new Rounds(() => this.#writeNeeds());
+    this.#removals = new Rounds(() => this.#removeShared());
+  }
+
+  path(address: string): string {
+    return this.#options.local.path(address);
+  }
+
+  async has(address: string): Promise<boolean> {
+    return (await this.#options.local.has(address)) || this.isShared(address);
+  }
+
+  /** Whether an artifact is in the store; from now on the run needs it. */
+  async isShared(address: string, signal?: AbortSignal): Promise<boolean> {
+    await this.#need(address);
+    return this.#options.shared.has(address, { signal });
+  }
+
+  async #need(address: string): Promise<void> {
+    if (this.#needed.has(address)) return;
+    this.#needed.add(address);
+    await this.#needs.request();
+  }
+
+  async #writeNeeds(): Promise<void> {
+    const { shared, run, note } = this.#options;
+    await shared.writeNeeds({ run, note, addresses: [...this.#needed] });
+  }
+
+  /** Puts artifacts of this machine into the store. @throws {InputLostError} on one that is in neither */
+  async publish(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const { local, shared } = this.#options;
+    for (const address of addresses) {
+      if (await this.isShared(address, signal)) continue;
+      if (!(await local.has(address))) throw new InputLostError(`${shared.where(address)} is not there any more`, { address });
+      await local.flush();
+      await shared.put(address, local.path(address), { signal });
+    }
+  }
+
+  /** Brings artifacts from the store into the run's folder. @throws {InputLostError} on one that is in neither, or damaged */
+  async bring(addresses: readonly string[], signal?: AbortSignal): Promise<void> {
+    const { local, shared, warn } = this.#options;
+    for (const address of addresses) {
+      if (await local.has(address)) continue;
+      await mkdir(local.root, { recursive: true });
+      try {
+        await shared.get(address, local.path(address), { signal });
+      } catch (cause) {
+        const isGone = cause instanceof UsageError && cause.facts["missing"] === true;
+        if (!isGone && !(cause instanceof BadDataError)) throw cause;
+        if (!isGone) {
+          warn(`${cause.message}; it is removed and made again`);
+          await shared.remove(address, { signal });
+        }
+        throw new InputLostError(`${shared.where(address)} is not there any more`, { address }, { cause });
+      }
+    }
+  }
+
+  /** Removes an artifact here, and from the store where no other run needs it. */
+  remove(address: string, after: Promise<unknown> = Promise.resolve()): void {
+    this.#options.local.remove(address, after);
+    this.#needed.delete(address);
+    this.#removed.push({ address, after });
+    // what fails is only not removed: mbs store prune does it later
+    this.#removals.request().catch((error: unknown) => this.#options.warn(`not removed from the store: ${String(error)}`));
+  }
+
+  async #removeShared(): Promise<void> {
+    const { shared, run } = this.#options;
+    const removed = this.#removed.splice(0);
+    if (removed.length === 0) return;
+    await Promise.all(removed.map(({ after }) => after));
+    const others = neededBy((await shared.readNeeds()).filter((needs) => needs.run !== run));
+    for (const { address } of removed) {
+      // made again since, as another node's output
+      if (this.#needed.has(address) || others.has(address)) continue;
+      await shared.remove(address);
+    }
+    await this.#needs.request();
+  }
+
+  async flush(): Promise<void> {
+    await this.#options.local.flush();
+    await this.#removals.request();
+  }
+
+  /** The run is over, and needs nothing of the store any more. */
+  async release(): Promise<void> {
+    const { shared, run } = this.#options;
+    await this.#removals.request();
+    await this.#needs.request();
+    await shared.removeNeeds(run);
+  }
+}

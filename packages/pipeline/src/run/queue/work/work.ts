@@ -1,0 +1,306 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
+import { InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
+import type { MbsError, Progress, Stage } from "@mbs/contracts";
+import { openSharedStore } from "@mbs/shared-store";
+import type { SharedStore } from "@mbs/shared-store";
+import { InputLostError, WorkerLostError } from "../../node-worker.ts";
+import type { TaskContext } from "../../node-worker.ts";
+import { parseResult } from "../messages.ts";
+import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
+import { processorClass } from "../processor-class.ts";
+import { connectQueue } from "../queue-connection.ts";
+import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
+import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
+import type { QueueTimings } from "../queue-names.ts";
+import { JobRunner } from "./job-runner.ts";
+import { JobSource } from "./job-source.ts";
+import { ModelMissingError } from "./model-finder.ts";
+import type { TakenJob } from "./job-source.ts";
+
+export interface WorkOptions extends QueuePlace {
+  /** The store that all machines see. */
+  readonly store: string;
+  /** Folder whose folders, or theirs, are models. */
+  readonly modelRoot: string;
+  /** It also takes jobs of these labels. */
+  readonly labels?: readonly string[];
+  /** Folder of artifacts at hand, of this worker alone; default a temporary one. */
+  readonly cache?: string | undefined;
+  /** Bytes of artifacts that stay there. */
+  readonly cacheLimit: number;
+  /** Bytes for what later jobs may need. */
+  readonly memory?: number | undefined;
+  /** The program's stages. It runs no others. */
+  readonly stages: ReadonlyMap<string, () => Promise<Stage>>;
+  /** The program and arguments that start a process which calls `serveWorker`. */
+  readonly command: readonly string[];
+  /** Any thrown value as an error with a tag. */
+  readonly toError: (thrown: unknown) => MbsError;
+  /** Leave after one job. */
+  readonly once?: boolean;
+  /** Milliseconds without a job after which it leaves. */
+  readonly idleExit?: number | undefined;
+  /** Milliseconds that a job may take. */
+  readonly jobLimit?: number | undefined;
+  /** Milliseconds that the job at work has when the signal fires; then it is stopped, and given back. */
+  readonly leaveGrace?: number | undefined;
+  /** Fires when it is to leave. */
+  readonly signal: AbortSignal;
+  /** A line on what it does. */
+  readonly say: (line: string) => void;
+  readonly warn: (line: string) => void;
+  readonly progress: (progress: Progress) => void;
+  readonly timings?: Partial<QueueTimings>;
+}
+
+/** Seconds that the server remembers what a job has made. */
+const keepResults = 7 * 24 * 3600;
+/** Milliseconds between two messages of progress. */
+const progressMs = 1000;
+/** Milliseconds after the grace in which a job stops and is given back. */
+const giveUpMs = 15_000;
+/** Milliseconds for saying good-bye to a server that may be away. */
+const goodbyeMs = 2000;
+
+/** A short name of this process that is a part of a queue's name. */
+const newId = (): string =>
+  `${hostname()
+    .replaceAll(/[^A-Za-z0-9]+/g, "-")
+    .slice(0, 40)}-${process.pid}-${randomBytes(3).toString("hex")}`.replace(/^-+/, "");
+
+/** A worker at a queue. */
+class QueueWorker {
+  readonly #options: WorkOptions;
+  readonly #timings: QueueTimings;
+  readonly #connection: QueueConnection;
+  readonly #store: SharedStore;
+  readonly #source: JobSource;
+  readonly #runner: JobRunner;
+  readonly #card: WorkerCard;
+
+  constructor(
+    options: WorkOptions,
+    timings: QueueTimings,
+    parts: { connection: QueueConnection; store: SharedStore; source: JobSource; runner: JobRunner; card: WorkerCard },
+  ) {
+    this.#options = options;
+    this.#timings = timings;
+    this.#connection = parts.connection;
+    this.#store = parts.store;
+    this.#source = parts.source;
+    this.#runner = parts.runner;
+    this.#card = parts.card;
+  }
+
+  /** Says that it is there, until it is closed. */
+  startPresence(): NodeJS.Timeout {
+    const { presence } = this.#timings;
+    const tell = (): void => {
+      // what waits in the line while the server is away is enough
+      if (this.#connection.redis.status !== "ready") return;
+      void this.#connection.redis
+        .set(keys.worker(this.#card.id), JSON.stringify(this.#card), "PX", presence)
+        .catch(() => undefined);
+    };
+    tell();
+    return setInterval(tell, presence / 3);
+  }
+
+  /** Runs jobs until it is to leave. @returns how many */
+  async runJobs(): Promise<number> {
+    const { signal, once: isOnce = false, idleExit = Infinity } = this.#options;
+    let done = 0;
+    while (!signal.aborted) {
+      const taken = await this.#source.next(Math.min(idleExit, 2 ** 31 - 1));
+      if (taken === undefined) {
+        if (idleExit !== Infinity) break;
+        continue;
+      }
+      await this.#do(taken);
+      done += 1;
+      if (isOnce) break;
+    }
+    return done;
+  }
+
+  async #do(taken: TakenJob): Promise<void> {
+    const { signal, leaveGrace = 30_000 } = this.#options;
+    const stopping = new AbortController();
+    let isCancelled = false;
+    const timers: NodeJS.Timeout[] = [];
+    const givenUp = new AbortController();
+    const leave = (): void => {
+      timers.push(setTimeout(() => stopping.abort(), leaveGrace));
+      // a server that is away takes nothing back
+      timers.push(setTimeout(() => givenUp.abort(), leaveGrace + giveUpMs));
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    const cancel = (): void => {
+      isCancelled = true;
+      stopping.abort();
+    };
+    try {
+      const held = this.#source.holding(taken, cancel, async () => {
+        try {
+          await this.#finish(taken, await this.#result(taken, stopping.signal));
+        } catch (thrown) {
+          await this.#giveBack(taken, thrown, isCancelled);
+        }
+      });
+      await Promise.race([held, once(givenUp.signal, "abort")]);
+    } catch (error) {
+      // the lock was lost or the job is gone: another worker has it, or the run asks again
+      this.#options.warn(`a job is not this worker's any more: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      for (const timer of timers) clearTimeout(timer);
+    }
+  }
+
+  /** What a job has made: now, or at any time before. */
+  async #result({ job }: TakenJob, signal: AbortSignal): Promise<{ key: string; result: JobResult }> {
+    const { say } = this.#options;
+    const checked = await this.#runner.check(job.data, job.id);
+    const { key } = checked;
+    const { redis } = this.#connection;
+    const before = parseResult(await redis.get(keys.result(key)));
+    if (before !== undefined && (await this.#store.has(before.address, { signal }))) return { key, result: before };
+    const started = performance.now();
+    say(`${checked.work.stage} ${key.slice(0, 12)}: begun`);
+    const warnings: string[] = [];
+    const address = await this.#runner.run(checked, this.#context(String(job.id), signal, warnings));
+    say(`${checked.work.stage} ${key.slice(0, 12)}: done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    return { key, result: { address, by: this.#card.id, worker: this.#card.name, warnings } };
+  }
+
+  #context(id: string, signal: AbortSignal, warnings: string[]): TaskContext {
+    let told = 0;
+    return {
+      signal,
+      warn: (message) => void warnings.push(message),
+      progress: (progress) => {
+        this.#options.progress(progress);
+        if (performance.now() - told < progressMs) return;
+        told = performance.now();
+        void this.#tell({ kind: "progress", id, progress });
+      },
+    };
+  }
+
+  async #tell(news: News): Promise<void> {
+    if (this.#connection.redis.status !== "ready") return;
+    await this.#connection.redis.publish(channels.news, JSON.stringify(news)).catch(() => 0);
+  }
+
+  async #finish({ job, token }: TakenJob, { key, result }: { key: string; result: JobResult }): Promise<void> {
+    // before the job is done: who finds the one finds the other, and a run looks for this alone
+    await this.#connection.redis.set(keys.result(key), JSON.stringify(result), "EX", keepResults);
+    try {
+      await job.moveToCompleted(result.address, token, false);
+    } finally {
+      await this.#tell({ kind: "changed", id: String(job.id) });
+    }
+  }
+
+  async #giveBack({ job, token }: TakenJob, thrown: unknown, isCancelled: boolean): Promise<void> {
+    const { warn, toError, signal } = this.#options;
+    const id = String(job.id);
+    const error = toError(thrown);
+    const name = `${job.name} ${id.slice(5, 17)}`;
+    if (thrown instanceof InterruptedError && signal.aborted && !isCancelled) {
+      warn(`${name}: given back`);
+      await job.moveToWait(token);
+      return;
+    }
+    const isRepeatable = thrown instanceof WorkerLostError || thrown instanceof ModelMissingError;
+    const failure: JobFailure = {
+      tag: error.tag,
+      message: error.message,
+      worker: this.#card.name,
+      isInputLost: thrown instanceof InputLostError,
+    };
+    warn(`${name}: ${isCancelled ? "taken back by its run" : error.message}`);
+    const isLast = !isRepeatable || failure.isInputLost || isCancelled || job.attemptsMade + 1 >= mostAttempts;
+    const { UnrecoverableError } = await import("bullmq");
+    const text = JSON.stringify(failure);
+    await job.moveToFailed(isLast ? new UnrecoverableError(text) : new Error(text), token);
+    if (isCancelled) await job.remove();
+    await this.#tell(
+      isLast
+        ? { kind: "changed", id }
+        : { kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` },
+    );
+  }
+
+  async leave(): Promise<void> {
+    const goodbye =
+      this.#connection.redis.status === "ready" ? this.#connection.redis.del(keys.worker(this.#card.id)) : undefined;
+    await Promise.race([goodbye?.catch(() => 0), new Promise((resolve) => setTimeout(resolve, goodbyeMs).unref())]);
+  }
+}
+
+/** Calls with a folder that no other worker has. */
+async function withFolder<T>(given: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
+  if (given !== undefined) return withLock(given, () => work(given));
+  const folder = await makeTemporaryFolder();
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Takes jobs of a queue, one at a time, and runs each in a process of its own, until the signal fires. This process itself does
+ * nothing that takes long, so that it can renew the locks of its jobs.
+ *
+ * @returns how many jobs it has taken
+ * @throws as connectQueue and openSharedStore
+ */
+export async function work(options: WorkOptions): Promise<number> {
+  const { labels = [], store: place, warn, say, stages, modelRoot, cacheLimit, memory, command, jobLimit } = options;
+  for (const label of labels) {
+    if (!namePattern.test(label)) throw new UsageError(`"${label}" is no name of a label: letters, digits, "." and "-" are`);
+  }
+  const timings = { ...usualTimings, ...options.timings };
+  const processors = processorClass();
+  const id = newId();
+  const card: WorkerCard = { id, name: `${hostname()} (process ${process.pid})`, processors, threads: availableProcessors() };
+  return withFolder(options.cache, async (folder) => {
+    const store = await openSharedStore(place, { create: true });
+    let connection: QueueConnection | undefined;
+    let source: JobSource | undefined;
+    let runner: JobRunner | undefined;
+    let presence: NodeJS.Timeout | undefined;
+    try {
+      connection = await connectQueue(options, warn);
+      const name = `worker ${card.name}`;
+      runner = await JobRunner.open({ name, stages, store, modelRoot, folder, cacheLimit, memory, command, jobLimit });
+      const own = [
+        queueNames.ofWorker(id),
+        ...[processors, mixedClass].flatMap((each) => [
+          ...labels.map((label) => queueNames.ofLabel(label, each)),
+          queueNames.ofClass(each),
+        ]),
+      ];
+      source = await JobSource.open(connection, own, id, timings, options.signal);
+      const worker = new QueueWorker(options, timings, { connection, store, source, runner, card });
+      presence = worker.startPresence();
+      say(`takes jobs for ${processors} from ${connection.place}`);
+      const done = await worker.runJobs();
+      await worker.leave();
+      return done;
+    } finally {
+      clearInterval(presence);
+      await runner?.close();
+      await source?.close();
+      connection?.close();
+      await store.close();
+    }
+  });
+}

@@ -1,0 +1,362 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { BadDataError, DeniedError, TryAgainError } from "@mbs/contracts";
+import { Queue } from "bullmq";
+import * as assert from "uvu/assert";
+import { jobData, jobId, jobKey } from "../src/run/queue/job.ts";
+import type { JobWork } from "../src/run/queue/job.ts";
+import type { QueueChoice } from "../src/run/queue/open-queue.ts";
+import { processorClass } from "../src/run/queue/processor-class.ts";
+import { parseFailure } from "../src/run/queue/messages.ts";
+import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
+import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
+import type { Trouble } from "./fixtures/fake-worker.ts";
+import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
+import type { Workspace } from "./fixtures/workspace.ts";
+
+const suite = workspaceSuite("queue");
+/** Debian: apt-get install redis-server */
+const test = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
+  hasRedis ? suite(name, run) : suite.skip(name, run);
+
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+const program = (name: string, ...words: string[]): string[] => [process.execPath, ...process.execArgv, fixture(name), ...words];
+const childCommand = (trouble?: Trouble): string[] =>
+  program("fake-worker.ts", ...(trouble === undefined ? [] : [JSON.stringify(trouble)]));
+
+const timings = { lock: 1500, stalled: 400, poll: 200, presence: 1500, follow: 3000, backoff: 100 };
+
+/** Everything but what a run says of its machine, and the order in which nodes were done. */
+async function results(folder: string): Promise<Record<string, unknown>> {
+  const { "run/machine.json": _, "run/manifest.json": __, "recipe.yaml": ___, ...others } = await snapshot(folder);
+  return others;
+}
+
+/** A server, a store and workers of a test. */
+class Cluster {
+  readonly root: string;
+  readonly redis: RedisServer;
+  readonly workers: ChildProcess[] = [];
+  readonly log: string[] = [];
+
+  private constructor(root: string, redis: RedisServer) {
+    this.root = root;
+    this.redis = redis;
+  }
+
+  static async start(root: string, password?: string): Promise<Cluster> {
+    await mkdir(join(root, "redis"));
+    return new Cluster(root, await RedisServer.start(join(root, "redis"), password));
+  }
+
+  get store(): string {
+    return join(this.root, "store");
+  }
+
+  choice(more: Partial<QueueChoice> = {}): QueueChoice {
+    return { url: this.redis.url, store: this.store, timings, ...more };
+  }
+
+  add(more: Partial<FakeWorkerOptions> = {}): ChildProcess {
+    const options: FakeWorkerOptions = {
+      url: this.redis.url,
+      store: this.store,
+      modelRoot: this.root,
+      command: childCommand(),
+      timings,
+      ...more,
+    };
+    const [command = "", ...words] = program("fake-queue-worker.ts", JSON.stringify(options));
+    const worker = spawn(command, words, { stdio: ["ignore", "ignore", "pipe"] });
+    worker.stderr?.on("data", (data: Buffer) => this.log.push(data.toString()));
+    this.workers.push(worker);
+    return worker;
+  }
+
+  /** Waits for a line of a worker. */
+  async waitFor(worker: ChildProcess, line: RegExp): Promise<void> {
+    let said = "";
+    await new Promise<void>((resolve) => {
+      worker.stderr?.on("data", (data: Buffer) => {
+        said += data.toString();
+        if (line.test(said)) resolve();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const worker of this.workers) {
+      if (worker.exitCode !== null || worker.signalCode !== null) continue;
+      worker.kill("SIGKILL");
+      await once(worker, "exit");
+    }
+    await this.redis.kill();
+  }
+}
+
+async function withCluster(root: string, work: (cluster: Cluster) => Promise<void>, password?: string): Promise<void> {
+  const cluster = await Cluster.start(root, password);
+  try {
+    await work(cluster);
+  } catch (error) {
+    console.error(cluster.log.join("").slice(-2000));
+    throw error;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+const workers = { command: childCommand() };
+
+/** Runs a recipe on one process, and gives its results. */
+async function expectedOf({ root, recipe }: Workspace, changes: object = { shards: 2 }): Promise<Record<string, unknown>> {
+  const out = join(root, "out");
+  await go(recipe({ ...changes }));
+  const expected = await results(out);
+  await rm(out, { recursive: true });
+  return expected;
+}
+
+test("workers at a queue, one or two, give the bytes of one process", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    for (const count of [1, 2]) {
+      await rm(join(root, "out"), { recursive: true, force: true });
+      await cluster.redis.empty();
+      await rm(cluster.store, { recursive: true, force: true });
+      cluster.add();
+      const { nodes } = await go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
+      assert.equal(await results(join(root, "out")), expected, `${count} workers`);
+      const here = nodes.filter(({ worker }) => worker === "this machine").map(({ id }) => id);
+      assert.equal(here, ["sample", "assemble", "evaluate"], "what reads texts or writes folders");
+      const others = new Set(nodes.flatMap(({ worker = "", id }) => (here.includes(id) ? [] : [worker])));
+      assert.ok(others.size >= 1 && others.size <= count, [...others].join());
+      // nothing is left that the run alone needed, but for what it keeps itself
+      assert.equal(await readdir(join(cluster.store, "runs")), []);
+      const left = (await readdir(cluster.store)).filter((name) => name.endsWith(".arrow"));
+      const kept = await readdir(join(root, "out", "run", "artifacts"));
+      assert.equal(
+        left.filter((name) => !kept.includes(name)),
+        [],
+      );
+    }
+    const machine = JSON.parse(await readFile(join(root, "out", "run", "machine.json"), "utf8")) as Record<string, unknown>;
+    assert.match(String(machine["processors"]), /-ort\d/);
+    assert.match(await readFile(join(root, "out", "recipe.yaml"), "utf8"), /processors: \S+-ort\d/);
+    // elsewhere nothing of it is made again
+    const { nodes } = await go(recipe({ shards: 2 }));
+    assert.ok(nodes.every(({ seconds }) => seconds === undefined));
+  });
+});
+
+test("a worker that is killed, or whose process ends, is replaced by another", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const first = cluster.add();
+    cluster.add({ command: childCommand({ what: "killed", stage: "add", at: 2, folder: starts }) });
+    const warnings: string[] = [];
+    await go(recipe({ shards: 2 }), {
+      workers,
+      queue: cluster.choice(),
+      warn: (message) => warnings.push(message),
+      onNode({ id }) {
+        if (id === "compress.h.0.attention-output") first.kill("SIGKILL");
+      },
+    });
+    assert.equal(await results(join(root, "out")), expected);
+    assert.match(warnings.join("\n"), /add\.\S+: .*was ended by SIGKILL.*; it is tried again/);
+  });
+});
+
+test("a server that is killed and comes back, or loses all it has, costs nothing but time", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    cluster.add();
+    const warnings: string[] = [];
+    let restarted: Promise<void> | undefined;
+    await go(recipe({ shards: 2 }), {
+      workers,
+      queue: cluster.choice(),
+      warn: (message) => warnings.push(message),
+      onNode({ id }) {
+        if (id === "compress.h.0.attention-qkv") restarted = cluster.redis.kill().then(() => cluster.redis.restart());
+        if (id === "compress.h.0.mlp-up") void cluster.redis.empty();
+        if (id === "compress.h.1.mlp-up") void cluster.redis.empty();
+      },
+    });
+    await restarted;
+    assert.equal(await results(join(root, "out")), expected);
+    assert.match(warnings.join("\n"), /redis:\/\/127\.0\.0\.1:\d+ is away .*; waiting for it\n.* is back/);
+  });
+});
+
+test("a job that two workers have, one of them late, is done once as far as anyone sees", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const first = cluster.add();
+    const stopped = cluster.waitFor(first, /capture \S+: begun/).then(() => {
+      first.kill("SIGSTOP");
+      cluster.add();
+    });
+    const late: Promise<unknown>[] = [];
+    await go(recipe({ shards: 2 }), {
+      workers,
+      queue: cluster.choice(),
+      onNode({ id }) {
+        if (id === "compress.h.1.mlp-up") late.push(stopped.then(() => first.kill("SIGCONT")));
+      },
+    });
+    await Promise.all(late);
+    assert.equal(await results(join(root, "out")), expected);
+  });
+});
+
+test("what no run would have sent runs nothing, and its worker goes on", async ({ root, recipe }) => {
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const worker = cluster.add({ command: childCommand({ what: "killed", stage: "*", at: 1, folder: starts }) });
+    await cluster.waitFor(worker, /takes jobs for/);
+    const processors = processorClass();
+    const address = "0".repeat(64);
+    const good: JobWork = { stage: "add", options: {}, inputs: { statistics: [address] }, threads: 1, processors };
+    const capture = { ...good, stage: "capture", inputs: { source: [address] } };
+    const compress = { ...good, stage: "compress", inputs: {}, options: { model: address, solver: "./evil.js" } };
+    const poison: readonly [work: unknown, reason: RegExp][] = [
+      [{ ...capture, options: { model: "/etc" } }, /model is no address/],
+      [{ ...good, inputs: { statistics: ["../".repeat(21) + "x"] } }, /an input of add is no address/],
+      [{ ...good, inputs: { [`../${address}`]: [address] } }, /add has no input/],
+      [{ ...good, stage: "rm" }, /this program has no stage "rm"/],
+      [{ ...good, stage: "__proto__" }, /this program has no stage/],
+      [compress, /compress with these options runs where the run was started/],
+      [{ ...compress, options: { model: address, solver: "left-pad" } }, /compress with these options/],
+      [{ ...capture, options: { model: address, statistics: "none" } }, /--statistics takes one of/],
+      [{ ...capture, options: { model: address, path: "/etc" } }, /unknown option --path/],
+      [{ ...good, threads: 1e9 }, /is no number of threads/],
+      [{ ...good, stage: "sample", inputs: {}, options: { model: address, corpus: address } }, /sample with these options/],
+      ["rm -rf /", /it is no job/],
+      [{ ...good, version: 7 }, /of version 7 and this worker knows 1; take one version of mbs everywhere/],
+    ];
+    await cluster.redis.use(async (client) => {
+      const queue = new Queue(queueNames.ofClass(processors), { connection: client, prefix: bullPrefix });
+      for (const [index, [work, reason]] of poison.entries()) {
+        const id = typeof work === "string" ? `poison-${index}` : jobId(jobKey(work as JobWork));
+        const job = await queue.add("any", typeof work === "string" ? work : { version: 1, ...(work as JobWork) }, { jobId: id });
+        while (!(await job.isFailed())) await wait(20);
+        const { failedReason, attemptsMade } = (await queue.getJob(id)) ?? {};
+        assert.match(parseFailure(failedReason)?.message ?? "", reason);
+        assert.is(attemptsMade, 1);
+      }
+      const renamed = await queue.add("any", jobData(good), { jobId: jobId(address) });
+      while (!(await renamed.isFailed())) await wait(20);
+      // what is no job at all, and one without its data
+      await client.lpush(`${bullPrefix}:${queue.name}:wait`, "../../etc/passwd");
+      await client.set(keys.result(jobKey(good)), '{"address":"../../etc/passwd"}');
+      await queue.close();
+    });
+    assert.equal(await readdir(starts), []);
+    assert.is(worker.exitCode, null);
+    const warnings: string[] = [];
+    await go(recipe({ shards: 1 }), { workers, queue: cluster.choice(), warn: (message) => warnings.push(message) });
+    assert.is(warnings.length, 1, "that its first step is killed, as was asked for");
+  });
+});
+
+test("a step's own error fails the run with its class, and says on which worker", async ({ root, recipe }) => {
+  await withCluster(root, async (cluster) => {
+    cluster.add({ modelRoot: join(root, "corpus") });
+    const error = await failure(go(recipe(), { workers, queue: cluster.choice() }));
+    assert.instance(error, BadDataError);
+    assert.match(
+      (error as Error).message,
+      /no model with address [0-9a-f]{64} under \S+corpus; copy it there, or give the worker another --model-root \(on .* \(process \d+\)\)$/,
+    );
+  });
+});
+
+test("a run that is killed and started again finds all that was made", async (workspace) => {
+  const { root, recipe } = workspace;
+  // here no two steps make the same, which is removed for one of them and made again for the other
+  const changes = { shards: 2, similarity: false };
+  const expected = await expectedOf(workspace, changes);
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const counted = childCommand({ what: "loops", stage: "*", at: 1000, folder: starts });
+    const worker = cluster.add({ command: counted });
+    const { locate: _, stages: __, ...plain } = recipe(changes);
+    const [command = "", ...words] = program(
+      "queue-run.ts",
+      JSON.stringify(plain),
+      JSON.stringify(counted),
+      JSON.stringify(cluster.choice()),
+    );
+    const killed = spawn(command, words, { stdio: ["ignore", "pipe", "inherit"] });
+    let printed = "";
+    killed.stdout.on("data", (data: Buffer) => {
+      printed += data.toString();
+      if (printed.includes("compress.h.0.mlp-up\n")) killed.kill("SIGKILL");
+    });
+    await once(killed, "exit");
+    const { nodes } = await go(recipe(changes), { workers: { command: counted }, queue: cluster.choice() });
+    assert.equal(await results(join(root, "out")), expected);
+    const before = nodes.filter(({ seconds }) => seconds === undefined).map(({ id }) => id);
+    assert.ok(before.includes("compress.h.0.attention-output"), before.join());
+    // every step was begun once, by whichever of the two runs
+    const begun = [...cluster.log.join("").matchAll(/\S+ [0-9a-f]{12}: begun/g)].map(([line]) => line);
+    assert.equal(
+      begun.filter((line, index) => begun.indexOf(line) !== index),
+      [],
+    );
+    assert.is((await readdir(starts)).length, nodes.length);
+    worker.kill("SIGTERM");
+    assert.equal(await once(worker, "exit"), [0, null]);
+  });
+});
+
+test("a wrong password, or no server, gives one line", async ({ root, recipe }) => {
+  const password = "correct-horse";
+  await withCluster(
+    root,
+    async (cluster) => {
+      const file = join(root, "password");
+      const fails = async (content: string | undefined, more: Partial<QueueChoice> = {}): Promise<unknown> => {
+        if (content !== undefined) await writeFile(file, `${content}\n`);
+        const given = content === undefined ? {} : { passwordFile: file };
+        const error = await failure(go(recipe(), { workers, queue: cluster.choice({ ...given, ...more }) }));
+        assert.not.match(`${String(error)} ${JSON.stringify(error)}`, /horse/);
+        assert.not.match(String(error), /\n/);
+        return error;
+      };
+      const wrong = await fails("wrong-horse");
+      assert.instance(wrong, DeniedError);
+      assert.match(String(wrong), /refuses the user or password; check --queue-password-file/);
+      const none = await fails(undefined);
+      assert.instance(none, DeniedError);
+      assert.match(String(none), /asks for a password; give the file that has it by --queue-password-file/);
+      assert.match(String(await fails(undefined, { url: `redis://:${password}@127.0.0.1` })), /has a password in it/);
+      assert.match(String(await fails(undefined, { url: "http://127.0.0.1" })), /--queue takes the address of a Redis server/);
+      assert.match(String(await fails(password, { url: `${cluster.redis.url}/99` })), /has no database of that number/);
+      await cluster.redis.kill();
+      const away = await fails(password);
+      assert.instance(away, TryAgainError);
+      assert.match(String(away), /no Redis answers at redis:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\); start it, or correct --queue/);
+    },
+    password,
+  );
+});
+
+suite.run();
