@@ -263,6 +263,8 @@ export class Engine {
         {
           signal,
           progress: (progress) => {
+            // of nodes that run beside each other the oldest one speaks: a line for each would jump to and fro
+            if (running.keys().next().value !== id) return;
             const others = running.size > 1 ? ` and ${running.size - 1} more` : "";
             context.progress({ ...progress, activity: `${where}${others}: ${progress.activity}` });
           },
