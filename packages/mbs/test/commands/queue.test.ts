@@ -1,0 +1,137 @@
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { writeTinyModel } from "@mbs/models/testing";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runMbs, startMbs } from "../fixtures/run-mbs.ts";
+import { writeTexts } from "../fixtures/texts.ts";
+
+interface Context {
+  root: string;
+  url: string;
+  children: ChildProcess[];
+}
+
+/** Debian: apt-get install redis-server */
+const hasRedis = spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0;
+const queue = suite<Context>("queue");
+const test = (name: string, run: (context: Context) => Promise<void>): void =>
+  hasRedis ? queue(name, run) : queue.skip(name, run);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function untilListening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const isOpen = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+    await wait(20);
+  }
+}
+
+queue.before.each(async (context) => {
+  context.root = await mkdtemp(join(tmpdir(), "mbs-queue-"));
+  await writeTinyModel(join(context.root, "models", "tiny"), { contextLength: 32 });
+  await writeTexts(join(context.root, "texts"));
+  context.children = [];
+  if (!hasRedis) return;
+  const port = await freePort();
+  const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", context.root, "--save", ""];
+  context.children.push(spawn("redis-server", flags, { stdio: "ignore" }));
+  await untilListening(port);
+  context.url = `redis://127.0.0.1:${port}`;
+});
+queue.after.each(async ({ root, children }) => {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  await rm(root, { recursive: true, force: true });
+});
+
+/** Path → hash of the files that do not say on which processors and when they were made. */
+async function contents(folder: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const name of (await readdir(folder, { recursive: true })).toSorted()) {
+    if (/^recipe\.yaml$|^model\/README\.md$|^run\/\w+\.json$/.test(name) || !(await stat(join(folder, name))).isFile()) continue;
+    files[name] = createHash("sha256")
+      .update(await readFile(join(folder, name)))
+      .digest("hex");
+  }
+  return files;
+}
+
+test("a real model on a queue gives the bytes of a local run, and a worker leaves by itself", async ({ root, url, children }) => {
+  const recipe = join(root, "recipe.yaml");
+  const lines = [
+    `model: ${join(root, "models", "tiny")}`,
+    `corpus: ${join(root, "texts")}`,
+    "sample: { mix: equal, segments: 6, length: 32 }",
+    "shards: 2",
+    "compress: { solver: gptq, bits: 3, group-size: 16 }",
+    `evaluate: { corpus: ${join(root, "texts")}, length: 32 }`,
+    "similarity: true",
+    `output: ${join(root, "out")}`,
+  ];
+  await writeFile(recipe, `${lines.join("\n")}\n`);
+  const local = await runMbs(["run", recipe, "--threads", "1", "--quiet"]);
+  assert.is(local.code, 0, local.stderr);
+  const expected = await contents(join(root, "out"));
+  await rm(join(root, "out"), { recursive: true });
+
+  const place = ["--queue", url, "--store", join(root, "store")];
+  const worker = startMbs(["work", ...place, "--model-root", join(root, "models"), "--idle-exit", "5", "--quiet"]);
+  children.push(worker);
+  const left = once(worker, "exit");
+  const queued = await runMbs(["run", recipe, "--threads", "1", "--engine", "queue", ...place, "--json"]);
+  assert.is(queued.code, 0, queued.stderr);
+  assert.equal(await contents(join(root, "out")), expected);
+  const workers = queued.stdout
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { stage: string; worker: string });
+  for (const { stage, worker: by } of workers) {
+    assert.is(by === "this machine", ["sample", "assemble", "evaluate"].includes(stage), `${stage} on ${by}`);
+  }
+  assert.equal(await left, [0, null]);
+});
+
+test("options of a queue that do not go together are refused", async ({ root, url }) => {
+  const recipe = join(root, "recipe.yaml");
+  for (const [words, message] of [
+    [["--engine", "queue"], /--engine queue needs --queue redis:\/\/HOST and --store PLACE/],
+    [["--queue", url], /--queue is for --engine queue; give that too/],
+    [["--engine", "queue", "--queue", url, "--store", root, "--workers", "2"], /--workers is for --engine local/],
+    [["--engine", "queue", "--queue", url, "--store", root, "--mixed", "--class", "a"], /--mixed takes any class/],
+    [
+      ["--engine", "queue", "--queue", url, "--store", root, "--labels", "walk=x"],
+      /--labels takes STAGE=LABEL, with a stage of sample/,
+    ],
+  ] as const) {
+    const { code, stderr } = await runMbs(["run", recipe, ...words]);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, message);
+  }
+});
+
+queue.run();
