@@ -17,7 +17,7 @@ export const exportOptions = {
     kind: "choice",
     choices: ["snakemake", "argo"],
     optional: true,
-    excludes: ["memory", "workers", "stepLimit", "commands", "json"],
+    excludes: ["memory", "workers", "stepLimit", "queue", "commands", "json"],
     description: "run nothing, and write the steps for an engine that a cluster has: a Snakefile, or a Workflow of Argo",
   },
   output: {
