@@ -275,6 +275,30 @@ test("what no run would have sent runs nothing, and its worker goes on", async (
   });
 });
 
+test("a worker that leaves gives its step back, and a stage with a label waits for workers that have it", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    cluster.add();
+    const loops = childCommand({ what: "loops", stage: "factor", at: 1, folder: starts });
+    const leaving = cluster.add({ labels: ["large"], leaveGrace: 100, command: loops });
+    const left = cluster.waitFor(leaving, /factor \S+: begun/).then(async () => {
+      leaving.kill("SIGTERM");
+      await cluster.waitFor(leaving, /factor \S+: given back/);
+      return cluster.add({ labels: ["large"] });
+    });
+    const { nodes } = await go(recipe({ shards: 2 }), { workers, queue: cluster.choice({ labels: { factor: "large" } }) });
+    const { pid } = await left;
+    assert.equal(await results(join(root, "out")), expected);
+    const by = new Set(nodes.flatMap(({ stage, worker = "" }) => (stage === "factor" ? [worker] : [])));
+    assert.is(by.size, 1);
+    assert.match([...by].join(), new RegExp(`process ${pid}\\)`));
+    assert.is(leaving.exitCode, 0);
+  });
+});
+
 test("a step's own error fails the run with its class, and says on which worker", async ({ root, recipe }) => {
   await withCluster(root, async (cluster) => {
     cluster.add({ modelRoot: join(root, "corpus") });

@@ -199,16 +199,17 @@ export class QueueCrew {
     }
   }
 
-  /** The queue that a job goes to: of the worker that ran the node before it, of its label, or of all. */
+  /** The queue that a job goes to: of its label, of the worker that ran the node before it, or of all. */
   async #homeOf({ work, follows }: Asked): Promise<Home> {
     const { processors, labels } = this.#options;
     const since = performance.now();
-    const before = follows === undefined ? undefined : this.#ranBy.get(follows);
-    if (before !== undefined && (await this.#isPresent(before))) {
-      return { queue: queueNames.ofWorker(before), worker: before, since };
-    }
     const label = Object.hasOwn(labels, work.stage) ? labels[work.stage] : undefined;
-    return { queue: label === undefined ? queueNames.ofClass(processors) : queueNames.ofLabel(label, processors), since };
+    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors), since };
+    const before = follows === undefined ? undefined : this.#ranBy.get(follows);
+    const isThere = before !== undefined && (await this.#isPresent(before));
+    return isThere
+      ? { queue: queueNames.ofWorker(before), worker: before, since }
+      : { queue: queueNames.ofClass(processors), since };
   }
 
   async #isPresent(worker: string): Promise<boolean> {
