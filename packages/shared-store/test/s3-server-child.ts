@@ -1,11 +1,11 @@
-// Serves a folder as S3, with one bucket, until it is killed; its port is its first line.
+// Serves a folder as S3, with one bucket, until it is killed; its port is its first line. On loopback and any port, or as told.
 import S3rver from "@20minutes/s3rver";
 
-const [, , directory, bucket] = process.argv;
-if (directory === undefined || bucket === undefined) throw new Error("usage: s3-server-child FOLDER BUCKET");
+const [, , directory, bucket, address = "127.0.0.1", wanted = "0"] = process.argv;
+if (directory === undefined || bucket === undefined) throw new Error("usage: s3-server-child FOLDER BUCKET [ADDRESS PORT]");
 const server = new S3rver({
-  address: "127.0.0.1",
-  port: 0,
+  address,
+  port: Number(wanted),
   directory,
   silent: true,
   // it computes those of requests for a bucket as if their path had no slash at its end; wrong keys are still refused
