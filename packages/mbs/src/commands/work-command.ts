@@ -1,14 +1,6 @@
 import { parseBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import {
-  createReporter,
-  memoryOption,
-  offlineOption,
-  optionsToFlags,
-  parseMemory,
-  progressStyle,
-  toMbsError,
-} from "@mbs/host-cli";
+import { createReporter, memoryOption, optionsToFlags, parseMemory, progressStyle, toMbsError } from "@mbs/host-cli";
 import { work } from "@mbs/pipeline";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
@@ -64,7 +56,6 @@ const options = {
     description: "seconds that the step at work has after SIGTERM or SIGINT; then it is given back to the queue",
     default: 30,
   },
-  offline: offlineOption,
 } as const satisfies OptionTable;
 
 const seconds = (value: number | undefined): number | undefined => (value === undefined ? undefined : value * 1000);
@@ -80,18 +71,7 @@ export function workCommand({ signal }: CommandContext): Command {
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "work");
-    const {
-      queue: url,
-      queuePasswordFile,
-      queueCa,
-      label = [],
-      cacheLimit,
-      memory,
-      stepLimit,
-      idleExit,
-      grace,
-      offline,
-    } = values;
+    const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, stepLimit, idleExit, grace } = values;
     const reporter = createReporter("mbs work", progressStyle(quiet));
     try {
       await work({
@@ -105,7 +85,8 @@ export function workCommand({ signal }: CommandContext): Command {
         cacheLimit: parseBytes(cacheLimit, "--cache-limit"),
         memory: memory === undefined ? undefined : parseMemory(memory),
         stages: new Map([...stages].map(([name, { load }]) => [name, load])),
-        command: workerProgram(offline),
+        // a step reads the model at hand and artifacts alone
+        command: workerProgram(true),
         toError: toMbsError,
         once: values.once,
         idleExit: seconds(idleExit),
