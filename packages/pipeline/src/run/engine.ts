@@ -408,6 +408,8 @@ export class Engine {
 
   /** Adds nodes whose output is gone although a pending node has to read it; from the last to the first, since they read too. */
   async #addLost(pending: Set<string>): Promise<void> {
+    // what is to be removed is there until its turn comes, and must not count as there
+    await this.#options.store.flush();
     for (const node of this.#plan.nodes.toReversed()) {
       const address = this.#addresses.get(node.id);
       if (address === undefined || pending.has(node.id) || !(await this.#isLost(node, address, pending))) continue;
