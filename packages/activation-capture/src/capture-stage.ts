@@ -11,7 +11,7 @@ import type { WalkRequest } from "./held-walk.ts";
 import { batchSegments } from "./segment-batches.ts";
 import { SpooledStates } from "./spooled-states.ts";
 import type { StatesOwner } from "./spooled-states.ts";
-import { parseShard, readShard, shardOfStates, shardOptions } from "./shards.ts";
+import { findShard, requireSegments, shardOptions } from "./shards.ts";
 import type { Shard } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, StateSource } from "./state-source.ts";
@@ -229,11 +229,7 @@ export const capture: Stage = {
     if (dense !== undefined && (kind === "segments" || values.statistics !== "gram")) {
       throw new UsageError("capture: --dense-states go with states and --statistics gram", { option: "--dense-states" });
     }
-    if (kind === "states" && values.shard !== undefined) {
-      throw new UsageError("capture: --shard goes with segments; states have the shard that they were made of", {
-        option: "--shard",
-      });
-    }
+    requireSegments("capture", kind, values.shard);
     const model = await openModel(values.model, {
       allowNonfinite: values.allowNonfinite,
       progress: context.progress,
@@ -245,14 +241,12 @@ export const capture: Stage = {
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
       const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
       for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
-      const asked = values.shard === undefined ? undefined : parseShard(values.shard);
-      const part = asked && (await readShard(source, model, asked));
-      const shard: Shard | undefined = part ?? (kind === "states" ? shardOfStates(source) : undefined);
+      const shard = await findShard(source, kind, model, values.shard);
       const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
       return {
         statistics: encodeStatistics(
           captureAll(
-            { source, dense, kind, segments: part?.segments, shard, model, values, budget, mix, steps, layers: given },
+            { source, dense, kind, segments: shard?.segments, shard, model, values, budget, mix, steps, layers: given },
             context,
           ),
           {

@@ -8,8 +8,7 @@ import { takeWalk } from "./held-walk.ts";
 import type { HeldWalk } from "./held-walk.ts";
 import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
-import { parseShard, readShard, shardOfStates, shardOptions } from "./shards.ts";
-import type { Shard } from "./shards.ts";
+import { findShard, requireSegments, shardOptions } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, nameSegment, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, SegmentStates, StateSource } from "./state-source.ts";
 import { noLayers, readStepLayers } from "./step-layers.ts";
@@ -122,11 +121,7 @@ export const propagate: Stage = {
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("propagate: --layers go with states; propagate the segments first", { option: "--layers" });
     }
-    if (kind === "states" && values.shard !== undefined) {
-      throw new UsageError("propagate: --shard goes with segments; states have the shard that they were made of", {
-        option: "--shard",
-      });
-    }
+    requireSegments("propagate", kind, values.shard);
     const model = await openModel(values.model, {
       allowNonfinite: values.allowNonfinite,
       progress: context.progress,
@@ -136,12 +131,10 @@ export const propagate: Stage = {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
       const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
-      const asked = values.shard === undefined ? undefined : parseShard(values.shard);
-      const part = asked && (await readShard(source, model, asked));
-      const shard: Shard | undefined = part ?? (kind === "states" ? shardOfStates(source) : undefined);
+      const shard = await findShard(source, kind, model, values.shard);
       const forward = await model.forward({ threads: context.threads });
       const { allowNonfinite } = values;
-      const segments = part?.segments;
+      const segments = shard?.segments;
       const work = { source, kind, segments, model, forward, step: before?.steps, layers: given, allowNonfinite };
       return {
         states: encodeStates(propagateAll(work, context), {

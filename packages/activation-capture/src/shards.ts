@@ -75,6 +75,31 @@ export async function readShard(stream: ArtifactStream, model: Model, shards: Sh
   return { shards, wholeTokens, segments: ordered.slice(cut(first), cut(first + 1)) };
 }
 
+/**
+ * What a stage runs of its source: of segments the shard that was asked for, of states the shard that they were made of.
+ *
+ * @returns undefined for all segments
+ * @throws as readShard and shardOfStates
+ */
+export async function findShard(
+  stream: ArtifactStream,
+  kind: "segments" | "states",
+  model: Model,
+  asked: string | undefined,
+): Promise<(Shard & Partial<ShardOfSegments>) | undefined> {
+  if (kind === "states") return shardOfStates(stream);
+  const shards = asked === undefined ? undefined : parseShard(asked);
+  return shards && readShard(stream, model, shards);
+}
+
+/** @throws {UsageError} where a shard is asked for of states, which have one already */
+export function requireSegments(stage: string, kind: "segments" | "states", asked: string | undefined): void {
+  if (kind === "segments" || asked === undefined) return;
+  throw new UsageError(`${stage}: --shard goes with segments; states have the shard that they were made of`, {
+    option: "--shard",
+  });
+}
+
 /** The shard that states are of; undefined for those of all segments. @throws {BadDataError} where the tokens are missing */
 export function shardOfStates(stream: ArtifactStream): Shard | undefined {
   const { shards, wholeTokens } = parseMetadata("states", stream.schema);
