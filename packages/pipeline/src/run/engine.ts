@@ -96,6 +96,8 @@ export class Engine {
   readonly #holders = new Map<string, NodeWorker>();
   readonly #removed = new Set<string>();
   readonly #tries = new Map<string, number>();
+  /** Nodes whose output is read by nodes that follow them alone, on the same worker. */
+  readonly #followed: ReadonlySet<string>;
   /** Nodes whose output need not be written. */
   readonly #passing: ReadonlySet<string>;
   /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
@@ -107,6 +109,13 @@ export class Engine {
     for (const node of plan.nodes) {
       for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
     }
+    const others = plan.nodes.flatMap(({ inputs, follows }) =>
+      Object.values(inputs)
+        .flat()
+        .filter((id) => id !== follows),
+    );
+    const readByOthers = new Set(others);
+    this.#followed = new Set(plan.nodes.flatMap(({ id }) => (readByOthers.has(id) ? [] : id)));
     this.#results = plan.nodes.flatMap(({ id, result }) => (result === undefined ? [] : id));
     const isIntermediate = (node: PlanNode): boolean => firstOutput(this.#stage(node)).intermediate === true;
     this.#intermediate = new Set(plan.nodes.filter(isIntermediate).map(({ id }) => id));
@@ -181,13 +190,9 @@ export class Engine {
       const { node, worker, seconds, outcome } = await Promise.race([...running.values()].map(({ ended }) => ended));
       running.delete(node.id);
       try {
-        if ("error" in outcome) {
-          if (!(await this.#canRetry(node, worker, outcome.error, pending, signal))) throw outcome.error;
-          this.#options.onRetry(node);
-          schedule = plan();
-          continue;
-        }
-        if (!(await this.#isKept(node, worker, outcome.address))) {
+        const isFailed = "error" in outcome;
+        if (isFailed && !(await this.#canRetry(node, worker, outcome.error, pending, signal))) throw outcome.error;
+        if (isFailed || !(await this.#isKept(node, worker, outcome.address))) {
           this.#options.onRetry(node);
           schedule = plan();
           continue;
@@ -281,10 +286,7 @@ export class Engine {
   #whenWritten({ id }: PlanNode, { crew }: NodeWorker): WriteTime {
     if (crew !== undefined) return "now";
     const isAlone = this.#options.workers.length === 1;
-    const follow = (this.#readers.get(id) ?? []).every(
-      (reader) => this.#plan.nodes.find((node) => node.id === reader)?.follows === id,
-    );
-    if (this.#passing.has(id) && (isAlone || follow)) return "late";
+    if (this.#passing.has(id) && (isAlone || this.#followed.has(id))) return "late";
     return isAlone ? "behind" : "now";
   }
 
@@ -420,10 +422,11 @@ export class Engine {
 
   /** Whether a recorded artifact is gone although something still has to read it. */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
-    const { folder = false, intermediate = false } = firstOutput(this.#stage(node));
+    const { folder = false } = firstOutput(this.#stage(node));
     if (folder || this.#holders.has(address)) return false;
     const readers = this.#readers.get(node.id) ?? [];
-    const released = !this.#isResult(address) && !this.#options.keep && intermediate && readers.every((id) => !pending.has(id));
+    const isRead = readers.some((id) => pending.has(id));
+    const released = !this.#isResult(address) && !this.#options.keep && this.#intermediate.has(node.id) && !isRead;
     return !released && !(await this.#options.store.has(address));
   }
 
