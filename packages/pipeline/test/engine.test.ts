@@ -149,7 +149,6 @@ test("a plan of many nodes is run without a look at all pairs of them after each
     },
     remove: () => undefined,
     flush: async () => undefined,
-    close: async () => undefined,
   };
   const store = {
     path: (address: string) => address,

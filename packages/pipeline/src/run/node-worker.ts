@@ -58,7 +58,6 @@ export interface NodeWorker {
   remove(addresses: readonly string[], after: Promise<unknown>): void;
   /** Writes all that it holds in memory alone. @throws as ArtifactStore.flush */
   flush(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** A worker ended while it ran a node, or was ended. What it held in memory alone is lost. */
@@ -117,6 +116,4 @@ export class OwnWorker implements NodeWorker {
   flush(): Promise<void> {
     return this.#tools.store.flush();
   }
-
-  async close(): Promise<void> {}
 }

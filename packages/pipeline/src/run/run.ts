@@ -1,20 +1,15 @@
 import { mkdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import {
-  ArtifactStore,
-  followLinks,
-  requireNotRead,
-  RunManifest,
-  withLock,
-  writeArtifact,
-  writeAtomically,
-} from "@mbs/artifacts";
-import { availableProcessors, createObjectPool, defaultKept, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
-import type { ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
+import { dirname, join } from "node:path";
+import { followLinks, requireNotRead, RunManifest, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import { createObjectPool, firstOutput, optionFlag, splitKept } from "@mbs/contracts";
+import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
+import type { Crew, CrewOptions } from "./crew.ts";
 import { Engine } from "./engine.ts";
-import type { NodeReport, RunArtifacts } from "./engine.ts";
+import type { NodeReport } from "./engine.ts";
+import { LocalCrew } from "./local-crew.ts";
+import type { WorkerChoice } from "./local-crew.ts";
 import { requireOwnResults } from "./own-files.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
@@ -30,13 +25,8 @@ import type { RunFolder } from "./run-folder.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { StatusRecord } from "./run-status.ts";
-import type { OpenQueue, QueueChoice } from "./queue/open-queue.ts";
-import type { SharedArtifacts } from "./queue/shared-artifacts.ts";
-import { adviseShards, chooseMachine, readMachine, settleMachine } from "./run-machine.ts";
+import type { QueueChoice } from "./queue/queue-crew.ts";
 import type { RunMachine } from "./run-machine.ts";
-import { OwnWorker } from "./node-worker.ts";
-import type { NodeWorker } from "./node-worker.ts";
-import { ChildWorker } from "./workers/child-worker.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
@@ -71,17 +61,6 @@ export interface RunOptions {
   readonly describe?: (made: { model: string; scores: string | undefined; recipe: string }) => Promise<void>;
   /** Start over, replacing what an earlier run has left in the output folder. */
   readonly force?: boolean;
-}
-
-export interface WorkerChoice {
-  /** How many; no result depends on it. Absent: the number that the run began with, or one for each shard, at most one for each processor. */
-  readonly count?: number | undefined;
-  /** The program and arguments that start one, which calls `serveWorker`. */
-  readonly command: readonly string[];
-  /** Milliseconds that a node may take. */
-  readonly nodeLimit?: number | undefined;
-  /** Milliseconds that a node has to stop by itself when it is told to; default 10 000. */
-  readonly stopGrace?: number;
 }
 
 export interface RunResult {
@@ -142,70 +121,9 @@ function noteChosen(given: Recipe, { compress, assemble }: Recipe): string | und
 
 interface Execution extends RunOptions {
   readonly machine: RunMachine;
-  readonly pool: ObjectPool;
   readonly revisions: Revisions;
   readonly status: StatusRecord;
-  readonly opened: OpenQueue | undefined;
-}
-
-/** Who runs a run's nodes, and what the engine sees of its artifacts. */
-interface Workers {
-  readonly workers: readonly NodeWorker[];
-  readonly artifacts: RunArtifacts;
-  /** Where some of them are in a store. */
-  readonly shared?: SharedArtifacts;
-}
-
-/** The workers of a run on this machine: processes of their own, or this one. */
-async function openWorkers(
-  folder: RunFolder,
-  store: ArtifactStore,
-  { stages, workers, machine, memory = defaultKept(), pool, revisions }: Execution,
-): Promise<readonly [NodeWorker, ...NodeWorker[]]> {
-  const { threads } = machine;
-  if (workers === undefined) {
-    const stage = async (name: string): Promise<Stage> => stageOf(stages, name);
-    return [new OwnWorker({ folder, store, stage, threads, pool })];
-  }
-  // the workers have pools of their own
-  await pool.close();
-  const results = folder.results.map((path) => basename(path));
-  const setting = { root: folder.root, results, threads, memory: Math.floor(memory / machine.workers), revisions };
-  const child = (index: number): NodeWorker => new ChildWorker({ ...workers, name: `worker ${index + 1}`, setting });
-  return [child(0), ...Array.from({ length: machine.workers - 1 }, (_, index) => child(index + 1))];
-}
-
-/** The workers of a run, wherever they are. */
-async function gatherWorkers(
-  folder: RunFolder,
-  plan: Plan,
-  local: ArtifactStore,
-  resources: Resources,
-  options: Execution,
-): Promise<Workers> {
-  const { stages, opened, machine } = options;
-  const own = await openWorkers(folder, local, options);
-  const { threads, processors, name } = machine;
-  if (opened === undefined || processors === undefined || name === undefined) return { workers: own, artifacts: local };
-  const [home] = own;
-  const output = folder.root;
-  const { workers, artifacts } = await opened.begin({ stages, plan, resources, local, threads, processors, name, output, home });
-  return { workers, artifacts, shared: artifacts };
-}
-
-/** Brings what the run's folder has without a queue, too, and then gives up what the run had in the store. */
-async function bringHome(
-  shared: SharedArtifacts,
-  plan: Plan,
-  stages: Stages,
-  addresses: ReadonlyMap<string, string>,
-): Promise<void> {
-  const kept = plan.nodes.filter(({ stage }) => {
-    const { intermediate = false, folder = false } = firstOutput(stageOf(stages, stage));
-    return !intermediate && !folder;
-  });
-  await shared.bring(kept.flatMap(({ id }) => addresses.get(id) ?? []));
-  await shared.release();
+  readonly crew: Crew;
 }
 
 async function execute(
@@ -215,29 +133,20 @@ async function execute(
   resources: Resources,
   options: Execution,
 ): Promise<RunResult> {
-  const { stages, machine, signal, status } = options;
+  const { stages, machine, signal, status, crew, revisions } = options;
   const { threads } = machine;
   const reports = new Map<string, NodeReport>();
-  const isOwn = options.workers === undefined;
-  const store = new ArtifactStore(folder.artifacts, {
-    remedy: "delete it and run again",
-    memory: isOwn ? splitKept(options.memory).artifacts : 0,
-  });
   const manifest = await RunManifest.open(folder.manifest);
-  const { workers, artifacts, shared } = await gatherWorkers(folder, plan, store, resources, options);
-  const { processors } = machine;
+  const { local, artifacts, ...hands } = await crew.begin({ stages, plan, folder, resources, machine, revisions });
   const engine = new Engine(plan, {
+    ...hands,
     stages,
     folder,
     store: artifacts,
     manifest,
     resources,
-    workers,
     context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
     keep: recipe.keep,
-    ...(processors !== undefined && {
-      processorClass: (await import("./queue/open-queue.ts")).nodeClasses(plan, stages, processors).processorClass,
-    }),
     onNode: (report) => {
       reports.set(report.id, report);
       status.done(report);
@@ -246,14 +155,14 @@ async function execute(
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });
-  const addresses = await engine.run().finally(() => Promise.all(workers.map((worker) => worker.close())));
-  if (shared !== undefined) await bringHome(shared, plan, stages, addresses);
+  const addresses = await engine.run();
+  await crew.finish(addresses);
   // checked again: the folder was claimed long ago
   await requireOwnResults(folder, manifest);
   for (const { id, result } of plan.nodes) {
     const address = addresses.get(id);
     if (result === undefined || address === undefined) continue;
-    await writeArtifact(await store.open(address), join(folder.root, result), { force: true, signal });
+    await writeArtifact(await local.open(address), join(folder.root, result), { force: true, signal });
   }
   // in the order of the plan, whichever was done first
   const nodes = plan.nodes.flatMap(({ id }) => reports.get(id) ?? []);
@@ -266,35 +175,17 @@ async function execute(
   return { folder, nodes };
 }
 
-async function openQueue({ queue, signal, warn = () => {} }: RunOptions): Promise<OpenQueue | undefined> {
+/** Who runs the nodes. */
+async function openCrew(
+  { queue, workers, threads, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
+  pool: ObjectPool,
+): Promise<Crew> {
+  const options: CrewOptions = { threads, memory, pool, signal, warn, note };
+  const local = new LocalCrew(workers, options);
+  if (queue === undefined) return local;
   // its libraries are loaded where they are used alone
-  return queue === undefined ? undefined : (await import("./queue/open-queue.ts")).OpenQueue.open(queue, { signal, warn });
-}
-
-/** The threads, workers and class of processors that the run takes, which it says where they are not those of this machine. */
-async function findMachine(
-  folder: RunFolder,
-  { shards }: Recipe,
-  { threads, workers, note }: RunOptions,
-  opened: OpenQueue | undefined,
-): Promise<RunMachine> {
-  const known = (await readMachine(folder))?.processors;
-  if (opened !== undefined) {
-    const queued = await opened.chooseMachine(known);
-    const chosen = { threads: queued.threads ?? availableProcessors(), workers: 1 };
-    const settled = await settleMachine(folder, { threads, processors: queued.processors }, chosen);
-    note?.(`takes workers of class ${queued.processors}, with ${settled.threads} threads each`);
-    return settled;
-  }
-  const processors = known === undefined ? undefined : (await import("./queue/processor-class.ts")).processorClass();
-  const chosen = chooseMachine(availableProcessors(), workers === undefined ? 1 : shards, workers?.count);
-  const settled = await settleMachine(folder, { threads, workers: workers?.count, processors }, chosen);
-  if (threads === undefined && settled.threads !== chosen.threads) {
-    note?.(`takes ${settled.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
-  }
-  const advice = workers && adviseShards(settled, shards, availableProcessors());
-  if (advice !== undefined) note?.(advice);
-  return settled;
+  const { QueueCrew } = await import("./queue/queue-crew.ts");
+  return QueueCrew.open(queue, options, local);
 }
 
 /**
@@ -330,18 +221,18 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       });
       const found = { ...revisions, ...(await resources.revisions()) };
       await recordRevisions(folder, found);
-      const opened = await openQueue(options);
+      const crew = await openCrew(options, pool);
       try {
-        const machine = await findMachine(folder, ordered, options, opened);
+        const machine = await crew.settle(folder, ordered.shards);
         await checkDisk(folder.root, diskNeed(ordered, shape));
         const note = noteChosen(recipe, ordered);
         if (note !== undefined) options.note?.(note);
         const status = new StatusRecord(folder, plan, machine);
         return await status.during(() =>
-          execute(ordered, plan, folder, resources, { ...options, stages, machine, pool, revisions: found, opened, status }),
+          execute(ordered, plan, folder, resources, { ...options, stages, machine, revisions: found, status, crew }),
         );
       } finally {
-        await opened?.close();
+        await crew.close();
       }
     });
   } finally {

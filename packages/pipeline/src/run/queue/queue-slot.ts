@@ -4,14 +4,14 @@ import type { Stages } from "../../plan/known-stages.ts";
 import type { PlanNode } from "../../plan/plan.ts";
 import type { Resources } from "../../resources/resources.ts";
 import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
-import type { QueueCrew } from "./queue-crew.ts";
+import type { JobBoard } from "./job-board.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
 
 const inputsOf = ({ inputs }: NodeTask): string[] => [...new Set(Object.values(inputs).flat())];
 
 /** What all slots of a run share. */
 export interface SlotTools {
-  readonly crew: QueueCrew;
+  readonly board: JobBoard;
   readonly artifacts: SharedArtifacts;
   readonly stages: Stages;
   readonly resources: Resources;
@@ -30,17 +30,17 @@ export class QueueSlot implements NodeWorker {
   constructor(tools: SlotTools) {
     this.#tools = tools;
     this.takes = tools.takes;
-    this.crew = tools.crew;
+    this.crew = tools.board;
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
-    const { crew, artifacts, stages, resources, threads, processors } = this.#tools;
+    const { board, artifacts, stages, resources, threads, processors } = this.#tools;
     const { id, inputs, follows, height } = task;
     const { signal } = context;
     await artifacts.publish(inputsOf(task), signal);
     const stage: Stage = stageOf(stages, task.stage);
     const options = await resources.resolve(await optionTable(stage, task.options), task.options);
-    const { address, worker } = await crew.ask(
+    const { address, worker } = await board.ask(
       {
         work: { stage: stage.name, options, inputs, threads, processors },
         node: id,
@@ -57,8 +57,6 @@ export class QueueSlot implements NodeWorker {
   remove(): void {}
 
   async flush(): Promise<void> {}
-
-  async close(): Promise<void> {}
 }
 
 /** Runs nodes on this machine which others cannot run, on artifacts that it brings from the store. */
@@ -86,9 +84,5 @@ export class HomeWorker implements NodeWorker {
 
   flush(): Promise<void> {
     return this.#worker.flush();
-  }
-
-  close(): Promise<void> {
-    return this.#worker.close();
   }
 }

@@ -11,7 +11,7 @@ import { InputLostError, WorkerLostError } from "../../node-worker.ts";
 import type { TaskContext } from "../../node-worker.ts";
 import { parseResult } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
-import { processorClass } from "../processor-class.ts";
+import { processorClass } from "../../processor-class.ts";
 import { connectQueue } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
 import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";

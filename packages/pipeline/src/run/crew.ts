@@ -1,0 +1,65 @@
+import type { ArtifactStore } from "@mbs/artifacts";
+import type { ObjectPool } from "@mbs/contracts";
+import type { Revisions } from "@mbs/hub";
+import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { Stages } from "../plan/known-stages.ts";
+import type { Resources } from "../resources/resources.ts";
+import type { RunArtifacts } from "./engine.ts";
+import type { NodeWorker } from "./node-worker.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { RunMachine } from "./run-machine.ts";
+
+/** What a crew needs to know before a run is planned. */
+export interface CrewOptions {
+  /** Threads that were asked for. */
+  readonly threads?: number | undefined;
+  /** Bytes for what later stages need, of all workers on this machine together. */
+  readonly memory?: number | undefined;
+  /** What this process keeps open while it plans. */
+  readonly pool: ObjectPool;
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+  readonly note: (message: string) => void;
+}
+
+/** A run that is about to begin. */
+export interface CrewRun {
+  readonly stages: Stages;
+  readonly plan: Plan;
+  readonly folder: RunFolder;
+  readonly resources: Resources;
+  readonly machine: RunMachine;
+  readonly revisions: Revisions;
+}
+
+/** The workers of a run, and the artifacts that they read and make. */
+export interface CrewAtWork {
+  /** At least one. */
+  readonly workers: readonly NodeWorker[];
+  /** The artifacts of the run's folder. */
+  readonly local: ArtifactStore;
+  /** All that the workers have, wherever it is. */
+  readonly artifacts: RunArtifacts;
+  /** The class of the processors that run a node; absent where no node is known by it. */
+  readonly processorClass?: (node: PlanNode) => string;
+}
+
+/** Who runs the nodes of a run: this process, processes of this machine, or workers at a queue. */
+export interface Crew {
+  /**
+   * The machine that a run in a claimed folder takes: chosen at its first start, and kept.
+   *
+   * @param shards of the recipe
+   * @throws {DeniedError} as settleMachine
+   */
+  settle(folder: RunFolder, shards: number): Promise<RunMachine>;
+  begin(run: CrewRun): Promise<CrewAtWork>;
+  /**
+   * All nodes are done: the workers are no longer needed, and what the run's folder keeps is brought there.
+   *
+   * @param addresses of each node's output
+   */
+  finish(addresses: ReadonlyMap<string, string>): Promise<void>;
+  /** To be called in the end, however the run ended. */
+  close(): Promise<void>;
+}

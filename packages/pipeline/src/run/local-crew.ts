@@ -1,0 +1,93 @@
+import { basename } from "node:path";
+import { ArtifactStore } from "@mbs/artifacts";
+import { availableProcessors, defaultKept, splitKept } from "@mbs/contracts";
+import { stageOf } from "../plan/known-stages.ts";
+import type { Crew, CrewAtWork, CrewOptions, CrewRun } from "./crew.ts";
+import { nodeClasses } from "./node-classes.ts";
+import { OwnWorker } from "./node-worker.ts";
+import type { NodeWorker } from "./node-worker.ts";
+import { processorClass } from "./processor-class.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { adviseShards, chooseMachine, readMachine, settleMachine } from "./run-machine.ts";
+import type { RunMachine } from "./run-machine.ts";
+import { ChildWorker } from "./workers/child-worker.ts";
+
+export interface WorkerChoice {
+  /** How many; no result depends on it. Absent: the number that the run began with, or one for each shard, at most one for each processor. */
+  readonly count?: number | undefined;
+  /** The program and arguments that start one, which calls `serveWorker`. */
+  readonly command: readonly string[];
+  /** Milliseconds that a node may take. */
+  readonly nodeLimit?: number | undefined;
+  /** Milliseconds that a node has to stop by itself when it is told to; default 10 000. */
+  readonly stopGrace?: number;
+}
+
+/** Runs nodes on this machine: in processes of their own, or in this one. */
+export class LocalCrew implements Crew {
+  /** Absent: this process runs the nodes, one after the other. */
+  readonly #choice: WorkerChoice | undefined;
+  readonly #options: CrewOptions;
+  #children: readonly ChildWorker[] = [];
+
+  constructor(choice: WorkerChoice | undefined, options: CrewOptions) {
+    this.#choice = choice;
+    this.#options = options;
+  }
+
+  async settle(folder: RunFolder, shards: number): Promise<RunMachine> {
+    const { threads, note } = this.#options;
+    const workers = this.#choice?.count;
+    // a run that began on a queue goes on here where the processors are of the same class
+    const isClassed = (await readMachine(folder))?.processors !== undefined;
+    const chosen = chooseMachine(availableProcessors(), this.#choice === undefined ? 1 : shards, workers);
+    const given = { threads, workers, processors: isClassed ? processorClass() : undefined };
+    const settled = await settleMachine(folder, given, chosen);
+    if (threads === undefined && settled.threads !== chosen.threads) {
+      note(`takes ${settled.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
+    }
+    const advice = this.#choice && adviseShards(settled, shards, availableProcessors());
+    if (advice !== undefined) note(advice);
+    return settled;
+  }
+
+  async begin(run: CrewRun): Promise<CrewAtWork> {
+    const { folder, stages, plan, machine } = run;
+    const { memory } = this.#options;
+    const local = new ArtifactStore(folder.artifacts, {
+      remedy: "delete it and run again",
+      memory: this.#choice === undefined ? splitKept(memory).artifacts : 0,
+    });
+    const workers = await this.#openWorkers(local, run);
+    const { processors } = machine;
+    return {
+      workers,
+      local,
+      artifacts: local,
+      ...(processors !== undefined && { processorClass: nodeClasses(plan, stages, processors).processorClass }),
+    };
+  }
+
+  async #openWorkers(store: ArtifactStore, { folder, stages, machine, revisions }: CrewRun): Promise<readonly NodeWorker[]> {
+    const { memory = defaultKept(), pool } = this.#options;
+    const { threads, workers } = machine;
+    const choice = this.#choice;
+    if (choice === undefined)
+      return [new OwnWorker({ folder, store, stage: async (name) => stageOf(stages, name), threads, pool })];
+    // the workers have pools of their own
+    await pool.close();
+    const results = folder.results.map((path) => basename(path));
+    const setting = { root: folder.root, results, threads, memory: Math.floor(memory / workers), revisions };
+    const child = (index: number): ChildWorker => new ChildWorker({ ...choice, name: `worker ${index + 1}`, setting });
+    this.#children = Array.from({ length: workers }, (_, index) => child(index));
+    return this.#children;
+  }
+
+  async finish(): Promise<void> {
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.close()));
+  }
+}

@@ -1,0 +1,23 @@
+import { stageOf } from "../plan/known-stages.ts";
+import type { Stages } from "../plan/known-stages.ts";
+import type { Plan, PlanNode } from "../plan/plan.ts";
+import { processorClass } from "./processor-class.ts";
+import { canTravel } from "./queue/job.ts";
+
+/** Where the nodes of a run on a queue run. */
+export interface NodeClasses {
+  /** Whether any worker may run a node. */
+  readonly travels: (node: PlanNode) => boolean;
+  /** The class of processors that a node is known by. */
+  readonly processorClass: (node: PlanNode) => string;
+}
+
+/** Which nodes run elsewhere, and the class of processors that each is known by. @param processors class of the workers */
+export function nodeClasses({ nodes, modelFolder }: Plan, stages: Stages, processors: string): NodeClasses {
+  const travelling = new Set(
+    nodes.flatMap(({ id, stage, options }) => (canTravel(stageOf(stages, stage), options, modelFolder) ? [id] : [])),
+  );
+  const here = processorClass();
+  const travels = ({ id }: PlanNode): boolean => travelling.has(id);
+  return { travels, processorClass: (node) => (travels(node) ? processors : here) };
+}
