@@ -73,7 +73,48 @@ test("a process that cannot be started is an error with its cause", async () => 
   const worker = new ChildWorker({ name: "worker 1", command: ["/none/there"], setting });
   const error = await failure(worker.run(task, context()));
   assert.instance(error, InputOutputError);
-  assert.match(String(error), /worker 1 could not be started: spawn \/none\/there ENOENT/);
+  assert.match(String(error), /worker 1 could not be started: spawn \/none\/there ENOENT; the program is not there/);
+  await worker.close();
+  const text = new ChildWorker({ name: "worker 1", command: [fileURLToPath(import.meta.url)], setting });
+  assert.match(String(await failure(text.run(task, context()))), /EACCES; give the program the permission to be executed$/);
+});
+
+test("a process that ends before its first step is reported as such", async () => {
+  const worker = new ChildWorker({ name: "worker 1", command: [process.execPath, "-e", "process.exit(7)"], setting });
+  const error = await failure(worker.run(task, context()));
+  assert.instance(error, WorkerLostError);
+  assert.match(String(error), /ended with code 7 before its first step; what it printed says why$/);
+});
+
+/** A worker whose process does this when it is to write what it holds. */
+const flushing = (code: string, silence: number): ChildWorker => {
+  const command = [
+    process.execPath,
+    "-e",
+    `process.on("message", ({ kind }) => {
+       if (kind === "end") process.exit(0);
+       if (kind === "run") process.send({ kind: "done", address: "a" });
+       if (kind === "flush") { ${code} }
+     })`,
+  ];
+  return new ChildWorker({ name: "worker 1", command, setting, silence });
+};
+
+test("a stopped process that is to write what it holds is given up after a while", async () => {
+  const worker = flushing('process.kill(process.pid, "SIGSTOP");', 300);
+  await worker.run(task, context());
+  const error = await failure(worker.flush());
+  assert.instance(error, WorkerLostError);
+  assert.match(String(error), /worker 1 \(process \d+\) did not answer for 0\.3 s when it was to write .*stopped \(SIGSTOP\)/);
+  await worker.close();
+});
+
+test("a process that writes for long is not given up as long as it gives signs of life", async () => {
+  const beats = 'const beat = setInterval(() => process.send({ kind: "alive" }), 100);';
+  const code = `${beats} setTimeout(() => { clearInterval(beat); process.send({ kind: "flushed" }); }, 1500);`;
+  const worker = flushing(code, 1000);
+  await worker.run(task, context());
+  await worker.flush();
   await worker.close();
 });
 
@@ -86,7 +127,7 @@ test("without a file left a worker is an error, too, and the processes around ar
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stdout = await text(shell.stdout);
-  assert.match(stdout, /^begun\nInputOutputError: worker 1 could not be started: spawn .* EMFILE; raise the limits/);
+  assert.match(stdout, /^begun\nInputOutputError: worker 1 could not be started: spawn .* EMFILE; raise the limit of open files/);
   assert.match(stdout, /the shell goes on\n$/);
 });
 

@@ -26,8 +26,7 @@ const command = (trouble?: Trouble): string[] => [
 /** Everything but the number of workers, which a run records, and the order in which nodes were done. */
 async function results(folder: string): Promise<Record<string, unknown>> {
   const { "run/machine.json": _, "run/manifest.json": manifest = "", ...others } = await snapshot(folder);
-  const nodes = JSON.parse(Buffer.from(manifest, "hex").toString()) as Record<string, unknown>;
-  return { ...others, nodes: Object.entries(nodes).toSorted(([a], [b]) => (a < b ? -1 : 1)) };
+  return { ...others, nodes: Buffer.from(manifest, "hex").toString().split("\n").toSorted() };
 }
 
 /** Makes a folder for the starts that a trouble counts. */
@@ -176,21 +175,34 @@ test("an error in a worker comes with its class and message, and a stop keeps wh
   await go(recipe({ shards: 2 }), { workers });
 });
 
-test("workers of a run that is killed end, also one in a loop without end", async ({ root, recipe }) => {
+test("signals that a terminal or a container sends to all processes are left to the run", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  await go(recipe());
+  const expected = await results(out);
+  await rm(out, { recursive: true });
+  const warnings: string[] = [];
+  const trouble: Trouble = { what: "terminated", stage: "factor", at: 2, folder: await startsIn(root) };
+  await go(recipe(), { workers: { count: 1, command: command(trouble) }, warn: (warning) => warnings.push(warning) });
+  assert.equal(warnings, []);
+  assert.equal(await results(out), expected);
+});
+
+test("workers of a run that is ended together with them end, also one in a loop without end", async ({ root, recipe }) => {
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "capture", at: 1, folder };
   const { locate: _, stages: __, ...plain } = recipe();
   const run = spawn(
     process.execPath,
     [...process.execArgv, fixture("run-with-workers.ts"), JSON.stringify(plain), JSON.stringify(command(trouble))],
-    { stdio: "ignore" },
+    { stdio: "ignore", detached: true },
   );
   while (!existsSync(join(folder, "start-1"))) await wait(20);
   // the file is there before its content
   await wait(100);
   const worker = Number(await readFile(join(folder, "start-1"), "utf8"));
   process.kill(worker, 0);
-  run.kill("SIGKILL");
+  // the worker leaves this to its run, which has no handler
+  assert.ok(run.pid !== undefined && process.kill(-run.pid, "SIGTERM"));
   const isAlive = (): boolean => {
     try {
       process.kill(worker, 0);

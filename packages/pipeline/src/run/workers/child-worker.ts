@@ -16,7 +16,21 @@ export interface ChildWorkerOptions {
   readonly nodeLimit?: number | undefined;
   /** Milliseconds that a node has to stop by itself when it is told to. */
   readonly stopGrace?: number;
+  /** Milliseconds without a sign of life after which it is given up while it writes what it holds; default 60 000. */
+  readonly silence?: number;
 }
+
+const fewerWorkers = "or run fewer workers on this machine";
+
+/** What helps where the system starts no process, by the code of its error. */
+const startRemedies: Readonly<Record<string, string>> = {
+  EAGAIN: `raise the limit of processes (ulimit -u), ${fewerWorkers}`,
+  EMFILE: `raise the limit of open files (ulimit -n), ${fewerWorkers}`,
+  ENFILE: `the system has no open files left: end other programs, ${fewerWorkers}`,
+  ENOMEM: `memory is short: end other programs, ${fewerWorkers}`,
+  ENOENT: "the program is not there: if it was replaced since the run began, run again",
+  EACCES: "give the program the permission to be executed",
+};
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -54,7 +68,9 @@ export class ChildWorker implements NodeWorker {
   #node: (Waiting<string> & { readonly context: TaskContext; readonly started: () => void }) | undefined;
   /** Removals that wait for what comes before them. */
   #removed: Promise<unknown> = Promise.resolve();
-  #flush: Waiting<void> | undefined;
+  #flush: (Waiting<void> & { readonly isAlive: () => void }) | undefined;
+  /** Whether the process has answered at all. */
+  #hasSpoken = false;
   /** Why this side has ended the process. */
   #endedFor: Error | undefined;
   /** How the process ended while it had nothing to do: what it held in memory is lost, which nobody has been told. */
@@ -111,14 +127,26 @@ export class ChildWorker implements NodeWorker {
     this.#removed = Promise.all([before, after]).then(remove, () => undefined);
   }
 
+  /** @throws {WorkerLostError} also where the process gives no sign of life for a while */
   async flush(): Promise<void> {
     this.#throwLost();
     const process = this.#process;
     if (process === undefined) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#flush = { resolve, reject };
-      send(process, { kind: "flush" });
-    });
+    const { silence = 60_000 } = this.#options;
+    const giveUp = (): void => {
+      const message = `${this.name} (process ${process.pid}) did not answer for ${silence / 1000} s when it was to write what it holds, and was ended; was it stopped (SIGSTOP), or does its disk hang? Run again: its last steps are made again`;
+      this.#endedFor = new WorkerLostError(message);
+      process.kill("SIGKILL");
+    };
+    const timer = setTimeout(giveUp, silence);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#flush = { resolve, reject, isAlive: () => void timer.refresh() };
+        send(process, { kind: "flush" });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async close(): Promise<void> {
@@ -137,14 +165,12 @@ export class ChildWorker implements NodeWorker {
     // what a stage of others prints is for people: standard output is the run's
     const child = spawn(program, words, { stdio: ["ignore", 2, "inherit", "ipc"] });
     if (child.pid === undefined) {
-      const [cause] = (await once(child, "error")) as [Error];
-      throw new InputOutputError(
-        `${this.name} could not be started: ${cause.message}; raise the limits of processes and open files (ulimit -u, ulimit -n), or take fewer --workers`,
-        {},
-        { cause },
-      );
+      const [cause] = (await once(child, "error")) as [NodeJS.ErrnoException];
+      const remedy = startRemedies[cause.code ?? ""] ?? `run again, ${fewerWorkers}`;
+      throw new InputOutputError(`${this.name} could not be started: ${cause.message}; ${remedy}`, {}, { cause });
     }
     this.#process = child;
+    this.#hasSpoken = false;
     this.#endedFor = undefined;
     killAtExit(child);
     child.on("message", (message: FromWorker) => this.#receive(message));
@@ -153,12 +179,18 @@ export class ChildWorker implements NodeWorker {
     child.once("close", (code, by) => {
       letEnd(child);
       this.#process = undefined;
-      const how =
-        by === null ? `with code ${code} by code that it ran; look for process.exit in your own solver or stage` : `by ${by}`;
-      this.#lose(this.#endedFor ?? new WorkerLostError(`${this.name} (process ${child.pid}) was ended ${how}`));
+      const who = `${this.name} (process ${child.pid})`;
+      this.#lose(this.#endedFor ?? new WorkerLostError(`${who} ${this.#howEnded(code, by)}`));
     });
     send(child, { kind: "begin", setting: this.#options.setting });
     return child;
+  }
+
+  #howEnded(code: number | null, by: NodeJS.Signals | null): string {
+    if (by !== null) return `was ended by ${by}`;
+    return this.#hasSpoken
+      ? `was ended with code ${code} by code that it ran; look for process.exit in your own solver or stage`
+      : `ended with code ${code} before its first step; what it printed says why`;
   }
 
   #lose(error: Error): void {
@@ -176,7 +208,10 @@ export class ChildWorker implements NodeWorker {
   }
 
   #receive(message: FromWorker): void {
+    this.#hasSpoken = true;
     switch (message.kind) {
+      case "alive":
+        return this.#flush?.isAlive();
       case "started":
         return this.#node?.started();
       case "progress":

@@ -31,11 +31,15 @@ export interface Failure {
   readonly stack?: string;
 }
 
-/** From a worker to its run. Every `run` is answered by `started`, then by `done` or `failed`, every `flush` by `flushed` or `failed`. */
+/**
+ * From a worker to its run. Every `run` is answered by `started`, then by `done` or `failed`, every `flush` by `flushed` or
+ * `failed`, with `alive` now and then before.
+ */
 export type FromWorker =
   | { readonly kind: "started" }
   | { readonly kind: "done"; readonly address: string }
   | { readonly kind: "failed"; readonly of: "run" | "flush"; readonly failure: Failure }
+  | { readonly kind: "alive" }
   | { readonly kind: "flushed" }
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "warn"; readonly message: string };

@@ -22,6 +22,9 @@ const tell = (message: FromWorker, done = (): void => undefined): void =>
 /** Milliseconds between two messages of progress. */
 const progressMs = 100;
 
+/** Milliseconds between two signs of life while it writes what it holds. */
+const aliveMs = 2000;
+
 /** Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy. */
 const watch = `
   const parent = process.ppid;
@@ -43,12 +46,12 @@ function begin({ root, results, threads, memory, revisions }: WorkerSetting, { s
 }
 
 /**
- * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT is left to the parent: a terminal
- * sends it to both.
+ * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT and SIGTERM are left to the parent:
+ * terminals and containers send them to both, and the parent then lets the step finish or ends this process.
  */
 export async function serveWorker(options: ServeOptions): Promise<void> {
   if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
-  process.on("SIGINT", () => undefined);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
   process.on("disconnect", () => process.exit(1));
   // as in runProgram: with a handler, a write beyond the limit on file sizes fails and is cleaned up
   process.on("SIGXFSZ", () => undefined);
@@ -99,11 +102,14 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
     }
   };
   const flush = async (): Promise<void> => {
+    const alive = setInterval(() => tell({ kind: "alive" }), aliveMs);
     try {
       await begun?.worker.flush();
       tell({ kind: "flushed" });
     } catch (thrown) {
       fail("flush", thrown);
+    } finally {
+      clearInterval(alive);
     }
   };
 
