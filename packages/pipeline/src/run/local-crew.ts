@@ -37,7 +37,8 @@ export class LocalCrew implements Crew {
 
   async settle(folder: RunFolder, shards: number): Promise<RunMachine> {
     const { threads, note } = this.#options;
-    const workers = this.#choice?.count;
+    // this process runs one node at a time, whatever the run began with
+    const workers = this.#choice === undefined ? 1 : this.#choice.count;
     // a run that began on a queue goes on here where the processors are of the same class
     const isClassed = (await readMachine(folder))?.processors !== undefined;
     const chosen = chooseMachine(availableProcessors(), this.#choice === undefined ? 1 : shards, workers);

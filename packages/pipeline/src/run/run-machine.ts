@@ -9,7 +9,7 @@ import type { RunFolder } from "./run-folder.ts";
 export interface RunMachine {
   /** Of each worker. Results depend on it. */
   readonly threads: number;
-  /** How many run nodes at the same time; no result depends on it. */
+  /** How many run nodes at the same time, 1 where the process of the run does; no result depends on it. */
   readonly workers: number;
   /** The class of the processors that run its nodes, where these are workers of a queue. Results depend on it. */
   readonly processors?: string;
