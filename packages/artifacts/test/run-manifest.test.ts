@@ -1,4 +1,4 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manifestKey, RunManifest } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
@@ -38,10 +38,83 @@ test("what was set is there when it is opened again, also when many are set at o
     assert.equal(await readdir(folder), ["manifest.json"]);
   }));
 
+test("each node costs the bytes of its own line", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    const manifest = await RunManifest.open(path);
+    await manifest.set("a", { factors: addressOf("a") });
+    const { ino } = await stat(path);
+    for (const key of ["b", "c"]) {
+      const { size } = await stat(path);
+      await manifest.set(key, { factors: addressOf(key) });
+      const line = `${JSON.stringify({ [key]: { factors: addressOf(key) } })}\n`;
+      assert.is((await stat(path)).size, size + line.length);
+    }
+    assert.is((await stat(path)).ino, ino, "added to, not written anew");
+    const again = await RunManifest.open(path);
+    for (const key of ["a", "d"]) await again.set(key, { factors: addressOf(key) });
+    assert.is((await stat(path)).ino, ino);
+    const keys = (await readFile(path, "utf8")).trim().split("\n");
+    assert.equal(
+      keys.map((line) => Object.keys(JSON.parse(line) as object)),
+      [["a"], ["b"], ["c"], ["d"]],
+    );
+  }));
+
+test("cut anywhere after its first line, as by a kill, it loses no more than the last node, and goes on", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    const manifest = await RunManifest.open(path);
+    for (const key of ["a", "b"]) await manifest.set(key, { factors: addressOf(key) });
+    const whole = await readFile(path);
+    for (let length = whole.length / 2; length < whole.length; length += 1) {
+      await writeFile(path, whole.subarray(0, length));
+      const cut = await RunManifest.open(path);
+      assert.equal(cut.get("a"), { factors: addressOf("a") });
+      assert.is(cut.get("b"), undefined);
+      await cut.set("b", { factors: addressOf("b") });
+      assert.equal(await readFile(path), whole);
+    }
+  }));
+
+test("after a write that failed, the next one takes all along", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    const manifest = await RunManifest.open(path);
+    await manifest.set("a", { factors: addressOf("a") });
+    await rm(path);
+    await mkdir(path);
+    await errorOf(() => manifest.set("b", { factors: addressOf("b") }));
+    await rm(path, { recursive: true });
+    await manifest.set("c", { factors: addressOf("c") });
+    const again = await RunManifest.open(path);
+    for (const key of ["a", "b", "c"]) assert.equal(again.get(key), { factors: addressOf(key) });
+  }));
+
+test("a manifest of an earlier version, one object, is read", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "manifest.json");
+    const outputs = { factors: addressOf("a") };
+    for (const nodes of [{}, { a: outputs }, { a: outputs, b: outputs }]) {
+      await writeFile(path, `${JSON.stringify(nodes, undefined, 2)}\n`);
+      const manifest = await RunManifest.open(path);
+      for (const key of Object.keys(nodes)) assert.equal(manifest.get(key), outputs);
+    }
+  }));
+
 test("a broken manifest is refused with its name", () =>
   inFolder(async (folder) => {
     const path = join(folder, "manifest.json");
-    for (const text of ["", "[]", '{"a": 1}', '{"a": {"b": 2}}', '{"a": {"b": "../../x"}}', '{"a": {']) {
+    for (const text of [
+      "",
+      "[]",
+      '{"a": 1}',
+      '{"a": {"b": 2}}',
+      '{"a": {"b": "../../x"}}',
+      '{"a": {',
+      "{}\n[]\n",
+      '{}\n{"a": 1}\n',
+    ]) {
       await writeFile(path, text);
       const error = await errorOf(() => RunManifest.open(path));
       assert.instance(error, BadDataError, text);
