@@ -53,7 +53,7 @@ export function simulate(
   { bandwidth, overhead }: Network,
 ): Simulated {
   const pending = new Set(nodes.map(({ id }) => id));
-  const schedule = new Schedule<number>(nodes, { pending, running: new Set(), ranBy: new Map() });
+  const schedule = new Schedule<number>(nodes, { pending, running: new Set(), ranBy: new Map(), isAlone: workers === 1 });
   const costs = new Map(nodes.map((node) => [node.id, cost(node)]));
   /** Node → the workers that have its output. */
   const holders = new Map<string, Set<number>>();
@@ -71,7 +71,7 @@ export function simulate(
   };
   let [now, work, moved, running] = [0, 0, 0, 0];
   const start = (worker: number): void => {
-    const node = schedule.next(worker, workers === 1, (other) => busy.has(other));
+    const node = schedule.next(worker, (other) => busy.has(other));
     if (node === undefined) return;
     busy.add(worker);
     const { seconds, bytes } = costs.get(node.id) ?? { seconds: 0, bytes: 0 };

@@ -22,7 +22,7 @@ function assign(schedule: Schedule<string>, workers: readonly string[], busy: Se
   const given: Record<string, string> = {};
   for (const worker of workers) {
     if (busy.has(worker)) continue;
-    const chosen = schedule.next(worker, workers.length === 1, (other) => busy.has(other));
+    const chosen = schedule.next(worker, (other) => busy.has(other));
     if (chosen === undefined) continue;
     busy.add(worker);
     given[worker] = chosen.id;
@@ -58,6 +58,20 @@ test("what a worker cannot begin at once goes to another, so that none waits", (
     ranBy: new Map([["states-1", "b"]]),
   });
   assert.equal(assign(schedule, ["a", "b"], new Set()), { a: "capture-2", b: "capture-1" });
+});
+
+test("one worker alone takes nodes in the order of the plan, whatever it has at hand", () => {
+  const nodes = [node("a", []), node("b", []), node("c", []), node("d", ["c"]), node("e", ["b"])];
+  const schedule = new Schedule<string>(nodes, {
+    pending: new Set(["d", "e", "a"]),
+    running: nothing,
+    ranBy: new Map([["b", "only"]]),
+    isAlone: true,
+  });
+  for (const id of ["a", "d", "e"]) {
+    assert.equal(assign(schedule, ["only"], new Set()), { only: id });
+    schedule.done(id, "only");
+  }
 });
 
 test("a node that follows another waits for the worker that ran that one", () => {

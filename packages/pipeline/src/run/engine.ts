@@ -4,6 +4,7 @@ import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
 import type { Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
+import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
 import type { NodeDone, NodeWorker } from "./node-worker.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
@@ -85,6 +86,8 @@ export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
   readonly #readers = new Map<string, string[]>();
+  /** Node → its place in the plan, from 1 on. */
+  readonly #places: ReadonlyMap<string, number>;
   /** Nodes whose output is copied to the output folder at the end: few of a plan. */
   readonly #results: readonly string[];
   /** Nodes whose output is removed when nothing reads it any more. */
@@ -95,6 +98,8 @@ export class Engine {
   /** Artifact → the worker that holds it in memory, perhaps there alone. */
   readonly #holders = new Map<string, NodeWorker>();
   readonly #removed = new Set<string>();
+  /** Undefined where all are kept. */
+  readonly #needed: NeededArtifacts | undefined;
   readonly #tries = new Map<string, number>();
   /** Nodes whose output is read by nodes that follow them alone, on the same worker. */
   readonly #followed: ReadonlySet<string>;
@@ -106,8 +111,13 @@ export class Engine {
   constructor(plan: Plan, options: EngineOptions) {
     this.#plan = plan;
     this.#options = options;
+    this.#places = new Map(plan.nodes.map(({ id }, index) => [id, index + 1]));
     for (const node of plan.nodes) {
-      for (const id of Object.values(node.inputs).flat()) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node.id]);
+      for (const id of Object.values(node.inputs).flat()) {
+        const readers = this.#readers.get(id);
+        if (readers === undefined) this.#readers.set(id, [node.id]);
+        else readers.push(node.id);
+      }
     }
     const others = plan.nodes.flatMap(({ inputs, follows }) =>
       Object.values(inputs)
@@ -120,6 +130,8 @@ export class Engine {
     const isIntermediate = (node: PlanNode): boolean => firstOutput(this.#stage(node)).intermediate === true;
     this.#intermediate = new Set(plan.nodes.filter(isIntermediate).map(({ id }) => id));
     this.#passing = options.keep ? new Set() : this.#findPassing();
+    const kinds = { intermediate: this.#intermediate, passing: this.#passing };
+    this.#needed = options.keep ? undefined : new NeededArtifacts(plan.nodes, kinds);
   }
 
   /**
@@ -171,7 +183,7 @@ export class Engine {
   async #runNodes(): Promise<void> {
     const { nodes } = this.#plan;
     const pending = await this.#findPending();
-    this.#sweep(pending);
+    this.#sweep(this.#needed?.begin(pending, this.#addresses));
     for (const node of nodes) {
       const address = this.#addresses.get(node.id);
       if (!pending.has(node.id) && address !== undefined) this.#options.onNode(await this.#report(node, address));
@@ -180,8 +192,9 @@ export class Engine {
     const stopping = new AbortController();
     const signal = AbortSignal.any([this.#options.context.signal, stopping.signal]);
     const running = new Map<string, Running>();
+    const isAlone = this.#options.workers.length === 1;
     const plan = (): Schedule<NodeWorker> =>
-      new Schedule(nodes, { pending, running: new Set(running.keys()), ranBy: this.#ranBy }, workerRules);
+      new Schedule(nodes, { pending, running: new Set(running.keys()), ranBy: this.#ranBy, isAlone }, workerRules);
     let schedule = plan();
     const failures: unknown[] = [];
     while (pending.size > 0) {
@@ -195,12 +208,14 @@ export class Engine {
         if (isFailed || !(await this.#isKept(node, worker, outcome.address))) {
           this.#options.onRetry(node);
           schedule = plan();
+          // more may be pending than before, and be needed again
+          this.#sweep(this.#needed?.begin(pending, this.#addresses));
           continue;
         }
         await this.#finish(node, worker, outcome, seconds);
         pending.delete(node.id);
         schedule.done(node.id, worker);
-        this.#sweep(pending);
+        this.#sweep(this.#needed?.done(node.id, outcome.address));
       } catch (error) {
         failures.push(error);
         stopping.abort(new InterruptedError("another step failed"));
@@ -222,7 +237,7 @@ export class Engine {
     const idle = new Set<object>();
     for (const worker of workers) {
       if (busy.has(worker) || (worker.crew !== undefined && idle.has(worker.crew))) continue;
-      const node = schedule.next(worker, workers.length === 1, (other) => busy.has(other));
+      const node = schedule.next(worker, (other) => busy.has(other));
       if (node === undefined) {
         if (worker.crew !== undefined) idle.add(worker.crew);
         continue;
@@ -244,8 +259,7 @@ export class Engine {
     signal: AbortSignal,
   ): Promise<Ended> {
     const { context } = this.#options;
-    const { nodes } = this.#plan;
-    const where = `${node.id} (${nodes.indexOf(node) + 1} of ${nodes.length})`;
+    const where = `${node.id} (${this.#places.get(node.id)} of ${this.#plan.nodes.length})`;
     const started = performance.now();
     const end = (outcome: Ended["outcome"]): Ended => ({
       node,
@@ -443,29 +457,13 @@ export class Engine {
   }
 
   /**
-   * Removes intermediate artifacts that no pending node reads, also those of a killed run. What passes is freed at once; what it
+   * Removes intermediate artifacts that are not needed any more, also those of a killed run. What passes is freed at once; what it
    * was made of stays until a node whose output is written has read it.
    */
-  #sweep(pending: ReadonlySet<string>): void {
-    const { store, keep } = this.#options;
-    if (keep) return;
-    const needed = new Set<string>();
-    const released = new Set<string>();
-    /** Passing nodes that a killed run makes again, from the artifacts that they read. */
-    const unfinished = new Set<string>();
-    for (const { id } of this.#plan.nodes.toReversed()) {
-      const readers = this.#readers.get(id) ?? [];
-      const isRead = readers.some((reader) => pending.has(reader));
-      const isRemade = readers.some((reader) => unfinished.has(reader));
-      const isPassing = this.#passing.has(id);
-      if (isPassing && (isRead || isRemade)) unfinished.add(id);
-      const address = this.#addresses.get(id);
-      if (address === undefined || !this.#intermediate.has(id)) continue;
-      const wanted = this.#isResult(address) || isRead || (isRemade && !isPassing);
-      (wanted ? needed : released).add(address);
-    }
+  #sweep(released: readonly string[] = []): void {
+    const { store } = this.#options;
     for (const address of released) {
-      if (needed.has(address) || this.#removed.has(address)) continue;
+      if (this.#removed.has(address) || this.#isResult(address)) continue;
       this.#removed.add(address);
       const holder = this.#holders.get(address);
       holder?.remove([address], this.#recorded);

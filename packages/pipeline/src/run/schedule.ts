@@ -1,3 +1,4 @@
+import { at } from "@mbs/contracts";
 import type { PlanNode } from "../plan/plan.ts";
 
 /** Ids of all nodes that have to be done before a node. */
@@ -20,6 +21,8 @@ export interface ScheduleState<Worker> {
   readonly running: ReadonlySet<string>;
   /** Node → the worker that ran it, where that is there still. */
   readonly ranBy: ReadonlyMap<string, Worker>;
+  /** Whether one worker alone runs all; default false. */
+  readonly isAlone?: boolean;
 }
 
 /** How workers differ. */
@@ -32,6 +35,37 @@ export interface WorkerRules<Worker> {
 /** Workers of which each runs any node itself. */
 const alike: WorkerRules<unknown> = { takes: () => true, crewOf: () => undefined };
 
+type Order = (one: PlanNode, other: PlanNode) => number;
+
+/** Nodes that are ready, the best first: thousands may be at once. */
+class ReadyNodes {
+  readonly #nodes: PlanNode[] = [];
+  readonly #order: Order;
+
+  constructor(order: Order) {
+    this.#order = order;
+  }
+
+  add(node: PlanNode): void {
+    let [from, to] = [0, this.#nodes.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#order(node, at(this.#nodes, middle)) < 0) to = middle;
+      else from = middle + 1;
+    }
+    this.#nodes.splice(from, 0, node);
+  }
+
+  best(isOpen: (node: PlanNode) => boolean): PlanNode | undefined {
+    return this.#nodes.find(isOpen);
+  }
+
+  delete(node: PlanNode): void {
+    const index = this.#nodes.indexOf(node);
+    if (index !== -1) this.#nodes.splice(index, 1);
+  }
+}
+
 /**
  * Says which node runs next on a worker: bookkeeping alone, for the engine and for the simulation of larger clusters.
  *
@@ -43,28 +77,40 @@ const alike: WorkerRules<unknown> = { takes: () => true, crewOf: () => undefined
  */
 export class Schedule<Worker> {
   readonly #ranBy: Map<string, Worker>;
-  readonly #ready = new Set<PlanNode>();
+  /** By the worker that has made their first input, and may have it at hand; undefined where no single one has. */
+  readonly #ready = new Map<Worker | undefined, ReadyNodes>();
   /** Node → how many of those before it are not done. */
   readonly #unmet = new Map<PlanNode, number>();
   readonly #readers = new Map<string, PlanNode[]>();
   readonly #heights: ReadonlyMap<string, number>;
   readonly #rules: WorkerRules<Worker>;
   readonly #places: ReadonlyMap<string, number>;
+  readonly #order: Order;
+  readonly #isAlone: boolean;
 
   constructor(
     nodes: readonly PlanNode[],
-    { pending, running, ranBy }: ScheduleState<Worker>,
+    { pending, running, ranBy, isAlone = false }: ScheduleState<Worker>,
     rules: WorkerRules<Worker> = alike,
   ) {
     this.#rules = rules;
+    this.#isAlone = isAlone;
     this.#ranBy = new Map(ranBy);
     this.#heights = heights(nodes);
     this.#places = new Map(nodes.map(({ id }, place) => [id, place]));
+    const place = ({ id }: PlanNode): number => this.#places.get(id) ?? 0;
+    this.#order = isAlone
+      ? (one, other) => place(one) - place(other)
+      : (one, other) => this.height(other) - this.height(one) || place(one) - place(other);
     for (const node of nodes) {
       if (!pending.has(node.id) || running.has(node.id)) continue;
       const unmet = [...before(node)].filter((id) => pending.has(id));
-      for (const id of unmet) this.#readers.set(id, [...(this.#readers.get(id) ?? []), node]);
-      if (unmet.length === 0) this.#ready.add(node);
+      for (const id of unmet) {
+        const readers = this.#readers.get(id);
+        if (readers === undefined) this.#readers.set(id, [node]);
+        else readers.push(node);
+      }
+      if (unmet.length === 0) this.#addReady(node);
       else this.#unmet.set(node, unmet.length);
     }
   }
@@ -79,46 +125,63 @@ export class Schedule<Worker> {
     return one === other || (crew !== undefined && crew === this.#rules.crewOf(other));
   }
 
+  /** The worker that has made the first input of a node, and may have it at hand. */
+  #makerOf({ inputs }: PlanNode): Worker | undefined {
+    const [main] = Object.values(inputs).flat();
+    const maker = main === undefined ? undefined : this.#ranBy.get(main);
+    return maker === undefined || this.#rules.crewOf(maker) !== undefined ? undefined : maker;
+  }
+
+  #addReady(node: PlanNode): void {
+    const maker = this.#makerOf(node);
+    const found = this.#ready.get(maker) ?? new ReadyNodes(this.#order);
+    this.#ready.set(maker, found);
+    found.add(node);
+  }
+
+  #canRun(worker: Worker, node: PlanNode): boolean {
+    const { takes } = this.#rules;
+    if (!takes(worker, node)) return false;
+    const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
+    return owner === undefined || this.#isSame(owner, worker) || !takes(owner, node);
+  }
+
+  /** The best of the nodes that a worker could run and that are open. */
+  #bestOf(
+    worker: Worker,
+    isBusy: (other: Worker) => boolean,
+    isOpen: (node: PlanNode) => boolean = () => true,
+  ): PlanNode | undefined {
+    const isAnyAlike = this.#isAlone || this.#rules.crewOf(worker) !== undefined;
+    /** 0 for nodes whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
+    const distance = (maker: Worker | undefined): number => {
+      if (maker === undefined || isAnyAlike || (maker !== worker && isBusy(maker))) return 1;
+      return maker === worker ? 0 : 2;
+    };
+    const found = [...this.#ready].flatMap(([maker, nodes]) => {
+      const node = nodes.best((candidate) => this.#canRun(worker, candidate) && isOpen(candidate));
+      return node === undefined ? [] : { node, distance: distance(maker) };
+    });
+    found.sort((a, b) => a.distance - b.distance || this.#order(a.node, b.node));
+    return found[0]?.node;
+  }
+
   /**
    * The next node for a worker, which is then no longer waiting; undefined where there is none.
    *
-   * @param isAlone whether it is the only worker
    * @param isBusy whether another worker is at work
    */
-  next(worker: Worker, isAlone: boolean, isBusy: (other: Worker) => boolean): PlanNode | undefined {
-    const place = ({ id }: PlanNode): number => this.#places.get(id) ?? 0;
-    const { takes, crewOf } = this.#rules;
-    /** The worker that has made the first input of a node, and may have it at hand. */
-    const makerOf = ({ inputs }: PlanNode): Worker | undefined => {
-      const [main] = Object.values(inputs).flat();
-      const maker = main === undefined ? undefined : this.#ranBy.get(main);
-      return maker === undefined || crewOf(maker) !== undefined ? undefined : maker;
-    };
-    /** What a worker could run, the best first. */
-    const candidatesOf = (one: Worker): readonly PlanNode[] => {
-      const candidates = [...this.#ready].filter((node) => {
-        if (!takes(one, node)) return false;
-        const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
-        return owner === undefined || this.#isSame(owner, one) || !takes(owner, node);
-      });
-      /** 0 for a node whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
-      const distance = (node: PlanNode): number => {
-        const maker = makerOf(node);
-        if (maker === undefined || crewOf(one) !== undefined || (maker !== one && isBusy(maker))) return 1;
-        return maker === one ? 0 : 2;
-      };
-      return candidates.toSorted(
-        isAlone
-          ? (a, b) => place(a) - place(b)
-          : (a, b) => distance(a) - distance(b) || this.height(b) - this.height(a) || place(a) - place(b),
-      );
-    };
+  next(worker: Worker, isBusy: (other: Worker) => boolean): PlanNode | undefined {
+    /** What other free workers would take first. */
+    const wishes = new Map<Worker, PlanNode | undefined>();
     const isLeft = (node: PlanNode): boolean => {
-      const maker = makerOf(node);
-      return maker !== undefined && maker !== worker && !isBusy(maker) && candidatesOf(maker)[0] === node;
+      const maker = this.#makerOf(node);
+      if (maker === undefined || maker === worker || isBusy(maker)) return false;
+      if (!wishes.has(maker)) wishes.set(maker, this.#bestOf(maker, isBusy));
+      return wishes.get(maker) === node;
     };
-    const chosen = candidatesOf(worker).find((node) => !isLeft(node));
-    if (chosen !== undefined) this.#ready.delete(chosen);
+    const chosen = this.#bestOf(worker, isBusy, (node) => !isLeft(node));
+    if (chosen !== undefined) this.#ready.get(this.#makerOf(chosen))?.delete(chosen);
     return chosen;
   }
 
@@ -131,7 +194,7 @@ export class Schedule<Worker> {
         this.#unmet.set(reader, unmet);
       } else {
         this.#unmet.delete(reader);
-        this.#ready.add(reader);
+        this.#addReady(reader);
       }
     }
   }
