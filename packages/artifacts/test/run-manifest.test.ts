@@ -50,7 +50,7 @@ test("each node costs the bytes of its own line", () =>
       const line = `${JSON.stringify({ [key]: { factors: addressOf(key) } })}\n`;
       assert.is((await stat(path)).size, size + line.length);
     }
-    assert.is((await stat(path)).ino, ino, "added to, not written anew");
+    assert.is((await stat(path)).ino, ino, "added to, not written again");
     const again = await RunManifest.open(path);
     for (const key of ["a", "d"]) await again.set(key, { factors: addressOf(key) });
     assert.is((await stat(path)).ino, ino);

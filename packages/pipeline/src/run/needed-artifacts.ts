@@ -45,7 +45,7 @@ export class NeededArtifacts {
   }
 
   /**
-   * Begins anew: of the whole plan.
+   * Begins again, with a look at the whole plan.
    *
    * @param addresses of the nodes whose outputs are known, some of which may be pending again
    * @returns intermediate artifacts that are not needed any more
