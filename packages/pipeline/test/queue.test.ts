@@ -299,15 +299,30 @@ test("a worker that leaves gives its step back, and a stage with a label waits f
   });
 });
 
-test("a step's own error fails the run with its class, and says on which worker", async ({ root, recipe }) => {
+test("a worker without the model says so, and fetches one that the run publishes", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
-    cluster.add({ modelRoot: join(root, "corpus") });
-    const error = await failure(go(recipe(), { workers, queue: cluster.choice() }));
+    const first = cluster.add({ modelRoot: join(root, "corpus") });
+    const error = await failure(go(recipe({ shards: 2 }), { workers, queue: cluster.choice() }));
     assert.instance(error, BadDataError);
     assert.match(
       (error as Error).message,
-      /no model with address [0-9a-f]{64} under \S+corpus; copy it there, or give the worker another --model-root \(on .* \(process \d+\)\)$/,
+      /no model with address [0-9a-f]{64} under \S+corpus or in the store; copy it there, give the worker another --model-root, or start the run with --publish-model \(on .* \(process \d+\)\)$/,
     );
+    first.kill("SIGTERM");
+    await once(first, "exit");
+    cluster.add({ modelRoot: undefined });
+    await go(recipe({ shards: 2 }), {
+      workers,
+      queue: cluster.choice({ publishModel: true }),
+      onNode({ id }) {
+        // what the server knew of the model is sent again
+        if (id === "compress.h.0.mlp-up") void cluster.redis.empty();
+      },
+    });
+    assert.equal(await results(join(root, "out")), expected);
+    assert.equal(await readdir(join(cluster.store, "runs")), []);
   });
 });
 

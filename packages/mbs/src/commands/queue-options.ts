@@ -62,6 +62,10 @@ export const queueRunOptions = {
     optional: true,
     description: "stages that only workers of a label run",
   },
+  publishModel: {
+    kind: "flag",
+    description: "put the model into the store, for workers that do not have it under their --model-root",
+  },
 } as const satisfies OptionTable;
 
 interface Given {
@@ -74,6 +78,7 @@ interface Given {
   readonly class: string | undefined;
   readonly mixed: boolean;
   readonly labels: readonly string[] | undefined;
+  readonly publishModel: boolean;
 }
 
 function parseLabels(given: readonly string[], known: readonly string[]): Readonly<Record<string, string>> {
@@ -92,8 +97,9 @@ function parseLabels(given: readonly string[], known: readonly string[]): Readon
  * @throws {UsageError} on options that do not go together
  */
 export function queueChoice(given: Given, workers: number | undefined, stages: readonly string[]): QueueChoice | undefined {
-  const { engine, queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed, labels } = given;
-  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed: mixed || undefined, labels };
+  const { engine, queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed, labels, publishModel } = given;
+  const flags = { mixed: mixed || undefined, publishModel: publishModel || undefined };
+  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, labels, ...flags };
   if (engine === "local") {
     const lone = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
     if (lone !== undefined)
@@ -115,6 +121,7 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
     slots,
     processors,
     mixed,
+    publishModel,
     ...(labels !== undefined && { labels: parseLabels(labels, stages) }),
   };
 }

@@ -18,12 +18,18 @@ const options = {
   queue: { ...queue, optional: false },
   ...place,
   store: { ...store, optional: false },
-  modelRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose folders, or theirs, are models" },
+  modelRoot: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description:
+      "folder whose folders, or theirs, are models; others come from the store, where mbs run --publish-model puts them",
+    optional: true,
+  },
   label: { kind: "list", placeholder: "NAME,…", description: "also take the steps of these labels", optional: true },
   cache: {
     kind: "text",
     placeholder: "FOLDER",
-    description: "folder of artifacts at hand, of this worker alone; default: a temporary one",
+    description: "folder of artifacts and models at hand, of this worker alone; default: a temporary one",
     optional: true,
   },
   cacheLimit: {

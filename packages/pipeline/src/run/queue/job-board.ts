@@ -19,6 +19,8 @@ export interface BoardOptions {
   readonly processors: string;
   /** Stage → label of the workers that run it. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Models that the run has put into the store → their files there, as an artifact. */
+  readonly published: ReadonlyMap<string, string>;
   readonly timings: QueueTimings;
   readonly warn: (message: string) => void;
 }
@@ -37,6 +39,7 @@ export interface Asked {
 /** Seconds that the server keeps jobs that have ended, and what they have made. */
 const keepJobs = 3600;
 const keepAskers = 24 * 3600;
+const keepModels = 7 * 24 * 3600;
 
 /** BullMQ takes 1 to 2^21, the smallest first. */
 const leastUrgent = 2 ** 21 - 1;
@@ -254,7 +257,9 @@ export class JobBoard {
   }
 
   async #add(queue: Queue, id: string, { work, height }: Asked): Promise<void> {
-    const { timings } = this.#options;
+    const { timings, published, connection } = this.#options;
+    // with each job: the server may have lost all it had
+    for (const [model, artifact] of published) await connection.redis.set(keys.model(model), artifact, "EX", keepModels);
     await queue.add(work.stage, jobData(work), {
       jobId: id,
       priority: Math.max(1, leastUrgent - height),

@@ -46,6 +46,10 @@ const isCount = (value: unknown): value is number => typeof value === "number" &
 const isName = (value: unknown): value is string => isText(value) && namePattern.test(value);
 
 /** Each of these returns undefined for what is none: others may write to the same server. */
+export function parseAddress(text: unknown): string | undefined {
+  return isText(text) && /^[0-9a-f]{64}$/.test(text) ? text : undefined;
+}
+
 export function parseCard(text: string | null): WorkerCard | undefined {
   const value = text === null ? undefined : parseJson(text);
   if (!isObject(value)) return undefined;
@@ -56,8 +60,9 @@ export function parseCard(text: string | null): WorkerCard | undefined {
 export function parseResult(text: string | null): JobResult | undefined {
   const value = text === null ? undefined : parseJson(text);
   if (!isObject(value)) return undefined;
-  const { address, by, worker, warnings } = value;
-  if (!isText(address) || !/^[0-9a-f]{64}$/.test(address) || !isName(by) || !isText(worker)) return undefined;
+  const { by, worker, warnings } = value;
+  const address = parseAddress(value["address"]);
+  if (address === undefined || !isName(by) || !isText(worker)) return undefined;
   return { address, by, worker, warnings: Array.isArray(warnings) ? warnings.filter(isText) : [] };
 }
 

@@ -2,7 +2,9 @@ import { hostname } from "node:os";
 import { InternalError, UsageError, availableProcessors, firstOutput } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
-import { stageOf } from "../../plan/known-stages.ts";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { optionTable, stageOf } from "../../plan/known-stages.ts";
+import type { PlanNode } from "../../plan/plan.ts";
 import type { Crew, CrewAtWork, CrewOptions, CrewRun } from "../crew.ts";
 import type { LocalCrew } from "../local-crew.ts";
 import { nodeClasses } from "../node-classes.ts";
@@ -10,9 +12,11 @@ import type { RunFolder } from "../run-folder.ts";
 import { readMachine, settleMachine } from "../run-machine.ts";
 import type { RunMachine } from "../run-machine.ts";
 import { JobBoard, firstWorker } from "./job-board.ts";
+import { parseAddress } from "./messages.ts";
+import { publishModel } from "./publish-model.ts";
 import { connectQueue } from "./queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "./queue-connection.ts";
-import { mixedClass, namePattern, usualTimings } from "./queue-names.ts";
+import { keys, mixedClass, namePattern, usualTimings } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { HomeWorker, QueueSlot } from "./queue-slot.ts";
 import { SharedArtifacts } from "./shared-artifacts.ts";
@@ -29,6 +33,8 @@ export interface QueueChoice extends QueuePlace {
   readonly mixed?: boolean;
   /** Stage → label of the workers that run it. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Put the models of the recipe into the store, for workers that do not have them. */
+  readonly publishModel?: boolean;
   readonly timings?: Partial<QueueTimings>;
 }
 
@@ -102,28 +108,54 @@ export class QueueCrew implements Crew {
   async begin(run: CrewRun): Promise<CrewAtWork> {
     const { stages, plan, resources, folder, machine } = run;
     const { threads, processors, name } = machine;
-    const { slots = defaultSlots, labels = {}, timings } = this.#choice;
+    const { slots = defaultSlots, labels = {}, publishModel: isPublished = false, timings } = this.#choice;
     const { warn } = this.#options;
     if (processors === undefined || name === undefined) throw new InternalError("a run on a queue was not settled");
     const { local, workers: homeWorkers } = await this.#home.begin(run);
     const note = `${folder.root} on ${hostname()}`;
     const artifacts = new SharedArtifacts({ local, shared: this.#store, run: name, note, warn });
+    const { travels, processorClass } = nodeClasses(plan, stages, processors);
+    const published = isPublished ? await this.#publishModels(run, travels, { local, artifacts }) : new Map<string, string>();
     const board = await JobBoard.open({
       connection: this.#connection,
       run: name,
       processors,
       labels,
+      published,
       timings: { ...usualTimings, ...timings },
       warn,
     });
     this.#begun = { run, artifacts, board };
-    const { travels, processorClass } = nodeClasses(plan, stages, processors);
     const tools = { board, artifacts, stages, resources, threads, processors, takes: travels };
     const workers = [
       ...homeWorkers.map((worker) => new HomeWorker(worker, artifacts, (node) => !travels(node))),
       ...Array.from({ length: slots }, () => new QueueSlot(tools)),
     ];
     return { workers, local, artifacts, processorClass };
+  }
+
+  /** Puts the models that workers read into the store. @returns address → that of its files there */
+  async #publishModels(
+    { plan, stages, resources }: CrewRun,
+    travels: (node: PlanNode) => boolean,
+    places: { readonly local: ArtifactStore; readonly artifacts: SharedArtifacts },
+  ): Promise<ReadonlyMap<string, string>> {
+    const { signal, note } = this.#options;
+    const paths = new Set<string>();
+    for (const { stage, options } of plan.nodes.filter(travels)) {
+      for (const [name, option] of Object.entries(await optionTable(stageOf(stages, stage), options))) {
+        if (option.kind !== "resource") continue;
+        for (const path of [options[name]].flat()) if (typeof path === "string") paths.add(path);
+      }
+    }
+    const published = new Map<string, string>();
+    for (const path of paths) {
+      const model = await resources.address("model", path);
+      const known = parseAddress(await this.#connection.redis.get(keys.model(model)));
+      note(`publishes ${path} to ${this.#store.place}`);
+      published.set(model, await publishModel(path, known, { ...places, signal }));
+    }
+    return published;
   }
 
   /** Brings what the run's folder has without a queue, too, and then gives up what the run had in the store. */

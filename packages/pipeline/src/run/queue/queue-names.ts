@@ -24,6 +24,8 @@ export const keys = {
   anyWorker: `${own}:worker:*`,
   /** What a job of this key has made. */
   result: (key: string): string => `${own}:result:${key}`,
+  /** The files of a model in the store, as one artifact, where a run has published it. */
+  model: (address: string): string => `${own}:model:${address}`,
   /** The runs that wait for a job. */
   askers: (id: string): string => `${own}:askers:${id}`,
 };

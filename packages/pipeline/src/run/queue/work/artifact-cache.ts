@@ -4,35 +4,33 @@ import { isStoreName } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError } from "../../node-worker.ts";
+import type { DiskBudget } from "./disk-budget.ts";
 
-/** The artifacts that a worker has at hand, up to a size; those go first that were used the longest ago. */
+/** The artifacts that a worker has at hand. */
 export class ArtifactCache {
   readonly #folder: string;
-  readonly #limit: number;
   readonly #store: SharedStore;
-  /** Bytes by address, the one that was used last at the end. */
-  readonly #files = new Map<string, number>();
+  readonly #budget: DiskBudget;
 
-  private constructor(folder: string, limit: number, store: SharedStore) {
+  private constructor(folder: string, store: SharedStore, budget: DiskBudget) {
     this.#folder = folder;
-    this.#limit = limit;
     this.#store = store;
+    this.#budget = budget;
   }
 
-  /** @param limit bytes */
-  static async open(folder: string, limit: number, store: SharedStore): Promise<ArtifactCache> {
+  static async open(folder: string, store: SharedStore, budget: DiskBudget): Promise<ArtifactCache> {
     await mkdir(folder, { recursive: true });
-    const cache = new ArtifactCache(folder, limit, store);
-    const found: { readonly address: string; readonly bytes: number; readonly used: number }[] = [];
+    const found: { readonly path: string; readonly bytes: number; readonly used: number }[] = [];
     for (const name of await readdir(folder)) {
       if (!isStoreName(name)) continue;
-      const { size: bytes, mtimeMs: used } = await stat(join(folder, name));
-      if (/^[0-9a-f]{64}\.arrow$/.test(name)) found.push({ address: name.slice(0, 64), bytes, used });
+      const path = join(folder, name);
+      const { size: bytes, mtimeMs: used } = await stat(path);
+      if (/^[0-9a-f]{64}\.arrow$/.test(name)) found.push({ path, bytes, used });
       // of a process that was killed: this folder has one owner
-      else await rm(join(folder, name), { force: true });
+      else await rm(path, { force: true });
     }
-    for (const { address, bytes } of found.toSorted((one, other) => one.used - other.used)) cache.#files.set(address, bytes);
-    return cache;
+    for (const { path, bytes } of found.toSorted((one, other) => one.used - other.used)) budget.use(path, bytes);
+    return new ArtifactCache(folder, store, budget);
   }
 
   path(address: string): string {
@@ -42,8 +40,7 @@ export class ArtifactCache {
   /** Brings artifacts here that are not. @throws {InputLostError} where the store does not have one whole */
   async bring(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     for (const address of addresses) {
-      const isHere = await this.#note(address);
-      if (isHere) continue;
+      if (await this.#isHere(address)) continue;
       try {
         await this.#store.get(address, this.path(address), { signal });
       } catch (cause) {
@@ -53,33 +50,22 @@ export class ArtifactCache {
         if (!isGone) await this.#store.remove(address, { signal });
         throw new InputLostError(`${this.#store.where(address)} is ${isGone ? "not there" : "damaged"}`, { address }, { cause });
       }
-      await this.#note(address);
+      await this.#isHere(address);
     }
   }
 
-  /** Notes that an artifact has just been used. @returns whether it is here */
-  async #note(address: string): Promise<boolean> {
-    this.#files.delete(address);
-    const found = await stat(this.path(address)).catch(() => undefined);
-    if (found === undefined) return false;
-    this.#files.set(address, found.size);
-    return true;
+  /** Whether an artifact is here, which counts as its use. */
+  async #isHere(address: string): Promise<boolean> {
+    const path = this.path(address);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) this.#budget.forget(path);
+    else this.#budget.use(path, found.size);
+    return found !== undefined;
   }
 
   /** Puts what a job has made into the store. */
   async publish(address: string, signal: AbortSignal): Promise<void> {
-    await this.#note(address);
+    await this.#isHere(address);
     await this.#store.put(address, this.path(address), { signal });
-  }
-
-  /** Removes what was not used for the longest time, down to the limit. */
-  async trim(): Promise<void> {
-    let total = [...this.#files.values()].reduce((sum, bytes) => sum + bytes, 0);
-    for (const [address, bytes] of this.#files) {
-      if (total <= this.#limit) return;
-      await rm(this.path(address), { force: true });
-      this.#files.delete(address);
-      total -= bytes;
-    }
   }
 }

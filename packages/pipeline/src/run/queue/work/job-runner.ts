@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
-import { defaultKept } from "@mbs/contracts";
+import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import type { TaskContext } from "../../node-worker.ts";
 import { runFolder } from "../../run-folder.ts";
@@ -9,17 +9,25 @@ import { ChildWorker } from "../../workers/child-worker.ts";
 import { checkJob, jobKey } from "../job.ts";
 import type { JobWork } from "../job.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
+import { DiskBudget } from "./disk-budget.ts";
 import { ModelFinder } from "./model-finder.ts";
+import { PublishedModels } from "./published-models.ts";
+
+/** A model that another worker may have. */
+export class ModelMissingError extends BadDataError {}
 
 export interface JobRunnerOptions {
   /** For messages. */
   readonly name: string;
   readonly stages: ReadonlyMap<string, () => Promise<Stage>>;
   readonly store: SharedStore;
-  readonly modelRoot: string;
+  /** Folder whose folders, or theirs, are models; absent: all models come from the store. */
+  readonly modelRoot: string | undefined;
+  /** As in PublishedOptions. */
+  readonly artifactOf: (model: string) => Promise<string | undefined>;
   /** Folder of this worker alone. */
   readonly folder: string;
-  /** Bytes of artifacts that stay there. */
+  /** Bytes of artifacts and fetched models that stay there. */
   readonly cacheLimit: number;
   /** Bytes for what later jobs may need; default as for a run. */
   readonly memory?: number | undefined;
@@ -42,24 +50,35 @@ export interface CheckedJob {
 export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #cache: ArtifactCache;
-  readonly #models: ModelFinder;
+  readonly #budget: DiskBudget;
+  /** The models under the root, where there is one. */
+  readonly #own: ModelFinder | undefined;
+  readonly #published: PublishedModels;
   #child: { readonly worker: ChildWorker; readonly threads: number } | undefined;
 
-  private constructor(options: JobRunnerOptions, cache: ArtifactCache, models: ModelFinder) {
+  private constructor(
+    options: JobRunnerOptions,
+    parts: { cache: ArtifactCache; budget: DiskBudget; own: ModelFinder | undefined; published: PublishedModels },
+  ) {
     this.#options = options;
-    this.#cache = cache;
-    this.#models = models;
+    this.#cache = parts.cache;
+    this.#budget = parts.budget;
+    this.#own = parts.own;
+    this.#published = parts.published;
   }
 
   static async open(options: JobRunnerOptions): Promise<JobRunner> {
-    const { folder, cacheLimit, store, modelRoot } = options;
+    const { folder, cacheLimit, store, modelRoot, artifactOf } = options;
     const { artifacts } = runFolder(folder);
     await mkdir(artifacts, { recursive: true });
-    return new JobRunner(
-      options,
-      await ArtifactCache.open(artifacts, cacheLimit, store),
-      await ModelFinder.open(modelRoot, join(folder, "models.json")),
-    );
+    const budget = new DiskBudget(cacheLimit);
+    const fetched = { store, budget, artifactOf };
+    return new JobRunner(options, {
+      budget,
+      published: await PublishedModels.open(join(folder, "models"), join(folder, "fetched.json"), fetched),
+      cache: await ArtifactCache.open(artifacts, store, budget),
+      own: modelRoot === undefined ? undefined : await ModelFinder.open(modelRoot, join(folder, "models.json")),
+    });
   }
 
   /** @throws {BadDataError} as checkJob */
@@ -78,7 +97,16 @@ export class JobRunner {
   async run({ key, work, table }: CheckedJob, context: TaskContext): Promise<string> {
     const { stage, inputs, threads } = work;
     const { signal } = context;
-    const options = await this.#withPaths(table, work.options);
+    /** Folders of fetched models that this job reads. */
+    const inUse = new Set<string>();
+    const options = await this.#withPaths(table, work.options, async (model) => {
+      const own = await this.#own?.find(model);
+      if (own !== undefined) return own;
+      const found = await this.#published.find(model, context);
+      if (found === undefined) throw this.#modelMissing(model);
+      inUse.add(found.folder);
+      return found.path;
+    });
     await this.#cache.bring([...new Set(Object.values(inputs).flat())], signal);
     const worker = await this.#childFor(threads);
     const { address } = await worker.run(
@@ -86,18 +114,35 @@ export class JobRunner {
       context,
     );
     await this.#cache.publish(address, signal);
-    await this.#cache.trim();
+    await this.#budget.trim(inUse);
     return address;
   }
 
-  /** Options with the path of each model in the place of its address. */
-  async #withPaths(table: OptionTable, options: StageOptions): Promise<StageOptions> {
-    const entries = Object.entries(options).map(async ([name, value]): Promise<[string, unknown]> => {
-      if (table[name]?.kind !== "resource") return [name, value];
-      const paths = await Promise.all([value].flat().map((address) => this.#models.find(String(address))));
-      return [name, Array.isArray(value) ? paths : paths[0]];
+  #modelMissing(model: string): ModelMissingError {
+    const { modelRoot } = this.#options;
+    const [place, remedy] =
+      modelRoot === undefined
+        ? ["in the store", "give the worker a --model-root that has it"]
+        : [`under ${modelRoot} or in the store`, "copy it there, give the worker another --model-root"];
+    return new ModelMissingError(`no model with address ${model} ${place}; ${remedy}, or start the run with --publish-model`, {
+      model,
     });
-    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** Options with the path of each model in the place of its address. */
+  async #withPaths(table: OptionTable, options: StageOptions, pathOf: (model: string) => Promise<string>): Promise<StageOptions> {
+    const resolved: [string, unknown][] = [];
+    // one after the other: two may be the same model, to be fetched once
+    for (const [name, value] of Object.entries(options)) {
+      if (table[name]?.kind !== "resource") {
+        resolved.push([name, value]);
+        continue;
+      }
+      const paths: string[] = [];
+      for (const model of [value].flat()) paths.push(await pathOf(String(model)));
+      resolved.push([name, Array.isArray(value) ? paths : paths[0]]);
+    }
+    return Object.fromEntries(resolved);
   }
 
   async #childFor(threads: number): Promise<ChildWorker> {

@@ -1,11 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { BadDataError, isObject } from "@mbs/contracts";
+import { isObject } from "@mbs/contracts";
 import { findResource } from "../../../resources/resource-readers.ts";
-
-/** A model that another worker may have. */
-export class ModelMissingError extends BadDataError {}
 
 interface Known {
   /** Names, sizes and times of the files that the address was computed from. */
@@ -53,12 +50,8 @@ export class ModelFinder {
     return new ModelFinder(root, record, new Map(known));
   }
 
-  /**
-   * The path of a model.
-   *
-   * @throws {ModelMissingError} where it is not there
-   */
-  async find(address: string): Promise<string> {
+  /** The path of a model; undefined where it is not there. @param address of the model */
+  async find(address: string): Promise<string | undefined> {
     const places = await this.#places(this.#root, 0);
     // first those whose address is known: the others have to be read as a whole
     for (const isNew of [false, true]) {
@@ -79,12 +72,7 @@ export class ModelFinder {
         if (found === address) return place;
       }
     }
-    throw new ModelMissingError(
-      `no model with address ${address} under ${this.#root}; copy it there, or give the worker another --model-root`,
-      {
-        address,
-      },
-    );
+    return undefined;
   }
 
   /** Folders and files that may be models. */

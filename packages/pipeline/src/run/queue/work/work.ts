@@ -9,28 +9,27 @@ import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
 import type { TaskContext } from "../../node-worker.ts";
-import { parseResult } from "../messages.ts";
+import { parseAddress, parseResult } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
 import { connectQueue } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
 import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
-import { JobRunner } from "./job-runner.ts";
+import { JobRunner, ModelMissingError } from "./job-runner.ts";
 import { JobSource } from "./job-source.ts";
-import { ModelMissingError } from "./model-finder.ts";
 import type { TakenJob } from "./job-source.ts";
 
 export interface WorkOptions extends QueuePlace {
   /** The store that all machines see. */
   readonly store: string;
-  /** Folder whose folders, or theirs, are models. */
-  readonly modelRoot: string;
+  /** Folder whose folders, or theirs, are models; those that are not there come from the store, where runs publish them. */
+  readonly modelRoot?: string | undefined;
   /** It also takes jobs of these labels. */
   readonly labels?: readonly string[];
   /** Folder of artifacts at hand, of this worker alone; default a temporary one. */
   readonly cache?: string | undefined;
-  /** Bytes of artifacts that stay there. */
+  /** Bytes of artifacts and fetched models that stay there. */
   readonly cacheLimit: number;
   /** Bytes for what later jobs may need. */
   readonly memory?: number | undefined;
@@ -279,8 +278,21 @@ export async function work(options: WorkOptions): Promise<number> {
     let presence: NodeJS.Timeout | undefined;
     try {
       connection = await connectQueue(options, warn);
+      const { redis } = connection;
+      const artifactOf = async (model: string): Promise<string | undefined> => parseAddress(await redis.get(keys.model(model)));
       const name = `worker ${card.name}`;
-      runner = await JobRunner.open({ name, stages, store, modelRoot, folder, cacheLimit, memory, command, jobLimit });
+      runner = await JobRunner.open({
+        name,
+        stages,
+        store,
+        modelRoot,
+        artifactOf,
+        folder,
+        cacheLimit,
+        memory,
+        command,
+        jobLimit,
+      });
       const own = [
         queueNames.ofWorker(id),
         ...[processors, mixedClass].flatMap((each) => [

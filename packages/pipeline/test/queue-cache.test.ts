@@ -1,0 +1,143 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ArtifactStore, encodeFiles } from "@mbs/artifacts";
+import type { FilePiece } from "@mbs/artifacts";
+import { BadDataError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import { openSharedStore, pruneStore } from "@mbs/shared-store";
+import type { SharedStore } from "@mbs/shared-store";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { TaskContext } from "../src/run/node-worker.ts";
+import { publishModel } from "../src/run/queue/publish-model.ts";
+import { SharedArtifacts } from "../src/run/queue/shared-artifacts.ts";
+import { ArtifactCache } from "../src/run/queue/work/artifact-cache.ts";
+import { DiskBudget } from "../src/run/queue/work/disk-budget.ts";
+import { PublishedModels } from "../src/run/queue/work/published-models.ts";
+import { failure } from "./fixtures/run-fakes.ts";
+
+interface Context {
+  root: string;
+  local: ArtifactStore;
+  store: SharedStore;
+}
+
+const test = suite<Context>("queue cache");
+const { signal } = new AbortController();
+const task: TaskContext = { signal, progress: () => undefined, warn: () => undefined };
+
+test.before.each(async (context) => {
+  context.root = await mkdtemp(join(tmpdir(), "mbs-cache-"));
+  context.local = new ArtifactStore(join(context.root, "local"));
+  context.store = await openSharedStore(join(context.root, "store"), { create: true });
+});
+test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
+
+/** Puts files as an artifact into the store. */
+async function putFiles({ local, store }: Context, files: Readonly<Record<string, string>>): Promise<string> {
+  const pieces: FilePiece[] = Object.entries(files).map(([path, text]) => ({ path, offset: 0, data: Buffer.from(text) }));
+  const { address } = await local.put(encodeFiles(pieces, { model: "1".repeat(64) }));
+  await store.put(address, local.path(address));
+  return address;
+}
+
+const openModels = (
+  { root, store }: Context,
+  artifactOf: (model: string) => Promise<string | undefined>,
+  budget = new DiskBudget(Infinity),
+): Promise<PublishedModels> =>
+  PublishedModels.open(join(root, "models"), join(root, "fetched.json"), { store, budget, artifactOf });
+
+test("a model that a run has published is fetched once, checked, and pruned when no run needs it", async (context) => {
+  const { root, local, store } = context;
+  const source = join(root, "tiny");
+  await writeTinyModel(source);
+  await writeFile(join(source, "pytorch_model.bin"), "not read from");
+  await writeFile(join(source, ".hidden"), "not of the model");
+  const model = await openModel(source);
+  await model.close();
+  const artifacts = new SharedArtifacts({ local, shared: store, run: "run-1", note: "test", warn: () => undefined });
+  const artifact = await publishModel(source, undefined, { local, artifacts, signal });
+  await local.flush();
+  assert.equal(await readdir(local.root), [], "the copy for the store is removed");
+  assert.is(await publishModel("not read again", artifact, { local, artifacts, signal }), artifact);
+
+  const asked: string[] = [];
+  const artifactOf = async (address: string): Promise<string | undefined> => {
+    asked.push(address);
+    return address === model.address ? artifact : undefined;
+  };
+  const models = await openModels(context, artifactOf);
+  const found = await models.find(model.address, task);
+  assert.is(found?.path, join(root, "models", model.address));
+  const folder = join(root, "models", model.address);
+  const expected = (await readdir(source)).filter((name) => !["pytorch_model.bin", ".hidden"].includes(name));
+  assert.equal((await readdir(folder)).toSorted(), expected.toSorted());
+  for (const name of expected) assert.equal(await readFile(join(folder, name)), await readFile(join(source, name)), name);
+  assert.equal(await (await openModels(context, artifactOf)).find(model.address, task), found);
+  assert.equal(asked, [model.address], "a worker that starts again has it");
+  assert.is(await models.find("0".repeat(64), task), undefined);
+
+  const prune = async (): Promise<number> => (await pruneStore(store, { olderThan: -60_000 })).removed.length;
+  assert.is(await prune(), 0, "the run needs it");
+  await artifacts.release();
+  assert.is(await prune(), 1);
+  await rm(join(root, "models"), { recursive: true });
+  assert.is(await (await openModels(context, artifactOf)).find(model.address, task), undefined, "pruned, it is not there");
+});
+
+test("files that leave the folder, another model and a damaged one are refused, and leave nothing", async (context) => {
+  const { root, store } = context;
+  const model = "1".repeat(64);
+  const refused = async (artifact: string): Promise<string> => {
+    const error = await failure((await openModels(context, async () => artifact)).find(model, task));
+    assert.instance(error, BadDataError);
+    assert.equal(await readdir(join(root, "models")), []);
+    return String(error);
+  };
+  for (const path of ["../evil", "a/../../evil", "/evil", "a\\evil", ""]) {
+    assert.match(await refused(await putFiles(context, { [path]: "x" })), /is no path inside a folder; refused/);
+  }
+  assert.not.ok((await readdir(root)).includes("evil"));
+  assert.match(await refused(await putFiles(context, { "config.json": "{}" })), /holds another model than 1{64}, or one that is/);
+  const damaged = await putFiles(context, { "config.json": "{}".repeat(5000) });
+  const path = store.where(damaged);
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1] = 0xff;
+  await rm(path);
+  await writeFile(path, bytes);
+  assert.match(await refused(damaged), /; it is removed from the store: start the run again/);
+});
+
+test("what was used the longest ago goes first, and the model at work stays", async (context) => {
+  const { root, store } = context;
+  const addresses: string[] = [];
+  for (const text of ["a", "b", "c"]) addresses.push(await putFiles(context, { file: text.repeat(1000) }));
+  const [a = "", b = "", c = ""] = addresses;
+  const folder = join(root, "cache");
+  const { size } = await stat(store.where(a));
+  await mkdir(join(root, "model"));
+  const budget = new DiskBudget(3 * size);
+  const cache = await ArtifactCache.open(folder, store, budget);
+  const kept = async (): Promise<string[]> => (await readdir(folder)).map((name) => name.slice(0, 64)).toSorted();
+  budget.use(join(root, "model"), size);
+  await cache.bring([a, b, c], signal);
+  await cache.bring([a], signal);
+  await budget.trim(new Set([join(root, "model")]));
+  assert.equal(await kept(), [a, c].toSorted(), "b was used the longest ago, but for the model");
+  await budget.trim(new Set());
+  assert.ok((await readdir(root)).includes("model"), "all fits");
+  await cache.bring([b], signal);
+  await budget.trim(new Set());
+  assert.not.ok((await readdir(root)).includes("model"));
+  assert.equal(await kept(), addresses.toSorted());
+  // a worker that starts again counts what is there
+  const next = new DiskBudget(size);
+  await ArtifactCache.open(folder, store, next);
+  await next.trim(new Set());
+  assert.is((await kept()).length, 1);
+});
+
+test.run();
