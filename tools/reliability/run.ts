@@ -1,19 +1,15 @@
 /**
- * Counts what docs/reliability.md states: artifacts cut and flipped at every byte, and runs and workers killed at random moments
- * (workers on Linux alone).
+ * Counts what docs/reliability.md states of artifacts cut and flipped at every byte.
  *
- * usage: node --conditions=mbs-source --import tsx tools/reliability/run.ts [--kills NUMBER] [--seed NUMBER]   (60 kills, seed 0)
+ * usage: node --conditions=mbs-source --import tsx tools/reliability/run.ts
  *
- * Needs a build (`npm run build`). Exits with 1 where a cut or flip was read without an error, or where a run that was killed
- * did not end with the bytes of one that was not, or left a worker.
+ * Needs a build (`npm run build`). Exits with 1 where a cut or flip was read without an error.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { BadDataError } from "@mbs/contracts";
 import { collect, decodeStream } from "@mbs/artifacts";
-import { killRuns } from "./kill-runs.ts";
 import { makeArtifacts } from "./make-artifacts.ts";
 
 /** Whether the bytes of an artifact are refused as bad data. */
@@ -33,9 +29,6 @@ async function isRefused(bytes: Uint8Array): Promise<boolean> {
   }
 }
 
-const { values } = parseArgs({
-  options: { kills: { type: "string", default: "60" }, seed: { type: "string", default: "0" } },
-});
 const folder = await mkdtemp(join(tmpdir(), "mbs-reliability-"));
 let wrong = 0;
 try {
@@ -54,9 +47,6 @@ try {
     console.log(`${kind}: ${whole.length} cuts, ${accepted.cuts} read; ${2 * whole.length} flips, ${accepted.flips} read`);
     wrong += accepted.cuts + accepted.flips;
   }
-  const { kills, runs, different, orphans } = await killRuns(folder, Number(values.kills), Number(values.seed));
-  console.log(`${kills} kills over ${runs} runs, ${different} runs with other bytes, ${orphans} workers left`);
-  wrong += different + orphans;
 } finally {
   await rm(folder, { recursive: true });
 }

@@ -1,0 +1,48 @@
+import { choose } from "./engine.ts";
+import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
+import { kill, processesOf, start } from "./processes.ts";
+import type { Marked } from "./processes.ts";
+import { command } from "./programs/settings.ts";
+
+/** The step that a line of `mbs run --json` names, where it was done now. */
+export function stepOf(line: string): string | undefined {
+  try {
+    const { id, seconds } = JSON.parse(line) as { id?: string; seconds?: number };
+    return seconds === undefined ? undefined : id;
+  } catch {
+    return undefined; // cut by a kill, or for people
+  }
+}
+
+/** `mbs run --workers 2`: the run and its two workers are killed. */
+export class LocalEngine implements ChaosEngine {
+  #onStep: OnStep = () => undefined;
+
+  async prepare(onStep: OnStep): Promise<void> {
+    this.#onStep = onStep;
+  }
+
+  startRun(recipe: string): Marked {
+    const words = [command, "run", recipe, "--json", "--workers", "2", "--threads", "1"];
+    return start(process.execPath, words, {
+      onLine: (line) => {
+        const step = stepOf(line);
+        if (step !== undefined) this.#onStep(step);
+      },
+    });
+  }
+
+  async strike(run: Marked, random: Random): Promise<Strike | undefined> {
+    const workers = (await processesOf(run.mark)).filter((pid) => pid !== run.pid);
+    const pid = choose(random, [[run.pid, 1], ...workers.map((worker) => [worker, 1 / workers.length] as const)]);
+    return kill(pid) ? { at: pid === run.pid ? "coordinator" : "worker", isKill: true } : undefined;
+  }
+
+  async settle(): Promise<number> {
+    return 0;
+  }
+
+  async end(): Promise<number> {
+    return 0;
+  }
+}

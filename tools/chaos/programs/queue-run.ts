@@ -1,0 +1,19 @@
+// Runs a recipe at a queue as `mbs run --engine queue` does, with short times: argv = recipe, address of the queue, store.
+// Prints a line for each step: its id, and whether it was done now.
+import { runProgram } from "@mbs/host-cli";
+import { readRecipe, run } from "@mbs/pipeline";
+import { stages } from "mbs";
+import { childCommand, timings } from "./settings.ts";
+
+const [recipe = "", url = "", store = ""] = process.argv.slice(2);
+await runProgram("queue-run", { debug: true }, async (signal) => {
+  await run(await readRecipe(recipe), {
+    stages: new Map(await Promise.all([...stages].map(async ([name, { load }]) => [name, await load()] as const))),
+    threads: 1,
+    workers: { command: childCommand },
+    queue: { url, store, timings },
+    signal,
+    warn: (line) => void process.stderr.write(`${line}\n`),
+    onNode: ({ id, seconds }) => void process.stdout.write(`${JSON.stringify({ id, seconds })}\n`),
+  });
+});

@@ -1,0 +1,216 @@
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { choose } from "./engine.ts";
+import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
+import { kill, orphansOf, processesOf, start } from "./processes.ts";
+import type { Marked } from "./processes.ts";
+import { model } from "./recipe.ts";
+import { redisServer, s3Server } from "./servers.ts";
+import type { Redis, S3, Server } from "./servers.ts";
+
+const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
+const node = ["--import", "tsx"];
+
+/** Longest pause before something that was killed is there again, in milliseconds. */
+const longestPause = 1500;
+const longestStall = 5000;
+
+/** A worker that is started again whenever it ends, as a service is. */
+class KeptWorker {
+  readonly #launch: () => Marked;
+  readonly #cache: string;
+  #worker: Marked | undefined;
+  #keeping: Promise<void> | undefined;
+  #isEnding = false;
+  /** Of the next start: how long it takes, and whether the worker has its cache still. */
+  #next = { pause: 0, isNew: false };
+  orphans = 0;
+  /** Resolves when it has been there for the first time. */
+  readonly ready: Promise<void>;
+  isReady = (): void => undefined;
+
+  constructor(launch: () => Marked, cache: string) {
+    this.#launch = launch;
+    this.#cache = cache;
+    this.ready = new Promise((resolve) => (this.isReady = resolve));
+  }
+
+  start(): void {
+    this.#keeping = this.#keep();
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#isEnding) {
+      const worker = this.#launch();
+      this.#worker = worker;
+      await worker.ended;
+      this.#worker = undefined;
+      this.orphans += await orphansOf(worker);
+      const { pause, isNew } = this.#next;
+      this.#next = { pause: 0, isNew: false };
+      // one that found no server does not try without a pause
+      if (!this.#isEnding) await wait(Math.max(100, pause));
+      if (isNew) await rm(this.#cache, { recursive: true, force: true });
+    }
+  }
+
+  /** Kills it, or the process in which its steps run. @returns whether that was there */
+  async kill(random: Random, isStep: boolean): Promise<boolean> {
+    const worker = this.#worker;
+    if (worker === undefined) return false;
+    if (!isStep) {
+      this.#next = { pause: random() * longestPause, isNew: random() < 0.3 };
+      return kill(worker.pid);
+    }
+    const step = (await processesOf(worker.mark)).find((pid) => pid !== worker.pid);
+    return step !== undefined && kill(step);
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    if (this.#worker !== undefined) kill(this.#worker.pid);
+    await this.#keeping;
+  }
+}
+
+/**
+ * `mbs run --engine queue` with two workers, a Redis server and an S3 server: all of them are killed, servers also stall, and
+ * Redis loses what it has.
+ */
+export class QueueEngine implements ChaosEngine {
+  readonly #redis: Redis;
+  readonly #s3: S3;
+  readonly #place: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #workers: readonly KeptWorker[];
+  /** Servers that are down or stalled, until they are there again. */
+  readonly #away = new Map<Server, Promise<void>>();
+  #isUp = false;
+  #onStep: OnStep = () => undefined;
+
+  private constructor(folder: string, redis: Redis, s3: Awaited<ReturnType<typeof s3Server>>, log: (line: string) => void) {
+    this.#redis = redis;
+    this.#s3 = s3.server;
+    this.#place = s3.place;
+    this.#environment = s3.environment;
+    this.#workers = [1, 2].map((number) => {
+      const cache = join(folder, `cache-${number}`);
+      const words = [...node, program("queue-worker.ts"), this.#url, this.#place, dirname(model), cache];
+      const launch = (): Marked =>
+        start(process.execPath, words, {
+          environment: this.#environment,
+          onLine: (line) => {
+            log(`worker ${number}: ${line}`);
+            if (line.startsWith("takes jobs")) worker.isReady();
+            const [, step] = /^(\S+ [0-9a-f]{12}): done in/.exec(line) ?? [];
+            if (step !== undefined) this.#onStep(step);
+          },
+        });
+      const worker = new KeptWorker(launch, cache);
+      return worker;
+    });
+  }
+
+  /** @param log called with what workers and runs say */
+  static async open(folder: string, log: (line: string) => void): Promise<QueueEngine> {
+    return new QueueEngine(folder, await redisServer(join(folder, "redis")), await s3Server(join(folder, "s3")), log);
+  }
+
+  get #url(): string {
+    return `redis://127.0.0.1:${this.#redis.port}`;
+  }
+
+  async prepare(onStep: OnStep): Promise<void> {
+    this.#onStep = onStep;
+    if (this.#isUp) {
+      await this.#redis.flush();
+      await this.#s3.empty();
+      return;
+    }
+    this.#isUp = true;
+    await Promise.all([this.#redis.start(), this.#s3.start()]);
+    for (const worker of this.#workers) worker.start();
+    await Promise.all(this.#workers.map(({ ready }) => ready));
+  }
+
+  startRun(recipe: string): Marked {
+    const words = [...node, program("queue-run.ts"), recipe, this.#url, this.#place];
+    return start(process.execPath, words, { environment: this.#environment });
+  }
+
+  async strike(run: Marked, random: Random): Promise<Strike | undefined> {
+    const at = choose(random, [
+      ["coordinator", 5],
+      ["worker", 5],
+      ["step", 3],
+      ["Redis", 3],
+      ["store", 3],
+      ["stalled Redis", 1],
+      ["stalled store", 1],
+      ["flushed Redis", 1],
+    ] as const);
+    const kept = this.#workers[Math.floor(random() * this.#workers.length)];
+    switch (at) {
+      case "coordinator":
+        return kill(run.pid) ? { at, isKill: true } : undefined;
+      case "worker":
+      case "step":
+        return (await kept?.kill(random, at === "step")) ? { at, isKill: true } : undefined;
+      case "Redis":
+        return this.#killServer(at, this.#redis, random() * longestPause, random() < 0.3);
+      case "store":
+        return this.#killServer(at, this.#s3, random() * longestPause, false);
+      case "flushed Redis":
+        await this.#redis.flush();
+        return { at, isKill: false };
+      default: {
+        const server = at === "stalled Redis" ? this.#redis : this.#s3;
+        if (this.#away.has(server)) return undefined;
+        this.#hold(server, server.stall(1000 + random() * (longestStall - 1000)));
+        return { at, isKill: false };
+      }
+    }
+  }
+
+  #killServer(at: string, server: Server, pause: number, isEmptied: boolean): Strike | undefined {
+    if (this.#away.has(server)) return undefined;
+    const restart = async (): Promise<void> => {
+      await server.kill();
+      await wait(pause);
+      if (isEmptied) await server.empty();
+      await server.start();
+    };
+    this.#hold(server, restart());
+    return { at: isEmptied ? `${at}, emptied` : at, isKill: true };
+  }
+
+  #hold(server: Server, until: Promise<void>): void {
+    this.#away.set(
+      server,
+      until.finally(() => this.#away.delete(server)),
+    );
+  }
+
+  async settle(): Promise<number> {
+    await Promise.all(this.#away.values());
+    return this.#takeOrphans();
+  }
+
+  #takeOrphans(): number {
+    let found = 0;
+    for (const worker of this.#workers) {
+      found += worker.orphans;
+      worker.orphans = 0;
+    }
+    return found;
+  }
+
+  async end(): Promise<number> {
+    await Promise.all(this.#away.values());
+    await Promise.all(this.#workers.map((worker) => worker.end()));
+    await Promise.all([this.#redis.kill(), this.#s3.kill()]);
+    return this.#takeOrphans();
+  }
+}

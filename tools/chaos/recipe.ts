@@ -1,0 +1,37 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { model } from "../reliability/make-artifacts.ts";
+
+export { model };
+
+/** A recipe whose run is killed: two shards, some 45 steps, of a model so small that most of the time goes into processes. */
+export async function writeRecipe(folder: string, name: string, corpus: string): Promise<{ recipe: string; output: string }> {
+  const output = join(folder, name);
+  const recipe = join(folder, `${name}.yaml`);
+  const content = {
+    model,
+    corpus,
+    sample: { mix: "equal", segments: 4, length: 16 },
+    shards: 2,
+    compress: { solver: "gptq", bits: 4, "group-size": 8 },
+    evaluate: { corpus, windows: 2, length: 16 },
+    output,
+  };
+  await writeFile(recipe, stringify(content));
+  return { recipe, output };
+}
+
+/** Path → hash of the files of the model and of the scores that a run has written. */
+export async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
+  const names = (await readdir(output, { recursive: true })).filter((name) => /\.(safetensors|json|arrow)$/.test(name));
+  const kept = names.filter((name) => name.startsWith("model/") || name === "scores.arrow").toSorted();
+  const hash = async (name: string): Promise<[string, string]> => [
+    name,
+    createHash("sha256")
+      .update(await readFile(join(output, name)))
+      .digest("hex"),
+  ];
+  return new Map(await Promise.all(kept.map(hash)));
+}

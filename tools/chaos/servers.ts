@@ -1,0 +1,141 @@
+import { once } from "node:events";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { kill, start } from "./processes.ts";
+import type { Marked } from "./processes.ts";
+
+const bucket = "artifacts";
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || address === null) throw new Error("no free port");
+  return address.port;
+}
+
+/** Sends a line to a server and gives the first bytes of its answer; undefined where none comes. */
+function ask(port: number, text: string): Promise<string | undefined> {
+  return new Promise((done) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.setTimeout(1000, () => socket.destroy());
+    socket.once("data", (data) => {
+      done(data.toString());
+      socket.destroy();
+    });
+    socket.once("error", () => undefined);
+    socket.once("close", () => done(undefined));
+  });
+}
+
+/** A server in a process of its own that is killed, stalled, and started again on the same port and folder. */
+export abstract class Server {
+  readonly folder: string;
+  readonly port: number;
+  #process: Marked | undefined;
+
+  constructor(folder: string, port: number) {
+    this.folder = folder;
+    this.port = port;
+  }
+
+  protected abstract launch(): Marked;
+  /** Whether it answers as it should. */
+  protected abstract answers(): Promise<boolean>;
+  /** Removes what it has while it is down. */
+  abstract empty(): Promise<void>;
+
+  async start(): Promise<void> {
+    const server = this.launch();
+    this.#process = server;
+    for (let isUp = false; !isUp; isUp = await this.answers()) {
+      if (server.child.exitCode !== null) throw new Error(`a server ended by itself: ${server.said()}`);
+      await wait(20);
+    }
+  }
+
+  /** Stops it for some time as a network does that stalls: connections stay open and nothing comes. */
+  async stall(milliseconds: number): Promise<void> {
+    const { pid } = this.#process ?? { pid: 0 };
+    if (pid === 0 || !kill(pid, "SIGSTOP")) return;
+    await wait(milliseconds);
+    kill(pid, "SIGCONT");
+  }
+
+  async kill(): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server === undefined) return;
+    kill(server.pid);
+    await server.ended;
+  }
+}
+
+class Redis extends Server {
+  protected launch(): Marked {
+    const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.folder, "--appendonly", "yes", "--save", ""];
+    return start("redis-server", words);
+  }
+
+  protected async answers(): Promise<boolean> {
+    return (await ask(this.port, "PING\r\n"))?.startsWith("+PONG") === true;
+  }
+
+  async empty(): Promise<void> {
+    for (const name of await readdir(this.folder)) await rm(join(this.folder, name), { recursive: true });
+  }
+
+  /** Loses all it has while it goes on. */
+  async flush(): Promise<void> {
+    await ask(this.port, "FLUSHALL\r\n");
+  }
+}
+
+class S3 extends Server {
+  protected launch(): Marked {
+    const script = fileURLToPath(new URL("../../packages/shared-store/test/s3-server-child.ts", import.meta.url));
+    return start(process.execPath, ["--import", "tsx", script, this.folder, bucket, "127.0.0.1", String(this.port)]);
+  }
+
+  protected async answers(): Promise<boolean> {
+    return (await ask(this.port, "GET / HTTP/1.0\r\n\r\n")) !== undefined;
+  }
+
+  async empty(): Promise<void> {
+    const folder = join(this.folder, bucket);
+    for (const name of await readdir(folder).catch(() => [])) await rm(join(folder, name), { recursive: true });
+  }
+}
+
+export type { Redis, S3 };
+
+/** A Redis server that writes down every command. */
+export async function redisServer(folder: string): Promise<Redis> {
+  await mkdir(folder, { recursive: true });
+  return new Redis(folder, await freePort());
+}
+
+/** An S3 server on a folder; `place` is a store on it, and `environment` has what the SDK needs. */
+export async function s3Server(folder: string): Promise<{ server: S3; place: string; environment: NodeJS.ProcessEnv }> {
+  await mkdir(folder, { recursive: true });
+  const server = new S3(folder, await freePort());
+  return {
+    server,
+    place: `s3://${bucket}/runs`,
+    environment: {
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${server.port}`,
+      AWS_REGION: "us-east-1",
+      AWS_ACCESS_KEY_ID: "S3RVER",
+      AWS_SECRET_ACCESS_KEY: "S3RVER",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+    },
+  };
+}
