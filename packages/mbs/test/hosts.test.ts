@@ -1,20 +1,25 @@
 import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contentAddress, decodeStream, encodeStream, openArtifact, unpackFiles } from "@mbs/artifacts";
 import { optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage } from "@mbs/contracts";
 import { writeTinyModel } from "@mbs/models/testing";
+import { recipeFrom, run } from "@mbs/pipeline";
 import { stages } from "mbs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { loadStages } from "../src/stages.ts";
+import { hasRedis, startRedis } from "./fixtures/redis-server.ts";
 import { runMbs, startMbs } from "./fixtures/run-mbs.ts";
 
 type Options = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 interface Context {
+  /** Of all tests. */
   folder: string;
   server: ChildProcess;
   via: string;
@@ -234,6 +239,103 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 
   const made: Readonly<Record<string, Buffer>> = { segments, statistics, factors, layers, states, allocation, files, scores };
   for (const name of stages.keys()) if (!covered.has(name)) await everywhereByKind(context, name, made);
+});
+
+/**
+ * Stages that no recipe runs: what imatrix writes is a folder, and the folder of a run is its model. A stage that is missing in the
+ * recipe below fails the test.
+ */
+const outsideRecipes: ReadonlySet<string> = new Set(["imatrix"]);
+
+/**
+ * Stages that a run on a queue keeps beside its coordinator: they read texts or other files that lie there by path, or write or
+ * read the model's folder.
+ */
+const besideCoordinator: ReadonlySet<string> = new Set(["sample", "read-imatrix", "assemble", "evaluate"]);
+
+interface RunNode {
+  readonly id: string;
+  readonly stage: string;
+  readonly address: string;
+  readonly worker?: string;
+}
+
+hosts("a recipe with every stage gives the addresses of the library on local workers and on a queue", async (context) => {
+  const { folder, model, corpus } = context;
+  const segments = await throughLibrary(await loadStage("sample"), { model, corpus, mix: "equal", segments: 6, length: 32 }, {});
+  const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, segments);
+  const matrices = await throughLibrary(await loadStage("imatrix"), { model, mix: "equal", each: true }, {}, statistics);
+  await unpackFiles(await open(matrices), join(folder, "run-matrices"));
+  const languages = ["en", "mr"];
+  const imatrix = languages.map((language) => join(folder, "run-matrices", `imatrix-${language}.gguf`));
+  const recipe = {
+    model,
+    corpus,
+    sample: { mix: "equal", segments: 6, length: 32 },
+    shards: 2,
+    allocate: { method: "correlation" },
+    compress: { solver: "m-wanda", sparsity: 0.6 },
+    evaluate: { corpus, length: 32 },
+    similarity: true,
+    stages: {
+      matrix: { stage: "read-imatrix", options: { imatrix, language: languages } },
+      damage: { stage: "predict", inputs: { statistics: "capture", layers: "compress" } },
+      weights: {
+        stage: "mix",
+        inputs: { statistics: "matrix", validation: "matrix" },
+        options: { solver: "wanda", sparsity: 0.5, rounds: 2 },
+      },
+    },
+  };
+  const output = (host: string): string => join(folder, `run-${host}`);
+  const { nodes } = await run(recipeFrom({ ...recipe, output: output("library") }), {
+    stages: await loadStages(),
+    threads: 1,
+    signal: new AbortController().signal,
+  });
+  const ran = new Set(nodes.map(({ stage }) => stage));
+  for (const name of stages.keys()) assert.is(ran.has(name), !outsideRecipes.has(name), name);
+  const expected = nodes.map(({ id, address }) => `${id} ${address}`);
+
+  /** Runs the recipe by the command. */
+  const through = async (host: string, ...words: string[]): Promise<readonly RunNode[]> => {
+    const path = join(folder, `${host}.yaml`);
+    await writeFile(path, JSON.stringify({ ...recipe, output: output(host) }));
+    const { code, stdout, stderr } = await runMbs(["run", path, "--threads", "1", "--json", "--quiet", ...words]);
+    assert.is(code, 0, `${host}: ${stderr}`);
+    const found = new Map(
+      stdout
+        .toString()
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as RunNode)
+        .map((node) => [node.id, node]),
+    );
+    assert.equal(
+      nodes.map(({ id }) => `${id} ${found.get(id)?.address}`),
+      expected,
+      host,
+    );
+    return [...found.values()];
+  };
+
+  const local = await through("workers", "--workers", "2");
+  assert.is(new Set(local.map(({ worker }) => worker)).size, 2, "both had something to do");
+  if (!hasRedis) return console.log("    no redis-server here: the queue is left out");
+  const { server, url } = await startRedis(folder);
+  const place = ["--queue", url, "--store", join(folder, "shared")];
+  const worker = startMbs(["work", ...place, "--model-root", join(folder, "models"), "--quiet"]);
+  try {
+    for (const { id, stage, worker: by } of await through("queue", "--engine", "queue", ...place)) {
+      assert.is(by === "this machine", besideCoordinator.has(stage), `${id} on ${by}`);
+    }
+  } finally {
+    for (const child of [worker, server]) {
+      const closed = once(child, "close");
+      child.kill("SIGKILL");
+      await closed;
+    }
+  }
 });
 
 hosts("no stage of a server runs a solver that the client brings", async ({ folder, model, corpus, via }) => {

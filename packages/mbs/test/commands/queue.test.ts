@@ -1,15 +1,13 @@
-import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { hasRedis, startRedis } from "../fixtures/redis-server.ts";
 import { runMbs, startMbs } from "../fixtures/run-mbs.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
@@ -19,33 +17,9 @@ interface Context {
   children: ChildProcess[];
 }
 
-/** Debian: apt-get install redis-server */
-const hasRedis = spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0;
 const queue = suite<Context>("queue");
 const test = (name: string, run: (context: Context) => Promise<void>): void =>
   hasRedis ? queue(name, run) : queue.skip(name, run);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-async function untilListening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const isOpen = await once(socket, "connect").then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await wait(20);
-  }
-}
 
 queue.before.each(async (context) => {
   context.root = await mkdtemp(join(tmpdir(), "mbs-queue-"));
@@ -53,11 +27,9 @@ queue.before.each(async (context) => {
   await writeTexts(join(context.root, "texts"));
   context.children = [];
   if (!hasRedis) return;
-  const port = await freePort();
-  const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", context.root, "--save", ""];
-  context.children.push(spawn("redis-server", flags, { stdio: "ignore" }));
-  await untilListening(port);
-  context.url = `redis://127.0.0.1:${port}`;
+  const { server, url } = await startRedis(context.root);
+  context.children.push(server);
+  context.url = url;
 });
 queue.after.each(async ({ root, children }) => {
   for (const child of children) {
