@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { BadDataError, DeniedError, TryAgainError } from "@mbs/contracts";
 import { Queue } from "bullmq";
 import * as assert from "uvu/assert";
@@ -14,6 +13,7 @@ import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
 import { processorClass } from "../src/run/processor-class.ts";
 import { parseFailure } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
+import { buildProgram } from "./fixtures/built-program.ts";
 import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
 import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
@@ -26,10 +26,12 @@ const suite = workspaceSuite("queue");
 const test = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
   hasRedis ? suite(name, run) : suite.skip(name, run);
 
-const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
-const program = (name: string, ...words: string[]): string[] => [process.execPath, ...process.execArgv, fixture(name), ...words];
-const childCommand = (trouble?: Trouble): string[] =>
-  program("fake-worker.ts", ...(trouble === undefined ? [] : [JSON.stringify(trouble)]));
+const fakeWorker = await buildProgram("fake-worker");
+const fakeQueueWorker = await buildProgram("fake-queue-worker");
+const childCommand = (trouble?: Trouble): string[] => [
+  ...fakeWorker,
+  ...(trouble === undefined ? [] : [JSON.stringify(trouble)]),
+];
 
 const timings = { lock: 1500, stalled: 400, poll: 200, presence: 1500, follow: 3000, backoff: 100 };
 
@@ -73,8 +75,8 @@ class Cluster {
       timings,
       ...more,
     };
-    const [command = "", ...words] = program("fake-queue-worker.ts", JSON.stringify(options));
-    const worker = spawn(command, words, { stdio: ["ignore", "ignore", "pipe"] });
+    const [command, ...words] = fakeQueueWorker;
+    const worker = spawn(command, [...words, JSON.stringify(options)], { stdio: ["ignore", "ignore", "pipe"] });
     worker.stderr?.on("data", (data: Buffer) => this.log.push(data.toString()));
     this.workers.push(worker);
     return worker;
@@ -337,12 +339,8 @@ test("a run that is killed and started again finds all that was made", async (wo
     const counted = childCommand({ what: "loops", stage: "*", at: 1000, folder: starts });
     const worker = cluster.add({ command: counted });
     const { locate: _, stages: __, ...plain } = recipe(changes);
-    const [command = "", ...words] = program(
-      "queue-run.ts",
-      JSON.stringify(plain),
-      JSON.stringify(counted),
-      JSON.stringify(cluster.choice()),
-    );
+    const [command, ...words] = await buildProgram("queue-run");
+    words.push(JSON.stringify(plain), JSON.stringify(counted), JSON.stringify(cluster.choice()));
     const killed = spawn(command, words, { stdio: ["ignore", "pipe", "inherit"] });
     let printed = "";
     killed.stdout.on("data", (data: Buffer) => {

@@ -1,18 +1,17 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { runFolder } from "../src/run/run-folder.ts";
 import { adviseShards, chooseMachine, readMachine } from "../src/run/run-machine.ts";
 import type { RunMachine } from "../src/run/run-machine.ts";
+import { buildProgram } from "./fixtures/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
 const test = workspaceSuite("threads of a run");
-const fakeWorker = fileURLToPath(new URL("fixtures/fake-worker.ts", import.meta.url));
 const others = availableProcessors() + 1;
 
 test("a run goes on with the threads that it began with, and says so where the machine would choose others", async ({
@@ -72,7 +71,7 @@ test("shards decide how many workers are chosen, and are advised where many proc
 });
 
 test("a run without workers counts as one, also when it goes on where several ran", async ({ root, recipe }) => {
-  const workers = { command: [process.execPath, ...process.execArgv, fakeWorker] };
+  const workers = { command: await buildProgram("fake-worker") };
   const machine = async (): Promise<RunMachine | undefined> => readMachine(runFolder(join(root, "out")));
   await go(recipe(), { workers: { ...workers, count: 2 } });
   assert.equal(await machine(), { threads: 1, workers: 2 });

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { withLock } from "@mbs/artifacts";
 import {
   BadDataError,
@@ -18,6 +17,7 @@ import * as assert from "uvu/assert";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import { stageOf } from "../src/plan/known-stages.ts";
+import { buildProgram } from "./fixtures/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -114,16 +114,12 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
   const mostRepeated = step.length + 1;
   const { nodes } = await go(recipe({ propagation, output: join(root, "whole") }));
   const whole = await snapshot(join(root, "whole"));
-  const script = fileURLToPath(new URL("fixtures/killed-run.ts", import.meta.url));
+  const [program, ...words] = await buildProgram("killed-run");
   for (let count = 1; count <= nodes.length; count += 3) {
     for (const when of ["before", "after"]) {
       await rm(join(root, "out"), { recursive: true, force: true });
       const { locate: _, ...plain } = recipe({ propagation });
-      const child = spawnSync(
-        process.execPath,
-        ["--conditions=mbs-source", "--import", "tsx", script, JSON.stringify(plain), String(count), when],
-        { encoding: "utf8" },
-      );
+      const child = spawnSync(program, [...words, JSON.stringify(plain), String(count), when], { encoding: "utf8" });
       assert.is(child.signal, "SIGKILL", child.stderr);
       const started: string[] = [];
       await go(recipe({ propagation }), { stages: fakeStages((name) => started.push(name)) });

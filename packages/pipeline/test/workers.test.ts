@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
+import { buildProgram } from "./fixtures/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
@@ -14,14 +14,8 @@ import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
 const test = workspaceSuite("workers");
 
-const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
-
-const command = (trouble?: Trouble): string[] => [
-  process.execPath,
-  ...process.execArgv,
-  fixture("fake-worker.ts"),
-  ...(trouble === undefined ? [] : [JSON.stringify(trouble)]),
-];
+const fakeWorker = await buildProgram("fake-worker");
+const command = (trouble?: Trouble): string[] => [...fakeWorker, ...(trouble === undefined ? [] : [JSON.stringify(trouble)])];
 
 /** Everything but the number of workers, which a run records, and the order in which nodes were done. */
 async function results(folder: string): Promise<Record<string, unknown>> {
@@ -191,11 +185,11 @@ test("workers of a run that is ended together with them end, also one in a loop 
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "capture", at: 1, folder };
   const { locate: _, stages: __, ...plain } = recipe();
-  const run = spawn(
-    process.execPath,
-    [...process.execArgv, fixture("run-with-workers.ts"), JSON.stringify(plain), JSON.stringify(command(trouble))],
-    { stdio: "ignore", detached: true },
-  );
+  const [program, ...words] = await buildProgram("run-with-workers");
+  const run = spawn(program, [...words, JSON.stringify(plain), JSON.stringify(command(trouble))], {
+    stdio: "ignore",
+    detached: true,
+  });
   while (!existsSync(join(folder, "start-1"))) await wait(20);
   // the file is there before its content
   await wait(100);
