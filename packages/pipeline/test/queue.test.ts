@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, TryAgainError } from "@mbs/contracts";
@@ -11,7 +11,7 @@ import { jobData, jobId, jobKey } from "../src/run/queue/job.ts";
 import type { JobWork } from "../src/run/queue/job.ts";
 import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
 import { processorClass } from "../src/run/processor-class.ts";
-import { parseFailure } from "../src/run/queue/messages.ts";
+import { parseFailure, parseResult } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
 import { buildProgram } from "./fixtures/built-program.ts";
 import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
@@ -156,6 +156,28 @@ test("workers at a queue, one or two, give the bytes of one process", async (wor
     // elsewhere nothing of it is made again
     const { nodes } = await go(recipe({ shards: 2 }));
     assert.ok(nodes.every(({ seconds }) => seconds === undefined));
+  });
+});
+
+test("a worker fetches nothing that it has made, and a run counts what was moved", async ({ root, recipe }) => {
+  await withCluster(root, async (cluster) => {
+    cluster.add();
+    const notes: string[] = [];
+    const { nodes } = await go(recipe({ shards: 2, similarity: false }), {
+      workers,
+      queue: cluster.choice(),
+      note: (line) => notes.push(line),
+    });
+    const sizeOf = async (stage: string): Promise<number> => {
+      const address = nodes.find((node) => node.stage === stage)?.address ?? "";
+      return (await stat(join(root, "out", "run", "artifacts", `${address}.arrow`))).size;
+    };
+    const fetched = await cluster.redis.use(async (client) => {
+      const results = await client.mget(await client.keys(keys.result("*")));
+      return results.reduce((sum, text) => sum + (parseResult(text)?.traffic.fetched ?? Number.NaN), 0);
+    });
+    assert.is(fetched, await sizeOf("sample"), "the segments alone, once");
+    assert.match(notes.join("\n"), /[\d.]+ \w+ were put into the store and [\d.]+ \w+ fetched from it/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { commitTemporary, describeArtifact, requireAddress, unnamedArtifact, writeTemporary } from "@mbs/artifacts";
 import { BadDataError, TryAgainError, UsageError } from "@mbs/contracts";
@@ -37,7 +37,7 @@ export class KeptStore implements SharedStore {
     return (await this.#keeper.find(artifactName(address), call)) !== undefined;
   }
 
-  async put(address: string, path: string, { signal }: StoreCall = {}): Promise<void> {
+  async put(address: string, path: string, { signal }: StoreCall = {}): Promise<number> {
     const name = artifactName(address);
     const where = this.#keeper.where(name);
     throwIfStopped(signal, "putting", where);
@@ -46,10 +46,10 @@ export class KeptStore implements SharedStore {
       throw new BadDataError(`${path} holds the artifact ${stated}, not ${address}; it is not put`, { path, stated });
     }
     const before = await this.#keeper.find(name, { signal });
-    if (before?.bytes === bytes) return;
+    if (before?.bytes === bytes) return 0;
     await this.#keeper.put(name, path, { bytes, replace: before !== undefined, signal });
     const after = await this.#keeper.find(name, { signal });
-    if (after?.bytes === bytes) return;
+    if (after?.bytes === bytes) return bytes;
     const found = after === undefined ? "is not there" : `has ${after.bytes} bytes`;
     throw new TryAgainError(`${where} ${found} after ${bytes} bytes were put: the store lost some, or was changed; try again`, {
       where,
@@ -57,7 +57,7 @@ export class KeptStore implements SharedStore {
     });
   }
 
-  async get(address: string, path: string, { signal }: StoreCall = {}): Promise<void> {
+  async get(address: string, path: string, { signal }: StoreCall = {}): Promise<number> {
     const name = artifactName(address);
     const where = this.#keeper.where(name);
     throwIfStopped(signal, "getting", where);
@@ -67,7 +67,9 @@ export class KeptStore implements SharedStore {
       (await this.#keeper.link?.(name, beside)) ?? (await writeTemporary(beside, await this.#bytes(name, { signal }), signal));
     try {
       await requireContent(fileBytes(temporary), { address, where, place: this.place }, { signal });
+      const { size } = await stat(temporary);
       await commitTemporary(temporary, path, true);
+      return size;
     } finally {
       // also after success: a rename leaves a link whose file is at the path already
       await rm(temporary, { force: true });

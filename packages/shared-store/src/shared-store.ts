@@ -55,16 +55,18 @@ export interface SharedStore {
    * be a torn one.
    *
    * @param path a file that holds the artifact
+   * @returns bytes that were put: 0 where it was kept already
    * @throws {BadDataError} where the file states another address
    */
-  put(address: string, path: string, call?: StoreCall): Promise<void>;
+  put(address: string, path: string, call?: StoreCall): Promise<number>;
   /**
    * Brings an artifact to a path, replacing what is there: whole, synced to the disk and checked by its hash, or not at all.
    *
+   * @returns its bytes
    * @throws {UsageError} where the store does not have it; its facts have `missing: true`
    * @throws {BadDataError} where it is damaged. Who can make it again removes it, makes it and puts it
    */
-  get(address: string, path: string, call?: StoreCall): Promise<void>;
+  get(address: string, path: string, call?: StoreCall): Promise<number>;
   /**
    * The bytes of an artifact, not checked.
    *

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { parseOptions, printable } from "@mbs/contracts";
+import { formatBytes, parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
 import { readStatus } from "@mbs/pipeline";
@@ -43,6 +43,20 @@ const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])
         rows: rows.map(([{ id, worker = "" }, seconds]) => [printable(id), printable(worker), formatSeconds(seconds)]),
       });
 
+function trafficTable(traffic: RunStatus["traffic"] = []): string {
+  if (traffic.length === 0) return "";
+  const sum = (name: "fetched" | "put"): number => traffic.reduce((all, moved) => all + moved[name], 0);
+  const all = { worker: "all", fetched: sum("fetched"), put: sum("put") };
+  return formatTable({
+    columns: [
+      { title: "moved by", numeric: false },
+      { title: "from the store", numeric: true },
+      { title: "to the store", numeric: true },
+    ],
+    rows: [...traffic, all].map(({ worker, fetched, put }) => [printable(worker), formatBytes(fetched), formatBytes(put)]),
+  });
+}
+
 /** What a person sees of a run. @param now in milliseconds since 1970 */
 export function statusText(status: RunStatus, now: number): string {
   const { nodes, began, updated, workers, threads, failure, secondsLeft } = status;
@@ -63,7 +77,8 @@ export function statusText(status: RunStatus, now: number): string {
   const active = running.map((node) => [node, (now - (node.began ?? now)) / 1000] as const);
   const timed = done.flatMap((node) => (node.seconds === undefined ? [] : [[node, node.seconds] as const]));
   const slow = timed.toSorted(([, a], [, b]) => b - a).slice(0, slowest);
-  const tables = [stepTable("running", active), stepTable("slowest so far", slow)].filter((table) => table !== "");
+  const steps = [stepTable("running", active), stepTable("slowest so far", slow)];
+  const tables = [...steps, trafficTable(status.traffic)].filter((table) => table !== "");
   return [`${state}\n${counts}\n`, ...tables].join("\n");
 }
 

@@ -27,6 +27,16 @@ test("a run that goes on shows its counts, the time left, what runs and what too
   assert.match(text, /slowest so far.*\ncapture\.h\.0 +worker 1 +40 s\nsample/);
 });
 
+test("a run with a store shows what each worker moved, and all together", () => {
+  const traffic = [
+    { worker: "this machine", fetched: 2000, put: 1000 },
+    { worker: "host (process 7)", fetched: 1000, put: 4000 },
+  ];
+  const text = statusText({ ...status, traffic }, 70_000);
+  assert.match(text, /moved by +from the store +to the store\nthis machine +2.00 kB +1.00 kB\n/);
+  assert.match(text, /host \(process 7\) +1.00 kB +4.00 kB\nall +3.00 kB +5.00 kB\n/);
+});
+
 test("a run that stopped says why, one whose process is gone what to do", () => {
   assert.match(statusText({ ...status, failure: "disk full" }, 70_000), /^stopped: disk full\n/);
   const gone = statusText({ ...status, process: 2 ** 22 + 1 }, 70_000);

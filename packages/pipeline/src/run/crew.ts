@@ -8,6 +8,7 @@ import type { RunArtifacts } from "./engine.ts";
 import type { NodeWorker } from "./node-worker.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
+import type { WorkerTraffic } from "./store-traffic.ts";
 
 /** What a crew needs to know before a run is planned. */
 export interface CrewOptions {
@@ -60,6 +61,8 @@ export interface Crew {
    * @param addresses of each node's output
    */
   finish(addresses: ReadonlyMap<string, string>): Promise<void>;
+  /** What each worker has moved to and from a store for this run, since it was started last; empty where there is no store. */
+  traffic(): readonly WorkerTraffic[];
   /** To be called in the end, however the run ended. */
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { processorClass } from "./processor-class.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { adviseShards, chooseMachine, readMachine, settleMachine } from "./run-machine.ts";
 import type { RunMachine } from "./run-machine.ts";
+import type { WorkerTraffic } from "./store-traffic.ts";
 import { ChildWorker } from "./workers/child-worker.ts";
 
 export interface WorkerChoice {
@@ -86,6 +87,10 @@ export class LocalCrew implements Crew {
 
   async finish(): Promise<void> {
     await this.close();
+  }
+
+  traffic(): readonly WorkerTraffic[] {
+    return [];
   }
 
   async close(): Promise<void> {

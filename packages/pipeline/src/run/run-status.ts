@@ -8,6 +8,7 @@ import { exists, isFile } from "./own-files.ts";
 import { runFolder } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
+import type { WorkerTraffic } from "./store-traffic.ts";
 
 /** Where a node of a run is. */
 export interface NodeStatus {
@@ -35,6 +36,8 @@ export interface RunStatus {
   readonly failure?: string;
   /** Estimated from the nodes that are done; undefined as long as there are none of some kind. */
   readonly secondsLeft?: number;
+  /** What each worker has moved to and from the store since the run was started last; absent where there is no store. */
+  readonly traffic?: readonly WorkerTraffic[];
   readonly nodes: readonly NodeStatus[];
 }
 
@@ -89,13 +92,15 @@ export class StatusRecord {
   readonly #path: string;
   readonly #plan: Plan;
   readonly #machine: RunMachine;
+  readonly #traffic: () => readonly WorkerTraffic[];
   readonly #began = Date.now();
   readonly #nodes: Map<string, NodeStatus>;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor({ status }: RunFolder, plan: Plan, machine: RunMachine) {
+  constructor({ status }: RunFolder, plan: Plan, machine: RunMachine, traffic: () => readonly WorkerTraffic[] = () => []) {
     this.#path = status;
+    this.#traffic = traffic;
     this.#plan = plan;
     this.#machine = machine;
     this.#nodes = new Map(plan.nodes.map(({ id, stage }) => [id, { id, stage, state: "waiting" as const }]));
@@ -157,6 +162,7 @@ export class StatusRecord {
   async #writeNow(failure: string | undefined): Promise<void> {
     const now = Date.now();
     const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, this.#machine.workers, now);
+    const traffic = this.#traffic();
     const status: RunStatus = {
       process: process.pid,
       host: hostname(),
@@ -165,6 +171,7 @@ export class StatusRecord {
       ...this.#machine,
       ...(failure !== undefined && { failure }),
       ...(secondsLeft !== undefined && { secondsLeft }),
+      ...(traffic.length > 0 && { traffic }),
       nodes: [...this.#nodes.values()],
     };
     await writeAtomically(this.#path, [Buffer.from(`${JSON.stringify(status)}\n`)], { force: true });
@@ -189,10 +196,13 @@ const statusTypes = {
   secondsLeft: "number?",
 };
 
+const trafficTypes = { worker: "string", fetched: "number", put: "number" };
+
+const areOf = (values: unknown, types: Readonly<Record<string, string>>): boolean =>
+  Array.isArray(values) && values.every((value: unknown) => hasTypes(value, types));
+
 const isStatus = (value: unknown): value is RunStatus =>
-  hasTypes(value, statusTypes) &&
-  Array.isArray(value["nodes"]) &&
-  value["nodes"].every((node: unknown) => hasTypes(node, nodeTypes));
+  hasTypes(value, statusTypes) && areOf(value["nodes"], nodeTypes) && areOf(value["traffic"] ?? [], trafficTypes);
 
 /**
  * How far the run of an output folder is; undefined where none goes on and what was begun is done.

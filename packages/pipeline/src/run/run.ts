@@ -227,7 +227,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         await checkDisk(folder.root, diskNeed(ordered, shape));
         const note = noteChosen(recipe, ordered);
         if (note !== undefined) options.note?.(note);
-        const status = new StatusRecord(folder, plan, machine);
+        const status = new StatusRecord(folder, plan, machine, () => crew.traffic());
         return await status.during(() =>
           execute(ordered, plan, folder, resources, { ...options, stages, machine, revisions: found, status, crew }),
         );

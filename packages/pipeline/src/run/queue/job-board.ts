@@ -3,6 +3,8 @@ import type { Job, Queue } from "bullmq";
 import { InternalError, InterruptedError, errorOfTag } from "@mbs/contracts";
 import { InputLostError } from "../node-worker.ts";
 import type { TaskContext } from "../node-worker.ts";
+import { addTraffic, noTraffic } from "../store-traffic.ts";
+import type { Traffic } from "../store-traffic.ts";
 import { jobData, jobId, jobKey } from "./job.ts";
 import type { JobWork } from "./job.ts";
 import { parseCard, parseFailure, parseNews, parseResult } from "./messages.ts";
@@ -121,6 +123,7 @@ export class JobBoard {
   readonly #listeners = new Map<string, Set<(news: News) => void>>();
   /** Node → the worker that ran it. */
   readonly #ranBy = new Map<string, string>();
+  readonly #traffic = new Map<string, Traffic>();
   readonly #watch: NodeJS.Timeout;
   #waiting = 0;
   #isToldOfNone = false;
@@ -146,6 +149,15 @@ export class JobBoard {
       if (news !== undefined) for (const listener of board.#listeners.get(news.id) ?? []) listener(news);
     });
     return board;
+  }
+
+  /** What each worker has moved for this run, by name. */
+  get traffic(): ReadonlyMap<string, Traffic> {
+    return this.#traffic;
+  }
+
+  #count({ worker, traffic }: JobResult): void {
+    this.#traffic.set(worker, addTraffic(this.#traffic.get(worker) ?? noTraffic, traffic));
   }
 
   close(): void {
@@ -182,6 +194,8 @@ export class JobBoard {
         if (result !== undefined && (await asked.isThere(result.address))) {
           isDone = true;
           this.#ranBy.set(asked.node, result.by);
+          // what was there before the run asked was moved for another one
+          if (round > 0) this.#count(result);
           for (const warning of result.warnings) context.warn(warning);
           return result;
         }

@@ -1,6 +1,8 @@
 import { parseJson } from "@mbs/artifacts";
 import { isErrorTag, isObject } from "@mbs/contracts";
 import type { ErrorTag, Progress } from "@mbs/contracts";
+import { noTraffic } from "../store-traffic.ts";
+import type { Traffic } from "../store-traffic.ts";
 import { namePattern } from "./queue-names.ts";
 
 /** What a worker says of itself. */
@@ -21,6 +23,8 @@ export interface JobResult {
   /** Its name, for messages. */
   readonly worker: string;
   readonly warnings: readonly string[];
+  /** What it moved to and from the store for this job. */
+  readonly traffic: Traffic;
 }
 
 /** Why a job failed. */
@@ -57,13 +61,24 @@ export function parseCard(text: string | null): WorkerCard | undefined {
   return isName(id) && isText(name) && isName(processors) && isCount(threads) ? { id, name, processors, threads } : undefined;
 }
 
+function parseTraffic(value: unknown): Traffic {
+  const { fetched, put } = isObject(value) ? value : {};
+  return isCount(fetched) && isCount(put) ? { fetched, put } : noTraffic;
+}
+
 export function parseResult(text: string | null): JobResult | undefined {
   const value = text === null ? undefined : parseJson(text);
   if (!isObject(value)) return undefined;
   const { by, worker, warnings } = value;
   const address = parseAddress(value["address"]);
   if (address === undefined || !isName(by) || !isText(worker)) return undefined;
-  return { address, by, worker, warnings: Array.isArray(warnings) ? warnings.filter(isText) : [] };
+  return {
+    address,
+    by,
+    worker,
+    warnings: Array.isArray(warnings) ? warnings.filter(isText) : [],
+    traffic: parseTraffic(value["traffic"]),
+  };
 }
 
 export function parseFailure(text: string | undefined): JobFailure | undefined {

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { InternalError, UsageError, availableProcessors, firstOutput } from "@mbs/contracts";
+import { InternalError, UsageError, availableProcessors, firstOutput, formatBytes } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { ArtifactStore } from "@mbs/artifacts";
@@ -11,6 +11,8 @@ import { nodeClasses } from "../node-classes.ts";
 import type { RunFolder } from "../run-folder.ts";
 import { readMachine, settleMachine } from "../run-machine.ts";
 import type { RunMachine } from "../run-machine.ts";
+import { addTraffic, noTraffic } from "../store-traffic.ts";
+import type { Traffic, WorkerTraffic } from "../store-traffic.ts";
 import { JobBoard, firstWorker } from "./job-board.ts";
 import { parseAddress } from "./messages.ts";
 import { publishModel } from "./publish-model.ts";
@@ -18,7 +20,7 @@ import { connectQueue } from "./queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "./queue-connection.ts";
 import { keys, mixedClass, namePattern, usualTimings } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
-import { HomeWorker, QueueSlot } from "./queue-slot.ts";
+import { HomeWorker, QueueSlot, thisMachine } from "./queue-slot.ts";
 import { SharedArtifacts } from "./shared-artifacts.ts";
 
 /** How a run uses workers on other machines. */
@@ -169,6 +171,14 @@ export class QueueCrew implements Crew {
     });
     await artifacts.bring(kept.flatMap(({ id }) => addresses.get(id) ?? []));
     await artifacts.release();
+    const { fetched, put } = this.traffic().reduce<Traffic>(addTraffic, noTraffic);
+    this.#options.note(`${formatBytes(put)} were put into the store and ${formatBytes(fetched)} fetched from it`);
+  }
+
+  traffic(): readonly WorkerTraffic[] {
+    if (this.#begun === undefined) return [];
+    const { artifacts, board } = this.#begun;
+    return [[thisMachine, artifacts.traffic] as const, ...board.traffic].map(([worker, moved]) => ({ worker, ...moved }));
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,9 @@ import type { SharedArtifacts } from "./shared-artifacts.ts";
 
 const inputsOf = ({ inputs }: NodeTask): string[] => [...new Set(Object.values(inputs).flat())];
 
+/** The worker that runs what others cannot run, for messages. */
+export const thisMachine = "this machine";
+
 /** What all slots of a run share. */
 export interface SlotTools {
   readonly board: JobBoard;
@@ -61,7 +64,7 @@ export class QueueSlot implements NodeWorker {
 
 /** Runs nodes on this machine which others cannot run, on artifacts that it brings from the store. */
 export class HomeWorker implements NodeWorker {
-  readonly name = "this machine";
+  readonly name = thisMachine;
   readonly takes: (node: PlanNode) => boolean;
   readonly #worker: NodeWorker;
   readonly #artifacts: SharedArtifacts;

@@ -5,6 +5,8 @@ import { neededBy } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { RunArtifacts } from "../engine.ts";
 import { InputLostError } from "../node-worker.ts";
+import { addTraffic, noTraffic } from "../store-traffic.ts";
+import type { Traffic } from "../store-traffic.ts";
 
 export interface SharedArtifactsOptions {
   readonly local: ArtifactStore;
@@ -52,11 +54,17 @@ export class SharedArtifacts implements RunArtifacts {
   readonly #removed: { readonly address: string; readonly after: Promise<unknown> }[] = [];
   readonly #needs: Rounds;
   readonly #removals: Rounds;
+  #traffic = noTraffic;
 
   constructor(options: SharedArtifactsOptions) {
     this.#options = options;
     this.#needs = new Rounds(() => this.#writeNeeds());
     this.#removals = new Rounds(() => this.#removeShared());
+  }
+
+  /** What this machine has moved. */
+  get traffic(): Traffic {
+    return this.#traffic;
   }
 
   path(address: string): string {
@@ -91,7 +99,7 @@ export class SharedArtifacts implements RunArtifacts {
       if (await this.isShared(address, signal)) continue;
       if (!(await local.has(address))) throw new InputLostError(`${shared.where(address)} is not there any more`, { address });
       await local.flush();
-      await shared.put(address, local.path(address), { signal });
+      this.#traffic = addTraffic(this.#traffic, { fetched: 0, put: await shared.put(address, local.path(address), { signal }) });
     }
   }
 
@@ -102,7 +110,8 @@ export class SharedArtifacts implements RunArtifacts {
       if (await local.has(address)) continue;
       await mkdir(local.root, { recursive: true });
       try {
-        await shared.get(address, local.path(address), { signal });
+        const fetched = await shared.get(address, local.path(address), { signal });
+        this.#traffic = addTraffic(this.#traffic, { fetched, put: 0 });
       } catch (cause) {
         const isGone = cause instanceof UsageError && cause.facts["missing"] === true;
         if (!isGone && !(cause instanceof BadDataError)) throw cause;

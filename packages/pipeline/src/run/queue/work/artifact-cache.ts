@@ -37,12 +37,13 @@ export class ArtifactCache {
     return join(this.#folder, `${address}.arrow`);
   }
 
-  /** Brings artifacts here that are not. @throws {InputLostError} where the store does not have one whole */
-  async bring(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+  /** Brings artifacts here that are not. @returns bytes that were fetched @throws {InputLostError} where the store does not have one whole */
+  async bring(addresses: readonly string[], signal: AbortSignal): Promise<number> {
+    let fetched = 0;
     for (const address of addresses) {
       if (await this.#isHere(address)) continue;
       try {
-        await this.#store.get(address, this.path(address), { signal });
+        fetched += await this.#store.get(address, this.path(address), { signal });
       } catch (cause) {
         const isGone = cause instanceof UsageError && cause.facts["missing"] === true;
         if (!isGone && !(cause instanceof BadDataError)) throw cause;
@@ -52,6 +53,7 @@ export class ArtifactCache {
       }
       await this.#isHere(address);
     }
+    return fetched;
   }
 
   /** Whether an artifact is here, which counts as its use. */
@@ -63,9 +65,9 @@ export class ArtifactCache {
     return found !== undefined;
   }
 
-  /** Puts what a job has made into the store. */
-  async publish(address: string, signal: AbortSignal): Promise<void> {
+  /** Puts what a job has made into the store. @returns bytes that were put */
+  async publish(address: string, signal: AbortSignal): Promise<number> {
     await this.#isHere(address);
-    await this.#store.put(address, this.path(address), { signal });
+    return this.#store.put(address, this.path(address), { signal });
   }
 }

@@ -5,6 +5,7 @@ import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import type { TaskContext } from "../../node-worker.ts";
 import { runFolder } from "../../run-folder.ts";
+import type { Traffic } from "../../store-traffic.ts";
 import { ChildWorker } from "../../workers/child-worker.ts";
 import { checkJob, jobKey } from "../job.ts";
 import type { JobWork } from "../job.ts";
@@ -90,13 +91,17 @@ export class JobRunner {
   /**
    * Runs a job and puts what it has made into the store.
    *
-   * @returns its address
+   * @returns its address, and what was moved for it
    * @throws what the stage throws; {WorkerLostError} where its process ended; {InputLostError} where the store does not have an
    *   input; {ModelMissingError} where the model is not here
    */
-  async run({ key, work, table }: CheckedJob, context: TaskContext): Promise<string> {
+  async run(
+    { key, work, table }: CheckedJob,
+    context: TaskContext,
+  ): Promise<{ readonly address: string; readonly traffic: Traffic }> {
     const { stage, inputs, threads } = work;
     const { signal } = context;
+    const fetchedBefore = this.#published.fetched;
     /** Folders of fetched models that this job reads. */
     const inUse = new Set<string>();
     const options = await this.#withPaths(table, work.options, async (model) => {
@@ -107,15 +112,15 @@ export class JobRunner {
       inUse.add(found.folder);
       return found.path;
     });
-    await this.#cache.bring([...new Set(Object.values(inputs).flat())], signal);
+    const brought = await this.#cache.bring([...new Set(Object.values(inputs).flat())], signal);
     const worker = await this.#childFor(threads);
     const { address } = await worker.run(
       { id: `${stage} ${key.slice(0, 12)}`, stage, options, inputs, when: "now", height: 1 },
       context,
     );
-    await this.#cache.publish(address, signal);
+    const put = await this.#cache.publish(address, signal);
     await this.#budget.trim(inUse);
-    return address;
+    return { address, traffic: { fetched: this.#published.fetched - fetchedBefore + brought, put } };
   }
 
   #modelMissing(model: string): ModelMissingError {

@@ -30,6 +30,7 @@ export class PublishedModels {
   readonly #root: string;
   readonly #options: PublishedOptions;
   readonly #finder: ModelFinder;
+  #fetched = 0;
 
   private constructor(root: string, options: PublishedOptions, finder: ModelFinder) {
     this.#root = root;
@@ -44,6 +45,11 @@ export class PublishedModels {
     await rm(join(root, unfinished), { recursive: true, force: true });
     for (const name of await readdir(root)) options.budget.use(join(root, name), await sizeOf(join(root, name)));
     return new PublishedModels(root, options, await ModelFinder.open(root, record));
+  }
+
+  /** Bytes that were fetched so far. */
+  get fetched(): number {
+    return this.#fetched;
   }
 
   /**
@@ -77,9 +83,13 @@ export class PublishedModels {
   async #fetch(artifact: string, folder: string, { signal, progress }: TaskContext): Promise<void> {
     const { store } = this.#options;
     let done = 0;
+    const count = (bytes: number): void => {
+      done += bytes;
+      this.#fetched += bytes;
+    };
     async function* counted(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
       for await (const piece of bytes) {
-        done += piece.length;
+        count(piece.length);
         progress({ activity: "fetching the model", done, unit: "bytes" });
         yield piece;
       }

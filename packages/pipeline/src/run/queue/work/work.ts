@@ -9,6 +9,7 @@ import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
 import type { TaskContext } from "../../node-worker.ts";
+import { noTraffic } from "../../store-traffic.ts";
 import { parseAddress, parseResult } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
@@ -168,13 +169,14 @@ class QueueWorker {
     const { key } = checked;
     const { redis } = this.#connection;
     const before = parseResult(await redis.get(keys.result(key)));
-    if (before !== undefined && (await this.#store.has(before.address, { signal }))) return { key, result: before };
+    if (before !== undefined && (await this.#store.has(before.address, { signal })))
+      return { key, result: { ...before, traffic: noTraffic } };
     const started = performance.now();
     say(`${checked.work.stage} ${key.slice(0, 12)}: begun`);
     const warnings: string[] = [];
-    const address = await this.#runner.run(checked, this.#context(String(job.id), signal, warnings));
+    const { address, traffic } = await this.#runner.run(checked, this.#context(String(job.id), signal, warnings));
     say(`${checked.work.stage} ${key.slice(0, 12)}: done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-    return { key, result: { address, by: this.#card.id, worker: this.#card.name, warnings } };
+    return { key, result: { address, by: this.#card.id, worker: this.#card.name, warnings, traffic } };
   }
 
   #context(id: string, signal: AbortSignal, warnings: string[]): TaskContext {
