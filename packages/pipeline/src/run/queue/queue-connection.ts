@@ -146,6 +146,9 @@ function checkServer(info: string, place: string, warn: (message: string) => voi
   }
 }
 
+/** Begins to connect. A server that has gone since it was asked comes back like one that goes later: what is sent waits. */
+const begin = (client: Redis): Promise<void> => client.connect().catch(() => undefined);
+
 /**
  * Connects to a queue's server.
  *
@@ -181,14 +184,14 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
     return client;
   };
   const redis = open(true);
-  await redis.connect();
+  await begin(redis);
   return {
     place: name,
     redis,
     async subscribe(channel, onMessage) {
       const listener = open(false);
       listener.on("message", (_channel, message) => onMessage(message));
-      await listener.connect();
+      await begin(listener);
       await listener.subscribe(channel);
     },
     close() {

@@ -1,0 +1,51 @@
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { connectQueue } from "../src/run/queue/queue-connection.ts";
+import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
+
+const queue = suite("queue connection");
+
+async function isWaitedFor(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
+  const redis = await RedisServer.start(folder);
+  let count = 0;
+  // the first connection asks whether the server is there; those after it are closed, then let through again
+  const proxy = createServer((socket) => {
+    count += 1;
+    socket.on("error", () => undefined);
+    if (count > 1 && count < 4) return void socket.destroy();
+    const server = connect(redis.port, "127.0.0.1");
+    server.on("error", () => undefined);
+    socket.on("close", () => server.destroy());
+    socket.pipe(server).pipe(socket);
+  }).listen(0, "127.0.0.1");
+  try {
+    await once(proxy, "listening");
+    const address = proxy.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const said: string[] = [];
+    const connection = await connectQueue({ url: `redis://127.0.0.1:${port}` }, (line) => void said.push(line));
+    count = 1;
+    const heard = new Promise<string>(
+      (resolve) => void connection.subscribe("channel", resolve).then(() => connection.redis.publish("channel", "news")),
+    );
+    assert.is(await heard, "news");
+    assert.match(said.join("\n"), /is away .*; waiting for it\n.* is back/);
+    connection.close();
+  } finally {
+    proxy.close();
+    await redis.kill();
+    await rm(folder, { recursive: true });
+  }
+}
+
+const name = "a server that goes away just after it has answered is waited for";
+if (hasRedis) queue(name, isWaitedFor);
+else queue.skip(name, isWaitedFor);
+
+queue.run();
