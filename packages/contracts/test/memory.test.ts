@@ -3,11 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { UsageError } from "../src/errors.ts";
 import { availableMemory, defaultKept, memoryLimit, requireAvailable, splitKept, weightsBeside } from "../src/memory.ts";
-
-const reading =
-  (files: Readonly<Record<string, string>>) =>
-  (path: string): string | undefined =>
-    files[path];
+import { reading } from "./reading.ts";
 
 const mebibyte = 2 ** 20;
 

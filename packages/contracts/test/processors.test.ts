@@ -2,11 +2,7 @@ import { availableParallelism } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { availableProcessors, processorLimit } from "../src/processors.ts";
-
-const reading =
-  (files: Readonly<Record<string, string>>) =>
-  (path: string): string | undefined =>
-    files[path];
+import { reading } from "./reading.ts";
 
 test("version 2: the least limit of the group and those above it", () => {
   const files = {
