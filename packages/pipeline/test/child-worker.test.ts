@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { InputOutputError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { WorkerLostError } from "../src/run/node-worker.ts";
 import type { NodeTask, TaskContext } from "../src/run/node-worker.ts";
 import { ChildWorker } from "../src/run/workers/child-worker.ts";
-import { buildProgram } from "./fixtures/built-program.ts";
 import { failure } from "./fixtures/run-fakes.ts";
 
 const test = suite("a worker process, seen from its run");
@@ -120,7 +120,9 @@ test("a process that writes for long is not given up as long as it gives signs o
 });
 
 test("without a file left a worker is an error, too, and the processes around are not ended", async () => {
-  const words = (await buildProgram("worker-without-files")).map((word) => `'${word}'`).join(" ");
+  const words = (await buildProgram(new URL("fixtures/worker-without-files.ts", import.meta.url)))
+    .map((word) => `'${word}'`)
+    .join(" ");
   // a group of its own, which the shell is in
   const shell = spawn("sh", ["-c", `ulimit -n 100; ${words}; echo "the shell goes on"`], {
     detached: true,

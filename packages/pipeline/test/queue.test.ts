@@ -7,13 +7,13 @@ import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, TryAgainError } from "@mbs/contracts";
 import { Queue } from "bullmq";
 import * as assert from "uvu/assert";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { jobData, jobId, jobKey } from "../src/run/queue/job.ts";
 import type { JobWork } from "../src/run/queue/job.ts";
 import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
 import { processorClass } from "../src/run/processor-class.ts";
 import { parseFailure, parseResult } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
-import { buildProgram } from "./fixtures/built-program.ts";
 import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
 import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
@@ -26,8 +26,8 @@ const suite = workspaceSuite("queue");
 const test = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
   hasRedis ? suite(name, run) : suite.skip(name, run);
 
-const fakeWorker = await buildProgram("fake-worker");
-const fakeQueueWorker = await buildProgram("fake-queue-worker");
+const fakeWorker = await buildProgram(new URL("fixtures/fake-worker.ts", import.meta.url));
+const fakeQueueWorker = await buildProgram(new URL("fixtures/fake-queue-worker.ts", import.meta.url));
 const childCommand = (trouble?: Trouble): string[] => [
   ...fakeWorker,
   ...(trouble === undefined ? [] : [JSON.stringify(trouble)]),
@@ -361,7 +361,7 @@ test("a run that is killed and started again finds all that was made", async (wo
     const counted = childCommand({ what: "loops", stage: "*", at: 1000, folder: starts });
     const worker = cluster.add({ command: counted });
     const { locate: _, stages: __, ...plain } = recipe(changes);
-    const [command, ...words] = await buildProgram("queue-run");
+    const [command, ...words] = await buildProgram(new URL("fixtures/queue-run.ts", import.meta.url));
     words.push(JSON.stringify(plain), JSON.stringify(counted), JSON.stringify(cluster.choice()));
     const killed = spawn(command, words, { stdio: ["ignore", "pipe", "inherit"] });
     let printed = "";

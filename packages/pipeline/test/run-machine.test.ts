@@ -2,11 +2,11 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { runFolder } from "../src/run/run-folder.ts";
 import { adviseShards, chooseMachine, readMachine } from "../src/run/run-machine.ts";
 import type { RunMachine } from "../src/run/run-machine.ts";
-import { buildProgram } from "./fixtures/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -71,7 +71,7 @@ test("shards decide how many workers are chosen, and are advised where many proc
 });
 
 test("a run without workers counts as one, also when it goes on where several ran", async ({ root, recipe }) => {
-  const workers = { command: await buildProgram("fake-worker") };
+  const workers = { command: await buildProgram(new URL("fixtures/fake-worker.ts", import.meta.url)) };
   const machine = async (): Promise<RunMachine | undefined> => readMachine(runFolder(join(root, "out")));
   await go(recipe(), { workers: { ...workers, count: 2 } });
   assert.equal(await machine(), { threads: 1, workers: 2 });

@@ -14,10 +14,10 @@ import {
 import type { Stage, StageOptions } from "@mbs/contracts";
 import { loadSolver } from "@mbs/solvers";
 import * as assert from "uvu/assert";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import { stageOf } from "../src/plan/known-stages.ts";
-import { buildProgram } from "./fixtures/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
@@ -114,7 +114,7 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
   const mostRepeated = step.length + 1;
   const { nodes } = await go(recipe({ propagation, output: join(root, "whole") }));
   const whole = await snapshot(join(root, "whole"));
-  const [program, ...words] = await buildProgram("killed-run");
+  const [program, ...words] = await buildProgram(new URL("fixtures/killed-run.ts", import.meta.url));
   for (let count = 1; count <= nodes.length; count += 3) {
     for (const when of ["before", "after"]) {
       await rm(join(root, "out"), { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import { buildProgram } from "./fixtures/built-program.ts";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
@@ -14,7 +14,7 @@ import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
 const test = workspaceSuite("workers");
 
-const fakeWorker = await buildProgram("fake-worker");
+const fakeWorker = await buildProgram(new URL("fixtures/fake-worker.ts", import.meta.url));
 const command = (trouble?: Trouble): string[] => [...fakeWorker, ...(trouble === undefined ? [] : [JSON.stringify(trouble)])];
 
 /** Everything but the number of workers, which a run records, and the order in which nodes were done. */
@@ -185,7 +185,7 @@ test("workers of a run that is ended together with them end, also one in a loop 
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "capture", at: 1, folder };
   const { locate: _, stages: __, ...plain } = recipe();
-  const [program, ...words] = await buildProgram("run-with-workers");
+  const [program, ...words] = await buildProgram(new URL("fixtures/run-with-workers.ts", import.meta.url));
   const run = spawn(program, [...words, JSON.stringify(plain), JSON.stringify(command(trouble))], {
     stdio: "ignore",
     detached: true,

@@ -5,24 +5,25 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { ArtifactStore, contentAddress, isStoreName, openArtifact } from "@mbs/artifacts";
 import { openSharedStore, pruneStore, verifyArtifact } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { buildProgram } from "../../../tools/test/built-program.ts";
 import { largeFile, smallFile } from "./artifact-files.ts";
 import { startS3 } from "./s3-place.ts";
 
 const test = suite("workers that are killed");
 
+const command = await buildProgram(new URL("worker-child.ts", import.meta.url));
+
 /** Milliseconds after their start at which two workers are killed. */
 const kills = [0, 30, 80, 150, 270, 400];
 
 async function startWorker(args: readonly string[]): Promise<{ kill: () => Promise<void> }> {
-  const script = fileURLToPath(new URL("worker-child.ts", import.meta.url));
-  const node = ["--conditions=mbs-source", "--import", "tsx", script, ...args];
-  const child = spawn(process.execPath, node, { stdio: ["ignore", "pipe", "inherit"] });
+  const [program, ...words] = command;
+  const child = spawn(program, [...words, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
   await Promise.race([
     once(child.stdout, "data"),
