@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { BadDataError, DeniedError, TryAgainError } from "@mbs/contracts";
+import { BadDataError, DeniedError, InterruptedError, TryAgainError } from "@mbs/contracts";
 import { Queue } from "bullmq";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
@@ -16,7 +16,8 @@ import { parseFailure, parseResult } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
 import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
-import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
+import { hasRedis, hasTls, makeCertificates, RedisServer } from "./fixtures/redis-server.ts";
+import type { ServerOptions } from "./fixtures/redis-server.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 import type { Workspace } from "./fixtures/workspace.ts";
@@ -32,6 +33,9 @@ const childCommand = (trouble?: Trouble): string[] => [
   ...fakeWorker,
   ...(trouble === undefined ? [] : [JSON.stringify(trouble)]),
 ];
+
+const testTls = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
+  hasTls ? suite(name, run) : suite.skip(name, run);
 
 const timings = { lock: 1500, stalled: 400, poll: 200, presence: 1500, follow: 3000, backoff: 100 };
 
@@ -53,9 +57,9 @@ class Cluster {
     this.redis = redis;
   }
 
-  static async start(root: string, password?: string): Promise<Cluster> {
+  static async start(root: string, options?: ServerOptions): Promise<Cluster> {
     await mkdir(join(root, "redis"));
-    return new Cluster(root, await RedisServer.start(join(root, "redis"), password));
+    return new Cluster(root, await RedisServer.start(join(root, "redis"), options));
   }
 
   get store(): string {
@@ -103,8 +107,8 @@ class Cluster {
   }
 }
 
-async function withCluster(root: string, work: (cluster: Cluster) => Promise<void>, password?: string): Promise<void> {
-  const cluster = await Cluster.start(root, password);
+async function withCluster(root: string, work: (cluster: Cluster) => Promise<void>, options?: ServerOptions): Promise<void> {
+  const cluster = await Cluster.start(root, options);
   try {
     await work(cluster);
   } catch (error) {
@@ -350,6 +354,104 @@ test("a worker without the model says so, and fetches one that the run publishes
   });
 });
 
+test("a run takes workers of one class, or of any with that option", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    cluster.add();
+    const out = join(root, "out");
+    await go(recipe({ shards: 2 }), { workers, queue: cluster.choice({ mixed: true }) });
+    assert.equal(await results(out), expected);
+    const machine = JSON.parse(await readFile(join(out, "run", "machine.json"), "utf8")) as Record<string, unknown>;
+    assert.is(machine["processors"], "mixed");
+    const other = cluster.choice({ processors: "other-class" });
+    const refused = await failure(go(recipe({ shards: 2 }), { workers, queue: other }));
+    assert.instance(refused, DeniedError);
+    assert.match(String(refused), /holds a run that began on processors of class mixed/);
+    await rm(out, { recursive: true });
+    const given = cluster.choice({ processors: processorClass() });
+    await go(recipe({ shards: 2 }), { workers, queue: given });
+    assert.equal(await results(out), expected);
+    await rm(out, { recursive: true });
+    const stopping = new AbortController();
+    let said = "";
+    const waiting = go(recipe({ shards: 2 }), {
+      workers,
+      queue: other,
+      signal: stopping.signal,
+      warn(line) {
+        said = line;
+        stopping.abort();
+      },
+    });
+    assert.instance(await failure(waiting), InterruptedError);
+    assert.match(
+      said,
+      /^waiting: no worker of class other-class is at redis:\S+; those that are there are \S+-ort\S+; start one/,
+    );
+  });
+});
+
+test("a step that two runs wait for goes on when one of them is stopped", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const worker = cluster.add({ command: childCommand({ what: "pauses", stage: "capture", at: 1, folder: starts }) });
+    const begun = cluster.waitFor(worker, /capture \S+: begun/);
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const start = (output: string, more: { signal?: AbortSignal } = {}): Promise<unknown> =>
+      failure(go(recipe({ shards: 2, output: join(root, output) }), { workers, queue: cluster.choice(), ...more }));
+    const first = start("first", { signal });
+    const second = start("out");
+    await begun;
+    await cluster.redis.use(async (client) => {
+      const areBoth = async (): Promise<boolean> => {
+        const counts = await Promise.all((await client.keys(keys.askers("*"))).map((key) => client.scard(key)));
+        return counts.length > 0 && counts.every((count) => count === 2);
+      };
+      while (!(await areBoth())) await wait(20);
+    });
+    stopping.abort();
+    assert.instance(await first, InterruptedError);
+    await writeFile(join(starts, "go"), "");
+    assert.is(await second, undefined);
+    assert.equal(await results(join(root, "out")), expected);
+    assert.not.match(cluster.log.join(""), /taken back by its run/);
+  });
+});
+
+test("a step that its only run has stopped is taken back, and queues of killed workers are removed", async (workspace) => {
+  const { root, recipe } = workspace;
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const pauses = childCommand({ what: "pauses", stage: "propagate", at: 1, folder: starts });
+    const worker = cluster.add({ command: pauses });
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const begun = cluster.waitFor(worker, /propagate \S+: begun/);
+    const takenBack = cluster.waitFor(worker, /propagate \S+: taken back by its run/);
+    const stopped = failure(go(recipe(), { workers, queue: cluster.choice(), signal }));
+    await begun;
+    stopping.abort();
+    assert.instance(await stopped, InterruptedError);
+    await takenBack;
+    worker.kill("SIGKILL");
+    await once(worker, "exit");
+    await cluster.redis.use(async (client) => {
+      const [card = ""] = await client.keys(keys.anyWorker);
+      const own = `${bullPrefix}:${queueNames.ofWorker(card.slice(keys.worker("").length))}:*`;
+      assert.ok((await client.keys(own)).length > 0, "the run gave it steps of its own");
+      while ((await client.exists(card)) === 1) await wait(50);
+      cluster.add();
+      while ((await client.keys(own)).length > 0) await wait(50);
+    });
+  });
+});
+
 test("a run that is killed and started again finds all that was made", async (workspace) => {
   const { root, recipe } = workspace;
   // here no two steps make the same, which is removed for one of them and made again for the other
@@ -386,6 +488,40 @@ test("a run that is killed and started again finds all that was made", async (wo
   });
 });
 
+testTls("TLS takes the authority that is given, and refuses another", async ({ root, recipe }) => {
+  const ours = makeCertificates(root, "ours");
+  const other = makeCertificates(root, "other");
+  const password = "correct-horse";
+  const passwordFile = join(root, "password");
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o644 });
+  await withCluster(
+    root,
+    async (cluster) => {
+      const place = { passwordFile, caFile: ours.ca };
+      cluster.add(place);
+      const warnings: string[] = [];
+      const start = (more: Partial<QueueChoice>): Promise<unknown> =>
+        failure(go(recipe(), { workers, queue: cluster.choice({ ...place, ...more }), warn: (line) => warnings.push(line) }));
+      assert.is(await start({}), undefined);
+      assert.equal(warnings, [
+        `${passwordFile} can be read by other users of this machine; take their right to read it: chmod 600 ${passwordFile}`,
+      ]);
+      await chmod(passwordFile, 0o600);
+      assert.is(await start({}), undefined);
+      assert.is(warnings.length, 1);
+      for (const caFile of [other.ca, undefined]) {
+        const error = await start({ caFile });
+        assert.instance(error, DeniedError);
+        assert.match(String(error), /rediss:\S+: TLS failed \([A-Z_]+\); give the certificate of its authority by --queue-ca/);
+        assert.not.match(String(error), /horse|\n/);
+      }
+      const plain = await start({ url: cluster.redis.url.replace("rediss", "redis"), caFile: undefined });
+      assert.match(String(plain), /and take rediss:\/\/ where it speaks TLS/);
+    },
+    { password, tls: ours },
+  );
+});
+
 test("a wrong password, or no server, gives one line", async ({ root, recipe }) => {
   const password = "correct-horse";
   await withCluster(
@@ -414,7 +550,7 @@ test("a wrong password, or no server, gives one line", async ({ root, recipe }) 
       assert.instance(away, TryAgainError);
       assert.match(String(away), /no Redis answers at redis:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\); start it, or correct --queue/);
     },
-    password,
+    { password },
   );
 });
 

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { systemError } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, TryAgainError, UsageError } from "@mbs/contracts";
@@ -57,13 +57,24 @@ async function readGiven(path: string, flag: string): Promise<string> {
   }
 }
 
-async function optionsOf({ url: text, passwordFile, caFile }: QueuePlace): Promise<{ place: string; options: RedisOptions }> {
+/** @param warn called where other users of this machine can read the file */
+async function readPassword(path: string, warn: (message: string) => void): Promise<string> {
+  const [line = ""] = (await readGiven(path, "--queue-password-file")).split(/\r?\n/);
+  if (line === "") throw new UsageError(`${path} begins with an empty line; its first line is the queue's password`);
+  // Windows has no such bits
+  const isOpen = process.platform !== "win32" && ((await stat(path)).mode & 0o044) !== 0;
+  if (isOpen) warn(`${path} can be read by other users of this machine; take their right to read it: chmod 600 ${path}`);
+  return line;
+}
+
+async function optionsOf(
+  { url: text, passwordFile, caFile }: QueuePlace,
+  warn: (message: string) => void,
+): Promise<{ place: string; options: RedisOptions }> {
   const url = parseUrl(text);
   const isTls = url.protocol === "rediss:";
   if (caFile !== undefined && !isTls) throw new UsageError("--queue-ca is for a queue with TLS; give --queue as rediss://");
-  const password =
-    passwordFile === undefined ? undefined : ((await readGiven(passwordFile, "--queue-password-file")).split(/\r?\n/)[0] ?? "");
-  if (password === "") throw new UsageError(`${passwordFile} begins with an empty line; its first line is the queue's password`);
+  const password = passwordFile === undefined ? undefined : await readPassword(passwordFile, warn);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? 6379 : Number(url.port);
   const options: RedisOptions = {
@@ -159,7 +170,7 @@ const begin = (client: Redis): Promise<void> => client.connect().catch(() => und
  * @throws {FailedPreconditionError} on an old server
  */
 export async function connectQueue(place: QueuePlace, warn: (message: string) => void): Promise<QueueConnection> {
-  const { place: name, options } = await optionsOf(place);
+  const { place: name, options } = await optionsOf(place, warn);
   const { Redis: Client } = await import("ioredis");
   checkServer(await probe(Client, name, options), name, warn);
   const lasting: RedisOptions = { ...options, retryStrategy: (times) => Math.min(100 * times, 2000), socketTimeout: answerMs };

@@ -17,6 +17,7 @@ import { connectQueue } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
 import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
+import { removeLeftQueues } from "../left-queues.ts";
 import { JobRunner, ModelMissingError } from "./job-runner.ts";
 import { JobSource } from "./job-source.ts";
 import type { TakenJob } from "./job-source.ts";
@@ -305,6 +306,8 @@ export async function work(options: WorkOptions): Promise<number> {
       source = await JobSource.open(connection, own, id, timings, options.signal);
       const worker = new QueueWorker(options, timings, { connection, store, source, runner, card });
       presence = worker.startPresence();
+      // only what nobody needs any more stays where this fails
+      void removeLeftQueues(connection).catch(() => undefined);
       say(`takes jobs for ${processors} from ${connection.place}`);
       const done = await worker.runJobs();
       await worker.leave();
