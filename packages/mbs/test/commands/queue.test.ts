@@ -52,7 +52,11 @@ async function contents(folder: string): Promise<Record<string, string>> {
   return files;
 }
 
-test("a real model on a queue gives the bytes of a local run, and a worker leaves by itself", async ({ root, url, children }) => {
+test("a model that the worker fetches gives the bytes of a local run, and a worker leaves by itself", async ({
+  root,
+  url,
+  children,
+}) => {
   const recipe = join(root, "recipe.yaml");
   const lines = [
     `model: ${join(root, "models", "tiny")}`,
@@ -71,10 +75,10 @@ test("a real model on a queue gives the bytes of a local run, and a worker leave
   await rm(join(root, "out"), { recursive: true });
 
   const place = ["--queue", url, "--store", join(root, "store")];
-  const worker = startMbs(["work", ...place, "--model-root", join(root, "models"), "--idle-exit", "5", "--quiet"]);
+  const worker = startMbs(["work", ...place, "--idle-exit", "5", "--quiet"]);
   children.push(worker);
   const left = once(worker, "exit");
-  const queued = await runMbs(["run", recipe, "--threads", "1", "--engine", "queue", ...place, "--json"]);
+  const queued = await runMbs(["run", recipe, "--threads", "1", "--engine", "queue", ...place, "--publish-model", "--json"]);
   assert.is(queued.code, 0, queued.stderr);
   assert.equal(await contents(join(root, "out")), expected);
   const workers = queued.stdout
@@ -93,6 +97,7 @@ test("options of a queue that do not go together are refused", async ({ root, ur
   for (const [words, message] of [
     [["--engine", "queue"], /--engine queue needs --queue redis:\/\/HOST and --store PLACE/],
     [["--queue", url], /--queue is for --engine queue; give that too/],
+    [["--publish-model"], /--publish-model is for --engine queue; give that too/],
     [["--engine", "queue", "--queue", url, "--store", root, "--workers", "2"], /--workers is for --engine local/],
     [["--engine", "queue", "--queue", url, "--store", root, "--mixed", "--class", "a"], /--mixed takes any class/],
     [
