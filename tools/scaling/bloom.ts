@@ -55,8 +55,11 @@ function line(start: string): { readonly fixed: number; readonly segment: number
   return { segment, fixed: Math.max(0, measured(few, start) - few.segments * segment) };
 }
 
+/** Share of the products of a block's weights in those of a capture, which has the Grams beside them: 12 w² to 9.5 w². */
+const forwardShare = 12 / (12 + 9.5);
+
 /** Node times of a shape: those of BLOOM-7b1 as measured, those of others by their operations. */
-function costsOf({ width }: Shape, shards: number): (node: PlanNode) => NodeCost {
+function costsOf({ width, blocks }: Shape, shards: number, propagation: Propagation): (node: PlanNode) => NodeCost {
   const wider = width / bloom7.width;
   const own = segments / shards;
   const states = own * segmentTokens * width * 4;
@@ -64,41 +67,65 @@ function costsOf({ width }: Shape, shards: number): (node: PlanNode) => NodeCost
     const { fixed, segment } = line(start);
     return wider ** 2 * (fixed + own * segment);
   };
-  return ({ id, stage }) => {
-    const site = sites.find((name) => id.includes(name)) ?? "mlp-down";
-    const gram = 2 * inputOf(site, width) ** 2;
-    const block = `layers.0.${site}`;
+  const gramOf = (site: Site): number => 2 * inputOf(site, width) ** 2;
+  /** Values of two bytes and a code of one. */
+  const layersOf = (site: Site): number => 3 * rowsOf(site, width) * inputOf(site, width);
+  return ({ id, stage, options }) => {
+    const named = sites.filter((name) => id.includes(name));
+    const covered: readonly Site[] = named.length > 0 ? named : sites;
+    /** Of sites that a node covers, in all blocks or in its own. */
+    const total = (of: (site: Site) => number, times = id.includes("h.") ? 1 : blocks): number =>
+      times * covered.reduce((sum, site) => sum + of(site), 0);
+    const grams = total(gramOf);
+    const layers = total(layersOf);
+    /** Of shards of the steps, which a plan with dense propagation has. */
+    const steps = id.includes("steps-") ? Math.min(shards, blocks) : 1;
     switch (stage) {
       case "sample":
         return { seconds: measured(many, "sample"), bytes: segments * segmentTokens * 4 };
-      case "propagate":
-        // what is left of a block behind its last site: one product, the quarter of what mlp-up has
-        return {
-          seconds: id.includes("embedding") ? step("propagate.embedding") : step("capture.h.0.mlp-up") / 2,
-          bytes: states,
-        };
+      case "propagate": {
+        const whole = forwardShare * total((site) => step(`capture.h.0.${site}`));
+        // behind the last site of a block there is one product, the quarter of what mlp-up has
+        const rest = propagation === "true-sequential" ? step("capture.h.0.mlp-up") / 2 : whole;
+        return { seconds: id.includes("embedding") ? step("propagate.embedding") : rest, bytes: states };
+      }
       case "capture":
-        return { seconds: step(`capture.${block.replace("layers", "h")}`), bytes: gram };
+        return { seconds: total((site) => step(`capture.h.0.${site}`)), bytes: grams };
       case "add":
-        return { seconds: (gram * Math.min(8, shards)) / addRate, bytes: gram };
+        return { seconds: (grams * Math.min(8, shards)) / addRate, bytes: grams };
       case "factor":
-        return { seconds: wider ** 3 * measured(many, `factor.h.0.${site}`), bytes: 2 * gram };
-      case "compress":
         return {
-          seconds: wider ** 3 * measured(many, `compress.h.0.${site}`),
-          bytes: 3 * rowsOf(site, width) * inputOf(site, width),
+          seconds: total((site) => wider ** 3 * measured(many, `factor.h.0.${site}`)) / steps,
+          bytes: (2 * grams) / steps,
         };
+      case "compress": {
+        const seconds = total((site) => wider ** 3 * measured(many, `compress.h.0.${site}`)) / steps;
+        if (typeof options["rows"] !== "string") return { seconds, bytes: layers / steps };
+        const parts = Number(options["rows"].split("/")[1]);
+        // each part reads the whole factor
+        const reading = (2 * grams) / addRate;
+        return { seconds: reading + Math.max(0, seconds - reading) / parts, bytes: layers / parts };
+      }
+      case "join-layers":
+        return { seconds: layers / addRate, bytes: layers };
       default:
         return { seconds: wider ** 2 * measured(many, "assemble"), bytes: 0 };
     }
   };
 }
 
-const planOf = ({ blocks }: Shape, shards: number, propagation: Propagation): readonly PlanNode[] =>
+const planOf = ({ blocks, width }: Shape, shards: number, propagation: Propagation): readonly PlanNode[] =>
   planRun(
-    recipeFrom({ model: "m", corpus: "c", shards, propagation, compress: { solver: "gptq" }, output: "o" }),
     {
-      steps: Array.from({ length: blocks }, (_, block) => ({ name: `h.${block}` })),
+      ...recipeFrom({ model: "m", corpus: "c", shards, propagation, compress: { solver: "gptq" }, output: "o" }),
+      capture: { grams: "pooled" },
+      splitsRows: true,
+    },
+    {
+      steps: Array.from({ length: blocks }, (_, block) => ({
+        name: `h.${block}`,
+        sites: sites.map((site) => ({ name: site, width: inputOf(site, width), weights: [{ rows: rowsOf(site, width) }] })),
+      })),
       siteRounds: () => sites.map((site) => [site]),
     },
     "o/model",
@@ -107,6 +134,13 @@ const planOf = ({ blocks }: Shape, shards: number, propagation: Propagation): re
 const hours = (seconds: number): string => (seconds / 3600).toFixed(1);
 const print = (...cells: readonly (string | number)[]): void => console.log(`| ${cells.join(" | ")} |`);
 
+/** Nodes that every shard waits for: those that read the sums over all of them. */
+const barriersOf = (nodes: readonly PlanNode[]): number => {
+  const last = new Set(nodes.filter(({ stage }) => stage === "add").map(({ id }) => id));
+  for (const { stage, inputs } of nodes) if (stage === "add") for (const id of Object.values(inputs).flat()) last.delete(id);
+  return last.size;
+};
+
 for (const shape of [bloom7, bloom176]) {
   console.log(`\n### ${shape.name}\n`);
   print("workers", "hours", "speed-up", "of the workers' time", "hours of the longest chain", "moved, GB");
@@ -114,10 +148,25 @@ for (const shape of [bloom7, bloom176]) {
   let alone = 0;
   for (const workers of workerCounts) {
     const nodes = planOf(shape, workers, "true-sequential");
-    const cost = costsOf(shape, workers);
+    const cost = costsOf(shape, workers, "true-sequential");
     const { seconds, moved, busy } = simulate(nodes, cost, workers, network);
     alone ||= seconds;
     const chain = hours(criticalPath(nodes, cost));
     print(workers, hours(seconds), (alone / seconds).toFixed(1), `${Math.round(100 * busy)}%`, chain, Math.round(moved / 1e9));
+  }
+  console.log();
+  const compared = [8, 64];
+  print("propagation", "barriers", ...compared.flatMap((workers) => [`hours on ${workers} workers`, "moved, GB"]));
+  print("---", "---:", ...compared.flatMap(() => ["---:", "---:"]));
+  for (const propagation of ["dense", "sequential", "true-sequential"] as const) {
+    const results = compared.map((workers) => {
+      const nodes = planOf(shape, workers, propagation);
+      return { nodes, ...simulate(nodes, costsOf(shape, workers, propagation), workers, network) };
+    });
+    print(
+      propagation,
+      barriersOf(results[0]?.nodes ?? []),
+      ...results.flatMap(({ seconds, moved }) => [hours(seconds), Math.round(moved / 1e9)]),
+    );
   }
 }

@@ -105,5 +105,5 @@ export function criticalPath(nodes: readonly PlanNode[], cost: (node: PlanNode) 
     const before = [...Object.values(node.inputs).flat(), ...node.after].map((id) => ends.get(id) ?? 0);
     ends.set(node.id, Math.max(0, ...before) + cost(node).seconds);
   }
-  return Math.max(0, ...ends.values());
+  return [...ends.values()].reduce((most, end) => Math.max(most, end), 0);
 }

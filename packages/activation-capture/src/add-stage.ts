@@ -1,6 +1,6 @@
-import { allLanguages, encodeStatistics, parseMetadata, readStatistics } from "@mbs/artifacts";
-import type { Shards, Statistic, StatisticsMetadata } from "@mbs/artifacts";
-import { at, BadDataError, defineStage, InterruptedError, UsageError } from "@mbs/contracts";
+import { allLanguages, encodeStatistics, orderShards, parseMetadata, readStatistics } from "@mbs/artifacts";
+import type { Statistic } from "@mbs/artifacts";
+import { at, BadDataError, defineStage, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { addScaled } from "./running-sums.ts";
 
@@ -49,49 +49,9 @@ export function addStatistics(parts: readonly Statistic[]): Statistic {
   return { step, site, language, kind, tokens, width, values: Float32Array.from(sums) };
 }
 
-/** Shards with the place of their artifact, in order. */
-interface Part {
-  readonly stream: ArtifactStream;
-  readonly metadata: StatisticsMetadata;
-  readonly shards: Shards;
-}
-
-const namePlaces = ({ first, count, of }: Shards): string =>
-  count === 1 ? `${first + 1}/${of}` : `${first + 1} to ${first + count} of ${of}`;
-
-/**
- * What the shards of all inputs are together; undefined where that is the whole.
- *
- * @throws {BadDataError} where they are of different captures
- * @throws {UsageError} where a shard is missing between two others, or given twice
- */
-function joinShards(parts: readonly Part[]): Shards | undefined {
-  const { metadata, shards } = at(parts, 0);
-  const { shards: _, ...common } = metadata;
-  let next = shards.first;
-  for (const part of parts) {
-    const { shards: __, ...own } = part.metadata;
-    for (const [name, value] of Object.entries(common)) {
-      const found = Object.entries(own).find(([other]) => other === name)?.[1];
-      if (JSON.stringify(found) === JSON.stringify(value) && part.shards.of === shards.of) continue;
-      throw new BadDataError(
-        `shard ${namePlaces(part.shards)} is of another capture than ${namePlaces(shards)}: their ${name} or number of shards differs`,
-        { name },
-      );
-    }
-    if (part.shards.first !== next) {
-      const problem = part.shards.first < next ? "is given twice" : `follows ${next} of ${shards.of}, so one is missing between`;
-      throw new UsageError(`add: shard ${namePlaces(part.shards)} ${problem}; give each shard once`, { shard: next + 1 });
-    }
-    next += part.shards.count;
-  }
-  const count = next - shards.first;
-  return count === shards.of ? undefined : { first: shards.first, count, of: shards.of };
-}
-
 /** Reads one statistic ahead of each shard, and adds those that belong together. */
-async function* addAll(parts: readonly Part[], signal: AbortSignal): AsyncGenerator<Statistic> {
-  const sources = parts.map(({ stream }) => readStatistics(stream, { shards: true })[Symbol.asyncIterator]());
+async function* addAll(streams: readonly ArtifactStream[], signal: AbortSignal): AsyncGenerator<Statistic> {
+  const sources = streams.map((stream) => readStatistics(stream, { shards: true })[Symbol.asyncIterator]());
   try {
     const heads = await Promise.all(sources.map(async (source) => (await source.next()).value as Statistic | undefined));
     const advance = async (index: number): Promise<void> => {
@@ -144,16 +104,12 @@ export const add = defineStage({
   },
   options: {},
   run({ statistics }, _, { signal }) {
-    const parts = statistics
-      .map((stream) => {
-        const metadata = parseMetadata("statistics", stream.schema);
-        const { shards } = metadata;
-        if (shards === undefined) throw new UsageError("add: these statistics are of all segments already; give those of shards");
-        return { stream, metadata, shards };
-      })
-      .toSorted((a, b) => a.shards.first - b.shards.first);
-    const shards = joinShards(parts);
-    const { shards: _own, ...common } = at(parts, 0).metadata;
-    return { statistics: encodeStatistics(addAll(parts, signal), { ...common, ...(shards && { shards }) }) };
+    const parts = statistics.map((stream) => {
+      const { shards, ...common } = parseMetadata("statistics", stream.schema);
+      return { stream, shards, common };
+    });
+    const { streams, shards } = orderShards("add", parts);
+    const { common } = at(parts, 0);
+    return { statistics: encodeStatistics(addAll(streams, signal), { ...common, ...(shards && { shards }) }) };
   },
 });

@@ -1,7 +1,7 @@
 import { parseMetadata, readSegments } from "@mbs/artifacts";
-import type { NumbersByName, Segment, Shards } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable } from "@mbs/contracts";
+import type { NumbersByName, Segment } from "@mbs/artifacts";
+import { BadDataError, UsageError, parseShard, rangeOfShards } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, Shards } from "@mbs/contracts";
 import type { Model, Passages } from "@mbs/models";
 
 /** A part of the segments that is captured and propagated on its own, on any machine. */
@@ -16,28 +16,13 @@ export interface ShardOfSegments extends Shard {
   readonly segments: readonly Segment[];
 }
 
-/**
- * @param text "2/8", the second of eight; "1/1" is all segments
- * @returns undefined for all segments
- * @throws {UsageError} on anything else
- */
-export function parseShard(text: string): Shards | undefined {
-  const [, place = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
-  if (place < 1 || place > of) {
-    throw new UsageError(`--shard takes PLACE/COUNT, 2/8 for the second of eight, not ${JSON.stringify(text.slice(0, 40))}`, {
-      option: "--shard",
-    });
-  }
-  return of === 1 ? undefined : { first: place - 1, count: 1, of };
-}
-
 export const shardOptions = {
   shard: {
     kind: "text",
     optional: true,
     placeholder: "PLACE/COUNT",
     description: "run a part of the segments alone: 2/8 is the second of eight; mbs add joins their statistics",
-    check: (text: string) => parseShard(text),
+    check: (text: string) => parseShard(text, "--shard"),
   },
 } as const satisfies OptionTable;
 
@@ -61,7 +46,7 @@ export async function readShard(stream: ArtifactStream, model: Model, shards: Sh
   const { seed } = parseMetadata("segments", stream.schema);
   const all: Segment[] = [];
   for await (const segment of readSegments(stream)) all.push(segment);
-  const { first, of } = shards;
+  const { of } = shards;
   if (all.length < of) {
     throw new UsageError(`${all.length} segments cannot be cut into ${of} shards; take at most ${all.length} shards`, {
       segments: all.length,
@@ -70,9 +55,9 @@ export async function readShard(stream: ArtifactStream, model: Model, shards: Sh
   }
   // the sort is stable: segments of a language stay in their order
   const ordered = all.toSorted((a, b) => (a.language === b.language ? 0 : a.language < b.language ? -1 : 1));
-  const cut = (place: number): number => Math.floor((place * ordered.length) / of);
+  const { start, end } = rangeOfShards(shards, ordered.length);
   const wholeTokens = countTokens(ordered, seed, await model.passages());
-  return { shards, wholeTokens, segments: ordered.slice(cut(first), cut(first + 1)) };
+  return { shards, wholeTokens, segments: ordered.slice(start, end) };
 }
 
 /**
@@ -88,7 +73,7 @@ export async function findShard(
   asked: string | undefined,
 ): Promise<(Shard & Partial<ShardOfSegments>) | undefined> {
   if (kind === "states") return shardOfStates(stream);
-  const shards = asked === undefined ? undefined : parseShard(asked);
+  const shards = asked === undefined ? undefined : parseShard(asked, "--shard");
   return shards && readShard(stream, model, shards);
 }
 

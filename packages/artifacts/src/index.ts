@@ -4,6 +4,8 @@ export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
 export { encodeMixes, readMixes } from "./codecs/mixes.ts";
+export { orderShards } from "./ordered-shards.ts";
+export type { ShardedStream } from "./ordered-shards.ts";
 export { encodeScores, readScores } from "./codecs/scores.ts";
 export { encodeSegments, readSegments } from "./codecs/segments.ts";
 export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
@@ -32,7 +34,6 @@ export type {
   NumbersByName,
   ScoresMetadata,
   SegmentsMetadata,
-  Shards,
   SimilarityMetadata,
   StatesMetadata,
   StatisticsMetadata,

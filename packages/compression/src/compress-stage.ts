@@ -3,9 +3,11 @@ import {
   InterruptedError,
   UsageError,
   parseOptions,
+  parseShard,
   splitOptions,
   type ArtifactStream,
   type OptionTable,
+  type Shards,
   type Solver,
   type Stage,
   type StageContext,
@@ -13,13 +15,13 @@ import {
 import { openModel, requireCompressible } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
+import { canSplitRows, dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
 import { readStepSparsity } from "./allocation/step-sparsity.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
-import { readSite } from "./site/site-weight.ts";
+import { cutSite, readSite } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
 
@@ -35,6 +37,14 @@ const ownOptions = {
     kind: "flag",
     description: "compress all sites without statistics, for a solver that needs none (rtn, magnitude)",
     default: false,
+  },
+  rows: {
+    kind: "text",
+    optional: true,
+    placeholder: "PLACE/COUNT",
+    description:
+      "compress a part of the rows of each site alone: 2/8 is the second of eight; mbs join-layers joins them (gptq, rtn)",
+    check: (text: string) => parseShard(text, "--rows"),
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
@@ -62,8 +72,15 @@ async function parseChoice(options: unknown) {
       { option: "--without-factors", solver: solver.name },
     );
   }
+  const rowParts = own.rows === undefined ? undefined : parseShard(own.rows, "--rows");
+  if (rowParts !== undefined && !(await canSplitRows(solver))) {
+    throw new UsageError(`solver ${solver.name} chooses for all rows of a site together; leave out --rows`, {
+      option: "--rows",
+      solver: solver.name,
+    });
+  }
   const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, "any") } };
-  return { own, choice };
+  return { own, choice, rowParts };
 }
 
 /** What factors say of order and mix, where there are none. */
@@ -87,6 +104,7 @@ async function* compressAll(
   inputs: AsyncIterable<SiteInput> | Iterable<SiteInput>,
   model: Model,
   choiceOf: (step: string) => SolverChoice,
+  rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
   const blas = createBlas({ threads, pool });
@@ -96,10 +114,13 @@ async function* compressAll(
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
-      const { weight, dtypes, skipped, scaledBy } = await readSite(model, input);
+      const loaded = await readSite(model, input);
+      const { skipped, scaledBy } = loaded;
+      const { weight, ...rest } = rowParts === undefined || loaded.weight.rows === 0 ? loaded : cutSite(loaded, rowParts);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
-        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, { blas, signal, warn, rowThreads });
+        const context = { blas, signal, warn, rowThreads, ...("origins" in rest && { origins: rest.origins }) };
+        const layers = await solveSite(choiceOf(input.step), weight, rest.dtypes, input, context);
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
         if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
@@ -142,7 +163,7 @@ export const compress: Stage = {
     await parseChoice(raw);
   },
   async run(inputs, options, context) {
-    const { own, choice } = await parseChoice(options);
+    const { own, choice, rowParts } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
@@ -161,9 +182,10 @@ export const compress: Stage = {
         options: { ...settings, ...sparsity?.origin },
         order,
         weights,
+        ...(rowParts && { rowParts }),
       };
       const sites = factors === undefined ? plainSites(model) : factoredSites(factors);
-      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), context);
+      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };
     } catch (error) {

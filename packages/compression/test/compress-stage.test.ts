@@ -9,14 +9,23 @@ import {
   type LayerRecord,
   type TensorData,
 } from "@mbs/artifacts";
-import { at, BadDataError, InternalError, InterruptedError, UsageError, type StageInputs } from "@mbs/contracts";
+import {
+  at,
+  BadDataError,
+  FailedPreconditionError,
+  InternalError,
+  InterruptedError,
+  UsageError,
+  type ArtifactStream,
+  type StageInputs,
+} from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import { plainBlas } from "@mbs/solvers/conformance";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compress } from "../src/index.ts";
+import { compress, joinLayers } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 
 const halves = ({ data }: TensorData): Float32Array => decodeHalf(new Uint16Array(data.slice().buffer));
@@ -432,6 +441,59 @@ test("a third-party solver that breaks the contract is refused", async () => {
       writeFileSync(path, solverModule(solve));
       await rejects(runCompress(model, [record], { solver: path }), InternalError, pattern);
     }
+  });
+});
+
+const joinParts = async (...parts: readonly ArtifactStream[]): Promise<ArtifactStream> => {
+  const { layers } = await joinLayers.run({ layers: parts }, {}, recordingContext());
+  assert.ok(layers);
+  return layers;
+};
+
+test("rows that are compressed apart and joined are the whole", async () => {
+  await withTinyModel({}, async (model) => {
+    const records = await factorsOf(model);
+    const options = { model: model.path, solver: "gptq", bits: 3, groupSize: 16 };
+    const made = async (more: object = {}): Promise<ArtifactStream> => {
+      const inputs = { factors: [factorStream(model.address, records)] };
+      const { layers } = await compress.run(inputs, { ...options, ...more }, recordingContext());
+      assert.ok(layers);
+      return layers;
+    };
+    const whole = await made();
+    const expected = await collect(readLayers(whole));
+    // more parts than the smaller sites have strips of 32 rows
+    for (const of of [2, 3, 7]) {
+      const parts = await Promise.all(Array.from({ length: of }, (_, index) => made({ rows: `${index + 1}/${of}` })));
+      const joined = await joinParts(...parts.toReversed());
+      assert.equal(parseMetadata("layers", joined.schema), parseMetadata("layers", whole.schema));
+      const layers = await collect(readLayers(joined));
+      assert.is(layers.length, expected.length);
+      for (const [index, layer] of layers.entries()) {
+        const { summary, ...data } = at(expected, index);
+        const { error, damage, ...others } = layer.summary;
+        assert.equal({ ...layer, summary: undefined }, { ...data, summary: undefined }, `${of} parts, ${layer.tensor}`);
+        const { error: wholeError, damage: wholeDamage, ...wholeOthers } = summary;
+        assert.equal(others, wholeOthers);
+        // sums of the same rows in another order
+        assert.ok(Math.abs(error / wholeError - 1) < 1e-6 && Math.abs(damage / wholeDamage - 1) < 1e-6);
+      }
+    }
+    const [first, second, third] = [await made({ rows: "1/3" }), await made({ rows: "2/3" }), await made({ rows: "3/3" })];
+    await rejects((async () => collect(readLayers(first)))(), FailedPreconditionError, /part 1 of 3 of the rows; join all parts/);
+    await rejects(joinParts(second, third), BadDataError, /parts 2 to 3 of 3 are given/);
+    await rejects(
+      joinParts(await made({ rows: "1/2" }), await made({ rows: "2/2", bits: 4 })),
+      BadDataError,
+      /their options differs/,
+    );
+    await rejects(joinParts(whole), UsageError, /whole already/);
+    await rejects(
+      made({ solver: "sparsegpt", bits: undefined, groupSize: undefined, rows: "1/2" }),
+      UsageError,
+      /all rows of a site together/,
+    );
+    await rejects(made({ rows: "3/2" }), UsageError, /--rows takes PLACE\/COUNT/);
   });
 });
 

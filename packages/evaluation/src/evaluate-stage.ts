@@ -6,6 +6,8 @@ import {
   BadDataError,
   FailedPreconditionError,
   parseOptions,
+  parseShard,
+  rangeOfShards,
   UsageError,
   type OptionTable,
   type Stage,
@@ -63,6 +65,13 @@ const options = {
     minimum: 1,
     description: "maximum number of windows of a language, from its sources in turn (all)",
   },
+  shard: {
+    kind: "text",
+    optional: true,
+    placeholder: "PLACE/COUNT",
+    description: "score a part of the windows alone: 2/8 is the second of eight; mbs join-scores joins them",
+    check: (text: string) => parseShard(text, "--shard"),
+  },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
   activations: {
     kind: "choice",
@@ -101,7 +110,7 @@ function parseEvaluateOptions(raw: unknown) {
   if (values.sourceTarget && values.bySource) {
     throw new UsageError("--by-source is for texts; source→target texts have no further sources", { option: "--by-source" });
   }
-  return { ...values, labels };
+  return { ...values, labels, shards: values.shard === undefined ? undefined : parseShard(values.shard, "--shard") };
 }
 
 async function readShares(values: EvaluateOptions): Promise<Readonly<Record<string, number>> | undefined> {
@@ -125,7 +134,8 @@ async function beginningToken(model: Model, tokenizer: Tokenizer, choice: Evalua
   });
 }
 
-async function allWindows(
+/** The windows that are scored: all, or those of a shard. */
+async function findWindows(
   model: Model,
   corpus: Corpus,
   length: number,
@@ -144,7 +154,10 @@ async function allWindows(
         : textWindows(corpus, language, tokenizer, passages, cut);
     windows.push(...(await own));
   }
-  if (windows.length > 0) return windows;
+  if (windows.length > 0) {
+    const { start, end } = rangeOfShards(values.shards ?? { first: 0, count: 1, of: 1 }, windows.length);
+    return windows.slice(start, end);
+  }
   throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
 }
 
@@ -164,7 +177,7 @@ async function* scoreModels(
     let cutFor: string | undefined;
     let windows: readonly PassageWindow[] = [];
     for (const [index, model] of models.entries()) {
-      if (model.tokenizerAddress !== cutFor) windows = await allWindows(model, corpus, length, values, context);
+      if (model.tokenizerAddress !== cutFor) windows = await findWindows(model, corpus, length, values, context);
       cutFor = model.tokenizerAddress;
       const label = at(values.labels, index);
       yield* scoreWindows({ model, label, activations: activationsOf(model, values) }, windows, context);
@@ -254,6 +267,7 @@ export const evaluate: Stage = {
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
     const about = Object.fromEntries(values.labels.map((label, index) => [label, at(described, index)]));
     const scores = scoreModels(models, corpus, length, values, context);
-    return { scores: encodeScores(scores, { corpus: address, length, bos: values.bos, shares, models: about }) };
+    const { bos, shards } = values;
+    return { scores: encodeScores(scores, { corpus: address, length, bos, shares, models: about, ...(shards && { shards }) }) };
   },
 };

@@ -2,6 +2,7 @@ export { averageLanguages } from "./averages.ts";
 export type { Average, ModelAverages, WorstLanguage, WorstRise } from "./averages.ts";
 export type { Interval } from "@mbs/numbers";
 export { evaluate } from "./evaluate-stage.ts";
+export { joinScores } from "./join-scores-stage.ts";
 export { comparePairs } from "./pairs.ts";
 export type { PairedDifference, PairedDifferences } from "./pairs.ts";
 export { summarise, summariseSources } from "./results.ts";

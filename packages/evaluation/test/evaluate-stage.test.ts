@@ -1,6 +1,6 @@
 import { collect, contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, InterruptedError, UsageError, at, type ArtifactStream } from "@mbs/contracts";
-import { evaluate, scoresReport } from "@mbs/evaluation";
+import { evaluate, joinScores, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -203,6 +203,38 @@ test("wrong calls, no text at all and a stop are errors", async () => {
     for await (const score of readScores(await streamOf({}, stop.signal))) assert.unreachable(score.language);
   });
   assert.instance(stopped, InterruptedError);
+});
+
+const joinShards = async (...shards: readonly ArtifactStream[]): Promise<ArtifactStream> => {
+  const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const { scores } = await joinScores.run({ scores: shards }, {}, context);
+  assert.ok(scores);
+  return scores;
+};
+
+const withoutLoss = (scores: readonly Score[]): readonly object[] => scores.map((score) => ({ ...score, nll: undefined }));
+
+test("windows that are scored apart and joined are those of one evaluation", async () => {
+  const options = { model: [model, other], labels: ["a", "b"], length: 8 };
+  const whole = await streamOf(options);
+  const expected = await collect(readScores(whole));
+  // the last one has more shards than windows
+  for (const of of [2, 3, expected.length + 1]) {
+    const shards = await Promise.all(
+      Array.from({ length: of }, (_, index) => streamOf({ ...options, shard: `${index + 1}/${of}` })),
+    );
+    const joined = await joinShards(...shards.toReversed());
+    assert.equal(joined.schema, whole.schema);
+    const scores = await collect(readScores(joined));
+    assert.equal(withoutLoss(scores), withoutLoss(expected));
+    // other windows beside it in a batch: products of other shapes, in float32
+    for (const [index, { nll }] of scores.entries()) assert.ok(Math.abs(nll / at(expected, index).nll - 1) < 1e-5);
+  }
+  const [first, second] = [await streamOf({ ...options, shard: "1/2" }), await streamOf({ ...options, shard: "2/2" })];
+  assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2 of the windows; join all shards");
+  assert.match((await failure(() => joinShards(second))).message, "shards 2 to 2 of 2 are given");
+  assert.match((await failure(() => joinShards(whole))).message, "whole already");
+  assert.match((await failure(() => streamOf({ shard: "0/2" }))).message, "--shard takes PLACE/COUNT");
 });
 
 test.run();

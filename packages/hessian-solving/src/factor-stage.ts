@@ -1,7 +1,15 @@
 import { encodeFactors, parseMetadata, readStatistics } from "@mbs/artifacts";
-import type { FactorRecord } from "@mbs/artifacts";
-import { areProportional, BadDataError, InterruptedError, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
-import type { LanguageMix, OptionValues, Stage, StageContext } from "@mbs/contracts";
+import type { FactorRecord, Statistic } from "@mbs/artifacts";
+import {
+  areProportional,
+  BadDataError,
+  InterruptedError,
+  parseLanguageMix,
+  parseOptions,
+  parseShard,
+  UsageError,
+} from "@mbs/contracts";
+import type { LanguageMix, OptionValues, Shards, Stage, StageContext } from "@mbs/contracts";
 import { findDead, packUpper, parseOrder } from "@mbs/numbers";
 import type { ColumnOrder } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
@@ -49,6 +57,13 @@ const options = {
     choices: ["on", "off"],
     default: "on",
     description: "off leaves the upper factor out, for solvers that need the diagonal alone",
+  },
+  steps: {
+    kind: "text",
+    optional: true,
+    placeholder: "PLACE/COUNT",
+    description: "factor some steps of the model alone: 2/8 takes the second of every eight (all)",
+    check: (text: string) => parseShard(text, "--steps"),
   },
   languageDiagonals: {
     kind: "flag",
@@ -141,6 +156,17 @@ async function* factorSites(
   }
 }
 
+/** Statistics of every step, or of one in so many from a place on: neighbours are alike, so that each shard has the same to do. */
+async function* ofSteps(statistics: AsyncIterable<Statistic>, shard: Shards | undefined): AsyncGenerator<Statistic> {
+  let place = -1;
+  let last: string | undefined;
+  for await (const statistic of statistics) {
+    if (statistic.step !== last) place += 1;
+    last = statistic.step;
+    if (shard === undefined || place % shard.of === shard.first) yield statistic;
+  }
+}
+
 /** The mix to use, and whether Grams that capture pooled have it. */
 function chooseMix(asked: LanguageMix | undefined, captured: LanguageMix | undefined): [LanguageMix | undefined, PooledMix] {
   if (asked === undefined) return [captured, "same"];
@@ -164,12 +190,18 @@ export const factor: Stage = {
     const values = parseOptions(options, raw, "factor");
     const order = parseOrder(values.order);
     const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
+    const shard = values.steps === undefined ? undefined : parseShard(values.steps, "--steps");
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("factor: give it statistics");
     // the schema states the weights, so the first site is read before the output begins
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
-    const sites = mixSites(readStatistics(statistics), ...chooseMix(asked, captured && new Map(Object.entries(captured))));
+    const sites = mixSites(
+      ofSteps(readStatistics(statistics), shard),
+      ...chooseMix(asked, captured && new Map(Object.entries(captured))),
+    );
     const first = await sites.next();
+    if (first.done && shard !== undefined)
+      throw new UsageError(`factor: there are fewer than ${shard.of} steps; take fewer shards`, { option: "--steps" });
     if (first.done) throw new BadDataError("factor: the statistics hold no site that linear layers read; capture again");
     const metadata = {
       model,

@@ -56,6 +56,24 @@ test("without --mix it takes the one that capture was given", async () => {
   assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
 });
 
+test("shards of the steps have the factors of the whole, each of every so many steps", async () => {
+  const steps = ["h.0", "h.1", "h.2"];
+  const statistics = steps.flatMap((step) => regular.map((statistic) => ({ ...statistic, step })));
+  const whole = await factors(statistics);
+  for (const [shard, expected] of [
+    ["1/2", ["h.0", "h.2"]],
+    ["2/2", ["h.1"]],
+  ] as const) {
+    const found = await factors(statistics, { steps: shard });
+    assert.equal([...new Set(found.map(({ step }) => step))], expected);
+    assert.equal(
+      found,
+      whole.filter(({ step }) => expected.some((name) => name === step)),
+    );
+  }
+  assert.instance(await failureOf(() => factors(statistics, { steps: "4/4" })), UsageError);
+});
+
 test("diagonals of languages are carried along where they are asked for, from Grams and from diagonals", async () => {
   for (const statistic of [gramStatistic, diagonalStatistic]) {
     const given = ["fr", "de", "en"].map((language, index) =>

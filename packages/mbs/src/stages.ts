@@ -65,6 +65,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "join-layers",
+    {
+      summary: "Join layers whose rows were compressed apart.",
+      load: async () => (await import("@mbs/compression")).joinLayers,
+    },
+  ],
+  [
     "assemble",
     {
       summary: "Write a Hugging Face model folder with the compressed weights.",
@@ -90,6 +97,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     {
       summary: "Measure the perplexity and bits per byte of models in each language.",
       load: async () => (await import("@mbs/evaluation")).evaluate,
+    },
+  ],
+  [
+    "join-scores",
+    {
+      summary: "Join scores whose windows were evaluated apart.",
+      load: async () => (await import("@mbs/evaluation")).joinScores,
     },
   ],
   [

@@ -214,6 +214,11 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   ];
   await everywhere(context, "add", {}, part, { statistics: [await save("shard", other)] });
 
+  const rows = (place: number) => ({ model, solver: "gptq", bits: 3, groupSize: 16, rows: `${place}/2` });
+  const upper = await everywhere(context, "compress", rows(1), factors);
+  const lower = await throughLibrary(await loadStage("compress"), rows(2), {}, factors);
+  await everywhere(context, "join-layers", {}, upper, { layers: [await save("rows", lower)] });
+
   const states = await everywhere(context, "propagate", { model }, segments);
   const stepStatistics = await everywhere(context, "capture", { model }, states);
   const stepFactors = await throughLibrary(await loadStage("factor"), {}, {}, stepStatistics);
@@ -228,6 +233,11 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const out = join(folder, "models", "out");
   await unpackFiles(await open(files), out);
   await everywhere(context, "evaluate", { model: out, corpus, length: 32 });
+
+  const windows = (shard: string) => ({ model: out, corpus, length: 32, shard });
+  const scored = await everywhere(context, "evaluate", windows("1/2"));
+  const others = await throughLibrary(await loadStage("evaluate"), windows("2/2"), {});
+  await everywhere(context, "join-scores", {}, scored, { scores: [await save("windows", others)] });
 
   const evaluation = { model: [model, out], corpus, length: 32 };
   const scores = await throughLibrary(await loadStage("evaluate"), evaluation, {});
@@ -280,6 +290,9 @@ hosts("a recipe with every stage gives the addresses of the library on local wor
     stages: {
       matrix: { stage: "read-imatrix", options: { imatrix, language: languages } },
       damage: { stage: "predict", inputs: { statistics: "capture", layers: "compress" } },
+      upper: { stage: "compress", options: { model, solver: "rtn", withoutFactors: true, rows: "1/2" } },
+      lower: { stage: "compress", options: { model, solver: "rtn", withoutFactors: true, rows: "2/2" } },
+      rounded: { stage: "join-layers", inputs: { layers: ["upper", "lower"] } },
       weights: {
         stage: "mix",
         inputs: { statistics: "matrix", validation: "matrix" },

@@ -5,7 +5,16 @@ import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import type { ModelOutline, PlanNode } from "../src/plan/plan.ts";
 
-const outline: ModelOutline = { steps: ["h.0", "h.1"].map((name) => ({ name })), siteRounds: () => [["qkv"], ["mlp"]] };
+/** Rows and width of each site. */
+function outlineOf(sites: Readonly<Record<string, readonly [rows: number, width: number]>>): ModelOutline {
+  const described = Object.entries(sites).map(([name, [rows, width]]) => ({ name, width, weights: [{ rows }] }));
+  return {
+    steps: ["h.0", "h.1"].map((name) => ({ name, sites: described })),
+    siteRounds: () => described.map(({ name }) => [name]),
+  };
+}
+
+const outline = outlineOf({ qkv: [96, 32], mlp: [32, 128] });
 
 const withExperts: ModelOutline = { ...outline, siteRounds: () => [["qkv"], ["expert-0", "expert-1", "expert-2"]] };
 
@@ -71,6 +80,60 @@ test("each shard has its own states and captures, whose statistics are added bef
     source: ["propagate.embedding.shard-2"],
     layers: ["compress.h.0.qkv", "compress.h.0.mlp"],
   });
+});
+
+const rounds = (nodes: readonly PlanNode[]) =>
+  nodes
+    .filter(({ stage, id }) => ["compress", "join-layers"].includes(stage) && id.includes("h.0"))
+    .map(({ id, options, inputs, isPart, follows }) => [id, options["rows"], Object.values(inputs).flat(), isPart, follows]);
+
+test("large sites are compressed in shards of rows, by a solver whose rows are independent", async () => {
+  const large = outlineOf({ qkv: [12288, 4096], output: [256, 4096] });
+  const changes = { propagation: "true-sequential", shards: 3 };
+  assert.equal(rounds(await nodesOf({ ...changes, compress: { solver: "gptq" } }, large)), [
+    ["compress.h.0.qkv.rows-1", "1/3", ["factor.h.0.qkv"], true, "factor.h.0.qkv"],
+    ["compress.h.0.qkv.rows-2", "2/3", ["factor.h.0.qkv"], true, undefined],
+    ["compress.h.0.qkv.rows-3", "3/3", ["factor.h.0.qkv"], true, undefined],
+    [
+      "join-layers.h.0.qkv",
+      undefined,
+      ["compress.h.0.qkv.rows-1", "compress.h.0.qkv.rows-2", "compress.h.0.qkv.rows-3"],
+      undefined,
+      undefined,
+    ],
+    ["compress.h.0.output", undefined, ["factor.h.0.output"], undefined, "factor.h.0.output"],
+  ]);
+  for (const solver of ["sparsegpt", "gptaq"]) {
+    const whole = rounds(await nodesOf({ ...changes, compress: { solver } }, large));
+    assert.equal(whole.length, 2, solver);
+  }
+});
+
+test("with dense propagation shards of the steps are factored and compressed apart, unless an allocation looks at all", async () => {
+  const dense = { propagation: "dense", shards: 5 };
+  const nodes = await nodesOf({ ...dense, compress: { solver: "gptq" } });
+  assert.equal(
+    nodes.slice(-5).map(({ id, options, inputs }) => [id, options["steps"], Object.values(inputs).flat()]),
+    [
+      ["factor.steps-1", "1/2", ["add"]],
+      ["compress.steps-1", undefined, ["factor.steps-1"]],
+      ["factor.steps-2", "2/2", ["add"]],
+      ["compress.steps-2", undefined, ["factor.steps-2"]],
+      ["assemble", undefined, ["compress.steps-1", "compress.steps-2"]],
+    ],
+  );
+  const allocated = await nodesOf({ ...dense, allocate: {} });
+  assert.equal(ids(allocated).slice(-5), ["add", "factor", "allocate", "compress", "assemble"]);
+});
+
+test("windows are evaluated in shards, at most eight", async () => {
+  const evaluate = { corpus: "v" };
+  const nodes = await nodesOf({ shards: 20, evaluate });
+  const parts = nodes.filter(({ stage }) => stage === "evaluate");
+  assert.equal([parts.length, parts.at(-1)?.options["shard"], parts.at(-1)?.isPart], [8, "8/8", true]);
+  const [joined] = nodes.slice(-1);
+  assert.equal([joined?.id, joined?.result, joined?.inputs["scores"]], ["join-scores", "scores.arrow", ids(parts)]);
+  assert.is((await nodesOf({ evaluate })).at(-1)?.id, "evaluate");
 });
 
 test("many shards are added in a tree of eight at a time, and an own stage reads their sum", async () => {

@@ -142,7 +142,7 @@ test("workers at a queue, one or two, give the bytes of one process", async (wor
       const { nodes } = await go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
       assert.equal(await results(join(root, "out")), expected, `${count} workers`);
       const here = nodes.filter(({ worker }) => worker === "this machine").map(({ id }) => id);
-      assert.equal(here, ["sample", "assemble", "evaluate"], "what reads texts or writes folders");
+      assert.equal(here, ["sample", "assemble", "evaluate.shard-1", "evaluate.shard-2"], "what reads texts or writes folders");
       const others = new Set(nodes.flatMap(({ worker = "", id }) => (here.includes(id) ? [] : [worker])));
       assert.ok(others.size >= 1 && others.size <= count, [...others].join());
       // nothing is left that the run alone needed, but for what it keeps itself
@@ -167,7 +167,7 @@ test("a worker fetches nothing that it has made, and a run counts what was moved
   await withCluster(root, async (cluster) => {
     cluster.add();
     const notes: string[] = [];
-    const { nodes } = await go(recipe({ shards: 2, similarity: false }), {
+    const { nodes } = await go(recipe({ shards: 2, similarity: false, evaluate: undefined }), {
       workers,
       queue: cluster.choice(),
       note: (line) => notes.push(line),

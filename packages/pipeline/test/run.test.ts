@@ -82,7 +82,7 @@ test("all three propagations make a plan whose every node runs", async ({ root, 
 test("a solver that compares with the dense model gets its states beside the compressed ones", async ({ root, recipe }) => {
   const compress = { solver: "gptaq", bits: 3 };
   const propagation = "sequential";
-  const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name })), siteRounds: () => [["mlp-up"]] };
+  const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
   const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map()), outline, "model");
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });

@@ -1,4 +1,12 @@
-import { at, type QuantisedWeight, type SiteWeight, type Solution, type Solver } from "@mbs/contracts";
+import {
+  at,
+  InternalError,
+  type QuantisedWeight,
+  type Shards,
+  type SiteWeight,
+  type Solution,
+  type Solver,
+} from "@mbs/contracts";
 import { solvers } from "./solver-map.ts";
 
 /** Neighbouring rows of a site. */
@@ -14,6 +22,12 @@ const strip = 32;
 const leastWeights = 250_000;
 
 /**
+ * Multiplications of a shard with which another worker gains more than it costs to read factor and weights once more and to join
+ * the layers: some seconds, where Gemma 3 270m's largest site takes a quarter of one.
+ */
+const leastShardWork = 2 ** 35;
+
+/**
  * Splits the rows of a site into a part for each thread, or into fewer where it is small.
  *
  * @param threads ≥ 1
@@ -26,9 +40,43 @@ export function splitRows({ rows, columns }: Pick<SiteWeight, "rows" | "columns"
   return Array.from({ length: count }, (_, part) => ({ firstRow: startOf(part), rows: startOf(part + 1) - startOf(part) }));
 }
 
+/**
+ * The rows of a site that belong to a shard. The first shard has some in any case, the others none where there are fewer strips
+ * than shards.
+ *
+ * @param rows of the whole site, ≥ 1
+ */
+export function rowsOfShard(rows: number, { first, count, of }: Shards): RowRange {
+  const strips = Math.ceil(rows / strip);
+  const startOf = (place: number): number => Math.min(rows, Math.ceil((place * strips) / of) * strip);
+  const firstRow = startOf(first);
+  return { firstRow, rows: startOf(first + count) - firstRow };
+}
+
 /** Whether threads may share the rows of a site: of a solver that says so, and that a worker thread finds by its name. */
 export const hasSeparableRows = async (solver: Solver): Promise<boolean> =>
   solver.rowsAreIndependent === true && (await solvers.get(solver.name)?.()) === solver;
+
+/** The solver that replaces another at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`. */
+export async function simplerSolver({ options }: Solver): Promise<Solver> {
+  const name = Object.hasOwn(options, "sparsity") ? "magnitude" : "rtn";
+  const load = solvers.get(name);
+  if (!load) throw new InternalError(`no solver ${name}`);
+  return load();
+}
+
+/** Whether rows of a site can be solved on different machines, also where its factor could not be made. */
+export const canSplitRows = async (solver: Solver): Promise<boolean> =>
+  (await hasSeparableRows(solver)) && hasSeparableRows(await simplerSolver(solver));
+
+/**
+ * Into how many shards, on different workers, the rows of a site are cut: by the multiplications of GPTQ, which are as many as
+ * weights times columns.
+ *
+ * @param wanted at most so many
+ */
+export const countRowShards = ({ rows, columns }: Pick<SiteWeight, "rows" | "columns">, wanted: number): number =>
+  Math.max(1, Math.min(wanted, Math.floor((rows * columns ** 2) / leastShardWork)));
 
 /** Some rows of a site as a weight of their own, with a copy of their values. */
 export function rowsOf(weight: SiteWeight, { firstRow, rows }: RowRange): SiteWeight {

@@ -1,5 +1,6 @@
-import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { canonicalJson, misfit, parseJson } from "../json.ts";
+import { parseMetadata } from "../kinds/metadata.ts";
 import type { LayersMetadata } from "../kinds/metadata.ts";
 import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../kinds/records.ts";
 import { cutPanels, denseLayout, isChecked, joinPanels, markChecked, type Layout } from "../rows/panels.ts";
@@ -17,6 +18,9 @@ const summaryShape = {
   groupSize: "count?",
   symmetric: "flag?",
   fallback: "text?",
+  firstRow: "count?",
+  tensorRows: "count?",
+  output: "amount?",
 } as const;
 
 const bitsOf: Readonly<Record<TensorDtype, number>> = { f32: 32, f16: 16, bf16: 16, u8: 8, u1: 1, i32: 32 };
@@ -141,6 +145,20 @@ export const encodeLayers = (
 /**
  * The layers of an artifact.
  *
+ * @param options parts: whether layers of a part of the rows alone are wanted too
+ * @throws {FailedPreconditionError} on layers of a part of the rows, unless they are wanted
  * @throws {BadDataError} on parts that do not fit together, or an invalid layer
  */
-export const readLayers = (stream: ArtifactStream): AsyncIterable<LayerRecord> => readRecords("layers", stream, toRecord);
+export function readLayers(
+  stream: ArtifactStream,
+  { parts: wanted = false }: { readonly parts?: boolean } = {},
+): AsyncIterable<LayerRecord> {
+  const records = readRecords("layers", stream, toRecord);
+  if (wanted) return records;
+  const { rowParts } = parseMetadata("layers", stream.schema);
+  if (rowParts === undefined) return records;
+  throw new FailedPreconditionError(
+    `these layers are of part ${rowParts.first + 1} of ${rowParts.of} of the rows; join all parts first (mbs join-layers)`,
+    { ...rowParts },
+  );
+}

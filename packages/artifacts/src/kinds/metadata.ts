@@ -1,19 +1,9 @@
-import { BadDataError, InternalError, isObject, mostWeight, type Schema } from "@mbs/contracts";
+import { BadDataError, InternalError, isObject, mostWeight, type Schema, type Shards } from "@mbs/contracts";
 import { canonicalJson, parseJson } from "../json.ts";
 import type { ArtifactKind } from "./schemas.ts";
 
 /** Numbers by language (or by another name), as weights, counts or shares. */
 export type NumbersByName = Readonly<Record<string, number>>;
-
-/**
- * Which shards of the segments an artifact is of: `count` of them, from the one at place `first` on. All `of` together are the
- * whole.
- */
-export interface Shards {
-  readonly first: number;
-  readonly count: number;
-  readonly of: number;
-}
 
 interface MetadataTypes {
   text: string;
@@ -40,7 +30,7 @@ interface MetadataTypes {
   object: Readonly<Record<string, unknown>>;
   /** The same, or "" for none. */
   "object?": Readonly<Record<string, unknown>> | undefined;
-  /** JSON object of whole numbers; absent from an artifact of all segments. */
+  /** JSON object of whole numbers; absent from an artifact of the whole. */
   shards: Shards;
   /** JSON object of the tokens of each language in all segments; absent too. */
   wholeTokens: NumbersByName;
@@ -66,8 +56,8 @@ const metadataTypes = {
   states: { model: "text", tokenizer: "text", steps: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: { model: "text", method: "text", options: "object", sparsity: "share", weights: "weights" },
-  layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights" },
-  scores: { corpus: "text", length: "count", bos: "text", shares: "shares?", models: "object?" },
+  layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights", rowParts: "shards" },
+  scores: { corpus: "text", length: "count", bos: "text", shares: "shares?", models: "object?", shards: "shards" },
   similarity: { model: "text" },
   // Rises of the loss, in nats a token, not of perplexity.
   damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?" },

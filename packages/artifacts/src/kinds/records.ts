@@ -126,6 +126,12 @@ export interface LayerSummary {
   readonly symmetric?: boolean;
   /** What was done instead, where the method could not be used. */
   readonly fallback?: string;
+  /** Of a part of the rows alone: the tensor's row that it begins with. */
+  readonly firstRow?: number;
+  /** Of a part too: rows of the whole tensor. */
+  readonly tensorRows?: number;
+  /** Of a part too: tr(W H Wᵀ) of its rows, a token. */
+  readonly output?: number;
 }
 
 /** The edit of one tensor. */

@@ -1,6 +1,7 @@
-import { BadDataError, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
+import { rowsOf, rowsOfShard } from "@mbs/solvers";
 import type { SiteInput } from "./site-statistics.ts";
 
 /** The weights of a site that can be compressed, stacked. */
@@ -12,6 +13,30 @@ export interface LoadedSite {
   readonly skipped: readonly string[];
   /** Norms that can absorb the inverse of an input scale; empty where none can. */
   readonly scaledBy: readonly ScaledTensor[];
+}
+
+/** The place of some rows in their tensor. */
+export interface RowOrigin {
+  readonly firstRow: number;
+  /** Of the whole tensor. */
+  readonly tensorRows: number;
+}
+
+/** The rows of a site that belong to a shard, and where each of its parts is from. */
+export function cutSite({ weight, dtypes }: LoadedSite, shards: Shards) {
+  const range = rowsOfShard(weight.rows, shards);
+  const end = range.firstRow + range.rows;
+  const touched = [...weight.parts.entries()].filter(
+    ([, { firstRow, rows }]) => firstRow < end && firstRow + rows > range.firstRow,
+  );
+  return {
+    weight: rowsOf(weight, range),
+    dtypes: touched.map(([index]) => at(dtypes, index)),
+    origins: touched.map(([, { firstRow, rows }]): RowOrigin => ({
+      firstRow: Math.max(0, range.firstRow - firstRow),
+      tensorRows: rows,
+    })),
+  };
 }
 
 /** The dtype whose values the files of all parts hold exactly: f16 holds what bf16 holds, within its range. */

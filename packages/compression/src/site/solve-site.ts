@@ -5,17 +5,17 @@ import {
   InterruptedError,
   parseOptions,
   settled,
-  UsageError,
   type SiteWeight,
   type Solution,
   type Solver,
   type SolverContext,
 } from "@mbs/contracts";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, solverFailure, solvers } from "@mbs/solvers";
+import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, simplerSolver, solverFailure } from "@mbs/solvers";
 import type { RowThreads } from "../rows/row-threads.ts";
 import { momentOf, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
+import type { RowOrigin } from "./site-weight.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
 
 /** A solver with its parsed options. */
@@ -28,6 +28,8 @@ export interface SolverChoice {
 export interface SiteContext extends SolverContext {
   /** Threads that share the rows of a large site; absent where one thread does everything. */
   readonly rowThreads?: RowThreads | undefined;
+  /** Where the rows of each part are from; absent where all rows of the site are solved. */
+  readonly origins?: readonly RowOrigin[] | undefined;
 }
 
 /**
@@ -41,10 +43,7 @@ async function fallbackFor(
   factor: FactorRecord | undefined,
 ): Promise<SolverChoice | undefined> {
   if (factor?.upper || !solver.needs.includes("factor") || factor?.summary.fallback === undefined) return undefined;
-  const name = Object.hasOwn(solver.options, "sparsity") ? "magnitude" : "rtn";
-  const load = solvers.get(name);
-  if (!load) throw new UsageError(`no solver ${name}`);
-  const simple = await load();
+  const simple = await simplerSolver(solver);
   const shared = Object.entries(options).filter(([key]) => Object.hasOwn(simple.options, key));
   return { solver: simple, options: parseOptions(simple.options, Object.fromEntries(shared), simple.name) };
 }
@@ -127,7 +126,7 @@ export async function solveSite(
     Float64Array,
   ];
 
-  return written.map(({ tensor, firstRow, rows: count, dtype, values }) => {
+  return written.map(({ tensor, firstRow, rows: count, dtype, values }, index) => {
     const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {
       const stride = whole.length / rows;
       return whole.slice(firstRow * stride, (firstRow + count) * stride) as Values;
@@ -144,6 +143,7 @@ export async function solveSite(
       sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(fallback && { fallback: fallback.solver.name }),
+      ...(context.origins && { ...at(context.origins, index), output }),
     };
     return {
       step,

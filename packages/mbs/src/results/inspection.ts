@@ -88,7 +88,7 @@ async function inspectAllocation(stream: ArtifactStream): Promise<readonly Inspe
 
 async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
-  for await (const { tensor, values, summary } of readLayers(stream)) {
+  for await (const { tensor, values, summary } of readLayers(stream, { parts: true })) {
     const { solver, damage, sparsity, bits, groupSize, fallback = "" } = summary;
     const shape = `${values.rows}×${values.columns}`;
     rows.push({
@@ -108,7 +108,7 @@ async function inspectLayers(stream: ArtifactStream): Promise<readonly Inspectio
 
 async function inspectScores(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const sums = new Sums();
-  for await (const { model, language, nll, tokens, bytes } of readScores(stream)) {
+  for await (const { model, language, nll, tokens, bytes } of readScores(stream, { shards: true })) {
     sums.add({ model, language }, { windows: 1, tokens, bytes, nll });
   }
   return sums.rows().map(({ nll, ...row }) => ({ ...row, perplexity: short(Math.exp(Number(nll) / Number(row["tokens"]))) }));

@@ -3,6 +3,7 @@ import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKe
 import type { Progress, StageOptions } from "@mbs/contracts";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
+import { isIntermediate } from "../plan/plan.ts";
 import type { PlanNode } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
@@ -123,7 +124,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
   for (const node of plan.nodes) {
     const { id, inputs, after, result } = node;
     const stage = stageOf(stages, node.stage);
-    const { folder: isFolder = false, intermediate = false } = firstOutput(stage);
+    const { folder: isFolder = false } = firstOutput(stage);
     const options = await withCommits(node, prepared, hub);
     const command = replayCommand(stage, {
       table: await optionTable(stage, options),
@@ -140,7 +141,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
       reads,
       path: paths.get(id) ?? id,
       isFolder,
-      isTemporary: intermediate && !recipe.keep && result === undefined && read.has(id),
+      isTemporary: isIntermediate(node, stage) && !recipe.keep && result === undefined && read.has(id),
     });
   }
   const local = await Promise.all(plan.nodes.map((node) => pathsOf(node, prepared)));

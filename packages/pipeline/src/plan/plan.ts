@@ -1,7 +1,7 @@
 import { inputSite } from "@mbs/artifacts";
-import { UsageError, areProportional, at, parseLanguageMix, quoted } from "@mbs/contracts";
-import type { PlannedLayers, Solver, StageOptions } from "@mbs/contracts";
-import { dependentDefaults, factorOptionsFor, plannedCodesOf, readSolver } from "@mbs/solvers";
+import { UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
+import type { PlannedLayers, Solver, Stage, StageOptions } from "@mbs/contracts";
+import { canSplitRows, dependentDefaults, factorOptionsFor, countRowShards, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
@@ -9,7 +9,14 @@ import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {
-  readonly steps: readonly { readonly name: string }[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly sites: readonly {
+      readonly name: string;
+      readonly width: number;
+      readonly weights: readonly { readonly rows: number }[];
+    }[];
+  }[];
   /** The sites of a step in rounds, each of which is captured and compressed at once with true-sequential propagation. */
   siteRounds(step: number): readonly (readonly string[])[];
 }
@@ -29,9 +36,15 @@ export interface PlanNode {
   readonly after: readonly string[];
   /** Id of an earlier node whose values it goes on from, or whose output it alone reads: the worker that ran it has them at hand. */
   readonly follows?: string;
+  /** True where its output is a part of what another node joins, and needed by that one alone. */
+  readonly isPart?: boolean;
   /** File of the output folder that its output is copied to at the end of the run; absent where it stays among the artifacts. */
   readonly result?: string;
 }
+
+/** Whether only the next nodes need an output, so that a run deletes it once it is read. */
+export const isIntermediate = ({ isPart = false }: PlanNode, stage: Stage): boolean =>
+  isPart || firstOutput(stage).intermediate === true;
 
 /** The graph of stage runs, each node after all that it reads. */
 export interface Plan {
@@ -173,27 +186,73 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
   return allocateFrom(add, recipe, factors);
 }
 
-/**
- * Edits of one step, of one of its rounds of sites, or of all steps; returns the node that makes the layers.
- *
- * @param factors undefined where the solver does without
- */
+/** What `compress` reads beside the model. */
+interface CompressInputs {
+  /** Undefined where the solver does without. */
+  readonly factors: string | undefined;
+  readonly allocation: string | undefined;
+}
+
+/** One node of `compress`. */
 function compressFrom(
   add: Add,
   recipe: Recipe,
   suffix: string,
-  factors: string | undefined,
-  allocation: string | undefined,
+  { factors, allocation }: CompressInputs,
+  part: Pick<NewNode, "isPart" | "aside" | "follows"> & { readonly rows?: string } = {},
 ): string {
+  const { rows, ...more } = part;
   return add({
     id: `compress${suffix}`,
     stage: "compress",
-    options: { model: recipe.model, ...recipe.compress },
+    options: { model: recipe.model, ...recipe.compress, ...(rows !== undefined && { rows }) },
     inputs: {
       ...(factors !== undefined && { factors: [factors] }),
       ...(allocation !== undefined && { allocation: [allocation] }),
     },
     ...(factors !== undefined && { follows: factors }),
+    ...more,
+  });
+}
+
+/** How many shards the rows of some sites are worth: of small ones, fewer than the recipe has. */
+function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["steps"][number]["sites"]): number {
+  if (!splitsRows) return 1;
+  const most = sites.map(({ width, weights }) =>
+    countRowShards({ rows: weights.reduce((sum, { rows }) => sum + rows, 0), columns: width }, shards),
+  );
+  return Math.max(1, ...most);
+}
+
+/**
+ * Edits of one step or of one of its rounds of sites; returns the node that has the layers. Shards of the rows are made apart,
+ * where the solver allows it.
+ */
+function compressRound(
+  add: Add,
+  recipe: Recipe,
+  suffix: string,
+  inputs: CompressInputs,
+  sites: ModelOutline["steps"][number]["sites"],
+): string {
+  const count = rowShards(recipe, sites);
+  if (count === 1) return compressFrom(add, recipe, suffix, inputs);
+  const parts = Array.from({ length: count }, (_, index) =>
+    compressFrom(add, recipe, `${suffix}.rows-${index + 1}`, inputs, {
+      rows: `${index + 1}/${count}`,
+      isPart: true,
+      aside: true,
+      // the others go to any worker that is free
+      ...(index > 0 && { follows: undefined }),
+    }),
+  );
+  return add({
+    id: `join-layers${suffix}`,
+    stage: "join-layers",
+    section: ["shards"],
+    key: "compress",
+    options: {},
+    inputs: { layers: parts },
   });
 }
 
@@ -205,6 +264,60 @@ const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics: strin
     inputs: { statistics: [statistics] },
     follows: statistics,
   });
+
+/** Factors and layers of all steps from the dense model's statistics: shards of the steps apart. */
+function compressDense(add: Add, recipe: Recipe, { steps }: ModelOutline, statistics: string): string[] {
+  // an allocation looks at the factors of all steps
+  const count = recipe.allocate === undefined ? Math.min(recipe.shards, steps.length) : 1;
+  if (count === 1) {
+    const factors = factorsFrom(add, recipe, "", statistics);
+    return [compressFrom(add, recipe, "", { factors, allocation: allocateFrom(add, recipe, factors) })];
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const suffix = `.steps-${index + 1}`;
+    const factors = add({
+      id: `factor${suffix}`,
+      stage: "factor",
+      options: { ...recipe.factor, steps: `${index + 1}/${count}` },
+      inputs: { statistics: [statistics] },
+    });
+    return compressFrom(add, recipe, suffix, { factors, allocation: undefined });
+  });
+}
+
+/** Shards of windows at most: each reads the texts and the weights of both models. */
+const mostWindowShards = 8;
+
+/** The scores of both models: shards of the windows apart. */
+function evaluateFrom(add: Add, recipe: Recipe, modelFolder: string, assembled: string): void {
+  const { model, evaluate } = recipe;
+  const shards = Math.min(recipe.shards, mostWindowShards);
+  const options = { labels: ["dense", "compressed"], ...evaluate, model: [model, modelFolder] };
+  const node = { stage: "evaluate", inputs: {}, after: [assembled] };
+  if (shards === 1) {
+    add({ ...node, id: "evaluate", options, result: "scores.arrow" });
+    return;
+  }
+  const parts = Array.from({ length: shards }, (_, index) =>
+    add({
+      ...node,
+      id: `evaluate.shard-${index + 1}`,
+      options: { ...options, shard: `${index + 1}/${shards}` },
+      isPart: true,
+      aside: true,
+    }),
+  );
+  add({
+    id: "join-scores",
+    stage: "join-scores",
+    section: ["shards"],
+    key: "evaluate",
+    options: {},
+    inputs: { scores: parts },
+    after: [assembled],
+    result: "scores.arrow",
+  });
+}
 
 /** Options of every node that runs the model: where capture allows non-finite weights, the others must too. */
 const forwardOptions = ({ model, capture: { allowNonfinite } }: Recipe): StageOptions => ({
@@ -271,7 +384,9 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       if (recipe.similarity && index === 0 && sites === undefined) {
         compareLanguages(add, statistics);
       }
-      layers.push(compressFrom(add, recipe, suffix, factorsFrom(add, recipe, suffix, statistics), allocation));
+      const factors = factorsFrom(add, recipe, suffix, statistics);
+      const edited = step.sites.filter(({ name }) => sites === undefined || sites.includes(name));
+      layers.push(compressRound(add, recipe, suffix, { factors, allocation }, edited));
     }
     all.push(...layers);
     // Nothing reads the states after the last step.
@@ -298,7 +413,7 @@ function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, seg
   if (recipe.similarity) {
     compareInputs(add, recipe, outline, embedFrom(add, recipe, segments, true));
   }
-  return compressFrom(add, recipe, "", undefined, allocateBeforehand(add, recipe, segments));
+  return compressFrom(add, recipe, "", { factors: undefined, allocation: allocateBeforehand(add, recipe, segments) });
 }
 
 /** The error on a source that the recipe does not have, or that comes later. */
@@ -334,22 +449,12 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   } else if (recipe.propagation === "dense") {
     const { statistics } = captureFrom(add, recipe, { id: "capture", options: { model, ...recipe.capture } }, segments);
     if (recipe.similarity) compareLanguages(add, statistics);
-    const factors = factorsFrom(add, recipe, "", statistics);
-    layers = [compressFrom(add, recipe, "", factors, allocateFrom(add, recipe, factors))];
+    layers = compressDense(add, recipe, outline, statistics);
   } else {
     layers = planSteps(add, recipe, outline, segments);
   }
   const assembled = add({ id: "assemble", stage: "assemble", options: { model, ...recipe.assemble }, inputs: { layers } });
-  if (recipe.evaluate !== undefined) {
-    add({
-      id: "evaluate",
-      stage: "evaluate",
-      options: { labels: ["dense", "compressed"], ...recipe.evaluate, model: [model, modelFolder] },
-      inputs: {},
-      after: [assembled],
-      result: "scores.arrow",
-    });
-  }
+  if (recipe.evaluate !== undefined) evaluateFrom(add, recipe, modelFolder, assembled);
   for (const [name, { stage, inputs, options }] of recipe.stages) {
     const read = Object.entries(inputs).map(([input, keys]): [string, readonly string[]] => [
       input,
@@ -454,7 +559,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
     factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
     compress: { ...target, ...least.compress, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
   };
-  return { ...completed, makesCodes: (await plannedLayers(completed)).codes !== "none" };
+  return { ...completed, splitsRows: await canSplitRows(solver), makesCodes: (await plannedLayers(completed)).codes !== "none" };
 }
 
 /**

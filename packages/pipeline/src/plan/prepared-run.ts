@@ -56,7 +56,7 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 
 /** Steps and sites that stand for those of any model: more than one, since some keys make nodes only between two steps. */
 const anyOutline: ModelOutline = {
-  steps: [{ name: "first" }, { name: "second" }],
+  steps: ["first", "second"].map((name) => ({ name, sites: [] })),
   siteRounds: () => [["a"], ["b"]],
 };
 
@@ -157,7 +157,7 @@ function checkInputCounts(recipe: Recipe, { nodes }: Plan, stages: Stages): void
     const declared = stageOf(stages, stage).inputs;
     for (const [name, ids] of Object.entries(inputs)) {
       if (ids.length <= 1 || declared[name]?.many === true) continue;
-      const problem = `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense there is one of all steps`;
+      const problem = `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense and shards: 1 there is one of all steps`;
       throw inputFault(recipe, id, name, problem);
     }
   }

@@ -14,7 +14,7 @@ const mostShards = 1024;
 /** What an entry of `stages` may be called: its result is NAME.arrow, its node NAME. */
 const entryName = /^[a-z][a-z0-9-]{0,63}$/;
 /** Names that a run gives itself. */
-const reservedNames: ReadonlySet<string> = new Set([...keys, "run", "scores", "add"]);
+const reservedNames: ReadonlySet<string> = new Set([...keys, "run", "scores", "add", "join-layers", "join-scores"]);
 /** Parts of the YAML library's messages that are for programmers, and the position, which stands in front of ours. */
 const pointer = /; please use YAML\.\w+\(\)| at line \d+, column \d+:?$|[:.]$/g;
 

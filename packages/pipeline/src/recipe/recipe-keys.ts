@@ -50,7 +50,7 @@ export const recipeKeys = {
   shards: {
     takes: "a whole number",
     description:
-      "parts of the segments that are propagated and captured apart, at once where there are several workers; default 1. The results depend on this number in their last bits, and not on the number of workers",
+      "parts of the segments that are propagated and captured apart, and of what is large behind them, at once where there are several workers; default 1. The results depend on this number in their last bits, and not on the number of workers",
   },
   capture: {
     takes: "options",
@@ -63,7 +63,7 @@ export const recipeKeys = {
     takes: "options",
     description: "how statistics of languages are mixed, and how H is damped and ordered",
     stage: "factor",
-    given: [],
+    given: ["steps"],
     defaults: { order: "the solver's preferred order", upper: "what the solver needs" },
   },
   allocate: {
@@ -77,7 +77,7 @@ export const recipeKeys = {
     description: "the compression method, with its options",
     required: true,
     stage: "compress",
-    given: ["model"],
+    given: ["model", "rows"],
     needs: ["solver"],
     defaults: { withoutFactors: "true for a solver that needs no statistics" },
   },
@@ -91,7 +91,7 @@ export const recipeKeys = {
     takes: "options, `corpus` among them",
     description: "held-out texts, on which the model is scored before and after; absent: nothing is evaluated",
     stage: "evaluate",
-    given: ["model"],
+    given: ["model", "shard"],
     needs: ["corpus"],
   },
   similarity: {

@@ -44,6 +44,8 @@ export interface Recipe {
   readonly denseStates?: boolean;
   /** False where the layers are pruned alone. Follows from the solver; no key of a recipe. */
   readonly makesCodes?: boolean;
+  /** Whether compress can make the rows of a site apart. Follows from the solver; no key of a recipe. */
+  readonly splitsRows?: boolean;
   /** Folder of the run; the model is written to `model` in it. */
   readonly output: string;
   /** Content addresses of `model`, `corpus` and `evaluationCorpus` that the inputs of a recorded recipe must have. */

@@ -7,6 +7,7 @@ import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
 import type { NodeDone, NodeWorker } from "./node-worker.ts";
+import { isIntermediate } from "../plan/plan.ts";
 import type { Plan, PlanNode } from "../plan/plan.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -127,8 +128,7 @@ export class Engine {
     const readByOthers = new Set(others);
     this.#followed = new Set(plan.nodes.flatMap(({ id }) => (readByOthers.has(id) ? [] : id)));
     this.#results = plan.nodes.flatMap(({ id, result }) => (result === undefined ? [] : id));
-    const isIntermediate = (node: PlanNode): boolean => firstOutput(this.#stage(node)).intermediate === true;
-    this.#intermediate = new Set(plan.nodes.filter(isIntermediate).map(({ id }) => id));
+    this.#intermediate = new Set(plan.nodes.filter((node) => isIntermediate(node, this.#stage(node))).map(({ id }) => id));
     this.#passing = options.keep ? new Set() : this.#findPassing();
     const kinds = { intermediate: this.#intermediate, passing: this.#passing };
     this.#needed = options.keep ? undefined : new NeededArtifacts(plan.nodes, kinds);
@@ -146,12 +146,12 @@ export class Engine {
       last.set(node.id, checkpoints);
     }
     const passes = (node: PlanNode): boolean => {
-      const { intermediate = false, checkpoint = false } = firstOutput(this.#stage(node));
+      const { checkpoint = false } = firstOutput(this.#stage(node));
       const from = last.get(node.id);
       const isResult = node.result !== undefined;
       return (
         !isResult &&
-        intermediate &&
+        this.#intermediate.has(node.id) &&
         !checkpoint &&
         from !== 0 &&
         (this.#readers.get(node.id) ?? []).every((id) => last.get(id) === from)

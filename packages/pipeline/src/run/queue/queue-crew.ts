@@ -4,6 +4,7 @@ import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { ArtifactStore } from "@mbs/artifacts";
 import { optionTable, stageOf } from "../../plan/known-stages.ts";
+import { isIntermediate } from "../../plan/plan.ts";
 import type { PlanNode } from "../../plan/plan.ts";
 import type { Crew, CrewAtWork, CrewOptions, CrewRun } from "../crew.ts";
 import type { LocalCrew } from "../local-crew.ts";
@@ -165,9 +166,9 @@ export class QueueCrew implements Crew {
     await this.#home.finish();
     if (this.#begun === undefined) return;
     const { artifacts, run } = this.#begun;
-    const kept = run.plan.nodes.filter(({ stage }) => {
-      const { intermediate = false, folder = false } = firstOutput(stageOf(run.stages, stage));
-      return !intermediate && !folder;
+    const kept = run.plan.nodes.filter((node) => {
+      const stage = stageOf(run.stages, node.stage);
+      return !isIntermediate(node, stage) && firstOutput(stage).folder !== true;
     });
     await artifacts.bring(kept.flatMap(({ id }) => addresses.get(id) ?? []));
     await artifacts.release();
