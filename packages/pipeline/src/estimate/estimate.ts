@@ -4,6 +4,7 @@ import { availableProcessors, BadDataError, createObjectPool, defaultKept, split
 import type { ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { windowShards } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
@@ -162,6 +163,7 @@ async function estimatePrepared(
 ): Promise<Estimate> {
   const { threads } = machine;
   const atOnce = Math.min(machine.workers, recipe.shards);
+  const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
   const tokenizer = await model.tokenizer();
   const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
@@ -186,7 +188,7 @@ async function estimatePrepared(
             scored / 2 / heldOut.tokensPerSecond +
             rates.open +
             2 * model.steps.length * rates.weights +
-            scored * (stepScale(model) * rates.step + rates.head),
+            (scored * (stepScale(model) * rates.step + rates.head)) / evaluatedAtOnce,
     },
   ];
   const perToken = 2 * sum(model.steps, weightsOf);

@@ -285,13 +285,13 @@ function compressDense(add: Add, recipe: Recipe, { steps }: ModelOutline, statis
   });
 }
 
-/** Shards of windows at most: each reads the texts and the weights of both models. */
-const mostWindowShards = 8;
+/** Parts into which the windows are cut for evaluation, at most eight: each reads the texts and the weights of both models. */
+export const windowShards = ({ shards }: Recipe): number => Math.min(shards, 8);
 
 /** The scores of both models: shards of the windows apart. */
 function evaluateFrom(add: Add, recipe: Recipe, modelFolder: string, assembled: string): void {
   const { model, evaluate } = recipe;
-  const shards = Math.min(recipe.shards, mostWindowShards);
+  const shards = windowShards(recipe);
   const options = { labels: ["dense", "compressed"], ...evaluate, model: [model, modelFolder] };
   const node = { stage: "evaluate", inputs: {}, after: [assembled] };
   if (shards === 1) {
