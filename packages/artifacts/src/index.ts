@@ -50,6 +50,7 @@ export type {
   MixRecord,
   OwnStatistic,
   Score,
+  ScoreDistance,
   Segment,
   SimilarityRecord,
   StateRecord,

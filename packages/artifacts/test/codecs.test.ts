@@ -10,6 +10,7 @@ import {
   parseMetadata,
   readFactors,
   readFiles,
+  readScores,
   readSegments,
   readStates,
   readStatistics,
@@ -21,7 +22,7 @@ import {
 import { at, BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, segments, states, statistics } from "./samples.ts";
+import { encodeWhole, errorOf, factors, inChunks, rebatch, samples, scores, segments, states, statistics } from "./samples.ts";
 
 const test = suite("codecs");
 
@@ -259,6 +260,21 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   ]) {
     assert.instance(await errorOf(() => readSegments({ schema: { ...schema, metadata }, batches })), BadDataError);
   }
+});
+
+test("scores of version 1, which had no distances, are read", async () => {
+  const { schema, batches } = samples.scores.encode();
+  const fields = schema.fields.filter(({ name }) => name !== "kl" && name !== "agreed");
+  const former = { schema: { ...schema, version: 1, fields }, batches };
+  const records = await collect(readScores(former));
+  assert.equal(
+    records,
+    scores.map(({ distance: _distance, ...score }) => score),
+  );
+  const mixed = await errorOf(() => readScores({ schema: { ...schema, version: 1 }, batches }));
+  assert.match(mixed.message, /scores artifact has the columns/);
+  const newer = await errorOf(() => readScores({ schema: { ...schema, version: 3 }, batches }));
+  assert.match(newer.message, /version 3, version 2 is supported: update this program/);
 });
 
 const text = (counts: Record<string, number>) => encodeSegments([], { ...segmentsMetadata, counts }).schema.metadata["counts"];

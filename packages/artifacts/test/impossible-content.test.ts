@@ -274,6 +274,11 @@ cases<Score>("scores", at(scores, 0), (record) => encodeScores([record], samples
   [{ nll: NaN }, /nll is NaN/],
   [{ tokens: 0 }, /tokens is 0/],
   [{ bytes: -1 }, /bytes is -1/],
+  [{ tokens: 3, distance: { kl: Float32Array.of(0.5, 1), agreed: 1 } }, /kl has 2 values for 3 tokens; evaluate again$/],
+  [{ tokens: 1, distance: { kl: Float32Array.of(NaN), agreed: 1 } }, /kl has NaN, not a finite number of at least 0;/],
+  [{ tokens: 1, distance: { kl: Float32Array.of(-1), agreed: 1 } }, /kl has -1, not/],
+  [{ tokens: 1, distance: { kl: Float32Array.of(1), agreed: 2 } }, /agreed is 2 of 1 tokens;/],
+  [{ tokens: 1, distance: { kl: Float32Array.of(1), agreed: -1 } }, /agreed is -1/],
 ]);
 
 const toSimilarities = (record: SimilarityRecord) => encodeSimilarities([record], { model: "m" });

@@ -195,6 +195,17 @@ export const layers: readonly LayerRecord[] = [
 
 export const scores: readonly Score[] = [
   { model: "dense", address: "", language: "ta", source: "gnome", window: 3, nll: Math.PI, tokens: 127, bytes: 900 },
+  {
+    model: "small",
+    address: "",
+    language: "ta",
+    source: "gnome",
+    window: 3,
+    nll: 4,
+    tokens: 3,
+    bytes: 20,
+    distance: { kl: Float32Array.of(0, 0.5, 0.25), agreed: 2 },
+  },
 ];
 
 export const similarities: readonly SimilarityRecord[] = [

@@ -6,19 +6,25 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 export const resamples = 1000;
 
 /**
- * Sums over as many windows as there are, drawn with replacement, `resamples` times.
+ * As many windows as there are, drawn with replacement, `resamples` times.
  *
- * The draws depend on seed, language and the number of windows alone: models that were scored on the same windows are
- * summed over the same draws, so that their differences are paired.
+ * The draws depend on seed, language and the number of windows alone: models that were scored on the same windows have the
+ * same draws, so that their differences are paired.
+ *
+ * @returns indices of windows, in one array that the next draw overwrites
  */
-export function resampleSums(windows: readonly Score[], language: string, seed: number): readonly LossSums[] {
+export function* drawWindows(windows: number, language: string, seed: number): Generator<Int32Array, void, undefined> {
   const generator = seededGenerator(seed, language);
-  const picks = new Int32Array(windows.length);
-  return Array.from({ length: resamples }, () => {
-    for (let index = 0; index < picks.length; index++) picks[index] = uniformInt(generator, 0, windows.length - 1);
-    return sumLosses(windows, picks);
-  });
+  const picks = new Int32Array(windows);
+  for (let draw = 0; draw < resamples; draw++) {
+    for (let index = 0; index < windows; index++) picks[index] = uniformInt(generator, 0, windows - 1);
+    yield picks;
+  }
 }
+
+/** Sums over the windows of each draw. */
+export const resampleSums = (windows: readonly Score[], language: string, seed: number): readonly LossSums[] =>
+  Array.from(drawWindows(windows.length, language, seed), (picks) => sumLosses(windows, picks));
 
 /**
  * Fewer windows of a language than this give no interval. Drawn from one, all draws are alike and the interval a point; of

@@ -16,7 +16,7 @@ import {
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions, type Activations, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
-import { scoreWindows } from "./score-windows.ts";
+import { scoreWindows, type ScoredBy } from "./score-windows.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
 
 const defaultTargetField = "target";
@@ -79,6 +79,13 @@ const options = {
     default: "float32",
     description:
       "what packed weights (gptq, gptq-v2, compressed-tensors) are multiplied with; int8 is faster and less exact, and the scores say so",
+  },
+  distances: {
+    kind: "choice",
+    choices: ["on", "off"],
+    default: "on",
+    description:
+      "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both have one tokenizer and vocabulary; off is faster",
   },
   bySource: { kind: "flag", description: "score each source of a language separately" },
   shares: {
@@ -165,6 +172,23 @@ async function findWindows(
 const activationsOf = ({ checkpoint }: Model, { activations }: EvaluateOptions): Activations =>
   checkpoint.readPacked === undefined ? "float32" : activations;
 
+/** Why a model's distributions cannot be compared with those of the first; undefined where they can. */
+function incomparable({ model }: ScoredBy, first: ScoredBy): string | undefined {
+  if (model.tokenizerAddress !== first.model.tokenizerAddress) return "its tokenizer is another";
+  const [own, others] = [model.vocabularySize, first.model.vocabularySize];
+  return own === others ? undefined : `its vocabulary has ${own} tokens and that of ${first.label} ${others}`;
+}
+
+/** Those whose distances from the first model are measured; others are named once. */
+function comparedWith(first: ScoredBy, others: readonly ScoredBy[], { distances }: EvaluateOptions, { warn }: StageContext) {
+  if (distances === "off") return [];
+  return others.filter((other) => {
+    const reason = incomparable(other, first);
+    if (reason !== undefined) warn(`${other.label}: no KL divergence from ${first.label}, since ${reason}`);
+    return reason === undefined;
+  });
+}
+
 /** Models that share a tokenizer are scored on the same windows; they are cut once. */
 async function* scoreModels(
   models: readonly Model[],
@@ -174,13 +198,32 @@ async function* scoreModels(
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
   try {
-    let cutFor: string | undefined;
-    let windows: readonly PassageWindow[] = [];
-    for (const [index, model] of models.entries()) {
-      if (model.tokenizerAddress !== cutFor) windows = await findWindows(model, corpus, length, values, context);
-      cutFor = model.tokenizerAddress;
-      const label = at(values.labels, index);
-      yield* scoreWindows({ model, label, activations: activationsOf(model, values) }, windows, context);
+    const scored = models.map((model, index): ScoredBy => ({
+      model,
+      label: at(values.labels, index),
+      activations: activationsOf(model, values),
+    }));
+    const [first, others] = [at(scored, 0), scored.slice(1)];
+    let cutFor = first.model.tokenizerAddress;
+    let windows = await findWindows(first.model, corpus, length, values, context);
+    // scored together with the first, whose states they are compared with, and put after it
+    const together = new Map(comparedWith(first, others, values, context).map((other) => [other.label, new Array<Score>()]));
+    const compared = others.filter(({ label }) => together.has(label));
+    for await (const score of scoreWindows([first, ...compared], windows, context)) {
+      const waiting = together.get(score.model);
+      if (waiting === undefined) yield score;
+      else waiting.push(score);
+    }
+    for (const other of others) {
+      const { model, label } = other;
+      const made = together.get(label);
+      if (made === undefined && model.tokenizerAddress !== cutFor) {
+        windows = await findWindows(model, corpus, length, values, context);
+        cutFor = model.tokenizerAddress;
+      }
+      yield* made ?? scoreWindows([other], windows, context);
+    }
+    for (const { model, label } of scored) {
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
     }
   } finally {

@@ -1,7 +1,8 @@
-import type { Score } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, at, type StageContext } from "@mbs/contracts";
+import type { Score, ScoreDistance } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, at, type Matrix, type StageContext } from "@mbs/contracts";
 import {
   advance,
+  createLogitComparison,
   embedStreams,
   headStates,
   requireFiniteRows,
@@ -11,13 +12,14 @@ import {
   type Forward,
   type Model,
   type StreamStates,
+  type TokenDistances,
 } from "@mbs/models";
 import type { PassageWindow } from "./passage-windows.ts";
 
 /** Tokens that are run through a step at once: of 512 to 8192 the number at which products run fastest. */
 const batchTokens = 1024;
 
-/** States that are kept between steps, in bytes. Each step's weights are then read once for that many windows. */
+/** States that are kept between steps, in bytes, of a model and of the one that it is compared with. Each step's weights are then read once for that many windows. */
 const stateBytes = 256 * 1024 * 1024;
 
 const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
@@ -59,14 +61,20 @@ export interface ScoredBy {
   readonly activations: Activations;
 }
 
+/** Some windows of one shape, and the states that their tokens are predicted from, of all of them. */
+interface EndedBatch {
+  readonly windows: readonly PassageWindow[];
+  readonly states: Matrix;
+}
+
 /** Runs all steps over some windows: steps outside, windows inside, so that a step's weights are read once. */
-async function scoreChunk(
+async function runChunk(
   forward: Forward,
   { model, label, activations }: ScoredBy,
   batches: readonly (readonly PassageWindow[])[],
   signal: AbortSignal,
   report: (share: number) => void,
-): Promise<readonly Float64Array[]> {
+): Promise<readonly EndedBatch[]> {
   const running: { readonly windows: readonly PassageWindow[]; states: StreamStates }[] = [];
   for (const windows of batches) {
     const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
@@ -83,60 +91,125 @@ async function scoreChunk(
       report((step * batches.length + index + 1) / (model.steps.length * batches.length));
     }
   }
-  const losses: Float64Array[] = [];
-  for (const { windows, states } of running) {
-    const tokens = Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored]));
-    losses.push(await forward.score(headStates(states), tokens, windows.length));
-  }
-  return losses;
+  return running.map(({ windows, states }) => ({ windows, states: headStates(states) }));
+}
+
+/** Tokens that are predicted in each window of a batch. */
+const predictedIn = ({ windows }: EndedBatch): number => at(windows, 0).passage.scored.length - 1;
+
+/** The states that predict a token: of each window the first ones. */
+function predictingStates(batch: EndedBatch): Matrix {
+  const { windows, states } = batch;
+  const { rows, columns, values } = states;
+  const size = predictedIn(batch) * columns;
+  const stride = (rows / windows.length) * columns;
+  const chosen = new Float32Array(windows.length * size);
+  for (const index of windows.keys()) chosen.set(values.subarray(index * stride, index * stride + size), index * size);
+  return { rows: chosen.length / columns, columns, values: chosen };
+}
+
+/** The loss of each predicted token, and how far its distribution is from the first model's, where that was measured. */
+interface BatchResult {
+  readonly losses: Float64Array;
+  readonly distances: TokenDistances | undefined;
 }
 
 /**
- * The loss of a model on each window, in the order of the windows.
+ * The loss of models on each window, and their distances from the first one: by chunk of the windows, then by model.
  *
- * Memory: the weights of a few steps, and 256 MiB of states at most.
+ * Memory: the weights of a few steps and the head of the first model and of one other, and 256 MiB of states at most.
  *
- * @throws {BadDataError} naming the step and the window where states, or else the loss, are not finite
+ * @param models of one tokenizer and, where there are several, one vocabulary
+ * @throws {BadDataError} naming the step and the window where states, or else the loss or the distance, are not finite
  */
 export async function* scoreWindows(
-  scored: ScoredBy,
+  models: readonly ScoredBy[],
   windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
-  const { model, label } = scored;
-  const bytesOf = (window: PassageWindow): number =>
-    4 * model.hiddenSize * tokensIn(window).reduce((sum, count) => sum + count, 0);
-  const forward = await model.forward({ threads: context.threads });
+  const { threads, signal } = context;
+  const [first, others] = [at(models, 0), models.slice(1)];
+  // beside the states of one model those of the first are kept
+  const width = (others.length === 0 ? 0 : first.model.hiddenSize) + Math.max(...models.map(({ model }) => model.hiddenSize));
+  const bytesOf = (window: PassageWindow): number => 4 * width * tokensIn(window).reduce((sum, count) => sum + count, 0);
+  const comparison = createLogitComparison(first.model.vocabularySize, threads);
+  const forward = await first.model.forward({ threads });
   try {
     let done = 0;
     for (const chunk of groups(windows, stateBytes, bytesOf)) {
       const batches = [...groups(chunk, batchTokens, longest, shape)];
       // The windows of a chunk finish together: progress through its steps is shown as a share of its windows.
-      const report = (share: number): void =>
-        context.progress({
-          activity: `evaluate ${label}`,
-          done: done + Math.floor(share * chunk.length),
-          total: windows.length,
-          unit: "windows",
-        });
-      report(0);
-      const losses = await scoreChunk(forward, scored, batches, context.signal, report);
-      for (const [index, batch] of batches.entries()) yield* scoresOf(scored, batch, at(losses, index));
+      const reportOf =
+        ({ label }: ScoredBy) =>
+        (share: number): void =>
+          context.progress({
+            activity: `evaluate ${label}`,
+            done: done + Math.floor(share * chunk.length),
+            total: windows.length,
+            unit: "windows",
+          });
+      reportOf(first)(0);
+      const ended = await runChunk(forward, first, batches, signal, reportOf(first));
+      for (const batch of ended) yield* scoresOf(first, batch, { losses: await lossesOf(forward, batch), distances: undefined });
+      for (const other of others) {
+        const own = await other.model.forward({ threads });
+        try {
+          const ownEnded = await runChunk(own, other, batches, signal, reportOf(other));
+          for (const [index, batch] of ownEnded.entries()) {
+            if (signal.aborted) throw new InterruptedError("evaluate: stopped");
+            const losses = await lossesOf(own, batch);
+            const distances = await comparison.of(
+              { forward, states: predictingStates(at(ended, index)) },
+              { forward: own, states: predictingStates(batch) },
+            );
+            yield* scoresOf(other, batch, { losses, distances });
+          }
+        } finally {
+          await own.close();
+        }
+      }
       done += chunk.length;
     }
   } finally {
+    await comparison.close();
     await forward.close();
   }
 }
 
+function lossesOf(forward: Forward, { windows, states }: EndedBatch): Promise<Float64Array> {
+  const tokens = Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored]));
+  return forward.score(states, tokens, windows.length);
+}
+
+/** @throws {BadDataError} where a divergence is not finite */
+function distanceOf(
+  label: string,
+  window: PassageWindow,
+  { kl, agrees }: TokenDistances,
+  token: number,
+  end: number,
+): ScoreDistance {
+  const own = kl.slice(token, end);
+  const wrong = own.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) {
+    throw new BadDataError(
+      `${label}: KL divergence of token ${wrong + 1} of ${nameWindow(window)} is ${at(own, wrong)}; the weights of a head overflow or are broken: take the models from their sources again`,
+      { model: label, language: window.language, window: window.window },
+    );
+  }
+  return { kl: own, agreed: agrees.subarray(token, end).reduce((sum, agrees) => sum + agrees, 0) };
+}
+
 function* scoresOf(
   { model, label }: ScoredBy,
-  windows: readonly PassageWindow[],
-  losses: Float64Array,
+  batch: EndedBatch,
+  { losses, distances }: BatchResult,
 ): Generator<Score, void, undefined> {
-  const predicted = at(windows, 0).passage.scored.length - 1;
-  for (const [index, { language, source, window, bytes }] of windows.entries()) {
-    const nll = losses.subarray(index * predicted, (index + 1) * predicted).reduce((sum, loss) => sum + loss, 0);
+  const predicted = predictedIn(batch);
+  for (const [index, passage] of batch.windows.entries()) {
+    const { language, source, window, bytes } = passage;
+    const [start, end] = [index * predicted, (index + 1) * predicted];
+    const nll = losses.subarray(start, end).reduce((sum, loss) => sum + loss, 0);
     if (!Number.isFinite(nll)) {
       throw new BadDataError(
         `${label}: loss of ${language} window ${window} is ${nll}; the weights of its head overflow or are broken: take the model from its source again`,
@@ -147,6 +220,7 @@ function* scoresOf(
         },
       );
     }
-    yield { model: label, address: model.address, language, source, window, nll, tokens: predicted, bytes };
+    const score = { model: label, address: model.address, language, source, window, nll, tokens: predicted, bytes };
+    yield distances === undefined ? score : { ...score, distance: distanceOf(label, passage, distances, start, end) };
   }
 }

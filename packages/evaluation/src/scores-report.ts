@@ -1,6 +1,7 @@
 import type { Score } from "@mbs/artifacts";
 import { averageLanguages, type ModelAverages } from "./averages.ts";
 import { leastWindows } from "./bootstrap.ts";
+import { summariseDistances, type LanguageDistance } from "./language-distances.ts";
 import { comparePairs, type PairedDifference } from "./pairs.ts";
 import type { ScoredModel } from "./scored-models.ts";
 import { summarise, summariseSources, type LanguageResult, type SourceResult } from "./results.ts";
@@ -12,6 +13,8 @@ export interface ScoresReport {
   readonly averages: readonly ModelAverages[];
   /** Every other model against the reference. */
   readonly pairs: readonly PairedDifference[];
+  /** Every model whose distributions were compared with those of the first one. */
+  readonly distances: readonly LanguageDistance[];
   /** Results by source, where sources were kept apart. */
   readonly sources: readonly SourceResult[];
   /** What could not be compared, or has no interval, and why. */
@@ -36,6 +39,18 @@ function noteActivations(models: ReadonlyMap<string, ScoredModel>): string[] {
   ];
 }
 
+/** Nats a token. Between models so near to the first one, KL was found to say nothing about which of them is better. */
+const nearLossless = 0.001;
+
+function noteNearLossless(distances: readonly LanguageDistance[]): string[] {
+  const models = [...new Set(distances.map(({ model }) => model))];
+  const near = models.filter((name) => distances.every(({ model, kl }) => model !== name || kl < nearLossless));
+  if (near.length === 0) return [];
+  return [
+    `${near.join(", ")}: KL below ${nearLossless} nats a token in every language, nearly lossless; differences of KL this small do not show which model is better`,
+  ];
+}
+
 /**
  * Sums up the scores of any number of models.
  *
@@ -52,11 +67,13 @@ export function scoresReport(
 ): ScoresReport {
   const { pairs, notes } = comparePairs(scores, reference);
   const results = summarise(scores);
+  const distances = summariseDistances(scores);
   return {
     results,
     averages: averageLanguages(scores, shares, reference),
     pairs,
+    distances,
     sources: summariseSources(scores),
-    notes: [...noteActivations(models), ...notes, ...noteFewWindows(results)],
+    notes: [...noteActivations(models), ...notes, ...noteFewWindows(results), ...noteNearLossless(distances)],
   };
 }

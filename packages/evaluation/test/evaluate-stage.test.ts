@@ -1,5 +1,13 @@
 import { collect, contentAddress, parseMetadata, readScores, type Score } from "@mbs/artifacts";
-import { BadDataError, FailedPreconditionError, InterruptedError, UsageError, at, type ArtifactStream } from "@mbs/contracts";
+import {
+  BadDataError,
+  FailedPreconditionError,
+  InterruptedError,
+  UsageError,
+  at,
+  type ArtifactStream,
+  type Matrix,
+} from "@mbs/contracts";
 import { evaluate, joinScores, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -126,6 +134,111 @@ test("a model against itself has no rise at all", async () => {
   for (const { rise, interval, excludesZero } of pairs) assert.equal([rise, ...interval, excludesZero], [0, 0, 0, false]);
 });
 
+/** KL(first ‖ second) of two rows of logits, plainly in float64. */
+function plainDivergence(first: readonly number[], second: readonly number[]): number {
+  const [p, q] = [first, second].map((logits) => {
+    const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+    return logits.map((logit) => logit - total);
+  });
+  assert.ok(p && q);
+  return p.reduce((sum, log, token) => sum + Math.exp(log) * (log - at(q, token)), 0);
+}
+
+const rowsOf = ({ rows, columns, values }: Matrix): number[][] =>
+  Array.from({ length: rows }, (_, row) => [...values.subarray(row * columns, (row + 1) * columns)]);
+
+/** Logits of the tokens, of a model run by hand. */
+async function logitsByHand(path: string, tokens: Int32Array): Promise<number[][]> {
+  const opened = await openModel(path);
+  const forward = await opened.forward({ threads: 1 });
+  let states = await forward.embed(tokens);
+  for (let step = 0; step < opened.steps.length; step++) states = await forward.step(step, states);
+  const logits = rowsOf(await forward.logits(states));
+  await forward.close();
+  await opened.close();
+  return logits;
+}
+
+test("distances from the first model are those of the models run by hand", async () => {
+  const scores = await scored({ model: [model, other, model], labels: "dense,other,same", length: 16 });
+  const opened = await openModel(model);
+  const tokens = (await opened.tokenizer()).encode(english.join("\n\n"));
+  await opened.close();
+  for (const { model: name, window, tokens: count, distance } of scores.filter(({ language }) => language === "en")) {
+    if (name === "dense") {
+      assert.is(distance, undefined);
+      continue;
+    }
+    assert.ok(distance);
+    const ids = tokens.slice(window * 16, (window + 1) * 16);
+    const [first, second] = [await logitsByHand(model, ids), await logitsByHand(name === "other" ? other : model, ids)];
+    const expected = Array.from({ length: count }, (_, token) => plainDivergence(at(first, token), at(second, token)));
+    // as of the losses above: in batches kernels add in another order
+    for (const [token, kl] of distance.kl.entries())
+      assert.ok(Math.abs(kl - at(expected, token)) < 1e-5, `${kl} ${at(expected, token)}`);
+    const tops = [first, second].map((rows) => rows.slice(0, count).map((row) => row.indexOf(Math.max(...row))));
+    assert.is(distance.agreed, at(tops, 0).filter((top, token) => top === tops[1]?.[token]).length);
+    if (name === "same") assert.equal([...distance.kl, distance.agreed], [...Array.from({ length: count }, () => 0), count]);
+  }
+  const { distances } = scoresReport(scores);
+  assert.equal(
+    distances.map(({ model: name, reference, language }) => [name, reference, language]),
+    [
+      ["other", "dense", "en"],
+      ["other", "dense", "mr"],
+      ["same", "dense", "en"],
+      ["same", "dense", "mr"],
+    ],
+  );
+  assert.ok(distances.every(({ model: name, kl, agreement }) => (name === "same" ? kl === 0 && agreement === 1 : kl > 0)));
+});
+
+test("distances change no loss and no order, and are off where they are not wanted", async () => {
+  const options = { model: [model, other], labels: "dense,other" };
+  const [on, off] = [await scored(options), await scored({ ...options, distances: "off" })];
+  assert.equal(
+    on.map(({ distance: _distance, ...score }) => score),
+    off,
+  );
+  assert.equal(scoresReport(off).distances, []);
+});
+
+test("models with another vocabulary or tokenizer are left out with one line each, and scored", async () => {
+  const [larger, spaced] = [join(folder, "larger"), join(folder, "spaced")];
+  await writeTinyModel(larger, { contextLength: 32, vocabularySize: 300 });
+  await writeTinyModel(spaced, { contextLength: 32 });
+  const tokenizer = join(spaced, "tokenizer.json");
+  await writeFile(tokenizer, JSON.stringify(JSON.parse(await readFile(tokenizer, "utf8")), null, 3));
+  const scores = await scored({ model: [model, larger, spaced, other], labels: "dense,larger,spaced,other" });
+  assert.equal(
+    warnings.filter((warning) => warning.includes("KL")),
+    [
+      "larger: no KL divergence from dense, since its vocabulary has 300 tokens and that of dense 260",
+      "spaced: no KL divergence from dense, since its tokenizer is another",
+    ],
+  );
+  const models = [...new Set(scores.map(({ model: name }) => name))];
+  assert.equal(models, ["dense", "larger", "spaced", "other"]);
+  assert.equal([...new Set(scores.filter(({ distance }) => distance).map(({ model: name }) => name))], ["other"]);
+});
+
+test("NaN logits are named with model, language and window", async () => {
+  const broken = join(folder, "broken");
+  await writeTinyModel(broken, { contextLength: 32, dtype: "f32" });
+  const path = join(broken, "model.safetensors");
+  const bytes = await readFile(path);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, start).toString()) as Record<string, { data_offsets: [number, number] }>;
+  const [, norm] = Object.entries(header).find(([name]) => name.endsWith("ln_f.weight")) ?? [];
+  assert.ok(norm);
+  const [first, end] = norm.data_offsets;
+  for (let offset = first; offset < end; offset += 4) bytes.writeFloatLE(3e38, start + offset);
+  await writeFile(path, bytes);
+  const error = await failure(() => scored({ model: [model, broken], labels: "dense,broken" }));
+  assert.instance(error, BadDataError);
+  assert.match(error.message, /^broken: loss of en window 0 is (NaN|Infinity); /);
+});
+
 test("windows, length, sources and the beginning token are options", async () => {
   const some = await scored({ windows: 3, length: 16, bySource: true });
   assert.equal(
@@ -212,7 +325,8 @@ const joinShards = async (...shards: readonly ArtifactStream[]): Promise<Artifac
   return scores;
 };
 
-const withoutLoss = (scores: readonly Score[]): readonly object[] => scores.map((score) => ({ ...score, nll: undefined }));
+const withoutLoss = (scores: readonly Score[]): readonly object[] =>
+  scores.map((score) => ({ ...score, nll: undefined, distance: undefined }));
 
 test("windows that are scored apart and joined are those of one evaluation", async () => {
   const options = { model: [model, other], labels: ["a", "b"], length: 8 };
@@ -228,7 +342,13 @@ test("windows that are scored apart and joined are those of one evaluation", asy
     const scores = await collect(readScores(joined));
     assert.equal(withoutLoss(scores), withoutLoss(expected));
     // other windows beside it in a batch: products of other shapes, in float32
-    for (const [index, { nll }] of scores.entries()) assert.ok(Math.abs(nll / at(expected, index).nll - 1) < 1e-5);
+    for (const [index, { nll, distance }] of scores.entries()) {
+      const whole = at(expected, index);
+      assert.ok(Math.abs(nll / whole.nll - 1) < 1e-5);
+      assert.is(distance?.agreed, whole.distance?.agreed);
+      for (const [token, kl] of (distance?.kl ?? []).entries())
+        assert.ok(Math.abs(kl - (whole.distance?.kl[token] ?? NaN)) < 1e-5);
+    }
   }
   const [first, second] = [await streamOf({ ...options, shard: "1/2" }), await streamOf({ ...options, shard: "2/2" })];
   assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2 of the windows; join all shards");

@@ -215,7 +215,7 @@ test("the report holds all, by source too, and is the same each time", () => {
   const report = scoresReport(scores, { en: 1 });
   assert.equal(JSON.parse(JSON.stringify(report)), report);
   assert.equal(scoresReport(scores, { en: 1 }), report);
-  assert.equal(Object.keys(report), ["results", "averages", "pairs", "sources", "notes"]);
+  assert.equal(Object.keys(report), ["results", "averages", "pairs", "distances", "sources", "notes"]);
   assert.equal(
     report.sources.map(({ source, windows: count }) => [source, count]),
     [
@@ -227,7 +227,7 @@ test("the report holds all, by source too, and is the same each time", () => {
   for (const key of ["model", "language", "perplexity", "bitsPerByte", "tokens", "windows"])
     assert.ok(key in at(report.results, 0), key);
   assert.equal(summariseSources(windows("m", "en", noisy)), []);
-  assert.equal(scoresReport([]), { results: [], averages: [], pairs: [], sources: [], notes: [] });
+  assert.equal(scoresReport([]), { results: [], averages: [], pairs: [], distances: [], sources: [], notes: [] });
 });
 
 test.run();

@@ -27,6 +27,8 @@ export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
 export { requireCompressible } from "./folder/compressible.ts";
 export { requireSameModel } from "./folder/same-model.ts";
+export { createLogitComparison } from "./forward/logit-comparison.ts";
+export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile } from "./forward/head.ts";

@@ -36,4 +36,5 @@ export const reportByTrainingShare = (report: ScoresReport, shares: NumbersByNam
   ...report,
   results: ofEachModel(report.results, shares),
   pairs: ofEachModel(report.pairs, shares),
+  distances: ofEachModel(report.distances, shares),
 });

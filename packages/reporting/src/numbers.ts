@@ -15,6 +15,13 @@ export const tooFewWindows = "too few windows";
 export const formatInterval = ([low, high]: readonly [number, number]): string =>
   Number.isNaN(low) ? tooFewWindows : `${formatRise(low).slice(0, -1)} … ${formatRise(high)}`;
 
+/** A 95% interval of divergences: "0.0123 … 0.0145". */
+export const formatNumberInterval = ([low, high]: readonly [number, number]): string =>
+  Number.isNaN(low) ? tooFewWindows : `${formatNumber(low)} … ${formatNumber(high)}`;
+
+/** 0.9876 → "98.8%". */
+export const formatAgreement = (share: number): string => `${(share * 100).toFixed(1)}%`;
+
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 

@@ -150,6 +150,14 @@ export interface LayerRecord {
   readonly inputScale?: TensorData;
 }
 
+/** How far a model is from the first one of its scores, on the predicted tokens of one window. */
+export interface ScoreDistance {
+  /** KL(first ‖ model) of the distribution of each predicted token, nats. */
+  readonly kl: Float32Array;
+  /** Tokens of which both models take the same one for the most likely. */
+  readonly agreed: number;
+}
+
 /** The loss of one model on one window of text. */
 export interface Score {
   readonly model: string;
@@ -162,6 +170,8 @@ export interface Score {
   readonly tokens: number;
   /** UTF-8 bytes of the predicted tokens. */
   readonly bytes: number;
+  /** Absent for the first model, and where it was not measured. */
+  readonly distance?: ScoreDistance;
 }
 
 export interface SimilarityRecord {

@@ -76,8 +76,9 @@ export const artifactKinds = {
       { name: "info", type: "utf8" },
     ),
   },
+  // Version 1 had neither kl nor agreed.
   scores: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "model", type: "utf8" },
       { name: "address", type: "utf8" },
@@ -87,6 +88,8 @@ export const artifactKinds = {
       { name: "nll", type: "float64" },
       { name: "tokens", type: "int32" },
       { name: "bytes", type: "int32" },
+      { name: "kl", type: "list<float32>" },
+      { name: "agreed", type: "int32" },
     ),
   },
   similarity: {
@@ -132,6 +135,9 @@ export const artifactKinds = {
 
 export type ArtifactKind = keyof typeof artifactKinds;
 
+/** Former versions that are still read: version → how many of the present columns it had, the first ones. */
+const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = { scores: new Map([[1, 8]]) };
+
 const isKnown = (kind: string): kind is ArtifactKind => Object.hasOwn(artifactKinds, kind);
 
 /** Kinds that have another name now: old name → the new one, and how an artifact of it is made. */
@@ -155,7 +161,7 @@ export function requireVersion(kind: string, version: number): void {
       found: kind,
     });
   }
-  if (!isKnown(kind) || version === artifactKinds[kind].version) return;
+  if (!isKnown(kind) || version === artifactKinds[kind].version || formerColumns[kind]?.has(version)) return;
   const supported = artifactKinds[kind].version;
   const remedy = version > supported ? "update this program" : "write the artifact again with this program";
   throw new FailedPreconditionError(`${kind} artifact has version ${version}, version ${supported} is supported: ${remedy}`, {
@@ -185,7 +191,7 @@ export function requireKind<const K extends ArtifactKind>(stream: Pick<ArtifactS
     );
   }
   requireVersion(kind, schema.version);
-  const expected = describe(artifactKinds[kind]);
+  const expected = describe({ fields: artifactKinds[kind].fields.slice(0, formerColumns[kind]?.get(schema.version)) });
   const found = describe(schema);
   if (expected !== found) {
     throw new BadDataError(`${kind} artifact has the columns [${found}], expected [${expected}]; write it again`, { kind });

@@ -174,6 +174,8 @@ async function estimatePrepared(
   const scored = sum(heldOutTokens, (count) => count) * 2;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
+  // distances make the logits of both models again
+  const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const rates = await measureRates(model, recipe, length, folder, { threads, progress });
   const disk = diskNeed(recipe, model, sample);
   const parts = [
@@ -188,7 +190,7 @@ async function estimatePrepared(
             scored / 2 / heldOut.tokensPerSecond +
             rates.open +
             2 * model.steps.length * rates.weights +
-            (scored * (stepScale(model) * rates.step + rates.head)) / evaluatedAtOnce,
+            (scored * (stepScale(model) * rates.step + heads * rates.head)) / evaluatedAtOnce,
     },
   ];
   const perToken = 2 * sum(model.steps, weightsOf);
@@ -204,7 +206,7 @@ async function estimatePrepared(
   return {
     calibrationTokens: tokens,
     evaluationTokens: scored,
-    operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + head),
+    operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + heads * head),
     gemmRate: rates.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),

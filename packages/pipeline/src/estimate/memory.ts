@@ -35,16 +35,19 @@ export interface RunSize {
 
 /**
  * What evaluate holds: the states of a language's windows, logits and their logarithmic softmax, and the head of a model; that
- * of the model before it too, as long as the pool has space for it.
+ * of the dense model too, where distances from it are measured or the pool has space for it. Distances take logits of both
+ * models, each twice for a while.
  */
-function evaluating({ model, heldOutTokens, kept }: RunSize): number {
+function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
   const { kind, hiddenSize, vocabularySize } = model;
   if (heldOutTokens.length === 0) return 0;
   const head = vocabularySize * hiddenSize * 4;
   const most = Math.max(0, ...heldOutTokens);
   const states = Math.min(evaluatedStates, most * hiddenSize * 4);
   const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
-  return states + 2 * logits + head + (head <= kept.pool ? head : 0);
+  const distances = recipe.evaluate?.["distances"] !== "off";
+  const compared = distances ? 4 * Math.min(logitsAtATime, most * vocabularySize) * 4 : 0;
+  return states + Math.max(2 * logits, compared) + head + (distances || head <= kept.pool ? head : 0);
 }
 
 /** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */

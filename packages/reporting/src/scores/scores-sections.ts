@@ -5,10 +5,10 @@ import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
 import { groupBy, valueAt } from "../groups.ts";
 import { numberOf } from "../language-order.ts";
-import { formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
+import { formatAgreement, formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
-import { languagesOf, starText } from "./scores-table.ts";
+import { distanceText, languagesOf, starText } from "./scores-table.ts";
 import type { DataRow, Section, SectionNames } from "../page/section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
 import type { SizedRise } from "./size-plot.ts";
@@ -234,13 +234,60 @@ function languagesSection({ report }: ScoredArtifact, names: SectionNames): Sect
   };
 }
 
+function distancesTable({ distances }: ScoresReport, model: string): TextTable {
+  return {
+    columns: [
+      { title: "language" },
+      ...["KL, mean", "KL, median", "KL, 99%", "same token"].map((title) => ({ title, numeric: true })),
+    ],
+    rows: distances
+      .filter((distance) => distance.model === model)
+      .map((distance) => [
+        distance.language,
+        withInterval(formatNumber(distance.kl), distance.klInterval, formatNumber),
+        withInterval(formatNumber(distance.klMedian), distance.klMedianInterval, formatNumber),
+        withInterval(formatNumber(distance.klP99), distance.klP99Interval, formatNumber),
+        withInterval(formatAgreement(distance.agreement), distance.agreementInterval, formatAgreement),
+      ]),
+  };
+}
+
+function distancesSections({ report }: ScoredArtifact, names: SectionNames): Section[] {
+  const [first] = report.distances;
+  if (first === undefined) return [];
+  return [
+    {
+      id: names.id("distances"),
+      title: names.title(`Distance from ${first.reference} by language`),
+      texts: [`${distanceText}. In brackets 95% intervals.`],
+      tables: [...new Set(report.distances.map(({ model }) => model))].map((model, index) => ({
+        caption: model,
+        table: distancesTable(report, model),
+        open: index === 0,
+      })),
+      data: report.distances.map(({ klInterval, klMedianInterval, klP99Interval, agreementInterval, ...distance }) => ({
+        ...distance,
+        klLow: klInterval[0],
+        klHigh: klInterval[1],
+        klMedianLow: klMedianInterval[0],
+        klMedianHigh: klMedianInterval[1],
+        klP99Low: klP99Interval[0],
+        klP99High: klP99Interval[1],
+        agreementLow: agreementInterval[0],
+        agreementHigh: agreementInterval[1],
+      })),
+    },
+  ];
+}
+
 /**
- * Averages, rises by language, sizes, and every model by language.
+ * Averages, rises by language, distances, sizes, and every model by language.
  */
 export async function scoresSections(scored: ScoredArtifact, names: SectionNames): Promise<Section[]> {
   return [
     await averagesSection(scored, names),
     ...(await risesSections(scored, names)),
+    ...distancesSections(scored, names),
     ...(await sizeSections(scored, names)),
     languagesSection(scored, names),
   ];

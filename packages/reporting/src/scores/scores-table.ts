@@ -1,6 +1,6 @@
 import { colours, noteText, textBar, wrapLines } from "../terminal/terminal-text.ts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { formatInterval, formatNumber, formatRise } from "../numbers.ts";
+import { formatAgreement, formatInterval, formatNumber, formatNumberInterval, formatRise } from "../numbers.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
@@ -32,6 +32,30 @@ export function languagesOf(report: ScoresReport, model: string, bars: boolean):
       return [...row, formatRise(pair.rise), pair.excludesZero ? "*" : "", formatInterval(pair.interval), ...bar];
     });
   return { columns: pairs.size === 0 ? plain : [...plain, ...rising, ...(bars ? [{ title: "" }] : [])], rows };
+}
+
+/** What the columns of `distancesOf` are. */
+export const distanceText =
+  "KL divergence of the next token's distribution, nats: mean, median and 99th percentile over tokens; same: how often both take the same token for the most likely";
+
+/** One model, one row per language: how far its distributions are from the first model's. */
+export function distancesOf({ distances }: ScoresReport, model: string): TextTable {
+  return {
+    columns: [
+      { title: "language" },
+      ...["KL", "95% interval", "median", "99%", "same"].map((title) => ({ title, numeric: true })),
+    ],
+    rows: distances
+      .filter((distance) => distance.model === model)
+      .map(({ language, kl, klInterval, klMedian, klP99, agreement }) => [
+        language,
+        formatNumber(kl),
+        formatNumberInterval(klInterval),
+        formatNumber(klMedian),
+        formatNumber(klP99),
+        formatAgreement(agreement),
+      ]),
+  };
 }
 
 const averageCell = (value: { perplexity: number; rise?: number } | undefined): string =>
@@ -74,11 +98,16 @@ export function scoresTable(report: ScoresReport): string {
     const title = against === undefined ? model : `${model}, rise above ${against} (${starText})`;
     return `${colours.bold(title)}\n${formatTable(languagesOf(report, model, true))}`;
   });
+  const distant = [...new Map(report.distances.map(({ model, reference: from }) => [model, from]))];
+  const distances = distant.map(
+    ([model, from]) => `${colours.bold(`${model}, distance from ${from}`)}\n${formatTable(distancesOf(report, model))}`,
+  );
+  if (distances.length > 0) distances.push(`${wrapLines(distanceText, "", "  ").join("\n")}\n`);
   const compared = models(report).length > 1;
   const worst = `worst language: of ${reference} the one of the highest perplexity${compared ? `, of the others the one that rose most above ${reference}` : ""}`;
   const averages = [
     colours.bold(`perplexity, three averages${compared ? ` (rise above ${reference})` : ""}`),
     `${formatTable(averagesOf(report))}${wrapLines(worst, "", "  ").join("\n")}\n`,
   ].join("\n");
-  return [...blocks, averages, ...report.notes.map((note) => `${noteText(note)}\n`)].join("\n");
+  return [...blocks, ...distances, averages, ...report.notes.map((note) => `${noteText(note)}\n`)].join("\n");
 }

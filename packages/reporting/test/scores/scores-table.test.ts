@@ -33,6 +33,22 @@ test("says where there are too few windows for an interval", () => {
   for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
 });
 
+test("distances have a table for each model that was compared, within 80 columns, and a note where they are near zero", () => {
+  for (const [size, note] of [
+    [0.05, false],
+    [0.0001, true],
+  ] as const) {
+    const distance = { kl: Float32Array.from({ length: 10 }, (_, token) => size * (token / 4.5)), agreed: 9 };
+    const scores = makeScores(["dense", "gptq"]).map((score) => (score.model === "gptq" ? { ...score, distance } : score));
+    const text = scoresTable(scoresReport(scores));
+    for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+    assert.match(text, "gptq, distance from dense");
+    assert.match(text, size === 0.05 ? /mr +0\.0500 +0\.0500 … 0\.0500 +0\.0444 +0\.100 +90\.0%/ : /mr +0\.000100 /);
+    assert.is(text.replaceAll(/\s+/g, " ").includes("gptq: KL below 0.001 nats a token in every language"), note);
+  }
+  assert.not.match(scoresTable(scoresReport(makeScores(["dense", "gptq"]))), "distance from");
+});
+
 test("leaves out the mixture's average where no shares are known", () => {
   const table = averagesOf(scoresReport(makeScores(["dense", "gptq"])));
   assert.equal(
