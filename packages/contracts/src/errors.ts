@@ -11,7 +11,8 @@ export type ErrorTag =
   | "try-again"
   | "denied"
   | "interrupted"
-  | "broken-pipe";
+  | "broken-pipe"
+  | "limit-exceeded";
 
 /**
  * Base of every error that this project throws on purpose.
@@ -74,6 +75,11 @@ export class BrokenPipeError extends MbsError {
   readonly tag = "broken-pipe";
 }
 
+/** Results were measured, and are beyond a limit that was asked for. */
+export class LimitExceededError extends MbsError {
+  readonly tag = "limit-exceeded";
+}
+
 const errorByTag: Readonly<
   Record<ErrorTag, new (message: string, facts?: ErrorFacts, options?: { cause?: unknown }) => MbsError>
 > = {
@@ -86,6 +92,7 @@ const errorByTag: Readonly<
   denied: DeniedError,
   interrupted: InterruptedError,
   "broken-pipe": BrokenPipeError,
+  "limit-exceeded": LimitExceededError,
 };
 
 /** Whether a value is the tag of an error of this project: of one whose class is not ours, such as one from another process. */

@@ -11,6 +11,7 @@ export {
   InputOutputError,
   InternalError,
   InterruptedError,
+  LimitExceededError,
   MbsError,
   TryAgainError,
   UsageError,

@@ -2,6 +2,8 @@ export { averageLanguages } from "./averages.ts";
 export type { Average, ModelAverages, WorstLanguage, WorstRise } from "./averages.ts";
 export type { Interval } from "@mbs/numbers";
 export { evaluate } from "./evaluate-stage.ts";
+export { checkGate } from "./gate.ts";
+export type { GateCheck, GateLimits } from "./gate.ts";
 export { summariseDistances } from "./language-distances.ts";
 export type { LanguageDistance } from "./language-distances.ts";
 export { joinScores } from "./join-scores-stage.ts";

@@ -66,6 +66,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "gate",
+    {
+      summary: "Check scores against limits, and end with 1 where a language loses more.",
+      load: async () => (await import("./commands/gate-command.ts")).gateCommand,
+    },
+  ],
+  [
     "distribution",
     {
       summary: "Estimate a model's language shares from its tokenizer's merges and its losses.",

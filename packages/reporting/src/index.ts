@@ -10,6 +10,7 @@ export type { Evidence, Finding, MeasuredRise, Remedy, Signature } from "./diagn
 export { damageReport } from "./damage/damage-report.ts";
 export type { DamageReport } from "./damage/damage-report.ts";
 export { damageTable } from "./damage/damage-table.ts";
+export { escapeHtml } from "./escape-html.ts";
 export { reportByTrainingShare } from "./language-order.ts";
 export { mixesReport } from "./mixes/mixes-report.ts";
 export type { MixesReport, ReportedMix } from "./mixes/mixes-report.ts";

@@ -23,6 +23,7 @@ export const exitCodes: Readonly<Record<ErrorTag, number>> = {
   denied: 77,
   interrupted: 130,
   "broken-pipe": 141,
+  "limit-exceeded": 1,
 };
 
 const systemErrors: Readonly<Record<string, (message: string, cause: unknown) => MbsError>> = {

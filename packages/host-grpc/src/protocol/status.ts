@@ -13,6 +13,7 @@ const statusByTag: Readonly<Record<ErrorTag, status>> = {
   denied: status.PERMISSION_DENIED,
   interrupted: status.CANCELLED,
   "broken-pipe": status.CANCELLED,
+  "limit-exceeded": status.FAILED_PRECONDITION,
 };
 
 /** A client that kept a call waiting longer than the idle limit. */
