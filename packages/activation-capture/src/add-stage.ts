@@ -91,7 +91,7 @@ async function* addAll(streams: readonly ArtifactStream[], signal: AbortSignal):
 export const add = defineStage({
   name: "add",
   summary: "Add the statistics of shards, which were captured apart, to those of all segments.",
-  examples: ["mbs add --statistics shard-2.arrow --statistics shard-3.arrow < shard-1.arrow > statistics.arrow"],
+  examples: ["mbs add --statistics shard-1.arrow --statistics shard-2.arrow > statistics.arrow"],
   inputs: {
     statistics: { kinds: ["statistics"], many: true, description: "outputs of `mbs capture`, of neighbouring shards" },
   },

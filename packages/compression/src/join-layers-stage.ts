@@ -90,7 +90,7 @@ async function* joinAll(streams: readonly ArtifactStream[], signal: AbortSignal)
 export const joinLayers = defineStage({
   name: "join-layers",
   summary: "Join layers whose rows were compressed apart.",
-  examples: ["mbs join-layers --layers rows-2.arrow < rows-1.arrow > layers.arrow"],
+  examples: ["mbs join-layers --layers rows-1.arrow --layers rows-2.arrow > layers.arrow"],
   inputs: {
     layers: { kinds: ["layers"], many: true, description: "outputs of `mbs compress --rows`, all parts of the rows" },
   },

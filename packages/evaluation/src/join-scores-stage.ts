@@ -11,7 +11,7 @@ function* byModel(shards: readonly (readonly Score[])[]): Generator<Score> {
 export const joinScores = defineStage({
   name: "join-scores",
   summary: "Join scores whose windows were evaluated apart.",
-  examples: ["mbs join-scores --scores shard-2.arrow < shard-1.arrow > scores.arrow"],
+  examples: ["mbs join-scores --scores shard-1.arrow --scores shard-2.arrow > scores.arrow"],
   inputs: {
     scores: { kinds: ["scores"], many: true, description: "outputs of `mbs evaluate --shard`, all shards of the windows" },
   },
