@@ -5,7 +5,7 @@ import { systemError } from "@mbs/artifacts";
 import type { BoardOptions as BullBoardOptions } from "@bull-board/api/dist/types.js";
 import { connectQueue } from "./queue-connection.ts";
 import type { QueuePlace } from "./queue-connection.ts";
-import { bullPrefix } from "./queue-names.ts";
+import { bullPrefix, isQueueName } from "./queue-names.ts";
 
 export interface BoardOptions extends QueuePlace {
   /** On loopback; 0 takes a free one. */
@@ -70,7 +70,9 @@ export async function openBoard({ port, token, warn, ...place }: BoardOptions): 
     do {
       const [next, keys] = await connection.redis.scan(cursor, "MATCH", `${bullPrefix}:*:meta`, "COUNT", 1000);
       cursor = next;
-      for (const key of keys) found.add(key.slice(bullPrefix.length + 1, -":meta".length));
+      const names = keys.map((key) => key.slice(bullPrefix.length + 1, -":meta".length));
+      // others may write to the same server, and a queue of another name cannot be opened
+      for (const name of names) if (isQueueName(name)) found.add(name);
     } while (cursor !== "0");
     for (const name of adapters.keys()) if (!found.has(name)) adapters.delete(name);
     for (const name of [...found].toSorted()) {

@@ -9,6 +9,7 @@ import { jobData, jobId, jobKey } from "./job.ts";
 import type { JobWork } from "./job.ts";
 import { parseCard, parseFailure, parseNews, parseResult } from "./messages.ts";
 import type { JobResult, News, Order, WorkerCard } from "./messages.ts";
+import { refusalOf } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
@@ -208,6 +209,8 @@ export class JobBoard {
         }).finally(() => polled.abort());
         isNews = false;
       }
+    } catch (cause) {
+      throw refusalOf(this.#options.connection.place, cause);
     } finally {
       this.#waiting -= 1;
       listeners.delete(listener);

@@ -1,4 +1,4 @@
-import { bullPrefix, keys, queueNames } from "./queue-names.ts";
+import { bullPrefix, isQueueName, keys, queueNames } from "./queue-names.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 
 /**
@@ -13,7 +13,7 @@ export async function removeLeftQueues({ redis }: QueueConnection): Promise<void
     cursor = next;
     for (const name of names) {
       const [, id] = /:worker\.(.+):meta$/.exec(name) ?? [];
-      if (id === undefined || (await redis.exists(keys.worker(id))) === 1) continue;
+      if (id === undefined || !isQueueName(queueNames.ofWorker(id)) || (await redis.exists(keys.worker(id))) === 1) continue;
       const queue = new Queue(queueNames.ofWorker(id), { connection: redis, prefix: bullPrefix, skipMetasUpdate: true });
       // the connection itself tells what is wrong
       queue.on("error", () => undefined);

@@ -1,5 +1,5 @@
 import { parseJson } from "@mbs/artifacts";
-import { isErrorTag, isObject } from "@mbs/contracts";
+import { isErrorTag, isObject, mostThreads } from "@mbs/contracts";
 import type { ErrorTag, Progress } from "@mbs/contracts";
 import { noTraffic } from "../store-traffic.ts";
 import type { Traffic } from "../store-traffic.ts";
@@ -58,7 +58,8 @@ export function parseCard(text: string | null): WorkerCard | undefined {
   const value = text === null ? undefined : parseJson(text);
   if (!isObject(value)) return undefined;
   const { id, name, processors, threads } = value;
-  return isName(id) && isText(name) && isName(processors) && isCount(threads) ? { id, name, processors, threads } : undefined;
+  const areThreads = isCount(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
+  return isName(id) && isText(name) && isName(processors) && areThreads ? { id, name, processors, threads } : undefined;
 }
 
 function parseTraffic(value: unknown): Traffic {

@@ -124,6 +124,22 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
   return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }
 
+/**
+ * What a server that is there refuses: it is full, cannot write to its disk, or has values of others under the keys of a queue.
+ *
+ * @returns any other error as it is
+ */
+export function refusalOf(place: string, cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause.name !== "ReplyError") return cause;
+  const { message } = cause;
+  if (message.includes("WRONGTYPE")) {
+    return new FailedPreconditionError(
+      `${place} has values of another program under the keys of the queue; take another database of it, such as ${place}/1, for run and workers`,
+    );
+  }
+  return new TryAgainError(`${place} refuses a command of the queue: ${message}; look at the server, then run again`);
+}
+
 /** Connects once, so that what is wrong shows at once. @returns what the server says of itself, "" where the user may not ask */
 async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
   const redis = new Client({ ...options, retryStrategy: () => null, maxRetriesPerRequest: 0 });

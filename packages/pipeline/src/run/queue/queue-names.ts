@@ -17,6 +17,9 @@ export const queueNames = {
   ofWorker: (id: string): string => `worker.${id}`,
 };
 
+/** Whether a queue can be one of these. */
+export const isQueueName = (name: string): boolean => /^(?:class|label|worker)\.[A-Za-z0-9.-]+$/.test(name);
+
 /** Keys beside the queues. */
 export const keys = {
   /** What a worker says of itself; it expires soon after the worker is gone. */
