@@ -59,13 +59,14 @@ function trafficTable(traffic: RunStatus["traffic"] = []): string {
 
 /** What a person sees of a run. @param now in milliseconds since 1970 */
 export function statusText(status: RunStatus, now: number): string {
-  const { nodes, began, updated, workers, threads, failure, secondsLeft } = status;
+  const { nodes, began, updated, workers, processors, threads, failure, secondsLeft } = status;
   const of = (state: NodeStatus["state"]): readonly NodeStatus[] => nodes.filter((node) => node.state === state);
   const isOn = failure === undefined && !isGone(status);
   const [done, running] = [of("done"), isOn ? of("running") : []];
   const waiting = nodes.length - done.length - running.length;
   const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting} waiting`;
-  const machine = `${workers} ${workers === 1 ? "worker" : "workers"} with ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const crew = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
+  const machine = `${crew} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
   const left =
     secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
   const state =

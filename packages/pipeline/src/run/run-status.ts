@@ -31,7 +31,10 @@ export interface RunStatus {
   readonly began: number;
   readonly updated: number;
   readonly threads: number;
+  /** On this machine. */
   readonly workers: number;
+  /** The class of processors that it takes at a queue; absent where it runs on this machine alone. */
+  readonly processors?: string;
   /** How it ended, where it ended without a result. */
   readonly failure?: string;
   /** Estimated from the nodes that are done; undefined as long as there are none of some kind. */
@@ -161,8 +164,11 @@ export class StatusRecord {
 
   async #writeNow(failure: string | undefined): Promise<void> {
     const now = Date.now();
-    const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, this.#machine.workers, now);
     const traffic = this.#traffic();
+    const { workers, processors } = this.#machine;
+    // the first one of a queue's is this machine
+    const hands = processors === undefined ? workers : Math.max(1, traffic.length - 1);
+    const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, hands, now);
     const status: RunStatus = {
       process: process.pid,
       host: hostname(),
@@ -192,6 +198,7 @@ const statusTypes = {
   updated: "number",
   threads: "number",
   workers: "number",
+  processors: "string?",
   failure: "string?",
   secondsLeft: "number?",
 };
