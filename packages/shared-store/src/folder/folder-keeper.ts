@@ -43,7 +43,8 @@ async function linkTemporary(source: string, path: string): Promise<string | und
   const temporary = temporaryName(path);
   try {
     // a symbolic link is not followed: its own second name would lead to the same changeable target
-    const file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // a FIFO without a writer would be waited for
+    const file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     await file.sync().finally(() => file.close());
     await link(source, temporary);
     return temporary;
@@ -154,6 +155,8 @@ export class FolderKeeper implements Keeper {
 
   async read(name: string, { limit }: { readonly limit?: number | undefined }): Promise<AsyncIterable<Uint8Array> | undefined> {
     const path = this.where(name);
+    // what is no file, such as a FIFO that nobody writes to, is not there, as for `find`
+    if ((await this.find(name)) === undefined) return undefined;
     const file = await this.#found(() => open(path, "r"), path);
     return file && bytesOf(file, path, limit);
   }
