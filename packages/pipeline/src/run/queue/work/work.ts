@@ -246,6 +246,10 @@ class QueueWorker {
   }
 }
 
+/** What a server answers; undefined where the worker is to leave before: a server that is away answers nothing. */
+const unlessStopped = <T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> =>
+  Promise.race([answer, signal.aborted ? undefined : once(signal, "abort").then(() => undefined)]);
+
 /** Calls with a folder that no other worker has. */
 async function withFolder<T>(given: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
   if (given !== undefined) return withLock(given, () => work(given));
@@ -280,7 +284,8 @@ export async function work(options: WorkOptions): Promise<number> {
     let runner: JobRunner | undefined;
     let presence: NodeJS.Timeout | undefined;
     try {
-      connection = await connectQueue(options, warn);
+      connection = await unlessStopped(connectQueue(options, warn), options.signal);
+      if (connection === undefined) return 0;
       const { redis } = connection;
       const artifactOf = async (model: string): Promise<string | undefined> => parseAddress(await redis.get(keys.model(model)));
       const name = `worker ${card.name}`;
@@ -303,7 +308,8 @@ export async function work(options: WorkOptions): Promise<number> {
           queueNames.ofClass(each),
         ]),
       ];
-      source = await JobSource.open(connection, own, id, timings, options.signal);
+      source = await unlessStopped(JobSource.open(connection, own, id, timings, options.signal), options.signal);
+      if (source === undefined) return 0;
       const worker = new QueueWorker(options, timings, { connection, store, source, runner, card });
       presence = worker.startPresence();
       // only what nobody needs any more stays where this fails
@@ -315,7 +321,7 @@ export async function work(options: WorkOptions): Promise<number> {
     } finally {
       clearInterval(presence);
       await runner?.close();
-      await source?.close();
+      await Promise.race([source?.close(), new Promise((resolve) => setTimeout(resolve, goodbyeMs).unref())]);
       connection?.close();
       await store.close();
     }
