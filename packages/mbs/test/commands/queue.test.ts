@@ -52,6 +52,22 @@ async function contents(folder: string): Promise<Record<string, string>> {
   return files;
 }
 
+test("a worker leaves though the server answers nothing", async ({ root, url, children }) => {
+  const worker = startMbs(["work", "--queue", url, "--store", join(root, "shared"), "--model-root", join(root, "models")]);
+  children.push(worker);
+  let said = "";
+  worker.stderr?.on("data", (data: Buffer) => (said += data.toString()));
+  while (!said.includes("takes jobs")) await once(worker.stderr ?? worker, "data");
+  children[0]?.kill("SIGSTOP");
+  const left = once(worker, "exit");
+  worker.kill("SIGTERM");
+  // longer than any of its waits for the server; without an end the test would have none either
+  const limit = setTimeout(() => worker.kill("SIGKILL"), 20_000);
+  const [code, signal] = (await left) as [number | null, string | null];
+  clearTimeout(limit);
+  assert.equal([code, signal], [143, null]);
+});
+
 test("a model that the worker fetches gives the bytes of a local run, and a worker leaves by itself", async ({
   root,
   url,
