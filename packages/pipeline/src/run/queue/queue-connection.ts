@@ -61,8 +61,8 @@ async function readGiven(path: string, flag: string): Promise<string> {
 async function readPassword(path: string, warn: (message: string) => void): Promise<string> {
   const [line = ""] = (await readGiven(path, "--queue-password-file")).split(/\r?\n/);
   if (line === "") throw new UsageError(`${path} begins with an empty line; its first line is the queue's password`);
-  // Windows has no such bits
-  const isOpen = process.platform !== "win32" && ((await stat(path)).mode & 0o044) !== 0;
+  // Windows has no such bits; a group is shared on purpose, as by a container and what starts it
+  const isOpen = process.platform !== "win32" && ((await stat(path)).mode & 0o004) !== 0;
   if (isOpen) warn(`${path} can be read by other users of this machine; take their right to read it: chmod 600 ${path}`);
   return line;
 }
