@@ -108,7 +108,7 @@ export const add = defineStage({
       const { shards, ...common } = parseMetadata("statistics", stream.schema);
       return { stream, shards, common };
     });
-    const { streams, shards } = orderShards("add", parts);
+    const { streams, shards } = orderShards(parts);
     const { common } = at(parts, 0);
     return { statistics: encodeStatistics(addAll(streams, signal), { ...common, ...(shards && { shards }) }) };
   },

@@ -14,18 +14,17 @@ export interface ShardedStream {
 /**
  * Artifacts of shards in the order of these, and what they are together.
  *
- * @param stage that joins them, for messages
  * @returns shards: undefined where they are the whole
  * @throws {UsageError} on an artifact of the whole, on a shard that is missing between two others, or is given twice
  * @throws {BadDataError} on shards of different wholes
  */
-export function orderShards(
-  stage: string,
-  given: readonly ShardedStream[],
-): { readonly streams: readonly ArtifactStream[]; readonly shards: Shards | undefined } {
+export function orderShards(given: readonly ShardedStream[]): {
+  readonly streams: readonly ArtifactStream[];
+  readonly shards: Shards | undefined;
+} {
   const parts = given
     .map(({ stream, shards, common }) => {
-      if (shards === undefined) throw new UsageError(`${stage}: one of the inputs is whole already; give it shards alone`);
+      if (shards === undefined) throw new UsageError(`one of the inputs is whole already; give it shards alone`);
       return { stream, shards, common: new Map(Object.entries(common)) };
     })
     .toSorted((a, b) => a.shards.first - b.shards.first);
@@ -42,7 +41,7 @@ export function orderShards(
     }
     if (part.shards.first !== next) {
       const problem = part.shards.first < next ? "is given twice" : `follows ${next} of ${shards.of}, so one is missing between`;
-      throw new UsageError(`${stage}: shard ${nameShards(part.shards)} ${problem}; give each shard once`, { shard: next + 1 });
+      throw new UsageError(`shard ${nameShards(part.shards)} ${problem}; give each shard once`, { shard: next + 1 });
     }
     next += part.shards.count;
   }

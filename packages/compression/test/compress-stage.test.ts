@@ -481,7 +481,7 @@ test("rows that are compressed apart and joined are the whole", async () => {
     }
     const [first, second, third] = [await made({ rows: "1/3" }), await made({ rows: "2/3" }), await made({ rows: "3/3" })];
     await rejects((async () => collect(readLayers(first)))(), FailedPreconditionError, /part 1 of 3 of the rows; join all parts/);
-    await rejects(joinParts(second, third), BadDataError, /parts 2 to 3 of 3 are given/);
+    await rejects(joinParts(second, third), BadDataError, /only 2 to 3 of 3 of the rows is given/);
     await rejects(
       joinParts(await made({ rows: "1/2" }), await made({ rows: "2/2", bits: 4 })),
       BadDataError,

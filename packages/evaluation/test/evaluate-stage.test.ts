@@ -352,7 +352,7 @@ test("windows that are scored apart and joined are those of one evaluation", asy
   }
   const [first, second] = [await streamOf({ ...options, shard: "1/2" }), await streamOf({ ...options, shard: "2/2" })];
   assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2 of the windows; join all shards");
-  assert.match((await failure(() => joinShards(second))).message, "shards 2 to 2 of 2 are given");
+  assert.match((await failure(() => joinShards(second))).message, "only 2/2 of the windows is given");
   assert.match((await failure(() => joinShards(whole))).message, "whole already");
   assert.match((await failure(() => streamOf({ shard: "0/2" }))).message, "--shard takes PLACE/COUNT");
 });

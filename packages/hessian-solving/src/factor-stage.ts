@@ -201,7 +201,7 @@ export const factor: Stage = {
     );
     const first = await sites.next();
     if (first.done && shard !== undefined)
-      throw new UsageError(`factor: there are fewer than ${shard.of} steps; take fewer shards`, { option: "--steps" });
+      throw new UsageError(`there are no more than ${shard.first} steps; take fewer shards of them`, { option: "--steps" });
     if (first.done) throw new BadDataError("factor: the statistics hold no site that linear layers read; capture again");
     const metadata = {
       model,

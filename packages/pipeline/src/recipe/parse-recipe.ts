@@ -73,8 +73,7 @@ class Reader {
     const options = new Map<string, unknown>();
     for (const [name, option] of Object.entries(value)) {
       const known = optionName(name);
-      if (given.includes(known))
-        this.fault([key, name], `${key}.${name} is given by the recipe's own ${given.join(" and ")}; remove it`);
+      if (given.includes(known)) this.fault([key, name], `${key}.${name} follows from other keys of the recipe; remove it`);
       else if (options.has(known)) this.fault([key, name], `${key}.${name} is given twice`);
       else if (names?.includes(known) === false)
         this.fault([key, name], `unknown key ${key}.${name}; ${key} takes ${names.join(", ")}`);
