@@ -110,6 +110,9 @@ test("an error or an abort of the source leaves nothing", () =>
     assert.is(await errorOf(() => writeArtifact({ schema, batches: breaking(broken) }, path)), broken);
     const aborted = await errorOf(() => writeArtifact({ schema, batches: breaking() }, path, { signal: stop.signal }));
     assert.instance(aborted, InterruptedError);
+    const late = AbortSignal.timeout(0);
+    await new Promise((resolve) => late.addEventListener("abort", resolve, { once: true }));
+    assert.instance(await errorOf(() => writeArtifact(sample(), path, { signal: late })), InterruptedError);
     assert.equal(await readdir(folder), []);
   }));
 

@@ -31,16 +31,22 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
   await writeTinyModel(root, {});
   const model = await openModel(root);
   try {
-    const recipe = recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, output: "out" });
+    const recipeWith = (distances: string) => {
+      const evaluate = { corpus: "v", distances };
+      return recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, evaluate, output: "out" });
+    };
     const large = { ...model, steps: model.steps, kind: model.kind, hiddenSize: 1024, vocabularySize: 2 ** 18 } as typeof model;
     const head = 2 ** 30;
-    const need = (heldOutTokens: readonly number[], pool: number) =>
-      memoryNeed({ ...sizes, recipe, model: large, heldOutTokens, threads: 1, kept: { pool, artifacts: 0, weights: 0 } }, 0);
+    const need = (heldOutTokens: readonly number[], pool: number, distances = "off") => {
+      const kept = { pool, artifacts: 0, weights: 0 };
+      return memoryNeed({ ...sizes, recipe: recipeWith(distances), model: large, heldOutTokens, threads: 1, kept }, 0);
+    };
     const [none, one, two] = [await need([], head), await need([64], head - 1), await need([64], head)];
     const garbage = 2 ** 26;
     assert.ok(none >= garbage && none < garbage + 2 ** 20, String(none));
     assert.ok(one > 1.5 * head && one < 1.8 * head, String(one));
     assert.is(two - one, 1.5 * head);
+    assert.ok((await need([64], head - 1, "on")) >= two, "distances need both heads");
   } finally {
     await model.close();
     await rm(root, { recursive: true });

@@ -24,7 +24,8 @@ const failed: Readonly<Record<string, string>> = {
 export function systemError(cause: unknown, doing: string, path: string): unknown {
   if (cause instanceof MbsError || !(cause instanceof Error)) return cause;
   const code = codeOf(cause);
-  if (cause.name === "AbortError")
+  // that of AbortSignal.timeout has a name of its own
+  if (cause.name === "AbortError" || (cause instanceof DOMException && cause.name === "TimeoutError"))
     return new InterruptedError(`stopped while trying to ${doing} ${path}; run again to go on`, { path }, { cause });
   const reason = denied[code];
   if (reason !== undefined) return new DeniedError(`cannot ${doing} ${path}: ${reason}`, { path, code }, { cause });
