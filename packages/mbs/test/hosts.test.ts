@@ -261,7 +261,7 @@ const outsideRecipes: ReadonlySet<string> = new Set(["imatrix"]);
  * Stages that a run on a queue keeps beside its coordinator: they read texts or other files that lie there by path, or write or
  * read the model's folder.
  */
-const besideCoordinator: ReadonlySet<string> = new Set(["sample", "read-imatrix", "assemble", "evaluate"]);
+const besideCoordinator: ReadonlySet<string> = new Set(["sample", "read-imatrix", "assemble", "evaluate", "join-scores"]);
 
 interface RunNode {
   readonly id: string;

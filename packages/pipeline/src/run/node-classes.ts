@@ -14,9 +14,16 @@ export interface NodeClasses {
 
 /** Which nodes run elsewhere, and the class of processors that each is known by. @param processors class of the workers */
 export function nodeClasses({ nodes, modelFolder }: Plan, stages: Stages, processors: string): NodeClasses {
-  const travelling = new Set(
-    nodes.flatMap(({ id, stage, options }) => (canTravel(stageOf(stages, stage), options, modelFolder) ? [id] : [])),
-  );
+  const travelling = new Set<string>();
+  const staying = new Set<string>();
+  for (const { id, stage, options, inputs, isPart = false } of nodes) {
+    const reads = Object.values(inputs).flat();
+    // parts that were made here are joined here: the workers may have left by then
+    const joinsOwn = reads.length > 0 && reads.every((read) => staying.has(read));
+    const isTravelling = !joinsOwn && canTravel(stageOf(stages, stage), options, modelFolder);
+    if (isTravelling) travelling.add(id);
+    else if (isPart) staying.add(id);
+  }
   const here = processorClass();
   const travels = ({ id }: PlanNode): boolean => travelling.has(id);
   return { travels, processorClass: (node) => (travels(node) ? processors : here) };
