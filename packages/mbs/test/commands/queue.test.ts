@@ -103,7 +103,7 @@ test("a model that the worker fetches gives the bytes of a local run, and a work
     .split("\n")
     .map((line) => JSON.parse(line) as { stage: string; worker: string });
   for (const { stage, worker: by } of workers) {
-    assert.is(by === "this machine", ["sample", "assemble", "evaluate"].includes(stage), `${stage} on ${by}`);
+    assert.is(by === "this machine", ["sample", "assemble", "evaluate", "join-scores"].includes(stage), `${stage} on ${by}`);
   }
   assert.equal(await left, [0, null]);
 });
