@@ -142,7 +142,11 @@ test("workers at a queue, one or two, give the bytes of one process", async (wor
       const { nodes } = await go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
       assert.equal(await results(join(root, "out")), expected, `${count} workers`);
       const here = nodes.filter(({ worker }) => worker === "this machine").map(({ id }) => id);
-      assert.equal(here, ["sample", "assemble", "evaluate.shard-1", "evaluate.shard-2"], "what reads texts or writes folders");
+      assert.equal(
+        here,
+        ["sample", "assemble", "evaluate.shard-1", "evaluate.shard-2", "join-scores"],
+        "what reads texts or writes folders",
+      );
       const others = new Set(nodes.flatMap(({ worker = "", id }) => (here.includes(id) ? [] : [worker])));
       assert.ok(others.size >= 1 && others.size <= count, [...others].join());
       // nothing is left that the run alone needed, but for what it keeps itself
