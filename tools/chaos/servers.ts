@@ -1,23 +1,14 @@
-import { once } from "node:events";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../packages/pipeline/test/fixtures/free-port.ts";
+import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
 import { kill, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 
 const bucket = "artifacts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no free port");
-  return address.port;
-}
 
 function isJson(text: string): boolean {
   try {
@@ -149,15 +140,6 @@ export async function s3Server(folder: string): Promise<{ server: S3; place: str
   return {
     server,
     place: `s3://${bucket}/runs`,
-    environment: {
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${server.port}`,
-      AWS_REGION: "us-east-1",
-      AWS_ACCESS_KEY_ID: "S3RVER",
-      AWS_SECRET_ACCESS_KEY: "S3RVER",
-      AWS_CONFIG_FILE: "/dev/null",
-      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-      AWS_EC2_METADATA_DISABLED: "true",
-      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-    },
+    environment: s3Environment(`http://127.0.0.1:${server.port}`),
   };
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { openSharedStore } from "@mbs/shared-store";
 import type { OpenStoreOptions, SharedStore } from "@mbs/shared-store";
+import { s3Environment } from "./s3-environment.ts";
 import { startProxy } from "./s3-proxy.ts";
 import type { Conditions, S3Proxy } from "./s3-proxy.ts";
 import type { TestPlace } from "./store-cases.ts";
@@ -19,19 +20,6 @@ export interface S3TestPlace extends TestPlace {
   readonly proxy: S3Proxy;
   readonly open: (options?: OpenStoreOptions) => Promise<SharedStore>;
 }
-
-/** What the SDK takes from the environment here. */
-const environment = (endpoint: string): Readonly<Record<string, string>> => ({
-  AWS_ENDPOINT_URL: endpoint,
-  AWS_REGION: "us-east-1",
-  AWS_ACCESS_KEY_ID: "S3RVER",
-  AWS_SECRET_ACCESS_KEY: "S3RVER",
-  // no file of the user's, no metadata server
-  AWS_CONFIG_FILE: "/dev/null",
-  AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-  AWS_EC2_METADATA_DISABLED: "true",
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-});
 
 async function startServer(folder: string): Promise<{ readonly server: ChildProcess; readonly port: number }> {
   const script = fileURLToPath(new URL("s3-server-child.ts", import.meta.url));
@@ -75,7 +63,7 @@ export async function startS3(conditions: Conditions = "known"): Promise<S3TestP
   const proxy = await startProxy(port);
   proxy.conditions = conditions;
   const before = { ...process.env };
-  Object.assign(process.env, environment(proxy.url));
+  Object.assign(process.env, s3Environment(proxy.url));
   const client = new S3Client({ forcePathStyle: true });
   return {
     proxy,
@@ -86,7 +74,7 @@ export async function startS3(conditions: Conditions = "known"): Promise<S3TestP
       const ended = once(server, "exit");
       server.kill("SIGKILL");
       await ended;
-      for (const name of Object.keys(environment(""))) {
+      for (const name of Object.keys(s3Environment(""))) {
         if (before[name] === undefined) delete process.env[name];
         else process.env[name] = before[name];
       }

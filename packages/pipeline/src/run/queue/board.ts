@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { systemError } from "@mbs/artifacts";
 import type { BoardOptions as BullBoardOptions } from "@bull-board/api/dist/types.js";
-import { connectQueue } from "./queue-connection.ts";
+import { connectQueue, scanKeys } from "./queue-connection.ts";
 import type { QueuePlace } from "./queue-connection.ts";
 import { bullPrefix, isQueueName } from "./queue-names.ts";
 
@@ -66,14 +66,11 @@ export async function openBoard({ port, token, warn, ...place }: BoardOptions): 
     if (performance.now() - looked < lookMs) return;
     looked = performance.now();
     const found = new Set<string>();
-    let cursor = "0";
-    do {
-      const [next, keys] = await connection.redis.scan(cursor, "MATCH", `${bullPrefix}:*:meta`, "COUNT", 1000);
-      cursor = next;
+    for await (const keys of scanKeys(connection.redis, `${bullPrefix}:*:meta`)) {
       const names = keys.map((key) => key.slice(bullPrefix.length + 1, -":meta".length));
       // others may write to the same server, and a queue of another name cannot be opened
       for (const name of names) if (isQueueName(name)) found.add(name);
-    } while (cursor !== "0");
+    }
     for (const name of adapters.keys()) if (!found.has(name)) adapters.delete(name);
     for (const name of [...found].toSorted()) {
       if (adapters.has(name)) continue;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Job, Queue } from "bullmq";
-import { InternalError, InterruptedError, errorOfTag } from "@mbs/contracts";
+import { InternalError, errorOfTag } from "@mbs/contracts";
 import { InputLostError } from "../node-worker.ts";
 import type { TaskContext } from "../node-worker.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
@@ -9,7 +9,7 @@ import { jobData, jobId, jobKey } from "./job.ts";
 import type { JobWork } from "./job.ts";
 import { parseCard, parseFailure, parseNews, parseResult } from "./messages.ts";
 import type { JobResult, News, Order, WorkerCard } from "./messages.ts";
-import { refusalOf } from "./queue-connection.ts";
+import { orStopped, refusalOf, scanKeys } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
@@ -57,29 +57,11 @@ const takeBackMs = 3000;
 /** The workers that say that they are there. */
 export async function presentWorkers({ redis }: QueueConnection): Promise<WorkerCard[]> {
   const found: WorkerCard[] = [];
-  let cursor = "0";
-  do {
-    const [next, names] = await redis.scan(cursor, "MATCH", keys.anyWorker, "COUNT", 1000);
-    cursor = next;
-    const cards = names.length === 0 ? [] : await redis.mget(names);
+  for await (const names of scanKeys(redis, keys.anyWorker)) {
+    const cards = names.length === 0 ? [] : await redis.mget(...names);
     found.push(...cards.flatMap((card) => parseCard(card) ?? []));
-  } while (cursor !== "0");
-  return found.toSorted((one, other) => (one.id < other.id ? -1 : 1));
-}
-
-/** Rejects as soon as the signal fires, whatever the promise does: a server that is away answers nothing. */
-async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => undefined);
-  if (signal.aborted) throw new InterruptedError("stopped");
-  const over = new AbortController();
-  const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new InterruptedError("stopped")), { once: true, signal: over.signal });
-  });
-  try {
-    return await Promise.race([promise, stopped]);
-  } finally {
-    over.abort();
   }
+  return found.toSorted((one, other) => (one.id < other.id ? -1 : 1));
 }
 
 /** Waits for a worker; of a class where one is given. */

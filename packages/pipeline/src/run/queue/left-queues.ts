@@ -1,4 +1,5 @@
 import { bullPrefix, isQueueName, keys, queueNames } from "./queue-names.ts";
+import { scanKeys } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 
 /**
@@ -7,10 +8,7 @@ import type { QueueConnection } from "./queue-connection.ts";
  */
 export async function removeLeftQueues({ redis }: QueueConnection): Promise<void> {
   const { Queue } = await import("bullmq");
-  let cursor = "0";
-  do {
-    const [next, names] = await redis.scan(cursor, "MATCH", `${bullPrefix}:${queueNames.ofWorker("*")}:meta`, "COUNT", 1000);
-    cursor = next;
+  for await (const names of scanKeys(redis, `${bullPrefix}:${queueNames.ofWorker("*")}:meta`)) {
     for (const name of names) {
       const [, id] = /:worker\.(.+):meta$/.exec(name) ?? [];
       if (id === undefined || !isQueueName(queueNames.ofWorker(id)) || (await redis.exists(keys.worker(id))) === 1) continue;
@@ -19,5 +17,5 @@ export async function removeLeftQueues({ redis }: QueueConnection): Promise<void
       queue.on("error", () => undefined);
       await queue.obliterate({ force: true });
     }
-  } while (cursor !== "0");
+  }
 }

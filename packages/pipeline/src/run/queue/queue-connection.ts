@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { systemError } from "@mbs/artifacts";
-import { DeniedError, FailedPreconditionError, TryAgainError, UsageError } from "@mbs/contracts";
+import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
 
@@ -55,6 +55,31 @@ async function readGiven(path: string, flag: string): Promise<string> {
   } catch (cause) {
     throw systemError(cause, `read (${flag})`, path);
   }
+}
+
+/** Rejects as soon as the signal fires, whatever the promise does: a server that is away answers nothing. */
+export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => undefined);
+  if (signal.aborted) throw new InterruptedError("stopped");
+  const over = new AbortController();
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(new InterruptedError("stopped")), { once: true, signal: over.signal });
+  });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** The keys of a pattern, as the server finds them: some of them at a time, perhaps none. */
+export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<readonly string[]> {
+  let cursor = "0";
+  do {
+    const [next, found] = await redis.scan(cursor, "MATCH", pattern, "COUNT", 1000);
+    cursor = next;
+    yield found;
+  } while (cursor !== "0");
 }
 
 /** @param warn called where other users of this machine can read the file */

@@ -13,7 +13,7 @@ import { noTraffic } from "../../store-traffic.ts";
 import { parseAddress, parseResult } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
-import { connectQueue } from "../queue-connection.ts";
+import { connectQueue, orStopped } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
 import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
@@ -246,9 +246,12 @@ class QueueWorker {
   }
 }
 
-/** What a server answers; undefined where the worker is to leave before: a server that is away answers nothing. */
+/** What a server answers; undefined where the worker is to leave before. */
 const unlessStopped = <T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> =>
-  Promise.race([answer, signal.aborted ? undefined : once(signal, "abort").then(() => undefined)]);
+  orStopped(answer, signal).catch((thrown: unknown) => {
+    if (signal.aborted && thrown instanceof InterruptedError) return undefined;
+    throw thrown;
+  });
 
 /** Calls with a folder that no other worker has. */
 async function withFolder<T>(given: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
