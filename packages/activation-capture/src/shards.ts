@@ -1,6 +1,6 @@
 import { parseMetadata, readSegments } from "@mbs/artifacts";
 import type { NumbersByName, Segment } from "@mbs/artifacts";
-import { BadDataError, UsageError, parseShard, rangeOfShards } from "@mbs/contracts";
+import { BadDataError, UsageError, parseShard, rangeOfShards, shardOption } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Shards } from "@mbs/contracts";
 import type { Model, Passages } from "@mbs/models";
 
@@ -17,13 +17,7 @@ export interface ShardOfSegments extends Shard {
 }
 
 export const shardOptions = {
-  shard: {
-    kind: "text",
-    optional: true,
-    placeholder: "PLACE/COUNT",
-    description: "run a part of the segments alone: 2/8 is the second of eight; mbs add joins their statistics",
-    check: (text: string) => parseShard(text, "--shard"),
-  },
+  shard: shardOption("--shard", "run a part of the segments alone: 2/8 is the second of eight; mbs add joins their statistics"),
 } as const satisfies OptionTable;
 
 function countTokens(segments: readonly Segment[], seed: number, { ofSegment }: Passages): NumbersByName {
@@ -73,7 +67,7 @@ export async function findShard(
   asked: string | undefined,
 ): Promise<(Shard & Partial<ShardOfSegments>) | undefined> {
   if (kind === "states") return shardOfStates(stream);
-  const shards = asked === undefined ? undefined : parseShard(asked, "--shard");
+  const shards = parseShard(asked, "--shard");
   return shards && readShard(stream, model, shards);
 }
 

@@ -4,7 +4,7 @@ export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
 export { encodeMixes, readMixes } from "./codecs/mixes.ts";
-export { orderShards } from "./ordered-shards.ts";
+export { orderAllShards, orderShards } from "./ordered-shards.ts";
 export type { ShardedStream } from "./ordered-shards.ts";
 export { encodeScores, readScores } from "./codecs/scores.ts";
 export { encodeSegments, readSegments } from "./codecs/segments.ts";

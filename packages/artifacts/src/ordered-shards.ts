@@ -51,3 +51,15 @@ export function orderShards(given: readonly ShardedStream[]): {
     shards: count === shards.of ? undefined : { first: shards.first, count, of: shards.of },
   };
 }
+
+/**
+ * Artifacts of all shards, in the order of these.
+ *
+ * @param what they are shards of, for messages: "the rows"
+ * @throws as orderShards; {BadDataError} where some are not given
+ */
+export function orderAllShards(given: readonly ShardedStream[], what: string): readonly ArtifactStream[] {
+  const { streams, shards } = orderShards(given);
+  if (shards === undefined) return streams;
+  throw new BadDataError(`only ${nameShards(shards)} of ${what} is given; give all shards`, { ...shards });
+}

@@ -4,6 +4,7 @@ import {
   UsageError,
   parseOptions,
   parseShard,
+  shardOption,
   splitOptions,
   type ArtifactStream,
   type OptionTable,
@@ -38,14 +39,10 @@ const ownOptions = {
     description: "compress all sites without statistics, for a solver that needs none (rtn, magnitude)",
     default: false,
   },
-  rows: {
-    kind: "text",
-    optional: true,
-    placeholder: "PLACE/COUNT",
-    description:
-      "compress a part of the rows of each site alone: 2/8 is the second of eight; mbs join-layers joins them (gptq, rtn)",
-    check: (text: string) => parseShard(text, "--rows"),
-  },
+  rows: shardOption(
+    "--rows",
+    "compress a part of the rows of each site alone: 2/8 is the second of eight; mbs join-layers joins them (gptq, rtn)",
+  ),
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
 
@@ -72,7 +69,7 @@ async function parseChoice(options: unknown) {
       { option: "--without-factors", solver: solver.name },
     );
   }
-  const rowParts = own.rows === undefined ? undefined : parseShard(own.rows, "--rows");
+  const rowParts = parseShard(own.rows, "--rows");
   if (rowParts !== undefined && !(await canSplitRows(solver))) {
     throw new UsageError(`solver ${solver.name} chooses for all rows of a site together; leave out --rows`, {
       option: "--rows",
@@ -115,12 +112,11 @@ async function* compressAll(
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
       const loaded = await readSite(model, input);
-      const { skipped, scaledBy } = loaded;
-      const { weight, ...rest } = rowParts === undefined || loaded.weight.rows === 0 ? loaded : cutSite(loaded, rowParts);
+      const { weight, dtypes, skipped, scaledBy, origins } = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       if (weight.rows > 0) {
-        const context = { blas, signal, warn, rowThreads, ...("origins" in rest && { origins: rest.origins }) };
-        const layers = await solveSite(choiceOf(input.step), weight, rest.dtypes, input, context);
+        const context = { blas, signal, warn, rowThreads, origins };
+        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, context);
         if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
         if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);

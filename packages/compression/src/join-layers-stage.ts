@@ -1,6 +1,6 @@
-import { encodeLayers, orderShards, parseMetadata, readLayers } from "@mbs/artifacts";
+import { encodeLayers, orderAllShards, parseMetadata, readLayers } from "@mbs/artifacts";
 import type { LayerRecord, LayerSummary, TensorData } from "@mbs/artifacts";
-import { at, BadDataError, defineStage, InterruptedError, nameShards, type ArtifactStream } from "@mbs/contracts";
+import { at, BadDataError, defineStage, InterruptedError, type ArtifactStream } from "@mbs/contracts";
 
 const placeOf = ({ step, site }: LayerRecord): string => `${step} ${site}`;
 
@@ -101,10 +101,7 @@ export const joinLayers = defineStage({
       const { rowParts: shards, ...common } = parseMetadata("layers", stream.schema);
       return { stream, shards, common };
     });
-    const { streams, shards } = orderShards(parts);
-    if (shards !== undefined) {
-      throw new BadDataError(`only ${nameShards(shards)} of the rows is given; give all parts`, { ...shards });
-    }
+    const streams = orderAllShards(parts, "the rows");
     // every part was checked where it was read
     return { layers: encodeLayers(joinAll(streams, signal), at(parts, 0).common, { checked: true }) };
   },

@@ -35,7 +35,7 @@ export { loadCode, optionsMisfit, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageMisfit } from "./load-stage.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
-export { nameShards, parseShard, rangeOfShards } from "./shards.ts";
+export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts";
 export type { Shards } from "./shards.ts";
 export { defineStage, firstOutput, isOptional } from "./stage.ts";
 export type {

@@ -12,12 +12,13 @@ export interface Shards {
 /**
  * The shard that an option names.
  *
- * @param text "2/8", the second of eight; "1/1" is the whole
+ * @param text "2/8", the second of eight; "1/1", or none, is the whole
  * @param flag for messages: "--shard"
  * @returns undefined for the whole
  * @throws {UsageError} on anything else
  */
-export function parseShard(text: string, flag: string): Shards | undefined {
+export function parseShard(text: string | undefined, flag: string): Shards | undefined {
+  if (text === undefined) return undefined;
   const [, place = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
   if (place < 1 || place > of) {
     throw new UsageError(`${flag} takes PLACE/COUNT, 2/8 for the second of eight, not ${JSON.stringify(text.slice(0, 40))}`, {
@@ -26,6 +27,16 @@ export function parseShard(text: string, flag: string): Shards | undefined {
   }
   return of === 1 ? undefined : { first: place - 1, count: 1, of };
 }
+
+/** The option of a stage that names a shard. @param flag for messages: "--shard" */
+export const shardOption = (flag: string, description: string) =>
+  ({
+    kind: "text",
+    optional: true,
+    placeholder: "PLACE/COUNT",
+    description,
+    check: (text: string) => parseShard(text, flag),
+  }) as const;
 
 /** How shards are named in messages: "2/8", "3 to 4 of 8". */
 export const nameShards = ({ first, count, of }: Shards): string =>

@@ -8,6 +8,7 @@ import {
   parseOptions,
   parseShard,
   rangeOfShards,
+  shardOption,
   UsageError,
   type OptionTable,
   type Stage,
@@ -65,13 +66,7 @@ const options = {
     minimum: 1,
     description: "maximum number of windows of a language, from its sources in turn (all)",
   },
-  shard: {
-    kind: "text",
-    optional: true,
-    placeholder: "PLACE/COUNT",
-    description: "score a part of the windows alone: 2/8 is the second of eight; mbs join-scores joins them",
-    check: (text: string) => parseShard(text, "--shard"),
-  },
+  shard: shardOption("--shard", "score a part of the windows alone: 2/8 is the second of eight; mbs join-scores joins them"),
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
   activations: {
     kind: "choice",
@@ -117,7 +112,7 @@ function parseEvaluateOptions(raw: unknown) {
   if (values.sourceTarget && values.bySource) {
     throw new UsageError("--by-source is for texts; source→target texts have no further sources", { option: "--by-source" });
   }
-  return { ...values, labels, shards: values.shard === undefined ? undefined : parseShard(values.shard, "--shard") };
+  return { ...values, labels, shards: parseShard(values.shard, "--shard") };
 }
 
 async function readShares(values: EvaluateOptions): Promise<Readonly<Record<string, number>> | undefined> {

@@ -1,5 +1,5 @@
-import { collect, encodeScores, orderShards, parseMetadata, readScores, type Score } from "@mbs/artifacts";
-import { at, BadDataError, defineStage, nameShards } from "@mbs/contracts";
+import { collect, encodeScores, orderAllShards, parseMetadata, readScores, type Score } from "@mbs/artifacts";
+import { at, defineStage } from "@mbs/contracts";
 
 /** The scores of all shards, in the order of one evaluation: by model, and within one by window. */
 function* byModel(shards: readonly (readonly Score[])[]): Generator<Score> {
@@ -22,10 +22,7 @@ export const joinScores = defineStage({
       const { shards, ...common } = parseMetadata("scores", stream.schema);
       return { stream, shards, common };
     });
-    const { streams, shards } = orderShards(parts);
-    if (shards !== undefined) {
-      throw new BadDataError(`only ${nameShards(shards)} of the windows is given; give all shards`, { ...shards });
-    }
+    const streams = orderAllShards(parts, "the windows");
     const read = await Promise.all(streams.map((stream) => collect(readScores(stream, { shards: true }))));
     return { scores: encodeScores(byModel(read), at(parts, 0).common) };
   },

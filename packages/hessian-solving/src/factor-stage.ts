@@ -7,6 +7,7 @@ import {
   parseLanguageMix,
   parseOptions,
   parseShard,
+  shardOption,
   UsageError,
 } from "@mbs/contracts";
 import type { LanguageMix, OptionValues, Shards, Stage, StageContext } from "@mbs/contracts";
@@ -58,13 +59,7 @@ const options = {
     default: "on",
     description: "off leaves the upper factor out, for solvers that need the diagonal alone",
   },
-  steps: {
-    kind: "text",
-    optional: true,
-    placeholder: "PLACE/COUNT",
-    description: "factor some steps of the model alone: 2/8 takes the second of every eight (all)",
-    check: (text: string) => parseShard(text, "--steps"),
-  },
+  steps: shardOption("--steps", "factor some steps of the model alone: 2/8 takes the second of every eight (all)"),
   languageDiagonals: {
     kind: "flag",
     default: false,
@@ -190,7 +185,7 @@ export const factor: Stage = {
     const values = parseOptions(options, raw, "factor");
     const order = parseOrder(values.order);
     const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
-    const shard = values.steps === undefined ? undefined : parseShard(values.steps, "--steps");
+    const shard = parseShard(values.steps, "--steps");
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("factor: give it statistics");
     // the schema states the weights, so the first site is read before the output begins

@@ -4,6 +4,13 @@ import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
 import type { SiteInput } from "./site-statistics.ts";
 
+/** The place of some rows in their tensor. */
+export interface RowOrigin {
+  readonly firstRow: number;
+  /** Of the whole tensor. */
+  readonly tensorRows: number;
+}
+
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
   readonly weight: SiteWeight;
@@ -13,23 +20,21 @@ export interface LoadedSite {
   readonly skipped: readonly string[];
   /** Norms that can absorb the inverse of an input scale; empty where none can. */
   readonly scaledBy: readonly ScaledTensor[];
+  /** Where the rows of each part are from; absent where all rows of the site are there. */
+  readonly origins?: readonly RowOrigin[];
 }
 
-/** The place of some rows in their tensor. */
-export interface RowOrigin {
-  readonly firstRow: number;
-  /** Of the whole tensor. */
-  readonly tensorRows: number;
-}
-
-/** The rows of a site that belong to a shard, and where each of its parts is from. */
-export function cutSite({ weight, dtypes }: LoadedSite, shards: Shards) {
+/** The rows of a site that belong to a shard; a site without rows stays as it is. */
+export function cutSite(site: LoadedSite, shards: Shards): LoadedSite {
+  const { weight, dtypes } = site;
+  if (weight.rows === 0) return site;
   const range = rowsOfShard(weight.rows, shards);
   const end = range.firstRow + range.rows;
   const touched = [...weight.parts.entries()].filter(
     ([, { firstRow, rows }]) => firstRow < end && firstRow + rows > range.firstRow,
   );
   return {
+    ...site,
     weight: rowsOf(weight, range),
     dtypes: touched.map(([index]) => at(dtypes, index)),
     origins: touched.map(([, { firstRow, rows }]): RowOrigin => ({
