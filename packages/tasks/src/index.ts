@@ -1,0 +1,15 @@
+export type {
+  Choice,
+  ChoiceDocument,
+  GenerationDocument,
+  OpenTasksOptions,
+  ReadTaskRows,
+  ScoredText,
+  Task,
+  TaskDataset,
+  TaskDocument,
+  TaskGroup,
+  TaskMetric,
+  TaskRow,
+  TaskSet,
+} from "./task.ts";
