@@ -103,7 +103,7 @@ export async function runTrial(pool: Pool, method: Method, weights?: Weights): P
     }),
   );
   const scores = [...(await denseScores(subject)), ...(await scoresOf(subject, made.scores))];
-  const report = scoresReport(scores, Object.fromEntries(subject.shares), "dense");
+  const report = scoresReport(scores, { shares: Object.fromEntries(subject.shares), reference: "dense" });
   const averages = report.averages.find(({ model: label }) => label === "compressed");
   const [unweighted, weighted, worst] = [averages?.unweighted.rise, averages?.weighted?.rise, averages?.worstRise];
   if (unweighted === undefined || weighted === undefined || worst === undefined)

@@ -6,7 +6,8 @@ export { encodeLayers, readLayers } from "./codecs/layers.ts";
 export { encodeMixes, readMixes } from "./codecs/mixes.ts";
 export { orderAllShards, orderShards } from "./ordered-shards.ts";
 export type { ShardedStream } from "./ordered-shards.ts";
-export { encodeScores, readScores } from "./codecs/scores.ts";
+export { collectScores, encodeScores, readScores } from "./codecs/scores.ts";
+export type { AllScores, ReadScoresOptions } from "./codecs/scores.ts";
 export { encodeSegments, readSegments } from "./codecs/segments.ts";
 export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
@@ -40,6 +41,8 @@ export type {
 } from "./kinds/metadata.ts";
 export { allLanguages, allSites, inputSite } from "./kinds/records.ts";
 export type {
+  AnswerScore,
+  ChoiceScore,
   DamageRecord,
   FactorRecord,
   FactorSummary,
@@ -56,6 +59,7 @@ export type {
   StateRecord,
   Statistic,
   StepAllocation,
+  TaskScore,
   TensorData,
   TensorDtype,
 } from "./kinds/records.ts";

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import {
   collect,
+  collectScores,
   artifactKinds,
   decodeStream,
   encodeFactors,
+  encodeScores,
   encodeSegments,
   encodeStates,
   encodeStatistics,
@@ -16,8 +18,10 @@ import {
   readStatistics,
   requireKind,
   type ArtifactKind,
+  type ScoresMetadata,
   type Statistic,
   type StatisticsMetadata,
+  type TaskScore,
 } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
 import { suite } from "uvu";
@@ -262,9 +266,17 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   }
 });
 
-test("scores of version 1, which had no distances, are read", async () => {
+/** Columns that version 2 of scores did not have. */
+const taskColumns = new Set(["task", "choice", "characters", "right", "unconditional", "answer"]);
+
+test("scores of versions 1 and 2, which had no distances and no tasks, are read", async () => {
   const { schema, batches } = samples.scores.encode();
-  const fields = schema.fields.filter(({ name }) => name !== "kl" && name !== "agreed");
+  const second = schema.fields.filter(({ name }) => !taskColumns.has(name));
+  assert.equal(
+    await collect(readScores({ schema: { ...schema, version: 2, fields: second }, batches: samples.scores.encode().batches })),
+    scores,
+  );
+  const fields = second.filter(({ name }) => name !== "kl" && name !== "agreed");
   const former = { schema: { ...schema, version: 1, fields }, batches };
   const records = await collect(readScores(former));
   assert.equal(
@@ -273,8 +285,30 @@ test("scores of version 1, which had no distances, are read", async () => {
   );
   const mixed = await errorOf(() => readScores({ schema: { ...schema, version: 1 }, batches }));
   assert.match(mixed.message, /scores artifact has the columns/);
-  const newer = await errorOf(() => readScores({ schema: { ...schema, version: 3 }, batches }));
-  assert.match(newer.message, /version 3, version 2 is supported: update this program/);
+  const newer = await errorOf(() => readScores({ schema: { ...schema, version: 4 }, batches }));
+  assert.match(newer.message, /version 4, version 3 is supported: update this program/);
+});
+
+test("choices and answers of tasks are kept beside windows, and readers of windows do not see them", async () => {
+  const common = { model: "dense", address: "a".repeat(64), language: "hi", task: "pairs", document: 3 };
+  const choice = { kind: "choice", choice: 1, nll: 2.5, tokens: 2, bytes: 7, characters: 3, right: true } as const;
+  const tasks: TaskScore[] = [
+    { ...common, score: { ...choice, choice: 0, right: false } },
+    { ...common, score: { ...choice, unconditional: 4 } },
+    { ...common, language: "", task: "write", score: { kind: "answer", answer: "", right: true } },
+  ];
+  const metadata = samples.scores.metadata as ScoresMetadata;
+  const encode = () => encodeScores([...scores, ...tasks], { ...metadata, tasks: { pairs: {}, write: {} } });
+  assert.equal(await collectScores(encode()), { windows: scores, tasks });
+  assert.equal(await collect(readScores(encode())), scores);
+  for (const [broken, message] of [
+    [{ ...tasks[1], score: { ...choice, tokens: 0 } }, /document 3 of pairs by dense: tokens is 0/],
+    [{ ...tasks[1], score: { ...choice, nll: NaN } }, /nll is NaN/],
+  ] as const) {
+    const error = await errorOf(() => collectScores(encodeScores([broken], metadata)));
+    assert.instance(error, BadDataError);
+    assert.match(error.message, message);
+  }
 });
 
 const text = (counts: Record<string, number>) => encodeSegments([], { ...segmentsMetadata, counts }).schema.metadata["counts"];

@@ -54,3 +54,5 @@ export type {
   ZeroPoints,
 } from "./solver.ts";
 export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOptions, StageOutput, StageOutputs } from "./stage.ts";
+export { groupBy, valueAt } from "./groups.ts";
+export type { Group } from "./groups.ts";

@@ -1,9 +1,12 @@
-import type { Score } from "@mbs/artifacts";
+import { collectScores, parseMetadata, type Score, type TaskScore } from "@mbs/artifacts";
+import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import { averageLanguages, type ModelAverages } from "./averages.ts";
 import { leastWindows } from "./bootstrap.ts";
 import { summariseDistances, type LanguageDistance } from "./language-distances.ts";
 import { comparePairs, type PairedDifference } from "./pairs.ts";
-import type { ScoredModel } from "./scored-models.ts";
+import { readScoredModels, type ScoredModel } from "./scored-models.ts";
+import { readScoredGroups, readScoredTasks, type ScoredGroup, type ScoredTask } from "./tasks/scored-tasks.ts";
+import { reportTasks, type TasksReport } from "./tasks/task-results.ts";
 import { summarise, summariseSources, type LanguageResult, type SourceResult } from "./results.ts";
 
 /** What `mbs evaluate --json` prints. */
@@ -17,6 +20,8 @@ export interface ScoresReport {
   readonly distances: readonly LanguageDistance[];
   /** Results by source, where sources were kept apart. */
   readonly sources: readonly SourceResult[];
+  /** Answers to tasks. */
+  readonly tasks: TasksReport;
   /** What could not be compared, or has no interval, and why. */
   readonly notes: readonly string[];
 }
@@ -51,19 +56,29 @@ function noteNearLossless(distances: readonly LanguageDistance[]): string[] {
   ];
 }
 
+/** What is known beside the losses of windows. */
+export interface ScoresAbout {
+  /** Training mixture for the weighted average, on any scale. */
+  readonly shares?: Readonly<Record<string, number>> | undefined;
+  /** The model that others are compared with; default the first. */
+  readonly reference?: string | undefined;
+  /** As the scores' metadata describe them, by name. */
+  readonly models?: ReadonlyMap<string, ScoredModel>;
+  readonly tasks?: {
+    readonly scores: readonly TaskScore[];
+    readonly tasks: ReadonlyMap<string, ScoredTask>;
+    readonly groups: ReadonlyMap<string, ScoredGroup>;
+  };
+}
+
 /**
  * Sums up the scores of any number of models.
  *
- * @param shares training mixture for the weighted average, on any scale
- * @param reference the model that others are compared with; default the first
- * @param models as the scores' metadata describe them, by name
  * @throws {UsageError} where the reference has no scores
  */
 export function scoresReport(
   scores: readonly Score[],
-  shares?: Readonly<Record<string, number>>,
-  reference?: string,
-  models: ReadonlyMap<string, ScoredModel> = new Map(),
+  { shares, reference, models = new Map(), tasks }: ScoresAbout = {},
 ): ScoresReport {
   const { pairs, notes } = comparePairs(scores, reference);
   const results = summarise(scores);
@@ -74,6 +89,33 @@ export function scoresReport(
     pairs,
     distances,
     sources: summariseSources(scores),
+    tasks: reportTasks(tasks?.scores ?? [], tasks ?? { tasks: new Map(), groups: new Map() }, reference),
     notes: [...noteActivations(models), ...notes, ...noteFewWindows(results), ...noteNearLossless(distances)],
   };
+}
+
+/**
+ * The model that stands first in the scores.
+ *
+ * @throws {BadDataError} where there is none
+ */
+export function firstModel({ results, tasks }: ScoresReport): string {
+  const first = results[0]?.model ?? tasks.results[0]?.model;
+  if (first === undefined) throw new BadDataError("the scores are of no model; evaluate again");
+  return first;
+}
+
+/**
+ * Sums up an artifact of scores.
+ *
+ * @throws as `collectScores` and `scoresReport`
+ */
+export async function readScoresReport(stream: ArtifactStream): Promise<ScoresReport> {
+  const { shares, models, tasks, groups } = parseMetadata("scores", stream.schema);
+  const scores = await collectScores(stream);
+  return scoresReport(scores.windows, {
+    shares,
+    models: readScoredModels(models),
+    tasks: { scores: scores.tasks, tasks: readScoredTasks(tasks), groups: readScoredGroups(groups) },
+  });
 }

@@ -81,7 +81,7 @@ test("without packed weights activations stay in float32, with a warning, and th
 
 test("scores in int8 say so below their table", async () => {
   const scores = await scored();
-  const { notes } = scoresReport(scores, undefined, undefined, new Map([["model", { bytes: 1, activations: "int8" }]]));
+  const { notes } = scoresReport(scores, { models: new Map([["model", { bytes: 1, activations: "int8" }]]) });
   assert.ok(notes.some((note) => note.startsWith("model: evaluated with activations rounded to 8 bits")));
 });
 
@@ -116,7 +116,7 @@ test("several models are scored on the same windows, at the shortest context", a
   assert.match(address, /^[0-9a-f]{64}$/);
   const scores = await collect(readScores(stream));
   await rm(join(model, "distribution.json"));
-  const { pairs, notes, averages, results } = scoresReport(scores, shares);
+  const { pairs, notes, averages, results } = scoresReport(scores, { shares });
   assert.equal(notes, []);
   assert.equal(
     pairs.map(({ model: name, reference, language }) => [name, reference, language]),
@@ -351,8 +351,8 @@ test("windows that are scored apart and joined are those of one evaluation", asy
     }
   }
   const [first, second] = [await streamOf({ ...options, shard: "1/2" }), await streamOf({ ...options, shard: "2/2" })];
-  assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2 of the windows; join all shards");
-  assert.match((await failure(() => joinShards(second))).message, "only 2/2 of the windows is given");
+  assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2; join all shards");
+  assert.match((await failure(() => joinShards(second))).message, "only 2/2 of the scores is given");
   assert.match((await failure(() => joinShards(whole))).message, "whole already");
   assert.match((await failure(() => streamOf({ shard: "0/2" }))).message, "--shard takes PLACE/COUNT");
 });

@@ -173,7 +173,7 @@ test("too few windows give no interval and no claim", () => {
       ),
     );
   for (const count of [1, 4]) {
-    const { results, pairs, averages, notes } = scoresReport(scores(count), { en: 1 });
+    const { results, pairs, averages, notes } = scoresReport(scores(count), { shares: { en: 1 } });
     assert.match(notes.join(), /^fewer than 5 windows of en: no intervals there/);
     const { unweighted, weighted, worstRise } = at(averages, 1);
     const intervals = [results[1], pairs[0], unweighted, weighted, worstRise].map((entry) => entry?.interval);
@@ -212,10 +212,10 @@ test("the report holds all, by source too, and is the same each time", () => {
     ...windows("dense", "en", noisy, "a"),
     ...windows("dense", "en", noisy.toReversed(), "b").map((score) => ({ ...score, window: score.window + 6 })),
   ];
-  const report = scoresReport(scores, { en: 1 });
+  const report = scoresReport(scores, { shares: { en: 1 } });
   assert.equal(JSON.parse(JSON.stringify(report)), report);
-  assert.equal(scoresReport(scores, { en: 1 }), report);
-  assert.equal(Object.keys(report), ["results", "averages", "pairs", "distances", "sources", "notes"]);
+  assert.equal(scoresReport(scores, { shares: { en: 1 } }), report);
+  assert.equal(Object.keys(report), ["results", "averages", "pairs", "distances", "sources", "tasks", "notes"]);
   assert.equal(
     report.sources.map(({ source, windows: count }) => [source, count]),
     [
@@ -227,7 +227,8 @@ test("the report holds all, by source too, and is the same each time", () => {
   for (const key of ["model", "language", "perplexity", "bitsPerByte", "tokens", "windows"])
     assert.ok(key in at(report.results, 0), key);
   assert.equal(summariseSources(windows("m", "en", noisy)), []);
-  assert.equal(scoresReport([]), { results: [], averages: [], pairs: [], distances: [], sources: [], notes: [] });
+  const tasks = { results: [], pairs: [], means: [], notes: [] };
+  assert.equal(scoresReport([]), { results: [], averages: [], pairs: [], distances: [], sources: [], tasks, notes: [] });
 });
 
 test.run();

@@ -2,10 +2,10 @@ import {
   addressOnTheWay,
   allLanguages,
   collect,
+  collectScores,
   parseMetadata,
   readDamage,
   readMixes,
-  readScores,
   readSegments,
   readSimilarities,
   readStatistics,
@@ -20,6 +20,7 @@ import type {
   SegmentsMetadata,
   SimilarityMetadata,
   SimilarityRecord,
+  TaskScore,
   StatisticsMetadata,
 } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
@@ -36,7 +37,11 @@ export type Tokens = Readonly<Record<string, number>>;
 
 /** What reports and diagnoses take from an artifact, by its kind. */
 export interface CollectedKinds {
-  readonly scores: { readonly metadata: ScoresMetadata; readonly records: readonly Score[] };
+  readonly scores: {
+    readonly metadata: ScoresMetadata;
+    readonly records: readonly Score[];
+    readonly tasks: readonly TaskScore[];
+  };
   readonly similarity: { readonly metadata: SimilarityMetadata; readonly records: readonly SimilarityRecord[] };
   readonly damage: { readonly metadata: DamageMetadata; readonly records: readonly DamageRecord[] };
   readonly mixes: { readonly metadata: MixesMetadata; readonly records: readonly MixRecord[] };
@@ -72,10 +77,10 @@ async function statisticTokens(stream: ArtifactStream): Promise<Tokens> {
 }
 
 const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) => Promise<CollectedKinds[K]> } = {
-  scores: async (stream) => ({
-    metadata: parseMetadata("scores", stream.schema),
-    records: await collect(readScores(stream)),
-  }),
+  scores: async (stream) => {
+    const { windows: records, tasks } = await collectScores(stream);
+    return { metadata: parseMetadata("scores", stream.schema), records, tasks };
+  },
   similarity: async (stream) => ({
     metadata: parseMetadata("similarity", stream.schema),
     records: await collect(readSimilarities(stream)),

@@ -15,7 +15,15 @@ export { reportByTrainingShare } from "./language-order.ts";
 export { mixesReport } from "./mixes/mixes-report.ts";
 export type { MixesReport, ReportedMix } from "./mixes/mixes-report.ts";
 export { mixesTable } from "./mixes/mixes-table.ts";
-export { formatInterval, formatNumber, formatRise, formatShare } from "./numbers.ts";
+export {
+  formatAgreement,
+  formatInterval,
+  formatNumber,
+  formatNumberInterval,
+  formatRise,
+  formatShare,
+  formatShareInterval,
+} from "./numbers.ts";
 export type { RecipeText } from "./origin-sections.ts";
 export { formatPage } from "./page/page.ts";
 export { plotPredictions, unnamedText } from "./plots/prediction-plot.ts";

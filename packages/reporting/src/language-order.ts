@@ -1,6 +1,6 @@
 import type { NumbersByName } from "@mbs/artifacts";
 import type { ScoresReport } from "@mbs/evaluation";
-import { groupBy } from "./groups.ts";
+import { groupBy } from "@mbs/contracts";
 
 /** The number of a language; an object's inherited names ("constructor") are none. */
 const ownNumber = (numbers: NumbersByName, language: string): number | undefined =>

@@ -22,6 +22,10 @@ export const formatNumberInterval = ([low, high]: readonly [number, number]): st
 /** 0.9876 → "98.8%". */
 export const formatAgreement = (share: number): string => `${(share * 100).toFixed(1)}%`;
 
+/** A 95% interval of shares: "97.1 … 99.3%". */
+export const formatShareInterval = ([low, high]: readonly [number, number]): string =>
+  Number.isNaN(low) ? "too few" : `${formatAgreement(low).slice(0, -1)} … ${formatAgreement(high)}`;
+
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 

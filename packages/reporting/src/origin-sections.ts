@@ -1,6 +1,6 @@
 import type { Collected } from "./collected.ts";
 import { ofKind } from "./collected.ts";
-import { groupBy } from "./groups.ts";
+import { groupBy } from "@mbs/contracts";
 import { byTrainingShare, numberOf } from "./language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import type { CaptionedTable, Section } from "./page/section.ts";

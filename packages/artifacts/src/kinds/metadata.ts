@@ -34,11 +34,13 @@ interface MetadataTypes {
   shards: Shards;
   /** JSON object of the tokens of each language in all segments; absent too. */
   wholeTokens: NumbersByName;
+  /** JSON object by name; absent from scores without tasks. */
+  tasks: Readonly<Record<string, unknown>>;
 }
 
 type MetadataType = keyof MetadataTypes;
-/** What the artifact of a shard alone has. */
-type ShardType = "shards" | "wholeTokens";
+/** What not every artifact of a kind has. */
+type AbsentType = "shards" | "wholeTokens" | "tasks";
 
 /** The metadata of every kind, in the order of docs/formats.md. */
 const metadataTypes = {
@@ -57,7 +59,17 @@ const metadataTypes = {
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: { model: "text", method: "text", options: "object", sparsity: "share", weights: "weights" },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights", rowParts: "shards" },
-  scores: { corpus: "text", length: "count", bos: "text", shares: "shares?", models: "object?", shards: "shards" },
+  // Without windows corpus and bos are "", and length is 0.
+  scores: {
+    corpus: "text",
+    length: "count",
+    bos: "text",
+    shares: "shares?",
+    models: "object?",
+    shards: "shards",
+    tasks: "tasks",
+    groups: "tasks",
+  },
   similarity: { model: "text" },
   // Rises of the loss, in nats a token, not of perplexity.
   damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?" },
@@ -78,8 +90,8 @@ const metadataTypes = {
 type TypesOf<K extends ArtifactKind> = (typeof metadataTypes)[K];
 type ValueOf<T> = T extends MetadataType ? MetadataTypes[T] : never;
 type MetadataOf<K extends ArtifactKind> = {
-  readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends ShardType ? never : N]: ValueOf<TypesOf<K>[N]>;
-} & { readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends ShardType ? N : never]?: ValueOf<TypesOf<K>[N]> };
+  readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? never : N]: ValueOf<TypesOf<K>[N]>;
+} & { readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? N : never]?: ValueOf<TypesOf<K>[N]> };
 
 export interface SegmentsMetadata extends MetadataOf<"segments"> {}
 export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
@@ -121,7 +133,8 @@ const areShards = (value: unknown): boolean => {
   const areCounts = isCount(first) && isCount(count) && isCount(of) && Object.keys(others).length === 0;
   return areCounts && Number(count) > 0 && Number(first) + Number(count) <= Number(of);
 };
-const isShardType = (type: MetadataType): type is ShardType => type === "shards" || type === "wholeTokens";
+const absentTypes: readonly MetadataType[] = ["shards", "wholeTokens", "tasks"] satisfies readonly AbsentType[];
+const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
@@ -142,6 +155,7 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   "object?": (value) => value === undefined || isObject(value),
   shards: areShards,
   wholeTokens: (value) => fits.counts(value),
+  tasks: isObject,
 };
 
 function formatValue(value: unknown): string {
@@ -160,7 +174,7 @@ export function formatMetadata<K extends ArtifactKind>(kind: K, metadata: Artifa
   const values = new Map<string, unknown>(Object.entries(metadata));
   return Object.fromEntries(
     Object.entries(metadataTypes[kind]).flatMap(([name, type]) => {
-      if (isShardType(type) && values.get(name) === undefined) return [];
+      if (mayBeAbsent(type) && values.get(name) === undefined) return [];
       if (!fits[type](values.get(name))) {
         throw new InternalError(`${kind} metadata ${name} must be ${type}, not ${JSON.stringify(values.get(name))}`, {
           kind,
@@ -181,7 +195,7 @@ export function parseMetadata<K extends ArtifactKind>(kind: K, schema: Schema): 
   const parsed = Object.entries(metadataTypes[kind]).flatMap(([name, type]) => {
     const text = Object.hasOwn(schema.metadata, name) ? schema.metadata[name] : undefined;
     if (text === undefined) {
-      if (isShardType(type)) return [];
+      if (mayBeAbsent(type)) return [];
       throw new BadDataError(`${kind} artifact without metadata "${name}"; write it again with this program`, { kind, name });
     }
     const value = parseValue(type, text);

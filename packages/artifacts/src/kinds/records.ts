@@ -174,6 +174,44 @@ export interface Score {
   readonly distance?: ScoreDistance;
 }
 
+/** How a model scored one choice of a document of a task, or answered it. */
+export interface TaskScore {
+  readonly model: string;
+  readonly address: string;
+  /** BCP 47; "" where the task names none. */
+  readonly language: string;
+  readonly task: string;
+  /** Number in the task's split. */
+  readonly document: number;
+  readonly score: ChoiceScore | AnswerScore;
+}
+
+/** One choice of a document. Its row in the artifact has the document's number as its window. */
+export interface ChoiceScore {
+  readonly kind: "choice";
+  /** 0, 1, … */
+  readonly choice: number;
+  /** − log-likelihood of the choice given its context, nats. */
+  readonly nll: number;
+  /** Tokens of the choice. */
+  readonly tokens: number;
+  /** UTF-8 bytes of the choice as the task names it. */
+  readonly bytes: number;
+  /** The same in Unicode code points. */
+  readonly characters: number;
+  readonly right: boolean;
+  /** − log-likelihood of the choice without its context, nats; absent where it was not measured. */
+  readonly unconditional?: number;
+}
+
+/** What the model wrote. */
+export interface AnswerScore {
+  readonly kind: "answer";
+  readonly answer: string;
+  /** Whether the task takes it for right. */
+  readonly right: boolean;
+}
+
 export interface SimilarityRecord {
   readonly step: string;
   readonly site: string;

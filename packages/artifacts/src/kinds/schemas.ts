@@ -78,7 +78,7 @@ export const artifactKinds = {
   },
   // Version 1 had neither kl nor agreed.
   scores: {
-    version: 2,
+    version: 3,
     fields: fields(
       { name: "model", type: "utf8" },
       { name: "address", type: "utf8" },
@@ -90,6 +90,12 @@ export const artifactKinds = {
       { name: "bytes", type: "int32" },
       { name: "kl", type: "list<float32>" },
       { name: "agreed", type: "int32" },
+      { name: "task", type: "utf8" },
+      { name: "choice", type: "int32" },
+      { name: "characters", type: "int32" },
+      { name: "right", type: "int32" },
+      { name: "unconditional", type: "float64" },
+      { name: "answer", type: "utf8" },
     ),
   },
   similarity: {
@@ -136,7 +142,12 @@ export const artifactKinds = {
 export type ArtifactKind = keyof typeof artifactKinds;
 
 /** Former versions that are still read: version → how many of the present columns it had, the first ones. */
-const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = { scores: new Map([[1, 8]]) };
+const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
+  scores: new Map([
+    [1, 8],
+    [2, 10],
+  ]),
+};
 
 const isKnown = (kind: string): kind is ArtifactKind => Object.hasOwn(artifactKinds, kind);
 

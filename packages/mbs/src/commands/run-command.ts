@@ -1,5 +1,7 @@
+import { openArtifact } from "@mbs/artifacts";
 import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
+import { checkGate, parseGate, readScoresReport } from "@mbs/evaluation";
 import {
   createReporter,
   forbidNetwork,
@@ -23,6 +25,7 @@ import type { CommandContext } from "./plain-command.ts";
 import { queueChoice, queueRunOptions } from "./queue-options.ts";
 import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
 import { workerProgram } from "./worker-command.ts";
+import { gateText, requireLimits } from "../results/gate-result.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages, stages as known } from "../stages.ts";
 
@@ -84,6 +87,7 @@ export function runCommand({ signal }: CommandContext): Command {
     let printed = Promise.resolve();
     try {
       const recipe = await readRecipe(path);
+      const limits = recipe.gate === undefined ? undefined : parseGate(recipe.gate, "gate");
       const stages = await loadStages();
       if (engine !== undefined) {
         await exportRun(recipe, { engine, options: exported, stages, threads, force, quiet, signal, reporter });
@@ -112,6 +116,11 @@ export function runCommand({ signal }: CommandContext): Command {
       await printed;
       reporter.stop();
       if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
+      if (limits !== undefined) {
+        const checks = checkGate(await readScoresReport(await openArtifact(result.folder.scores)), limits);
+        if (!json) await printText(gateText(checks));
+        requireLimits(checks);
+      }
     } finally {
       reporter.stop();
     }

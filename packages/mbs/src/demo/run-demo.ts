@@ -152,7 +152,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const stream = await openArtifact(await evaluateAll(options, base.model, models));
   const scores = await collect(readScores(stream));
   const { shares } = await readDistribution(base.model);
-  const report = scoresReport(scores, Object.fromEntries(shares), "dense");
+  const report = scoresReport(scores, { shares: Object.fromEntries(shares), reference: "dense" });
   const ofMix = (mix: string): Compressed => {
     const label = demoLabel(at(plan.methods, 0).name, mix, at(plan.seeds, 0));
     const model = models.find((each) => each.label === label);

@@ -55,7 +55,7 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
     shares ??= metadata.shares;
     scores.push(...(await collect(readScores(stream))));
   }
-  const { results, pairs, averages } = reportByTrainingShare(scoresReport(scores, shares), shares);
+  const { results, pairs, averages } = reportByTrainingShare(scoresReport(scores, { shares }), shares);
   const models = averages.map(({ model }) => model);
   const languages = [...new Set(results.map(({ language }) => language))].map((label): CardRow => ({
     label,

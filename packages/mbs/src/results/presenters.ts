@@ -5,11 +5,12 @@ import type { ScoresReport } from "@mbs/evaluation";
 import type { DamageReport, MixesReport } from "@mbs/reporting";
 
 async function report(stream: ArtifactStream): Promise<ScoresReport> {
-  const [{ collect, parseMetadata, readScores }, { readScoredModels, scoresReport }, { reportByTrainingShare }] =
-    await Promise.all([import("@mbs/artifacts"), import("@mbs/evaluation"), import("@mbs/reporting")]);
-  const { shares, models } = parseMetadata("scores", stream.schema);
-  const scores = await collect(readScores(stream));
-  return reportByTrainingShare(scoresReport(scores, shares, undefined, readScoredModels(models)), shares);
+  const [{ parseMetadata }, { readScoresReport }, { reportByTrainingShare }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/evaluation"),
+    import("@mbs/reporting"),
+  ]);
+  return reportByTrainingShare(await readScoresReport(stream), parseMetadata("scores", stream.schema).shares);
 }
 
 async function similarities(stream: ArtifactStream) {

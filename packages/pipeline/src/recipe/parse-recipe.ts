@@ -193,6 +193,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     compress: reader.options("compress"),
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
+    ...(values["gate"] === undefined ? {} : { gate: reader.options("gate") }),
     stages: reader.stages(),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),
@@ -200,6 +201,9 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     ...(values["hashes"] === undefined ? {} : { hashes: reader.options("hashes") }),
     locate,
   };
+  if (recipe.gate !== undefined && recipe.evaluate === undefined) {
+    reader.fault(["gate"], "gate checks scores, and nothing is evaluated; add evaluate, or remove gate");
+  }
   throwFaults(reader.faults);
   return recipe;
 }

@@ -94,6 +94,12 @@ export const recipeKeys = {
     given: ["model", "shard"],
     needs: ["corpus"],
   },
+  gate: {
+    takes: "limits, as `mbs gate` takes them",
+    description:
+      "what the model must keep of the dense one (`max-worst-rise: 5%`, `max-kl`, `min-task`, `max-task-loss`, `by`): beyond a limit the run ends with 1, its results in place; needs `evaluate`",
+    names: ["maxWorstRise", "maxKl", "minTask", "maxTaskLoss", "by"],
+  },
   similarity: {
     takes: "true or false",
     description: "compare languages by their inputs to the first step; default false",

@@ -34,6 +34,8 @@ export interface Recipe {
   readonly assemble: StageOptions;
   /** `corpus`, and further options; absent when nothing is to be evaluated. */
   readonly evaluate?: StageOptions;
+  /** Limits of what the model may lose, checked at the end of `mbs run`; absent where there are none. */
+  readonly gate?: StageOptions;
   /** What is run last, by name, in this order. */
   readonly stages: ReadonlyMap<string, StageEntry>;
   /** Whether languages are to be compared by what they put into the first step. */

@@ -4,7 +4,7 @@ import { testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 import { calibrate } from "./calibration.ts";
 import type { Calibration } from "./calibration.ts";
-import { groupBy, valueAt } from "../groups.ts";
+import { groupBy, valueAt } from "@mbs/contracts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteDamage {

@@ -4,7 +4,7 @@ import { averageLanguages, comparePairs } from "@mbs/evaluation";
 import type { ModelAverages, PairedDifference, ScoresReport } from "@mbs/evaluation";
 import type { CompressedModel } from "../scores/compressed-models.ts";
 import { isSameMix } from "../scores/compressed-models.ts";
-import { groupBy } from "../groups.ts";
+import { groupBy } from "@mbs/contracts";
 import type { MeasuredRise } from "./finding.ts";
 
 /** Models that differ in the seed of their calibration text alone. */

@@ -1,8 +1,8 @@
 import { weightedDamage } from "@mbs/artifacts";
 import type { DamageByLanguage, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
-import { groupBy } from "../groups.ts";
-import type { Group } from "../groups.ts";
+import { groupBy } from "@mbs/contracts";
+import type { Group } from "@mbs/contracts";
 import { byTrainingShare } from "../language-order.ts";
 
 /** One mix and what it is predicted to do. */

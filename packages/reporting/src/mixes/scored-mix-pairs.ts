@@ -2,7 +2,7 @@ import type { Interval } from "@mbs/evaluation";
 import { overSeeds } from "../diagnosis/finding.ts";
 import { Comparisons, groupMixes, pairSeeds, risesOfLanguage, risesOfMean } from "../diagnosis/mix-groups.ts";
 import type { GroupComparison, MixGroup } from "../diagnosis/mix-groups.ts";
-import { groupBy } from "../groups.ts";
+import { groupBy } from "@mbs/contracts";
 import { formatInterval, formatRise } from "../numbers.ts";
 import type { CaptionedTable, Section, SectionNames } from "../page/section.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";

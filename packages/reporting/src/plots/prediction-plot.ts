@@ -1,4 +1,4 @@
-import { groupBy } from "../groups.ts";
+import { groupBy } from "@mbs/contracts";
 import { colourOf } from "./palette.ts";
 import { scatterPlots } from "./scatter-plot.ts";
 import type { Plot } from "../page/section.ts";

@@ -28,12 +28,13 @@ function describe(bars: readonly RiseBar[], series: readonly string[]): string {
 }
 
 /**
- * Rises of perplexity by language as bars with 95% intervals.
+ * Rises of perplexity by language, or of another figure, as bars with 95% intervals.
  *
  * @param bars of at most five series
  * @param label what the bars are of: "rise of perplexity above dense by language"
+ * @param figure the title of the axis
  */
-export function plotRises(bars: readonly RiseBar[], label: string): Promise<Plot> {
+export function plotRises(bars: readonly RiseBar[], label: string, figure = "rise of perplexity"): Promise<Plot> {
   const languages = [...new Set(bars.map(({ language }) => language))];
   const series = [...new Set(bars.map((bar) => bar.series))];
   const rows = bars.map(({ language, series: name, rise, interval: [low, high] }) => ({
@@ -54,7 +55,7 @@ export function plotRises(bars: readonly RiseBar[], label: string): Promise<Plot
       {
         mark: "bar",
         encoding: {
-          x: { field: "rise", type: "quantitative", title: "rise of perplexity", axis: { format: "+%", tickCount: 5 } },
+          x: { field: "rise", type: "quantitative", title: figure, axis: { format: "+%", tickCount: 5 } },
           color: {
             field: "series",
             type: "nominal",

@@ -1,6 +1,5 @@
 import type { Score } from "@mbs/artifacts";
-import { at } from "@mbs/contracts";
-import { readScoredModels, scoresReport } from "@mbs/evaluation";
+import { firstModel, readScoredGroups, readScoredModels, readScoredTasks, scoresReport } from "@mbs/evaluation";
 import type { ScoredModel, ScoresReport } from "@mbs/evaluation";
 import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
@@ -41,22 +40,24 @@ export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresVie
     name: `${metadata.mix} mix`,
     weights: tokens,
   }));
-  return ofKind(artifacts, "scores").map(({ name, records, metadata }) => {
+  return ofKind(artifacts, "scores").map(({ name, records, tasks, metadata }) => {
     const shares = view.shares ?? metadata.shares;
     const known = readScoredModels(metadata.models);
-    const report = reportByTrainingShare(scoresReport(records, shares, view.reference, known), shares);
+    const described = { tasks: readScoredTasks(metadata.tasks), groups: readScoredGroups(metadata.groups) };
+    const about = { shares, reference: view.reference, models: known, tasks: { scores: tasks, ...described } };
+    const report = reportByTrainingShare(scoresReport(records, about), shares);
     // Metadata sorts its keys; pages follow the scores.
     const models = new Map(
       report.averages.flatMap(({ model }): [string, ScoredModel][] => {
-        const about = known.get(model);
-        return about ? [[model, about]] : [];
+        const found = known.get(model);
+        return found ? [[model, found]] : [];
       }),
     );
     return {
       name,
       scores: records,
       shares,
-      reference: view.reference ?? at(report.averages, 0).model,
+      reference: view.reference ?? firstModel(report),
       report,
       models,
       compressed: compressedModels(models, shares, mixes),

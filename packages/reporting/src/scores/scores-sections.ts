@@ -3,7 +3,7 @@ import type { ScoresReport } from "@mbs/evaluation";
 import { figureRises, figures, plotAverages } from "./averages-plot.ts";
 import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
-import { groupBy, valueAt } from "../groups.ts";
+import { groupBy, valueAt } from "@mbs/contracts";
 import { numberOf } from "../language-order.ts";
 import { formatAgreement, formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
@@ -12,6 +12,7 @@ import { distanceText, languagesOf, starText } from "./scores-table.ts";
 import type { DataRow, Section, SectionNames } from "../page/section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
 import type { SizedRise } from "./size-plot.ts";
+import { tasksSections } from "../tasks/tasks-sections.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const withInterval = (value: string, [low, high]: readonly [number, number], format: (value: number) => string): string =>
@@ -281,13 +282,16 @@ function distancesSections({ report }: ScoredArtifact, names: SectionNames): Sec
 }
 
 /**
- * Averages, rises by language, distances, sizes, and every model by language.
+ * Averages, rises by language, distances, tasks, sizes, and every model by language.
  */
 export async function scoresSections(scored: ScoredArtifact, names: SectionNames): Promise<Section[]> {
+  const tasks = await tasksSections(scored.report.tasks, names);
+  if (scored.report.results.length === 0) return tasks;
   return [
     await averagesSection(scored, names),
     ...(await risesSections(scored, names)),
     ...distancesSections(scored, names),
+    ...tasks,
     ...(await sizeSections(scored, names)),
     languagesSection(scored, names),
   ];

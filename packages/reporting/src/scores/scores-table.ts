@@ -1,6 +1,7 @@
 import { colours, noteText, textBar, wrapLines } from "../terminal/terminal-text.ts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { formatAgreement, formatInterval, formatNumber, formatNumberInterval, formatRise } from "../numbers.ts";
+import { tasksTable } from "../tasks/tasks-table.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
@@ -104,10 +105,18 @@ export function scoresTable(report: ScoresReport): string {
   );
   if (distances.length > 0) distances.push(`${wrapLines(distanceText, "", "  ").join("\n")}\n`);
   const compared = models(report).length > 1;
+  const tasks = tasksTable(report.tasks);
+  if (reference === undefined) return tasks;
   const worst = `worst language: of ${reference} the one of the highest perplexity${compared ? `, of the others the one that rose most above ${reference}` : ""}`;
   const averages = [
     colours.bold(`perplexity, three averages${compared ? ` (rise above ${reference})` : ""}`),
     `${formatTable(averagesOf(report))}${wrapLines(worst, "", "  ").join("\n")}\n`,
   ].join("\n");
-  return [...blocks, ...distances, averages, ...report.notes.map((note) => `${noteText(note)}\n`)].join("\n");
+  return [
+    ...blocks,
+    ...distances,
+    averages,
+    ...report.notes.map((note) => `${noteText(note)}\n`),
+    ...(tasks === "" ? [] : [tasks]),
+  ].join("\n");
 }

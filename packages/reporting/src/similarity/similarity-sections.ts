@@ -1,6 +1,6 @@
 import { allSites } from "@mbs/artifacts";
 import type { NumbersByName, SimilarityRecord } from "@mbs/artifacts";
-import { valueAt } from "../groups.ts";
+import { valueAt } from "@mbs/contracts";
 import type { CollectedOf } from "../collected.ts";
 import type { Section, SectionNames } from "../page/section.ts";
 import { similarityMatrix } from "./similarity-matrix.ts";

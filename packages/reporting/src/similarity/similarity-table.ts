@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import { colours } from "../terminal/terminal-text.ts";
-import { groupBy, valueAt } from "../groups.ts";
+import { groupBy, valueAt } from "@mbs/contracts";
 import { byTrainingShare } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import { alikeOrder, cellsOf, isLikeness, siteText } from "./similarity-matrix.ts";

@@ -6,7 +6,7 @@ import type { FigureRise } from "../scores/averages-plot.ts";
 import type { CompressedModel } from "../scores/compressed-models.ts";
 import { foundText } from "../diagnosis/diagnosis-text.ts";
 import type { Diagnosis } from "../diagnosis/diagnose.ts";
-import { groupBy } from "../groups.ts";
+import { groupBy } from "@mbs/contracts";
 import type { MixAgainstAlone } from "../diagnosis/mix-signature.ts";
 import { formatRise } from "../numbers.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";

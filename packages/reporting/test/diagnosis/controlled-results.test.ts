@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { valueAt } from "../../src/groups.ts";
+import { valueAt } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "../../src/collected.ts";
 import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
 import { controlledResults } from "../controlled-results.ts";

@@ -7,7 +7,7 @@ import { makeScores } from "../made-records.ts";
 
 test("fits 80 columns with any number of models and shows all three averages", () => {
   for (const models of [["dense"], ["dense", "gptq"], ["dense", "a-rather-long-name", "b", "c"]]) {
-    const text = scoresTable(scoresReport(makeScores(models), { en: 0.8, mr: 0.15, te: 0.05 }));
+    const text = scoresTable(scoresReport(makeScores(models), { shares: { en: 0.8, mr: 0.15, te: 0.05 } }));
     for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
     for (const word of ["en", "mr", "te", "unweighted mean", "training mixture", "worst language", ...models]) {
       assert.ok(text.includes(word), `${word} in ${text}`);

@@ -1,11 +1,11 @@
-import { InternalError } from "@mbs/contracts";
+import { InternalError } from "./errors.ts";
 
 /** Items of one key: at least one. */
 export type Group<Item> = readonly [Item, ...Item[]];
 
 /** Items by a key, in the order in which keys first come. */
-export function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): ReadonlyMap<string, Group<Item>> {
-  const groups = new Map<string, [Item, ...Item[]]>();
+export function groupBy<Item, Key = string>(items: readonly Item[], keyOf: (item: Item) => Key): ReadonlyMap<Key, Group<Item>> {
+  const groups = new Map<Key, [Item, ...Item[]]>();
   for (const item of items) {
     const group = groups.get(keyOf(item));
     if (group) group.push(item);

@@ -1,0 +1,62 @@
+import { LimitExceededError } from "@mbs/contracts";
+import type { GateCheck } from "@mbs/evaluation";
+import {
+  escapeHtml,
+  formatAgreement,
+  formatInterval,
+  formatNumber,
+  formatNumberInterval,
+  formatRise,
+  formatShareInterval,
+} from "@mbs/reporting";
+
+const inBrackets = (interval: GateCheck["interval"], text: string): string => (Number.isNaN(interval[0]) ? "" : ` (${text})`);
+
+/** "perplexity +8.2% (+7.1 … +9.4%), limit +5.0%". */
+function describe({ figure, value, interval, limit }: GateCheck): string {
+  switch (figure) {
+    case "rise":
+      return `perplexity ${formatRise(value)} (${formatInterval(interval)}), limit ${formatRise(limit)}`;
+    case "kl":
+      return `KL ${formatNumber(value)} nats a token${inBrackets(interval, formatNumberInterval(interval))}, limit ${formatNumber(limit)}`;
+    case "task":
+      return `${formatAgreement(value)} right${inBrackets(interval, formatShareInterval(interval))}, least ${formatAgreement(limit)}`;
+    case "task-loss":
+      return `${formatAgreement(value)} fewer right than the dense model${inBrackets(interval, formatShareInterval(interval))}, limit ${formatAgreement(limit)}`;
+  }
+}
+
+/** What a check is of: the task with its language, or the language alone. */
+const subjectOf = ({ language, task }: GateCheck): string =>
+  task === undefined ? language : language === "" ? task : `${task} (${language})`;
+
+const lineOf = (check: GateCheck): string => `${check.model}, ${subjectOf(check)}: ${describe(check)}`;
+
+/** One test case a model, language or task, and figure. */
+export function junitXml(checks: readonly GateCheck[]): string {
+  const failed = checks.filter(({ exceeds }) => exceeds).length;
+  const cases = checks.map((check) => {
+    const name = `classname="${escapeHtml(check.model)}" name="${escapeHtml(`${subjectOf(check)} ${check.figure}`)}"`;
+    return check.exceeds
+      ? `  <testcase ${name}><failure message="${escapeHtml(describe(check))}"/></testcase>`
+      : `  <testcase ${name}/>`;
+  });
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="mbs gate" tests="${checks.length}" failures="${failed}">\n${cases.join("\n")}\n</testsuite>\n`;
+}
+
+/** Text of a workflow command of GitHub Actions: what would end it is escaped. */
+const annotation = (check: GateCheck): string =>
+  `::error title=mbs gate::${lineOf(check).replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")}`;
+
+/** A line for each figure beyond its limit. */
+export function gateText(checks: readonly GateCheck[], github = false): string {
+  const exceeding = checks.filter(({ exceeds }) => exceeds);
+  if (exceeding.length === 0) return `all ${checks.length} figures are within their limits\n`;
+  return `${exceeding.map(github ? annotation : lineOf).join("\n")}\n`;
+}
+
+/** @throws {LimitExceededError} where a figure is beyond its limit */
+export function requireLimits(checks: readonly GateCheck[]): void {
+  const failed = checks.filter(({ exceeds }) => exceeds).length;
+  if (failed > 0) throw new LimitExceededError(`${failed} of ${checks.length} figures exceed their limits`, { failed });
+}

@@ -1,0 +1,66 @@
+import type { TasksReport } from "@mbs/evaluation";
+import type { Section, SectionNames } from "../page/section.ts";
+import { mostSeries, plotRises } from "../scores/rises-plot.ts";
+import { taskMeansOf, tasksOf, taskText } from "./tasks-table.ts";
+
+/** More bars than this of each model make no readable picture. */
+const mostBars = 60;
+
+/** Differences of the first metric: of each task, or of the means where there are too many tasks. */
+function differencesOf({ pairs, means }: TasksReport) {
+  const tasks = new Set(pairs.map(({ task }) => task));
+  if (tasks.size <= mostBars) {
+    const metrics = new Map(pairs.map(({ task, metric }) => [task, metric] as const).toReversed());
+    return pairs
+      .filter(({ task, metric }) => metrics.get(task) === metric)
+      .map(({ model, task, difference, interval }) => ({ series: model, language: task, rise: difference, interval }));
+  }
+  return means.flatMap(({ model, name, difference, differenceInterval }) =>
+    difference === undefined || differenceInterval === undefined
+      ? []
+      : [{ series: model, language: name, rise: difference, interval: differenceInterval }],
+  );
+}
+
+/** Tasks: means, differences from the dense model, and every task of every model; none where nothing was answered. */
+export async function tasksSections(report: TasksReport, names: SectionNames): Promise<Section[]> {
+  const { results, pairs, means, notes } = report;
+  const models = [...new Set(results.map(({ model }) => model))];
+  if (models.length === 0) return [];
+  const differences = differencesOf(report);
+  const series = new Set([...new Set(differences.map((one) => one.series))].slice(0, mostSeries));
+  const drawn = differences.filter((one) => series.has(one.series));
+  const title = "Right answers, less the dense model's";
+  return [
+    {
+      id: names.id("tasks"),
+      title: names.title("Tasks"),
+      texts: [`${taskText}.`, ...notes],
+      ...(drawn.length === 0 ? {} : { plots: [await plotRises(drawn, title, "difference of right answers")] }),
+      tables: [
+        ...(means.length === 0 ? [] : [{ caption: "Means over tasks", table: taskMeansOf(report), open: true }]),
+        ...models.map((model, index) => ({ caption: model, table: tasksOf(report, model, true), open: index === 0 })),
+      ],
+      data: results.map(({ interval: [low, high], chance, ...result }) => {
+        const pair = pairs.find(
+          ({ model, task, metric }) => model === result.model && task === result.task && metric === result.metric,
+        );
+        return {
+          ...result,
+          low,
+          high,
+          chance: chance ?? "",
+          difference: pair?.difference ?? "",
+          differenceLow: pair?.interval[0] ?? "",
+          differenceHigh: pair?.interval[1] ?? "",
+          flips: pair?.flips ?? "",
+          flipsLow: pair?.flipsInterval[0] ?? "",
+          flipsHigh: pair?.flipsInterval[1] ?? "",
+          lost: pair?.lost ?? "",
+          gained: pair?.gained ?? "",
+          changed: pair?.changed ?? "",
+        };
+      }),
+    },
+  ];
+}
