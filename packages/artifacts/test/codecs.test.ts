@@ -302,8 +302,8 @@ test("choices and answers of tasks are kept beside windows, and readers of windo
   assert.equal(await collectScores(encode()), { windows: scores, tasks });
   assert.equal(await collect(readScores(encode())), scores);
   for (const [broken, message] of [
-    [{ ...tasks[1], score: { ...choice, tokens: 0 } }, /document 3 of pairs by dense: tokens is 0/],
-    [{ ...tasks[1], score: { ...choice, nll: NaN } }, /nll is NaN/],
+    [{ ...common, score: { ...choice, tokens: 0 } }, /document 3 of pairs by dense: tokens is 0/],
+    [{ ...common, score: { ...choice, nll: NaN } }, /nll is NaN/],
   ] as const) {
     const error = await errorOf(() => collectScores(encodeScores([broken], metadata)));
     assert.instance(error, BadDataError);
