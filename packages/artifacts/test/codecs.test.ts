@@ -267,7 +267,7 @@ test("another kind, an unknown version, other columns and bad metadata are refus
 });
 
 /** Columns that version 2 of scores did not have. */
-const taskColumns = new Set(["task", "choice", "characters", "right", "unconditional", "answer"]);
+const taskColumns = new Set(["task", "choice", "characters", "right", "unconditional", "cut", "answer"]);
 
 test("scores of versions 1 and 2, which had no distances and no tasks, are read", async () => {
   const { schema, batches } = samples.scores.encode();
@@ -291,11 +291,11 @@ test("scores of versions 1 and 2, which had no distances and no tasks, are read"
 
 test("choices and answers of tasks are kept beside windows, and readers of windows do not see them", async () => {
   const common = { model: "dense", address: "a".repeat(64), language: "hi", task: "pairs", document: 3 };
-  const choice = { kind: "choice", choice: 1, nll: 2.5, tokens: 2, bytes: 7, characters: 3, right: true } as const;
+  const choice = { kind: "choice", choice: 1, nll: 2.5, tokens: 2, bytes: 7, characters: 3, right: true, cut: 5 } as const;
   const tasks: TaskScore[] = [
     { ...common, score: { ...choice, choice: 0, right: false } },
     { ...common, score: { ...choice, unconditional: 4 } },
-    { ...common, language: "", task: "write", score: { kind: "answer", answer: "", right: true } },
+    { ...common, language: "", task: "write", score: { kind: "answer", answer: "", right: true, cut: 0 } },
   ];
   const metadata = samples.scores.metadata as ScoresMetadata;
   const encode = () => encodeScores([...scores, ...tasks], { ...metadata, tasks: { pairs: {}, write: {} } });

@@ -65,13 +65,13 @@ function taskReport() {
         return [0, 1].map((choice): TaskScore => {
           const common = { model, address: model, language: "", task, document };
           const nll = (choice === 0) === right ? 1 : 2;
-          const score = { kind: "choice", choice, nll, tokens: 1, bytes: 1, characters: 1, right: choice === 0 } as const;
+          const score = { kind: "choice", choice, nll, tokens: 1, bytes: 1, characters: 1, right: choice === 0, cut: 0 } as const;
           return { ...common, score };
         });
       }).flat(),
     ),
   );
-  const task: ScoredTask = { version: "", metrics: ["acc", "acc_norm"], fewShot: 0, documents: "", cut: 0 };
+  const task: ScoredTask = { version: "", metrics: ["acc", "acc_norm"], fewShot: 0, documents: "" };
   const tasks = new Map([
     ["a", task],
     ["b", task],

@@ -11,7 +11,7 @@ type ScoreRow = Row<"scores">;
 const noChoice = -1;
 
 /** What only rows of tasks have, as rows of windows have it. */
-const noTask = { task: "", choice: 0, characters: 0, right: 0, unconditional: 0, answer: "" } as const;
+const noTask = { task: "", choice: 0, characters: 0, right: 0, unconditional: 0, cut: 0, answer: "" } as const;
 
 /** No distance is an empty list. */
 const rowOfWindow = ({ distance: { kl, agreed } = { kl: new Float32Array(), agreed: 0 }, ...score }: Score): ScoreRow => ({
@@ -22,8 +22,9 @@ const rowOfWindow = ({ distance: { kl, agreed } = { kl: new Float32Array(), agre
 });
 
 function rowOfTask({ model, address, language, task, document, score }: TaskScore): ScoreRow {
-  const row = { model, address, language, source: "", window: document, kl: new Float32Array(), agreed: 0, task };
+  const { cut } = score;
   const right = Number(score.right);
+  const row = { model, address, language, source: "", window: document, kl: new Float32Array(), agreed: 0, task, cut };
   if (score.kind === "answer") {
     const { answer } = score;
     return { ...row, nll: 0, tokens: 0, bytes: 0, choice: noChoice, characters: 0, right, unconditional: NaN, answer };
@@ -45,10 +46,11 @@ function windowOf(row: ScoreRow): Score {
 function taskScoreOf({ model, address, language, task, window: document, ...row }: ScoreRow): TaskScore {
   const common = { model, address, language, task, document };
   const right = row.right === 1;
-  if (row.choice === noChoice) return { ...common, score: { kind: "answer", answer: row.answer, right } };
+  const { cut } = row;
+  if (row.choice === noChoice) return { ...common, score: { kind: "answer", answer: row.answer, right, cut } };
   const { nll, tokens, bytes, choice, characters, unconditional } = row;
   const known = Number.isNaN(unconditional) ? {} : { unconditional };
-  return { ...common, score: { kind: "choice", choice, nll, tokens, bytes, characters, right, ...known } };
+  return { ...common, score: { kind: "choice", choice, nll, tokens, bytes, characters, right, cut, ...known } };
 }
 
 function fault({ task, tokens, kl, agreed, right, choice }: ScoreRow): string | undefined {
@@ -81,7 +83,7 @@ function checkedScores(stream: ArtifactStream, { shards: wanted = false }: ReadS
     );
   }
   return checkedRows(readRows("scores", stream), {
-    least: { window: 0, nll: 0, bytes: 0, agreed: 0, choice: noChoice, characters: 0 },
+    least: { window: 0, nll: 0, bytes: 0, agreed: 0, choice: noChoice, characters: 0, cut: 0 },
     fault,
     name: ({ model, language, window, task }) =>
       task === "" ? `scores: window ${window} of ${language} by ${model}` : `scores: document ${window} of ${task} by ${model}`,

@@ -202,6 +202,8 @@ export interface ChoiceScore {
   readonly right: boolean;
   /** − log-likelihood of the choice without its context, nats; absent where it was not measured. */
   readonly unconditional?: number;
+  /** Tokens of the context that were cut from its beginning, since the model does not read so many. */
+  readonly cut: number;
 }
 
 /** What the model wrote. */
@@ -210,6 +212,8 @@ export interface AnswerScore {
   readonly answer: string;
   /** Whether the task takes it for right. */
   readonly right: boolean;
+  /** Tokens of the prompt that were cut from its beginning. */
+  readonly cut: number;
 }
 
 export interface SimilarityRecord {

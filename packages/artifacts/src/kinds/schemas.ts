@@ -95,6 +95,7 @@ export const artifactKinds = {
       { name: "characters", type: "int32" },
       { name: "right", type: "int32" },
       { name: "unconditional", type: "float64" },
+      { name: "cut", type: "int32" },
       { name: "answer", type: "utf8" },
     ),
   },

@@ -20,6 +20,8 @@ export interface TaskAnswers {
   /** Numbers of the documents, ascending. */
   readonly documents: readonly number[];
   readonly byMetric: ReadonlyMap<TaskMetric, Answers>;
+  /** Documents whose prompt was cut to fit the context. */
+  readonly cut: number;
   /** Share of right answers that guessing gives; undefined for answers in text. */
   readonly chance: number | undefined;
 }
@@ -109,6 +111,7 @@ export function collectAnswers(
       language,
       documents: [...documents.keys()],
       byMetric: new Map(byMetric),
+      cut: new Set(own.filter(({ score }) => score.cut > 0).map(({ document }) => document)).size,
       chance: chanceOf([...documents.values()]),
     };
   });

@@ -11,8 +11,6 @@ export interface ScoredTask {
   readonly fewShot: number;
   /** SHA-256 of all prompts, choices and right answers: equal where models were asked the same. */
   readonly documents: string;
-  /** Documents whose prompt was cut on the left to fit the context. */
-  readonly cut: number;
 }
 
 /** What scores keep of a group of tasks. */
@@ -34,8 +32,7 @@ const isScoredTask = (value: unknown): value is ScoredTask =>
   isText(value["version"]) &&
   areMetrics(value["metrics"]) &&
   isCount(value["fewShot"]) &&
-  isText(value["documents"]) &&
-  isCount(value["cut"]);
+  isText(value["documents"]);
 
 const isScoredGroup = (value: unknown): value is ScoredGroup =>
   isObject(value) && typeof value["weightBySize"] === "boolean" && Array.isArray(value["tasks"]) && value["tasks"].every(isText);

@@ -227,14 +227,14 @@ function taskMean(model: string, own: Answered, other: Answered | undefined, ave
 const sameDocuments = (own: TaskAnswers, other: TaskAnswers): boolean =>
   own.documents.length === other.documents.length && own.documents.every((number, index) => number === other.documents[index]);
 
-function notesOf(tasks: ReadonlyMap<string, ScoredTask>, results: readonly TaskResult[], reference: string): string[] {
-  const cut = [...tasks].flatMap(([name, { cut: count }]) => (count === 0 ? [] : [`${name} (${count})`]));
+function notesOf(answers: readonly TaskAnswers[], results: readonly TaskResult[], reference: string): string[] {
+  const cut = answers.flatMap((own) => (own.cut === 0 ? [] : [`${own.cut} of ${own.task} by ${own.model}`]));
   const few = new Set(results.filter(({ interval }) => Number.isNaN(interval[0])).map(({ task }) => task));
   const own = results.filter(({ model, chance, task }) => model === reference && chance !== null && !few.has(task));
   const guessing = groupBy(own, ({ task }) => task);
   const atChance = [...guessing].filter(([, all]) => all.every(({ aboveChance }) => !aboveChance)).map(([task]) => task);
   return [
-    ...(cut.length > 0 ? [`prompts longer than the context were cut on the left, documents: ${cut.join(", ")}`] : []),
+    ...(cut.length > 0 ? [`prompts longer than the context were cut at their beginning, documents: ${cut.join(", ")}`] : []),
     ...(few.size > 0 ? [`fewer than five documents of ${[...few].join(", ")}: no intervals there`] : []),
     ...(atChance.length > 0
       ? [
@@ -288,5 +288,5 @@ export function reportTasks(
     averaged.map((one) => taskMean(model, answered(model), model === against ? undefined : referenceAnswers, one, seed)),
   );
   const results = answers.flatMap((own) => resultsOf(own, seed));
-  return { results, pairs, means, notes: notesOf(described.tasks, results, against) };
+  return { results, pairs, means, notes: notesOf(answers, results, against) };
 }

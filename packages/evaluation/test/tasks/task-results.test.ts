@@ -11,18 +11,28 @@ type Given = Partial<Omit<ChoiceScore, "kind" | "choice" | "right">>;
 function choices(model: string, task: string, document: number, given: readonly Given[]): TaskScore[] {
   const common = { model, address: model, language: task.slice(-2), task, document };
   return given.map((one, choice) => {
-    const score = { kind: "choice", choice, nll: 1, tokens: 1, bytes: 1, characters: 1, right: choice === 0, ...one } as const;
+    const score = {
+      kind: "choice",
+      choice,
+      nll: 1,
+      tokens: 1,
+      bytes: 1,
+      characters: 1,
+      right: choice === 0,
+      cut: 0,
+      ...one,
+    } as const;
     return { ...common, score };
   });
 }
 
-const described = (tasks: readonly string[], metrics: readonly TaskMetric[], cut = 0): ReadonlyMap<string, ScoredTask> =>
-  new Map(tasks.map((task) => [task, { version: "1", metrics, fewShot: 0, documents: "d", cut }]));
+const described = (tasks: readonly string[], metrics: readonly TaskMetric[]): ReadonlyMap<string, ScoredTask> =>
+  new Map(tasks.map((task) => [task, { version: "1", metrics, fewShot: 0, documents: "d" }]));
 
-const report = (scores: readonly TaskScore[], metrics: readonly TaskMetric[] = ["acc"], cut = 0): TasksReport => {
+const report = (scores: readonly TaskScore[], metrics: readonly TaskMetric[] = ["acc"]): TasksReport => {
   const tasks = [...new Set(scores.map(({ task }) => task))];
   const groups = new Map([["all", { tasks, weightBySize: true }]]);
-  return reportTasks(scores, { tasks: described(tasks, metrics, cut), groups });
+  return reportTasks(scores, { tasks: described(tasks, metrics), groups });
 };
 
 const valueOf = ({ results }: TasksReport, metric: TaskMetric): number | undefined =>
@@ -104,7 +114,10 @@ test("what shows nothing is said", () => {
   assert.ok(Number.isNaN(report(few).results[0]?.interval[0]));
   const atChance = twoModels("t_hi", 2).filter(({ document }) => document > 2);
   assert.match(report(atChance).notes.join(), /dense is not above chance in t_hi/);
-  assert.match(report(few, ["acc"], 2).notes.join(), /cut on the left, documents: t_hi \(2\)/);
+  const cut = few.map((score): TaskScore =>
+    score.document < 2 && score.model === "small" ? { ...score, score: { ...score.score, cut: 9 } } : score,
+  );
+  assert.match(report(cut).notes.join(), /cut at their beginning, documents: 2 of t_hi by small/);
   assert.equal(report([]), { results: [], pairs: [], means: [], notes: [] });
 });
 
@@ -112,7 +125,7 @@ test("answers in text are judged as they were", () => {
   const answers = ["dense", "small"].flatMap((model) =>
     Array.from({ length: 6 }, (_, document): TaskScore => {
       const right = model === "dense" || document < 3;
-      const score = { kind: "answer", answer: right ? "A" : "", right } as const;
+      const score = { kind: "answer", answer: right ? "A" : "", right, cut: 0 } as const;
       return { model, address: model, language: "", task: "write", document, score };
     }),
   );
