@@ -1,3 +1,6 @@
+export { listTasks } from "./list-tasks.ts";
+export type { TaskNames } from "./list-tasks.ts";
+export { openTasks } from "./open-tasks.ts";
 export type {
   Choice,
   ChoiceDocument,

@@ -1,0 +1,104 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { BadDataError, MbsError, UsageError } from "@mbs/contracts";
+import { includedPaths } from "../yaml/merged-settings.ts";
+import type { YamlValue } from "../yaml/read-yaml.ts";
+import { scanKeys, type CatalogueKey } from "./scan-keys.ts";
+
+/** A name that can be asked for. */
+export interface Entry {
+  readonly name: string;
+  readonly kind: "task" | "group" | "tag";
+  /** The file that defines it; a tag has none. */
+  readonly path: string | undefined;
+  /** Of a tag: the names of its tasks. */
+  readonly members: Set<string>;
+}
+
+export type Catalogue = ReadonlyMap<string, Entry>;
+
+const ignored = new Set(["__pycache__", ".ipynb_checkpoints"]);
+const filesAtOnce = 64;
+
+/**
+ * All tasks, groups and tags of folders and files. Within a folder the first file that defines a name counts, in the
+ * order of paths; of several folders the last.
+ *
+ * @throws {UsageError} where a path does not exist
+ */
+export async function readCatalogue(paths: readonly string[]): Promise<Catalogue> {
+  const catalogue = new Map<string, Entry>();
+  for (const path of paths) {
+    const scan = createScanner();
+    const entries = new Map<string, Entry>();
+    const files = await listFiles(resolve(path));
+    for (let start = 0; start < files.length; start += filesAtOnce) {
+      const batch = files.slice(start, start + filesAtOnce);
+      const scanned = await Promise.all(batch.map((file) => scan(file, []).catch(unreadable)));
+      for (const [index, keys] of scanned.entries()) register(keys, batch[index] ?? "", entries);
+    }
+    for (const [name, entry] of entries) catalogue.set(name, entry);
+  }
+  return catalogue;
+}
+
+/** A file that cannot be read defines nothing here, as in lm-evaluation-harness: one broken file must not hide thousands. */
+function unreadable(error: unknown): Keys {
+  if (error instanceof MbsError) return new Map();
+  throw error;
+}
+
+async function listFiles(path: string): Promise<string[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new UsageError(`there is no folder or file of tasks at ${path}; check the path`, { path });
+  if (!found.isDirectory()) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory() && entry.name.endsWith(".yaml"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.split(/[/\\]/).some((part) => ignored.has(part)))
+    .sort((left, right) => (left < right ? -1 : 1));
+}
+
+type Keys = ReadonlyMap<CatalogueKey, YamlValue>;
+
+/** Reads the keys of a file and of what it includes; a template that many tasks include is scanned once. */
+function createScanner(): (path: string, seen: readonly string[]) => Promise<Keys> {
+  const known = new Map<string, Promise<Keys>>();
+  const scan = async (path: string, seen: readonly string[]): Promise<Keys> => {
+    if (seen.includes(path)) throw new BadDataError(`${path} includes itself; remove one include`, { file: path });
+    const found = known.get(path);
+    if (found !== undefined) return found;
+    const keys = scanMerged(path, (included) => scan(included, [...seen, path]));
+    // Every file is asked for once; only what is included is asked for again.
+    if (seen.length > 0) known.set(path, keys);
+    return keys;
+  };
+  return scan;
+}
+
+async function scanMerged(path: string, scanIncluded: (path: string) => Promise<Keys>): Promise<Keys> {
+  const own = scanKeys(await readFile(path, "utf8"), path);
+  const merged = new Map<CatalogueKey, YamlValue>();
+  for (const included of includedPaths(own.get("include"), path, dirname(path))) {
+    for (const [key, value] of await scanIncluded(included)) merged.set(key, value);
+  }
+  for (const [key, value] of own) if (key !== "include") merged.set(key, value);
+  return merged;
+}
+
+const namesOf = (value: YamlValue | undefined): string[] =>
+  (Array.isArray(value) ? value : [value]).filter((name): name is string => typeof name === "string" && name !== "");
+
+function register(keys: Keys, path: string, entries: Map<string, Entry>): void {
+  const kind = !keys.has("class") && keys.has("group") ? "group" : "task";
+  const name = keys.get(kind);
+  if (typeof name !== "string" || entries.has(name)) return;
+  entries.set(name, { name, kind, path, members: new Set() });
+  if (kind === "group") return;
+  for (const tag of namesOf(keys.get("tag"))) {
+    const entry = entries.get(tag) ?? { name: tag, kind: "tag", path: undefined, members: new Set() };
+    entry.members.add(name);
+    entries.set(tag, entry);
+  }
+}

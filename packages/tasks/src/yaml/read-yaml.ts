@@ -1,0 +1,47 @@
+import { BadDataError, quoted } from "@mbs/contracts";
+import { parseDocument, type Document } from "yaml";
+import type { Float } from "../python/values.ts";
+import { FunctionReference } from "./function-reference.ts";
+import { indentQuotes } from "./indent-quotes.ts";
+import { pythonScalars } from "./python-scalars.ts";
+
+/** What a task file holds: values as Python reads them, and names of functions. */
+export type YamlValue = null | boolean | number | string | Float | FunctionReference | YamlValue[] | Map<YamlValue, YamlValue>;
+
+/** A task file, or a part of one: settings by name. */
+export type Settings = ReadonlyMap<string, YamlValue>;
+
+/**
+ * Reads YAML as PyYAML does.
+ *
+ * @param folder of the file, for the functions that it names
+ * @throws {BadDataError} naming the file, where it cannot be read
+ */
+export function parseYaml(text: string, file: string, folder: string): YamlValue {
+  let document = parseDocumentOf(text, folder);
+  if (document.errors.length > 0) document = parseDocumentOf(indentQuotes(text), folder);
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) {
+    const reason = problem.message.split("\n", 1)[0]?.replace(/:$/, "") ?? "";
+    throw new BadDataError(`${file} cannot be read as YAML: ${reason}; correct it`, { file }, { cause: problem });
+  }
+  return document.toJS({ mapAsMap: true, maxAliasCount: 100 }) as YamlValue;
+}
+
+const parseDocumentOf = (text: string, folder: string): Document =>
+  parseDocument(text, {
+    schema: "failsafe",
+    customTags: [...pythonScalars, { tag: "!function", resolve: (name: string) => new FunctionReference(folder, name) }],
+    merge: true,
+    uniqueKeys: false,
+    strict: false,
+    logLevel: "silent",
+  });
+
+/** The settings of a value that has to be a mapping with names. */
+export function asSettings(value: YamlValue | undefined, about: string): Settings {
+  if (!(value instanceof Map)) throw new BadDataError(`${about} has no settings by name (key: value); add them`);
+  for (const key of value.keys())
+    if (typeof key !== "string") throw new BadDataError(`${about} has the key ${quoted(key)}, which is no text; quote it`);
+  return value as Map<string, YamlValue>;
+}
