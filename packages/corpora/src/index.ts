@@ -7,3 +7,5 @@ export { openCorpus } from "./open-corpus.ts";
 export type { OpenCorpusOptions } from "./open-corpus.ts";
 export { requireCounts, sharesOf } from "./mixes/shares.ts";
 export type { ShareSources } from "./mixes/shares.ts";
+export { readDatasetRows } from "./rows/dataset-rows.ts";
+export type { ReadRowsOptions, Row, RowsDataset } from "./rows/row.ts";

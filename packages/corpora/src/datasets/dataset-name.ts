@@ -68,7 +68,8 @@ interface ParsedName {
 }
 
 /** Names become parts of paths. */
-const leavesFolder = (part: string | undefined): boolean => part !== undefined && (part.includes("..") || part.startsWith("/"));
+export const leavesFolder = (part: string | undefined): boolean =>
+  part !== undefined && (part.includes("..") || part.startsWith("/"));
 
 function parseName(text: string): ParsedName {
   const [start = "", ...rest] = text.split("?");

@@ -1,99 +1,30 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
-import {
-  askForCommit,
-  cachedCommit,
-  cachedFile,
-  cacheFolder,
-  fetchAlone,
-  fetchFile,
-  isCommit,
-  isOffline,
-  listFiles,
-  pinnedAddress,
-  recordCommit,
-  requireHashes,
-} from "@mbs/hub";
-import type { HubAddress, HubFile } from "@mbs/hub";
+import { BadDataError, isObject } from "@mbs/contracts";
 import { parse } from "yaml";
-import type { DatasetName } from "./dataset-name.ts";
-import { datasetPresets } from "./dataset-presets.ts";
+import type { DatasetPreset } from "./dataset-presets.ts";
 
-/** A dataset at a commit. */
-export interface FoundDataset {
-  /** As named, also where its revision is pinned. */
-  readonly address: HubAddress;
-  readonly commit: string;
-  /** Its folder in the cache. */
-  readonly storage: string;
+/** The files of a dataset: on the Hub, or in a folder. */
+export interface DatasetFiles<File extends { readonly path: string }> {
+  /** For messages. */
+  readonly text: string;
+  /** The files of a folder and of those in it, "" for all, with paths from the dataset's top. */
+  list(folder: string): Promise<readonly File[]>;
+  /** The text of its card, README.md; undefined where it has none. */
+  card(): Promise<string | undefined>;
 }
 
-/** What an offline program lacks. */
-export const notCached = (address: HubAddress, storage: string, what: string): InputOutputError =>
-  new InputOutputError(`${address.text}: ${what} is not in ${storage}, and the program is offline; run once with a network`, {
-    dataset: address.text,
-    folder: storage,
-  });
-
-async function findDataset(address: HubAddress): Promise<FoundDataset> {
-  const storage = await cacheFolder(address.repository);
-  const { revision } = pinnedAddress(address);
-  if (isOffline() || isCommit(revision)) {
-    const commit = await cachedCommit(storage, revision);
-    if (commit === undefined) throw notCached(address, storage, `revision ${revision}`);
-    return { address, commit, storage };
-  }
-  const commit = await askForCommit(address);
-  await fetchAlone(storage, () => recordCommit(storage, revision, commit));
-  return { address, commit, storage };
+/** Which files of a dataset are wanted. */
+export interface WantedShards {
+  readonly config: string | undefined;
+  readonly split: string | undefined;
+  /** Pattern of the files: `*` within a folder, `**` over folders. Config and split do not count beside it. */
+  readonly path: string | undefined;
 }
 
-const known = new Map<string, Promise<FoundDataset>>();
-
-/**
- * The commit of a dataset, which the process asks for once.
- *
- * @throws as askForCommit; {InputOutputError} where an offline program does not know it
- */
-export function openDataset(address: HubAddress): Promise<FoundDataset> {
-  const key = `${address.repository.name}@${address.revision} ${pinnedAddress(address).revision}`;
-  const found = known.get(key) ?? findDataset(address);
-  known.set(key, found);
-  found.catch(() => known.delete(key));
-  return found;
+/** How a user names config and split, for messages. */
+export interface ShardKeys {
+  readonly config: string;
+  readonly split: string;
 }
-
-/** The files of a folder at a commit, asked for once: a commit never changes. */
-async function listFolder({ address, commit, storage }: FoundDataset, folder: string | undefined): Promise<readonly HubFile[]> {
-  const name = createHash("sha256")
-    .update(folder ?? "\n")
-    .digest("hex");
-  const path = join(storage, "mbs-listings", commit, `${name}.json`);
-  const cached = await readFile(path, "utf8").catch(() => undefined);
-  if (cached !== undefined) return JSON.parse(cached) as HubFile[];
-  if (isOffline()) throw notCached(address, storage, `the list of its files${folder ? ` in ${folder}` : ""}`);
-  const files = await listFiles(address, commit, folder).catch((error: unknown) => {
-    if (!(error instanceof BadDataError) || error.facts["status"] !== 404 || !folder) throw error;
-    throw new BadDataError(`${address.text} has no folder ${folder}; name another config, split or path`, {
-      dataset: address.text,
-      folder,
-    });
-  });
-  const { writeAtomically } = await import("@mbs/artifacts");
-  await mkdir(join(storage, "mbs-listings", commit), { recursive: true });
-  await writeAtomically(path, [Buffer.from(JSON.stringify(files))], { force: true });
-  return files;
-}
-
-/** Fetches a file as a whole, checked by its hash. */
-export const fetchWhole = (
-  { address, commit, storage }: FoundDataset,
-  file: HubFile,
-  progress?: (progress: Progress) => void,
-): Promise<string> => fetchFile(storage, address.repository, commit, file, progress);
 
 const readable = /\.(?:parquet|jsonl?|jsonl?\.gz)$/;
 
@@ -115,9 +46,12 @@ function folderOf(pattern: string): string {
   return parts.slice(0, wild < 0 ? -1 : Math.min(wild, parts.length - 1)).join("/");
 }
 
-async function filesLike(dataset: FoundDataset, pattern: string): Promise<readonly HubFile[]> {
+async function filesLike<File extends { readonly path: string }>(
+  dataset: DatasetFiles<File>,
+  pattern: string,
+): Promise<readonly File[]> {
   const expression = expressionOf(pattern);
-  const files = await listFolder(dataset, folderOf(pattern));
+  const files = await dataset.list(folderOf(pattern));
   return files.filter(({ path }) => expression.test(path) && readable.test(path));
 }
 
@@ -144,14 +78,8 @@ function readConfig(value: unknown): CardConfig | undefined {
   return { name: value["config_name"], isDefault: value["default"] === true, splits };
 }
 
-/** The configs of the card; none where it has none, or is no YAML. */
-async function cardConfigs(dataset: FoundDataset): Promise<readonly CardConfig[]> {
-  const card = (await listFolder(dataset, undefined)).find(({ path }) => path === "README.md");
-  if (card === undefined) return [];
-  if (isOffline() && (await cachedFile(dataset.storage, card)) === undefined) {
-    throw notCached(dataset.address, dataset.storage, "its card");
-  }
-  const text = await readFile(await fetchAlone(dataset.storage, () => fetchWhole(dataset, card)), "utf8");
+/** The configs of a card; none where it is no YAML. */
+function cardConfigs(text: string): readonly CardConfig[] {
   const [, metadata = ""] = /^---\r?\n([^]*?)\r?\n---/.exec(text) ?? [];
   try {
     const value: unknown = parse(metadata, { maxAliasCount: 0, logLevel: "error" });
@@ -168,12 +96,13 @@ const some = (names: Iterable<string>): string => {
 
 /** Patterns by the card; undefined where it has no configs. */
 async function cardPatterns(
-  dataset: FoundDataset,
-  { config, split = "train" }: DatasetName,
+  dataset: DatasetFiles<{ readonly path: string }>,
+  { config, split = "train" }: WantedShards,
+  keys: ShardKeys,
 ): Promise<readonly string[] | undefined> {
-  const configs = await cardConfigs(dataset);
+  const configs = cardConfigs((await dataset.card()) ?? "");
   if (configs.length === 0) return undefined;
-  const { text } = dataset.address;
+  const { text } = dataset;
   const chosen =
     config === undefined
       ? (configs.find(({ isDefault, name }) => isDefault || name === "default") ??
@@ -181,7 +110,7 @@ async function cardPatterns(
       : configs.find(({ name }) => name === config);
   if (chosen === undefined) {
     const problem = config === undefined ? "no config is the default" : `there is no config ${config}`;
-    throw new BadDataError(`${text}: ${problem}; name one with config=: ${some(configs.map(({ name }) => name))}`, {
+    throw new BadDataError(`${text}: ${problem}; name one with ${keys.config}: ${some(configs.map(({ name }) => name))}`, {
       dataset: text,
     });
   }
@@ -189,46 +118,64 @@ async function cardPatterns(
   const patterns = chosen.splits.get(split);
   if (patterns !== undefined) return patterns;
   throw new BadDataError(
-    `${text}: config ${chosen.name} has no split ${split}; name one with split=: ${some(chosen.splits.keys())}`,
+    `${text}: config ${chosen.name} has no split ${split}; name one with ${keys.split}: ${some(chosen.splits.keys())}`,
     {
       dataset: text,
     },
   );
 }
 
+/** Other names of files of a split, in the words of the Hub's own convention. */
+const splitNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ["train", ["training"]],
+  ["validation", ["valid", "val", "dev"]],
+  ["test", ["testing", "eval", "evaluation"]],
+]);
+
 /** Files in a folder of the config's name, and with the split's name in theirs or in a folder's. */
-async function conventionalFiles(dataset: FoundDataset, { config, split }: DatasetName): Promise<readonly HubFile[]> {
-  const files = (await listFolder(dataset, "")).filter(({ path }) => readable.test(path));
+async function conventionalFiles<File extends { readonly path: string }>(
+  dataset: DatasetFiles<File>,
+  { config, split }: WantedShards,
+): Promise<readonly File[]> {
+  const files = (await dataset.list("")).filter(({ path }) => readable.test(path));
   const inConfig = config === undefined ? files : files.filter(({ path }) => path.split("/").slice(0, -1).includes(config));
-  const word = new RegExp(`(?:^|[/_.-])${(split ?? "train").replaceAll(/[^\w]/g, "\\$&")}(?:[/_.-]|$)`);
-  const inSplit = inConfig.filter(({ path }) => word.test(path));
-  return inSplit.length > 0 || split !== undefined ? inSplit : inConfig;
+  const inSplit = (name: string): readonly File[] => {
+    const word = new RegExp(`(?:^|[/_.-])${name.replaceAll(/[^\w]/g, "\\$&")}(?:[/_.-]|$)`);
+    return inConfig.filter(({ path }) => word.test(path));
+  };
+  const named = [split ?? "train", ...(splitNames.get(split ?? "train") ?? [])];
+  const found = named.map(inSplit).find(({ length }) => length > 0) ?? [];
+  return found.length > 0 || split !== undefined ? found : inConfig;
+}
+
+/** Files, and in words where they were looked for. */
+export interface FoundShards<File> {
+  /** In the order of their paths; none where there are none. */
+  readonly shards: readonly File[];
+  readonly where: string;
 }
 
 /**
- * The files of the texts that a name stands for, in the order of their paths: by its `path`, a preset, the dataset's card, or the
- * names of its folders.
+ * The files of a config and split: by a pattern, a preset, the dataset's card, or the names of its folders.
  *
- * @throws {BadDataError} where there are none, or none that can be read
+ * @throws {BadDataError} where the card has other configs or splits
  */
-export async function findShards(dataset: FoundDataset, name: DatasetName): Promise<readonly HubFile[]> {
-  const preset = datasetPresets.get(dataset.address.repository.name);
-  const { config = "", split = preset?.splits[0] ?? "train" } = name;
+export async function findShards<File extends { readonly path: string }>(
+  dataset: DatasetFiles<File>,
+  wanted: WantedShards,
+  preset: DatasetPreset | undefined,
+  keys: ShardKeys,
+): Promise<FoundShards<File>> {
+  const { config = "", split = preset?.splits[0] ?? "train" } = wanted;
   const presetPath = preset?.path.replaceAll("{config}", config).replaceAll("{split}", split);
-  const path = name.path ?? presetPath;
-  const patterns = path === undefined ? await cardPatterns(dataset, name) : [path];
+  const path = wanted.path ?? presetPath;
+  const patterns = path === undefined ? await cardPatterns(dataset, wanted, keys) : [path];
   const found =
     patterns === undefined
-      ? await conventionalFiles(dataset, name)
+      ? await conventionalFiles(dataset, wanted)
       : (await Promise.all(patterns.map((pattern) => filesLike(dataset, pattern)))).flat();
-  const shards = [...new Map(found.map((file) => [file.path, file])).values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  if (shards.length === 0) {
-    const where = patterns?.join(", ") ?? `config ${name.config ?? "of any name"} and split ${split}`;
-    throw new BadDataError(
-      `${dataset.address.text} has no .parquet, .jsonl or .jsonl.gz file for ${where}; name them with config=, split= or path=`,
-      { dataset: dataset.address.text },
-    );
-  }
-  requireHashes(dataset.address, shards);
-  return shards;
+  return {
+    shards: [...new Map(found.map((file) => [file.path, file])).values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    where: patterns?.join(", ") ?? `config ${wanted.config ?? "of any name"} and split ${split}`,
+  };
 }

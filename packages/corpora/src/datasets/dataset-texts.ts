@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { InterruptedError } from "@mbs/contracts";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
-import { cachedFile, fetchAlone, fetchProgress, fileUrl, isOffline, revisionsOf, streamBytes } from "@mbs/hub";
+import { cachedFile, fetchAlone, fetchProgress, fileUrl, isOffline, requireHashes, revisionsOf, streamBytes } from "@mbs/hub";
 import type { HubFile, Revisions } from "@mbs/hub";
 import { originField } from "../corpus.ts";
 import type { CorpusDocument, CorpusFields } from "../corpus.ts";
@@ -12,8 +12,10 @@ import type { FaultCount } from "../formats/fault-count.ts";
 import { readJsonLines } from "../formats/jsonl.ts";
 import { readParquet } from "../formats/parquet.ts";
 import type { DatasetName, DatasetPart } from "./dataset-name.ts";
-import { fetchWhole, findShards, notCached, openDataset } from "./dataset-shards.ts";
-import type { FoundDataset } from "./dataset-shards.ts";
+import { datasetPresets } from "./dataset-presets.ts";
+import { findShards } from "./dataset-shards.ts";
+import { fetchWhole, hubFiles, notCached, openDataset } from "./hub-dataset.ts";
+import type { FoundDataset } from "./hub-dataset.ts";
 import { writeLinesExcerpt } from "./lines-excerpt.ts";
 import { writeParquetExcerpt } from "./parquet-excerpt.ts";
 import type { ByteRange } from "./parquet-excerpt.ts";
@@ -33,10 +35,24 @@ const fetchedWhole = 32 << 20;
 /** One document in ten is held out. */
 const heldOutOf = 10;
 
-/** Finds which files texts are in; fetches none of them. @throws as openDataset and findShards */
+/**
+ * Finds which files texts are in; fetches none of them.
+ *
+ * @throws {BadDataError} where there are none, or none that can be read or checked
+ * @throws as openDataset
+ */
 export async function findDatasetTexts(name: DatasetName): Promise<DatasetTexts> {
   const dataset = await openDataset(name.address);
-  return { format: "dataset", name, dataset, shards: await findShards(dataset, name) };
+  const preset = datasetPresets.get(name.address.repository.name);
+  const { shards, where } = await findShards(hubFiles(dataset), name, preset, { config: "config=", split: "split=" });
+  if (shards.length === 0) {
+    throw new BadDataError(
+      `${name.address.text} has no .parquet, .jsonl or .jsonl.gz file for ${where}; name them with config=, split= or path=`,
+      { dataset: name.address.text },
+    );
+  }
+  requireHashes(name.address, shards);
+  return { format: "dataset", name, dataset, shards };
 }
 
 /** Which commits the revisions of some texts are. */
