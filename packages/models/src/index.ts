@@ -20,6 +20,7 @@ export type {
   Model,
   StepCut,
   StepOptions,
+  TreeForward,
 } from "./folder/model.ts";
 export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
@@ -37,6 +38,8 @@ export { advance, embedStreams, runSteps } from "./forward/run-steps.ts";
 export { headStates, requireFiniteRows, requireFiniteStreams, statesOf } from "./forward/streams.ts";
 export type { StreamStates } from "./forward/streams.ts";
 export { defaultLength, requirePositions } from "./forward/text-length.ts";
+export { commonPrefix, plantTree } from "./forward/token-tree.ts";
+export type { TokenTree } from "./forward/token-tree.ts";
 export { openGgufFile } from "./gguf/file/gguf-file.ts";
 export type { GgufFile } from "./gguf/file/gguf-file.ts";
 export type { GgufTensor } from "./gguf/file/gguf-header.ts";

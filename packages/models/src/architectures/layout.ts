@@ -89,6 +89,8 @@ export interface Layout {
   readonly contextLength: number | undefined;
   /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
   readonly positionLimit?: number;
+  /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
+  readonly longTexts?: number;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /** Tensor names as in `tensors`. */

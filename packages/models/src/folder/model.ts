@@ -6,6 +6,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
 import type { StreamStates } from "../forward/streams.ts";
+import type { TokenTree } from "../forward/token-tree.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
 import type { FileOffset } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -62,6 +63,36 @@ export interface StepCut {
   readonly used: ReadonlySet<string>;
 }
 
+/**
+ * The forward pass over token trees: what texts have in common at their beginning is computed once. Its values are those of
+ * whole texts, except for rounding.
+ */
+export interface TreeForward {
+  /**
+   * Texts of more tokens than this have other positions than shorter ones, from their beginning on: a tree has texts of one
+   * kind. Absent where there is no such limit.
+   */
+  readonly longTexts?: number;
+  /** States before the first step, [tokens, hidden]. */
+  embed(tree: TokenTree): Promise<Matrix>;
+  /**
+   * Runs step `index` on the states of all tokens of a tree, at once: memory grows with the square of their number. Trees of
+   * about 512 tokens are computed as fast, a token, as whole texts.
+   *
+   * @param states [tokens, hidden]
+   * @returns the states after the step, [tokens, hidden]
+   */
+  step(index: number, states: Matrix, tree: TokenTree, options?: Pick<StepOptions, "activations">): Promise<Matrix>;
+  /**
+   * Losses of the tokens that may follow rows of the states after the last step.
+   *
+   * @param states [rows, hidden]
+   * @param next of each row the tokens whose loss is wanted
+   * @returns nats: of the first row's tokens, then the second's, …
+   */
+  score(states: Matrix, next: readonly (readonly number[])[]): Promise<Float64Array>;
+}
+
 /** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
 export interface Forward {
   /**
@@ -104,6 +135,8 @@ export interface Forward {
    * @returns nats, batch · (N - 1) values: of tokens 1 … N-1 of each segment
    */
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
+  /** Texts that share their beginnings; absent for ONNX models and encoder-decoders. */
+  readonly tree?: TreeForward;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
   logits(states: Matrix): Promise<Matrix>;
   /** Memory of the weights that it keeps, in bytes. */

@@ -1,5 +1,6 @@
 import { splitKept } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
+import type { Matrix } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
@@ -7,10 +8,11 @@ import type { Forward, ForwardOptions } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import { checkTokens } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
-import { createHead } from "./head.ts";
-import { createStepForward } from "./step-forward.ts";
+import { createHead, predictingRows } from "./head.ts";
+import { createStepForward, packedReader } from "./step-forward.ts";
 import { WeightCache } from "./step-weights.ts";
 import { checkPositions } from "./text-length.ts";
+import { createTreeForward } from "./tree-forward.ts";
 
 /** Distinct values and, for each token, the index of its value. */
 function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array } {
@@ -41,38 +43,58 @@ export function createForward(
   const { hiddenSize, vocabularySize } = layout;
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
-  return {
-    async embed(tokens, batch = 1) {
-      checkTokens(tokens, vocabularySize);
-      checkPositions(tokens.length / batch, layout.positionLimit);
-      const { values, indices } = distinct(tokens);
-      const rows = await checkpoint.readRowsF32(layout.embedding, values);
-      const embedded = new Float32Array(tokens.length * hiddenSize);
-      for (const [token, index] of indices.entries()) {
-        embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
-      }
-      const graph = await graphs.get("embed", (builder, weight) => {
-        const input = builder.input("rows", "float32", ["T", hiddenSize]);
-        const positions = builder.input("positions", "int64", ["T"]);
-        const embed = { ...createRowGraph(builder, weight), positions: () => positions };
-        builder.output("states", layout.buildEmbed(embed, input), "float32");
-      });
-      const weights = await cache.read("embed", layout.embedRoles);
-      const feeds = {
-        rows: floatTensor(embedded, [tokens.length, hiddenSize]),
-        positions: integerTensor(tokens.map((_, row) => row % (tokens.length / batch))),
-      };
-      const results = await graph.run(feeds, weights);
-      return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
-    },
+  /** @param positions of the tokens in their texts; @param longest tokens of the longest text */
+  const embed = async (tokens: Int32Array, positions: Int32Array, longest: number): Promise<Matrix> => {
+    checkTokens(tokens, vocabularySize);
+    checkPositions(longest, layout.positionLimit);
+    const { values, indices } = distinct(tokens);
+    const rows = await checkpoint.readRowsF32(layout.embedding, values);
+    const embedded = new Float32Array(tokens.length * hiddenSize);
+    for (const [token, index] of indices.entries()) {
+      embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
+    }
+    const graph = await graphs.get("embed", (builder, weight) => {
+      const input = builder.input("rows", "float32", ["T", hiddenSize]);
+      const positions = builder.input("positions", "int64", ["T"]);
+      const graph = { ...createRowGraph(builder, weight), positions: () => positions };
+      builder.output("states", layout.buildEmbed(graph, input), "float32");
+    });
+    const weights = await cache.read("embed", layout.embedRoles);
+    const feeds = {
+      rows: floatTensor(embedded, [tokens.length, hiddenSize]),
+      positions: integerTensor(positions),
+    };
+    const results = await graph.run(feeds, weights);
+    return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
+  };
+  const stepForward = createStepForward(layout, checkpoint, { graphs, packedGraphs, cache });
 
-    ...createStepForward(layout, checkpoint, { graphs, packedGraphs, cache }),
+  return {
+    embed(tokens, batch = 1) {
+      const length = tokens.length / batch;
+      return embed(
+        tokens,
+        tokens.map((_, row) => row % length),
+        length,
+      );
+    },
+    ...stepForward,
 
     score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
-      return head.score(states, tokens, batch);
+      return head.scoreNext(...predictingRows(states, tokens, batch));
     },
     logits: (states) => head.logits(states),
+    ...(layout.sourceTarget === undefined && {
+      tree: createTreeForward(layout, {
+        graphs,
+        packedGraphs,
+        cache,
+        packedOf: packedReader(layout, checkpoint),
+        embed,
+        scoreNext: (states, next) => head.scoreNext(states, next),
+      }),
+    }),
     heldBytes: () => cache.heldBytes() + head.heldBytes(),
     async close() {
       cache.clear();

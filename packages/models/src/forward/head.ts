@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
-import type { GraphBuilder } from "@mbs/onnx";
+import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward } from "../folder/model.ts";
@@ -50,6 +50,26 @@ class RunningLogSum {
   }
 }
 
+interface Head {
+  /**
+   * Losses of the tokens that may follow each row of states [rows, hidden]: a list of tokens a row.
+   *
+   * @returns nats, of the rows' tokens one after the other
+   */
+  scoreNext(states: Matrix, next: readonly (readonly number[])[]): Promise<Float64Array>;
+}
+
+/** Rows and columns of a tile whose logits are wanted, and the prediction that each belongs to. */
+function* inTile(next: readonly (readonly number[])[], start: number, count: number) {
+  let prediction = 0;
+  for (const [row, tokens] of next.entries()) {
+    for (const token of tokens) {
+      if (token >= start && token < start + count) yield { row, column: token - start, prediction };
+      prediction++;
+    }
+  }
+}
+
 /**
  * The last part of the forward pass: final norm, head, and the loss of given tokens. The head's matrix is read at first
  * use and stays. Logits of many positions are made in parts; losses are summed over tiles of the vocabulary, so that no row
@@ -60,7 +80,7 @@ export function createHead(
   readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
-): Pick<Forward, "score" | "logits" | "heldBytes"> {
+): Pick<Forward, "logits" | "heldBytes"> & Head {
   const { hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Float32Array | undefined;
@@ -97,8 +117,7 @@ export function createHead(
       return { rows: states.rows, columns: vocabularySize, values: all };
     },
 
-    async score(states, tokens, batch = 1) {
-      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
+    async scoreNext(states, next) {
       const normed = await graphs.get("head input", (builder, weight) => {
         const rows = createRowGraph(builder, weight);
         const input = builder.input("states", "float32", ["T", hiddenSize]);
@@ -111,45 +130,75 @@ export function createHead(
         });
         const logits = layout.buildLogits?.(createRowGraph(builder, weight), products) ?? products;
         const shares = builder.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
-        const next = builder.input("next", "int64", ["T", 1]);
-        const pick = (from: string): string => builder.node("GatherElements", [from, next], { attributes: { axis: 1 } });
-        const picked = pick(logits);
-        builder.output("logits", picked, "float32");
+        const any = builder.input("any", "int64", ["T", 1]);
+        const pick = (from: string): string => builder.node("GatherElements", [from, any], { attributes: { axis: 1 } });
         // a logit less its logarithmic share is the logarithm of the tile's sum: two passes fewer than ReduceLogSumExp
-        builder.output("sums", builder.node("Sub", [picked, pick(shares)]), "float32");
+        builder.output("sums", builder.node("Sub", [pick(logits), pick(shares)]), "float32");
+        builder.output("logits", builder.node("GatherND", [logits, builder.input("wanted", "int64", ["N", 2])]), "float32");
       });
       const weights = await readWeights();
       const head = weightOf(weights, "head");
-      const wanted = Int32Array.from(targets.keys()).filter(predicts);
-      const losses = new Float64Array(wanted.length);
-      for (let first = 0; first < wanted.length; first += tile.rows) {
-        const rows = wanted.subarray(first, first + tile.rows);
-        const chosen = new Float32Array(rows.length * hiddenSize);
-        for (const [index, row] of rows.entries()) {
-          chosen.set(states.values.subarray(row * hiddenSize, (row + 1) * hiddenSize), index * hiddenSize);
-        }
-        const input = floatTensor(
-          floatValues(await normed.run({ states: floatTensor(chosen, [rows.length, hiddenSize]) }, weights), "normed"),
-          [rows.length, hiddenSize],
+      const losses: number[] = [];
+      for (let first = 0; first < states.rows; first += tile.rows) {
+        const count = Math.min(tile.rows, states.rows - first);
+        const values = states.values.subarray(first * hiddenSize, (first + count) * hiddenSize);
+        const made = await normed.run({ states: floatTensor(values, [count, hiddenSize]) }, weights);
+        losses.push(
+          ...(await lossesOf(floatTensor(floatValues(made, "normed"), [count, hiddenSize]), next.slice(first, first + count))),
         );
-        const sums = new RunningLogSum(rows.length);
-        const own = new Float64Array(rows.length);
-        for (let start = 0; start < vocabularySize; start += tile.tokens) {
-          const count = Math.min(tile.tokens, vocabularySize - start);
-          const inTile = rows.map((row) => at(targets, row) - start);
-          const next = integerTensor(
-            inTile.map((token) => (token >= 0 && token < count ? token : 0)),
-            [rows.length, 1],
-          );
-          const part = floatTensor(head.subarray(start * hiddenSize, (start + count) * hiddenSize), [count, hiddenSize]);
-          const results = await score.run({ normed: input, next, part }, weights);
-          sums.add(floatValues(results, "sums"));
-          const logits = floatValues(results, "logits");
-          for (const [index, token] of inTile.entries()) if (token >= 0 && token < count) own[index] = at(logits, index);
-        }
-        for (const index of rows.keys()) losses[first + index] = sums.at(index) - at(own, index);
       }
-      return losses;
+      return Float64Array.from(losses);
+
+      /** Of the rows of one tile. */
+      async function lossesOf(input: Tensor, own: readonly (readonly number[])[]): Promise<Float64Array> {
+        const sums = new RunningLogSum(own.length);
+        const logits = new Float64Array(own.reduce((sum, { length }) => sum + length, 0));
+        for (let start = 0; start < vocabularySize; start += tile.tokens) {
+          const columns = Math.min(tile.tokens, vocabularySize - start);
+          const wanted = [...inTile(own, start, columns)];
+          const any = new Int32Array(own.length);
+          for (const { row, column } of wanted) any[row] = column;
+          const part = floatTensor(head.subarray(start * hiddenSize, (start + columns) * hiddenSize), [columns, hiddenSize]);
+          // none is an empty tensor, which not every operator takes: then the first logit, which is not used
+          const pairs = wanted.length === 0 ? [0, 0] : wanted.flatMap(({ row, column }) => [row, column]);
+          const results = await score.run(
+            {
+              normed: input,
+              any: integerTensor(any, [own.length, 1]),
+              wanted: integerTensor(pairs, [pairs.length / 2, 2]),
+              part,
+            },
+            weights,
+          );
+          sums.add(floatValues(results, "sums"));
+          const found = floatValues(results, "logits");
+          for (const [index, { prediction }] of wanted.entries()) logits[prediction] = at(found, index);
+        }
+        let prediction = 0;
+        for (const [row, { length }] of own.entries()) {
+          for (const end = prediction + length; prediction < end; prediction++) {
+            logits[prediction] = sums.at(row) - at(logits, prediction);
+          }
+        }
+        return logits;
+      }
     },
   };
+}
+
+/** The rows that predict a token, and the token of each: what `scoreNext` takes of equally long segments. */
+export function predictingRows(states: Matrix, tokens: Int32Array, batch: number): [Matrix, readonly (readonly number[])[]] {
+  const { targets, predicts } = scoredRows(states.rows, tokens, batch);
+  const wanted = Int32Array.from(targets.keys()).filter(predicts);
+  return [rowsAt(states, wanted), [...wanted].map((row) => [at(targets, row)])];
+}
+
+/** Some rows of a matrix, in the order in which they are named. */
+export function rowsAt({ columns, values }: Matrix, rows: ArrayLike<number>): Matrix {
+  const chosen = new Float32Array(rows.length * columns);
+  for (let index = 0; index < rows.length; index++) {
+    const row = at(rows, index);
+    chosen.set(values.subarray(row * columns, (row + 1) * columns), index * columns);
+  }
+  return { rows: rows.length, columns, values: chosen };
 }

@@ -45,6 +45,20 @@ function rowsOf(results: Readonly<Record<string, Tensor>>, name: string, columns
   return { rows: values.length / columns, columns, values };
 }
 
+/** Reads the weights of a step that are multiplied as they are packed, by role. */
+export function packedReader(layout: Layout, checkpoint: Checkpoint) {
+  const turned = new Set(layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));
+  return async (index: number): Promise<ReadonlyMap<string, BlockedWeight>> => {
+    const found = new Map<string, BlockedWeight>();
+    for (const [role, tensor] of layout.stepRoles(index)) {
+      const packed = turned.has(tensor) ? undefined : await checkpoint.readPacked?.(tensor);
+      const blocked = packed === undefined ? undefined : blockedWeight(packed);
+      if (blocked !== undefined) found.set(role, blocked);
+    }
+    return found;
+  };
+}
+
 /** Builds the graph of a step. @param packed weights that are constants of the graph, by role */
 function buildStep(
   layout: Layout,
@@ -90,8 +104,7 @@ export function createStepForward(
   { graphs, packedGraphs, cache }: { graphs: GraphCache; packedGraphs: GraphCache; cache: WeightCache },
 ): Pick<Forward, "step" | "beginStep" | "nextSites" | "endStep"> {
   const { steps, hiddenSize } = layout;
-  const turned = new Set(layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));
-
+  const packedOf = packedReader(layout, checkpoint);
   const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: StepInputs): StepShape => {
     const step = requireStep(steps, index, states, batch);
     const others = step.reads.map((stream) => statesOf(reads, stream));
@@ -110,16 +123,6 @@ export function createStepForward(
     return given === undefined ? stored : override(stored, roles, given);
   };
 
-  /** The weights of a step that are multiplied as they are packed, by role. */
-  const packedOf = async (index: number): Promise<ReadonlyMap<string, BlockedWeight>> => {
-    const found = new Map<string, BlockedWeight>();
-    for (const [role, tensor] of layout.stepRoles(index)) {
-      const packed = turned.has(tensor) ? undefined : await checkpoint.readPacked?.(tensor);
-      const blocked = packed === undefined ? undefined : blockedWeight(packed);
-      if (blocked !== undefined) found.set(role, blocked);
-    }
-    return found;
-  };
   /** A step with its packed weights as constants, which the engine arranges for its products once: a graph for each step. */
   const runPacked = async (shape: StepShape, feeds: Readonly<Record<string, Tensor>>): Promise<Matrix> => {
     const { step: index } = shape;

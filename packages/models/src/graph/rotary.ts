@@ -36,10 +36,18 @@ export function addRotation(graph: GraphBuilder, { frequencies }: Rotary, { cosi
   return graph.node("Concat", turned, { attributes: { axis: 3 } });
 }
 
-/** Cosines and sines of positions 0 … length - 1, each [length, frequencies]. */
-export function rotaryTables(rotary: Rotary, length: number): { cosines: Float32Array; sines: Float32Array } {
+/**
+ * Cosines and sines of positions 0 … length - 1, each [length, frequencies].
+ *
+ * @param isLong whether they are those of long texts, where there are two kinds; default by `length`
+ */
+export function rotaryTables(
+  rotary: Rotary,
+  length: number,
+  isLong = rotary.long !== undefined && length > rotary.long.beyond,
+): { cosines: Float32Array; sines: Float32Array } {
   const { long, amplitude = 1 } = rotary;
-  const frequencies = long !== undefined && length > long.beyond ? long.frequencies : rotary.frequencies;
+  const frequencies = long !== undefined && isLong ? long.frequencies : rotary.frequencies;
   const angles = new Float32Array(length * frequencies.length);
   for (let position = 0; position < length; position++) {
     for (const [pair, frequency] of frequencies.entries()) angles[position * frequencies.length + pair] = position * frequency;

@@ -29,6 +29,13 @@ export interface SoftmaxAttentionShape extends Attention {
   readonly keyLength: number;
 }
 
+/** Softmax over the last axis of scores [batch, heads, queries, keys], in which those far below the largest are raised. */
+export function flooredSoftmax(graph: GraphBuilder, scores: string): string {
+  const largest = graph.node("ReduceMax", [scores, graph.constant(integerTensor([3]))], { attributes: { keepdims: 1 } });
+  const floor = graph.node("Add", [largest, graph.constant(floatTensor(Float32Array.of(scoreFloor), []))]);
+  return graph.node("Softmax", [graph.node("Max", [scores, floor])], { attributes: { axis: -1 } });
+}
+
 /** Where the key at start + j may not be seen by the query at first + i: masked, else 0. [length, first + length - start] */
 function causalMask(first: number, length: number, start: number, window: number): Float32Array {
   const columns = first + length - start;
@@ -71,7 +78,6 @@ export function softmaxAttention(
   const { batch, length, keyLength, heads, kvHeads, headSize, slopes, window = length, softcap, distances } = shape;
   const causal = shape.bidirectional !== true && shape.stream === undefined;
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
-  const number = (value: number): string => graph.constant(floatTensor(Float32Array.of(value), []));
   const slice = (name: string, whole: number, axis: number, from: number, to: number): string =>
     from === 0 && to === whole ? name : graph.node("Slice", [name, integers(from), integers(to), integers(axis)]);
   /** Heads that share a key are rows of one product: [batch, heads, n, …] ↔ [batch, kvHeads, heads / kvHeads · n, …]. */
@@ -106,9 +112,7 @@ export function softmaxAttention(
       const mask = graph.constant(floatTensor(causalMask(first, rows, start, window), [rows, columns]));
       scores = graph.node("Add", [scores, mask]);
     }
-    const largest = graph.node("ReduceMax", [scores, integers(3)], { attributes: { keepdims: 1 } });
-    const floored = graph.node("Max", [scores, graph.node("Add", [largest, number(scoreFloor)])]);
-    const shares = graph.node("Softmax", [floored], { attributes: { axis: -1 } });
+    const shares = flooredSoftmax(graph, scores);
     const context = graph.node("MatMul", [group(shares, rows, columns), slice(value, keyLength, 2, start, until)]);
     contexts.push(ungroup(context, rows, headSize));
   }

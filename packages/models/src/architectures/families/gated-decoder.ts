@@ -14,11 +14,13 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
   const linears = gatedLinears(decoder);
   const blocks = describeBlocks("layers.", kinds.length, describeGated(decoder, linears));
   const experts = decoder.experts === undefined ? [] : joinedExperts(decoder.experts);
+  const longTexts = kinds.find(({ rotary }) => rotary.long !== undefined)?.rotary.long?.beyond;
   return {
     ...blocks,
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength,
+    ...(longTexts !== undefined && { longTexts }),
     joined: blocks.steps.flatMap(({ name: block }) =>
       experts.map(({ name, parts }) => ({ name: `${block}.${name}`, parts: parts.map((part) => `${block}.${part}`) })),
     ),

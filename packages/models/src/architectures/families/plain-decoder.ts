@@ -30,12 +30,14 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
   const hidden = block.norm.size;
   const { unread, tensors, ...steps } = describeBlocks(names.block, decoder.blocks, describePlain(block));
   const finalNorm = ["weight", "bias"].map((kind) => [`norm.${kind}`, `${names.finalNorm}.${kind}`] as const);
+  const longTexts = block.rotary?.long?.beyond;
   return {
     ...steps,
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength: decoder.contextLength,
     ...(decoder.positionLimit !== undefined && { positionLimit: decoder.positionLimit }),
+    ...(longTexts !== undefined && { longTexts }),
     prefixes: decoder.prefixes,
     embedding: names.embedding,
     head: names.head,

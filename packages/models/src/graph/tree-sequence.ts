@@ -1,0 +1,127 @@
+import { InternalError } from "@mbs/contracts";
+import { floatTensor, integerTensor } from "@mbs/onnx";
+import type { GraphBuilder } from "@mbs/onnx";
+import { rotaryTables } from "./rotary.ts";
+import type { Rotary } from "./rotary.ts";
+import { softcapped } from "./scaling.ts";
+import { createRowGraph } from "./sequence-graph.ts";
+import type { Attention, SequenceGraph, WeightInput } from "./sequence-graph.ts";
+import { flooredSoftmax } from "./softmax-attention.ts";
+
+/** What the graph of a step over a token tree depends on: not the number of its tokens. */
+export interface TreeShape {
+  /** Positions that rotary tables have. */
+  readonly positions: number;
+  /** Whether its texts are of those that rotary embeddings with two sets of frequencies take for long. */
+  readonly long: boolean;
+}
+
+/** Inputs of a step over a tree, beside its states [T, hidden]: positions, int64 [1, T], and masks, float32 [T, T]. */
+export interface TreeInputs {
+  positions: boolean;
+  /** Windows of the masks, each of the name `maskInput`; Infinity without a window. */
+  readonly windows: Set<number>;
+}
+
+export const positionsInput = "positions";
+export const maskInput = (window: number): string => `mask ${window}`;
+
+function refuseStream(stream: string): never {
+  throw new InternalError(`a step over a token tree cannot read the stream ${stream}`, { stream });
+}
+
+/**
+ * The graph of a step over a token tree: the number of tokens is free, and which of them a query sees is an input. All
+ * scores of a head are made at once: Gemma 3 270m takes 3% longer for 512 tokens in a tree than for as many in 8 whole texts,
+ * and 45% longer for 1024.
+ *
+ * @param inputs takes what the graph reads
+ */
+export function createTreeSequence(
+  graph: GraphBuilder,
+  weight: WeightInput,
+  { positions, long }: TreeShape,
+  inputs: TreeInputs,
+): SequenceGraph {
+  const integers = (...values: number[]): string => graph.constant(integerTensor(values));
+  const known = new Map<string, string>();
+  const once = (name: string, make: () => string): string => {
+    const made = known.get(name) ?? make();
+    known.set(name, made);
+    return made;
+  };
+  const positionsOf = (): string =>
+    once(positionsInput, () => {
+      inputs.positions = true;
+      return graph.input(positionsInput, "int64", [1, "T"]);
+    });
+  const maskOf = (window: number): string =>
+    once(maskInput(window), () => {
+      inputs.windows.add(window);
+      return graph.input(maskInput(window), "float32", ["T", "T"]);
+    });
+  /** Position of the key less that of the query, [T, T]: counted from the query, where float32 is finest for the nearest keys. */
+  const distancesOf = (): string =>
+    once("distances", () => {
+      const ofKeys = graph.node("Cast", [positionsOf()], { attributes: { to: 1 } });
+      return graph.node("Sub", [ofKeys, graph.node("Reshape", [ofKeys, integers(-1, 1)])]);
+    });
+  const tables = new Map<Rotary, { cosines: string; sines: string }>();
+  const tablesOf = (rotary: Rotary): { cosines: string; sines: string } => {
+    const found = tables.get(rotary);
+    if (found !== undefined) return found;
+    const { cosines, sines } = rotaryTables(rotary, positions, long);
+    const constant = (values: Float32Array): string =>
+      graph.constant(floatTensor(values, [positions, rotary.frequencies.length]));
+    const made = { cosines: constant(cosines), sines: constant(sines) };
+    tables.set(rotary, made);
+    return made;
+  };
+  const attend = (query: string, key: string, value: string, attention: Attention): string => {
+    const { heads, kvHeads, headSize, slopes, window = Infinity, softcap, distances, bidirectional, stream } = attention;
+    if (distances !== undefined || bidirectional === true || stream !== undefined) {
+      throw new InternalError("a step over a token tree has causal attention without learned biases");
+    }
+    /** Heads that share a key are rows of one product: [1, heads, T, …] ↔ [1, kvHeads, heads / kvHeads · T, …]. */
+    const group = (name: string, ...columns: [number]): string =>
+      heads === kvHeads ? name : graph.node("Reshape", [name, integers(1, kvHeads, -1, ...columns)]);
+    const ungroup = (name: string, columns: number): string =>
+      heads === kvHeads ? name : graph.node("Reshape", [name, integers(1, heads, -1, columns)]);
+    /** Of Reshape: as the input has it. */
+    const same = 0;
+    const product = { domain: "com.microsoft", attributes: { transB: 1, alpha: { float: attention.scale } } } as const;
+    const products = graph.node("FusedMatMul", [group(query, headSize), key], product);
+    let scores = softcapped(graph, ungroup(products, same), softcap);
+    if (slopes !== undefined) {
+      const bias = graph.node("Mul", [distancesOf(), graph.constant(floatTensor(slopes, [heads, 1, 1]))]);
+      scores = graph.node("Add", [scores, bias]);
+    }
+    const shares = flooredSoftmax(graph, graph.node("Add", [scores, maskOf(window)]));
+    const context = ungroup(graph.node("MatMul", [group(shares, same), value]), headSize);
+    const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
+    return graph.node("Reshape", [byToken, integers(-1, heads * headSize)]);
+  };
+
+  return {
+    ...createRowGraph(graph, weight),
+    otherStates: refuseStream,
+    splitHeads(value, heads, headSize, stream) {
+      if (stream !== undefined) refuseStream(stream);
+      const split = graph.node("Reshape", [value, integers(1, -1, heads, headSize)]);
+      return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+    },
+    splitFusedHeads(value, heads, parts, headSize) {
+      const split = graph.node("Reshape", [value, integers(1, -1, heads, parts, headSize)]);
+      const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });
+      return graph
+        .nodes("Split", [byPart], parts, { attributes: { axis: 0, num_outputs: parts } })
+        .map((part) => graph.node("Reshape", [part, integers(1, heads, -1, headSize)]));
+    },
+    rotate(value, rotary, heads) {
+      const { cosines, sines } = tablesOf(rotary);
+      const attributes = { num_heads: heads, rotary_embedding_dim: 2 * rotary.frequencies.length };
+      return graph.node("RotaryEmbedding", [value, positionsOf(), cosines, sines], { domain: "com.microsoft", attributes });
+    },
+    attend,
+  };
+}
