@@ -11,6 +11,8 @@ const tokenizer: Tokenizer = {
   encode: (text) => Int32Array.from(text, (character) => character.codePointAt(0) ?? 0),
   decode: (ids) => String.fromCodePoint(...Array.from(ids)),
   bos: undefined,
+  prefix: undefined,
+  eos: undefined,
   byteLength: (ids) => ids.length,
 };
 

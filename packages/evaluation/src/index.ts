@@ -20,3 +20,8 @@ export { readScoredGroups, readScoredTasks } from "./tasks/scored-tasks.ts";
 export type { ScoredGroup, ScoredTask } from "./tasks/scored-tasks.ts";
 export { reportTasks } from "./tasks/task-results.ts";
 export type { TaskMean, TaskPair, TaskResult, TasksReport } from "./tasks/task-results.ts";
+export { createTextEncoder, encodeTexts, requirePrefix } from "./tasks/encode-texts.ts";
+export type { EncodedText, EncodeOptions, NamedText } from "./tasks/encode-texts.ts";
+export { countTokens, scoreTexts } from "./tasks/score-texts.ts";
+export type { TextScore } from "./tasks/score-texts.ts";
+export type { ScoredBy } from "./score-windows.ts";

@@ -13,6 +13,8 @@ const tokenizer: Tokenizer = {
   encode: (text) => Int32Array.from(text, (character) => character.codePointAt(0) ?? 0),
   decode: (ids) => String.fromCodePoint(...Array.from(ids)),
   bos: undefined,
+  prefix: undefined,
+  eos: undefined,
   sentinels: [],
   byteLength: (ids) => Buffer.byteLength(String.fromCodePoint(...Array.from(ids).filter((id) => id > 1))),
 };

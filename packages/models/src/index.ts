@@ -56,4 +56,4 @@ export { maskedScore, scoreFloor } from "./graph/softmax-attention.ts";
 export type { LinearWeight } from "./onnx-model/linear-weights.ts";
 export { openMergeList, readMergeList } from "./tokenizer/merge-list.ts";
 export type { Merge, MergeList } from "./tokenizer/merge-list.ts";
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type { SpecialToken, Tokenizer } from "./tokenizer/tokenizer.ts";

@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { tinyTokenizer } from "../src/tokenizer/tiny-tokenizer.ts";
-import { loadTokenizer, makeHubTokenizer } from "../src/tokenizer/tokenizer.ts";
+import { loadTokenizer, makeHubTokenizer, makeTokenizer } from "../src/tokenizer/tokenizer.ts";
 
 const json = tinyTokenizer() as Record<string, unknown>;
 const folder = "/nowhere";
@@ -29,6 +29,23 @@ test("a token within a character counts its own bytes", async () => {
   const ids = tokenizer.encode("日");
   assert.is(tokenizer.byteLength(ids.subarray(0, 1)), 1);
   assert.is(tokenizer.byteLength(ids.subarray(1)), 2);
+});
+
+test("the token before a text without one, and the one that ends it, are those that the configuration names", async () => {
+  const plain = makeTokenizer("tokenizer.json", json, {});
+  assert.equal([plain.prefix, plain.eos], [undefined, undefined]);
+  const end = { eos_token: { content: "</s>" } };
+  const ended = makeTokenizer("tokenizer.json", json, end);
+  assert.equal(
+    [ended.prefix, ended.eos],
+    [
+      { id: 2, text: "</s>" },
+      { id: 2, text: "</s>" },
+    ],
+  );
+  const both = makeTokenizer("tokenizer.json", json, { ...end, bos_token: "<s>" });
+  assert.equal([both.prefix?.id, both.eos?.id], [1, 2]);
+  assert.is(makeTokenizer("tokenizer.json", json, { bos_token: "<nothing>" }).prefix, undefined);
 });
 
 test("a token is put first only where the post-processor says so", async () => {

@@ -7,6 +7,13 @@ import { useCharacterTables } from "./character-table.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
 import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 
+/** A token that stands for no text. */
+export interface SpecialToken {
+  readonly id: number;
+  /** As texts would spell it: "<s>". */
+  readonly text: string;
+}
+
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
   /** Ids without special tokens. */
@@ -15,6 +22,14 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
+  /**
+   * What stands before a text that has nothing before it, where a program asks for a token there: `bos_token` of
+   * tokenizer_config.json, else `eos_token`, else `bos`; undefined where it names none of them. Most tokenizers of GPT's kind
+   * name a beginning and do not add it to texts.
+   */
+  readonly prefix: SpecialToken | undefined;
+  /** `eos_token` of tokenizer_config.json: what ends a generated text. */
+  readonly eos: SpecialToken | undefined;
   /** The tokens that replace spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
   readonly sentinels: readonly number[];
   /**
@@ -47,6 +62,13 @@ function findBos(hub: HubTokenizer): number | undefined {
   const processed = hub.encode(text).ids;
   const first = processed[0];
   return processed.length > plain.length && first !== plain[0] ? first : undefined;
+}
+
+/** A token that tokenizer_config.json names, by its text or as an object with it. */
+function namedToken(hub: HubTokenizer, named: unknown): SpecialToken | undefined {
+  const text = isObject(named) ? named["content"] : named;
+  const id = typeof text === "string" ? hub.token_to_id(text) : undefined;
+  return typeof text === "string" && id !== undefined ? { id, text } : undefined;
 }
 
 /** T5 adds its sentinels as tokens of their own, mT5 has them in its vocabulary, with a space before. */
@@ -116,6 +138,9 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     throw new FailedPreconditionError(message, { file });
   }
   const bytesOf = tokenBytes[kind];
+  const bos = findBos(hub);
+  const eos = namedToken(hub, config["eos_token"]);
+  const bosText = bos === undefined ? undefined : hub.id_to_token(bos);
   const added = hub.get_added_tokens_decoder();
   const lengths = new Map<number, number>();
   const lengthOf = (id: number): number => {
@@ -137,7 +162,9 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     },
     decode: (ids) =>
       ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
-    bos: findBos(hub),
+    bos,
+    prefix: namedToken(hub, config["bos_token"]) ?? eos ?? namedToken(hub, bosText),
+    eos,
     sentinels: findSentinels(hub),
     byteLength(ids) {
       let sum = 0;

@@ -1,0 +1,54 @@
+/**
+ * Log-likelihoods as tasks are scored, in this process. Writes what peer.py writes, with the tokens that were computed.
+ *
+ * usage: node --import tsx tools/bench/tasks/ours.ts MODEL REQUESTS.json OUTPUT.json THREADS
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { countTokens, encodeTexts, scoreTexts } from "@mbs/evaluation";
+import type { NamedText } from "@mbs/evaluation";
+import { openModel } from "@mbs/models";
+
+/** Texts that are packed together, as whole documents of four choices: 128 of them. */
+const groupSize = 512;
+
+const [path = "", requests = "", output = "", threads] = process.argv.slice(2);
+const texts = (JSON.parse(readFileSync(requests, "utf8")) as [string, string][]).map(
+  ([context, continuation], index): NamedText => ({ name: `request ${index}`, context, continuation }),
+);
+const model = await openModel(path);
+const tokenizer = await model.tokenizer();
+const context = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  warn: (message: string) => process.stderr.write(`${message}\n`),
+  threads: Number(threads),
+};
+const scored = { model, label: "model", activations: "float32" } as const;
+const options = { contextLength: model.contextLength ?? 2048, longTexts: "cut" } as const;
+
+async function score(some: readonly NamedText[]) {
+  const encoded = encodeTexts(some, tokenizer, options);
+  const groups = Array.from({ length: Math.ceil(some.length / groupSize) }, (_, group) =>
+    encoded.slice(group * groupSize, (group + 1) * groupSize),
+  );
+  const found: { logLikelihood: number; tokens: number }[] = [];
+  for await (const scores of scoreTexts(scored, groups, context)) found.push(...scores);
+  return { groups, found };
+}
+
+const started = performance.now();
+const { groups, found } = await score(texts);
+const seconds = (performance.now() - started) / 1000;
+const counts = groups.map((group) => countTokens(group, {}));
+writeFileSync(
+  output,
+  JSON.stringify({
+    seconds,
+    tokens: counts.reduce((sum, { all }) => sum + all, 0),
+    computed: counts.reduce((sum, { computed }) => sum + computed, 0),
+    logLikelihoods: found.map(({ logLikelihood }) => logLikelihood),
+    predicted: found.map(({ tokens }) => tokens),
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+  }),
+);
+await model.close();

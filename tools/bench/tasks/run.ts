@@ -1,0 +1,115 @@
+/**
+ * Times the scoring of tasks against lm-evaluation-harness: the same requests, model, threads and machine, in turn. Prints a
+ * table: tokens a second (of all requests, context and continuation), their ratio, and the largest difference of
+ * log-likelihoods.
+ *
+ * usage: node --import tsx tools/bench/tasks/run.ts --model M --output FOLDER --python PYTHON [--documents 16]
+ *          [--languages en,de,…] [--threads 1,2] [--batches 1,8,16,auto]
+ *   --python   with lm_eval 0.4.13, torch and transformers
+ *   --batches  what lm-evaluation-harness is given; the fastest counts
+ *
+ * Needs `npm run build`. Each measurement is a file in FOLDER; those that are there are not made again.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { markdownTable } from "../../pages/blocks.ts";
+import { kinds } from "./requests.ts";
+
+interface Measured {
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly computed?: number;
+  readonly logLikelihoods: readonly number[];
+  readonly predicted: readonly number[];
+}
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    output: { type: "string" },
+    python: { type: "string" },
+    documents: { type: "string", default: "16" },
+    languages: { type: "string", default: "en,de,ru,zh-Hans,ta,vi" },
+    threads: { type: "string", default: "1,2" },
+    batches: { type: "string", default: "1,8,16,auto" },
+  },
+});
+const { model, output, python } = values;
+if (model === undefined || output === undefined || python === undefined) {
+  throw new Error("usage: run.ts --model M --output FOLDER --python PYTHON");
+}
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const folder = resolve(output);
+mkdirSync(folder, { recursive: true });
+
+/** A measurement: made where it is not there yet. @param args of the command, before and after the file */
+function measure(name: string, command: string, args: (file: string) => readonly string[]): Measured {
+  const file = join(folder, `${name}.json`);
+  if (!existsSync(file)) {
+    process.stderr.write(`bench: ${name}\n`);
+    const { status, stderr } = spawnSync(command, args(file), { encoding: "utf8", maxBuffer: 2 ** 26 });
+    if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
+  }
+  return JSON.parse(readFileSync(file, "utf8")) as Measured;
+}
+
+const rows: string[][] = [];
+for (const [kind, make] of kinds) {
+  const short = kind.replaceAll(" ", "-");
+  const requests = join(folder, `${short}-requests.json`);
+  writeFileSync(requests, JSON.stringify(make(values.languages.split(","), Number(values.documents))));
+  for (const threads of values.threads.split(",")) {
+    const peers = values.batches.split(",").map((batch) => {
+      const own = ["--batch", batch, "--threads", threads];
+      const found = measure(`${short}-${threads}-batch-${batch}`, python, (file) => [
+        here("peer.py"),
+        model,
+        requests,
+        file,
+        ...own,
+      ]);
+      return { batch, ...found };
+    });
+    const peer = peers.reduce((best, one) => (one.seconds < best.seconds ? one : best));
+    const ours = measure(`${short}-${threads}-ours`, process.execPath, (file) => [
+      "--import",
+      "tsx",
+      here("ours.ts"),
+      model,
+      requests,
+      file,
+      threads,
+    ]);
+    if (ours.tokens !== peer.tokens || JSON.stringify(ours.predicted) !== JSON.stringify(peer.predicted)) {
+      throw new Error(`${kind}: the tokens are not the same: ${ours.tokens} here, ${peer.tokens} there`);
+    }
+    const differences = ours.logLikelihoods.map((value, index) => Math.abs(value - (peer.logLikelihoods[index] ?? NaN)));
+    const speed = ({ seconds, tokens }: Measured): number => tokens / seconds;
+    rows.push([
+      kind,
+      threads,
+      String(ours.predicted.length),
+      String(ours.tokens),
+      String(ours.computed),
+      `${speed(peer).toFixed(0)} (${peer.batch})`,
+      speed(ours).toFixed(0),
+      (speed(ours) / speed(peer)).toFixed(2),
+      Math.max(...differences).toExponential(1),
+    ]);
+  }
+}
+const head = [
+  "requests",
+  "threads",
+  "number",
+  "tokens",
+  "computed",
+  "lm-evaluation-harness, tokens a second (batch)",
+  "ours",
+  "ratio",
+  "largest difference, nats",
+];
+process.stdout.write(`${markdownTable(head, rows)}\n`);
