@@ -24,4 +24,5 @@ export { createTextEncoder, encodeTexts, requirePrefix } from "./tasks/encode-te
 export type { EncodedText, EncodeOptions, NamedText } from "./tasks/encode-texts.ts";
 export { countTokens, scoreTexts } from "./tasks/score-texts.ts";
 export type { TextScore } from "./tasks/score-texts.ts";
+export type { PackedFor } from "./tasks/text-packs.ts";
 export type { ScoredBy } from "./score-windows.ts";

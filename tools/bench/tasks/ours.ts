@@ -36,14 +36,21 @@ async function score(some: readonly NamedText[]) {
   return { groups, found };
 }
 
-const started = performance.now();
+const processorSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+await score(texts.slice(0, 4));
+const [started, processor] = [performance.now(), processorSeconds()];
 const { groups, found } = await score(texts);
 const seconds = (performance.now() - started) / 1000;
-const counts = groups.map((group) => countTokens(group, {}));
+const spent = processorSeconds() - processor;
+const counts = groups.map((group) => countTokens(group, { hiddenSize: model.hiddenSize, trees: {} }));
 writeFileSync(
   output,
   JSON.stringify({
     seconds,
+    processorSeconds: spent,
     tokens: counts.reduce((sum, { all }) => sum + all, 0),
     computed: counts.reduce((sum, { computed }) => sum + computed, 0),
     logLikelihoods: found.map(({ logLikelihood }) => logLikelihood),

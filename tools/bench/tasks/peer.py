@@ -2,7 +2,7 @@
 
 usage: peer.py MODEL REQUESTS.json OUTPUT.json --batch N|auto [--threads 1]
   REQUESTS.json  a list of [context, continuation]
-  OUTPUT.json    gets seconds of `HFLM.loglikelihood` (encoding and scoring, without loading the model), tokens of all
+  OUTPUT.json    gets seconds and processor seconds of `HFLM.loglikelihood` (encoding and scoring, without loading the model), tokens of all
                  requests (context and continuation), and of each its log-likelihood and tokens
 
 Needs lm_eval 0.4.13 with torch and transformers.
@@ -30,9 +30,9 @@ requests = [
     Instance(request_type="loglikelihood", doc={}, arguments=tuple(text), idx=index) for index, text in enumerate(texts)
 ]
 model.loglikelihood(requests[:4], disable_tqdm=True)
-started = time.perf_counter()
+started, processor = time.perf_counter(), time.process_time()
 found = model.loglikelihood(requests, disable_tqdm=True)
-seconds = time.perf_counter() - started
+seconds, spent = time.perf_counter() - started, time.process_time() - processor
 encoded = []
 for context, continuation in texts:
     if context == "":
@@ -44,6 +44,7 @@ with open(options.output, "w") as file:
     json.dump(
         {
             "seconds": seconds,
+            "processorSeconds": spent,
             "tokens": sum(lengths),
             "logLikelihoods": [value for value, _ in found],
             "predicted": [len(continuation) for _, continuation in encoded],

@@ -12,7 +12,7 @@ import { findNonfinite } from "@mbs/numbers";
 import type { ScoredBy } from "../score-windows.ts";
 import type { EncodedText } from "./encode-texts.ts";
 import { packTexts } from "./text-packs.ts";
-import type { TextPack } from "./text-packs.ts";
+import type { PackedFor, TextPack } from "./text-packs.ts";
 
 /** States that are kept between steps, in bytes. Each step's weights are then read once for as many packs as that holds. */
 const stateBytes = 256 * 1024 * 1024;
@@ -41,12 +41,12 @@ interface RunningPack {
 /** Rows of the states of a pack. */
 const sizeOf = ({ run }: TextPack): number => ("tree" in run ? run.tree.tokens.length : run.tokens.length);
 
-/** Tokens that the model computes for a group of texts, and those of all texts: context and continuation of each. */
+/** Tokens that a model computes for a group of texts, and those of all texts: context and continuation of each. */
 export function countTokens(
   group: readonly EncodedText[],
-  trees: { readonly longTexts?: number } | undefined,
+  packedFor: PackedFor,
 ): { readonly computed: number; readonly all: number } {
-  const computed = [...packTexts(group, trees)].reduce((sum, pack) => sum + sizeOf(pack), 0);
+  const computed = [...packTexts(group, packedFor)].reduce((sum, pack) => sum + sizeOf(pack), 0);
   return { computed, all: group.reduce((sum, { tokens }) => sum + tokens.length, 0) };
 }
 
@@ -200,7 +200,7 @@ export async function* scoreTexts(
     };
     let bytes = 0;
     for (const texts of groups) {
-      const group = { texts, packs: [...packTexts(texts, forward.tree)], ended: [] };
+      const group = { texts, packs: [...packTexts(texts, { hiddenSize: model.hiddenSize, trees: forward.tree })], ended: [] };
       open.push(group);
       for (const pack of group.packs) {
         const own = 4 * model.hiddenSize * sizeOf(pack);

@@ -1,19 +1,19 @@
 import { at } from "@mbs/contracts";
 import { commonPrefix, plantTree } from "@mbs/models";
-import type { TokenTree } from "@mbs/models";
+import type { TokenTree, TreeForward } from "@mbs/models";
 import type { EncodedText } from "./encode-texts.ts";
 
 /** Tokens that are run through a step at once: of 256 to 2048 the number at which a token takes the least time. */
 const packTokens = 512;
 
 /** A tree has more tokens than `packTokens` where it saves reading again what its texts share, but no more than these. */
-const mostTreeTokens = 1024;
+const mostTreeTokens = 2048;
 
 /**
- * Attention makes a token of a tree of this many tokens take twice as long as one of a small tree: measured with Gemma 3 270m,
- * 640 wide. Wider models have later doublings, for which the trees are too small by a little.
+ * Attention makes a token of a tree under one root take twice as long where the tree has so many tokens for each channel of the
+ * states: measured with Gemma 3 270m.
  */
-const doublingTokens = 640;
+const doublingTokens = 1.5;
 
 /** A token that a pack predicts at one of its rows, and the texts that want it. */
 export interface Prediction {
@@ -42,8 +42,16 @@ function compareTokens(one: Int32Array, other: Int32Array): number {
   return common < Math.min(one.length, other.length) ? at(one, common) - at(other, common) : one.length - other.length;
 }
 
-/** Time of a tree, in tokens of a small one. */
-const costOf = (tokens: number): number => tokens * (1 + tokens / doublingTokens);
+/** Time of a tree, in tokens of a small one. @param width of the states */
+const costOf = (tokens: number, width: number): number => tokens * (1 + tokens / (doublingTokens * width));
+
+/** What packs depend on besides their texts. */
+export interface PackedFor {
+  /** Width of the states. */
+  readonly hiddenSize: number;
+  /** Absent where the model runs whole texts only. */
+  readonly trees: Pick<TreeForward, "longTexts"> | undefined;
+}
 
 function predictionsOf(
   group: readonly EncodedText[],
@@ -80,7 +88,7 @@ function stackedPack(group: readonly EncodedText[], texts: readonly number[]): T
 }
 
 /** Trees of sorted texts. One that is longer than a tree may be is read by itself. */
-function* treePacks(group: readonly EncodedText[], sorted: readonly number[]): Generator<TextPack> {
+function* treePacks(group: readonly EncodedText[], sorted: readonly number[], width: number): Generator<TextPack> {
   const close = (texts: readonly number[], tokens: number): TextPack =>
     texts.length === 1 && tokens > mostTreeTokens ? stackedPack(group, texts) : treePack(group, texts);
   let texts: number[] = [];
@@ -90,7 +98,7 @@ function* treePacks(group: readonly EncodedText[], sorted: readonly number[]): G
     const read = readTokens(at(group, index));
     const common = commonPrefix(before, read);
     const together = tokens + read.length - common;
-    const saves = costOf(together) - costOf(tokens) < costOf(read.length);
+    const saves = costOf(together, width) - costOf(tokens, width) < costOf(read.length, width);
     // a text that is wholly there already costs nothing, however large the tree is
     if (texts.length > 0 && together > packTokens && together > tokens && !(saves && together <= mostTreeTokens)) {
       yield close(texts, tokens);
@@ -118,14 +126,10 @@ function* stackedPacks(group: readonly EncodedText[], sorted: readonly number[])
 }
 
 /**
- * Packs the texts of a group: sorted, so that those that begin alike meet. The packs depend on the group alone.
- *
- * @param trees absent where the model runs whole texts only; with the limit that no tree has texts on both sides of
+ * Packs the texts of a group: sorted, so that those that begin alike meet. The packs depend on the group
+ * and the model alone.
  */
-export function* packTexts(
-  group: readonly EncodedText[],
-  trees: { readonly longTexts?: number } | undefined,
-): Generator<TextPack> {
+export function* packTexts(group: readonly EncodedText[], { hiddenSize, trees }: PackedFor): Generator<TextPack> {
   const sorted = [...group.keys()].sort(
     (one, other) => compareTokens(at(group, one).tokens, at(group, other).tokens) || one - other,
   );
@@ -138,6 +142,7 @@ export function* packTexts(
   yield* treePacks(
     group,
     sorted.filter((index) => !isLong(index)),
+    hiddenSize,
   );
-  yield* treePacks(group, sorted.filter(isLong));
+  yield* treePacks(group, sorted.filter(isLong), hiddenSize);
 }

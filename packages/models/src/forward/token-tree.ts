@@ -80,3 +80,21 @@ export function treeMask({ parents }: TokenTree, window: number, hidden: number)
   }
   return mask;
 }
+
+/**
+ * Cuts the queries of a tree into chunks, as equal as they can be.
+ *
+ * @returns of each chunk its first query, the query after its last, and the first key that any of its queries may see
+ */
+export function treeChunks({ parents }: TokenTree, chunks: number): Int32Array {
+  const size = parents.length;
+  const roots = new Int32Array(size);
+  for (const [row, parent] of parents.entries()) roots[row] = parent < 0 ? row : at(roots, parent);
+  const bounds = new Int32Array(3 * chunks);
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const [first, end] = [Math.floor((chunk * size) / chunks), Math.floor(((chunk + 1) * size) / chunks)];
+    const start = roots.subarray(first, end).reduce((lowest, root) => Math.min(lowest, root), first);
+    bounds.set([first, end, start], 3 * chunk);
+  }
+  return bounds;
+}

@@ -8,12 +8,12 @@ import type { TreeForward } from "../folder/model.ts";
 import { withPackedLinears } from "../graph/packed-linear.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { maskedScore } from "../graph/softmax-attention.ts";
-import { createTreeSequence, maskInput, positionsInput } from "../graph/tree-sequence.ts";
+import { chunksInput, createTreeSequence, maskInput, positionsInput } from "../graph/tree-sequence.ts";
 import type { TreeInputs, TreeShape } from "../graph/tree-sequence.ts";
 import { checkTokens, requireStep } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
 import type { WeightCache } from "./step-weights.ts";
-import { checkTree, longestText, mixesLengths, treeMask } from "./token-tree.ts";
+import { checkTree, longestText, mixesLengths, treeChunks, treeMask } from "./token-tree.ts";
 import type { TokenTree } from "./token-tree.ts";
 
 /**
@@ -21,6 +21,15 @@ import type { TokenTree } from "./token-tree.ts";
  * wants as many as there are tokens in the tree.
  */
 const fewestPositions = 1024;
+
+/**
+ * Chunks of queries of a tree: few, since a chunk has to have some 128 queries for its products to run well, and a fixed
+ * number, since a graph has it.
+ */
+const chunksOfTree = 4;
+
+/** Tokens of the smallest tree that is cut into chunks. */
+const fewestChunked = 64;
 
 /** What a forward pass over trees shares with the one over whole texts. */
 export interface TreeForwardParts {
@@ -49,6 +58,7 @@ export function createTreeForward(
     return {
       positions: Math.max(fewestPositions, 2 ** Math.ceil(Math.log2(tree.tokens.length))),
       long: longTexts !== undefined && longest > longTexts,
+      chunks: tree.tokens.length < fewestChunked ? 1 : chunksOfTree,
     };
   };
   const build = (
@@ -65,7 +75,7 @@ export function createTreeForward(
     builder.output("states", made.states, "float32");
     return inputs;
   };
-  const feedsOf = (key: string, states: Matrix, tree: TokenTree): Record<string, Tensor> => {
+  const feedsOf = (key: string, { chunks }: TreeShape, states: Matrix, tree: TokenTree): Record<string, Tensor> => {
     const inputs = inputsOf.get(key);
     if (inputs === undefined) throw new InternalError(`the inputs of the graph "${key}" are not known`);
     const size = tree.tokens.length;
@@ -74,6 +84,7 @@ export function createTreeForward(
     );
     return {
       input: floatTensor(states.values, [size, hiddenSize]),
+      [chunksInput]: integerTensor(treeChunks(tree, chunks)),
       ...(inputs.positions && { [positionsInput]: integerTensor(tree.positions, [1, size]) }),
       ...Object.fromEntries(masks),
     };
@@ -91,7 +102,7 @@ export function createTreeForward(
         throw new InternalError(`${states.rows} states given for a tree of ${tree.tokens.length} tokens`);
       }
       const shape = shapeOf(tree);
-      const kind = `${layout.stepKind(index)} ${shape.positions} ${shape.long ? "long" : "short"}`;
+      const kind = `${layout.stepKind(index)} ${shape.positions} ${shape.long ? "long" : "short"} ${shape.chunks}`;
       const isPacked = activations === "int8";
       const key = isPacked ? `packed tree step ${index} ${kind}` : `tree step ${kind}`;
       const graph = await (isPacked ? packedGraphs : graphs).get(key, async (builder, weight) => {
@@ -102,7 +113,7 @@ export function createTreeForward(
       const weights = isPacked
         ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
         : await cache.read(name, roles);
-      const values = floatValues(await graph.run(feedsOf(key, states, tree), weights), "states");
+      const values = floatValues(await graph.run(feedsOf(key, shape, states, tree), weights), "states");
       return { rows: states.rows, columns: hiddenSize, values };
     },
     score(states, next) {
