@@ -1,6 +1,6 @@
 """Log-likelihoods by lm-evaluation-harness: what ours are timed against.
 
-usage: peer.py MODEL REQUESTS.json OUTPUT.json --batch N|auto [--threads 1]
+usage: peer.py MODEL REQUESTS.json OUTPUT.json --batch N|auto [--threads 1] [--softmax-dtype float32|float64]
   REQUESTS.json  a list of [context, continuation]
   OUTPUT.json    gets seconds and processor seconds of `HFLM.loglikelihood` (encoding and scoring, without loading the model), tokens of all
                  requests (context and continuation), and of each its log-likelihood and tokens
@@ -20,12 +20,13 @@ parser.add_argument("model")
 parser.add_argument("requests")
 parser.add_argument("output")
 parser.add_argument("--batch", default="auto")
+parser.add_argument("--softmax-dtype", choices=["float32", "float64"], default="float32")
 parser.add_argument("--threads", type=int, default=1)
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
 with open(options.requests) as file:
     texts = json.load(file)
-model = HFLM(pretrained=options.model, dtype="float32", device="cpu", batch_size=options.batch)
+model = HFLM(pretrained=options.model, dtype="float32", device="cpu", batch_size=options.batch, softmax_dtype=options.softmax_dtype)
 requests = [
     Instance(request_type="loglikelihood", doc={}, arguments=tuple(text), idx=index) for index, text in enumerate(texts)
 ]

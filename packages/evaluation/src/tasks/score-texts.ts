@@ -1,16 +1,9 @@
-import {
-  BadDataError,
-  FailedPreconditionError,
-  InternalError,
-  InterruptedError,
-  at,
-  type Matrix,
-  type StageContext,
-} from "@mbs/contracts";
-import type { Forward, TreeForward } from "@mbs/models";
-import { findNonfinite } from "@mbs/numbers";
+import { BadDataError, FailedPreconditionError, InterruptedError, at, type Matrix, type StageContext } from "@mbs/contracts";
+import type { Forward } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import type { EncodedText } from "./encode-texts.ts";
+import { predictingStates, rowsAt, runPacks, sizeOf } from "./run-packs.ts";
+import type { PackedGroup } from "./run-packs.ts";
 import { packTexts } from "./text-packs.ts";
 import type { PackedFor, TextPack } from "./text-packs.ts";
 
@@ -25,22 +18,6 @@ export interface TextScore {
   readonly tokens: number;
 }
 
-/** A group with its packs, and the states that predict, of the packs that have run. */
-interface PackedGroup {
-  readonly texts: readonly EncodedText[];
-  readonly packs: readonly TextPack[];
-  readonly ended: Matrix[];
-}
-
-interface RunningPack {
-  readonly group: PackedGroup;
-  readonly pack: TextPack;
-  states: Matrix;
-}
-
-/** Rows of the states of a pack. */
-const sizeOf = ({ run }: TextPack): number => ("tree" in run ? run.tree.tokens.length : run.tokens.length);
-
 /** Tokens that a model computes for a group of texts, and those of all texts: context and continuation of each. */
 export function countTokens(
   group: readonly EncodedText[],
@@ -48,61 +25,6 @@ export function countTokens(
 ): { readonly computed: number; readonly all: number } {
   const computed = [...packTexts(group, packedFor)].reduce((sum, pack) => sum + sizeOf(pack), 0);
   return { computed, all: group.reduce((sum, { tokens }) => sum + tokens.length, 0) };
-}
-
-/** Some rows of states. */
-function rowsAt({ columns, values }: Matrix, rows: readonly number[]): Matrix {
-  const chosen = new Float32Array(rows.length * columns);
-  for (const [index, row] of rows.entries()) chosen.set(values.subarray(row * columns, (row + 1) * columns), index * columns);
-  return { rows: rows.length, columns, values: chosen };
-}
-
-/** @throws {BadDataError} naming a text whose states are not finite */
-function requireFinite(made: string, { group, pack, states }: RunningPack): void {
-  const wrong = findNonfinite(states.values);
-  if (wrong < 0) return;
-  const row = Math.floor(wrong / states.columns);
-  const text = pack.rows.findIndex((rows) => rows.includes(row));
-  const { name } = at(group.texts, at(pack.texts, text));
-  throw new BadDataError(
-    `${made}: ${at(states.values, wrong)} in ${name}, channel ${wrong % states.columns}; a weight is broken or too large: take the model from its source again`,
-    { made, text: name, channel: wrong % states.columns },
-  );
-}
-
-function requireTrees({ tree }: Forward): TreeForward {
-  if (tree === undefined) throw new InternalError("texts were packed into trees for a model that runs none");
-  return tree;
-}
-
-/** Runs all steps over some packs: steps outside, packs inside, so that a step's weights are read once. */
-async function runPacks(
-  forward: Forward,
-  { model, label, activations }: ScoredBy,
-  packs: readonly { readonly group: PackedGroup; readonly pack: TextPack }[],
-  { signal, report }: { readonly signal: AbortSignal; readonly report: (share: number) => void },
-): Promise<void> {
-  const embed = ({ run }: TextPack): Promise<Matrix> =>
-    "tree" in run ? requireTrees(forward).embed(run.tree) : forward.embed(run.tokens, run.batch);
-  const advance = (step: number, { pack: { run }, states }: RunningPack): Promise<Matrix> =>
-    "tree" in run
-      ? requireTrees(forward).step(step, states, run.tree, { activations })
-      : forward.step(step, states, { batch: run.batch, activations });
-  const running: RunningPack[] = [];
-  for (const { group, pack } of packs) {
-    const begun = { group, pack, states: await embed(pack) };
-    requireFinite(`${label}, embedding`, begun);
-    running.push(begun);
-  }
-  for (const [step, { name }] of model.steps.entries()) {
-    for (const [index, one] of running.entries()) {
-      if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-      one.states = await advance(step, one);
-      requireFinite(`${label}, ${name}`, one);
-      report((step * running.length + index + 1) / (model.steps.length * running.length));
-    }
-  }
-  for (const { group, pack, states } of running) group.ended.push(rowsAt(states, [...pack.predictions.keys()]));
 }
 
 /** Losses of the tokens wanted of each row, one row's after the other's. */
@@ -115,19 +37,12 @@ function scoreRows(forward: Forward, states: Matrix, next: readonly (readonly nu
 }
 
 /** The scores of a group whose packs have all run. */
-async function scoresOf(forward: Forward, label: string, { texts, packs, ended }: PackedGroup): Promise<readonly TextScore[]> {
-  const rows = ended.reduce((sum, states) => sum + states.rows, 0);
-  const columns = at(ended, 0).columns;
-  const states = { rows, columns, values: new Float32Array(rows * columns) };
-  let filled = 0;
-  for (const { values } of ended) {
-    states.values.set(values, filled);
-    filled += values.length;
-  }
+async function scoresOf(forward: Forward, label: string, group: PackedGroup): Promise<readonly TextScore[]> {
+  const { texts, packs } = group;
   const predictions = packs.flatMap((pack) => [...pack.predictions.values()]);
   const losses = await scoreRows(
     forward,
-    states,
+    predictingStates(group),
     predictions.map((own) => own.map(({ token }) => token)),
   );
   const sums = new Float64Array(texts.length);
@@ -144,6 +59,15 @@ async function scoresOf(forward: Forward, label: string, { texts, packs, ended }
     }
     return { logLikelihood, tokens: predicted };
   });
+}
+
+/** @throws {FailedPreconditionError} where a model is no decoder */
+export function requireDecoder({ model, label }: ScoredBy): void {
+  if (model.streams.length === 1) return;
+  throw new FailedPreconditionError(
+    `${model.path} is an encoder-decoder; tasks are for decoders: evaluate it on pairs of texts instead`,
+    { model: label },
+  );
 }
 
 /**
@@ -169,12 +93,7 @@ export async function* scoreTexts(
 ): AsyncGenerator<readonly TextScore[], void, undefined> {
   const { model, label } = scored;
   const { threads, signal } = context;
-  if (model.streams.length > 1) {
-    throw new FailedPreconditionError(
-      `${model.path} is an encoder-decoder; tasks are for decoders: evaluate it on pairs of texts instead`,
-      { model: label },
-    );
-  }
+  requireDecoder(scored);
   const total = groups.reduce((sum, { length }) => sum + length, 0);
   const forward = await model.forward({ threads });
   try {

@@ -1,0 +1,65 @@
+import { fileURLToPath } from "node:url";
+import { UsageError, at } from "@mbs/contracts";
+import { generate, openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { generateTexts } from "../../src/index.ts";
+import type { Prompt } from "../../src/index.ts";
+
+const model = await openModel(fileURLToPath(new URL("../../../../datasets/controlled-bloom", import.meta.url)));
+const tokenizer = await model.tokenizer();
+test.after(() => model.close());
+
+const context = { signal: new AbortController().signal, progress: () => undefined, warn: () => undefined, threads: 1 };
+
+async function answers(prompts: readonly Partial<Prompt>[], own: Model = model, reader = tokenizer): Promise<string[]> {
+  const whole = prompts.map((prompt, index) => ({
+    name: `prompt ${index}`,
+    context: "",
+    until: [],
+    maximumTokens: 8,
+    ...prompt,
+  }));
+  const found: string[] = [];
+  const scored = { model: own, label: "model", activations: "float32" } as const;
+  for await (const answer of generateTexts(scored, whole, { tokenizer: reader, contextLength: 64 }, context)) found.push(answer);
+  return found;
+}
+
+const texts = ["The city of", "The city of", "La ville de Paris est", "The city is in the north of"];
+
+test("answers to several prompts are those that the model gives one by one", async () => {
+  const found = await answers(texts.map((text, index) => ({ context: text, maximumTokens: 6 + index })));
+  for (const [index, text] of texts.entries()) {
+    assert.is(at(found, index), await generate(model, text, 6 + index, { threads: 1 }), text);
+  }
+});
+
+test("more prompts than run at a time keep their order", async () => {
+  const many = Array.from({ length: 18 }, (_, index) => ({ context: at(texts, index % 4), maximumTokens: 2 }));
+  const found = await answers(many);
+  assert.is(found.length, 18);
+  for (const [index, answer] of found.entries()) assert.is(answer, at(found, index % 4));
+});
+
+test("an answer ends before the first of its texts, and at the token that ends texts", async () => {
+  const [whole] = await answers([{ context: "The city of" }]);
+  assert.ok(whole !== undefined && whole.length > 6);
+  const [early, late] = [whole.slice(3, 5), whole.slice(5)];
+  assert.equal(await answers([{ context: "The city of", until: [late, "", early] }]), [whole.slice(0, whole.indexOf(early))]);
+  const second = at(tokenizer.encode(whole), 1);
+  const ended = { ...tokenizer, eos: { id: second, text: "" } };
+  assert.equal(await answers([{ context: "The city of" }], model, ended), [tokenizer.decode([at(tokenizer.encode(whole), 0)])]);
+});
+
+test("of a prompt that leaves no space the end is kept; an answer as long as the context is refused", async () => {
+  const long = "one two three four five six seven eight nine ten ".repeat(20).trim();
+  const tail = tokenizer.decode([...tokenizer.encode(long).subarray(-56)]);
+  assert.equal(await answers([{ context: long }]), await answers([{ context: tail }]));
+  let failure: unknown;
+  await answers([{ context: "a", maximumTokens: 64 }]).catch((error: unknown) => (failure = error));
+  assert.instance(failure, UsageError);
+});
+
+test.run();
