@@ -20,7 +20,7 @@ const itemsOf = (value: PythonValue): readonly PythonValue[] | undefined =>
   Array.isArray(value) ? value : value instanceof Tuple ? value.items : typeof value === "string" ? characters(value) : undefined;
 
 const missing = (object: PythonValue, name: PythonValue): Undefined => {
-  const keys = object instanceof Map ? `; it has ${[...object.keys()].map(repr).join(", ") || "no keys"}` : "";
+  const keys = object instanceof Map ? ` (it has ${[...object.keys()].map(repr).join(", ") || "no keys"})` : "";
   return new Undefined(`${typeName(object)} has no ${repr(name)}${keys}`);
 };
 
