@@ -198,6 +198,14 @@ test("the address follows settings and examples, not the order of settings", asy
   assert.is(new Set(addresses.values()).size, 3);
 });
 
+test("templates cannot change rows", async () => {
+  const changing = plain.replace("{{question}}", "{% set own = [] %}{% set done = own.append(1) %}{{own}}{{question.append(1)}}");
+  assert.is(
+    await failure({ "plain.yaml": changing }, BadDataError, [{ question: ["a"], answer: 0 }]),
+    "task plain, row 0, doc_to_text: append() would change a list of the row; correct the row, or the task",
+  );
+});
+
 test("templates cannot run without end", async () => {
   const endless = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
   assert.match(

@@ -3,7 +3,7 @@ import type { ResolvedTask } from "../catalogue/resolve-tasks.ts";
 import type { RowFunction, RowsFunction } from "../helpers/helper-file.ts";
 import type { Helpers } from "../helpers/helpers.ts";
 import { print } from "../python/print.ts";
-import { Float, type PythonValue } from "../python/values.ts";
+import { Float, frozen, type PythonValue } from "../python/values.ts";
 import type { Template } from "../template/template.ts";
 import { FunctionReference } from "../yaml/function-reference.ts";
 import { asSettings, type Settings, type YamlValue } from "../yaml/read-yaml.ts";
@@ -195,7 +195,7 @@ function datasetOf(name: string, settings: Settings): Pick<TaskSettings, "datase
 export function withoutFunctions(value: YamlValue, about: string): PythonValue {
   if (value instanceof FunctionReference)
     throw new FailedPreconditionError(`${about} names the Python function ${value.toString()}; write the value`);
-  if (Array.isArray(value)) return value.map((item) => withoutFunctions(item, about));
+  if (Array.isArray(value)) return frozen(value.map((item) => withoutFunctions(item, about)));
   if (value instanceof Map)
     return new Map(Array.from(value, ([key, item]) => [withoutFunctions(key, about), withoutFunctions(item, about)]));
   return value;

@@ -125,7 +125,8 @@ function listMethod(list: PythonValue, items: readonly PythonValue[], name: stri
       return ([item = null]) => items.filter((other) => areEqual(other, item)).length;
     case "append":
       return ([item = null]) => {
-        if (Array.isArray(list)) list.push(item);
+        if (!Array.isArray(list) || Object.isFrozen(list)) throw new BadDataError("append() would change a list of the row");
+        list.push(item);
         return null;
       };
     default:
