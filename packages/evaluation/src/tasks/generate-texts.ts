@@ -77,7 +77,8 @@ async function nextTokens(
  *
  * All prompts are read again for each token, so that an answer of n tokens costs n times its prompt: what several prompts share,
  * such as examples, is read once for 16 of them. Measured for prompts of about 20 tokens and answers of 16: 0.4 processor
- * seconds a token of an answer with Gemma 3 270m, 8 prompts at a time, half of it for reading the weights again.
+ * seconds a token of an answer with Gemma 3 270m, 8 prompts at a time, the reading of the
+ * weights for each token included.
  *
  * @param contextLength tokens that the model reads
  * @returns the answers, in the order of the prompts
