@@ -1,11 +1,10 @@
 import { at } from "@mbs/contracts";
 import { readDatasetRows } from "@mbs/corpora";
 import { openTasks } from "@mbs/tasks";
-import type { ReadTaskRows } from "@mbs/tasks";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -27,14 +26,11 @@ const golden = new URL("packages/evaluation/test/fixtures/controlled-tasks.json"
 async function writeMutualInfo(folder: string): Promise<void> {
   for (const language of ["en", "zh-Hans"]) {
     const metrics = "metric_list:\n  - metric: acc\n  - metric: acc_mutual_info\n";
-    const yaml = `include: ${tasksFolder}/controlled_continuation_${language}.yaml\ntask: controlled_mutual_info_${language}\n${metrics}`;
+    const rows = `dataset_kwargs:\n  data_files:\n    test: ${tasksFolder}/continuation/${language}.jsonl\n`;
+    const yaml = `include: ${tasksFolder}/controlled_continuation_${language}.yaml\ntask: controlled_mutual_info_${language}\n${rows}${metrics}`;
     await writeFile(join(folder, `mutual_info_${language}.yaml`), yaml);
   }
 }
-
-/** The files of the tasks are named from their folder. */
-const readRows: ReadTaskRows = ({ files = [], ...dataset }) =>
-  readDatasetRows({ ...dataset, files: files.map((file) => resolve(tasksFolder, file)) });
 
 test("rows and prompts of the controlled tasks are those of lm-evaluation-harness", async () => {
   const { runs } = JSON.parse(await readFile(golden, "utf8")) as Scores;
@@ -50,7 +46,7 @@ test("rows and prompts of the controlled tasks are those of lm-evaluation-harnes
           expected.filter((run) => run.task === task.name),
           0,
         );
-        const ours = await task.documents(readRows, documents.length);
+        const ours = await task.documents((dataset) => readDatasetRows(dataset), documents.length);
         const prompts = ours.map((document) => {
           if (document.kind !== "choices") return assert.unreachable() as never;
           const texts = document.choices.map(({ context, continuation }) => `${context}\0${continuation}\0`);

@@ -110,6 +110,21 @@ const results: CardResults = {
     { label: "mean of languages", scores: [{ perplexity: 6, interval: [5.5, 6.5] }, undefined] },
     { label: "worst language", scores: [{ perplexity: 8.166, interval: [8, 8.5], language: "no" }, undefined] },
   ],
+  distances: [{ model: "small", language: "no", kl: 0.01234, klInterval: [0.01, 0.015], agreement: 0.951 }],
+  tasks: [
+    { model: "dense", task: "xnli_no", metric: "acc", value: 0.5, interval: [0.4, 0.6], chance: 1 / 3 },
+    {
+      model: "small",
+      task: "xnli_no",
+      metric: "acc",
+      value: 0.4,
+      interval: [0.3, 0.5],
+      chance: 1 / 3,
+      difference: -0.1,
+      differenceInterval: [-0.2, -0.05],
+      flips: 0.25,
+    },
+  ],
   corpora: [address],
 };
 
@@ -121,8 +136,13 @@ test("a rewritten card has results before and after, what the Hub reads of them,
   const { "model-index": index, ...rest } = metadataOf(card);
   assert.equal(rest, before);
   const dataset = { name: "held-out text (no)", type: "text", config: "no", revision: address };
-  const metrics = [{ type: "perplexity", value: 9.974 }];
-  assert.equal(index, [{ name: "tiny, rtn", results: [{ task: { type: "text-generation" }, dataset, metrics }] }]);
+  const metrics = [
+    { type: "perplexity", value: 9.974 },
+    { type: "kl-divergence", name: "KL divergence from dense", value: 0.01234 },
+  ];
+  const task = { type: "text-generation" };
+  const answers = { task, dataset: { name: "xnli_no", type: "xnli_no" }, metrics: [{ type: "acc", value: 0.4 }] };
+  assert.equal(index, [{ name: "tiny, rtn", results: [{ task, dataset, metrics }, answers] }]);
   for (const line of [
     "| language | dense | small | rise of small |",
     "| no | 8.17 (8.00 to 8.50) | 9.97 (9.50 to 10.25) | +22.14% (+20.00% to +25.00%) |",
@@ -130,6 +150,9 @@ test("a rewritten card has results before and after, what the Hub reads of them,
     "| mean of languages | 6.00 (5.50 to 6.50) | – | – |",
     "| worst language | no 8.17 (8.00 to 8.50) | – | – |",
     `Texts: \`${address}\`.`,
+    "| no | 0.0123 (0.0100 to 0.0150) | 95.1% |",
+    "| task | metric | chance | dense | small | against dense | flips |",
+    "| xnli_no | acc | 33.3% | 50.0% (40.0% to 60.0%) | 40.0% (30.0% to 50.0%) | -10.00% (-20.00% to -5.00%) | 25.0% |",
     "model: org/tiny",
   ]) {
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);

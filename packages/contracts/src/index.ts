@@ -27,8 +27,9 @@ export { defaultKept, requireAvailable, splitKept, weightsBeside } from "./memor
 export type { KeptMemory } from "./memory.ts";
 export { createObjectPool } from "./object-pool.ts";
 export type { ObjectPool, Poolable } from "./object-pool.ts";
-export { isCodePath, optionFlag, parseOptions, splitOptions } from "./options.ts";
+export { isCodePath, optionFlag, parseOptions, resourceKinds, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
+
 export { printable, quoted, shortened } from "./printable.ts";
 export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsMisfit, settled } from "./load-code.ts";

@@ -45,7 +45,7 @@ export type Option =
     });
 
 /** What a server resolves under a root of its own, so that a client never names a path there. */
-export const resourceKinds = ["model", "corpus", "distribution", "imatrix"] as const;
+export const resourceKinds = ["model", "corpus", "distribution", "imatrix", "tasks", "rows"] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 /** Whether a value of a `code` option is a path: "./mine.js", "../mine.js" or "/solvers/mine.js". */

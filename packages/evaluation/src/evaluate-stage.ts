@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { encodeScores, type Score } from "@mbs/artifacts";
+import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import {
   at,
   BadDataError,
@@ -18,6 +18,9 @@ import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions, type Activations, type Model, type Tokenizer } from "@mbs/models";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows, type ScoredBy } from "./score-windows.ts";
+import { describeTasks, readTasks, scoreTasks, type OpenedTasks } from "./tasks/evaluate-tasks.ts";
+import { requireDecoder } from "./tasks/score-texts.ts";
+import { checkTaskOptions, taskOptions } from "./tasks/task-options.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
 
 const defaultTargetField = "target";
@@ -34,6 +37,7 @@ const options = {
   corpus: {
     kind: "resource",
     resource: "corpus",
+    optional: true,
     description: "held-out texts: YAML manifest, folder of LANG.* files, or hf:datasets/…",
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
@@ -66,7 +70,10 @@ const options = {
     minimum: 1,
     description: "maximum number of windows of a language, from its sources in turn (all)",
   },
-  shard: shardOption("--shard", "score a part of the windows alone: 2/8 is the second of eight; mbs join-scores joins them"),
+  shard: shardOption(
+    "--shard",
+    "score a part of the windows and documents alone: 2/8 is the second of eight; mbs join-scores joins them",
+  ),
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
   activations: {
     kind: "choice",
@@ -82,6 +89,7 @@ const options = {
     description:
       "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both have one tokenizer and vocabulary; off is faster",
   },
+  ...taskOptions,
   bySource: { kind: "flag", description: "score each source of a language separately" },
   shares: {
     kind: "resource",
@@ -90,6 +98,12 @@ const options = {
     description: "training mixture for the weighted average (the first model's distribution.json, if it has one)",
   },
 } as const satisfies OptionTable;
+
+/** Held-out texts, and the tokens of a window. */
+interface Texts {
+  readonly corpus: Corpus;
+  readonly length: number;
+}
 
 type EvaluateOptions = ReturnType<typeof parseEvaluateOptions>;
 
@@ -104,6 +118,12 @@ function parseEvaluateOptions(raw: unknown) {
   if (new Set(labels).size < labels.length) {
     throw new UsageError(`two models have one name (${labels.join(", ")}); tell them apart with --labels`, {
       option: "--labels",
+    });
+  }
+  checkTaskOptions(values);
+  if (values.corpus === undefined && values.tasks === undefined) {
+    throw new UsageError("nothing to evaluate on: give --corpus, held-out texts, or --tasks with --task-path", {
+      option: "--corpus",
     });
   }
   if (values.targetField !== undefined && !values.sourceTarget) {
@@ -134,6 +154,11 @@ async function beginningToken(model: Model, tokenizer: Tokenizer, choice: Evalua
   throw new BadDataError(`${model.path}: config.json names no bos_token_id, so --bos on cannot be followed`, {
     model: model.path,
   });
+}
+
+function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext): Promise<Corpus> {
+  const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
+  return openCorpus(name, { field: values.field, targetField, warn, signal, progress });
 }
 
 /** The windows that are scored: all, or those of a shard. */
@@ -185,39 +210,50 @@ function comparedWith(first: ScoredBy, others: readonly ScoredBy[], { distances 
 }
 
 /** Models that share a tokenizer are scored on the same windows; they are cut once. */
-async function* scoreModels(
-  models: readonly Model[],
+async function* scoreTexts(
+  scored: readonly ScoredBy[],
   corpus: Corpus,
   length: number,
   values: EvaluateOptions,
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
+  const [first, others] = [at(scored, 0), scored.slice(1)];
+  let cutFor = first.model.tokenizerAddress;
+  let windows = await findWindows(first.model, corpus, length, values, context);
+  // scored together with the first, whose states they are compared with, and put after it
+  const together = new Map(comparedWith(first, others, values, context).map((other) => [other.label, new Array<Score>()]));
+  const compared = others.filter(({ label }) => together.has(label));
+  for await (const score of scoreWindows([first, ...compared], windows, context)) {
+    const waiting = together.get(score.model);
+    if (waiting === undefined) yield score;
+    else waiting.push(score);
+  }
+  for (const other of others) {
+    const { model, label } = other;
+    const made = together.get(label);
+    if (made === undefined && model.tokenizerAddress !== cutFor) {
+      windows = await findWindows(model, corpus, length, values, context);
+      cutFor = model.tokenizerAddress;
+    }
+    yield* made ?? scoreWindows([other], windows, context);
+  }
+}
+
+/** Windows of texts, then documents of tasks. The models are closed at the end. */
+async function* scoreAll(
+  models: readonly Model[],
+  { texts, tasks }: { readonly texts: Texts | undefined; readonly tasks: OpenedTasks | undefined },
+  values: EvaluateOptions,
+  context: StageContext,
+): AsyncGenerator<Score | TaskScore, void, undefined> {
   try {
     const scored = models.map((model, index): ScoredBy => ({
       model,
       label: at(values.labels, index),
       activations: activationsOf(model, values),
     }));
-    const [first, others] = [at(scored, 0), scored.slice(1)];
-    let cutFor = first.model.tokenizerAddress;
-    let windows = await findWindows(first.model, corpus, length, values, context);
-    // scored together with the first, whose states they are compared with, and put after it
-    const together = new Map(comparedWith(first, others, values, context).map((other) => [other.label, new Array<Score>()]));
-    const compared = others.filter(({ label }) => together.has(label));
-    for await (const score of scoreWindows([first, ...compared], windows, context)) {
-      const waiting = together.get(score.model);
-      if (waiting === undefined) yield score;
-      else waiting.push(score);
-    }
-    for (const other of others) {
-      const { model, label } = other;
-      const made = together.get(label);
-      if (made === undefined && model.tokenizerAddress !== cutFor) {
-        windows = await findWindows(model, corpus, length, values, context);
-        cutFor = model.tokenizerAddress;
-      }
-      yield* made ?? scoreWindows([other], windows, context);
-    }
+    if (texts !== undefined) yield* scoreTexts(scored, texts.corpus, texts.length, values, context);
+    if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
     for (const { model, label } of scored) {
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
     }
@@ -229,8 +265,9 @@ async function* scoreModels(
 const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
 
 /** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
-function checkKinds(models: readonly Model[], { labels, sourceTarget }: EvaluateOptions): void {
+function checkKinds(models: readonly Model[], { labels, sourceTarget, tasks }: EvaluateOptions): void {
   const labelled = models.map((model, index) => ({ model, label: at(labels, index) }));
+  if (tasks !== undefined) labelled.forEach(requireDecoder);
   const decoder = labelled.find(({ model }) => isDecoder(model));
   if (decoder === undefined) return;
   if (sourceTarget) {
@@ -262,21 +299,22 @@ async function openModels(values: EvaluateOptions, { progress, pool }: StageCont
 }
 
 /**
- * Stage `evaluate`: the loss of any number of models on held-out text, one row per window.
+ * Stage `evaluate`: the loss of any number of models on held-out text, one row per window, and on the choices of tasks.
  *
  * Perplexity is exp(Σ nll / predicted tokens) over windows that do not overlap; the first token of a window is not
  * predicted. An encoder-decoder predicts the spans that are cut out of each window, or targets given their sources. `scoresReport` sums the rows up.
  */
 export const evaluate: Stage = {
   name: "evaluate",
-  summary: "Measure the perplexity and bits per byte of models in each language.",
+  summary: "Measure perplexity, distance from the dense model and right answers to tasks, in each language.",
   examples: [
     "mbs evaluate --model out/ --corpus V > scores.arrow",
     "mbs evaluate --model M --model out/ --labels dense,gptq3 --corpus V --json",
+    "mbs evaluate --model M --model out/ --tasks belebele,xnli_hi --task-path lm_eval/tasks --task-rows rows/ > scores.arrow",
     "mbs evaluate --model mt5-small/ --source-target --corpus translations/ > scores.arrow",
   ],
   inputs: {},
-  outputs: { scores: { kind: "scores", description: "loss, tokens and bytes of each window" } },
+  outputs: { scores: { kind: "scores", description: "losses of windows, and of the choices of tasks" } },
   options,
   async checkPlan(raw, _, pool) {
     const values = parseEvaluateOptions(raw);
@@ -291,11 +329,11 @@ export const evaluate: Stage = {
   },
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
-    const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
-    const { warn, signal, progress } = context;
-    const corpus = await openCorpus(values.corpus, { field: values.field, targetField, warn, signal, progress });
+    const { warn } = context;
+    const corpus = values.corpus === undefined ? undefined : await openTexts(values.corpus, values, context);
+    const address = corpus === undefined ? "" : await corpus.address;
+    const tasks = values.tasks === undefined ? undefined : await readTasks(values, context);
     const shares = await readShares(values);
-    const address = await corpus.address;
     const { models, described } = await openModels(values, context);
     if (values.activations === "int8" && described.every(({ activations }) => activations === undefined)) {
       warn("no model has packed weights as gptq, gptq-v2 and compressed-tensors store them: --activations int8 changes nothing");
@@ -304,8 +342,15 @@ export const evaluate: Stage = {
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
     const about = Object.fromEntries(values.labels.map((label, index) => [label, at(described, index)]));
-    const scores = scoreModels(models, corpus, length, values, context);
+    const texts = corpus === undefined ? undefined : { corpus, length };
     const { bos, shards } = values;
-    return { scores: encodeScores(scores, { corpus: address, length, bos, shares, models: about, ...(shards && { shards }) }) };
+    const metadata = {
+      ...(texts === undefined ? { corpus: "", length: 0, bos: "" } : { corpus: address, length, bos }),
+      shares,
+      models: about,
+      ...(shards && { shards }),
+      ...(tasks && describeTasks(tasks)),
+    };
+    return { scores: encodeScores(scoreAll(models, { texts, tasks }, values, context), metadata) };
   },
 };

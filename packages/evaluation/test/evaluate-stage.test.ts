@@ -354,6 +354,9 @@ test("windows that are scored apart and joined are those of one evaluation", asy
   assert.match((await failure(async () => collect(readScores(first)))).message, "shard 1 of 2; join all shards");
   assert.match((await failure(() => joinShards(second))).message, "only 2/2 of the scores is given");
   assert.match((await failure(() => joinShards(whole))).message, "whole already");
+  const without = await streamOf({ ...options, shard: "2/2", distances: "off" });
+  const measured = await streamOf({ ...options, shard: "1/2" });
+  assert.match((await failure(() => joinShards(measured, without))).message, "make all shards with the same --distances");
   assert.match((await failure(() => streamOf({ shard: "0/2" }))).message, "--shard takes PLACE/COUNT");
 });
 

@@ -35,7 +35,7 @@ served.before(async (context) => {
     mkdirSync(join(folder, "models", "tiny"), { recursive: true });
     writeFileSync(join(folder, "secret"), "");
     return {
-      modelRoot: join(folder, "models"),
+      roots: { model: join(folder, "models") },
       addressOf: async (_kind, path) => (path.endsWith("tiny") ? "7".repeat(64) : undefined),
     };
   });

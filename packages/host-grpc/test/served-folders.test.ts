@@ -21,7 +21,7 @@ async function start(store: string, modelRoot?: string): Promise<MbsError | unde
       listen: "127.0.0.1:0",
       stages: [],
       store,
-      modelRoot,
+      roots: { model: modelRoot },
       addressOf: async () => undefined,
       command: [],
     });

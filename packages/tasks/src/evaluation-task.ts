@@ -7,9 +7,8 @@ import type { RowsFunction } from "./helpers/helper-file.ts";
 import { createFirstSampler, createRandomSampler, type Sampler } from "./few-shot/sampler.ts";
 import { inPlace, RowFields } from "./prompts/row-fields.ts";
 import { PromptWriter } from "./prompts/prompt-writer.ts";
-import type { AlignRows } from "./prompts/aligned-rows.ts";
-import type { PythonValue, Row } from "./python/values.ts";
-import type { GenerationDocument, ReadTaskRows, Task, TaskDocument, TaskMetric } from "./task.ts";
+import { fromJson, type PythonValue, type Row } from "./python/values.ts";
+import type { GenerationDocument, ReadTaskRows, Task, TaskDocument, TaskMetric, TaskRow } from "./task.ts";
 
 export interface TaskParts {
   readonly settings: TaskSettings;
@@ -21,7 +20,6 @@ export interface TaskParts {
   readonly version: string;
   readonly language: string | undefined;
   readonly address: string;
-  readonly alignRows: AlignRows;
 }
 
 /** A task that was read from its files. */
@@ -94,7 +92,7 @@ export class EvaluationTask implements Task {
       ...(datasetName === undefined ? {} : { name: datasetName }),
       ...(named === undefined ? {} : { files: named }),
     });
-    return this.#parts.alignRows(rows);
+    return alignRows(rows);
   }
 
   #process(rows: readonly Row[], process: RowsFunction | undefined, split: string): readonly Row[] {
@@ -128,4 +126,11 @@ function sampleRow(sample: PythonValue, task: string): Row {
   throw new BadDataError(`fewshot_config of the task ${task}: samples has an item that is no row (column: value); correct it`, {
     task,
   });
+}
+
+/** Rows with the same columns: None where one lacks what another has, as tables have it. */
+function alignRows(rows: readonly TaskRow[]): Row[] {
+  const columns = new Set<string>();
+  for (const row of rows) for (const column of Object.keys(row)) columns.add(column);
+  return rows.map((row) => new Map(Array.from(columns, (column) => [column, fromJson(row[column])])));
 }

@@ -10,7 +10,6 @@ import { languageOf } from "./configuration/task-language.ts";
 import { parseTaskSettings, withoutFunctions, type SettingsContext } from "./configuration/task-settings.ts";
 import { EvaluationTask } from "./evaluation-task.ts";
 import { createHelpers } from "./helpers/helpers.ts";
-import { createRowAligner, type AlignRows } from "./prompts/aligned-rows.ts";
 import { print } from "./python/print.ts";
 import type { OpenTasksOptions, Task, TaskSet } from "./task.ts";
 import { createTemplateReader } from "./template/template.ts";
@@ -39,7 +38,6 @@ export async function openTasks(names: readonly string[], options: OpenTasksOpti
     helpers: createHelpers(warnOnce),
     readTemplate: createTemplateReader(),
     warnOnce,
-    alignRows: createRowAligner(),
     fewShot,
     seed: fewShotSeed,
   };
@@ -50,7 +48,6 @@ export async function openTasks(names: readonly string[], options: OpenTasksOpti
 
 interface OpenContext extends SettingsContext {
   readonly warnOnce: (key: string, message: string) => void;
-  readonly alignRows: AlignRows;
   readonly fewShot: number | undefined;
   readonly seed: number;
 }
@@ -90,7 +87,6 @@ async function openTask(resolved: ResolvedTask, context: OpenContext): Promise<T
     limits,
     fewShot,
     seed: context.seed,
-    alignRows: context.alignRows,
     version: print(withoutFunctions(settings.metadata.get("version") ?? "", name)),
     language: languageOf(resolved),
     address: await addressOf(raw, { fewShot, seed: context.seed }, context.helpers),

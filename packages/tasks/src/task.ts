@@ -8,7 +8,7 @@ export interface TaskDataset {
   /** Configuration of the dataset: `hin_Deva`. */
   readonly name?: string;
   readonly split: string;
-  /** Paths of local files, where the task names them itself. */
+  /** Absolute paths of local files, where the task names them itself: relative ones start at the folder of its file. */
   readonly files?: readonly string[];
 }
 

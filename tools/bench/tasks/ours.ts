@@ -23,10 +23,7 @@ const context = {
   warn: (message: string) => process.stderr.write(`${message}\n`),
   threads: Number(threads),
 };
-// all weights stay in memory, as in the other program: in a whole evaluation they are read once for some 100,000 tokens
-const forward = await model.forward({ ...context, weights: 2 ** 32 });
-const held = { ...model, forward: () => Promise.resolve({ ...forward, close: () => Promise.resolve() }) };
-const scored = { model: held, label: "model", activations: "float32" } as const;
+const scored = { model, label: "model", activations: "float32" } as const;
 const options = { contextLength: model.contextLength ?? 2048, longTexts: "cut" } as const;
 
 async function score(some: readonly NamedText[]) {
@@ -61,5 +58,4 @@ writeFileSync(
     peakBytes: process.resourceUsage().maxRSS * 1024,
   }),
 );
-await forward.close();
 await model.close();

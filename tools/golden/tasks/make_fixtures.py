@@ -44,7 +44,7 @@ def main():
 
     harness.datasets.load_dataset = load
     manager = harness.manager(str(fixtures / "tasks"))
-    names = ["quiz", "quiz_all", "gap_contexts", "mutual_information", "literals", "template_filters", "answers", "numbers", "choice_answers", "several_right"]
+    names = ["quiz", "quiz_all", "gap_contexts", "mutual_information", "literals", "template_filters", "answers", "numbers", "choice_answers"]
     documents = []
     for name in names:
         for few_shot, limit in few_shots.items():

@@ -9,7 +9,7 @@ import { readRecord } from "./assembly-record.ts";
 import type { AssemblyRecord } from "./assembly-record.ts";
 import { loadLines } from "./load-lines.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
-import { modelIndex, resultTable } from "./result-table.ts";
+import { answerTable, distanceTable, modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
 import { readWeightFiles } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
@@ -79,25 +79,48 @@ function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): s
   ];
 }
 
-function resultLines(results: CardResults | undefined): string[] {
-  if (results === undefined) return [];
+function perplexityLines(results: CardResults): string[] {
   const { head: titles, rows } = resultTable(results);
+  if (rows.length === 0) return [];
   const [reference, ...others] = results.models.map(plainText);
   const compared = others.length === 0 ? "" : ` Rises are above ${reference}, on the same windows.`;
   const worst = results.averages.some(({ scores }) => scores.some((score) => score?.language !== undefined))
     ? ` The worst language is of ${reference} the one of the highest perplexity${others.length === 0 ? "" : `, of the others the one that rose most above ${reference}`}; read it together with the averages.`
     : "";
-  const isOther = results.subject === undefined ? " None of the models is the one in this folder." : "";
   return [
-    "",
-    "## Results",
-    "",
-    `Perplexity of held-out text by language (lower is better), in brackets the 95% bootstrap interval over windows.${compared}${worst}${isOther}`,
+    `Perplexity of held-out text by language (lower is better), in brackets the 95% bootstrap interval over windows.${compared}${worst}`,
     "",
     ...table(titles, rows),
     "",
     `Texts: ${results.corpora.map((address) => `\`${address}\``).join(", ")}.`,
   ];
+}
+
+function distanceLines(results: CardResults): string[] {
+  const { head: titles, rows } = distanceTable(results);
+  if (rows.length === 0) return [];
+  return [
+    `KL divergence of the next token's distribution from that of ${plainText(results.models[0] ?? "")}, nats a token, and how often both take the same token for the most likely.`,
+    "",
+    ...table(titles, rows),
+  ];
+}
+
+function answerLines(results: CardResults): string[] {
+  const { head: titles, rows } = answerTable(results);
+  if (rows.length === 0) return [];
+  return [
+    "Right answers to tasks, in brackets the 95% bootstrap interval over documents; flips are answers that became wrong or right.",
+    "",
+    ...table(titles, rows),
+  ];
+}
+
+function resultLines(results: CardResults | undefined): string[] {
+  if (results === undefined) return [];
+  const parts = [perplexityLines(results), distanceLines(results), answerLines(results)].filter(({ length }) => length > 0);
+  const isOther = results.subject === undefined ? ["", "None of the models is the one in this folder."] : [];
+  return ["", "## Results", ...parts.flatMap((lines) => ["", ...lines]), ...isOther];
 }
 
 /** One address of all layers: of several artifacts the SHA-256 of their addresses, a line each. */

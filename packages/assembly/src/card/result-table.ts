@@ -20,6 +20,34 @@ export interface CardRow {
   readonly scores: readonly (CardScore | undefined)[];
 }
 
+/** How far a model's distributions of the next token are from those of the first model, in one language. */
+export interface CardDistance {
+  readonly model: string;
+  readonly language: string;
+  /** Nats a token, mean. */
+  readonly kl: number;
+  readonly klInterval: Interval;
+  /** Share of tokens for which both models take the same one for the most likely. */
+  readonly agreement: number;
+}
+
+/** How many documents of a task, or of a group of tasks on average, a model answers right. */
+export interface CardAnswers {
+  readonly model: string;
+  readonly task: string;
+  readonly metric: string;
+  /** From 0 to 1. */
+  readonly value: number;
+  readonly interval: Interval;
+  /** What guessing gives; null for answers in text. */
+  readonly chance: number | null;
+  /** Less the first model's; absent for the first. */
+  readonly difference?: number;
+  readonly differenceInterval?: Interval;
+  /** Share of answers that became wrong or right; absent for the first. */
+  readonly flips?: number;
+}
+
 /** What `mbs evaluate` found, as a card shows it. */
 export interface CardResults {
   /** The first is what the others are compared with. */
@@ -28,6 +56,8 @@ export interface CardResults {
   readonly subject?: string | undefined;
   readonly languages: readonly CardRow[];
   readonly averages: readonly CardRow[];
+  readonly distances: readonly CardDistance[];
+  readonly tasks: readonly CardAnswers[];
   /** Content addresses of the corpora. */
   readonly corpora: readonly string[];
 }
@@ -57,6 +87,50 @@ export function resultTable({ models, languages, averages }: CardResults): { hea
   };
 }
 
+const share = (value: number): string => `${(value * 100).toFixed(1)}%`;
+
+const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)];
+
+/** A row a language, and of each compared model its distance from the first; no rows where none was measured. */
+export function distanceTable({ distances }: CardResults): { head: string[]; rows: string[][] } {
+  const models = unique(distances.map(({ model }) => model));
+  return {
+    head: ["language", ...models.flatMap((model) => [`KL of ${model}`, "same token"])],
+    rows: unique(distances.map(({ language }) => language)).map((language) => [
+      language,
+      ...models.flatMap((model) => {
+        const found = distances.find((one) => one.model === model && one.language === language);
+        if (found === undefined) return ["–", "–"];
+        return [`${found.kl.toFixed(4)} (${shown(found.klInterval, (bound) => bound.toFixed(4))})`, share(found.agreement)];
+      }),
+    ]),
+  };
+}
+
+const rowOf = ({ task, metric }: CardAnswers): string => JSON.stringify([task, metric]);
+
+/** A row a task and metric; no rows where none was answered. */
+export function answerTable({ models, tasks }: CardResults): { head: string[]; rows: string[][] } {
+  const titles = models.flatMap((model, index) => (index === 0 ? [model] : [model, `against ${models[0] ?? ""}`, "flips"]));
+  return {
+    head: ["task", "metric", "chance", ...titles],
+    rows: unique(tasks.map(rowOf)).map((key) => {
+      const own = tasks.filter((answers) => rowOf(answers) === key);
+      const { task = "", metric = "", chance = null } = own[0] ?? {};
+      const answerCells = models.flatMap((model, index) => {
+        const found = own.find((answers) => answers.model === model);
+        if (found === undefined) return index === 0 ? ["–"] : ["–", "–", "–"];
+        const { value, interval, difference, differenceInterval, flips } = found;
+        const right = `${share(value)} (${shown(interval, share)})`;
+        if (index === 0) return [right];
+        if (difference === undefined || differenceInterval === undefined || flips === undefined) return [right, "–", "–"];
+        return [right, `${percent(difference)} (${shown(differenceInterval, percent)})`, share(flips)];
+      });
+      return [task, metric, chance === null ? "–" : share(chance), ...answerCells];
+    }),
+  };
+}
+
 /**
  * The results of the card's own model in the form that the Hub reads.
  *
@@ -64,7 +138,10 @@ export function resultTable({ models, languages, averages }: CardResults): { hea
  * @returns undefined where it was not scored
  * @see https://huggingface.co/docs/hub/model-cards#evaluation-results
  */
-export function modelIndex({ models, subject, languages, corpora }: CardResults, name: string): object[] | undefined {
+export function modelIndex(
+  { models, subject, languages, corpora, distances, tasks }: CardResults,
+  name: string,
+): object[] | undefined {
   const column = subject === undefined ? -1 : models.indexOf(subject);
   if (column < 0) return undefined;
   const results = languages.flatMap(({ label, scores }) => {
@@ -76,8 +153,22 @@ export function modelIndex({ models, subject, languages, corpora }: CardResults,
       config: label,
       ...(corpora.length === 1 && { revision: corpora[0] }),
     };
-    const metrics = [{ type: "perplexity", value: Number(score.perplexity.toFixed(4)) }];
+    const distance = distances.find(({ model, language }) => model === subject && language === label);
+    const metrics = [
+      { type: "perplexity", value: Number(score.perplexity.toFixed(4)) },
+      ...(distance
+        ? [{ type: "kl-divergence", name: `KL divergence from ${models[0]}`, value: Number(distance.kl.toFixed(6)) }]
+        : []),
+    ];
     return [{ task: { type: "text-generation" }, dataset, metrics }];
   });
-  return [{ name, results }];
+  const own = tasks.filter(({ model }) => model === subject);
+  const answers = unique(own.map(({ task }) => task)).map((task) => ({
+    task: { type: "text-generation" },
+    dataset: { name: task, type: task },
+    metrics: own
+      .filter((one) => one.task === task)
+      .map(({ metric, value }) => ({ type: metric, value: Number(value.toFixed(4)) })),
+  }));
+  return [{ name, results: [...results, ...answers] }];
 }

@@ -54,7 +54,8 @@ export function createTextEncoder(tokenizer: Tokenizer): (text: string) => Int32
  *
  * - White space at the end of a context belongs to the continuation.
  * - Context and continuation are encoded together, and the tokens after as many as the context has by itself are the
- *   continuation. A token that spans both counts to the context.
+ *   continuation. It is read after the tokens of the context by itself: of a token that spans both, the model reads the part
+ *   that is the context's.
  * - A token that the tokenizer's post-processor puts first (Gemma, Llama) stands before every context that does not begin with
  *   the text of the beginning token; one that it puts last is left out.
  * - Without a context, the tokenizer's `bos_token`, or else `eos_token`, takes its place; where the continuation begins with
@@ -73,16 +74,20 @@ export function encodeTexts(
   { contextLength, longTexts }: EncodeOptions,
 ): readonly EncodedText[] {
   const encode = createTextEncoder(tokenizer);
-  let last = { context: "", tokens: 0 };
+  let last: { context: string; tokens: Int32Array } = { context: "", tokens: new Int32Array() };
   /** The choices of a question have one context: it is encoded once. */
-  const contextTokens = (context: string): number => {
-    if (last.context !== context) last = { context, tokens: encode(context).length };
+  const contextTokens = (context: string): Int32Array => {
+    if (last.context !== context) last = { context, tokens: encode(context) };
     return last.tokens;
   };
   const split = ({ name, context: given, continuation: wanted }: NamedText): { tokens: Int32Array; context: number } => {
     const context = given.replace(trailingSpace, "");
     const continuation = given.slice(context.length) + wanted;
-    if (context !== "") return { tokens: encode(context + continuation), context: contextTokens(context) };
+    if (context !== "") {
+      const own = contextTokens(context);
+      const rest = encode(context + continuation).subarray(own.length);
+      return { tokens: Int32Array.from([...own, ...rest]), context: own.length };
+    }
     const prefix = requirePrefix(tokenizer, name);
     const tokens = tokenizer.encode(continuation);
     return { tokens: tokens[0] === prefix.id ? tokens : Int32Array.from([prefix.id, ...tokens]), context: 1 };

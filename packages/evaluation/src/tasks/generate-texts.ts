@@ -1,7 +1,7 @@
-import { UsageError, at, type StageContext } from "@mbs/contracts";
+import { BadDataError, UsageError, at, type StageContext } from "@mbs/contracts";
 import type { Forward, Tokenizer } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
-import { createTextEncoder, requirePrefix } from "./encode-texts.ts";
+import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
 import { predictingStates, runPacks } from "./run-packs.ts";
 import type { PackedGroup } from "./run-packs.ts";
 import { requireDecoder } from "./score-texts.ts";
@@ -20,13 +20,22 @@ export interface Prompt {
   readonly maximumTokens: number;
 }
 
+/** What a model wrote. */
+export interface GeneratedText {
+  readonly text: string;
+  /** Tokens of the prompt that were cut from its beginning, to leave space for the answer. */
+  readonly cut: number;
+}
+
 /** A prompt while it is continued. */
 interface Continued {
   readonly prompt: Prompt;
   /** What is read: the prompt, as far as there is space for it, and the answer so far. */
   readonly ids: number[];
-  /** Tokens of the prompt. */
+  /** Tokens of the prompt that are read. */
   readonly given: number;
+  /** Tokens of the prompt that were cut from its beginning. */
+  readonly cut: number;
   /** Set where the answer has ended. */
   answer?: string;
 }
@@ -80,18 +89,17 @@ async function nextTokens(
  * seconds a token of an answer with Gemma 3 270m, 8 prompts at a time, the reading of the
  * weights for each token included.
  *
- * @param contextLength tokens that the model reads
  * @returns the answers, in the order of the prompts
  * @throws {UsageError} where an answer may be as long as all that the model reads
  * @throws {FailedPreconditionError} where the model is no decoder, or an empty prompt has no token to be continued from
- * @throws {BadDataError} naming model, step and prompt where states are not finite
+ * @throws {BadDataError} naming model, step and prompt where states are not finite; with `refuse` on a prompt that is too long
  */
 export async function* generateTexts(
   scored: ScoredBy,
   prompts: readonly Prompt[],
-  { tokenizer, contextLength }: { readonly tokenizer: Tokenizer; readonly contextLength: number },
+  { tokenizer, contextLength, longTexts }: EncodeOptions & { readonly tokenizer: Tokenizer },
   context: StageContext,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<GeneratedText, void, undefined> {
   const { model, label } = scored;
   const { threads, signal } = context;
   requireDecoder(scored);
@@ -105,8 +113,15 @@ export async function* generateTexts(
       );
     }
     const encoded = encode(prompt.context);
-    const ids = encoded.length === 0 ? [requirePrefix(tokenizer, prompt.name).id] : [...encoded.subarray(-space)];
-    return { prompt, ids, given: ids.length };
+    const cut = Math.max(0, encoded.length - space);
+    if (cut > 0 && longTexts === "refuse") {
+      throw new BadDataError(
+        `${prompt.name}: the prompt has ${encoded.length} tokens, and the model reads ${contextLength}, an answer of ${prompt.maximumTokens} among them; take fewer examples, or leave the document out`,
+        { text: prompt.name },
+      );
+    }
+    const ids = encoded.length === 0 ? [requirePrefix(tokenizer, prompt.name).id] : [...encoded.subarray(cut)];
+    return { prompt, ids, given: ids.length, cut };
   };
   const forward = await model.forward({ threads });
   try {
@@ -126,7 +141,7 @@ export async function* generateTexts(
         const done = first + all.filter(({ answer }) => answer !== undefined).length;
         context.progress({ activity: `answer ${label}`, done, total: prompts.length, unit: "prompts" });
       }
-      for (const { answer } of all) if (answer !== undefined) yield answer;
+      for (const { answer, cut } of all) if (answer !== undefined) yield { text: answer, cut };
     }
   } finally {
     await forward.close();

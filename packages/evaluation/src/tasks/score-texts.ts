@@ -62,7 +62,7 @@ async function scoresOf(forward: Forward, label: string, group: PackedGroup): Pr
 }
 
 /** @throws {FailedPreconditionError} where a model is no decoder */
-export function requireDecoder({ model, label }: ScoredBy): void {
+export function requireDecoder({ model, label }: Pick<ScoredBy, "model" | "label">): void {
   if (model.streams.length === 1) return;
   throw new FailedPreconditionError(
     `${model.path} is an encoder-decoder; tasks are for decoders: evaluate it on pairs of texts instead`,

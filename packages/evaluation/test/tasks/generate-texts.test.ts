@@ -23,7 +23,8 @@ async function answers(prompts: readonly Partial<Prompt>[], own: Model = model, 
   }));
   const found: string[] = [];
   const scored = { model: own, label: "model", activations: "float32" } as const;
-  for await (const answer of generateTexts(scored, whole, { tokenizer: reader, contextLength: 64 }, context)) found.push(answer);
+  const options = { tokenizer: reader, contextLength: 64, longTexts: "cut" } as const;
+  for await (const { text } of generateTexts(scored, whole, options, context)) found.push(text);
   return found;
 }
 

@@ -4,7 +4,14 @@ import { Option as CommanderOption } from "commander";
 
 const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
 
-const resourceNames = { model: "FOLDER", corpus: "PATH", distribution: "FILE|PRESET", imatrix: "FILE" } as const;
+const resourceNames = {
+  model: "FOLDER",
+  corpus: "PATH",
+  distribution: "FILE|PRESET",
+  imatrix: "FILE",
+  tasks: "FOLDER",
+  rows: "FOLDER",
+} as const;
 
 function placeholder(option: Option): string {
   switch (option.kind) {

@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
 import { ArtifactStore, removeTemporaryFolders } from "@mbs/artifacts";
-import { availableProcessors, InputOutputError, TryAgainError, UsageError } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import { availableProcessors, InputOutputError, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
+import type { ResourceKind, Stage } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
 import { doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
 import { exchange } from "./exchange.ts";
@@ -30,10 +30,8 @@ export interface ServeOptions {
   readonly stages: readonly Stage[];
   /** Folder of the artifacts. */
   readonly store: string;
-  readonly modelRoot?: string | undefined;
-  readonly corpusRoot?: string | undefined;
-  readonly distributionRoot?: string | undefined;
-  readonly imatrixRoot?: string | undefined;
+  /** Folders whose entries clients may name. */
+  readonly roots?: Partial<Readonly<Record<ResourceKind, string | undefined>>>;
   readonly builtIn?: ResourceRoots["builtIn"];
   readonly addressOf: ResourceRoots["addressOf"];
   /**
@@ -86,29 +84,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const store = new ArtifactStore(await prepareStore(options.store));
   await Promise.all([store.removeLeftovers(), removeTemporaryFolders()]);
-  const [model, corpus, distribution, imatrix] = [
-    await requireRoot("model", options.modelRoot),
-    await requireRoot("corpus", options.corpusRoot),
-    await requireRoot("distribution", options.distributionRoot),
-    await requireRoot("imatrix", options.imatrixRoot),
-  ];
-  const roots = {
-    ...(model === undefined ? {} : { model }),
-    ...(corpus === undefined ? {} : { corpus }),
-    ...(distribution === undefined ? {} : { distribution }),
-    ...(imatrix === undefined ? {} : { imatrix }),
-  };
+  const roots = new Map<string, string>();
+  for (const kind of resourceKinds) {
+    const root = await requireRoot(kind, options.roots?.[kind]);
+    if (root !== undefined) roots.set(kind, root);
+  }
   const exchanges: ExchangeServer = {
     stages,
     store,
-    resources: { roots, builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
+    resources: { roots: Object.fromEntries(roots), builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
     command: options.command,
     slots: new ChildSlots(options.children ?? availableProcessors()),
     threads: options.threads ?? availableProcessors(),
     children: new Set(),
   };
   const hidden = Object.fromEntries(
-    [["the store", store.root], ...Object.entries(roots).map(([kind, folder]) => [`the server's --${kind}-root`, folder])].map(
+    [["the store", store.root], ...[...roots].map(([kind, folder]) => [`the server's --${kind}-root`, folder])].map(
       ([name, folder]) => [name, folder ?? ""],
     ),
   );

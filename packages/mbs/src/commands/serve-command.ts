@@ -31,6 +31,18 @@ const options = {
     description: "folder whose importance matrices clients may name",
     optional: true,
   },
+  tasksRoot: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description: "folder whose folders of tasks clients may name",
+    optional: true,
+  },
+  rowsRoot: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description: "folder whose folders of tasks' rows clients may name",
+    optional: true,
+  },
   children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
   threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
   idleTimeout: {
@@ -57,6 +69,14 @@ export function serveCommand({ signal }: CommandContext): Command {
     };
     const server = await serve({
       ...values,
+      roots: {
+        model: values.modelRoot,
+        corpus: values.corpusRoot,
+        distribution: values.distributionRoot,
+        imatrix: values.imatrixRoot,
+        tasks: values.tasksRoot,
+        rows: values.rowsRoot,
+      },
       idleMs: values.idleTimeout * 1000,
       stages: [...(await loadStages()).values()],
       builtIn: builtInResources,

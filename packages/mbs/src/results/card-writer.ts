@@ -1,12 +1,12 @@
 import { basename, isAbsolute } from "node:path";
-import { collect, openArtifact, parseMetadata, readScores } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
+import { collectScores, openArtifact, parseMetadata } from "@mbs/artifacts";
+import type { Score, TaskScore } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
-import type { CardResults, CardRow, CardScore } from "@mbs/assembly";
+import type { CardAnswers, CardResults, CardRow, CardScore } from "@mbs/assembly";
 import { FailedPreconditionError, isObject } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { readScoredModels, scoresReport } from "@mbs/evaluation";
-import type { Average, ModelAverages } from "@mbs/evaluation";
+import { readScoredGroups, readScoredModels, readScoredTasks, scoresReport } from "@mbs/evaluation";
+import type { Average, ModelAverages, ScoredGroup, ScoredTask, TasksReport } from "@mbs/evaluation";
 import { findResource, parseRecipe, readRecipeText } from "@mbs/pipeline";
 import { reportByTrainingShare } from "@mbs/reporting";
 import { parse, stringify } from "yaml";
@@ -30,6 +30,30 @@ function roundedModel({ schema }: ArtifactStream): { readonly model: string; rea
   return undefined;
 }
 
+/** Right answers to each task, by each of its metrics, and to groups of tasks. */
+function answersOf({ results, pairs, means }: TasksReport): CardAnswers[] {
+  const tasks = results.map(({ model, task, metric, value, interval, chance }): CardAnswers => {
+    const pair = pairs.find((one) => one.model === model && one.task === task && one.metric === metric);
+    const against = pair && { difference: pair.difference, differenceInterval: pair.interval, flips: pair.flips };
+    return { model, task, metric, value, interval, chance, ...against };
+  });
+  const groups = means
+    .filter(({ of }) => of === "group")
+    .map(({ model, name, value, interval, chance, difference, differenceInterval, flips }): CardAnswers => {
+      const against = difference !== undefined && differenceInterval !== undefined && flips !== undefined;
+      return {
+        model,
+        task: name,
+        metric: "mean",
+        value,
+        interval,
+        chance,
+        ...(against && { difference, differenceInterval, flips }),
+      };
+    });
+  return [...tasks, ...groups];
+}
+
 /**
  * Sums scores up for a model card.
  *
@@ -39,11 +63,13 @@ function roundedModel({ schema }: ArtifactStream): { readonly model: string; rea
  */
 async function readCardResults(streams: readonly ArtifactStream[], address: string): Promise<CardResults> {
   const scores: Score[] = [];
+  const answers: TaskScore[] = [];
+  const [tasks, groups] = [new Map<string, ScoredTask>(), new Map<string, ScoredGroup>()];
   const corpora = new Set<string>();
   let shares: Readonly<Record<string, number>> | undefined;
   for (const stream of streams) {
     const metadata = parseMetadata("scores", stream.schema);
-    corpora.add(metadata.corpus);
+    if (metadata.corpus !== "") corpora.add(metadata.corpus);
     const rounded = roundedModel(stream);
     if (rounded !== undefined) {
       const { model, activations } = rounded;
@@ -53,10 +79,15 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
       );
     }
     shares ??= metadata.shares;
-    scores.push(...(await collect(readScores(stream))));
+    for (const [name, task] of readScoredTasks(metadata.tasks)) tasks.set(name, task);
+    for (const [name, group] of readScoredGroups(metadata.groups)) groups.set(name, group);
+    const all = await collectScores(stream);
+    scores.push(...all.windows);
+    answers.push(...all.tasks);
   }
-  const { results, pairs, averages } = reportByTrainingShare(scoresReport(scores, { shares }), shares);
-  const models = averages.map(({ model }) => model);
+  const report = scoresReport(scores, { shares, tasks: { scores: answers, tasks, groups } });
+  const { results, pairs, averages, distances, tasks: answered } = reportByTrainingShare(report, shares);
+  const models = [...new Set([...averages, ...answered.results].map(({ model }) => model))];
   const languages = [...new Set(results.map(({ language }) => language))].map((label): CardRow => ({
     label,
     scores: models.map((model) => {
@@ -79,13 +110,15 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
   };
   return {
     models,
-    subject: scores.find((score) => score.address === address)?.model,
+    subject: [...scores, ...answers].find((score) => score.address === address)?.model,
     languages,
     averages: [
       ...averageRow("mean of languages", averages, "unweighted"),
       ...averageRow("weighted by training share", averages, "weighted"),
-      worst,
+      ...(averages.length > 0 ? [worst] : []),
     ],
+    distances,
+    tasks: answersOf(answered),
     corpora: [...corpora],
   };
 }

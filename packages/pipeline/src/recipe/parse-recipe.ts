@@ -64,7 +64,7 @@ class Reader {
 
   /** Options of a stage, or the names that the key itself takes. */
   options(key: RecipeKeyName): StageOptions {
-    const { given = [], needs = [], names }: RecipeKey = recipeKeys[key];
+    const { given = [], needs = [], needsOneOf, names }: RecipeKey = recipeKeys[key];
     const value = this.#values[key] ?? {};
     if (!isObject(value)) {
       this.fault([key], `${key} takes options (name: value), not ${quoted(value)}`);
@@ -80,6 +80,9 @@ class Reader {
       else options.set(known, option);
     }
     for (const name of needs) if (!options.has(name)) this.fault([key], `${key} needs ${name}`);
+    if (needsOneOf?.every((name) => !options.has(name)) === true) {
+      this.fault([key], `${key} needs ${needsOneOf.join(" or ")}`);
+    }
     return Object.fromEntries(options);
   }
 

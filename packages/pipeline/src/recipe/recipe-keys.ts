@@ -18,6 +18,8 @@ export interface RecipeKey {
   readonly given?: readonly string[];
   /** Options that must be there. */
   readonly needs?: readonly string[];
+  /** Options of which one must be there. */
+  readonly needsOneOf?: readonly string[];
   /** The only names under it; absent where a stage says which. */
   readonly names?: readonly string[];
   /** Options whose default is another in a recipe than on the command line, in words. */
@@ -88,11 +90,11 @@ export const recipeKeys = {
     given: ["model"],
   },
   evaluate: {
-    takes: "options, `corpus` among them",
-    description: "held-out texts, on which the model is scored before and after; absent: nothing is evaluated",
+    takes: "options, `corpus` or `tasks` among them",
+    description: "held-out texts and tasks, on which the model is scored before and after; absent: nothing is evaluated",
     stage: "evaluate",
     given: ["model", "shard"],
-    needs: ["corpus"],
+    needsOneOf: ["corpus", "tasks"],
   },
   gate: {
     takes: "limits, as `mbs gate` takes them",

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
+import { systemError } from "@mbs/artifacts";
 import { openCorpus, presetNames, readDistribution } from "@mbs/corpora";
+import { BadDataError } from "@mbs/contracts";
 import type { ObjectPool, ResourceKind } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import { openModel, pinModel } from "@mbs/models";
@@ -28,6 +30,35 @@ export async function foundModel(name: string, { address, path, weightFiles }: M
   return { address, paths: [path, ...links, ...weightFiles], ...(await pinModel(name)) };
 }
 
+async function fileHash(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const bytes of createReadStream(path)) hash.update(bytes as Uint8Array);
+  return hash.digest("hex");
+}
+
+/**
+ * SHA-256 of a file, or of the names and contents of a folder's files.
+ *
+ * @param wanted which files of the folder, and of the folders in it, count; hidden ones do not
+ * @throws {BadDataError} where there is none
+ */
+async function treeHash(path: string, wanted: (file: Dirent) => boolean): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw systemError(error, path, "read");
+  });
+  if (!found.isDirectory()) return fileHash(path);
+  const all = await readdir(path, { withFileTypes: true, recursive: true });
+  const files = all
+    .filter((file) => (file.isFile() || file.isSymbolicLink()) && wanted(file))
+    .map((file) => relative(path, join(file.parentPath, file.name)))
+    .filter((file) => !file.split(sep).some((part) => part.startsWith(".")))
+    .sort();
+  if (files.length === 0) throw new BadDataError(`${path} has no file to read; name another folder`, { path });
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(JSON.stringify([file, await fileHash(join(path, file))]));
+  return hash.digest("hex");
+}
+
 const readers: Readonly<Record<ResourceKind, (path: string, pool?: ObjectPool) => Promise<FoundResource>>> = {
   async model(path, pool) {
     const model = await openModel(path, { pool });
@@ -48,9 +79,14 @@ const readers: Readonly<Record<ResourceKind, (path: string, pool?: ObjectPool) =
     return { address, paths: [path, join(path, "distribution.json")] };
   },
   async imatrix(path) {
-    const hash = createHash("sha256");
-    for await (const bytes of createReadStream(path)) hash.update(bytes as Uint8Array);
-    return { address: hash.digest("hex"), paths: [path] };
+    return { address: await fileHash(path), paths: [path] };
+  },
+  async tasks(path) {
+    // templates that others include have no extension
+    return { address: await treeHash(path, ({ name }) => !/\.(?:md|txt|pyc)$/.test(name)), paths: [path] };
+  },
+  async rows(path) {
+    return { address: await treeHash(path, ({ name }) => /\.(?:jsonl?|parquet|md)(?:\.gz)?$/.test(name)), paths: [path] };
   },
 };
 

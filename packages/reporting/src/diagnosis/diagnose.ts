@@ -13,6 +13,7 @@ import { methodsDisagree } from "./methods-signature.ts";
 import type { MethodRises } from "./methods-signature.ts";
 import { Comparisons, groupMixes, pairSeeds, risesOfLanguage, risesOfMean } from "./mix-groups.ts";
 import type { GroupComparison, MixGroup } from "./mix-groups.ts";
+import { modelsWithTasks, tasksFallUnseen } from "./tasks-signature.ts";
 import { mixWorseThanAlone } from "./mix-signature.ts";
 import type { MixAgainstAlone } from "./mix-signature.ts";
 import { rareLanguagesFall } from "./rare-language-signature.ts";
@@ -153,6 +154,7 @@ function missing({ scored, angles, fit }: DiagnosisInput, groups: readonly MixGr
   const unknown = report.averages.map(({ model }) => model).filter((model) => model !== reference && !models.get(model)?.made);
   return [
     ...report.notes,
+    ...report.tasks.notes,
     ...(unknown.length > 0
       ? [`How ${unknown.join(", ")} was made is not known (no mbs.json in its folder when it was scored): left out.`]
       : []),
@@ -194,6 +196,7 @@ export function diagnose(input: DiagnosisInput): Diagnosis {
       .filter((second) => first.solvers.join() !== second.solvers.join() && isSameMix(first.mix, second.mix))
       .map((second) => [first, second] as const),
   );
+  const answering = modelsWithTasks(report);
   const findings = [
     ...againstAlone.map(mixWorseThanAlone),
     ...underMixes.map(rareLanguagesFall),
@@ -201,12 +204,14 @@ export function diagnose(input: DiagnosisInput): Diagnosis {
       methodsDisagree(first.mixName, methodRises(first, comparisons), methodRises(second, comparisons)),
     ),
     ...(input.fit ? [sharesDoNotFit(reference, input.fit)] : []),
+    ...answering.map((model) => tasksFallUnseen(report, model)),
   ];
   const checked: readonly [Signature, number][] = [
     ["mix-worse-than-one-language", againstAlone.length],
     ["rare-language-falls", underMixes.length],
     ["methods-disagree", methods.length],
     ["distribution-does-not-fit", input.fit ? 1 : 0],
+    ["tasks-fall-unseen", answering.length],
   ];
   return {
     mixes: againstAlone,

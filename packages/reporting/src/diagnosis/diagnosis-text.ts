@@ -7,6 +7,7 @@ const names: Readonly<Record<Signature, string>> = {
   "rare-language-falls": "under-represented languages that still fall",
   "methods-disagree": "methods that disagree",
   "distribution-does-not-fit": "training shares that do not fit the losses",
+  "tasks-fall-unseen": "tasks that fall where perplexity does not show it",
 };
 
 /** What was looked for, and how much of it was found. */

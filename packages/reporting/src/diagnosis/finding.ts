@@ -31,8 +31,9 @@ export function predictCommand(model: string): string {
   return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
 }
 
-/** The paper's failure signatures. */
-export type Signature = "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-does-not-fit";
+/** The paper's failure signatures, and a further one: tasks that fall where perplexity does not show it. */
+export type Signature =
+  "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-does-not-fit" | "tasks-fall-unseen";
 
 /** A failure signature that results show. */
 export interface Finding {

@@ -39,7 +39,7 @@ export async function tasksSections(report: TasksReport, names: SectionNames): P
       ...(drawn.length === 0 ? {} : { plots: [await plotRises(drawn, title, "difference of right answers")] }),
       tables: [
         ...(means.length === 0 ? [] : [{ caption: "Means over tasks", table: taskMeansOf(report), open: true }]),
-        ...models.map((model, index) => ({ caption: model, table: tasksOf(report, model, true), open: index === 0 })),
+        ...models.map((model, index) => ({ caption: model, table: tasksOf(report, model), open: index === 0 })),
       ],
       data: results.map(({ interval: [low, high], chance, ...result }) => {
         const pair = pairs.find(

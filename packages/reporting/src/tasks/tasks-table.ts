@@ -9,6 +9,9 @@ import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 export const taskText =
   "right: share of right answers by the metric; chance: what guessing gives, with ~ where the model is not above it; difference: right less the reference's, in points; flips: answers that were right and are wrong now, or the other way round; intervals are 95%, over documents";
 
+/** An interval of differences, in points. */
+const pointsInterval = (interval: readonly [number, number]): string => formatInterval(interval).replace("%", "");
+
 const rightCell = ({ value }: { readonly value: number }): string => formatAgreement(value);
 
 function chanceCell({ chance, aboveChance }: TaskResult): string {
@@ -16,8 +19,11 @@ function chanceCell({ chance, aboveChance }: TaskResult): string {
   return `${formatAgreement(chance)}${aboveChance ? " " : "~"}`;
 }
 
+/** What a star beside a difference means. */
+const starText = "* the 95% interval excludes zero";
+
 /** "+1.2 *": a difference in points; a star where its interval excludes zero. */
-const differenceCell = ({ difference, excludesZero }: TaskPair): string =>
+const differenceCell = ({ difference, excludesZero }: Pick<TaskPair, "difference" | "excludesZero">): string =>
   `${formatRise(difference).slice(0, -1)}${excludesZero ? " *" : ""}`;
 
 const sameTask = (one: TaskResult | TaskPair, other: TaskResult | TaskPair): boolean =>
@@ -29,10 +35,8 @@ const firstMetrics = (results: readonly TaskResult[]): readonly TaskResult[] =>
 
 const numeric = (title: string): TextTable["columns"][number] => ({ title, numeric: true });
 
-/** One model, a row a task by each of its metrics, or by the first alone. */
-export function tasksOf({ results, pairs }: TasksReport, model: string, every: boolean): TextTable {
-  const own = results.filter((result) => result.model === model);
-  const shown = every ? own : firstMetrics(own);
+/** One model, a row a task and metric, with what it is compared with: for pages, which have the width. */
+export function tasksOf({ results, pairs }: TasksReport, model: string): TextTable {
   const compared = pairs.some((pair) => pair.model === model);
   return {
     columns: [
@@ -41,13 +45,15 @@ export function tasksOf({ results, pairs }: TasksReport, model: string, every: b
       ...["n", "right", "95% interval", "chance"].map(numeric),
       ...(compared ? ["difference", "95% interval", "flips"].map(numeric) : []),
     ],
-    rows: shown.map((result) => {
-      const { task, metric, documents, interval } = result;
-      const row = [task, metric, String(documents), rightCell(result), formatShareInterval(interval), chanceCell(result)];
-      const pair = pairs.find((one) => sameTask(one, result));
-      if (pair === undefined) return compared ? [...row, "", "", ""] : row;
-      return [...row, differenceCell(pair), formatInterval(pair.interval).replace("%", ""), formatAgreement(pair.flips)];
-    }),
+    rows: results
+      .filter((result) => result.model === model)
+      .map((result) => {
+        const { task, metric, documents, interval } = result;
+        const row = [task, metric, String(documents), rightCell(result), formatShareInterval(interval), chanceCell(result)];
+        const pair = pairs.find((one) => sameTask(one, result));
+        if (pair === undefined) return compared ? [...row, "", "", ""] : row;
+        return [...row, differenceCell(pair), pointsInterval(pair.interval), formatAgreement(pair.flips)];
+      }),
   };
 }
 
@@ -66,10 +72,73 @@ export function taskMeansOf({ means }: TasksReport): TextTable {
         const mean = own.find((one) => one.model === model);
         if (mean === undefined) return "–";
         if (mean.difference === undefined || mean.differenceInterval === undefined) return meanCell(mean);
-        const interval = formatInterval(mean.differenceInterval).replace("%", "");
+        const interval = pointsInterval(mean.differenceInterval);
         return `${formatAgreement(mean.value)} (${formatRise(mean.difference).slice(0, -1)}: ${interval})`;
       }),
     ]),
+  };
+}
+
+const meanName = ({ name, of, tasks }: TaskMean): string =>
+  of === "group" ? `mean of ${name}` : `mean of ${name} (${tasks.length} ${tasks.length === 1 ? "task" : "tasks"})`;
+
+/** The first model: its tasks by their first metric, then the means. */
+function referenceTable({ results, means }: TasksReport, model: string): TextTable {
+  return {
+    columns: [{ title: "task" }, { title: "metric" }, ...["n", "right", "95% interval", "chance"].map(numeric)],
+    rows: [
+      ...firstMetrics(results.filter((result) => result.model === model)).map((result) => [
+        result.task,
+        result.metric,
+        String(result.documents),
+        rightCell(result),
+        formatShareInterval(result.interval),
+        chanceCell(result),
+      ]),
+      ...means
+        .filter((mean) => mean.model === model)
+        .map((mean) => [
+          meanName(mean),
+          "",
+          "",
+          rightCell(mean),
+          formatShareInterval(mean.interval),
+          mean.chance === null ? "–" : `${formatAgreement(mean.chance)} `,
+        ]),
+    ],
+  };
+}
+
+/** Another model: its tasks against the first model's, then the means. */
+function comparedTable({ results, pairs, means }: TasksReport, model: string): TextTable {
+  return {
+    columns: [{ title: "task" }, ...["right", "difference", "95% interval", "flips"].map(numeric)],
+    rows: [
+      ...firstMetrics(results.filter((result) => result.model === model)).map((result) => {
+        const pair = pairs.find((one) => sameTask(one, result));
+        const compared = pair
+          ? [differenceCell(pair), pointsInterval(pair.interval), formatAgreement(pair.flips)]
+          : ["–", "–", "–"];
+        return [result.task, rightCell(result), ...compared];
+      }),
+      ...means
+        .filter((mean) => mean.model === model)
+        .map((mean) => {
+          const { difference, differenceInterval, flips } = mean;
+          if (difference === undefined || differenceInterval === undefined || flips === undefined) {
+            return [meanName(mean), rightCell(mean), "–", "–", "–"];
+          }
+          const [low, high] = differenceInterval;
+          const excludesZero = low > 0 || high < 0;
+          return [
+            meanName(mean),
+            rightCell(mean),
+            differenceCell({ difference, excludesZero }),
+            pointsInterval(differenceInterval),
+            formatAgreement(flips),
+          ];
+        }),
+    ],
   };
 }
 
@@ -79,14 +148,11 @@ export function tasksTable(report: TasksReport): string {
   if (models.length === 0) return "";
   const blocks = models.map((model) => {
     const against = report.pairs.find((pair) => pair.model === model)?.reference;
-    const title = against === undefined ? `${model}, tasks` : `${model}, tasks against ${against}`;
-    return `${colours.bold(title)}\n${formatTable(tasksOf(report, model, false))}`;
+    return against === undefined
+      ? `${colours.bold(`${model}, right answers`)}\n${formatTable(referenceTable(report, model))}`
+      : `${colours.bold(`${model}, right answers against ${against} (${starText})`)}\n${formatTable(comparedTable(report, model))}`;
   });
-  const means = report.means.length === 0 ? [] : [formatTable(taskMeansOf(report))];
-  return [
-    ...blocks,
-    ...means,
-    `${wrapLines(taskText, "", "  ").join("\n")}\n`,
-    ...report.notes.map((note) => `${noteText(note)}\n`),
-  ].join("\n");
+  return [...blocks, `${wrapLines(taskText, "", "  ").join("\n")}\n`, ...report.notes.map((note) => `${noteText(note)}\n`)].join(
+    "\n",
+  );
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import type { TaskGroup } from "../task.ts";
 import type { ReadSettings } from "../yaml/merged-settings.ts";
@@ -8,6 +9,8 @@ import type { Catalogue, Entry } from "./catalogue.ts";
 export interface ResolvedTask {
   readonly name: string;
   readonly settings: Settings;
+  /** Folder of the file that has it, which paths of rows start from. */
+  readonly folder: string;
   /** Tags of its file, which show what family it is of. */
   readonly tags: readonly string[];
 }
@@ -34,6 +37,14 @@ export async function resolveTasks(
   return { tasks: [...resolver.tasks.values()], groups: [...resolver.groups.values()] };
 }
 
+/** Where a task or a group stands. */
+interface Place {
+  /** Folder of its file. */
+  readonly folder: string;
+  /** Groups that it is in, itself among them. */
+  readonly above: readonly string[];
+}
+
 class Resolver {
   readonly tasks = new Map<string, ResolvedTask>();
   readonly groups = new Map<string, TaskGroup>();
@@ -50,9 +61,11 @@ class Resolver {
     if (above.includes(entry.name))
       throw new BadDataError(`the group ${entry.name} is a member of itself; remove it from its tasks`);
     if (entry.kind === "tag") return this.#tag(entry, overrides);
-    const settings = await this.#readSettings(entry.path ?? "");
-    if (entry.kind === "group") return this.#group(entry.name, settings, overrides, [...above, entry.name]);
-    return this.#task(entry.name, settings, overrides);
+    const path = entry.path ?? "";
+    const settings = await this.#readSettings(path);
+    const place = { folder: dirname(path), above: [...above, entry.name] };
+    if (entry.kind === "group") return this.#group(entry.name, settings, overrides, place);
+    return this.#task(entry.name, settings, overrides, place);
   }
 
   async #tag(entry: Entry, overrides: Settings): Promise<string[]> {
@@ -64,13 +77,18 @@ class Resolver {
     return names;
   }
 
-  #task(fallback: string, settings: Settings, overrides: Settings): string[] {
+  #task(fallback: string, settings: Settings, overrides: Settings, { folder }: Place): string[] {
     const merged = new Map([...settings, ...overrides]);
     const tags = merged.get("tag");
     for (const key of structuralKeys) merged.delete(key);
     const name = merged.get("task") ?? fallback;
     if (typeof name !== "string") throw new BadDataError(`the name of the task ${fallback} is no text; correct "task"`);
-    const task = { name, settings: merged, tags: (Array.isArray(tags) ? tags : [tags]).filter((tag) => typeof tag === "string") };
+    const task = {
+      name,
+      settings: merged,
+      folder,
+      tags: (Array.isArray(tags) ? tags : [tags]).filter((tag) => typeof tag === "string"),
+    };
     const known = this.tasks.get(name);
     if (known !== undefined && !areAlike(known.settings, merged)) {
       throw new UsageError(`the task ${name} is wanted twice with different settings, by two groups; ask for one of them`, {
@@ -81,12 +99,12 @@ class Resolver {
     return [name];
   }
 
-  async #group(name: string, settings: Settings, overrides: Settings, above: readonly string[]): Promise<string[]> {
+  async #group(name: string, settings: Settings, overrides: Settings, place: Place): Promise<string[]> {
     const own = [...settings].filter(([key]) => !groupKeys.has(key));
     const passed = new Map([...own, ...overrides]);
     const members = settings.get("task");
     const names: string[] = [];
-    for (const member of Array.isArray(members) ? members : []) names.push(...(await this.#member(member, name, passed, above)));
+    for (const member of Array.isArray(members) ? members : []) names.push(...(await this.#member(member, name, passed, place)));
     const aggregates = settings.get("aggregate_metric_list");
     if (aggregates !== undefined && aggregates !== null) {
       this.groups.set(name, { name, tasks: [...new Set(names)], weightBySize: isWeighted(aggregates, name) });
@@ -94,26 +112,26 @@ class Resolver {
     return names;
   }
 
-  async #member(member: YamlValue, group: string, passed: Settings, above: readonly string[]): Promise<string[]> {
+  async #member(member: YamlValue, group: string, passed: Settings, place: Place): Promise<string[]> {
     const item = typeof member === "string" ? new Map<string, YamlValue>() : asSettings(member, `a task of the group ${group}`);
     const subgroup = item.get("group");
     if (typeof subgroup === "string") {
       const known = this.#catalogue.get(subgroup);
-      if (known === undefined) return this.#group(`${group}::${subgroup}`, item, passed, above);
-      return this.resolve(known, new Map([...passed, ...[...item].filter(([key]) => key !== "group")]), above);
+      if (known === undefined) return this.#group(`${group}::${subgroup}`, item, passed, place);
+      return this.resolve(known, new Map([...passed, ...[...item].filter(([key]) => key !== "group")]), place.above);
     }
     const name = typeof member === "string" ? member : item.get("task");
     if (typeof name !== "string") throw new BadDataError(`a task of the group ${group} has neither "task" nor "group"; name it`);
     const overrides = new Map([...passed, ...item]);
     const known = this.#catalogue.get(name);
-    if (known !== undefined) return this.resolve(known, overrides, above);
+    if (known !== undefined) return this.resolve(known, overrides, place.above);
     if (typeof member === "string" && overrides.size === 0) {
       throw new BadDataError(`the group ${group} names ${name}, which no file defines; add its folder, or remove it`, {
         group,
         task: name,
       });
     }
-    return this.#task(name, overrides, new Map([["task", `${group}::${name}`]]));
+    return this.#task(name, overrides, new Map([["task", `${group}::${name}`]]), place);
   }
 }
 

@@ -64,7 +64,7 @@ const parts = (name: string): string[] => name.toLowerCase().split(/[^a-z0-9]+/)
 export function languageOf({ name, settings, tags }: ResolvedTask): string | undefined {
   const metadata = settings.get("metadata");
   const stated = metadata instanceof Map ? metadata.get("language") : undefined;
-  if (typeof stated === "string") return statedLanguage(stated) ?? codeOfName(stated);
+  if (typeof stated === "string") return fromCode(stated, true) ?? codeOfName(stated);
   const configuration = settings.get("dataset_name");
   if (typeof configuration !== "string") return undefined;
   const words = parts(name);
@@ -77,25 +77,13 @@ export function languageOf({ name, settings, tags }: ResolvedTask): string | und
   return words.join(" ").includes(parts(configuration).join(" ")) ? codeOfName(configuration) : undefined;
 }
 
-/** A BCP 47 tag, with its region where it has one. */
-function statedLanguage(text: string): string | undefined {
-  try {
-    const { language, script, region } = new Intl.Locale(text.replaceAll("_", "-"));
-    if (!isKnown(language) && language.length > 3) return undefined;
-    const known = canonical(language, script);
-    return known === undefined || region === undefined ? known : `${known}-${region}`;
-  } catch {
-    return undefined;
-  }
-}
-
 /** `hin_Deva` → hi, `zho_Hant` → zh-Hant, `eu_mt` → eu. */
 function fromCode(text: string, isCertain: boolean): string | undefined {
   const found = /^([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_][A-Za-z0-9]{2,8})*$/.exec(text);
   const code = found?.[1]?.toLowerCase();
   if (code === undefined) return undefined;
   const language = misnamed.get(code) ?? code;
-  const script = found?.[2]?.toLowerCase().replace(/^./, (letter) => letter.toUpperCase());
+  const script = found?.[2];
   // `ARC-Easy` is not Aramaic.
   if (script !== undefined && scripts.of(script) === undefined) return undefined;
   return isCertain || isKnown(language) || script !== undefined ? canonical(language, script) : undefined;

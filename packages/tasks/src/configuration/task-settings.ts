@@ -1,9 +1,10 @@
+import { resolve } from "node:path";
 import { BadDataError, FailedPreconditionError, quoted } from "@mbs/contracts";
 import type { ResolvedTask } from "../catalogue/resolve-tasks.ts";
 import type { RowFunction, RowsFunction } from "../helpers/helper-file.ts";
 import type { Helpers } from "../helpers/helpers.ts";
 import { print } from "../python/print.ts";
-import { Float, frozen, type PythonValue } from "../python/values.ts";
+import { Float, type PythonValue } from "../python/values.ts";
 import type { Template } from "../template/template.ts";
 import { FunctionReference } from "../yaml/function-reference.ts";
 import { asSettings, type Settings, type YamlValue } from "../yaml/read-yaml.ts";
@@ -61,7 +62,10 @@ export interface SettingsContext {
  * @throws {FailedPreconditionError} naming the task and what of it this program does not have
  * @throws {BadDataError} naming the setting that is missing or of the wrong kind
  */
-export async function parseTaskSettings({ name, settings }: ResolvedTask, context: SettingsContext): Promise<TaskSettings> {
+export async function parseTaskSettings(
+  { name, settings, folder }: ResolvedTask,
+  context: SettingsContext,
+): Promise<TaskSettings> {
   refuseKeys(name, settings);
   const reader = new SettingReader(name, settings, context);
   const outputType = settings.get("output_type") ?? "generate_until";
@@ -88,7 +92,7 @@ export async function parseTaskSettings({ name, settings }: ResolvedTask, contex
     ...shared,
     name,
     outputType,
-    ...datasetOf(name, settings),
+    ...datasetOf(name, settings, folder),
     trainingSplit: reader.text("training_split"),
     validationSplit: reader.text("validation_split"),
     testSplit: reader.text("test_split"),
@@ -161,7 +165,11 @@ async function parseFewShot(
   };
 }
 
-function datasetOf(name: string, settings: Settings): Pick<TaskSettings, "datasetPath" | "datasetName" | "files"> {
+function datasetOf(
+  name: string,
+  settings: Settings,
+  folder: string,
+): Pick<TaskSettings, "datasetPath" | "datasetName" | "files"> {
   const path = settings.get("dataset_path");
   if (typeof path !== "string" || path === "")
     throw new BadDataError(`the task ${name} has no dataset_path; name a dataset of the Hub, or "json" with files`, {
@@ -185,7 +193,7 @@ function datasetOf(name: string, settings: Settings): Pick<TaskSettings, "datase
         throw new BadDataError(`${about} names no data_files for the split ${split}; add them`, { task: name });
       return (Array.isArray(found) ? found : [found]).map((file) => {
         if (typeof file !== "string") throw new BadDataError(`${about}: data_files has to name files`, { task: name });
-        return file;
+        return resolve(folder, file);
       });
     },
   };
@@ -195,7 +203,7 @@ function datasetOf(name: string, settings: Settings): Pick<TaskSettings, "datase
 export function withoutFunctions(value: YamlValue, about: string): PythonValue {
   if (value instanceof FunctionReference)
     throw new FailedPreconditionError(`${about} names the Python function ${value.toString()}; write the value`);
-  if (Array.isArray(value)) return frozen(value.map((item) => withoutFunctions(item, about)));
+  if (Array.isArray(value)) return value.map((item) => withoutFunctions(item, about));
   if (value instanceof Map)
     return new Map(Array.from(value, ([key, item]) => [withoutFunctions(key, about), withoutFunctions(item, about)]));
   return value;

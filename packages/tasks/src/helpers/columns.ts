@@ -5,7 +5,7 @@ import type { PythonValue, Row } from "../python/values.ts";
 /** @throws {BadDataError} naming the columns that there are */
 export function columnOf(row: Row, name: string): PythonValue {
   const value = row.get(name);
-  if (value === undefined) throw new BadDataError(`there is no column ${name} (the columns are ${[...row.keys()].join(", ")})`);
+  if (value === undefined) throw new BadDataError(`there is no column ${name}; the columns are ${[...row.keys()].join(", ")}`);
   return value;
 }
 

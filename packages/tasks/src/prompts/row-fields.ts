@@ -1,6 +1,5 @@
 import { BadDataError, MbsError } from "@mbs/contracts";
 import type { Field } from "../configuration/task-settings.ts";
-import { columnOf } from "../helpers/columns.ts";
 import { parseLiteral } from "../python/literal.ts";
 import { repr } from "../python/print.ts";
 import type { PythonValue, Row } from "../python/values.ts";
@@ -46,7 +45,10 @@ export class RowFields {
   #textOrColumn(field: Extract<Field, { kind: "template" }>, row: Row): { column: PythonValue } | { text: string } {
     const { template } = field;
     if (!this.columns.has(template.source)) return { text: template.render(row) };
-    return { column: columnOf(row, template.source) };
+    const column = row.get(template.source);
+    if (column === undefined)
+      throw new BadDataError(`there is no column ${template.source}; the columns are ${[...row.keys()].join(", ")}`);
+    return { column };
   }
 
   /** `doc_to_text`: mostly a text; a number where the choices are contexts, and it says which one is right. */

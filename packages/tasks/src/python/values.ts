@@ -33,12 +33,6 @@ export type PythonValue =
 /** A row of a split: columns by name. */
 export type Row = ReadonlyMap<string, PythonValue>;
 
-/** A list that no template may change, since it is used again. */
-export function frozen(items: PythonValue[]): PythonValue[] {
-  Object.freeze(items);
-  return items;
-}
-
 /** A value of a JSON row. A whole number is an integer, since JSON does not tell 1.0 from 1. */
 export function fromJson(value: unknown): PythonValue {
   if (value === undefined || value === null) return null;
@@ -52,7 +46,7 @@ export function fromJson(value: unknown): PythonValue {
       return Number.isSafeInteger(value) ? value : new Float(value);
     default:
   }
-  if (Array.isArray(value)) return frozen(value.map(fromJson));
+  if (Array.isArray(value)) return value.map(fromJson);
   return new Map(Object.entries(value).map(([key, item]) => [key, fromJson(item)]));
 }
 

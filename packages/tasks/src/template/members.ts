@@ -20,7 +20,7 @@ const itemsOf = (value: PythonValue): readonly PythonValue[] | undefined =>
   Array.isArray(value) ? value : value instanceof Tuple ? value.items : typeof value === "string" ? characters(value) : undefined;
 
 const missing = (object: PythonValue, name: PythonValue): Undefined => {
-  const keys = object instanceof Map ? ` (it has ${[...object.keys()].map(repr).join(", ") || "no keys"})` : "";
+  const keys = object instanceof Map ? `; it has ${[...object.keys()].map(repr).join(", ") || "no keys"}` : "";
   return new Undefined(`${typeName(object)} has no ${repr(name)}${keys}`);
 };
 
@@ -125,8 +125,7 @@ function listMethod(list: PythonValue, items: readonly PythonValue[], name: stri
       return ([item = null]) => items.filter((other) => areEqual(other, item)).length;
     case "append":
       return ([item = null]) => {
-        if (!Array.isArray(list) || Object.isFrozen(list)) throw new BadDataError("append() would change a list of the row");
-        list.push(item);
+        if (Array.isArray(list)) list.push(item);
         return null;
       };
     default:

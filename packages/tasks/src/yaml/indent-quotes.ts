@@ -1,9 +1,6 @@
-/** More than any key of a task file has. */
-const indentation = " ".repeat(64);
-
 /**
- * Indents the further lines of quoted texts: YAML wants them deeper than their key, and PyYAML reads them wherever they begin.
- * White space at the start of such a line is not part of the text.
+ * Indents the lines of quoted texts that begin at the start of a line: YAML wants at least one space there, and PyYAML reads
+ * them without. White space at the start of such a line is not part of the text.
  */
 export function indentQuotes(text: string): string {
   let quote: string | undefined;
@@ -12,7 +9,7 @@ export function indentQuotes(text: string): string {
     .map((line) => {
       const isInside = quote !== undefined;
       quote = isInside ? openQuote(line, 0, quote) : openQuote(line, line.search(/(?:^|:|-)\s+['"]|^['"]/));
-      return isInside ? indentation + line : line;
+      return isInside ? ` ${line}` : line;
     })
     .join("\n");
 }

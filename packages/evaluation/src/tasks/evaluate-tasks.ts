@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import type { AnswerScore, ChoiceScore, TaskScore } from "@mbs/artifacts";
+import { at, BadDataError, rangeOfShards, type Shards, type StageContext } from "@mbs/contracts";
+import { readDatasetRows } from "@mbs/corpora";
+import { defaultLength } from "@mbs/models";
+import {
+  openTasks,
+  type ChoiceDocument,
+  type GenerationDocument,
+  type Task,
+  type TaskDocument,
+  type TaskGroup,
+} from "@mbs/tasks";
+import type { ScoredBy } from "../score-windows.ts";
+import { encodeTexts, type EncodedText, type NamedText } from "./encode-texts.ts";
+import { generateTexts } from "./generate-texts.ts";
+import { scoreTexts, type TextScore } from "./score-texts.ts";
+import type { ScoredGroup, ScoredTask } from "./scored-tasks.ts";
+import type { TaskChoice } from "./task-options.ts";
+
+/** Documents of a task that are packed together: their scores have the same bits in every shard. */
+const groupDocuments = 128;
+
+/** Texts that are encoded and scored before the next ones are encoded. */
+const textsAtATime = 1 << 15;
+
+/** A task with its rendered documents. */
+export interface OpenedTask {
+  readonly task: Task;
+  readonly documents: readonly TaskDocument[];
+}
+
+export interface OpenedTasks {
+  readonly tasks: readonly OpenedTask[];
+  readonly groups: readonly TaskGroup[];
+}
+
+/**
+ * Reads tasks and renders their documents.
+ *
+ * @throws {UsageError} on an unknown task
+ * @throws {BadDataError} where a task or a row is broken, or a task has no document
+ */
+export async function readTasks(choice: TaskChoice, { warn, signal, progress }: StageContext): Promise<OpenedTasks> {
+  const { tasks: names = [], taskPath: paths = [], taskRows: folder, fewShot, fewShotSeed, taskLimit } = choice;
+  const { tasks, groups } = await openTasks(names, { paths, fewShotSeed, warn, ...(fewShot !== undefined && { fewShot }) });
+  const opened: OpenedTask[] = [];
+  for (const [done, task] of tasks.entries()) {
+    signal.throwIfAborted();
+    progress({ activity: "read tasks", done, total: tasks.length, unit: "tasks" });
+    const documents = await task.documents((dataset) => readDatasetRows(dataset, { folder, warn, signal, progress }), taskLimit);
+    if (documents.length === 0) {
+      throw new BadDataError(`task ${task.name} has no documents: its rows are empty, or its filter passes none`, {
+        task: task.name,
+      });
+    }
+    opened.push({ task, documents });
+  }
+  return { tasks: opened, groups };
+}
+
+/** SHA-256 of all that a model is asked, and what is right. */
+const documentsAddress = (documents: readonly TaskDocument[]): string =>
+  createHash("sha256").update(JSON.stringify(documents)).digest("hex");
+
+/** What the scores' metadata say of tasks and groups. */
+export function describeTasks({ tasks, groups }: OpenedTasks): {
+  readonly tasks: Readonly<Record<string, ScoredTask>>;
+  readonly groups: Readonly<Record<string, ScoredGroup>>;
+} {
+  const described = tasks.map(({ task, documents }): [string, ScoredTask] => {
+    const { name, version, metrics, fewShot } = task;
+    return [name, { version, metrics, fewShot, documents: documentsAddress(documents) }];
+  });
+  const named = groups.map(({ name, tasks: members, weightBySize }): [string, ScoredGroup] => [
+    name,
+    { tasks: members, weightBySize },
+  ]);
+  return { tasks: Object.fromEntries(described), groups: Object.fromEntries(named) };
+}
+
+/** Documents of one task that follow each other: what a shard has whole. */
+interface DocumentGroup {
+  readonly task: Task;
+  readonly documents: readonly TaskDocument[];
+}
+
+function groupsOf({ tasks }: OpenedTasks): readonly DocumentGroup[] {
+  return tasks.flatMap(({ task, documents }) =>
+    Array.from({ length: Math.ceil(documents.length / groupDocuments) }, (_, index) => ({
+      task,
+      documents: documents.slice(index * groupDocuments, (index + 1) * groupDocuments),
+    })),
+  );
+}
+
+const nameOf = ({ name }: Task, { document }: TaskDocument): string => `document ${document} of ${name}`;
+
+/** The choices of a document, then those without their context. */
+function textsOf(task: Task, document: ChoiceDocument): readonly NamedText[] {
+  const name = nameOf(task, document);
+  const given = document.choices.map((choice, index) => ({ ...choice, name: `${name}, choice ${index}` }));
+  const without = document.choices.flatMap(({ unconditional }, index) =>
+    unconditional === undefined ? [] : [{ ...unconditional, name: `${name}, choice ${index} without context` }],
+  );
+  return [...given, ...without];
+}
+
+/** @param scores of `textsOf` the document */
+function choiceScores(
+  { choices, gold }: ChoiceDocument,
+  texts: readonly EncodedText[],
+  scores: readonly TextScore[],
+): ChoiceScore[] {
+  let next = choices.length;
+  return choices.map(({ characters, bytes, unconditional }, choice) => {
+    const { logLikelihood, tokens } = at(scores, choice);
+    const { cut } = at(texts, choice);
+    // a probability of one may come out as a little more
+    const nll = Math.max(0, -logLikelihood);
+    const score = { kind: "choice", choice, nll, tokens, bytes, characters, right: gold.includes(choice), cut } as const;
+    return unconditional === undefined ? score : { ...score, unconditional: Math.max(0, -at(scores, next++).logLikelihood) };
+  });
+}
+
+interface EncodedGroup extends DocumentGroup {
+  readonly documents: readonly ChoiceDocument[];
+  /** Of each document. */
+  readonly texts: readonly (readonly EncodedText[])[];
+}
+
+const isChoice = (document: TaskDocument): document is ChoiceDocument => document.kind === "choices";
+
+/** The scores of one model, in the order of the groups. */
+class TaskScorer {
+  readonly #scored: ScoredBy;
+  readonly #longTexts: "cut" | "refuse";
+  readonly #context: StageContext;
+
+  constructor(scored: ScoredBy, longTexts: "cut" | "refuse", context: StageContext) {
+    this.#scored = scored;
+    this.#longTexts = longTexts;
+    this.#context = context;
+  }
+
+  *#rows(task: Task, document: TaskDocument, scores: readonly (ChoiceScore | AnswerScore)[]): Generator<TaskScore> {
+    const { label, model } = this.#scored;
+    const { name, language = "" } = task;
+    for (const score of scores) {
+      yield { model: label, address: model.address, language, task: name, document: document.document, score };
+    }
+  }
+
+  async #reading() {
+    const { model } = this.#scored;
+    // as lm-evaluation-harness takes it where a model names none
+    const contextLength = model.contextLength ?? defaultLength(undefined);
+    return { tokenizer: await model.tokenizer(), contextLength, longTexts: this.#longTexts };
+  }
+
+  async *#choices(groups: readonly EncodedGroup[]): AsyncGenerator<TaskScore> {
+    let index = 0;
+    for await (const scores of scoreTexts(
+      this.#scored,
+      groups.map(({ texts }) => texts.flat()),
+      this.#context,
+    )) {
+      const { task, documents, texts } = at(groups, index++);
+      let first = 0;
+      for (const [position, document] of documents.entries()) {
+        const own = at(texts, position);
+        yield* this.#rows(task, document, choiceScores(document, own, scores.slice(first, first + own.length)));
+        first += own.length;
+      }
+    }
+  }
+
+  async *#answers({ task, documents }: DocumentGroup): AsyncGenerator<TaskScore> {
+    const asked = documents.filter((document): document is GenerationDocument => document.kind === "generation");
+    const prompts = asked.map(({ context, until, maximumTokens }, index) => ({
+      name: nameOf(task, at(asked, index)),
+      context,
+      until,
+      maximumTokens,
+    }));
+    let index = 0;
+    for await (const { text, cut } of generateTexts(this.#scored, prompts, await this.#reading(), this.#context)) {
+      const document = at(asked, index++);
+      const score = { kind: "answer", answer: text, right: task.judge(document, text) === 1, cut } as const;
+      yield* this.#rows(task, document, [score]);
+    }
+  }
+
+  async *score(groups: readonly DocumentGroup[]): AsyncGenerator<TaskScore> {
+    const reading = await this.#reading();
+    let waiting: EncodedGroup[] = [];
+    let texts = 0;
+    for (const group of groups) {
+      const documents = group.documents.filter(isChoice);
+      if (documents.length < group.documents.length) {
+        yield* this.#choices(waiting);
+        [waiting, texts] = [[], 0];
+        yield* this.#answers(group);
+        continue;
+      }
+      const encoded = documents.map((document) => encodeTexts(textsOf(group.task, document), reading.tokenizer, reading));
+      waiting.push({ ...group, documents, texts: encoded });
+      texts += encoded.reduce((sum, own) => sum + own.length, 0);
+      if (texts < textsAtATime) continue;
+      yield* this.#choices(waiting);
+      [waiting, texts] = [[], 0];
+    }
+    yield* this.#choices(waiting);
+  }
+}
+
+/**
+ * The scores of every model on every task: by model, then by task and document.
+ *
+ * Groups of 128 documents of a task are packed together, so that shards, which have whole groups, give the bits of one
+ * evaluation.
+ *
+ * @param shards some of the groups; all where undefined
+ * @throws as `encodeTexts`, `scoreTexts` and `generateTexts`
+ */
+export async function* scoreTasks(
+  models: readonly ScoredBy[],
+  opened: OpenedTasks,
+  { longPrompts, shards }: { readonly longPrompts: TaskChoice["longPrompts"]; readonly shards: Shards | undefined },
+  context: StageContext,
+): AsyncGenerator<TaskScore> {
+  const all = groupsOf(opened);
+  const { start, end } = rangeOfShards(shards ?? { first: 0, count: 1, of: 1 }, all.length);
+  const groups = all.slice(start, end);
+  for (const scored of models) yield* new TaskScorer(scored, longPrompts, context).score(groups);
+}
