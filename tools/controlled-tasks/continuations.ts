@@ -42,7 +42,7 @@ function halvesOf(paragraph: string, writing: Writing): Halves | undefined {
 }
 
 /** A blank at an end would be a token of its own. */
-const isTrimmed = (text: string): boolean => text !== "" && text === text.trim();
+const isTrimmed = (text: string): boolean => text !== "" && !/^[\s\u200b]|[\s\u200b]$/.test(text);
 
 /**
  * One row for each paragraph of pages with enough of them: its own end among those of three others of the page, all cut to as many

@@ -1,27 +1,32 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { at } from "@mbs/contracts";
+import { dirname, resolve } from "node:path";
+import { parse } from "yaml";
 
-const texts = new URL("../../datasets/controlled-texts/", import.meta.url);
-
-/** A page of a language that the controlled models were not trained on. */
+/** A page of a language. */
 export interface Page {
   readonly name: string;
   readonly paragraphs: readonly string[];
 }
 
-/** The languages of the held-out texts, in their manifest's order: from the largest share of the training to the smallest. */
-export async function heldOutLanguages(): Promise<readonly string[]> {
-  const manifest = await readFile(new URL("heldout.yaml", texts), "utf8");
-  return [...manifest.matchAll(/^ {2}(\S+): heldout\//gm)].map((match) => at(match, 1));
+/** The languages of a corpus and their files of JSON lines, in its manifest's order. */
+export async function heldOutFiles(manifest: string): Promise<ReadonlyMap<string, string>> {
+  const { languages } = parse(await readFile(manifest, "utf8")) as { readonly languages: Readonly<Record<string, string>> };
+  return new Map(Object.entries(languages).map(([language, file]) => [language, resolve(dirname(manifest), file)]));
 }
 
-/** The held-out pages of a language, in the order of the file. */
-export async function heldOutPages(language: string): Promise<readonly Page[]> {
-  const lines = (await readFile(new URL(`heldout/${language}.jsonl`, texts), "utf8")).trimEnd().split("\n");
-  return lines.map((line) => {
-    const { page, text } = JSON.parse(line) as { readonly page: string; readonly text: string };
-    return { name: page, paragraphs: text.split("\n") };
+/** The pages of a language, in the order of its file; the field `page` or `source` is a page's name. */
+export async function heldOutPages(file: string): Promise<readonly Page[]> {
+  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+  return lines.map((line, index) => {
+    const { page, source, text } = JSON.parse(line) as {
+      readonly page?: string;
+      readonly source?: string;
+      readonly text: string;
+    };
+    const name = page ?? source;
+    if (name === undefined) throw new Error(`${file}, line ${index + 1}: no field "page" or "source" names the page`);
+    return { name, paragraphs: text.split("\n") };
   });
 }
 

@@ -14,8 +14,8 @@ export interface PairRow {
 /** In UTF-16 code units. */
 const longest = 74;
 
-/** After a full stop with a space, or after a stop of Chinese and Japanese. */
-const sentenceEnd = /(?<=[.!?।؟])\s+|(?<=[。！？])/u;
+/** After a full stop with a space (of any width), or after a stop of Chinese and Japanese. */
+const sentenceEnd = /(?<=[.!?।؟។])[\s\u200b]+|(?<=[。！？])/u;
 
 /**
  * A pair for each sentence that has two neighbouring words of letters alone, which differ in more than case, behind its first word.

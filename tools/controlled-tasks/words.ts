@@ -25,4 +25,10 @@ const unspaced: Writing = {
   fewest: 10,
 };
 
-export const writingOf = (language: string): Writing => (/^(zh|ja)/.test(language) ? unspaced : spaced);
+/** Khmer text marks the ends of words with zero-width spaces; a space ends a clause, so that a word beside one is not of letters alone. */
+const zeroWidth: Writing = { ...spaced, space: "\u200b", split: (text) => text.split("\u200b") };
+
+export function writingOf(language: string): Writing {
+  if (/^(zh|ja)/.test(language)) return unspaced;
+  return language.startsWith("km") ? zeroWidth : spaced;
+}
