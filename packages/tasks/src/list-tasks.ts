@@ -13,7 +13,7 @@ export interface TaskNames {
  * @throws {UsageError} where a path does not exist
  */
 export async function listTasks(paths: readonly string[]): Promise<TaskNames> {
-  const entries = [...(await readCatalogue(paths)).values()];
+  const entries = [...(await readCatalogue(paths)).entries.values()];
   const namesOf = (kind: string): string[] =>
     entries
       .filter((entry) => entry.kind === kind)

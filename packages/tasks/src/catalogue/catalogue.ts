@@ -1,7 +1,7 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BadDataError, MbsError, UsageError } from "@mbs/contracts";
-import { includedPaths } from "../yaml/merged-settings.ts";
+import { includedPaths, readText } from "../yaml/merged-settings.ts";
 import type { YamlValue } from "../yaml/read-yaml.ts";
 import { scanKeys, type CatalogueKey } from "./scan-keys.ts";
 
@@ -15,7 +15,11 @@ export interface Entry {
   readonly members: Set<string>;
 }
 
-export type Catalogue = ReadonlyMap<string, Entry>;
+export interface Catalogue {
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** What is wrong with each file that cannot be read. It defines nothing, as in lm-evaluation-harness: one must not hide thousands. */
+  readonly unreadable: readonly string[];
+}
 
 const ignored = new Set(["__pycache__", ".ipynb_checkpoints"]);
 const filesAtOnce = 64;
@@ -28,24 +32,24 @@ const filesAtOnce = 64;
  */
 export async function readCatalogue(paths: readonly string[]): Promise<Catalogue> {
   const catalogue = new Map<string, Entry>();
+  const unreadable: string[] = [];
+  const withoutKeys = (error: unknown): Keys => {
+    if (!(error instanceof MbsError)) throw error;
+    unreadable.push(error.message);
+    return new Map();
+  };
   for (const path of paths) {
     const scan = createScanner();
     const entries = new Map<string, Entry>();
     const files = await listFiles(resolve(path));
     for (let start = 0; start < files.length; start += filesAtOnce) {
       const batch = files.slice(start, start + filesAtOnce);
-      const scanned = await Promise.all(batch.map((file) => scan(file, []).catch(unreadable)));
+      const scanned = await Promise.all(batch.map((file) => scan(file, []).catch(withoutKeys)));
       for (const [index, keys] of scanned.entries()) register(keys, batch[index] ?? "", entries);
     }
     for (const [name, entry] of entries) catalogue.set(name, entry);
   }
-  return catalogue;
-}
-
-/** A file that cannot be read defines nothing here, as in lm-evaluation-harness: one broken file must not hide thousands. */
-function unreadable(error: unknown): Keys {
-  if (error instanceof MbsError) return new Map();
-  throw error;
+  return { entries: catalogue, unreadable };
 }
 
 async function listFiles(path: string): Promise<string[]> {
@@ -78,7 +82,7 @@ function createScanner(): (path: string, seen: readonly string[]) => Promise<Key
 }
 
 async function scanMerged(path: string, scanIncluded: (path: string) => Promise<Keys>): Promise<Keys> {
-  const own = scanKeys(await readFile(path, "utf8"), path);
+  const own = scanKeys(await readText(path), path);
   const merged = new Map<CatalogueKey, YamlValue>();
   for (const included of includedPaths(own.get("include"), path, dirname(path))) {
     for (const [key, value] of await scanIncluded(included)) merged.set(key, value);

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, printable, quoted, UsageError } from "@mbs/contracts";
 import type { TaskGroup } from "../task.ts";
 import type { ReadSettings } from "../yaml/merged-settings.ts";
 import { asSettings, type Settings, type YamlValue } from "../yaml/read-yaml.ts";
@@ -26,12 +26,12 @@ const structuralKeys = new Set(["tag", "group", "task_list"]);
 /** Resolves names of a catalogue to tasks: groups with their members, tags with their tasks. */
 export async function resolveTasks(
   names: readonly string[],
-  catalogue: Catalogue,
+  { entries }: Catalogue,
   readSettings: ReadSettings,
 ): Promise<ResolvedSet> {
-  const resolver = new Resolver(catalogue, readSettings);
+  const resolver = new Resolver(entries, readSettings);
   for (const name of names) {
-    const entry = catalogue.get(name);
+    const entry = entries.get(name);
     if (entry !== undefined) await resolver.resolve(entry, new Map());
   }
   return { tasks: [...resolver.tasks.values()], groups: [...resolver.groups.values()] };
@@ -45,13 +45,28 @@ interface Place {
   readonly above: readonly string[];
 }
 
+/** Members of groups, counted wherever they stand: groups of groups can double with each level. */
+const mostMembers = 100_000;
+
+const longestName = 200;
+
+/** Names stand in tables, reports and terminals. */
+function requireName(name: string): void {
+  if (name.length <= longestName && printable(name) === name) return;
+  throw new BadDataError(
+    `the name ${quoted(name)} has control characters, or more than ${longestName} characters; rename the task or group`,
+    { task: name },
+  );
+}
+
 class Resolver {
   readonly tasks = new Map<string, ResolvedTask>();
   readonly groups = new Map<string, TaskGroup>();
-  readonly #catalogue: Catalogue;
+  readonly #catalogue: Catalogue["entries"];
   readonly #readSettings: ReadSettings;
+  #members = 0;
 
-  constructor(catalogue: Catalogue, readSettings: ReadSettings) {
+  constructor(catalogue: Catalogue["entries"], readSettings: ReadSettings) {
     this.#catalogue = catalogue;
     this.#readSettings = readSettings;
   }
@@ -83,6 +98,7 @@ class Resolver {
     for (const key of structuralKeys) merged.delete(key);
     const name = merged.get("task") ?? fallback;
     if (typeof name !== "string") throw new BadDataError(`the name of the task ${fallback} is no text; correct "task"`);
+    requireName(name);
     const task = {
       name,
       settings: merged,
@@ -100,11 +116,13 @@ class Resolver {
   }
 
   async #group(name: string, settings: Settings, overrides: Settings, place: Place): Promise<string[]> {
+    requireName(name);
     const own = [...settings].filter(([key]) => !groupKeys.has(key));
     const passed = new Map([...own, ...overrides]);
     const members = settings.get("task");
     const names: string[] = [];
     for (const member of Array.isArray(members) ? members : []) names.push(...(await this.#member(member, name, passed, place)));
+    if (names.length === 0) throw new BadDataError(`the group ${name} has no tasks; list them under "task"`, { group: name });
     const aggregates = settings.get("aggregate_metric_list");
     if (aggregates !== undefined && aggregates !== null) {
       this.groups.set(name, { name, tasks: [...new Set(names)], weightBySize: isWeighted(aggregates, name) });
@@ -113,6 +131,11 @@ class Resolver {
   }
 
   async #member(member: YamlValue, group: string, passed: Settings, place: Place): Promise<string[]> {
+    this.#members += 1;
+    if (this.#members > mostMembers)
+      throw new BadDataError(`with the group ${group} there are more than ${mostMembers} members of groups; ask for fewer`, {
+        group,
+      });
     const item = typeof member === "string" ? new Map<string, YamlValue>() : asSettings(member, `a task of the group ${group}`);
     const subgroup = item.get("group");
     if (typeof subgroup === "string") {

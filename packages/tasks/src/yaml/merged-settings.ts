@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
 import { asSettings, parseYaml, type Settings, type YamlValue } from "./read-yaml.ts";
@@ -44,14 +44,30 @@ export function includedPaths(include: YamlValue | undefined, path: string, fold
   });
 }
 
-/** @throws {BadDataError} where there is no such file */
+/** Larger than any task file by far. */
+const mostBytes = 16 << 20;
+
+/** @throws {BadDataError} where there is no such file, or it is no UTF-8 */
 export async function readText(path: string): Promise<string> {
+  const refuse = (problem: string, cause?: unknown): never => {
+    throw new BadDataError(`${path}${problem}`, { file: path }, { cause });
+  };
   try {
-    return await readFile(path, "utf8");
+    const found = await stat(path);
+    // a pipe or a device may be without end
+    if (!found.isFile()) return refuse(" is no regular file; name one");
+    if (found.size > mostBytes) return refuse(` has more than ${mostBytes >> 20} MiB, which no task has; name another file`);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(path));
   } catch (error) {
+    if (error instanceof BadDataError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "EISDIR")
-      throw new BadDataError(`there is no file ${path}, which a task names; add it`, { file: path }, { cause: error });
-    throw new InputOutputError(`${path} cannot be read (${code ?? String(error)})`, { file: path }, { cause: error });
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ERR_INVALID_ARG_VALUE")
+      return refuse(", which a task names, does not exist; add it", error);
+    if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") return refuse(" has bad UTF-8; convert it to UTF-8", error);
+    throw new InputOutputError(
+      `${path} cannot be read (${code ?? String(error)}); check that it may be`,
+      { file: path },
+      { cause: error },
+    );
   }
 }

@@ -11,6 +11,9 @@ export type YamlValue = null | boolean | number | string | Float | FunctionRefer
 /** A task file, or a part of one: settings by name. */
 export type Settings = ReadonlyMap<string, YamlValue>;
 
+/** No task is nested so deep; an alias to what it is in is without end. */
+const mostLevels = 100;
+
 /**
  * Reads YAML as PyYAML does.
  *
@@ -25,7 +28,27 @@ export function parseYaml(text: string, file: string, folder: string): YamlValue
     const reason = problem.message.split("\n", 1)[0]?.replace(/:$/, "") ?? "";
     throw new BadDataError(`${file} cannot be read as YAML: ${reason}; correct it`, { file }, { cause: problem });
   }
-  return document.toJS({ mapAsMap: true, maxAliasCount: 100 }) as YamlValue;
+  const value = valueOf(document, file);
+  if (isDeeper(value, mostLevels))
+    throw new BadDataError(`${file} is nested deeper than ${mostLevels} levels, or in itself; make it flatter`, { file });
+  return value;
+}
+
+/** @throws {BadDataError} where an alias names no anchor, or aliases stand for too much */
+function valueOf(document: Document, file: string): YamlValue {
+  try {
+    return document.toJS({ mapAsMap: true, maxAliasCount: 100 }) as YamlValue;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BadDataError(`${file} cannot be read as YAML: ${reason}; correct its aliases`, { file }, { cause: error });
+  }
+}
+
+function isDeeper(value: YamlValue, levels: number): boolean {
+  if (!Array.isArray(value) && !(value instanceof Map)) return false;
+  if (levels === 0) return true;
+  const parts = Array.isArray(value) ? value : [...value.keys(), ...value.values()];
+  return parts.some((part) => isDeeper(part, levels - 1));
 }
 
 const parseDocumentOf = (text: string, folder: string): Document =>
