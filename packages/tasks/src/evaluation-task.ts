@@ -117,7 +117,9 @@ export class EvaluationTask implements Task {
   }
 
   judge(document: GenerationDocument, answer: string): number {
-    return this.#parts.metrics.judge(this.#parts.filter(answer), document.targets);
+    const place = { task: this.name, row: `row ${document.document}` };
+    const filtered = inPlace(place, "filter_list", () => this.#parts.filter(answer));
+    return inPlace(place, "metric_list", () => this.#parts.metrics.judge(filtered, document.targets));
   }
 }
 

@@ -30,16 +30,22 @@ function parse(text: string, where: string): unknown {
 /** Sixteen digits in a row are the fewest of a whole number that a float64 may not hold. */
 const longNumber = /\d{16}/;
 
-function requireSafe(value: unknown, where: string): void {
-  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+/** No column is nested so deep. */
+const mostLevels = 100;
+
+/** Refuses values that are nested too deep to be gone through, and long numbers that a float64 does not hold. */
+function requireHeld(value: unknown, hasLongNumbers: boolean, where: string, level = 0): void {
+  if (hasLongNumbers && typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     fail(where, `the number ${value} is too large to be held exactly`, "write it as text");
   }
-  if (typeof value === "object" && value !== null) for (const part of Object.values(value)) requireSafe(part, where);
+  if (typeof value !== "object" || value === null) return;
+  if (level > mostLevels) fail(where, `lists or objects nested deeper than ${mostLevels} levels`, "write the rows flatter");
+  for (const part of Object.values(value)) requireHeld(part, hasLongNumbers, where, level + 1);
 }
 
 function rowOf(value: unknown, text: string, where: string): Row {
   if (!isObject(value)) return fail(where, "a row that is no object", 'write rows as {"column": value, …}');
-  if (longNumber.test(text)) requireSafe(value, where);
+  requireHeld(value, longNumber.test(text), where);
   return value;
 }
 

@@ -45,6 +45,12 @@ for (const [what, name, content, message] of [
     `${good}{"a": oops}\n`,
     /^x\.jsonl, line 2: no JSON \(.*\); correct it there, or copy the file again$/,
   ],
+  [
+    "lists in lists",
+    "x.jsonl",
+    `{"a": ${"[".repeat(300)}${"]".repeat(300)}}`,
+    /^x\.jsonl, line 1: lists or objects nested deeper than 100 levels/,
+  ],
   ["a line cut short", "x.jsonl", `${good}\n${good.slice(0, 20)}`, /^x\.jsonl, line 3: no JSON/],
   ["a number", "x.jsonl", `${good}5\n`, /^x\.jsonl, line 2: a row that is no object; write rows as \{"column": value, …\}$/],
   ["a list after an object", "x.jsonl", `${good}[1]\n`, /^x\.jsonl, line 2: a row that is no object/],

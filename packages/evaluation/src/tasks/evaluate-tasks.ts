@@ -59,9 +59,12 @@ export async function readTasks(choice: TaskChoice, { warn, signal, progress }: 
   return { tasks: opened, groups };
 }
 
-/** SHA-256 of all that a model is asked, and what is right. */
-const documentsAddress = (documents: readonly TaskDocument[]): string =>
-  createHash("sha256").update(JSON.stringify(documents)).digest("hex");
+/** SHA-256 of all that a model is asked, and what is right: of a list in JSON, which may be longer than a text can be. */
+function documentsAddress(documents: readonly TaskDocument[]): string {
+  const hash = createHash("sha256");
+  for (const [index, document] of documents.entries()) hash.update(`${index === 0 ? "[" : ","}${JSON.stringify(document)}`);
+  return hash.update("]").digest("hex");
+}
 
 /** What the scores' metadata say of tasks and groups. */
 export function describeTasks({ tasks, groups }: OpenedTasks): {

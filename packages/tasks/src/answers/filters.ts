@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError, quoted } from "@mbs/contracts";
 import { withoutFunctions } from "../configuration/task-settings.ts";
 import { print } from "../python/print.ts";
-import { pythonExpression } from "../python/regular-expression.ts";
+import { matchAll, pythonExpression } from "../python/regular-expression.ts";
 import { strip } from "../python/text.ts";
 import { areEqual } from "../python/values.ts";
 import { FunctionReference } from "../yaml/function-reference.ts";
@@ -81,9 +81,9 @@ function parseRegex(settings: Settings, about: string): AnswerFilter {
   }
   const expression = pythonExpression(pattern, about);
   return (answer) => {
-    const found = [...answer.matchAll(expression)].at(group);
+    const found = matchAll(expression, answer).at(group);
     if (found === undefined) return fallback;
-    const [whole, ...groups] = found as (string | undefined)[];
+    const [whole, ...groups] = found;
     if (groups.length === 0) return strip(whole ?? "");
     // Of several groups the first that is not empty; a single one may be.
     return strip(groups.find((text) => text !== undefined && text !== "") ?? (groups.length === 1 ? "" : fallback));

@@ -110,6 +110,10 @@ export class PromptWriter {
 
   #choices(row: Row, place: Place, before: string): Pick<ChoiceDocument, "choices" | "gold"> {
     const texts = this.#choiceTexts(row, place);
+    if (texts.length < 2)
+      inPlace(place, "doc_to_choice", () => {
+        throw new BadDataError(`the choices are ${repr(texts)}, and there have to be two or more`);
+      });
     const text = this.#text(row, place);
     const target = this.#target(row, place);
     const { targetDelimiter } = this.#settings;

@@ -11,6 +11,9 @@ export interface Place {
   readonly row: string;
 }
 
+/** Of a message: a row may have a thousand choices. */
+const mostShown = 500;
+
 /**
  * Does one step with a row.
  *
@@ -22,11 +25,9 @@ export function inPlace<Result>({ task, row }: Place, setting: string, step: () 
   } catch (error) {
     if (!(error instanceof MbsError)) throw error;
     const remedy = /; /.test(error.message) ? "" : "; correct the row, or the task";
-    throw new BadDataError(
-      `task ${task}, ${row}, ${setting}: ${error.message}${remedy}`,
-      { task, row, setting },
-      { cause: error },
-    );
+    const { length } = error.message;
+    const problem = length <= mostShown ? error.message : `${error.message.slice(0, mostShown)}… (${length} characters)`;
+    throw new BadDataError(`task ${task}, ${row}, ${setting}: ${problem}${remedy}`, { task, row, setting }, { cause: error });
   }
 }
 

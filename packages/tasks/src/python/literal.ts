@@ -12,6 +12,9 @@ const simpleEscapes = new Map(
 const numeral =
   /(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|(?:\d(?:_?\d)*)?\.?(?:\d(?:_?\d)*)?(?:[eE][-+]?\d+)?)/y;
 
+/** Python's own parser stops at 200 brackets. */
+const mostLevels = 100;
+
 /**
  * Python's `ast.literal_eval`, without sets, bytes and complex numbers.
  *
@@ -21,6 +24,7 @@ export function parseLiteral(source: string): PythonValue {
   // Python reads all line ends as \n, also inside of texts.
   const text = source.replace(/^[ \t]+/, "").replace(/\r\n?/g, "\n");
   let position = 0;
+  let level = 0;
 
   const fail = (): never => {
     throw new BadDataError(`${quoted(source)} is no Python literal, such as a list of quoted texts`);
@@ -127,12 +131,20 @@ export function parseLiteral(source: string): PythonValue {
     }
   }
 
+  function nested<Value>(read: () => Value): Value {
+    level += 1;
+    if (level > mostLevels) fail();
+    const result = read();
+    level -= 1;
+    return result;
+  }
+
   function value(): PythonValue {
     skip();
-    if (takes("[")) return sequence("]").items;
-    if (takes("{")) return dictionary();
+    if (takes("[")) return nested(() => sequence("]").items);
+    if (takes("{")) return nested(dictionary);
     if (takes("(")) {
-      const { items, hasComma } = sequence(")");
+      const { items, hasComma } = nested(() => sequence(")"));
       return items.length === 1 && !hasComma ? (items[0] ?? null) : new Tuple(items);
     }
     const quoted = texts();

@@ -55,7 +55,8 @@ function widened(text: string): { text: string; length: number } {
       length: octal[0].length,
     };
   const long = /^\\U([0-9a-fA-F]{8})/.exec(text);
-  if (long !== null) return { text: String.fromCodePoint(Number.parseInt(long[1] ?? "0", 16)), length: 10 };
+  const point = Number.parseInt(long?.[1] ?? "", 16);
+  if (point <= 0x10ffff) return { text: String.fromCodePoint(point), length: 10 };
   if (letter === "a") return { text: "\\x07", length: 2 };
   return { text: letter === "\n" ? "" : `\\\\${letter}`, length: 1 + letter.length };
 }

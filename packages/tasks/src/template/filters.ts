@@ -5,7 +5,7 @@ import { capitalise, lengthOf, spaces } from "../python/text.ts";
 import { areEqual, Float, isTruthy, numberOf, Tuple, Undefined, type PythonValue } from "../python/values.ts";
 import { iterate, memberOf, subscriptOf } from "./members.ts";
 import { compare, defined, operate, typeName } from "./operators.ts";
-import { replaceText, textMethod, textOf } from "./text-methods.ts";
+import { joinTexts, replaceText, textMethod, textOf } from "./text-methods.ts";
 
 type Named = ReadonlyMap<string, PythonValue>;
 type Filter = (value: PythonValue, positional: readonly PythonValue[], named: Named) => PythonValue;
@@ -25,14 +25,14 @@ function toInteger(value: PythonValue, otherwise: PythonValue): PythonValue {
   if (typeof value !== "string") return otherwise;
   const plain = value.trim().replace(/(\d)_(?=\d)/g, "$1");
   if (/^[-+]?\d+$/.test(plain)) return Number(plain);
-  return /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain) ? Math.trunc(Number(plain)) : otherwise;
+  return /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain) ? Math.trunc(Number(plain)) : otherwise;
 }
 
 function toFloat(value: PythonValue, otherwise: PythonValue): PythonValue {
   const number = numberOf(value);
   if (number !== undefined) return new Float(number);
   const plain = typeof value === "string" ? value.trim() : "";
-  return /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain) ? new Float(Number(plain)) : otherwise;
+  return /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain) ? new Float(Number(plain)) : otherwise;
 }
 
 /** Attribute of items, such as "choice.text". */
@@ -61,7 +61,10 @@ function map(value: PythonValue, positional: readonly PythonValue[], named: Name
 function join(value: PythonValue, positional: readonly PythonValue[], named: Named): PythonValue {
   const attribute = argument(positional, 1, named, "attribute");
   const items = iterate(value).map((item) => (attribute === undefined ? item : attributeOf(item, attribute)));
-  return items.map((item) => text(defined(item))).join(text(argument(positional, 0, named, "d") ?? ""));
+  return joinTexts(
+    items.map((item) => text(defined(item))),
+    text(argument(positional, 0, named, "d") ?? ""),
+  );
 }
 
 function sort(value: PythonValue, positional: readonly PythonValue[], named: Named): PythonValue {
@@ -81,7 +84,10 @@ function round(value: PythonValue, positional: readonly PythonValue[], named: Na
   const number = numberOf(value);
   if (number === undefined) throw new BadDataError(`${typeName(value)} cannot be rounded`);
   const scale = 10 ** (numberOf(argument(positional, 0, named, "precision") ?? 0) ?? 0);
+  if (!(scale > 0 && Number.isFinite(scale))) throw new BadDataError("round takes a precision from -323 to 308");
   const method = argument(positional, 1, named, "method") ?? "common";
+  if (method !== "common" && method !== "floor" && method !== "ceil")
+    throw new BadDataError(`round takes common, floor or ceil, not ${repr(method)}`);
   const scaled = number * scale;
   if (method === "floor") return new Float(Math.floor(scaled) / scale);
   if (method === "ceil") return new Float(Math.ceil(scaled) / scale);
@@ -89,6 +95,12 @@ function round(value: PythonValue, positional: readonly PythonValue[], named: Na
   // Python rounds halves to the even neighbour.
   const nearest = scaled - below === 0.5 ? below + Math.abs(below % 2) : Math.round(scaled);
   return new Float(nearest / scale);
+}
+
+function absolute(value: PythonValue): PythonValue {
+  const number = numberOf(value);
+  if (number === undefined) throw new BadDataError(`${typeName(value)} has no absolute value`);
+  return value instanceof Float ? new Float(Math.abs(number)) : Math.abs(number);
 }
 
 const selecting =
@@ -109,9 +121,14 @@ const selecting =
 
 const withoutCase = (item: PythonValue): PythonValue => (typeof item === "string" ? item.toLowerCase() : item);
 
+/** Every item is compared with all before it. */
+const mostUnique = 10_000;
+
 function unique(value: PythonValue): PythonValue {
   const kept: PythonValue[] = [];
-  for (const item of iterate(value)) if (!kept.some((other) => areEqual(withoutCase(other), withoutCase(item)))) kept.push(item);
+  const items = iterate(value);
+  if (items.length > mostUnique) throw new BadDataError(`unique takes at most ${mostUnique} items, not ${items.length}`);
+  for (const item of items) if (!kept.some((other) => areEqual(withoutCase(other), withoutCase(item)))) kept.push(item);
   return kept;
 }
 
@@ -141,7 +158,7 @@ const end =
     iterate(value).at(index) ?? new Undefined("an empty list has no first or last item");
 
 const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
-  ["abs", (value) => (value instanceof Float ? new Float(Math.abs(value.value)) : Math.abs(numberOf(value) ?? Number.NaN))],
+  ["abs", absolute],
   ["capitalize", (value) => capitalise(text(value))],
   ["count", count],
   ["first", end(0)],

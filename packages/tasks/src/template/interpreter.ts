@@ -6,6 +6,7 @@ import { Namespace, globals } from "./globals.ts";
 import { iterate, memberOf, sliceOf, subscriptOf } from "./members.ts";
 import { operate, defined } from "./operators.ts";
 import { passesTest } from "./tests.ts";
+import { stepsOf } from "./weight.ts";
 import type { Call, Node, Slice } from "./syntax.ts";
 
 /** What one rendering may do: a template with nested loops over long lists would not end. */
@@ -31,7 +32,20 @@ export class Interpreter {
   }
 
   render(body: readonly Node[]): string {
-    return this.#block(body, [new Map()]);
+    try {
+      return this.#block(body, [new Map()]);
+    } catch (error) {
+      if (error instanceof LoopEnd || error instanceof LoopNext)
+        throw new BadDataError("the template has break or continue outside of a loop");
+      // of the stack, or of a text
+      if (error instanceof RangeError)
+        throw new BadDataError(
+          `the template is nested too deep, or a text in it gets too long; simplify it`,
+          {},
+          { cause: error },
+        );
+      throw error;
+    }
   }
 
   #block(body: readonly Node[], scopes: readonly Scope[]): string {
@@ -44,8 +58,8 @@ export class Interpreter {
     return result;
   }
 
-  #count(): void {
-    this.#steps += 1;
+  #count(steps = 1): void {
+    this.#steps += steps;
     if (this.#steps > mostSteps)
       throw new BadDataError(`it takes more than ${mostSteps} steps; shorten the loops of the template`);
   }
@@ -138,6 +152,12 @@ export class Interpreter {
 
   #value(node: Node, scopes: readonly Scope[]): PythonValue {
     this.#count();
+    const value = this.#evaluate(node, scopes);
+    this.#count(stepsOf(value));
+    return value;
+  }
+
+  #evaluate(node: Node, scopes: readonly Scope[]): PythonValue {
     switch (node.type) {
       case "Identifier":
         return this.#name(node.value, scopes);

@@ -112,7 +112,9 @@ function arithmetic(operator: string, left: PythonValue, right: PythonValue): Py
   const result = calculate(operator, first, second);
   if (result === undefined) return misfit(operator, left, right);
   const isFloat = left instanceof Float || right instanceof Float || operator === "/" || (operator === "**" && second < 0);
-  return isFloat ? new Float(result) : result;
+  if (isFloat) return new Float(result);
+  if (Number.isSafeInteger(result)) return result;
+  throw new BadDataError(`${repr(left)} ${operator} ${repr(right)} is too large to be held exactly`);
 }
 
 /** A binary operator on two defined values. */

@@ -42,12 +42,22 @@ function split(text: string, separator: PythonValue | undefined, most: number): 
   return words;
 }
 
+/** In UTF-16 units. */
+const mostJoined = 10_000_000;
+
+/** `str.join`. @throws {BadDataError} where the text would be too long */
+export function joinTexts(parts: readonly string[], separator: string): string {
+  const length = parts.reduce((sum, part) => sum + part.length + separator.length, 0);
+  if (length > mostJoined)
+    throw new BadDataError(`a text of more than ${mostJoined} characters; shorten what the template repeats`);
+  return parts.join(separator);
+}
+
 /** `str.replace`: the first so many; all where the count is below 0. */
 export function replaceText(text: string, old: string, replacement: string, count: number): string {
-  if (count < 0) return old === "" ? ["", ...characters(text), ""].join(replacement) : text.replaceAll(old, () => replacement);
   const parts = old === "" ? ["", ...characters(text), ""] : text.split(old);
-  const most = Math.min(count, parts.length - 1);
-  return [...parts.slice(0, most), parts.slice(most).join(old)].join(replacement);
+  const most = count < 0 ? parts.length : Math.min(count, parts.length - 1);
+  return joinTexts(most < parts.length ? [...parts.slice(0, most), parts.slice(most).join(old)] : parts, replacement);
 }
 
 const anyOf = (value: PythonValue | undefined, holds: (text: string) => boolean, about: string): boolean =>
@@ -89,9 +99,10 @@ export function textMethod(text: string, name: string): Callable | undefined {
         replaceText(text, textOf(old, "replace()"), textOf(replacement, "replace()"), numberOr(count ?? named.get("count"), -1));
     case "join":
       return ([parts]) =>
-        (Array.isArray(parts) ? parts : parts instanceof Tuple ? parts.items : [])
-          .map((part) => textOf(part, "join()"))
-          .join(text);
+        joinTexts(
+          (Array.isArray(parts) ? parts : parts instanceof Tuple ? parts.items : []).map((part) => textOf(part, "join()")),
+          text,
+        );
     case "startswith":
       return ([part]) => anyOf(part, (start) => text.startsWith(start), "startswith()");
     case "endswith":
