@@ -7,7 +7,7 @@ export interface Variant {
   readonly compress: Readonly<Record<string, string | number | boolean>>;
 }
 
-const base = { solver: "gptq", bits: 4, groupSize: 64, symmetric: true, mse: false } as const;
+const base = { solver: "gptq", bits: 4, groupSize: 64, symmetric: true, search: "none" } as const;
 
 const variant = (
   name: string,
@@ -29,14 +29,14 @@ export interface VariantSet {
 const gptqVariants: readonly Variant[] = [
   variant("natural", "natural"),
   variant("natural, updated grids", "natural", { gridRule: "updated" }),
-  variant("natural, MSE grid", "natural", { mse: true }),
+  variant("natural, MSE grid", "natural", { search: "error" }),
   variant("natural, true-sequential", "natural", {}, "true-sequential"),
   variant("activation", "activation"),
   variant("activation, static groups", "activation", { staticGroups: true }),
   variant("group-aware", groupAware),
-  variant("group-aware, MSE grid", groupAware, { mse: true }),
+  variant("group-aware, MSE grid", groupAware, { search: "error" }),
   variant("group-aware, true-sequential", groupAware, {}, "true-sequential"),
-  variant("group-aware, MSE grid, true-sequential", groupAware, { mse: true }, "true-sequential"),
+  variant("group-aware, MSE grid, true-sequential", groupAware, { search: "error" }, "true-sequential"),
 ];
 
 const roundToNearest: Variant = {
@@ -62,7 +62,7 @@ const solverVariants = (bits: number): readonly Variant[] =>
       ["gptaq", {}],
       ["gptaq", { alpha: 1 }],
       // what awq's two halves do alone
-      ["rtn", { mse: true }],
+      ["rtn", { search: "error" }],
       ["awq", { clip: false }],
       ...(bits < 4 ? (["rtn", "awq", "gptq", "gptaq"] as const).map((name) => [name, symmetricOfEqualBits] as const) : []),
     ] as const

@@ -2,12 +2,13 @@
 //
 // Legend: n columns of the group, R rows of W as they lie, a multiple of 16. All is float32.
 //   W [n, R] weights   T [4, n, 4] weights of 16 rows, four by four   L, H [16] their ranges
+//   D [n] importances of the columns; 0 where the norm |e|^2.4 counts instead
 //   A [steps] shares of the range that are tried   B [steps, 4] their losses for four rows
 //   S, Z [R] scales and zeros found   F, G [R] first and last + 1 of the steps that the reference has to decide between; G is 0
 //   where there is nothing left to decide
 //
-// Scales, zeros and errors have the bits of the reference. Only the norm |e|^2.4 is approximate; that is enough to know the grid
-// with the least loss, except where a second one comes close.
+// Scales, zeros and errors have the bits of the reference. Only losses are approximate, by the norm |e|^2.4 or by float32; that is
+// enough to know the grid with the least loss, except where a second one comes close.
 
 const strip: i32 = 16;
 
@@ -73,6 +74,28 @@ function lossOf(weights: usize, columns: i32, scale: v128, low: v128, high: v128
   return f32x4.add(loss, part);
 }
 
+/** The same with the squared errors of columns weighted by their importances. */
+function weightedLossOf(weights: usize, importances: usize, columns: i32, scale: v128, low: v128, high: v128, limit: v128): v128 {
+  const shift = f32x4.splat(wholeShift);
+  let loss = f32x4.splat(0);
+  let part = loss;
+  for (let column = 1; column <= columns; column++) {
+    const w = v128.load(weights);
+    const whole = f32x4.sub(f32x4.add(f32x4.div(w, scale), shift), shift);
+    const code = f32x4.pmin(f32x4.pmax(whole, low), high);
+    const error = f32x4.sub(f32x4.mul(code, scale), w);
+    part = f32x4.add(part, f32x4.mul(f32x4.mul(error, error), v128.load32_splat(importances)));
+    weights += 16;
+    importances += 4;
+    if ((column & 7) === 0) {
+      loss = f32x4.add(loss, part);
+      part = f32x4.splat(0);
+      if (!v128.any_true(f32x4.le(loss, limit))) break;
+    }
+  }
+  return f32x4.add(loss, part);
+}
+
 /** Rounds widths above zero to the dtype of scales. */
 function roundScale(exact: v128, width: v128, maximum: f32, dtype: i32): v128 {
   if (dtype === bf16) {
@@ -103,6 +126,7 @@ function roundScale(exact: v128, width: v128, maximum: f32, dtype: i32): v128 {
 export function fit(
   W: usize,
   T: usize,
+  D: usize,
   L: usize,
   H: usize,
   A: usize,
@@ -199,7 +223,13 @@ export function fit(
           foundZero = zero;
           break;
         }
-        const loss = lossOf(T + <usize>lane * panel, columns, scale, f32x4.neg(zero), f32x4.sub(top, zero), limit);
+        const weights = T + <usize>lane * panel;
+        const low = f32x4.neg(zero);
+        const high = f32x4.sub(top, zero);
+        const loss =
+          D === 0
+            ? lossOf(weights, columns, scale, low, high, limit)
+            : weightedLossOf(weights, D, columns, scale, low, high, limit);
         v128.store(B + ((<usize>step) << 4), loss);
         const less = f32x4.lt(loss, best);
         found = v128.bitselect(scale, found, less);

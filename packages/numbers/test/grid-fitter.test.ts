@@ -26,13 +26,16 @@ const kinds: Readonly<Record<string, (row: number) => number>> = {
 /** As lists, whose NaN are equal. */
 const listed = ({ scales, zeros, maximum }: Grid) => ({ scales: [...scales], zeros: [...zeros], maximum });
 
-const rules: readonly GridRule[] = [true, false].flatMap((mse) => [
-  { bits: 4, symmetric: true, mse },
-  { bits: 3, symmetric: false, mse, scaleDtype: "bf16" },
-  { bits: 2, symmetric: false, mse, scaleDtype: "f16", minZeroPoint: 1 },
-  { bits: 8, symmetric: false, mse, scaleDtype: "f16" },
-  { bits: 8, symmetric: true, mse, scaleDtype: "bf16" },
+const rules = (["none", "error", "hessian"] as const).flatMap((search): readonly GridRule[] => [
+  { bits: 4, symmetric: true, search },
+  { bits: 3, symmetric: false, search, scaleDtype: "bf16" },
+  { bits: 2, symmetric: false, search, scaleDtype: "f16", minZeroPoint: 1 },
+  { bits: 8, symmetric: false, search, scaleDtype: "f16" },
+  { bits: 8, symmetric: true, search, scaleDtype: "bf16" },
 ]);
+
+/** From 1e-6 to 1 of the largest, on any scale. */
+const importancesOf = (columns: number): Float32Array => Float32Array.from({ length: columns }, () => 1e3 * 10 ** (-6 * next()));
 
 for (const [kind, weight] of Object.entries(kinds)) {
   test(`weights ${kind}: both forms give the same bits`, () => {
@@ -42,9 +45,10 @@ for (const [kind, weight] of Object.entries(kinds)) {
       [160, 33],
     ] as const) {
       const weights = Float32Array.from({ length: rows * columns }, (_, index) => weight(index % rows));
+      const importances = importancesOf(columns);
       for (const rule of rules) {
-        const found = createGridFitter(columns, rows, rule)(weights);
-        const expected = fitGridReference(weights, rows, rule);
+        const found = createGridFitter(columns, rows, rule)(weights, importances);
+        const expected = fitGridReference(weights, rows, rule, importances);
         assert.equal(listed(found), listed(expected), `${rows}×${columns}, ${JSON.stringify(rule)}`);
       }
     }
@@ -54,13 +58,27 @@ for (const [kind, weight] of Object.entries(kinds)) {
 test("of many rows, those too whose two best grids are closer than the kernel's norm is exact", () => {
   const [rows, columns] = [6000, 24];
   const weights = Float32Array.from({ length: rows * columns }, bell);
-  const rule = { bits: 2, symmetric: false, mse: true };
-  assert.equal(createGridFitter(columns, rows, rule)(weights), fitGridReference(weights, rows, rule));
+  const importances = importancesOf(columns);
+  for (const search of ["error", "hessian"] as const) {
+    const rule = { bits: 2, symmetric: false, search };
+    assert.equal(createGridFitter(columns, rows, rule)(weights, importances), fitGridReference(weights, rows, rule, importances));
+  }
+});
+
+test("importances decide: the range keeps what an important column holds, and gives up what another does", () => {
+  const weights = Float32Array.from([...Array.from({ length: 15 }, (_, column) => (column - 7) / 70), 1]);
+  const rule = { bits: 3, symmetric: false, search: "hessian" } as const;
+  const scaleOf = (last: number): number => {
+    const importances = Float32Array.from(weights, (_, column) => (column === 15 ? last : 1));
+    return at(createGridFitter(16, 1, rule)(weights, importances).scales, 0);
+  };
+  assert.ok(scaleOf(1000) > 2 * scaleOf(0.001), "1 is within the range where it counts");
+  assert.throws(() => createGridFitter(16, 1, rule)(weights), /needs 16 importances, not 0/);
 });
 
 test("a group that does not fit into the kernel's memory at once, and a shorter one after it", () => {
   const [rows, columns] = [20, 9000];
-  const rule = { bits: 4, symmetric: false, mse: true };
+  const rule = { bits: 4, symmetric: false, search: "error" } as const;
   const fit = createGridFitter(columns, rows, rule);
   for (const width of [columns, 20]) {
     const weights = Float32Array.from({ length: rows * width }, bell);
@@ -87,7 +105,7 @@ test("the kernel's norm is within 6e-6 of the reference's for errors of every si
     // one weight a row: the range ends with it, so that a share of the range leaves an error of about the rest
     for (let row = 0; row < rows; row += 1) weights[row] = 10 ** (-5 + 16 * next());
     for (let step = 0; step < steps; step += 1) shares[step] = 0.2 + 0.79 * next();
-    kernels.fit(W, T, L, H, A, B, S, Z, F, G, rows, rows, 1, maximum, -1, 0, 0, steps, Infinity);
+    kernels.fit(W, T, 0, L, H, A, B, S, Z, F, G, rows, rows, 1, maximum, -1, 0, 0, steps, Infinity);
     for (const [index, loss] of losses.entries()) {
       const weight = at(weights, 12 + (index % 4));
       const scale = Math.fround(Math.fround(at(shares, Math.floor(index / 4)) * weight) / maximum);

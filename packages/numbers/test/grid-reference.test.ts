@@ -13,7 +13,7 @@ function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Grid {
 }
 
 test("grids round half to even, hold zero exactly and never divide by zero", () => {
-  const { scales, zeros, maximum } = fitGrid(Float32Array.of(-8, 0, 7), 1, { bits: 4, symmetric: false, mse: false });
+  const { scales, zeros, maximum } = fitGrid(Float32Array.of(-8, 0, 7), 1, { bits: 4, symmetric: false, search: "none" });
   assert.is(scales[0], 1);
   assert.is(zeros[0], 8);
   assert.equal(
@@ -23,7 +23,7 @@ test("grids round half to even, hold zero exactly and never divide by zero", () 
   assert.is(valueOf(codeOf(0, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)), 0);
   for (const weights of [Float32Array.of(0, 0), Float32Array.of(1e-45, 0)]) {
     for (const symmetric of [true, false]) {
-      const grid = fitGrid(weights, 1, { bits: 8, symmetric, mse: true });
+      const grid = fitGrid(weights, 1, { bits: 8, symmetric, search: "error" });
       assert.ok(at(grid.scales, 0) > 0 && Number.isFinite(grid.zeros[0]));
     }
   }
@@ -37,9 +37,9 @@ test("a scale that its dtype rounds far down neither moves zero off the codes no
     ["bf16", -2.1e-39],
   ] as const) {
     for (const bits of [4, 8]) {
-      for (const mse of [false, true]) {
+      for (const search of ["none", "error"] as const) {
         const weights = Float32Array.of(least, least / 2, 0);
-        const { scales, zeros, maximum } = fitGrid(weights, 1, { bits, symmetric: false, mse, scaleDtype });
+        const { scales, zeros, maximum } = fitGrid(weights, 1, { bits, symmetric: false, search, scaleDtype });
         assert.ok(at(zeros, 0) >= 0 && at(zeros, 0) <= maximum, `${scaleDtype}, ${bits} bits: zero ${zeros[0]}`);
         const value = valueOf(codeOf(at(weights, 0), at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0));
         assert.ok(
@@ -53,13 +53,18 @@ test("a scale that its dtype rounds far down neither moves zero off the codes no
 
 test("zero stays among the codes where bf16 rounds an ordinary scale down", () => {
   // 255 steps of 1 do not span 255.9, and 255.9 steps are 256
-  const { scales, zeros } = fitGrid(Float32Array.of(-255.9, 0), 1, { bits: 8, symmetric: false, mse: false, scaleDtype: "bf16" });
+  const { scales, zeros } = fitGrid(Float32Array.of(-255.9, 0), 1, {
+    bits: 8,
+    symmetric: false,
+    search: "none",
+    scaleDtype: "bf16",
+  });
   assert.equal([scales[0], zeros[0]], [1, 255]);
 });
 
 test("a symmetric grid covers rows of one sign", () => {
   const weights = Float32Array.of(0.25, 0.5, 1);
-  const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, mse: false });
+  const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, search: "none" });
   const values = [...weights].map((value) =>
     valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)),
   );
@@ -75,13 +80,13 @@ const lopsided = (share: number): Float32Array => ofOneSign(1).map((value, index
 test("zero points from one on stay there, and no weight errs by more than half a step", () => {
   for (const bits of [2, 3, 4, 8]) {
     for (const weights of [ofOneSign(1), ofOneSign(-1), ...[0.01, 0.05, 0.1, 0.3, 1, 3].map(lopsided), new Float32Array(8)]) {
-      for (const mse of [false, true]) {
-        const rule = { bits, symmetric: false, mse };
+      for (const search of ["none", "error"] as const) {
+        const rule = { bits, symmetric: false, search };
         const { scales, zeros, maximum } = fitGrid(weights, 1, { ...rule, minZeroPoint: 1 });
         assert.ok(at(zeros, 0) >= 1 && at(zeros, 0) <= maximum, `${bits} bits: zero point ${zeros[0]}`);
         const free = fitGrid(weights, 1, rule);
         if (at(free.zeros, 0) > 0) assert.equal([scales, zeros], [free.scales, free.zeros], "where nothing is in the way");
-        if (mse) continue;
+        if (search === "error") continue;
         for (const value of weights) {
           const error = valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)) - value;
           assert.ok(Math.abs(error) <= 0.5001 * at(scales, 0), `${bits} bits: ${value} is off by ${error}, scale ${scales[0]}`);
@@ -105,15 +110,15 @@ test("the grid search beats the full range in its own norm where few weights are
     { length: 64 },
     (_, index) => Math.sin(index) + Math.sin(index * 1.7) + Math.sin(index * 2.9),
   );
-  const loss = (mse: boolean) => {
-    const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 3, symmetric: true, mse });
+  const loss = (search: "none" | "error") => {
+    const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 3, symmetric: true, search });
     return weights.reduce(
       (sum, value) =>
         sum + Math.abs(valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)) - value) ** 2.4,
       0,
     );
   };
-  assert.ok(loss(true) < loss(false));
+  assert.ok(loss("error") < loss("none"));
 });
 
 test.run();

@@ -84,6 +84,9 @@ test("a word of older recipes is refused, and the new one named", () => {
     assert.instance(error, BadDataError, text);
     assert.match((error as Error).message, message);
   }
+  const error = thrown(() => parseRecipe(whole.replace("compress:\n", "compress:\n  mse: true\n"), "r.yaml"));
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /the option mse of compress is called search now: error for true, none for false$/);
 });
 
 test("says all that is wrong, in one line", () => {

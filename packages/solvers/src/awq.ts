@@ -7,7 +7,7 @@ import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
 import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 
-const { mse: _, ...rangeOptions } = gridOptions;
+const { search: _, ...rangeOptions } = gridOptions;
 
 /** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
 const tries = 20;
@@ -52,7 +52,8 @@ export const awq = defineSolver({
   async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
     const rule = { ...gridRuleOf(grid), scaleDtype };
     const shared = { rows, columns, ...rule, groupSize: grid.groupSize };
-    const fit = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
+    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
+    const fit = (panel: Float32Array) => fitter(panel);
     const round = (weights: Float32Array): Promise<Solution> => roundToNearest({ ...shared, values: weights, fit });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;
     const scaled = scales ? scaleColumns(values, scales) : values;

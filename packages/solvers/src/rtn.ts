@@ -16,7 +16,8 @@ export const rtn = defineSolver({
   plannedCodes: neighbouringCodes,
   solve({ rows, columns, values, scaleDtype }, _statistics, options) {
     const rule = { ...gridRuleOf(options), scaleDtype };
-    const fit = createGridFitter(groupWidth(columns, options.groupSize), rows, rule);
+    const fitter = createGridFitter(groupWidth(columns, options.groupSize), rows, rule);
+    const fit = (panel: Float32Array) => fitter(panel);
     return roundToNearest({ values, rows, columns, ...rule, groupSize: options.groupSize, fit });
   },
 });

@@ -7,7 +7,9 @@ import { conformanceSuite, type ConformanceSettings } from "../src/conformance/i
 import { loadSolver, solvers } from "../src/index.ts";
 
 const settings: Readonly<Record<string, ConformanceSettings>> = {
-  rtn: { options: [{}, { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 }, { bits: 2, groupSize: 0, mse: true }] },
+  rtn: {
+    options: [{}, { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 }, { bits: 2, groupSize: 0, search: "error" }],
+  },
   magnitude: { options: [{}, { sparsity: 0 }, { pattern: "2:4" }] },
   wanda: { options: [{}, { sparsity: 0.7 }, { pattern: "4:8" }, { useVariant: true }], beats: "magnitude" },
   "m-wanda": {
@@ -18,7 +20,7 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     options: [
       {},
       { bits: 3, groupSize: 32, symmetric: false },
-      { bits: 3, groupSize: 0, mse: true, minZeroPoint: 1 },
+      { bits: 3, groupSize: 0, search: "error", minZeroPoint: 1 },
       { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
     ],
     beats: "rtn",

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { at, parseOptions, type Factor, type LanguageDiagonal, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
-import { loadSolver } from "../src/index.ts";
+import { loadSolver, outputByRow } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
 const rows = 9;
@@ -45,7 +45,7 @@ async function solve(
 }
 
 test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
-  const shared = { bits: 3, groupSize: 20, symmetric: false, mse: false };
+  const shared = { bits: 3, groupSize: 20, symmetric: false, search: "none" };
   const nearest = await solve("rtn", shared, diagonalFactor("natural", natural));
   for (const [factor, options] of [
     [diagonalFactor("natural", natural), {}],
@@ -56,6 +56,25 @@ test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by
     const { quantised, values: found } = await solve("gptq", { ...shared, ...options }, factor);
     assert.equal(quantised, nearest.quantised, factor.orderName);
     assert.equal(found, nearest.values);
+  }
+});
+
+test("a search by the Hessian changes outputs less than an unweighted one, however grids are fitted", async () => {
+  const solver = await loadSolver("gptq");
+  const order = "group-aware:32";
+  for (const options of [{}, { gridRule: "updated" }, { staticGroups: true }, { groupSize: 0 }]) {
+    const orderName = "groupSize" in options ? "activation" : order;
+    const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [64], columns: 256, dead: [4] }, orderName);
+    const errorBy = async (search: string): Promise<number> => {
+      const raw = { bits: 3, groupSize: 32, symmetric: false, search, ...options };
+      const own = { ...weight, values: weight.values.slice() };
+      const solution = await solver.solve(own, statistics, parseOptions(solver.options, raw, "gptq"), context);
+      const change = solution.values.map((value, index) => value - at(weight.values, index));
+      const errors = await outputByRow(plainBlas, change, 64, { gram: statistics.gram });
+      return errors.reduce((total, value) => total + value, 0);
+    };
+    const [none, error, hessian] = [await errorBy("none"), await errorBy("error"), await errorBy("hessian")];
+    assert.ok(hessian < error && hessian < none, `${JSON.stringify(options)}: ${none}, ${error}, ${hessian}`);
   }
 });
 

@@ -82,7 +82,7 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
   for (const [solver, options, order, formats] of [
     ["gptq", { bits: 3, groupSize: 32, minZeroPoint: 1 }, "group-aware:32", ["gptq", "gptq-v2"]],
     ["gptq", { bits: 4, groupSize: 0 }, "activation", ["gptq", "compressed-tensors"]],
-    ["rtn", { bits: 2, groupSize: 16, symmetric: true, mse: true }, "natural", ["gptq", "compressed-tensors"]],
+    ["rtn", { bits: 2, groupSize: 16, symmetric: true, search: "error" }, "natural", ["gptq", "compressed-tensors"]],
     ["sparsegpt", { bits: 8, sparsity: 0.3, groupSize: 32, symmetric: false }, "natural", ["gptq-v2"]],
   ] as const) {
     test(`${solver} ${options.bits} bits of a ${dtype} model, packed and read back, is the model that was solved`, async () => {

@@ -1,3 +1,4 @@
+import { InternalError } from "@mbs/contracts";
 import { roundHalfEven, roundTo, type WeightDtype } from "../dtypes/rounding.ts";
 import { codeOf, codesOf, valueOf, type Grid, type GridRule } from "./grid.ts";
 import { searchNorm } from "./search-norm.ts";
@@ -45,12 +46,42 @@ function rangeOf(values: Float32Array, { bits, symmetric, minZeroPoint }: GridRu
   return least === most ? { least: -1, most: 1 } : { least, most };
 }
 
-/** Sum of |error|^2.4 over a row's weights; stops where it can no longer be below `limit`. */
-function lossOf(values: Float32Array, { scale, zero }: RowGrid, maximum: number, limit: number): number {
+/**
+ * Importances as the search takes them: divided by the largest, which changes no grid and keeps losses far from the ends of
+ * float32.
+ *
+ * @returns undefined where the rule searches otherwise
+ * @throws {InternalError} where the rule needs them and they are not given for each column
+ */
+export function relativeImportances(
+  { search }: GridRule,
+  columns: number,
+  importances: Float32Array | undefined,
+): Float32Array | undefined {
+  if (search !== "hessian") return undefined;
+  if (importances?.length !== columns) {
+    throw new InternalError(`a search by the Hessian needs ${columns} importances, not ${importances?.length ?? 0}`);
+  }
+  const most = importances.reduce((largest, importance) => Math.max(largest, importance), 0);
+  return importances.map((importance) => importance / most);
+}
+
+/**
+ * Sum over a row's weights of |error|^2.4, or of the squared errors weighted by importances; stops where it can no longer be
+ * below `limit`.
+ */
+function lossOf(
+  values: Float32Array,
+  { scale, zero }: RowGrid,
+  maximum: number,
+  limit: number,
+  importances: Float32Array | undefined,
+): number {
   let loss = 0;
   for (let index = 0; index < values.length && loss < limit; index += 1) {
     const value = values[index]!;
-    loss += searchNorm(fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value));
+    const error = fround(valueOf(codeOf(value, scale, zero, maximum), scale, zero) - value);
+    loss += importances === undefined ? searchNorm(error) : error * error * importances[index]!;
   }
   return loss;
 }
@@ -94,17 +125,18 @@ function gridOf(range: Range, rule: GridRule): RowGrid {
  * equal ones the wider.
  *
  * @param values the row's weights in a group
+ * @param importances of the columns, relative to the largest, for a search by the Hessian
  * @param first,end the steps that the search tries
  */
-export function fitRow(values: Float32Array, rule: GridRule, first = 0, end = shrinkSteps): RowGrid {
+export function fitRow(values: Float32Array, rule: GridRule, importances?: Float32Array, first = 0, end = shrinkSteps): RowGrid {
   const range = rangeOf(values, rule);
-  if (!rule.mse) return gridOf(range, rule);
+  if (rule.search === "none") return gridOf(range, rule);
   const { maximum } = codesOf(rule);
   let best: RowGrid = { scale: 1, zero: 0 };
   let least = Infinity;
   for (let step = first; step < end; step += 1) {
     const grid = gridOf(shrink(range, step), rule);
-    const loss = lossOf(values, grid, maximum, least);
+    const loss = lossOf(values, grid, maximum, least, importances);
     if (loss < least) {
       least = loss;
       best = grid;
@@ -128,14 +160,16 @@ export function rowOf(weights: Float32Array, rows: number, row: number): Float32
  *
  * @param weights Wᵀ of the group, [columns of the group, rows]
  * @param rows rows of W
+ * @param importances how much a squared error of each column counts, on any scale, above zero; for a search by the Hessian
  * @returns scales and zeros, one a row
  * @see arXiv:2210.17323
  */
-export function fitGridReference(weights: Float32Array, rows: number, rule: GridRule): Grid {
+export function fitGridReference(weights: Float32Array, rows: number, rule: GridRule, importances?: Float32Array): Grid {
   const scales = new Float32Array(rows);
   const zeros = new Float32Array(rows);
+  const relative = relativeImportances(rule, weights.length / rows, importances);
   for (let row = 0; row < rows; row += 1) {
-    const { scale, zero } = fitRow(rowOf(weights, rows, row), rule);
+    const { scale, zero } = fitRow(rowOf(weights, rows, row), rule, relative);
     scales[row] = scale;
     zeros[row] = zero;
   }

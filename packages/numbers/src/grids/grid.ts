@@ -17,8 +17,11 @@ export interface GridRule {
   readonly symmetric: boolean;
   /** The least zero point of an asymmetric grid, 0 or 1; default 0. */
   readonly minZeroPoint?: number | undefined;
-  /** Search for the range with the least error. */
-  readonly mse: boolean;
+  /**
+   * How the range is found: all of it; the one with the least Σ |error|^2.4, as the reference program of GPTQ searches; or the
+   * one with the least squared error weighted by importances of the columns, given beside the weights.
+   */
+  readonly search: "none" | "error" | "hessian";
   /** What scales are rounded to; default f32. */
   readonly scaleDtype?: WeightDtype | undefined;
 }

@@ -25,6 +25,7 @@ export interface Kernels {
   fit(
     W: number,
     T: number,
+    D: number,
     L: number,
     H: number,
     A: number,

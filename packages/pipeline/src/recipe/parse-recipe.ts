@@ -154,12 +154,17 @@ class Reader {
 
 /** @throws {BadDataError} on renamed keys and options, naming the new ones */
 function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly string[]) => string): void {
-  const { solve, factor } = values;
+  const { solve, factor, compress } = values;
   const problems: string[] = [];
   if (Object.hasOwn(values, "solve")) problems.push(`${locate(["solve"])}: the key solve is called factor now`);
   for (const [key, options] of Object.entries({ solve, factor })) {
     if (!isObject(options) || !Object.hasOwn(options, "factor")) continue;
     problems.push(`${locate([key, "factor"])}: the option factor of ${key} is called upper now`);
+  }
+  if (isObject(compress) && Object.hasOwn(compress, "mse")) {
+    problems.push(
+      `${locate(["compress", "mse"])}: the option mse of compress is called search now: error for true, none for false`,
+    );
   }
   if (problems.length > 0) throw new BadDataError(problems.join("; "));
 }

@@ -26,8 +26,8 @@ const made = (solver: string, options: Record<string, unknown>): ScoredModel => 
 test("methods are named by what people know them by; other options keep them apart", () => {
   const models = compressedModels(
     new Map([
-      ["a", made("gptq", { bits: 3, groupSize: 64, mse: true })],
-      ["b", made("gptq", { bits: 3, groupSize: 64, mse: false })],
+      ["a", made("gptq", { bits: 3, groupSize: 64, search: "error" })],
+      ["b", made("gptq", { bits: 3, groupSize: 64, search: "none" })],
       ["c", made("sparsegpt", { sparsity: 0.5, groupSize: 128 })],
       ["d", made("wanda", { pattern: "2:4", sparsity: 0.5 })],
       ["e", { bytes: 1 }],

@@ -15,7 +15,13 @@ export const columnRoundingOptions = {
   bits: bitsOption,
   ...gridOptions,
   // the best of the variants that tools/variants tables, chosen on the validation texts; so is the preferred order
-  mse: { ...gridOptions.mse, default: true },
+  search: {
+    ...gridOptions.search,
+    description:
+      "how a grid's range is found: all of it (none), or the one with the least error, unweighted (error) or weighted by what it costs once later columns have made up for it (hessian)",
+    choices: ["none", "error", "hessian"],
+    default: "error",
+  },
   staticGroups: {
     kind: "flag",
     description: "make groups of neighbouring columns of the weight in every column order, with grids fitted in advance",

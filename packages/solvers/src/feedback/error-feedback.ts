@@ -1,4 +1,5 @@
 import {
+  at,
   InterruptedError,
   type Factor,
   type QuantisedWeight,
@@ -51,15 +52,30 @@ function endOfGroup(groupAt: Int32Array, from: number): number {
   return end;
 }
 
-/** Wᵀ of the columns of one group, [columns of the group, rows], whatever their order. */
-function gatherGroup(transposed: Float32Array, rows: number, groupAt: Int32Array, group: number): Float32Array {
-  const positions = [...groupAt.keys()].filter((position) => groupAt[position] === group);
+/** Positions of a group, wherever they are. */
+const positionsOf = (groupAt: Int32Array, group: number): number[] =>
+  [...groupAt.keys()].filter((position) => groupAt[position] === group);
+
+/** Wᵀ of some columns, [columns, rows]. */
+function gatherColumns(transposed: Float32Array, rows: number, positions: readonly number[]): Float32Array {
   const gathered = new Float32Array(positions.length * rows);
   for (const [index, position] of positions.entries()) {
     gathered.set(transposed.subarray(position * rows, (position + 1) * rows), index * rows);
   }
   return gathered;
 }
+
+/**
+ * What a squared error of each column costs after the columns behind it have made up for it as well as they can: 1 / U[j, j]²,
+ * the conditional variance of the column's input given theirs.
+ *
+ * @param positions in the factor's order
+ */
+function importancesAt({ upper, order }: Factor, positions: Iterable<number>): Float32Array {
+  return Float32Array.from(positions, (position) => 1 / at(upper, position * (order.length + 1)) ** 2);
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
 /** Weights of positions from … to-1 for a grid that is fitted when its group is reached. */
 async function weightsOfGroup(block: ColumnBlock, from: number, to: number, fit: Rounding["fit"]): Promise<Float32Array> {
@@ -101,12 +117,15 @@ export async function settleColumns(
   const { rows, columns, scaleDtype } = weight;
   const { order } = factor;
   const fit = rounding && createGridFitter(rounding.groups.groupSize, rows, { ...rounding.rule, scaleDtype });
+  const importances = (positions: readonly number[]): Float32Array | undefined =>
+    rounding?.rule.search === "hessian" ? importancesAt(factor, positions) : undefined;
   const transposed = transposeInOrder(weight.values, rows, columns, order);
   const grids: Grid[] = [];
   const fitAll = () => {
     if (rounding?.fit !== "beforehand" || fit === undefined) return;
     for (let group = 0; group < rounding.groups.groups; group += 1) {
-      grids.push(fit(gatherGroup(transposed, rows, rounding.groups.groupAt, group)));
+      const positions = positionsOf(rounding.groups.groupAt, group);
+      grids.push(fit(gatherColumns(transposed, rows, positions), importances(positions)));
     }
   };
   // one grid a row is fitted before dead columns are cleared, as in the reference programs
@@ -132,7 +151,8 @@ export async function settleColumns(
         const group = rounding?.groups.groupAt[position];
         const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : columns;
         if (rounding && fit && group !== undefined && !grids[group]) {
-          grids[group] = fit(await weightsOfGroup(block, position, groupEnd, rounding.fit));
+          const weights = await weightsOfGroup(block, position, groupEnd, rounding.fit);
+          grids[group] = fit(weights, importances(range(position, groupEnd)));
         }
         const to = Math.min(end, groupEnd - block.first);
         const settled = block.settle(from, to, {

@@ -1,8 +1,6 @@
 import type { OptionTable, OptionValues, PlannedCodes, ZeroPoints } from "@mbs/contracts";
 import type { GridRule } from "@mbs/numbers";
 
-const flagOf = (description: string, value: boolean) => ({ kind: "flag", description, default: value }) as const;
-
 /** The options of every solver that rounds weights to a grid, beside the number of bits. */
 export const gridOptions = {
   groupSize: {
@@ -25,7 +23,12 @@ export const gridOptions = {
     maximum: 1,
     optional: true,
   },
-  mse: flagOf("search the grid's range for the least error", false),
+  search: {
+    kind: "choice",
+    description: "how the grid's range is found: all of it (none), or the one with the least error",
+    choices: ["none", "error"],
+    default: "none",
+  },
 } as const satisfies OptionTable;
 
 /** Option `bits` where the method always rounds. */
@@ -47,19 +50,23 @@ export const blockSizeOption = {
 } as const;
 
 /** The options of a grid; all but the bits may be absent. */
-export interface GridValues extends Partial<OptionValues<typeof gridOptions>> {
+export interface GridValues extends Partial<Omit<OptionValues<typeof gridOptions>, "search">> {
   readonly bits: number;
+  readonly search?: string;
 }
+
+/** What `search` may be, of all methods. */
+const searches = ["none", "error", "hessian"] as const;
 
 /** Up to here an asymmetric grid loses less than a symmetric one of as many bits a weight, zero points counted: docs/quantisers.md. */
 const asymmetricBits = 3;
 
 /** The grids that the options ask for. */
-export const gridRuleOf = ({ bits, symmetric, minZeroPoint, mse = false }: GridValues): GridRule => ({
+export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search }: GridValues): GridRule => ({
   bits,
   symmetric: symmetric ?? bits > asymmetricBits,
   minZeroPoint,
-  mse,
+  search: searches.find((known) => known === search) ?? "none",
 });
 
 /** Values of grid options that were not given; none without `bits`. */
