@@ -95,7 +95,7 @@ test("says all that is wrong, in one line", () => {
   assert.instance(error, UsageError);
   assert.match(
     (error as Error).message,
-    /^5 faults: \(1\) r\.yaml:6: unknown key colour; .* \(2\) r\.yaml: corpus is missing \(3\) r\.yaml:9: evaluate\.model follows .* \(4\) r\.yaml:9: evaluate needs corpus \(5\) r\.yaml:7: keep takes true or false, not "perhaps"$/,
+    /^5 faults: \(1\) r\.yaml:6: unknown key colour; .* \(2\) r\.yaml: corpus is missing \(3\) r\.yaml:9: evaluate\.model follows .* \(4\) r\.yaml:9: evaluate needs corpus or tasks \(5\) r\.yaml:7: keep takes true or false, not "perhaps"$/,
   );
 });
 
