@@ -152,7 +152,7 @@ test("a rewritten card has results before and after, what the Hub reads of them,
     `Texts: \`${address}\`.`,
     "| no | 0.0123 (0.0100 to 0.0150) | 95.1% |",
     "| task | metric | chance | dense | small | against dense | flips |",
-    "| xnli_no | acc | 33.3% | 50.0% (40.0% to 60.0%) | 40.0% (30.0% to 50.0%) | -10.00% (-20.00% to -5.00%) | 25.0% |",
+    "| xnli_no | acc | 33.3% | 50.0% (40.0% to 60.0%) | 40.0% (30.0% to 50.0%) | -10.0 (-20.0 to -5.0) | 25.0% |",
     "model: org/tiny",
   ]) {
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);

@@ -10,6 +10,8 @@ interface Described<Kind extends string, Value> {
   readonly default?: Value;
   /** Absent stays undefined. */
   readonly optional?: boolean;
+  /** Heading of `--help` under which it stands; without one it stands first. */
+  readonly group?: string;
   /** Options of the same table that exclude this one. Their defaults do not apply beside it, so they must be `optional`. */
   readonly excludes?: readonly string[];
 }

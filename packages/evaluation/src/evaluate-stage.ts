@@ -35,22 +35,31 @@ const options = {
   },
   labels: { kind: "list", optional: true, placeholder: "NAME,…", description: "a name for each model (the folder's own)" },
   corpus: {
+    group: "Texts",
     kind: "resource",
     resource: "corpus",
     optional: true,
     description: "held-out texts: YAML manifest, folder of LANG.* files, or hf:datasets/…",
   },
-  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  field: {
+    group: "Texts",
+    kind: "text",
+    optional: true,
+    description: 'field or column that holds the text (the manifest\'s own, else "text")',
+  },
   sourceTarget: {
+    group: "Texts",
     kind: "flag",
     description: 'for encoder-decoders: score a target given a source, from two fields of the corpus ("source", or --field)',
   },
   targetField: {
+    group: "Texts",
     kind: "text",
     optional: true,
     description: `field or column of the target with --source-target ("${defaultTargetField}")`,
   },
   length: {
+    group: "Texts",
     kind: "integer",
     optional: true,
     minimum: 2,
@@ -58,6 +67,7 @@ const options = {
     description: "tokens a window (the models' context, at most 2048)",
   },
   bos: {
+    group: "Texts",
     kind: "choice",
     choices: ["auto", "on", "off"],
     default: "auto",
@@ -65,6 +75,7 @@ const options = {
       "put the beginning-of-sequence token before every window; auto: where the tokenizer's own post-processing adds one",
   },
   windows: {
+    group: "Texts",
     kind: "integer",
     optional: true,
     minimum: 1,
@@ -83,6 +94,7 @@ const options = {
       "what packed weights (gptq, gptq-v2, compressed-tensors) are multiplied with; int8 is faster and less exact, and the scores say so",
   },
   distances: {
+    group: "Texts",
     kind: "choice",
     choices: ["on", "off"],
     default: "on",
@@ -90,8 +102,9 @@ const options = {
       "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both have one tokenizer and vocabulary; off is faster",
   },
   ...taskOptions,
-  bySource: { kind: "flag", description: "score each source of a language separately" },
+  bySource: { group: "Texts", kind: "flag", description: "score each source of a language separately" },
   shares: {
+    group: "Texts",
     kind: "resource",
     resource: "distribution",
     optional: true,

@@ -66,6 +66,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "tasks",
+    {
+      summary: "List the tasks that mbs evaluate can answer, in a folder of lm-evaluation-harness' format.",
+      load: async () => (await import("./commands/tasks-command.ts")).tasksCommand,
+    },
+  ],
+  [
     "gate",
     {
       summary: "Check scores against limits, and end with 1 where a language loses more.",

@@ -1,5 +1,5 @@
-export { listTasks } from "./list-tasks.ts";
-export type { TaskNames } from "./list-tasks.ts";
+export { listTasks, summariseTasks } from "./list-tasks.ts";
+export type { TaskName, TaskSummary } from "./list-tasks.ts";
 export { openTasks } from "./open-tasks.ts";
 export type {
   Choice,

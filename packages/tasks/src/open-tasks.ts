@@ -33,17 +33,29 @@ export async function openTasks(names: readonly string[], options: OpenTasksOpti
     throw new UsageError(`${fewShotSeed} is no seed; give a whole number from 0`);
   const catalogue = await readCatalogue(options.paths);
   const resolved = await resolveTasks(matchNames(names, catalogue), catalogue, createSettingsReader());
-  const warnOnce = createWarner(options.warn);
+  const open = createOpener({ fewShot, seed: fewShotSeed, warn: options.warn });
+  const tasks: Task[] = [];
+  for (const task of resolved.tasks) tasks.push(await open(task));
+  return { tasks, groups: resolved.groups };
+}
+
+interface OpenerOptions {
+  readonly fewShot?: number | undefined;
+  readonly seed?: number;
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+/** Opens tasks that share helpers, templates and what was warned of already. */
+export function createOpener({ fewShot, seed = defaultSeed, warn }: OpenerOptions): (task: ResolvedTask) => Promise<Task> {
+  const warnOnce = createWarner(warn);
   const context: OpenContext = {
     helpers: createHelpers(warnOnce),
     readTemplate: createTemplateReader(),
     warnOnce,
     fewShot,
-    seed: fewShotSeed,
+    seed,
   };
-  const tasks: Task[] = [];
-  for (const task of resolved.tasks) tasks.push(await openTask(task, context));
-  return { tasks, groups: resolved.groups };
+  return (task) => openTask(task, context);
 }
 
 interface OpenContext extends SettingsContext {

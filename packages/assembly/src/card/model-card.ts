@@ -110,7 +110,7 @@ function answerLines(results: CardResults): string[] {
   const { head: titles, rows } = answerTable(results);
   if (rows.length === 0) return [];
   return [
-    "Right answers to tasks, in brackets the 95% bootstrap interval over documents; flips are answers that became wrong or right.",
+    "Right answers to tasks, in brackets the 95% bootstrap interval over documents; chance is what guessing gives, differences are in points, flips are answers that became wrong or right.",
     "",
     ...table(titles, rows),
   ];

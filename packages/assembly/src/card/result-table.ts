@@ -62,8 +62,8 @@ export interface CardResults {
   readonly corpora: readonly string[];
 }
 
-const shown = (interval: Interval, format: (bound: number) => string): string =>
-  Number.isNaN(interval[0]) ? "too few windows" : interval.map(format).join(" to ");
+const shown = (interval: Interval, format: (bound: number) => string, of = "windows"): string =>
+  Number.isNaN(interval[0]) ? `too few ${of}` : interval.map(format).join(" to ");
 
 const percent = (share: number): string => `${share < 0 ? "" : "+"}${(share * 100).toFixed(2)}%`;
 
@@ -88,6 +88,9 @@ export function resultTable({ models, languages, averages }: CardResults): { hea
 }
 
 const share = (value: number): string => `${(value * 100).toFixed(1)}%`;
+
+/** A difference of shares. */
+const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(difference * 100).toFixed(1)}`;
 
 const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)];
 
@@ -121,10 +124,10 @@ export function answerTable({ models, tasks }: CardResults): { head: string[]; r
         const found = own.find((answers) => answers.model === model);
         if (found === undefined) return index === 0 ? ["–"] : ["–", "–", "–"];
         const { value, interval, difference, differenceInterval, flips } = found;
-        const right = `${share(value)} (${shown(interval, share)})`;
+        const right = `${share(value)} (${shown(interval, share, "documents")})`;
         if (index === 0) return [right];
         if (difference === undefined || differenceInterval === undefined || flips === undefined) return [right, "–", "–"];
-        return [right, `${percent(difference)} (${shown(differenceInterval, percent)})`, share(flips)];
+        return [right, `${points(difference)} (${shown(differenceInterval, points, "documents")})`, share(flips)];
       });
       return [task, metric, chance === null ? "–" : share(chance), ...answerCells];
     }),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AnswerScore, ChoiceScore, TaskScore } from "@mbs/artifacts";
-import { at, BadDataError, rangeOfShards, type Shards, type StageContext } from "@mbs/contracts";
+import { at, BadDataError, rangeOfShards, type Progress, type Shards, type StageContext } from "@mbs/contracts";
 import { readDatasetRows } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
 import {
@@ -35,6 +35,10 @@ export interface OpenedTasks {
   readonly groups: readonly TaskGroup[];
 }
 
+/** A document whose written answer has no more tokens than that. */
+const limitAnswer = (document: TaskDocument, most = Infinity): TaskDocument =>
+  document.kind === "choices" ? document : { ...document, maximumTokens: Math.min(document.maximumTokens, most) };
+
 /**
  * Reads tasks and renders their documents.
  *
@@ -42,13 +46,14 @@ export interface OpenedTasks {
  * @throws {BadDataError} where a task or a row is broken, or a task has no document
  */
 export async function readTasks(choice: TaskChoice, { warn, signal, progress }: StageContext): Promise<OpenedTasks> {
-  const { tasks: names = [], taskPath: paths = [], taskRows: folder, fewShot, fewShotSeed, taskLimit } = choice;
+  const { tasks: names = [], taskPath: paths = [], taskRows: folder, fewShot, fewShotSeed, taskLimit, answerTokens } = choice;
   const { tasks, groups } = await openTasks(names, { paths, fewShotSeed, warn, ...(fewShot !== undefined && { fewShot }) });
   const opened: OpenedTask[] = [];
   for (const [done, task] of tasks.entries()) {
     signal.throwIfAborted();
     progress({ activity: "read tasks", done, total: tasks.length, unit: "tasks" });
-    const documents = await task.documents((dataset) => readDatasetRows(dataset, { folder, warn, signal, progress }), taskLimit);
+    const rendered = await task.documents((dataset) => readDatasetRows(dataset, { folder, warn, signal, progress }), taskLimit);
+    const documents = rendered.map((document) => limitAnswer(document, answerTokens));
     if (documents.length === 0) {
       throw new BadDataError(`task ${task.name} has no documents: its rows are empty, or its filter passes none`, {
         task: task.name,
@@ -134,6 +139,15 @@ interface EncodedGroup extends DocumentGroup {
 
 const isChoice = (document: TaskDocument): document is ChoiceDocument => document.kind === "choices";
 
+const isGeneration = (document: TaskDocument): document is GenerationDocument => document.kind === "generation";
+
+const documentsOf = (groups: readonly DocumentGroup[]): number =>
+  groups.reduce((sum, { documents }) => sum + documents.length, 0);
+
+/** Tokens that written answers may have. */
+const tokensOf = (documents: readonly GenerationDocument[]): number =>
+  documents.reduce((sum, { maximumTokens }) => sum + maximumTokens, 0);
+
 /** The scores of one model, in the order of the groups. */
 class TaskScorer {
   readonly #scored: ScoredBy;
@@ -144,6 +158,15 @@ class TaskScorer {
     this.#scored = scored;
     this.#longTexts = longTexts;
     this.#context = context;
+  }
+
+  /** Whose progress is that of all groups, though groups are scored in parts. */
+  #reporting(activity: string, unit: string, before: number, share: number, total: number): StageContext {
+    const progress = (part: Progress): void => {
+      const done = before + Math.floor((share * part.done) / Math.max(1, part.total ?? 0));
+      this.#context.progress({ activity, unit, done, total });
+    };
+    return { ...this.#context, progress };
   }
 
   *#rows(task: Task, document: TaskDocument, scores: readonly (ChoiceScore | AnswerScore)[]): Generator<TaskScore> {
@@ -161,12 +184,12 @@ class TaskScorer {
     return { tokenizer: await model.tokenizer(), contextLength, longTexts: this.#longTexts };
   }
 
-  async *#choices(groups: readonly EncodedGroup[]): AsyncGenerator<TaskScore> {
+  async *#choices(groups: readonly EncodedGroup[], before: number, total: number): AsyncGenerator<TaskScore> {
     let index = 0;
     for await (const scores of scoreTexts(
       this.#scored,
       groups.map(({ texts }) => texts.flat()),
-      this.#context,
+      this.#reporting(`evaluate ${this.#scored.label} on tasks`, "documents", before, documentsOf(groups), total),
     )) {
       const { task, documents, texts } = at(groups, index++);
       let first = 0;
@@ -178,8 +201,11 @@ class TaskScorer {
     }
   }
 
-  async *#answers({ task, documents }: DocumentGroup): AsyncGenerator<TaskScore> {
-    const asked = documents.filter((document): document is GenerationDocument => document.kind === "generation");
+  async *#answers({ task, documents }: DocumentGroup, before: number, total: number): AsyncGenerator<TaskScore> {
+    const asked = documents.filter(isGeneration);
+    // an answer may end early, so tokens are counted: with long ones no document may be done for minutes
+    const activity = `write answers of ${this.#scored.label}`;
+    const context = this.#reporting(activity, "tokens at most", before, tokensOf(asked), total);
     const prompts = asked.map(({ context, until, maximumTokens }, index) => ({
       name: nameOf(task, at(asked, index)),
       context,
@@ -187,7 +213,7 @@ class TaskScorer {
       maximumTokens,
     }));
     let index = 0;
-    for await (const { text, cut } of generateTexts(this.#scored, prompts, await this.#reading(), this.#context)) {
+    for await (const { text, cut } of generateTexts(this.#scored, prompts, await this.#reading(), context)) {
       const document = at(asked, index++);
       const score = { kind: "answer", answer: text, right: task.judge(document, text) === 1, cut } as const;
       yield* this.#rows(task, document, [score]);
@@ -198,22 +224,28 @@ class TaskScorer {
     const reading = await this.#reading();
     let waiting: EncodedGroup[] = [];
     let texts = 0;
+    const all = groups.flatMap(({ documents }) => documents);
+    const [toChoose, toWrite] = [all.filter(isChoice).length, tokensOf(all.filter(isGeneration))];
+    let [chosen, written] = [0, 0];
     for (const group of groups) {
       const documents = group.documents.filter(isChoice);
       if (documents.length < group.documents.length) {
-        yield* this.#choices(waiting);
+        yield* this.#choices(waiting, chosen, toChoose);
+        chosen += documentsOf(waiting);
         [waiting, texts] = [[], 0];
-        yield* this.#answers(group);
+        yield* this.#answers(group, written, toWrite);
+        written += tokensOf(group.documents.filter(isGeneration));
         continue;
       }
       const encoded = documents.map((document) => encodeTexts(textsOf(group.task, document), reading.tokenizer, reading));
       waiting.push({ ...group, documents, texts: encoded });
       texts += encoded.reduce((sum, own) => sum + own.length, 0);
       if (texts < textsAtATime) continue;
-      yield* this.#choices(waiting);
+      yield* this.#choices(waiting, chosen, toChoose);
+      chosen += documentsOf(waiting);
       [waiting, texts] = [[], 0];
     }
-    yield* this.#choices(waiting);
+    yield* this.#choices(waiting, chosen, toChoose);
   }
 }
 

@@ -108,7 +108,7 @@ export async function* generateTexts(
     const space = contextLength - prompt.maximumTokens;
     if (space < 1) {
       throw new UsageError(
-        `${prompt.name}: an answer of ${prompt.maximumTokens} tokens leaves no space for its prompt, as the model reads ${contextLength}; ask for fewer tokens`,
+        `${prompt.name}: an answer of ${prompt.maximumTokens} tokens leaves no space for its prompt, as the model reads ${contextLength}; take fewer by --answer-tokens`,
         { text: prompt.name },
       );
     }
@@ -125,6 +125,8 @@ export async function* generateTexts(
   };
   const forward = await model.forward({ threads });
   try {
+    const total = prompts.reduce((sum, { maximumTokens }) => sum + maximumTokens, 0);
+    let before = 0;
     for (let first = 0; first < prompts.length; first += promptsAtATime) {
       const all = prompts.slice(first, first + promptsAtATime).map(begin);
       for (let open = all; open.length > 0; open = open.filter(({ answer }) => answer === undefined)) {
@@ -138,9 +140,13 @@ export async function* generateTexts(
           const whole = ended(answer, prompt.until) ?? (isLast ? answer : undefined);
           if (whole !== undefined) text.answer = whole;
         }
-        const done = first + all.filter(({ answer }) => answer !== undefined).length;
-        context.progress({ activity: `answer ${label}`, done, total: prompts.length, unit: "prompts" });
+        const tokens = all.map(({ answer, ids, given, prompt }) =>
+          answer === undefined ? ids.length - given : prompt.maximumTokens,
+        );
+        const done = before + tokens.reduce((sum, count) => sum + count, 0);
+        context.progress({ activity: `answer ${label}`, done, total, unit: "tokens at most" });
       }
+      before += all.reduce((sum, { prompt }) => sum + prompt.maximumTokens, 0);
       for (const { answer, cut } of all) if (answer !== undefined) yield { text: answer, cut };
     }
   } finally {

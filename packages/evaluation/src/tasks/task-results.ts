@@ -264,8 +264,9 @@ export function reportTasks(
   });
   const byModel = groupBy(answers, ({ model }) => model);
   const names = [...byModel.keys()];
-  const against = reference ?? names[0];
-  if (against === undefined) return { results: [], pairs: [], means: [], notes: [] };
+  const [first] = names;
+  if (first === undefined) return { results: [], pairs: [], means: [], notes: [] };
+  const against = reference ?? first;
   const answered = (model: string): Answered => {
     const own = new Map((byModel.get(model) ?? []).map((one) => [one.task, one]));
     return (task) => {
@@ -283,7 +284,7 @@ export function reportTasks(
       task: own.task,
     });
   });
-  const averaged = averagedTasks(byModel.get(at(names, 0)) ?? [], described.groups);
+  const averaged = averagedTasks(byModel.get(first) ?? [], described.groups);
   const means = names.flatMap((model) =>
     averaged.map((one) => taskMean(model, answered(model), model === against ? undefined : referenceAnswers, one, seed)),
   );

@@ -38,6 +38,11 @@ const report = (scores: readonly TaskScore[], metrics: readonly TaskMetric[] = [
 const valueOf = ({ results }: TasksReport, metric: TaskMetric): number | undefined =>
   results.find((result) => result.metric === metric)?.value;
 
+test("without tasks there is nothing, also where a reference is named", () => {
+  const none = { tasks: new Map<string, ScoredTask>(), groups: new Map() };
+  assert.equal(reportTasks([], none, "dense"), { results: [], pairs: [], means: [], notes: [] });
+});
+
 test("each metric divides by its own length, and the first of equal choices is the answer", () => {
   // by nll 0 wins; a token: 3/3 against 4/8; a character: 3/2 against 4/1; a byte: 3/12 against 4/8; less what is expected without context: 3-1 against 4-6
   const scores = choices("m", "t_hi", 0, [

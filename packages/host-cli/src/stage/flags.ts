@@ -76,6 +76,13 @@ function switches(name: string, option: Option & { kind: "flag" }): CommanderOpt
  * the same on a command line, in a recipe and on the network.
  */
 export function optionToFlags(name: string, option: Option): CommanderOption[] {
+  const flags = ungrouped(name, option);
+  const { group } = option;
+  if (group !== undefined) for (const flag of flags) flag.helpGroup(`${group}:`);
+  return flags;
+}
+
+function ungrouped(name: string, option: Option): CommanderOption[] {
   if (option.kind === "flag") return switches(name, option);
   const flag = new CommanderOption(`${optionFlag(name)} <${placeholder(option)}>`, option.description + remarks(option));
   return [option.kind === "resource" && option.many ? flag.argParser(collect) : flag];

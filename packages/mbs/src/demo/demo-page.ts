@@ -17,6 +17,7 @@ import type { Section, TextTable } from "@mbs/reporting";
 import type { DemoResults, MethodResult, MixResult, Rise } from "./demo-results.ts";
 import type { Completion } from "./demo-screen.ts";
 import { settingsLines } from "./demo-screen.ts";
+import { taskFindings, taskTable } from "./demo-tasks.ts";
 import { findings, predictionFinding } from "./findings.ts";
 
 const withSpread = ({ rise, spread: [low, high], excludesZero }: Rise, seeds: number): string =>
@@ -121,6 +122,15 @@ export async function demoPage(
     ],
     sections: [
       ...sections,
+      {
+        id: "tasks",
+        title: "Right answers",
+        points: taskFindings(results.tasks, at(results.methods, 0).title),
+        texts: [
+          "Share of right answers to controlled_pairs (datasets/controlled-tasks), and how many points a mix changes; a star: the paired 95% interval over documents excludes zero, with every seed.",
+        ],
+        tables: [{ caption: `${at(results.methods, 0).title}: right answers`, table: taskTable(results.tasks), open: true }],
+      },
       {
         id: "similarity",
         title: "Similarity of languages",

@@ -24,9 +24,14 @@ export interface DemoPlan {
   readonly windows: number;
   /** Held-out texts. */
   readonly evaluation: string;
+  /** Tasks that the dense model and the first method's answer, and their folder. */
+  readonly tasks: { readonly folder: string; readonly names: readonly string[] };
   /** Languages in which a sentence is completed. */
   readonly completions: readonly string[];
 }
+
+/** What one model is called in the scores. */
+export const demoLabel = (method: string, mix: string, seed: number): string => `${method}/${mix}/${seed}`;
 
 const shared = {
   methods: [
@@ -41,6 +46,11 @@ const shared = {
   ],
   length: 256,
   evaluation: "datasets/controlled-texts/heldout.yaml",
+  // large and small languages; of the dense model te is at chance, and nothing may be claimed there
+  tasks: {
+    folder: "datasets/controlled-tasks",
+    names: ["controlled_pairs_en", "controlled_pairs_ru", "controlled_pairs_de", "controlled_pairs_te"],
+  },
   completions: ["en", "es"],
 } as const;
 

@@ -1,9 +1,12 @@
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
-import type { ScoresReport } from "@mbs/evaluation";
+import type { ScoresReport, TasksReport } from "@mbs/evaluation";
 import { spearman } from "@mbs/numbers";
 import { distanceToMix, similarityMatrix } from "@mbs/reporting";
+import { demoLabel } from "./demo-plan.ts";
 import type { DemoPlan } from "./demo-plan.ts";
+import { demoTasks } from "./demo-tasks.ts";
+import type { DemoTasks } from "./demo-tasks.ts";
 
 /** A rise of perplexity above the dense model over all seeds, as a fraction. */
 export interface Rise {
@@ -56,10 +59,9 @@ export interface DemoResults {
   readonly plan: DemoPlan;
   readonly languages: readonly DenseResult[];
   readonly methods: readonly MethodResult[];
+  /** Right answers of the dense model and the first method's. */
+  readonly tasks: DemoTasks;
 }
-
-/** What one model is called in the scores. */
-export const demoLabel = (method: string, mix: string, seed: number): string => `${method}/${mix}/${seed}`;
 
 interface SeedRise {
   readonly rise: number;
@@ -87,6 +89,7 @@ function found<T>(value: T | undefined, what: string): T {
  *
  * @param counts segments of each language, by mix
  * @param similarities between all languages
+ * @param answers of the dense model and the first method's
  */
 export function demoResults(
   plan: DemoPlan,
@@ -94,6 +97,7 @@ export function demoResults(
   shares: ReadonlyMap<string, number>,
   counts: ReadonlyMap<string, Readonly<Record<string, number>>>,
   similarities: readonly SimilarityRecord[],
+  answers: TasksReport,
 ): DemoResults {
   const angles = similarityMatrix(similarities, "degrees");
   const languages = report.results
@@ -152,5 +156,6 @@ export function demoResults(
     plan,
     languages,
     methods: plan.methods.map(({ name, title }) => ({ name, title, mixes: plan.mixes.map((mix) => mixResult(name, mix)) })),
+    tasks: demoTasks(plan, answers),
   };
 }

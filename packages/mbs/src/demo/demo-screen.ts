@@ -1,6 +1,7 @@
 import { at } from "@mbs/contracts";
 import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/reporting";
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
+import { taskFindings } from "./demo-tasks.ts";
 import { findings, predictionFinding } from "./findings.ts";
 
 /** A text in a language, and the continuation by the compressed model. */
@@ -82,6 +83,7 @@ export function demoScreen(results: DemoResults, completions: readonly Completio
     ),
     "* the paired 95% interval excludes zero; rises are of perplexity above dense",
     ...wrapLines(predictionFinding(method), "", "  "),
+    ...taskFindings(results.tasks, method.title).flatMap((line) => wrapLines(line, "", "  ")),
     ...(completions.length === 0 ? [] : [`How the compressed model goes on (in brackets), ${method.title}, proportional mix:`]),
     ...completions.map(({ language, prompt, continuation }) => cut(`${language}: ${prompt} [${continuation.trim()}]`, columns)),
     ...next,

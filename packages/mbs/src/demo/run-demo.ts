@@ -12,15 +12,16 @@ import {
 } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { DeniedError, InternalError, at } from "@mbs/contracts";
-import type { Progress, StageContext } from "@mbs/contracts";
+import type { Progress, StageContext, StageOptions } from "@mbs/contracts";
 import { openCorpus, readDistribution } from "@mbs/corpora";
-import { scoresReport } from "@mbs/evaluation";
+import { readScoresReport, scoresReport } from "@mbs/evaluation";
 import { generate, openModel } from "@mbs/models";
 import { readRecipe, run } from "@mbs/pipeline";
 import type { Recipe, RunOptions, RunResult, Stages } from "@mbs/pipeline";
+import { demoLabel } from "./demo-plan.ts";
 import type { DemoPlan } from "./demo-plan.ts";
 import { demoPage } from "./demo-page.ts";
-import { demoLabel, demoResults } from "./demo-results.ts";
+import { demoResults } from "./demo-results.ts";
 import type { DemoResults } from "./demo-results.ts";
 import { demoScreen } from "./demo-screen.ts";
 import type { Completion } from "./demo-screen.ts";
@@ -47,6 +48,7 @@ const promptWords = 7;
 const continuationTokens = 16;
 
 interface Compressed {
+  readonly method: string;
   readonly label: string;
   readonly folder: string;
   readonly counts: Readonly<Record<string, number>>;
@@ -85,6 +87,7 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
     );
     const segments = await new ArtifactStore(folder.artifacts).open(at(nodes, 0).address);
     models.push({
+      method: method.name,
       label,
       folder: folder.model,
       counts: parseMetadata("segments", segments.schema).counts,
@@ -94,9 +97,13 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
   return { models, base };
 }
 
-/** Scores the dense model and all others on the same windows. */
-async function evaluateAll(options: DemoOptions, dense: string, models: readonly Compressed[]): Promise<string> {
-  const { plan, stages, signal, progress, warn, threads, output } = options;
+/** Scores the dense model and others on the same texts or tasks. */
+async function evaluateTo(
+  name: string,
+  { options, dense, models }: { readonly options: DemoOptions; readonly dense: string; readonly models: readonly Compressed[] },
+  on: StageOptions,
+): Promise<string> {
+  const { stages, signal, progress, warn, threads, output } = options;
   const stage = stages.get("evaluate");
   if (stage === undefined) throw new InternalError("no stage evaluate");
   const context: StageContext = { signal, progress, warn, threads };
@@ -105,13 +112,11 @@ async function evaluateAll(options: DemoOptions, dense: string, models: readonly
     {
       model: [dense, ...models.map(({ folder }) => folder)],
       labels: ["dense", ...models.map(({ label }) => label)],
-      corpus: plan.evaluation,
-      length: plan.length,
-      windows: plan.windows,
+      ...on,
     },
     context,
   );
-  const path = join(output, "scores.arrow");
+  const path = join(output, name);
   if (scores === undefined) throw new InternalError("stage evaluate made no scores");
   await writeArtifact(scores, path, { force: true, signal });
   return path;
@@ -149,7 +154,14 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const { plan, output } = options;
   await mkdir(output, { recursive: true });
   const { models, base } = await compressAll(options);
-  const stream = await openArtifact(await evaluateAll(options, base.model, models));
+  const { evaluation: corpus, length, windows, tasks } = plan;
+  const evaluated = { options, dense: base.model, models };
+  const stream = await openArtifact(await evaluateTo("scores.arrow", evaluated, { corpus, length, windows }));
+  const first = models.filter(({ method }) => method === at(plan.methods, 0).name);
+  const asked = { tasks: tasks.names, taskPath: [tasks.folder] };
+  const answers = await readScoresReport(
+    await openArtifact(await evaluateTo("tasks.arrow", { ...evaluated, models: first }, asked)),
+  );
   const scores = await collect(readScores(stream));
   const { shares } = await readDistribution(base.model);
   const report = scoresReport(scores, { shares: Object.fromEntries(shares), reference: "dense" });
@@ -161,7 +173,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   };
   const similarities: SimilarityRecord[] = await collect(readSimilarities(await openArtifact(ofMix("equal").similarity)));
   const counts = new Map(plan.mixes.map(({ mix }) => [mix, ofMix(mix).counts]));
-  const results = demoResults(plan, report, shares, counts, similarities);
+  const results = demoResults(plan, report, shares, counts, similarities, answers.tasks);
   const completions = await completeSentences(options, ofMix("proportional").folder);
   const page = join(output, "index.html");
   await writeAtomically(page, [Buffer.from(await demoPage(results, completions, similarities))], { force: true });

@@ -12,6 +12,9 @@ import {
 
 const inBrackets = (interval: GateCheck["interval"], text: string): string => (Number.isNaN(interval[0]) ? "" : ` (${text})`);
 
+/** A difference of shares: 0.091 → "+9.1". */
+const points = (share: number): string => formatRise(share).slice(0, -1);
+
 /** "perplexity +8.2% (+7.1 … +9.4%), limit +5.0%". */
 function describe({ figure, value, interval, limit }: GateCheck): string {
   switch (figure) {
@@ -22,7 +25,7 @@ function describe({ figure, value, interval, limit }: GateCheck): string {
     case "task":
       return `${formatAgreement(value)} right${inBrackets(interval, formatShareInterval(interval))}, least ${formatAgreement(limit)}`;
     case "task-loss":
-      return `${formatAgreement(value)} fewer right than the dense model${inBrackets(interval, formatShareInterval(interval))}, limit ${formatAgreement(limit)}`;
+      return `${points(-value)} points of right answers against the dense model${inBrackets(interval, `${points(-interval[1])} … ${points(-interval[0])}`)}, limit ${points(-limit)}`;
   }
 }
 
@@ -48,10 +51,17 @@ export function junitXml(checks: readonly GateCheck[]): string {
 const annotation = (check: GateCheck): string =>
   `::error title=mbs gate::${lineOf(check).replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")}`;
 
+/** Whether the measured value is beyond the limit, which by intervals is not enough. */
+const isBeyond = ({ figure, value, limit }: GateCheck): boolean => (figure === "task" ? value < limit : value > limit);
+
 /** A line for each figure beyond its limit. */
 export function gateText(checks: readonly GateCheck[], github = false): string {
   const exceeding = checks.filter(({ exceeds }) => exceeds);
-  if (exceeding.length === 0) return `all ${checks.length} figures are within their limits\n`;
+  if (exceeding.length === 0) {
+    const beyond = checks.filter(isBeyond);
+    if (beyond.length === 0) return `all ${checks.length} figures are within their limits\n`;
+    return `no interval of ${checks.length} figures is beyond its limit, but ${beyond.length} measured values are:\n${beyond.map(lineOf).join("\n")}\n`;
+  }
   return `${exceeding.map(github ? annotation : lineOf).join("\n")}\n`;
 }
 

@@ -1,11 +1,11 @@
 import {
+  collectScores,
   readAllocation,
   readDamage,
   readFactors,
   readFiles,
   readLayers,
   readMixes,
-  readScores,
   readSegments,
   readSimilarities,
   readStates,
@@ -106,12 +106,28 @@ async function inspectLayers(stream: ArtifactStream): Promise<readonly Inspectio
   return rows;
 }
 
+/** Texts, then tasks where there are any: the columns of what the first rows are. */
 async function inspectScores(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
-  const sums = new Sums();
-  for await (const { model, language, nll, tokens, bytes } of readScores(stream, { shards: true })) {
-    sums.add({ model, language }, { windows: 1, tokens, bytes, nll });
+  const { windows, tasks } = await collectScores(stream, { shards: true });
+  const texts = new Sums();
+  for (const { model, language, nll, tokens, bytes } of windows) {
+    texts.add({ model, language }, { windows: 1, tokens, bytes, nll });
   }
-  return sums.rows().map(({ nll, ...row }) => ({ ...row, perplexity: short(Math.exp(Number(nll) / Number(row["tokens"]))) }));
+  const perplexities = texts
+    .rows()
+    .map(({ nll, ...row }) => ({ ...row, perplexity: short(Math.exp(Number(nll) / Number(row["tokens"]))) }));
+  const answered = new Map<string, { row: InspectionRow; documents: Set<number>; rows: number }>();
+  for (const { model, language, task, document } of tasks) {
+    const key = JSON.stringify([model, task]);
+    const own = answered.get(key) ?? { row: { model, language, task }, documents: new Set<number>(), rows: 0 };
+    own.documents.add(document);
+    own.rows += 1;
+    answered.set(key, own);
+  }
+  const answers = [...answered.values()].map(({ row, documents, rows }) => ({ ...row, documents: documents.size, rows }));
+  if (perplexities.length === 0 || answers.length === 0) return [...perplexities, ...answers];
+  const none = { task: "", documents: "", rows: "" };
+  return [...perplexities.map((row) => ({ ...row, ...none })), ...answers];
 }
 
 async function inspectSimilarities(stream: ArtifactStream): Promise<readonly InspectionRow[]> {

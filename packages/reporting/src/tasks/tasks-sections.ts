@@ -24,10 +24,11 @@ function differencesOf({ pairs, means }: TasksReport) {
 
 /** Tasks: means, differences from the dense model, and every task of every model; none where nothing was answered. */
 export async function tasksSections(report: TasksReport, names: SectionNames): Promise<Section[]> {
-  const { results, pairs, means, notes } = report;
+  const { results, pairs, notes } = report;
   const models = [...new Set(results.map(({ model }) => model))];
   if (models.length === 0) return [];
   const differences = differencesOf(report);
+  const averaged = taskMeansOf(report);
   const series = new Set([...new Set(differences.map((one) => one.series))].slice(0, mostSeries));
   const drawn = differences.filter((one) => series.has(one.series));
   const title = "Right answers, less the dense model's";
@@ -35,10 +36,10 @@ export async function tasksSections(report: TasksReport, names: SectionNames): P
     {
       id: names.id("tasks"),
       title: names.title("Tasks"),
-      texts: [`${taskText}.`, ...notes],
+      texts: [`${taskText(models.length > 1)}.`, ...notes],
       ...(drawn.length === 0 ? {} : { plots: [await plotRises(drawn, title, "difference of right answers")] }),
       tables: [
-        ...(means.length === 0 ? [] : [{ caption: "Means over tasks", table: taskMeansOf(report), open: true }]),
+        ...(averaged.rows.length === 0 ? [] : [{ caption: "Means over tasks", table: averaged, open: true }]),
         ...models.map((model, index) => ({ caption: model, table: tasksOf(report, model), open: index === 0 })),
       ],
       data: results.map(({ interval: [low, high], chance, ...result }) => {

@@ -5,9 +5,18 @@ import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 
+const rightText =
+  "right: share of right answers by the metric; chance: what guessing gives, with ~ where the model is not above it";
+
+const differenceText =
+  "difference: right less the reference's, in points; flips: answers that were right and are wrong now, or the other way round";
+
 /** What the columns of tables of tasks are. */
-export const taskText =
-  "right: share of right answers by the metric; chance: what guessing gives, with ~ where the model is not above it; difference: right less the reference's, in points; flips: answers that were right and are wrong now, or the other way round; intervals are 95%, over documents";
+export const taskText = (compared: boolean): string =>
+  [rightText, ...(compared ? [differenceText] : []), "intervals are 95%, over documents"].join("; ");
+
+/** A language's mean of one task is that task. */
+const isOwnRow = ({ of, tasks }: TaskMean): boolean => of === "group" || tasks.length > 1;
 
 /** An interval of differences, in points. */
 const pointsInterval = (interval: readonly [number, number]): string => formatInterval(interval).replace("%", "");
@@ -61,7 +70,8 @@ const meanCell = ({ value, chance }: TaskMean): string =>
   `${formatAgreement(value)}${chance === null ? "" : ` (chance ${formatAgreement(chance)})`}`;
 
 /** Groups and languages, a column a model: the mean over their tasks, and its difference from the reference's. */
-export function taskMeansOf({ means }: TasksReport): TextTable {
+export function taskMeansOf(report: TasksReport): TextTable {
+  const means = report.means.filter(isOwnRow);
   const models = [...new Set(means.map(({ model }) => model))];
   const rows = [...groupBy(means, ({ of, name }) => JSON.stringify([of, name])).values()];
   return {
@@ -80,7 +90,7 @@ export function taskMeansOf({ means }: TasksReport): TextTable {
 }
 
 const meanName = ({ name, of, tasks }: TaskMean): string =>
-  of === "group" ? `mean of ${name}` : `mean of ${name} (${tasks.length} ${tasks.length === 1 ? "task" : "tasks"})`;
+  of === "group" ? `mean of ${name}` : `mean of ${name} (${tasks.length} tasks)`;
 
 /** The first model: its tasks by their first metric, then the means. */
 function referenceTable({ results, means }: TasksReport, model: string): TextTable {
@@ -96,7 +106,7 @@ function referenceTable({ results, means }: TasksReport, model: string): TextTab
         chanceCell(result),
       ]),
       ...means
-        .filter((mean) => mean.model === model)
+        .filter((mean) => mean.model === model && isOwnRow(mean))
         .map((mean) => [
           meanName(mean),
           "",
@@ -122,7 +132,7 @@ function comparedTable({ results, pairs, means }: TasksReport, model: string): T
         return [result.task, rightCell(result), ...compared];
       }),
       ...means
-        .filter((mean) => mean.model === model)
+        .filter((mean) => mean.model === model && isOwnRow(mean))
         .map((mean) => {
           const { difference, differenceInterval, flips } = mean;
           if (difference === undefined || differenceInterval === undefined || flips === undefined) {
@@ -152,7 +162,9 @@ export function tasksTable(report: TasksReport): string {
       ? `${colours.bold(`${model}, right answers`)}\n${formatTable(referenceTable(report, model))}`
       : `${colours.bold(`${model}, right answers against ${against} (${starText})`)}\n${formatTable(comparedTable(report, model))}`;
   });
-  return [...blocks, `${wrapLines(taskText, "", "  ").join("\n")}\n`, ...report.notes.map((note) => `${noteText(note)}\n`)].join(
+  const hidden = report.results.length > firstMetrics(report.results).length;
+  const text = `${taskText(models.length > 1)}${hidden ? "; of each task its first metric: --json and mbs report have all" : ""}`;
+  return [...blocks, `${wrapLines(text, "", "  ").join("\n")}\n`, ...report.notes.map((note) => `${noteText(note)}\n`)].join(
     "\n",
   );
 }

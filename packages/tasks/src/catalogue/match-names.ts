@@ -68,5 +68,7 @@ function but([first, ...others]: readonly string[]): string {
 function hint(pattern: string, catalogue: Catalogue["entries"]): string {
   if (catalogue.size === 0) return "the folders have no tasks at all, so check their paths";
   const near = [...catalogue.keys()].filter((name) => name.includes(pattern) || pattern.includes(name)).slice(0, 5);
-  return near.length > 0 ? `there are ${near.join(", ")}` : "list the names that there are, or add the folder that has it";
+  return near.length > 0
+    ? `there are ${near.join(", ")}`
+    : "mbs tasks FOLDER lists those that there are, or add the folder that has it";
 }

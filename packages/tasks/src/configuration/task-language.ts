@@ -83,7 +83,8 @@ function fromCode(text: string, isCertain: boolean): string | undefined {
   const code = found?.[1]?.toLowerCase();
   if (code === undefined) return undefined;
   const language = misnamed.get(code) ?? code;
-  const script = found?.[2];
+  // `hin_deva` too: Intl knows scripts by their usual case alone.
+  const script = found?.[2]?.toLowerCase().replace(/^./, (letter) => letter.toUpperCase());
   // `ARC-Easy` is not Aramaic.
   if (script !== undefined && scripts.of(script) === undefined) return undefined;
   return isCertain || isKnown(language) || script !== undefined ? canonical(language, script) : undefined;
