@@ -18,6 +18,8 @@ export interface PlotShape {
   readonly mark: "point" | "line";
   readonly logX?: boolean;
   readonly percentY?: boolean;
+  /** Each panel has its own scales. */
+  readonly ownScales?: boolean;
 }
 
 /** Blue, orange, green, red, purple, grey: told apart by colour-blind eyes. */
@@ -41,6 +43,7 @@ export async function drawPlot(points: readonly PlotPoint[], shape: PlotShape): 
     data: { values: [...points] },
     facet: { field: "panel", type: "nominal", title: null, sort: null },
     columns: 2,
+    ...(shape.ownScales && { resolve: { scale: { x: "independent", y: "independent" } } }),
     spec: {
       width: 300,
       height: 220,
