@@ -99,6 +99,10 @@ export function collectAnswers(
   const groups = groupBy(scores, ({ model, task }) => JSON.stringify([model, task]));
   return [...groups.values()].map((own) => {
     const { model, address, task, language } = at(own, 0);
+    if (own.some((score) => score.language !== language || score.address !== address))
+      throw new BadDataError(`scores: ${task} by ${model} has two languages, or two models of that name; evaluate again`, {
+        task,
+      });
     const documents = documentsOf(own, `${task} by ${model}`);
     const byMetric = metricsOf(task).map((metric): [TaskMetric, Answers] => {
       const all = [...documents].map(([number, document]) => answerOf(document, metric, `document ${number} of ${task}`));

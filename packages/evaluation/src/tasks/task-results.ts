@@ -82,9 +82,15 @@ const shareOf = (values: Uint8Array, picks?: Int32Array): number => {
   return sum / picks.length;
 };
 
+/** Of answers that were drawn from before: a task is in its own result, in differences and in means, and drawing takes most of the time. */
+const drawn = new WeakMap<Uint8Array, readonly number[]>();
+
 /** The share in each bootstrap draw. The draws depend on task, seed and number of documents alone, so models are paired. */
-const drawShares = (values: Uint8Array, task: string, seed: number): readonly number[] =>
-  Array.from(drawWindows(values.length, task, seed), (picks) => shareOf(values, picks));
+function drawShares(values: Uint8Array, task: string, seed: number): readonly number[] {
+  const shares = drawn.get(values) ?? Array.from(drawWindows(values.length, task, seed), (picks) => shareOf(values, picks));
+  drawn.set(values, shares);
+  return shares;
+}
 
 function metricOf({ byMetric, task }: TaskAnswers, metric: TaskMetric): Answers {
   const found = byMetric.get(metric);
@@ -262,6 +268,14 @@ export function reportTasks(
     if (found === undefined) throw new BadDataError(`scores: task ${task} is not described; evaluate again`, { task });
     return found.metrics;
   });
+  for (const [name, { tasks }] of described.groups) {
+    const missing = tasks.find((task) => !described.tasks.has(task));
+    if (missing !== undefined)
+      throw new BadDataError(`scores: the group ${name} has the task ${missing}, which was not answered; evaluate again`, {
+        group: name,
+        task: missing,
+      });
+  }
   const byModel = groupBy(answers, ({ model }) => model);
   const names = [...byModel.keys()];
   const [first] = names;

@@ -164,6 +164,13 @@ test("incomplete documents are refused", () => {
   }
   const other = twoModels("t_hi", 1).filter(({ model, document }) => model === "dense" || document > 0);
   assert.throws(() => report(other), /small and dense answered other documents of t_hi/);
+  const renamed = choices("m", "t_hi", 0, [{}, {}]).map((score, index) => ({ ...score, language: index === 0 ? "hi" : "fr" }));
+  assert.throws(() => report(renamed), /t_hi by m has two languages/);
+  const groups = new Map([["all", { tasks: ["t_hi", "t_fr"], weightBySize: true }]]);
+  assert.throws(
+    () => reportTasks(choices("m", "t_hi", 0, [{}, {}]), { tasks: described(["t_hi"], ["acc"]), groups }),
+    /the group all has the task t_fr, which was not answered/,
+  );
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import { parseOptions } from "@mbs/contracts";
+import { nameShards, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import type { ScoresReport } from "@mbs/evaluation";
@@ -11,6 +11,13 @@ async function report(stream: ArtifactStream): Promise<ScoresReport> {
     import("@mbs/reporting"),
   ]);
   return reportByTrainingShare(await readScoresReport(stream), parseMetadata("scores", stream.schema).shares);
+}
+
+/** Shards are only summed up when they are joined. @returns undefined for scores of all windows and documents */
+async function shardLine(stream: ArtifactStream): Promise<string | undefined> {
+  const { parseMetadata } = await import("@mbs/artifacts");
+  const { shards } = parseMetadata("scores", stream.schema);
+  return shards && `these scores are of shard ${nameShards(shards)}; join all with mbs join-scores to see them summed up`;
 }
 
 async function similarities(stream: ArtifactStream) {
@@ -55,6 +62,8 @@ export const similarityOptions = {
 export const presenters: Readonly<Record<string, Presenter>> = {
   scores: {
     async table(stream) {
+      const line = await shardLine(stream);
+      if (line !== undefined) return `${line}\n`;
       const { scoresTable } = await import("@mbs/reporting");
       return scoresTable(await report(stream));
     },

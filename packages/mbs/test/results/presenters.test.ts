@@ -1,4 +1,4 @@
-import { encodeDamage, encodeMixes, encodeSimilarities } from "@mbs/artifacts";
+import { encodeDamage, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import { test } from "uvu";
@@ -80,6 +80,12 @@ test("mixes as table and as JSON", async () => {
   assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
   const json = (await presenterOf("mixes").json(mixes())) as { recommended: { mix: string } };
   assert.is(json.recommended.mix, "en=0.5,mr=0.5");
+});
+
+test("the table of a shard of scores says that it is one", async () => {
+  const shards = { first: 1, count: 1, of: 3 };
+  const scores = encodeScores([], { corpus: "", length: 0, bos: "off", shares: undefined, models: undefined, shards });
+  assert.match(await presenterOf("scores").table(scores, {}), /^these scores are of shard 2\/3; join all with mbs join-scores/);
 });
 
 test.run();
