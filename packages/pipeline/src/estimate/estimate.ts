@@ -36,7 +36,7 @@ export interface Estimate {
   /** Seconds by what they are spent on. */
   readonly parts: readonly { readonly name: string; readonly seconds: number }[];
   readonly seconds: number;
-  /** Names of the entries of `stages`, which are in none of these numbers. */
+  /** Names of the entries of `stages`, and tasks, which are in none of these numbers. */
   readonly notCounted: readonly string[];
   /** Peak of resident memory, bytes. */
   readonly memory: number;
@@ -168,7 +168,9 @@ async function estimatePrepared(
   const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
   const tokens = sample.segments * length;
-  const heldOut = recipe.evaluate && (await measureTexts(String(recipe.evaluate["corpus"]), tokenizer, { signal, progress }));
+  const { corpus, tasks } = recipe.evaluate ?? {};
+  // a recipe may evaluate tasks alone
+  const heldOut = typeof corpus === "string" ? await measureTexts(corpus, tokenizer, { signal, progress }) : undefined;
   const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
   const heldOutTokens = evaluationTokens(recipe, heldOut, window);
   const scored = sum(heldOutTokens, (count) => count) * 2;
@@ -210,7 +212,7 @@ async function estimatePrepared(
     gemmRate: rates.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
-    notCounted: [...recipe.stages.keys()],
+    notCounted: [...recipe.stages.keys(), ...(tasks === undefined ? [] : ["the tasks of evaluate"])],
     memory: (workers === 0 ? 0 : plannerBytes) + machine.workers * ofWorker,
     disk,
   };
