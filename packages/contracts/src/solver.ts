@@ -135,6 +135,8 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   /** solve() receives these statistics and no other. */
   readonly needs: readonly Needs[];
   readonly options: Table;
+  /** Which of `needs` it reads with these options, where that is not all: others then take no memory. */
+  reads?(options: OptionValues<Table>): readonly Needs[];
   /**
    * Whether a row comes out as it would alone, whatever the other rows are and whichever part they belong to, and `solve` does
    * little work that is not for one row. The rows of a large site are then solved on several threads, some rows on each.

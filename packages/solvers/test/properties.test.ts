@@ -3,6 +3,8 @@ import * as assert from "uvu/assert";
 import { at, parseOptions, type Factor, type LanguageDiagonal, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
+import { createGridFitter, transposeInOrder } from "@mbs/numbers";
+import { descendCodes } from "../src/feedback/coordinate-descent.ts";
 import { loadSolver, outputByRow } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -75,6 +77,76 @@ test("a search by the Hessian changes outputs less than an unweighted one, howev
     };
     const [none, error, hessian] = [await errorBy("none"), await errorBy("error"), await errorBy("hessian")];
     assert.ok(hessian < error && hessian < none, `${JSON.stringify(options)}: ${none}, ${error}, ${hessian}`);
+  }
+});
+
+test("each sweep of coordinate descent changes outputs less, and codes, scales and values agree", async () => {
+  const solver = await loadSolver("gptq");
+  for (const [orderName, options] of [
+    ["group-aware:32", { groupSize: 32 }],
+    ["natural", { groupSize: 50, blockSize: 37 }],
+    ["activation", { groupSize: 0, symmetric: true }],
+  ] as const) {
+    // rows that fill no strip of the kernel, and a last block of its own size
+    const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [30, 17], columns: 150, dead: [4] }, orderName);
+    const errors: number[] = [];
+    for (const sweeps of [0, 1, 2, 4]) {
+      const parsed = parseOptions(solver.options, { bits: 3, search: "hessian", ...options, sweeps }, "gptq");
+      const own = { ...weight, values: weight.values.slice() };
+      const solution = await solver.solve(own, statistics, parsed, context);
+      const change = solution.values.map((value, index) => value - at(weight.values, index));
+      const byRow = await outputByRow(plainBlas, change, 47, { gram: statistics.gram });
+      errors.push(byRow.reduce((total, value) => total + value, 0));
+      const { quantised } = solution;
+      assert.ok(quantised);
+      const { codes, scales, zeros, groupOf } = quantised;
+      const groups = scales.length / 47;
+      for (const [index, value] of solution.values.entries()) {
+        const cell = Math.floor(index / 150) * groups + at(groupOf, index % 150);
+        assert.is(value, Math.fround((at(codes, index) - at(zeros, cell)) * at(scales, cell)));
+      }
+    }
+    const shares = errors.map((error) => error / at(errors, 0));
+    assert.ok(
+      at(shares, 1) < 0.97 && at(shares, 2) < at(shares, 1) && at(shares, 3) <= at(shares, 2),
+      `${orderName}: ${shares.join(", ")}`,
+    );
+  }
+});
+
+test("a sweep gives the codes of a plain descent, one code after the other", async () => {
+  const [size, count] = [40, 33];
+  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [count], columns: size }, "natural");
+  const target = transposeInOrder(
+    weight.values,
+    count,
+    size,
+    Int32Array.from({ length: size }, (_, column) => column),
+  );
+  const grid = createGridFitter(size, count, { bits: 2, symmetric: false, search: "none" })(target);
+  const valueOf = (row: number, code: number): number => Math.fround((code - at(grid.zeros, row)) * at(grid.scales, row));
+  const begun = target.map((_, index) => valueOf(index % count, 1));
+  const hessian = statistics.gram;
+  const plain = begun.slice();
+  for (let column = 0; column < size; column += 1) {
+    for (let row = 0; row < count; row += 1) {
+      let gradient = 0;
+      for (let other = 0; other < size; other += 1) {
+        const index = other * count + row;
+        gradient += (at(plain, index) - at(target, index)) * at(hessian, other * size + column);
+      }
+      const best = at(plain, column * count + row) - gradient / at(hessian, column * (size + 1));
+      const code = Math.round(best / at(grid.scales, row)) + at(grid.zeros, row);
+      plain[column * count + row] = valueOf(row, Math.min(Math.max(code, 0), 3));
+    }
+  }
+  for (const blockSize of [size, 16]) {
+    const [found, codes] = [begun.slice(), new Uint8Array(target.length)];
+    const descent = { target, values: found, codes, hessian, gridAt: () => grid, sweeps: 1, blockSize };
+    await descendCodes(plainBlas, descent, context.signal);
+    const equal = found.filter((value, index) => value === plain[index]).length;
+    // float32 decides codes that lie halfway, and codes behind them
+    assert.ok(equal > 0.98 * found.length, `${equal} of ${found.length}`);
   }
 });
 

@@ -90,9 +90,10 @@ export async function solveSite(
   const fallback = await fallbackFor(choice, factor);
   const { solver, options } = fallback ?? choice;
   const threads = (await context.rowThreads?.splits(solver, weight)) === true ? context.rowThreads : undefined;
-  const upper = solver.needs.includes("factor") ? threads?.sharedMatrix(columns ** 2) : undefined;
+  const needs = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
+  const upper = needs.includes("factor") ? threads?.sharedMatrix(columns ** 2) : undefined;
   // by the contract a solver reads only the statistics that it declares
-  const statistics = siteStatistics(input, solver.needs, upper) as Parameters<typeof solver.solve>[1];
+  const statistics = siteStatistics(input, needs, upper) as Parameters<typeof solver.solve>[1];
   const parsed = options as Parameters<typeof solver.solve>[2];
   const solve = async (): Promise<unknown> => {
     try {

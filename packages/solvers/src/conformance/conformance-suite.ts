@@ -38,11 +38,13 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 
-/** The declared statistics alone; reading another one fails. */
-function declaredOnly(solver: Solver, statistics: SolverStatistics): SolverStatistics {
+/** The statistics alone that it declares, or says that it reads with these options; reading another one fails. */
+function declaredOnly(solver: Solver, statistics: SolverStatistics, options: Parameters<Solver["solve"]>[2]): SolverStatistics {
+  const names = solver.reads?.(options) ?? solver.needs;
+  for (const name of names) require(solver.needs.includes(name), `says that it reads ${name}, which its needs do not name`);
   return new Proxy(statistics, {
     get(target, key) {
-      const declared = typeof key === "symbol" || solver.needs.includes(key as StatisticName);
+      const declared = typeof key === "symbol" || names.includes(key as StatisticName);
       require(declared, `reads the statistic ${String(key)}, which its needs do not name`);
       return Reflect.get(target, key);
     },
@@ -97,7 +99,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     { weight, statistics }: SampleSite,
   ): Promise<Solution> {
     const options = parseOptions(by.options, raw, by.name);
-    return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics), options, context);
+    return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics, options), options, context);
   }
   async function errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
     const scales = inputScale ?? new Float32Array(weight.columns).fill(1);

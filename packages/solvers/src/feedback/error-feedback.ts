@@ -9,6 +9,9 @@ import {
 } from "@mbs/contracts";
 import {
   createGridFitter,
+  damp,
+  findDead,
+  permuteSymmetric,
   restoreOrder,
   transposeInOrder,
   walkColumns,
@@ -16,6 +19,7 @@ import {
   type Grid,
   type GridRule,
 } from "@mbs/numbers";
+import { descendCodes } from "./coordinate-descent.ts";
 import type { ColumnGroups } from "../grids/column-groups.ts";
 
 /** How columns are rounded, one after the other. */
@@ -41,8 +45,19 @@ export interface ErrorFeedback {
   readonly blockSize: number;
   readonly rounding?: Rounding | undefined;
   readonly pruning?: Pruning | undefined;
+  /** Choose all codes again, so many times, by H = E[x xᵀ] in natural order; default never. */
+  readonly descent?: { readonly sweeps: number; readonly gram: Float32Array } | undefined;
   /** P of GPTAQ, [columns, columns], in the factor's order, zero on and below its diagonal. */
   readonly asymmetry?: Float32Array | undefined;
+}
+
+/** H as the factor's, with its damping. */
+function dampedAs({ damping }: Factor, gram: Float32Array): Float32Array {
+  const size = Math.round(Math.sqrt(gram.length));
+  const damped = gram.slice();
+  const diagonal = Float32Array.from({ length: size }, (_, column) => at(gram, column * (size + 1)));
+  damp(damped, size, findDead(diagonal), damping);
+  return damped;
 }
 
 /** First position after `from` that belongs to another group. */
@@ -111,7 +126,7 @@ const byRow = <Values extends Float32Array | Uint8Array>(
 export async function settleColumns(
   weight: SiteWeight,
   factor: Factor,
-  { blockSize, rounding, pruning, asymmetry }: ErrorFeedback,
+  { blockSize, rounding, pruning, asymmetry, descent }: ErrorFeedback,
   { blas, signal }: SolverContext,
 ): Promise<Solution> {
   const { rows, columns, scaleDtype } = weight;
@@ -135,6 +150,7 @@ export async function settleColumns(
     if (dead.has(column)) transposed.fill(0, position * rows, (position + 1) * rows);
   }
   if (rounding && rounding.groups.groups > 1) fitAll();
+  const target = descent && descent.sweeps > 0 ? transposed.slice() : undefined;
 
   const codes = new Uint8Array(rounding ? transposed.length : 0);
   const mask = new Uint8Array(pruning ? transposed.length : 0);
@@ -169,6 +185,14 @@ export async function settleColumns(
     { weights: { rows: columns, columns: rows, values: transposed }, upper: factor.upper, asymmetry, blockSize },
     visit,
   );
+
+  if (rounding && descent && target) {
+    const { groupAt } = rounding.groups;
+    const gridAt = (position: number): Grid => at(grids, at(groupAt, position));
+    const hessian = permuteSymmetric(dampedAs(factor, descent.gram), order);
+    const { sweeps } = descent;
+    await descendCodes(blas, { target, values: transposed, codes, hessian, gridAt, sweeps, blockSize }, signal);
+  }
 
   const quantised: QuantisedWeight | undefined = rounding && {
     bits: rounding.rule.bits,
