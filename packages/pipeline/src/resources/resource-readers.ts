@@ -55,7 +55,14 @@ async function treeHash(path: string, wanted: (file: Dirent) => boolean): Promis
     .sort();
   if (files.length === 0) throw new BadDataError(`${path} has no file to read; name another folder`, { path });
   const hash = createHash("sha256");
-  for (const file of files) hash.update(JSON.stringify([file, await fileHash(join(path, file))]));
+  for (const file of files) {
+    // a link to a folder, or to nothing, is not read
+    const isFile = await stat(join(path, file)).then(
+      (target) => target.isFile(),
+      () => false,
+    );
+    if (isFile) hash.update(JSON.stringify([file, await fileHash(join(path, file))]));
+  }
   return hash.digest("hex");
 }
 
