@@ -39,7 +39,7 @@ async function fileHash(path: string): Promise<string> {
 /**
  * SHA-256 of a file, or of the names and contents of a folder's files.
  *
- * @param wanted which files of the folder, and of the folders in it, count; hidden ones do not
+ * @param wanted which files of the folder, and of the folders in it, count; those of Git do not
  * @throws {BadDataError} where there is none
  */
 async function treeHash(path: string, wanted: (file: Dirent) => boolean): Promise<string> {
@@ -51,7 +51,7 @@ async function treeHash(path: string, wanted: (file: Dirent) => boolean): Promis
   const files = all
     .filter((file) => (file.isFile() || file.isSymbolicLink()) && wanted(file))
     .map((file) => relative(path, join(file.parentPath, file.name)))
-    .filter((file) => !file.split(sep).some((part) => part.startsWith(".")))
+    .filter((file) => !file.split(sep).includes(".git"))
     .sort();
   if (files.length === 0) throw new BadDataError(`${path} has no file to read; name another folder`, { path });
   const hash = createHash("sha256");
@@ -89,8 +89,8 @@ const readers: Readonly<Record<ResourceKind, (path: string, pool?: ObjectPool) =
     return { address: await fileHash(path), paths: [path] };
   },
   async tasks(path) {
-    // templates that others include have no extension
-    return { address: await treeHash(path, ({ name }) => !/\.(?:md|txt|pyc)$/.test(name)), paths: [path] };
+    // templates that others include have no extension, and rows beside tasks may have any
+    return { address: await treeHash(path, ({ name }) => !name.endsWith(".pyc")), paths: [path] };
   },
   async rows(path) {
     return { address: await treeHash(path, ({ name }) => /\.(?:jsonl?|parquet|md)(?:\.gz)?$/.test(name)), paths: [path] };
