@@ -35,6 +35,7 @@ export interface TaskPair {
   readonly difference: number;
   /** 95% paired bootstrap interval over documents. */
   readonly interval: Interval;
+  /** Whether the interval does, and McNemar's exact test too: of few flips the bootstrap alone is too sure. */
   readonly excludesZero: boolean;
   /** Share of documents whose answer was right and is wrong now, or the other way round. @see arXiv:2407.09141 */
   readonly flips: number;
@@ -127,6 +128,24 @@ const differenceOf = (own: readonly number[], other: readonly number[]): readonl
 const flipped = (own: Answers, other: Answers): Uint8Array =>
   own.right.map((right, index) => Number(right !== other.right[index]));
 
+/**
+ * McNemar's exact test.
+ *
+ * @returns the two-sided probability that of all flips as many or more go one way, where both ways are as likely
+ */
+function signTest(gained: number, lost: number): number {
+  const flips = gained + lost;
+  let term = 0.5 ** flips;
+  let tail = 0;
+  // of more flips than that the term underflows, and the interval is exact enough
+  if (term === 0) return 0;
+  for (let index = 0; index <= Math.min(gained, lost); index++) {
+    tail += term;
+    term *= (flips - index) / (index + 1);
+  }
+  return Math.min(1, 2 * tail);
+}
+
 function pairsOf(own: TaskAnswers, other: TaskAnswers, seed: number): TaskPair[] {
   const { model, task, language, documents } = own;
   return [...own.byMetric].map(([metric, answers]) => {
@@ -134,8 +153,9 @@ function pairsOf(own: TaskAnswers, other: TaskAnswers, seed: number): TaskPair[]
     const [ownDraws, otherDraws] = [drawShares(answers.right, task, seed), drawShares(reference.right, task, seed)];
     const interval = bootstrapInterval(differenceOf(ownDraws, otherDraws), documents.length);
     const flips = flipped(answers, reference);
-    const shareWhere = (is: (right: number, before: number) => boolean): number =>
-      shareOf(answers.right.map((right, document) => Number(is(right, at(reference.right, document)))));
+    const countWhere = (is: (right: number, before: number) => boolean): number =>
+      answers.right.filter((right, document) => is(right, at(reference.right, document))).length;
+    const [lost, gained] = [countWhere((right, before) => right < before), countWhere((right, before) => right > before)];
     const changed = answers.answers.filter((answer, document) => answer !== reference.answers[document]).length;
     return {
       model,
@@ -145,11 +165,11 @@ function pairsOf(own: TaskAnswers, other: TaskAnswers, seed: number): TaskPair[]
       metric,
       difference: shareOf(answers.right) - shareOf(reference.right),
       interval,
-      excludesZero: interval[0] > 0 || interval[1] < 0,
+      excludesZero: (interval[0] > 0 || interval[1] < 0) && signTest(gained, lost) < 0.05,
       flips: shareOf(flips),
       flipsInterval: bootstrapInterval(drawShares(flips, task, seed), documents.length),
-      lost: shareWhere((right, before) => right < before),
-      gained: shareWhere((right, before) => right > before),
+      lost: lost / documents.length,
+      gained: gained / documents.length,
       changed: changed / documents.length,
     };
   });

@@ -29,7 +29,7 @@ function chanceCell({ chance, aboveChance }: TaskResult): string {
 }
 
 /** What a star beside a difference means. */
-const starText = "* the 95% interval excludes zero";
+const starText = "* clear: the 95% interval excludes zero";
 
 /** "+1.2 *": a difference in points; a star where its interval excludes zero. */
 const differenceCell = ({ difference, excludesZero }: Pick<TaskPair, "difference" | "excludesZero">): string =>
