@@ -1,6 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
+import { propagateError } from "./feedback/error-propagation.ts";
 import { gridDefaults } from "./grids/quantisation-options.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
@@ -8,8 +9,12 @@ export const gptq = defineSolver({
   name: "gptq",
   source: "https://arxiv.org/abs/2210.17323",
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
-  needs: ["factor", "gram"],
-  reads: ({ sweeps }) => (sweeps === 0 ? ["factor"] : ["factor", "gram"]),
+  needs: ["factor", "gram", "crossMoment"],
+  reads: ({ sweeps, qep }) => [
+    "factor",
+    ...(sweeps === 0 ? [] : (["gram"] as const)),
+    ...(qep === 0 ? [] : (["crossMoment"] as const)),
+  ],
   options: {
     ...columnRoundingOptions,
     sweeps: {
@@ -20,15 +25,27 @@ export const gptq = defineSolver({
       minimum: 0,
       maximum: 100,
     },
+    qep: {
+      kind: "number",
+      description:
+        "share of the difference to the dense model's outputs that weights are corrected by before they are rounded; above 0 the dense states are computed too",
+      default: 0,
+      minimum: 0,
+      maximum: 1,
+    },
   },
   rowsAreIndependent: true,
   preferredOrder: roundingOrder,
   dependentDefaults: gridDefaults,
   plannedCodes: roundingCodes,
-  solve(weight, statistics, { sweeps, ...options }, context) {
+  async solve(weight, statistics, { sweeps, qep, ...options }, context) {
     const { factor } = statistics;
+    const values =
+      qep === 0
+        ? weight.values
+        : await propagateError(context.blas, weight, { factor, crossMoment: statistics.crossMoment }, qep);
     const rounding = columnRounding(factor, options);
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
-    return settleColumns(weight, factor, { blockSize: options.blockSize, rounding, descent }, context);
+    return settleColumns({ ...weight, values }, factor, { blockSize: options.blockSize, rounding, descent }, context);
   },
 });

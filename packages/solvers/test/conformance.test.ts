@@ -22,6 +22,8 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
       { bits: 3, groupSize: 32, symmetric: false },
       { bits: 3, groupSize: 0, search: "error", minZeroPoint: 1 },
       { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
+      { bits: 3, groupSize: 32, symmetric: false, search: "hessian", sweeps: 2 },
+      { bits: 2, groupSize: 0, search: "hessian", sweeps: 1, qep: 0.25 },
     ],
     beats: "rtn",
   },

@@ -5,6 +5,7 @@ import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { createGridFitter, transposeInOrder } from "@mbs/numbers";
 import { descendCodes } from "../src/feedback/coordinate-descent.ts";
+import { propagateError } from "../src/feedback/error-propagation.ts";
 import { loadSolver, outputByRow } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -111,6 +112,33 @@ test("each sweep of coordinate descent changes outputs less, and codes, scales a
       at(shares, 1) < 0.97 && at(shares, 2) < at(shares, 1) && at(shares, 3) <= at(shares, 2),
       `${orderName}: ${shares.join(", ")}`,
     );
+  }
+});
+
+test("weights are corrected towards the dense model's outputs, at best with all of the difference", async () => {
+  const [size, count] = [60, 11];
+  for (const orderName of ["natural", "activation"]) {
+    const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [count], columns: size }, orderName);
+    const { gram, crossMoment, factor } = statistics;
+    // E‖W·x̃ - V·x‖² but for what does not depend on V: tr(D·H·Dᵀ) - 2·tr(W·C·Dᵀ) with D = V - W
+    const distanceOf = async (alpha: number): Promise<number> => {
+      const found = await propagateError(plainBlas, weight, { crossMoment, factor }, alpha);
+      let distance = 0;
+      for (let row = 0; row < count; row += 1) {
+        const change = Array.from({ length: size }, (_, k) => at(found, row * size + k) - at(weight.values, row * size + k));
+        for (const [i, own] of change.entries()) {
+          for (const [j, other] of change.entries()) distance += own * at(gram, i * size + j) * other;
+          for (let k = 0; k < size; k += 1)
+            distance -= 2 * at(weight.values, row * size + k) * at(crossMoment, k * size + i) * own;
+        }
+      }
+      return distance;
+    };
+    const distances = await Promise.all([0, 0.5, 0.9, 1, 1.2].map(distanceOf));
+    assert.is(distances[0], 0);
+    assert.ok(at(distances, 1) < 0 && at(distances, 2) < at(distances, 1), distances.join(", "));
+    // damping alone moves the best share away from 1
+    assert.ok(at(distances, 3) < at(distances, 1) && at(distances, 3) < at(distances, 4), distances.join(", "));
   }
 });
 

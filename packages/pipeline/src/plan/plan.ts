@@ -1,6 +1,6 @@
 import { inputSite } from "@mbs/artifacts";
 import { UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
-import type { PlannedLayers, Solver, Stage, StageOptions } from "@mbs/contracts";
+import type { PlannedLayers, Stage, StageOptions, StatisticName } from "@mbs/contracts";
 import { canSplitRows, dependentDefaults, factorOptionsFor, countRowShards, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -517,7 +517,7 @@ function withMixOfFactor(capture: StageOptions, { factor: { mix }, locate }: Rec
  * Options that keep a run to the statistics that its solver needs, where the recipe does not say otherwise. Entries of `stages`
  * that read statistics get all of them, as from any other solver.
  */
-function leastStatistics({ needs }: Solver, recipe: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
+function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
   const { stages } = recipe;
   const read = new Set([...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat()));
   if (["capture", "factor", "propagate"].some((key) => read.has(key))) return { capture: {}, factor: {}, compress: {} };
@@ -540,15 +540,16 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
   const { solver, options } = await locating(recipe, readSolver(name, given));
-  const denseStates = solver.needs.includes("crossMoment");
+  const needs = solver.reads?.(options) ?? solver.needs;
+  const denseStates = needs.includes("crossMoment");
   if (denseStates && recipe.propagation === "dense") {
     throw new UsageError(
-      `${locate(["propagation"])}: ${solver.name} compares with the dense model, and with dense propagation all inputs are the dense model's; take propagation: sequential, or solver: gptq, which is the same there`,
+      `${locate(["propagation"])}: ${solver.name} compares with the dense model, and with dense propagation all inputs are the dense model's; take propagation: sequential, or solver: gptq without qep, which is the same there`,
       { solver: solver.name },
     );
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
-  const least = leastStatistics(solver, recipe);
+  const least = leastStatistics(needs, recipe);
   const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
   // the sparsity to spread may be the solver's default
   const target = recipe.allocate === undefined ? {} : { sparsity: options["sparsity"] };
