@@ -43,9 +43,10 @@ function requireHeld(value: unknown, hasLongNumbers: boolean, where: string, lev
   for (const part of Object.values(value)) requireHeld(part, hasLongNumbers, where, level + 1);
 }
 
-function rowOf(value: unknown, text: string, where: string): Row {
+/** @param hasLongNumbers whether the text that it was parsed from has: searched once, since a list is one text for all rows */
+function rowOf(value: unknown, hasLongNumbers: boolean, where: string): Row {
   if (!isObject(value)) return fail(where, "a row that is no object", 'write rows as {"column": value, …}');
-  requireHeld(value, longNumber.test(text), where);
+  requireHeld(value, hasLongNumbers, where);
   return value;
 }
 
@@ -77,8 +78,9 @@ async function* listRows(file: RowFile, warn: (message: string) => void): AsyncG
   }
   const text = decode(withoutMark(Buffer.concat(chunks), file, warn), file.path);
   const list = parse(text, file.path) as readonly unknown[];
+  const hasLongNumbers = longNumber.test(text);
   for (const [index, value] of list.entries()) {
-    yield { row: rowOf(value, text, `${file.path}, row ${index + 1}`), size: text.length / list.length };
+    yield { row: rowOf(value, hasLongNumbers, `${file.path}, row ${index + 1}`), size: text.length / list.length };
   }
 }
 
@@ -127,6 +129,6 @@ export async function* readJsonRows(file: RowFile, warn: (message: string) => vo
   for await (const { bytes, number } of readLines(file)) {
     const where = `${file.path}, line ${number}`;
     const text = decode(number === 1 ? withoutMark(bytes, file, warn) : bytes, where);
-    if (text.trim() !== "") yield { row: rowOf(parse(text, where), text, where), size: bytes.length };
+    if (text.trim() !== "") yield { row: rowOf(parse(text, where), longNumber.test(text), where), size: bytes.length };
   }
 }

@@ -20,6 +20,16 @@ test("a file may be one list of rows", async () => {
   assert.match(await failure(() => rowsOf({ "x.json": `[${good}` })), /^x\.json: no JSON \(.+\); correct it there, or copy/);
 });
 
+test("a list takes a time that grows with its length, not with its square", async () => {
+  const count = 60_000;
+  const list = `[${Array.from({ length: count }, () => JSON.stringify({ text: "a".repeat(60) })).join(",")}]`;
+  const start = performance.now();
+  const rows = await rowsOf({ "x.json": list });
+  assert.is(rows.length, count);
+  // a second where each row is looked at once; minutes where the whole text is searched for each
+  assert.ok(performance.now() - start < 30_000);
+});
+
 test("a column that some rows lack is null there", async () => {
   assert.equal(await rowsOf({ "x.jsonl": '{"a": 1}\n{"b": 2, "a": 3}\n' }), [
     { a: 1, b: null },
