@@ -1,5 +1,6 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { SpecialToken, Tokenizer } from "@mbs/models";
+import { stripEnd } from "@mbs/tasks";
 import type { ScoredText } from "@mbs/tasks";
 
 /** A text to be scored, with a name for messages: "arc_hi document 3, choice 2". */
@@ -24,11 +25,6 @@ export interface EncodeOptions {
   /** What is done with a longer text: its beginning is cut off, as lm-evaluation-harness does, or it is refused. */
   readonly longTexts: "cut" | "refuse";
 }
-
-/** What Python's `str.rstrip` takes for white space: U+FEFF, which JavaScript's takes too, is none, and U+001C to U+001F are. */
-const trailingSpace =
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
-  /[\t-\r\u001C- \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+$/u;
 
 /** The token before a text that has none before it. @throws {FailedPreconditionError} where the tokenizer names none */
 export function requirePrefix({ prefix }: Tokenizer, name: string): SpecialToken {
@@ -81,7 +77,7 @@ export function encodeTexts(
     return last.tokens;
   };
   const split = ({ name, context: given, continuation: wanted }: NamedText): { tokens: Int32Array; context: number } => {
-    const context = given.replace(trailingSpace, "");
+    const context = stripEnd(given);
     const continuation = given.slice(context.length) + wanted;
     if (context !== "") {
       const own = contextTokens(context);

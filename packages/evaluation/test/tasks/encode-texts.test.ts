@@ -93,6 +93,15 @@ test("white space alone is no context", async () => {
   assert.is(spaces?.predicted, none?.predicted);
 });
 
+test("a long run of white space in a context takes no time", async () => {
+  const tokenizer = await open("datasets/controlled-bloom", { bos_token: "<s>" });
+  const encoder: Tokenizer = { ...tokenizer, encode: (text) => new Int32Array(text.length) };
+  const start = performance.now();
+  encodeTexts(named([[`a${" ".repeat(500_000)}b`, " word"]]), encoder, { ...wide, contextLength: 1 << 20 });
+  // milliseconds where each space is looked at once, minutes where the rest of the run is for each
+  assert.ok(performance.now() - start < 20_000);
+});
+
 test("a text without a context needs a token to be predicted from", async () => {
   const tokenizer = await open("datasets/controlled-bloom", {});
   assert.throws(

@@ -4,7 +4,7 @@ const leading = new RegExp(`^[${spaces}]+`);
 const space = new RegExp(`^[${spaces}]$`);
 
 export const stripStart = (text: string): string => text.replace(leading, "");
-/** By hand: a regular expression that ends in `$` takes quadratic time on long runs of spaces. */
+/** Python's `str.rstrip`. By hand: a regular expression that ends in `$` takes quadratic time on long runs of spaces. */
 export function stripEnd(text: string): string {
   let end = text.length;
   while (end > 0 && space.test(text.charAt(end - 1))) end -= 1;
