@@ -87,10 +87,20 @@ function stackedPack(group: readonly EncodedText[], texts: readonly number[]): T
   return { texts, run: { tokens, batch: texts.length }, rows, predictions: predictionsOf(group, texts, rows) };
 }
 
-/** Trees of sorted texts. One that is longer than a tree may be is read by itself. */
+/** @param texts of which each is the first one, or its beginning: they run as that one */
+function firstTextPack(group: readonly EncodedText[], texts: readonly number[]): TextPack {
+  const read = texts.map((index) => readTokens(at(group, index)));
+  const rows = read.map(({ length }) => Int32Array.from({ length }, (_, position) => position));
+  return { texts, run: { tokens: at(read, 0).slice(), batch: 1 }, rows, predictions: predictionsOf(group, texts, rows) };
+}
+
+/**
+ * Trees of sorted texts. A text that is longer than a tree may be is read whole, with those that add no token to it: memory of
+ * a tree grows with the square of its tokens, that of a whole text does not.
+ */
 function* treePacks(group: readonly EncodedText[], sorted: readonly number[], width: number): Generator<TextPack> {
   const close = (texts: readonly number[], tokens: number): TextPack =>
-    texts.length === 1 && tokens > mostTreeTokens ? stackedPack(group, texts) : treePack(group, texts);
+    tokens > mostTreeTokens ? firstTextPack(group, texts) : treePack(group, texts);
   let texts: number[] = [];
   let tokens = 0;
   let before: Int32Array = new Int32Array();

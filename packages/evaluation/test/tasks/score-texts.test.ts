@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { countTokens, scoreTexts } from "../../src/index.ts";
 import type { EncodedText, TextScore } from "../../src/index.ts";
+import { packTexts } from "../../src/tasks/text-packs.ts";
 
 /**
  * Products of other shapes add in another order: a logit of up to 20 is rounded to 2⁻²⁴ · 20 = 1.2e-6 at each of some 10
@@ -101,6 +102,28 @@ test("what texts share is computed once", () => {
   assert.ok(computed < all / 2, `${computed} of ${all}`);
   const { computed: plain } = countTokens(group, { hiddenSize: 32, trees: undefined });
   assert.is(plain, all - group.length);
+});
+
+test("choices of one letter after a prompt that is too long for a tree are read once, as a whole text", () => {
+  const prompt = Array.from({ length: 3000 }, (_, position) => position % 50);
+  const choices = [51, 52, 53, 54].map((letter) => ({
+    name: `choice ${letter}`,
+    tokens: Int32Array.from([...prompt, letter]),
+    predicted: 1,
+    cut: 0,
+  }));
+  // a text that is the beginning of that prompt
+  const shorter = { name: "shorter", tokens: Int32Array.from([...prompt.slice(0, 1000), 55]), predicted: 1, cut: 0 };
+  const packs = [...packTexts([...choices, shorter], { hiddenSize: 32, trees: {} })];
+  const long = packs.find(({ texts }) => texts.includes(0));
+  assert.equal(long?.run, { tokens: Int32Array.from(prompt), batch: 1 });
+  assert.equal(
+    long?.predictions.get(2999),
+    [51, 52, 53, 54].map((token, index) => ({ token, texts: [index] })),
+  );
+  const own = packs.find(({ texts }) => texts.includes(4));
+  const row = own === undefined ? -1 : at(at(own.rows, own.texts.indexOf(4)), 999);
+  assert.equal(own?.predictions.get(row)?.at(-1), { token: 55, texts: [4] });
 });
 
 test("a group has the same bits whatever other groups there are", async () => {
