@@ -19,7 +19,6 @@ export interface TaskParts {
   readonly seed: number;
   readonly version: string;
   readonly language: string | undefined;
-  readonly address: string;
 }
 
 /** A task that was read from its files. */
@@ -44,9 +43,6 @@ export class EvaluationTask implements Task {
   }
   get fewShot(): number {
     return this.#parts.fewShot;
-  }
-  get address(): string {
-    return this.#parts.address;
   }
 
   async documents(readRows: ReadTaskRows, limit?: number): Promise<readonly TaskDocument[]> {

@@ -5,7 +5,6 @@ import { readCatalogue } from "./catalogue/catalogue.ts";
 import { matchNames } from "./catalogue/match-names.ts";
 import { resolveTasks, type ResolvedTask } from "./catalogue/resolve-tasks.ts";
 import { parseMetrics } from "./configuration/metrics.ts";
-import { addressOf } from "./configuration/task-address.ts";
 import { languageOf } from "./configuration/task-language.ts";
 import { parseTaskSettings, withoutFunctions, type SettingsContext } from "./configuration/task-settings.ts";
 import { EvaluationTask } from "./evaluation-task.ts";
@@ -101,7 +100,6 @@ async function openTask(resolved: ResolvedTask, context: OpenContext): Promise<T
     seed: context.seed,
     version: print(withoutFunctions(settings.metadata.get("version") ?? "", name)),
     language: languageOf(resolved),
-    address: await addressOf(raw, { fewShot, seed: context.seed }, context.helpers),
   });
 }
 

@@ -69,19 +69,18 @@ export interface Task {
   readonly metrics: readonly TaskMetric[];
   /** Examples before each question. */
   readonly fewShot: number;
-  /** SHA-256 of all that its prompts depend on but the rows: its merged configuration, and the number of examples. */
-  readonly address: string;
   /**
-   * The documents of the evaluated split, rendered.
+   * The documents of the evaluated split, rendered: at least one.
    *
-   * @param limit the first so many rows only
-   * @throws {BadDataError} naming task, row and column where a row does not have what a template needs
+   * @param limit the first so many rows only, at least 1
+   * @throws {BadDataError} naming task, row and column where a row does not have what a template needs, or there is no row
    */
   documents(readRows: ReadTaskRows, limit?: number): Promise<readonly TaskDocument[]>;
   /**
-   * Whether an answer is right, between 0 and 1: for documents that are answered by text.
+   * Judges an answer in text.
    *
    * @param answer as the model wrote it; the task's filters are applied first
+   * @returns 1 where it is right, else 0
    */
   judge(document: GenerationDocument, answer: string): number;
 }

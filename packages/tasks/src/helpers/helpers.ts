@@ -16,8 +16,6 @@ const helperFiles: readonly HelperFile[] = [...columnFilters, ...copaHelpers, he
 export interface Helpers {
   rowsFunction(reference: FunctionReference, task: string): Promise<RowsFunction>;
   rowFunction(reference: FunctionReference, task: string): Promise<RowFunction>;
-  /** SHA-256 of the file of a function, which prompts depend on. */
-  digest(reference: FunctionReference): Promise<string>;
 }
 
 export function createHelpers(warnOnce: (key: string, message: string) => void): Helpers {
@@ -52,7 +50,6 @@ export function createHelpers(warnOnce: (key: string, message: string) => void):
   return {
     rowsFunction: (reference, task) => find(reference, task, (file, source) => file.rows?.(reference.name, source)),
     rowFunction: (reference, task) => find(reference, task, (file, source) => file.row?.(reference.name, source)),
-    digest: async (reference) => (await open(reference)).digest,
   };
 }
 
