@@ -2,7 +2,8 @@ import type { TaskScore } from "@mbs/artifacts";
 import { at, BadDataError, groupBy } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
 import type { TaskMetric } from "@mbs/tasks";
-import { bootstrapInterval, drawWindows, resamples } from "../bootstrap.ts";
+import { bootstrapInterval, drawWindows, leastWindows, resamples } from "../bootstrap.ts";
+import { excludesZero } from "../pairs.ts";
 import { collectAnswers } from "./answers.ts";
 import type { Answers, TaskAnswers } from "./answers.ts";
 import type { ScoredGroup, ScoredTask } from "./scored-tasks.ts";
@@ -60,6 +61,8 @@ export interface TaskMean {
   readonly interval: Interval;
   /** The same mean of what guessing gives; null where a task has answers in text. */
   readonly chance: number | null;
+  /** As of a result. */
+  readonly aboveChance: boolean;
   /** Less the reference's; absent for the reference. */
   readonly difference?: number;
   readonly differenceInterval?: Interval;
@@ -104,6 +107,8 @@ const firstMetric = ({ byMetric, task }: TaskAnswers): TaskMetric => {
   throw new BadDataError(`scores: ${task} has no metric; evaluate again`, { task });
 };
 
+const isAbove = ([low]: Interval, chance: number | null): boolean => chance !== null && low > chance;
+
 function resultsOf(own: TaskAnswers, seed: number): TaskResult[] {
   const { model, task, language, documents, chance = null } = own;
   return [...own.byMetric].map(([metric, { right }]) => {
@@ -117,7 +122,7 @@ function resultsOf(own: TaskAnswers, seed: number): TaskResult[] {
       interval,
       documents: documents.length,
       chance,
-      aboveChance: chance !== null && interval[0] > chance,
+      aboveChance: isAbove(interval, chance),
     };
   });
 }
@@ -165,7 +170,7 @@ function pairsOf(own: TaskAnswers, other: TaskAnswers, seed: number): TaskPair[]
       metric,
       difference: shareOf(answers.right) - shareOf(reference.right),
       interval,
-      excludesZero: (interval[0] > 0 || interval[1] < 0) && signTest(gained, lost) < 0.05,
+      excludesZero: excludesZero(interval) && signTest(gained, lost) < 0.05,
       flips: shareOf(flips),
       flipsInterval: bootstrapInterval(drawShares(flips, task, seed), documents.length),
       lost: lost / documents.length,
@@ -228,15 +233,18 @@ function taskMean(model: string, own: Answered, other: Answered | undefined, ave
   const answersIn = (answered: Answered, task: string): Answers => metricOf(answered(task), firstMetric(own(task)));
   const mean = meanOf(weights, (task) => answersIn(own, task).right, seed);
   const chances = [...weights].map(([task, weight]) => (own(task).chance ?? NaN) * weight);
-  const chance = chances.reduce((sum, share) => sum + share, 0);
+  const sum = chances.reduce((total, share) => total + share, 0);
+  const chance = Number.isNaN(sum) ? null : sum;
+  const interval = bootstrapInterval(mean.draws, mean.fewest);
   const common = {
     model,
     name,
     of,
     tasks,
     value: mean.value,
-    interval: bootstrapInterval(mean.draws, mean.fewest),
-    chance: Number.isNaN(chance) ? null : chance,
+    interval,
+    chance,
+    aboveChance: isAbove(interval, chance),
   };
   if (other === undefined) return common;
   const reference = meanOf(weights, (task) => answersIn(other, task).right, seed);
@@ -255,7 +263,7 @@ const sameDocuments = (own: TaskAnswers, other: TaskAnswers): boolean =>
 
 function notesOf(answers: readonly TaskAnswers[], results: readonly TaskResult[], reference: string): string[] {
   const cut = answers.flatMap((own) => (own.cut === 0 ? [] : [`${own.cut} of ${own.task} by ${own.model}`]));
-  const few = new Set(results.filter(({ interval }) => Number.isNaN(interval[0])).map(({ task }) => task));
+  const few = new Set(results.filter(({ documents }) => documents < leastWindows).map(({ task }) => task));
   const own = results.filter(({ model, chance, task }) => model === reference && chance !== null && !few.has(task));
   const guessing = groupBy(own, ({ task }) => task);
   const atChance = [...guessing].filter(([, all]) => all.every(({ aboveChance }) => !aboveChance)).map(([task]) => task);

@@ -13,7 +13,7 @@ const differenceText =
 
 /** What the columns of tables of tasks are. */
 export const taskText = (compared: boolean): string =>
-  [rightText, ...(compared ? [differenceText] : []), "intervals are 95%, over documents"].join("; ");
+  [rightText, ...(compared ? [differenceText, clearText] : []), "intervals are 95%, over documents"].join("; ");
 
 /** A language's mean of one task is that task. */
 const isOwnRow = ({ of, tasks }: TaskMean): boolean => of === "group" || tasks.length > 1;
@@ -23,15 +23,18 @@ const pointsInterval = (interval: readonly [number, number]): string => formatIn
 
 const rightCell = ({ value }: { readonly value: number }): string => formatAgreement(value);
 
-function chanceCell({ chance, aboveChance }: TaskResult): string {
+function chanceCell({ chance, aboveChance }: Pick<TaskResult, "chance" | "aboveChance">): string {
   if (chance === null) return "–";
   return `${formatAgreement(chance)}${aboveChance ? " " : "~"}`;
 }
 
-/** What a star beside a difference means. */
-const starText = "* clear: the 95% interval excludes zero";
+/** Beside a star. */
+const starText = "* clear";
 
-/** "+1.2 *": a difference in points; a star where its interval excludes zero. */
+/** What decides on stars: of a mean there are no flips to test. */
+const clearText = "clear: the 95% interval excludes zero, and McNemar's exact test of a task's flips has p < 0.05";
+
+/** "+1.2 *": a difference in points; a star where it is clear. */
 const differenceCell = ({ difference, excludesZero }: Pick<TaskPair, "difference" | "excludesZero">): string =>
   `${formatRise(difference).slice(0, -1)}${excludesZero ? " *" : ""}`;
 
@@ -66,8 +69,8 @@ export function tasksOf({ results, pairs }: TasksReport, model: string): TextTab
   };
 }
 
-const meanCell = ({ value, chance }: TaskMean): string =>
-  `${formatAgreement(value)}${chance === null ? "" : ` (chance ${formatAgreement(chance)})`}`;
+const meanCell = (mean: TaskMean): string =>
+  `${formatAgreement(mean.value)}${mean.chance === null ? "" : ` (chance ${chanceCell(mean).trim()})`}`;
 
 /** Groups and languages, a column a model: the mean over their tasks, and its difference from the reference's. */
 export function taskMeansOf(report: TasksReport): TextTable {
@@ -107,14 +110,7 @@ function referenceTable({ results, means }: TasksReport, model: string): TextTab
       ]),
       ...means
         .filter((mean) => mean.model === model && isOwnRow(mean))
-        .map((mean) => [
-          meanName(mean),
-          "",
-          "",
-          rightCell(mean),
-          formatShareInterval(mean.interval),
-          mean.chance === null ? "–" : `${formatAgreement(mean.chance)} `,
-        ]),
+        .map((mean) => [meanName(mean), "", "", rightCell(mean), formatShareInterval(mean.interval), chanceCell(mean)]),
     ],
   };
 }

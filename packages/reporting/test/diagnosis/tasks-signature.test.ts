@@ -22,7 +22,15 @@ function reportOf(outcomes: readonly Outcome[]): ScoresReport {
       }),
       means: outcomes.map(([name, , difference]) => {
         const measured = { value: 0.5, interval: around(0.5), difference, differenceInterval: around(difference) };
-        return { ...measured, model: "small", name, of: "language", tasks: [`t_${name}`], chance: 0.25 } as const;
+        return {
+          ...measured,
+          model: "small",
+          name,
+          of: "language",
+          tasks: [`t_${name}`],
+          chance: 0.25,
+          aboveChance: true,
+        } as const;
       }),
       notes: [],
     },

@@ -34,7 +34,7 @@ const report: TasksReport = {
     },
   ],
   means: [
-    { model: "dense", name: "xcopa", of: "group", tasks: ["xcopa_et"], value: 0.62, interval, chance: 0.5 },
+    { model: "dense", name: "xcopa", of: "group", tasks: ["xcopa_et"], value: 0.62, interval, chance: 0.5, aboveChance: false },
     {
       model: "gptq",
       name: "xcopa",
@@ -43,6 +43,7 @@ const report: TasksReport = {
       value: 0.5,
       interval,
       chance: 0.5,
+      aboveChance: false,
       difference: -0.12,
       differenceInterval: [-0.2, -0.04],
       flips: 0.3,
@@ -56,9 +57,10 @@ test("tasks have a table a model, with the first metric, and the means of all", 
   const text = tasksTable(report);
   const lines = text.split("\n");
   assert.match(text, /gptq, right answers against dense/);
+  assert.match(text.replace(/\s+/g, " "), /clear: the 95% interval excludes zero, and McNemar's exact test/);
   assert.ok(lines.some((line) => /^xcopa_et +acc +100 +62\.0% +55\.0 … 70\.0% +50\.0%$/.test(line)));
   assert.ok(lines.some((line) => /^xcopa_et +50\.0% +-12\.0 \* +-20\.0 … -4\.0 +30\.0%$/.test(line)));
-  assert.ok(lines.some((line) => /^mean of xcopa +62\.0% +40\.0 … 60\.0% +50\.0%$/.test(line)));
+  assert.ok(lines.some((line) => /^mean of xcopa +62\.0% +40\.0 … 60\.0% +50\.0%~$/.test(line)));
   assert.ok(lines.some((line) => /^mean of xcopa +50\.0% +-12\.0 \* +-20\.0 … -4\.0 +30\.0%$/.test(line)));
   assert.ok(lines.every((line) => line.length <= 80));
   assert.not.match(text, "acc_norm");
