@@ -56,7 +56,7 @@ function parseFilter(name: YamlValue | undefined, settings: Settings, about: str
       return parseRegex(settings, about);
     default:
       throw new FailedPreconditionError(
-        `${about} has the filter ${name instanceof FunctionReference ? name.toString() : quoted(name)}; there are regex, remove_whitespace, lowercase, uppercase, map and take_first`,
+        `${about} has the filter ${name instanceof FunctionReference ? name.toString() : quoted(name)}; there are regex, remove_whitespace, lowercase, uppercase, map, take_first, take_first_k and majority_vote`,
       );
   }
 }
