@@ -223,7 +223,7 @@ function comparedWith(first: ScoredBy, others: readonly ScoredBy[], { distances 
 }
 
 /** Models that share a tokenizer are scored on the same windows; they are cut once. */
-async function* scoreTexts(
+async function* scoreCorpus(
   scored: readonly ScoredBy[],
   corpus: Corpus,
   length: number,
@@ -265,7 +265,7 @@ async function* scoreAll(
       label: at(values.labels, index),
       activations: activationsOf(model, values),
     }));
-    if (texts !== undefined) yield* scoreTexts(scored, texts.corpus, texts.length, values, context);
+    if (texts !== undefined) yield* scoreCorpus(scored, texts.corpus, texts.length, values, context);
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
     for (const { model, label } of scored) {
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AnswerScore, ChoiceScore, TaskScore } from "@mbs/artifacts";
-import { at, BadDataError, rangeOfShards, type Progress, type Shards, type StageContext } from "@mbs/contracts";
+import { at, rangeOfShards, type Progress, type Shards, type StageContext } from "@mbs/contracts";
 import { readDatasetRows } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
 import {
@@ -54,11 +54,6 @@ export async function readTasks(choice: TaskChoice, { warn, signal, progress }: 
     progress({ activity: "read tasks", done, total: tasks.length, unit: "tasks" });
     const rendered = await task.documents((dataset) => readDatasetRows(dataset, { folder, warn, signal, progress }), taskLimit);
     const documents = rendered.map((document) => limitAnswer(document, answerTokens));
-    if (documents.length === 0) {
-      throw new BadDataError(`task ${task.name} has no documents: its rows are empty, or its filter passes none`, {
-        task: task.name,
-      });
-    }
     opened.push({ task, documents });
   }
   return { tasks: opened, groups };
@@ -205,15 +200,13 @@ class TaskScorer {
     const asked = documents.filter(isGeneration);
     // an answer may end early, so tokens are counted: with long ones no document may be done for minutes
     const activity = `write answers of ${this.#scored.label}`;
-    const context = this.#reporting(activity, "tokens at most", before, tokensOf(asked), total);
-    const prompts = asked.map(({ context, until, maximumTokens }, index) => ({
-      name: nameOf(task, at(asked, index)),
-      context,
-      until,
-      maximumTokens,
-    }));
+    const reporting = this.#reporting(activity, "tokens at most", before, tokensOf(asked), total);
+    const prompts = asked.map((document) => {
+      const { context, until, maximumTokens } = document;
+      return { name: nameOf(task, document), context, until, maximumTokens };
+    });
     let index = 0;
-    for await (const { text, cut } of generateTexts(this.#scored, prompts, await this.#reading(), context)) {
+    for await (const { text, cut } of generateTexts(this.#scored, prompts, await this.#reading(), reporting)) {
       const document = at(asked, index++);
       const score = { kind: "answer", answer: text, right: task.judge(document, text) === 1, cut } as const;
       yield* this.#rows(task, document, [score]);
