@@ -64,7 +64,8 @@ const parts = (name: string): string[] => name.toLowerCase().split(/[^a-z0-9]+/)
 export function languageOf({ name, settings, tags }: ResolvedTask): string | undefined {
   const metadata = settings.get("metadata");
   const stated = metadata instanceof Map ? metadata.get("language") : undefined;
-  if (typeof stated === "string") return fromCode(stated, true) ?? codeOfName(stated);
+  // a tag is kept as it is, so that it is the language of texts that are named so: zh-Hans stays, though zh would do
+  if (typeof stated === "string") return tagOf(stated) ?? fromCode(stated, true) ?? codeOfName(stated);
   const configuration = settings.get("dataset_name");
   if (typeof configuration !== "string") return undefined;
   const words = parts(name);
@@ -75,6 +76,16 @@ export function languageOf({ name, settings, tags }: ResolvedTask): string | und
   const [first = ""] = parts(configuration);
   if (found !== undefined) return words.length > 1 && words.includes(first) ? found : undefined;
   return words.join(" ").includes(parts(configuration).join(" ")) ? codeOfName(configuration) : undefined;
+}
+
+/** A BCP 47 tag with its subtags in their usual case; undefined for other texts. */
+function tagOf(text: string): string | undefined {
+  if (!/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/.test(text)) return undefined;
+  try {
+    return new Intl.Locale(text).toString();
+  } catch {
+    return undefined;
+  }
 }
 
 /** `hin_Deva` → hi, `zho_Hant` → zh-Hant, `eu_mt` → eu. */
