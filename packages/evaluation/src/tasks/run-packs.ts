@@ -1,4 +1,5 @@
 import { BadDataError, InternalError, InterruptedError, at, type Matrix } from "@mbs/contracts";
+import { rowsAt } from "@mbs/models";
 import type { Forward, TreeForward } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { ScoredBy } from "../score-windows.ts";
@@ -20,13 +21,6 @@ interface RunningPack {
 
 /** Rows of the states of a pack. */
 export const sizeOf = ({ run }: TextPack): number => ("tree" in run ? run.tree.tokens.length : run.tokens.length);
-
-/** Some rows of states. */
-export function rowsAt({ columns, values }: Matrix, rows: readonly number[]): Matrix {
-  const chosen = new Float32Array(rows.length * columns);
-  for (const [index, row] of rows.entries()) chosen.set(values.subarray(row * columns, (row + 1) * columns), index * columns);
-  return { rows: rows.length, columns, values: chosen };
-}
 
 /** @throws {BadDataError} naming a text whose states are not finite */
 function requireFinite(made: string, { group, pack, states }: RunningPack): void {

@@ -1,8 +1,9 @@
 import { BadDataError, FailedPreconditionError, InterruptedError, at, type Matrix, type StageContext } from "@mbs/contracts";
+import { rowsAt } from "@mbs/models";
 import type { Forward } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import type { EncodedText } from "./encode-texts.ts";
-import { predictingStates, rowsAt, runPacks, sizeOf } from "./run-packs.ts";
+import { predictingStates, runPacks, sizeOf } from "./run-packs.ts";
 import type { PackedGroup } from "./run-packs.ts";
 import { packTexts } from "./text-packs.ts";
 import type { PackedFor, TextPack } from "./text-packs.ts";
