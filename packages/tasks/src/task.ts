@@ -15,8 +15,14 @@ export interface TaskDataset {
 /** Reads all rows of a split, in order. Tasks call it once a split and hold no rows of their own. */
 export type ReadTaskRows = (dataset: TaskDataset) => Promise<readonly TaskRow[]>;
 
-/** What a task measures, by the names of lm-evaluation-harness; `acc_tokens` is ours: by log-likelihood a token. */
-export type TaskMetric = "acc" | "acc_norm" | "acc_bytes" | "acc_mutual_info" | "acc_tokens" | "exact_match";
+/** Metrics of choices, by the names of lm-evaluation-harness; `acc_tokens` is ours: by log-likelihood a token. */
+export const choiceMetrics = ["acc", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_tokens"] as const;
+
+/** All metrics: those of choices, and that of answers in text. */
+export const taskMetrics = [...choiceMetrics, "exact_match"] as const;
+
+/** What a task measures. */
+export type TaskMetric = (typeof taskMetrics)[number];
 
 /** A text whose log-likelihood is wanted, given the text before it. */
 export interface ScoredText {

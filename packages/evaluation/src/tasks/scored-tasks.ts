@@ -1,5 +1,5 @@
 import { BadDataError, isObject } from "@mbs/contracts";
-import type { TaskMetric } from "@mbs/tasks";
+import { taskMetrics, type TaskMetric } from "@mbs/tasks";
 
 /** What scores keep of a task. */
 export interface ScoredTask {
@@ -20,12 +20,10 @@ export interface ScoredGroup {
   readonly weightBySize: boolean;
 }
 
-const metrics: readonly TaskMetric[] = ["acc", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_tokens", "exact_match"];
-
 const isText = (value: unknown): value is string => typeof value === "string";
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const areMetrics = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every((metric) => metrics.some((known) => known === metric));
+  Array.isArray(value) && value.length > 0 && value.every((metric) => taskMetrics.some((known) => known === metric));
 
 const isScoredTask = (value: unknown): value is ScoredTask =>
   isObject(value) &&

@@ -1,12 +1,12 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { parseExactMatch, type Judge } from "../answers/exact-match.ts";
-import type { TaskMetric } from "../task.ts";
+import { choiceMetrics, type TaskMetric } from "../task.ts";
 import { FunctionReference } from "../yaml/function-reference.ts";
 import { asSettings, type Settings } from "../yaml/read-yaml.ts";
 import type { TaskSettings } from "./task-settings.ts";
 
 const measured: Readonly<Record<TaskSettings["outputType"], readonly TaskMetric[]>> = {
-  multiple_choice: ["acc", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_tokens"],
+  multiple_choice: choiceMetrics,
   generate_until: ["exact_match"],
 };
 const defaults: Readonly<Record<TaskSettings["outputType"], readonly TaskMetric[]>> = {
