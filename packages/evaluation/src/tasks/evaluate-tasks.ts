@@ -220,12 +220,17 @@ class TaskScorer {
     const all = groups.flatMap(({ documents }) => documents);
     const [toChoose, toWrite] = [all.filter(isChoice).length, tokensOf(all.filter(isGeneration))];
     let [chosen, written] = [0, 0];
+    const choose = async function* (this: TaskScorer): AsyncGenerator<TaskScore> {
+      // opening a model for no text takes time as well
+      if (waiting.length > 0) yield* this.#choices(waiting, chosen, toChoose);
+      chosen += documentsOf(waiting);
+      [waiting, texts] = [[], 0];
+    }.bind(this);
     for (const group of groups) {
       const documents = group.documents.filter(isChoice);
+      // a task has documents of one kind
       if (documents.length < group.documents.length) {
-        yield* this.#choices(waiting, chosen, toChoose);
-        chosen += documentsOf(waiting);
-        [waiting, texts] = [[], 0];
+        yield* choose();
         yield* this.#answers(group, written, toWrite);
         written += tokensOf(group.documents.filter(isGeneration));
         continue;
@@ -233,12 +238,9 @@ class TaskScorer {
       const encoded = documents.map((document) => encodeTexts(textsOf(group.task, document), reading.tokenizer, reading));
       waiting.push({ ...group, documents, texts: encoded });
       texts += encoded.reduce((sum, own) => sum + own.length, 0);
-      if (texts < textsAtATime) continue;
-      yield* this.#choices(waiting, chosen, toChoose);
-      chosen += documentsOf(waiting);
-      [waiting, texts] = [[], 0];
+      if (texts >= textsAtATime) yield* choose();
     }
-    yield* this.#choices(waiting, chosen, toChoose);
+    yield* choose();
   }
 }
 
