@@ -69,12 +69,22 @@ async function nextTokens(
     { signal, report: () => undefined },
   );
   const { values, columns } = await forward.logits(predictingStates(group));
+  const refuse = (logit: number, name: string): never => {
+    throw new BadDataError(
+      `${scored.label}: a logit of ${name} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
+      { model: scored.label, text: name },
+    );
+  };
   const next = texts.map(() => 0);
   const rows = packs.flatMap(({ predictions }) => [...predictions.values()]);
   for (const [row, predictions] of rows.entries()) {
     const logits = values.subarray(row * columns, (row + 1) * columns);
     let best = 0;
-    for (const [token, logit] of logits.entries()) if (logit > at(logits, best)) best = token;
+    for (const [token, logit] of logits.entries()) {
+      // not so of NaN either; -Infinity is a token that a model never writes
+      if (!(logit < Infinity)) refuse(logit, at(read, at(at(predictions, 0).texts, 0)).name);
+      if (logit > at(logits, best)) best = token;
+    }
     for (const { texts: own } of predictions) for (const text of own) next[text] = best;
   }
   return next;
@@ -92,7 +102,8 @@ async function nextTokens(
  * @returns the answers, in the order of the prompts
  * @throws {UsageError} where an answer may be as long as all that the model reads
  * @throws {FailedPreconditionError} where the model is no decoder, or an empty prompt has no token to be continued from
- * @throws {BadDataError} naming model, step and prompt where states are not finite; with `refuse` on a prompt that is too long
+ * @throws {BadDataError} naming model, step and prompt where states are not finite, or logits NaN or Infinity; with `refuse`
+ * on a prompt that is too long
  */
 export async function* generateTexts(
   scored: ScoredBy,

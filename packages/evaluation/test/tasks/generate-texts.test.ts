@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { UsageError, at } from "@mbs/contracts";
+import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { generate, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
@@ -61,6 +61,26 @@ test("of a prompt that leaves no space the end is kept; an answer as long as the
   let failure: unknown;
   await answers([{ context: "a", maximumTokens: 64 }]).catch((error: unknown) => (failure = error));
   assert.instance(failure, UsageError);
+});
+
+test("a logit that is not a number is reported, and no answer made of it", async () => {
+  const broken: Model = {
+    ...model,
+    async forward(options) {
+      const forward = await model.forward(options);
+      return {
+        ...forward,
+        async logits(states) {
+          const logits = await forward.logits(states);
+          return { ...logits, values: logits.values.map((logit, index) => (index === 7 ? NaN : logit)) };
+        },
+      };
+    },
+  };
+  let failure: unknown;
+  await answers([{ context: "The city of" }], broken).catch((error: unknown) => (failure = error));
+  assert.instance(failure, BadDataError);
+  assert.match((failure as Error).message, /^model: a logit of prompt 0 is NaN; /);
 });
 
 test.run();
