@@ -38,7 +38,8 @@ const idle = { signal: new AbortController().signal, warn: () => {} };
 async function taskOf(name: string, given: Readonly<Record<string, unknown>>, rows = 5000): Promise<SiteTask> {
   const solver = await loadSolver(name);
   const options = parseOptions(solver.options, given, name);
-  return { solver, weight: weightOf(rows), statistics: siteStatistics(input, solver.needs), options };
+  const needs = solver.reads?.(options) ?? solver.needs;
+  return { solver, weight: weightOf(rows), statistics: siteStatistics(input, needs), options };
 }
 
 async function withThreads(threads: RowThreads, work: (threads: RowThreads) => Promise<void>): Promise<void> {
