@@ -95,14 +95,14 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "evaluate",
     {
-      summary: "Measure the perplexity and bits per byte of models in each language.",
+      summary: "Measure perplexity, distance from the dense model and right answers to tasks, in each language.",
       load: async () => (await import("@mbs/evaluation")).evaluate,
     },
   ],
   [
     "join-scores",
     {
-      summary: "Join scores whose windows were evaluated apart.",
+      summary: "Join scores whose windows and documents were evaluated apart.",
       load: async () => (await import("@mbs/evaluation")).joinScores,
     },
   ],
