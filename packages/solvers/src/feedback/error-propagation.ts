@@ -1,17 +1,5 @@
 import { at, type Blas, type Factor, type SiteWeight } from "@mbs/contracts";
-
-/** The columns of a matrix [rows, columns] in an order: position p takes column order[p]; or back to where they were. */
-function inOrder(values: Float32Array, order: Int32Array, direction: "into" | "back"): Float32Array {
-  const columns = order.length;
-  const moved = new Float32Array(values.length);
-  for (let start = 0; start < values.length; start += columns) {
-    for (const [position, column] of order.entries()) {
-      if (direction === "into") moved[start + position] = at(values, start + column);
-      else moved[start + column] = at(values, start + position);
-    }
-  }
-  return moved;
-}
+import { restoreOrder, transposeInOrder } from "@mbs/numbers";
 
 /**
  * Weights that give, on the inputs x of the compressed model, what W gives on the dense model's x̃: W + α·W·C·H⁻¹, with
@@ -31,11 +19,12 @@ export async function propagateError(
 ): Promise<Float32Array> {
   const { order } = factor;
   const square = (matrix: Float32Array) => ({ rows: columns, columns, values: matrix });
-  const wide = (matrix: Float32Array) => ({ rows, columns, values: matrix });
+  const tall = (matrix: Float32Array) => ({ rows: columns, columns: rows, values: matrix });
   // a copy, since it may lie in shared memory
   const upper = square(factor.upper.slice());
-  const missing = await blas.gemm(wide(values), square(crossMoment));
-  const projected = await blas.gemm(wide(inOrder(missing.values, order, "into")), upper, { transposeB: true });
-  const correction = inOrder((await blas.gemm(projected, upper, { alpha })).values, order, "back");
-  return correction.map((change, index) => at(values, index) + change);
+  const missing = await blas.gemm({ rows, columns, values }, square(crossMoment));
+  // H⁻¹ is symmetric: (M·H⁻¹)ᵀ = Uᵀ·(U·Mᵀ)
+  const projected = await blas.gemm(upper, tall(transposeInOrder(missing.values, rows, columns, order)));
+  const correction = await blas.gemm(upper, projected, { transposeA: true, alpha });
+  return restoreOrder(correction.values, rows, columns, order).map((change, index) => at(values, index) + change);
 }
