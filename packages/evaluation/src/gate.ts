@@ -1,7 +1,7 @@
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
 import { firstModel, type ScoresReport } from "./scores-report.ts";
-import type { TasksReport } from "./tasks/task-results.ts";
+import { firstMetrics, type TasksReport } from "./tasks/task-results.ts";
 
 /** What a model must keep. */
 export interface GateLimits {
@@ -86,18 +86,10 @@ function checkTexts({ results, pairs, distances }: ScoresReport, reference: stri
   });
 }
 
-/** Of each task its first metric, of each model but the reference. */
-function firstMetrics<Row extends Named & { readonly task: string }>(rows: readonly Row[], reference: string): readonly Row[] {
-  const seen = new Set<string>();
-  return rows.filter(({ model, task }) => {
-    const key = JSON.stringify([model, task]);
-    return model !== reference && !seen.has(key) && seen.add(key);
-  });
-}
-
 function checkTasks({ results, pairs, means }: TasksReport, reference: string, limits: GateLimits): GateCheck[] {
   const { minTask = new Map<string, number>(), maxTaskLoss, by } = limits;
-  const tasks = firstMetrics(results, reference);
+  const isCompared = ({ model }: Named): boolean => model !== reference;
+  const tasks = firstMetrics(results.filter(isCompared));
   if (tasks.length === 0) {
     throw new FailedPreconditionError("the scores have no tasks of a compressed model: evaluate with --tasks");
   }
@@ -119,7 +111,7 @@ function checkTasks({ results, pairs, means }: TasksReport, reference: string, l
     }
   }
   if (maxTaskLoss !== undefined) {
-    for (const { model, language, task, difference, interval } of firstMetrics(pairs, reference)) {
+    for (const { model, language, task, difference, interval } of firstMetrics(pairs)) {
       const [low, high] = interval;
       const loss = { value: -difference, interval: [-high, -low] as const };
       checks.push(check({ model, language, task, figure: "task-loss", ...loss }, maxTaskLoss, by));

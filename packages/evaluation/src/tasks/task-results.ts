@@ -79,6 +79,11 @@ export interface TasksReport {
   readonly notes: readonly string[];
 }
 
+/** Of each model and task the row of its first metric: what is shown where there is space for one. */
+export const firstMetrics = <Row extends { readonly model: string; readonly task: string }>(
+  rows: readonly Row[],
+): readonly Row[] => [...groupBy(rows, ({ model, task }) => JSON.stringify([model, task])).values()].map(([first]) => first);
+
 const shareOf = (values: Uint8Array, picks?: Int32Array): number => {
   if (picks === undefined) return values.reduce((sum, value) => sum + value, 0) / values.length;
   let sum = 0;

@@ -1,3 +1,4 @@
+import { firstMetrics } from "@mbs/evaluation";
 import type { TasksReport } from "@mbs/evaluation";
 import type { Section, SectionNames } from "../page/section.ts";
 import { mostSeries, plotRises } from "../scores/rises-plot.ts";
@@ -10,10 +11,12 @@ const mostBars = 60;
 function differencesOf({ pairs, means }: TasksReport) {
   const tasks = new Set(pairs.map(({ task }) => task));
   if (tasks.size <= mostBars) {
-    const metrics = new Map(pairs.map(({ task, metric }) => [task, metric] as const).toReversed());
-    return pairs
-      .filter(({ task, metric }) => metrics.get(task) === metric)
-      .map(({ model, task, difference, interval }) => ({ series: model, language: task, rise: difference, interval }));
+    return firstMetrics(pairs).map(({ model, task, difference, interval }) => ({
+      series: model,
+      language: task,
+      rise: difference,
+      interval,
+    }));
   }
   return means.flatMap(({ model, name, difference, differenceInterval }) =>
     difference === undefined || differenceInterval === undefined

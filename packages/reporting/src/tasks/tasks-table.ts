@@ -1,4 +1,5 @@
 import { groupBy } from "@mbs/contracts";
+import { excludesZero, firstMetrics } from "@mbs/evaluation";
 import type { TaskMean, TaskPair, TaskResult, TasksReport } from "@mbs/evaluation";
 import { formatAgreement, formatInterval, formatShareInterval, formatRise } from "../numbers.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -35,15 +36,11 @@ const starText = "* clear";
 const clearText = "clear: the 95% interval excludes zero, and McNemar's exact test of a task's flips has p < 0.05";
 
 /** "+1.2 *": a difference in points; a star where it is clear. */
-const differenceCell = ({ difference, excludesZero }: Pick<TaskPair, "difference" | "excludesZero">): string =>
-  `${formatRise(difference).slice(0, -1)}${excludesZero ? " *" : ""}`;
+const differenceCell = ({ difference, excludesZero: isClear }: Pick<TaskPair, "difference" | "excludesZero">): string =>
+  `${formatRise(difference).slice(0, -1)}${isClear ? " *" : ""}`;
 
 const sameTask = (one: TaskResult | TaskPair, other: TaskResult | TaskPair): boolean =>
   one.model === other.model && one.task === other.task && one.metric === other.metric;
-
-/** Of each task its first metric. */
-const firstMetrics = (results: readonly TaskResult[]): readonly TaskResult[] =>
-  [...groupBy(results, ({ model, task }) => JSON.stringify([model, task])).values()].map(([first]) => first);
 
 const numeric = (title: string): TextTable["columns"][number] => ({ title, numeric: true });
 
@@ -134,12 +131,10 @@ function comparedTable({ results, pairs, means }: TasksReport, model: string): T
           if (difference === undefined || differenceInterval === undefined || flips === undefined) {
             return [meanName(mean), rightCell(mean), "–", "–", "–"];
           }
-          const [low, high] = differenceInterval;
-          const excludesZero = low > 0 || high < 0;
           return [
             meanName(mean),
             rightCell(mean),
-            differenceCell({ difference, excludesZero }),
+            differenceCell({ difference, excludesZero: excludesZero(differenceInterval) }),
             pointsInterval(differenceInterval),
             formatAgreement(flips),
           ];
