@@ -52,21 +52,18 @@ export const blockSizeOption = {
 /** The options of a grid; all but the bits may be absent. */
 export interface GridValues extends Partial<Omit<OptionValues<typeof gridOptions>, "search">> {
   readonly bits: number;
-  readonly search?: string;
+  readonly search?: GridRule["search"];
 }
-
-/** What `search` may be, of all methods. */
-const searches = ["none", "error", "hessian"] as const;
 
 /** Up to here an asymmetric grid loses less than a symmetric one of as many bits a weight, zero points counted: docs/quantisers.md. */
 const asymmetricBits = 3;
 
 /** The grids that the options ask for. */
-export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search }: GridValues): GridRule => ({
+export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search = "none" }: GridValues): GridRule => ({
   bits,
   symmetric: symmetric ?? bits > asymmetricBits,
   minZeroPoint,
-  search: searches.find((known) => known === search) ?? "none",
+  search,
 });
 
 /** Values of grid options that were not given; none without `bits`. */
