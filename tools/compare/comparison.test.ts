@@ -3,8 +3,8 @@ import * as assert from "uvu/assert";
 import type { Score } from "@mbs/artifacts";
 import { lossesAgainst } from "./comparison.ts";
 import { languages } from "./languages.ts";
-import { peers, methods, rowsOf } from "./rows.ts";
-import { languagesTable, natsText, plannedDuels } from "./tables.ts";
+import { peers, methods, rowsOf, settings } from "./rows.ts";
+import { languagesTable, natsText, plannedDuels, settingsTable } from "./tables.ts";
 
 const test = suite("comparison");
 
@@ -26,6 +26,15 @@ const scoresOf = (model: string, extra: (language: string, window: number) => nu
   );
 
 const dense = scoresOf("dense", () => 0);
+
+/** A row whose rise is the same in every language. */
+const rowWith = (method: string, rise: number) => ({
+  name: `${method} proportional`,
+  method,
+  mix: "proportional",
+  losses: lossesAgainst([...dense, ...scoresOf(method, () => rise)], method, "dense"),
+  perplexity: 1,
+});
 
 test("losses are differences in nats a token, with shares as weights", () => {
   const rises = new Map(languages.map(({ tag }, index) => [tag, 0.1 * (index + 1)]));
@@ -59,6 +68,17 @@ test("tables show what is there and leave out what is not", () => {
   const table = languagesTable([row], "gptq-3", new Map([["en", 7.389]]));
   assert.match(table, /\| en \| Latn \| 64% \| 7\.4 \| \+0\.50 \(0\.50 to 0\.50\) \|/);
   assert.is(plannedDuels([row]).mixes.length, 0);
+});
+
+test("a setting names what there is, and states each rise as a share of the plain program's", () => {
+  for (const { plain, rows } of settings) {
+    assert.ok(rows.includes(plain), plain);
+    for (const name of rows) assert.ok(peers[name] ?? methods[name], name);
+  }
+  const spent = new Map([["gptq-3 proportional", { seconds: 400, processorSeconds: 180, peakBytes: 2 ** 30 }]]);
+  const table = settingsTable([rowWith("public-gptq-3", 1), rowWith("gptq-3", 0.5)], "proportional", spent);
+  assert.match(table, /\| GPTQ 3 bits \| \+0\.50 .*\| 0\.50 \|.*\| 3\.0 min \| 1\.0 GiB \|/);
+  assert.match(table, /\| public GPTQ program, 3 bits \| \+1\.00 .*\| 1\.00 \|/);
 });
 
 test.run();

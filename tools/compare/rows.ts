@@ -12,18 +12,19 @@ export interface Method {
   readonly withoutText?: true;
 }
 
-const groups = { "group-size": 64 };
+/** Groups of 64 columns, symmetric above 3 bits alone: stated, so that rows of two versions with other defaults can be compared. */
+const quantised = (solver: string, bits: number): StageOptions => ({ solver, bits, "group-size": 64, symmetric: bits > 3 });
 
 /** Methods by name. */
 export const methods: Readonly<Record<string, Method>> = {
-  "gptq-4": { title: "GPTQ 4 bits", compress: { solver: "gptq", bits: 4, ...groups } },
-  "gptq-3": { title: "GPTQ 3 bits", compress: { solver: "gptq", bits: 3, ...groups } },
-  "gptq-2": { title: "GPTQ 2 bits", compress: { solver: "gptq", bits: 2, ...groups } },
+  "gptq-4": { title: "GPTQ 4 bits", compress: quantised("gptq", 4) },
+  "gptq-3": { title: "GPTQ 3 bits", compress: quantised("gptq", 3) },
+  "gptq-2": { title: "GPTQ 2 bits", compress: quantised("gptq", 2) },
   "sparsegpt-50": { title: "SparseGPT 50%", compress: { solver: "sparsegpt", sparsity: 0.5 } },
   "wanda-50": { title: "Wanda 50%", compress: { solver: "wanda", sparsity: 0.5 } },
-  "rtn-4": { title: "RTN 4 bits", compress: { solver: "rtn", bits: 4, ...groups }, withoutText: true },
-  "rtn-3": { title: "RTN 3 bits", compress: { solver: "rtn", bits: 3, ...groups }, withoutText: true },
-  "rtn-2": { title: "RTN 2 bits", compress: { solver: "rtn", bits: 2, ...groups }, withoutText: true },
+  "rtn-4": { title: "RTN 4 bits", compress: quantised("rtn", 4), withoutText: true },
+  "rtn-3": { title: "RTN 3 bits", compress: quantised("rtn", 3), withoutText: true },
+  "rtn-2": { title: "RTN 2 bits", compress: quantised("rtn", 2), withoutText: true },
 };
 
 /** A program of others, run on the same tokens by a script of peers/. */
@@ -37,15 +38,30 @@ export interface Peer {
   readonly against: string;
 }
 
+const widths = [4, 3, 2] as const;
+
+/** The options of a width for the scripts of peers/, as `quantised` states them for ours. */
+const widthArgs = (bits: number): readonly string[] => [
+  "--bits",
+  String(bits),
+  "--group-size",
+  "64",
+  ...(bits > 3 ? ["--symmetric"] : []),
+];
+
+/** A peer at each width, by name. */
+const atWidths = (name: string, peerOf: (bits: number) => Omit<Peer, "args" | "against">): Readonly<Record<string, Peer>> =>
+  Object.fromEntries(
+    widths.map((bits) => [`${name}-${bits}`, { ...peerOf(bits), args: widthArgs(bits), against: `gptq-${bits}` }]),
+  );
+
 /** Peers by name. */
 export const peers: Readonly<Record<string, Peer>> = {
-  "public-gptq-3": {
-    title: "public GPTQ program, 3 bits",
+  ...atWidths("public-gptq", (bits) => ({
+    title: `public GPTQ program, ${bits} bits`,
     script: "public_programs.py",
-    args: ["--bits", "3", "--group-size", "64"],
     source: "gptq",
-    against: "gptq-3",
-  },
+  })),
   "public-sparsegpt-50": {
     title: "public SparseGPT program, 50%",
     script: "public_programs.py",
@@ -53,18 +69,33 @@ export const peers: Readonly<Record<string, Peer>> = {
     source: "sparsegpt",
     against: "sparsegpt-50",
   },
-  "gptqmodel-3": {
-    title: "GPTQModel, 3 bits",
-    script: "gptqmodel_peer.py",
-    args: ["--bits", "3", "--group-size", "64"],
-    against: "gptq-3",
-  },
+  ...atWidths("gptqmodel", (bits) => ({ title: `GPTQModel, ${bits} bits`, script: "gptqmodel_peer.py" })),
 };
 
-/** How much text is used: segments of calibration, their tokens, and held-out windows of 512 tokens a language. */
+/** A setting in which methods and peers are set side by side. */
+export interface Setting {
+  readonly title: string;
+  /** The peer whose rise the others' are a share of. */
+  readonly plain: string;
+  /** Names of `peers` and `methods`, the plain one among them. */
+  readonly rows: readonly string[];
+}
+
+/** The settings of docs/real-models.md, Against other programs. */
+export const settings: readonly Setting[] = [
+  ...widths.map((bits) => ({
+    title: `${bits} bits, ${bits > 3 ? "symmetric" : "asymmetric"}`,
+    plain: `public-gptq-${bits}`,
+    rows: [`public-gptq-${bits}`, `gptqmodel-${bits}`, `gptq-${bits}`],
+  })),
+  { title: "SparseGPT 50%", plain: "public-sparsegpt-50", rows: ["public-sparsegpt-50", "sparsegpt-50"] },
+];
+
+/** How much text is used: segments of calibration and their tokens, held-out windows of a language and their tokens. */
 export const sizes = {
-  quick: { segments: 32, length: 512, windows: 8 },
-  full: { segments: 128, length: 1024, windows: 64 },
+  short: { segments: 32, length: 512, windows: 6, windowLength: 256 },
+  quick: { segments: 32, length: 512, windows: 8, windowLength: 512 },
+  full: { segments: 128, length: 1024, windows: 64, windowLength: 512 },
 } as const;
 
 /** A compressed model of the comparison. */
@@ -76,13 +107,16 @@ export interface Row {
   readonly mix: string;
 }
 
-/** All rows of the methods and peers that are asked for. */
-export const rowsOf = (wanted: readonly string[]): readonly Row[] =>
+/** All rows of the methods and peers that are asked for, with each of some mixes. */
+export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes)): readonly Row[] =>
   wanted.flatMap((method) =>
     methods[method]?.withoutText === true
       ? [{ name: method, method, mix: "proportional" }]
-      : Object.keys(mixes).map((mix) => ({ name: `${method} ${mix}`, method, mix })),
+      : chosen.map((mix) => ({ name: `${method} ${mix}`, method, mix })),
   );
 
 /** The file name of a row's scores in the folder of the comparison. */
 export const scoresFile = (row: string): string => `${row.replaceAll(" ", "-")}.scores.arrow`;
+
+/** The file in that folder with what each row took: a line of JSON a row, `name` and `spent`. */
+export const spentFile = "spent.jsonl";

