@@ -1,16 +1,14 @@
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { FailedPreconditionError, InterruptedError, splitOptions, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { cardFile, openModel, recordFile } from "@mbs/models";
-import type { Model } from "@mbs/models";
+import { cardFile, filePieces, listCarriedFiles, openModel, recordFile, requireDense, textFile } from "@mbs/models";
+import type { Model, OutputFile } from "@mbs/models";
 import { hubName, readCardSource } from "./card/card-source.ts";
 import { modelCard } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
-import { listCarriedFiles } from "./carried-files.ts";
-import { requireDense } from "./edited-config.ts";
-import type { Format, FormattedModel, OutputFile } from "./format.ts";
+import type { Format, FormattedModel } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { plannedGrids } from "./layers/layer-grid.ts";
 import { spoolLayers } from "./layers/layer-spool.ts";
@@ -48,8 +46,6 @@ async function parseChoice(options: unknown) {
   const { own, rest } = splitOptions(ownOptions, format.options, options, `assemble --format ${format.name}`);
   return { own, format, formatOptions: rest };
 }
-
-const text = (path: string, content: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(content)] });
 
 interface AssembleChoice {
   readonly format: Format;
@@ -93,22 +89,13 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
   const record = makeRecord(model, { source, format: format.name, sizes, files: paths }, layers);
-  byPath.set(recordFile, text(recordFile, formatRecord(record)));
+  byPath.set(recordFile, textFile(recordFile, formatRecord(record)));
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));
-  return { files, cardOf: (bytes: number) => (card ? [text(cardFile, modelCard({ record, weights: { bytes, graph } }))] : []) };
-}
-
-/** @returns the file's bytes */
-async function* filePieces({ path, content }: OutputFile, signal: AbortSignal): AsyncGenerator<FilePiece, number> {
-  let offset = 0;
-  for await (const data of content()) {
-    if (signal.aborted) throw new InterruptedError("assemble: stopped");
-    yield { path, offset, data };
-    offset += data.length;
-  }
-  if (offset === 0) yield { path, offset, data: new Uint8Array(0) };
-  return offset;
+  return {
+    files,
+    cardOf: (bytes: number) => (card ? [textFile(cardFile, modelCard({ record, weights: { bytes, graph } }))] : []),
+  };
 }
 
 async function* assembleAll(
@@ -126,12 +113,12 @@ async function* assembleAll(
     const { files, cardOf } = await listFiles(model, plan, layers, choice, context);
     let weightBytes = 0;
     for (const [index, file] of files.entries()) {
-      const bytes = yield* filePieces(file, signal);
+      const bytes = yield* filePieces(file, "assemble", signal);
       if (isWeightFile(file.path)) weightBytes += bytes;
       progress({ activity: "assemble", done: index + 1, total: files.length, unit: "files" });
     }
     // The card comes last, since it says how large the weights are.
-    for (const file of cardOf(weightBytes)) yield* filePieces(file, signal);
+    for (const file of cardOf(weightBytes)) yield* filePieces(file, "assemble", signal);
   } finally {
     layers?.close();
     await model.close();

@@ -1,13 +1,10 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
-import { indexFile, writeSafetensors } from "@mbs/models";
-import type { ArchitectureModel, GraphModel, Model, TensorInfo, WeightDtype } from "@mbs/models";
-import { hasFile } from "./carried-files.ts";
-import { configOf } from "./edited-config.ts";
-import { weightIndex } from "./safetensors/weight-index.ts";
-import { converted, chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
-import type { Format, FormattedModel, OutputFile } from "./format.ts";
+import { configOf, converted, hasFile, indexFile, weightIndex, writeSafetensors } from "@mbs/models";
+import type { ArchitectureModel, GraphModel, Model, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
+import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
+import type { Format, FormattedModel } from "./format.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
 import { writtenPieces } from "./layers/written-pieces.ts";
 

@@ -1,15 +1,7 @@
 import type { OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
-import type { ArchitectureModel, GraphModel, Model } from "@mbs/models";
+import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
-
-/** One file of the folder that is written. */
-export interface OutputFile {
-  /** Relative to the folder, with "/" between its parts. */
-  readonly path: string;
-  /** Its bytes in pieces; asked for once, when the file's turn comes. */
-  readonly content: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-}
 
 /** What a format makes of a model. */
 export interface FormattedModel {

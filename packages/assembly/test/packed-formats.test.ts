@@ -226,7 +226,7 @@ test("a quantised model is not compressed again", async () => {
       await contentAddress(files);
       assert.unreachable(format);
     } catch (error) {
-      assert.match(String(error), "is quantised already; assemble with the model it was made from");
+      assert.match(String(error), "is quantised already; give the model it was made from");
     }
   }
   await model.close();

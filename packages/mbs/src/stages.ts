@@ -15,6 +15,20 @@ export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> 
 /** Every stage with the sentence of its help. Modules are loaded only when a stage is used: help must answer at once. */
 export const stages: ReadonlyMap<string, { readonly summary: string; readonly load: () => Promise<Stage> }> = new Map([
   [
+    "rotate",
+    {
+      summary: "Rotate the weights of a dense model so that it computes the same and quantises better.",
+      load: async () => (await import("@mbs/rotation")).rotate,
+    },
+  ],
+  [
+    "rotate-statistics",
+    {
+      summary: "Make statistics of a rotated model from those of the dense one, without capturing again.",
+      load: async () => (await import("@mbs/rotation")).rotateStatistics,
+    },
+  ],
+  [
     "sample",
     {
       summary: "Draw segments of text, each language in its share of the training mixture.",

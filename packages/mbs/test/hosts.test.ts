@@ -244,6 +244,9 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const predicted = { layers: [await save("layers", layers)] };
   await everywhere(context, "predict", { model }, statistics, predicted);
   await everywhere(context, "predict", { model }, statistics, { ...predicted, scores: [await save("scores", scores)] });
+  const rotated = join(folder, "models", "rotated");
+  await unpackFiles(await open(await everywhere(context, "rotate", { model, seed: 1 })), rotated);
+  await everywhere(context, "rotate-statistics", { model, rotated }, statistics);
   const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
   await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
 
@@ -252,10 +255,10 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 });
 
 /**
- * Stages that no recipe runs: what imatrix writes is a folder, and the folder of a run is its model. A stage that is missing in the
- * recipe below fails the test.
+ * Stages that no recipe runs as a node: imatrix and rotate write a folder, and the folder of a run is its model; a rotated
+ * model's statistics are captured. A stage that is missing in the recipe below fails the test.
  */
-const outsideRecipes: ReadonlySet<string> = new Set(["imatrix"]);
+const outsideRecipes: ReadonlySet<string> = new Set(["imatrix", "rotate", "rotate-statistics"]);
 
 /**
  * Stages that a run on a queue keeps beside its coordinator: they read texts or other files that lie there by path, or write or

@@ -28,6 +28,8 @@ export {
   unpackInOrder,
 } from "./columns/ordering.ts";
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";
+export { hadamard, hasHadamard } from "./rotations/hadamard.ts";
+export { keepingMean, randomHadamard, randomOrthogonal } from "./rotations/rotation.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
 export { decodeWeights, encodeWeights, roundHalfEven, roundTo } from "./dtypes/rounding.ts";

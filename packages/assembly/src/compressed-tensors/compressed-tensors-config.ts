@@ -1,6 +1,5 @@
-import type { ArchitectureModel, TensorInfo, WeightDtype } from "@mbs/models";
-import { configOf } from "../edited-config.ts";
-import type { OutputFile } from "../format.ts";
+import { configOf } from "@mbs/models";
+import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { denseLinears, modulePattern } from "../safetensors/module-names.ts";
 import type { SharedGrid } from "./shared-grid.ts";

@@ -1,6 +1,6 @@
+import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { denseFormat } from "../dense-format.ts";
-import { configOf } from "../edited-config.ts";
 import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";

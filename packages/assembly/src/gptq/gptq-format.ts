@@ -1,4 +1,4 @@
-import { configOf, jsonFile } from "../edited-config.ts";
+import { configOf, jsonFile } from "@mbs/models";
 import type { Format } from "../format.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";

@@ -1,10 +1,9 @@
 import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { editedConfig, hasFile, jsonFile } from "@mbs/models";
+import type { Model, OutputFile } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
-import { hasFile } from "../carried-files.ts";
-import { editedConfig, jsonFile } from "../edited-config.ts";
-import type { Format, FormattedModel, OutputFile } from "../format.ts";
+import type { Format, FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { quantisedParts } from "../layers/quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";

@@ -1,11 +1,8 @@
-import { writeSafetensors } from "@mbs/models";
-import type { Model, TensorInfo, WeightDtype } from "@mbs/models";
-import type { FormattedModel, OutputFile } from "../format.ts";
+import { converted, weightIndex, writeSafetensors } from "@mbs/models";
+import type { Model, OutputFile, PlacedTensors, TensorInfo, WeightDtype } from "@mbs/models";
+import type { FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
-import { weightIndex } from "./weight-index.ts";
-import type { PlacedTensors } from "./weight-index.ts";
-import { converted } from "./written-dtype.ts";
 
 /** A tensor that replaces a changed one, alone or together with others. */
 export interface NewTensor {

@@ -1,3 +1,4 @@
+import type { Bases } from "./bases.ts";
 import type { EmbedGraph, RowGraph, SequenceGraph } from "../graph/sequence-graph.ts";
 
 /** One weight that reads a site: a linear layer of the step. */
@@ -107,6 +108,8 @@ export interface Layout {
   readonly embedding: string;
   /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */
   readonly head: string;
+  /** Where its weights can be rotated. The head keeps its name where the checkpoint has none. */
+  readonly bases: Bases;
   /** Role (the name of a weight input) → tensor name: of the embedding's graph, of the head's, and of step `index`. */
   readonly embedRoles: ReadonlyMap<string, string>;
   readonly headRoles: ReadonlyMap<string, string>;

@@ -1,5 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
 import type { ArchitectureReading } from "../architectures/architecture.ts";
+import { renameBases } from "../architectures/bases.ts";
 import type { ExpectedTensor, Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
@@ -101,6 +102,7 @@ export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint
     embedding: nameOf(layout.embedding),
     // A head that the layout does not require is the embedding where the checkpoint has none.
     head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
+    bases: renameBases(layout.bases, nameOf),
     embedRoles: named(layout.embedRoles),
     headRoles: named(layout.headRoles),
     stepRoles: (index) => named(layout.stepRoles(index)),

@@ -2,6 +2,7 @@ import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Step } from "../architectures/layout.ts";
+import type { RotationRecord } from "../config/rotation-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
@@ -200,9 +201,11 @@ export interface ArchitectureModel extends OpenedModel {
   readonly layout: Layout;
   /**
    * The dtype that its weights are to be written with, where they are float32 only as they are read and quantised in their
-   * file (GGUF); undefined where each tensor keeps its own.
+   * file (GGUF), or rotated; undefined where each tensor keeps its own.
    */
   readonly writtenDtype: WeightDtype | undefined;
+  /** How its weights were rotated; undefined where they were not. */
+  readonly rotation: RotationRecord | undefined;
 }
 
 /** A folder with an ONNX decoder, whatever its architecture. */

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { at, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
+import { readRotation } from "../config/rotation-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
@@ -58,6 +59,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       { folder: path, file: configFile },
       options,
     );
+    const rotation = readRotation(config, configFile);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);
@@ -70,7 +72,9 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       address: await modelAddress(path, weightFiles, stored, parts),
       architecture: modelType,
       dtype,
-      writtenDtype: source.writtenDtype,
+      // float32 only so that rotating rounds nothing
+      writtenDtype: source.writtenDtype ?? (dtype === "f32" ? rotation?.dtype : undefined),
+      rotation,
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,

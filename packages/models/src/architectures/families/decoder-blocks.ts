@@ -18,6 +18,10 @@ export const blockLinear = (role: string, name: string, rows: number, columns: n
   bias,
 });
 
+/** Names of a layer's weight and, if it has one, its bias, in a block. */
+export const linearTensors = (block: string, { name, bias }: BlockLinear): readonly string[] =>
+  ["weight", ...(bias ? ["bias"] : [])].map((kind) => `${block}.${name}.${kind}`);
+
 /** A tensor of a block that is not compressed. */
 export interface BlockTensor {
   readonly role: string;

@@ -6,6 +6,7 @@ import { describeBlocks } from "./decoder-blocks.ts";
 import { describeGated, gatedLinears } from "./gated-block.ts";
 import type { GatedDecoder } from "./gated-block.ts";
 import { joinedExperts } from "./gated-experts.ts";
+import { gatedBases } from "./gated-bases.ts";
 import { gatedStep } from "./gated-step.ts";
 
 /** The layout of a decoder of the Llama family. */
@@ -27,6 +28,12 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     prefixes: ["model."],
     embedding: "embed_tokens.weight",
     head: "lm_head.weight",
+    bases: gatedBases(
+      decoder,
+      linears,
+      blocks.steps.map(({ name }) => name),
+      { embedding: "embed_tokens.weight", finalNorm: "norm.weight", head: "lm_head.weight" },
+    ),
     tensors: [
       { name: "embed_tokens.weight", shape: [vocabulary, hidden], required: true },
       ...blocks.tensors,

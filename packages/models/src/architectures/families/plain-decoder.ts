@@ -1,6 +1,8 @@
 import { layerNorm } from "../../graph/norms.ts";
+import type { NoBasis, ResidualStream } from "../bases.ts";
 import type { ExpectedTensor, Layout } from "../layout.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
+import { plainBases } from "./plain-bases.ts";
 import { describePlain, plainStep } from "./plain-step.ts";
 import type { PlainBlock } from "./plain-step.ts";
 
@@ -20,6 +22,8 @@ export interface PlainDecoder {
   readonly embedTensors: readonly ExpectedTensor[];
   readonly embedRoles: Layout["embedRoles"];
   readonly buildEmbed: Layout["buildEmbed"];
+  /** What the embedding adds to the residual stream, or why its basis cannot be changed. */
+  readonly embedBasis: Pick<ResidualStream, "tables" | "embeddingNorm"> | NoBasis;
   /** Besides those of blocks. */
   readonly unread: readonly string[];
 }
@@ -41,6 +45,10 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
     prefixes: decoder.prefixes,
     embedding: names.embedding,
     head: names.head,
+    bases: plainBases(
+      decoder,
+      steps.steps.map(({ name }) => name),
+    ),
     tensors: [
       { name: names.embedding, shape: [vocabulary, hidden], required: true },
       ...embedTensors,

@@ -153,6 +153,10 @@ export function t5Model(config: T5Config, variant: T5Variant): Layout {
     prefixes: [],
     embedding: "shared.weight",
     head: "lm_head.weight",
+    bases: {
+      stream: { reason: "it is an encoder-decoder, whose streams share one embedding" },
+      values: { reason: "it is an encoder-decoder" },
+    },
     embedRoles: new Map(),
     headRoles: new Map([["norm.weight", "decoder.final_layer_norm.weight"]]),
     stepRoles: (index) => (index < blocks ? encoding.stepRoles(index) : decoding.stepRoles(index - blocks)),

@@ -83,6 +83,14 @@ export const bloom = defineArchitecture({
       embedTensors: norm.map(([, name]) => ({ name, shape: [block.norm.size], required: true })),
       embedRoles: new Map(norm),
       unread: [],
+      embedBasis: {
+        tables: ["word_embeddings.weight"],
+        embeddingNorm: {
+          weight: "word_embeddings_layernorm.weight",
+          bias: "word_embeddings_layernorm.bias",
+          epsilon: block.norm.epsilon,
+        },
+      },
       buildEmbed: (embed, rows) => layerNorm(embed, rows, "norm", block.norm),
     });
   },

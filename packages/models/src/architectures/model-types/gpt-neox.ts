@@ -75,6 +75,7 @@ export const gptNeox = defineArchitecture({
       embedTensors: [],
       embedRoles: new Map(),
       unread: [],
+      embedBasis: { tables: ["embed_in.weight"] },
       buildEmbed: (_, rows) => rows,
     });
   },

@@ -84,6 +84,7 @@ export const gpt2 = defineArchitecture({
       embedTensors: [{ name: "wpe.weight", shape: [positions, hidden], required: true }],
       embedRoles: new Map([["positions.weight", "wpe.weight"]]),
       unread: [],
+      embedBasis: { tables: ["wte.weight", "wpe.weight"] },
       buildEmbed(embed, rows) {
         const table = embed.weight("positions.weight", [positions, hidden]);
         return embed.graph.node("Add", [rows, embed.graph.node("Gather", [table, embed.positions()])]);

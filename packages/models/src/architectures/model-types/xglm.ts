@@ -90,6 +90,7 @@ export const xglm = defineArchitecture({
       embedTensors: [],
       embedRoles: new Map(),
       unread: ["embed_positions.weights"],
+      embedBasis: { reason: "its positions are computed, not stored, and added to the residual stream" },
       buildEmbed: (embed, rows) => embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden)]),
     });
   },

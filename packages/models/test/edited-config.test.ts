@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openModel } from "@mbs/models";
-import { writeTinyModel } from "@mbs/models/testing";
+import { openModel } from "../src/index.ts";
+import { writeTinyModel } from "../src/testing.ts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { editedConfig } from "../src/edited-config.ts";
+import { editedConfig } from "../src/writing/edited-config.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "edited-config-"));
 test.after(() => rm(folder, { recursive: true }));

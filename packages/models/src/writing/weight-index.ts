@@ -1,6 +1,6 @@
-import { indexFile, singleFile } from "@mbs/models";
-import { jsonFile } from "../edited-config.ts";
-import type { OutputFile } from "../format.ts";
+import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
+import { jsonFile } from "./output-file.ts";
+import type { OutputFile } from "./output-file.ts";
 
 /** The tensors of a safetensors file. */
 export interface PlacedTensors {

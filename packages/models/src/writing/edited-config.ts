@@ -1,13 +1,10 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Model, WeightDtype } from "@mbs/models";
+import type { WeightDtype } from "@mbs/numbers";
 import { applyEdits, modify } from "jsonc-parser";
-import type { OutputFile } from "./format.ts";
-import { dtypeKeys } from "./safetensors/written-dtype.ts";
-
-const textFile = (path: string, text: string): OutputFile => ({ path, content: () => [new TextEncoder().encode(text)] });
-
-/** A JSON file as most programs write theirs. */
-export const jsonFile = (path: string, value: object): OutputFile => textFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
+import type { Model } from "../folder/model.ts";
+import { textFile } from "./output-file.ts";
+import type { OutputFile } from "./output-file.ts";
+import { dtypeKeys } from "./written-dtype.ts";
 
 /** The source's config.json, parsed and checked when the model was opened. */
 export const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
@@ -28,7 +25,7 @@ export async function editedConfig(model: Model, changes: Readonly<Record<string
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {
   if (!Object.hasOwn(JSON.parse(await readConfig(model)) as object, "quantization_config")) return;
-  throw new FailedPreconditionError(`${model.path} is quantised already; assemble with the model it was made from`, {
+  throw new FailedPreconditionError(`${model.path} is quantised already; give the model it was made from`, {
     model: model.path,
   });
 }
@@ -39,13 +36,16 @@ interface WrittenConfig {
   readonly dtype: WeightDtype | undefined;
   /** Tells programs how to read packed weights. */
   readonly quantisation?: object;
+  /** Other keys that are set, or removed where undefined. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** The source's config.json, with the dtype of the weights and their `quantization_config`. */
-export async function configOf(model: Model, { dtype, quantisation }: WrittenConfig): Promise<OutputFile> {
+export async function configOf(model: Model, { dtype, quantisation, more }: WrittenConfig): Promise<OutputFile> {
   const config = JSON.parse(await readConfig(model)) as object;
   return editedConfig(model, {
     ...dtypeKeys(config, dtype),
+    ...more,
     ...(quantisation && { quantization_config: quantisation }),
   });
 }

@@ -1,6 +1,6 @@
-import type { ModelFiles } from "@mbs/models";
+import type { ModelFiles } from "../folder/model-files.ts";
 
-/** Files that describe a model and stay true of the compressed model. */
+/** Files that describe a model and stay true of what is made of it. */
 const carried = new Set([
   "added_tokens.json",
   "chat_template.jinja",

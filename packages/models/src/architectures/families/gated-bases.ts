@@ -1,0 +1,96 @@
+import { at } from "@mbs/contracts";
+import type { Bases, NoBasis, ResidualStream, ValueHeads } from "../bases.ts";
+import { linearTensors } from "./decoder-blocks.ts";
+import type { BlockLinear } from "./decoder-blocks.ts";
+import type { GatedDecoder, GatedLinears } from "./gated-block.ts";
+
+/** Names of tensors outside of the blocks. */
+interface OuterNames {
+  readonly embedding: string;
+  readonly finalNorm: string;
+  readonly head: string;
+}
+
+/** Layers that write to the residual stream. */
+const writersOf = ({ output, down, experts }: GatedLinears): readonly BlockLinear[] => [
+  output,
+  ...(experts === undefined
+    ? [down]
+    : [...experts.routed, ...(experts.shared ? [experts.shared] : [])].map((expert) => expert.down)),
+];
+
+const weight = ({ name }: BlockLinear): string => `${name}.weight`;
+
+/** Weights, in a block, that read what its second norm makes: of experts also their routers. */
+function upReaders({ experts }: GatedDecoder, linears: GatedLinears): readonly string[] {
+  if (experts === undefined || linears.experts === undefined) return linears.up.map(weight);
+  const { routed, shared } = linears.experts;
+  return [
+    ...[...routed, ...(shared ? [shared] : [])].flatMap(({ gate, up }) => [weight(gate), weight(up)]),
+    `${experts.router}.weight`,
+    ...(shared ? [`${experts.names.prefix}.shared_expert_gate.weight`] : []),
+  ];
+}
+
+function streamOf(
+  decoder: GatedDecoder,
+  linears: GatedLinears,
+  blocks: readonly string[],
+  { embedding, finalNorm, head }: OuterNames,
+): ResidualStream | NoBasis {
+  if (decoder.outerNorms) {
+    return { reason: "its norms after attention and MLP scale the channels of what is added to the residual stream" };
+  }
+  const offset = decoder.norm.plusOne ? 1 : 0;
+  return {
+    centred: false,
+    tables: [embedding],
+    norms: [
+      ...blocks.flatMap((block) => [
+        {
+          weight: `${block}.input_layernorm.weight`,
+          offset,
+          readers: linears.qkv.map(({ name }) => `${block}.${name}.weight`),
+        },
+        {
+          weight: `${block}.post_attention_layernorm.weight`,
+          offset,
+          readers: upReaders(decoder, linears).map((name) => `${block}.${name}`),
+        },
+      ]),
+      { weight: finalNorm, offset, readers: [head] },
+    ],
+    writers: blocks.flatMap((block) => writersOf(linears).flatMap((linear) => linearTensors(block, linear))),
+  };
+}
+
+function valuesOf(
+  { heads, kvHeads, headSize, fused }: GatedDecoder,
+  { qkv, output }: GatedLinears,
+  blocks: readonly string[],
+): ValueHeads[] {
+  const made = at(qkv, qkv.length - 1);
+  const first = fused ? (heads + kvHeads) * headSize : 0;
+  return blocks.map((block) => {
+    const [tensor = "", bias] = linearTensors(block, made);
+    return {
+      headSize,
+      tensor,
+      ...(bias !== undefined && { bias }),
+      firstRows: Array.from({ length: kvHeads }, (_, head) => first + head * headSize),
+      output: `${block}.${output.name}.weight`,
+      sharedBy: heads / kvHeads,
+    };
+  });
+}
+
+/** Where the weights of a decoder of the Llama family can be rotated. @param blocks their names, "layers.0" */
+export const gatedBases = (
+  decoder: GatedDecoder,
+  linears: GatedLinears,
+  blocks: readonly string[],
+  names: OuterNames,
+): Bases => ({
+  stream: streamOf(decoder, linears, blocks, names),
+  values: valuesOf(decoder, linears, blocks),
+});

@@ -1,0 +1,2 @@
+export { rotateStatistics } from "./rotate-statistics-stage.ts";
+export { rotate } from "./rotate-stage.ts";

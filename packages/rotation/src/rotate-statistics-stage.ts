@@ -1,0 +1,147 @@
+import { encodeStatistics, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
+import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
+import { at, BadDataError, defineStage, FailedPreconditionError, InterruptedError } from "@mbs/contracts";
+import type { ArtifactStream, Blas, OptionTable, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { ArchitectureModel, Model } from "@mbs/models";
+import { createDoubleBlas } from "@mbs/onnx";
+import { inverseScales, normScales } from "./norm-scales.ts";
+import { rotateGram } from "./rotated-gram.ts";
+import { makeRotations, requireRotatable } from "./rotations.ts";
+import { weightChanges } from "./weight-changes.ts";
+import type { WeightChange } from "./weight-changes.ts";
+
+const options = {
+  model: { kind: "resource", resource: "model", description: "the dense model that the statistics are of" },
+  rotated: { kind: "resource", resource: "model", description: "what mbs rotate has made of it" },
+} as const satisfies OptionTable;
+
+/** @throws {FailedPreconditionError} where `rotated` was not made of `model`, or the statistics are not of the dense model */
+function requireOrigin(model: Model, rotated: Model, { model: address, propagation }: StatisticsMetadata) {
+  const rotation = rotated.kind === "architecture" ? rotated.rotation : undefined;
+  if (rotation?.source !== model.address) {
+    const is = rotation === undefined ? "is no rotated model" : `was made of the model ${rotation.source}`;
+    throw new FailedPreconditionError(`${rotated.path} ${is}, and ${model.path} is ${model.address}; name both of one rotation`, {
+      model: model.path,
+      rotated: rotated.path,
+    });
+  }
+  if (address !== model.address) {
+    throw new FailedPreconditionError(
+      `the statistics are of the model ${address}, and ${model.path} is ${model.address}; name the model they were captured from`,
+      { model: model.path },
+    );
+  }
+  if (propagation !== "dense") {
+    throw new FailedPreconditionError(
+      `the statistics were captured behind compressed layers (propagation ${propagation}), which were not rotated; capture from segments, or from the rotated model`,
+      { propagation },
+    );
+  }
+  return rotation;
+}
+
+interface Work {
+  readonly model: ArchitectureModel;
+  readonly blas: Blas<Float64Array>;
+  /** Of what reads each site, by step and site. */
+  readonly changes: ReadonlyMap<string, WeightChange>;
+}
+
+const placeOf = (step: string, site: string): string => JSON.stringify([step, site]);
+
+/**
+ * The statistic in the new basis.
+ *
+ * @throws {FailedPreconditionError} where it cannot be known from the old one
+ */
+async function rotateStatistic({ model, blas, changes }: Work, statistic: Statistic): Promise<Statistic> {
+  const { step, site, language, kind, width, values } = statistic;
+  const change = changes.get(placeOf(step, site));
+  if (change === undefined) {
+    throw new BadDataError(`the statistics have ${step} ${site}, which ${model.path} does not have; are they another model's?`, {
+      step,
+      site,
+    });
+  }
+  if (change.columns.length === 0) return statistic;
+  if (kind !== "gram") {
+    const remedy = "capture with --statistics gram --grams languages, and a --budget for them";
+    throw new FailedPreconditionError(
+      `the ${kind} of ${step} ${site} ${language} cannot be rotated, only a Gram can; ${remedy}`,
+      { step, site },
+    );
+  }
+  const inverse = change.norm && inverseScales(await normScales(model, change.norm), change.norm);
+  return { ...statistic, values: await rotateGram(blas, values, width, inverse, change.columns) };
+}
+
+async function* rotateAllStatistics(
+  stream: ArtifactStream,
+  model: ArchitectureModel,
+  rotated: Model,
+  settings: Parameters<typeof makeRotations>[1],
+  { signal, warn, progress, threads, pool }: StageContext,
+): AsyncGenerator<Statistic> {
+  const blas = createDoubleBlas({ threads, pool });
+  try {
+    const { weights } = weightChanges(model, makeRotations(model, settings));
+    const changes = new Map(
+      model.steps.flatMap(({ name, sites }) =>
+        sites.map(({ name: site, weights: own }): [string, WeightChange] => [
+          placeOf(name, site),
+          weights.get(at(own, 0).tensor) ?? { columns: [], rows: [] },
+        ]),
+      ),
+    );
+    const work: Work = { model, blas, changes };
+    let done = 0;
+    let hasInputs = false;
+    for await (const statistic of readStatistics(stream)) {
+      if (signal.aborted) throw new InterruptedError("rotate-statistics: stopped");
+      if (statistic.site === inputSite) hasInputs = true;
+      else yield await rotateStatistic(work, statistic);
+      done += 1;
+      progress({ activity: "rotate statistics", done, unit: "statistics" });
+    }
+    if (hasInputs) warn(`inputs of steps (site ${inputSite}) are left out: no weight reads them, and a norm comes behind them`);
+  } finally {
+    await blas.release();
+    await rotated.close();
+    await model.close();
+  }
+}
+
+/**
+ * Stage `rotate-statistics`: Grams of the dense model to those that the rotated model has, Rᵀ·D⁻¹·H·D⁻¹·R with D the weight of the
+ * norm before the site. They are the Grams that a capture of the rotated model gives, up to rounding.
+ */
+export const rotateStatistics = defineStage({
+  name: "rotate-statistics",
+  summary: "Make statistics of a rotated model from those of the dense one, without capturing again.",
+  examples: ["mbs rotate-statistics --model M --rotated rotated/ < statistics.arrow > rotated-statistics.arrow"],
+  inputs: { statistics: { kinds: ["statistics"], description: "output of `mbs capture` from segments, with Grams" } },
+  outputs: { statistics: { kind: "statistics", description: "those of the rotated model", intermediate: true } },
+  options,
+  async run({ statistics }, values, context) {
+    const stream = at(statistics, 0);
+    const model = await openModel(values.model, context);
+    let rotated: Model | undefined;
+    try {
+      rotated = await openModel(values.rotated, context);
+      const metadata = parseMetadata("statistics", stream.schema);
+      const settings = requireOrigin(model, rotated, metadata);
+      const dense = await requireRotatable(model, settings);
+      return {
+        statistics: encodeStatistics(rotateAllStatistics(stream, dense, rotated, settings, context), {
+          ...metadata,
+          model: rotated.address,
+        }),
+      };
+    } catch (error) {
+      await rotated?.close();
+      await model.close();
+      throw error;
+    }
+  },
+});
