@@ -1,7 +1,7 @@
 import type { WeightDtype } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { diskNeed } from "../src/estimate/disk.ts";
+import { diskNeed, diskNeedRotated } from "../src/estimate/disk.ts";
 import type { DiskNeed, ModelShape } from "../src/estimate/disk.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import type { Recipe } from "../src/recipe/recipe.ts";
@@ -49,6 +49,16 @@ test("layers and model are as large as the dtype of the model, and of assemble w
   assert.equal(sizes("bf16", { dtype: "f32" }), [3 * weights, 2000]);
   const quantisedFile = { ...model(512, "f32"), writtenDtype: "bf16" as const };
   assert.is(diskNeed(recipe({}), quantisedFile).model, 500);
+});
+
+test("a rotated model lies in float32 beside what is made of it, with a head of its own", () => {
+  const plain = diskNeed(recipe({}), model(512));
+  const { rotated, peak, layers, model: written } = diskNeedRotated(recipe({ rotate: {} }), model(512));
+  assert.is(plain.rotated, undefined);
+  assert.is(rotated, 2000 + 4 * width * 1000);
+  assert.is(written, 1000);
+  assert.is(layers, 5 * 2 * width * 3 * width);
+  assert.is(peak, plain.peak + (rotated ?? 0) + layers - plain.layers);
 });
 
 test("weights name languages, not segments", () => {

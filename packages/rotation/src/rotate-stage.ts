@@ -3,8 +3,10 @@ import type { FilePiece } from "@mbs/artifacts";
 import { defineStage, formatBytes } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import {
+  cardFile,
   configOf,
   filePieces,
+  hasFile,
   listCarriedFiles,
   openModel,
   rotationKey,
@@ -63,7 +65,9 @@ async function listFiles(
 ): Promise<readonly OutputFile[]> {
   const { address: source, writtenDtype, dtype } = model;
   const record: RotationRecord = { ...settings, source, dtype: writtenDtype ?? dtype };
-  const carried = (await listCarriedFiles(model.files)).map((path): OutputFile => ({
+  // the card too, which says under which license the weights are
+  const cards = (await hasFile(model.files, cardFile)) ? [cardFile] : [];
+  const carried = [...(await listCarriedFiles(model.files)), ...cards].map((path): OutputFile => ({
     path,
     content: () => model.files.read(path),
   }));

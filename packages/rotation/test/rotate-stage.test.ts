@@ -81,7 +81,8 @@ test("config.json says what was done, and what follows is written in the dtype o
   assert.is(model.rotation?.seed, 5);
   assert.equal(model.notes, []);
   const files = await readdir(folder);
-  for (const name of ["tokenizer.json", "generation_config.json", "distribution.json"]) assert.ok(files.includes(name), name);
+  for (const name of ["tokenizer.json", "generation_config.json", "distribution.json", "README.md"])
+    assert.ok(files.includes(name), name);
 });
 
 test("the same seed gives the same bytes, another one others; large channels are spread", async () => {

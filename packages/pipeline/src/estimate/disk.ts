@@ -33,6 +33,8 @@ export interface DiskNeed {
   readonly layers: number;
   /** The compressed model. */
   readonly model: number;
+  /** The rotated model, in float32; absent where the recipe rotates none, or it is there already. */
+  readonly rotated?: number;
   /** Most that lies on disk at one time. */
   readonly peak: number;
 }
@@ -128,6 +130,17 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
     model: writtenBytes(recipe, model),
   };
   return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };
+}
+
+/** The same for a recipe that rotates its model first, from the shape of the model as it is given. */
+export function diskNeedRotated(recipe: Recipe, model: ModelShape, size?: SampleSize): DiskNeed {
+  const { dtype, writtenDtype = dtype, hiddenSize, vocabularySize } = model;
+  const factor = bytesOfDtype("f32") / bytesOfDtype(dtype);
+  const checkpoint = { list: () => model.checkpoint.list().map(({ bytes }) => ({ bytes: bytes * factor })) };
+  const need = diskNeed(recipe, { ...model, dtype: "f32", writtenDtype, checkpoint }, size);
+  // with a head, which the embedding may have been before
+  const rotated = sum(checkpoint.list(), ({ bytes }) => bytes) + bytesOfDtype("f32") * hiddenSize * vocabularySize;
+  return { ...need, rotated, peak: need.peak + rotated };
 }
 
 /** @throws {InputOutputError} when the disk under a folder has less space than a run needs */

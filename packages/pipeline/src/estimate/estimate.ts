@@ -14,7 +14,7 @@ import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { computedStatistics } from "./computed-statistics.ts";
-import { diskNeed } from "./disk.ts";
+import { diskNeed, diskNeedRotated } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
@@ -179,7 +179,7 @@ async function estimatePrepared(
   // distances make the logits of both models again
   const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const rates = await measureRates(model, recipe, length, folder, { threads, progress });
-  const disk = diskNeed(recipe, model, sample);
+  const disk = (recipe.rotate === undefined ? diskNeed : diskNeedRotated)(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
     ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk, atOnce }),
@@ -212,7 +212,11 @@ async function estimatePrepared(
     gemmRate: rates.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
-    notCounted: [...recipe.stages.keys(), ...(tasks === undefined ? [] : ["the tasks of evaluate"])],
+    notCounted: [
+      ...(recipe.rotate === undefined ? [] : ["rotate"]),
+      ...recipe.stages.keys(),
+      ...(tasks === undefined ? [] : ["the tasks of evaluate"]),
+    ],
     memory: (workers === 0 ? 0 : plannerBytes) + machine.workers * ofWorker,
     disk,
   };

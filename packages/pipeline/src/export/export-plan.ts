@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept } from "@mbs/contracts";
+import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept, UsageError } from "@mbs/contracts";
 import type { Progress, StageOptions } from "@mbs/contracts";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -168,6 +168,12 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
 export async function exportPlan(given: Recipe, { stages, threads, progress }: ExportOptions): Promise<ExportedPlan> {
   const pool = createObjectPool(splitKept(undefined).pool);
   try {
+    if (given.rotate !== undefined) {
+      throw new UsageError(
+        `${given.locate?.(["rotate"]) ?? "recipe"}: rotate is no step of an exported plan; make the model with mbs rotate, name it as model, and remove the key`,
+        { key: "rotate" },
+      );
+    }
     const folder = runFolder(given.output);
     const revisions = await readRevisions(folder);
     const prepared = await prepareRun(given, stages, { revisions, pool, ...(progress && { progress }) });

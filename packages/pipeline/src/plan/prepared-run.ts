@@ -72,6 +72,11 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
     const found = await optionFaults(stageOf(stages, name), options, declared?.given);
     faults.push(...found.map((fault) => located(fault, section, recipe)));
   }
+  if (recipe.rotate !== undefined) {
+    const { stage, given } = recipeKeys.rotate;
+    const found = await optionFaults(stageOf(stages, stage), recipe.rotate, given);
+    faults.push(...found.map((fault) => located(fault, ["rotate"], recipe)));
+  }
   return faults;
 }
 

@@ -14,6 +14,8 @@ export interface RecipeKey {
   readonly required?: boolean;
   /** The stage whose options it takes. */
   readonly stage?: string;
+  /** Whether the stage runs before the plan is made, and is no node of it. */
+  readonly isBefore?: boolean;
   /** Options of that stage which the recipe gives by itself. */
   readonly given?: readonly string[];
   /** Options that must be there. */
@@ -32,6 +34,14 @@ export const recipeKeys = {
     takes: "a folder, or hf:org/name@revision",
     description: "the model to compress: safetensors, config.json, tokenizer.json",
     required: true,
+  },
+  rotate: {
+    takes: "options",
+    description:
+      "how the model is rotated before everything else: `rotate: {}` with the defaults ([what it is](quantisers.md#rotation)); absent: not at all. The rotated model stays in `run/rotated`",
+    stage: "rotate",
+    isBefore: true,
+    given: ["model"],
   },
   corpus: {
     takes: "a YAML manifest, a folder of LANG.* files, or hf:datasets/org/name?languages=…",

@@ -18,6 +18,10 @@ export interface StageEntry {
  */
 export interface Recipe {
   readonly model: string;
+  /** How the model is rotated before everything else; absent where it stays as it is. */
+  readonly rotate?: StageOptions;
+  /** The model as it was given, where `model` is what `rotate` has made of it. No key of a recipe. */
+  readonly source?: string;
   /** Calibration texts. */
   readonly corpus: string;
   readonly sample: StageOptions;

@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { contentAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/artifacts";
 import type { RunManifest } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
@@ -34,8 +34,14 @@ async function requireOnly(folder: string, isOwn: (path: string) => boolean): Pr
 }
 
 /** Whether a path may be left by a process that ended before it claimed the folder. */
-const isUnclaimed = ({ artifacts, identity }: RunFolder, path: string): boolean =>
-  path === artifacts || isTemporaryOf(identity, path);
+const isUnclaimed = (folder: RunFolder, path: string): boolean => {
+  const { work, artifacts, identity, rotated, rotatedKey } = folder;
+  // a model is rotated before the folder is claimed
+  const [name = ""] = relative(work, path).split(sep);
+  const top = join(work, name);
+  const isRotation = [rotated, rotatedKey].some((own) => top === own || isTemporaryOf(own, top));
+  return path === artifacts || isTemporaryOf(identity, path) || isRotation;
+};
 
 const isWork = (folder: RunFolder, path: string): boolean =>
   isUnclaimed(folder, path) ||

@@ -25,6 +25,10 @@ export interface RunFolder {
   readonly machine: string;
   /** How far a run is that goes on, or that stopped before its end. */
   readonly status: string;
+  /** The rotated model, where the recipe asks for one. */
+  readonly rotated: string;
+  /** What the rotated model was made of. */
+  readonly rotatedKey: string;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -47,6 +51,8 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     revisions: join(work, "revisions.json"),
     machine: join(work, "machine.json"),
     status: join(work, "status.json"),
+    rotated: join(work, "rotated"),
+    rotatedKey: join(work, "rotated.json"),
     identity: join(work, "identity"),
   };
 }

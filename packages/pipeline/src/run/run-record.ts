@@ -34,7 +34,7 @@ const usedEntries = ({ stages }: Recipe, { nodes }: Plan): Readonly<Record<strin
 async function inputHashes(recipe: Recipe, resources: Resources): Promise<Record<string, string>> {
   const corpus = recipe.evaluate?.["corpus"];
   return {
-    model: await resources.address("model", recipe.model),
+    model: await resources.address("model", recipe.source ?? recipe.model),
     corpus: await resources.address("corpus", recipe.corpus),
     ...(typeof corpus === "string" ? { evaluationCorpus: await resources.address("corpus", corpus) } : {}),
   };
@@ -57,13 +57,14 @@ export async function recordRun(
     ...(processors !== undefined && { processors }),
     nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };
-  const model = await resources.pinnedName("model", recipe.model);
+  const model = await resources.pinnedName("model", recipe.source ?? recipe.model);
   const corpus = await resources.pinnedName("corpus", recipe.corpus);
   const values = { ...recipe, model, corpus, stages: usedEntries(recipe, plan), hashes };
   const keys = Object.entries(recipeKeys) as [RecipeKeyName, RecipeKey][];
-  const entries = keys.map(([key, { stage, given = [] }]): [string, unknown] => [
+  const entries = keys.map(([key, { stage, given = [], isBefore = false }]): [string, unknown] => [
     key,
-    stage === undefined || values[key] === undefined ? values[key] : used(plan, key, given),
+    // what runs before the plan has no node in it, and has its options complete
+    stage === undefined || values[key] === undefined || isBefore ? values[key] : used(plan, key, given),
   ]);
   const record = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   const { evaluate } = record;

@@ -22,6 +22,7 @@ import { claimFolder } from "./claim-folder.ts";
 import type { RunIdentity } from "./claim-folder.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
+import { rotateFirst } from "./rotated-model.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { StatusRecord } from "./run-status.ts";
@@ -204,8 +205,15 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   try {
     const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
     const prepare = (given: Recipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
-    const prepared = await prepare(recipe);
-    const { recipe: ordered, stages, shape, plan, resources, reads } = prepared;
+    const given = await prepare(recipe);
+    const { reads } = given;
+    const { stages: known, signal, threads, warn = () => {} } = options;
+    const chosen =
+      recipe.rotate === undefined
+        ? recipe
+        : await rotateFirst(recipe, { stages: known, signal, threads, force, progress, warn, pool });
+    const prepared = chosen === recipe ? given : await prepare(chosen);
+    const { recipe: ordered, stages, shape, plan, resources } = prepared;
     const folder = runFolder(
       ordered.output,
       plan.nodes.flatMap(({ result }) => result ?? []),
@@ -216,10 +224,10 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       await claimFolder(folder, await identifyRun(prepared), {
         force,
         ...(recipe.propagation === propagations[0] && {
-          formerDefault: async () => identifyRun(await prepare({ ...recipe, propagation: "sequential" })),
+          formerDefault: async () => identifyRun(await prepare({ ...chosen, propagation: "sequential" })),
         }),
       });
-      const found = { ...revisions, ...(await resources.revisions()) };
+      const found = { ...revisions, ...(await given.resources.revisions()), ...(await resources.revisions()) };
       await recordRevisions(folder, found);
       const crew = await openCrew(options, pool);
       try {

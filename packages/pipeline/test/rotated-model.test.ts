@@ -1,0 +1,96 @@
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DeniedError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import * as assert from "uvu/assert";
+import { exportPlan } from "../src/export/export-plan.ts";
+import { parseRecipe } from "../src/recipe/parse-recipe.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+import { failure, go } from "./fixtures/run-fakes.ts";
+import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
+
+const test = workspaceSuite("rotated-model");
+
+const addressOf = async (path: string): Promise<string> => {
+  const model = await openModel(path);
+  await model.close();
+  return model.address;
+};
+
+test("the model is rotated once, before the first node, and every node takes the result", async ({ root, recipe }) => {
+  const started: string[] = [];
+  const stages = fakeStages((name) => started.push(name));
+  const turned = recipe({ rotate: { seed: 3 } });
+  const first = await go(turned, { stages });
+  assert.equal(started.slice(0, 2), ["rotate", "sample"]);
+  assert.is(started.filter((name) => name === "rotate").length, 1);
+  assert.ok(first.nodes.every(({ id }) => id !== "rotate"));
+  const rotated = join(root, "out", "run", "rotated");
+  assert.not.equal(await addressOf(rotated), await addressOf(join(root, "model")));
+  assert.match(first.nodes.find(({ id }) => id === "sample")?.command ?? "", rotated);
+  assert.equal((await readdir(join(root, "out"))).sort(), ["model", "recipe.yaml", "run", "scores.arrow", "similarity.arrow"]);
+
+  started.length = 0;
+  const second = await go(turned, { stages });
+  assert.equal(started, []);
+  assert.equal(
+    second.nodes.map(({ address }) => address),
+    first.nodes.map(({ address }) => address),
+  );
+});
+
+test("the recorded recipe names the model as it was given, and runs again", async ({ root, recipe }) => {
+  await go(recipe({ rotate: {} }));
+  const path = join(root, "out", "recipe.yaml");
+  const text = await readFile(path, "utf8");
+  const recorded = parseRecipe(text, path);
+  assert.is(recorded.model, join(root, "model"));
+  assert.equal(recorded.rotate, { seed: 0 });
+  assert.is(recorded.hashes?.["model"], await addressOf(join(root, "model")));
+  await go({ ...recorded, output: join(root, "again") });
+  assert.equal(await snapshot(join(root, "again", "model")), await snapshot(join(root, "out", "model")));
+});
+
+test("another rotation in the same folder is refused, and replaced by force; so is a damaged one", async ({ root, recipe }) => {
+  await go(recipe({ rotate: {} }));
+  const rotated = join(root, "out", "run", "rotated");
+  const before = await addressOf(rotated);
+  const error = await failure(go(recipe({ rotate: { seed: 1 } })));
+  assert.instance(error, DeniedError);
+  assert.match(String(error), /run\/rotated is a model of other settings, of another source, or damaged; .*--force$/);
+  assert.is(await addressOf(rotated), before);
+  await go(recipe({ rotate: { seed: 1 } }), { force: true });
+  assert.not.equal(await addressOf(rotated), before);
+
+  await writeFile(join(rotated, "config.json"), "{}");
+  assert.instance(await failure(go(recipe({ rotate: { seed: 1 } }))), DeniedError);
+  await go(recipe({ rotate: { seed: 1 } }), { force: true });
+  assert.not.equal(await addressOf(rotated), before);
+});
+
+test("a rotation that stopped leaves nothing, and the next run goes on", async ({ root, recipe }) => {
+  const stop = new Error("stopped here");
+  const stages = fakeStages((name) => {
+    if (name === "rotate") throw stop;
+  });
+  assert.is(await failure(go(recipe({ rotate: {} }), { stages })), stop);
+  assert.not((await readdir(root)).includes("out"));
+  await go(recipe({ rotate: {} }));
+});
+
+test("faults of the options are named before anything is rotated; exports refuse the key", async ({ recipe }) => {
+  const started: string[] = [];
+  const stages = fakeStages((name) => started.push(name));
+  const error = await failure(
+    go(recipe({ rotate: { seed: "x", speed: 1 }, compress: { solver: "wanda", sparsity: 2 } }), { stages }),
+  );
+  assert.instance(error, UsageError);
+  for (const fault of [/seed/, /speed/, /sparsity/]) assert.match(String(error), fault);
+  assert.instance(await failure(Promise.resolve().then(() => recipe({ rotate: { model: "other" } }))), UsageError);
+  const exported = await failure(exportPlan(recipe({ rotate: {} }), { stages }));
+  assert.instance(exported, UsageError);
+  assert.match(String(exported), /rotate is no step of an exported plan; make the model with mbs rotate/);
+  assert.equal(started, []);
+});
+
+test.run();
