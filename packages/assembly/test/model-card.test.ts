@@ -20,10 +20,12 @@ const root = await mkdtemp(join(tmpdir(), "card-test-"));
 test.after(() => rm(root, { recursive: true }));
 
 /** Writes a folder from a model that lies in a Hub cache. */
-async function write(name: string, options: object): Promise<string> {
+async function write(name: string, options: object, keys: object = {}): Promise<string> {
   const source = join(root, name, "models--org--tiny", "snapshots", "a".repeat(40));
   await mkdir(source, { recursive: true });
   await writeTinyModel(source, { seed: 5, hiddenSize: 64 });
+  const config = join(source, "config.json");
+  await writeFile(config, JSON.stringify({ ...(JSON.parse(await readFile(config, "utf8")) as object), ...keys }));
   await writeFile(join(source, "README.md"), '---\nlanguage: en\nlicense: "bigscience-bloom-rail-1.0"\n---\n# The source\n');
   const model = await openModel(source);
   const output = join(root, name, "output");
@@ -70,6 +72,16 @@ test("the card names base model, licence, languages, method, mix and addresses",
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
   assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${at(record.layers, 0).address}\``));
   assert.not(card.includes("The source"), "the source's own card is not carried");
+});
+
+test("card and record say how a model was rotated before, also when the card is written again", async () => {
+  const rotation = { stream: "hadamard", values: "random", seed: 7, source: "c".repeat(64), dtype: "f16" };
+  const folder = await write("rotated", { format: "gptq" }, { mbs_rotation: rotation });
+  const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { rotation: object };
+  assert.equal(record.rotation, rotation);
+  await describeModel(folder, {});
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  assert.match(card, /^- before that, its weights were rotated \(residual stream: hadamard, values: random, seed 7\).*`c{64}`$/m);
 });
 
 test("layers of several artifacts have one address, made of theirs in the order of the record", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { LayerSummary } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { readModelRecord, recordFile } from "@mbs/models";
-import type { Model, ModelRecord, RecordedLayers } from "@mbs/models";
+import type { Model, ModelRecord, RecordedLayers, RotationRecord } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import type { CardSource } from "./card-source.ts";
@@ -58,6 +58,8 @@ export interface AssemblyRecord extends ModelRecord {
   readonly sizes: ModelSizes;
   /** How the model was read, where that is not as usual. */
   readonly notes?: readonly string[];
+  /** How the model that was compressed had been rotated, and of which model it was made. */
+  readonly rotation?: RotationRecord;
   /** Error and sparsity of every compressed tensor. */
   readonly tensors: Readonly<Record<string, LayerSummary>>;
 }
@@ -71,7 +73,7 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  * @param model that was compressed; the record also has notes on how it was read
  */
 export function makeRecord(
-  { address, notes }: Pick<Model, "address" | "notes">,
+  { address, notes, rotation }: Pick<Model, "address" | "notes"> & { readonly rotation?: RotationRecord | undefined },
   { source, format, sizes, files }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files">,
   { origins, summaries }: LayerSpool,
 ): AssemblyRecord {
@@ -83,7 +85,7 @@ export function makeRecord(
     weights: sortedObject(Object.entries(weights)),
   }));
   const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
-  return { ...known, files, layers, tensors: sortedObject(summaries) };
+  return { ...known, ...(rotation && { rotation }), files, layers, tensors: sortedObject(summaries) };
 }
 
 export const formatRecord = (record: AssemblyRecord): string => `${JSON.stringify(record, undefined, 2)}\n`;
@@ -100,6 +102,6 @@ export async function readRecord(folder: string): Promise<AssemblyRecord> {
   if (whole?.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
-  const { source, sizes, tensors } = whole;
-  return { version: 1, ...checked, source, sizes, tensors } as AssemblyRecord;
+  const { source, sizes, rotation, tensors } = whole;
+  return { version: 1, ...checked, source, sizes, ...(rotation && { rotation }), tensors } as AssemblyRecord;
 }

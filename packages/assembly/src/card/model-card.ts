@@ -136,6 +136,14 @@ function layerLines(addresses: readonly string[]): string[] {
   ];
 }
 
+/** How the model had been rotated, where it had. */
+const rotationLines = ({ rotation }: AssemblyRecord): string[] =>
+  rotation === undefined
+    ? []
+    : [
+        `- before that, its weights were rotated (residual stream: ${rotation.stream}, values: ${rotation.values}, seed ${rotation.seed}), which changes nothing that it computes; the model it was made from: \`${rotation.source}\``,
+      ];
+
 const mixLines = (mix: readonly (readonly [language: string, share: number])[]): string[] =>
   mix.length === 0
     ? []
@@ -197,6 +205,7 @@ export function modelCard(facts: CardFacts): string {
     "## How it was made",
     "",
     `- model compressed: \`${model}\``,
+    ...rotationLines(record),
     ...layerLines(layers.map(({ address }) => address)),
     "",
     "These are content addresses (SHA-256). `mbs.json` has the address and the options of each artifact of layers, and the error and sparsity of every tensor.",
