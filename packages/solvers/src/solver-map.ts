@@ -8,6 +8,7 @@ export const solvers: ReadonlyMap<string, () => Promise<Solver>> = new Map<strin
   ["gptaq", async () => (await import("./gptaq.ts")).gptaq],
   ["awq", async () => (await import("./awq.ts")).awq],
   ["sparsegpt", async () => (await import("./sparsegpt.ts")).sparsegpt],
+  ["alps", async () => (await import("./alps.ts")).alps],
   ["wanda", async () => (await import("./wanda.ts")).wanda],
   ["m-wanda", async () => (await import("./m-wanda.ts")).mWanda],
 ]);

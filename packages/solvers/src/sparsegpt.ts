@@ -1,7 +1,8 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
-import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { propagateError } from "./feedback/error-propagation.ts";
+import { defaultSparsity, noCodes, parsePattern, qepOption, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
@@ -50,7 +51,8 @@ export const sparsegpt = defineSolver({
   name: "sparsegpt",
   source: "https://arxiv.org/abs/2301.00774",
   summary: "prunes with error feedback, a share of the weights or N of M, on request rounding them too",
-  needs: ["factor"],
+  needs: ["factor", "crossMoment"],
+  reads: ({ qep }) => ["factor", ...(qep === 0 ? [] : (["crossMoment"] as const))],
   options: {
     ...sparsityOptions,
     bits: {
@@ -62,6 +64,7 @@ export const sparsegpt = defineSolver({
     },
     ...gridOptions,
     blockSize: blockSizeOption,
+    qep: qepOption,
   },
   dependentDefaults: gridDefaults,
   plannedCodes({ pattern, bits, ...grid }, order) {
@@ -69,12 +72,13 @@ export const sparsegpt = defineSolver({
     const none = noCodes({ pattern });
     return bits === undefined ? none : neighbouringCodes({ bits, ...grid });
   },
-  solve(
+  async solve(
     weight,
-    { factor },
-    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, ...grid },
+    statistics,
+    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, qep, ...grid },
     context,
   ) {
+    const { factor } = statistics;
     requireNatural(factor.orderName);
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
@@ -85,6 +89,10 @@ export const sparsegpt = defineSolver({
         ? undefined
         : ({ rule: gridRuleOf({ bits, ...grid }), groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
-    return settleColumns(weight, factor, { blockSize, rounding, pruning }, context);
+    const values =
+      qep === 0
+        ? weight.values
+        : await propagateError(context.blas, weight, { factor, crossMoment: statistics.crossMoment }, qep);
+    return settleColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);
   },
 });

@@ -47,8 +47,12 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
     beats: "rtn",
     independentParts: false,
   },
+  alps: {
+    options: [{}, { sparsity: 0.7, schedule: "paper" }, { pattern: "2:4" }, { pattern: "4:8", schedule: "paper" }, { qep: 0.5 }],
+    beats: "magnitude",
+  },
   sparsegpt: {
-    options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }],
+    options: [{}, { sparsity: 0.7 }, { pattern: "2:4" }, { pattern: "1:3" }, { bits: 8, groupSize: 32 }, { qep: 0.25 }],
     beats: "magnitude",
   },
 };

@@ -84,6 +84,7 @@ for (const [file, solverOf] of [
   ["gptaq.json", () => "gptaq"],
   ["awq.json", () => "awq"],
   ["sparsegpt.json", () => "sparsegpt"],
+  ["alps.json", () => "alps"],
   ["wanda.json", ({ solver = "" }: GoldenCase) => solver],
   ["methods.json", ({ solver = "" }: GoldenCase) => solver],
 ] as const) {

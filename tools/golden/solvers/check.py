@@ -53,6 +53,9 @@ def solve(method, case):
     if method == "sparsegpt":
         mask, codes, values = methods.sparsegpt(weights, moment, options.get("sparsity", 0.5), pattern, options.get("bits"), **grid)
         return weights, total / len(inputs), values, codes, mask
+    if method == "alps":
+        mask, values = methods.alps(weights, total, options.get("sparsity", 0.5), pattern, options["schedule"])
+        return weights, total / len(inputs), values, None, mask
     if method == "wanda":
         mask = methods.wanda(weights, np.diag(total), options.get("sparsity", 0.5), pattern, options.get("useVariant", False))
     else:
@@ -61,7 +64,7 @@ def solve(method, case):
 
 
 failed = 0
-for name in ("gptq", "gptaq", "awq", "sparsegpt", "wanda"):
+for name in ("gptq", "gptaq", "awq", "sparsegpt", "alps", "wanda"):
     for case in json.loads((fixtures / f"{name}.json").read_text())["cases"]:
         method = case.get("solver", name)
         weights, moment, values, codes, mask = solve(method, case)

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 import methods
-from inputs import make_inputs, split_languages
+from inputs import make_inputs, make_shift, split_languages
 
 packages = pathlib.Path(__file__).parents[3] / "packages"
 target = packages / "solvers/test/fixtures/methods.json"
@@ -80,7 +80,36 @@ def m_wanda_case(name, **options):
     }
 
 
+def pruning_case(name, solver, options):
+    """`sparsegpt` and `alps` with options of ours: the correction of QEP, the short schedule."""
+    weights, inputs = make_inputs(**spec)
+    exact = inputs.astype(np.float64)
+    total = exact.T @ exact
+    given = {key: value for key, value in options.items() if key != "qep"}
+    if "pattern" in options:
+        given["pattern"] = tuple(map(int, options["pattern"].split(":")))
+    aimed = weights
+    if "qep" in options:
+        cross = make_shift(**spec).astype(np.float64).T @ exact
+        # in the units of the factor that the tests use, the reference programs'
+        aimed = methods.propagate_error(weights, 2 * total, 2 * cross, options["qep"])
+    solved = getattr(methods, solver)(aimed, total, **given)
+    mask, values = solved[0], solved[-1]
+    change = values.astype(np.float64) - weights
+    return {
+        "name": name,
+        "solver": solver,
+        "input": spec,
+        "options": options,
+        "mask": base64.b64encode(np.packbits(mask, bitorder="little").tobytes()).decode(),
+        "error": float(np.sum((change @ (total / len(inputs))) * change)),
+    }
+
+
 cases = [
+    pruning_case("corrected by half", "sparsegpt", {"sparsity": 0.5, "qep": 0.5}),
+    pruning_case("short schedule", "alps", {"sparsity": 0.6, "schedule": "short"}),
+    pruning_case("short schedule, 2:4, corrected by half", "alps", {"pattern": "2:4", "schedule": "short", "qep": 0.5}),
     m_wanda_case("three languages", sparsity=0.5),
     m_wanda_case("three languages, heavy variance", sparsity=0.6, variance=8),
     m_wanda_case("three languages, n:m", pattern="2:4"),

@@ -1,7 +1,7 @@
 """Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
 
 GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda
-arXiv:2306.11695 section 3, OWL arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
+arXiv:2306.11695 section 3, ALPS arXiv:2406.07831 section 3, QEP arXiv:2504.09629, OWL arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
 M-Wanda (arXiv:2505.21171) says, in the form that docs/multilingual-pruning.md states.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
@@ -246,6 +246,81 @@ def wanda(weights, diagonal, sparsity=0.5, pattern=None, variant=False):
         else:
             low = share
         share = (low + high) / 2
+
+
+def propagate_error(weights, moment, cross, alpha):
+    """W + α·W·C·H⁻¹: the weights of QEP. `cross` is E[(x̃ - x) xᵀ] in the units of the moment."""
+    U = factor(moment, np.arange(weights.shape[1]))
+    return weights + alpha * weights.astype(np.float64) @ cross @ (U.T @ U)
+
+
+def mean_of_living(moment):
+    diagonal = np.diag(moment)
+    return diagonal[diagonal > 0].mean()
+
+
+def alps(weights, moment, sparsity=0.5, pattern=None, schedule="paper", damping=0.01):
+    """Mask and values: ADMM on weights of unit input, then conjugate gradients on the mask, all by eigenvectors in float64."""
+    H = moment.astype(np.float64)
+    living = np.diag(H) > 0
+    mean = mean_of_living(moment)
+    H[~living, ~living] = mean
+    H[np.diag_indices_from(H)] += damping * mean
+    sizes = np.sqrt(np.diag(H))
+    H = H / np.outer(sizes, sizes)
+    W = weights * sizes * living
+    G = W @ H
+    roots, vectors = np.linalg.eigh(H)
+
+    def kept(values):
+        if pattern:
+            return pattern_mask(np.abs(values), pattern)
+        dropped = values.size - round((1 - sparsity) * values.size)
+        return drop_smallest(np.abs(values).reshape(1, -1), dropped).reshape(values.shape)
+
+    first = kept(W)
+
+    def iterate(D, V, rho, relaxation=1.0):
+        B = (G - V + rho * D) @ (vectors / (roots + rho)) @ vectors.T
+        Z = D + relaxation * (B - D) + V / rho
+        mask = kept(Z)
+        return B, np.where(mask, Z, 0), rho * np.where(mask, 0, Z), mask
+
+    D, V = np.where(first, W, 0), np.zeros_like(W)
+    if schedule == "short":
+        for rho in (0.2, 0.45, 1):
+            for _ in range(3):
+                B, D, V, _ = iterate(D, V, rho, 1.6)
+    else:
+        rho, started, before, total = 0.1, False, first, first.sum()
+        for iteration in range(300):
+            B, D, V, mask = iterate(D, V, rho)
+            if iteration % 3 != 2:
+                continue
+            changed, before = np.sum(mask != before), mask
+            if started and changed == 0:
+                break
+            started = started or changed > 0.005 * total
+            if started:
+                rho *= 1.3 if changed > 0.1 * total else 1.2 if changed > 0.005 * total else 1.1
+            else:
+                rho /= 5
+                if changed:
+                    D, V = np.where(first, W, 0), np.zeros_like(W)
+            if iteration >= 30 and changed < 0.0003 * total:
+                break
+    mask = kept(B)
+    X = np.where(mask, B, 0)
+    R = np.where(mask, G - X @ H, 0)
+    P = R
+    for _ in range(5 if schedule == "short" else 10):
+        product = P @ H
+        curvature, square = np.sum(P * product, 1, keepdims=True), np.sum(R * R, 1, keepdims=True)
+        step = np.divide(square, curvature, out=np.zeros_like(square), where=curvature > 0)
+        X = X + step * P
+        R = R - step * np.where(mask, product, 0)
+        P = R + np.divide(np.sum(R * R, 1, keepdims=True), square, out=np.zeros_like(square), where=square > 0) * P
+    return mask, (X / sizes).astype(F)
 
 
 def magnitude(weights, sparsity=0.5, pattern=None):
