@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom } from "../../packages/pipeline/src/recipe/parse-recipe.ts";
 import { run } from "../../packages/pipeline/src/run/run.ts";
-import type { RunOptions } from "../../packages/pipeline/src/run/run.ts";
+import type { RunOptions } from "../../packages/pipeline/src/run/run-options.ts";
 import { fakeStages } from "../../packages/pipeline/test/fixtures/fake-stages.ts";
 import type { FakeWorkerOptions } from "../../packages/pipeline/test/fixtures/fake-queue-worker.ts";
 import { RedisServer } from "../../packages/pipeline/test/fixtures/redis-server.ts";

@@ -176,7 +176,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
       resources: resources as unknown as Resources,
       workers: ["one", "two"].slice(0, count).map(workerOf),
       context: { signal: new AbortController().signal, threads: 1, progress: ignore, warn: ignore },
-      keep: false,
+      keeps: () => false,
       onNode: ignore,
       onStart: ignore,
       onRetry: ignore,

@@ -4,7 +4,7 @@ import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { DeniedError, UsageError, at } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import type { RunOptions } from "../src/run/run.ts";
+import type { RunOptions } from "../src/run/run-options.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 

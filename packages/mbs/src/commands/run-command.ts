@@ -25,6 +25,7 @@ import type { CommandContext } from "./plain-command.ts";
 import { queueChoice, queueRunOptions } from "./queue-options.ts";
 import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
 import { workerProgram } from "./worker-command.ts";
+import { judgeCandidate } from "../results/quality-result.ts";
 import { gateText, requireLimits } from "../results/gate-result.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages, stages as known } from "../stages.ts";
@@ -42,6 +43,14 @@ const options = {
     description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
   },
   ...queueRunOptions,
+  quality: {
+    kind: "choice",
+    choices: ["given", "best"],
+    default: "given",
+    excludes: ["export"],
+    description:
+      "given: compress as the recipe says; best: try other options of the solver too, compare them on the validation texts that the recipe's quality names, and keep the best",
+  },
   force: {
     kind: "flag",
     description: "start over, replacing what an earlier run has left; with --export: replace the file",
@@ -68,6 +77,7 @@ export function runCommand({ signal }: CommandContext): Command {
     "mbs run recipe.yaml",
     "mbs run recipe.yaml --force",
     "mbs run recipe.yaml --workers 4 --threads 2",
+    "mbs run recipe.yaml --quality best",
     "mbs run recipe.yaml --export snakemake --output Snakefile && snakemake --cores 8",
     "mbs run recipe.yaml --export argo --claim models --output run.yaml && argo submit run.yaml",
     "mbs run recipe.yaml --engine queue --queue redis://head:6379 --store /mnt/shared/store",
@@ -76,7 +86,7 @@ export function runCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, given, "run");
-    const { threads, memory, workers, stepLimit, force, commands, json, offline, export: engine } = parsed;
+    const { threads, memory, workers, stepLimit, force, commands, json, offline, quality, export: engine } = parsed;
     const exported = readExportOptions(parsed);
     if (workers === 0 && stepLimit !== undefined) {
       throw new UsageError("run: --step-limit needs a worker process, which can be ended; leave --workers 0 out");
@@ -101,6 +111,7 @@ export function runCommand({ signal }: CommandContext): Command {
         queue,
         signal,
         force,
+        ...(quality === "best" && { judge: judgeCandidate }),
         progress: reporter.progress,
         warn: reporter.warn,
         note: reporter.note,
@@ -115,6 +126,7 @@ export function runCommand({ signal }: CommandContext): Command {
       });
       await printed;
       reporter.stop();
+      if (json && result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
       if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
       if (limits !== undefined) {
         const checks = checkGate(await readScoresReport(await openArtifact(result.folder.scores)), limits);

@@ -5,6 +5,7 @@ import { formatSeconds } from "@mbs/host-cli";
 import { shellWord } from "@mbs/pipeline";
 import type { Recipe, RunResult } from "@mbs/pipeline";
 import { presenters } from "./presenters.ts";
+import { qualityTable } from "./quality-result.ts";
 
 /** The next command: the report of the results, or how to get results. */
 function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunResult): string {
@@ -37,6 +38,7 @@ export async function runResult(recipe: Recipe, result: RunResult): Promise<stri
   const table =
     recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
   const size = formatSize(await sizeReport(folder.model));
+  const tried = result.quality === undefined ? "" : `${qualityTable(result.quality)}\n`;
   const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
-  return `${table}${size}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
+  return `${tried}${table}${size}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
@@ -195,6 +196,8 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
   const planned = await plannedLayers(recipe);
   for (const { stage, section, options } of plan.nodes) {
+    // the model that is not there yet alone: the same options are checked with the dense one
+    if (isDeepStrictEqual(options["model"], [plan.modelFolder])) continue;
     try {
       await stageOf(stages, stage).checkPlan?.(options, planned, pool);
     } catch (error) {

@@ -203,6 +203,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
     ...(values["gate"] === undefined ? {} : { gate: reader.options("gate") }),
+    ...(values["quality"] === undefined ? {} : { quality: reader.options("quality") }),
     stages: reader.stages(),
     similarity: reader.flag("similarity"),
     keep: reader.flag("keep"),

@@ -112,6 +112,13 @@ export const recipeKeys = {
       "what the model must keep of the dense one (`max-worst-rise: 5%`, `max-kl`, `min-task`, `max-task-loss`, `by`): beyond a limit the run ends with 1, its results in place; needs `evaluate`",
     names: ["maxWorstRise", "maxKl", "minTask", "maxTaskLoss", "by"],
   },
+  quality: {
+    takes: "options, `corpus` among them",
+    description:
+      "how `mbs run --quality best` compares ways of compressing; without that flag it changes nothing. `corpus` names validation texts, which neither `corpus` nor `evaluate` reads, `length`, `windows`, `field` and `shares` are those of `evaluate`; `average` is the rise that is to be lowest (unweighted, the default, weighted or worst), `budget` how many times the time of one compression the search may take (8)",
+    needs: ["corpus"],
+    names: ["corpus", "field", "length", "windows", "shares", "average", "budget"],
+  },
   similarity: {
     takes: "true or false",
     description: "compare languages by their inputs to the first step; default false",

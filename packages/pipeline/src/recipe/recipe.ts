@@ -40,6 +40,8 @@ export interface Recipe {
   readonly evaluate?: StageOptions;
   /** Limits of what the model may lose, checked at the end of `mbs run`; absent where there are none. */
   readonly gate?: StageOptions;
+  /** How `--quality best` compares candidates; absent where the recipe does not say. */
+  readonly quality?: StageOptions;
   /** What is run last, by name, in this order. */
   readonly stages: ReadonlyMap<string, StageEntry>;
   /** Whether languages are to be compared by what they put into the first step. */
@@ -52,6 +54,8 @@ export interface Recipe {
   readonly makesCodes?: boolean;
   /** Whether compress can make the rows of a site apart. Follows from the solver; no key of a recipe. */
   readonly splitsRows?: boolean;
+  /** True for a candidate of a search: dense and compressed model are scored apart, so that the dense one is scored once. No key of a recipe. */
+  readonly isCandidate?: boolean;
   /** Folder of the run; the model is written to `model` in it. */
   readonly output: string;
   /** Content addresses of `model`, `corpus` and `evaluationCorpus` that the inputs of a recorded recipe must have. */

@@ -16,9 +16,9 @@ export interface RunIdentity {
 }
 
 /** Removes what a run has written, but for its recipe, which may be the one that is being run; the new one replaces it. */
-async function clear({ model, modelFiles, results, artifacts, revisions, machine, manifest }: RunFolder): Promise<void> {
+async function clear({ model, modelFiles, results, artifacts, revisions, machine, quality, manifest }: RunFolder): Promise<void> {
   // the identity stays and the manifest goes last: if the process ends in between, the folder still counts as a run's
-  for (const path of [model, modelFiles, ...results, artifacts, revisions, machine, manifest])
+  for (const path of [model, modelFiles, ...results, artifacts, revisions, machine, quality, manifest])
     await rm(path, { recursive: true, force: true });
 }
 

@@ -44,7 +44,8 @@ export interface EngineOptions {
   /** At least one. */
   readonly workers: readonly NodeWorker[];
   readonly context: Omit<StageContext, "pool">;
-  readonly keep: boolean;
+  /** Whether a node's output stays although nothing reads it any more. */
+  readonly keeps: (node: PlanNode) => boolean;
   /** The class of the processors that run a node, which it is known by; absent where all of a run's nodes run on this machine. */
   readonly processorClass?: (node: PlanNode) => string;
   readonly onNode: (report: NodeReport) => void;
@@ -99,8 +100,7 @@ export class Engine {
   /** Artifact → the worker that holds it in memory, perhaps there alone. */
   readonly #holders = new Map<string, NodeWorker>();
   readonly #removed = new Set<string>();
-  /** Undefined where all are kept. */
-  readonly #needed: NeededArtifacts | undefined;
+  readonly #needed: NeededArtifacts;
   readonly #tries = new Map<string, number>();
   /** Nodes whose output is read by nodes that follow them alone, on the same worker. */
   readonly #followed: ReadonlySet<string>;
@@ -128,10 +128,10 @@ export class Engine {
     const readByOthers = new Set(others);
     this.#followed = new Set(plan.nodes.flatMap(({ id }) => (readByOthers.has(id) ? [] : id)));
     this.#results = plan.nodes.flatMap(({ id, result }) => (result === undefined ? [] : id));
-    this.#intermediate = new Set(plan.nodes.filter((node) => isIntermediate(node, this.#stage(node))).map(({ id }) => id));
-    this.#passing = options.keep ? new Set() : this.#findPassing();
-    const kinds = { intermediate: this.#intermediate, passing: this.#passing };
-    this.#needed = options.keep ? undefined : new NeededArtifacts(plan.nodes, kinds);
+    const removed = plan.nodes.filter((node) => isIntermediate(node, this.#stage(node)) && !options.keeps(node));
+    this.#intermediate = new Set(removed.map(({ id }) => id));
+    this.#passing = this.#findPassing();
+    this.#needed = new NeededArtifacts(plan.nodes, { intermediate: this.#intermediate, passing: this.#passing });
   }
 
   /**
@@ -183,7 +183,7 @@ export class Engine {
   async #runNodes(): Promise<void> {
     const { nodes } = this.#plan;
     const pending = await this.#findPending();
-    this.#sweep(this.#needed?.begin(pending, this.#addresses));
+    this.#sweep(this.#needed.begin(pending, this.#addresses));
     for (const node of nodes) {
       const address = this.#addresses.get(node.id);
       if (!pending.has(node.id) && address !== undefined) this.#options.onNode(await this.#report(node, address));
@@ -209,13 +209,13 @@ export class Engine {
           this.#options.onRetry(node);
           schedule = plan();
           // more may be pending than before, and be needed again
-          this.#sweep(this.#needed?.begin(pending, this.#addresses));
+          this.#sweep(this.#needed.begin(pending, this.#addresses));
           continue;
         }
         await this.#finish(node, worker, outcome, seconds);
         pending.delete(node.id);
         schedule.done(node.id, worker);
-        this.#sweep(this.#needed?.done(node.id, outcome.address));
+        this.#sweep(this.#needed.done(node.id, outcome.address));
       } catch (error) {
         failures.push(error);
         stopping.abort(new InterruptedError("another step failed"));
@@ -440,7 +440,7 @@ export class Engine {
     if (folder || this.#holders.has(address)) return false;
     const readers = this.#readers.get(node.id) ?? [];
     const isRead = readers.some((id) => pending.has(id));
-    const released = !this.#isResult(address) && !this.#options.keep && this.#intermediate.has(node.id) && !isRead;
+    const released = !this.#isResult(address) && this.#intermediate.has(node.id) && !isRead;
     return !released && !(await this.#options.store.has(address));
   }
 
@@ -460,7 +460,7 @@ export class Engine {
    * Removes intermediate artifacts that are not needed any more, also those of a killed run. What passes is freed at once; what it
    * was made of stays until a node whose output is written has read it.
    */
-  #sweep(released: readonly string[] = []): void {
+  #sweep(released: readonly string[]): void {
     const { store } = this.#options;
     for (const address of released) {
       if (this.#removed.has(address) || this.#isResult(address)) continue;

@@ -46,7 +46,7 @@ const isUnclaimed = (folder: RunFolder, path: string): boolean => {
 const isWork = (folder: RunFolder, path: string): boolean =>
   isUnclaimed(folder, path) ||
   path === folder.identity ||
-  [folder.manifest, folder.modelFiles, folder.revisions, folder.machine, folder.status].some(
+  [folder.manifest, folder.modelFiles, folder.revisions, folder.machine, folder.quality, folder.status].some(
     (own) => path === own || isTemporaryOf(own, path),
   ) ||
   (dirname(path) === folder.artifacts && isStoreName(basename(path)));

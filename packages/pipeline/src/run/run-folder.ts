@@ -23,6 +23,8 @@ export interface RunFolder {
   readonly revisions: string;
   /** What the machine chose at the first start and results depend on, the number of threads; the run goes on with it. */
   readonly machine: string;
+  /** Candidates that a search for the best compression has tried. */
+  readonly quality: string;
   /** How far a run is that goes on, or that stopped before its end. */
   readonly status: string;
   /** The rotated model, where the recipe asks for one. */
@@ -50,6 +52,7 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     modelFiles: join(work, "model.json"),
     revisions: join(work, "revisions.json"),
     machine: join(work, "machine.json"),
+    quality: join(work, "quality.json"),
     status: join(work, "status.json"),
     rotated: join(work, "rotated"),
     rotatedKey: join(work, "rotated.json"),

@@ -1,0 +1,108 @@
+import { ArtifactStore } from "@mbs/artifacts";
+import { firstOutput, UsageError } from "@mbs/contracts";
+import { stageOf } from "../plan/known-stages.ts";
+import type { PreparedRun } from "../plan/prepared-run.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { textAddress } from "../resources/resources.ts";
+import type { RunIdentity } from "../run/claim-folder.ts";
+import { identify, resolveNodes } from "../run/run-identity.ts";
+import type { RunOptions } from "../run/run-options.ts";
+import { runPlan } from "../run/run-plan.ts";
+import type { Execution } from "../run/run-plan.ts";
+import { StatusRecord } from "../run/run-status.ts";
+import { chooseBest } from "./choose-best.ts";
+import type { Judge } from "./choose-best.ts";
+import { prepareCandidates } from "./prepare-candidates.ts";
+import type { PreparedCandidate } from "./prepare-candidates.ts";
+import { qualitySettings } from "./quality-options.ts";
+import type { QualitySettings } from "./quality-options.ts";
+import { QualityRecord } from "./quality-record.ts";
+import { sharedNodes } from "./shared-nodes.ts";
+
+/** A search for the best of several compressions. */
+export interface Search {
+  readonly settings: QualitySettings;
+  readonly candidates: readonly PreparedCandidate[];
+}
+
+/** The identity of a folder in which a search is made: also that of its validation texts. */
+export function withSearch(identity: RunIdentity, { candidates: [first] }: Search): RunIdentity {
+  const key = first?.key ?? "";
+  return {
+    ...identity,
+    layers: textAddress(`${identity.layers}\n${key}`),
+    options: new Map([...identity.options, ["quality", key]]),
+  };
+}
+
+/** Tries all candidates in the folder of the run. The model of the last one stays where the best one's will be written. */
+export async function search(
+  { settings, candidates }: Search,
+  judge: Judge,
+  options: Execution,
+): Promise<Awaited<ReturnType<typeof chooseBest>>> {
+  const { folder, machine, crew, progress = () => {}, note = () => {} } = options;
+  const store = new ArtifactStore(folder.artifacts);
+  return chooseBest(candidates, {
+    settings,
+    record: await QualityRecord.open(folder.quality),
+    judge,
+    note,
+    open: (address) => store.open(address),
+    async drop(addresses) {
+      for (const address of addresses) store.remove(address);
+      await store.flush();
+    },
+    async attempt({ trial }, place, later, onTime) {
+      const { plan, stages } = trial;
+      const shared = sharedNodes(
+        plan,
+        later.map((other) => other.trial.plan),
+        stages,
+      );
+      const status = new StatusRecord(folder, plan, machine, () => crew.traffic());
+      const { addresses } = await status.during(() =>
+        runPlan(trial, ({ id }) => shared.has(id), {
+          ...options,
+          status,
+          progress: (report) => progress({ ...report, activity: `${place}: ${report.activity}` }),
+          onNode(report) {
+            if (report.seconds !== undefined)
+              onTime(report.seconds, firstOutput(stageOf(stages, report.stage)).kind === "scores");
+            options.onNode?.(report);
+          },
+        }),
+      );
+      return addresses;
+    },
+  });
+}
+
+/** Hash of all that a candidate's layers and the dense model's scores depend on: not those of the model that is not there yet. */
+const keyOf = async ({ plan, stages, resources }: PreparedRun): Promise<string> =>
+  identify(
+    await resolveNodes(
+      plan.nodes.filter(({ after }) => after.length === 0),
+      stages,
+      resources,
+    ),
+  );
+
+/**
+ * Settings and candidates for a recipe.
+ *
+ * @throws {UsageError} on a recipe without `quality`, a solver without candidates, and on a queue
+ */
+export async function prepareSearch(
+  recipe: Recipe,
+  prepare: (given: Recipe) => Promise<PreparedRun>,
+  { queue, note = () => {} }: RunOptions,
+): Promise<Search> {
+  if (queue !== undefined) {
+    throw new UsageError("run: --quality best runs on this machine alone; leave --engine queue out, or --quality", {
+      option: "--quality",
+    });
+  }
+  const settings = qualitySettings(recipe);
+  return { settings, candidates: await prepareCandidates(recipe, settings, { prepare, keyOf, note }) };
+}

@@ -1,0 +1,65 @@
+import { RunManifest } from "@mbs/artifacts";
+import type { ArtifactStore } from "@mbs/artifacts";
+import type { Revisions } from "@mbs/hub";
+import type { PlanNode } from "../plan/plan.ts";
+import type { PreparedRun } from "../plan/prepared-run.ts";
+import type { Crew } from "./crew.ts";
+import { Engine } from "./engine.ts";
+import type { NodeReport } from "./engine.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { RunMachine } from "./run-machine.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { StatusRecord } from "./run-status.ts";
+
+/** What all plans of one run are run with. */
+export interface Execution extends RunOptions {
+  readonly folder: RunFolder;
+  readonly machine: RunMachine;
+  readonly revisions: Revisions;
+  readonly crew: Crew;
+}
+
+/** A plan whose every node is done. */
+export interface DonePlan {
+  /** By node. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** In the order of the plan. */
+  readonly nodes: readonly NodeReport[];
+  readonly manifest: RunManifest;
+  /** The artifacts of the run's folder. */
+  readonly local: ArtifactStore;
+}
+
+/** Runs all nodes of a plan. @param keeps whether a node's output stays although nothing reads it any more */
+export async function runPlan(
+  { plan, stages, resources }: PreparedRun,
+  keeps: (node: PlanNode) => boolean,
+  options: Execution & { readonly status: StatusRecord },
+): Promise<DonePlan> {
+  const { folder, machine, signal, status, crew, revisions } = options;
+  const { threads } = machine;
+  const reports = new Map<string, NodeReport>();
+  const manifest = await RunManifest.open(folder.manifest);
+  const { local, artifacts, ...hands } = await crew.begin({ stages, plan, folder, resources, machine, revisions });
+  const engine = new Engine(plan, {
+    ...hands,
+    stages,
+    folder,
+    store: artifacts,
+    manifest,
+    resources,
+    context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
+    keeps,
+    onNode: (report) => {
+      reports.set(report.id, report);
+      status.done(report);
+      options.onNode?.(report);
+    },
+    onStart: (node, worker) => status.started(node, worker),
+    onRetry: (node) => status.waits(node),
+  });
+  const addresses = await engine.run();
+  await crew.finish(addresses);
+  // in the order of the plan, whichever was done first
+  return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };
+}

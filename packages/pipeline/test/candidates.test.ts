@@ -1,0 +1,76 @@
+import { loadSolver } from "@mbs/solvers";
+import { parseOptions } from "@mbs/contracts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { asGiven, candidatesFor } from "../src/quality/candidates.ts";
+import { qualitySettings } from "../src/quality/quality-options.ts";
+import { sharedNodes } from "../src/quality/shared-nodes.ts";
+import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
+import { recipeFrom } from "../src/recipe/parse-recipe.ts";
+import type { Recipe } from "../src/recipe/recipe.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
+
+const test = suite("candidates");
+
+const recipe = (changes: Readonly<Record<string, unknown>> = {}): Recipe =>
+  recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq", bits: 3 }, output: "o", ...changes });
+
+const solvers = ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda", "m-wanda"];
+
+/** Options that decide the size of the model. */
+const sizes = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
+
+test("every solver has candidates with options that their solvers take, the recipe as it is given first", async () => {
+  for (const name of solvers) {
+    const candidates = candidatesFor(recipe({ compress: { solver: name } })) ?? [];
+    assert.is(candidates[0], asGiven, name);
+    assert.ok(candidates.length > 1, name);
+    assert.is(new Set(candidates.map((candidate) => candidate.name)).size, candidates.length, name);
+    for (const { name: tried, changes, reason, cost } of candidates) {
+      assert.ok(reason !== "" && cost >= 1, tried);
+      const { solver = name, ...options } = changes.compress ?? {};
+      parseOptions((await loadSolver(String(solver))).options, options, tried);
+      for (const size of sizes) assert.not(Object.hasOwn(options, size), `${tried} changes ${size}`);
+    }
+  }
+  assert.is(candidatesFor(recipe({ compress: { solver: "./mine.js" } })), undefined);
+});
+
+test("a pattern leaves out candidates that spread sparsity over steps", () => {
+  const spreads = (compress: Readonly<Record<string, unknown>>): number =>
+    (candidatesFor(recipe({ compress })) ?? []).filter(({ changes }) => changes.allocate !== undefined).length;
+  assert.ok(spreads({ solver: "sparsegpt" }) > 0);
+  assert.is(spreads({ solver: "sparsegpt", pattern: "2:4" }), 0);
+});
+
+test("settings of a search: defaults, shares of the sample, and what is refused", () => {
+  assert.equal(qualitySettings(recipe({ quality: { corpus: "v", windows: 4 } })), {
+    average: "unweighted",
+    budget: 8,
+    validation: { corpus: "v", windows: 4, distances: "off" },
+  });
+  const shares = qualitySettings(recipe({ quality: { corpus: "v", average: "weighted" }, sample: { distribution: "mc4" } }));
+  assert.is(shares.validation["shares"], "mc4");
+  assert.throws(() => qualitySettings(recipe()), /quality: \{ corpus/);
+  assert.throws(() => qualitySettings(recipe({ quality: { corpus: "v", average: "weighted" } })), /needs shares/);
+  assert.throws(() => qualitySettings(recipe({ quality: { corpus: "v", average: "mean" } })), /unweighted, weighted, worst/);
+  assert.throws(() => qualitySettings(recipe({ quality: { corpus: "v", budget: 0.5 } })), /budget/);
+  assert.throws(() => recipe({ quality: { windows: 4 } }), /quality needs corpus/);
+  assert.throws(() => recipe({ quality: { corpus: "v", distances: "on" } }), /unknown key quality\.distances/);
+});
+
+test("what two plans share is kept, but for states", async () => {
+  const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
+  const planOf = async (propagation: string, search: string) =>
+    planRun(
+      await withSolverNeeds(recipe({ propagation, compress: { solver: "gptq", bits: 3, search, sweeps: 0, qep: 0 } }), new Map()),
+      outline,
+      "model",
+    );
+  const sharedIn = async (propagation: string) =>
+    [...sharedNodes(await planOf(propagation, "none"), [await planOf(propagation, "error")], fakeStages())].sort();
+  assert.equal(await sharedIn("dense"), ["capture", "factor", "sample"]);
+  assert.equal(await sharedIn("sequential"), ["capture.h.0", "factor.h.0", "sample"]);
+});
+
+test.run();
