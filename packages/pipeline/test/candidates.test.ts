@@ -20,6 +20,10 @@ const solvers = ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda
 /** Options that decide the size of the model. */
 const sizes = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
 
+/** How many candidates spread sparsity over steps. */
+const spreads = (compress: Readonly<Record<string, unknown>>): number =>
+  (candidatesFor(recipe({ compress })) ?? []).filter(({ changes }) => changes.allocate !== undefined).length;
+
 test("every solver has candidates with options that their solvers take, the recipe as it is given first", async () => {
   for (const name of solvers) {
     const candidates = candidatesFor(recipe({ compress: { solver: name } })) ?? [];
@@ -37,8 +41,6 @@ test("every solver has candidates with options that their solvers take, the reci
 });
 
 test("a pattern leaves out candidates that spread sparsity over steps", () => {
-  const spreads = (compress: Readonly<Record<string, unknown>>): number =>
-    (candidatesFor(recipe({ compress })) ?? []).filter(({ changes }) => changes.allocate !== undefined).length;
   assert.ok(spreads({ solver: "sparsegpt" }) > 0);
   assert.is(spreads({ solver: "sparsegpt", pattern: "2:4" }), 0);
 });

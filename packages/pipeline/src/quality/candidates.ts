@@ -51,9 +51,14 @@ const families: readonly Family[] = [
   {
     solvers: ["gptq", "gptaq"],
     candidates: [
-      rounding("qep 0.5", "grids by the Hessian, sweeps and half of the correction: lowest on most models", {}, 1.6),
-      rounding("no correction", "QEP fits the calibration text: with little text it can cost a language", { qep: 0 }, 1.2),
-      rounding("qep 1", "the whole correction: pays where earlier layers lose much, at 2 and 3 bits", { qep: 1 }, 1.6),
+      rounding("qep 0.5", "grids by the Hessian, sweeps, and half of the correction for earlier layers", {}, 1.6),
+      rounding(
+        "no correction",
+        "the correction fits the calibration text: without it a language with little of it may lose less",
+        { qep: 0 },
+        1.2,
+      ),
+      rounding("qep 1", "the whole correction, where earlier layers lose much", { qep: 1 }, 1.6),
       rounding("qep 0.25", "a weaker correction, between the two", { qep: 0.25 }, 1.6),
       {
         ...rounding("damping 0.05", "more damping: a calmer H where a language has few tokens", {}, 1.6),

@@ -104,7 +104,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       ordered.output,
       plan.nodes.flatMap(({ result }) => result ?? []),
     );
-    await requireNotRead(writtenPaths(folder), reads);
+    const [candidate] = searched?.candidates ?? [];
+    await requireNotRead(writtenPaths(folder), [...reads, ...(candidate?.trial.reads ?? [])]);
     await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
     return await withLock(ordered.output, async () => {
       const identity = await identifyRun(prepared);
@@ -119,7 +120,9 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       const crew = await openCrew(options, pool);
       try {
         const machine = await crew.settle(folder, ordered.shards);
-        await checkDisk(folder.root, diskNeed(ordered, shape));
+        const need = diskNeed(ordered, shape);
+        // the layers of the best candidate wait while those of the next one are made
+        await checkDisk(folder.root, searched === undefined ? need : { ...need, peak: need.peak + need.layers });
         const note = noteChosen(recipe, ordered);
         if (note !== undefined) options.note?.(note);
         const execution = { ...options, folder, machine, revisions: found, crew };
