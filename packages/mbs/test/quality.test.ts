@@ -166,6 +166,17 @@ test("with dense propagation the dense model is captured and scored once for all
   assert.ok(notes.some((line) => /candidate qep 0\.5 is left out: .*dense/.test(line)));
 });
 
+test("a candidate that would drop what the recipe asks for is left out with a note", async ({ root }) => {
+  const notes: string[] = [];
+  const compress = { solver: "sparsegpt", sparsity: 0.5, bits: 4, "group-size": 16 };
+  const quality = { ...keysOf(root).quality, budget: 1 };
+  await search(recipeFrom(keysOf(root, { compress, quality })), judgeBy([1]), { note: (line) => void notes.push(line) });
+  assert.ok(
+    notes.some((line) => /candidate alps is left out: solver alps has no --bits/.test(line)),
+    notes.join("\n"),
+  );
+});
+
 test("texts that are read elsewhere, a solver without candidates and a missing key are refused before anything runs", async ({
   root,
 }) => {

@@ -1,8 +1,8 @@
-import { loadSolver } from "@mbs/solvers";
+import { loadSolver, solvers } from "@mbs/solvers";
 import { parseOptions } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { asGiven, candidatesFor } from "../src/quality/candidates.ts";
+import { asGiven, candidatesFor, sizeOptions } from "../src/quality/candidates.ts";
 import { qualitySettings } from "../src/quality/quality-options.ts";
 import { sharedNodes } from "../src/quality/shared-nodes.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
@@ -15,17 +15,12 @@ const test = suite("candidates");
 const recipe = (changes: Readonly<Record<string, unknown>> = {}): Recipe =>
   recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq", bits: 3 }, output: "o", ...changes });
 
-const solvers = ["rtn", "magnitude", "gptq", "gptaq", "awq", "sparsegpt", "wanda", "m-wanda"];
-
-/** Options that decide the size of the model. */
-const sizes = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
-
 /** How many candidates spread sparsity over steps. */
 const spreads = (compress: Readonly<Record<string, unknown>>): number =>
   (candidatesFor(recipe({ compress })) ?? []).filter(({ changes }) => changes.allocate !== undefined).length;
 
 test("every solver has candidates with options that their solvers take, the recipe as it is given first", async () => {
-  for (const name of solvers) {
+  for (const name of solvers.keys()) {
     const candidates = candidatesFor(recipe({ compress: { solver: name } })) ?? [];
     assert.is(candidates[0], asGiven, name);
     assert.ok(candidates.length > 1, name);
@@ -34,7 +29,7 @@ test("every solver has candidates with options that their solvers take, the reci
       assert.ok(reason !== "" && cost >= 1, tried);
       const { solver = name, ...options } = changes.compress ?? {};
       parseOptions((await loadSolver(String(solver))).options, options, tried);
-      for (const size of sizes) assert.not(Object.hasOwn(options, size), `${tried} changes ${size}`);
+      for (const size of sizeOptions) assert.not(Object.hasOwn(options, size), `${tried} changes ${size}`);
     }
   }
   assert.is(candidatesFor(recipe({ compress: { solver: "./mine.js" } })), undefined);

@@ -1,3 +1,4 @@
+import type { StageOptions } from "@mbs/contracts";
 import type { Recipe } from "../recipe/recipe.ts";
 
 /** What a candidate changes of a recipe; what it does not name stays. */
@@ -28,7 +29,7 @@ export const asGiven: Candidate = {
   cost: 1,
 };
 
-const rounding = (name: string, reason: string, options: Readonly<Record<string, unknown>>, cost: number): Candidate => ({
+const rounding = (name: string, reason: string, options: StageOptions, cost: number): Candidate => ({
   name,
   reason,
   // all that the family varies is stated, so that a candidate is the same whatever the recipe or the defaults say
@@ -36,16 +37,28 @@ const rounding = (name: string, reason: string, options: Readonly<Record<string,
   cost,
 });
 
-const spread = (name: string, reason: string, allocate: NonNullable<Changes["allocate"]>, solver: string): Candidate => ({
+const pruning = (name: string, reason: string, solver: string, options: StageOptions, cost: number): Candidate => ({
   name,
   reason,
-  changes: { compress: { solver }, allocate },
-  cost: 1.2,
+  changes: { compress: { solver, ...options } },
+  cost,
 });
 
+/** Pruning with another sparsity in each step. */
+const spread = (
+  name: string,
+  reason: string,
+  allocate: StageOptions,
+  solver: string,
+  options: StageOptions = {},
+  cost = 1.2,
+): Candidate => ({ name, reason, changes: { compress: { solver, ...options }, allocate }, cost });
+
+/** Options that decide the size of the model, or what it is: no candidate changes them. */
+export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
+
 /**
- * What is tried, by families of solvers: the most promising first, since a budget may end the search. Bits, groups, symmetry,
- * sparsity and pattern are never varied: they decide the size of the model, which the recipe asks for.
+ * What is tried, by families of solvers: the most promising first, since a budget may end the search.
  */
 const families: readonly Family[] = [
   {
@@ -95,32 +108,26 @@ const families: readonly Family[] = [
     ],
   },
   {
-    solvers: ["sparsegpt"],
+    solvers: ["sparsegpt", "alps"],
     candidates: [
-      spread("owl", "steps with more outliers keep more", { method: "owl" }, "sparsegpt"),
+      pruning("alps, qep 0.5", "mask and weights together, aimed at the dense model's outputs", "alps", { qep: 0.5 }, 2),
+      pruning("alps", "the same without the correction, which fits the calibration text", "alps", { qep: 0 }, 1.6),
+      pruning("sparsegpt, qep 0.5", "a mask block by block, aimed at the dense model's outputs", "sparsegpt", { qep: 0.5 }, 1.3),
+      spread("alps, owl", "steps with more outliers keep more", { method: "owl" }, "alps", { qep: 0.5 }, 2.2),
       spread(
-        "shared steps",
+        "alps, shared steps",
         "steps that languages use alike keep more",
         { method: "correlation", favour: "shared" },
-        "sparsegpt",
+        "alps",
+        { qep: 0.5 },
+        2.2,
       ),
-      {
-        name: "damping 0.1",
-        reason: "more damping: weights that stay move less towards the calibration text",
-        changes: { compress: { solver: "sparsegpt" }, factor: { damping: 0.1 } },
-        cost: 1,
-      },
     ],
   },
   {
     solvers: ["wanda", "m-wanda", "magnitude"],
     candidates: [
-      {
-        name: "m-wanda",
-        reason: "channels that languages use differently count more",
-        changes: { compress: { solver: "m-wanda", variance: 1 } },
-        cost: 1,
-      },
+      pruning("m-wanda", "channels that languages use differently count more", "m-wanda", { variance: 1 }, 1),
       spread("wanda, owl", "steps with more outliers keep more", { method: "owl" }, "wanda"),
       spread("m-wanda, owl", "both", { method: "owl" }, "m-wanda"),
       spread(

@@ -1,9 +1,9 @@
-import { FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
 import { loadSolver } from "@mbs/solvers";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { candidatesFor } from "./candidates.ts";
+import { candidatesFor, sizeOptions } from "./candidates.ts";
 import type { Candidate, Changes } from "./candidates.ts";
 import type { QualitySettings } from "./quality-options.ts";
 
@@ -20,10 +20,16 @@ export interface PreparedCandidate extends Candidate {
 /** Options of `compress` that belong to every solver. */
 const common: ReadonlySet<string> = new Set(["withoutFactors", "allowNonfinite"]);
 
-/** The given options that another solver has too. */
+/**
+ * The given options that another solver has too.
+ *
+ * @throws {UsageError} where it lacks one that decides what the model is
+ */
 async function optionsFor(given: StageOptions, solver: unknown): Promise<StageOptions> {
   if (typeof solver !== "string" || solver === given["solver"]) return given;
   const { options } = await loadSolver(solver);
+  const lost = sizeOptions.find((name) => given[name] !== undefined && !Object.hasOwn(options, name));
+  if (lost !== undefined) throw new UsageError(`solver ${solver} has no ${optionFlag(lost)}, which the recipe gives`);
   return Object.fromEntries(Object.entries(given).filter(([name]) => common.has(name) || Object.hasOwn(options, name)));
 }
 
