@@ -11,8 +11,6 @@ export interface Candidate {
   /** Why it may be the best. */
   readonly reason: string;
   readonly changes: Changes;
-  /** About how much longer it takes than the recipe as it is given; decides what the budget leaves out before it is begun. */
-  readonly cost: number;
 }
 
 /** Solvers that answer one question, and what is tried for a recipe that names one of them. */
@@ -26,62 +24,49 @@ export const asGiven: Candidate = {
   name: "as given",
   reason: "what the recipe says, with its defaults",
   changes: {},
-  cost: 1,
 };
 
-const rounding = (name: string, reason: string, options: StageOptions, cost: number): Candidate => ({
+const rounding = (name: string, reason: string, options: StageOptions): Candidate => ({
   name,
   reason,
   // all that the family varies is stated, so that a candidate is the same whatever the recipe or the defaults say
   changes: { compress: { solver: "gptq", search: "hessian", sweeps: 3, qep: 0.5, ...options } },
-  cost,
 });
 
-const pruning = (name: string, reason: string, solver: string, options: StageOptions, cost: number): Candidate => ({
+const pruning = (name: string, reason: string, options: StageOptions, allocate?: StageOptions): Candidate => ({
   name,
   reason,
-  changes: { compress: { solver, ...options } },
-  cost,
+  changes: { compress: options, ...(allocate !== undefined && { allocate }) },
 });
 
-/** Pruning with another sparsity in each step. */
-const spread = (
-  name: string,
-  reason: string,
-  allocate: StageOptions,
-  solver: string,
-  options: StageOptions = {},
-  cost = 1.2,
-): Candidate => ({ name, reason, changes: { compress: { solver, ...options }, allocate }, cost });
+const outliers = "steps with more outliers keep more";
+const owl = { method: "owl" };
+const alike = "steps that languages use alike keep more";
+const shared = { method: "correlation", favour: "shared" };
 
 /** Options that decide the size of the model, or what it is: no candidate changes them. */
 export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
 
-/**
- * What is tried, by families of solvers: the most promising first, since a budget may end the search.
- */
+/** What is tried, by families of solvers: the most promising first, since a budget may end the search. */
 const families: readonly Family[] = [
   {
     solvers: ["gptq", "gptaq"],
     candidates: [
-      rounding("qep 0.5", "grids by the Hessian, sweeps, and half of the correction for earlier layers", {}, 1.6),
-      rounding(
-        "no correction",
-        "the correction fits the calibration text: without it a language with little of it may lose less",
-        { qep: 0 },
-        1.2,
-      ),
-      rounding("qep 1", "the whole correction, where earlier layers lose much", { qep: 1 }, 1.6),
-      rounding("qep 0.25", "a weaker correction, between the two", { qep: 0.25 }, 1.6),
+      rounding("qep 0.5", "grids by the Hessian, sweeps, and half of the correction for earlier layers", {}),
+      rounding("no correction", "the correction fits the calibration text: a language with little of it may do without", {
+        qep: 0,
+      }),
+      rounding("qep 1", "the whole correction, where earlier layers lose much", { qep: 1 }),
+      rounding("qep 0.25", "a weaker correction, between the two", { qep: 0.25 }),
       {
-        ...rounding("damping 0.05", "more damping: a calmer H where a language has few tokens", {}, 1.6),
-        changes: { ...rounding("", "", {}, 1).changes, factor: { damping: 0.05 } },
+        name: "damping 0.05",
+        reason: "more damping: a calmer H where a language has few tokens",
+        changes: { ...rounding("", "", {}).changes, factor: { damping: 0.05 } },
       },
       {
         name: "gptaq",
         reason: "corrects for earlier layers column by column instead of beforehand",
         changes: { compress: { solver: "gptaq", search: "hessian", alpha: 0.25 } },
-        cost: 1.5,
       },
     ],
   },
@@ -92,7 +77,6 @@ const families: readonly Family[] = [
         name: "search error",
         reason: "ranges of least error instead of all of each group's range",
         changes: { compress: { solver: "rtn", search: "error" } },
-        cost: 1.5,
       },
     ],
   },
@@ -101,41 +85,31 @@ const families: readonly Family[] = [
     candidates: [
       {
         name: "clip off",
-        reason: "clipping fits the calibration text: without it a language with little text may lose less",
+        reason: "clipping fits the calibration text: a language with little of it may do without",
         changes: { compress: { solver: "awq", clip: false } },
-        cost: 1,
       },
     ],
   },
   {
     solvers: ["sparsegpt", "alps"],
     candidates: [
-      pruning("alps, qep 0.5", "mask and weights together, aimed at the dense model's outputs", "alps", { qep: 0.5 }, 2),
-      pruning("alps", "the same without the correction, which fits the calibration text", "alps", { qep: 0 }, 1.6),
-      pruning("sparsegpt, qep 0.5", "a mask block by block, aimed at the dense model's outputs", "sparsegpt", { qep: 0.5 }, 1.3),
-      spread("alps, owl", "steps with more outliers keep more", { method: "owl" }, "alps", { qep: 0.5 }, 2.2),
-      spread(
-        "alps, shared steps",
-        "steps that languages use alike keep more",
-        { method: "correlation", favour: "shared" },
-        "alps",
-        { qep: 0.5 },
-        2.2,
-      ),
+      pruning("alps, qep 0.5", "mask and weights together, aimed at the dense model's outputs", { solver: "alps", qep: 0.5 }),
+      pruning("alps", "the same without the correction, which fits the calibration text", { solver: "alps", qep: 0 }),
+      pruning("sparsegpt, qep 0.5", "a mask block by block, aimed at the dense model's outputs", {
+        solver: "sparsegpt",
+        qep: 0.5,
+      }),
+      pruning("alps, owl", outliers, { solver: "alps", qep: 0.5 }, owl),
+      pruning("alps, shared steps", alike, { solver: "alps", qep: 0.5 }, shared),
     ],
   },
   {
     solvers: ["wanda", "m-wanda", "magnitude"],
     candidates: [
-      pruning("m-wanda", "channels that languages use differently count more", "m-wanda", { variance: 1 }, 1),
-      spread("wanda, owl", "steps with more outliers keep more", { method: "owl" }, "wanda"),
-      spread("m-wanda, owl", "both", { method: "owl" }, "m-wanda"),
-      spread(
-        "m-wanda, shared steps",
-        "steps that languages use alike keep more",
-        { method: "correlation", favour: "shared" },
-        "m-wanda",
-      ),
+      pruning("m-wanda", "channels that languages use differently count more", { solver: "m-wanda", variance: 1 }),
+      pruning("wanda, owl", outliers, { solver: "wanda" }, owl),
+      pruning("m-wanda, owl", "both", { solver: "m-wanda", variance: 1 }, owl),
+      pruning("m-wanda, shared steps", alike, { solver: "m-wanda", variance: 1 }, shared),
     ],
   },
 ];

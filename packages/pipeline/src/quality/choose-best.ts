@@ -97,7 +97,7 @@ async function dropWorse(worse: TrialEntry, better: TrialEntry, drop: SearchTool
 
 /**
  * Tries candidates, one after the other, and finds the one with the lowest rise on the validation texts. The first, the recipe as
- * it is given, is always tried; each other one only if the budget has time for it. On a tie the earlier one is the best.
+ * it is given, is always tried; each other one only if the budget has time for as long a one as any before it. On a tie the earlier one is the best.
  *
  * @throws what a run throws; finished candidates are kept, and are not tried again
  */
@@ -112,11 +112,13 @@ export async function chooseBest(
   /** Seconds that one compression takes, as the recipe says it. */
   let unit = 0;
   let spent = 0;
+  /** Seconds of the candidate that took longest: what the next one is expected to take. */
+  let longest = 0;
   for (const [index, candidate] of candidates.entries()) {
-    const { name, reason, cost, key } = candidate;
+    const { name, reason, key } = candidate;
     const known = record.get(key);
     // a candidate that was begun is finished, since most of its time is spent
-    if (known === undefined && best !== undefined && spent + cost * unit > budget * unit) {
+    if (known === undefined && best !== undefined && spent + longest > budget * unit) {
       note(`candidate ${name} is left out: the search has taken ${(spent / unit).toFixed(1)} of ${budget} times one compression`);
       tried.push({ name, reason, seconds: 0 });
       continue;
@@ -126,6 +128,7 @@ export async function chooseBest(
     const seconds = entry.compressSeconds + entry.scoreSeconds;
     if (index === 0) unit = entry.compressSeconds;
     spent += seconds;
+    longest = Math.max(longest, seconds);
     tried.push({ name, reason, seconds, ...(entry.figures !== undefined && { figures: entry.figures }) });
     if (best === undefined || riseOf(entry, average) < riseOf(best.entry, average)) {
       if (best !== undefined) await dropWorse(best.entry, entry, drop);
