@@ -1,20 +1,19 @@
-import { at, defineSolver, type Blas, type SiteWeight, type Solution } from "@mbs/contracts";
-import { createAdmm, type ChooseKept } from "./pruning/admm.ts";
+import { defineSolver, type Blas, type SiteWeight, type Solution } from "@mbs/contracts";
+import { createAdmm, sizesOf, type ChooseKept } from "./pruning/admm.ts";
 import { schedules, type Schedule } from "./pruning/admm-schedule.ts";
 import { propagateError } from "./feedback/error-propagation.ts";
 import { refineKept } from "./pruning/conjugate-gradient.ts";
 import { layerProblem, unscale, type LayerProblem } from "./pruning/layer-problem.ts";
 import { defaultSparsity, noCodes, parsePattern, qepOption, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
-import { dropSmallest, patternMask } from "./pruning/selection.ts";
+import { dropSmallest, maskedValues, patternMask } from "./pruning/selection.ts";
 
 type Parts = SiteWeight["parts"];
 
 /** The same share of each part, or N of M neighbours. */
 function keptOf(parts: Parts, columns: number, sparsity: number, pattern: Pattern | undefined): ChooseKept {
-  return (values) => {
-    const sizes = values.map(Math.abs);
-    if (pattern) return patternMask(sizes, columns, pattern);
-    const mask = new Uint8Array(values.length);
+  if (pattern) return (sizes) => patternMask(sizes, columns, pattern);
+  return (sizes) => {
+    const mask = new Uint8Array(sizes.length);
     for (const { firstRow, rows } of parts) {
       const start = firstRow * columns;
       const ofPart = sizes.subarray(start, start + rows * columns);
@@ -44,9 +43,9 @@ async function prune(
   signal: AbortSignal,
 ): Promise<Required<Pick<Solution, "values" | "mask">>> {
   const admm = createAdmm(blas, problem, choose, schedule.relaxation, signal);
-  const { free } = await schedule.run(admm, choose(problem.dense.values));
-  const mask = choose(free);
-  const values = free.map((value, index) => (at(mask, index) === 1 ? value : 0));
+  const { free } = await schedule.run(admm);
+  const mask = choose(sizesOf(free));
+  const values = maskedValues(free, mask);
   await refineKept(blas, problem, values, mask, schedule.refinement, signal);
   return { values: unscale(values, problem), mask };
 }

@@ -8,7 +8,7 @@ export interface Schedule {
   readonly refinement: number;
   /** Whether each tensor of a site has a penalty of its own. */
   readonly apart: boolean;
-  run(admm: Admm, firstMask: Uint8Array): Promise<AdmmState>;
+  run(admm: Admm): Promise<AdmmState>;
 }
 
 /** Penalties of the short schedule. */
@@ -43,11 +43,11 @@ const paper: Schedule = {
   relaxation: 1,
   refinement: 10,
   apart: true,
-  async run(admm, firstMask) {
-    const kept = firstMask.reduce((sum, value) => sum + value, 0);
+  async run(admm) {
+    const kept = admm.firstMask.reduce((sum, value) => sum + value, 0);
     let penalty = 0.1;
     let rising = false;
-    let before = firstMask;
+    let before = admm.firstMask;
     for (let iteration = 1; ; iteration += 1) {
       const state = await admm.step(penalty);
       if (iteration === most.iterations) return state;

@@ -2,8 +2,15 @@ import { InterruptedError, type Blas, type Matrix } from "@mbs/contracts";
 import { inverseFactor } from "@mbs/numbers";
 import type { LayerProblem } from "./layer-problem.ts";
 
-/** Chooses the weights to keep by their size: 1 where one is kept, [rows, columns]. */
-export type ChooseKept = (values: Float32Array) => Uint8Array;
+/** Chooses the weights to keep by their sizes, not negative: 1 where one is kept, [rows, columns]. */
+export type ChooseKept = (sizes: Float32Array) => Uint8Array;
+
+/** |values|. */
+export function sizesOf(values: Float32Array): Float32Array {
+  const sizes = new Float32Array(values.length);
+  for (let index = 0; index < sizes.length; index += 1) sizes[index] = Math.abs(values[index]!);
+  return sizes;
+}
 
 /** What ADMM has found. */
 export interface AdmmState {
@@ -14,6 +21,8 @@ export interface AdmmState {
 }
 
 export interface Admm {
+  /** The mask at the beginning: without the smallest of the dense weights. */
+  readonly firstMask: Uint8Array;
   /**
    * One iteration: B = (G - V + ρD)·(H + ρI)⁻¹, D = the weights to keep of B + V/ρ, V += ρ(B - D), G being what the problem wants.
    * It takes a product of rows · columns² multiplications; another ρ than before takes 2 · columns³ besides.
@@ -21,7 +30,7 @@ export interface Admm {
    * @param penalty ρ, above 0
    */
   step(penalty: number): Promise<AdmmState>;
-  /** Back to the beginning: D the dense weights without the smallest, V zero. */
+  /** Back to the beginning: D the dense weights on the first mask, V zero. */
   restart(): void;
 }
 
@@ -48,10 +57,11 @@ export function createAdmm(
 ): Admm {
   const { rows, columns } = dense;
   const count = rows * columns;
+  const goal = wanted.values;
   const pruned = new Float32Array(count);
   const multipliers = new Float32Array(count);
   const moved = new Float32Array(count);
-  const state = { free: new Float32Array(count), mask: choose(dense.values) };
+  const state = { free: new Float32Array(count), mask: choose(sizesOf(dense.values)) };
   const first = state.mask;
   let inverse: { readonly penalty: number; readonly matrix: Matrix } | undefined;
   const restart = (): void => {
@@ -61,27 +71,31 @@ export function createAdmm(
   };
   restart();
   return {
+    firstMask: first,
     restart,
     async step(penalty) {
       if (signal.aborted) throw new InterruptedError("stopped while solving a site");
       if (inverse?.penalty !== penalty) inverse = { penalty, matrix: await ridgeInverse(blas, hessian, penalty) };
       const { free } = state;
       for (let index = 0; index < count; index += 1) {
-        moved[index] = wanted.values[index]! - multipliers[index]! + penalty * pruned[index]!;
+        moved[index] = goal[index]! - multipliers[index]! + penalty * pruned[index]!;
       }
       await blas.gemm({ rows, columns, values: moved }, inverse.matrix, { into: free });
+      const distance = 1 / penalty;
       for (let index = 0; index < count; index += 1) {
         const drawn = pruned[index]!;
-        moved[index] = drawn + relaxation * (free[index]! - drawn) + multipliers[index]! / penalty;
+        moved[index] = drawn + relaxation * (free[index]! - drawn) + multipliers[index]! * distance;
       }
-      state.mask = choose(moved);
+      const mask = choose(sizesOf(moved));
+      // products, since half of the branches would be guessed wrong
       for (let index = 0; index < count; index += 1) {
+        const kept = mask[index]!;
         const value = moved[index]!;
-        const kept = state.mask[index] === 1;
         // V + ρ(B - D) is ρ times what D does not take of B + V/ρ
-        pruned[index] = kept ? value : 0;
-        multipliers[index] = kept ? 0 : penalty * value;
+        pruned[index] = kept * value;
+        multipliers[index] = (1 - kept) * penalty * value;
       }
+      state.mask = mask;
       return state;
     },
   };

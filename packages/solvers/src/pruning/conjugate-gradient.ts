@@ -22,7 +22,7 @@ export async function refineKept(
   const matrix = (of: Float32Array) => ({ rows, columns, values: of });
   // Ĝ - X·H on the mask
   const { values: residual } = await blas.gemm(matrix(values), hessian, { alpha: -1, add: wanted });
-  for (let index = 0; index < residual.length; index += 1) if (mask[index] === 0) residual[index] = 0;
+  for (let index = 0; index < residual.length; index += 1) residual[index]! *= mask[index]!;
   const direction = residual.slice();
   const product = new Float32Array(residual.length);
   const squares = new Float64Array(rows);
@@ -38,9 +38,9 @@ export async function refineKept(
       const length = squares[row]! / curvature;
       let next = 0;
       for (let index = start; index < start + columns; index += 1) {
-        if (mask[index] === 0) continue;
+        // the direction is zero where the mask is
         values[index]! += length * direction[index]!;
-        const left = residual[index]! - length * product[index]!;
+        const left = (residual[index]! - length * product[index]!) * mask[index]!;
         residual[index] = left;
         next += left * left;
       }

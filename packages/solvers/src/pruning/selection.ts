@@ -3,38 +3,51 @@ import type { Pattern } from "./pattern.ts";
 
 const { fround } = Math;
 
-/** Digits of the radix search, from the most significant: shift and number of bits. */
+/** Digits of the radix search, from the most significant: shift and number of values. */
 const digits = [
-  { shift: 21, bits: 11 },
-  { shift: 10, bits: 11 },
-  { shift: 0, bits: 10 },
+  { shift: 21, values: 2048 },
+  { shift: 10, values: 2048 },
+  { shift: 0, values: 1024 },
 ] as const;
 
+/** The bits of scores, which order like them: floats of one sign do. */
+const bitsOf = (scores: Float32Array): Int32Array => new Int32Array(scores.buffer, scores.byteOffset, scores.length);
+
 /**
- * The score at a rank of the sorted list, without sorting.
+ * The score at a rank of the sorted list, without sorting: the rank is found digit by digit with histograms, each of the scores
+ * that share the digits before.
  *
- * Floats of one sign order like their bits, so the rank is found digit by digit with histograms.
+ * @param scores bits of scores that are not negative, no NaN
+ * @param rank 0 for the smallest
+ * @returns its bits, and how many scores are smaller
+ */
+function searchRank(scores: Int32Array, rank: number): { readonly score: number; readonly below: number } {
+  let candidates = scores;
+  let left = rank;
+  for (const { shift, values } of digits) {
+    const counts = new Uint32Array(values);
+    for (let index = 0; index < candidates.length; index += 1) counts[(candidates[index]! >>> shift) & (values - 1)]! += 1;
+    let digit = 0;
+    while (left >= counts[digit]!) left -= counts[digit++]!;
+    const sharing = new Int32Array(counts[digit]!);
+    let found = 0;
+    for (let index = 0; found < sharing.length; index += 1) {
+      const candidate = candidates[index]!;
+      if (((candidate >>> shift) & (values - 1)) === digit) sharing[found++] = candidate;
+    }
+    candidates = sharing;
+  }
+  return { score: candidates[0]!, below: rank - left };
+}
+
+/**
+ * The score at a rank of the sorted list.
  *
  * @param scores not negative, no NaN
  * @param rank 0 for the smallest
  */
-export function scoreAt(scores: Float32Array, rank: number): number {
-  const bits = new Uint32Array(scores.buffer, scores.byteOffset, scores.length);
-  let prefix = 0;
-  let known = 0;
-  let left = rank;
-  for (const digit of digits) {
-    const counts = new Uint32Array(2 ** digit.bits);
-    for (const value of bits) {
-      if ((value & known) >>> 0 === prefix) counts[(value >>> digit.shift) & (counts.length - 1)]! += 1;
-    }
-    let bucket = 0;
-    while (left >= counts[bucket]!) left -= counts[bucket++]!;
-    prefix = (prefix | (bucket << digit.shift)) >>> 0;
-    known = (known | ((counts.length - 1) << digit.shift)) >>> 0;
-  }
-  return new Float32Array(Uint32Array.of(prefix).buffer)[0]!;
-}
+export const scoreAt = (scores: Float32Array, rank: number): number =>
+  new Float32Array(Int32Array.of(searchRank(bitsOf(scores), rank).score).buffer)[0]!;
 
 /**
  * Marks the smallest scores with 0 and the others with 1. Of equal scores the first go first, as in a stable sort.
@@ -45,12 +58,14 @@ export function scoreAt(scores: Float32Array, rank: number): number {
 export function dropSmallest(scores: Float32Array, count: number): Uint8Array {
   const kept = new Uint8Array(scores.length).fill(1);
   if (count <= 0) return kept;
-  const threshold = scoreAt(scores, Math.min(count, scores.length) - 1);
-  let below = 0;
-  for (const score of scores) if (score < threshold) below += 1;
-  let equal = count - below;
-  for (let index = 0; index < scores.length; index += 1) {
-    if (scores[index]! < threshold || (scores[index] === threshold && equal-- > 0)) kept[index] = 0;
+  const bits = bitsOf(scores);
+  const dropped = Math.min(count, scores.length);
+  const { score, below } = searchRank(bits, dropped - 1);
+  // 1 - 1 where a score is below, without a branch that would often be guessed wrong
+  for (let index = 0; index < bits.length; index += 1) kept[index] = 1 + ((bits[index]! - score) >> 31);
+  for (let equal = dropped - below, index = -1; equal > 0; equal -= 1) {
+    index = bits.indexOf(score, index + 1);
+    kept[index] = 0;
   }
   return kept;
 }
