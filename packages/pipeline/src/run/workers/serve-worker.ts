@@ -25,9 +25,12 @@ const progressMs = 100;
 /** Milliseconds between two signs of life while it writes what it holds. */
 const aliveMs = 2000;
 
-/** Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy. */
+/**
+ * Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy, and it
+ * is told the parent: on a busy machine that may be gone before the thread begins.
+ */
 const watch = `
-  const parent = process.ppid;
+  const parent = require("node:worker_threads").workerData;
   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 500);
 `;
 
@@ -56,7 +59,7 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
   // as in runProgram: with a handler, a write beyond the limit on file sizes fails and is cleaned up
   process.on("SIGXFSZ", () => undefined);
   process.stderr.on("error", () => undefined);
-  new Worker(watch, { eval: true }).unref();
+  new Worker(watch, { eval: true, workerData: process.ppid }).unref();
   let begun: Begun | undefined;
   let stopping = new AbortController();
   let told = 0;
