@@ -52,10 +52,11 @@ async function solve(
   // in the units of the reference's factor
   const crossMoment = perToken.map((value) => value * 2 * input.tokens);
   // the reference programs span all weights unless an option says otherwise
-  const { mse, ...others } = options;
-  // the reference programs call a search by |error|^2.4 mse
-  const search = Object.hasOwn(solver.options, "search") ? { search: mse === true ? "error" : "none" } : {};
-  const given = { ...others, ...search };
+  const { mse, search: asked, ...others } = options;
+  // the reference programs call a search by |error|^2.4 mse, and have no sweeps
+  const search = Object.hasOwn(solver.options, "search") ? { search: asked ?? (mse === true ? "error" : "none") } : {};
+  const sweeps = Object.hasOwn(solver.options, "sweeps") ? { sweeps: 0 } : {};
+  const given = { ...sweeps, ...others, ...search };
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
   const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);
   const scale = solution.inputScale;

@@ -32,7 +32,12 @@ def gptq_case(name, order_name, options, **more):
     diagonal[diagonal == 0] = 1
     size = options["groupSize"]
     order = group_aware(diagonal, size) if order_name.startswith("group-aware") else np.arange(len(diagonal))
-    codes, values = methods.gptq(weights, moment, order, options["bits"], size, options["symmetric"], **more)
+    target = weights
+    if "qep" in options:
+        cross = 2 * make_shift(**spec).astype(np.float64).T @ exact
+        target = methods.propagate_error(weights, cross, moment, options["qep"])
+    own = {"hessian_search": options.get("search") == "hessian", "sweeps": options.get("sweeps", 0)}
+    codes, values = methods.gptq(target, moment, order, options["bits"], size, options["symmetric"], **own, **more)
     change = values.astype(np.float64) - weights
     return {
         "name": name,
@@ -116,6 +121,11 @@ cases = [
     gptq_case("group-aware order", "group-aware:32", {"bits": 4, "groupSize": 32, "symmetric": True}, by_column=True),
     gptq_case("grids on updated weights", "natural", {"bits": 3, "groupSize": 48, "symmetric": False, "gridRule": "updated"}, updated=True),
     gptq_case("grids on updated weights, per channel", "natural", {"bits": 4, "groupSize": 0, "symmetric": True, "gridRule": "updated"}, updated=True),
+    gptq_case("search by the Hessian", "group-aware:32", {"bits": 3, "groupSize": 32, "symmetric": False, "search": "hessian"}, by_column=True),
+    gptq_case("sweeps", "natural", {"bits": 2, "groupSize": 64, "symmetric": False, "sweeps": 2}),
+    gptq_case("error propagation", "natural", {"bits": 3, "groupSize": 64, "symmetric": False, "qep": 0.5}),
+    gptq_case("the defaults", "group-aware:32", {"bits": 3, "groupSize": 32, "symmetric": False, "search": "hessian", "sweeps": 4, "qep": 0.5}, by_column=True),
+    gptq_case("the defaults, symmetric", "group-aware:64", {"bits": 4, "groupSize": 64, "symmetric": True, "search": "hessian", "sweeps": 4, "qep": 0.5}, by_column=True),
     awq_case("scales and clipping, symmetric", {"bits": 3, "groupSize": 32, "symmetric": True, "clip": True}),
     awq_case("scales, per channel", {"bits": 4, "groupSize": 0, "symmetric": False, "clip": False}),
     awq_case("clipping alone, a short last group", {"bits": 3, "groupSize": 64, "symmetric": False, "clip": True}, scalable=False),

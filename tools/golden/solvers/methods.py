@@ -1,11 +1,14 @@
 """Plain NumPy forms of the methods, written from the papers: one column after another, in float64 where it does not matter.
 
-GPTQ arXiv:2210.17323 algorithm 1, GPTAQ arXiv:2504.02692, AWQ arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda
-arXiv:2306.11695 section 3, ALPS arXiv:2406.07831 section 3, QEP arXiv:2504.09629, OWL arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
+GPTQ arXiv:2210.17323 algorithm 1, QuantEase arXiv:2309.01885, QEP arXiv:2504.09629, GPTAQ arXiv:2504.02692, AWQ
+arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3, ALPS arXiv:2406.07831 section 3, OWL
+arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
 M-Wanda (arXiv:2505.21171) says, in the form that docs/multilingual-pruning.md states.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
 """
+
+import itertools
 
 import numpy as np
 
@@ -35,8 +38,9 @@ def dequantise(codes, scale, zero):
     return ((codes - zero.reshape(shape)).astype(F) * scale.reshape(shape)).astype(F)
 
 
-def fit_grid(weights, bits, symmetric, mse=False):
-    """Scale and zero of each row; with `mse` the range of least |error|^2.4 among 80 shrunken ones."""
+def fit_grid(weights, bits, symmetric, mse=False, importances=None):
+    """Scale and zero of each row: of all its range; with `mse` of the one of least |error|^2.4 among 80 shrunken ones, with
+    `importances` [columns] of the one of least squared error weighted by them."""
     weights = weights.astype(F)
     least = np.minimum(weights.min(1), 0)
     most = np.maximum(weights.max(1), 0)
@@ -53,11 +57,12 @@ def fit_grid(weights, bits, symmetric, mse=False):
         return scale, zero
 
     scale, zero = grid(1)
-    if mse:
+    if mse or importances is not None:
         best = np.full(len(weights), np.inf)
         for step in range(80):
             tried = grid(1 - step / 100)
-            error = np.sum(np.abs(dequantise(quantise(weights, *tried, bits), *tried) - weights).astype(np.float64) ** 2.4, 1)
+            change = np.abs(dequantise(quantise(weights, *tried, bits), *tried) - weights).astype(np.float64)
+            error = np.sum(change**2.4 if importances is None else change**2 * importances, 1)
             better = error < best
             best[better], scale[better], zero[better] = error[better], tried[0][better], tried[1][better]
     return scale, zero
@@ -83,13 +88,53 @@ def asymmetry(cross, order, U, alpha):
     return P
 
 
+def propagate_error(weights, cross, moment, alpha):
+    """QEP: W + α·W·C·H⁻¹ with the damped moment. `cross` is E[(x̃ - x) xᵀ] in the units of the moment."""
+    U = factor(moment, np.arange(len(moment)))
+    return (weights + alpha * weights.astype(np.float64) @ cross @ U.T @ U).astype(F)
+
+
+def descend(W, H, codes, grids, group_at, bits, sweeps, block_size=128):
+    """Coordinate descent on tr((Q - W)·H·(Q - W)ᵀ), block by block: the best scales of each group with codes frozen, one group
+    after another, then the codes one by one.
+
+    `codes` and `grids` (group → scale, zero) are overwritten. A group that reaches beyond a block keeps its scales.
+    """
+    def value(column):
+        return dequantise(codes[:, column], *grids[group_at[column]]).astype(np.float64)
+
+    values = np.stack([value(column) for column in range(W.shape[1])], 1)
+    positions = np.arange(len(group_at))
+    for _, start in itertools.product(range(sweeps), range(0, len(group_at), block_size)):
+        block = positions[start : start + block_size]
+        for group in dict.fromkeys(group_at[block]):
+            inside = group_at == group
+            if np.any(inside & ((positions < start) | (positions >= start + block_size))):
+                continue
+            own = values[:, inside]
+            slope = np.sum((values - W) @ H[:, inside] * own, 1)
+            curvature = np.sum(own @ H[np.ix_(inside, inside)] * own, 1)
+            scale, zero = grids[group]
+            wanted = (scale * (1 - slope / np.where(curvature > 0, curvature, 1))).astype(F)
+            grids[group] = np.where((wanted > 0) & (curvature > 0), wanted, scale), zero
+            for column in np.flatnonzero(inside):
+                values[:, column] = value(column)
+        for column in block:
+            best = values[:, column] - (values - W) @ H[:, column] / H[column, column]
+            codes[:, column] = quantise(best, *grids[group_at[column]], bits)
+            values[:, column] = value(column)
+    return values.astype(F)
+
+
 def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, static_groups=False, updated=False,
-         by_column=False, block_size=128, U=None, P=None):
+         by_column=False, block_size=128, U=None, P=None, hessian_search=False, sweeps=0):
     """Codes and values, natural column order.
 
     A group is `group_size` columns next to each other in the order of processing (in the weight with `by_column` or
     `static_groups`). Its grid is fitted when it is reached: on the weights as they were when the block began, or with
     `updated` on the block's own updates too; with `static_groups` on the weights before anything was updated.
+
+    With `hessian_search` a column's error weighs 1 / U[j, j]² in the search of ranges; `sweeps` of coordinate descent follow.
 
     With P it is GPTAQ: inside a block a weight moves on as it was when it was rounded, after the block as it was settled.
     """
@@ -122,13 +167,17 @@ def gptq(weights, moment, order, bits, group_size=0, symmetric=True, mse=False, 
             seen = begun.copy()
             if updated:
                 seen[:, column:block_end] = current[:, column:block_end]
-            grids[group] = fit_grid(seen[:, inside], bits, symmetric, mse)
+            importances = 1 / np.diag(U)[inside] ** 2 if hessian_search else None
+            grids[group] = fit_grid(seen[:, inside], bits, symmetric, mse, importances)
         codes[:, column] = quantise(current[:, column], *grids[group], bits)
         values[:, column] = dequantise(codes[:, column], *grids[group])
         error = (current[:, column] - values[:, column]) / U[column, column]
         own = current[:, column].copy()
         current[:, column + 1 :] -= np.outer(error, U[column, column + 1 :])
         current[:, column + 1 : block_end] += np.outer(own, P[column, column + 1 : block_end])
+    if sweeps:
+        inverse = np.linalg.inv(U.T @ U)
+        values = descend(W.astype(np.float64), inverse, codes, grids, group_at, bits, sweeps)
     back = np.argsort(order)
     return codes[:, back].astype(np.uint8), values[:, back]
 

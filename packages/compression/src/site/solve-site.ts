@@ -34,7 +34,7 @@ export interface SiteContext extends SolverContext {
 
 /**
  * The solver that replaces another at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
- * the options that both have.
+ * the options that both have, but for choices that it does not know (a search by the Hessian).
  *
  * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
  */
@@ -44,7 +44,10 @@ async function fallbackFor(
 ): Promise<SolverChoice | undefined> {
   if (factor?.upper || !solver.needs.includes("factor") || factor?.summary.fallback === undefined) return undefined;
   const simple = await simplerSolver(solver);
-  const shared = Object.entries(options).filter(([key]) => Object.hasOwn(simple.options, key));
+  const shared = Object.entries(options).filter(([name, value]) => {
+    const option = simple.options[name];
+    return option !== undefined && (option.kind !== "choice" || option.choices.some((choice) => choice === value));
+  });
   return { solver: simple, options: parseOptions(simple.options, Object.fromEntries(shared), simple.name) };
 }
 

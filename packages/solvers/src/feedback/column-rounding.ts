@@ -20,7 +20,7 @@ export const columnRoundingOptions = {
     description:
       "how a grid's range is found: all of it (none), or the one with the least error, unweighted (error) or weighted by what it costs once later columns have made up for it (hessian)",
     choices: ["none", "error", "hessian"],
-    default: "error",
+    default: "hessian",
   },
   staticGroups: {
     kind: "flag",

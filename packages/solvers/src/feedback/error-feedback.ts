@@ -188,10 +188,10 @@ export async function settleColumns(
 
   if (rounding && descent && target) {
     const { groupAt } = rounding.groups;
-    const gridAt = (position: number): Grid => at(grids, at(groupAt, position));
-    const hessian = permuteSymmetric(dampedAs(factor, descent.gram), order);
     const { sweeps } = descent;
-    await descendCodes(blas, { target, values: transposed, codes, hessian, gridAt, sweeps, blockSize }, signal);
+    const hessian = permuteSymmetric(dampedAs(factor, descent.gram), order);
+    const state = { target, values: transposed, codes, hessian, grids, groupAt, scaleDtype: scaleDtype ?? "f32" };
+    await descendCodes(blas, { ...state, sweeps, blockSize }, signal);
   }
 
   const quantised: QuantisedWeight | undefined = rounding && {
