@@ -39,18 +39,20 @@ export interface CaptureRequest {
   readonly budget: number;
   /** Whether sites with a Gram are compared with the dense model. */
   readonly cross: boolean;
+  /** Whether the input of each token is divided by its root mean square. */
+  readonly normalised: boolean;
 }
 
 /**
  * What is gathered at each site: a Gram of every language, or, where one is asked for or these exceed the budget, one Gram of
- * all languages and the diagonal of each. A step's own input has a diagonal only.
+ * all languages and the diagonal of each. A step's own input has a diagonal only, of the states as they are.
  *
  * @param languages how many there are
  */
 export function planStep(
   sites: readonly { site: string; width: number }[],
   languages: number,
-  { statistics, grams: asked, budget, cross }: CaptureRequest,
+  { statistics, grams: asked, budget, cross, normalised }: CaptureRequest,
 ): CapturePlan {
   const grams = sites.filter(({ site }) => statistics === "gram" && site !== inputSite);
   const crossBytes = (width: number): number => (cross ? 4 * width * width : 0);
@@ -58,7 +60,7 @@ export function planStep(
   const pooled = grams.length > 0 && (asked === "pooled" || bytes > budget);
   const plans = sites.map(({ site, width }) => {
     const gram = statistics === "gram" && site !== inputSite;
-    return { site, width, gram, diagonal: !gram || pooled, cross: cross && gram };
+    return { site, width, gram, diagonal: !gram || pooled, cross: cross && gram, normalised: normalised && site !== inputSite };
   });
   return { sites: plans, pooled };
 }

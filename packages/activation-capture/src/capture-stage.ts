@@ -1,4 +1,4 @@
-import { encodeStatistics, inputSite, requireKind, Spool } from "@mbs/artifacts";
+import { encodeStatistics, inputSite, requireKind, Spool, statisticsUnits } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
@@ -40,6 +40,12 @@ const options = {
     default: "languages",
     description:
       "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor",
+  },
+  normaliseTokens: {
+    kind: "flag",
+    description:
+      "divide the inputs of each token by their root mean square, so that those of large activations do not outweigh the others; in a recipe on with gptq if not given",
+    default: false,
   },
   budget: {
     kind: "text",
@@ -121,6 +127,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
         grams: values.grams,
         budget: work.budget,
         cross: dense !== undefined,
+        normalised: values.normaliseTokens,
       });
       if (plan.pooled && !pooled && values.grams === "languages") {
         warn(
@@ -253,7 +260,7 @@ export const capture: Stage = {
             model: model.address,
             tokenizer: model.tokenizerAddress,
             propagation: kind === "segments" ? "dense" : "sequential",
-            unit: "mean a token",
+            unit: values.normaliseTokens ? statisticsUnits.normalised : statisticsUnits.plain,
             mix: mix && Object.fromEntries(mix),
             ...(shard && { shards: shard.shards }),
           },

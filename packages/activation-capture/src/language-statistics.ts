@@ -2,6 +2,7 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
 import { findNonfinite, packedLength } from "@mbs/numbers";
+import { normaliseRows } from "./normalised-rows.ts";
 import { addScaled, ColumnSquares, CrossSum } from "./running-sums.ts";
 
 /** What is gathered at one site. */
@@ -12,6 +13,8 @@ export interface SitePlan {
   readonly diagonal: boolean;
   /** Whether the dense model's inputs are compared. */
   readonly cross: boolean;
+  /** Whether the input of each token is divided by its root mean square. */
+  readonly normalised: boolean;
 }
 
 /** Means over the tokens of one language at one site. */
@@ -83,8 +86,9 @@ export class LanguageStatistics {
   async add(site: string, states: Matrix, tokens: number): Promise<void> {
     const found = this.#sites.get(site);
     if (found === undefined) return;
-    await found.gram?.add(states);
-    found.squares?.add(states);
+    const rows = found.plan.normalised ? normaliseRows(states) : states;
+    await found.gram?.add(rows);
+    found.squares?.add(rows);
     found.tokens += tokens;
     found.seen += states.rows;
   }
@@ -95,15 +99,16 @@ export class LanguageStatistics {
    * @throws {FailedPreconditionError} where a site reads some of the tokens only
    */
   async compare(site: string, dense: Matrix, states: Matrix, tokens: number): Promise<void> {
-    const cross = this.#sites.get(site)?.cross;
-    if (cross === undefined) return;
+    const { plan, cross } = this.#sites.get(site) ?? {};
+    if (plan === undefined || cross === undefined) return;
     if (dense.rows !== tokens || states.rows !== tokens) {
       throw new FailedPreconditionError(
-        `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with another solver`,
+        `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with a solver that does without them (gptq with qep 0)`,
         { site },
       );
     }
-    await cross.add(dense, states);
+    // both by the compressed model's: their difference is what a weight on its input can make up for
+    await (plan.normalised ? cross.add(normaliseRows(dense, states), normaliseRows(states)) : cross.add(dense, states));
   }
 
   /**

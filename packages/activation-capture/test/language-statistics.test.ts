@@ -2,16 +2,16 @@ import { at, FailedPreconditionError } from "@mbs/contracts";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LanguageStatistics } from "../src/language-statistics.ts";
+import { LanguageStatistics, type SitePlan } from "../src/language-statistics.ts";
 
-const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true, cross: true };
+const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true, cross: true, normalised: false };
 
 const matrix = (...values: number[]) => ({ rows: values.length / 2, columns: 2, values: Float32Array.from(values) });
 
-function open() {
+function open(sites: readonly SitePlan[] = [plan]) {
   const [kernel, blas] = [createGramKernel({ threads: 1 }), createBlas({ threads: 1 })];
   const release = async (): Promise<void> => void (await Promise.all([kernel.release(), blas.release()]));
-  return { statistics: new LanguageStatistics([plan], { kernel, blas }), release };
+  return { statistics: new LanguageStatistics(sites, { kernel, blas }), release };
 }
 
 test("tokens that an expert does not see count as zero, so that its statistics are means over all tokens", async () => {
@@ -42,6 +42,23 @@ test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared"
   await statistics.compare(plan.site, matrix(3, 3), matrix(3, 4), 1);
   // (0.5, 0)·(1, 2)ᵀ + (0, -1)·(3, 4)ᵀ, over two tokens
   assert.equal(at(statistics.finish(), 0).crossMoment, Float32Array.of(0.25, 0.5, -1.5, -2));
+  await release();
+});
+
+test("normalised tokens count alike, whatever their size", async () => {
+  const { statistics, release } = open([{ ...plan, normalised: true }]);
+  // (3, 4) has a root mean square of √12.5, (0, 100) one of √5000; zeros stay
+  await statistics.add(plan.site, { rows: 3, columns: 2, values: Float32Array.of(3, 4, 0, 100, 0, 0) }, 3);
+  await statistics.compare(plan.site, { rows: 1, columns: 2, values: Float32Array.of(4, 4) }, matrix(3, 4), 1);
+  const { gram, diagonal, crossMoment } = at(statistics.finish(), 0);
+  const near = (found: Float32Array | undefined, expected: readonly number[]): void => {
+    assert.is(found?.length, expected.length);
+    for (const [index, value] of expected.entries()) assert.ok(Math.abs(at(found ?? [], index) - value) < 1e-6, `${index}`);
+  };
+  near(gram, [9 / 12.5 / 3, 12 / 12.5 / 3, (16 / 12.5 + 10_000 / 5000) / 3]);
+  near(diagonal, [9 / 12.5 / 3, (16 / 12.5 + 2) / 3]);
+  // (1, 0)·(3, 4)ᵀ / 12.5
+  near(crossMoment, [3 / 12.5 / 3, 4 / 12.5 / 3, 0, 0]);
   await release();
 });
 

@@ -23,7 +23,7 @@ export { encodeStream } from "./ipc/encode-stream.ts";
 export type { EncodedStream } from "./ipc/encode-stream.ts";
 export { decodeFlight, encodeFlight, encodeSchemaMessage } from "./ipc/flight.ts";
 export type { FlightMessage } from "./ipc/flight.ts";
-export { parseMetadata } from "./kinds/metadata.ts";
+export { parseMetadata, statisticsUnits } from "./kinds/metadata.ts";
 export type {
   AllocationMetadata,
   ArtifactMetadata,

@@ -10,6 +10,7 @@ import {
   type OptionTable,
   type Shards,
   type Solver,
+  type SolverSetting,
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
@@ -57,6 +58,9 @@ async function solverNamed(raw: Readonly<Record<string, unknown>>): Promise<Solv
   });
 }
 
+/** A stage that runs by itself does not know where its layers go, nor whether all factors have cross-moments. */
+const alone: SolverSetting = { zeroPoints: "any", crossMoments: false };
+
 /** Splits the options between the stage and the solver, and parses both. */
 async function parseChoice(options: unknown) {
   const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
@@ -76,7 +80,7 @@ async function parseChoice(options: unknown) {
       solver: solver.name,
     });
   }
-  const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, "any") } };
+  const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, alone) } };
   return { own, choice, rowParts };
 }
 

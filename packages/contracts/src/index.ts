@@ -52,6 +52,7 @@ export type {
   SolverStatistics,
   StatisticName,
   WeightPart,
+  SolverSetting,
   ZeroPoints,
 } from "./solver.ts";
 export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOptions, StageOutput, StageOutputs } from "./stage.ts";

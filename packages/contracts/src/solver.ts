@@ -86,6 +86,14 @@ export interface QuantisedWeight {
  */
 export type ZeroPoints = "middle" | "from-one" | "any";
 
+/** What a run offers its solver: options that were not given may depend on it. */
+export interface SolverSetting {
+  /** In a recipe what its format asks for, otherwise `any`. */
+  readonly zeroPoints: ZeroPoints;
+  /** Whether the cross-moment of every site can be had, at the cost of the dense states. */
+  readonly crossMoments: boolean;
+}
+
 /** What the codes of a solver will look like, as far as its options say. */
 export interface PlannedCodes {
   readonly bits: number;
@@ -144,15 +152,18 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * these it copies before. Default: a site is solved whole.
    */
   readonly rowsAreIndependent?: true;
+  /**
+   * Whether a recipe that does not say otherwise divides the inputs of each token by their root mean square in the statistics, so
+   * that the few tokens with very large activations do not outweigh all others. Default: inputs as they are.
+   */
+  readonly prefersNormalisedTokens?: true;
   /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
   preferredOrder?(options: OptionValues<Table>): string;
   /**
-   * Values of options that were not given and whose default depends on the others, or on the zero points that the model's
-   * files can hold. Given options take precedence. `solve` treats options that are still absent as for `any`.
-   *
-   * @param zeroPoints in a recipe what its format asks for, otherwise `any`
+   * Values of options that were not given and whose default depends on the others, or on what the run offers. Given options
+   * take precedence. `solve` treats options that are still absent as for zero points `any` and without cross-moments.
    */
-  dependentDefaults?(options: OptionValues<Table>, zeroPoints: ZeroPoints): Partial<OptionValues<Table>>;
+  dependentDefaults?(options: OptionValues<Table>, setting: SolverSetting): Partial<OptionValues<Table>>;
   /**
    * What its codes will look like, so that a format which cannot hold them is refused before anything runs. Absent where
    * that cannot be said.

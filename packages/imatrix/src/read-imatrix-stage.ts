@@ -1,4 +1,4 @@
-import { encodeStatistics } from "@mbs/artifacts";
+import { encodeStatistics, statisticsUnits } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, defineStage, InterruptedError, UsageError } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
@@ -129,7 +129,7 @@ export const readImatrix = defineStage({
           model: model.address,
           tokenizer: model.tokenizerAddress,
           propagation: "dense",
-          unit: "mean a token",
+          unit: statisticsUnits.plain,
           mix: undefined,
         }),
       };

@@ -1,4 +1,4 @@
-import { allLanguages, inputSite, parseMetadata, readStatistics, Spool } from "@mbs/artifacts";
+import { allLanguages, inputSite, parseMetadata, readStatistics, Spool, statisticsUnits } from "@mbs/artifacts";
 import type { SpoolSlot, Statistic } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, StageContext } from "@mbs/contracts";
@@ -45,10 +45,15 @@ export class SpooledDiagonals {
   /**
    * Adds the statistics of an artifact.
    *
-   * @throws {BadDataError} where they are of another model, contradict its sites, or come twice
+   * @throws {BadDataError} where they are of another model, have normalised tokens, contradict its sites, or come twice
    */
   async add(stream: ArtifactStream, model: Model, { signal, progress }: StageContext): Promise<void> {
-    const { model: address, mix } = parseMetadata("statistics", stream.schema);
+    const { model: address, mix, unit } = parseMetadata("statistics", stream.schema);
+    if (unit !== statisticsUnits.plain) {
+      throw new BadDataError(
+        "the statistics have normalised tokens, and an importance matrix is of the inputs as they are; capture without --normalise-tokens",
+      );
+    }
     requireSameModel("the statistics", address, model, "capture again");
     const widths = new Map(
       model.steps.flatMap(({ name, sites }) => sites.map(({ name: site, width }) => [keyOf(name, site), width] as const)),

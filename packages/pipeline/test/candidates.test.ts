@@ -60,7 +60,11 @@ test("what two plans share is kept, but for states", async () => {
   const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
   const planOf = async (propagation: string, search: string) =>
     planRun(
-      await withSolverNeeds(recipe({ propagation, compress: { solver: "gptq", bits: 3, search, sweeps: 0, qep: 0 } }), new Map()),
+      await withSolverNeeds(
+        recipe({ propagation, compress: { solver: "gptq", bits: 3, search, sweeps: 0, qep: 0 } }),
+        new Map(),
+        outline,
+      ),
       outline,
       "model",
     );

@@ -20,7 +20,7 @@ const withExperts: ModelOutline = { ...outline, siteRounds: () => [["qkv"], ["ex
 
 async function nodesOf(changes: Readonly<Record<string, unknown>>, of = outline): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
-  return planRun(await withSolverNeeds(recipe, new Map()), of, "out/model").nodes;
+  return planRun(await withSolverNeeds(recipe, new Map(), of), of, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
@@ -59,7 +59,7 @@ test("where steps follow each other, one dense capture allocates for all of them
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
-  const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq" } });
+  const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq", qep: 0 } });
   assert.equal(
     nodes.slice(0, 9).map(({ id, options, inputs, follows }) => [id, options["shard"], Object.values(inputs).flat(), follows]),
     [
@@ -194,8 +194,22 @@ test("a run asks for Grams of the mix, and for those of each language where anot
     ],
     [{ capture: { grams: "languages" }, factor: { mix } }, { grams: "languages" }],
   ] as const) {
-    const { model: _, site: __, ...options } = optionsOf(await nodesOf({ compress, ...given }), "capture");
+    const { model: _, site: __, normaliseTokens, ...options } = optionsOf(await nodesOf({ compress, ...given }), "capture");
     assert.equal(options, expected, JSON.stringify(given));
+    assert.is(normaliseTokens, true);
+  }
+});
+
+test("tokens are normalised where the solver prefers it, and neither the recipe nor a reader of the statistics wants them as they are", async () => {
+  const reader = { stage: "imatrix", inputs: { statistics: "capture" }, options: { model: "m" } };
+  for (const [given, expected] of [
+    [{ compress: { solver: "gptq" } }, true],
+    [{ compress: { solver: "gptq" }, capture: { normaliseTokens: false } }, false],
+    [{ compress: { solver: "gptq" }, propagation: "dense", stages: { imatrix: reader } }, undefined],
+    [{ compress: { solver: "sparsegpt" } }, undefined],
+    [{ compress: { solver: "sparsegpt" }, capture: { normaliseTokens: true } }, true],
+  ] as const) {
+    assert.is(optionsOf(await nodesOf(given), "capture")["normaliseTokens"], expected, JSON.stringify(given));
   }
 });
 

@@ -83,7 +83,7 @@ test("a solver that compares with the dense model gets its states beside the com
   const compress = { solver: "gptaq", bits: 3 };
   const propagation = "sequential";
   const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
-  const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map()), outline, "model");
+  const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map(), outline), outline, "model");
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.0"), { source: ["propagate.embedding"] });
@@ -91,7 +91,7 @@ test("a solver that compares with the dense model gets its states beside the com
   assert.equal(inputsOf("capture.h.2"), { source: ["propagate.h.1"], denseStates: ["propagate.dense.h.1"] });
   assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
   const others = planRun(
-    await withSolverNeeds(recipe({ compress: { solver: "gptq" }, propagation }), new Map()),
+    await withSolverNeeds(recipe({ compress: { solver: "gptq", qep: 0 }, propagation }), new Map(), outline),
     outline,
     "model",
   );
@@ -364,21 +364,41 @@ test("layers that a stage could not take are refused before anything runs, with 
   ]);
 });
 
-test("grids follow the format where the recipe leaves them open, and the run says so once", async ({ root, recipe }) => {
+test("what the recipe leaves open follows the format, and the run says all of it in one line", async ({ root, recipe }) => {
   const stages = fakeStages();
   for (const [index, [given, wants, line, recorded]] of (
     [
-      [{ bits: 3 }, "any", "symmetric: false, which the recipe leaves to solver gptq", { symmetric: false }],
+      [
+        { bits: 3 },
+        "any",
+        ", symmetric: false, qep: 0.5, which the recipe leaves to solver gptq",
+        { symmetric: false, qep: 0.5 },
+      ],
       [
         { bits: 3 },
         "from-one",
-        "symmetric: false, min-zero-point: 1, which the recipe leaves to solver gptq and format gptq",
-        { symmetric: false, minZeroPoint: 1 },
+        ", symmetric: false, min-zero-point: 1, qep: 0.5, which the recipe leaves to solver gptq and format gptq",
+        { symmetric: false, minZeroPoint: 1, qep: 0.5 },
       ],
-      [{ bits: 2 }, "middle", "symmetric: true, which the recipe leaves to solver gptq and format gptq", { symmetric: true }],
-      [{}, "any", "symmetric: true, which the recipe leaves to solver gptq", { symmetric: true }],
-      [{ bits: 3, symmetric: true }, "from-one", undefined, { symmetric: true }],
-      [{ bits: 3, symmetric: false, minZeroPoint: 0 }, "from-one", undefined, { symmetric: false, minZeroPoint: 0 }],
+      [
+        { bits: 2, qep: 0 },
+        "middle",
+        ", symmetric: true, which the recipe leaves to solver gptq and format gptq",
+        { symmetric: true, qep: 0 },
+      ],
+      [{ qep: 0.25 }, "any", ", symmetric: true, which the recipe leaves to solver gptq", { symmetric: true, qep: 0.25 }],
+      [
+        { bits: 3, symmetric: true },
+        "from-one",
+        ", qep: 0.5, which the recipe leaves to solver gptq and format gptq",
+        { symmetric: true, qep: 0.5 },
+      ],
+      [
+        { bits: 3, symmetric: false, minZeroPoint: 0, qep: 0 },
+        "from-one",
+        ", which the recipe leaves to solver gptq and format gptq",
+        { symmetric: false, minZeroPoint: 0, qep: 0 },
+      ],
     ] as const
   ).entries()) {
     const asked: unknown[] = [];
@@ -394,7 +414,9 @@ test("grids follow the format where the recipe leaves them open, and the run say
       stages: new Map([...stages, ["assemble", assemble]]),
       note: (note) => notes.push(note),
     });
-    assert.equal(notes, line === undefined ? [] : [`compress takes ${line}`]);
+    const bits = !("bits" in given) ? "bits: 4, " : "";
+    const rest = "group-size: 128, search: hessian, grid-rule: reference, block-size: 128, sweeps: 4";
+    assert.equal(notes, [`compress takes ${bits}${rest}${line}`]);
     assert.equal(asked, [format]);
     const { compress } = parseRecipe(await readFile(join(output, "recipe.yaml"), "utf8"), "recipe.yaml");
     const { bits: _, solver: __, sparsity: ___, withoutFactors: ____, ...grid } = compress;

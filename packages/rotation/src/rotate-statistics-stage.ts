@@ -1,4 +1,4 @@
-import { encodeStatistics, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
+import { encodeStatistics, inputSite, parseMetadata, readStatistics, statisticsUnits } from "@mbs/artifacts";
 import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, BadDataError, defineStage, FailedPreconditionError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Blas, OptionTable, StageContext } from "@mbs/contracts";
@@ -17,7 +17,7 @@ const options = {
 } as const satisfies OptionTable;
 
 /** @throws {FailedPreconditionError} where `rotated` was not made of `model`, or the statistics are not of the dense model */
-function requireOrigin(model: Model, rotated: Model, { model: address, propagation }: StatisticsMetadata) {
+function requireOrigin(model: Model, rotated: Model, { model: address, propagation, unit }: StatisticsMetadata) {
   const rotation = rotated.kind === "architecture" ? rotated.rotation : undefined;
   if (rotation?.source !== model.address) {
     const is = rotation === undefined ? "is no rotated model" : `was made of the model ${rotation.source}`;
@@ -30,6 +30,11 @@ function requireOrigin(model: Model, rotated: Model, { model: address, propagati
     throw new FailedPreconditionError(
       `the statistics are of the model ${address}, and ${model.path} is ${model.address}; name the model they were captured from`,
       { model: model.path },
+    );
+  }
+  if (unit !== statisticsUnits.plain) {
+    throw new FailedPreconditionError(
+      "the statistics have normalised tokens, whose size changes with the norm's weights; capture without --normalise-tokens, or from the rotated model",
     );
   }
   if (propagation !== "dense") {

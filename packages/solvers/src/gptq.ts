@@ -4,13 +4,16 @@ import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError } from "./feedback/error-propagation.ts";
 import { gridDefaults } from "./grids/quantisation-options.ts";
 
+/** The paper's α; docs/quantisers.md has others. */
+const defaultShare = 0.5;
+
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
   name: "gptq",
   source: "https://arxiv.org/abs/2210.17323",
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
   needs: ["factor", "gram", "crossMoment"],
-  reads: ({ sweeps, qep }) => [
+  reads: ({ sweeps, qep = 0 }) => [
     "factor",
     ...(sweeps === 0 ? [] : (["gram"] as const)),
     ...(qep === 0 ? [] : (["crossMoment"] as const)),
@@ -20,25 +23,29 @@ export const gptq = defineSolver({
     sweeps: {
       kind: "integer",
       description:
-        "times that all codes are chosen again behind the error feedback, each given all others; each takes as long as that",
-      default: 0,
+        "times that all codes are chosen again behind the error feedback, each given all others, with new scales; each takes as long as that",
+      default: 4,
       minimum: 0,
       maximum: 100,
     },
     qep: {
       kind: "number",
       description:
-        "share of the difference to the dense model's outputs that weights are corrected by before they are rounded; above 0 the dense states are computed too",
-      default: 0,
+        "share of the difference to the dense model's outputs that weights are corrected by before they are rounded; above 0 a run computes the dense states too; if not given: 0.5 in a recipe with sequential propagation, but for a mixture of experts, otherwise 0",
       minimum: 0,
       maximum: 1,
+      optional: true,
     },
   },
   rowsAreIndependent: true,
+  prefersNormalisedTokens: true,
   preferredOrder: roundingOrder,
-  dependentDefaults: gridDefaults,
+  dependentDefaults: (options, setting) => ({
+    ...gridDefaults(options, setting),
+    ...(setting.crossMoments && { qep: defaultShare }),
+  }),
   plannedCodes: roundingCodes,
-  async solve(weight, statistics, { sweeps, qep, ...options }, context) {
+  async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
     const { factor } = statistics;
     const values =
       qep === 0

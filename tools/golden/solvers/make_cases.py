@@ -35,7 +35,7 @@ def gptq_case(name, order_name, options, **more):
     target = weights
     if "qep" in options:
         cross = 2 * make_shift(**spec).astype(np.float64).T @ exact
-        target = methods.propagate_error(weights, cross, moment, options["qep"])
+        target = methods.propagate_error(weights, moment, cross, options["qep"])
     own = {"hessian_search": options.get("search") == "hessian", "sweeps": options.get("sweeps", 0)}
     codes, values = methods.gptq(target, moment, order, options["bits"], size, options["symmetric"], **own, **more)
     change = values.astype(np.float64) - weights

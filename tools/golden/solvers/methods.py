@@ -88,12 +88,6 @@ def asymmetry(cross, order, U, alpha):
     return P
 
 
-def propagate_error(weights, cross, moment, alpha):
-    """QEP: W + α·W·C·H⁻¹ with the damped moment. `cross` is E[(x̃ - x) xᵀ] in the units of the moment."""
-    U = factor(moment, np.arange(len(moment)))
-    return (weights + alpha * weights.astype(np.float64) @ cross @ U.T @ U).astype(F)
-
-
 def descend(W, H, codes, grids, group_at, bits, sweeps, block_size=128):
     """Coordinate descent on tr((Q - W)·H·(Q - W)ᵀ), block by block: the best scales of each group with codes frozen, one group
     after another, then the codes one by one.

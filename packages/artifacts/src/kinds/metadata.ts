@@ -93,6 +93,9 @@ type MetadataOf<K extends ArtifactKind> = {
   readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? never : N]: ValueOf<TypesOf<K>[N]>;
 } & { readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? N : never]?: ValueOf<TypesOf<K>[N]> };
 
+/** What statistics are means of: inputs as they are, or those of each token divided by their root mean square; a step's own input is as it is. */
+export const statisticsUnits = { plain: "mean a token", normalised: "mean a normalised token" } as const;
+
 export interface SegmentsMetadata extends MetadataOf<"segments"> {}
 export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
 export interface StatesMetadata extends MetadataOf<"states"> {}

@@ -535,14 +535,18 @@ function withMixOfFactor(capture: StageOptions, { factor: { mix }, locate }: Rec
   return capture;
 }
 
+/** Whether an entry of `stages` reads what has one of the keys. */
+function isRead({ stages }: Recipe, keys: readonly string[]): boolean {
+  const read = new Set([...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat()));
+  return keys.some((key) => read.has(key));
+}
+
 /**
  * Options that keep a run to the statistics that its solver needs, where the recipe does not say otherwise. Entries of `stages`
  * that read statistics get all of them, as from any other solver.
  */
 function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<Recipe, "capture" | "factor" | "compress"> {
-  const { stages } = recipe;
-  const read = new Set([...stages.values()].flatMap(({ inputs }) => Object.values(inputs).flat()));
-  if (["capture", "factor", "propagate"].some((key) => read.has(key))) return { capture: {}, factor: {}, compress: {} };
+  if (isRead(recipe, ["capture", "factor", "propagate"])) return { capture: {}, factor: {}, compress: {} };
   const isDiagonal = needs.every((need) => need === "diagonal" || need === "languageDiagonals");
   return {
     capture: isDiagonal ? { statistics: "diagonal" } : pooledGrams(recipe),
@@ -551,17 +555,25 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
   };
 }
 
+/** Whether a router chooses which tokens a site reads, which are others in the compressed model than in the dense one. */
+const hasExperts = ({ steps }: ModelOutline): boolean =>
+  steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
+
 /**
  * Completes a recipe: which statistics its solver needs, options of `factor` that the solver and an allocation need, whether
- * the dense model's states are computed too, and options of the solver that follow from others or from the format.
+ * the dense model's states are computed too, and options of the solver that follow from others, the format or the model.
  *
  * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
  */
-export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<Recipe> {
+export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: ModelOutline): Promise<Recipe> {
   const { solver: name, ...given } = recipe.compress;
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
-  const { solver, options } = await locating(recipe, readSolver(name, given));
+  const { solver, options: own } = await locating(recipe, readSolver(name, given));
+  const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
+  const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
+  const defaults = dependentDefaults(solver, own, { zeroPoints, crossMoments });
+  const options = { ...own, ...defaults };
   const needs = solver.reads?.(options) ?? solver.needs;
   const denseStates = needs.includes("crossMoment");
   if (denseStates && recipe.propagation === "dense") {
@@ -570,17 +582,19 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages): Promise<R
       { solver: solver.name },
     );
   }
-  const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const least = leastStatistics(needs, recipe);
+  // other readers of the statistics, such as imatrix, want inputs as they are
+  const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
+  const preferred = normalises ? { normaliseTokens: true } : {};
   const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
   // the sparsity to spread may be the solver's default
   const target = recipe.allocate === undefined ? {} : { sparsity: options["sparsity"] };
   const completed = {
     ...recipe,
     denseStates,
-    capture: withMixOfFactor({ ...least.capture, ...recipe.capture }, recipe),
+    capture: withMixOfFactor({ ...preferred, ...least.capture, ...recipe.capture }, recipe),
     factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
-    compress: { ...target, ...least.compress, ...recipe.compress, ...dependentDefaults(solver, options, zeroPoints) },
+    compress: { ...target, ...least.compress, ...recipe.compress, ...defaults },
   };
   return { ...completed, splitsRows: await canSplitRows(solver), makesCodes: (await plannedLayers(completed)).codes !== "none" };
 }

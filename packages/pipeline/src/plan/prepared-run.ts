@@ -221,14 +221,15 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   pinRevisions(revisions);
   const { recipe: complete, stages, faults } = await loadOwnStages(given, known);
   await checkRecipe(complete, stages, faults);
-  const recipe = await withSolverNeeds(complete, stages);
   const resources = new Resources(pool);
   // given back before the stages check, which open it too
-  const model = await openModel(recipe.model, { progress, pool });
+  const model = await openModel(complete.model, { progress, pool });
+  let recipe: Recipe;
   let nodes: readonly PlanNode[];
   let modelPaths: readonly string[];
-  const { model: modelFolder } = runFolder(recipe.output);
+  const { model: modelFolder } = runFolder(complete.output);
   try {
+    recipe = await withSolverNeeds(complete, stages, model);
     ({ nodes } = planRun(recipe, model, modelFolder));
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);

@@ -30,7 +30,7 @@ const rounding = (name: string, reason: string, options: StageOptions): Candidat
   name,
   reason,
   // all that the family varies is stated, so that a candidate is the same whatever the recipe or the defaults say
-  changes: { compress: { solver: "gptq", search: "hessian", sweeps: 3, qep: 0.5, ...options } },
+  changes: { compress: { solver: "gptq", search: "hessian", sweeps: 4, qep: 0.5, ...options } },
 });
 
 const pruning = (name: string, reason: string, options: StageOptions, allocate?: StageOptions): Candidate => ({

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { followLinks, requireNotRead, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
+import { loadSolver } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
@@ -33,9 +34,15 @@ export interface RunResult {
   readonly quality?: QualityResult;
 }
 
-/** One line with the options that solver and format have chosen; undefined where the recipe gives all. */
-function noteChosen(given: Recipe, { compress, assemble }: Recipe): string | undefined {
-  const chosen = Object.entries(compress).filter(([name]) => given.compress[name] === undefined);
+/** One line with the options that solver and format have chosen, but for flags that are off; undefined where the recipe gives all. */
+async function noteChosen(given: Recipe, { compress, assemble }: Recipe): Promise<string | undefined> {
+  const { options } = await loadSolver(String(compress["solver"]));
+  const defaults = Object.entries(options).flatMap(([name, { default: value }]) =>
+    value === undefined || value === false ? [] : [[name, value] as const],
+  );
+  const chosen = Object.entries({ ...Object.fromEntries(defaults), ...compress }).filter(
+    ([name]) => given.compress[name] === undefined && Object.hasOwn(options, name),
+  );
   const words = chosen.map(([name, value]) => `${optionFlag(name).slice(2)}: ${String(value)}`);
   if (chosen.length === 0) return undefined;
   const format = typeof assemble["format"] === "string" ? ` and format ${assemble["format"]}` : "";
@@ -123,7 +130,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         const need = diskNeed(ordered, shape);
         // the layers of the best candidate wait while those of the next one are made
         await checkDisk(folder.root, searched === undefined ? need : { ...need, peak: need.peak + need.layers });
-        const note = noteChosen(recipe, ordered);
+        const note = await noteChosen(recipe, ordered);
         if (note !== undefined) options.note?.(note);
         const execution = { ...options, folder, machine, revisions: found, crew };
         const best = judge === undefined || searched === undefined ? undefined : await search(searched, judge, execution);

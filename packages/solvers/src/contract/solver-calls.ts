@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { InternalError, UsageError, type MbsError, type Solver, type ZeroPoints } from "@mbs/contracts";
+import { InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
 
 /** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
 const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Error && "tag" in thrown && thrown.tag === "usage";
@@ -23,11 +23,12 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
   );
 }
 
+type SolverOptions = Parameters<Solver["solve"]>[2];
+
 /**
  * A solver's values for options that were not given.
  *
  * @param options parsed
- * @param zeroPoints in a recipe what its format asks for, otherwise `any`
  * @returns none of those that were given
  * @throws {UsageError} where the solver refuses its options
  * @throws {InternalError} where a third-party solver fails
@@ -35,11 +36,15 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
 export function dependentDefaults(
   solver: Solver,
   options: Readonly<Record<string, unknown>>,
-  zeroPoints: ZeroPoints,
-): Readonly<Record<string, unknown>> {
+  setting: SolverSetting,
+): SolverOptions {
   try {
-    const defaults = solver.dependentDefaults?.(options as Parameters<Solver["solve"]>[2], zeroPoints) ?? {};
-    return Object.fromEntries(Object.entries(defaults).filter(([name]) => options[name] === undefined));
+    const defaults = solver.dependentDefaults?.(options as SolverOptions, setting) ?? {};
+    return Object.fromEntries(
+      Object.entries(defaults).flatMap(([name, value]) =>
+        value === undefined || options[name] !== undefined ? [] : [[name, value] as const],
+      ),
+    );
   } catch (thrown) {
     throw solverFailure(solver.name, "when asked for its dependentDefaults", thrown);
   }

@@ -8,13 +8,26 @@ export function solverMisfit(solver: unknown): string | undefined {
   for (const key of ["name", "source", "summary"]) {
     if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
   }
-  const { needs, reads, options, rowsAreIndependent, preferredOrder, dependentDefaults, plannedCodes, solve } = solver;
+  const {
+    needs,
+    reads,
+    options,
+    rowsAreIndependent,
+    prefersNormalisedTokens,
+    preferredOrder,
+    dependentDefaults,
+    plannedCodes,
+    solve,
+  } = solver;
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
   const wrongOptions = optionsMisfit(options);
   if (wrongOptions !== undefined) return wrongOptions;
   if (rowsAreIndependent !== undefined && rowsAreIndependent !== true) return "its rowsAreIndependent is not true, nor absent";
+  if (prefersNormalisedTokens !== undefined && prefersNormalisedTokens !== true) {
+    return "its prefersNormalisedTokens is not true, nor absent";
+  }
   if (reads !== undefined && typeof reads !== "function") return "its reads is not a function";
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
   if (dependentDefaults !== undefined && typeof dependentDefaults !== "function") {

@@ -1,4 +1,4 @@
-import type { OptionTable, OptionValues, PlannedCodes, ZeroPoints } from "@mbs/contracts";
+import type { OptionTable, OptionValues, PlannedCodes, SolverSetting, ZeroPoints } from "@mbs/contracts";
 import type { GridRule } from "@mbs/numbers";
 
 /** The options of every solver that rounds weights to a grid, beside the number of bits. */
@@ -67,7 +67,7 @@ export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search = "none" }: G
 });
 
 /** Values of grid options that were not given; none without `bits`. */
-export function gridDefaults({ bits, symmetric: given }: Partial<GridValues>, zeroPoints: ZeroPoints) {
+export function gridDefaults({ bits, symmetric: given }: Partial<GridValues>, { zeroPoints }: Pick<SolverSetting, "zeroPoints">) {
   if (bits === undefined) return {};
   const symmetric = given ?? (zeroPoints === "middle" || gridRuleOf({ bits }).symmetric);
   return { symmetric, ...(!symmetric && zeroPoints === "from-one" && { minZeroPoint: 1 }) };
