@@ -26,8 +26,8 @@ const progressMs = 100;
 const aliveMs = 2000;
 
 /**
- * Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy, and it
- * is told the parent: on a busy machine that may be gone before the thread begins.
+ * Ends this process when its parent has gone. It is a thread, since native code and endless loops keep the others busy. It
+ * gets the parent from here: on a busy machine that may be gone before the thread begins.
  */
 const watch = `
   const parent = require("node:worker_threads").workerData;
