@@ -164,7 +164,7 @@ test("a sweep gives the codes of a plain descent, scales first, then one code af
   const descend = (isRefitted: boolean) => {
     const scales = grid.scales.slice();
     // q·H·(q - w)ᵀ and q·H·qᵀ: a scale s becomes s·(1 - first/second)
-    for (let row = 0; isRefitted && row < count; row += 1) {
+    for (let row = 0; row < (isRefitted ? count : 0); row += 1) {
       let [slope, curvature] = [0, 0];
       for (let i = 0; i < size; i += 1) {
         for (let j = 0; j < size; j += 1) {
