@@ -45,16 +45,17 @@ test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared"
   await release();
 });
 
+function near(found: Float32Array | undefined, expected: readonly number[]): void {
+  assert.is(found?.length, expected.length);
+  for (const [index, value] of expected.entries()) assert.ok(Math.abs(at(found ?? [], index) - value) < 1e-6, `${index}`);
+}
+
 test("normalised tokens count alike, whatever their size", async () => {
   const { statistics, release } = open([{ ...plan, normalised: true }]);
   // (3, 4) has a root mean square of √12.5, (0, 100) one of √5000; zeros stay
   await statistics.add(plan.site, { rows: 3, columns: 2, values: Float32Array.of(3, 4, 0, 100, 0, 0) }, 3);
   await statistics.compare(plan.site, { rows: 1, columns: 2, values: Float32Array.of(4, 4) }, matrix(3, 4), 1);
   const { gram, diagonal, crossMoment } = at(statistics.finish(), 0);
-  const near = (found: Float32Array | undefined, expected: readonly number[]): void => {
-    assert.is(found?.length, expected.length);
-    for (const [index, value] of expected.entries()) assert.ok(Math.abs(at(found ?? [], index) - value) < 1e-6, `${index}`);
-  };
   near(gram, [9 / 12.5 / 3, 12 / 12.5 / 3, (16 / 12.5 + 10_000 / 5000) / 3]);
   near(diagonal, [9 / 12.5 / 3, (16 / 12.5 + 2) / 3]);
   // (1, 0)·(3, 4)ᵀ / 12.5
