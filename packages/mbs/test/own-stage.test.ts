@@ -140,7 +140,7 @@ test("an entry that cannot work is refused before anything runs", async ({ root,
     [{ stage: path, inputs, options: { most: 1 } }, /outliers: unknown option --most; it takes --least/],
     [
       { stage: join(root, "none.js"), inputs },
-      /no stage .*none\.js": there is no such file; take sample, .*, a path such as \.\/mine\.js, or an installed package/,
+      /no stage .*none\.js": there is no such file; take rotate, .*, a path such as \.\/mine\.js, or an installed package/,
     ],
     [{ stage: join(root, "folder"), inputs }, /it is a folder; name the file in it/],
     [{ stage: join(root, "empty.js"), inputs }, /empty\.js is no stage: its name is not/],
@@ -167,7 +167,7 @@ test("entries that are none are refused with their line", () => {
   for (const [stages, message] of [
     [5, /stages takes entries/],
     [{ Mine: { stage: "./a.js" } }, /stages\.Mine: a name is lower-case letters/],
-    [{ scores: { stage: "./a.js" } }, /stages\.scores: a name is lower-case letters, digits and "-", and none of model, corpus/],
+    [{ scores: { stage: "./a.js" } }, /stages\.scores: a name is lower-case letters, digits and "-", and none of model, /],
     [{ mine: { inputs: {} } }, /stages\.mine needs stage/],
     [{ mine: { stage: "./a.js", least: 1 } }, /unknown key stages\.mine\.least; an entry takes stage, inputs, options/],
     [{ mine: { stage: "./a.js", inputs: { statistics: [1] } } }, /stages\.mine\.inputs\.statistics takes a key/],

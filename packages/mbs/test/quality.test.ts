@@ -78,7 +78,7 @@ test("the candidate with the lowest rise is the model, and its options are in th
   const recorded = await readRecipe(folder.recipe);
   assert.equal(
     ["solver", "bits", "groupSize", "search", "sweeps", "qep"].map((name) => recorded.compress[name]),
-    ["gptq", 2, 16, "hessian", 3, 0],
+    ["gptq", 2, 16, "hessian", 4, 0],
   );
   // the recorded recipe makes the same model where nothing is searched for
   await search({ ...recorded, output: join(root, "again") }, undefined);

@@ -184,7 +184,7 @@ test("at 3 bits a run for GPTQ's first version takes zero points from 1, and say
   const [, { code, stderr }] = await both(root, changes);
   assert.is(code, 0, stderr);
   const line =
-    "mbs run: compress takes without-factors: true, symmetric: false, min-zero-point: 1, which the recipe leaves to solver rtn and format gptq\n";
+    "mbs run: compress takes search: none, symmetric: false, min-zero-point: 1, which the recipe leaves to solver rtn and format gptq\n";
   assert.is(stderr.split(line).length, 2, stderr);
   const recorded = await readFile(join(root, "out", "recipe.yaml"), "utf8");
   assert.match(recorded, /\n  symmetric: false\n  minZeroPoint: 1\n/);

@@ -246,8 +246,15 @@ const cases: readonly Case[] = [
   }),
 ];
 
-/** GPTQ whose grids are fitted beforehand, on the weights alone: what lies near a tie is then a code, never a grid. */
-const gptq = ({ bits, groupSize }: Pick<Case, "bits" | "groupSize">) => ({ solver: "gptq", bits, groupSize, staticGroups: true });
+/** The walk of GPTQ alone, its grids fitted beforehand, on the weights: what lies near a tie is then a code, never a grid. */
+const gptq = ({ bits, groupSize }: Pick<Case, "bits" | "groupSize">) => ({
+  solver: "gptq",
+  bits,
+  groupSize,
+  staticGroups: true,
+  search: "error",
+  sweeps: 0,
+});
 
 /** The largest relative distance of two models' Grams. */
 function gramDistance(expected: Compressed, found: Compressed): number {
