@@ -1,8 +1,8 @@
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { defineStage, InterruptedError } from "@mbs/contracts";
+import { defineStage } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { filePieces, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { imatrixEntries } from "./imatrix-entries.ts";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
@@ -60,12 +60,7 @@ async function* writeAll(
     const files = listFiles(mix, languages, values.each);
     let done = 0;
     for (const [path, own] of files) {
-      let offset = 0;
-      for await (const data of imatrixFile(entries, diagonals, own)) {
-        if (signal.aborted) throw new InterruptedError("imatrix: stopped");
-        yield { path, offset, data };
-        offset += data.length;
-      }
+      yield* filePieces({ path, content: () => imatrixFile(entries, diagonals, own) }, "imatrix", signal);
       done += 1;
       progress({ activity: "imatrix", done, total: files.size, unit: "files" });
     }
