@@ -8,7 +8,7 @@ import { createDoubleBlas } from "@mbs/onnx";
 import { inverseScales, normScales } from "./norm-scales.ts";
 import { rotateGram } from "./rotated-gram.ts";
 import { makeRotations, requireRotatable } from "./rotations.ts";
-import { weightChanges } from "./weight-changes.ts";
+import { unchanged, weightChanges } from "./weight-changes.ts";
 import type { WeightChange } from "./weight-changes.ts";
 
 const options = {
@@ -95,7 +95,7 @@ async function* rotateAllStatistics(
       model.steps.flatMap(({ name, sites }) =>
         sites.map(({ name: site, weights: own }): [string, WeightChange] => [
           placeOf(name, site),
-          weights.get(at(own, 0).tensor) ?? { columns: [], rows: [] },
+          weights.get(at(own, 0).tensor) ?? unchanged,
         ]),
       ),
     );

@@ -6,7 +6,7 @@ import { rotateColumns, rotateRows } from "./change-basis.ts";
 import { foldEmbeddingNorm } from "./embedding-norm.ts";
 import { foldedBias, normScales } from "./norm-scales.ts";
 import type { Rotations } from "./rotations.ts";
-import { weightChanges } from "./weight-changes.ts";
+import { unchanged, weightChanges } from "./weight-changes.ts";
 import type { WeightChange } from "./weight-changes.ts";
 
 /** Values of a table that are read at a time. */
@@ -133,7 +133,7 @@ export async function rotatedTensors(source: Source): Promise<ReadonlyMap<string
     isAdded: name === added,
     values: async function* values() {
       const vector = vectors.get(name);
-      const given = weights.get(name) ?? { columns: [], rows: [] };
+      const given = weights.get(name) ?? unchanged;
       if (vector !== undefined) yield await vector();
       else if (tables.has(info.name)) yield* tablePieces(source, info.name, given, name === normedTable);
       else yield await wholeTensor(source, info.name, given);

@@ -25,7 +25,8 @@ export interface WeightChanges {
 
 type Changes = Map<string, WeightChange>;
 
-const unchanged: WeightChange = { columns: [], rows: [] };
+/** The change of a weight that stays as it is. */
+export const unchanged: WeightChange = { columns: [], rows: [] };
 
 function add(changes: Changes, tensor: string, change: Partial<WeightChange>): void {
   const known = changes.get(tensor) ?? unchanged;
