@@ -26,11 +26,13 @@ export const asGiven: Candidate = {
   changes: {},
 };
 
+// all that the family varies is stated, so that a candidate is the same whatever the recipe or the defaults say
+const feedback: StageOptions = { solver: "gptq", search: "hessian", sweeps: 4, qep: 0.5 };
+
 const rounding = (name: string, reason: string, options: StageOptions): Candidate => ({
   name,
   reason,
-  // all that the family varies is stated, so that a candidate is the same whatever the recipe or the defaults say
-  changes: { compress: { solver: "gptq", search: "hessian", sweeps: 4, qep: 0.5, ...options } },
+  changes: { compress: { ...feedback, ...options } },
 });
 
 const pruning = (name: string, reason: string, options: StageOptions, allocate?: StageOptions): Candidate => ({
@@ -61,7 +63,7 @@ const families: readonly Family[] = [
       {
         name: "damping 0.05",
         reason: "more damping: a calmer H where a language has few tokens",
-        changes: { ...rounding("", "", {}).changes, factor: { damping: 0.05 } },
+        changes: { compress: feedback, factor: { damping: 0.05 } },
       },
       {
         name: "gptaq",
