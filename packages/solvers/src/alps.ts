@@ -1,10 +1,10 @@
 import { defineSolver, type Blas, type SiteWeight, type Solution } from "@mbs/contracts";
 import { createAdmm, sizesOf, type ChooseKept } from "./pruning/admm.ts";
 import { schedules, type Schedule } from "./pruning/admm-schedule.ts";
-import { propagateError } from "./feedback/error-propagation.ts";
+import { propagateError, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { refineKept } from "./pruning/conjugate-gradient.ts";
 import { layerProblem, unscale, type LayerProblem } from "./pruning/layer-problem.ts";
-import { defaultSparsity, noCodes, parsePattern, qepOption, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { dropSmallest, maskedValues, patternMask } from "./pruning/selection.ts";
 
 type Parts = SiteWeight["parts"];
@@ -56,7 +56,7 @@ export const alps = defineSolver({
   source: "https://arxiv.org/abs/2406.07831",
   summary: "prunes a share of the weights or N of M, searching for mask and weights together",
   needs: ["factor", "gram", "crossMoment"],
-  reads: ({ qep }) => ["factor", "gram", ...(qep === 0 ? [] : (["crossMoment"] as const))],
+  reads: ({ qep }) => ["factor", "gram", ...readsOfQep(qep)],
   options: {
     ...sparsityOptions,
     schedule: {
@@ -72,8 +72,7 @@ export const alps = defineSolver({
     const { rows, columns, parts } = weight;
     const { factor, gram } = statistics;
     const pattern = text === undefined ? undefined : parsePattern(text);
-    const aimed =
-      qep === 0 ? weight.values : await propagateError(blas, weight, { factor, crossMoment: statistics.crossMoment }, qep);
+    const aimed = await propagateError(blas, weight, statistics, qep);
     const problem = await layerProblem(blas, { rows, columns, values: aimed }, gram, factor);
     const schedule = schedules[name];
     if (!schedule.apart) return prune(blas, problem, keptOf(parts, columns, sparsity, pattern), schedule, signal);

@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
-import { propagateError } from "./feedback/error-propagation.ts";
+import { propagateError, readsOfQep } from "./feedback/error-propagation.ts";
 import { gridDefaults } from "./grids/quantisation-options.ts";
 
 /** The paper's α; docs/quantisers.md has others. */
@@ -13,11 +13,7 @@ export const gptq = defineSolver({
   source: "https://arxiv.org/abs/2210.17323",
   summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
   needs: ["factor", "gram", "crossMoment"],
-  reads: ({ sweeps, qep = 0 }) => [
-    "factor",
-    ...(sweeps === 0 ? [] : (["gram"] as const)),
-    ...(qep === 0 ? [] : (["crossMoment"] as const)),
-  ],
+  reads: ({ sweeps, qep = 0 }) => ["factor", ...(sweeps === 0 ? [] : (["gram"] as const)), ...readsOfQep(qep)],
   options: {
     ...columnRoundingOptions,
     sweeps: {
@@ -47,10 +43,7 @@ export const gptq = defineSolver({
   plannedCodes: roundingCodes,
   async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
     const { factor } = statistics;
-    const values =
-      qep === 0
-        ? weight.values
-        : await propagateError(context.blas, weight, { factor, crossMoment: statistics.crossMoment }, qep);
+    const values = await propagateError(context.blas, weight, statistics, qep);
     const rounding = columnRounding(factor, options);
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
     return settleColumns({ ...weight, values }, factor, { blockSize: options.blockSize, rounding, descent }, context);

@@ -1,8 +1,8 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
-import { propagateError } from "./feedback/error-propagation.ts";
-import { defaultSparsity, noCodes, parsePattern, qepOption, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { propagateError, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
+import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
@@ -52,7 +52,7 @@ export const sparsegpt = defineSolver({
   source: "https://arxiv.org/abs/2301.00774",
   summary: "prunes with error feedback, a share of the weights or N of M, on request rounding them too",
   needs: ["factor", "crossMoment"],
-  reads: ({ qep }) => ["factor", ...(qep === 0 ? [] : (["crossMoment"] as const))],
+  reads: ({ qep }) => ["factor", ...readsOfQep(qep)],
   options: {
     ...sparsityOptions,
     bits: {
@@ -89,10 +89,7 @@ export const sparsegpt = defineSolver({
         ? undefined
         : ({ rule: gridRuleOf({ bits, ...grid }), groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
-    const values =
-      qep === 0
-        ? weight.values
-        : await propagateError(context.blas, weight, { factor, crossMoment: statistics.crossMoment }, qep);
+    const values = await propagateError(context.blas, weight, statistics, qep);
     return settleColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);
   },
 });

@@ -1,5 +1,6 @@
 import { at, InterruptedError, type Blas, type Matrix } from "@mbs/contracts";
 import { createSimdKernel, valueOf, type ColumnKernel, type Grid, type WeightDtype } from "@mbs/numbers";
+import { endOfGroup } from "../grids/column-groups.ts";
 import { refitScales } from "./scale-refit.ts";
 
 /** Codes that are chosen again. All of it is in the order in which the columns were settled. */
@@ -52,8 +53,7 @@ function runsOf(groupAt: Int32Array, sizes: ReadonlyMap<number, number>, first: 
   const runs: Run[] = [];
   for (let from = first; from < end;) {
     const group = at(groupAt, from);
-    let to = from + 1;
-    while (to < end && groupAt[to] === group) to += 1;
+    const to = Math.min(endOfGroup(groupAt, from), end);
     runs.push({ group, from, to, whole: to - from === sizes.get(group) });
     from = to;
   }

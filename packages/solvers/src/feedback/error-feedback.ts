@@ -9,8 +9,6 @@ import {
 } from "@mbs/contracts";
 import {
   createGridFitter,
-  damp,
-  findDead,
   permuteSymmetric,
   restoreOrder,
   transposeInOrder,
@@ -20,7 +18,8 @@ import {
   type GridRule,
 } from "@mbs/numbers";
 import { descendCodes } from "./coordinate-descent.ts";
-import type { ColumnGroups } from "../grids/column-groups.ts";
+import { dampedGram } from "./damped-gram.ts";
+import { endOfGroup, type ColumnGroups } from "../grids/column-groups.ts";
 
 /** How columns are rounded, one after the other. */
 export interface Rounding {
@@ -49,22 +48,6 @@ export interface ErrorFeedback {
   readonly descent?: { readonly sweeps: number; readonly gram: Float32Array } | undefined;
   /** P of GPTAQ, [columns, columns], in the factor's order, zero on and below its diagonal. */
   readonly asymmetry?: Float32Array | undefined;
-}
-
-/** H as the factor's, with its damping. */
-function dampedAs({ damping }: Factor, gram: Float32Array): Float32Array {
-  const size = Math.round(Math.sqrt(gram.length));
-  const damped = gram.slice();
-  const diagonal = Float32Array.from({ length: size }, (_, column) => at(gram, column * (size + 1)));
-  damp(damped, size, findDead(diagonal), damping);
-  return damped;
-}
-
-/** First position after `from` that belongs to another group. */
-function endOfGroup(groupAt: Int32Array, from: number): number {
-  let end = from + 1;
-  while (end < groupAt.length && groupAt[end] === groupAt[from]) end += 1;
-  return end;
 }
 
 /** Positions of a group, wherever they are. */
@@ -189,7 +172,7 @@ export async function settleColumns(
   if (rounding && descent && target) {
     const { groupAt } = rounding.groups;
     const { sweeps } = descent;
-    const hessian = permuteSymmetric(dampedAs(factor, descent.gram), order);
+    const hessian = permuteSymmetric(dampedGram(descent.gram, factor), order);
     const state = { target, values: transposed, codes, hessian, grids, groupAt, scaleDtype: scaleDtype ?? "f32" };
     await descendCodes(blas, { ...state, sweeps, blockSize }, signal);
   }

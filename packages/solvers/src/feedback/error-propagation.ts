@@ -1,22 +1,37 @@
-import { at, type Blas, type Factor, type SiteWeight } from "@mbs/contracts";
+import { at, type Blas, type SiteWeight, type SolverStatistics } from "@mbs/contracts";
 import { restoreOrder, transposeInOrder } from "@mbs/numbers";
+
+/** The option of solvers that prune, if they can aim at the dense model's outputs. */
+export const qepOption = {
+  kind: "number",
+  description:
+    "share of the difference to the dense model's outputs that weights are corrected by before they are pruned; above 0 the dense states are computed too",
+  default: 0,
+  minimum: 0,
+  maximum: 1,
+} as const;
+
+/** What `propagateError` reads beside the factor. */
+export const readsOfQep = (share: number): readonly "crossMoment"[] => (share === 0 ? [] : ["crossMoment"]);
 
 /**
  * Weights that give, on the inputs x of the compressed model, what W gives on the dense model's x̃: W + α·W·C·H⁻¹, with
  * C = E[(x̃ - x) xᵀ]. With α = 1 they have the least E‖W·x̃ - V·x‖² of all V, but for H's damping. What is rounded afterwards is
  * then these weights.
  *
- * @param crossMoment C, [columns, columns], natural order
- * @param alpha share of the correction: all of it fits the calibration text too closely
- * @returns [rows, columns], a new array
+ * @param statistics those of `readsOfQep`, and the factor
+ * @param alpha share of the correction: all of it fits the calibration text too closely; with 0 the weights stay as they are
+ * @returns [rows, columns]
  * @see arXiv:2504.09629 (QEP)
  */
 export async function propagateError(
   blas: Blas,
   { values, rows, columns }: SiteWeight,
-  { crossMoment, factor }: { readonly crossMoment: Float32Array; readonly factor: Factor },
+  statistics: Pick<SolverStatistics, "crossMoment" | "factor">,
   alpha: number,
 ): Promise<Float32Array> {
+  if (alpha === 0) return values;
+  const { crossMoment, factor } = statistics;
   const { order } = factor;
   const square = (matrix: Float32Array) => ({ rows: columns, columns, values: matrix });
   const tall = (matrix: Float32Array) => ({ rows: columns, columns: rows, values: matrix });

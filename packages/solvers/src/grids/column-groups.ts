@@ -30,3 +30,10 @@ export function layOutGroups(order: Int32Array, groupSize: number, by: "position
   for (const [position, column] of order.entries()) groupOf[column] = at(groupAt, position);
   return { groupSize: size, groups: Math.ceil(columns / size), groupAt, groupOf };
 }
+
+/** First position after `from` that belongs to another group. */
+export function endOfGroup(groupAt: Int32Array, from: number): number {
+  let end = from + 1;
+  while (end < groupAt.length && groupAt[end] === groupAt[from]) end += 1;
+  return end;
+}

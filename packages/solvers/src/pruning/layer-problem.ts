@@ -1,5 +1,5 @@
 import { at, type Blas, type Factor, type Matrix, type SiteWeight } from "@mbs/contracts";
-import { damp, findDead } from "@mbs/numbers";
+import { dampedGram } from "../feedback/damped-gram.ts";
 
 /**
  * The weights of a site as a least squares problem with a unit diagonal: with D the diagonal of H, W becomes W·√D and H
@@ -26,11 +26,9 @@ export async function layerProblem(
   blas: Blas,
   { values, rows, columns }: Pick<SiteWeight, "values" | "rows" | "columns">,
   gram: Float32Array,
-  { damping, dead }: Factor,
+  factor: Factor,
 ): Promise<LayerProblem> {
-  const scaled = gram.slice();
-  const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));
-  damp(scaled, columns, findDead(diagonal), damping);
+  const scaled = dampedGram(gram, factor);
   const sizes = Float32Array.from({ length: columns }, (_, column) => Math.sqrt(at(scaled, column * (columns + 1))));
   for (let row = 0; row < columns; row += 1) {
     const start = row * columns;
@@ -38,7 +36,7 @@ export async function layerProblem(
     scaled[start + row] = 1;
   }
   const factors = sizes.slice();
-  for (const column of dead) factors[column] = 0;
+  for (const column of factor.dead) factors[column] = 0;
   const weights = new Float32Array(values.length);
   for (let start = 0; start < weights.length; start += columns) {
     for (let column = 0; column < columns; column += 1) weights[start + column] = values[start + column]! * factors[column]!;

@@ -26,16 +26,6 @@ export const sparsityOptions = {
   },
 } as const;
 
-/** The option of solvers that can aim at the dense model's outputs. */
-export const qepOption = {
-  kind: "number",
-  description:
-    "share of the difference to the dense model's outputs that weights are corrected by before they are pruned; above 0 the dense states are computed too",
-  default: 0,
-  minimum: 0,
-  maximum: 1,
-} as const;
-
 /** For TypeScript alone: with the options above, a sparsity is absent only where there is a pattern. */
 export const defaultSparsity = sparsityOptions.sparsity.default;
 
