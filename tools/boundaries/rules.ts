@@ -32,6 +32,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
 /** Imports that the layers alone would forbid, each with its reason in docs/architecture.md. */
 const exceptions: ReadonlySet<string> = new Set([
   "@mbs/artifacts → @mbs/numbers",
+  "@mbs/gguf → @mbs/numbers",
   "@mbs/hub → @mbs/artifacts",
   "@mbs/shared-store → @mbs/artifacts",
 ]);

@@ -1,7 +1,7 @@
 import { at, BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
-import { writeGguf } from "@mbs/models";
-import type { GgufField, GgufWrittenTensor } from "@mbs/models";
+import { writeGguf } from "@mbs/gguf";
+import type { GgufField, GgufWrittenTensor } from "@mbs/gguf";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { describeMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";

@@ -1,6 +1,7 @@
 import { at, BadDataError } from "@mbs/contracts";
+import type { GgufTensor } from "@mbs/gguf";
 import { openGgufFile } from "@mbs/models";
-import type { GgufFile, GgufTensor } from "@mbs/models";
+import type { GgufFile } from "@mbs/models";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 
 /** What one matrix of a weight has read. */

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
-import { blockTypes } from "../../../packages/models/src/gguf/blocks/block-types.ts";
+import { blockTypes } from "../../../packages/gguf/src/blocks/block-types.ts";
 
 interface Koffi {
   load(path: string): { func(signature: string): (...given: unknown[]) => unknown };
@@ -23,7 +23,7 @@ const library = readdirSync(folder, { recursive: true, encoding: "utf8" }).find(
 if (library === undefined) throw new Error(`${folder} has no libggml-base.so`);
 const ggml = koffi.load(join(folder, library));
 
-const fixture = new URL("../../../packages/models/test/fixtures/gguf/blocks.json", import.meta.url);
+const fixture = new URL("../../../packages/gguf/test/fixtures/blocks.json", import.meta.url);
 const golden = JSON.parse(readFileSync(fixture, "utf8")) as Record<string, { blocks: string; values: string }>;
 
 for (const { name, decode } of blockTypes.values()) {

@@ -1,6 +1,6 @@
-"""Blocks of every type that packages/models reads from GGUF files, and their values by the gguf package.
+"""Blocks of every type that packages/gguf reads from GGUF files, and their values by the gguf package.
 
-    python tools/golden/gguf/make_blocks.py     # writes packages/models/test/fixtures/gguf/blocks.json
+    python tools/golden/gguf/make_blocks.py     # writes packages/gguf/test/fixtures/blocks.json
 
 Needs gguf and numpy (made with gguf 0.19.0, numpy 2.4.6). Codes and small scales are random; the half-precision scales of the
 blocks are chosen: ordinary ones of both signs, the largest and the smallest, zeros of both signs, infinity, and not a number.
@@ -15,7 +15,7 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as T
 from gguf.quants import dequantize
 
-OUTPUT = Path(__file__).resolve().parents[3] / "packages/models/test/fixtures/gguf/blocks.json"
+OUTPUT = Path(__file__).resolve().parents[3] / "packages/gguf/test/fixtures/blocks.json"
 
 # offsets of the half-precision numbers of a block
 HALVES = {

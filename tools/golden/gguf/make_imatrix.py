@@ -1,7 +1,7 @@
 """Golden bytes: GGUF files by the gguf package, with metadata of every type and the tensors of an imatrix.
 
     pip install gguf==0.19.0 numpy
-    python tools/golden/gguf/make_imatrix.py packages/models/test/fixtures
+    python tools/golden/gguf/make_imatrix.py packages/gguf/test/fixtures
 """
 
 import sys
@@ -60,7 +60,7 @@ def close(writer: GGUFWriter) -> None:
     writer.close()
 
 
-folder = Path(sys.argv[1]) / "gguf"
+folder = Path(sys.argv[1])
 folder.mkdir(exist_ok=True)
 imatrix(folder / "imatrix.gguf")
 types(folder / "types.gguf")

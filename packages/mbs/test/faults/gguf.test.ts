@@ -7,7 +7,7 @@ import { done, faultSuite, refused } from "../fixtures/fault-suite.ts";
 const test = faultSuite("GGUF files");
 
 const llama = fileURLToPath(new URL("../../../models/test/fixtures/gguf/models/llama.gguf", import.meta.url));
-const imatrix = fileURLToPath(new URL("../../../models/test/fixtures/gguf/imatrix.gguf", import.meta.url));
+const imatrix = fileURLToPath(new URL("../../../gguf/test/fixtures/imatrix.gguf", import.meta.url));
 
 const changed = (file: Buffer, change: (copy: Buffer) => void): Buffer => {
   const copy = Buffer.from(file);

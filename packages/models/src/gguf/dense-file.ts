@@ -1,13 +1,13 @@
 import { at, BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { isReadable, readableTypes } from "@mbs/gguf";
 import { decodeWeights, encodeWeights } from "@mbs/numbers";
 import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
 import { transpose } from "../checkpoint/transpose.ts";
-import { isReadable, readableTypes } from "./blocks/block-types.ts";
 import { dtypeOf, elements } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
-import type { GgufFile } from "./file/gguf-file.ts";
+import type { GgufFile } from "./gguf-file.ts";
 
 /** Stored bytes that are in memory at a time. */
 const pieceBytes = 4 * 1024 * 1024;

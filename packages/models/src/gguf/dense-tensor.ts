@@ -1,5 +1,5 @@
+import type { GgufTensor } from "@mbs/gguf";
 import type { WeightDtype } from "@mbs/numbers";
-import type { GgufTensor } from "./file/gguf-header.ts";
 
 /** A tensor of a checkpoint as a view of one in a GGUF file. */
 export interface DenseTensor {

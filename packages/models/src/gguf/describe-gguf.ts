@@ -1,5 +1,5 @@
+import type { GgufMetadata } from "@mbs/gguf";
 import { elements } from "./dense-tensor.ts";
-import type { GgufMetadata } from "./file/gguf-header.ts";
 import { openShards } from "./open-shards.ts";
 
 /** A tensor as it is stored in a GGUF file. */

@@ -1,4 +1,5 @@
 import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { MetadataReader, shortestDecimal } from "@mbs/gguf";
 import { decodeWeights } from "@mbs/numbers";
 import type { JsonObject } from "../folder/json-file.ts";
 import { addressOf } from "../folder/model-address.ts";
@@ -13,10 +14,9 @@ import type { GgufContents } from "./architectures/gguf-architecture.ts";
 import { denseFile, storedFile } from "./dense-file.ts";
 import { dtypeOf } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
-import type { GgufFile } from "./file/gguf-file.ts";
+import type { GgufFile } from "./gguf-file.ts";
 import { ggufNames } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
-import { MetadataReader, shortestDecimal } from "./metadata-reader.ts";
 import { openShards } from "./open-shards.ts";
 
 /** Most values of a tensor that becomes a list in config.json. */

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
 import { shardNumber } from "../checkpoint/weight-files.ts";
-import { openGgufFile } from "./file/gguf-file.ts";
-import type { GgufFile } from "./file/gguf-file.ts";
+import { openGgufFile } from "./gguf-file.ts";
+import type { GgufFile } from "./gguf-file.ts";
 
 const shardName = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i;
 const mostShards = 10_000;

@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
-import { blockTypes } from "../../src/gguf/blocks/block-types.ts";
-import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
-import type { GgufValue } from "../../src/gguf/file/gguf-header.ts";
+import { blockTypes } from "@mbs/gguf";
+import type { GgufValue } from "@mbs/gguf";
+import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 
 /** A value of metadata with the type that it is written as. */
 export type TypedValue =

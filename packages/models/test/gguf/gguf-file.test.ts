@@ -4,7 +4,7 @@ import { join as joinPath } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError } from "@mbs/contracts";
-import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
+import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 import { countingTensor, ggufBytes, join, numbers, u64 } from "./gguf-bytes.ts";
 import type { TestFile, TestTensor } from "./gguf-bytes.ts";
 

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { openMergeList, openModel, runSteps } from "../../src/index.ts";
-import { openGgufFile } from "../../src/gguf/file/gguf-file.ts";
+import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 import { contentOf, countingTensor, ggufBytes, numbers } from "./gguf-bytes.ts";
 import type { TestFile, TestTensor, TypedValue } from "./gguf-bytes.ts";
 

@@ -1,10 +1,9 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { GgufTensor, MetadataReader } from "@mbs/gguf";
 import { ofExperts, renamed } from "../dense-tensor.ts";
 import type { DenseTensor, View } from "../dense-tensor.ts";
-import type { GgufTensor } from "../file/gguf-header.ts";
 import { ggufNames } from "../gguf-names.ts";
 import type { GgufNames } from "../gguf-names.ts";
-import type { MetadataReader } from "../metadata-reader.ts";
 
 /** What the files of a model hold. */
 export interface GgufContents {

@@ -3,10 +3,10 @@ import { inflateSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeBrain, decodeHalf } from "@mbs/numbers";
-import { blockTypes, readableTypes } from "../../src/gguf/blocks/block-types.ts";
-import type { BlockType } from "../../src/gguf/blocks/block-types.ts";
+import { blockTypes, readableTypes } from "../src/blocks/block-types.ts";
+import type { BlockType } from "../src/blocks/block-types.ts";
 
-const fixture = new URL("../fixtures/gguf/blocks.json", import.meta.url);
+const fixture = new URL("./fixtures/blocks.json", import.meta.url);
 const golden = JSON.parse(await readFile(fixture, "utf8")) as Record<string, { blocks: string; values: string }>;
 
 /** Of its own buffer, so that it begins at offset 0. */

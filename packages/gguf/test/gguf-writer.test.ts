@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import { InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { writeGguf } from "../../src/index.ts";
-import type { GgufField, GgufWrittenTensor } from "../../src/index.ts";
+import { writeGguf } from "../src/index.ts";
+import type { GgufField, GgufWrittenTensor } from "../src/index.ts";
 
-const golden = (name: string): Promise<Buffer> => readFile(fileURLToPath(new URL(`../fixtures/gguf/${name}`, import.meta.url)));
+const golden = (name: string): Promise<Buffer> => readFile(fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url)));
 
 async function written(
   metadata: ReadonlyMap<string, GgufField>,

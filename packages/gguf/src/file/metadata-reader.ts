@@ -1,5 +1,5 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
-import type { GgufMetadata, GgufValue } from "./file/gguf-header.ts";
+import type { GgufMetadata, GgufValue } from "./gguf-header.ts";
 
 /** The shortest decimal that rounds to a float32: what a person wrote before the file was made. */
 export function shortestDecimal(value: number): number {

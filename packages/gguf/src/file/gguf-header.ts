@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import type { OpenFile } from "../../folder/open-file.ts";
+import type { ReadableFile } from "./readable-file.ts";
 import { blockTypes } from "../blocks/block-types.ts";
 import type { BlockType } from "../blocks/block-types.ts";
 import { ByteCursor } from "./byte-cursor.ts";
@@ -82,7 +82,7 @@ class HeaderReader {
   readonly #cursor: ByteCursor;
   readonly #path: string;
 
-  constructor(file: OpenFile) {
+  constructor(file: ReadableFile) {
     this.#cursor = new ByteCursor(file, headerLimit);
     this.#path = file.path;
   }
@@ -203,7 +203,7 @@ function readAlignment(metadata: GgufMetadata, reader: HeaderReader): number {
  *
  * @throws {BadDataError} naming file, offset and tensor, before anything is allocated that the file has no bytes for
  */
-export function readGgufHeader(file: OpenFile): GgufHeader {
+export function readGgufHeader(file: ReadableFile): GgufHeader {
   const reader = new HeaderReader(file);
   const { version, tensors: count, keys } = reader.start();
   const metadata = reader.metadata(keys);

@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import type { OpenFile } from "../../folder/open-file.ts";
+import type { ReadableFile } from "./readable-file.ts";
 
 const windowBytes = 1024 * 1024;
 
@@ -8,7 +8,7 @@ const windowBytes = 1024 * 1024;
  * before the file is known to have so many bytes.
  */
 export class ByteCursor {
-  readonly #file: OpenFile;
+  readonly #file: ReadableFile;
   readonly #limit: number;
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #bytes = new Uint8Array(0);
@@ -18,7 +18,7 @@ export class ByteCursor {
   #next = 0;
 
   /** @param limit offset beyond which nothing is read */
-  constructor(file: OpenFile, limit: number) {
+  constructor(file: ReadableFile, limit: number) {
     this.#file = file;
     this.#limit = limit;
   }

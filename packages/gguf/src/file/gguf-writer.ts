@@ -1,5 +1,4 @@
 import { InternalError } from "@mbs/contracts";
-import type { TensorPieces } from "../checkpoint/safetensors-writer.ts";
 
 /** Types of metadata values by their number in the file. */
 const typeNumbers = {
@@ -141,7 +140,7 @@ export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tenso
 export async function* writeGguf(
   metadata: ReadonlyMap<string, GgufField>,
   tensors: readonly GgufWrittenTensor[],
-  read: (tensor: GgufWrittenTensor) => TensorPieces,
+  read: (tensor: GgufWrittenTensor) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const names = new Set(tensors.map(({ name }) => name));
   if (names.size !== tensors.length) throw new InternalError("GGUF: two tensors have one name");

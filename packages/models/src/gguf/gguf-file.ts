@@ -1,7 +1,7 @@
-import { fileSize } from "../../folder/json-file.ts";
-import { openFile } from "../../folder/open-file.ts";
-import { readGgufHeader } from "./gguf-header.ts";
-import type { GgufHeader, GgufTensor } from "./gguf-header.ts";
+import { readGgufHeader } from "@mbs/gguf";
+import type { GgufHeader, GgufTensor } from "@mbs/gguf";
+import { fileSize } from "../folder/json-file.ts";
+import { openFile } from "../folder/open-file.ts";
 
 /** A GGUF file that stays open. */
 export interface GgufFile extends GgufHeader {

@@ -1,0 +1,98 @@
+import { UsageError } from "@mbs/contracts";
+import type { WeightDtype } from "@mbs/numbers";
+import { decodeIQ4NL, decodeIQ4XS } from "./iq4-blocks.ts";
+import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./k-blocks.ts";
+import { decodeQ40, decodeQ41, decodeQ50, decodeQ51, decodeQ80 } from "./legacy-blocks.ts";
+
+/** How a tensor of a GGUF file is stored. */
+export interface BlockType {
+  /** Its number in files (`ggml_type`). */
+  readonly number: number;
+  /** As ggml calls it: "Q4_K". */
+  readonly name: string;
+  /** Values of a block; 1 where each value is stored by itself. */
+  readonly values: number;
+  /** Bytes of a block. */
+  readonly bytes: number;
+  /** The dtype of values that are stored by themselves; absent for blocks, integers and float64. */
+  readonly plain?: WeightDtype;
+  /**
+   * The values of whole blocks, bit-equal to ggml's. Absent for plain values and for types that are not read.
+   *
+   * @param bytes of as many blocks as `target` has values for
+   */
+  readonly decode?: (bytes: Uint8Array, target: Float32Array) => void;
+}
+
+const block = (number: number, name: string, values: number, bytes: number, decode?: BlockType["decode"]): BlockType => ({
+  number,
+  name,
+  values,
+  bytes,
+  ...(decode && { decode }),
+});
+
+const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): BlockType => ({
+  number,
+  name,
+  values: 1,
+  bytes,
+  ...(dtype !== undefined && { plain: dtype }),
+});
+
+const types: readonly BlockType[] = [
+  plain(0, "F32", 4, "f32"),
+  plain(1, "F16", 2, "f16"),
+  block(2, "Q4_0", 32, 18, decodeQ40),
+  block(3, "Q4_1", 32, 20, decodeQ41),
+  block(6, "Q5_0", 32, 22, decodeQ50),
+  block(7, "Q5_1", 32, 24, decodeQ51),
+  block(8, "Q8_0", 32, 34, decodeQ80),
+  block(9, "Q8_1", 32, 40),
+  block(10, "Q2_K", 256, 84, decodeQ2K),
+  block(11, "Q3_K", 256, 110, decodeQ3K),
+  block(12, "Q4_K", 256, 144, decodeQ4K),
+  block(13, "Q5_K", 256, 176, decodeQ5K),
+  block(14, "Q6_K", 256, 210, decodeQ6K),
+  block(15, "Q8_K", 256, 292),
+  block(16, "IQ2_XXS", 256, 66),
+  block(17, "IQ2_XS", 256, 74),
+  block(18, "IQ3_XXS", 256, 98),
+  block(19, "IQ1_S", 256, 50),
+  block(20, "IQ4_NL", 32, 18, decodeIQ4NL),
+  block(21, "IQ3_S", 256, 110),
+  block(22, "IQ2_S", 256, 82),
+  block(23, "IQ4_XS", 256, 136, decodeIQ4XS),
+  plain(24, "I8", 1),
+  plain(25, "I16", 2),
+  plain(26, "I32", 4),
+  plain(27, "I64", 8),
+  plain(28, "F64", 8),
+  block(29, "IQ1_M", 256, 56),
+  plain(30, "BF16", 2, "bf16"),
+  block(34, "TQ1_0", 256, 54),
+  block(35, "TQ2_0", 256, 66),
+  block(39, "MXFP4", 32, 17),
+  block(40, "NVFP4", 64, 36),
+];
+
+/** The types by their number. Numbers of types that ggml has removed are not among them. */
+export const blockTypes: ReadonlyMap<number, BlockType> = new Map(types.map((type) => [type.number, type]));
+
+const byName = new Map(types.map((type) => [type.name, type]));
+
+/** The type that ggml calls `name`: "Q4_K". @throws {UsageError} when there is none */
+export function blockTypeNamed(name: string): BlockType {
+  const type = byName.get(name);
+  if (type !== undefined) return type;
+  throw new UsageError(`${JSON.stringify(name)} is no GGUF type; there are ${[...byName.keys()].join(", ")}`, { type: name });
+}
+
+/** Bits of a stored value, with the scales of its block: 4.5 of Q4_K. */
+export const bitsOf = ({ bytes, values }: BlockType): number => (bytes * 8) / values;
+
+/** Whether weights of this type can be read. */
+export const isReadable = ({ plain, decode }: BlockType): boolean => plain !== undefined || decode !== undefined;
+
+/** Names of the types that can be read. */
+export const readableTypes: readonly string[] = types.filter(isReadable).map(({ name }) => name);
