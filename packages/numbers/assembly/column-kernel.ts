@@ -4,6 +4,7 @@
 //   W [B, R] weights   E [B, R] errors   U [B, B] diagonal block   S, Z [R] scales and zeros of the grid
 //   M [last - first, R] bytes, 1 = kept   C [last - first, R] bytes, codes   T [B, 32] errors of one strip, side by side
 //   P [B, B] diagonal block of the asymmetry   V [B, 32] weights of one strip as their columns' turn came
+//   With grids of their own for each column: S, O [last - first, R] scales and offsets   L 16 levels (bytes), 15 limits (float32)
 //
 // Rows are independent: a strip of 32 goes through all columns before the next, its errors staying in the first cache.
 // Each column gathers the errors of those before it (left-looking), so that a weight is loaded and stored once.
@@ -83,12 +84,33 @@ function lanes(bytes: usize): v128 {
 }
 
 /**
+ * Codes of values among 16 levels: how many of the limits between them a value has reached.
+ *
+ * @param L the levels, then the limits, both rising
+ */
+function levelCodes(x: v128, L: usize): v128 {
+  let code = i32x4.splat(0);
+  for (let limit = L + 16; limit < L + 76; limit += 4) code = i32x4.sub(code, f32x4.ge(x, v128.load32_splat(limit)));
+  return code;
+}
+
+/** The levels of four codes. */
+function levelsOf(code: v128, L: usize): v128 {
+  const halves = i16x8.narrow_i32x4_u(code, code);
+  const bytes = i8x16.swizzle(v128.load(L), i8x16.narrow_i16x8_u(halves, halves));
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes)));
+}
+
+/**
  * Settles columns first … last-1 for the first `rows` rows and brings the later columns of the block up to date.
  *
  * @param rows a multiple of 32, at most R
  * @param M 0 for none
  * @param S 0 for no grid
  * @param P 0 for no asymmetry; V is then not touched
+ * @param gridBytes from the scales of one column to those of the next; 0 where all columns have the same
+ * @param O 0 for no offsets
+ * @param L 0 where levels are as far apart as the scale; Z is then not read
  */
 export function settle(
   W: usize,
@@ -107,6 +129,9 @@ export function settle(
   maximum: f32,
   P: usize,
   V: usize,
+  gridBytes: usize,
+  O: usize,
+  L: usize,
 ): void {
   const rowBytes: usize = (<usize>R) << 2;
   const stride: usize = (<usize>B) << 2;
@@ -124,17 +149,26 @@ export function settle(
       const kept = T + <usize>(j - first) * stripBytes;
       const turned = V + <usize>(j - first) * stripBytes;
       const bytes = <usize>(j - first) * <usize>R + <usize>row;
+      const grid = <usize>(j - first) * gridBytes + offset;
       for (let lane: usize = 0; lane < stripBytes; lane += 16) {
         const w = v128.load(weights + lane);
         let value = w;
         if (P) v128.store(turned + lane, w);
         if (M) value = v128.and(value, lanes(M + bytes + (lane >> 2)));
         if (S) {
-          const scale = v128.load(S + offset + lane);
-          const zero = v128.load(Z + offset + lane);
-          const code = f32x4.min(f32x4.max(f32x4.add(f32x4.nearest(f32x4.div(value, scale)), zero), bottom), top);
-          value = f32x4.mul(f32x4.sub(code, zero), scale);
-          const words = i32x4.trunc_sat_f32x4_u(code);
+          const scale = v128.load(S + grid + lane);
+          let words: v128;
+          if (L) {
+            words = levelCodes(f32x4.div(value, scale), L);
+            value = f32x4.mul(levelsOf(words, L), scale);
+          } else {
+            const zero = v128.load(Z + offset + lane);
+            if (O) value = f32x4.add(value, v128.load(O + grid + lane));
+            const code = f32x4.min(f32x4.max(f32x4.add(f32x4.nearest(f32x4.div(value, scale)), zero), bottom), top);
+            value = f32x4.mul(f32x4.sub(code, zero), scale);
+            if (O) value = f32x4.sub(value, v128.load(O + grid + lane));
+            words = i32x4.trunc_sat_f32x4_u(code);
+          }
           const halves = i16x8.narrow_i32x4_u(words, words);
           v128.store32_lane(C + bytes + (lane >> 2), i8x16.narrow_i16x8_u(halves, halves), 0);
         }

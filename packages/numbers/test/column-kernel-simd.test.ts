@@ -1,5 +1,5 @@
 import { createReferenceKernel, createSimdKernel } from "@mbs/numbers";
-import type { Choice, ColumnKernel } from "@mbs/numbers";
+import type { Choice, ColumnKernel, KernelOptions } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
@@ -22,9 +22,9 @@ function fill(kernel: ColumnKernel, columns: number, seed: number): void {
   }
 }
 
-function compare(columns: number, rows: number, steps: readonly Step[], asymmetric = false): void {
-  const plain = createReferenceKernel(columns, rows, { asymmetric });
-  const fast = createSimdKernel(columns, rows, { asymmetric });
+function compare(columns: number, rows: number, steps: readonly Step[], options: KernelOptions = {}): void {
+  const plain = createReferenceKernel(columns, rows, options);
+  const fast = createSimdKernel(columns, rows, options);
   fill(plain, columns, 7);
   fill(fast, columns, 7);
   for (const { first, last, choice } of steps) {
@@ -50,8 +50,38 @@ for (const rows of [1, 31, 32, 33, 100]) {
     { first: 10, last: 12, choice: {} },
   ];
   test(`${rows} rows: both kernels give the same bits, with grids, masks, both and neither`, () => compare(12, rows, steps));
-  test(`${rows} rows, with an asymmetry: both kernels give the same bits`, () => compare(12, rows, steps, true));
+  test(`${rows} rows, with an asymmetry: both kernels give the same bits`, () => compare(12, rows, steps, { asymmetric: true }));
 }
+
+const levels = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+
+const someZero = (values: Float32Array): Float32Array => values.map((value, index) => (index % 7 === 3 ? 0 : value));
+
+for (const rows of [1, 32, 45]) {
+  const scales = (count: number, unit: number): Float32Array =>
+    Float32Array.from({ length: count * rows }, () => (0.02 + next() / 10) * (next() < 0.3 ? -unit : unit));
+  const steps = [
+    { first: 0, last: 5, choice: { columnGrids: { scales: scales(5, 1), offsets: scales(5, 1), zero: 0, maximum: 15 } } },
+    { first: 5, last: 6, choice: { columnGrids: { scales: scales(1, 1), zero: 4, maximum: 7 } } },
+    { first: 6, last: 10, choice: { columnGrids: { scales: someZero(scales(4, 0.01)), zero: 0, maximum: 15, levels } } },
+    { first: 10, last: 12, choice: {} },
+  ];
+  test(`${rows} rows: both kernels give the same bits with grids of their own for each column`, () => {
+    compare(12, rows, steps, { columnGrids: true });
+    compare(12, rows, steps, { columnGrids: true, asymmetric: true });
+  });
+}
+
+test("offsets move a grid, and levels need not be equally far apart", () => {
+  const kernel = createSimdKernel(2, 3, { columnGrids: true });
+  kernel.upper.set([1, 0, 0, 1]);
+  kernel.weights.set([-0.75, 0.25, 9, -254, 3, -300]);
+  const affine = { zero: 0, maximum: 3, scales: new Float32Array(3).fill(0.5), offsets: new Float32Array(3).fill(1) };
+  assert.equal([...kernel.settle(0, 1, { columnGrids: affine })], [0, 2, 3]);
+  const uneven = { zero: 0, maximum: 15, scales: Float32Array.of(2, -2, 2), levels };
+  assert.equal([...kernel.settle(1, 2, { columnGrids: uneven })], [0, 8, 0]);
+  assert.equal([...kernel.weights], [-1, 0, 0.5, -254, -2, -254]);
+});
 
 test("a block of one column", () => {
   compare(1, 40, [{ first: 0, last: 1, choice: { grid: gridOf(40, 3) } }]);

@@ -5,7 +5,8 @@ import { halves } from "./halves.ts";
  * ggml-common.h; the legend is in legacy-blocks.ts.
  */
 
-const levels = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+/** What the codes stand for, in units of the scale. */
+export const iq4Levels = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
 /** 18 bytes for 32 values: d, then codes as in Q4_0. */
 export function decodeIQ4NL(bytes: Uint8Array, target: Float32Array): void {
@@ -13,8 +14,8 @@ export function decodeIQ4NL(bytes: Uint8Array, target: Float32Array): void {
     const d = halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
     for (let j = 0; j < 16; j += 1) {
       const codes = bytes[at + 2 + j]!;
-      target[to + j] = d * levels[codes & 15]!;
-      target[to + j + 16] = d * levels[codes >> 4]!;
+      target[to + j] = d * iq4Levels[codes & 15]!;
+      target[to + j + 16] = d * iq4Levels[codes >> 4]!;
     }
   }
 }
@@ -31,8 +32,8 @@ export function decodeIQ4XS(bytes: Uint8Array, target: Float32Array): void {
       const first = to + sub * 32;
       for (let j = 0; j < 16; j += 1) {
         const codes = bytes[from + j]!;
-        target[first + j] = scale * levels[codes & 15]!;
-        target[first + j + 16] = scale * levels[codes >> 4]!;
+        target[first + j] = scale * iq4Levels[codes & 15]!;
+        target[first + j + 16] = scale * iq4Levels[codes >> 4]!;
       }
     }
   }

@@ -1,4 +1,5 @@
 import { roundHalfEven } from "../dtypes/rounding.ts";
+import { columnCodeOf, columnValueOf } from "../grids/column-grids.ts";
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
 /**
@@ -19,7 +20,7 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
     errors,
     upper,
     asymmetry,
-    settle(first: number, last: number, { grid, mask }: Choice): Uint8Array {
+    settle(first: number, last: number, { grid, columnGrids, mask }: Choice): Uint8Array {
       const codes = new Uint8Array((last - first) * rows);
       for (let j = first; j < last; j += 1) {
         const pivot = upper[j * columns + j]!;
@@ -33,6 +34,10 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
             const code = Math.min(Math.max(fround(roundHalfEven(fround(value / scale)) + zero), 0), grid.maximum);
             codes[offset] = code;
             value = fround(fround(code - zero) * scale);
+          }
+          if (columnGrids) {
+            codes[offset] = columnCodeOf(value, columnGrids, offset);
+            value = columnValueOf(codes[offset], columnGrids, offset);
           }
           const error = fround(fround(w - value) / pivot);
           weights[j * rows + row] = value;

@@ -1,8 +1,11 @@
 import type { Grid } from "../grids/grid.ts";
+import type { ColumnGrids } from "../grids/column-grids.ts";
 
 /** What is decided for a range of columns. With neither grid nor mask the weights stay as they are. */
 export interface Choice {
   readonly grid?: Grid;
+  /** Grids of their own for each of the columns, of a kernel made for `columnGrids`. */
+  readonly columnGrids?: ColumnGrids;
   /** One byte a weight, 1 where it is kept, [last - first, rows]; applied before the grid. */
   readonly mask?: Uint8Array;
 }
@@ -33,4 +36,6 @@ export interface ColumnKernel {
 export interface KernelOptions {
   /** Whether weights move on too (GPTAQ); default false. */
   readonly asymmetric?: boolean;
+  /** Whether columns may have grids of their own, which take twice the memory of the weights; default false. */
+  readonly columnGrids?: boolean;
 }

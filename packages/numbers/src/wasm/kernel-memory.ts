@@ -21,6 +21,9 @@ export interface Kernels {
     maximum: number,
     P: number,
     V: number,
+    gridBytes: number,
+    O: number,
+    L: number,
   ): void;
   fit(
     W: number,

@@ -1,0 +1,33 @@
+/**
+ * How a block type of GGUF lays grids over the columns of a row. A sub-block of columns shares one scale and one offset: code q
+ * stands for scale·(q - zero) - offset, or for scale·levels[q]. Where `scales` is given, the scale is the block's half-precision
+ * d times the sub-block's whole number, otherwise d; likewise the offset with dmin.
+ */
+export interface BlockRule {
+  /** Columns of a block. */
+  readonly columns: number;
+  /** Columns of a sub-block; the same where a block has no sub-blocks. */
+  readonly subColumns: number;
+  /** The code of 0, or of minus the offset. */
+  readonly zero: number;
+  /** Largest code. */
+  readonly maximum: number;
+  /** What codes stand for where that is not equally far apart: sixteen whole numbers, rising. */
+  readonly levels?: Int8Array;
+  /** Whole numbers that scales of sub-blocks are; absent where the block's d is the scale. Below zero, scales have a sign. */
+  readonly scales?: { readonly least: number; readonly most: number };
+  /** Offsets: half-precision numbers of either sign a block, or whole numbers from 0 a sub-block; absent for none. */
+  readonly offsets?: "half" | { readonly most: number };
+}
+
+/** The scales and offsets of one block a row, as its bytes hold them. */
+export interface BlockScales {
+  /** d, one a row; half-precision numbers. */
+  readonly scales: Float32Array;
+  /** dmin, one a row; zeros where the rule has no offsets. */
+  readonly offsets: Float32Array;
+  /** Whole numbers, [sub-blocks, rows]; ones where d is the scale. */
+  readonly subScales: Int16Array;
+  /** Whole numbers, [sub-blocks, rows]; ones where dmin is the offset. */
+  readonly subOffsets: Uint8Array;
+}
