@@ -2,7 +2,7 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
 import { findNonfinite, packedLength } from "@mbs/numbers";
-import { normaliseRows } from "./normalised-rows.ts";
+import { inverseSizes, scaleRows } from "./normalised-rows.ts";
 import { addScaled, ColumnSquares, CrossSum } from "./running-sums.ts";
 
 /** What is gathered at one site. */
@@ -82,33 +82,29 @@ export class LanguageStatistics {
    *
    * @param states [rows, width]
    * @param tokens the number of tokens; an expert has fewer rows, and the other tokens count as 0
+   * @param dense the dense model's inputs of the same tokens in the same order, where they are compared
+   * @throws {FailedPreconditionError} where they are compared, and the site reads some of the tokens only
    */
-  async add(site: string, states: Matrix, tokens: number): Promise<void> {
+  async add(site: string, states: Matrix, tokens: number, dense?: Matrix): Promise<void> {
     const found = this.#sites.get(site);
     if (found === undefined) return;
-    const rows = found.plan.normalised ? normaliseRows(states) : states;
-    await found.gram?.add(rows);
-    found.squares?.add(rows);
+    const { plan, gram, squares, cross } = found;
+    const sizes = plan.normalised ? inverseSizes(states) : undefined;
+    const rows = sizes === undefined ? states : scaleRows(states, sizes);
+    await gram?.add(rows);
+    squares?.add(rows);
     found.tokens += tokens;
     found.seen += states.rows;
-  }
-
-  /**
-   * Compares the inputs of a site with the dense model's, of the same tokens in the same order.
-   *
-   * @throws {FailedPreconditionError} where a site reads some of the tokens only
-   */
-  async compare(site: string, dense: Matrix, states: Matrix, tokens: number): Promise<void> {
-    const { plan, cross } = this.#sites.get(site) ?? {};
-    if (plan === undefined || cross === undefined) return;
+    if (cross === undefined || dense === undefined) return;
     if (dense.rows !== tokens || states.rows !== tokens) {
       throw new FailedPreconditionError(
         `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with a solver that does without them (gptq with qep 0)`,
         { site },
       );
     }
-    // both by the compressed model's: their difference is what a weight on its input can make up for
-    await (plan.normalised ? cross.add(normaliseRows(dense, states), normaliseRows(states)) : cross.add(dense, states));
+    // both by the compressed model's sizes: their difference is what a weight on its input can make up for
+    const others = sizes === undefined ? { ...dense, values: dense.values.slice() } : scaleRows(dense, sizes);
+    await cross.add(others, rows);
   }
 
   /**
@@ -121,8 +117,8 @@ export class LanguageStatistics {
       const { plan, gram, squares, cross, tokens, seen } = sums;
       const { site, width } = plan;
       const ownSquares = squares?.mean(tokens) ?? gram?.diagonal().map((sum) => sum / tokens);
+      const finite = (ownSquares === undefined || findNonfinite(ownSquares) < 0) && (cross === undefined || cross.finite);
       const crossMoment = cross?.mean(tokens);
-      const finite = [ownSquares, crossMoment].every((values) => values === undefined || findNonfinite(values) < 0);
       if (pool !== undefined && finite) {
         const { moments, share } = pool;
         gram?.addMean(tokens, share, moments.of("gram", site, packedLength(width)));

@@ -1,4 +1,5 @@
 import type { Blas, Matrix } from "@mbs/contracts";
+import { findNonfinite } from "@mbs/numbers";
 
 /** Adds `share` times the values to a sum of the same length. */
 export function addScaled(sum: Float32Array | Float64Array, values: Float32Array, share: number): void {
@@ -38,7 +39,7 @@ export class ColumnSquares {
 /** A running sum of (x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
 export class CrossSum {
   readonly #blas: Blas;
-  #sum: Matrix;
+  readonly #sum: Matrix;
 
   constructor(width: number, blas: Blas) {
     this.#blas = blas;
@@ -46,18 +47,27 @@ export class CrossSum {
   }
 
   /**
-   * @param dense x̃, [tokens, width]
+   * The difference is taken first: that of two products would drown in their rounding.
+   *
+   * @param dense x̃, [tokens, width]; overwritten by the difference
    * @param states x of the same tokens, [tokens, width]
    */
   async add(dense: Matrix, states: Matrix): Promise<void> {
-    // the difference is taken first: that of two products would drown in their rounding
-    const shift = { ...dense, values: dense.values.map((value, index) => value - states.values[index]!) };
-    this.#sum = await this.#blas.gemm(shift, states, { transposeA: true, add: this.#sum });
+    const shift = dense.values;
+    for (let index = 0; index < shift.length; index += 1) shift[index]! -= states.values[index]!;
+    await this.#blas.gemm(dense, states, { transposeA: true, add: this.#sum, into: this.#sum.values });
+  }
+
+  /** Whether no sum is NaN or Inf. */
+  get finite(): boolean {
+    return findNonfinite(this.#sum.values) < 0;
   }
 
   /** E[(x̃ - x) xᵀ] over `tokens`, [width, width]. */
   mean(tokens: number): Float32Array {
-    return this.#sum.values.map((sum) => sum / tokens);
+    const mean = new Float32Array(this.#sum.values.length);
+    for (let index = 0; index < mean.length; index += 1) mean[index] = this.#sum.values[index]! / tokens;
+    return mean;
   }
 
   clear(): void {

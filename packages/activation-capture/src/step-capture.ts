@@ -128,9 +128,7 @@ async function captureBatch(
     dense = original?.cut;
     for (const [site, input] of next.inputs) {
       const tokens = tokensOf(step, site, cut);
-      await statistics.add(site, input, tokens);
-      const other = original?.inputs.get(site);
-      if (other !== undefined) await statistics.compare(site, other, input, tokens);
+      await statistics.add(site, input, tokens, original?.inputs.get(site));
     }
   }
   walks?.of("own")?.put(batch, cut);

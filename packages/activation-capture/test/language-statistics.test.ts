@@ -36,10 +36,8 @@ test("an expert that sees no token has a Gram of zeros", async () => {
 
 test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared", async () => {
   const { statistics, release } = open();
-  await statistics.add(plan.site, matrix(1, 2), 1);
-  await statistics.compare(plan.site, matrix(1.5, 2), matrix(1, 2), 1);
-  await statistics.add(plan.site, matrix(3, 4), 1);
-  await statistics.compare(plan.site, matrix(3, 3), matrix(3, 4), 1);
+  await statistics.add(plan.site, matrix(1, 2), 1, matrix(1.5, 2));
+  await statistics.add(plan.site, matrix(3, 4), 1, matrix(3, 3));
   // (0.5, 0)·(1, 2)ᵀ + (0, -1)·(3, 4)ᵀ, over two tokens
   assert.equal(at(statistics.finish(), 0).crossMoment, Float32Array.of(0.25, 0.5, -1.5, -2));
   await release();
@@ -53,8 +51,8 @@ function near(found: Float32Array | undefined, expected: readonly number[]): voi
 test("normalised tokens count alike, whatever their size", async () => {
   const { statistics, release } = open([{ ...plan, normalised: true }]);
   // (3, 4) has a root mean square of √12.5, (0, 100) one of √5000; zeros stay
-  await statistics.add(plan.site, { rows: 3, columns: 2, values: Float32Array.of(3, 4, 0, 100, 0, 0) }, 3);
-  await statistics.compare(plan.site, { rows: 1, columns: 2, values: Float32Array.of(4, 4) }, matrix(3, 4), 1);
+  const states = { rows: 3, columns: 2, values: Float32Array.of(3, 4, 0, 100, 0, 0) };
+  await statistics.add(plan.site, states, 3, { ...states, values: Float32Array.of(4, 4, 0, 100, 0, 0) });
   const { gram, diagonal, crossMoment } = at(statistics.finish(), 0);
   near(gram, [9 / 12.5 / 3, 12 / 12.5 / 3, (16 / 12.5 + 10_000 / 5000) / 3]);
   near(diagonal, [9 / 12.5 / 3, (16 / 12.5 + 2) / 3]);
@@ -66,7 +64,7 @@ test("normalised tokens count alike, whatever their size", async () => {
 test("what an expert reads cannot be compared: the dense model sends it other tokens", async () => {
   const { statistics, release } = open();
   const two = { rows: 2, columns: 2, values: new Float32Array(4) };
-  const error = await statistics.compare(plan.site, two, two, 3).catch((caught: unknown) => caught);
+  const error = await statistics.add(plan.site, two, 3, two).catch((caught: unknown) => caught);
   assert.instance(error, FailedPreconditionError);
   await release();
 });

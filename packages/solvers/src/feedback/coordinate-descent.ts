@@ -129,7 +129,8 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
   const sizes = sizesOf(groupAt);
   const rows = target.length / size;
   // Qᵀ - Wᵀ
-  const errors = values.map((value, index) => value - at(target, index));
+  const errors = new Float32Array(values.length);
+  for (let index = 0; index < errors.length; index += 1) errors[index] = values[index]! - target[index]!;
   let kernel: ColumnKernel | undefined;
   let kernelColumns = 0;
   for (let sweep = 0; sweep < sweeps; sweep += 1) {
@@ -151,7 +152,7 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
       for (let column = 0; column < count; column += 1) {
         const scale = 1 / at(diagonal, column);
         for (let index = column * rows; index < (column + 1) * rows; index += 1) {
-          best[index] = at(own, index) - scale * at(gradient, index);
+          best[index] = own[index]! - scale * gradient[index]!;
         }
       }
       const carried = matrix(count, rows, best.slice());
@@ -169,9 +170,7 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
         codes.set(kernel.settle(from - first, to - first, { grid: at(grids, group) }), from * rows);
       }
       own.set(kernel.weights);
-      const ownErrors = errors.subarray(...part);
-      const ownTarget = target.subarray(...part);
-      for (const [index, value] of own.entries()) ownErrors[index] = value - at(ownTarget, index);
+      for (let index = part[0]; index < part[1]; index += 1) errors[index] = values[index]! - target[index]!;
     }
   }
 }
