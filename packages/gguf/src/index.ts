@@ -1,5 +1,7 @@
 export { bitsOf, blockTypeNamed, blockTypes, isReadable, readableTypes } from "./blocks/block-types.ts";
 export type { BlockType } from "./blocks/block-types.ts";
+export type { BlockEncoder } from "./encoders/block-encoder.ts";
+export { blockEncoders, encodeValues, writableTypes } from "./encoders/encode-values.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";
 export type { GgufHeader, GgufMetadata, GgufTensor, GgufValue } from "./file/gguf-header.ts";
 export { writeGguf } from "./file/gguf-writer.ts";

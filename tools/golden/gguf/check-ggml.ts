@@ -5,23 +5,14 @@
  *   MODULES  a node_modules folder with koffi and @node-llama-cpp/linux-x64, whose library is called; no dependencies of
  *            this project (checked with koffi 3.3.4 and node-llama-cpp 3.22.1)
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
 import { blockTypes } from "../../../packages/gguf/src/blocks/block-types.ts";
-
-interface Koffi {
-  load(path: string): { func(signature: string): (...given: unknown[]) => unknown };
-}
+import { loadGgml } from "./native-ggml.ts";
 
 const [modules] = process.argv.slice(2);
 if (modules === undefined) throw new Error("usage: check-ggml.ts MODULES");
-const koffi = createRequire(join(resolve(modules), "package.json"))("koffi") as Koffi;
-const folder = join(modules, "@node-llama-cpp/linux-x64/bins");
-const library = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => name.endsWith("libggml-base.so"));
-if (library === undefined) throw new Error(`${folder} has no libggml-base.so`);
-const ggml = koffi.load(join(folder, library));
+const ggml = loadGgml(modules);
 
 const fixture = new URL("../../../packages/gguf/test/fixtures/blocks.json", import.meta.url);
 const golden = JSON.parse(readFileSync(fixture, "utf8")) as Record<string, { blocks: string; values: string }>;

@@ -1,0 +1,91 @@
+import { BadDataError, InternalError, UsageError } from "@mbs/contracts";
+import { encodeWeights } from "@mbs/numbers";
+import type { BlockType } from "../blocks/block-types.ts";
+import { blockGrids } from "../packing/block-grids.ts";
+import type { BlockCodes } from "../packing/block-codes.ts";
+import { q2K, q4K, q5K } from "./affine-k-encoders.ts";
+import { sumOfSquares } from "./block-encoder.ts";
+import type { BlockEncoder } from "./block-encoder.ts";
+import { iq4NL, iq4XS } from "./iq4-encoders.ts";
+import { q40, q41, q50, q51, q80 } from "./legacy-encoders.ts";
+import { q3K, q6K } from "./symmetric-k-encoders.ts";
+
+/** From here on half precision is infinite. */
+const tooLarge = 65_520;
+
+/** The encoders by the names of their types. */
+export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map([
+  ["Q4_0", q40],
+  ["Q4_1", q41],
+  ["Q5_0", q50],
+  ["Q5_1", q51],
+  ["Q8_0", q80],
+  ["Q2_K", q2K],
+  ["Q3_K", q3K],
+  ["Q4_K", q4K],
+  ["Q5_K", q5K],
+  ["Q6_K", q6K],
+  ["IQ4_NL", iq4NL],
+  ["IQ4_XS", iq4XS],
+]);
+
+/** Names of the types that values can be written in. */
+export const writableTypes: readonly string[] = ["F32", "F16", "BF16", ...blockEncoders.keys()];
+
+/** Encoded at a time, so that codes and scales take little memory beside values and bytes. */
+const blocksAtOnce = 1024;
+
+const emptyBlocks = (count: number, { values, subBlocks }: BlockEncoder): BlockCodes => ({
+  codes: new Uint8Array(count * values),
+  scales: new Float32Array(count),
+  offsets: new Float32Array(count),
+  subScales: new Int16Array(count * subBlocks),
+  subOffsets: new Uint8Array(count * subBlocks),
+});
+
+/** @throws {BadDataError} where a scale is too large for half precision */
+function checkScales({ scales, offsets }: BlockCodes, count: number, type: string): void {
+  for (const scale of [...scales.subarray(0, count), ...offsets.subarray(0, count)]) {
+    if (Math.abs(scale) < tooLarge) continue;
+    throw new BadDataError(
+      `values need a scale of ${scale}, which half precision does not hold; take another type than ${type}`,
+      {
+        type,
+      },
+    );
+  }
+}
+
+/**
+ * Values of a row, or without an importance of any number of rows, in a type's bytes, each to nearest: equal to those of
+ * ggml's `ggml_quantize_chunk`.
+ *
+ * @param values whole blocks
+ * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
+ * @throws {BadDataError} where a scale is too large for half precision
+ * @throws {UsageError} where the type is not written
+ */
+export function encodeValues(type: BlockType, values: Float32Array, importance?: Float32Array): Uint8Array {
+  if (type.plain !== undefined) return encodeWeights(type.plain, values);
+  const encoder = blockEncoders.get(type.name);
+  const grid = blockGrids.get(type.name);
+  if (encoder === undefined || grid === undefined) {
+    throw new UsageError(`${type.name} is not written; supported: ${writableTypes.join(", ")}`, { type: type.name });
+  }
+  if (values.length % type.values !== 0 || (importance !== undefined && importance.length !== values.length)) {
+    throw new InternalError(`${type.name}: ${values.length} values are no whole blocks of ${type.values}, or not one row`);
+  }
+  const total = values.length / type.values;
+  const bytes = new Uint8Array(total * type.bytes);
+  const spread = importance === undefined ? 0 : Math.fround(sumOfSquares(values, 0, values.length) / values.length);
+  const blocks = emptyBlocks(Math.min(total, blocksAtOnce), encoder);
+  for (let first = 0; first < total; first += blocksAtOnce) {
+    const count = Math.min(blocksAtOnce, total - first);
+    for (let block = 0; block < count; block += 1) {
+      encoder.fit(values, (first + block) * type.values, blocks, block, importance, spread);
+    }
+    checkScales(blocks, count, type.name);
+    grid.pack(blocks, bytes.subarray(first * type.bytes, (first + count) * type.bytes));
+  }
+  return bytes;
+}

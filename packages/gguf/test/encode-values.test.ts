@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import { inflateSync } from "node:zlib";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { blockEncoders, blockTypeNamed, encodeValues, writableTypes } from "../src/index.ts";
+
+interface Golden {
+  readonly columns: number;
+  readonly values: string;
+  readonly importance: string;
+  readonly types: Readonly<Record<string, { readonly plain: string; readonly weighted: string }>>;
+}
+
+const golden = JSON.parse(await readFile(new URL("./fixtures/encoded.json", import.meta.url), "utf8")) as Golden;
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(inflateSync(Buffer.from(text, "base64")));
+const floatsOf = (text: string): Float32Array => new Float32Array(bytesOf(text).buffer);
+const values = floatsOf(golden.values);
+const importance = floatsOf(golden.importance);
+
+test("there are golden bytes of every type of blocks that is written", () => {
+  assert.equal(Object.keys(golden.types).sort(), [...blockEncoders.keys()].sort());
+});
+
+for (const [name, { plain, weighted }] of Object.entries(golden.types)) {
+  const type = blockTypeNamed(name);
+  const differs = (found: Uint8Array, expected: Uint8Array): string => {
+    assert.is(found.length, expected.length);
+    const at = found.findIndex((byte, index) => byte !== expected[index]);
+    return at < 0 ? "" : `byte ${at % type.bytes} of block ${Math.floor(at / type.bytes)}`;
+  };
+  test(`${name}: the bytes are ggml's`, () => {
+    assert.is(differs(encodeValues(type, values), bytesOf(plain)), "");
+  });
+  test(`${name}: the bytes are ggml's with an importance`, () => {
+    const rows = Array.from({ length: values.length / golden.columns }, (_, row) =>
+      encodeValues(type, values.subarray(row * golden.columns, (row + 1) * golden.columns), importance),
+    );
+    assert.is(differs(Buffer.concat(rows), bytesOf(weighted)), "");
+  });
+}
+
+test("plain types hold the values rounded to their dtype", () => {
+  const row = Float32Array.of(1, -2.5, 0.1);
+  assert.equal([...encodeValues(blockTypeNamed("F32"), row)], [...new Uint8Array(row.buffer)]);
+  assert.equal([...encodeValues(blockTypeNamed("F16"), row)], [0x00, 0x3c, 0x00, 0xc1, 0x66, 0x2e]);
+  assert.equal([...encodeValues(blockTypeNamed("BF16"), row)], [0x80, 0x3f, 0x20, 0xc0, 0xcd, 0x3d]);
+});
+
+const refusal = (call: () => unknown): unknown => {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
+
+test("refuses a type that is only read, one that does not exist, and scales beyond half precision", () => {
+  const wrong = refusal(() => encodeValues(blockTypeNamed("IQ3_S"), new Float32Array(256)));
+  assert.instance(wrong, UsageError);
+  assert.match(String(wrong), `IQ3_S is not written; supported: ${writableTypes.join(", ")}`);
+  assert.match(String(refusal(() => blockTypeNamed("Q4_X"))), /"Q4_X" is no GGUF type; there are F32, F16/);
+  const large = refusal(() => encodeValues(blockTypeNamed("Q4_0"), new Float32Array(32).fill(1e6)));
+  assert.instance(large, BadDataError);
+  assert.match(String(large), /need a scale of -125000, which half precision does not hold/);
+});
+
+test.run();
