@@ -44,7 +44,7 @@ const options = {
   normaliseTokens: {
     kind: "flag",
     description:
-      "divide the inputs of each token by their root mean square, so that those of large activations do not outweigh the others; in a recipe on with gptq if not given",
+      "divide the inputs of each token by their root mean square, so that those of large activations do not outweigh the others; in a recipe on with gptq, sparsegpt and alps if not given",
     default: false,
   },
   budget: {

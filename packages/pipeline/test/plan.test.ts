@@ -206,8 +206,8 @@ test("tokens are normalised where the solver prefers it, and neither the recipe 
     [{ compress: { solver: "gptq" } }, true],
     [{ compress: { solver: "gptq" }, capture: { normaliseTokens: false } }, false],
     [{ compress: { solver: "gptq" }, propagation: "dense", stages: { imatrix: reader } }, undefined],
-    [{ compress: { solver: "sparsegpt" } }, undefined],
-    [{ compress: { solver: "sparsegpt" }, capture: { normaliseTokens: true } }, true],
+    [{ compress: { solver: "wanda" } }, undefined],
+    [{ compress: { solver: "wanda" }, capture: { normaliseTokens: true } }, true],
   ] as const) {
     assert.is(optionsOf(await nodesOf(given), "capture")["normaliseTokens"], expected, JSON.stringify(given));
   }

@@ -1,7 +1,7 @@
 import { defineSolver, type Blas, type SiteWeight, type Solution } from "@mbs/contracts";
 import { createAdmm, sizesOf, type ChooseKept } from "./pruning/admm.ts";
 import { schedules, type Schedule } from "./pruning/admm-schedule.ts";
-import { propagateError, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
+import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { refineKept } from "./pruning/conjugate-gradient.ts";
 import { layerProblem, unscale, type LayerProblem } from "./pruning/layer-problem.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
@@ -56,7 +56,7 @@ export const alps = defineSolver({
   source: "https://arxiv.org/abs/2406.07831",
   summary: "prunes a share of the weights or N of M, searching for mask and weights together",
   needs: ["factor", "gram", "crossMoment"],
-  reads: ({ qep }) => ["factor", "gram", ...readsOfQep(qep)],
+  reads: ({ qep = 0 }) => ["factor", "gram", ...readsOfQep(qep)],
   options: {
     ...sparsityOptions,
     schedule: {
@@ -67,8 +67,10 @@ export const alps = defineSolver({
     },
     qep: qepOption,
   },
+  prefersNormalisedTokens: true,
+  dependentDefaults: (_, setting) => qepDefault(setting),
   plannedCodes: noCodes,
-  async solve(weight, statistics, { sparsity = defaultSparsity, pattern: text, schedule: name, qep }, { blas, signal }) {
+  async solve(weight, statistics, { sparsity = defaultSparsity, pattern: text, schedule: name, qep = 0 }, { blas, signal }) {
     const { rows, columns, parts } = weight;
     const { factor, gram } = statistics;
     const pattern = text === undefined ? undefined : parsePattern(text);

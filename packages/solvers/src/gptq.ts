@@ -1,11 +1,8 @@
 import { defineSolver } from "@mbs/contracts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
-import { propagateError, readsOfQep } from "./feedback/error-propagation.ts";
+import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { gridDefaults } from "./grids/quantisation-options.ts";
-
-/** The paper's α; docs/quantisers.md has others. */
-const defaultShare = 0.5;
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
@@ -24,21 +21,14 @@ export const gptq = defineSolver({
       minimum: 0,
       maximum: 100,
     },
-    qep: {
-      kind: "number",
-      description:
-        "share of the difference to the dense model's outputs that weights are corrected by before they are rounded; above 0 a run computes the dense states too; if not given: 0.5 in a recipe with sequential propagation, but for a mixture of experts, otherwise 0",
-      minimum: 0,
-      maximum: 1,
-      optional: true,
-    },
+    qep: qepOption,
   },
   rowsAreIndependent: true,
   prefersNormalisedTokens: true,
   preferredOrder: roundingOrder,
   dependentDefaults: (options, setting) => ({
     ...gridDefaults(options, setting),
-    ...(setting.crossMoments && { qep: defaultShare }),
+    ...qepDefault(setting),
   }),
   plannedCodes: roundingCodes,
   async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {

@@ -1,7 +1,7 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
-import { propagateError, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
+import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
@@ -52,7 +52,7 @@ export const sparsegpt = defineSolver({
   source: "https://arxiv.org/abs/2301.00774",
   summary: "prunes with error feedback, a share of the weights or N of M, on request rounding them too",
   needs: ["factor", "crossMoment"],
-  reads: ({ qep }) => ["factor", ...readsOfQep(qep)],
+  reads: ({ qep = 0 }) => ["factor", ...readsOfQep(qep)],
   options: {
     ...sparsityOptions,
     bits: {
@@ -66,7 +66,8 @@ export const sparsegpt = defineSolver({
     blockSize: blockSizeOption,
     qep: qepOption,
   },
-  dependentDefaults: gridDefaults,
+  prefersNormalisedTokens: true,
+  dependentDefaults: (options, setting) => ({ ...gridDefaults(options, setting), ...qepDefault(setting) }),
   plannedCodes({ pattern, bits, ...grid }, order) {
     requireNatural(order);
     const none = noCodes({ pattern });
@@ -75,7 +76,7 @@ export const sparsegpt = defineSolver({
   async solve(
     weight,
     statistics,
-    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, qep, ...grid },
+    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, qep = 0, ...grid },
     context,
   ) {
     const { factor } = statistics;

@@ -1,15 +1,18 @@
-import { at, type Blas, type SiteWeight, type SolverStatistics } from "@mbs/contracts";
+import { at, type Blas, type SiteWeight, type SolverSetting, type SolverStatistics } from "@mbs/contracts";
 import { restoreOrder, transposeInOrder } from "@mbs/numbers";
 
-/** The option of solvers that prune, if they can aim at the dense model's outputs. */
+/** The option of solvers that can aim at the dense model's outputs. */
 export const qepOption = {
   kind: "number",
   description:
-    "share of the difference to the dense model's outputs that weights are corrected by before they are pruned; above 0 the dense states are computed too",
-  default: 0,
+    "share of the difference to the dense model's outputs that weights are corrected by first; above 0 a run computes the dense states too; if not given: 0.5 in a recipe with sequential propagation, but for a mixture of experts, otherwise 0",
   minimum: 0,
   maximum: 1,
+  optional: true,
 } as const;
+
+/** The share where none is given: the paper's α, where there are cross-moments; docs/quantisers.md has others. */
+export const qepDefault = ({ crossMoments }: SolverSetting): { readonly qep?: number } => (crossMoments ? { qep: 0.5 } : {});
 
 /** What `propagateError` reads beside the factor. */
 export const readsOfQep = (share: number): readonly "crossMoment"[] => (share === 0 ? [] : ["crossMoment"]);
