@@ -2,7 +2,8 @@
  * Tables a set of variants on the controlled model: the best on the validation texts is then measured on the held-out
  * ones.
  *
- * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit]   (resumes; needs a build)
+ * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit|options-MODEL-BITSbit]
+ *        (resumes; needs a build)
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -14,12 +15,12 @@ import { variantSets, type Variant } from "./variants.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const mbs = join(root, "node_modules/.bin/mbs");
-const model = "datasets/controlled-bloom";
 const texts = (split: string): string => `datasets/controlled-texts/${split}.yaml`;
 const [output = "out/variants", setName = "gptq"] = process.argv.slice(2);
 const set = variantSets[setName];
 if (set === undefined) throw new Error(`no set ${setName}; there are ${Object.keys(variantSets).join(", ")}`);
 const { segments, windows, variants } = set;
+const model = `datasets/${set.model ?? "controlled-bloom"}`;
 
 function run(...args: string[]): string {
   return execFileSync(mbs, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
@@ -32,6 +33,7 @@ function compress(variant: Variant, index: number): string {
     corpus: texts("calibration"),
     sample: { mix: "proportional", segments, length: 256, seed: 0 },
     propagation: variant.propagation,
+    ...(variant.normaliseTokens !== undefined && { capture: { normaliseTokens: variant.normaliseTokens } }),
     factor: variant.order === undefined ? {} : { order: variant.order },
     compress: variant.compress,
     output: folder,
