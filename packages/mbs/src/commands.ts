@@ -87,6 +87,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "vocabulary",
+    {
+      summary: "Show which tokens each language uses, and what a vocabulary trimmed to some languages loses.",
+      load: async () => (await import("./commands/vocabulary-command.ts")).vocabularyCommand,
+    },
+  ],
+  [
     "card",
     {
       summary: "Write the model card of an assembled folder, with scores and recipe.",

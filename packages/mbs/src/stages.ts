@@ -29,6 +29,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "trim",
+    {
+      summary: "Write a dense model without the tokens that some languages never use.",
+      load: async () => (await import("@mbs/trimming")).trim,
+    },
+  ],
+  [
     "sample",
     {
       summary: "Draw segments of text, each language in its share of the training mixture.",

@@ -247,6 +247,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   const rotated = join(folder, "models", "rotated");
   await unpackFiles(await open(await everywhere(context, "rotate", { model, seed: 1 })), rotated);
   await everywhere(context, "rotate-statistics", { model, rotated }, statistics);
+  await everywhere(context, "trim", { model, corpus, keep: ["en"] });
   const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
   await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
 
@@ -255,10 +256,10 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
 });
 
 /**
- * Stages that no recipe runs as a node: imatrix and rotate write a folder, and the folder of a run is its model; a rotated
+ * Stages that no recipe runs as a node: imatrix, rotate and trim write a folder, and the folder of a run is its model; a rotated
  * model's statistics are captured. A stage that is missing in the recipe below fails the test.
  */
-const outsideRecipes: ReadonlySet<string> = new Set(["imatrix", "rotate", "rotate-statistics"]);
+const outsideRecipes: ReadonlySet<string> = new Set(["imatrix", "rotate", "rotate-statistics", "trim"]);
 
 /**
  * Stages that a run on a queue keeps beside its coordinator: they read texts or other files that lie there by path, or write or

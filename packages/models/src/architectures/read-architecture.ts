@@ -34,7 +34,7 @@ async function isSame(checkpoint: Checkpoint, first: string, second: string): Pr
 }
 
 /**
- * Settles which tensors are copies: a head that only repeats the embedding is the embedding.
+ * Settles which tensors are copies: a head that only repeats the embedding is the embedding, and the tensor its copy.
  *
  * @throws {FailedPreconditionError} where a tensor that must repeat another one differs from it
  */
@@ -49,7 +49,9 @@ async function settleCopies(layout: Layout, checkpoint: Checkpoint, folder: stri
   }
   const { head, embedding, tensors } = layout;
   const own = tensors.find(({ name, required }) => name === head && head !== embedding && !required);
-  return own !== undefined && (await isSame(checkpoint, head, embedding)) ? { ...layout, head: embedding } : layout;
+  if (own === undefined || !(await isSame(checkpoint, head, embedding))) return layout;
+  const settled = tensors.map((tensor) => (tensor === own ? { ...own, copyOf: embedding } : tensor));
+  return { ...layout, head: embedding, tensors: settled };
 }
 
 /** Unknown keys may belong to a later version of transformers, or to code that comes with the model. */

@@ -76,8 +76,8 @@ export const harmlessNames: ReadonlySet<string> = new Set(
     ["embedding_dropout", "resid_dropout", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"],
     ["summary_first_dropout", "bias_dropout_fusion", "masked_softmax_fusion", "attention_softmax_in_fp32", "skip_bias_add"],
     ["skip_bias_add_qkv", "offset_alibi", "use_flash_attn", "flash_attention", "use_mrope", "unsloth_version", "unsloth_fixed"],
-    // saving and serving; how this program rotated a model
-    ["mbs_rotation"],
+    // saving and serving; how this program rotated and trimmed a model
+    ["mbs_rotation", "mbs_trimming"],
     ["name_or_path", "torchscript", "use_bfloat16", "tf_legacy_loss", "finetuning_task", "pruned_heads", "chunk_size"],
     ["cross_attention_hidden_size", "tie_encoder_decoder", "is_decoder", "return_dict", "use_return_dict", "low_cpu_mem_usage"],
     ["experts_implementation", "transformers.js_config", "sparsity_config", "compression_config", "tie_last_hidden_states"],

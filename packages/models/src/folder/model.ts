@@ -3,6 +3,7 @@ import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Step } from "../architectures/layout.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
+import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
@@ -206,6 +207,8 @@ export interface ArchitectureModel extends OpenedModel {
   readonly writtenDtype: WeightDtype | undefined;
   /** How its weights were rotated; undefined where they were not. */
   readonly rotation: RotationRecord | undefined;
+  /** How rows of its vocabulary were left out; undefined where none were. */
+  readonly trimming: TrimmingRecord | undefined;
 }
 
 /** A folder with an ONNX decoder, whatever its architecture. */

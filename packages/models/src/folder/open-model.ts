@@ -3,6 +3,7 @@ import { at, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { readRotation } from "../config/rotation-record.ts";
+import { readTrimming } from "../config/trimming-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
@@ -75,6 +76,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       // float32 only so that rotating rounds nothing
       writtenDtype: source.writtenDtype ?? (dtype === "f32" ? rotation?.dtype : undefined),
       rotation,
+      trimming: readTrimming(config, configFile),
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,

@@ -10,17 +10,20 @@ import { dtypeKeys } from "./written-dtype.ts";
 export const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
 
 /**
- * The source's config.json with some keys set, or removed where their value is undefined. Everything else stays as it was
+ * A JSON text with some keys of its top level set, or removed where their value is undefined. Everything else stays as it was
  * written: 1.0 read and written again would be 1, which programs that check types refuse.
  */
-export async function editedConfig(model: Model, changes: Readonly<Record<string, unknown>>): Promise<OutputFile> {
+export function editedJson(text: string, changes: Readonly<Record<string, unknown>>): string {
   const formattingOptions = { tabSize: 2, insertSpaces: true, eol: "\n" };
-  let text = await readConfig(model);
-  for (const [key, value] of Object.entries(changes)) {
-    text = applyEdits(text, modify(text, [key], value, { formattingOptions }));
-  }
-  return textFile("config.json", text);
+  return Object.entries(changes).reduce(
+    (edited, [key, value]) => applyEdits(edited, modify(edited, [key], value, { formattingOptions })),
+    text,
+  );
 }
+
+/** The source's config.json with some keys set, or removed where their value is undefined. */
+export const editedConfig = async (model: Model, changes: Readonly<Record<string, unknown>>): Promise<OutputFile> =>
+  textFile("config.json", editedJson(await readConfig(model), changes));
 
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {

@@ -1,0 +1,113 @@
+import { formatBytes } from "@mbs/contracts";
+import { formatRise, formatShare, formatTable, wrapLines } from "@mbs/reporting";
+import { wholeSize } from "@mbs/trimming";
+import type { ComparedText, PartSizes, VocabularyReport } from "@mbs/trimming";
+
+const count = (number: number): string => number.toLocaleString("en");
+
+/** "5.13 → 4.98", or the first alone. */
+const bytesPerToken = ({ bytesPerToken: before, trimmed }: ComparedText): string =>
+  trimmed === undefined ? before.toFixed(2) : `${before.toFixed(2)} → ${trimmed.bytesPerToken.toFixed(2)}`;
+
+function comparedTable(languages: readonly ComparedText[]): string {
+  return formatTable({
+    columns: [
+      { title: "language" },
+      { title: "kept" },
+      { title: "texts", numeric: true },
+      { title: "bytes a token", numeric: true },
+      { title: "tokens", numeric: true },
+    ],
+    rows: languages.map((own) => [
+      own.language,
+      own.isKept ? "yes" : "no",
+      count(own.texts),
+      bytesPerToken(own),
+      own.trimmed === undefined ? "–" : formatRise(own.trimmed.moreTokens),
+    ]),
+  });
+}
+
+function languagesTable({ languages, trimmed }: VocabularyReport): string {
+  return formatTable({
+    columns: [
+      { title: "language" },
+      ...(trimmed ? [{ title: "kept" }] : []),
+      { title: "text", numeric: true },
+      { title: "rows", numeric: true },
+      { title: "its own", numeric: true },
+      { title: "bytes a token", numeric: true },
+      ...(trimmed
+        ? [
+            { title: "tokens", numeric: true },
+            { title: "of kept rows", numeric: true },
+          ]
+        : []),
+    ],
+    rows: languages.map((own) => [
+      own.language,
+      ...(trimmed ? [own.isKept ? "yes" : "no"] : []),
+      formatBytes(own.bytes),
+      count(own.rows),
+      count(own.ownRows),
+      bytesPerToken(own),
+      ...(own.trimmed ? [formatRise(own.trimmed.moreTokens), formatShare(own.covered ?? 0)] : []),
+    ]),
+  });
+}
+
+const sizeRows = (before: PartSizes, after: PartSizes): string[][] =>
+  (["embedding", "head", "blocks"] as const).map((part) =>
+    before[part] === 0
+      ? [part, "the embedding", ""]
+      : [part, formatBytes(before[part]), before[part] === after[part] ? "the same" : formatBytes(after[part])],
+  );
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+/** Which texts are the same tokens as before, and which come back otherwise than from the source's tokenizer. */
+function textsNote({ languages: own, heldOut }: VocabularyReport): string {
+  const kept = own.filter(({ isKept }) => isKept);
+  const [texts, same] = [sum(kept.map((one) => one.texts)), sum(kept.map(({ trimmed }) => trimmed?.sameTexts ?? 0))];
+  const changed = [...own, ...(heldOut?.languages ?? [])].filter(({ trimmed }) => (trimmed?.changedTexts ?? 0) > 0);
+  const list = changed.map(({ language, trimmed }) => `${language} ${trimmed?.changedTexts}`).join(", ");
+  return [
+    `${count(same)} of the ${count(texts)} texts of kept languages are the same tokens as before. `,
+    changed.length === 0
+      ? "All texts, also of other languages, decode to what they decoded to before."
+      : `Texts that do not decode to what they decoded to before: ${list}.`,
+  ].join("");
+}
+
+const paragraph = (text: string): string => `${wrapLines(text, "", "  ").join("\n")}\n`;
+
+/** The report as text for a terminal. */
+export function vocabularyTable(report: VocabularyReport): string {
+  const { rows, sizes, trimmed, heldOut } = report;
+  if (trimmed === undefined) {
+    return [
+      languagesTable(report),
+      paragraph(`The vocabulary has ${count(rows)} rows; name languages with --keep to see what goes without the others.`),
+    ].join("\n");
+  }
+  const { reasons, keep } = trimmed;
+  const saved = wholeSize(sizes) - wholeSize(trimmed.sizes);
+  return [
+    languagesTable(report),
+    paragraph(
+      `Kept for ${keep.join(", ")}: ${count(trimmed.rows)} of ${count(rows)} rows, ${formatShare(trimmed.rows / rows)}. ` +
+        `${count(reasons.texts)} are in their texts, ${count(reasons.merges)} are what these are merged from, ` +
+        `${count(reasons.alphabet)} bytes or characters, ${count(reasons.added)} added tokens, ` +
+        `${count(reasons.named + reasons.template)} of configurations and chat template, ${count(reasons.rounding)} to fill up.`,
+    ),
+    formatTable({
+      columns: [{ title: "part" }, { title: "before", numeric: true }, { title: "after", numeric: true }],
+      rows: [
+        ...sizeRows(sizes, trimmed.sizes),
+        ["all", formatBytes(wholeSize(sizes)), `${formatBytes(wholeSize(trimmed.sizes))}, ${formatBytes(saved)} less`],
+      ],
+    }),
+    ...(heldOut ? [`Held-out texts, ${heldOut.corpus}:\n`, comparedTable(heldOut.languages)] : []),
+    paragraph(textsNote(report)),
+  ].join("\n");
+}

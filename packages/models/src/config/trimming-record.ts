@@ -1,0 +1,45 @@
+import { BadDataError, isObject } from "@mbs/contracts";
+import type { JsonObject } from "../folder/json-file.ts";
+
+/** What config.json of a trimmed model says of it: which model it came from, and for which languages its rows were chosen. */
+export interface TrimmingRecord {
+  /** Content address of the model that was trimmed. */
+  readonly source: string;
+  /** Content address of that model's tokenizer.json. */
+  readonly tokenizer: string;
+  /** Rows of that model's embedding. */
+  readonly rows: number;
+  /** The languages whose tokens were kept. */
+  readonly keep: readonly string[];
+  /** Content address of the texts that say which tokens these are. */
+  readonly corpus: string;
+}
+
+/** The key of config.json, which other programs do not read. */
+export const trimmingKey = "mbs_trimming";
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((text) => typeof text === "string");
+
+/**
+ * How a model was trimmed; undefined where it was not.
+ *
+ * @param file path of the config.json, for messages
+ * @throws {BadDataError} where the record is malformed
+ */
+export function readTrimming(config: JsonObject, file: string): TrimmingRecord | undefined {
+  if (!Object.hasOwn(config, trimmingKey)) return undefined;
+  const value = config[trimmingKey];
+  const { source, tokenizer, rows, keep, corpus } = isObject(value) ? value : {};
+  const hasAddresses = typeof source === "string" && typeof tokenizer === "string" && typeof corpus === "string";
+  if (hasAddresses && typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0 && isTexts(keep)) {
+    return { source, tokenizer, rows, keep, corpus };
+  }
+  throw new BadDataError(
+    `${file}: ${trimmingKey} is no record of a trimmed vocabulary; trim the model again, or remove the key`,
+    {
+      file,
+      key: trimmingKey,
+    },
+  );
+}

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { at } from "@mbs/contracts";
+import type { Layout } from "../architectures/layout.ts";
+import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
+import { createWeightReader } from "../checkpoint/weight-reader.ts";
+import { createForward } from "../forward/forward.ts";
+import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ArchitectureModel } from "./model.ts";
+
+/** Which part of a vocabulary stays, and the tokenizer that knows no other. */
+export interface RestrictedVocabulary {
+  /** Rows of embedding and head, ascending: the n-th of them is the new row n. */
+  readonly rows: ArrayLike<number>;
+  readonly tokenizerAddress: string;
+  readonly tokenizer: () => Promise<Tokenizer>;
+}
+
+/** Names of the tensors that have a row for each token: embedding and head, and copies of the embedding. */
+export function vocabularyTables({ embedding, head, tensors }: Layout): ReadonlySet<string> {
+  const copies = tensors.filter(({ copyOf }) => copyOf === embedding).map(({ name }) => name);
+  return new Set([embedding, head, ...copies]);
+}
+
+/** The stored bytes of some rows of a table. Rows that follow each other are read at once. */
+async function readRows(checkpoint: Checkpoint, name: string, stride: number, rows: ArrayLike<number>): Promise<Uint8Array> {
+  const bytes = new Uint8Array(rows.length * stride);
+  for (let first = 0; first < rows.length;) {
+    const row = at(rows, first);
+    let count = 1;
+    while (first + count < rows.length && at(rows, first + count) === row + count) count++;
+    bytes.set(await checkpoint.readRaw(name, row * stride, count * stride), first * stride);
+    first += count;
+  }
+  return bytes;
+}
+
+/** A checkpoint in which some tables have only these rows. */
+function restrictedCheckpoint(checkpoint: Checkpoint, tables: ReadonlySet<string>, rows: ArrayLike<number>): Checkpoint {
+  const restricted = (info: TensorInfo): TensorInfo => {
+    if (!tables.has(info.name)) return info;
+    const [all = 1, ...sides] = info.shape;
+    return { ...info, shape: [rows.length, ...sides], bytes: (info.bytes / all) * rows.length };
+  };
+  const files = checkpoint.files.map((file) => ({ ...file, tensors: file.tensors.map(restricted) }));
+  const listed = checkpoint.list().map(restricted);
+  const { readPacked } = checkpoint;
+  return {
+    files,
+    nonfinite: checkpoint.nonfinite,
+    list: () => listed,
+    has: (name) => checkpoint.has(name),
+    info: (name) => restricted(checkpoint.info(name)),
+    readF32: (name) => (tables.has(name) ? checkpoint.readRowsF32(name, rows) : checkpoint.readF32(name)),
+    readRowsF32: (name, chosen) =>
+      checkpoint.readRowsF32(name, tables.has(name) ? Int32Array.from(chosen, (row) => at(rows, row)) : chosen),
+    ...(readPacked && { readPacked: async (name) => (tables.has(name) ? undefined : readPacked(name)) }),
+    async readRaw(name, offset = 0, length) {
+      if (!tables.has(name)) return checkpoint.readRaw(name, offset, length);
+      const { bytes, shape } = checkpoint.info(name);
+      const stride = bytes / at(shape, 0);
+      const end = length === undefined ? rows.length * stride : offset + length;
+      const [first, last] = [Math.floor(offset / stride), Math.ceil(end / stride)];
+      const own = Int32Array.from({ length: last - first }, (_, index) => at(rows, first + index));
+      return (await readRows(checkpoint, name, stride, own)).subarray(offset - first * stride, end - first * stride);
+    },
+    close: () => checkpoint.close(),
+  };
+}
+
+/**
+ * A model as if its vocabulary had only some of its tokens: what a trimmed copy of it computes, and what a trimmed model is
+ * compared with. Nothing is written or copied. Closing it closes the model.
+ */
+export function restrictVocabulary(model: ArchitectureModel, vocabulary: RestrictedVocabulary): ArchitectureModel {
+  const { rows, tokenizer, tokenizerAddress } = vocabulary;
+  const { layout: whole } = model;
+  const tables = vocabularyTables(whole);
+  const checkpoint = restrictedCheckpoint(model.checkpoint, tables, rows);
+  const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
+  const renumbered = (token: number): number => newRows.get(token) ?? token;
+  const { sourceTarget } = whole;
+  const spans = sourceTarget && { start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
+  const layout: Layout = {
+    ...whole,
+    vocabularySize: rows.length,
+    tensors: whole.tensors.map((tensor) =>
+      tables.has(tensor.name) ? { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)] } : tensor,
+    ),
+    ...(spans && { sourceTarget: spans }),
+  };
+  const readWeight = createWeightReader(checkpoint, layout.tensors);
+  const hash = createHash("sha256").update(`${model.address}\n${tokenizerAddress}\n`);
+  return {
+    ...model,
+    address: hash.update(Int32Array.from(rows)).digest("hex"),
+    tokenizerAddress,
+    vocabularySize: rows.length,
+    layout,
+    checkpoint,
+    readWeight,
+    tokenizer,
+    passages: async () => (spans === undefined ? plainPassages : sourceTargetPassages(spans, await tokenizer())),
+    forward: (given) => Promise.resolve(createForward(layout, checkpoint, readWeight, given)),
+  };
+}

@@ -1,0 +1,85 @@
+import { InterruptedError, UsageError } from "@mbs/contracts";
+import type { StageContext } from "@mbs/contracts";
+import type { Corpus } from "@mbs/corpora";
+import type { Tokenizer } from "@mbs/models";
+
+/** What the texts of a language are as tokens. */
+export interface TokenUse {
+  readonly language: string;
+  readonly texts: number;
+  /** UTF-8 bytes of all texts. */
+  readonly bytes: number;
+  readonly tokens: number;
+  /** Of each token how often the texts have it, by id. */
+  readonly counts: ReadonlyMap<number, number>;
+  /** Tokens at blank lines between two texts, with which segments and windows join them. */
+  readonly between: ReadonlySet<number>;
+}
+
+type CountContext = Pick<StageContext, "signal" | "progress">;
+
+/** Characters before and behind such a blank line that are encoded with it. */
+const besideCharacters = 48;
+
+async function countLanguage(
+  corpus: Corpus,
+  language: string,
+  tokenizer: Tokenizer,
+  signal: AbortSignal,
+  onText: () => void,
+): Promise<TokenUse> {
+  const counts = new Map<number, number>();
+  const between = new Set<number>();
+  let [texts, bytes, tokens] = [0, 0, 0];
+  let before: string | undefined;
+  for await (const { text } of corpus.documents(language)) {
+    if (signal.aborted) throw new InterruptedError("stopped while tokens were counted");
+    const ids = tokenizer.encode(text);
+    for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+    if (before !== undefined) {
+      for (const id of tokenizer.encode(`${before}\n\n${text.slice(0, besideCharacters)}`)) between.add(id);
+    }
+    before = text.slice(-besideCharacters);
+    texts += 1;
+    bytes += Buffer.byteLength(text);
+    tokens += ids.length;
+    onText();
+  }
+  return { language, texts, bytes, tokens, counts, between };
+}
+
+/** How often each language's texts have each token. @throws {InterruptedError} */
+export async function countTokens(
+  corpus: Corpus,
+  languages: readonly string[],
+  tokenizer: Tokenizer,
+  { signal, progress }: CountContext,
+): Promise<readonly TokenUse[]> {
+  const uses: TokenUse[] = [];
+  let done = 0;
+  for (const language of languages) {
+    const onText = (): void => progress({ activity: "count tokens", done: ++done, unit: "texts" });
+    uses.push(await countLanguage(corpus, language, tokenizer, signal, onText));
+  }
+  return uses;
+}
+
+/**
+ * The languages that are kept, each once.
+ *
+ * @throws {UsageError} where there are none, or the corpus does not have one
+ */
+export function requireKept(keep: readonly string[], { name, languages }: Corpus): readonly string[] {
+  const missing = keep.filter((language) => !languages.includes(language));
+  if (keep.length === 0 || missing.length > 0) {
+    throw new UsageError(
+      `--keep ${keep.join(",")}: corpus ${name} has ${missing.length === 0 ? "" : `no texts of ${missing.join(", ")}, but of `}${languages.join(", ")}; name languages of the corpus`,
+      { option: "--keep" },
+    );
+  }
+  return [...new Set(keep)];
+}
+
+/** Tokens that some languages use, between texts too. */
+export const usedTokens = (uses: readonly TokenUse[]): ReadonlySet<number> =>
+  new Set(uses.flatMap(({ counts, between }) => [...counts.keys(), ...between]));

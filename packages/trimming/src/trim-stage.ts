@@ -1,0 +1,181 @@
+import { encodeFiles } from "@mbs/artifacts";
+import type { FilePiece } from "@mbs/artifacts";
+import { defineStage, formatBytes } from "@mbs/contracts";
+import type { OptionTable, StageContext } from "@mbs/contracts";
+import { openCorpus } from "@mbs/corpora";
+import {
+  cardFile,
+  filePieces,
+  hasFile,
+  listCarriedFiles,
+  openModel,
+  textFile,
+  trimmingKey,
+  weightIndex,
+  writeSafetensors,
+} from "@mbs/models";
+import type { ArchitectureModel, OutputFile, TensorInfo, TrimmingRecord, WeightFile } from "@mbs/models";
+import { renumbered, renumberedJson } from "./renumbered-json.ts";
+import { partSizes, wholeSize } from "./part-sizes.ts";
+import { countTokens, requireKept } from "./token-use.ts";
+import { configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
+import type { Trimming } from "./trimming.ts";
+
+/** What chooses the tokens that stay, for `mbs trim` and `mbs vocabulary`. */
+export const trimmingOptions = {
+  model: { kind: "resource", resource: "model", description: "the dense model" },
+  corpus: {
+    kind: "resource",
+    resource: "corpus",
+    description: "texts of the languages: YAML manifest, folder of LANG.* files, or hf:datasets/…; the more, the better",
+  },
+  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  multiple: {
+    kind: "integer",
+    minimum: 1,
+    default: 32,
+    description: "rows are filled up to a multiple of this with the first tokens by id, since packed formats and kernels want it",
+  },
+} as const satisfies OptionTable;
+
+const options = {
+  ...trimmingOptions,
+  keep: { kind: "list", placeholder: "LANG,…", description: "languages whose tokens are kept, all that their texts have" },
+} as const satisfies OptionTable;
+
+/** Bytes of a tensor that are read at a time. */
+const pieceBytes = 4 * 1024 * 1024;
+
+/** Files that say of tokens what tokenizer.json says, with the old ids. */
+const replaced: ReadonlySet<string> = new Set(["vocab.json", "merges.txt"]);
+
+async function* storedPieces({ checkpoint }: ArchitectureModel, { name, bytes }: TensorInfo): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; offset < bytes; offset += pieceBytes) {
+    yield await checkpoint.readRaw(name, offset, Math.min(pieceBytes, bytes - offset));
+  }
+}
+
+function weightFile(model: ArchitectureModel, { file, metadata, tensors }: WeightFile, onTensor: () => void): OutputFile {
+  return {
+    path: file,
+    content: () =>
+      writeSafetensors(tensors, { format: "pt", ...metadata }, async function* read(tensor) {
+        yield* storedPieces(model, tensor);
+        onTensor();
+      }),
+  };
+}
+
+/** Configurations, tokenizer and what is carried as it is. */
+async function describingFiles(
+  model: ArchitectureModel,
+  { kept: { rows, newId }, tokenizerText }: Trimming,
+  record: TrimmingRecord,
+): Promise<readonly OutputFile[]> {
+  const files: OutputFile[] = [textFile("tokenizer.json", tokenizerText)];
+  for (const name of configurations) {
+    const read = await readJson(model, name);
+    if (read === undefined) continue;
+    const more = name === "config.json" ? { vocab_size: rows.length, [trimmingKey]: record } : {};
+    files.push(textFile(name, renumberedJson(read.text, read.json, newId, more)));
+  }
+  const added = await readJson(model, "added_tokens.json");
+  if (added !== undefined) {
+    const ids = Object.entries(added.json).map(([token, id]) => [token, renumbered(id, newId)]);
+    files.push(textFile("added_tokens.json", `${JSON.stringify(Object.fromEntries(ids), undefined, 2)}\n`));
+  }
+  return files;
+}
+
+/** The files of the trimmed model, by their paths. */
+async function listFiles(
+  model: ArchitectureModel,
+  trimming: Trimming,
+  record: TrimmingRecord,
+  onTensor: () => void,
+): Promise<readonly OutputFile[]> {
+  const { checkpoint } = trimming.trimmed;
+  // the card too, which says under which license the weights are
+  const cards = (await hasFile(model.files, cardFile)) ? [cardFile] : [];
+  const carried = [...(await listCarriedFiles(model.files)), ...cards]
+    .filter((path) => !replaced.has(path))
+    .map((path): OutputFile => ({ path, content: () => model.files.read(path) }));
+  const made = [
+    ...checkpoint.files.map((file) => weightFile(trimming.trimmed, file, onTensor)),
+    ...weightIndex(checkpoint.files),
+    ...(await describingFiles(model, trimming, record)),
+  ];
+  const byPath = new Map([...carried, ...made].map((file) => [file.path, file]));
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function* trimAll(
+  model: ArchitectureModel,
+  values: {
+    readonly corpus: string;
+    readonly field: string | undefined;
+    readonly keep: readonly string[];
+    readonly multiple: number;
+  },
+  { signal, progress, warn }: StageContext,
+): AsyncGenerator<FilePiece> {
+  try {
+    const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
+    const keep = requireKept(values.keep, corpus);
+    const source = await openTrimmable(model);
+    const trimming = await trimVocabulary(
+      source,
+      await countTokens(corpus, keep, source.tokenizer, { signal, progress }),
+      values.multiple,
+    );
+    const [before, after] = [wholeSize(partSizes(model)), wholeSize(partSizes(trimming.trimmed))];
+    warn(
+      `${trimming.kept.rows.length} of ${model.vocabularySize} rows are kept for ${keep.join(", ")}: ${formatBytes(after)} of ${formatBytes(before)}`,
+    );
+    if (model.writtenDtype !== undefined) {
+      warn("weights of quantised blocks are written as float32, which holds them exactly; assemble --dtype bf16 halves them");
+    }
+    const record: TrimmingRecord = {
+      source: model.address,
+      tokenizer: model.tokenizerAddress,
+      rows: model.vocabularySize,
+      keep,
+      corpus: await corpus.address,
+    };
+    const total = model.checkpoint.list().length;
+    let done = 0;
+    const onTensor = (): void => progress({ activity: "trim", done: ++done, total, unit: "tensors" });
+    for (const file of await listFiles(model, trimming, record, onTensor)) yield* filePieces(file, "trim", signal);
+  } finally {
+    await model.close();
+  }
+}
+
+/**
+ * Stage `trim`: a dense model without the rows of its vocabulary that some languages never use, and a tokenizer without their
+ * tokens. Texts of these languages in the corpus encode to the same tokens, and logits of kept tokens are the same.
+ *
+ * All tensors are written in the dtype that they have; rows are copied byte for byte.
+ */
+export const trim = defineStage({
+  name: "trim",
+  summary: "Write a dense model without the tokens that some languages never use.",
+  examples: [
+    "mbs trim --model M --corpus texts.yaml --keep en,hi --output trimmed/",
+    "mbs capture --model trimmed/ < segments.arrow > statistics.arrow",
+    "mbs evaluate --model M --model trimmed/ --corpus V",
+  ],
+  inputs: {},
+  outputs: { files: { kind: "files", description: "the folder of the trimmed model", folder: true } },
+  options,
+  async run(_, { model: name, ...values }, context) {
+    const model = await openModel(name, context);
+    try {
+      const dense = await requireTrimmable(model);
+      return { files: encodeFiles(trimAll(dense, values, context), { model: model.address }) };
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+  },
+});

@@ -1,0 +1,134 @@
+import { FailedPreconditionError, isObject } from "@mbs/contracts";
+import { hasFile, makeTokenizer, parseJsonObject, requireDense, restrictVocabulary, tokenIds } from "@mbs/models";
+import type { ArchitectureModel, JsonObject, Model, Tokenizer } from "@mbs/models";
+import { createHash } from "node:crypto";
+import { chooseTokens } from "./kept-tokens.ts";
+import type { KeptTokens } from "./kept-tokens.ts";
+import { namedIds, namedTexts } from "./renumbered-json.ts";
+import { templateTexts } from "./template-texts.ts";
+import { usedTokens } from "./token-use.ts";
+import type { TokenUse } from "./token-use.ts";
+import { readTokenizerParts } from "./tokenizer-parts.ts";
+import { processorIds, trimmedTokenizer } from "./trimmed-tokenizer.ts";
+
+const tokenizerFile = "tokenizer.json";
+const templateFile = "chat_template.jinja";
+/** Files whose keys name tokens by their ids. */
+export const configurations = ["config.json", "generation_config.json", "tokenizer_config.json"];
+
+/** A text file of a model with what it holds. */
+export interface ReadJson {
+  readonly text: string;
+  readonly json: JsonObject;
+}
+
+/** A JSON file of a model; undefined where it has none. @throws {BadDataError} where it is broken */
+export async function readJson({ files, path }: Model, name: string): Promise<ReadJson | undefined> {
+  if (!(await hasFile(files, name))) return undefined;
+  const text = await files.text(name);
+  return { text, json: parseJsonObject(new TextEncoder().encode(text), `${path}/${name}`, `${path}/${name}`) };
+}
+
+/** The chat templates of a model, where it has any: of a file of their own, or of tokenizer_config.json, one or several. */
+async function chatTemplates(model: Model): Promise<readonly string[]> {
+  const config = (await readJson(model, "tokenizer_config.json"))?.json["chat_template"];
+  const listed = [config]
+    .flat()
+    .map((one) => (typeof one === "object" && one !== null && "template" in one ? one.template : one));
+  const own = (await hasFile(model.files, templateFile)) ? [await model.files.text(templateFile)] : [];
+  return [...own, ...listed].filter((template) => typeof template === "string");
+}
+
+/** Ids of the tokens that configurations and the tokenizer name. */
+async function namedTokens(model: Model, json: JsonObject): Promise<number[]> {
+  const read = await Promise.all([...configurations, "special_tokens_map.json"].map((name) => readJson(model, name)));
+  const files = read.flatMap((file) => (file === undefined ? [] : [file.json]));
+  const ids = tokenIds(json);
+  const { padding } = json;
+  const padId = isObject(padding) ? padding["pad_id"] : undefined;
+  return [
+    ...files.flatMap(namedIds),
+    ...files.flatMap(namedTexts).flatMap((token) => ids.get(token) ?? []),
+    ...processorIds(json["post_processor"]),
+    ...(typeof padId === "number" ? [padId] : []),
+  ];
+}
+
+/**
+ * A model whose vocabulary can be trimmed.
+ *
+ * @throws {FailedPreconditionError} for a model that is trimmed or quantised already, or an ONNX model
+ */
+export async function requireTrimmable(model: Model): Promise<ArchitectureModel> {
+  if (model.kind === "graph") {
+    throw new FailedPreconditionError(
+      `${model.path} is an ONNX model, whose vocabulary cannot be trimmed; trim the model that it was exported from, and write that as ONNX`,
+      { model: model.path },
+    );
+  }
+  await requireDense(model);
+  if (model.trimming === undefined) return model;
+  throw new FailedPreconditionError(`${model.path} is trimmed already; give the model that it was made from`, {
+    model: model.path,
+  });
+}
+
+/** A model with the tokenizer that its vocabulary can be trimmed by. */
+export interface Trimmable {
+  readonly model: ArchitectureModel;
+  /** tokenizer.json, parsed. */
+  readonly json: JsonObject;
+  readonly tokenizer: Tokenizer;
+}
+
+/**
+ * Reads the tokenizer of a model whose vocabulary is to be trimmed.
+ *
+ * @throws {FailedPreconditionError} where its kind does not allow it
+ */
+export async function openTrimmable(model: Model): Promise<Trimmable> {
+  const dense = await requireTrimmable(model);
+  const tokenizer = await model.tokenizer();
+  const { json } = (await readJson(model, tokenizerFile)) ?? { json: {} };
+  readTokenizerParts(json, `${model.path}/${tokenizerFile}`);
+  return { model: dense, json, tokenizer };
+}
+
+/** A model as it is when its vocabulary has been trimmed. */
+export interface Trimming {
+  readonly kept: KeptTokens;
+  /** The new tokenizer.json. */
+  readonly tokenizerText: string;
+  readonly tokenizer: Tokenizer;
+  /** The model with the rows that are kept, and the new tokenizer. */
+  readonly trimmed: ArchitectureModel;
+}
+
+/**
+ * Trims a vocabulary to the tokens of some languages. Nothing is written.
+ *
+ * @param uses of the languages that are kept
+ * @param multiple rows are filled up to a multiple of this
+ */
+export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[], multiple: number): Promise<Trimming> {
+  const { model, json, tokenizer } = source;
+  const file = `${model.path}/${tokenizerFile}`;
+  const template = (await chatTemplates(model)).flatMap(templateTexts).flatMap((text) => [...tokenizer.encode(text)]);
+  const kept = chooseTokens(readTokenizerParts(json, file), {
+    texts: usedTokens(uses),
+    named: await namedTokens(model, json),
+    template: new Set(template),
+    rows: model.vocabularySize,
+    multiple,
+  });
+  const trimmedJson = trimmedTokenizer(json, kept.newId);
+  const tokenizerText = `${JSON.stringify(trimmedJson, undefined, 2)}\n`;
+  const config = (await readJson(model, "tokenizer_config.json"))?.json ?? {};
+  const trimmedTokens = makeTokenizer(file, trimmedJson, config);
+  const trimmed = restrictVocabulary(model, {
+    rows: kept.rows,
+    tokenizerAddress: createHash("sha256").update(tokenizerText).digest("hex"),
+    tokenizer: () => Promise.resolve(trimmedTokens),
+  });
+  return { kept, tokenizerText, tokenizer: trimmedTokens, trimmed };
+}

@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { unpackFiles } from "@mbs/artifacts";
+import type { Matrix, StageContext } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { JsonObject, Model } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
+import type { TinyModelOptions } from "@mbs/models/testing";
+import { trim } from "../src/index.ts";
+
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The controlled models, and tiny random ones of the tests of `models`. */
+export const controlled = (name: string): string => join(repository, "datasets", name);
+export const forwardFixture = (name: string): string => join(repository, "packages/models/test/fixtures/forward", name);
+
+/** Tokenizers of the three families that can be trimmed. */
+export const families = ["byte-level", "sentencepiece-bpe", "unigram"] as const;
+
+export const readFamily = async (name: string): Promise<JsonObject> =>
+  JSON.parse(await readFile(new URL(`fixtures/${name}.json`, import.meta.url), "utf8")) as JsonObject;
+
+export const context = (lines: string[] = []): StageContext => ({
+  signal: new AbortController().signal,
+  progress: () => {},
+  warn: (line) => lines.push(line),
+  threads: 1,
+});
+
+/** A folder of a test file, which is removed at its end. */
+export async function temporaryFolder(): Promise<{ root: string; remove: () => Promise<void> }> {
+  const root = await mkdtemp(join(tmpdir(), "trimming-test-"));
+  return { root, remove: () => rm(root, { recursive: true }) };
+}
+
+let made = 0;
+
+/** A corpus of some texts a language. */
+export async function writeCorpus(root: string, texts: Readonly<Record<string, readonly string[]>>): Promise<string> {
+  const folder = join(root, `texts-${made++}`);
+  await mkdir(folder);
+  for (const [language, own] of Object.entries(texts)) {
+    const lines = own.map((text) => JSON.stringify({ text }));
+    await writeFile(join(folder, `${language}.jsonl`), `${lines.join("\n")}\n`);
+  }
+  return folder;
+}
+
+/** The first controlled texts of some languages, which the tokenizers of `families` were trained on. */
+export async function controlledTexts(languages: readonly string[], count: number): Promise<Record<string, readonly string[]>> {
+  const read = languages.map(async (language) => {
+    const file = await readFile(join(repository, `datasets/controlled-texts/calibration/${language}.jsonl`), "utf8");
+    const texts = file
+      .split("\n", count)
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as { text: string }).text.slice(0, 900));
+    return [language, texts] as const;
+  });
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** A tiny random model with this tokenizer. */
+export async function writeModel(root: string, tokenizer: JsonObject, options: TinyModelOptions = {}): Promise<string> {
+  const folder = join(root, `model-${made++}`);
+  await writeTinyModel(folder, { hiddenSize: 8, heads: 2, steps: 1, ...options });
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+  return folder;
+}
+
+export interface Trimmed {
+  readonly folder: string;
+  /** What the stage said. */
+  readonly lines: readonly string[];
+}
+
+/** Trims a model into a new folder. */
+export async function trimInto(root: string, options: Readonly<Record<string, unknown>>): Promise<Trimmed> {
+  const lines: string[] = [];
+  const folder = join(root, `trimmed-${made++}`);
+  const { files } = await trim.run({}, options, context(lines));
+  if (files === undefined) throw new Error("trim made no files");
+  await unpackFiles(files, folder, {});
+  return { folder, lines };
+}
+
+/** Logits of every position of a text, [length, vocabulary]. */
+export async function logitsOf(model: Model, tokens: Int32Array): Promise<Matrix> {
+  const forward = await model.forward({ threads: 1 });
+  try {
+    let states = await forward.embed(tokens);
+    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    return await forward.logits(states);
+  } finally {
+    await forward.close();
+  }
+}
+
+/** A model that is closed at the end. */
+export async function withModel<Result>(folder: string, use: (model: Model) => Promise<Result>): Promise<Result> {
+  const model = await openModel(folder);
+  try {
+    return await use(model);
+  } finally {
+    await model.close();
+  }
+}
