@@ -1,4 +1,4 @@
-import { encodeStatistics, inputSite, requireKind, Spool, statisticsUnits } from "@mbs/artifacts";
+import { encodeStatistics, headSite, inputSite, requireKind, Spool, statisticsUnits } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
@@ -16,6 +16,8 @@ import type { Shard } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, StateSource } from "./state-source.ts";
 import { captureStep } from "./step-capture.ts";
+import { readsFor } from "./token-reads.ts";
+import { captureVocabulary } from "./vocabulary-capture.ts";
 import { keepLayers, noLayers, readStepLayers } from "./step-layers.ts";
 import type { StepLayers } from "./step-layers.ts";
 
@@ -40,6 +42,12 @@ const options = {
     default: "languages",
     description:
       "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor",
+  },
+  vocabulary: {
+    kind: "flag",
+    description:
+      "from segments: also what the head reads, and how often each token is read and predicted, to compress embedding and head; states after the last step give this alone",
+    default: false,
   },
   normaliseTokens: {
     kind: "flag",
@@ -74,6 +82,8 @@ interface Work extends StateSource {
   readonly mix: LanguageMix | undefined;
   /** The steps to run: all from segments, the next one from states. */
   readonly steps: readonly number[];
+  /** Whether embedding and head are captured, behind the steps. */
+  readonly withVocabulary: boolean;
   readonly layers: StepLayers;
 }
 
@@ -95,7 +105,7 @@ function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool
 }
 
 async function* captureAll(work: Work, context: StageContext): AsyncGenerator<Statistic> {
-  const { source, dense, kind, shard, model, values, steps, layers } = work;
+  const { source, dense, kind, shard, model, values, steps, layers, reads, withVocabulary } = work;
   const { signal, progress, warn, threads } = context;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads, pool: context.pool });
@@ -106,7 +116,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     () => withDense(readSegmentStates(work, forward), dense, model),
     (done) => progress({ activity: "read segments", done, unit: "segments" }),
   );
-  const walks = kind === "states" ? await takeWalks(work, context) : undefined;
+  const walks = kind === "states" && steps.length > 0 ? await takeWalks(work, context) : undefined;
   let isDone = false;
   try {
     const all = walks?.batches ?? [...batchSegments(await states.heads())];
@@ -117,33 +127,45 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     const batches = new Map(languages.map((name) => [name, all.filter(({ language }) => language === name)] as const));
     const shares = sharesOf(countTokens(heads), work);
     const inWhole = shard === undefined ? languages.length : Object.keys(shard.wholeTokens).length;
-    const total = steps.length * heads.length;
+    const total = (steps.length + (withVocabulary ? 1 : 0)) * heads.length;
     let done = 0;
     let pooled = false;
+    const request = {
+      statistics: values.statistics,
+      grams: values.grams,
+      budget: work.budget,
+      cross: dense !== undefined,
+      normalised: values.normaliseTokens,
+    };
+    const advanceProgress =
+      (step: string) =>
+      (count: number): void => {
+        done += count;
+        progress({ activity: `capture ${step}`, done, total, unit: "segments" });
+      };
+    const tools = { forward, sums: { kernel, blas }, grams, signal, warn };
     for (const [position, index] of steps.entries()) {
       const step = at(model.steps, index);
-      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), inWhole, {
-        statistics: values.statistics,
-        grams: values.grams,
-        budget: work.budget,
-        cross: dense !== undefined,
-        normalised: values.normaliseTokens,
-      });
+      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), inWhole, request);
       if (plan.pooled && !pooled && values.grams === "languages") {
         warn(
           `${step.name}: the Grams of ${inWhole} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
         );
       }
       pooled ||= plan.pooled;
-      const advance = position < steps.length - 1;
+      const advance = withVocabulary || position < steps.length - 1;
       const compares = dense !== undefined;
       const { weights } = layers;
       const capture = { step, index, plan, batches, shares, states, compares, walks, advance, weights };
-      const advanceProgress = (count: number): void => {
-        done += count;
-        progress({ activity: `capture ${step.name}`, done, total, unit: "segments" });
-      };
-      yield* captureStep(capture, { forward, sums: { kernel, blas }, grams, signal, warn, advanceProgress });
+      yield* captureStep(capture, { ...tools, advanceProgress: advanceProgress(step.name) });
+    }
+    const { vocabulary } = model;
+    if (withVocabulary && vocabulary !== undefined && reads !== undefined) {
+      reads.require(heads);
+      // all inputs are of one size behind the norm, and its size has a meaning beside the price of the embedding
+      const plan = planStep([{ site: headSite, width: model.hiddenSize }], inWhole, { ...request, normalised: false });
+      const capture = { model, vocabulary, plan, batches, shares, states, reads };
+      yield* captureVocabulary(capture, { ...tools, advanceProgress: advanceProgress(vocabulary.name) });
     }
     isDone = true;
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
@@ -206,11 +228,17 @@ export const capture: Stage = {
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",
     "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
     "mbs capture --model M --shard 2/8 < segments.arrow > statistics-2-of-8.arrow",
+    "mbs capture --model M --segments segments.arrow < states-last.arrow > statistics-vocabulary.arrow",
     "mbs capture --model M --dense-states dense-3.arrow < states-3.arrow > statistics-3.arrow",
   ],
   inputs: {
     source: { kinds: ["segments", "states"], description: "segments, or the states before the step to capture" },
     layers: { kinds: ["layers"], optional: true, many: true, description: "layers of the same step that are compressed already" },
+    segments: {
+      kinds: ["segments"],
+      optional: true,
+      description: "with states after the last step: the segments that they were made of, whose tokens are counted",
+    },
     denseStates: {
       kinds: ["states"],
       optional: true,
@@ -244,16 +272,35 @@ export const capture: Stage = {
     });
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
-      const before = kind === "states" ? checkStates(source, model) : undefined;
+      const before = kind === "states" ? checkStates(source, model, "step or vocabulary") : undefined;
+      const isBehind = before?.steps === model.steps.length;
+      const reads = await readsFor({ ...values, model, kind, isBehind, segments: inputs["segments"]?.[0] });
+      if (isBehind && (dense !== undefined || layers.length > 0)) {
+        throw new UsageError("capture: states after the last step take neither --layers nor --dense-states");
+      }
       if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
-      const steps = before === undefined ? [...model.steps.keys()] : [before.steps];
+      const steps = before === undefined ? [...model.steps.keys()] : isBehind ? [] : [before.steps];
       for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
       const shard = await findShard(source, kind, model, values.shard);
       const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
       return {
         statistics: encodeStatistics(
           captureAll(
-            { source, dense, kind, segments: shard?.segments, shard, model, values, budget, mix, steps, layers: given },
+            {
+              source,
+              dense,
+              kind,
+              segments: shard?.segments,
+              shard,
+              model,
+              values,
+              budget,
+              mix,
+              steps,
+              layers: given,
+              reads,
+              withVocabulary: reads !== undefined,
+            },
             context,
           ),
           {

@@ -4,6 +4,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { checkTokens, embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
 import type { Forward, Model, StreamStates } from "@mbs/models";
+import type { TokenReads } from "./token-reads.ts";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
   if (expected === found) return;
@@ -26,14 +27,20 @@ export function checkSegments(stream: ArtifactStream, model: Model, warn: (messa
 }
 
 /**
+ * @param goal what is run from the states: a step, or also what comes behind the last one
  * @returns how many steps were applied, and the addresses of the layers that were
  * @throws {BadDataError} with both addresses, when the states are of another model
  */
-export function checkStates(stream: ArtifactStream, model: Model): { steps: number; layers: readonly string[] } {
+export function checkStates(
+  stream: ArtifactStream,
+  model: Model,
+  goal: "step" | "step or vocabulary" = "step",
+): { steps: number; layers: readonly string[] } {
   const { model: address, tokenizer, steps, layers } = parseMetadata("states", stream.schema);
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "propagate again from segments of this model");
   requireSame("model", model.address, address, "propagate again from segments of this model");
-  if (steps >= model.steps.length) {
+  const last = model.steps.length - (goal === "step" || model.vocabulary === undefined ? 1 : 0);
+  if (steps > last) {
     throw new BadDataError(`the states are those after ${steps} of ${model.steps.length} steps; there is no step left to run`, {
       steps,
     });
@@ -118,16 +125,19 @@ export interface StateSource {
   /** The segments of a shard, where the artifact of all has been read already. */
   readonly segments?: readonly Segment[] | undefined;
   readonly model: Model;
+  /** Counts the tokens of each segment, where the source is of segments. */
+  readonly reads?: TokenReads | undefined;
 }
 
 /** The states of an artifact of segments or states, segment by segment. */
 export function readSegmentStates(
-  { source, kind, segments, model }: StateSource,
+  { source, kind, segments, model, reads }: StateSource,
   forward: Forward,
 ): AsyncIterable<SegmentStates> {
   if (kind === "states") return joinStreams(readStates(source), model);
   const { seed } = parseMetadata("segments", source.schema);
-  return embedSegments(segments ?? readSegments(source), seed, model, forward);
+  const read = segments ?? readSegments(source);
+  return embedSegments(reads === undefined ? read : reads.countAll(read), seed, model, forward);
 }
 
 /** Ends the reading of an artifact that turned out not to be needed. */

@@ -39,7 +39,16 @@ export type {
   StatesMetadata,
   StatisticsMetadata,
 } from "./kinds/metadata.ts";
-export { allLanguages, allSites, inputSite } from "./kinds/records.ts";
+export {
+  allLanguages,
+  allSites,
+  embeddingSite,
+  headSite,
+  inputSite,
+  isTokenSite,
+  tokenSites,
+  vocabularyStep,
+} from "./kinds/records.ts";
 export type {
   AnswerScore,
   ChoiceScore,

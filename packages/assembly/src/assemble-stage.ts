@@ -147,15 +147,17 @@ export const assemble: Stage = {
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
   preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
-  async checkPlan(raw, { solver, codes }, pool) {
+  async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const model = await openModel(own.model, { pool });
     try {
       plannerFor(model, format);
       await requireDense(model);
       if (codes === "unknown") return;
-      const planned = codes === "none" ? { grids: [] } : { grids: plannedGrids(model, codes), zeroPoints: codes.zeroPoints };
-      format.checkPlan?.(model, { solver, ...planned }, formatOptions);
+      const sites = model.steps.flatMap((step) => step.sites);
+      const planned = codes === "none" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
+      const vocabulary = tables === undefined ? [] : plannedGrids(model.vocabulary?.sites ?? [], tables);
+      format.checkPlan?.(model, { solver, vocabulary, ...planned }, formatOptions);
     } finally {
       await model.close();
     }

@@ -20,6 +20,8 @@ export interface FormattedModel {
 export interface PlannedGrids {
   readonly solver: string;
   readonly grids: readonly LayerGrid[];
+  /** Of embedding and head; none where they stay as they are. */
+  readonly vocabulary: readonly LayerGrid[];
   /** Absent where the solver does not say. */
   readonly zeroPoints?: ZeroPoints | undefined;
 }

@@ -7,6 +7,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { spoolLayers } from "../src/layers/layer-spool.ts";
 import { roundBlocks } from "../src/onnx/weights/block-rounding.ts";
 import { addTokenTable } from "../src/onnx/weights/token-table.ts";
 import type { TableStorage } from "../src/onnx/weights/token-table.ts";
@@ -30,7 +31,7 @@ async function readTable(dtype: "f32" | "f16" | "bf16", storage: TableStorage, t
   const model = await openTiny(dtype);
   const graph = new GraphBuilder("table");
   const files = new WeightFiles("table.onnx");
-  const table = addTokenTable({ graph, files, model, tensor: embedding }, storage, 0);
+  const table = addTokenTable({ graph, files, model, layers: await spoolLayers([], model, []), tensor: embedding }, storage, 0);
   graph.output("rows", table.gather(graph.input("tokens", "int64", ["T"])), "float32");
   graph.output("products", table.multiply(graph.input("x", "float32", ["T", hidden])), "float32");
   await writeFile(join(root, "table.onnx"), graph.build());
@@ -106,6 +107,7 @@ test("values beyond f16, and rows that no block divides, are refused", async () 
     graph: new GraphBuilder("refused"),
     files: new WeightFiles("refused.onnx"),
     model,
+    layers: await spoolLayers([], model, []),
     tensor: embedding,
   };
   assert.throws(

@@ -1,4 +1,12 @@
-import { encodeAllocation, inputSite, parseMetadata, readFactors, type FactorRecord, type StepAllocation } from "@mbs/artifacts";
+import {
+  encodeAllocation,
+  inputSite,
+  parseMetadata,
+  readFactors,
+  vocabularyStep,
+  type FactorRecord,
+  type StepAllocation,
+} from "@mbs/artifacts";
 import {
   at,
   BadDataError,
@@ -88,7 +96,8 @@ async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Mea
   };
   for await (const record of factors) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
-    if (record.site === inputSite) continue;
+    // embedding and head have bits, and no sparsity
+    if (record.site === inputSite || record.step === vocabularyStep) continue;
     if (records.some(({ step }) => step !== record.step)) {
       await finish();
       records = [];

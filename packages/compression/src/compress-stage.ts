@@ -1,5 +1,15 @@
-import { encodeLayers, inputSite, parseMetadata, readFactors, type LayerRecord } from "@mbs/artifacts";
 import {
+  encodeLayers,
+  headSite,
+  inputSite,
+  parseMetadata,
+  readFactors,
+  tokenSites,
+  vocabularyStep,
+  type LayerRecord,
+} from "@mbs/artifacts";
+import {
+  BadDataError,
   InterruptedError,
   UsageError,
   parseOptions,
@@ -14,7 +24,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openModel, requireCompressible } from "@mbs/models";
+import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { canSplitRows, dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
@@ -26,6 +36,8 @@ import type { SiteInput } from "./site/site-statistics.ts";
 import { cutSite, readSite } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
+import { solveVocabulary, vocabularyBits, vocabularyChoice, vocabularyInputs } from "./site/vocabulary.ts";
+import type { TokenCosts } from "./site/vocabulary.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
@@ -44,6 +56,12 @@ const ownOptions = {
     "--rows",
     "compress a part of the rows of each site alone: 2/8 is the second of eight; mbs join-layers joins them (gptq, rtn)",
   ),
+  vocabulary: {
+    kind: "choice",
+    choices: ["off", ...vocabularyBits],
+    default: "off",
+    description: "bits of embedding and head, which are left as they are by default; capture them too (gptq, rtn)",
+  },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
 
@@ -81,30 +99,51 @@ async function parseChoice(options: unknown) {
     });
   }
   const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, alone) } };
-  return { own, choice, rowParts };
+  const vocabulary = own.vocabulary === "off" ? undefined : vocabularyChoice({ solver, options: given }, own.vocabulary);
+  return { own, choice, vocabulary, rowParts };
 }
 
 /** What factors say of order and mix, where there are none. */
 const uncalibrated = { order: "natural", weights: {} };
 
-/** Every site of a model, of whose inputs nothing is known. */
-function* plainSites({ steps }: Model): Generator<SiteInput> {
+/** What is compressed next: a site of a step, or embedding and head, whose inputs are those of the head's site alone. */
+type Work = SiteInput & { readonly costs?: TokenCosts };
+
+/** Every site of a model, of whose inputs nothing is known, and embedding and head where they are asked for. */
+function* plainSites({ steps, vocabulary }: Model, withVocabulary: boolean): Generator<Work> {
   for (const { name: step, sites } of steps) for (const { name: site, width } of sites) yield { step, site, width };
+  if (!withVocabulary || vocabulary === undefined) return;
+  for (const input of vocabularyInputs(vocabulary, undefined)) yield { ...input, costs: {} };
 }
 
-/** The sites of factors that weights read. */
-async function* factoredSites(factors: ArtifactStream): AsyncGenerator<SiteInput> {
+/** The sites of factors that weights read. @throws {BadDataError} where the head is asked for, and they do not have it */
+async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, withVocabulary: boolean): AsyncGenerator<Work> {
+  const costs: { spread?: Float32Array; reads?: Float32Array } = {};
+  let hasHead = false;
   for await (const factor of readFactors(factors)) {
     const { step, site, width } = factor;
+    if (step === vocabularyStep) {
+      if (site === tokenSites.reads) costs.reads = factor.diagonal;
+      else if (site === tokenSites.spread) costs.spread = factor.diagonal;
+      else if (site === headSite && withVocabulary && vocabulary !== undefined) {
+        hasHead = true;
+        for (const input of vocabularyInputs(vocabulary, factor)) yield { ...input, costs };
+      }
+      continue;
+    }
     // no weight reads the input before the norm; its factor is there for comparisons of languages
     if (site !== inputSite) yield { step, site, width, factor };
+  }
+  if (withVocabulary && !hasHead) {
+    throw new BadDataError("the factors have no input of the head; capture with --vocabulary, or leave it out here");
   }
 }
 
 async function* compressAll(
-  inputs: AsyncIterable<SiteInput> | Iterable<SiteInput>,
+  inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
   choiceOf: (step: string) => SolverChoice,
+  vocabulary: SolverChoice | undefined,
   rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
@@ -115,6 +154,15 @@ async function* compressAll(
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
+      const { costs } = input;
+      if (costs !== undefined && vocabulary !== undefined) {
+        const onRows = (done: number, total: number): void =>
+          progress({ activity: `compress the ${input.site}`, done, total, unit: "rows" });
+        const context = { blas, signal, warn, rowThreads, onRows };
+        const layer = await solveVocabulary(model, input, { choice: vocabulary, costs, shards: rowParts }, context);
+        if (layer !== undefined) yield layer;
+        continue;
+      }
       const loaded = await readSite(model, input);
       const { weight, dtypes, skipped, scaledBy, origins } = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
@@ -144,6 +192,7 @@ export const compress: Stage = {
     "mbs compress --model M --solver gptq --bits 3 --group-size 128 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
     "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
   ],
@@ -163,7 +212,7 @@ export const compress: Stage = {
     await parseChoice(raw);
   },
   async run(inputs, options, context) {
-    const { own, choice, rowParts } = await parseChoice(options);
+    const { own, choice, vocabulary, rowParts } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
@@ -173,19 +222,21 @@ export const compress: Stage = {
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
     try {
       if (factors === undefined) requireCompressible(model, context.warn);
+      if (vocabulary !== undefined) requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const sparsity = allocation && (await readStepSparsity(allocation, model.address, choice));
       const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
       const metadata = {
         model: model.address,
         solver: choice.solver.name,
-        options: { ...settings, ...sparsity?.origin },
+        options: { ...settings, ...(vocabulary && { vocabulary: own.vocabulary }), ...sparsity?.origin },
         order,
         weights,
         ...(rowParts && { rowParts }),
       };
-      const sites = factors === undefined ? plainSites(model) : factoredSites(factors);
-      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), rowParts, context);
+      const withVocabulary = vocabulary !== undefined;
+      const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
+      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), vocabulary, rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };
     } catch (error) {

@@ -110,6 +110,8 @@ export interface PlannedLayers {
   readonly solver: string;
   /** "none" where it makes none, "unknown" where it does not say. */
   readonly codes: PlannedCodes | "none" | "unknown";
+  /** Those of embedding and head; absent where they stay as they are. */
+  readonly vocabulary?: PlannedCodes;
 }
 
 /** What a solver hands back for one site. */

@@ -1,4 +1,4 @@
-import { encodeFactors, parseMetadata, readStatistics } from "@mbs/artifacts";
+import { encodeFactors, isTokenSite, parseMetadata, readStatistics } from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import {
   areProportional,
@@ -18,6 +18,7 @@ import { mixSites } from "./mixed-site.ts";
 import type { MixedSite, PooledMix } from "./mixed-site.ts";
 import { climbLadder } from "./rescue-ladder.ts";
 import type { Engines } from "./rescue-ladder.ts";
+import { VocabularyCosts } from "./vocabulary-costs.ts";
 
 const options = {
   mix: {
@@ -77,12 +78,14 @@ async function factorSite(
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
   const { step, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
-  const living = findDead(diagonal);
+  // tokens are rows of the weights behind them: no column of theirs can be dead, and they keep their order
+  const ofTokens = isTokenSite(site);
+  const living = ofTokens ? { dead: [], mean: 1 } : findDead(diagonal);
   // No token reached this expert: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
   if (unseen) warn(`${step} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
   else if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
-  const arranged = order.arrange(diagonal);
+  const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);
   const wanted = kept === "on" && gram !== undefined;
   const result = wanted
     ? await climbLadder({ gram, order: arranged, living, damping, raises }, engines)
@@ -108,7 +111,7 @@ async function factorSite(
     summary: {
       tokens,
       weights,
-      orderName: order.name,
+      orderName: ofTokens ? "natural" : order.name,
       requestedDamping: damping,
       damping: result.damping,
       precision: result.precision,
@@ -136,9 +139,10 @@ async function* factorSites(
   const single = createBlas({ threads, pool });
   const double = createDoubleBlas({ threads, pool });
   let done = 0;
+  const vocabulary = new VocabularyCosts();
   const factorNext = async (mixed: MixedSite): Promise<FactorRecord> => {
     if (signal.aborted) throw new InterruptedError("factor: stopped");
-    const record = await factorSite(mixed, order, values, { single, double }, warn);
+    const record = await factorSite(vocabulary.withReads(mixed), order, values, { single, double }, warn);
     done += 1;
     progress({ activity: "factor", done, unit: "sites" });
     return record;

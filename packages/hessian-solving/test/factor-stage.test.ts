@@ -1,4 +1,4 @@
-import { collect, contentAddress, encodeStatistics, readFactors } from "@mbs/artifacts";
+import { collect, contentAddress, encodeStatistics, headSite, readFactors, tokenSites, vocabularyStep } from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
@@ -219,6 +219,50 @@ test("an aborted run ends its output", async () => {
   const { stream } = await run(regular, {}, { signal: stop.signal });
   stop.abort();
   assert.instance(await failureOf(() => collect(readFactors(stream))), InterruptedError);
+});
+
+/** A statistic of tokens. */
+const ofTokens = (name: string, language: string, values: readonly number[]): Statistic => ({
+  step: vocabularyStep,
+  site: name,
+  language,
+  kind: "diagonal",
+  tokens: 50,
+  width: values.length,
+  values: Float32Array.from(values),
+});
+
+test("a head that is the embedding too has the embedding's price in its Gram, in one unit of loss", async () => {
+  const head = (["en", "fr"] as const).map((language) => ({
+    ...gramStatistic(headSite, language, states[language], width),
+    step: vocabularyStep,
+  }));
+  const tokens = [
+    ...["en", "fr"].map((language) => ofTokens(tokenSites.reads, language, [0.5, 0.5, 0])),
+    ofTokens(tokenSites.price, "en", [0.3]),
+    ofTokens(tokenSites.price, "fr", [0.1]),
+    ...["en", "fr"].map((language) => ofTokens(tokenSites.spread, language, [0.1, 0.2, 0.1])),
+  ];
+  const options = { mix: "en=0.5,fr=0.5", order: "activation" };
+  const tied = await factors([...tokens, ...head], options);
+  assert.equal(
+    tied.map(({ site: name, summary }) => [name, summary.factorised, summary.orderName]),
+    [
+      [tokenSites.reads, false, "natural"],
+      [tokenSites.price, false, "natural"],
+      [tokenSites.spread, false, "natural"],
+      [headSite, true, "activation"],
+    ],
+  );
+  const untied = await factors([...tokens.filter(({ site: name }) => name !== tokenSites.price), ...head], options);
+  const [with_, without] = [at(tied, 3), at(untied, 2)];
+  // (0.3 + 0.1) / 2 over the sum of spreads, 0.4
+  const expected = without.diagonal.map((square) => square + 0.5);
+  assert.ok(worst(with_.diagonal, expected) < 1e-6);
+  assert.ok(with_.gram && without.gram);
+  const difference = with_.gram.map((value, index) => value - at(without.gram ?? [], index));
+  assert.is(difference.filter((value) => Math.abs(value - 0.5) < 1e-6).length, width);
+  assert.is(difference.filter((value) => value === 0).length, (width * (width - 1)) / 2);
 });
 
 test.run();

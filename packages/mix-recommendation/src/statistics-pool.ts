@@ -1,4 +1,12 @@
-import { SpooledArtifact, allLanguages, encodeStatistics, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
+import {
+  SpooledArtifact,
+  allLanguages,
+  encodeStatistics,
+  inputSite,
+  parseMetadata,
+  readStatistics,
+  vocabularyStep,
+} from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
@@ -31,7 +39,7 @@ function requireFound(flag: string, wanted: readonly string[] = [], found: Reado
 }
 
 /**
- * Reads statistics once, to a temporary file. Only sites that linear layers read are kept.
+ * Reads statistics once, to a temporary file. Only sites that linear layers of steps read are kept: not the head's.
  *
  * @throws {UsageError} on a step or site that is not there
  * @throws {BadDataError} where nothing is left
@@ -50,7 +58,7 @@ export async function poolStatistics(
     for await (const statistic of readStatistics(stream)) {
       if (signal.aborted) throw new InterruptedError("mix: stopped");
       const { step, site, language } = statistic;
-      if (site === inputSite) continue;
+      if (site === inputSite || step === vocabularyStep) continue;
       found.steps.add(step);
       found.sites.add(site);
       if ((steps && !steps.includes(step)) || (sites && !sites.includes(site))) continue;

@@ -3,6 +3,8 @@ export type { Architecture } from "./architectures/architecture.ts";
 export { hasNoBasis } from "./architectures/bases.ts";
 export type { Bases, NoBasis, NormTensors, ResidualStream, StreamNorm, ValueHeads } from "./architectures/bases.ts";
 export type { ExpectedTensor, Layout, ScaledTensor, Site, SiteTensor, Step, StepGraphValues } from "./architectures/layout.ts";
+export { compressibleSteps } from "./architectures/vocabulary.ts";
+export type { Vocabulary } from "./architectures/vocabulary.ts";
 export { rotationKey, rotationKinds } from "./config/rotation-record.ts";
 export type { RotationKind, RotationRecord } from "./config/rotation-record.ts";
 export { trimmingKey } from "./config/trimming-record.ts";
@@ -29,12 +31,13 @@ export type {
   StepCut,
   StepOptions,
   TreeForward,
+  VocabularyForward,
 } from "./folder/model.ts";
 export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
-export { requireCompressible } from "./folder/compressible.ts";
+export { requireCompressible, requireVocabulary } from "./folder/compressible.ts";
 export { restrictVocabulary, vocabularyTables } from "./folder/restricted-model.ts";
 export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
 export { requireSameModel } from "./folder/same-model.ts";

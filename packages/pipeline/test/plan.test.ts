@@ -307,4 +307,54 @@ test("a solver's preferred order is taken where the recipe names none", async ()
   assert.is(await orderOf({}), "group-aware:64");
 });
 
+const withVocabulary: ModelOutline = {
+  ...outline,
+  vocabulary: { name: "vocabulary", sites: [{ name: "head", width: 32, weights: [{ rows: 1000 }] }] },
+};
+
+test("embedding and head come last, from the states after the last step and the tokens of the segments", async () => {
+  const compress = { solver: "gptq", bits: 3, qep: 0, vocabulary: 4 };
+  const nodes = await nodesOf({ propagation: "sequential", compress }, withVocabulary);
+  assert.equal(
+    nodes.slice(-5).map(({ id, inputs }) => [id, inputs]),
+    [
+      ["propagate.h.1", { source: ["propagate.h.0"], layers: ["compress.h.1"] }],
+      ["capture.vocabulary", { source: ["propagate.h.1"], segments: ["sample"] }],
+      ["factor.vocabulary", { statistics: ["capture.vocabulary"] }],
+      ["compress.vocabulary", { factors: ["factor.vocabulary"] }],
+      ["assemble", { layers: ["compress.h.0", "compress.h.1", "compress.vocabulary"] }],
+    ],
+  );
+  const asked = nodes.filter(({ options }) => options["vocabulary"] !== undefined);
+  assert.equal(ids(asked), ["compress.vocabulary"]);
+  const off = await nodesOf({ propagation: "sequential", compress: { ...compress, vocabulary: "off" } }, withVocabulary);
+  assert.is(
+    off.some(({ id }) => id.includes("vocabulary") || id === "propagate.h.1"),
+    false,
+  );
+});
+
+test("of the dense model embedding and head are captured with the steps, and compressed in one shard of them", async () => {
+  const compress = { solver: "gptq", bits: 3, vocabulary: 4 };
+  const nodes = await nodesOf({ propagation: "dense", shards: 2, compress }, withVocabulary);
+  assert.equal(
+    nodes.filter(({ options }) => options["vocabulary"] !== undefined).map(({ id, options }) => [id, options["vocabulary"]]),
+    [
+      ["capture.shard-1", true],
+      ["capture.shard-2", true],
+      ["compress.steps-1", 4],
+    ],
+  );
+});
+
+test("a model whose embedding and head stay as they are is refused, naming the key", async () => {
+  try {
+    await nodesOf({ compress: { solver: "gptq", vocabulary: 4 } });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, UsageError);
+    assert.match(String(error), "embedding and head of an ONNX model or an encoder-decoder are not compressed");
+  }
+});
+
 test.run();

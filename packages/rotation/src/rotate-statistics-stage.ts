@@ -1,4 +1,4 @@
-import { encodeStatistics, inputSite, parseMetadata, readStatistics, statisticsUnits } from "@mbs/artifacts";
+import { encodeStatistics, inputSite, parseMetadata, readStatistics, statisticsUnits, vocabularyStep } from "@mbs/artifacts";
 import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, BadDataError, defineStage, FailedPreconditionError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Blas, OptionTable, StageContext } from "@mbs/contracts";
@@ -102,13 +102,16 @@ async function* rotateAllStatistics(
     const work: Work = { model, blas, changes };
     let done = 0;
     let hasInputs = false;
+    let hasVocabulary = false;
     for await (const statistic of readStatistics(stream)) {
       if (signal.aborted) throw new InterruptedError("rotate-statistics: stopped");
-      if (statistic.site === inputSite) hasInputs = true;
+      if (statistic.step === vocabularyStep) hasVocabulary = true;
+      else if (statistic.site === inputSite) hasInputs = true;
       else yield await rotateStatistic(work, statistic);
       done += 1;
       progress({ activity: "rotate statistics", done, unit: "statistics" });
     }
+    if (hasVocabulary) warn("statistics of embedding and head are left out: capture those of the rotated model");
     if (hasInputs) warn(`inputs of steps (site ${inputSite}) are left out: no weight reads them, and a norm comes behind them`);
   } finally {
     await blas.release();

@@ -1,6 +1,28 @@
 /** Site of a step's own input, before its norm. No weight reads it; similarity does. */
 export const inputSite = "input";
 
+/** The step that embedding and head are, behind the last one. */
+export const vocabularyStep = "vocabulary";
+
+/** What the head multiplies: states after the last step and the norm behind it. */
+export const headSite = "head";
+
+/** What the embedding reads, where the head is a tensor of its own: tokens, each of which is a row. */
+export const embeddingSite = "embedding";
+
+/** Sites of statistics of embedding and head that no weight reads; their only kind is "diagonal". */
+export const tokenSites = {
+  /** A value a token: the share of a language's tokens that are this one, or how often its row of the embedding is read. */
+  reads: "token-reads",
+  /** A value a token: the mean of p·(1 - p), p its probability as the next one. An error δ of its logit costs ½·δ² times that. */
+  spread: "token-spread",
+  /** One value, where embedding and head are one tensor: p where an error Δ of a row that is read costs ½·p·|Δ|² nats a token. */
+  price: "embedding-price",
+} as const;
+
+/** Whether a site is one of `tokenSites`. */
+export const isTokenSite = (site: string): boolean => Object.values<string>(tokenSites).includes(site);
+
 /** Language of a Gram over the tokens of all languages, kept instead of theirs where those exceed the budget of capture. */
 export const allLanguages = "*";
 

@@ -5,6 +5,7 @@ import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
+import { leaveVocabulary, refuseVocabulary } from "../layers/left-vocabulary.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { moduleOf } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
@@ -55,7 +56,8 @@ export const compressedTensorsFormat: Format = {
   zeroPoints: "middle",
   options: dtypeOptions,
   parts: quantisedParts,
-  checkPlan(model, { grids, zeroPoints = "middle" }) {
+  checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }) {
+    refuseVocabulary(model, vocabulary, name);
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of grids) {
       checkPackedGrid(grid, transposed.has(grid.tensor));
@@ -64,7 +66,8 @@ export const compressedTensorsFormat: Format = {
     if (grids.length > 0) sharedGroupSize(grids);
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
-  async plan(model, layers, options, context) {
+  async plan(model, given, options, context) {
+    const layers = leaveVocabulary(model, given, name, context.warn);
     const dtype = chosenDtype(model, options, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {

@@ -2,6 +2,7 @@ import { configOf, jsonFile } from "@mbs/models";
 import type { Format } from "../format.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
+import { leaveVocabulary, refuseVocabulary } from "../layers/left-vocabulary.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
@@ -35,7 +36,8 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   zeroPoints: version === 1 ? "from-one" : "any",
   options: dtypeOptions,
   parts: quantisedParts,
-  checkPlan(model, { solver, grids, zeroPoints }) {
+  checkPlan(model, { solver, grids, vocabulary, zeroPoints }) {
+    refuseVocabulary(model, vocabulary, name);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
     for (const grid of grids) {
@@ -44,7 +46,8 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       moduleOf(grid.tensor, "GPTQ");
     }
   },
-  async plan(model, layers, options, { warn }) {
+  async plan(model, given, options, { warn }) {
+    const layers = leaveVocabulary(model, given, name, warn);
     const dtype = chosenDtype(model, options, `assemble --format ${name}`);
     checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));

@@ -1,6 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { PlannedCodes } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import type { Site } from "@mbs/models";
 
 /** The grid of a layer, as far as it is known before there are codes. */
 export interface LayerGrid {
@@ -31,11 +31,10 @@ export function refuseWithoutCodes(tensor: string, solver: string, format: strin
 }
 
 /**
- * The grids that a solver will give the weights of a model. Which columns a scattered group will have is not known yet: they
+ * The grids that a solver will give the weights of sites. Which columns a scattered group will have is not known yet: they
  * are assigned in order.
  */
-export function plannedGrids(model: Model, { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
-  const sites = model.steps.flatMap((step) => step.sites);
+export function plannedGrids(sites: readonly Site[], { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
   return sites.flatMap(({ width: columns, weights }) => {
     const groupSize = wanted === 0 ? columns : Math.min(wanted, columns);
     const groups = Math.ceil(columns / groupSize);

@@ -4,7 +4,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
 import type { Model, SiteTensor } from "@mbs/models";
-import { siteWeights } from "./site-weights.ts";
+import { siteWeights, vocabularyWeights } from "./site-weights.ts";
 
 /** How one artifact of layers was made. */
 export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
@@ -107,7 +107,8 @@ export async function spoolLayers(
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();
   const norms = normVectors(model);
-  const weights = new Map([...norms, ...siteWeights(model).map((weight) => [weight.tensor, weight] as const)]);
+  const changeable = [...siteWeights(model), ...vocabularyWeights(model)];
+  const weights = new Map([...norms, ...changeable.map((weight) => [weight.tensor, weight] as const)]);
   const origins: LayersOrigin[] = [];
   try {
     for (const source of streams) {

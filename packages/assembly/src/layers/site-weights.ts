@@ -1,10 +1,14 @@
 import type { ArchitectureModel, Model, SiteTensor } from "@mbs/models";
 
-/** All weights that solvers can change, in the order of the steps. */
+/** All weights of steps that solvers can change, in order. */
 export const siteWeights = (model: Model): readonly SiteTensor[] =>
   model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
 
-/** The first of them, to name in a message; every model has one. */
+/** Embedding and head, where solvers can change them. */
+export const vocabularyWeights = ({ vocabulary }: Model): readonly SiteTensor[] =>
+  vocabulary?.sites.flatMap(({ weights }) => weights) ?? [];
+
+/** The first weight of a step, to name in a message; every model has one. */
 export const firstWeight = (model: Model): string => siteWeights(model)[0]?.tensor ?? model.path;
 
 /** Linear weights that the checkpoint has as [columns, rows]. */

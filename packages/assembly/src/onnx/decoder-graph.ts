@@ -69,7 +69,7 @@ export function buildDecoderGraph(
   const store = new WeightStore(graph, files, model, layers, options);
   const transposed = transposedTensors(model);
   const rowsWith = (roles: ReadonlyMap<string, string>) => createStoredRows(graph, store, roles, transposed);
-  const addTable = (tensor: string) => addTokenTable({ graph, files, model, tensor }, embeddings, options.accuracyLevel);
+  const addTable = (tensor: string) => addTokenTable({ graph, files, model, layers, tensor }, embeddings, options.accuracyLevel);
   const flat = batch.shape(-1);
 
   const embedding = addTable(layout.embedding);
@@ -84,8 +84,13 @@ export function buildDecoderGraph(
   const head = layout.head === layout.embedding ? embedding : addTable(layout.head);
   const products = head.multiply(layout.buildHeadInput(rows, states));
   const logits = layout.buildLogits?.(rows, products) ?? products;
+  const tables = new Map([
+    [layout.embedding, embedding],
+    [layout.head, head],
+  ]);
+  const changed = [...tables].filter(([tensor]) => layers.summaries.has(tensor));
   const { vocabularySize } = layout;
   const byText = graph.node("Reshape", [logits, batch.shape("B", "T", vocabularySize)]);
   graph.output("logits", byText, "float32", ["batch_size", "sequence_length", vocabularySize]);
-  return { model: graph.build(), compressedBytes: store.compressedBytes };
+  return { model: graph.build(), compressedBytes: changed.reduce((sum, [, { bytes }]) => sum + bytes, store.compressedBytes) };
 }

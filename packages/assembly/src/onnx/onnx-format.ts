@@ -10,6 +10,7 @@ import { buildDecoderGraph } from "./decoder-graph.ts";
 import { checkGraph, rewriteGraph } from "./rewritten-graph.ts";
 import type { AccuracyLevel } from "./weights/quantised-linear.ts";
 import { planGrid } from "./weights/quantised-weight.ts";
+import { planTable, refuseTwoRoundings } from "./weights/token-table.ts";
 import { WeightFiles } from "./weights/weight-files.ts";
 
 /** Supported model types for which transformers.js 4.3 has no class: other programs run their files. */
@@ -114,7 +115,7 @@ export const onnxFormat: Format = {
   zeroPoints: "any",
   options,
   parts: quantisedParts,
-  checkPlan(model, { grids }, raw) {
+  checkPlan(model, { grids, vocabulary }, raw) {
     const chosen = parseOptions(options, raw, "assemble --format onnx");
     if (model.kind === "graph") {
       refuseEmbeddings(chosen.embeddings);
@@ -125,6 +126,8 @@ export const onnxFormat: Format = {
       );
     }
     for (const grid of grids) planGrid(grid);
+    for (const grid of vocabulary) planTable(grid);
+    if (vocabulary.length > 0) refuseTwoRoundings(chosen.embeddings);
   },
   plan(model, layers, raw, { warn }) {
     const warning = transformersJsWarning(model.architecture);

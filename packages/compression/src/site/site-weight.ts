@@ -45,7 +45,7 @@ export function cutSite(site: LoadedSite, shards: Shards): LoadedSite {
 }
 
 /** The dtype whose values the files of all parts hold exactly: f16 holds what bf16 holds, within its range. */
-function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): WeightDtype {
+export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): WeightDtype {
   const written = model.kind === "architecture" && model.writtenDtype !== undefined ? [model.writtenDtype] : dtypes;
   return (["bf16", "f16"] as const).find((dtype) => written.includes(dtype)) ?? "f32";
 }

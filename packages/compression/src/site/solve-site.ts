@@ -30,6 +30,8 @@ export interface SiteContext extends SolverContext {
   readonly rowThreads?: RowThreads | undefined;
   /** Where the rows of each part are from; absent where all rows of the site are solved. */
   readonly origins?: readonly RowOrigin[] | undefined;
+  /** What a squared error of each row's output costs, where rows differ in that; [rows]. */
+  readonly rowCosts?: Float32Array | undefined;
 }
 
 /**
@@ -129,6 +131,10 @@ export async function solveSite(
     Float64Array,
     Float64Array,
   ];
+  for (const [row, cost] of context.rowCosts?.entries() ?? []) {
+    errors[row] = at(errors, row) * cost;
+    outputs[row] = at(outputs, row) * cost;
+  }
 
   return written.map(({ tensor, firstRow, rows: count, dtype, values }, index) => {
     const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {

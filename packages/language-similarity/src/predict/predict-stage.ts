@@ -9,6 +9,7 @@ import { readRises, requireLayersOf } from "./actual-rises.ts";
 import type { ActualRises } from "./actual-rises.ts";
 import { SiteLanguages, languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
+import { VocabularyCosts } from "./vocabulary-costs.ts";
 import { SpooledLayers } from "./spooled-layers.ts";
 import type { WeightChange } from "./weight-change.ts";
 
@@ -85,7 +86,10 @@ async function* predictAll(
     const finished = new FinishedSites();
     let current: SiteLanguages | undefined;
     let changes: readonly WeightChange[] = [];
-    for await (const statistic of statisticsOf(statistics, model)) {
+    const vocabulary = new VocabularyCosts();
+    for await (const found of statisticsOf(statistics, model)) {
+      const statistic = vocabulary.take(found, model.hiddenSize);
+      if (statistic === undefined) continue;
       const { step, site, width } = statistic;
       if (signal.aborted) throw new InterruptedError("predict: stopped");
       if (!spooled.has(step, site)) continue;
@@ -99,7 +103,7 @@ async function* predictAll(
       }
       if (!current.take(statistic)) continue;
       progress({ activity: `predict ${step}`, done: finished.count, total, unit: "sites" });
-      yield* await languageDamage(blas, changes, statistic);
+      yield* await languageDamage(blas, changes, statistic, vocabulary.of(statistic));
     }
     if (current) finished.add(current);
     const missing = spooled.sites.find(([step, site]) => !finished.has(step, site));

@@ -2,7 +2,7 @@ import { parseMetadata, readLayers } from "@mbs/artifacts";
 import type { Spool, SpoolSlot } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { requireSameModel } from "@mbs/models";
+import { compressibleSteps, requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
 import { subtractFromWeight } from "./weight-change.ts";
@@ -67,7 +67,10 @@ export class SpooledLayers {
    * @throws {BadDataError} where the model has no such weight at this site, or of another shape
    */
   async read(step: string, site: string, width: number): Promise<WeightChange[]> {
-    const weights = this.#model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site)?.weights ?? [];
+    const weights =
+      compressibleSteps(this.#model)
+        .find(({ name }) => name === step)
+        ?.sites.find(({ name }) => name === site)?.weights ?? [];
     const changes: WeightChange[] = [];
     for (const { tensor, rows, columns, dtype, slot, inputScale } of this.#sites.get(keyOf(step, site)) ?? []) {
       const known = weights.find((weight) => weight.tensor === tensor);

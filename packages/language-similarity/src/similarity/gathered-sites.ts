@@ -1,4 +1,4 @@
-import { allLanguages } from "@mbs/artifacts";
+import { allLanguages, isTokenSite } from "@mbs/artifacts";
 import type { OwnStatistic, Spool } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { packedDiagonal } from "@mbs/numbers";
@@ -59,6 +59,8 @@ export async function* gatherSites(statistics: AsyncIterable<OwnStatistic>, spoo
   let current: Gathering | undefined;
   for await (const statistic of statistics) {
     const { step, site, language } = statistic;
+    // they count tokens, and are no inputs
+    if (isTokenSite(site)) continue;
     if (current?.step !== step || current.site !== site) {
       if (current) yield current;
       spool.clear();

@@ -1,4 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import type { Vocabulary } from "../architectures/vocabulary.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -14,4 +15,15 @@ export function requireCompressible({ steps, notes, path }: Model, warn: (messag
     );
   }
   for (const note of notes) warn(note);
+}
+
+/**
+ * @throws {FailedPreconditionError} for a model whose embedding and head stay as they are: an ONNX model or an encoder-decoder
+ */
+export function requireVocabulary({ vocabulary, path, kind }: Model): Vocabulary {
+  if (vocabulary !== undefined) return vocabulary;
+  throw new FailedPreconditionError(
+    `${path} is ${kind === "graph" ? "an ONNX model" : "an encoder-decoder"}, whose embedding and head are not compressed; leave out --vocabulary`,
+    { model: path },
+  );
 }

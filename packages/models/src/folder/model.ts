@@ -2,6 +2,7 @@ import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Step } from "../architectures/layout.ts";
+import type { Vocabulary } from "../architectures/vocabulary.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
 import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -95,6 +96,30 @@ export interface TreeForward {
   score(states: Matrix, next: readonly (readonly number[])[]): Promise<Float64Array>;
 }
 
+/** What embedding and head see: the statistics of their rows. */
+export interface VocabularyForward {
+  /**
+   * States of a text before the first step, with another embedding.
+   *
+   * @param changes what is added to rows of the embedding, by token; [hidden] each
+   */
+  embedChanged(tokens: Int32Array, changes: ReadonlyMap<number, Float32Array>): Promise<Matrix>;
+  /**
+   * What the head multiplies.
+   *
+   * @param states after the last step, [rows, hidden]
+   * @returns [rows, hidden]
+   */
+  headInput(states: Matrix): Promise<Matrix>;
+  /**
+   * How uncertain the model is of each token: Σ p·(1 - p) over rows, p the token's probability as the next one.
+   *
+   * @param states after the last step, [rows, hidden]
+   * @returns [vocabulary]
+   */
+  spread(states: Matrix): Promise<Float64Array>;
+}
+
 /** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
 export interface Forward {
   /**
@@ -139,6 +164,8 @@ export interface Forward {
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
   /** Texts that share their beginnings; absent for ONNX models and encoder-decoders. */
   readonly tree?: TreeForward;
+  /** Statistics of embedding and head; absent where the model has no `vocabulary`. */
+  readonly vocabulary?: VocabularyForward;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
   logits(states: Matrix): Promise<Matrix>;
   /** Memory of the weights that it keeps, in bytes. */
@@ -171,6 +198,8 @@ export interface OpenedModel {
   /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
   readonly positionLimit: number | undefined;
   readonly steps: readonly Step[];
+  /** Embedding and head; absent for ONNX models and encoder-decoders, where they stay as they are. */
+  readonly vocabulary?: Vocabulary | undefined;
   /**
    * The sites of a step in rounds, as its graph tells: no site depends on weights that read a site of its own round, or of a
    * later one.

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { at, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
+import { vocabularyOf } from "../architectures/vocabulary.ts";
 import { readRotation } from "../config/rotation-record.ts";
 import { readTrimming } from "../config/trimming-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
@@ -83,6 +84,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       positionLimit: layout.positionLimit,
       siteRounds: (step) => layoutRounds(layout, step),
       steps: layout.steps,
+      vocabulary: vocabularyOf(layout, hiddenStream),
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
       checkpoint,

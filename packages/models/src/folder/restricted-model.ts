@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 import { at } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
+import { vocabularyOf } from "../architectures/vocabulary.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { hiddenStream } from "../forward/streams.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ArchitectureModel } from "./model.ts";
 
@@ -96,6 +98,7 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
     address: hash.update(Int32Array.from(rows)).digest("hex"),
     tokenizerAddress,
     vocabularySize: rows.length,
+    vocabulary: vocabularyOf(layout, hiddenStream),
     layout,
     checkpoint,
     readWeight,

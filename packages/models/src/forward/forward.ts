@@ -1,4 +1,4 @@
-import { splitKept } from "@mbs/contracts";
+import { at, splitKept } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Matrix } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
@@ -43,12 +43,27 @@ export function createForward(
   const { hiddenSize, vocabularySize } = layout;
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
-  /** @param positions of the tokens in their texts; @param longest tokens of the longest text */
-  const embed = async (tokens: Int32Array, positions: Int32Array, longest: number): Promise<Matrix> => {
+  /**
+   * @param positions of the tokens in their texts
+   * @param longest tokens of the longest text
+   * @param changes of rows of the embedding, by token
+   */
+  const embed = async (
+    tokens: Int32Array,
+    positions: Int32Array,
+    longest: number,
+    changes?: ReadonlyMap<number, Float32Array>,
+  ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
     checkPositions(longest, layout.positionLimit);
     const { values, indices } = distinct(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
+    for (const [index, token] of values.entries()) {
+      for (const [column, change] of changes?.get(token)?.entries() ?? []) {
+        const place = index * hiddenSize + column;
+        rows[place] = at(rows, place) + change;
+      }
+    }
     const embedded = new Float32Array(tokens.length * hiddenSize);
     for (const [token, index] of indices.entries()) {
       embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
@@ -69,15 +84,18 @@ export function createForward(
   };
   const stepForward = createStepForward(layout, checkpoint, { graphs, packedGraphs, cache });
 
+  const embedSegments = (tokens: Int32Array, batch: number, changes?: ReadonlyMap<number, Float32Array>): Promise<Matrix> => {
+    const length = tokens.length / batch;
+    return embed(
+      tokens,
+      tokens.map((_, row) => row % length),
+      length,
+      changes,
+    );
+  };
+
   return {
-    embed(tokens, batch = 1) {
-      const length = tokens.length / batch;
-      return embed(
-        tokens,
-        tokens.map((_, row) => row % length),
-        length,
-      );
-    },
+    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
     ...stepForward,
 
     score(states, tokens, batch = 1) {
@@ -86,6 +104,11 @@ export function createForward(
     },
     logits: (states) => head.logits(states),
     ...(layout.sourceTarget === undefined && {
+      vocabulary: {
+        embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
+        headInput: (states) => head.headInput(states),
+        spread: (states) => head.spread(states),
+      },
       tree: createTreeForward(layout, {
         graphs,
         packedGraphs,

@@ -4,7 +4,7 @@ import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
-import type { Forward } from "../folder/model.ts";
+import type { Forward, VocabularyForward } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { scoredRows } from "./forward-checks.ts";
@@ -80,7 +80,7 @@ export function createHead(
   readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
-): Pick<Forward, "logits" | "heldBytes"> & Head {
+): Pick<Forward, "logits" | "heldBytes"> & Pick<VocabularyForward, "headInput" | "spread"> & Head {
   const { hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Float32Array | undefined;
@@ -101,8 +101,36 @@ export function createHead(
     }
   };
 
+  const inputGraph = () =>
+    graphs.get("head input", (builder, weight) => {
+      const input = builder.input("states", "float32", ["T", hiddenSize]);
+      builder.output("normed", layout.buildHeadInput(createRowGraph(builder, weight), input), "float32");
+    });
+
   return {
     heldBytes: () => matrix?.byteLength ?? 0,
+
+    async headInput({ rows, values }) {
+      const graph = await inputGraph();
+      const made = await graph.run({ states: floatTensor(values, [rows, hiddenSize]) }, await readNorm());
+      return { rows, columns: hiddenSize, values: floatValues(made, "normed") };
+    },
+
+    async spread(states) {
+      const graph = await graphs.get("spread", (builder, weight) => {
+        const shares = builder.node("Softmax", [buildLogits(builder, weight)], { attributes: { axis: -1 } });
+        const spread = builder.node("Sub", [shares, builder.node("Mul", [shares, shares])]);
+        const sum = builder.node("ReduceSum", [spread, builder.constant(integerTensor([0]))], { attributes: { keepdims: 0 } });
+        builder.output("sum", sum, "float32");
+      });
+      const weights = await readWeights();
+      const sums = new Float64Array(vocabularySize);
+      for (const { count, values } of parts(states)) {
+        const results = await graph.run({ states: floatTensor(values, [count, hiddenSize]) }, weights);
+        for (const [token, sum] of floatValues(results, "sum").entries()) sums[token] = at(sums, token) + sum;
+      }
+      return sums;
+    },
 
     async logits(states) {
       const graph = await graphs.get("logits", (builder, weight) =>
@@ -118,11 +146,7 @@ export function createHead(
     },
 
     async scoreNext(states, next) {
-      const normed = await graphs.get("head input", (builder, weight) => {
-        const rows = createRowGraph(builder, weight);
-        const input = builder.input("states", "float32", ["T", hiddenSize]);
-        builder.output("normed", layout.buildHeadInput(rows, input), "float32");
-      });
+      const normed = await inputGraph();
       const score = await graphs.get("score", (builder, weight) => {
         const input = builder.input("normed", "float32", ["T", hiddenSize]);
         const products = builder.node("Gemm", [input, builder.input("part", "float32", ["V", hiddenSize])], {

@@ -1,5 +1,5 @@
 import { inputSite } from "@mbs/artifacts";
-import { UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
+import { InternalError, UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
 import type { PlannedLayers, Stage, StageOptions, StatisticName } from "@mbs/contracts";
 import { canSplitRows, dependentDefaults, factorOptionsFor, countRowShards, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
@@ -17,6 +17,8 @@ export interface ModelOutline {
       readonly weights: readonly { readonly rows: number }[];
     }[];
   }[];
+  /** Embedding and head; absent where they cannot be compressed. */
+  readonly vocabulary?: ModelOutline["steps"][number] | undefined;
   /** The sites of a step in rounds, each of which is captured and compressed at once with true-sequential propagation. */
   siteRounds(step: number): readonly (readonly string[])[];
 }
@@ -191,21 +193,32 @@ interface CompressInputs {
   /** Undefined where the solver does without. */
   readonly factors: string | undefined;
   readonly allocation: string | undefined;
+  /** Whether embedding and head are among what is compressed. */
+  readonly withVocabulary?: boolean;
 }
+
+/** The bits of embedding and head; undefined where they stay as they are. */
+const vocabularyBits = ({ compress: { vocabulary = "off" } }: Recipe): unknown => (vocabulary === "off" ? undefined : vocabulary);
 
 /** One node of `compress`. */
 function compressFrom(
   add: Add,
   recipe: Recipe,
   suffix: string,
-  { factors, allocation }: CompressInputs,
+  { factors, allocation, withVocabulary = false }: CompressInputs,
   part: Pick<NewNode, "isPart" | "aside" | "follows"> & { readonly rows?: string } = {},
 ): string {
   const { rows, ...more } = part;
+  const { vocabulary, ...options } = recipe.compress;
   return add({
     id: `compress${suffix}`,
     stage: "compress",
-    options: { model: recipe.model, ...recipe.compress, ...(rows !== undefined && { rows }) },
+    options: {
+      model: recipe.model,
+      ...options,
+      ...(rows !== undefined && { rows }),
+      ...(withVocabulary && vocabulary !== undefined && { vocabulary }),
+    },
     inputs: {
       ...(factors !== undefined && { factors: [factors] }),
       ...(allocation !== undefined && { allocation: [allocation] }),
@@ -269,9 +282,11 @@ const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics: strin
 function compressDense(add: Add, recipe: Recipe, { steps }: ModelOutline, statistics: string): string[] {
   // an allocation looks at the factors of all steps
   const count = recipe.allocate === undefined ? Math.min(recipe.shards, steps.length) : 1;
+  const isAsked = vocabularyBits(recipe) !== undefined;
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
-    return [compressFrom(add, recipe, "", { factors, allocation: allocateFrom(add, recipe, factors) })];
+    const allocation = allocateFrom(add, recipe, factors);
+    return [compressFrom(add, recipe, "", { factors, allocation, withVocabulary: isAsked })];
   }
   return Array.from({ length: count }, (_, index) => {
     const suffix = `.steps-${index + 1}`;
@@ -281,7 +296,9 @@ function compressDense(add: Add, recipe: Recipe, { steps }: ModelOutline, statis
       options: { ...recipe.factor, steps: `${index + 1}/${count}` },
       inputs: { statistics: [statistics] },
     });
-    return compressFrom(add, recipe, suffix, { factors, allocation: undefined });
+    // embedding and head come behind the last step
+    const withVocabulary = isAsked && steps.length % count === index;
+    return compressFrom(add, recipe, suffix, { factors, allocation: undefined, withVocabulary });
   });
 }
 
@@ -381,6 +398,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
+  const isAsked = vocabularyBits(recipe) !== undefined;
   const allocation = allocateBeforehand(add, recipe, segments);
   let states: readonly string[] = embedFrom(add, recipe, segments);
   /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
@@ -411,11 +429,12 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       layers.push(compressRound(add, recipe, suffix, { factors, allocation }, edited));
     }
     all.push(...layers);
-    // Nothing reads the states after the last step.
-    if (index < outline.steps.length - 1) {
+    const isLast = index === outline.steps.length - 1;
+    // Only the head reads the states after the last step.
+    if (!isLast || isAsked) {
       const [before, beforeDense, held] = [states, dense, walk];
       const following = (shard: number): Pick<PlanNode, "follows"> => (held === undefined ? {} : { follows: at(held, shard) });
-      if (denseStates) {
+      if (denseStates && !isLast) {
         dense = propagateFrom(add, recipe, { id: `propagate.dense.${step.name}`, options: forward }, (shard) => ({
           inputs: { source: [at(beforeDense, shard)] },
           ...following(shard),
@@ -427,7 +446,27 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       }));
     }
   });
+  if (isAsked) all.push(planVocabulary(add, recipe, outline, segments, states));
   return all;
+}
+
+/** Embedding and head, from the states after the last step and the tokens of the segments. */
+function planVocabulary(
+  add: Add,
+  recipe: Recipe,
+  { vocabulary }: ModelOutline,
+  segments: string,
+  states: readonly string[],
+): string {
+  if (vocabulary === undefined) throw new InternalError("the recipe compresses a vocabulary that the model does not have");
+  const suffix = `.${vocabulary.name}`;
+  const { site: _, ...capture } = recipe.capture;
+  const options = { model: recipe.model, ...capture };
+  const { statistics } = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, () => ({
+    inputs: { segments: [segments] },
+  }));
+  const factors = factorsFrom(add, recipe, suffix, statistics);
+  return compressRound(add, recipe, suffix, { factors, allocation: undefined, withVocabulary: true }, vocabulary.sites);
 }
 
 /** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
@@ -435,7 +474,8 @@ function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, seg
   if (recipe.similarity) {
     compareInputs(add, recipe, outline, embedFrom(add, recipe, segments, true));
   }
-  return compressFrom(add, recipe, "", { factors: undefined, allocation: allocateBeforehand(add, recipe, segments) });
+  const allocation = allocateBeforehand(add, recipe, segments);
+  return compressFrom(add, recipe, "", { factors: undefined, allocation, withVocabulary: true });
 }
 
 /** The error on a source that the recipe does not have, or that comes later. */
@@ -469,7 +509,8 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   if (recipe.compress["withoutFactors"] === true) {
     layers = [planWithoutFactors(add, recipe, outline, segments)];
   } else if (recipe.propagation === "dense") {
-    const { statistics } = captureFrom(add, recipe, { id: "capture", options: { model, ...recipe.capture } }, segments);
+    const options = { model, ...recipe.capture, ...(vocabularyBits(recipe) !== undefined && { vocabulary: true }) };
+    const { statistics } = captureFrom(add, recipe, { id: "capture", options }, segments);
     if (recipe.similarity) compareLanguages(add, statistics);
     layers = compressDense(add, recipe, outline, statistics);
   } else {
@@ -570,6 +611,11 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
   const { solver, options: own } = await locating(recipe, readSolver(name, given));
+  if (vocabularyBits(recipe) !== undefined && outline.vocabulary === undefined) {
+    throw new UsageError(
+      `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
+    );
+  }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
   const defaults = dependentDefaults(solver, own, { zeroPoints, crossMoments });
@@ -611,7 +657,10 @@ export async function plannedLayers(recipe: Recipe): Promise<PlannedLayers> {
   const ask = async (): Promise<PlannedLayers> => {
     const { solver, options } = await readSolver(String(name), given);
     const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
-    return { solver: solver.name, codes: plannedCodesOf(solver, options, order) };
+    const codes = plannedCodesOf(solver, options, order);
+    const bits = vocabularyBits(recipe);
+    if (bits === undefined || typeof codes === "string") return { solver: solver.name, codes };
+    return { solver: solver.name, codes, vocabulary: { ...codes, bits: Number(bits) } };
   };
   return locating(recipe, ask());
 }

@@ -1,3 +1,4 @@
+import { vocabularyStep } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
@@ -58,6 +59,7 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
 /** Steps and sites that stand for those of any model: more than one, since some keys make nodes only between two steps. */
 const anyOutline: ModelOutline = {
   steps: ["first", "second"].map((name) => ({ name, sites: [] })),
+  vocabulary: { name: vocabularyStep, sites: [] },
   siteRounds: () => [["a"], ["b"]],
 };
 

@@ -1,11 +1,15 @@
-import { BadDataError, InternalError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InternalError, UsageError } from "@mbs/contracts";
 import type { Model, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { elementTypeNumbers, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import type { LayerGrid } from "../../layers/layer-grid.ts";
+import type { LayerSpool } from "../../layers/layer-spool.ts";
+import { readQuantisedLayer } from "../../layers/quantised-layer.ts";
 import { rawPieces } from "../../layers/written-pieces.ts";
+import { layBlocks } from "./block-grid.ts";
 import { roundBlocks, roundingBlock } from "./block-rounding.ts";
-import { packCodes } from "./code-packing.ts";
+import { packCodes, spreadOverBlocks } from "./code-packing.ts";
 import type { AccuracyLevel } from "./quantised-linear.ts";
 import type { WeightFiles } from "./weight-files.ts";
 import { bytesBelow, castToSingle, elementTypes } from "./weight-store.ts";
@@ -15,6 +19,8 @@ export type TableStorage = "f32" | "f16" | "int8" | "int4" | undefined;
 
 /** A matrix [vocabulary, hidden] that is read by token, or multiplied by, or both where embedding and head are one. */
 export interface TokenTable {
+  /** As stored. */
+  readonly bytes: number;
   /** Token ids [rows] → float32 [rows, hidden] */
   gather(tokens: string): string;
   /** [rows, hidden] → logits [rows, vocabulary] */
@@ -26,6 +32,7 @@ export interface TableSource {
   readonly graph: GraphBuilder;
   readonly files: WeightFiles;
   readonly model: Model;
+  readonly layers: LayerSpool;
   readonly tensor: string;
 }
 
@@ -71,6 +78,7 @@ function addFloatTable(source: TableSource, dtype: WeightDtype): TokenTable {
   });
   const table = graph.external(stored, tensor);
   return {
+    bytes,
     gather: (tokens) => castToSingle(graph, graph.node("Gather", [table, tokens], { attributes: { axis: 0 } }), dtype),
     multiply: (input) => graph.node("Gemm", [input, castToSingle(graph, table, dtype)], { attributes: { transB: 1 } }),
   };
@@ -125,10 +133,17 @@ function gatherRounded(graph: GraphBuilder, table: RoundedTable, tokens: string)
   return graph.node("Reshape", [scaled, graph.constant(integerTensor([-1, columns]))]);
 }
 
-function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLevel): TokenTable {
+/** Codes of a table, and how their blocks are stored. */
+interface TableCodes {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  /** The packed codes of all rows, then float32 scales and packed zero points. */
+  readonly make: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+function addCodedTable(source: TableSource, { bits, blockSize, make }: TableCodes, accuracy: AccuracyLevel): TokenTable {
   const { graph, files, tensor } = source;
   const [rows, columns] = sidesOf(source);
-  const blockSize = roundingBlock(columns, bits, tensor);
   const blocks = columns / blockSize;
   const [rowBytes, zeroBytes] = [(columns * bits) / 8, Math.ceil((blocks * bits) / 8)];
   const tensors = [
@@ -136,24 +151,12 @@ function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLev
     { type: "float32", dims: [rows, blocks], bytes: rows * blocks * 4 },
     { type: "uint8", dims: [rows, zeroBytes], bytes: rows * zeroBytes },
   ] as const;
-  const stored = files.reserve(tensors, async function* () {
-    const scales = new Float32Array(rows * blocks);
-    const zeros = new Uint8Array(rows * blocks);
-    let block = 0;
-    for await (const slab of slabs(source)) {
-      const rounded = roundBlocks(slab, blockSize, bits);
-      scales.set(rounded.scales, block);
-      zeros.set(rounded.zeros, block);
-      block += rounded.scales.length;
-      yield packCodes(rounded.codes, slab.length / columns, columns, bits);
-    }
-    yield bytesBelow(scales);
-    yield packCodes(zeros, rows, blocks, bits);
-  });
+  const stored = files.reserve(tensors, make);
   // Both operators read the same bytes, each in a shape of its own.
   const shaped = (name: string, shapes: readonly (readonly number[])[]): string[] =>
     stored.map((one, index) => graph.external({ ...one, dims: shapes[index] ?? one.dims }, `${tensor}:${name}:${index}`));
   return {
+    bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     gather(tokens) {
       const [codes, scales, zeros] = shaped("gather", []);
       if (codes === undefined || scales === undefined || zeros === undefined) {
@@ -169,9 +172,84 @@ function addRoundedTable(source: TableSource, bits: 4 | 8, accuracy: AccuracyLev
   };
 }
 
+/** The table of the model, rounded to nearest. */
+function roundedCodes(source: TableSource, bits: 4 | 8): TableCodes {
+  const [rows, columns] = sidesOf(source);
+  const blockSize = roundingBlock(columns, bits, source.tensor);
+  const blocks = columns / blockSize;
+  return {
+    bits,
+    blockSize,
+    async *make() {
+      const scales = new Float32Array(rows * blocks);
+      const zeros = new Uint8Array(rows * blocks);
+      let block = 0;
+      for await (const slab of slabs(source)) {
+        const rounded = roundBlocks(slab, blockSize, bits);
+        scales.set(rounded.scales, block);
+        zeros.set(rounded.zeros, block);
+        block += rounded.scales.length;
+        yield packCodes(rounded.codes, slab.length / columns, columns, bits);
+      }
+      yield bytesBelow(scales);
+      yield packCodes(zeros, rows, blocks, bits);
+    },
+  };
+}
+
+/**
+ * The blocks of a table that a layer has codes for.
+ *
+ * @throws {FailedPreconditionError} for groups that are no blocks of ONNX Runtime, or scattered over the columns
+ */
+export function planTable({ tensor, bits, columns, groupOf }: LayerGrid): Pick<TableCodes, "bits" | "blockSize"> & {
+  /** Group of each block. */
+  readonly blockGroups: Int32Array;
+} {
+  const stored = bits <= 4 ? 4 : 8;
+  const { order, blockSize, groupOf: blockGroups } = layBlocks(groupOf, stored, tensor);
+  if (order !== undefined || columns % blockSize !== 0) {
+    throw new FailedPreconditionError(
+      `${tensor}: ONNX holds rows of tokens in whole blocks of neighbouring columns, and its groups are not such blocks; factor with --order natural or group-aware, and compress with a --group-size that divides ${columns}`,
+      { tensor },
+    );
+  }
+  return { bits: stored, blockSize, blockGroups };
+}
+
+/** The codes of a layer. @throws as planTable */
+function layerCodes({ layers, tensor }: TableSource): TableCodes {
+  const layer = readQuantisedLayer(layers, tensor, "ONNX");
+  const { bits, blockSize, blockGroups } = planTable(layer);
+  const { rows, columns, scales, zeros } = layer;
+  const blocks = blockGroups.length;
+  return {
+    bits,
+    blockSize,
+    *make() {
+      yield packCodes(layer.codes(), rows, columns, bits);
+      yield bytesBelow(spreadOverBlocks(scales, new Float32Array(rows * blocks), rows, blockGroups));
+      yield packCodes(spreadOverBlocks(zeros, new Uint8Array(rows * blocks), rows, blockGroups), rows, blocks, bits);
+    },
+  };
+}
+
+/** @throws {UsageError} where embedding and head have codes of their own, and others are asked for */
+export function refuseTwoRoundings(storage: TableStorage): void {
+  if (storage === undefined) return;
+  throw new UsageError(
+    `--embeddings ${storage} would round embedding and head once more, which compress --vocabulary rounds; leave one of them out`,
+    { option: "--embeddings" },
+  );
+}
+
 /** Adds a table to a graph, stored once. */
 export function addTokenTable(source: TableSource, storage: TableStorage, accuracy: AccuracyLevel): TokenTable {
-  if (storage === "int8") return addRoundedTable(source, 8, accuracy);
-  if (storage === "int4") return addRoundedTable(source, 4, accuracy);
+  if (source.layers.summaries.has(source.tensor)) {
+    refuseTwoRoundings(storage);
+    return addCodedTable(source, layerCodes(source), accuracy);
+  }
+  if (storage === "int8") return addCodedTable(source, roundedCodes(source, 8), accuracy);
+  if (storage === "int4") return addCodedTable(source, roundedCodes(source, 4), accuracy);
   return addFloatTable(source, storage ?? source.model.checkpoint.info(source.tensor).dtype ?? "f32");
 }

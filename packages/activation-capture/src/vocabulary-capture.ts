@@ -1,0 +1,134 @@
+import { allLanguages, headSite, tokenSites } from "@mbs/artifacts";
+import type { Spool, Statistic } from "@mbs/artifacts";
+import { at, InternalError, InterruptedError } from "@mbs/contracts";
+import { headStates, requireFiniteRows, rowsAt } from "@mbs/models";
+import type { Forward, Model, Vocabulary, VocabularyForward } from "@mbs/models";
+import type { CapturePlan } from "./capture-plan.ts";
+import { embeddingPrice } from "./embedding-price.ts";
+import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
+import type { SegmentBatch } from "./segment-batches.ts";
+import type { SpooledStates } from "./spooled-states.ts";
+import { nameSegment } from "./state-source.ts";
+import type { CaptureTools } from "./step-capture.ts";
+import type { TokenReads } from "./token-reads.ts";
+
+/**
+ * Every so many positions the probabilities of all tokens are computed: a product with the whole head, which takes as long as
+ * many steps. A mean over a quarter of the positions is close to that of all.
+ */
+const spreadStride = 4;
+
+export interface VocabularyCapture {
+  readonly model: Model;
+  readonly vocabulary: Vocabulary;
+  /** Of the head's site alone. */
+  readonly plan: CapturePlan;
+  /** By language, in sorted order. */
+  readonly batches: ReadonlyMap<string, readonly SegmentBatch[]>;
+  /** Language → its weight in a Gram of all languages, sum 1. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly states: SpooledStates;
+  /** Of the same segments. */
+  readonly reads: TokenReads;
+}
+
+function vocabularyForward({ vocabulary }: Forward): VocabularyForward {
+  if (vocabulary === undefined) throw new InternalError("the forward pass does not show what the head reads");
+  return vocabulary;
+}
+
+/** Adds the inputs of the head to the sums of a language, and returns the mean of p·(1 - p) of each token. */
+async function captureLanguage(
+  { plan, states }: VocabularyCapture,
+  batches: readonly SegmentBatch[],
+  statistics: LanguageStatistics,
+  { forward, signal, advanceProgress }: CaptureTools,
+): Promise<Float32Array> {
+  const head = vocabularyForward(forward);
+  let spread: Float64Array | undefined;
+  let positions = 0;
+  for (const { first, segments } of batches) {
+    if (signal.aborted) throw new InterruptedError("capture: stopped");
+    const last = headStates(await states.read("own", ["hidden"], first, segments.length));
+    const input = await head.headInput(last);
+    requireFiniteRows({ made: "the input of the head", segments: segments.map(nameSegment) }, input);
+    await statistics.add(at(plan.sites, 0).site, input, input.rows);
+    const sampled = Array.from({ length: Math.ceil(last.rows / spreadStride) }, (_, index) => index * spreadStride);
+    const sums = await head.spread(rowsAt(last, sampled));
+    if (spread === undefined) spread = sums;
+    else for (const [token, sum] of sums.entries()) spread[token] = at(spread, token) + sum;
+    positions += sampled.length;
+    advanceProgress(segments.length);
+  }
+  // p is at most 1 up to rounding
+  return Float32Array.from(spread ?? [], (sum) => Math.max(sum / positions, 0));
+}
+
+/**
+ * The statistics of embedding and head from the states after the last step: how often each token is read, what an
+ * error of the embedding costs where it is the head too, and how uncertain the prediction of each token is, a language after the other, then the Grams of the head's input.
+ */
+export async function* captureVocabulary(
+  capture: VocabularyCapture,
+  tools: CaptureTools & { readonly grams: Spool },
+): AsyncGenerator<Statistic> {
+  const { model, vocabulary, plan, batches, shares, reads } = capture;
+  const { grams } = tools;
+  grams.clear();
+  const step = vocabulary.name;
+  const moments = new PooledMoments();
+  const statistics = new LanguageStatistics(plan.sites, tools.sums);
+  const { width } = at(plan.sites, 0);
+  const found = new Map<string, { tokens: number; spread: ReturnType<Spool["append"]>; rest: () => Statistic[] }>();
+  for (const [language, own] of batches) {
+    const share = shares[language];
+    if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
+    const spread = await captureLanguage(capture, own, statistics, tools);
+    const mean = at(statistics.finish(plan.pooled ? { moments, share } : undefined), 0);
+    const kept = (["gram", "diagonal"] as const).flatMap((kind) => {
+      const values = mean[kind];
+      return values === undefined ? [] : [{ kind, slot: grams.append(values) }];
+    });
+    const { tokens } = mean;
+    found.set(language, {
+      tokens,
+      spread: grams.append(spread),
+      rest: () =>
+        kept.map(({ kind, slot }) => {
+          const values = new Float32Array(grams.read(slot).buffer);
+          return { step, site: headSite, language, kind, tokens, width, values };
+        }),
+    });
+  }
+  const perToken = (site: string, language: string, tokens: number, values: Float32Array): Statistic => ({
+    step,
+    site,
+    language,
+    kind: "diagonal",
+    tokens,
+    width: values.length,
+    values,
+  });
+  for (const [language, { tokens }] of found) {
+    const own = reads.shares(language);
+    if (own === undefined) throw new InternalError(`no token of ${language} was counted`, { language });
+    yield perToken(tokenSites.reads, language, tokens, own);
+  }
+  if (vocabulary.isTied) {
+    const { tensor } = at(at(vocabulary.sites, 0).weights, 0);
+    const passes = { forward: tools.forward, vocabulary: vocabularyForward(tools.forward) };
+    for (const [language, { tokens }] of found) {
+      if (tools.signal.aborted) throw new InterruptedError("capture: stopped");
+      const text = reads.text(language);
+      if (text === undefined) throw new InternalError(`no token of ${language} was counted`, { language });
+      yield perToken(tokenSites.price, language, tokens, Float32Array.of(await embeddingPrice(model, tensor, passes, text)));
+    }
+  }
+  for (const [language, { tokens, spread }] of found) {
+    yield perToken(tokenSites.spread, language, tokens, new Float32Array(grams.read(spread).buffer));
+  }
+  const pooled = moments.gram.get(headSite);
+  const tokens = [...found.values()].reduce((sum, own) => sum + own.tokens, 0);
+  if (pooled !== undefined) yield { step, site: headSite, language: allLanguages, kind: "gram", tokens, width, values: pooled };
+  for (const { rest } of found.values()) yield* rest();
+}

@@ -1,0 +1,157 @@
+import { headSite, embeddingSite, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
+import { at, BadDataError, UsageError } from "@mbs/contracts";
+import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { decodeWeights } from "@mbs/numbers";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { compress, joinLayers } from "../src/index.ts";
+import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
+import { collect, readLayers } from "@mbs/artifacts";
+
+const embedding = "transformer.word_embeddings.weight";
+
+/** Factors of the vocabulary alone: reads and spread of each token, and what the head reads. */
+async function vocabularyFactors({ vocabularySize, hiddenSize }: Model): Promise<FactorRecord[]> {
+  const head = await makeFactor(vocabularyStep, headSite, hiddenSize);
+  const ofTokens = (site: string, valueOf: (token: number) => number): FactorRecord => {
+    const { gram: _, upper: __, ...rest } = head;
+    const diagonal = Float32Array.from({ length: vocabularySize }, (___, token) => valueOf(token));
+    const summary = { ...head.summary, factorised: false, dead: [] };
+    return { ...rest, site, width: vocabularySize, summary, order: Int32Array.from(diagonal.keys()), diagonal };
+  };
+  return [
+    ofTokens(tokenSites.reads, (token) => (token % 3 === 0 ? 3 / vocabularySize : 0)),
+    ofTokens(tokenSites.spread, (token) => (token % 2) / vocabularySize),
+    head,
+  ];
+}
+
+const valuesOf = ({ tensor, values }: LayerRecord): Float32Array => decodeWeights(values.dtype, values.data, tensor);
+
+test("embedding and head become layers behind the steps, with bits of their own", async () => {
+  await withTinyModel({ vocabularySize: 300 }, async (model) => {
+    const factors = [...(await factorsOf(model)), ...(await vocabularyFactors(model))];
+    const options = { solver: "gptq", bits: 3, groupSize: 16 };
+    const without = await runCompress(model, factors, options);
+    const layers = await runCompress(model, factors, { ...options, vocabulary: "6" });
+    assert.equal(layers.slice(0, -1), without);
+    const last = at(layers, layers.length - 1);
+    assert.equal([last.step, last.site, last.tensor], [vocabularyStep, headSite, embedding]);
+    assert.equal([last.values.rows, last.values.columns], [300, 32]);
+    const { bits, groupSize, firstRow, damage } = last.summary;
+    assert.equal([bits, groupSize, firstRow], [6, 16, undefined]);
+    assert.ok(damage > 0 && damage < 0.01);
+  });
+});
+
+test("the damage counts each token as much as it is predicted", async () => {
+  await withTinyModel({}, async (model) => {
+    const factors = await vocabularyFactors(model);
+    const last = at(await runCompress(model, factors, { solver: "rtn", bits: 3, vocabulary: 3 }), 0);
+    const [values, before] = [valuesOf(last), await model.checkpoint.readF32(embedding)];
+    const head = at(factors, 2);
+    assert.ok(head.gram);
+    const { packed, width } = { packed: head.gram, width: head.width };
+    const entry = (row: number, column: number): number => {
+      const [low, high] = row < column ? [row, column] : [column, row];
+      return at(packed, low * width - (low * (low - 1)) / 2 + high - low);
+    };
+    const form = (valueOf: (index: number) => number): number => {
+      let sum = 0;
+      for (let token = 1; token < model.vocabularySize; token += 2) {
+        for (let row = 0; row < width; row += 1) {
+          for (let column = 0; column < width; column += 1) {
+            sum += valueOf(token * width + row) * entry(row, column) * valueOf(token * width + column);
+          }
+        }
+      }
+      return sum;
+    };
+    const expected = form((index) => at(before, index) - at(values, index)) / form((index) => at(before, index));
+    // float32 sums of some thousand terms
+    assert.ok(Math.abs(last.summary.damage / expected - 1) < 1e-4, `${last.summary.damage} against ${expected}`);
+  });
+});
+
+test("shards of the rows give the whole, and so does one part after the other", async () => {
+  await withTinyModel({ vocabularySize: 320 }, async (model) => {
+    const factors = await vocabularyFactors(model);
+    const options = { model: model.path, solver: "gptq", bits: 4, groupSize: 16, vocabulary: "4" };
+    const [whole] = await runCompress(model, factors, options);
+    assert.ok(whole);
+    const parts = await Promise.all(
+      [1, 2, 3].map(async (part) => {
+        const inputs = { factors: [factorStream(model.address, factors)] };
+        const { layers } = await compress.run(inputs, { ...options, rows: `${part}/3` }, recordingContext());
+        assert.ok(layers);
+        return layers;
+      }),
+    );
+    const { layers } = await joinLayers.run({ layers: parts }, {}, recordingContext());
+    assert.ok(layers);
+    const [joined] = await collect(readLayers(layers));
+    assert.equal(joined?.values, whole.values);
+    assert.equal(joined?.codes, whole.codes);
+    assert.ok(Math.abs((joined?.summary.damage ?? 0) / whole.summary.damage - 1) < 1e-6);
+  });
+});
+
+test("an embedding of its own is rounded by its own loss, and weighed by reads", async () => {
+  const model = await openModel(
+    fileURLToPath(new URL("../../models/test/fixtures/forward/residual-after-norm-untied", import.meta.url)),
+  );
+  const factors = await vocabularyFactors(model);
+  const layers = await runCompress(model, factors, { solver: "gptq", bits: 4, groupSize: 0, vocabulary: "4" });
+  await model.close();
+  assert.equal(
+    layers.map(({ site, tensor }) => [site, tensor]),
+    model.vocabulary?.sites.map(({ name, weights }) => [name, at(weights, 0).tensor]),
+  );
+  assert.is(layers.length, 2);
+  const own = at(layers, 1);
+  assert.is(own.site, embeddingSite);
+  const before = await (await openModel(model.path)).checkpoint.readF32(own.tensor);
+  const values = valuesOf(own);
+  const squares = (of: (index: number) => number): number =>
+    before.reduce((sum, _, index) => (Math.floor(index / model.hiddenSize) % 3 === 0 ? sum + of(index) ** 2 : sum), 0);
+  const expected = squares((index) => at(before, index) - at(values, index)) / squares((index) => at(before, index));
+  assert.ok(Math.abs(own.summary.damage / expected - 1) < 1e-4);
+});
+
+test("without statistics they are rounded all the same", async () => {
+  await withTinyModel({}, async (model) => {
+    const options = { model: model.path, solver: "rtn", bits: 4, withoutFactors: true, vocabulary: "8" };
+    const { layers } = await compress.run({}, options, recordingContext());
+    assert.ok(layers);
+    const last = (await collect(readLayers(layers))).at(-1);
+    assert.equal([last?.tensor, last?.summary.bits, last?.summary.moment], [embedding, 8, "identity"]);
+  });
+});
+
+test("a solver that chooses for all rows together, and factors without the head, are refused", async () => {
+  await withTinyModel({}, async (model) => {
+    const failure = (options: object, factors: FactorRecord[]) =>
+      runCompress(model, factors, { vocabulary: "4", ...options }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const all = await vocabularyFactors(model);
+    const awq = await failure({ solver: "awq" }, all);
+    assert.instance(awq, UsageError);
+    assert.match(String(awq), "solver awq does not; take gptq or rtn");
+    const headless = await failure({ solver: "gptq" }, await factorsOf(model));
+    assert.instance(headless, BadDataError);
+    assert.match(String(headless), "no input of the head; capture with --vocabulary");
+    const other = all.map((record) =>
+      record.site === tokenSites.spread
+        ? { ...record, width: 8, diagonal: record.diagonal.slice(0, 8), order: record.order.slice(0, 8) }
+        : record,
+    );
+    assert.match(String(await failure({ solver: "gptq" }, other)), "the statistics are of 8 tokens");
+  });
+});
+
+test.run();
