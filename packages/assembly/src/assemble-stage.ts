@@ -2,7 +2,7 @@ import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { cardFile, filePieces, listCarriedFiles, openModel, recordFile, requireDense, textFile } from "@mbs/models";
+import { cardFile, filePieces, isLegalFile, listCarriedFiles, openModel, recordFile, requireDense, textFile } from "@mbs/models";
 import type { Model, OutputFile } from "@mbs/models";
 import { hubName, readCardSource } from "./card/card-source.ts";
 import { modelCard } from "./card/model-card.ts";
@@ -17,6 +17,11 @@ import type { LayerSpool } from "./layers/layer-spool.ts";
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "the model that was compressed" },
   format: { kind: "choice", choices: formatNames, description: "how the weights are written", default: "dense" },
+  withoutLayers: {
+    kind: "flag",
+    description: "write the model as it is, in a format of its own (gguf, onnx)",
+    default: false,
+  },
   card: { kind: "flag", description: "write a model card, README.md", default: true },
   baseModel: {
     kind: "text",
@@ -80,7 +85,8 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const formatted = await plan(layers, formatOptions, context);
   const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
-  const carried = (await listCarriedFiles(model.files)).map((path): OutputFile => ({
+  const copied = (await listCarriedFiles(model.files)).filter((path) => format.isOneFile !== true || isLegalFile(path));
+  const carried = copied.map((path): OutputFile => ({
     path,
     content: () => model.files.read(path),
   }));
@@ -137,10 +143,12 @@ export const assemble: Stage = {
   examples: [
     "mbs assemble --model M --output out/ < layers.arrow",
     "mbs assemble --model M --output out/ --format gptq < layers.arrow",
+    "mbs assemble --model M --output out/ --format gguf --type Q4_K_M < layers.arrow",
+    "mbs assemble --model M --output out/ --format gguf --type Q8_0 --without-layers",
     "mbs assemble --model M --output out/ --layers layers-1.arrow --layers layers-2.arrow - < layers-0.arrow",
   ],
   inputs: {
-    layers: { kinds: ["layers"], many: true, description: "output of `mbs compress`, all of one model" },
+    layers: { kinds: ["layers"], many: true, unless: "withoutLayers", description: "output of `mbs compress`, all of one model" },
   },
   outputs: { files: { kind: "files", description: "the model folder", folder: true } },
   options: ownOptions,
@@ -149,6 +157,11 @@ export const assemble: Stage = {
   preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
   async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
+    if (own.withoutLayers) {
+      throw new UsageError("assemble: what was compressed has layers; leave --without-layers out", {
+        option: "--without-layers",
+      });
+    }
     const model = await openModel(own.model, { pool });
     try {
       plannerFor(model, format);
@@ -166,7 +179,8 @@ export const assemble: Stage = {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];
     // a dense model without layers would be a copy of its source
-    if (layers.length === 0 && format.name !== "onnx") throw new UsageError("assemble: give it layers");
+    if (layers.length > 0 && own.withoutLayers) throw new UsageError("assemble: --without-layers takes no layers");
+    if (layers.length === 0 && format.withoutLayers !== true) throw new UsageError("assemble: give it layers");
     const model = await openModel(own.model, context);
     const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };

@@ -34,6 +34,10 @@ export interface Format {
   readonly encoderDecoders: boolean;
   /** The zero points that the programs which read it take without being told; grids of others may be held all the same. */
   readonly zeroPoints: ZeroPoints;
+  /** Whether a model that no layer changes can be written: it is another kind of file all the same. */
+  readonly withoutLayers?: true;
+  /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */
+  readonly isOneFile?: true;
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
   /** The parts of a layer beside its values that it reads; others are not kept. */

@@ -7,6 +7,7 @@ const formats: ReadonlyMap<string, () => Promise<Format>> = new Map([
   ["compressed-tensors", async () => (await import("./compressed-tensors/compressed-tensors-format.ts")).compressedTensorsFormat],
   ["gptq", async () => (await import("./gptq/gptq-format.ts")).gptqFormat],
   ["gptq-v2", async () => (await import("./gptq/gptq-format.ts")).gptqV2Format],
+  ["gguf", async () => (await import("./gguf/gguf-format.ts")).ggufFormat],
   ["onnx", async () => (await import("./onnx/onnx-format.ts")).onnxFormat],
 ]);
 

@@ -30,6 +30,10 @@ const ways: Readonly<Record<string, readonly string[]>> = {
     "With vLLM (`vllm serve FOLDER`; it has kernels for 4 and 8 bits), or with transformers where compressed-tensors is installed:",
     ...transformers,
   ],
+  gguf: [
+    "With llama.cpp and what is made of it (Ollama, LM Studio, node-llama-cpp):",
+    ...code("sh", ["llama-cli -m FOLDER/model.gguf"]),
+  ],
   onnx: ["With transformers.js 4 or ONNX Runtime:", ...transformersJs],
 };
 

@@ -12,7 +12,7 @@ export interface SizeReport {
   readonly denseBytes: number;
   /** denseBytes / bytesOnDisk. */
   readonly ratio: number;
-  /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format, which packs none. */
+  /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format, which packs none, and without compressed weights. */
   readonly bitsACompressedWeight?: number;
   /** Bits of any weight, those that stay dense included; absent for the dense format. */
   readonly bitsAWeight?: number;
@@ -30,7 +30,7 @@ export interface WeightFiles {
   readonly graph: boolean;
 }
 
-const weightFile = /\.(safetensors|onnx|onnx_data(_\d+)?)$/;
+const weightFile = /\.(safetensors|gguf|onnx|onnx_data(_\d+)?)$/;
 
 export const isWeightFile = (path: string): boolean => weightFile.test(path);
 
@@ -56,7 +56,9 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   if (format === "dense") return { ...report, estimatedSpeed: sizes.denseBytes / sizes.bytes };
   return {
     ...report,
-    bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
+    ...(sizes.compressedParameters > 0 && {
+      bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
+    }),
     bitsAWeight: (sizes.bytes * 8) / sizes.parameters,
     estimatedSpeed: sizes.denseBytesAToken / sizes.bytesAToken,
   };
@@ -87,11 +89,13 @@ export function formatSizeReport(report: SizeReport): string {
   const { prunedOnly, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
   const size = formatSize(report);
   if (prunedOnly) return `${size}${prunedAdvice}\n`;
-  if (bitsACompressedWeight === undefined || bitsAWeight === undefined) {
-    return `${size.trimEnd()}; --format gptq, compressed-tensors or onnx pack the weights\n`;
+  if (bitsAWeight === undefined) {
+    return `${size.trimEnd()}; --format gptq, compressed-tensors, gguf or onnx pack the weights\n`;
   }
+  const compressed =
+    bitsACompressedWeight === undefined ? "" : `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, `;
   return [
-    `${size}${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, ${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
+    `${size}${compressed}${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
     `decoding about ${estimatedSpeed.toFixed(1)} times as fast: an estimate from the bytes that a token reads, not measured`,
     "",
   ].join("\n");

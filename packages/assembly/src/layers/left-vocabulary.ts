@@ -16,7 +16,7 @@ const reason = (model: Model, format: string): string => {
 export function refuseVocabulary(model: Model, vocabulary: readonly unknown[], format: string): void {
   if (vocabulary.length === 0) return;
   throw new FailedPreconditionError(
-    `${reason(model, format)}; compress without --vocabulary, or assemble with --format onnx or dense`,
+    `${reason(model, format)}; compress without --vocabulary, or assemble with --format gguf, onnx or dense`,
     { format },
   );
 }

@@ -111,6 +111,7 @@ async function formatted(
 /** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
 export const onnxFormat: Format = {
   name: "onnx",
+  withoutLayers: true,
   encoderDecoders: false,
   zeroPoints: "any",
   options,

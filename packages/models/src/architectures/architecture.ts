@@ -22,6 +22,8 @@ export interface Architecture {
 
 export interface ArchitectureReading {
   readonly layout: Layout;
+  /** Every key of config.json that is read, with the class's default where the configuration leaves it out. */
+  readonly settings: JsonObject;
   readonly unknown: readonly string[];
   /** Key → default, of sizes that the configuration leaves out. */
   readonly defaults: ReadonlyMap<string, number>;
@@ -48,7 +50,7 @@ export function defineArchitecture<const Table extends Keys>(definition: Archite
       const defaults = Object.entries(keys).flatMap(([key, { fallback, isSize }]) =>
         isSize === true && typeof fallback === "number" && !config.has(key) ? [[key, fallback] as const] : [],
       );
-      return { layout: layout(config), unknown, defaults: new Map(defaults) };
+      return { layout: layout(config), settings: config.values, unknown, defaults: new Map(defaults) };
     },
   };
 }

@@ -13,6 +13,8 @@ export interface ReadArchitecture {
   readonly modelType: string;
   /** With the names of the checkpoint. */
   readonly layout: Layout;
+  /** Keys of config.json that are read, defaults included. */
+  readonly settings: JsonObject;
   /** The weights by the names of the layout, whatever form they are stored in. */
   readonly checkpoint: Checkpoint;
   /** What the user should know, a line each. */
@@ -81,6 +83,7 @@ export async function readArchitecture(
   const checkpoint = await readableCheckpoint(stored, config, file);
   return {
     modelType: architecture.modelType,
+    settings: reading.settings,
     layout: await settleCopies(nameTensors(reading, checkpoint, folder), checkpoint, folder),
     checkpoint,
     notes: unknownKeysNote(file, reading.unknown),

@@ -13,6 +13,7 @@ import type { TokenTree } from "../forward/token-tree.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
 import type { FileOffset } from "../onnx-model/graph-tensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { JsonObject } from "./json-file.ts";
 import type { ModelFiles } from "./model-files.ts";
 
 /** What a step is run on, besides the states of its own stream. */
@@ -229,6 +230,8 @@ export interface ArchitectureModel extends OpenedModel {
   readonly kind: "architecture";
   /** Steps, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
   readonly layout: Layout;
+  /** Every key of config.json that the class of transformers reads, with its default where the file leaves it out. */
+  readonly settings: JsonObject;
   /**
    * The dtype that its weights are to be written with, where they are float32 only as they are read and quantised in their
    * file (GGUF), or rotated; undefined where each tensor keeps its own.

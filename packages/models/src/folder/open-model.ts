@@ -55,7 +55,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
   const stored = createCheckpoint(source.stored, options);
   try {
     const { config, configFile, parts, ...description } = await source.describe();
-    const { modelType, layout, checkpoint, notes } = await readArchitecture(
+    const { modelType, layout, settings, checkpoint, notes } = await readArchitecture(
       source.files,
       config,
       { folder: path, file: configFile },
@@ -87,6 +87,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       vocabulary: vocabularyOf(layout, hiddenStream),
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
+      settings,
       checkpoint,
       readWeight,
       notes: [...source.notes, ...notes],

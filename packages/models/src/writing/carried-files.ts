@@ -16,11 +16,14 @@ const carried = new Set([
 
 const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
+/** Whether a file of this name is a licence or a notice. */
+export const isLegalFile = (name: string): boolean => legal.test(name);
+
 /** Whether a model has a file of this name. */
 export const hasFile = async (files: ModelFiles, name: string): Promise<boolean> => (await files.list()).includes(name);
 
 /** Names of the files that are copied byte for byte: configuration, tokenizer, language distribution, licences. */
 export async function listCarriedFiles(files: ModelFiles): Promise<readonly string[]> {
   const names = await files.list();
-  return names.filter((name) => carried.has(name) || legal.test(name));
+  return names.filter((name) => carried.has(name) || isLegalFile(name));
 }

@@ -1,7 +1,8 @@
-import { oneRow, renamed, unpaired } from "../dense-tensor.ts";
+import { oneRow, renamed } from "../dense-tensor.ts";
 import { hasTensor, sideOf, vocabularyOf } from "./gguf-architecture.ts";
 import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
 import { rotaryConfig } from "./rotary-config.ts";
+import { tensorForms } from "./tensor-forms.ts";
 
 /** Sizes that all architectures of Llama's family have. */
 export function gatedSizes(contents: GgufContents) {
@@ -48,14 +49,12 @@ export function requireWholeRotary(contents: GgufContents): void {
   }
 }
 
-const prefix = "model.";
-
 /** Llama; Mistral, whose files say nothing else; Mixtral, which has experts. Queries and keys are stored by rotary pairs. */
 export const llama: GgufArchitecture = (contents) => {
   const { metadata } = contents;
   const { heads, kvHeads } = gatedSizes(contents);
   requireWholeRotary(contents);
-  const form = { prefix, views: { "blk.{block}.attn_q": unpaired(heads), "blk.{block}.attn_k": unpaired(kvHeads) } };
+  const form = tensorForms.llama({ heads, kvHeads });
   const experts = metadata.findCount("expert_count") ?? 0;
   if (experts === 0) {
     metadata.find("expert_used_count");
@@ -103,8 +102,7 @@ export const granite: GgufArchitecture = (contents) => {
       residual_multiplier: metadata.findNumber("residual_scale") || 1,
       logits_scaling: metadata.number("logit_scale"),
     },
-    prefix,
-    views: { "blk.{block}.attn_q": unpaired(heads), "blk.{block}.attn_k": unpaired(kvHeads) },
+    ...tensorForms.granite({ heads, kvHeads }),
   };
 };
 
@@ -118,8 +116,7 @@ export const qwen2: GgufArchitecture = (contents) => {
       use_sliding_window: false,
       sliding_window: null,
     },
-    prefix,
-    views: {},
+    ...tensorForms.qwen2(),
   };
 };
 
@@ -135,8 +132,7 @@ export const qwen3: GgufArchitecture = (contents) => {
       use_sliding_window: false,
       sliding_window: null,
     },
-    prefix,
-    views: {},
+    ...tensorForms.qwen3(),
   };
 };
 
@@ -161,7 +157,7 @@ export const qwen2Moe: GgufArchitecture = (contents) => {
       use_sliding_window: false,
       sliding_window: null,
     },
-    prefix,
+    ...tensorForms.qwen2moe(),
     views: { "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name) },
   };
 };
@@ -186,7 +182,6 @@ export const phi3: GgufArchitecture = (contents) => {
       ...(trained !== undefined && { original_max_position_embeddings: trained }),
       sliding_window: window === 0 ? null : window,
     },
-    prefix,
-    views: {},
+    ...tensorForms.phi3(),
   };
 };

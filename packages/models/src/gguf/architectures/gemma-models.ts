@@ -1,24 +1,10 @@
-import { lessOne } from "../dense-tensor.ts";
 import { gatedConfig, gatedSizes, requireWholeRotary } from "./gated-models.ts";
 import { hasTensor } from "./gguf-architecture.ts";
-import type { GgufArchitecture, GgufContents, GgufReading } from "./gguf-architecture.ts";
+import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
+import { tensorForms } from "./tensor-forms.ts";
 
 /** Blocks of the largest models of each generation, which scale queries by the hidden size in place of a head's. */
-const largest = { gemma2: 46, gemma3: 62 } as const;
-
-/** Norms are stored with the 1 that these models add to their weights. */
-const form: Pick<GgufReading, "prefix" | "views"> = {
-  prefix: "model.",
-  views: {
-    output_norm: lessOne,
-    ...Object.fromEntries(
-      ["attn_norm", "attn_q_norm", "attn_k_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"].map((norm) => [
-        `blk.{block}.${norm}`,
-        lessOne,
-      ]),
-    ),
-  },
-};
+export const largestGemma = { gemma2: 46, gemma3: 62 } as const;
 
 /** Keys that both generations have. As in llama.cpp, the scale of queries follows from the number of blocks: files do not name it. */
 function gemmaConfig(contents: GgufContents, blocksOfLargest: number): Record<string, unknown> {
@@ -42,11 +28,11 @@ export const gemma2: GgufArchitecture = (contents) => {
     config: {
       model_type: "gemma2",
       architectures: ["Gemma2ForCausalLM"],
-      ...gemmaConfig(contents, largest.gemma2),
+      ...gemmaConfig(contents, largestGemma.gemma2),
       attn_logit_softcapping: metadata.findNumber("attn_logit_softcapping") || null,
       sliding_window: metadata.findCount("attention.sliding_window") ?? 4096,
     },
-    ...form,
+    ...tensorForms.gemma2(),
   };
 };
 
@@ -65,7 +51,7 @@ function slidingBlocks({ metadata }: GgufContents, blocks: number): readonly boo
 /** The text model; global blocks alone have scaled positions. */
 export const gemma3: GgufArchitecture = (contents) => {
   const { metadata } = contents;
-  const { rope_parameters: global, ...config } = gemmaConfig(contents, largest.gemma3);
+  const { rope_parameters: global, ...config } = gemmaConfig(contents, largestGemma.gemma3);
   const window = metadata.findCount("attention.sliding_window") ?? 0;
   const blocks = metadata.count("block_count");
   const sliding = slidingBlocks(contents, blocks);
@@ -80,6 +66,6 @@ export const gemma3: GgufArchitecture = (contents) => {
       layer_types: sliding.map((local) => (local && window > 0 ? "sliding_attention" : "full_attention")),
       rope_parameters: { full_attention: global, sliding_attention: { rope_type: "default", rope_theta: localBase } },
     },
-    ...form,
+    ...tensorForms.gemma3(),
   };
 };

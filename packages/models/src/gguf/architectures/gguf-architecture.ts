@@ -1,9 +1,10 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { GgufTensor, MetadataReader } from "@mbs/gguf";
 import { ofExperts, renamed } from "../dense-tensor.ts";
-import type { DenseTensor, View } from "../dense-tensor.ts";
+import type { DenseTensor } from "../dense-tensor.ts";
 import { ggufNames } from "../gguf-names.ts";
 import type { GgufNames } from "../gguf-names.ts";
+import type { TensorForm } from "./tensor-forms.ts";
 
 /** What the files of a model hold. */
 export interface GgufContents {
@@ -15,13 +16,9 @@ export interface GgufContents {
 }
 
 /** A model as Hugging Face's programs have it. */
-export interface GgufReading {
+export interface GgufReading extends TensorForm {
   /** The keys of config.json that are the architecture's own. */
   readonly config: Readonly<Record<string, unknown>> & { readonly model_type: string };
-  /** Put before the names of all tensors but the head's. */
-  readonly prefix: string;
-  /** Tensors that the checkpoint has in another form, by their names in `ggufNames`: "blk.{block}.attn_q". */
-  readonly views: Readonly<Record<string, View>>;
 }
 
 /** How an architecture of GGUF files is read: listed in gguf-architectures.ts. */

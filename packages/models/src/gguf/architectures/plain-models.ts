@@ -1,6 +1,6 @@
-import { interleaved, transposed } from "../dense-tensor.ts";
 import { hasTensor, sideOf, vocabularyOf } from "./gguf-architecture.ts";
 import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
+import { tensorForms } from "./tensor-forms.ts";
 
 function requireEqualHeads({ metadata }: GgufContents): number {
   const heads = metadata.count("attention.head_count");
@@ -29,8 +29,7 @@ export const bloom: GgufArchitecture = (contents) => {
       apply_residual_connection_post_layernorm: false,
       tie_word_embeddings: !hasTensor(contents, "output.weight"),
     },
-    prefix: "transformer.",
-    views: { "blk.{block}.attn_qkv": interleaved(heads) },
+    ...tensorForms.bloom({ heads, kvHeads: heads }),
   };
 };
 
@@ -61,8 +60,7 @@ export const gptNeox: GgufArchitecture = (contents) => {
       },
       tie_word_embeddings: !hasTensor(contents, "output.weight"),
     },
-    prefix: "gpt_neox.",
-    views: { "blk.{block}.attn_qkv": interleaved(heads) },
+    ...tensorForms.gptneox({ heads, kvHeads: heads }),
   };
 };
 
@@ -85,9 +83,6 @@ export const gpt2: GgufArchitecture = (contents) => {
       layer_norm_epsilon: metadata.number("attention.layer_norm_epsilon"),
       tie_word_embeddings: !hasTensor(contents, "output.weight"),
     },
-    prefix: "transformer.",
-    views: Object.fromEntries(
-      ["attn_qkv", "attn_output", "ffn_up", "ffn_down"].map((layer) => [`blk.{block}.${layer}`, transposed]),
-    ),
+    ...tensorForms.gpt2(),
   };
 };

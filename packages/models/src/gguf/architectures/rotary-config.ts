@@ -6,12 +6,19 @@ const defaultBase = 10_000;
 
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5 * Math.abs(b);
 
+/** What Llama 3's way of scaling takes beside the factor. */
+interface Llama3Scaling {
+  readonly low_freq_factor: number;
+  readonly high_freq_factor: number;
+  readonly original_max_position_embeddings: number;
+}
+
 /** The parameters of Llama 3 that its models have. */
-const llama3 = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
+const llama3: Llama3Scaling = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /** Factors by which Llama 3 divides the frequencies of rotary pairs. */
-function llama3Factors(base: number, pairs: number, factor: number): number[] {
-  const { low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } = llama3;
+export function llama3Factors(base: number, pairs: number, factor: number, scaling: Llama3Scaling): number[] {
+  const { low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } = scaling;
   return Array.from({ length: pairs }, (_, pair) => {
     const turns = (context * base ** (-pair / pairs)) / (2 * Math.PI);
     if (turns > high) return 1;
@@ -27,7 +34,7 @@ function llama3Factors(base: number, pairs: number, factor: number): number[] {
  */
 function factorSection(factors: readonly number[], base: number): Record<string, unknown> {
   const factor = Math.max(...factors);
-  const usual = llama3Factors(base, factors.length, factor);
+  const usual = llama3Factors(base, factors.length, factor, llama3);
   if (factors.every((value, pair) => close(value, at(usual, pair)))) return { rope_type: "llama3", factor, ...llama3 };
   return { rope_type: "longrope", factor: 1, attention_factor: 1, short_factor: factors, long_factor: factors };
 }

@@ -1,4 +1,4 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { FailedPreconditionError, isObject } from "@mbs/contracts";
 
 /*
  * How byte-level tokenizers split a text into words before they merge. A GGUF file names the way in tokenizer.ggml.pre; the
@@ -165,3 +165,40 @@ export function findByteLevelWay(name: string | undefined, file: string): ByteLe
     addsBos: way.addsBos ?? false,
   };
 }
+
+const whole = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
+
+/** A split in the spelling of this file, where tokenizer.json has another one for the same. */
+function plainSplit(split: unknown): unknown {
+  const { type, pattern, behavior, invert, individual_digits: single, add_prefix_space: prefix, use_regex: regex } = whole(split);
+  if (type === "Digits" && single === true) return digits;
+  if (type === "ByteLevel") return { type, prefix: prefix ?? true, regex: regex ?? true };
+  if (type === "Split") return { type, pattern, behavior, invert: invert ?? false };
+  return split;
+}
+
+/** The parts of a pre-tokenizer or normalizer, in the spelling of this file. */
+function plainParts(part: unknown, list: "pretokenizers" | "normalizers"): string {
+  const own = whole(part);
+  const parts = part === null || part === undefined ? [] : own["type"] === "Sequence" ? own[list] : [part];
+  return JSON.stringify(Array.isArray(parts) ? parts.map(plainSplit) : parts);
+}
+
+/**
+ * The name of the way in which a tokenizer.json splits: the first one of several that are alike.
+ *
+ * @returns undefined where llama.cpp knows none
+ */
+export function findByteLevelName(preTokenizer: unknown, normalizer: unknown, ignoreMerges: boolean): string | undefined {
+  const splits = plainParts(preTokenizer, "pretokenizers");
+  const normalizers = plainParts(normalizer, "normalizers");
+  const alike = groups.flatMap(([[name = ""]]) => {
+    const way = findByteLevelWay(name, name);
+    const isSame = plainParts(way.preTokenizer, "pretokenizers") === splits && way.ignoreMerges === ignoreMerges;
+    return isSame ? [{ name, isComposed: plainParts(way.normalizer, "normalizers") === normalizers }] : [];
+  });
+  // llama.cpp composes no texts, so that a way without it serves too where none is like this one
+  return (alike.find(({ isComposed }) => isComposed) ?? (normalizers === composing ? alike[0] : undefined))?.name;
+}
+
+const composing = JSON.stringify([{ type: "NFC" }]);

@@ -61,7 +61,7 @@ type Merge = readonly [left: string, right: string];
  *
  * @param pieces with their scores, in the order of their ids
  */
-function mergesOfScores(pieces: ReadonlyMap<string, number>): Merge[] {
+export function mergesOfScores(pieces: ReadonlyMap<string, number>): Merge[] {
   const ways: { readonly merge: Merge; readonly score: number }[] = [];
   for (const [piece, score] of pieces) {
     for (let cut = piece.length - 1; cut > 0; cut--) {

@@ -1,0 +1,126 @@
+import { basename } from "node:path";
+import { InternalError, parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { writeGguf } from "@mbs/gguf";
+import type { BlockType, GgufField } from "@mbs/gguf";
+import { planGguf, requireGgufModel } from "@mbs/models";
+import type { ArchitectureModel, GgufPlan } from "@mbs/models";
+import { readCardSource } from "../card/card-source.ts";
+import type { Format } from "../format.ts";
+import type { LayerSpool } from "../layers/layer-spool.ts";
+import { tensorBytes } from "./tensor-rows.ts";
+import { chooseTypes, typeMixtures } from "./type-mixtures.ts";
+import type { MixtureFacts, TypeMixture } from "./type-mixtures.ts";
+import { bytesIn, countFallbacks, typeLine } from "./type-report.ts";
+
+const options = {
+  type: {
+    kind: "choice",
+    choices: [...typeMixtures.keys()],
+    default: "Q4_K_M",
+    description: "the types of tensors, as llama-quantize calls its mixtures",
+  },
+} as const satisfies OptionTable;
+
+/** The file in the written folder. */
+export const ggufFile = "model.gguf";
+
+/** Of the way in which blocks are stored, since llama.cpp changed it twice. */
+const quantisationVersion = 2;
+
+/** @throws {UsageError} on an unknown one */
+function chosenMixture(raw: unknown): TypeMixture {
+  const { type } = parseOptions(options, raw, "assemble --format gguf");
+  const mixture = typeMixtures.get(type);
+  if (mixture === undefined) throw new InternalError(`no mixture ${type}`);
+  return mixture;
+}
+
+function factsOf({ architecture, metadata }: GgufPlan): MixtureFacts {
+  const count = (name: string): number | undefined => {
+    const value = metadata.get(`${architecture}.${name}`)?.value;
+    return typeof value === "number" ? value : undefined;
+  };
+  const heads = count("attention.head_count") ?? 1;
+  return {
+    architecture,
+    blocks: count("block_count") ?? 0,
+    groupedHeads: heads / (count("attention.head_count_kv") ?? heads),
+    experts: count("expert_count") ?? 0,
+  };
+}
+
+/** What the file says of the model's origin, by names after "general.". */
+async function generalFields(model: ArchitectureModel, { fileType, base }: TypeMixture): Promise<Map<string, GgufField>> {
+  const { baseModel, license } = await readCardSource(model);
+  const name = baseModel?.split("/").at(-1) ?? basename(model.path);
+  const isQuantised = !/^B?F(16|32)$/.test(base);
+  return new Map<string, GgufField>([
+    ["name", { type: "string", value: name }],
+    ...(license === undefined ? [] : [["license", { type: "string", value: license }] as const]),
+    ["file_type", { type: "u32", value: fileType }],
+    ...(isQuantised ? [["quantization_version", { type: "u32", value: quantisationVersion }] as const] : []),
+  ]);
+}
+
+/** Bytes of the tensors that layers change, by their share of tensors that hold those of all experts. */
+function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockType>, { summaries }: LayerSpool): number {
+  return tensors.reduce((total, { name, shape, sources }) => {
+    const type = types.get(name);
+    const changed = sources.filter((source) => summaries.has(source)).length;
+    return type === undefined || changed === 0 ? total : total + (bytesIn(type, shape) * changed) / sources.length;
+  }, 0);
+}
+
+/** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
+export const ggufFormat: Format = {
+  name: "gguf",
+  encoderDecoders: false,
+  zeroPoints: "any",
+  withoutLayers: true,
+  isOneFile: true,
+  options,
+  parts: [],
+  checkPlan(model, _planned, raw) {
+    chosenMixture(raw);
+    if (model.kind === "architecture") requireGgufModel(model);
+  },
+  async plan(model, layers, raw, { warn }) {
+    const mixture = chosenMixture(raw);
+    const plan = await planGguf(model, await generalFields(model, mixture));
+    for (const note of plan.notes) warn(note);
+    const types = chooseTypes(mixture, plan.tensors, factsOf(plan));
+    const typeOf = (name: string): BlockType => {
+      const type = types.get(name);
+      if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
+      return type;
+    };
+    const fallbacks = countFallbacks(plan.tensors, mixture.base);
+    warn(`--type ${mixture.name}: ${typeLine(plan.tensors, types)}`);
+    if (fallbacks > 0) {
+      warn(
+        `${fallbacks} matrices have rows that are no whole blocks of ${mixture.base}: they take the types that llama.cpp takes then`,
+      );
+    }
+    const planned = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
+    const written = plan.tensors.map(({ name, shape }) => {
+      const type = typeOf(name);
+      return { name, type: type.number, shape, bytes: bytesIn(type, shape) };
+    });
+    return {
+      files: [
+        {
+          path: ggufFile,
+          content: () =>
+            writeGguf(plan.metadata, written, ({ name }) => {
+              const tensor = planned.get(name);
+              if (tensor === undefined) throw new InternalError(`GGUF: tensor ${name} was not planned`, { tensor: name });
+              return tensorBytes(model, layers, tensor, typeOf(name));
+            }),
+        },
+      ],
+      compressedBytes: changedBytes(plan, types, layers),
+      bytes: written.reduce((total, { bytes }) => total + bytes, 0),
+    };
+  },
+};

@@ -1,0 +1,93 @@
+import { at, InternalError } from "@mbs/contracts";
+import { encodeValues } from "@mbs/gguf";
+import type { BlockType } from "@mbs/gguf";
+import { transpose } from "@mbs/models";
+import type { ArchitectureModel, PlannedGgufTensor } from "@mbs/models";
+import type { LayerSpool } from "../layers/layer-spool.ts";
+import { writtenPieces } from "../layers/written-pieces.ts";
+
+/** Values that are encoded at a time. */
+const valuesAtOnce = 1024 * 1024;
+
+const floatsOf = (bytes: Uint8Array): Float32Array =>
+  bytes.byteOffset % 4 === 0
+    ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+    : new Float32Array(bytes.slice().buffer);
+
+/** A tensor of the checkpoint, a layer's where one changes it, in memory. */
+async function wholeTensor(model: ArchitectureModel, layers: LayerSpool, tensor: string): Promise<Float32Array> {
+  const info = model.checkpoint.info(tensor);
+  const values = new Float32Array(info.shape.reduce((product, side) => product * side, 1));
+  let done = 0;
+  for await (const piece of writtenPieces(model, layers, info, "f32")) {
+    const part = floatsOf(piece);
+    values.set(part, done);
+    done += part.length;
+  }
+  return values;
+}
+
+/** Rows of a matrix, or values of a vector, in another order. */
+function inOrder(values: Float32Array, rows: Uint32Array): Float32Array {
+  const columns = values.length / rows.length;
+  const ordered = new Float32Array(values.length);
+  for (const [row, source] of rows.entries()) {
+    ordered.set(values.subarray(source * columns, (source + 1) * columns), row * columns);
+  }
+  return ordered;
+}
+
+/** The values of a source in the order of the file, in pieces of any length. */
+async function* sourceValues(
+  model: ArchitectureModel,
+  layers: LayerSpool,
+  { rows, transposed }: PlannedGgufTensor,
+  source: string,
+): AsyncGenerator<Float32Array> {
+  if (rows === undefined && transposed !== true) {
+    for await (const piece of writtenPieces(model, layers, model.checkpoint.info(source), "f32")) yield floatsOf(piece);
+    return;
+  }
+  const values = await wholeTensor(model, layers, source);
+  yield rows === undefined ? transpose(values, at(model.checkpoint.info(source).shape, 0)) : inOrder(values, rows);
+}
+
+/** Pieces of any length as pieces of whole rows. */
+async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number): AsyncGenerator<Float32Array> {
+  const kept = new Float32Array(Math.max(1, Math.floor(valuesAtOnce / columns)) * columns);
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let done = 0; done < piece.length;) {
+      const part = piece.subarray(done, done + kept.length - filled);
+      kept.set(part, filled);
+      done += part.length;
+      filled += part.length;
+      if (filled < kept.length) continue;
+      yield kept;
+      filled = 0;
+    }
+  }
+  if (filled % columns !== 0) throw new InternalError(`GGUF: ${filled} values are no whole rows of ${columns}`);
+  if (filled > 0) yield kept.subarray(0, filled);
+}
+
+/** The bytes of a tensor of a GGUF file, a few rows at a time. */
+export async function* tensorBytes(
+  model: ArchitectureModel,
+  layers: LayerSpool,
+  tensor: PlannedGgufTensor,
+  type: BlockType,
+): AsyncGenerator<Uint8Array> {
+  const { sources, values, add = 0, shape } = tensor;
+  if (values !== undefined) {
+    yield encodeValues(type, values);
+    return;
+  }
+  const columns = at(shape, shape.length - 1);
+  for (const source of sources) {
+    for await (const rows of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
+      if (add !== 0) for (let index = 0; index < rows.length; index += 1) rows[index] = at(rows, index) + add;
+      yield encodeValues(type, rows.slice());
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encodeLayers, unpackFiles } from "@mbs/artifacts";
+import type { LayerRecord } from "@mbs/artifacts";
+import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
+import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { openGgufFile, openModel } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { assemble } from "../src/index.ts";
+
+/** Tiny models of every architecture, written by llama.cpp's converter. */
+const fixtures = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/", import.meta.url));
+const root = await mkdtemp(join(tmpdir(), "gguf-test-"));
+test.after(() => rm(root, { recursive: true }));
+let count = 0;
+
+interface Written {
+  readonly folder: string;
+  readonly warnings: readonly string[];
+}
+
+async function write(model: string, type: string, layers: readonly ArtifactStream[] = []): Promise<Written> {
+  const warnings: string[] = [];
+  const context: StageContext = {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    warn: (line) => warnings.push(line),
+    threads: 1,
+  };
+  const { files } = await assemble.run({ layers }, { model, format: "gguf", type }, context);
+  if (files === undefined) throw new Error("assemble wrote no files");
+  const folder = join(root, String(count++));
+  await unpackFiles(files, folder);
+  return { folder, warnings };
+}
+
+/** Type and bytes of every tensor of a file, by name. */
+async function tensorsOf(path: string): Promise<Map<string, { type: string; bytes: Buffer }>> {
+  const file = await openGgufFile(path);
+  try {
+    return new Map(
+      file.tensors.map((tensor) => {
+        const bytes = Buffer.alloc(tensor.end - tensor.begin);
+        file.readInto(tensor, 0, bytes);
+        return [tensor.name, { type: tensor.type.name, bytes }];
+      }),
+    );
+  } finally {
+    file.close();
+  }
+}
+
+const floatsOf = (bytes: Buffer): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+const areClose = (one: Float32Array, other: Float32Array): boolean =>
+  one.length === other.length && one.every((value, index) => Math.abs(value / at(other, index) - 1) < 1e-5);
+
+const types: Readonly<Record<string, string>> = { "gpt2.gguf": "F32", "llama-odd-factors.gguf": "BF16", "llama-q8.gguf": "Q8_0" };
+
+for (const name of (await readdir(fixtures)).filter((name) => /^(?!t5).*\.gguf$/.test(name))) {
+  test(`${name}: read and written again, it has the bytes that llama.cpp's converter wrote`, async () => {
+    const expected = await tensorsOf(join(fixtures, name));
+    const { folder } = await write(join(fixtures, name), types[name] ?? "F16");
+    const found = await tensorsOf(join(folder, "model.gguf"));
+    assert.equal([...found.keys()].sort(), [...expected.keys()].sort());
+    for (const [tensor, { type, bytes }] of expected) {
+      assert.is(found.get(tensor)?.type, type, tensor);
+      const own = found.get(tensor)?.bytes ?? Buffer.alloc(0);
+      // the converter computes these factors in float32, whose last bits differ
+      if (tensor === "rope_freqs.weight") assert.ok(areClose(floatsOf(own), floatsOf(bytes)), tensor);
+      else assert.ok(own.equals(bytes), `${tensor} has other bytes`);
+    }
+    assert.equal((await readdir(folder)).sort(), ["mbs.json", "model.gguf"]);
+  });
+}
+
+test("a layer's values are rounded to the type of its tensor, rows in llama.cpp's order", async () => {
+  const path = join(fixtures, "llama-q8.gguf");
+  const model = await openModel(path);
+  const { name, width, weights } = at(at(model.steps, 0).sites, 0);
+  const { tensor, rows } = at(weights, 0);
+  // each row its own number, which every type holds exactly
+  const values = Float32Array.from({ length: rows * width }, (_, index) => Math.floor(index / width) + 1);
+  const layer: LayerRecord = {
+    step: at(model.steps, 0).name,
+    site: name,
+    tensor,
+    summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0 },
+    values: { dtype: "f32", rows, columns: width, data: new Uint8Array(values.buffer) },
+  };
+  const layers = encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
+  await model.close();
+  const { folder, warnings } = await write(path, "Q4_0", [layers]);
+  const written = await openModel(join(folder, "model.gguf"));
+  const found = await written.readWeight(tensor);
+  await written.close();
+  // 4 bits at half-precision scales: a row of one number k has d = -k / 8 exactly
+  assert.equal(found, values);
+  assert.is((await tensorsOf(join(folder, "model.gguf"))).get("blk.0.attn_q.weight")?.type, "Q4_0");
+  assert.match(warnings.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
+});
+
+test("says which matrices take other types because of their rows", async () => {
+  const { warnings } = await write(join(fixtures, "llama-q8.gguf"), "Q4_K_M");
+  assert.match(warnings.join("\n"), /9 matrices have rows that are no whole blocks of Q4_K/);
+});
+
+const refusal = (call: Promise<unknown>) =>
+  call.then(
+    () => assert.unreachable(),
+    (error: unknown) => error,
+  );
+
+test("refuses an unknown type, and a model type that is not written, with those that are", async () => {
+  const type = await refusal(write(join(fixtures, "llama.gguf"), "Q4_X"));
+  assert.instance(type, UsageError);
+  assert.match(String(type), /Q2_K, Q3_K_S, Q3_K_M/);
+  const options = { model: join(fixtures, "t5.gguf"), format: "gguf" };
+  const planned = await refusal(assemble.checkPlan?.(options, { solver: "rtn", codes: "none" }) ?? Promise.resolve());
+  assert.instance(planned, FailedPreconditionError);
+  assert.match(String(planned), /encoder-decoder/);
+});
+
+test.run();

@@ -1,0 +1,174 @@
+import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import type { GgufField, GgufTensor } from "@mbs/gguf";
+import { blockTypeNamed } from "@mbs/gguf";
+import type { JsonObject } from "../../folder/json-file.ts";
+import type { ArchitectureModel } from "../../folder/model.ts";
+import { tensorForms } from "../architectures/tensor-forms.ts";
+import type { TensorForm } from "../architectures/tensor-forms.ts";
+import { renamed } from "../dense-tensor.ts";
+import { ggufNames, ggufTensorName } from "../gguf-names.ts";
+import type { MetadataWriter } from "./gated-metadata.ts";
+import { gemma2, gemma3, granite, llama, mistral, mixtral, phi3, qwen2, qwen2Moe, qwen3 } from "./gated-metadata.ts";
+import { ModelSettings } from "./model-settings.ts";
+import { bloom, gpt2, gptNeox } from "./plain-metadata.ts";
+import { tokenizerFields } from "./tokenizer-fields.ts";
+
+/** A tensor of a GGUF file that is to be written. */
+export interface PlannedGgufTensor {
+  /** As llama.cpp calls it: "blk.3.attn_q.weight". */
+  readonly name: string;
+  /** Rows before columns, as everywhere but in the file. */
+  readonly shape: readonly number[];
+  /** Its tensors in the checkpoint, one after the other: one, or that of each expert. */
+  readonly sources: readonly string[];
+  /** The row of the checkpoint's tensor that each row is; absent where rows keep their order. */
+  readonly rows?: Uint32Array;
+  /** True where the checkpoint has its rows as columns. */
+  readonly transposed?: boolean;
+  /** Added to each value. */
+  readonly add?: number;
+  /** The values of a tensor that the checkpoint does not have. */
+  readonly values?: Float32Array;
+}
+
+/** A model as a GGUF file holds it, but for the types of its tensors. */
+export interface GgufPlan {
+  /** `general.architecture`. */
+  readonly architecture: string;
+  readonly metadata: ReadonlyMap<string, GgufField>;
+  /** In the order in which they are written. */
+  readonly tensors: readonly PlannedGgufTensor[];
+  /** What the file does not say of the model, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** By `model_type`. */
+const writers: ReadonlyMap<string, MetadataWriter> = new Map([
+  ["bloom", bloom],
+  ["gemma2", gemma2],
+  ["gemma3_text", gemma3],
+  ["gpt2", gpt2],
+  ["gpt_neox", gptNeox],
+  ["granite", granite],
+  ["llama", llama],
+  ["mistral", mistral],
+  ["mixtral", mixtral],
+  ["phi3", phi3],
+  ["qwen2", qwen2],
+  ["qwen2_moe", qwen2Moe],
+  ["qwen3", qwen3],
+]);
+
+/** Model types that are written as GGUF. */
+export const ggufModelTypes: readonly string[] = [...writers.keys()];
+
+/** @throws {FailedPreconditionError} naming the model types that are written */
+export function requireGgufModel({ path, architecture }: Pick<ArchitectureModel, "path" | "architecture">): void {
+  if (writers.has(architecture)) return;
+  throw new FailedPreconditionError(
+    `${path}: model type ${architecture} is not written as GGUF; supported: ${ggufModelTypes.join(", ")}; assemble with another --format`,
+    { architecture },
+  );
+}
+
+const isForm = (name: string): name is keyof typeof tensorForms => Object.hasOwn(tensorForms, name);
+
+/** "blk.3.attn_q.weight" → "blk.{block}.attn_q" */
+const keyOf = (name: string): string => name.replace(/\.(weight|bias)$/, "").replace(/^blk\.\d+\./, "blk.{block}.");
+
+/** The block of a tensor, for the order of the file: those of no block come first, the last norm and the head last. */
+function placeOf(name: string): number {
+  const block = /^blk\.(\d+)\./.exec(name)?.[1];
+  if (block !== undefined) return Number(block);
+  return name.startsWith("output") ? Infinity : -1;
+}
+
+/** What the view of a tensor says, seen from the file. */
+function inverse(
+  name: string,
+  shape: readonly number[],
+  { views }: TensorForm,
+): Pick<PlannedGgufTensor, "rows" | "transposed" | "add"> {
+  const key = keyOf(name);
+  const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
+  const source: GgufTensor = { name, type: blockTypeNamed("F32"), shape, begin: 0, end: 0 };
+  const { rowOf, add, transposed } = at(view(source, name), 0);
+  if (rowOf === undefined) return { ...(transposed !== undefined && { transposed }), ...(add !== undefined && { add: -add }) };
+  const rows = new Uint32Array(at(shape, 0));
+  for (let row = 0; row < rows.length; row += 1) rows[rowOf(row)] = row;
+  return { rows };
+}
+
+/** The tensors of a checkpoint as the file has them. */
+function planTensors(model: ArchitectureModel, form: TensorForm): PlannedGgufTensor[] {
+  const { layout, checkpoint, architecture } = model;
+  const names = ggufNames.get(architecture);
+  if (names === undefined) throw new InternalError(`GGUF has no names for model type ${architecture}`);
+  const found = new Map<string, string[]>();
+  for (const { name: tensor } of layout.tensors) {
+    const named = ggufTensorName(names, tensor, layout.prefixes);
+    const isTiedHead = named?.name === "output.weight" && layout.head === layout.embedding;
+    if (!checkpoint.has(tensor) || isTiedHead) continue;
+    if (named === undefined) throw new InternalError(`GGUF: no name for ${tensor}`, { tensor });
+    const sources = found.get(named.name) ?? [];
+    sources[named.expert ?? 0] = tensor;
+    found.set(named.name, sources);
+  }
+  const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
+    const own = checkpoint.info(at(sources, 0)).shape;
+    const { transposed, ...rest } = inverse(name, own, form);
+    const plain = transposed === true ? own.toReversed() : own;
+    const isOfExperts = names.tensors.get(keyOf(name))?.includes("{expert}") === true;
+    const shape = isOfExperts ? [sources.length, ...plain] : plain;
+    return { name, shape, sources, ...rest, ...(transposed !== undefined && { transposed }) };
+  });
+  return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+async function readTokenizer(model: ArchitectureModel) {
+  const { files, path, settings, vocabularySize: rows } = model;
+  const names = new Set(await files.list());
+  const json = async (name: string): Promise<JsonObject> =>
+    names.has(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
+  return tokenizerFields({
+    path,
+    tokenizer: await json("tokenizer.json"),
+    config: await json("tokenizer_config.json"),
+    chatTemplate: names.has("chat_template.jinja") ? await files.text("chat_template.jinja") : undefined,
+    settings,
+    rows,
+  });
+}
+
+/**
+ * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
+ *
+ * @param general further metadata by their names after "general.": "name", "license"
+ * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or has it without what this model does
+ */
+export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
+  requireGgufModel(model);
+  const architecture = ggufNames.get(model.architecture)?.architecture ?? "";
+  const write = writers.get(model.architecture);
+  if (write === undefined || !isForm(architecture)) throw new InternalError(`GGUF: no form of ${model.architecture}`);
+  const settings = new ModelSettings(model.path, model.settings, architecture);
+  const heads = write(settings);
+  const vectors = [...settings.vectors].map(([name, values]): PlannedGgufTensor => ({
+    name,
+    shape: [values.length],
+    sources: [],
+    values,
+  }));
+  return {
+    architecture,
+    metadata: new Map<string, GgufField>([
+      ["general.architecture", { type: "string", value: architecture }],
+      ["general.type", { type: "string", value: "model" }],
+      ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
+      ...settings.fields,
+      ...(await readTokenizer(model)),
+    ]),
+    tensors: [...vectors, ...planTensors(model, tensorForms[architecture](heads))],
+    notes: settings.notes,
+  };
+}
