@@ -89,6 +89,19 @@ test("layers have a mask, or a code with the grid of its group", () => {
   assert.is(layers({ compress: { solver: "gptq", groupSize: 64 } }), 3 + 5 / 64);
 });
 
+const layersOf = (compress: object, of: ModelShape): number =>
+  diskNeed(recipe({ compress: { solver: "gptq", ...compress } }), of).layers;
+
+test("embedding and head are counted where they are compressed", () => {
+  const head = { name: "head", width, weights: [{ tensor: "embedding", rows: 1000 }] };
+  const whole: ModelShape = {
+    ...model(512),
+    vocabulary: { name: "vocabulary", stream: "hidden", reads: [], sites: [head], isTied: true },
+  };
+  assert.is(layersOf({}, whole), layersOf({}, model(512)));
+  assert.is(layersOf({ vocabulary: 4 }, whole) - layersOf({}, whole), 3 * 1000 * width);
+});
+
 test("a run without statistics keeps none, and only the states that similarity reads", () => {
   const plain = { compress: { solver: "rtn", withoutFactors: true }, keep: true };
   assert.equal([need(plain).statistics, need(plain).states], [0, 0]);

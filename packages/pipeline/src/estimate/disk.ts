@@ -2,14 +2,16 @@ import { mkdir, statfs } from "node:fs/promises";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
-import type { Step, WeightDtype } from "@mbs/models";
+import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
 import type { Recipe } from "../recipe/recipe.ts";
+import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
   readonly steps: readonly Step[];
+  readonly vocabulary?: Vocabulary | undefined;
   readonly streams: readonly string[];
   readonly hiddenSize: number;
   readonly vocabularySize: number;
@@ -107,20 +109,21 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const { any, statisticBytes, factorBytes } = computedStatistics(recipe);
-  const perStep = model.steps.map(({ sites }) => {
+  const steps = compressedSteps(recipe, model);
+  // how often each token is read and predicted, in statistics and in factors
+  const ofTokens = compressedVocabulary(recipe, model) && any ? 2 * 4 * model.vocabularySize * (size.languages + 1) : 0;
+  const perStep = steps.map(({ sites }) => {
     const grams = sum(sites, ({ width }) => statisticBytes(width, size.languages));
     const mixed = sum(sites, ({ width }) => statisticBytes(width, 1));
     const factors = sum(sites, ({ width }) => factorBytes(width));
     // Beyond its budget capture keeps one Gram of all languages a site.
     return factors + (grams > budget ? mixed : grams);
   });
-  const all = sum(perStep, (bytes) => bytes);
+  const all = sum(perStep, (bytes) => bytes) + ofTokens;
   const aside = sideStatistics(recipe, model, size.languages);
-  const kept = recipe.keep || !any ? all + aside : Math.max(0, ...perStep);
+  const kept = recipe.keep || !any ? all + aside : Math.max(ofTokens, ...perStep);
   const statistics = recipe.propagation === "dense" && any ? all : kept;
-  const weights = model.steps.flatMap(({ sites }) =>
-    sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)),
-  );
+  const weights = steps.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)));
   const need = {
     segments: tokens * 4,
     // An upper bound for two streams, which share the tokens of a segment.

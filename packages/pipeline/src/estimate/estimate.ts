@@ -13,6 +13,7 @@ import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
+import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { diskNeed, diskNeedRotated } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
@@ -66,6 +67,8 @@ interface Work {
   readonly rates: Rates;
   readonly tokens: number;
   readonly languages: number;
+  /** Tokens a segment. */
+  readonly length: number;
   readonly disk: DiskNeed;
   /** Shards that run at once. */
   readonly atOnce: number;
@@ -89,12 +92,23 @@ function secondsInStep({ recipe, rates }: Work): number {
   return runs * (walks * rates.sites + rates.end) + beforehand;
 }
 
+/**
+ * Seconds of what capture computes for embedding and head besides the head's Gram: the predictions of every fourth token, and,
+ * where one tensor is both, two passes of a segment of each language.
+ */
+function vocabularySeconds({ recipe, model, rates, tokens, languages, length }: Work): number {
+  const vocabulary = compressedVocabulary(recipe, model);
+  if (vocabulary === undefined || !computedStatistics(recipe).any) return 0;
+  const predicted = (tokens / 4) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
+  return predicted + (vocabulary.isTied ? 2 * languages * length * stepScale(model) * rates.step : 0);
+}
+
 /** Seconds of capture, factor, compress and propagate over all steps. */
 function compressParts(work: Work): { name: string; seconds: number }[] {
   const { recipe, model, rates, tokens, languages, disk, atOnce } = work;
   const { any, gram, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
   const dense = recipe.propagation === "dense";
-  const sites = model.steps.flatMap((step) => step.sites);
+  const sites = compressedSteps(recipe, model).flatMap((step) => step.sites);
   const statesBytes = dense || !any ? 0 : (recipe.denseStates ? 2 : 1) * tokens * model.hiddenSize * 4;
   const steps = model.steps.length;
   // A walk reads the states before a step, and propagate writes those after it.
@@ -104,7 +118,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const similarity = recipe.similarity ? (dense ? statistics : statistics / steps) : 0;
   const written = statesBytes * steps + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
-  const forward = (stepScale(model) * tokens * secondsInStep(work)) / atOnce;
+  const forward = (stepScale(model) * tokens * secondsInStep(work) + vocabularySeconds(work)) / atOnce;
   // A cross-moment is a whole product where a Gram is half of one.
   const products = tokens * (recipe.denseStates ? 3 : 1);
   return [
@@ -182,7 +196,7 @@ async function estimatePrepared(
   const disk = (recipe.rotate === undefined ? diskNeed : diskNeedRotated)(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
-    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, disk, atOnce }),
+    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, length, disk, atOnce }),
     {
       name: "evaluation",
       seconds:

@@ -1,8 +1,9 @@
 import type { KeptMemory } from "@mbs/contracts";
-import { logitsAtATime, logitsOfTile } from "@mbs/models";
+import { bytesOfDtype, logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
+import { compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import type { DiskNeed, SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
@@ -18,6 +19,9 @@ const evaluatedStates = 256 * 1024 * 1024;
 
 /** Tokens whose logits are made together at most. */
 const scoredTogether = 1024;
+
+/** Weights of embedding or head that are solved at a time. */
+const solvedAtATime = 4 * 1024 * 1024;
 
 /** A run as far as its memory goes. */
 export interface RunSize {
@@ -103,7 +107,16 @@ function solving({ recipe, model }: RunSize): number {
     const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
     return Math.max(factoring, compressing);
   });
-  return Math.max(...needs);
+  return Math.max(...needs, ofVocabulary(recipe, model));
+}
+
+/** Embedding and head: some of their rows in float32, and what is made of all; before that the head and logits of capture. */
+function ofVocabulary(recipe: Recipe, model: Model): number {
+  if (compressedVocabulary(recipe, model) === undefined) return 0;
+  const weights = model.vocabularySize * model.hiddenSize;
+  const compressing = 4 * Math.min(weights, solvedAtATime) * 4 + weights * (bytesOfDtype(model.dtype) + 1);
+  const capturing = computedStatistics(recipe).any ? weights * 4 + 3 * logitsAtATime * 4 : 0;
+  return Math.max(compressing, capturing);
 }
 
 /**
