@@ -69,6 +69,7 @@ async function convertedModel(model: ArchitectureModel, layers: LayerSpool, dtyp
     files: [...files, ...weightIndex(placed), await configOf(model, { dtype })],
     compressedBytes: bytesOf(written.filter(({ name }) => layers.summaries.has(name))),
     bytes: bytesOf(written),
+    tables: new Map(written.map(({ name, bytes }) => [name, bytes])),
   };
 }
 

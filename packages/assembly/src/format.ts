@@ -12,6 +12,8 @@ export interface FormattedModel {
   readonly files: readonly OutputFile[];
   /** Bytes of the compressed tensors as written, with their scales, zeros, masks and indices. */
   readonly compressedBytes: number;
+  /** Bytes of embedding and head as written, by their name in the source, perhaps among others; absent where they are as large as before. */
+  readonly tables?: ReadonlyMap<string, number>;
   /** Bytes of all tensors as written; absent where those that no layer changed are as large as before. */
   readonly bytes?: number;
 }

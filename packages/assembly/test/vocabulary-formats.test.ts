@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeLayers, headSite, unpackFiles, vocabularyStep } from "@mbs/artifacts";
@@ -61,6 +61,14 @@ async function write(model: Model, records: readonly LayerRecord[], format: stri
   return openModel(folder);
 }
 
+interface Sizes {
+  readonly bytes: number;
+  readonly parts: readonly { readonly name: string; readonly denseBytes: number; readonly bytes: number }[];
+}
+
+const readSizes = async (folder: string): Promise<{ sizes: Sizes }> =>
+  JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { sizes: Sizes };
+
 const text = [1, 70, 105, 5, 200, 34, 34, 120, 9, 77, 150, 43];
 
 for (const [bits, groupSize] of [
@@ -75,6 +83,16 @@ for (const [bits, groupSize] of [
     const { records } = randomLayers(model);
     const folder = newFolder();
     await writeDecoder(model, [...records, record], folder, {}, context);
+    const { parts, bytes } = (await readSizes(folder)).sizes;
+    assert.equal(
+      parts.map(({ name }) => name),
+      ["embedding and head", "blocks"],
+    );
+    const [table, rest] = parts;
+    assert.ok(table && rest);
+    assert.is(table.denseBytes, 4 * model.vocabularySize * hidden);
+    assert.ok(table.bytes < table.denseBytes / 3);
+    assert.is(table.bytes + rest.bytes, bytes);
     const dense = await write(model, [...records, record], "dense");
     assert.equal(await dense.checkpoint.readF32(embedding), exact);
     const expected = await ownLogits(dense, text, new Map());

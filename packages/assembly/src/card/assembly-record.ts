@@ -22,11 +22,31 @@ interface ModelSizes {
   /** What a forward pass of one token reads: all but an embedding that is not the head. */
   readonly denseBytesAToken: number;
   readonly bytesAToken: number;
+  /** Embedding, head (or both, where one tensor is both) and the rest; absent for an ONNX model. */
+  readonly parts?: readonly PartSize[];
+}
+
+/** Bytes of a part of the model, before and now. */
+interface PartSize {
+  readonly name: string;
+  readonly denseBytes: number;
+  readonly bytes: number;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 const count = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+
+/** Embedding and head; none for an ONNX model, where it is not known which tensors they are. */
+function tableSizes(model: Model, { tables }: FormattedModel): PartSize[] {
+  if (model.kind === "graph") return [];
+  const { embedding, head } = model.layout;
+  const sizeOf = (name: string, tensor: string): PartSize => {
+    const denseBytes = model.checkpoint.info(tensor).bytes;
+    return { name, denseBytes, bytes: tables?.get(tensor) ?? denseBytes };
+  };
+  return embedding === head ? [sizeOf("embedding and head", embedding)] : [sizeOf("embedding", embedding), sizeOf("head", head)];
+}
 
 /** @param changed names of the compressed tensors */
 export function measureSizes(model: Model, changed: ReadonlySet<string>, formatted: FormattedModel): ModelSizes {
@@ -35,10 +55,14 @@ export function measureSizes(model: Model, changed: ReadonlySet<string>, formatt
   const denseBytes = sum(tensors.map(({ bytes }) => bytes));
   const compressedDenseBytes = sum(compressed.map(({ bytes }) => bytes));
   const { compressedBytes, bytes = denseBytes - compressedDenseBytes + compressedBytes } = formatted;
-  // Two tensors of this shape are an embedding, of which a token reads one row, and a head, which it reads whole.
-  const tables = tensors.filter(({ shape }) => shape.join() === [model.vocabularySize, model.hiddenSize].join());
-  const [table, other] = tables;
-  const lookedUp = table !== undefined && other !== undefined ? table.bytes : 0;
+  const tables = tableSizes(model, formatted);
+  // of an embedding that is not the head a token reads one row
+  const lookedUp = tables.find(({ name }) => name === "embedding") ?? { denseBytes: 0, bytes: 0 };
+  const rest = {
+    name: "blocks",
+    denseBytes: denseBytes - sum(tables.map((table) => table.denseBytes)),
+    bytes: bytes - sum(tables.map((table) => table.bytes)),
+  };
   return {
     denseBytes,
     bytes,
@@ -46,8 +70,9 @@ export function measureSizes(model: Model, changed: ReadonlySet<string>, formatt
     compressedParameters: sum(compressed.map(({ shape }) => count(shape))),
     compressedDenseBytes,
     compressedBytes,
-    denseBytesAToken: denseBytes - lookedUp,
-    bytesAToken: bytes - lookedUp,
+    denseBytesAToken: denseBytes - lookedUp.denseBytes,
+    bytesAToken: bytes - lookedUp.bytes,
+    ...(tables.length > 0 && { parts: [...tables, rest] }),
   };
 }
 

@@ -11,7 +11,7 @@ import { loadLines } from "./load-lines.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
 import { answerTable, distanceTable, modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
-import { readWeightFiles } from "./size-report.ts";
+import { partsText, readWeightFiles } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
 
 interface CardFacts {
@@ -76,6 +76,7 @@ function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): s
   const bits = (sizes.compressedBytes * 8) / sizes.compressedParameters;
   return [
     `Stored as ${format}: ${formatBytes(bytes)} on disk, ${formatBytes(sizes.denseBytes)} dense; ${bits.toFixed(2)} bits a compressed weight with its scales.`,
+    ...(sizes.parts === undefined ? [] : [`By part, now and dense: ${partsText(sizes.parts)}.`]),
   ];
 }
 

@@ -18,6 +18,8 @@ export interface SizeReport {
   readonly bitsAWeight?: number;
   /** Whether weights were set to zero and none has codes: every format stores the zeros too. */
   readonly prunedOnly: boolean;
+  /** Embedding, head and the rest; absent for the dense format, and for an ONNX model that was compressed. */
+  readonly parts?: readonly { readonly name: string; readonly denseBytes: number; readonly bytes: number }[];
   /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
   readonly estimatedSpeed: number;
 }
@@ -54,8 +56,10 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   }
   const report = { format, prunedOnly, bytesOnDisk, denseBytes: sizes.denseBytes, ratio: sizes.denseBytes / bytesOnDisk };
   if (format === "dense") return { ...report, estimatedSpeed: sizes.denseBytes / sizes.bytes };
+  const { parts } = sizes;
   return {
     ...report,
+    ...(parts && { parts }),
     ...(sizes.compressedParameters > 0 && {
       bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
     }),
@@ -76,12 +80,17 @@ function ratioText(ratio: number): string {
 const prunedAdvice =
   "pruned weights are stored as zeros in every format (gptq takes none without codes): only kernels for 2:4 (--pattern 2:4) and compressing file systems gain from them; for smaller files quantise as well, with --solver sparsegpt --bits 4";
 
-/** The size in one line. */
-export function formatSize({ format, bytesOnDisk, denseBytes, ratio }: SizeReport): string {
+/** "blocks 45.0 MB of 200 MB", by part. */
+export const partsText = (parts: NonNullable<SizeReport["parts"]>): string =>
+  parts.map(({ name, denseBytes, bytes }) => `${name} ${formatBytes(bytes)} of ${formatBytes(denseBytes)}`).join(", ");
+
+/** The size in one line, and by part where the weights are packed. */
+export function formatSize({ format, bytesOnDisk, denseBytes, ratio, parts }: SizeReport): string {
   const onDisk = `${format}: ${formatBytes(bytesOnDisk)} on disk`;
   if (format === "dense" && ratio === 1) return `${onDisk}, no weight is packed\n`;
   if (format === "dense") return `${onDisk}, ${formatBytes(denseBytes)} in the model's own dtypes: ${ratioText(ratio)}\n`;
-  return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n`;
+  const byPart = parts === undefined ? "" : `by part: ${partsText(parts)}\n`;
+  return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n${byPart}`;
 }
 
 /** The report as lines for a terminal. */

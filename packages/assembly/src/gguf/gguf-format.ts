@@ -120,6 +120,11 @@ export const ggufFormat: Format = {
         },
       ],
       compressedBytes: changedBytes(plan, types, layers),
+      tables: new Map(
+        plan.tensors.flatMap(({ name, shape, sources: [source, ...others] }) =>
+          source === undefined || others.length > 0 ? [] : [[source, bytesIn(typeOf(name), shape)] as const],
+        ),
+      ),
       bytes: written.reduce((total, { bytes }) => total + bytes, 0),
     };
   },

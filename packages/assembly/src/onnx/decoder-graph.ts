@@ -48,6 +48,8 @@ interface DecoderGraph {
   readonly model: Uint8Array;
   /** Bytes of the tensors that layers changed, as stored. */
   readonly compressedBytes: number;
+  /** Bytes of embedding and head, by tensor. */
+  readonly tables: ReadonlyMap<string, number>;
 }
 
 /**
@@ -92,5 +94,9 @@ export function buildDecoderGraph(
   const { vocabularySize } = layout;
   const byText = graph.node("Reshape", [logits, batch.shape("B", "T", vocabularySize)]);
   graph.output("logits", byText, "float32", ["batch_size", "sequence_length", vocabularySize]);
-  return { model: graph.build(), compressedBytes: changed.reduce((sum, [, { bytes }]) => sum + bytes, store.compressedBytes) };
+  return {
+    model: graph.build(),
+    compressedBytes: changed.reduce((sum, [, { bytes }]) => sum + bytes, store.compressedBytes),
+    tables: new Map([...tables].map(([tensor, { bytes }]) => [tensor, bytes])),
+  };
 }

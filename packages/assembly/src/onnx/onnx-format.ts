@@ -94,7 +94,12 @@ async function formatted(
   model: Model,
   { file, dtype }: ModelFile,
   weights: WeightFiles,
-  graph: { readonly content: OutputFile["content"]; readonly compressedBytes: number; readonly bytes: number },
+  graph: {
+    readonly content: OutputFile["content"];
+    readonly compressedBytes: number;
+    readonly bytes: number;
+    readonly tables?: ReadonlyMap<string, number>;
+  },
   cacheType = "float32",
 ): Promise<FormattedModel> {
   return {
@@ -105,6 +110,7 @@ async function formatted(
     ],
     compressedBytes: graph.compressedBytes,
     bytes: graph.bytes,
+    ...(graph.tables && { tables: graph.tables }),
   };
 }
 

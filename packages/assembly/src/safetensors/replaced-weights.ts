@@ -2,6 +2,7 @@ import { converted, weightIndex, writeSafetensors } from "@mbs/models";
 import type { Model, OutputFile, PlacedTensors, TensorInfo, WeightDtype } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
+import { vocabularyWeights } from "../layers/site-weights.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 
 /** A tensor that replaces a changed one, alone or together with others. */
@@ -65,7 +66,13 @@ export function replacedWeights(
         }),
     };
   });
+  const tables = vocabularyWeights(model).flatMap(({ tensor }): [string, number][] => {
+    const others = replacements.get(tensor);
+    const bytes = others?.reduce((sum, other) => sum + tensorBytes(other), 0);
+    return [[tensor, bytes ?? converted(model.checkpoint.info(tensor), dtype).bytes]];
+  });
   return {
+    tables: new Map(tables),
     files: [...files, ...weightIndex(placed)],
     compressedBytes: [...replacements.values()].flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
     bytes: placed.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0),

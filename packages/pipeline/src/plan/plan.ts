@@ -198,7 +198,8 @@ interface CompressInputs {
 }
 
 /** The bits of embedding and head; undefined where they stay as they are. */
-export const vocabularyBits = ({ compress: { vocabulary = "off" } }: Recipe): unknown => (vocabulary === "off" ? undefined : vocabulary);
+export const vocabularyBits = ({ compress: { vocabulary = "off" } }: Recipe): unknown =>
+  vocabulary === "off" ? undefined : vocabulary;
 
 /** One node of `compress`. */
 function compressFrom(
