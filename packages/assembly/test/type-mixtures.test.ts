@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import { inflateSync } from "node:zlib";
+import { blockTypeNamed } from "@mbs/gguf";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { chooseTypes, fittingType, typeMixtures } from "../src/gguf/type-mixtures.ts";
+import type { MixtureFacts } from "../src/gguf/type-mixtures.ts";
+import { bitsAWeight, typeLine } from "../src/gguf/type-report.ts";
+
+interface Golden {
+  readonly facts: MixtureFacts;
+  readonly tensors: readonly (readonly [name: string, shape: readonly number[]])[];
+  /** By mixture, of all tensors but those in float32. */
+  readonly types: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const { deflated } = JSON.parse(await readFile(new URL("fixtures/gguf-types.json", import.meta.url), "utf8")) as {
+  deflated: string;
+};
+const golden = JSON.parse(inflateSync(Buffer.from(deflated, "base64")).toString()) as Readonly<Record<string, Golden>>;
+
+for (const [title, { facts, tensors, types }] of Object.entries(golden)) {
+  test(`${title}: every tensor has the type that llama-quantize chooses`, () => {
+    const shapes = tensors.map(([name, shape]) => ({ name, shape }));
+    for (const [mixture, expected] of Object.entries(types)) {
+      const chosen = typeMixtures.get(mixture);
+      if (chosen === undefined) return assert.unreachable(`no mixture ${mixture}`);
+      const found = [...chooseTypes(chosen, shapes, facts)].filter(([, { name }]) => name !== "F32");
+      assert.equal(Object.fromEntries(found.map(([name, type]) => [name, type.name])), expected, mixture);
+    }
+  });
+}
+
+test("every quantised mixture is among the golden ones", () => {
+  const quantised = [...typeMixtures.values()].filter(({ base }) => blockTypeNamed(base).plain === undefined);
+  for (const { types } of Object.values(golden))
+    assert.equal(Object.keys(types).sort(), quantised.map(({ name }) => name).sort());
+});
+
+test("rows that are no whole blocks take another type", () => {
+  assert.equal(
+    ["Q4_K", "IQ4_XS", "Q8_0"].map((name) => [256, 96, 40].map((columns) => fittingType(name, columns).name)),
+    [
+      ["Q4_K", "Q5_0", "F16"],
+      ["IQ4_XS", "IQ4_NL", "F16"],
+      ["Q8_0", "Q8_0", "F16"],
+    ],
+  );
+});
+
+test("the report names types, blocks and bits", () => {
+  const tensors = [
+    { name: "token_embd.weight", shape: [8, 256] },
+    ...[0, 1, 3].map((block) => ({ name: `blk.${block}.ffn_up.weight`, shape: [4, 256] })),
+    { name: "output_norm.weight", shape: [256] },
+  ];
+  const types = new Map(tensors.map(({ name, shape }) => [name, blockTypeNamed(shape.length > 1 ? "Q4_K" : "F32")]));
+  assert.is(bitsAWeight(tensors, types), (20 * 256 * 4.5 + 256 * 32) / (21 * 256));
+  assert.is(
+    typeLine(tensors, types),
+    "Q4_K for token_embd, ffn_up of blocks 0-1,3; F32 for vectors; 5.81 bits a weight of the whole file",
+  );
+});
+
+test.run();

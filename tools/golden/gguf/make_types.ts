@@ -1,0 +1,184 @@
+/**
+ * Golden types: what llama_model_quantize chooses for each tensor, by mixture, of models of several shapes.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/golden/gguf/make_types.ts MODULES
+ *   MODULES  a node_modules folder with koffi and @node-llama-cpp/linux-x64 (made with koffi 3.3.4 and node-llama-cpp 3.22.1,
+ *            which has llama.cpp v0.5.0); no dependencies of this project
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { deflateSync } from "node:zlib";
+import { writeGguf } from "@mbs/gguf";
+import type { GgufField } from "@mbs/gguf";
+import { describeGguf } from "@mbs/models";
+import { typeMixtures } from "../../../packages/assembly/src/gguf/type-mixtures.ts";
+
+interface Library {
+  func(name: string, result: unknown, parameters: readonly unknown[]): (...given: readonly unknown[]) => unknown;
+}
+interface Koffi {
+  load(path: string, options: { readonly global: boolean }): Library;
+  struct(name: string, fields: Readonly<Record<string, string>>): unknown;
+  pointer(type: unknown): unknown;
+}
+
+/** Sizes of a model whose tensors are made up: only names and shapes count. */
+interface Shape {
+  readonly architecture: string;
+  readonly blocks: number;
+  readonly hidden: number;
+  readonly inner: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly experts?: number;
+  readonly tied?: true;
+  /** Query, key and value in one. */
+  readonly joined?: true;
+}
+
+const shapes: Readonly<Record<string, Shape>> = {
+  "llama of 32 blocks": { architecture: "llama", blocks: 32, hidden: 256, inner: 256, heads: 4, kvHeads: 4 },
+  "llama with grouped heads": { architecture: "llama", blocks: 20, hidden: 256, inner: 256, heads: 4, kvHeads: 1 },
+  "llama of 80 blocks": { architecture: "llama", blocks: 80, hidden: 256, inner: 256, heads: 8, kvHeads: 1 },
+  "narrow llama": { architecture: "llama", blocks: 9, hidden: 64, inner: 96, heads: 4, kvHeads: 2, tied: true },
+  "narrow rows in gemma 3": { architecture: "gemma3", blocks: 18, hidden: 160, inner: 512, heads: 4, kvHeads: 1, tied: true },
+  "llama with 8 experts": { architecture: "llama", blocks: 10, hidden: 256, inner: 256, heads: 4, kvHeads: 1, experts: 8 },
+  "bloom of 24 blocks": {
+    architecture: "bloom",
+    blocks: 24,
+    hidden: 256,
+    inner: 256,
+    heads: 4,
+    kvHeads: 4,
+    tied: true,
+    joined: true,
+  },
+};
+
+type Tensor = readonly [name: string, shape: readonly number[]];
+
+function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined }: Shape): Tensor[] {
+  const kv = (hidden / heads) * kvHeads;
+  const attention = joined
+    ? [["attn_qkv.weight", [hidden + 2 * kv, hidden]] as const]
+    : ([
+        ["attn_q.weight", [hidden, hidden]],
+        ["attn_k.weight", [kv, hidden]],
+        ["attn_v.weight", [kv, hidden]],
+      ] as const);
+  const gate = joined ? [] : (["gate"] as const);
+  const up = [...gate, "up"].map((name): Tensor =>
+    experts === undefined ? [`ffn_${name}.weight`, [inner, hidden]] : [`ffn_${name}_exps.weight`, [experts, inner, hidden]],
+  );
+  const down: Tensor =
+    experts === undefined ? ["ffn_down.weight", [hidden, inner]] : ["ffn_down_exps.weight", [experts, hidden, inner]];
+  const router: Tensor[] = experts === undefined ? [] : [["ffn_gate_inp.weight", [experts, hidden]]];
+  const block: Tensor[] = [
+    ["attn_norm.weight", [hidden]],
+    ...attention,
+    ["attn_output.weight", [hidden, hidden]],
+    ...router,
+    ...up,
+    down,
+  ];
+  return [
+    ["token_embd.weight", [64, hidden]],
+    ...Array.from({ length: blocks }, (_, index) => block.map(([name, shape]): Tensor => [`blk.${index}.${name}`, shape])).flat(),
+    ["output_norm.weight", [hidden]],
+    ...(tied ? [] : ([["output.weight", [64, hidden]]] as const)),
+  ];
+}
+
+const count = (value: number): GgufField => ({ type: "u32", value });
+
+async function writeModel(path: string, shape: Shape): Promise<void> {
+  const { architecture: own, blocks, hidden, inner, heads, kvHeads, experts } = shape;
+  const metadata = new Map<string, GgufField>([
+    ["general.architecture", { type: "string", value: own }],
+    [`${own}.block_count`, count(blocks)],
+    [`${own}.context_length`, count(512)],
+    [`${own}.embedding_length`, count(hidden)],
+    [`${own}.feed_forward_length`, count(inner)],
+    [`${own}.attention.head_count`, count(heads)],
+    [`${own}.attention.head_count_kv`, count(kvHeads)],
+    [`${own}.attention.layer_norm_rms_epsilon`, { type: "f32", value: 1e-6 }],
+    [`${own}.attention.layer_norm_epsilon`, { type: "f32", value: 1e-6 }],
+    [`${own}.vocab_size`, count(64)],
+    ["tokenizer.ggml.model", { type: "string", value: "no_vocab" }],
+    ...(experts === undefined
+      ? []
+      : ([
+          [`${own}.expert_count`, count(experts)],
+          [`${own}.expert_used_count`, count(2)],
+        ] as const)),
+  ]);
+  const tensors = tensorsOf(shape).map(([name, sides]) => ({
+    name,
+    type: 0,
+    shape: sides,
+    bytes: 4 * sides.reduce((product, side) => product * side, 1),
+  }));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of writeGguf(metadata, tensors, ({ bytes }) => [new Uint8Array(bytes)])) pieces.push(piece);
+  await writeFile(path, Buffer.concat(pieces));
+}
+
+const [modules] = process.argv.slice(2);
+if (modules === undefined) throw new Error("usage: make_types.ts MODULES");
+const koffi = createRequire(join(resolve(modules), "package.json"))("koffi") as Koffi;
+const binaries = join(resolve(modules), "@node-llama-cpp/linux-x64/bins/linux-x64");
+const load = (stem: string): Library => {
+  const name = readdirSync(binaries).find((own) => own.startsWith(stem) && own.endsWith(".so"));
+  if (name === undefined) throw new Error(`${binaries} has no ${stem}`);
+  return koffi.load(join(binaries, name), { global: true });
+};
+load("libggml-base");
+load("libggml.v");
+const llama = load("libllama.v");
+const parameters = koffi.struct("llama_model_quantize_params", {
+  nthread: "int32",
+  ftype: "int32",
+  output_tensor_type: "int32",
+  token_embedding_type: "int32",
+  allow_requantize: "bool",
+  quantize_output_tensor: "bool",
+  only_copy: "bool",
+  pure: "bool",
+  keep_split: "bool",
+  dry_run: "bool",
+  imatrix: "void *",
+  kv_overrides: "void *",
+  tt_overrides: "void *",
+  prune_layers: "void *",
+  max_buf_size: "size_t",
+});
+const defaults = llama.func("llama_model_quantize_default_params", parameters, [])() as Record<string, unknown>;
+const quantize = llama.func("llama_model_quantize", "uint32", ["str", "str", koffi.pointer(parameters)]);
+
+const root = await mkdtemp(join(tmpdir(), "gguf-types-"));
+const golden: Record<string, unknown> = {};
+for (const [title, shape] of Object.entries(shapes)) {
+  const model = join(root, "model.gguf");
+  await writeModel(model, shape);
+  const types: Record<string, Record<string, string>> = {};
+  for (const { name, fileType, base } of typeMixtures.values()) {
+    if (/^B?F(16|32)$/.test(base)) continue;
+    const output = join(root, "output.gguf");
+    if (quantize(model, output, { ...defaults, nthread: 1, ftype: fileType }) !== 0) throw new Error(`${title}: ${name} failed`);
+    const { tensors } = await describeGguf(output);
+    types[name] = Object.fromEntries(
+      tensors.filter(({ type }) => type !== "F32").map(({ name: tensor, type }) => [tensor, type]),
+    );
+    await rm(output);
+  }
+  const { architecture, blocks, heads, kvHeads, experts = 0 } = shape;
+  golden[title] = { facts: { architecture, blocks, groupedHeads: heads / kvHeads, experts }, tensors: tensorsOf(shape), types };
+  console.log(title);
+}
+await rm(root, { recursive: true });
+const output = new URL("../../../packages/assembly/test/fixtures/gguf-types.json", import.meta.url);
+const deflated = deflateSync(JSON.stringify(golden), { level: 9 }).toString("base64");
+await writeFile(output, `${JSON.stringify({ deflated })}\n`);
