@@ -97,29 +97,52 @@ export function makeInputs({ seed, rows, columns, tokens, dead, signs = false, l
     weight: 1 / languages,
     values: Float32Array.from(sums, (total) => (total * languages) / tokens),
   }));
+  const [gram, crossMoment, shiftMoment] = [
+    remembered(() => meanProduct(inputs, inputs, columns)),
+    remembered(() => meanProduct(shift, inputs, columns)),
+    remembered(() => meanProduct(shift, shift, columns)),
+  ];
   return {
     weights,
     languageDiagonals,
-    gram: meanProduct(inputs, inputs, columns),
-    crossMoment: meanProduct(shift, inputs, columns),
-    shiftMoment: meanProduct(shift, shift, columns),
+    get gram() {
+      return gram();
+    },
+    get crossMoment() {
+      return crossMoment();
+    },
+    get shiftMoment() {
+      return shiftMoment();
+    },
   };
+}
+
+/** A value that is made when it is first read: most cases read one moment of three. */
+function remembered<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** E[a bᵀ] over tokens, summed in double precision. @param a and b [tokens, columns] */
 function meanProduct(a: Float64Array, b: Float64Array, columns: number): Float32Array {
   const product = new Float64Array(columns * columns);
   const tokens = a.length / columns;
+  const isSymmetric = a === b;
   for (let token = 0; token < tokens; token += 1) {
     const start = token * columns;
     for (let i = 0; i < columns; i += 1) {
       const value = at(a, start + i);
       const sum = i * columns;
       // plain reads: the largest case has 1.3 billion products
-      for (let j = 0; j < columns; j += 1) product[sum + j] = (product[sum + j] ?? 0) + value * (b[start + j] ?? 0);
+      for (let j = isSymmetric ? i : 0; j < columns; j += 1)
+        product[sum + j] = (product[sum + j] ?? 0) + value * (b[start + j] ?? 0);
     }
   }
-  return Float32Array.from(product, (value) => value / tokens);
+  const mean = Float32Array.from(product, (value) => value / tokens);
+  if (isSymmetric) {
+    for (let i = 0; i < columns; i += 1) for (let j = 0; j < i; j += 1) mean[i * columns + j] = at(mean, j * columns + i);
+  }
+  return mean;
 }
 
 /** Groups by their largest diagonal, columns of a group by their own; a short last group stays last. */

@@ -42,22 +42,30 @@ async function solve(
   name: string,
   { input, options, order = "natural", scalable = true }: GoldenCase,
 ): Promise<Solution & { error: number }> {
-  const { weights, gram, crossMoment: perToken, languageDiagonals } = inputsFor(JSON.stringify(input));
+  const inputs = inputsFor(JSON.stringify(input));
+  const { weights, gram, languageDiagonals } = inputs;
   const { rows, columns } = input;
   const solver = await loadSolver(name);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));
   const factor = await factorFor(JSON.stringify([input, order]));
   const parts = [{ tensor: "w", firstRow: 0, rows }];
   const weight = { rows, columns, parts, scalable, values: weights.slice() };
-  // in the units of the reference's factor
-  const crossMoment = perToken.map((value) => value * 2 * input.tokens);
   // the reference programs span all weights unless an option says otherwise
   const { mse, search: asked, ...others } = options;
   // the reference programs call a search by |error|^2.4 mse, and have no sweeps
   const search = Object.hasOwn(solver.options, "search") ? { search: asked ?? (mse === true ? "error" : "none") } : {};
   const sweeps = Object.hasOwn(solver.options, "sweeps") ? { sweeps: 0 } : {};
   const given = { ...sweeps, ...others, ...search };
-  const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
+  const statistics = {
+    factor,
+    diagonal,
+    gram,
+    /** In the units of the reference's factor. */
+    get crossMoment() {
+      return inputs.crossMoment.map((value) => value * 2 * input.tokens);
+    },
+    languageDiagonals,
+  };
   const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);
   const scale = solution.inputScale;
   const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - at(weights, index));
