@@ -16,7 +16,7 @@ import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 import { ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
-const source = resolve(import.meta.dirname, "../../../datasets/controlled-bloom");
+const source = resolve(import.meta.dirname, "../../../datasets/controlled-bloom-small");
 const root = await mkdtemp(join(tmpdir(), "transformers-js-test-"));
 test.after(() => rm(root, { recursive: true }));
 
