@@ -1,6 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import type { Plugin } from "esbuild";
 
@@ -48,4 +50,49 @@ export async function buildProgram(source: URL): Promise<readonly [program: stri
     plugins: [ours],
   });
   return [process.execPath, outfile];
+}
+
+/** Bundles our packages. Those of others are imported by path, from where they lie for the file that imports them. */
+const oursInPlace: Plugin = {
+  name: "ours in place",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[^./]/ }, async ({ path, pluginData, ...from }) => {
+      if (path.startsWith("@mbs/") || path.startsWith("node:") || pluginData === oursInPlace) return undefined;
+      const found = await bundler.resolve(path, { ...from, pluginData: oursInPlace });
+      return { path: found.errors.length > 0 ? path : found.path, external: true };
+    });
+    // files beside a module are found from where it was
+    bundler.onLoad({ filter: /\/packages\/[^/]+\/dist\/.*\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const [url, folder] = [JSON.stringify(pathToFileURL(path).href), JSON.stringify(dirname(path))];
+      return { contents: text.replaceAll("import.meta.url", url).replaceAll("import.meta.dirname", folder), loader: "js" };
+    });
+  },
+};
+
+/**
+ * A program of a package that is built, in few files: most of the time of a short one goes into finding and reading hundreds.
+ * A module that it imports by a path or name known only when it runs gets our packages a second time, from their folders.
+ *
+ * @param program its file, which imports from dist
+ * @returns the path of the same program, for as long as this process runs
+ */
+export async function bundleBuilt(program: URL): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "mbs-built-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  // some tests start it as another user
+  chmodSync(folder, 0o755);
+  const path = fileURLToPath(program);
+  await build({
+    entryPoints: [path],
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    plugins: [oursInPlace],
+  });
+  return join(folder, `${basename(path, ".js")}.mjs`);
 }

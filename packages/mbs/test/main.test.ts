@@ -9,16 +9,15 @@ import * as assert from "uvu/assert";
 import { commands } from "../src/commands.ts";
 import { loadStages, stages } from "../src/stages.ts";
 import { version } from "../src/version.ts";
+import { installedProgram } from "./fixtures/program.ts";
 import { runMbs } from "./fixtures/run-mbs.ts";
-
-const bin = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));
 
 test("the version is the package's", async () => {
   const { version: stated } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
   assert.is(version, stated);
-  assert.is((await runMbs(["--version"])).stdout.toString(), `${version}\n`);
+  assert.is((await runMbs(["--version"], undefined, installedProgram)).stdout.toString(), `${version}\n`);
 });
 
 test("help answers without loading what a command needs", async () => {
@@ -26,7 +25,7 @@ test("help answers without loading what a command needs", async () => {
   try {
     // Node's own record of every script that ran.
     const environment = { ...process.env, NODE_V8_COVERAGE: folder };
-    const { stdout } = await promisify(execFile)(process.execPath, [bin, "--help"], { env: environment });
+    const { stdout } = await promisify(execFile)(process.execPath, [installedProgram, "--help"], { env: environment });
     for (const name of commands.keys()) assert.match(stdout, new RegExp(`^  ${name}\\b`, "m"));
     const [report = ""] = await readdir(folder);
     const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
@@ -106,7 +105,7 @@ test("an unknown command is 2 with a suggestion, also where help is asked for", 
 test("help and version on a full disk are 74", async () => {
   const full = await open("/dev/full", "w");
   for (const args of [["--help"], ["--version"], ["run", "--help"], ["help", "capture"]]) {
-    const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", full.fd, "pipe"] });
+    const child = spawn(process.execPath, [installedProgram, ...args], { stdio: ["ignore", full.fd, "pipe"] });
     let stderr = "";
     child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     const code = await new Promise<number | null>((resolve) => child.on("close", resolve));

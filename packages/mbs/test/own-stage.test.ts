@@ -12,6 +12,7 @@ import * as assert from "uvu/assert";
 import { parse } from "yaml";
 import { loadStages } from "../src/stages.ts";
 import { writeTexts } from "./fixtures/texts.ts";
+import { installedProgram } from "./fixtures/program.ts";
 import { runMbs } from "./fixtures/run-mbs.ts";
 
 const document = readFileSync(join(import.meta.dirname, "../../../docs/adding-a-stage.md"), "utf8");
@@ -78,7 +79,11 @@ test("the documented stage runs in a pipe and in a recipe, with the same bytes",
     .map(({ address }) => join(folder.artifacts, `${address}.arrow`));
   const args = statistics.flatMap((file) => ["--statistics", file]);
   const out = join(root, "outliers.arrow");
-  const { code, stderr } = await runMbs(["--stage", path, "--least", "0.05", ...args, "--output", out]);
+  const { code, stderr } = await runMbs(
+    ["--stage", path, "--least", "0.05", ...args, "--output", out],
+    undefined,
+    installedProgram,
+  );
   assert.is(code, 0, stderr);
   assert.is((await contentAddress(await openArtifact(out))).address, address);
 
@@ -114,7 +119,7 @@ test("the documented stage runs in a pipe and in a recipe, with the same bytes",
 });
 
 test("help lists what a third-party stage takes", async ({ path }) => {
-  const { code, stdout } = await runMbs(["--stage", path, "--help"]);
+  const { code, stdout } = await runMbs(["--stage", path, "--help"], undefined, installedProgram);
   assert.is(code, 0);
   const text = stdout.toString();
   assert.match(text, /^Usage: mbs --stage \S+outliers\.js \[options\] \[-\]/);

@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { contentAddress, openArtifact } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -10,9 +9,9 @@ import { recipeFrom, run } from "@mbs/pipeline";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadStages } from "../src/stages.ts";
+import { program } from "./fixtures/program.ts";
 import { writeTexts } from "./fixtures/texts.ts";
 
-const command = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));
 const test = suite<{ root: string }>("replay");
 
 test.before.each(async (context) => {
@@ -65,7 +64,7 @@ for (const { propagation, stages, pruning, capture } of [
       const node = nodes.findLast(({ stage }) => stage === name);
       assert.ok(node, name);
       const { id, stage, address, command: line } = node;
-      const child = spawnSync("bash", ["-c", `set -e; mbs() { "${process.execPath}" "${command}" "$@"; }; ${line}`], {
+      const child = spawnSync("bash", ["-c", `set -e; mbs() { "${process.execPath}" "${program}" "$@"; }; ${line}`], {
         cwd: root,
         encoding: "utf8",
       });

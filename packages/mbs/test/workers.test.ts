@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { InputOutputError, InterruptedError } from "@mbs/contracts";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
@@ -11,6 +10,7 @@ import type { RunOptions } from "@mbs/pipeline";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadStages } from "../src/stages.ts";
+import { program } from "./fixtures/program.ts";
 import { writeTexts } from "./fixtures/texts.ts";
 
 interface Context {
@@ -19,7 +19,6 @@ interface Context {
 
 const test = suite<Context>("real stages on workers");
 const stages = await loadStages();
-const bin = fileURLToPath(new URL("../bin/mbs.js", import.meta.url));
 
 test.before.each(async (context) => {
   context.root = await mkdtemp(join(tmpdir(), "mbs-workers-"));
@@ -35,7 +34,7 @@ const commandAfter = (shell: string): string[] => [
   `${shell}; exec "$@"`,
   "bash",
   process.execPath,
-  bin,
+  program,
   "run-worker",
 ];
 

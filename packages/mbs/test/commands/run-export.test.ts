@@ -13,11 +13,11 @@ import * as assert from "uvu/assert";
 import { parse, stringify } from "yaml";
 import { loadStages } from "../../src/stages.ts";
 import { present } from "../fixtures/present.ts";
+import { program } from "../fixtures/program.ts";
 import { runMbs } from "../fixtures/run-mbs.ts";
 import type { Ended } from "../fixtures/run-mbs.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
-const bin = fileURLToPath(new URL("../../bin/mbs.js", import.meta.url));
 const documents = new URL("../../../../docs/", import.meta.url);
 
 interface Context {
@@ -34,7 +34,7 @@ test.before.each(async (context) => {
   await writeTexts(join(root, "texts"));
   const programs = join(root, "bin");
   await mkdir(programs);
-  await writeFile(join(programs, "mbs"), `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`);
+  await writeFile(join(programs, "mbs"), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`);
   await chmod(join(programs, "mbs"), 0o755);
   context.environment = { ...process.env, PATH: `${programs}:${process.env["PATH"] ?? ""}` };
 });

@@ -4,7 +4,8 @@ import { open, readFile, readdir, rename, rm, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as assert from "uvu/assert";
-import { bin, done, faultSuite, mbs, refused } from "../fixtures/fault-suite.ts";
+import { done, faultSuite, mbs, refused } from "../fixtures/fault-suite.ts";
+import { program } from "../fixtures/program.ts";
 
 const test = faultSuite("faults 25, 30 and 31: damaged runs, two runs with one output");
 
@@ -110,7 +111,7 @@ test("31: of two runs with one output in two PID namespaces the second is 75; on
   const text = recipe(model, corpus, path("locked"), 1).replace("rtn, group-size: 16", path("waiting.mjs"));
   await writeFile(path("locked.yaml"), text);
   const run = ["run", path("locked.yaml"), "--json"];
-  const first = spawn("unshare", [...namespace, process.execPath, bin, ...run], {
+  const first = spawn("unshare", [...namespace, process.execPath, program, ...run], {
     stdio: ["ignore", "pipe", "ignore"],
     env: { ...process.env, WAIT: "1" },
   });

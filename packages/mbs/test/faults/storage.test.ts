@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { withLock } from "@mbs/artifacts";
 import * as assert from "uvu/assert";
-import { bin, done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
+import { done, faultSuite, mbs, refused, sampling } from "../fixtures/fault-suite.ts";
+import { program } from "../fixtures/program.ts";
 
 const test = faultSuite("faults 25, 26 and 30: kills, full disks, occupied and read-only paths");
 
@@ -31,7 +32,7 @@ async function layersOf(model: string, segments: string, path: (name: string) =>
 
 /** Runs a recipe and kills it once it has printed so many lines; resolves to whether it was killed in time. */
 async function killAfter(path: string, lines: number): Promise<boolean> {
-  const child = spawn(process.execPath, [bin, "run", path, "--json"], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [program, "run", path, "--json"], { stdio: ["ignore", "pipe", "ignore"] });
   let seen = 0;
   createInterface(child.stdout).on("line", () => {
     seen += 1;
