@@ -31,6 +31,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
 
 /** Imports that the layers alone would forbid, each with its reason in docs/architecture.md. */
 const exceptions: ReadonlySet<string> = new Set([
+  "@mbs/artifacts → @mbs/gguf",
   "@mbs/artifacts → @mbs/numbers",
   "@mbs/gguf → @mbs/numbers",
   "@mbs/hub → @mbs/artifacts",

@@ -248,6 +248,22 @@ cases<LayerRecord>("layers", scaled, toLayers, [
   ],
 ]);
 
+const blocked: LayerRecord = at(layers, 3);
+const blocks = blocked.blocks ?? blocked.values;
+const blockedSummary = (grid: string | undefined): Partial<LayerRecord> => ({ summary: { ...blocked.summary, grid } });
+cases<LayerRecord>("layers", blocked, toLayers, [
+  [blockedSummary(undefined), /^layer d\.weight: it has blocks, and its summary names no grid;/],
+  [blockedSummary("Q9_Z"), /its grid "Q9_Z" is none of Q8_0, /],
+  [blockedSummary("Q4_K"), /its 32 columns are no whole blocks of Q4_K;/],
+  [blockedSummary("Q8_0"), /its blocks are u8 \[2, 18\], not u8 \[2, 34\];/],
+  [{ blocks: undefined }, /its blocks are absent, not u8 \[2, 18\];/],
+  [{ blocks: { ...blocks, data: changed(blocks.data, 21, 0) } }, /its values hold 2 at row 1, column 1, its blocks say -16;/],
+  [
+    { values: { ...blocked.values, dtype: "f16", data: new Uint8Array(128) } },
+    /its values are f16 \[2, 32\], not f32 \[2, 32\];/,
+  ],
+]);
+
 test("layers: a NaN far down in a large weight is found", async () => {
   const large = at(layers, 1);
   const data = large.values.data.slice();

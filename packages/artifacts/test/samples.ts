@@ -163,6 +163,9 @@ const plain = (dtype: TensorData["dtype"], rows: number, columns: number, values
 });
 
 /** The second has two panels. */
+/** A byte of a block of Q4_0: d = 2 in half precision, then columns j and j + 16. */
+const blockByte = (at: number): number => (at < 2 ? at * 0x40 : 8 + ((at - 2) % 3) + ((8 + ((at + 14) % 3)) << 4));
+
 export const layers: readonly LayerRecord[] = [
   {
     step: "h.0",
@@ -190,6 +193,24 @@ export const layers: readonly LayerRecord[] = [
     summary: { solver: "awq", error: 0, damage: 0, sparsity: 0 },
     values: stored("f32", 1, Float32Array.of(1.5, -2)),
     inputScale: stored("f32", 1, Float32Array.of(0.5, 3)),
+  },
+  {
+    step: "h.0",
+    site: "mlp",
+    tensor: "d.weight",
+    summary: { solver: "gptq", error: 0, damage: 0, sparsity: 0, grid: "Q4_0" },
+    // d = 2, code 8 + column % 3 of each column, in two nibbles a byte
+    blocks: plain(
+      "u8",
+      2,
+      18,
+      Uint8Array.from({ length: 36 }, (_, index) => blockByte(index % 18)),
+    ),
+    values: stored(
+      "f32",
+      2,
+      Float32Array.from({ length: 64 }, (_, index) => 2 * ((index % 32) % 3)),
+    ),
   },
 ];
 

@@ -3,7 +3,8 @@ import { inflateSync } from "node:zlib";
 import { blockTypeNamed } from "@mbs/gguf";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { chooseTypes, fittingType, typeMixtures } from "../src/gguf/type-mixtures.ts";
+import { fittingType } from "@mbs/gguf";
+import { chooseTypes, typeMixtures } from "../src/gguf/type-mixtures.ts";
 import type { MixtureFacts } from "../src/gguf/type-mixtures.ts";
 import { bitsAWeight, typeLine } from "../src/gguf/type-report.ts";
 

@@ -139,6 +139,9 @@ async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, wi
   }
 }
 
+/** The block type of GGUF that a solver's options ask for. */
+const gridOf = ({ options: { grid } }: SolverChoice): string | undefined => (typeof grid === "string" ? grid : undefined);
+
 async function* compressAll(
   inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
@@ -151,6 +154,7 @@ async function* compressAll(
   const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
   let sites = 0;
   let fallbacks = 0;
+  const told = new Set<number>();
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
@@ -163,9 +167,17 @@ async function* compressAll(
         if (layer !== undefined) yield layer;
         continue;
       }
-      const loaded = await readSite(model, input);
-      const { weight, dtypes, skipped, scaledBy, origins } = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
+      const grid = gridOf(choiceOf(input.step));
+      const loaded = await readSite(model, input, grid);
+      const { weight, dtypes, skipped, unblocked, scaledBy, origins } =
+        rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
+      for (const tensor of unblocked) warn(`tensor ${tensor} has ${input.width} columns, no whole blocks; it stays uncompressed`);
+      const taken = weight.parts[0]?.grid;
+      if (taken !== grid && taken !== undefined && !told.has(input.width)) {
+        warn(`weights of ${input.width} columns take ${taken}, since these are no whole blocks of ${grid}`);
+        told.add(input.width);
+      }
       if (weight.rows > 0) {
         const context = { blas, signal, warn, rowThreads, origins };
         const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, context);
@@ -190,6 +202,7 @@ export const compress: Stage = {
   summary: "Compress the weights of each site by a solver: quantise, prune, or both.",
   examples: [
     "mbs compress --model M --solver gptq --bits 3 --group-size 128 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --grid Q4_K < factors.arrow > layers.arrow",
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",

@@ -19,6 +19,7 @@ import {
   type ArtifactStream,
   type StageInputs,
 } from "@mbs/contracts";
+import { blockTypeNamed } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
@@ -52,6 +53,43 @@ function dequantise({ codes, scales, zeros, groups }: LayerRecord): Float32Array
     return (at(data, index) - at(zeros.data, grid)) * at(scale, grid);
   });
 }
+
+test("with a grid, layers hold the blocks of that GGUF type, or of its fallback, and exactly what they decode to", async () => {
+  await withTinyModel({}, async (model) => {
+    const context = recordingContext();
+    const inputs = { factors: [factorStream(model.address, await factorsOf(model))] };
+    const { layers } = await compress.run(inputs, { model: model.path, solver: "gptq", grid: "Q4_K" }, context);
+    assert.ok(layers);
+    assert.equal(parseMetadata("layers", layers.schema).options["grid"], "Q4_K");
+    const made = await collect(readLayers(layers));
+    assert.is(made.length, 8);
+    for (const { summary, values, blocks, codes } of made) {
+      assert.is(summary.grid, "Q5_0");
+      assert.equal([summary.bits, codes], [undefined, undefined]);
+      assert.ok(blocks);
+      assert.equal([blocks.dtype, blocks.rows, blocks.columns], ["u8", values.rows, (values.columns / 32) * 22]);
+      const decoded = floats(values);
+      blockTypeNamed("Q5_0").decode?.(blocks.data.slice(), decoded);
+      assert.equal([values.dtype, decoded], ["f32", floats(values)]);
+    }
+    assert.equal(context.warnings, [
+      "weights of 32 columns take Q5_0, since these are no whole blocks of Q4_K",
+      "weights of 128 columns take Q5_0, since these are no whole blocks of Q4_K",
+    ]);
+  });
+  await withTinyModel({ hiddenSize: 24 }, async (model) => {
+    const context = recordingContext();
+    const inputs = { factors: [factorStream(model.address, await factorsOf(model))] };
+    const { layers } = await compress.run(inputs, { model: model.path, solver: "rtn", grid: "Q4_0" }, context);
+    assert.ok(layers);
+    assert.equal(
+      (await collect(readLayers(layers))).map(({ summary }) => summary.grid),
+      ["Q4_0", "Q4_0"],
+    );
+    assert.is(context.warnings.length, 6);
+    assert.match(at(context.warnings, 0), /^tensor .* has 24 columns, no whole blocks; it stays uncompressed$/);
+  });
+});
 
 test("every weight of every site becomes a layer, in order, whose codes give the written values", async () => {
   await withTinyModel({}, async (model) => {

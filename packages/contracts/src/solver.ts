@@ -6,6 +6,8 @@ export interface WeightPart {
   readonly tensor: string;
   readonly firstRow: number;
   readonly rows: number;
+  /** The block type of GGUF whose grids its rows are rounded to, "Q4_K"; its columns are whole blocks. Absent for other grids. */
+  readonly grid?: string;
 }
 
 /** All weights that read one site, stacked over their output rows. */
@@ -121,6 +123,8 @@ export interface Solution {
   /** s, above 0, length columns: `values` are meant for inputs divided by s. Only where the weight is `scalable`. */
   readonly inputScale?: Float32Array;
   readonly quantised?: QuantisedWeight;
+  /** The rows in the bytes of the block types that the parts name, one after the other; they decode to exactly `values`. */
+  readonly blocks?: Uint8Array;
   /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
   readonly mask?: Uint8Array;
 }
@@ -192,9 +196,12 @@ export function defineSolver<const Needs extends StatisticName, const Table exte
 const plain = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
 
 /** A solver with the options that people know it by: "sparsegpt sparsity 0.5", "gptq 3 bits groups of 64". */
-export function nameMethod(solver: string, { bits, groupSize, sparsity, pattern }: Readonly<Record<string, unknown>>): string {
+export function nameMethod(
+  solver: string,
+  { bits, groupSize, sparsity, pattern, grid }: Readonly<Record<string, unknown>>,
+): string {
   const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
   const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
   const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
-  return [solver, ...pruned, ...quantised].join(" ");
+  return [solver, ...pruned, ...quantised, ...(plain(grid) ? [grid] : [])].join(" ");
 }

@@ -1,5 +1,6 @@
 export { bitsOf, blockTypeNamed, blockTypes, isReadable, readableTypes } from "./blocks/block-types.ts";
 export type { BlockType } from "./blocks/block-types.ts";
+export { fittingType } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, writableTypes } from "./encoders/encode-values.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";

@@ -1,18 +1,24 @@
 import { defineSolver } from "@mbs/contracts";
+import { settleBlocks } from "./blocks/block-feedback.ts";
+import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { gridDefaults } from "./grids/quantisation-options.ts";
+import { besideBlocks, blockOption, blockOrder, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
+
+const { bits, groupSize, search, gridRule } = columnRoundingOptions;
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
   name: "gptq",
   source: "https://arxiv.org/abs/2210.17323",
-  summary: "rounds weights to 2 to 8 bits, column by column, with error feedback",
+  summary: "rounds weights to 2 to 8 bits, or to GGUF's types, column by column, with error feedback",
   needs: ["factor", "gram", "crossMoment"],
   reads: ({ sweeps, qep = 0 }) => ["factor", ...(sweeps === 0 ? [] : (["gram"] as const)), ...readsOfQep(qep)],
   options: {
     ...columnRoundingOptions,
+    ...besideBlocks({ bits, groupSize, search, gridRule }),
+    grid: { ...blockOption, excludes: [...blockOption.excludes, "staticGroups", "gridRule"] },
     sweeps: {
       kind: "integer",
       description:
@@ -25,17 +31,21 @@ export const gptq = defineSolver({
   },
   rowsAreIndependent: true,
   prefersNormalisedTokens: true,
-  preferredOrder: roundingOrder,
+  preferredOrder: (options) => (options.grid === undefined ? roundingOrder(withoutBlocks(options)) : blockOrder),
   dependentDefaults: (options, setting) => ({
-    ...gridDefaults(options, setting),
+    ...groupDefaults(options, setting),
     ...qepDefault(setting),
   }),
-  plannedCodes: roundingCodes,
+  plannedCodes: (options, order) => (options.grid === undefined ? roundingCodes(withoutBlocks(options), order) : "none"),
   async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
     const { factor } = statistics;
-    const values = await propagateError(context.blas, weight, statistics, qep);
-    const rounding = columnRounding(factor, options);
+    const { blockSize } = options;
+    const corrected = { ...weight, values: await propagateError(context.blas, weight, statistics, qep) };
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
-    return settleColumns({ ...weight, values }, factor, { blockSize: options.blockSize, rounding, descent }, context);
+    if (isInBlocks(weight)) {
+      return solveByType(corrected, (rows, type) => settleBlocks(rows, factor, { type, blockSize, descent }, context));
+    }
+    const rounding = columnRounding(factor, withoutBlocks(options));
+    return settleColumns(corrected, factor, { blockSize, rounding, descent }, context);
   },
 });

@@ -1,19 +1,6 @@
-import {
-  at,
-  InternalError,
-  type QuantisedWeight,
-  type Shards,
-  type SiteWeight,
-  type Solution,
-  type Solver,
-} from "@mbs/contracts";
+import { InternalError, type Shards, type SiteWeight, type Solver } from "@mbs/contracts";
+import type { RowRange } from "./row-slices.ts";
 import { solvers } from "./solver-map.ts";
-
-/** Neighbouring rows of a site. */
-export interface RowRange {
-  readonly firstRow: number;
-  readonly rows: number;
-}
 
 /** Rows that the column kernel treats at a time: only the last part has some left over. */
 const strip = 32;
@@ -77,51 +64,3 @@ export const canSplitRows = async (solver: Solver): Promise<boolean> =>
  */
 export const countRowShards = ({ rows, columns }: Pick<SiteWeight, "rows" | "columns">, wanted: number): number =>
   Math.max(1, Math.min(wanted, Math.floor((rows * columns ** 2) / leastShardWork)));
-
-/** Some rows of a site as a weight of their own, with a copy of their values. */
-export function rowsOf(weight: SiteWeight, { firstRow, rows }: RowRange): SiteWeight {
-  const { columns, values } = weight;
-  const end = firstRow + rows;
-  const parts = weight.parts.flatMap((part) => {
-    const first = Math.max(part.firstRow, firstRow);
-    const last = Math.min(part.firstRow + part.rows, end);
-    return first < last ? [{ tensor: part.tensor, firstRow: first - firstRow, rows: last - first }] : [];
-  });
-  return { ...weight, rows, parts, values: values.slice(firstRow * columns, end * columns) };
-}
-
-function joinArrays<Values extends Float32Array | Uint8Array>(
-  parts: readonly Values[],
-  empty: (length: number) => Values,
-): Values {
-  const joined = empty(parts.reduce((length, part) => length + part.length, 0));
-  let start = 0;
-  for (const part of parts) {
-    joined.set(part, start);
-    start += part.length;
-  }
-  return joined;
-}
-
-const joinFloats = (parts: readonly Float32Array[]): Float32Array => joinArrays(parts, (length) => new Float32Array(length));
-const joinBytes = (parts: readonly Uint8Array[]): Uint8Array => joinArrays(parts, (length) => new Uint8Array(length));
-
-function joinQuantised(parts: readonly QuantisedWeight[]): QuantisedWeight {
-  return {
-    ...at(parts, 0),
-    codes: joinBytes(parts.map(({ codes }) => codes)),
-    scales: joinFloats(parts.map(({ scales }) => scales)),
-    zeros: joinBytes(parts.map(({ zeros }) => zeros)),
-  };
-}
-
-/** The solution of a site from those of all its rows, in their order, by a solver whose rows are independent. */
-export function joinRows(solutions: readonly Solution[]): Solution {
-  const quantised = solutions.flatMap((solution) => solution.quantised ?? []);
-  const masks = solutions.flatMap(({ mask }) => mask ?? []);
-  return {
-    values: joinFloats(solutions.map(({ values }) => values)),
-    ...(quantised.length > 0 && { quantised: joinQuantised(quantised) }),
-    ...(masks.length > 0 && { mask: joinBytes(masks) }),
-  };
-}

@@ -1,8 +1,13 @@
 import { defineSolver } from "@mbs/contracts";
+import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
+import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
+import { besideBlocks, blockOption, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
-import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
+import { bitsOption, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
+
+const { groupSize, search } = gridOptions;
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -10,14 +15,30 @@ export const rtn = defineSolver({
   source: "https://arxiv.org/abs/2210.17323",
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
-  options: { bits: bitsOption, ...gridOptions },
+  options: {
+    ...besideBlocks({ bits: bitsOption }),
+    ...gridOptions,
+    ...besideBlocks({ groupSize, search }),
+    grid: blockOption,
+  },
   rowsAreIndependent: true,
-  dependentDefaults: gridDefaults,
-  plannedCodes: neighbouringCodes,
-  solve({ rows, columns, values, scaleDtype }, _statistics, options) {
-    const rule = { ...gridRuleOf(options), scaleDtype };
-    const fitter = createGridFitter(groupWidth(columns, options.groupSize), rows, rule);
+  dependentDefaults: groupDefaults,
+  plannedCodes: (options) => (options.grid === undefined ? neighbouringCodes(withoutBlocks(options)) : "none"),
+  solve(weight, _statistics, options) {
+    if (isInBlocks(weight)) {
+      return solveByType(weight, ({ values }, name) => {
+        const type = blockTypeNamed(name);
+        const blocks = encodeValues(type, values);
+        const rounded = new Float32Array(values.length);
+        type.decode?.(blocks, rounded);
+        return { values: rounded, blocks };
+      });
+    }
+    const { rows, columns, values, scaleDtype } = weight;
+    const groups = withoutBlocks(options);
+    const rule = { ...gridRuleOf(groups), scaleDtype };
+    const fitter = createGridFitter(groupWidth(columns, groups.groupSize), rows, rule);
     const fit = (panel: Float32Array) => fitter(panel);
-    return roundToNearest({ values, rows, columns, ...rule, groupSize: options.groupSize, fit });
+    return roundToNearest({ values, rows, columns, ...rule, groupSize: groups.groupSize, fit });
   },
 });

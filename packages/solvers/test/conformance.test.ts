@@ -8,7 +8,12 @@ import { loadSolver, solvers } from "../src/index.ts";
 
 const settings: Readonly<Record<string, ConformanceSettings>> = {
   rtn: {
-    options: [{}, { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 }, { bits: 2, groupSize: 0, search: "error" }],
+    options: [
+      {},
+      { bits: 3, groupSize: 32, symmetric: false, minZeroPoint: 1 },
+      { bits: 2, groupSize: 0, search: "error" },
+      { grid: "Q3_K" },
+    ],
   },
   magnitude: { options: [{}, { sparsity: 0 }, { pattern: "2:4" }] },
   wanda: { options: [{}, { sparsity: 0.7 }, { pattern: "4:8" }, { useVariant: true }], beats: "magnitude" },
@@ -24,6 +29,8 @@ const settings: Readonly<Record<string, ConformanceSettings>> = {
       { bits: 3, groupSize: 48, gridRule: "updated", blockSize: 40 },
       { bits: 3, groupSize: 32, symmetric: false, search: "hessian", sweeps: 2 },
       { bits: 2, groupSize: 0, search: "hessian", sweeps: 1, qep: 0.25 },
+      ...["Q2_K", "Q3_K", "IQ4_NL", "Q5_1"].map((grid) => ({ grid, sweeps: 1 })),
+      { grid: "Q4_0", sweeps: 0, blockSize: 40 },
     ],
     beats: "rtn",
   },

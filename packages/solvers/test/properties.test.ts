@@ -5,6 +5,7 @@ import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { createGridFitter, transposeInOrder } from "@mbs/numbers";
 import { descendCodes } from "../src/feedback/coordinate-descent.ts";
+import { sweptGroups } from "../src/feedback/group-sweeps.ts";
 import { propagateError } from "../src/feedback/error-propagation.ts";
 import { loadSolver, outputByRow } from "../src/index.ts";
 
@@ -193,7 +194,8 @@ test("a sweep gives the codes of a plain descent, scales first, then one code af
   const groupAt = new Int32Array(size);
   for (const blockSize of [size, 16]) {
     const [found, codes, grids] = [begun.slice(), begunCodes.slice(), [grid]];
-    const descent = { target, values: found, codes, hessian, grids, groupAt, scaleDtype: "f32", sweeps: 1, blockSize } as const;
+    const swept = sweptGroups(plainBlas, { codes, hessian, grids, groupAt, scaleDtype: "f32" });
+    const descent = { target, values: found, hessian, grids: swept, sweeps: 1, blockSize };
     await descendCodes(plainBlas, descent, context.signal);
     const { plain, scales } = descend(blockSize === size);
     assert.ok(at(grids, 0).scales.every((scale, row) => Math.abs(scale / at(scales, row) - 1) < 1e-5));

@@ -17,6 +17,7 @@ const summaryShape = {
   bits: "count?",
   groupSize: "count?",
   symmetric: "flag?",
+  grid: "text?",
   fallback: "text?",
   firstRow: "count?",
   tensorRows: "count?",
@@ -32,6 +33,7 @@ const optionalParts = [
   ["scales", "scales"],
   ["zeros", "zeros"],
   ["groups", "groups"],
+  ["blocks", "blocks"],
   ["input-scale", "inputScale"],
 ] as const;
 

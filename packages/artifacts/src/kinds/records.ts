@@ -146,6 +146,8 @@ export interface LayerSummary {
   readonly bits?: number;
   readonly groupSize?: number;
   readonly symmetric?: boolean;
+  /** The block type of GGUF that it is rounded to, "Q4_K"; bits, groupSize and symmetric are then absent. */
+  readonly grid?: string;
   /** What was done instead, where the method could not be used. */
   readonly fallback?: string;
   /** Of a part of the rows alone: the tensor's row that it begins with. */
@@ -168,6 +170,8 @@ export interface LayerRecord {
   readonly scales?: TensorData;
   readonly zeros?: TensorData;
   readonly groups?: TensorData;
+  /** u8, [rows, bytes a row]: the rows in the bytes of the summary's `grid`; they decode to exactly `values`, which are f32. */
+  readonly blocks?: TensorData;
   /** s, 1 row: the values are meant for inputs divided by s, which further layers make of the norm before the site. */
   readonly inputScale?: TensorData;
 }

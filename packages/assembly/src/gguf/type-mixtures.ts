@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { blockTypeNamed, fittingType } from "@mbs/gguf";
 import type { BlockType } from "@mbs/gguf";
 
 /** What `--type` takes: a type for most tensors, and llama.cpp's rules for the others. */
@@ -65,24 +65,6 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
   ).length;
   return sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\./.test(name);
 };
-
-/** Types for rows that are no multiple of 256. */
-const fallbacks: Readonly<Record<string, string>> = {
-  IQ4_XS: "IQ4_NL",
-  Q2_K: "Q4_0",
-  Q3_K: "Q4_0",
-  Q4_K: "Q5_0",
-  Q5_K: "Q5_1",
-  Q6_K: "Q8_0",
-};
-
-/** The type, or the one that llama.cpp takes where a row is not whole blocks of it. */
-export function fittingType(name: string, columns: number): BlockType {
-  const type = blockTypeNamed(name);
-  if (columns % type.values === 0) return type;
-  const other = blockTypeNamed(fallbacks[name] ?? "F16");
-  return columns % other.values === 0 ? other : blockTypeNamed("F16");
-}
 
 /** Whether llama.cpp gives a block more bits: the first and last eighth, and every third between them. */
 const hasMoreBits = (block: number, blocks: number): boolean => {

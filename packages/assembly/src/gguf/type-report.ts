@@ -1,5 +1,5 @@
 import type { BlockType } from "@mbs/gguf";
-import { fittingType } from "./type-mixtures.ts";
+import { fittingType } from "@mbs/gguf";
 import type { TypedShape } from "./type-mixtures.ts";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */

@@ -4,6 +4,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
 import type { Model, SiteTensor } from "@mbs/models";
+import { decodeWeights, encodeWeights, type WeightDtype } from "@mbs/numbers";
 import { siteWeights, vocabularyWeights } from "./site-weights.ts";
 
 /** How one artifact of layers was made. */
@@ -12,7 +13,7 @@ export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
 }
 
 /** What a layer may say of a tensor beside its values. */
-export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups";
+export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups" | "blocks";
 
 /** Output and input features. */
 export interface LayerShape {
@@ -50,14 +51,20 @@ const normVectors = (model: Model): ReadonlyMap<string, SiteTensor> =>
   );
 
 /** @returns the weight that a layer changes */
-function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, { tensor, values }: LayerRecord): SiteTensor {
+function checkLayer(
+  model: Model,
+  weights: ReadonlyMap<string, SiteTensor>,
+  { tensor, values, summary }: LayerRecord,
+): SiteTensor {
   const weight = weights.get(tensor);
   if (weight === undefined) {
     throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
   const { dtype, shape } = model.checkpoint.info(tensor);
   const rows = shape.length === 1 ? [1, ...shape] : shape;
-  const expected = `${dtype ?? ""} [${(weight.transposed ? rows.toReversed() : rows).join(", ")}]`;
+  // values of blocks are not rounded to the model's dtype
+  const own = summary.grid === undefined ? (dtype ?? "") : "f32";
+  const expected = `${own} [${(weight.transposed ? rows.toReversed() : rows).join(", ")}]`;
   const found = `${values.dtype} [${values.rows}, ${values.columns}]`;
   if (expected !== found) {
     throw new BadDataError(`layer ${tensor} is ${found}, the model's tensor ${expected}; compress again with this model`, {
@@ -70,11 +77,13 @@ function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, { te
 }
 
 /** The bytes of a layer's values as the checkpoint stores them. */
-function storedBytes({ dtype, rows, data }: TensorData, { transposed = false }: SiteTensor): Uint8Array {
+function storedBytes(values: TensorData, wanted: WeightDtype, { tensor, transposed = false }: SiteTensor): Uint8Array {
+  const { dtype, rows } = values;
+  const data = dtype === wanted ? values.data : encodeWeights(wanted, decodeWeights(dtype, values.data, `layer ${tensor}`));
   if (!transposed) return data;
   // copied, since bytes from a stream may lie at any offset
   const { buffer } = data.slice();
-  const turned = transpose(dtype === "f32" ? new Float32Array(buffer) : new Uint16Array(buffer), rows);
+  const turned = transpose(wanted === "f32" ? new Float32Array(buffer) : new Uint16Array(buffer), rows);
   return new Uint8Array(turned.buffer, turned.byteOffset, turned.byteLength);
 }
 
@@ -124,7 +133,8 @@ export async function spoolLayers(
         const { tensor, values, summary } = layer;
         const weight = checkLayer(model, weights, layer);
         if (slots.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
-        slots.set(tensor, spool.append(storedBytes(values, weight)));
+        const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
+        slots.set(tensor, spool.append(storedBytes(values, dtype, weight)));
         if (norms.has(tensor)) continue;
         parts.set(tensor, keepParts(spool, layer, wanted));
         summaries.set(tensor, summary);

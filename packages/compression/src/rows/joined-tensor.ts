@@ -16,7 +16,7 @@ export const refusePart = ({ tensor }: LayerRecord, fault: string): never => {
   throw new BadDataError(`layer ${tensor}: ${fault}; compress its parts again`, { tensor });
 };
 
-const inRows = ["values", "mask", "codes", "scales", "zeros"] as const;
+const inRows = ["values", "mask", "codes", "scales", "zeros", "blocks"] as const;
 
 /**
  * One tensor from the layers of its rows, or a part of it that is one again.

@@ -20,8 +20,8 @@ function failureOf(thrown: unknown): RowFailure {
 }
 
 /** Buffers that can be handed over instead of copied. */
-function buffersOf({ values, mask, quantised }: Solution): ArrayBuffer[] {
-  const arrays = [values, mask, quantised?.codes, quantised?.scales, quantised?.zeros];
+function buffersOf({ values, mask, blocks, quantised }: Solution): ArrayBuffer[] {
+  const arrays = [values, mask, blocks, quantised?.codes, quantised?.scales, quantised?.zeros];
   const buffers = new Set(arrays.flatMap((array) => array?.buffer ?? []));
   return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }

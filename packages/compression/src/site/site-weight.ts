@@ -1,4 +1,5 @@
 import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import { fittingType } from "@mbs/gguf";
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
@@ -18,6 +19,8 @@ export interface LoadedSite {
   readonly dtypes: readonly WeightDtype[];
   /** Tensors that hold NaN or Inf and stay as they are. */
   readonly skipped: readonly string[];
+  /** Tensors that no block type holds, where one was asked for; they stay as they are too. */
+  readonly unblocked: readonly string[];
   /** Norms that can absorb the inverse of an input scale; empty where none can. */
   readonly scaledBy: readonly ScaledTensor[];
   /** Where the rows of each part are from; absent where all rows of the site are there. */
@@ -53,9 +56,10 @@ export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): Weig
 /**
  * Reads the weights that read a site.
  *
+ * @param grid the block type of GGUF that is asked for
  * @throws {BadDataError} where the model has no such site or it is of another width
  */
-export async function readSite(model: Model, { step, site, width }: SiteInput): Promise<LoadedSite> {
+export async function readSite(model: Model, { step, site, width }: SiteInput, grid?: string): Promise<LoadedSite> {
   const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
   if (found?.width !== width) {
     const has = found ? `has width ${found.width} there` : "has no such site";
@@ -64,14 +68,17 @@ export async function readSite(model: Model, { step, site, width }: SiteInput): 
       site,
     });
   }
+  const type = grid === undefined ? undefined : fittingType(grid, width);
   const tensors: { tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
+  const unblocked: string[] = [];
   for (const { tensor, rows } of found.weights) {
     const values = await model.readWeight(tensor);
     if (values.length !== rows * width) {
       throw new BadDataError(`tensor ${tensor} has ${values.length} values, ${rows}×${width} expected`, { tensor });
     }
     if (model.checkpoint.nonfinite.has(tensor)) skipped.push(tensor);
+    else if (type?.plain !== undefined) unblocked.push(tensor);
     else tensors.push({ tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
@@ -81,7 +88,7 @@ export async function readSite(model: Model, { step, site, width }: SiteInput): 
   let firstRow = 0;
   for (const { tensor, rows: own, values: stored } of tensors) {
     if (stored !== values) values.set(stored, firstRow * width);
-    parts.push({ tensor, firstRow, rows: own });
+    parts.push({ tensor, firstRow, rows: own, ...(type && { grid: type.name }) });
     firstRow += own;
   }
   // a skipped tensor reads the same input, which must then stay unscaled
@@ -92,6 +99,7 @@ export async function readSite(model: Model, { step, site, width }: SiteInput): 
     weight: { rows, columns: width, values, parts, scalable: !fixed, scaleDtype: scaleDtypeOf(model, dtypes) },
     dtypes,
     skipped,
+    unblocked,
     scaledBy,
   };
 }

@@ -10,6 +10,7 @@ import {
   type Solver,
   type SolverContext,
 } from "@mbs/contracts";
+import { blockTypeNamed } from "@mbs/gguf";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, simplerSolver, solverFailure } from "@mbs/solvers";
 import type { RowThreads } from "../rows/row-threads.ts";
@@ -73,7 +74,7 @@ function requireSolution(name: string, where: string, weight: SiteWeight, soluti
 /**
  * Compresses the weights of one site.
  *
- * The written values are the solver's, rounded to the dtype of their tensor; errors are those of the written values, from
+ * The written values are the solver's, rounded to the dtype of their tensor unless they are in blocks of GGUF; errors are those of the written values, from
  * the undamped gram, from its diagonal where no gram was captured, or with H = I where nothing was.
  *
  * @param weight not modified
@@ -116,10 +117,19 @@ export async function solveSite(
   );
   requireSolution(solver.name, `${step} ${site}`, weight, solution);
 
+  let blockStart = 0;
   const written = parts.map((part, index) => {
-    const dtype = at(dtypes, index);
-    const { firstRow, rows: count } = part;
-    return { ...part, dtype, values: roundTo(dtype, solution.values.subarray(firstRow * columns, (firstRow + count) * columns)) };
+    const { firstRow, rows: count, grid } = part;
+    const values = solution.values.subarray(firstRow * columns, (firstRow + count) * columns);
+    if (grid === undefined || solution.blocks === undefined) {
+      const dtype = at(dtypes, index);
+      return { ...part, dtype, values: roundTo(dtype, values), blocks: undefined };
+    }
+    // what the blocks decode to, which the dtype of the model may not hold
+    const { values: blockValues, bytes } = blockTypeNamed(grid);
+    const start = blockStart;
+    blockStart += ((count * columns) / blockValues) * bytes;
+    return { ...part, dtype: "f32" as const, values, blocks: solution.blocks.slice(start, blockStart) };
   });
   const change = new Float32Array(rows * columns);
   for (const { firstRow, values } of written) {
@@ -136,7 +146,7 @@ export async function solveSite(
     outputs[row] = at(outputs, row) * cost;
   }
 
-  return written.map(({ tensor, firstRow, rows: count, dtype, values }, index) => {
+  return written.map(({ tensor, firstRow, rows: count, dtype, values, grid, blocks }, index) => {
     const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {
       const stride = whole.length / rows;
       return whole.slice(firstRow * stride, (firstRow + count) * stride) as Values;
@@ -152,6 +162,7 @@ export async function solveSite(
       ...(moment !== "gram" && { moment }),
       sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
+      ...(blocks && grid !== undefined && { grid }),
       ...(fallback && { fallback: fallback.solver.name }),
       ...(context.origins && { ...at(context.origins, index), output }),
     };
@@ -168,6 +179,7 @@ export async function solveSite(
         zeros: plainData(count, part(quantised.zeros)),
         groups: plainData(1, quantised.groupOf),
       }),
+      ...(blocks && { blocks: plainData(count, blocks) }),
       ...(solution.inputScale && { inputScale: plainData(1, solution.inputScale) }),
     };
   });

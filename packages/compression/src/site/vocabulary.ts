@@ -1,6 +1,6 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, UsageError, type Shards, type SolverSetting } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError, parseOptions, UsageError, type Shards, type SolverSetting } from "@mbs/contracts";
 import type { Model, Vocabulary } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
 import { dependentDefaults, rowsOfShard, type RowRange } from "@mbs/solvers";
@@ -34,7 +34,10 @@ export function vocabularyChoice({ solver, options }: SolverChoice, bits: string
       { option: "--vocabulary", solver: solver.name },
     );
   }
-  const given = { ...options, bits: Number(bits), ...(Object.hasOwn(solver.options, "qep") && { qep: 0 }) };
+  // beside a block type of GGUF for the steps, options of groups have their defaults
+  const { grid: _, ...grouped } = options;
+  const own = { ...grouped, bits: Number(bits), ...(Object.hasOwn(solver.options, "qep") && { qep: 0 }) };
+  const given = parseOptions(solver.options, own, solver.name);
   return { solver, options: { ...given, ...dependentDefaults(solver, given, setting) } };
 }
 

@@ -89,7 +89,7 @@ async function inspectAllocation(stream: ArtifactStream): Promise<readonly Inspe
 async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
   for await (const { tensor, values, summary } of readLayers(stream, { parts: true })) {
-    const { solver, damage, sparsity, bits, groupSize, fallback = "" } = summary;
+    const { solver, damage, sparsity, bits, groupSize, grid, fallback = "" } = summary;
     const shape = `${values.rows}×${values.columns}`;
     rows.push({
       tensor,
@@ -98,7 +98,7 @@ async function inspectLayers(stream: ArtifactStream): Promise<readonly Inspectio
       solver,
       damage: short(damage),
       sparsity: short(sparsity),
-      bits: bits ?? "",
+      bits: bits ?? grid ?? "",
       group: groupSize ?? "",
       fallback,
     });

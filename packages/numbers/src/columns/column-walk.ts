@@ -13,6 +13,8 @@ export interface ColumnWalk {
   readonly asymmetry?: Float32Array | undefined;
   /** Columns a block, the last block may be smaller; the papers use 128. */
   readonly blockSize: number;
+  /** Whether columns get grids of their own; default false. */
+  readonly columnGrids?: boolean | undefined;
 }
 
 /** The block of columns that is being processed. Columns within it count from 0: column c of the block is `first + c` of the walk. */
@@ -62,7 +64,7 @@ function upperPanel(upper: Float32Array, size: number, top: number, bottom: numb
  */
 export async function walkColumns(
   blas: Blas,
-  { weights, upper, asymmetry, blockSize }: ColumnWalk,
+  { weights, upper, asymmetry, blockSize, columnGrids = false }: ColumnWalk,
   visit: (block: ColumnBlock) => void | Promise<void>,
 ): Promise<Float32Array> {
   const { rows: size, columns: rows } = weights;
@@ -98,7 +100,7 @@ export async function walkColumns(
     const columns = Math.min(blockSize, size - first);
     await catchUp(first, first + columns, first);
     if (kernel?.weights.length !== columns * rows)
-      kernel = createSimdKernel(columns, rows, { asymmetric: asymmetry !== undefined });
+      kernel = createSimdKernel(columns, rows, { asymmetric: asymmetry !== undefined, columnGrids });
     const current = kernel;
     const own = weights.values.subarray(first * rows, (first + columns) * rows);
     current.weights.set(own);

@@ -23,6 +23,10 @@ const { fround } = Math;
 export const limitsOf = (levels: Int8Array): Float32Array =>
   Float32Array.from({ length: levels.length - 1 }, (_, code) => (levels[code]! + levels[code + 1]!) / 2);
 
+/** The level of a value x divided by its scale, for ⌊2x⌋ from -256 on: limits between levels are whole numbers or halves. */
+export const levelTable = (levels: Int8Array): Int8Array =>
+  Int8Array.from({ length: 512 }, (_, index) => levels[levelCodeOf((index - 256) / 2, levels)]!);
+
 /** The code of a value divided by its scale among levels; of two that are as near the upper one. */
 export function levelCodeOf(quotient: number, levels: Int8Array): number {
   let code = 0;

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
+import { blockTypeNamed } from "@mbs/gguf";
 import { loadSolver } from "../contract/load-solver.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
-import { joinRows, rowsOf } from "../row-parts.ts";
+import { joinRows, rowsOf } from "../row-slices.ts";
 import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
 import { solverMisfit } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
@@ -37,6 +38,13 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "one column": { parts: [3], columns: 1 },
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
+
+/** A shape whose rows are whole blocks, for options that ask for a block type of GGUF. */
+function shapeFor({ grid }: Readonly<Record<string, unknown>>, shape: SampleShape): SampleShape {
+  if (typeof grid !== "string") return shape;
+  const { values } = blockTypeNamed(grid);
+  return { ...shape, columns: Math.ceil(shape.columns / values) * values, grid };
+}
 
 /** The statistics alone that it declares, or says that it reads with these options; reading another one fails. */
 function declaredOnly(solver: Solver, statistics: SolverStatistics, options: Parameters<Solver["solve"]>[2]): SolverStatistics {
@@ -88,8 +96,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
     const order = asked ?? solver.preferredOrder?.(parseOptions(solver.options, raw, solver.name)) ?? "natural";
-    const key = JSON.stringify([shape, order]);
-    const sample = samples.get(key) ?? makeSampleSite(blas, shape, order);
+    const own = shapeFor(raw, shape);
+    const key = JSON.stringify([own, order]);
+    const sample = samples.get(key) ?? makeSampleSite(blas, own, order);
     samples.set(key, sample);
     return structuredClone(await sample);
   }
@@ -157,10 +166,11 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     const site = await sampleFor(raw, mainShape);
     const { columns, parts, values } = site.weight;
     const together = await solve(solver, raw, site);
-    for (const { firstRow, rows, tensor } of parts) {
+    for (const part of parts) {
+      const { firstRow, rows, tensor } = part;
       const from = firstRow * columns;
       const ownValues = values.slice(from, from + rows * columns);
-      const own = { ...site.weight, rows, values: ownValues, parts: [{ tensor, firstRow: 0, rows }] };
+      const own = { ...site.weight, rows, values: ownValues, parts: [{ ...part, firstRow: 0 }] };
       const alone = await solve(solver, raw, { weight: own, statistics: site.statistics });
       const difference = alone.values.findIndex((value, index) => value !== together.values[from + index]);
       require(difference < 0, `${tensor} differs from itself alone at value ${difference}`);

@@ -42,6 +42,7 @@ const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | unde
 export function requireSame(first: Solution, second: Solution, when: string): void {
   require(sameArray(first.values, second.values), `values differ ${when}`);
   require(sameArray(first.mask, second.mask), `masks differ ${when}`);
+  require(sameArray(first.blocks, second.blocks), `blocks differ ${when}`);
   require(sameArray(first.inputScale, second.inputScale), `input scales differ ${when}`);
   for (const key of ["codes", "scales", "zeros", "groupOf"] as const) {
     require(sameArray(first.quantised?.[key], second.quantised?.[key]), `${key} differ ${when}`);

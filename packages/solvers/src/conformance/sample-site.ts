@@ -16,6 +16,8 @@ export interface SampleShape {
   readonly zeroRows?: readonly number[];
   /** Weights are negative, up to this size times the number of their row; default of both signs, up to 1. */
   readonly negative?: number;
+  /** The block type that all parts ask for; default none. */
+  readonly grid?: string;
   /** Default bf16. */
   readonly scaleDtype?: SiteWeight["scaleDtype"];
 }
@@ -78,7 +80,7 @@ async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array
 
 /** Makes a site; the same shape and order give the same site. */
 export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
-  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16" } = shape;
+  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16", grid } = shape;
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]!);
@@ -94,6 +96,7 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     tensor: `part-${index}`,
     firstRow: partRows.slice(0, index).reduce((sum, before) => sum + before, 0),
     rows: count,
+    ...(grid !== undefined && { grid }),
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
   const weight = { rows, columns, values, parts, scalable: true, scaleDtype };

@@ -1,4 +1,5 @@
 import { isObject, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
+import { blockTypeNamed } from "@mbs/gguf";
 import { findNonfinite, roundTo } from "@mbs/numbers";
 import { firstOffCode, firstUnmasked, hasAbove } from "./solution-values.ts";
 
@@ -45,10 +46,25 @@ function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): G
   yield scale !== undefined && `has a scale ${scale}`;
 }
 
+/** Bytes of a row of so many columns in blocks of a type. */
+function rowBytes(type: string, columns: number): number {
+  const { values, bytes } = blockTypeNamed(type);
+  return (columns / values) * bytes;
+}
+
+function* blockMisfits({ columns, parts }: SiteWeight, blocks: unknown): Generator<string | false> {
+  const isAsked = parts.some(({ grid }) => grid !== undefined);
+  if (blocks === undefined) return yield isAsked && "handed back no blocks, and its weight asks for them";
+  if (!(blocks instanceof Uint8Array)) return yield "handed back blocks that are no Uint8Array";
+  if (!isAsked) return yield "handed back blocks that nothing asked for";
+  const wanted = parts.reduce((sum, { rows, grid }) => sum + (grid === undefined ? 0 : rows * rowBytes(grid, columns)), 0);
+  yield blocks.length !== wanted && `handed back ${blocks.length} bytes of blocks, ${wanted} expected`;
+}
+
 function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string | false> {
   if (!isObject(solution)) return yield `handed back ${kindOf(solution)}, not a solution`;
   const { rows, columns, scalable } = weight;
-  const { values, mask, quantised, inputScale } = solution;
+  const { values, mask, quantised, inputScale, blocks } = solution;
   if (!(values instanceof Float32Array)) return yield "handed back values that are no Float32Array";
   yield values.length !== rows * columns && `handed back ${values.length} values for a weight of ${rows}×${columns}`;
   if (mask !== undefined) {
@@ -63,6 +79,7 @@ function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string 
     const channel = inputScale.find((value) => !Number.isFinite(value) || value <= 0);
     yield channel !== undefined && `has an input scale ${channel}`;
   }
+  yield* blockMisfits(weight, blocks);
   if (quantised !== undefined) yield* quantisedMisfits(weight, quantised);
 }
 
@@ -82,6 +99,22 @@ function dequantisedMisfit(columns: number, values: Float32Array, quantised: Qua
   );
 }
 
+/** @param blocks of the right length */
+function blocksMisfit({ columns, parts }: SiteWeight, values: Float32Array, blocks: Uint8Array): string | false {
+  let from = 0;
+  for (const { grid = "", firstRow, rows } of parts) {
+    const to = from + rows * rowBytes(grid, columns);
+    const decoded = new Float32Array(rows * columns);
+    blockTypeNamed(grid).decode?.(blocks.subarray(from, to), decoded);
+    from = to;
+    const first = firstRow * columns;
+    const wrong = decoded.findIndex((value, index) => value !== values[first + index]);
+    if (wrong < 0) continue;
+    return `has the value ${values[first + wrong]} at ${position(first + wrong, columns)}, its block says ${decoded[wrong]}`;
+  }
+  return false;
+}
+
 function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): string | false {
   const rounded = roundTo(dtype, scales);
   const wrong = scales.find((scale, index) => scale !== rounded[index]);
@@ -98,9 +131,11 @@ function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): st
  *
  * @param solution of the right shape
  */
-export function agreementMisfit({ columns, scaleDtype }: SiteWeight, solution: Solution): string | undefined {
-  const { values, mask, quantised } = solution;
+export function agreementMisfit(weight: SiteWeight, solution: Solution): string | undefined {
+  const { columns, scaleDtype } = weight;
+  const { values, mask, quantised, blocks } = solution;
   return firstOf([
+    blocks !== undefined && blocksMisfit(weight, values, blocks),
     quantised !== undefined && dequantisedMisfit(columns, values, quantised),
     quantised !== undefined && scalesMisfit(quantised, scaleDtype),
     mask !== undefined && maskMisfit(columns, values, mask),

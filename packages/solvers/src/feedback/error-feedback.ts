@@ -1,5 +1,4 @@
 import {
-  at,
   InterruptedError,
   type Factor,
   type QuantisedWeight,
@@ -19,6 +18,8 @@ import {
 } from "@mbs/numbers";
 import { descendCodes } from "./coordinate-descent.ts";
 import { dampedGram } from "./damped-gram.ts";
+import { sweptGroups } from "./group-sweeps.ts";
+import { importancesAt } from "./importances.ts";
 import { endOfGroup, type ColumnGroups } from "../grids/column-groups.ts";
 
 /** How columns are rounded, one after the other. */
@@ -61,16 +62,6 @@ function gatherColumns(transposed: Float32Array, rows: number, positions: readon
     gathered.set(transposed.subarray(position * rows, (position + 1) * rows), index * rows);
   }
   return gathered;
-}
-
-/**
- * What a squared error of each column costs after the columns behind it have made up for it as well as they can: 1 / U[j, j]²,
- * the conditional variance of the column's input given theirs.
- *
- * @param positions in the factor's order
- */
-function importancesAt({ upper, order }: Factor, positions: Iterable<number>): Float32Array {
-  return Float32Array.from(positions, (position) => 1 / at(upper, position * (order.length + 1)) ** 2);
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
@@ -173,8 +164,8 @@ export async function settleColumns(
     const { groupAt } = rounding.groups;
     const { sweeps } = descent;
     const hessian = permuteSymmetric(dampedGram(descent.gram, factor), order);
-    const state = { target, values: transposed, codes, hessian, grids, groupAt, scaleDtype: scaleDtype ?? "f32" };
-    await descendCodes(blas, { ...state, sweeps, blockSize }, signal);
+    const swept = sweptGroups(blas, { codes, hessian, grids, groupAt, scaleDtype: scaleDtype ?? "f32" });
+    await descendCodes(blas, { target, values: transposed, hessian, grids: swept, sweeps, blockSize }, signal);
   }
 
   const quantised: QuantisedWeight | undefined = rounding && {

@@ -1,4 +1,5 @@
 import { at, BadDataError, quoted } from "@mbs/contracts";
+import { blockGrids, blockTypeNamed } from "@mbs/gguf";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
@@ -99,6 +100,31 @@ function readMask(layer: LayerRecord): Uint8Array | undefined {
   return bits;
 }
 
+/** Refuses blocks of an unknown type or the wrong size, and values that are not what they decode to. */
+function requireBlocks(layer: LayerRecord): void {
+  const { blocks, summary, values } = layer;
+  const { rows, columns } = values;
+  const { grid } = summary;
+  if (grid === undefined && blocks === undefined) return;
+  if (grid === undefined) return refuse(layer, "it has blocks, and its summary names no grid");
+  if (!blockGrids.has(grid)) return refuse(layer, `its grid ${quoted(grid)} is none of ${[...blockGrids.keys()].join(", ")}`);
+  const { values: blockValues, bytes, decode } = blockTypeNamed(grid);
+  if (columns % blockValues !== 0) refuse(layer, `its ${columns} columns are no whole blocks of ${grid}`);
+  const packed = readPart(layer, ["blocks", blocks], "u8", rows, (columns / blockValues) * bytes);
+  const stored = new Float32Array(readPart(layer, ["values", values], "f32", rows, columns).buffer);
+  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
+  for (let first = 0; first < rows; first += rowsAtATime) {
+    const last = Math.min(rows, first + rowsAtATime);
+    const decoded = new Float32Array((last - first) * columns);
+    decode?.(packed.subarray((first * packed.length) / rows, (last * packed.length) / rows), decoded);
+    const start = first * columns;
+    const other = findOther(stored.subarray(start, start + decoded.length), decoded);
+    if (other < 0) continue;
+    const place = rowAndColumn(start + other, columns);
+    refuse(layer, `its values hold ${stored[start + other]} at ${place}, its blocks say ${decoded[other]}`);
+  }
+}
+
 /** Refuses values that are not finite, or do not follow from mask and codes. */
 function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Array | undefined): void {
   const { rows, columns, dtype, data } = layer.values;
@@ -144,4 +170,5 @@ export function requireLayer(layer: LayerRecord): void {
     requirePositive(layer, "input-scale", new Float32Array(scales.buffer), values.columns);
   }
   requireValues(layer, readGrid(layer), readMask(layer));
+  requireBlocks(layer);
 }

@@ -1,0 +1,93 @@
+import { at, type Blas } from "@mbs/contracts";
+import { valueOf, type Grid, type WeightDtype } from "@mbs/numbers";
+import { endOfGroup } from "../grids/column-groups.ts";
+import type { SweptBlock, SweptGrids } from "./coordinate-descent.ts";
+import { hessianPart } from "./hessian-part.ts";
+import { refitScales } from "./scale-refit.ts";
+
+/** Codes on grids of groups. All of it is in the order in which the columns were settled. */
+export interface GroupCodes {
+  /** Codes, [columns, rows]; overwritten. */
+  readonly codes: Uint8Array;
+  /** H, [columns, columns]. */
+  readonly hessian: Float32Array;
+  /** The grid of each group; where scales change, the grid is replaced. */
+  readonly grids: Grid[];
+  /** Group of each position. */
+  readonly groupAt: Int32Array;
+  /** What scales are rounded to. */
+  readonly scaleDtype: WeightDtype;
+}
+
+/** Neighbouring positions of one group within a block; `whole` where the group has no others. */
+interface Run {
+  readonly group: number;
+  readonly from: number;
+  readonly to: number;
+  readonly whole: boolean;
+}
+
+/** The runs of positions first … end-1. */
+function runsOf(groupAt: Int32Array, sizes: ReadonlyMap<number, number>, first: number, end: number): Run[] {
+  const runs: Run[] = [];
+  for (let from = first; from < end;) {
+    const group = at(groupAt, from);
+    const to = Math.min(endOfGroup(groupAt, from), end);
+    runs.push({ group, from, to, whole: to - from === sizes.get(group) });
+    from = to;
+  }
+  return runs;
+}
+
+/** Positions that each group has. */
+function sizesOf(groupAt: Int32Array): Map<number, number> {
+  const sizes = new Map<number, number>();
+  for (const group of groupAt) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  return sizes;
+}
+
+/** Gives the groups that lie whole in a block the best scales for their codes, one group after the other. */
+async function rescaleGroups(blas: Blas, made: GroupCodes, runs: readonly Run[], block: SweptBlock): Promise<void> {
+  const { codes, hessian, grids, scaleDtype } = made;
+  const { first, count, values, gradient } = block;
+  const rows = values.length / count;
+  for (const run of runs) {
+    if (!run.whole) continue;
+    const { group, from, to } = run;
+    const grid = at(grids, group);
+    const inBlock = [(from - first) * rows, (to - first) * rows] as const;
+    const own = values.subarray(...inBlock);
+    const part = hessianPart(hessian, block, from, to);
+    const { values: products } = await blas.gemm(part, { rows: to - from, columns: rows, values: own.slice() });
+    const frozen = { grid, values: own, gradient: gradient.subarray(...inBlock), products: products.subarray(...inBlock) };
+    const scales = refitScales(frozen, scaleDtype);
+    const shares = scales.map((scale, row) => scale / at(grid.scales, row) - 1);
+    for (let start = 0; start < products.length; start += rows) {
+      for (let row = 0; row < rows; row += 1) gradient[start + row]! += products[start + row]! * shares[row]!;
+    }
+    for (let start = 0; start < own.length; start += rows) {
+      for (let row = 0; row < rows; row += 1) {
+        own[start + row] = valueOf(codes[from * rows + start + row]!, scales[row]!, grid.zeros[row]!);
+      }
+    }
+    grids[group] = { ...grid, scales };
+  }
+}
+
+/** Grids of groups, for sweeps over their codes. */
+export function sweptGroups(blas: Blas, made: GroupCodes): SweptGrids {
+  const { codes, grids, groupAt } = made;
+  const sizes = sizesOf(groupAt);
+  const rows = codes.length / groupAt.length;
+  const runsIn = ({ first, count }: SweptBlock): Run[] => runsOf(groupAt, sizes, first, first + count);
+  return {
+    columnGrids: false,
+    rescale: (block) => rescaleGroups(blas, made, runsIn(block), block),
+    settle(kernel, block) {
+      for (const { group, from, to } of runsIn(block)) {
+        const settled = kernel.settle(from - block.first, to - block.first, { grid: at(grids, group) });
+        codes.set(settled, from * rows);
+      }
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { at, parseOptions, UsageError, type Factor, type SolverContext } from "@mbs/contracts";
+import { blockGrids, blockTypeNamed, encodeValues } from "@mbs/gguf";
+import { columnCodeOf, columnValueOf, fitBlocks, naturalOrder, restoreOrder, transposeInOrder } from "@mbs/numbers";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { settleBlocks } from "../src/blocks/block-feedback.ts";
+import { sweptBlocks } from "../src/blocks/block-sweeps.ts";
+import { BlockWeight } from "../src/blocks/block-weight.ts";
+import { plainBlas } from "../src/conformance/plain-blas.ts";
+import { makeSampleSite } from "../src/conformance/sample-site.ts";
+import { loadSolver, outputByRow } from "../src/index.ts";
+
+const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
+const rows = 5;
+const columns = 512;
+const natural = naturalOrder(columns);
+
+/** Weights with a few large ones, the same in every run. */
+const values = Float32Array.from({ length: rows * columns }, (_, index) => Math.fround(Math.sin(index * 1.7) ** 5 / 8));
+const diagonal = Float32Array.from({ length: columns }, (_, column) => 1 + ((column * 37) % 11));
+
+/** W rounded to nearest on the grids that are fitted to it. */
+function nearest(type: string, importances: Float32Array): Float32Array {
+  const grid = blockGrids.get(type);
+  assert.ok(grid);
+  const size = grid.rule.columns;
+  const transposed = transposeInOrder(values, rows, columns, natural);
+  const made = new BlockWeight(grid, rows, columns);
+  for (let first = 0; first < columns; first += size) {
+    const panel = transposed.subarray(first * rows, (first + size) * rows);
+    made.scales.push(fitBlocks(panel, rows, grid.rule, importances.subarray(first, first + size)));
+  }
+  const grids = made.gridsOf(natural);
+  const rounded = transposed.map((value, index) => columnValueOf(columnCodeOf(value, grids, index), grids, index));
+  return restoreOrder(rounded, rows, columns, natural);
+}
+
+const squaredError = (rounded: Float32Array): number =>
+  rounded.reduce((sum, value, index) => sum + (value - at(values, index)) ** 2, 0);
+
+const decoded = (type: string, blocks: Uint8Array, length: number): Float32Array => {
+  const found = new Float32Array(length);
+  blockTypeNamed(type).decode?.(blocks, found);
+  return found;
+};
+
+for (const type of blockGrids.keys()) {
+  test(`${type}: grids fitted to equal importances err less than ggml's own rounding`, () => {
+    const ggml = decoded(type, encodeValues(blockTypeNamed(type), values), values.length);
+    assert.ok(squaredError(nearest(type, new Float32Array(columns).fill(1))) < squaredError(ggml));
+  });
+
+  test(`${type}: where inputs are uncorrelated, columns are rounded to nearest, and the bytes decode to the values`, async () => {
+    const upper = new Float32Array(columns * columns);
+    for (const column of natural) upper[column * (columns + 1)] = 1 / Math.sqrt(at(diagonal, column));
+    const factor: Factor = { order: natural, orderName: "natural", upper, dead: [], damping: 0 };
+    const weight = { rows, columns, values: values.slice(), parts: [] };
+    const solution = await settleBlocks(weight, factor, { type, blockSize: 128 }, context);
+    const importances = natural.reduce(
+      (all, column) => all.fill(1 / at(upper, column * (columns + 1)) ** 2, column, column + 1),
+      new Float32Array(columns),
+    );
+    assert.equal(solution.values, nearest(type, importances));
+    assert.ok(solution.blocks);
+    assert.equal(decoded(type, solution.blocks, values.length), solution.values);
+  });
+}
+
+for (const type of ["Q2_K", "Q3_K", "Q5_1", "IQ4_XS"]) {
+  test(`${type}: scales refitted in a sweep lose no more than any others near them, by the whole Hessian`, async () => {
+    const { statistics } = await makeSampleSite(plainBlas, { parts: [rows], columns: 256 }, "natural");
+    const grid = blockGrids.get(type);
+    assert.ok(grid);
+    const { rule } = grid;
+    const width = 256;
+    const target = transposeInOrder(values.slice(0, rows * width), rows, width, naturalOrder(width));
+    const made = new BlockWeight(grid, rows, width);
+    for (let first = 0; first < width; first += rule.columns) {
+      const panel = target.subarray(first * rows, (first + rule.columns) * rows);
+      made.scales.push(fitBlocks(panel, rows, rule, new Float32Array(rule.columns).fill(1)));
+    }
+    const all = naturalOrder(width);
+    const fitted = made.gridsOf(all);
+    const codes = Uint8Array.from(target, (value, index) => columnCodeOf(value, fitted, index));
+    const valuesOf = (): Float32Array => {
+      const grids = made.gridsOf(all);
+      return Float32Array.from(codes, (code, index) => columnValueOf(code, grids, index));
+    };
+    const lossOf = async (panel: Float32Array): Promise<Float64Array> => {
+      const change = panel.map((value, index) => value - at(target, index));
+      return outputByRow(plainBlas, restoreOrder(change, rows, width, all), rows, { gram: statistics.gram });
+    };
+    const begun = valuesOf();
+    const before = await lossOf(begun);
+    // the first sub-block alone lies in the block
+    const size = rule.subColumns;
+    const difference = begun.map((value, index) => value - at(target, index));
+    const panel = { rows: size, columns: width, values: statistics.gram.slice(0, size * width) };
+    const { values: gradient } = await plainBlas.gemm(panel, { rows: width, columns: rows, values: difference });
+    const swept = sweptBlocks(plainBlas, made, codes, statistics.gram);
+    await swept.rescale({ first: 0, count: size, values: begun.slice(0, size * rows), gradient });
+    const after = await lossOf(valuesOf());
+    after.forEach((loss, row) => assert.ok(loss <= at(before, row) * (1 + 1e-6), `row ${row}: ${loss} of ${at(before, row)}`));
+    assert.ok(after.some((loss, row) => loss < at(before, row) * 0.999));
+    if (rule.scales === undefined) return;
+    const first = at(made.scales, 0);
+    for (const [array, row] of [first.subScales, first.subOffsets].flatMap((array) =>
+      [0, 3].map((row) => [array, row] as const),
+    )) {
+      const kept = at(array, row);
+      for (const step of [-1, 1]) {
+        if (array === first.subOffsets && (rule.offsets === undefined || kept + step < 0)) continue;
+        array[row] = kept + step;
+        const other = await lossOf(valuesOf());
+        assert.ok(at(after, row) <= at(other, row) * (1 + 1e-6), `row ${row}: ${kept + step} instead of ${kept}`);
+      }
+      array[row] = kept;
+    }
+  });
+}
+
+test("a site of several block types is solved by type, and its bytes follow each other", async () => {
+  const solver = await loadSolver("gptq");
+  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [4, 3, 5], columns: 256 }, "group-aware:256");
+  const grids = ["Q4_K", "Q6_K", "Q6_K"];
+  const parts = weight.parts.map((part, index) => ({ ...part, grid: at(grids, index) }));
+  const options = parseOptions(solver.options, { grid: "Q4_K", sweeps: 1 }, "gptq");
+  const { blocks, values: found } = await solver.solve({ ...weight, parts }, statistics, options, context);
+  assert.ok(blocks);
+  assert.is(blocks.length, 4 * 144 + 8 * 210);
+  assert.equal(decoded("Q4_K", blocks.subarray(0, 4 * 144), 4 * 256), found.slice(0, 4 * 256));
+  assert.equal(decoded("Q6_K", blocks.subarray(4 * 144), 8 * 256), found.slice(4 * 256));
+});
+
+test("a grid excludes the options of groups", async () => {
+  const solver = await loadSolver("gptq");
+  assert.throws(
+    () => parseOptions(solver.options, { grid: "Q4_K", bits: 3 }, "gptq"),
+    (error: Error) => error instanceof UsageError && /--grid and --bits exclude each other/.test(error.message),
+  );
+  const options = parseOptions(solver.options, { grid: "Q4_K" }, "gptq");
+  assert.is(solver.preferredOrder?.(options), "group-aware:256");
+  assert.is(solver.plannedCodes?.(options, "group-aware:256"), "none");
+});
+
+test.run();
