@@ -13,7 +13,7 @@ export { bytesOfDtype } from "./checkpoint/checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint/checkpoint.ts";
 export { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 export type { TensorPieces } from "./checkpoint/safetensors-writer.ts";
-export { indexFile, singleFile } from "./checkpoint/weight-files.ts";
+export { ggufFile, indexFile, singleFile } from "./checkpoint/weight-files.ts";
 export { transpose } from "./checkpoint/transpose.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export { parseJsonObject } from "./folder/json-file.ts";

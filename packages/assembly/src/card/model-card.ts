@@ -24,6 +24,9 @@ interface CardFacts {
   readonly recipe?: string | undefined;
 }
 
+/** What the Hub calls the programs that load a format, where they are not transformers. */
+const libraries: Readonly<Record<string, string>> = { gguf: "gguf", onnx: "transformers.js" };
+
 const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)];
 
 function head(facts: CardFacts, languages: readonly string[]): string {
@@ -41,7 +44,7 @@ function head(facts: CardFacts, languages: readonly string[]): string {
     base_model: source.baseModel,
     // The Hub has no word for a pruned model.
     base_model_relation: bits.length > 0 && source.baseModel !== undefined ? "quantized" : undefined,
-    library_name: format === "onnx" ? "transformers.js" : "transformers",
+    library_name: libraries[format] ?? "transformers",
     pipeline_tag: "text-generation",
     tags: unique([
       "multilingual-brain-surgeon",

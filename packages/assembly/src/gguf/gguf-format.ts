@@ -3,7 +3,7 @@ import { InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField } from "@mbs/gguf";
-import { planGguf, requireGgufModel } from "@mbs/models";
+import { ggufFile, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { readCardSource } from "../card/card-source.ts";
 import type { Format } from "../format.ts";
@@ -21,9 +21,6 @@ const options = {
     description: "the types of tensors, as llama-quantize calls its mixtures",
   },
 } as const satisfies OptionTable;
-
-/** The file in the written folder. */
-export const ggufFile = "model.gguf";
 
 /** Of the way in which blocks are stored, since llama.cpp changed it twice. */
 const quantisationVersion = 2;

@@ -86,6 +86,15 @@ async function openSharded(folder: string, names: readonly string[]): Promise<Sa
   return files;
 }
 
+/** The one file of a folder that `assemble --format gguf` writes. */
+export const ggufFile = "model.gguf";
+
+/** Whether a folder is of that kind: a GGUF file of this name, and no safetensors beside it. */
+export async function isGgufFolder(folder: string): Promise<boolean> {
+  const names = await listFolder(folder);
+  return names.includes(ggufFile) && !names.includes(indexFile) && !names.includes(singleFile);
+}
+
 /** Whether a model folder has safetensors. @throws {BadDataError} where there is no such folder */
 export async function hasWeightFiles(folder: string): Promise<boolean> {
   const names = await listFolder(folder);

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
@@ -6,7 +7,7 @@ import { vocabularyOf } from "../architectures/vocabulary.ts";
 import { readRotation } from "../config/rotation-record.ts";
 import { readTrimming } from "../config/trimming-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
-import { hasWeightFiles, openWeightFiles } from "../checkpoint/weight-files.ts";
+import { ggufFile, hasWeightFiles, isGgufFolder, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { layoutRounds } from "../forward/step-forward.ts";
@@ -109,8 +110,9 @@ const isFolder = (path: string): Promise<boolean> =>
   );
 
 async function openPath(root: string, options: ReadOptions): Promise<Model> {
-  if (isGguf(root) && !(await isFolder(root))) {
-    return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(root), options);
+  const gguf = isGguf(root) && !(await isFolder(root)) ? root : (await isGgufFolder(root)) ? join(root, ggufFile) : undefined;
+  if (gguf !== undefined) {
+    return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(gguf), options);
   }
   const graph = (await hasWeightFiles(root)) ? undefined : await findGraph(root);
   if (graph === undefined) return openArchitectureModel(await folderSource(root), options);
@@ -120,7 +122,7 @@ async function openPath(root: string, options: ReadOptions): Promise<Model> {
 /**
  * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,
  * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
- * several that make one model, any may be named.
+ * several that make one model, any may be named; of a folder that holds `model.gguf` alone, the folder.
  *
  * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
  *

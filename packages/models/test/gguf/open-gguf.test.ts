@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -329,6 +329,18 @@ for (const [name, change, expected] of refused) {
 test("a folder that holds a GGUF file names it", async () => {
   await write("only.gguf", new Uint8Array(0));
   assert.match(await refusal(folder), /has its weights as .*only.gguf.*; give the path of that file/);
+});
+
+test("a folder that holds model.gguf alone opens as that file", async () => {
+  const own = await mkdtemp(join(tmpdir(), "gguf-folder-"));
+  try {
+    await copyFile(llama, join(own, "model.gguf"));
+    const model = await openModel(own);
+    assert.is(model.path, join(own, "model.gguf"));
+    await model.close();
+  } finally {
+    await rm(own, { recursive: true });
+  }
 });
 
 test("the merges of a file's tokenizer are read", async () => {
