@@ -84,6 +84,16 @@ test("card and record say how a model was rotated before, also when the card is 
   assert.match(card, /^- before that, its weights were rotated \(residual stream: hadamard, values: random, seed 7\).*`c{64}`$/m);
 });
 
+test("card and record say how a vocabulary was trimmed before", async () => {
+  const trimming = { source: "d".repeat(64), tokenizer: "e".repeat(64), rows: 4096, keep: ["en", "hi"], corpus: "", unnamed: [] };
+  const folder = await write("trimmed", { format: "gptq" }, { mbs_trimming: trimming });
+  const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { trimming: { kept: number } };
+  assert.equal(record.trimming, { ...trimming, kept: 260 });
+  await describeModel(folder, {});
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  assert.match(card, /^- before that, its vocabulary was trimmed to the tokens of en, hi: 260 of 4096 rows\..*`d{64}`$/m);
+});
+
 test("layers of several artifacts have one address, made of theirs in the order of the record", async () => {
   const folder = await write("several", { format: "gptq" });
   const path = join(folder, "mbs.json");

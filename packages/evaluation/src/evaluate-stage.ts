@@ -10,6 +10,7 @@ import { scoreWindows, type ScoredBy } from "./score-windows.ts";
 import { describeTasks, readTasks, type OpenedTasks } from "./tasks/read-tasks.ts";
 import { scoreTasks } from "./tasks/score-tasks.ts";
 import { requireDecoder } from "./tasks/score-texts.ts";
+import { restrictVocabularies } from "./trimmed-vocabulary.ts";
 import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
 
 /** Held-out texts, and the tokens of a window. */
@@ -167,14 +168,16 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget, tasks }: E
   );
 }
 
-async function openModels(values: EvaluateOptions, { progress, pool }: StageContext) {
-  const { allowNonfinite } = values;
+async function openModels(values: EvaluateOptions, { progress, pool, warn }: StageContext) {
+  const { allowNonfinite, labels } = values;
   const models: Model[] = [];
   try {
     for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress, pool }));
     checkKinds(models, values);
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
-    return { models, described: await Promise.all(models.map((model) => describeModel(model, activationsOf(model, values)))) };
+    const comparable = await restrictVocabularies(models, labels, warn);
+    const described = comparable.map((own) => describeModel(own, activationsOf(own.model, values)));
+    return { models: comparable.map(({ model }) => model), described: await Promise.all(described) };
   } catch (error) {
     for (const model of models) await model.close();
     throw error;

@@ -8,12 +8,23 @@ export interface ScoredMethod {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** The part of a vocabulary that a model's softmax is over. */
+export interface ScoredVocabulary {
+  readonly rows: number;
+  /** Rows of the model before anything was left out. */
+  readonly of: number;
+  /** Whether the model has all rows, and was restricted to those of a trimmed one that it is compared with. */
+  readonly isRestricted: boolean;
+}
+
 /** What is known of a model beside its scores. */
 export interface ScoredModel {
   /** Its weight files on disk. */
   readonly bytes: number;
   /** What its packed weights were multiplied with, where that is not float32. */
   readonly activations?: "int8";
+  /** Which part of a vocabulary its softmax is over, where that is not all. */
+  readonly vocabulary?: ScoredVocabulary;
   /** How it was compressed; absent where its folder does not say so. */
   readonly made?: {
     /** Content address of the model that was compressed. */
@@ -29,11 +40,18 @@ export interface ScoredModel {
   };
 }
 
+/** A model with the part of its vocabulary that takes part; undefined: all of it. */
+export interface ComparableModel {
+  readonly model: Model;
+  readonly vocabulary: ScoredVocabulary | undefined;
+}
+
 /** What the scores keep of a model, from its folder. */
-export async function describeModel({ path, weightFiles }: Model, activations: Activations): Promise<ScoredModel> {
+export async function describeModel({ model, vocabulary }: ComparableModel, activations: Activations): Promise<ScoredModel> {
+  const { path, weightFiles } = model;
   const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
   const size = sizes.reduce((sum, own) => sum + own, 0);
-  const own = { bytes: size, ...(activations === "int8" && { activations }) };
+  const own = { bytes: size, ...(activations === "int8" && { activations }), ...(vocabulary && { vocabulary }) };
   const record = await readModelRecord(path);
   if (record === undefined) return own;
   const { model: source, format, layers } = record;
@@ -48,9 +66,15 @@ const isMethod = (value: unknown): boolean =>
 const isWeight = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
 const isSize = (value: unknown): boolean => isWeight(value) && Number.isSafeInteger(value) && value > 0;
 
+function isVocabulary(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  return isSize(value["rows"]) && isSize(value["of"]) && typeof value["isRestricted"] === "boolean";
+}
+
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;
-  const { made, activations } = value;
+  const { made, activations, vocabulary } = value;
+  if (vocabulary !== undefined && !isVocabulary(vocabulary)) return false;
   if (activations !== undefined && activations !== "int8") return false;
   if (made === undefined) return true;
   if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;

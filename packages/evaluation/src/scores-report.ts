@@ -44,6 +44,23 @@ function noteActivations(models: ReadonlyMap<string, ScoredModel>): string[] {
   ];
 }
 
+/** Fewer rows make the softmax smaller, and perplexity lower, by themselves. */
+function noteVocabularies(models: ReadonlyMap<string, ScoredModel>): string[] {
+  const parts = [...models].flatMap(([name, { vocabulary }]) => (vocabulary === undefined ? [] : [{ name, ...vocabulary }]));
+  const named = (isRestricted: boolean): string =>
+    parts
+      .filter((part) => part.isRestricted === isRestricted)
+      .map(({ name, rows, of }) => `${name} (${rows} of ${of} rows)`)
+      .join(", ");
+  const [restricted, trimmed] = [named(true), named(false)];
+  if (trimmed === "") return [];
+  return [
+    restricted === ""
+      ? `${trimmed}: trimmed; not to be compared with scores of the model before that, which has a larger softmax: evaluate both together`
+      : `${restricted}: restricted to the rows of ${trimmed}, with the same tokens; not to be compared with scores over the whole vocabulary`,
+  ];
+}
+
 /** Nats a token. Between models so near to the first one, KL was found to say nothing about which of them is better. */
 const nearLossless = 0.001;
 
@@ -90,7 +107,13 @@ export function scoresReport(
     distances,
     sources: summariseSources(scores),
     tasks: reportTasks(tasks?.scores ?? [], tasks ?? { tasks: new Map(), groups: new Map() }, reference),
-    notes: [...noteActivations(models), ...notes, ...noteFewWindows(results), ...noteNearLossless(distances)],
+    notes: [
+      ...noteActivations(models),
+      ...noteVocabularies(models),
+      ...notes,
+      ...noteFewWindows(results),
+      ...noteNearLossless(distances),
+    ],
   };
 }
 

@@ -1,7 +1,7 @@
 import type { WeightDtype } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { diskNeed, diskNeedRotated } from "../src/estimate/disk.ts";
+import { diskNeed, diskNeedFirst, diskNeedRotated } from "../src/estimate/disk.ts";
 import type { DiskNeed, ModelShape } from "../src/estimate/disk.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import type { Recipe } from "../src/recipe/recipe.ts";
@@ -49,6 +49,22 @@ test("layers and model are as large as the dtype of the model, and of assemble w
   assert.equal(sizes("bf16", { dtype: "f32" }), [3 * weights, 2000]);
   const quantisedFile = { ...model(512, "f32"), writtenDtype: "bf16" as const };
   assert.is(diskNeed(recipe({}), quantisedFile).model, 500);
+});
+
+test("a trimmed model lies beside what is made of it, at most as large as the one that is given", () => {
+  const plain = diskNeedFirst(recipe({}), model(512));
+  const { trimmed, rotated, peak } = diskNeedFirst(recipe({ trim: { keep: ["en"] } }), model(512));
+  assert.is(plain.trimmed, undefined);
+  assert.is(
+    trimmed,
+    model(512)
+      .checkpoint.list()
+      .reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  assert.is(rotated, undefined);
+  assert.is(peak, plain.peak + (trimmed ?? 0));
+  const both = diskNeedFirst(recipe({ trim: { keep: ["en"] }, rotate: {} }), model(512));
+  assert.is(both.peak, diskNeedRotated(recipe({ rotate: {} }), model(512)).peak + (trimmed ?? 0));
 });
 
 test("a rotated model lies in float32 beside what is made of it, with a head of its own", () => {

@@ -45,7 +45,7 @@ test("fills in what is not said; options may be spelt as on the command line", (
 test("says what is wrong, and in which line", () => {
   for (const [text, message] of [
     [`${whole}memory: 1GiB\n`, /^r\.yaml:7: unknown key memory; remove it and give --memory to mbs run$/],
-    [`${whole}colour: red\n`, /^r\.yaml:7: unknown key colour; a recipe takes model, rotate, corpus/],
+    [`${whole}colour: red\n`, /^r\.yaml:7: unknown key colour; a recipe takes model, trim, rotate, corpus/],
     [whole.replace("model: m\n", ""), /^r\.yaml: model is missing/],
     [whole.replace("model: m", "model: [a]"), /^r\.yaml:1: model takes a path/],
     [whole.replace("output: out", 'output: "a\\0b"'), /^r\.yaml:6: output takes a path, not "a\\u0000b"/],

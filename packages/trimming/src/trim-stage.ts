@@ -9,6 +9,7 @@ import {
   hasFile,
   listCarriedFiles,
   openModel,
+  tokenIds,
   textFile,
   trimmingKey,
   weightIndex,
@@ -135,12 +136,14 @@ async function* trimAll(
     if (model.writtenDtype !== undefined) {
       warn("weights of quantised blocks are written as float32, which holds them exactly; assemble --dtype bf16 halves them");
     }
+    const named = new Set(tokenIds(source.json).values());
     const record: TrimmingRecord = {
       source: model.address,
       tokenizer: model.tokenizerAddress,
       rows: model.vocabularySize,
       keep,
       corpus: await corpus.address,
+      unnamed: [...trimming.kept.rows].filter((row) => !named.has(row)),
     };
     const total = model.checkpoint.list().length;
     let done = 0;

@@ -110,6 +110,7 @@ test("rows are copied byte for byte, everything else stays, and the folder says 
         rows: 4096,
         keep: ["en", "de"],
         corpus: own.trimming?.corpus,
+        unnamed: [],
       });
       assert.is(own.vocabularySize, rows.length);
       assert.equal(own.notes, []);

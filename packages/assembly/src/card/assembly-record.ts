@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { LayerSummary } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { readModelRecord, recordFile } from "@mbs/models";
-import type { Model, ModelRecord, RecordedLayers, RotationRecord } from "@mbs/models";
+import type { Model, ModelRecord, RecordedLayers, RotationRecord, TrimmingRecord } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import type { CardSource } from "./card-source.ts";
@@ -85,6 +85,8 @@ export interface AssemblyRecord extends ModelRecord {
   readonly notes?: readonly string[];
   /** How the model that was compressed had been rotated, and of which model it was made. */
   readonly rotation?: RotationRecord;
+  /** How its vocabulary had been trimmed, and the rows that it still has. */
+  readonly trimming?: TrimmingRecord & { readonly kept: number };
   /** Error and sparsity of every compressed tensor. */
   readonly tensors: Readonly<Record<string, LayerSummary>>;
 }
@@ -98,10 +100,12 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  * @param model that was compressed; the record also has notes on how it was read
  */
 export function makeRecord(
-  { address, notes, rotation }: Pick<Model, "address" | "notes"> & { readonly rotation?: RotationRecord | undefined },
+  model: Pick<Model, "address" | "notes" | "trimming" | "vocabularySize"> & { readonly rotation?: RotationRecord | undefined },
   { source, format, sizes, files }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files">,
   { origins, summaries }: LayerSpool,
 ): AssemblyRecord {
+  const { address, notes, rotation, vocabularySize: kept } = model;
+  const trimming = model.trimming && { ...model.trimming, kept };
   const layers = origins.map(({ address: made, solver, options, order, weights }): RecordedLayers => ({
     address: made,
     solver,
@@ -110,7 +114,14 @@ export function makeRecord(
     weights: sortedObject(Object.entries(weights)),
   }));
   const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
-  return { ...known, ...(rotation && { rotation }), files, layers, tensors: sortedObject(summaries) };
+  return {
+    ...known,
+    ...(rotation && { rotation }),
+    ...(trimming && { trimming }),
+    files,
+    layers,
+    tensors: sortedObject(summaries),
+  };
 }
 
 export const formatRecord = (record: AssemblyRecord): string => `${JSON.stringify(record, undefined, 2)}\n`;
@@ -127,6 +138,7 @@ export async function readRecord(folder: string): Promise<AssemblyRecord> {
   if (whole?.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
-  const { source, sizes, rotation, tensors } = whole;
-  return { version: 1, ...checked, source, sizes, ...(rotation && { rotation }), tensors } as AssemblyRecord;
+  const { source, sizes, rotation, trimming, tensors } = whole;
+  const earlier = { ...(rotation && { rotation }), ...(trimming && { trimming }) };
+  return { version: 1, ...checked, source, sizes, ...earlier, tensors } as AssemblyRecord;
 }

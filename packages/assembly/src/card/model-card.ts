@@ -148,6 +148,14 @@ const rotationLines = ({ rotation }: AssemblyRecord): string[] =>
         `- before that, its weights were rotated (residual stream: ${rotation.stream}, values: ${rotation.values}, seed ${rotation.seed}), which changes nothing that it computes; the model it was made from: \`${rotation.source}\``,
       ];
 
+/** How the vocabulary had been trimmed, where it had. */
+const trimmingLines = ({ trimming }: AssemblyRecord): string[] =>
+  trimming === undefined
+    ? []
+    : [
+        `- before that, its vocabulary was trimmed to the tokens of ${trimming.keep.join(", ")}: ${trimming.kept} of ${trimming.rows} rows. Their texts stay the same tokens, those of other languages become more; perplexities are not to be compared with those over all rows. The model before: \`${trimming.source}\``,
+      ];
+
 const mixLines = (mix: readonly (readonly [language: string, share: number])[]): string[] =>
   mix.length === 0
     ? []
@@ -210,6 +218,7 @@ export function modelCard(facts: CardFacts): string {
     "",
     `- model compressed: \`${model}\``,
     ...rotationLines(record),
+    ...trimmingLines(record),
     ...layerLines(layers.map(({ address }) => address)),
     "",
     "These are content addresses (SHA-256). `mbs.json` has the address and the options of each artifact of layers, and the error and sparsity of every tensor.",

@@ -13,10 +13,15 @@ export interface TrimmingRecord {
   readonly keep: readonly string[];
   /** Content address of the texts that say which tokens these are. */
   readonly corpus: string;
+  /** Rows of that model without a token that were kept, ascending: a configuration names them. */
+  readonly unnamed: readonly number[];
 }
 
 /** The key of config.json, which other programs do not read. */
 export const trimmingKey = "mbs_trimming";
+
+const isRows = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((row) => Number.isSafeInteger(row) && row >= 0);
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((text) => typeof text === "string");
@@ -30,10 +35,10 @@ const isTexts = (value: unknown): value is readonly string[] =>
 export function readTrimming(config: JsonObject, file: string): TrimmingRecord | undefined {
   if (!Object.hasOwn(config, trimmingKey)) return undefined;
   const value = config[trimmingKey];
-  const { source, tokenizer, rows, keep, corpus } = isObject(value) ? value : {};
+  const { source, tokenizer, rows, keep, corpus, unnamed } = isObject(value) ? value : {};
   const hasAddresses = typeof source === "string" && typeof tokenizer === "string" && typeof corpus === "string";
-  if (hasAddresses && typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0 && isTexts(keep)) {
-    return { source, tokenizer, rows, keep, corpus };
+  if (hasAddresses && typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0 && isTexts(keep) && isRows(unnamed)) {
+    return { source, tokenizer, rows, keep, corpus, unnamed };
   }
   throw new BadDataError(
     `${file}: ${trimmingKey} is no record of a trimmed vocabulary; trim the model again, or remove the key`,

@@ -194,6 +194,8 @@ export interface OpenedModel {
   readonly dtype: WeightDtype;
   readonly hiddenSize: number;
   readonly vocabularySize: number;
+  /** How rows of its vocabulary were left out; undefined where none were. */
+  readonly trimming: TrimmingRecord | undefined;
   /** Tokens in the longest text the model was made for, where its configuration says so. */
   readonly contextLength: number | undefined;
   /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
@@ -239,8 +241,6 @@ export interface ArchitectureModel extends OpenedModel {
   readonly writtenDtype: WeightDtype | undefined;
   /** How its weights were rotated; undefined where they were not. */
   readonly rotation: RotationRecord | undefined;
-  /** How rows of its vocabulary were left out; undefined where none were. */
-  readonly trimming: TrimmingRecord | undefined;
 }
 
 /** A folder with an ONNX decoder, whatever its architecture. */

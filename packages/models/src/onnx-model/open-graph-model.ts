@@ -9,6 +9,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { count, nullable } from "../config/config-keys.ts";
 import { readConfig } from "../config/config.ts";
+import { readTrimming } from "../config/trimming-record.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { modelAddress } from "../folder/model-address.ts";
 import { readDescription } from "../folder/model-description.ts";
@@ -146,6 +147,7 @@ export async function openGraphModel(
       dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,
       vocabularySize,
+      trimming: readTrimming(json, configFile),
       contextLength: sizes.context,
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,

@@ -35,6 +35,8 @@ export interface DiskNeed {
   readonly layers: number;
   /** The compressed model. */
   readonly model: number;
+  /** The trimmed model, at most: as large as the one that is given; absent where the recipe trims none, or it is there already. */
+  readonly trimmed?: number;
   /** The rotated model, in float32; absent where the recipe rotates none, or it is there already. */
   readonly rotated?: number;
   /** Most that lies on disk at one time. */
@@ -144,6 +146,14 @@ export function diskNeedRotated(recipe: Recipe, model: ModelShape, size?: Sample
   // with a head, which the embedding may have been before
   const rotated = sum(checkpoint.list(), ({ bytes }) => bytes) + bytesOfDtype("f32") * hiddenSize * vocabularySize;
   return { ...need, rotated, peak: need.peak + rotated };
+}
+
+/** The same with the models that the recipe makes before everything else, from the shape of the model as it is given. */
+export function diskNeedFirst(recipe: Recipe, model: ModelShape, size?: SampleSize): DiskNeed {
+  const need = (recipe.rotate === undefined ? diskNeed : diskNeedRotated)(recipe, model, size);
+  if (recipe.trim === undefined) return need;
+  const trimmed = sum(model.checkpoint.list(), ({ bytes }) => bytes);
+  return { ...need, trimmed, peak: need.peak + trimmed };
 }
 
 /** @throws {InputOutputError} when the disk under a folder has less space than a run needs */

@@ -11,11 +11,12 @@ import { readRevisions } from "../run/run-revisions.ts";
 import { chooseMachine, readMachine } from "../run/run-machine.ts";
 import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
+import { firstKeys } from "../recipe/first-options.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
-import { diskNeed, diskNeedRotated } from "./disk.ts";
+import { diskNeedFirst } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
@@ -193,7 +194,7 @@ async function estimatePrepared(
   // distances make the logits of both models again
   const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const rates = await measureRates(model, recipe, length, folder, { threads, progress });
-  const disk = (recipe.rotate === undefined ? diskNeed : diskNeedRotated)(recipe, model, sample);
+  const disk = diskNeedFirst(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
     ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, length, disk, atOnce }),
@@ -227,7 +228,7 @@ async function estimatePrepared(
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
     notCounted: [
-      ...(recipe.rotate === undefined ? [] : ["rotate"]),
+      ...firstKeys.filter((key) => recipe[key] !== undefined),
       ...recipe.stages.keys(),
       ...(tasks === undefined ? [] : ["the tasks of evaluate"]),
     ],

@@ -7,6 +7,7 @@ import { isIntermediate } from "../plan/plan.ts";
 import type { PlanNode } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
+import { firstKeys } from "../recipe/first-options.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { replayCommand } from "../run/replay-command.ts";
 import { runFolder } from "../run/run-folder.ts";
@@ -168,10 +169,11 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
 export async function exportPlan(given: Recipe, { stages, threads, progress }: ExportOptions): Promise<ExportedPlan> {
   const pool = createObjectPool(splitKept(undefined).pool);
   try {
-    if (given.rotate !== undefined) {
+    const first = firstKeys.find((key) => given[key] !== undefined);
+    if (first !== undefined) {
       throw new UsageError(
-        `${given.locate?.(["rotate"]) ?? "recipe"}: rotate is no step of an exported plan; make the model with mbs rotate, name it as model, and remove the key`,
-        { key: "rotate" },
+        `${given.locate?.([first]) ?? "recipe"}: ${first} is no step of an exported plan; make the model with mbs ${first}, name it as model, and remove the key`,
+        { key: first },
       );
     }
     const folder = runFolder(given.output);

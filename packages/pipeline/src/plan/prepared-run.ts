@@ -8,6 +8,7 @@ import { openModel } from "@mbs/models";
 import { loadSolver } from "@mbs/solvers";
 import type { ModelShape } from "../estimate/disk.ts";
 import { throwFaults } from "../recipe/faults.ts";
+import { firstKeys, firstOptions } from "../recipe/first-options.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -75,10 +76,10 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
     const found = await optionFaults(stageOf(stages, name), options, declared?.given);
     faults.push(...found.map((fault) => located(fault, section, recipe)));
   }
-  if (recipe.rotate !== undefined) {
-    const { stage, given } = recipeKeys.rotate;
-    const found = await optionFaults(stageOf(stages, stage), recipe.rotate, given);
-    faults.push(...found.map((fault) => located(fault, ["rotate"], recipe)));
+  for (const key of firstKeys.filter((one) => recipe[one] !== undefined)) {
+    const { stage, given } = recipeKeys[key];
+    const found = await optionFaults(stageOf(stages, stage), firstOptions(recipe, key), given);
+    faults.push(...found.map((fault) => located(fault, [key], recipe)));
   }
   return faults;
 }

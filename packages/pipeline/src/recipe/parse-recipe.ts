@@ -191,6 +191,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   }
   const recipe: Recipe = {
     model: reader.text("model"),
+    ...(Object.hasOwn(values, "trim") ? { trim: reader.options("trim") } : {}),
     ...(Object.hasOwn(values, "rotate") ? { rotate: reader.options("rotate") } : {}),
     corpus: reader.text("corpus"),
     sample: reader.options("sample"),

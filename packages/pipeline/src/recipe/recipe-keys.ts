@@ -18,6 +18,8 @@ export interface RecipeKey {
   readonly isBefore?: boolean;
   /** Options of that stage which the recipe gives by itself. */
   readonly given?: readonly string[];
+  /** Options which are those keys of the recipe, unless others are named. */
+  readonly shared?: readonly "corpus"[];
   /** Options that must be there. */
   readonly needs?: readonly string[];
   /** Options of which one must be there. */
@@ -34,6 +36,17 @@ export const recipeKeys = {
     takes: "a folder, or hf:org/name@revision",
     description: "the model to compress: safetensors, config.json, tokenizer.json",
     required: true,
+  },
+  trim: {
+    takes: "options, `keep` among them",
+    description:
+      "languages whose tokens are kept, before everything else: `trim: { keep: [en, hi] }` ([what it is](vocabulary.md#trimming)); the tokens are those of the recipe's corpus, unless it names another one; absent: the vocabulary stays. The trimmed model stays in `run/trimmed`",
+    stage: "trim",
+    isBefore: true,
+    given: ["model"],
+    shared: ["corpus"],
+    needs: ["keep"],
+    defaults: { corpus: "the recipe's corpus" },
   },
   rotate: {
     takes: "options",

@@ -18,9 +18,11 @@ export interface StageEntry {
  */
 export interface Recipe {
   readonly model: string;
+  /** How the model's vocabulary is trimmed before everything else; absent where it stays as it is. */
+  readonly trim?: StageOptions;
   /** How the model is rotated before everything else; absent where it stays as it is. */
   readonly rotate?: StageOptions;
-  /** The model as it was given, where `model` is what `rotate` has made of it. No key of a recipe. */
+  /** The model as it was given, where `model` is what `trim` and `rotate` have made of it. No key of a recipe. */
   readonly source?: string;
   /** Calibration texts. */
   readonly corpus: string;

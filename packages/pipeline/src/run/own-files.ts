@@ -35,12 +35,13 @@ async function requireOnly(folder: string, isOwn: (path: string) => boolean): Pr
 
 /** Whether a path may be left by a process that ended before it claimed the folder. */
 const isUnclaimed = (folder: RunFolder, path: string): boolean => {
-  const { work, artifacts, identity, rotated, rotatedKey } = folder;
-  // a model is rotated before the folder is claimed
+  const { work, artifacts, identity, first } = folder;
+  // models are trimmed and rotated before the folder is claimed
   const [name = ""] = relative(work, path).split(sep);
   const top = join(work, name);
-  const isRotation = [rotated, rotatedKey].some((own) => top === own || isTemporaryOf(own, top));
-  return path === artifacts || isTemporaryOf(identity, path) || isRotation;
+  const own = Object.values(first).flatMap(({ model, madeOf }) => [model, madeOf]);
+  const isFirst = own.some((made) => top === made || isTemporaryOf(made, top));
+  return path === artifacts || isTemporaryOf(identity, path) || isFirst;
 };
 
 const isWork = (folder: RunFolder, path: string): boolean =>

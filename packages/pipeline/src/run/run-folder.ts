@@ -1,4 +1,14 @@
 import { join } from "node:path";
+import type { FirstKey } from "../recipe/first-options.ts";
+
+/** A model that is made before everything else. */
+export interface FirstModel {
+  readonly model: string;
+  /** The file that says what it was made of. */
+  readonly madeOf: string;
+}
+
+const firstModel = (work: string, name: string): FirstModel => ({ model: join(work, name), madeOf: join(work, `${name}.json`) });
 
 /** Where a run keeps what. */
 export interface RunFolder {
@@ -27,10 +37,8 @@ export interface RunFolder {
   readonly quality: string;
   /** How far a run is that goes on, or that stopped before its end. */
   readonly status: string;
-  /** The rotated model, where the recipe asks for one. */
-  readonly rotated: string;
-  /** What the rotated model was made of. */
-  readonly rotatedKey: string;
+  /** The models that are made before everything else, where the recipe asks for them. */
+  readonly first: Readonly<Record<FirstKey, FirstModel>>;
   /** Identity of the recipe that this folder works on. */
   readonly identity: string;
 }
@@ -54,8 +62,7 @@ export function runFolder(root: string, results: readonly string[] = []): RunFol
     machine: join(work, "machine.json"),
     quality: join(work, "quality.json"),
     status: join(work, "status.json"),
-    rotated: join(work, "rotated"),
-    rotatedKey: join(work, "rotated.json"),
+    first: { trim: firstModel(work, "trimmed"), rotate: firstModel(work, "rotated") },
     identity: join(work, "identity"),
   };
 }

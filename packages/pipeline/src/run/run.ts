@@ -14,11 +14,11 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { claimFolder } from "./claim-folder.ts";
 import type { Crew, CrewOptions } from "./crew.ts";
 import type { NodeReport } from "./engine.ts";
+import { makeFirstModels } from "./first-models.ts";
 import { LocalCrew } from "./local-crew.ts";
 import { requireOwnResults } from "./own-files.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { rotateFirst } from "./rotated-model.ts";
 import { identifyRun } from "./run-identity.ts";
 import type { RunOptions } from "./run-options.ts";
 import { runPlan } from "./run-plan.ts";
@@ -102,8 +102,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     const given = await prepare(recipe);
     const { reads } = given;
     const { stages, signal, threads, judge, warn = () => {} } = options;
-    const chosen =
-      recipe.rotate === undefined ? recipe : await rotateFirst(recipe, { stages, signal, threads, force, progress, warn, pool });
+    const chosen = await makeFirstModels(recipe, { stages, signal, threads, force, progress, warn, pool });
     const prepared = chosen === recipe ? given : await prepare(chosen);
     const { recipe: ordered, shape, plan, resources } = prepared;
     const searched = judge === undefined ? undefined : await prepareSearch(chosen, prepare, options);

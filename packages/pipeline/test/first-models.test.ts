@@ -9,7 +9,7 @@ import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
 
-const test = workspaceSuite("rotated-model");
+const test = workspaceSuite("first-models");
 
 const addressOf = async (path: string): Promise<string> => {
   const model = await openModel(path);
@@ -66,6 +66,36 @@ test("another rotation in the same folder is refused, and replaced by force; so 
   assert.instance(await failure(go(recipe({ rotate: { seed: 1 } }))), DeniedError);
   await go(recipe({ rotate: { seed: 1 } }), { force: true });
   assert.not.equal(await addressOf(rotated), before);
+});
+
+test("a vocabulary is trimmed before a rotation, by the recipe's corpus unless another is named", async ({ root, recipe }) => {
+  const started: string[] = [];
+  const stages = fakeStages((name) => started.push(name));
+  const both = recipe({ rotate: { seed: 3 }, trim: { keep: ["en"] } });
+  await go(both, { stages });
+  assert.equal(started.slice(0, 3), ["trim", "rotate", "sample"]);
+  const config = async (folder: string): Promise<string> => readFile(join(root, "out", "run", folder, "config.json"), "utf8");
+  assert.match(await config("trimmed"), /^\{"_keep": \["en"\],/);
+  assert.match(await config("rotated"), /^\{"_seed": 3,"_keep": \["en"\],/);
+  started.length = 0;
+  await go(both, { stages });
+  assert.equal(started, []);
+
+  const path = join(root, "out", "recipe.yaml");
+  const recorded = parseRecipe(await readFile(path, "utf8"), path);
+  assert.is(recorded.model, join(root, "model"));
+  assert.equal(recorded.trim, { keep: ["en"] });
+  assert.is(recorded.hashes?.["model"], await addressOf(join(root, "model")));
+  const others = recipe({ trim: { keep: ["en"], corpus: both.corpus }, output: join(root, "other") });
+  await go(others);
+  const text = await readFile(join(root, "other", "recipe.yaml"), "utf8");
+  assert.equal(parseRecipe(text, path).trim, { keep: ["en"], corpus: both.corpus });
+
+  assert.match(String(await failure(Promise.resolve().then(() => recipe({ trim: {} })))), /trim needs keep/);
+  assert.match(
+    String(await failure(exportPlan(recipe({ trim: { keep: ["en"] } }), { stages }))),
+    /trim is no step of an exported plan/,
+  );
 });
 
 test("a rotation that stopped leaves nothing, and the next run goes on", async ({ root, recipe }) => {
