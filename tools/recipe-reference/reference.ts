@@ -42,9 +42,14 @@ function optionTable(table: OptionTable, { given = [], needs = [], defaults = {}
 }
 
 /** Options that a stage takes for one value of its own: a solver's, a format's or a method's. */
-async function furtherOptions(stage: Stage, option: string, value: string, title: string): Promise<string[]> {
+async function furtherOptions(
+  stage: Stage,
+  option: string,
+  value: string,
+  { title, key = {} }: { readonly title: string; readonly key?: Partial<RecipeKey> },
+): Promise<string[]> {
   const table = (await stage.moreOptions?.({ [option]: value })) ?? {};
-  const rows = optionTable(table);
+  const rows = optionTable(table, key);
   return rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
 }
 
@@ -60,12 +65,13 @@ async function section(name: string, key: RecipeKey): Promise<string[]> {
   ];
   lines.push("", ...optionTable(stage.options, key));
   if (stage.name === "compress") {
-    for (const solver of solvers.keys()) lines.push(...(await furtherOptions(stage, "solver", solver, "With solver")));
+    for (const solver of solvers.keys()) lines.push(...(await furtherOptions(stage, "solver", solver, { title: "With solver" })));
   }
   for (const name of ["format", "method"]) {
     const option = stage.options[name];
     if (option?.kind !== "choice") continue;
-    for (const choice of option.choices) lines.push(...(await furtherOptions(stage, name, choice, `With ${name}`)));
+    for (const choice of option.choices)
+      lines.push(...(await furtherOptions(stage, name, choice, { title: `With ${name}`, key })));
   }
   return lines;
 }

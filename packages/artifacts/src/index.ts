@@ -1,4 +1,4 @@
-export { encodeAllocation, readAllocation } from "./codecs/allocation.ts";
+export { encodeAllocation, encodeBitAllocation, readAllocation, readBitAllocation } from "./codecs/allocation.ts";
 export { encodeDamage, readDamage } from "./codecs/damage.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
@@ -68,6 +68,7 @@ export type {
   StateRecord,
   Statistic,
   StepAllocation,
+  TensorAllocation,
   TaskScore,
   TensorData,
   TensorDtype,

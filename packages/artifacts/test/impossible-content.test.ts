@@ -2,6 +2,7 @@ import {
   collect,
   decodeStream,
   encodeAllocation,
+  encodeBitAllocation,
   encodeDamage,
   encodeFactors,
   encodeLayers,
@@ -11,6 +12,9 @@ import {
   encodeSimilarities,
   encodeStates,
   encodeStatistics,
+  parseMetadata,
+  readAllocation,
+  readBitAllocation,
   readLayers,
   type AllocationMetadata,
   type ArtifactKind,
@@ -34,6 +38,7 @@ import {
   type Statistic,
   type StatisticsMetadata,
   type StepAllocation,
+  type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
 import { at, BadDataError } from "@mbs/contracts";
@@ -42,6 +47,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   allocation,
+  bitAllocation,
   encodeWhole,
   errorOf,
   damage,
@@ -284,6 +290,38 @@ cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
   [{ sparsity: 0.7 }, /^allocation: its steps lose 0\.6\d+ of all weights, not 0\.6;/],
   [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
 ]);
+
+const bitMetadata = { ...(samples.allocation.metadata as AllocationMetadata), sparsity: 0, bitsPerWeight: 3.5 };
+const toBitAllocation = (record: TensorAllocation) => encodeBitAllocation([record, at(bitAllocation, 1)], bitMetadata);
+test("bits of tensors come back as they were written", async () => {
+  const stream = encodeBitAllocation(bitAllocation, bitMetadata);
+  assert.equal(parseMetadata("allocation", stream.schema), bitMetadata);
+  assert.equal(await collect(readBitAllocation(stream)), bitAllocation);
+});
+for (const [change, pattern] of [
+  [{ parameters: 0 }, /^allocation: tensor h\.0\.a\.weight of h\.0: parameters is 0/],
+  [{ importance: -1 }, /importance is -1, not a finite number of at least 0;/],
+  [{ bits: 1 }, /bits is 1, not a finite number of at least 2;/],
+  [{ bits: 9 }, /bits is 9, above 8;/],
+  [{ tensor: "" }, /it names no tensor;/],
+  [{ tensor: "h.0.b.weight" }, /^allocation: tensor h\.0\.b\.weight comes twice;/],
+] as const) {
+  test(`bits of a tensor with ${JSON.stringify(change)} are refused`, async () => {
+    const read = collect(readBitAllocation(toBitAllocation({ ...at(bitAllocation, 0), ...change })));
+    const message = await read.then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+    assert.match(message, pattern);
+  });
+}
+test("an allocation of bits is not read as one of sparsity, nor the reverse", () => {
+  assert.throws(
+    () => readAllocation(toBitAllocation(at(bitAllocation, 0))),
+    /has the bits of tensors, not the sparsity of steps/,
+  );
+  assert.throws(() => readBitAllocation(toAllocation(at(allocation, 0))), /has the sparsity of steps, not the bits of tensors/);
+});
 
 cases<Score>("scores", at(scores, 0), (record) => encodeScores([record], samples.scores.metadata as ScoresMetadata), [
   [{ window: -1 }, /^scores: window -1 of ta by dense: window is -1/],

@@ -35,6 +35,7 @@ import {
   type StateRecord,
   type Statistic,
   type StepAllocation,
+  type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
@@ -129,6 +130,11 @@ export const factors: readonly FactorRecord[] = [
 export const allocation: readonly StepAllocation[] = [
   { step: "h.0", parameters: 2 ** 40, importance: -0.125, sparsity: 0.6 },
   { step: "h.1", parameters: 9, importance: 0, sparsity: 0 },
+];
+
+export const bitAllocation: readonly TensorAllocation[] = [
+  { step: "h.0", tensor: "h.0.a.weight", parameters: 2 ** 40, importance: 0.125, bits: 3 },
+  { step: "h.0", tensor: "h.0.b.weight", parameters: 9, importance: 0, bits: 8 },
 ];
 
 /** Two rows of nine columns in groups of five and four, every third weight removed. */

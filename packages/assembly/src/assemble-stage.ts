@@ -155,6 +155,10 @@ export const assemble: Stage = {
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
   preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
+  async mixedBits(raw) {
+    const format = await formatNamed(raw);
+    return format.mixedBits(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(format.options, name))));
+  },
   async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {

@@ -89,6 +89,7 @@ export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
   zeroPoints: "any",
+  mixedBits: () => [2, 3, 4, 5, 6, 7, 8],
   options: dtypeOptions,
   parts: [],
   checkPlan(model, _planned, given) {

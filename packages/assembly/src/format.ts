@@ -40,6 +40,13 @@ export interface Format {
   readonly withoutLayers?: true;
   /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */
   readonly isOneFile?: true;
+  /**
+   * Bits of codes that its layers may have beside each other, from the fewest on.
+   *
+   * @param options raw; the format parses them by its own table
+   * @throws {FailedPreconditionError} where all layers are stored with the same
+   */
+  readonly mixedBits: (options: unknown) => readonly number[];
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
   /** The parts of a layer beside its values that it reads; others are not kept. */

@@ -28,11 +28,12 @@ import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { canSplitRows, dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
-import { readStepSparsity } from "./allocation/step-sparsity.ts";
+import { readAllocated } from "./allocation/allocated-choices.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
+import { choiceGroups } from "./site/choice-groups.ts";
 import { cutSite, readSite } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
@@ -98,9 +99,8 @@ async function parseChoice(options: unknown) {
       solver: solver.name,
     });
   }
-  const choice: SolverChoice = { solver, options: { ...given, ...dependentDefaults(solver, given, alone) } };
   const vocabulary = own.vocabulary === "off" ? undefined : vocabularyChoice({ solver, options: given }, own.vocabulary);
-  return { own, choice, vocabulary, rowParts };
+  return { own, given: { solver, options: given } satisfies SolverChoice, vocabulary, rowParts };
 }
 
 /** What factors say of order and mix, where there are none. */
@@ -142,11 +142,28 @@ async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, wi
 /** The block type of GGUF that a solver's options ask for. */
 const gridOf = ({ options: { grid } }: SolverChoice): string | undefined => (typeof grid === "string" ? grid : undefined);
 
+/** What sites are solved with. */
+interface Choices {
+  readonly solver: Solver;
+  readonly choiceOf: (step: string, tensor: string) => SolverChoice;
+  /** The block type of GGUF that all are rounded to; undefined for grids of groups. */
+  readonly grid: string | undefined;
+  /** Of embedding and head; undefined where they stay as they are. */
+  readonly vocabulary: SolverChoice | undefined;
+}
+
+/** @throws {UsageError} where tensors of one site have different choices, and one of them wants the site's input scaled */
+function refuseScale({ step, site }: SiteInput, { summary }: LayerRecord): never {
+  throw new UsageError(
+    `solver ${summary.solver} scales the input of ${step} ${site}, whose tensors have different bits, and each would scale it its own way; allocate with --unit site, or take a solver that does not scale`,
+    { step, site },
+  );
+}
+
 async function* compressAll(
   inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
-  choiceOf: (step: string) => SolverChoice,
-  vocabulary: SolverChoice | undefined,
+  { solver, choiceOf, grid, vocabulary }: Choices,
   rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
@@ -167,26 +184,30 @@ async function* compressAll(
         if (layer !== undefined) yield layer;
         continue;
       }
-      const grid = gridOf(choiceOf(input.step));
       const loaded = await readSite(model, input, grid);
-      const { weight, dtypes, skipped, unblocked, scaledBy, origins } =
-        rowParts === undefined ? loaded : cutSite(loaded, rowParts);
-      for (const tensor of skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
-      for (const tensor of unblocked) warn(`tensor ${tensor} has ${input.width} columns, no whole blocks; it stays uncompressed`);
-      const taken = weight.parts[0]?.grid;
+      const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
+      for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
+      for (const tensor of cut.unblocked) {
+        warn(`tensor ${tensor} has ${input.width} columns, no whole blocks; it stays uncompressed`);
+      }
+      const taken = cut.weight.parts[0]?.grid;
       if (taken !== grid && taken !== undefined && !told.has(input.width)) {
         warn(`weights of ${input.width} columns take ${taken}, since these are no whole blocks of ${grid}`);
         told.add(input.width);
       }
-      if (weight.rows > 0) {
+      const groups = cut.weight.rows > 0 ? choiceGroups(cut, (tensor) => choiceOf(input.step, tensor)) : [];
+      for (const [index, { choice, site }] of groups.entries()) {
+        const { weight, dtypes, scaledBy, origins } = site;
         const context = { blas, signal, warn, rowThreads, origins };
-        const layers = await solveSite(choiceOf(input.step), weight, dtypes, input, context);
-        if (layers[0]?.summary.fallback !== undefined) fallbacks += 1;
+        const layers = await solveSite(choice, weight, dtypes, input, context);
+        const [first] = layers;
+        if (groups.length > 1 && first?.inputScale !== undefined) refuseScale(input, first);
+        if (index === 0 && first?.summary.fallback !== undefined) fallbacks += 1;
         yield* layers;
-        if (layers[0]) yield* await scaledNorms(model, layers[0], scaledBy);
+        if (first) yield* await scaledNorms(model, first, scaledBy);
       }
       sites += 1;
-      progress({ activity: `compress (${choiceOf(input.step).solver.name})`, done: sites, unit: "sites" });
+      progress({ activity: `compress (${solver.name})`, done: sites, unit: "sites" });
     }
     if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
   } finally {
@@ -206,6 +227,7 @@ export const compress: Stage = {
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
     "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
   ],
@@ -214,7 +236,8 @@ export const compress: Stage = {
     allocation: {
       kinds: ["allocation"],
       optional: true,
-      description: "output of `mbs allocate`: the sparsity of each step, for a solver with the option sparsity",
+      description:
+        "output of `mbs allocate`: the sparsity of each step, or the bits of each tensor, for a solver with that option",
     },
   },
   outputs: { layers: { kind: "layers", description: "the compressed weights" } },
@@ -225,7 +248,7 @@ export const compress: Stage = {
     await parseChoice(raw);
   },
   async run(inputs, options, context) {
-    const { own, choice, vocabulary, rowParts } = await parseChoice(options);
+    const { own, given, vocabulary, rowParts } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
@@ -237,19 +260,23 @@ export const compress: Stage = {
       if (factors === undefined) requireCompressible(model, context.warn);
       if (vocabulary !== undefined) requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
-      const sparsity = allocation && (await readStepSparsity(allocation, model.address, choice));
-      const settings = Object.fromEntries(Object.entries(choice.options).filter(([, value]) => value !== undefined));
+      const { solver } = given;
+      const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
+      const allocated = allocation && (await readAllocated(allocation, model.address, given, complete));
+      const choice: SolverChoice = { solver, options: { ...given.options, ...complete(solver, given.options) } };
+      const settings = Object.entries(allocated?.origin ?? choice.options).filter(([, value]) => value !== undefined);
       const metadata = {
         model: model.address,
-        solver: choice.solver.name,
-        options: { ...settings, ...(vocabulary && { vocabulary: own.vocabulary }), ...sparsity?.origin },
+        solver: solver.name,
+        options: { ...Object.fromEntries(settings), ...(vocabulary && { vocabulary: own.vocabulary }) },
         order,
         weights,
         ...(rowParts && { rowParts }),
       };
       const withVocabulary = vocabulary !== undefined;
       const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
-      const made = compressAll(sites, model, sparsity?.choiceOf ?? (() => choice), vocabulary, rowParts, context);
+      const choices = { solver, choiceOf: allocated?.choiceOf ?? (() => choice), grid: gridOf(given), vocabulary };
+      const made = compressAll(sites, model, choices, rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };
     } catch (error) {

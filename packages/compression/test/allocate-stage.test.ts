@@ -79,7 +79,11 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
       async () =>
         collect(readAllocation(await allocationOf(model, given, options)));
     await rejects(run({ method: "correlation" }), BadDataError, /no diagonals of languages; factor with --language-diagonals/);
-    await rejects(run({ method: "owls" }), UsageError, /--method takes one of uniform, owl, correlation, not "owls"/);
+    await rejects(
+      run({ method: "owls" }),
+      UsageError,
+      /--method takes one of uniform, owl, correlation, damage, even, not "owls"/,
+    );
     await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
     await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);
     await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);

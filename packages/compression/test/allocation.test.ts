@@ -5,10 +5,10 @@ import { at, BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeInputs, type InputSpec } from "../../solvers/test/golden-inputs.ts";
-import type { AllocatedSite } from "../src/allocation/allocation-method.ts";
-import { correlation } from "../src/allocation/correlation.ts";
-import { owl } from "../src/allocation/owl.ts";
-import { spreadSparsity } from "../src/allocation/spread-sparsity.ts";
+import type { SiteFactor } from "../src/allocation/sparsity/sparsity-method.ts";
+import { correlation } from "../src/allocation/sparsity/correlation.ts";
+import { owl } from "../src/allocation/sparsity/owl.ts";
+import { spreadSparsity } from "../src/allocation/sparsity/spread-sparsity.ts";
 import { makeFactor } from "./tiny-site.ts";
 
 interface OwlCase {
@@ -32,7 +32,7 @@ const close = (found: number, expected: number, what: string): void =>
   assert.ok(Math.abs(found - expected) < 1e-6, `${what}: ${found}, expected ${expected}`);
 
 /** A site as the golden programs saw it. */
-async function siteOf(spec: InputSpec): Promise<AllocatedSite> {
+async function siteOf(spec: InputSpec): Promise<SiteFactor> {
   const { weights, gram, languageDiagonals } = makeInputs(spec);
   const { rows, columns } = spec;
   const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));

@@ -87,6 +87,14 @@ export interface Stage {
    */
   readonly preferredZeroPoints?: (options: Readonly<Record<string, unknown>>) => Promise<ZeroPoints>;
   /**
+   * Which bits of codes the stage can write beside each other, for a recipe that lets them differ between tensors and does not
+   * say which to choose from. Absent where it writes none.
+   *
+   * @param options raw, as for `moreOptions`
+   * @throws {FailedPreconditionError} where it writes all with the same, with the remedy
+   */
+  readonly mixedBits?: (options: Readonly<Record<string, unknown>>) => Promise<readonly number[]>;
+  /**
    * Refuses, before a run starts, what `run` would refuse later: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.
    *

@@ -74,7 +74,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "allocate",
     {
-      summary: "Choose the sparsity of each step of the model from statistics of its inputs.",
+      summary: "Choose the sparsity of each step, or the bits of each tensor, from statistics of the model's inputs.",
       load: async () => (await import("@mbs/compression")).allocate,
     },
   ],

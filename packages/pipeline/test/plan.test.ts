@@ -58,6 +58,32 @@ test("where steps follow each other, one dense capture allocates for all of them
   }
 });
 
+test("bits are allocated from Grams of each language of the dense model, on the grids that compress is going to have", async () => {
+  const allocate = { method: "damage", bitsPerWeight: 3.2 };
+  const compress = { solver: "gptq", groupSize: 64 };
+  const dense = await nodesOf({ propagation: "dense", allocate, compress });
+  assert.equal(ids(dense), ["sample", "capture", "factor", "allocate", "compress", "assemble"]);
+  const given = dense.find(({ id }) => id === "allocate");
+  assert.ok(given);
+  assert.equal(given.inputs, { factors: ["factor"], statistics: ["capture"], segments: ["sample"] });
+  assert.equal(given.options["groupSize"], 64);
+  assert.equal(
+    ["sparsity", "symmetric"].map((name) => given.options[name]),
+    [undefined, undefined],
+  );
+  assert.equal(
+    ["bits", "symmetric"].map((name) => optionsOf(dense, "compress")[name]),
+    [undefined, undefined],
+  );
+  const nodes = await nodesOf({ allocate, compress });
+  assert.equal(ids(nodes).slice(0, 4), ["sample", "capture.allocate", "factor.allocate", "allocate"]);
+  const [, capture, factor, chosen] = nodes;
+  assert.equal([capture?.options["statistics"], capture?.options["grams"]], ["gram", "languages"]);
+  assert.is(factor?.options["upper"], undefined);
+  assert.equal(chosen?.inputs["statistics"], ["capture.allocate"]);
+  assert.is(optionsOf(nodes, "compress")["qep"], 0.5);
+});
+
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
   const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq", qep: 0 } });
   assert.equal(

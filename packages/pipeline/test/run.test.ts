@@ -335,6 +335,13 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
     rounding,
     /^2 faults: .* r\.yaml:6: allocate spreads the sparsity .* and solver rtn has no option sparsity; remove allocate/,
   );
+  const pruning = await messageOf("solver: wanda", "allocate: { method: damage, bits-per-weight: 3 }\n");
+  assert.match(
+    pruning,
+    /r\.yaml:6: allocate chooses the bits of each tensor, and solver wanda has no option bits; take one that/,
+  );
+  const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
+  assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);
   const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");
   assert.match(patterned, /^2 faults: .* r\.yaml:6: allocate lets steps differ .* compress\.pattern is the same in every step/);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);

@@ -1,29 +1,52 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
-import type { StepAllocation } from "../kinds/records.ts";
-import { encodeRows, readRows, type Items } from "../rows/rows.ts";
+import type { StepAllocation, TensorAllocation } from "../kinds/records.ts";
+import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
 import { checkedRows } from "./checks/checked-rows.ts";
 
-/** Allocation → artifact, a row a step. */
+/** Allocated sparsity → artifact, a row a step. */
 export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>
-  encodeRows("allocation", metadata, items);
+  encodeRows("allocation", metadata, stepRows(items));
+
+/** Allocated bits → artifact, a row a tensor. */
+export const encodeBitAllocation = (items: Items<TensorAllocation>, metadata: AllocationMetadata): ArtifactStream =>
+  encodeRows("allocation", metadata, tensorRows(items));
+
+async function* stepRows(items: Items<StepAllocation>): AsyncGenerator<Row<"allocation">> {
+  for await (const item of items) yield { ...item, tensor: "", bits: 0 };
+}
+
+async function* tensorRows(items: Items<TensorAllocation>): AsyncGenerator<Row<"allocation">> {
+  for await (const item of items) yield { ...item, sparsity: 0 };
+}
 
 /** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
 
-async function* requireAllocation(steps: AsyncIterable<StepAllocation>, asked: number): AsyncGenerator<StepAllocation> {
+/** Bits that a code can have. */
+const mostBits = 8;
+
+/** @throws {BadDataError} where an allocation has the bits of tensors and the sparsity of steps is wanted, or the reverse */
+function requireContent(stream: ArtifactStream, wanted: "sparsity" | "bits"): AllocationMetadata {
+  const metadata = parseMetadata("allocation", stream.schema);
+  const found = metadata.bitsPerWeight === undefined ? "sparsity" : "bits";
+  if (found === wanted) return metadata;
+  const what = { sparsity: "the sparsity of steps", bits: "the bits of tensors" };
+  throw new BadDataError(`the allocation has ${what[found]}, not ${what[wanted]}; allocate with another --method`, { found });
+}
+
+async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: number): AsyncGenerator<StepAllocation> {
   const seen = new Set<string>();
-  let [parameters, removed] = [0, 0];
-  for await (const allocation of steps) {
-    const { step } = allocation;
+  let [total, removed] = [0, 0];
+  for await (const { step, parameters, importance, sparsity } of rows) {
     if (seen.has(step)) throw new BadDataError(`allocation: step ${step} comes twice; allocate again`, { step });
     seen.add(step);
-    parameters += allocation.parameters;
-    removed += allocation.parameters * allocation.sparsity;
-    yield allocation;
+    total += parameters;
+    removed += parameters * sparsity;
+    yield { step, parameters, importance, sparsity };
   }
-  if (parameters === 0 || Math.abs(removed / parameters - asked) <= roundingOfMean) return;
-  throw new BadDataError(`allocation: its steps lose ${removed / parameters} of all weights, not ${asked}; allocate again`, {
+  if (total === 0 || Math.abs(removed / total - asked) <= roundingOfMean) return;
+  throw new BadDataError(`allocation: its steps lose ${removed / total} of all weights, not ${asked}; allocate again`, {
     asked,
   });
 }
@@ -31,16 +54,44 @@ async function* requireAllocation(steps: AsyncIterable<StepAllocation>, asked: n
 /**
  * The steps of an allocation, in order.
  *
- * @throws {BadDataError} on a step that comes twice, invalid numbers, or sparsities whose mean is not the requested one
+ * @throws {BadDataError} on allocated bits, a step that comes twice, invalid numbers, or sparsities whose mean is not the
+ *   requested one
  */
 export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAllocation> {
   const rows = readRows("allocation", stream);
-  const { sparsity: asked } = parseMetadata("allocation", stream.schema);
+  const { sparsity: asked } = requireContent(stream, "sparsity");
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: -Infinity, sparsity: 0 },
     fault: ({ sparsity }) => (sparsity > 1 ? `sparsity is ${sparsity}, above 1` : undefined),
     name: ({ step }) => `allocation: step ${step}`,
     remedy: "allocate again",
   });
-  return requireAllocation(sound, asked);
+  return requireSteps(sound, asked);
+}
+
+async function* requireTensors(rows: AsyncIterable<Row<"allocation">>): AsyncGenerator<TensorAllocation> {
+  const seen = new Set<string>();
+  for await (const { step, tensor, parameters, importance, bits } of rows) {
+    if (seen.has(tensor)) throw new BadDataError(`allocation: tensor ${tensor} comes twice; allocate again`, { tensor });
+    seen.add(tensor);
+    yield { step, tensor, parameters, importance, bits };
+  }
+}
+
+/**
+ * The tensors of an allocation, in order.
+ *
+ * @throws {BadDataError} on allocated sparsity, a tensor that comes twice, or invalid numbers
+ */
+export function readBitAllocation(stream: ArtifactStream): AsyncIterable<TensorAllocation> {
+  const rows = readRows("allocation", stream);
+  requireContent(stream, "bits");
+  const sound = checkedRows(rows, {
+    least: { parameters: 1, importance: 0, bits: 2 },
+    fault: ({ tensor, bits }) =>
+      tensor === "" ? "it names no tensor" : bits > mostBits ? `bits is ${bits}, above ${mostBits}` : undefined,
+    name: ({ step, tensor }) => `allocation: tensor ${tensor} of ${step}`,
+    remedy: "allocate again",
+  });
+  return requireTensors(sound);
 }

@@ -36,11 +36,13 @@ interface MetadataTypes {
   wholeTokens: NumbersByName;
   /** JSON object by name; absent from scores without tasks. */
   tasks: Readonly<Record<string, unknown>>;
+  /** A number above 0; absent from an allocation of sparsity. */
+  bitsPerWeight: number;
 }
 
 type MetadataType = keyof MetadataTypes;
 /** What not every artifact of a kind has. */
-type AbsentType = "shards" | "wholeTokens" | "tasks";
+type AbsentType = "shards" | "wholeTokens" | "tasks" | "bitsPerWeight";
 
 /** The metadata of every kind, in the order of docs/formats.md. */
 const metadataTypes = {
@@ -57,7 +59,14 @@ const metadataTypes = {
   statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?", shards: "shards" },
   states: { model: "text", tokenizer: "text", steps: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
-  allocation: { model: "text", method: "text", options: "object", sparsity: "share", weights: "weights" },
+  allocation: {
+    model: "text",
+    method: "text",
+    options: "object",
+    sparsity: "share",
+    weights: "weights",
+    bitsPerWeight: "bitsPerWeight",
+  },
   layers: { model: "text", solver: "text", options: "object", order: "text", weights: "weights", rowParts: "shards" },
   // Without windows corpus and bos are "", and length is 0.
   scores: {
@@ -136,7 +145,7 @@ const areShards = (value: unknown): boolean => {
   const areCounts = isCount(first) && isCount(count) && isCount(of) && Object.keys(others).length === 0;
   return areCounts && Number(count) > 0 && Number(first) + Number(count) <= Number(of);
 };
-const absentTypes: readonly MetadataType[] = ["shards", "wholeTokens", "tasks"] satisfies readonly AbsentType[];
+const absentTypes: readonly MetadataType[] = ["shards", "wholeTokens", "tasks", "bitsPerWeight"] satisfies readonly AbsentType[];
 const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
@@ -159,6 +168,7 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   shards: areShards,
   wholeTokens: (value) => fits.counts(value),
   tasks: isObject,
+  bitsPerWeight: (value) => isAmount(value) && value > 0,
 };
 
 function formatValue(value: unknown): string {

@@ -123,6 +123,18 @@ export interface StepAllocation {
   readonly sparsity: number;
 }
 
+/** The bits of one tensor. */
+export interface TensorAllocation {
+  readonly step: string;
+  readonly tensor: string;
+  /** Its weights. */
+  readonly parameters: number;
+  /** The damage that the method expects of it at these bits, weighed as it weighs it: a part of what it has made small. */
+  readonly importance: number;
+  /** Of each code. */
+  readonly bits: number;
+}
+
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */
 export type TensorDtype = "f32" | "f16" | "bf16" | "u8" | "u1" | "i32";
 

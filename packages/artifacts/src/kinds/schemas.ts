@@ -52,13 +52,16 @@ export const artifactKinds = {
       { name: "info", type: "utf8" },
     ),
   },
+  // Version 1 had neither tensor nor bits.
   allocation: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "parameters", type: "int64" },
       { name: "importance", type: "float64" },
       { name: "sparsity", type: "float64" },
+      { name: "tensor", type: "utf8" },
+      { name: "bits", type: "int32" },
     ),
   },
   layers: {
@@ -144,6 +147,7 @@ export type ArtifactKind = keyof typeof artifactKinds;
 
 /** Former versions that are still read: version → how many of the present columns it had, the first ones. */
 const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
+  allocation: new Map([[1, 4]]),
   scores: new Map([
     [1, 8],
     [2, 10],

@@ -1,7 +1,9 @@
 import { configOf } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import type { LayerSpool } from "../layers/layer-spool.ts";
-import { denseLinears, modulePattern } from "../safetensors/module-names.ts";
+import { gridClasses } from "../layers/grid-classes.ts";
+import type { QuantisedLayer } from "../layers/quantised-layer.ts";
+import { denseLinears, moduleOf, modulePattern } from "../safetensors/module-names.ts";
 import type { SharedGrid } from "./shared-grid.ts";
 
 /** What programs call the head, also where it is the embedding and the checkpoint has no tensor of that name. */
@@ -13,31 +15,53 @@ export function ignoredLayers(model: ArchitectureModel, packed: ReadonlySet<stri
   return [head, ...others.map((module) => `re:${modulePattern(module)}`)];
 }
 
+/** Layers of one grid, by the names that programs match with theirs. */
+export interface ConfigGroup extends SharedGrid {
+  readonly targets: readonly string[];
+}
+
+/** A group of all linear layers but those that `ignore` names. */
+export const groupOfAll = (grid: SharedGrid): ConfigGroup => ({ ...grid, targets: ["Linear"] });
+
 /**
- * What `quantization_config` says of packed weights: one config group for all linear layers but the ignored. With several,
- * transformers reads the dense layers by the first group when it dequantises, and all experts by one.
+ * A group for each grid, those of the most bits first: transformers reads all by the first when it dequantises, and then finds
+ * too few codes in the others.
+ */
+export const groupsByGrid = (layers: readonly QuantisedLayer[], name: string): ConfigGroup[] =>
+  gridClasses(layers)
+    .map(({ layers: own, ...grid }) => ({
+      ...grid,
+      targets: own.map(({ tensor }) => `re:${modulePattern(moduleOf(tensor, name))}`),
+    }))
+    .sort((a, b) => b.bits - a.bits);
+
+/**
+ * What `quantization_config` says of packed weights.
  *
  * @param ignore the linear layers that are stored dense
  */
-export const packedConfig = ({ bits, groupSize, symmetric }: SharedGrid, ignore: readonly string[]): object => ({
+export const packedConfig = (groups: readonly ConfigGroup[], ignore: readonly string[]): object => ({
   quant_method: "compressed-tensors",
   format: "pack-quantized",
   quantization_status: "compressed",
-  config_groups: {
-    group_0: {
-      targets: ["Linear"],
-      weights: {
-        num_bits: bits,
-        type: "int",
-        symmetric,
-        strategy: groupSize === -1 ? "channel" : "group",
-        group_size: groupSize === -1 ? null : groupSize,
-        dynamic: false,
+  config_groups: Object.fromEntries(
+    groups.map(({ targets, bits, groupSize, symmetric }, index) => [
+      `group_${index}`,
+      {
+        targets,
+        weights: {
+          num_bits: bits,
+          type: "int",
+          symmetric,
+          strategy: groupSize === -1 ? "channel" : "group",
+          group_size: groupSize === -1 ? null : groupSize,
+          dynamic: false,
+        },
+        input_activations: null,
+        output_activations: null,
       },
-      input_activations: null,
-      output_activations: null,
-    },
-  },
+    ]),
+  ),
   ignore,
   kv_cache_scheme: null,
 });

@@ -1,3 +1,5 @@
+import { FailedPreconditionError, parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { denseFormat } from "../dense-format.ts";
@@ -10,7 +12,7 @@ import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { moduleOf } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
-import { ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
+import { groupOfAll, groupsByGrid, ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
 
@@ -21,6 +23,19 @@ const common: ReadonlySet<number> = new Set([2, 4, 8]);
 
 /** A weight of one of the experts between which a router chooses; one that all tokens share is like any other layer. */
 const isRouted = (tensor: string): boolean => /\.experts\.\d+\./.test(tensor);
+
+/** Whether raw options ask for a config group for each grid. */
+const isSeveral = (raw: unknown): boolean => (raw as { readonly configGroups?: unknown } | undefined)?.configGroups === "several";
+
+/** @throws {FailedPreconditionError} naming an expert's layer, which transformers would read by another grid than its own */
+function checkNoExperts(layers: readonly { readonly tensor: string }[]): void {
+  const expert = layers.find(({ tensor }) => isRouted(tensor));
+  if (expert === undefined) return;
+  refuseLayer(
+    expert,
+    "transformers reads all experts by one config group of compressed-tensors; assemble with --config-groups one, or --format gptq",
+  );
+}
 
 /**
  * transformers stacks the experts of a block and unpacks them by one config group, without zero points. It drops dense
@@ -46,6 +61,17 @@ function checkExperts(model: Model, packed: ReadonlySet<string>, symmetric: bool
   }
 }
 
+const options = {
+  ...dtypeOptions,
+  configGroups: {
+    kind: "choice",
+    choices: ["one", "several"],
+    description:
+      "one grid for all layers, which every program reads, or one for each number of bits, which transformers does not read with dequantize=True",
+    default: "one",
+  },
+} as const satisfies OptionTable;
+
 /**
  * Folders of compressed-tensors: quantised weights packed (pack-quantized), pruned ones dense with their zeros.
  */
@@ -54,9 +80,15 @@ export const compressedTensorsFormat: Format = {
   encoderDecoders: false,
   // transformers reads others with dequantize=True alone
   zeroPoints: "middle",
-  options: dtypeOptions,
+  mixedBits(raw) {
+    if (parseOptions(options, raw, `assemble --format ${name}`).configGroups === "several") return [2, 3, 4, 5, 6, 7, 8];
+    throw new FailedPreconditionError(
+      "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq",
+    );
+  },
+  options,
   parts: quantisedParts,
-  checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }) {
+  checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }, raw) {
     refuseVocabulary(model, vocabulary, name);
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of grids) {
@@ -64,15 +96,17 @@ export const compressedTensorsFormat: Format = {
       moduleOf(grid.tensor, name);
     }
     if (grids.length > 0) sharedGroupSize(grids);
+    if (isSeveral(raw)) checkNoExperts(grids);
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
-  async plan(model, given, options, context) {
+  async plan(model, given, raw, context) {
     const layers = leaveVocabulary(model, given, name, context.warn);
-    const dtype = chosenDtype(model, options, `assemble --format ${name}`);
+    const { configGroups, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
+    const dtype = chosenDtype(model, others, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
-      const dense = await denseFormat.plan(model, layers, options, context);
+      const dense = await denseFormat.plan(model, layers, others, context);
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers, dtype)] };
     }
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
@@ -83,13 +117,18 @@ export const compressedTensorsFormat: Format = {
     const { bits, symmetric } = grid;
     const packed = new Set(layers.summaries.keys());
     checkExperts(model, packed, symmetric);
-    if (!common.has(bits)) {
-      context.warn(`only compressed-tensors 0.20 and later read ${bits} bits; vLLM has kernels for 4 and 8`);
+    const several = configGroups === "several" && quantised.some((layer) => layer.bits !== bits);
+    if (several) checkNoExperts(quantised);
+    const written = [...new Set(several ? quantised.map((layer) => layer.bits) : [bits])].sort();
+    const rare = written.filter((own) => !common.has(own));
+    if (rare.length > 0) {
+      context.warn(`only compressed-tensors 0.20 and later read ${rare.join(" and ")} bits; vLLM has kernels for 4 and 8`);
     }
+    if (several) context.warn("transformers does not read several config groups with CompressedTensorsConfig(dequantize=True)");
     const fewer = quantised.filter((layer) => layer.bits < bits).length;
-    if (fewer > 0) {
+    if (fewer > 0 && !several) {
       context.warn(
-        `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: programs read one grid for all layers of compressed-tensors; --format gptq keeps the bits of each`,
+        `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: --config-groups several or --format gptq keeps the bits of each`,
       );
     }
     if (!symmetric) {
@@ -98,10 +137,11 @@ export const compressedTensorsFormat: Format = {
     const replacements = new Map(
       quantised.map((layer) => [
         layer.tensor,
-        packedTensors(moduleOf(layer.tensor, name), onSharedGrid(layer, grid), dtypeOf(layer)),
+        packedTensors(moduleOf(layer.tensor, name), several ? layer : onSharedGrid(layer, grid), dtypeOf(layer)),
       ]),
     );
-    const quantisation = packedConfig(grid, ignoredLayers(model, packed));
+    const groups = several ? groupsByGrid(quantised, name) : [groupOfAll(grid)];
+    const quantisation = packedConfig(groups, ignoredLayers(model, packed));
     const weights = replacedWeights(model, layers, replacements, dtype);
     return { ...weights, files: [...weights.files, await configOf(model, { dtype, quantisation })] };
   },

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { InternalError, parseOptions } from "@mbs/contracts";
+import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField } from "@mbs/gguf";
@@ -74,6 +74,11 @@ export const ggufFormat: Format = {
   name: "gguf",
   encoderDecoders: false,
   zeroPoints: "any",
+  mixedBits() {
+    throw new FailedPreconditionError(
+      "GGUF files have the types that --type gives to tensors, and no bits of their own; leave out allocate, or take another format",
+    );
+  },
   withoutLayers: true,
   isOneFile: true,
   options,

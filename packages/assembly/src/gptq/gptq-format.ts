@@ -1,5 +1,6 @@
 import { configOf, jsonFile } from "@mbs/models";
 import type { Format } from "../format.ts";
+import { gridClasses } from "../layers/grid-classes.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import { leaveVocabulary, refuseVocabulary } from "../layers/left-vocabulary.ts";
@@ -7,8 +8,8 @@ import { firstWeight } from "../layers/site-weights.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
-import { gptqConfig, gridClasses } from "./gptq-config.ts";
-import { checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
+import { gptqConfig } from "./gptq-config.ts";
+import { bitsHeld, checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 
 /** Who wrote a file, as fields for it expect: name:version, of the version in package.json. */
@@ -34,6 +35,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
   zeroPoints: version === 1 ? "from-one" : "any",
+  mixedBits: () => bitsHeld,
   options: dtypeOptions,
   parts: quantisedParts,
   checkPlan(model, { solver, grids, vocabulary, zeroPoints }) {

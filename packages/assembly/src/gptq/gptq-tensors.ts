@@ -10,7 +10,7 @@ import type { NewTensor } from "../safetensors/replaced-weights.ts";
 /** How zeros are stored: version 1 subtracts one, version 2 does not. */
 export type GptqVersion = 1 | 2;
 
-const bitsHeld: readonly number[] = [2, 3, 4, 8];
+export const bitsHeld: readonly number[] = [2, 3, 4, 8];
 /** The group sizes that gptqmodel takes, beside one group a row. */
 const groupSizes: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 

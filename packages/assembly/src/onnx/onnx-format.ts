@@ -120,6 +120,7 @@ export const onnxFormat: Format = {
   withoutLayers: true,
   encoderDecoders: false,
   zeroPoints: "any",
+  mixedBits: () => [2, 3, 4, 8],
   options,
   parts: quantisedParts,
   checkPlan(model, { grids, vocabulary }, raw) {

@@ -1,43 +1,28 @@
-import type { FactorRecord } from "@mbs/artifacts";
-import type { OptionTable, OptionValues, SiteWeight } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, StageContext } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
 
-/** One site of a step. */
-export interface AllocatedSite {
-  readonly record: FactorRecord;
-  /** The weights that read the site; read again at each call, so that one site at a time is in memory. */
-  readonly weight: () => Promise<SiteWeight>;
+/** What an allocation is made of. */
+export interface AllocationInputs {
+  readonly factors: ArtifactStream;
+  /** Of each language at the sites of the factors. */
+  readonly statistics?: ArtifactStream | undefined;
+  /** Texts that the model is run on. */
+  readonly segments?: ArtifactStream | undefined;
 }
 
-/** A way to spread sparsity over the steps. */
-export interface AllocationMethod<Table extends OptionTable = OptionTable> {
+/** A way to allocate: sparsity to steps, or bits to tensors. */
+export interface AllocationMethod {
   readonly name: string;
   /** Where the method is described. */
   readonly source: string;
   /** A phrase for help. */
   readonly summary: string;
-  readonly options: Table;
+  readonly options: OptionTable;
   /**
-   * How much the weights of a step matter: the more, the more of them stay.
+   * Makes the allocation. It closes the model, at once or when the artifact has been read.
    *
-   * @throws {BadDataError} where the factors lack what it reads
+   * @param model that the factors are of
+   * @param raw options; the method parses them by its own table
    */
-  importance(sites: readonly AllocatedSite[], options: OptionValues<Table>): Promise<number>;
-  /** Half of the range that sparsities may span; 0 for all the same. */
-  spread(options: OptionValues<Table>): number;
+  allocate(model: Model, inputs: AllocationInputs, raw: unknown, context: StageContext): Promise<ArtifactStream>;
 }
-
-/** Keeps the literal types of a method's declaration. */
-export function defineMethod<const Table extends OptionTable>(method: AllocationMethod<Table>): AllocationMethod<Table> {
-  return method;
-}
-
-/** λ of OWL, for every method that sets steps apart. */
-export const spreadOption = {
-  spread: {
-    kind: "number",
-    description: "half of the difference between the least and the most sparse step (OWL's λ)",
-    default: 0.08,
-    minimum: 0,
-    maximum: 0.5,
-  },
-} as const satisfies OptionTable;

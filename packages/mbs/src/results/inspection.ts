@@ -1,6 +1,8 @@
 import {
   collectScores,
+  parseMetadata,
   readAllocation,
+  readBitAllocation,
   readDamage,
   readFactors,
   readFiles,
@@ -81,6 +83,11 @@ async function inspectFactors(stream: ArtifactStream): Promise<readonly Inspecti
 
 async function inspectAllocation(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
+  if (parseMetadata("allocation", stream.schema).bitsPerWeight !== undefined) {
+    for await (const { tensor, parameters, importance, bits } of readBitAllocation(stream))
+      rows.push({ tensor, parameters, importance: short(importance), bits });
+    return rows;
+  }
   for await (const { step, parameters, importance, sparsity } of readAllocation(stream))
     rows.push({ step, parameters, importance: short(importance), sparsity: short(sparsity) });
   return rows;

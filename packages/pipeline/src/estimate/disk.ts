@@ -3,6 +3,7 @@ import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
 import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
+import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
@@ -77,16 +78,16 @@ function statesAtOnce(recipe: Recipe, steps: number): number {
   return own + (denseStates ? (keep ? steps - 1 : 2) : 0);
 }
 
-/** Bytes of additional captures of some recipes: the first step's input (similarity), or the dense model's diagonals (allocate). */
+/** Bytes of additional captures of some recipes: the first step's input (similarity), or those of the dense model (allocate). */
 function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, languages: number): number {
   const { similarity, propagation, allocate } = recipe;
   const { any } = computedStatistics(recipe);
   const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
   const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
-  // as statistics and as factors
-  const diagonals =
-    allocate === undefined || (propagation === "dense" && any) ? 0 : widths.reduce((sum, width) => sum + width, 0) * 8;
-  return input + diagonals * languages;
+  if (allocate === undefined || (propagation === "dense" && any)) return input;
+  // as statistics and as factors: packed Grams of each language, of the mix and its factor, or diagonals
+  const bytesOf = (width: number): number => (allocatesBits(recipe) ? 2 * width ** 2 * (languages + 2) : 8 * width * languages);
+  return input + widths.reduce((sum, width) => sum + bytesOf(width), 0);
 }
 
 /** Bytes that a layer has for each weight beside its value: a mask alone, or a code, with scales and zeros of its groups. */

@@ -1,8 +1,9 @@
 import { inputSite } from "@mbs/artifacts";
 import { InternalError, UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
-import type { PlannedLayers, Stage, StageOptions, StatisticName } from "@mbs/contracts";
+import type { PlannedLayers, Solver, SolverSetting, Stage, StageOptions, StatisticName } from "@mbs/contracts";
 import { canSplitRows, dependentDefaults, factorOptionsFor, countRowShards, plannedCodesOf, readSolver } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
+import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
 import type { Stages } from "./known-stages.ts";
@@ -151,15 +152,26 @@ function propagateFrom(
   );
 }
 
-/** The sparsity of each step from the factors of all; undefined where the recipe does not ask for it. */
-function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: string): string | undefined {
+/** What an allocation is made from. */
+interface AllocationSources {
+  readonly segments: string;
+  readonly statistics: string;
+  readonly factors: string;
+}
+
+/** The sparsity of each step from the factors of all, or the bits of each tensor; undefined where the recipe does not ask for it. */
+function allocateFrom(add: Add, recipe: Recipe, { segments, statistics, factors }: AllocationSources): string | undefined {
+  const { model, allocate, compress } = recipe;
   if (allocate === undefined) return undefined;
-  const { sparsity, allowNonfinite } = compress;
+  const { sparsity, allowNonfinite, groupSize, symmetric, minZeroPoint } = compress;
+  const node = { id: "allocate", stage: "allocate" };
+  if (!allocatesBits(recipe)) {
+    return add({ ...node, options: { model, ...allocate, sparsity, allowNonfinite }, inputs: { factors: [factors] } });
+  }
   return add({
-    id: "allocate",
-    stage: "allocate",
-    options: { model, ...allocate, sparsity, allowNonfinite },
-    inputs: { factors: [factors] },
+    ...node,
+    options: { model, ...allocate, allowNonfinite, groupSize, symmetric, minZeroPoint },
+    inputs: { factors: [factors], statistics: [statistics], segments: [segments] },
   });
 }
 
@@ -169,14 +181,15 @@ function allocateFrom(add: Add, { model, allocate, compress }: Recipe, factors: 
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
   if (recipe.allocate === undefined) return undefined;
-  const statistics = { model: recipe.model, ...recipe.capture, statistics: "diagonal" };
+  const least = allocatesBits(recipe) ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
+  const statistics = { model: recipe.model, ...recipe.capture, ...least };
   const { statistics: captured } = captureFrom(
     add,
     recipe,
     { id: "capture.allocate", options: statistics, aside: true },
     segments,
   );
-  const options = { ...recipe.factor, upper: "off" };
+  const options = allocatesBits(recipe) ? recipe.factor : { ...recipe.factor, upper: "off" };
   const factors = add({
     id: "factor.allocate",
     stage: "factor",
@@ -185,7 +198,7 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
     follows: captured,
     aside: true,
   });
-  return allocateFrom(add, recipe, factors);
+  return allocateFrom(add, recipe, { segments, statistics: captured, factors });
 }
 
 /** What `compress` reads beside the model. */
@@ -280,13 +293,18 @@ const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics: strin
   });
 
 /** Factors and layers of all steps from the dense model's statistics: shards of the steps apart. */
-function compressDense(add: Add, recipe: Recipe, { steps }: ModelOutline, statistics: string): string[] {
+function compressDense(
+  add: Add,
+  recipe: Recipe,
+  { steps }: ModelOutline,
+  { segments, statistics }: Pick<AllocationSources, "segments" | "statistics">,
+): string[] {
   // an allocation looks at the factors of all steps
   const count = recipe.allocate === undefined ? Math.min(recipe.shards, steps.length) : 1;
   const isAsked = vocabularyBits(recipe) !== undefined;
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
-    const allocation = allocateFrom(add, recipe, factors);
+    const allocation = allocateFrom(add, recipe, { segments, statistics, factors });
     return [compressFrom(add, recipe, "", { factors, allocation, withVocabulary: isAsked })];
   }
   return Array.from({ length: count }, (_, index) => {
@@ -513,7 +531,7 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
     const options = { model, ...recipe.capture, ...(vocabularyBits(recipe) !== undefined && { vocabulary: true }) };
     const { statistics } = captureFrom(add, recipe, { id: "capture", options }, segments);
     if (recipe.similarity) compareLanguages(add, statistics);
-    layers = compressDense(add, recipe, outline, statistics);
+    layers = compressDense(add, recipe, outline, { segments, statistics });
   } else {
     layers = planSteps(add, recipe, outline, segments);
   }
@@ -601,6 +619,41 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ steps }: ModelOutline): boolean =>
   steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
+/** All that a code can have. */
+const allBits = [2, 3, 4, 5, 6, 7, 8];
+
+/** Options of `allocate` with the bits to choose from: those that the format holds, where the recipe does not say. */
+async function withBits(recipe: Recipe, stages: Stages): Promise<StageOptions | undefined> {
+  const { allocate, assemble } = recipe;
+  if (allocate === undefined || !allocatesBits(recipe)) return allocate;
+  const held = (await stages.get("assemble")?.mixedBits?.(assemble)) ?? allBits;
+  return { bits: held.map(String), ...allocate };
+}
+
+/** The bits that tensors may get, of a recipe completed by `withBits`. */
+export const choosableBits = ({ allocate }: Pick<Recipe, "allocate">): readonly number[] =>
+  [allocate?.["bits"] ?? []].flat().map(Number);
+
+/** Values for options that were not given and that are the same whichever bits a tensor gets; the others stay open. */
+function sharedDefaults(
+  solver: Solver,
+  own: StageOptions,
+  setting: SolverSetting,
+  allocate: StageOptions | undefined,
+): ReturnType<typeof dependentDefaults> {
+  const all = choosableBits({ ...(allocate && { allocate }) }).map((bits) =>
+    dependentDefaults(solver, { ...own, bits }, setting),
+  );
+  const names = new Set(all.flatMap((values) => Object.keys(values)));
+  return Object.fromEntries(
+    [...names].flatMap((name) => {
+      const values = new Set(all.flatMap((defaults) => (name in defaults ? [defaults[name]] : [])));
+      const [value] = values;
+      return values.size === 1 && value !== undefined ? [[name, value] as const] : [];
+    }),
+  );
+}
+
 /**
  * Completes a recipe: which statistics its solver needs, options of `factor` that the solver and an allocation need, whether
  * the dense model's states are computed too, and options of the solver that follow from others, the format or the model.
@@ -619,7 +672,11 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
-  const defaults = dependentDefaults(solver, own, { zeroPoints, crossMoments });
+  const setting = { zeroPoints, crossMoments };
+  const allocate = await withBits(recipe, stages);
+  const defaults = allocatesBits(recipe)
+    ? sharedDefaults(solver, own, setting, allocate)
+    : dependentDefaults(solver, own, setting);
   const options = { ...own, ...defaults };
   const needs = solver.reads?.(options) ?? solver.needs;
   const denseStates = needs.includes("crossMoment");
@@ -634,14 +691,18 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
   const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
+  const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
   // the sparsity to spread may be the solver's default
-  const target = recipe.allocate === undefined ? {} : { sparsity: options["sparsity"] };
+  const target = isSparsity ? { sparsity: options["sparsity"] } : {};
+  // what damage is measured with may be too
+  const grid = allocatesBits(recipe) ? { groupSize: options["groupSize"] } : {};
   const completed = {
     ...recipe,
     denseStates,
     capture: withMixOfFactor({ ...preferred, ...least.capture, ...recipe.capture }, recipe),
-    factor: recipe.allocate === undefined ? factor : { ...factor, languageDiagonals: true },
-    compress: { ...target, ...least.compress, ...recipe.compress, ...defaults },
+    ...(allocate && { allocate }),
+    factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
+    compress: { ...target, ...grid, ...least.compress, ...recipe.compress, ...defaults },
   };
   return { ...completed, splitsRows: await canSplitRows(solver), makesCodes: (await plannedLayers(completed)).codes !== "none" };
 }

@@ -11,6 +11,7 @@ import { throwFaults } from "../recipe/faults.ts";
 import { firstKeys, firstOptions } from "../recipe/first-options.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey } from "../recipe/recipe-keys.ts";
+import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
@@ -18,7 +19,7 @@ import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { plannedLayers, planRun, planWithFaults, withSolverNeeds } from "./plan.ts";
+import { choosableBits, plannedLayers, planRun, planWithFaults, withSolverNeeds } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
@@ -84,14 +85,24 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
   return faults;
 }
 
-/** What keeps an allocation from setting the solver's sparsity; nothing where the solver does not load, which is a fault itself. */
-async function allocationFaults({ allocate, compress, locate }: Recipe): Promise<UsageError[]> {
+/** What keeps an allocation from setting the solver's sparsity or bits; nothing where the solver does not load, which is a fault itself. */
+async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
+  const { allocate, compress, locate } = recipe;
   if (allocate === undefined) return [];
   const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
   if (solver === undefined) return [];
   const fault = (problem: string): UsageError[] => [
     new UsageError(`${locate?.(["allocate"]) ?? "recipe"}: allocate ${problem}`, { key: "allocate" }),
   ];
+  if (allocatesBits(recipe)) {
+    if (!Object.hasOwn(solver.options, "bits")) {
+      return fault(
+        `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq`,
+      );
+    }
+    if (compress["bits"] === undefined) return [];
+    return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
+  }
   const option = Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
   if (option === undefined) {
     return fault(
@@ -197,6 +208,13 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
  * @throws {FailedPreconditionError} where a stage cannot use the layers that the solver will make
  */
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
+  // layers of all bits that a tensor may get
+  const bits = allocatesBits(recipe) ? choosableBits(recipe) : [];
+  const recipes = bits.map((own) => ({ ...recipe, compress: { ...recipe.compress, bits: own } }));
+  for (const own of recipes.length > 0 ? recipes : [recipe]) await checkLayers(own, plan, stages, pool);
+}
+
+async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
   const planned = await plannedLayers(recipe);
   for (const { stage, section, options } of plan.nodes) {
     // the model that is not there yet alone: the same options are checked with the dense one

@@ -93,9 +93,11 @@ export const recipeKeys = {
   },
   allocate: {
     takes: "options",
-    description: "how the `sparsity` of compress is distributed over the steps; absent: the same for every step",
+    description:
+      "how the `sparsity` of compress is distributed over the steps; or, with `bits-per-weight` or `size`, which bits each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
-    given: ["model", "sparsity", "allowNonfinite"],
+    given: ["model", "sparsity", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint"],
+    defaults: { bits: "those that the format holds" },
   },
   compress: {
     takes: "options, `solver` among them",

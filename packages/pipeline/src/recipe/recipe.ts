@@ -32,7 +32,7 @@ export interface Recipe {
   readonly shards: number;
   readonly capture: StageOptions;
   readonly factor: StageOptions;
-  /** How `sparsity` of `compress` is spread over the steps; absent where every step loses the same. */
+  /** How `sparsity` of `compress` is spread over the steps, or which bits tensors get; absent where all have the same. */
   readonly allocate?: StageOptions;
   /** `solver`, and the solver's own options. */
   readonly compress: StageOptions;
@@ -65,3 +65,7 @@ export interface Recipe {
   /** "recipe.yaml:12" for the keys of a value; absent where the recipe is from no file. */
   readonly locate?: (keys: readonly string[]) => string;
 }
+
+/** Whether an allocation is of bits of each tensor, not of sparsity of each step: only that has a size. */
+export const allocatesBits = ({ allocate }: Recipe): boolean =>
+  allocate !== undefined && (allocate["bitsPerWeight"] !== undefined || allocate["size"] !== undefined);

@@ -1,6 +1,6 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError } from "@mbs/contracts";
-import { defineMethod, spreadOption } from "./allocation-method.ts";
+import { defineSparsityMethod, spreadOption } from "./sparsity-method.ts";
 
 /** √E[x²] of each channel less its mean, scaled to length 1; zeros where all channels are alike. */
 function standardise(diagonal: Float32Array): Float64Array {
@@ -45,7 +45,7 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
  * After M-Wanda's correlation-weighted layer sparsity: how alike languages use the inputs of a step decides what it keeps.
  * docs/multilingual-pruning.md says what of the paper this is.
  */
-export const correlation = defineMethod({
+export const correlation = defineSparsityMethod({
   name: "correlation",
   source: "https://arxiv.org/abs/2505.21171",
   summary: "steps whose inputs languages use more alike keep more",

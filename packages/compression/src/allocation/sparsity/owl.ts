@@ -1,5 +1,5 @@
 import { InternalError, type SiteWeight } from "@mbs/contracts";
-import { defineMethod, spreadOption } from "./allocation-method.ts";
+import { defineSparsityMethod, spreadOption } from "./sparsity-method.ts";
 
 /** Wanda's scores |w|·√E[x²] of a weight, row by row. */
 function* scoresOf({ columns, values }: SiteWeight, diagonal: Float32Array): Generator<number, void> {
@@ -14,7 +14,7 @@ function* scoresOf({ columns, values }: SiteWeight, diagonal: Float32Array): Gen
 }
 
 /** OWL: a step with more outliers among Wanda's scores keeps more of its weights. */
-export const owl = defineMethod({
+export const owl = defineSparsityMethod({
   name: "owl",
   source: "https://arxiv.org/abs/2310.05175",
   summary: "steps with more outliers in Wanda's scores keep more",

@@ -1,7 +1,7 @@
-import { defineMethod } from "./allocation-method.ts";
+import { defineSparsityMethod } from "./sparsity-method.ts";
 
 /** Every step loses the same share: the reference for all others. */
-export const uniform = defineMethod({
+export const uniform = defineSparsityMethod({
   name: "uniform",
   source: "https://arxiv.org/abs/2306.11695",
   summary: "the same for every step",

@@ -1,0 +1,160 @@
+import { collect, parseMetadata, readAllocation, readBitAllocation, type AllocationMetadata } from "@mbs/artifacts";
+import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
+import { dependentDefaults } from "@mbs/solvers";
+import type { SolverChoice } from "../site/solve-site.ts";
+
+/** An allocation as compress uses it. */
+export interface AllocatedChoices {
+  /** What the layers' metadata say of it. */
+  readonly origin: Readonly<Record<string, unknown>>;
+  /**
+   * The solver with what was allocated to a tensor: one object for all tensors that have the same.
+   *
+   * @throws {BadDataError} where the allocation does not have it
+   */
+  readonly choiceOf: (step: string, tensor: string) => SolverChoice;
+}
+
+/** A solver with the options that were given to it, before those that follow from others. */
+export type GivenChoice = SolverChoice;
+
+/** The solver's option that an allocation sets. @throws {UsageError} where it has none, or another value was asked for */
+function allocatedOption(name: "sparsity" | "bits", { solver, options }: GivenChoice, unit: string): Option {
+  const option = Object.hasOwn(solver.options, name) ? solver.options[name] : undefined;
+  if (option !== undefined && (name !== "sparsity" || options["pattern"] === undefined)) return option;
+  const what = option === undefined ? `solver ${solver.name} has no ${name}` : "a pattern is the same everywhere";
+  throw new UsageError(`compress: --allocation sets the ${name} of each ${unit}, and ${what}; leave it out`, {
+    option: "--allocation",
+  });
+}
+
+/** The method with its options, as its command line has them. */
+const methodWords = ({ method, options }: AllocationMetadata): string =>
+  [method, ...Object.entries(options).map(([name, value]) => `${optionFlag(name)} ${String(value)}`)].join(" ");
+
+const noStep = (step: string): BadDataError =>
+  new BadDataError(`the allocation has no step ${step}; allocate from all steps`, { step });
+
+async function readSparsity(
+  allocation: ArtifactStream,
+  given: GivenChoice,
+  choose: (options: SolverChoice["options"]) => SolverChoice,
+): Promise<AllocatedChoices> {
+  const metadata = parseMetadata("allocation", allocation.schema);
+  const { sparsity } = metadata;
+  const option = allocatedOption("sparsity", given, "step");
+  const asked = Number(given.options["sparsity"]);
+  // hosts fill defaults in, so a default says nothing
+  if (asked !== sparsity && asked !== option.default) {
+    throw new UsageError(
+      `compress: --sparsity ${asked} is not the ${sparsity} that was allocated; leave it out or allocate again`,
+      { option: "--sparsity" },
+    );
+  }
+  const steps = new Map(
+    (await collect(readAllocation(allocation))).map(({ step, sparsity: own }) => [
+      step,
+      choose({ ...given.options, sparsity: own }),
+    ]),
+  );
+  return {
+    origin: { ...choose(given.options).options, sparsity, allocation: methodWords(metadata) },
+    choiceOf(step) {
+      const own = steps.get(step);
+      if (own === undefined) throw noStep(step);
+      return own;
+    },
+  };
+}
+
+/** @throws {UsageError} where the damage was measured on other grids than those that are asked for */
+function checkGrid({ options }: AllocationMetadata, given: GivenChoice): void {
+  for (const name of ["groupSize", "symmetric", "minZeroPoint"]) {
+    if (!Object.hasOwn(given.solver.options, name)) continue;
+    const [measured, asked] = [options[name], given.options[name]].map((value) =>
+      value === undefined ? "left open" : JSON.stringify(value),
+    );
+    if (measured === asked) continue;
+    const flag = optionFlag(name);
+    throw new UsageError(
+      `compress: ${flag} is ${asked ?? ""}, and bits were allocated with ${measured ?? ""}; give both the same`,
+      {
+        option: flag,
+      },
+    );
+  }
+}
+
+async function readBits(
+  allocation: ArtifactStream,
+  given: GivenChoice,
+  choose: (options: SolverChoice["options"]) => SolverChoice,
+): Promise<AllocatedChoices> {
+  const metadata = parseMetadata("allocation", allocation.schema);
+  const option = allocatedOption("bits", given, "tensor");
+  const asked = given.options["bits"];
+  if (asked !== undefined && asked !== option.default) {
+    throw new UsageError(
+      `compress: --bits ${JSON.stringify(asked)} is for all tensors, and the allocation has bits for each; leave it out`,
+      {
+        option: "--bits",
+      },
+    );
+  }
+  if (given.options["grid"] !== undefined) {
+    throw new UsageError(
+      "compress: --grid names a type with its own bits, and the allocation has others; leave one of them out",
+      {
+        option: "--grid",
+      },
+    );
+  }
+  checkGrid(metadata, given);
+  const rows = await collect(readBitAllocation(allocation));
+  const byBits = new Map([...new Set(rows.map(({ bits }) => bits))].map((bits) => [bits, choose({ ...given.options, bits })]));
+  const tensors = new Map(rows.map(({ tensor, bits }) => [tensor, byBits.get(bits)]));
+  const steps = new Set(rows.map(({ step }) => step));
+  const weights = rows.reduce((sum, { parameters }) => sum + parameters, 0);
+  const codes = rows.reduce((sum, { parameters, bits }) => sum + parameters * bits, 0);
+  const { bitsPerWeight } = metadata;
+  // the mean of the codes in place of the bits that none has
+  const bits = Number((codes / Math.max(weights, 1)).toFixed(3));
+  return {
+    origin: { ...given.options, bits, bitsPerWeight, allocation: methodWords(metadata) },
+    choiceOf(step, tensor) {
+      const own = tensors.get(tensor);
+      if (own !== undefined) return own;
+      if (!steps.has(step)) throw noStep(step);
+      throw new BadDataError(`the allocation has no bits for ${tensor}; allocate again`, { step, tensor });
+    },
+  };
+}
+
+/**
+ * Reads an allocation: of sparsity for a solver that prunes, of bits for one that quantises.
+ *
+ * @param given with the options as they were given
+ * @param complete makes an option set complete: by those that follow from others
+ * @throws {UsageError} where the solver or its options do not have what was allocated, or another value than the allocation
+ * @throws {BadDataError} where the allocation is of another model
+ */
+export async function readAllocated(
+  allocation: ArtifactStream,
+  model: string,
+  given: GivenChoice,
+  complete: (solver: Solver, options: SolverChoice["options"]) => ReturnType<typeof dependentDefaults>,
+): Promise<AllocatedChoices> {
+  const { model: allocated, bitsPerWeight } = parseMetadata("allocation", allocation.schema);
+  if (allocated !== model) {
+    throw new BadDataError(`the allocation is of model ${allocated}, the factors are of ${model}; allocate again`, {
+      expected: model,
+      found: allocated,
+    });
+  }
+  const { solver } = given;
+  const choose = (options: SolverChoice["options"]): SolverChoice => ({
+    solver,
+    options: { ...options, ...complete(solver, options) },
+  });
+  return bitsPerWeight === undefined ? readSparsity(allocation, given, choose) : readBits(allocation, given, choose);
+}

@@ -1,0 +1,123 @@
+import type { FactorRecord } from "@mbs/artifacts";
+import { at, BadDataError, type SiteWeight, type Solver, type SolverContext, type SolverStatistics } from "@mbs/contracts";
+import { outputsByRow, solverFailure, type InputMoment } from "@mbs/solvers";
+import { siteStatistics } from "../../site/site-statistics.ts";
+import { subtractWritten, sumFrom } from "../../site/tensor-data.ts";
+
+/** What each number of bits does to one tensor. */
+export interface TensorDamage {
+  readonly step: string;
+  readonly site: string;
+  readonly tensor: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Bits → language → tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) with H of the language, dimensionless; 0 where there is no output. */
+  readonly damage: ReadonlyMap<number, ReadonlyMap<string, number>>;
+}
+
+/** How choices are measured. */
+export interface DamageMeasure {
+  /** With its options for so many bits. */
+  readonly solver: Solver;
+  readonly optionsOf: (bits: number) => Readonly<Record<string, unknown>>;
+  readonly bits: readonly number[];
+  /** Most rows of a tensor that are measured. */
+  readonly rows: number;
+}
+
+/** Rows of each tensor, spread evenly over it: the first row of each of `most` equal ranges. */
+function sampleRows(weight: SiteWeight, most: number): SiteWeight {
+  const { columns, values, parts } = weight;
+  if (parts.every(({ rows }) => rows <= most)) return weight;
+  const counts = parts.map(({ rows }) => Math.min(rows, most));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const sampled = new Float32Array(total * columns);
+  let next = 0;
+  const own = parts.map((part, index) => {
+    const count = at(counts, index);
+    const firstRow = next;
+    for (let place = 0; place < count; place += 1) {
+      const row = part.firstRow + Math.floor((place * part.rows) / count);
+      sampled.set(values.subarray(row * columns, (row + 1) * columns), next * columns);
+      next += 1;
+    }
+    return { ...part, firstRow, rows: count };
+  });
+  return { ...weight, rows: total, values: sampled, parts: own };
+}
+
+/** Output of each part of a weight in each language: language → tr(M·H·Mᵀ) of each part. */
+async function outputsOf(
+  { blas }: SolverContext,
+  { rows, parts }: SiteWeight,
+  values: Float32Array,
+  moments: ReadonlyMap<string, InputMoment>,
+): Promise<Map<string, readonly number[]>> {
+  const found = new Map<string, readonly number[]>();
+  for (const [language, moment] of moments) {
+    const byRow = at(await outputsByRow(blas, [values], rows, moment), 0);
+    found.set(
+      language,
+      // rounding can make an error of 0 slightly negative
+      parts.map(({ firstRow, rows: own }) => Math.max(0, sumFrom(byRow, firstRow, own))),
+    );
+  }
+  return found;
+}
+
+/**
+ * The relative output error that each number of bits causes in each tensor of a site, in each language.
+ *
+ * @param weight of the site
+ * @param moments of each language, at least one
+ * @throws {BadDataError} where the factor lacks what the solver needs, or an error overflows
+ */
+export async function measureSite(
+  { solver, optionsOf, bits: choices, rows }: DamageMeasure,
+  weight: SiteWeight,
+  factor: FactorRecord,
+  moments: ReadonlyMap<string, InputMoment>,
+  context: SolverContext,
+): Promise<TensorDamage[]> {
+  const { step, site, width } = factor;
+  const sample = sampleRows(weight, rows);
+  const outputs = await outputsOf(context, sample, sample.values, moments);
+  const change = new Float32Array(sample.values.length);
+  const damages = sample.parts.map(() => new Map<number, Map<string, number>>());
+  for (const bits of choices) {
+    const options = optionsOf(bits) as Parameters<typeof solver.solve>[2];
+    const needs = solver.reads?.(options) ?? solver.needs;
+    const statistics = siteStatistics({ step, site, width, factor }, needs) as SolverStatistics;
+    const solution = await (async () => {
+      try {
+        return await solver.solve({ ...sample, values: sample.values.slice() }, statistics, options, context);
+      } catch (thrown) {
+        throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
+      }
+    })();
+    subtractWritten(change, sample.values, solution.values, solution.inputScale);
+    for (const [language, errors] of await outputsOf(context, sample, change, moments)) {
+      for (const [index, error] of errors.entries()) {
+        const output = at(outputs.get(language) ?? [], index);
+        const damage = output > 0 ? error / output : 0;
+        if (!Number.isFinite(damage)) {
+          const { tensor } = at(sample.parts, index);
+          throw new BadDataError(
+            `${tensor} at ${step} ${site}: its error in ${language} overflows float32; take the model from its source again`,
+            { step, site, language },
+          );
+        }
+        const own = at(damages, index);
+        own.set(bits, (own.get(bits) ?? new Map<string, number>()).set(language, damage));
+      }
+    }
+  }
+  return weight.parts.map(({ tensor, rows: all }, index) => ({
+    step,
+    site,
+    tensor,
+    rows: all,
+    columns: weight.columns,
+    damage: at(damages, index),
+  }));
+}

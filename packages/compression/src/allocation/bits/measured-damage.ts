@@ -1,0 +1,143 @@
+import { inputSite, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
+import { at, BadDataError, InterruptedError, type Blas, type Solver } from "@mbs/contracts";
+import { createBlas } from "@mbs/onnx";
+import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
+import { momentOf } from "../../site/site-statistics.ts";
+import { readSite } from "../../site/site-weight.ts";
+import type { BitRequest } from "./bit-method.ts";
+import { measureSite, type DamageMeasure, type TensorDamage } from "./choice-damage.ts";
+import { measureOutputChange } from "./output-change.ts";
+import { readSiteLanguages, type SiteLanguages } from "./site-languages.ts";
+
+/** The language of damage that was measured with the mix alone. */
+const mixed = "*";
+
+/** Bits that a tensor is rounded to where the change of the model's output is measured: of the size that is to be chosen between. */
+const trialBits = 3;
+
+/** The damage of all choices. */
+export interface MeasuredDamage {
+  readonly languages: readonly string[];
+  /**
+   * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a tensor at so many bits, with H of the language; with segments this times the change of the
+   * model's output for each unit of it, the relative squared change of the states after the last step.
+   *
+   * @throws {BadDataError} where the factors lack the tensor's site
+   */
+  readonly damageOf: (tensor: string, bits: number, language: string) => number;
+}
+
+/** The sites of factors with what is known of each language there. */
+async function* sitesOf({
+  inputs,
+  context,
+}: BitRequest): AsyncGenerator<{ factor: FactorRecord; moments: SiteLanguages["moments"] }> {
+  const languages = inputs.statistics && readSiteLanguages(inputs.statistics)[Symbol.asyncIterator]();
+  for await (const factor of readFactors(inputs.factors)) {
+    if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
+    const { step, site, width } = factor;
+    // embedding and head have bits of their own
+    if (site === inputSite || step === vocabularyStep) continue;
+    if (languages === undefined) {
+      yield { factor, moments: new Map<string, InputMoment>([[mixed, momentOf({ step, site, width, factor }).values]]) };
+      continue;
+    }
+    const found = (await languages.next()).value as SiteLanguages | undefined;
+    if (found?.step !== step || found.site !== site) {
+      throw new BadDataError(`${step} ${site}: the statistics go on with another site; give those that the factors are of`, {
+        step,
+        site,
+      });
+    }
+    yield { factor, moments: found.moments };
+  }
+}
+
+/** A solver's options for so many bits, with its defaults but for those that only cost time. */
+function optionsFor(solver: Solver, { gridOf }: BitRequest, bits: number): Readonly<Record<string, unknown>> {
+  const defaults = Object.fromEntries(Object.entries(solver.options).map(([name, option]) => [name, option.default]));
+  const fast = Object.fromEntries(
+    Object.keys(solver.options).flatMap((name) => (name === "sweeps" || name === "qep" ? [[name, 0]] : [])),
+  );
+  const given = { ...defaults, ...fast, ...gridOf(bits), bits };
+  return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
+}
+
+function meanOf(values: Iterable<number>): number {
+  const all = [...values];
+  return all.reduce((sum, value) => sum + value, 0) / all.length;
+}
+
+/** How a tensor is rounded alone. */
+const roundAlone = async (solver: Solver, request: BitRequest, blas: Blas, tensor: string, values: Float32Array) => {
+  const { rows, columns } = at(
+    request.tensors.filter((own) => own.tensor === tensor),
+    0,
+  );
+  const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
+  const options = optionsFor(solver, request, trialBits) as Parameters<Solver["solve"]>[2];
+  const { signal, warn } = request.context;
+  return (await solver.solve(weight, {} as Parameters<Solver["solve"]>[1], options, { blas, signal, warn })).values;
+};
+
+/**
+ * Measures the damage of all choices: by `gptq` without sweeps where the factors have their upper matrix, by `rtn` where not.
+ *
+ * @param mostRows of a tensor that are measured; 0 for all
+ */
+export async function measureDamage(request: BitRequest, mostRows: number): Promise<MeasuredDamage> {
+  const { model, inputs, tensors, context } = request;
+  const { signal, warn, progress, threads, pool } = context;
+  const blas = createBlas({ threads, pool });
+  try {
+    const [gptq, rtn] = [await loadSolver("gptq"), await loadSolver("rtn")];
+    const rows = mostRows === 0 ? Infinity : mostRows;
+    const choices = new Map<string, TensorDamage>();
+    const trials = new Map<string, TensorDamage>();
+    let sites = 0;
+    for await (const { factor, moments } of sitesOf(request)) {
+      const { weight } = await readSite(model, factor);
+      const measure = (solver: Solver, bits: readonly number[]): DamageMeasure => ({
+        solver,
+        bits,
+        rows,
+        optionsOf: (own) => optionsFor(solver, request, own),
+      });
+      const solver = factor.upper ? gptq : rtn;
+      if (weight.rows > 0) {
+        const all = measure(solver, [...at(tensors, 0).sizes.keys()]);
+        for (const own of await measureSite(all, weight, factor, moments, { blas, signal, warn })) choices.set(own.tensor, own);
+        if (inputs.segments !== undefined) {
+          const trial = measure(rtn, [trialBits]);
+          for (const own of await measureSite(trial, weight, factor, moments, { blas, signal, warn }))
+            trials.set(own.tensor, own);
+        }
+      }
+      sites += 1;
+      progress({ activity: "allocate (damage)", done: sites, unit: "sites" });
+    }
+    const languages = [
+      ...(at([...choices.values()], 0)
+        .damage.values()
+        .next()
+        .value?.keys() ?? []),
+    ];
+    const perturb = (tensor: string, values: Float32Array) => roundAlone(rtn, request, blas, tensor, values);
+    const changes = inputs.segments && (await measureOutputChange(model, inputs.segments, perturb, context));
+    return {
+      languages,
+      damageOf(tensor, bits, language) {
+        const damage = choices.get(tensor)?.damage.get(bits)?.get(language);
+        if (damage === undefined) {
+          throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
+        }
+        if (changes === undefined) return damage;
+        const trial = trials.get(tensor)?.damage.get(trialBits);
+        const caused = meanOf(trial?.values() ?? []);
+        return caused > 0 ? (damage * meanOf(changes.get(tensor)?.values() ?? [])) / caused : 0;
+      },
+    };
+  } finally {
+    await blas.release();
+  }
+}

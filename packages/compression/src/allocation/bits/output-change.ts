@@ -1,0 +1,168 @@
+import { readSegments, Spool, type Segment } from "@mbs/artifacts";
+import {
+  at,
+  BadDataError,
+  FailedPreconditionError,
+  InterruptedError,
+  type ArtifactStream,
+  type StageContext,
+} from "@mbs/contracts";
+import type { Forward, Model } from "@mbs/models";
+
+/** Most tokens of a language that are run: more change what is found by less than languages differ. */
+const mostTokens = 128;
+
+/** Fewest tokens of a language. */
+const fewestTokens = 16;
+
+/** Passes over all tokens of the segments that the trials may take together, while each language has more than the fewest. */
+const passes = 4;
+
+/** Makes another value of a weight. @param values as the model reads it; not modified */
+export type Perturbation = (tensor: string, values: Float32Array) => Promise<Float32Array>;
+
+/** Weights that are changed at once. */
+interface Trial {
+  readonly step: number;
+  readonly tensors: readonly string[];
+}
+
+/** A trial for each tensor; the same weights of all experts of a step share one, since each sees some of the tokens alone. */
+function trialsOf(model: Model): Trial[] {
+  return model.steps.flatMap(({ sites }, step) => {
+    const trials = new Map<string, string[]>();
+    for (const { name, weights } of sites) {
+      const place = name.replace(/expert-\d+/, "expert");
+      for (const [index, { tensor }] of weights.entries()) {
+        if (model.checkpoint.nonfinite.has(tensor)) continue;
+        const key = JSON.stringify([place, index]);
+        trials.set(key, [...(trials.get(key) ?? []), tensor]);
+      }
+    }
+    return [...trials.values()].map((tensors) => ({ step, tensors }));
+  });
+}
+
+/** The beginning of one segment of each language, all of one length. */
+interface ShortTexts {
+  readonly languages: readonly string[];
+  readonly length: number;
+  /** Language by language. */
+  readonly tokens: Int32Array;
+}
+
+async function readShortTexts(segments: ArtifactStream, model: Model, trials: readonly Trial[]): Promise<ShortTexts> {
+  const firsts = new Map<string, Segment>();
+  let all = 0;
+  for await (const segment of readSegments(segments)) {
+    all += segment.tokens.length;
+    const known = firsts.get(segment.language);
+    if (known === undefined || known.tokens.length < segment.tokens.length) firsts.set(segment.language, segment);
+  }
+  if (firsts.size === 0) throw new BadDataError("allocate: the artifact has no segments; sample at least one");
+  const found = [...firsts].sort(([a], [b]) => (a < b ? -1 : 1));
+  const steps = model.steps.length;
+  const runs = trials.reduce((sum, { step }) => sum + steps - step, 0);
+  const affordable = Math.floor((passes * all * steps) / (runs * found.length));
+  const wanted = Math.min(mostTokens, Math.max(fewestTokens, affordable));
+  const length = Math.min(wanted, ...found.map(([, { tokens }]) => tokens.length));
+  const tokens = new Int32Array(found.length * length);
+  for (const [index, [, segment]] of found.entries()) tokens.set(segment.tokens.subarray(0, length), index * length);
+  return { languages: found.map(([language]) => language), length, tokens };
+}
+
+/** Mean over tokens of |changed - states|² / |states|² of each language. */
+function relativeChange(states: Float32Array, changed: Float32Array, { languages, length }: ShortTexts): Map<string, number> {
+  const width = states.length / (languages.length * length);
+  return new Map(
+    languages.map((language, place) => {
+      let sum = 0;
+      for (let row = place * length; row < (place + 1) * length; row += 1) {
+        let [change, size] = [0, 0];
+        for (let index = row * width; index < (row + 1) * width; index += 1) {
+          const state = at(states, index);
+          change += (at(changed, index) - state) ** 2;
+          size += state ** 2;
+        }
+        if (size > 0) sum += change / size;
+      }
+      return [language, sum / length];
+    }),
+  );
+}
+
+/** Runs all trials through the model side by side, so that each step's weights are read once. */
+async function runTrials(
+  model: Model,
+  forward: Forward,
+  texts: ShortTexts,
+  trials: readonly Trial[],
+  perturb: Perturbation,
+  { signal, progress }: StageContext,
+): Promise<Map<string, Map<string, number>>> {
+  const batch = texts.languages.length;
+  const spool = new Spool();
+  try {
+    let dense = await forward.embed(texts.tokens, batch);
+    const { rows, columns } = dense;
+    const begun: { readonly trial: Trial; readonly slot: ReturnType<Spool["append"]> }[] = [];
+    const read = (slot: ReturnType<Spool["append"]>): Float32Array => {
+      const values = new Float32Array(rows * columns);
+      spool.readInto(slot, values);
+      return values;
+    };
+    for (const [index, step] of model.steps.entries()) {
+      if (signal.aborted) throw new InterruptedError("allocate: stopped");
+      for (const { slot } of begun) {
+        spool.overwrite(slot, (await forward.step(index, { rows, columns, values: read(slot) }, { batch })).values);
+      }
+      for (const trial of trials.filter((own) => own.step === index)) {
+        const weights = new Map<string, Float32Array>();
+        for (const tensor of trial.tensors) weights.set(tensor, await perturb(tensor, await model.readWeight(tensor)));
+        begun.push({ trial, slot: spool.append((await forward.step(index, dense, { batch, weights })).values) });
+      }
+      dense = await forward.step(index, dense, { batch });
+      progress({ activity: `allocate (output of ${step.name})`, done: index + 1, total: model.steps.length, unit: "steps" });
+    }
+    return new Map(
+      begun.flatMap(({ trial, slot }) => {
+        const change = relativeChange(dense.values, read(slot), texts);
+        return trial.tensors.map((tensor) => [tensor, change] as const);
+      }),
+    );
+  } finally {
+    spool.close();
+  }
+}
+
+/**
+ * How much the states after the last step change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
+ * the last step (a norm, the head) is the same for all tensors, so that the loss that a change costs goes with it.
+ *
+ * It takes at most about four passes of the model over the segments, or 16 tokens of each language where that is more.
+ *
+ * @param segments texts of all languages
+ * @param perturb how a tensor is changed
+ * @returns tensor → language → the change, dimensionless
+ * @throws {FailedPreconditionError} for an encoder-decoder
+ */
+export async function measureOutputChange(
+  model: Model,
+  segments: ArtifactStream,
+  perturb: Perturbation,
+  context: StageContext,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, number>>> {
+  if (model.streams.length > 1) {
+    throw new FailedPreconditionError(
+      `${model.path} is an encoder-decoder, whose output is not measured; allocate without --segments`,
+    );
+  }
+  const trials = trialsOf(model);
+  const texts = await readShortTexts(segments, model, trials);
+  const forward = await model.forward({ threads: context.threads });
+  try {
+    return await runTrials(model, forward, texts, trials, perturb, context);
+  } finally {
+    await forward.close();
+  }
+}

@@ -1,0 +1,43 @@
+import type { FactorRecord } from "@mbs/artifacts";
+import type { OptionTable, OptionValues, SiteWeight } from "@mbs/contracts";
+
+/** One site of a step. */
+export interface SiteFactor {
+  readonly record: FactorRecord;
+  /** The weights that read the site; read again at each call, so that one site at a time is in memory. */
+  readonly weight: () => Promise<SiteWeight>;
+}
+
+/** A way to spread sparsity over the steps. */
+export interface SparsityMethod<Table extends OptionTable = OptionTable> {
+  readonly name: string;
+  /** Where the method is described. */
+  readonly source: string;
+  /** A phrase for help. */
+  readonly summary: string;
+  readonly options: Table;
+  /**
+   * How much the weights of a step matter: the more, the more of them stay.
+   *
+   * @throws {BadDataError} where the factors lack what it reads
+   */
+  importance(sites: readonly SiteFactor[], options: OptionValues<Table>): Promise<number>;
+  /** Half of the range that sparsities may span; 0 for all the same. */
+  spread(options: OptionValues<Table>): number;
+}
+
+/** Keeps the literal types of a method's declaration. */
+export function defineSparsityMethod<const Table extends OptionTable>(method: SparsityMethod<Table>): SparsityMethod<Table> {
+  return method;
+}
+
+/** λ of OWL, for every method that sets steps apart. */
+export const spreadOption = {
+  spread: {
+    kind: "number",
+    description: "half of the difference between the least and the most sparse step (OWL's λ)",
+    default: 0.08,
+    minimum: 0,
+    maximum: 0.5,
+  },
+} as const satisfies OptionTable;

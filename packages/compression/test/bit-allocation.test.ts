@@ -1,0 +1,235 @@
+import {
+  collect,
+  encodeSegments,
+  encodeStatistics,
+  parseMetadata,
+  readBitAllocation,
+  readLayers,
+  statisticsUnits,
+  type FactorRecord,
+  type Statistic,
+  type TensorAllocation,
+} from "@mbs/artifacts";
+import { at, UsageError, type ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
+import { chooseBits, type BitUnit } from "../src/allocation/bits/bit-program.ts";
+import { allocate, compress } from "../src/index.ts";
+import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** All choices of a few units, for comparison. */
+function leastByTrial(units: readonly BitUnit[], limit: number): number {
+  const walk = (unit: number, size: number, sums: readonly number[]): number => {
+    if (size > limit) return Infinity;
+    if (unit === units.length) return Math.max(...sums);
+    return Math.min(
+      ...at(units, unit).choices.map((choice) =>
+        walk(
+          unit + 1,
+          size + choice.size,
+          choice.costs.map((cost, index) => cost + (sums[index] ?? 0)),
+        ),
+      ),
+    );
+  };
+  return walk(0, 0, []);
+}
+
+test("the program finds what trying all choices finds, for one sum and for the largest of three", async () => {
+  for (const sums of [1, 3]) {
+    const units = Array.from({ length: 6 }, (_, unit) => ({
+      choices: [2, 3, 4, 8].map((bits) => ({
+        bits,
+        size: (unit + 1) * bits,
+        costs: Array.from({ length: sums }, (_, sum) => ((unit * 7 + sum * 5) % 11) * 4 ** -bits + 1e-5),
+      })),
+    }));
+    const limit = 21 * 3.3;
+    const chosen = await chooseBits(units, limit);
+    const taken = chosen.map((index, unit) => at(at(units, unit).choices, index));
+    assert.ok(taken.reduce((sum, { size }) => sum + size, 0) <= limit + 1e-6);
+    const worst = Math.max(
+      ...Array.from({ length: sums }, (_, sum) => taken.reduce((all, { costs }) => all + at(costs, sum), 0)),
+    );
+    // the solver stops where nothing better by 1e-4 is left, and its tolerances are 1e-6 of the largest cost
+    assert.ok(worst <= leastByTrial(units, limit) * (1 + 2e-4) + 1e-6, `${sums}: ${worst}`);
+  }
+});
+
+test("sizes count scales, and zero points of asymmetric grids; sizes of files are powers of 1000", () => {
+  assert.is(storedBits({ rows: 4, columns: 100 }, 3, { groupSize: 64, symmetric: false }), 4 * (300 + 2 * 19));
+  assert.is(storedBits({ rows: 4, columns: 100 }, 4, { groupSize: 0, symmetric: true }), 4 * (400 + 16));
+  assert.is(parseSize("180MB"), 180e6);
+  assert.throws(() => parseSize("180MiB"), /--size takes a size such as 180MB, not "180MiB"/);
+});
+
+/** Statistics of two languages, of which the second uses every fourth channel four times as much. */
+function languageStatistics(model: Model, records: readonly FactorRecord[]): ArtifactStream {
+  const statistics = records.flatMap(({ step, site, width, diagonal }) =>
+    ["en", "mr"].map((language): Statistic => {
+      const values = diagonal.map((value, channel) => (language === "mr" && channel % 4 === 0 ? value * 16 : value));
+      return { step, site, language, kind: "diagonal", tokens: 10, width, values };
+    }),
+  );
+  const about = { tokenizer: "t", propagation: "dense", unit: statisticsUnits.plain, mix: undefined };
+  return encodeStatistics(statistics, { model: model.address, ...about });
+}
+
+const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
+
+const averaged = (average: string): Given => ({ options: { bitsPerWeight: 3.5, average }, statistics: true });
+
+interface Given {
+  readonly options: Options;
+  readonly statistics?: boolean;
+  readonly segments?: boolean;
+}
+
+async function allocated(model: Model, { options, statistics = false, segments = false }: Given): Promise<ArtifactStream> {
+  const records = await factorsOf(model);
+  const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokens(segment) }));
+  const about = { tokenizer: "t", corpus: "c", distribution: "", length: 24, seed: 0, mix: "equal", counts: {}, shortfall: {} };
+  const inputs = {
+    factors: [factorStream(model.address, records)],
+    ...(statistics && { statistics: [languageStatistics(model, records)] }),
+    ...(segments && { segments: [encodeSegments(texts, about)] }),
+  };
+  const given = { model: model.path, method: "damage", groupSize: 32, ...options };
+  const { allocation } = await allocate.run(inputs, given, recordingContext());
+  assert.ok(allocation);
+  return allocation;
+}
+
+const rowsOf = async (stream: ArtifactStream): Promise<TensorAllocation[]> => collect(readBitAllocation(stream));
+
+const bitsOf = (rows: readonly TensorAllocation[]): number[] => rows.map(({ bits }) => bits);
+
+const damageOf = (rows: readonly TensorAllocation[]): number => rows.reduce((sum, { importance }) => sum + importance, 0);
+
+test("damage gives each tensor bits within the size, and more size means less damage", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    const damages: number[] = [];
+    for (const bitsPerWeight of [3.2, 3.9, 4.6]) {
+      const stream = await allocated(model, { options: { bitsPerWeight } });
+      const used = parseMetadata("allocation", stream.schema).bitsPerWeight;
+      assert.ok(used !== undefined && used <= bitsPerWeight && used > bitsPerWeight - 0.3, String(used));
+      const rows = await rowsOf(stream);
+      assert.equal(
+        rows.map(({ tensor }) => tensor),
+        tensors,
+      );
+      damages.push(damageOf(rows));
+    }
+    assert.ok(at(damages, 0) > at(damages, 1) && at(damages, 1) > at(damages, 2), damages.join());
+    const chosen = await rowsOf(await allocated(model, { options: { bitsPerWeight: 5, bits: ["3", "8"] } }));
+    assert.equal([...new Set(bitsOf(chosen))].sort(), [3, 8]);
+    const together = await rowsOf(await allocated(model, { options: { bitsPerWeight: 3.9, unit: "site" } }));
+    for (const { sites } of model.steps) {
+      for (const { weights } of sites) {
+        const own = weights.map(({ tensor }) => together.find((row) => row.tensor === tensor)?.bits);
+        assert.is(new Set(own).size, 1);
+      }
+    }
+  });
+});
+
+test("damage reads the languages, and the change of the model's output", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const worst = await rowsOf(await allocated(model, averaged("worst")));
+    assert.ok(worst.every(({ importance }) => importance > 0));
+    const plain = await rowsOf(await allocated(model, averaged("unweighted")));
+    const weighed = await rowsOf(await allocated(model, { ...averaged("unweighted"), segments: true }));
+    const ratios = weighed.map(({ importance, bits, tensor }) => {
+      const same = plain.find((row) => row.tensor === tensor);
+      return same?.bits === bits ? importance / same.importance : undefined;
+    });
+    const known = ratios.filter((ratio) => ratio !== undefined);
+    assert.ok(known.length > 1 && Math.max(...known) > 1.01 * Math.min(...known), known.join());
+  });
+});
+
+test("even gives one more bit to as many tensors as fit, and no other", async () => {
+  await withTinyModel({ steps: 4 }, async (model) => {
+    const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
+    const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
+    assert.ok(bitsPerWeight !== undefined && bitsPerWeight <= 4.1 && bitsPerWeight > 3.9, String(bitsPerWeight));
+    assert.equal([...new Set(bitsOf(await rowsOf(stream)))].sort(), [3, 4]);
+  });
+});
+
+const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
+  const error = await work().then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  assert.instance(error, type);
+  assert.match((error as Error).message, pattern);
+};
+
+test("allocate refuses sizes that nothing fits into, with what would fit", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const run = (options: Options) => async () => allocated(model, { options });
+    await rejects(run({}), UsageError, /give it --bits-per-weight or --size/);
+    await rejects(run({ bitsPerWeight: 2.1 }), UsageError, /the weights take 2\.\d+; give a larger --bits-per-weight/);
+    await rejects(
+      run({ size: "1kB" }),
+      UsageError,
+      /the weights take [\d.]+MB, of which [\d.]+MB stay as they are; give a larger --size/,
+    );
+    await rejects(run({ bitsPerWeight: 3, size: "1MB" }), UsageError, /exclude each other/);
+    await rejects(run({ bitsPerWeight: 3, bits: ["9"] }), UsageError, /--bits takes whole numbers from 2 to 8/);
+    await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /unknown option --sparsity/);
+  });
+});
+
+async function compressed(model: Model, allocation: ArtifactStream, options: Options) {
+  const inputs = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [allocation] };
+  const given = { model: model.path, ...(options["solver"] === "wanda" ? {} : { groupSize: 32 }), ...options };
+  const { layers } = await compress.run(inputs, given, recordingContext());
+  assert.ok(layers);
+  return layers;
+}
+
+test("compress gives each tensor its bits, as if it were alone, with grids by its own bits", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const given = { options: { bitsPerWeight: 3.9, bits: ["3", "4"] } };
+    const bits = new Map((await rowsOf(await allocated(model, given))).map((row) => [row.tensor, row.bits]));
+    assert.equal([...new Set(bits.values())].sort(), [3, 4]);
+    const layers = await compressed(model, await allocated(model, given), { solver: "gptq" });
+    const { options } = parseMetadata("layers", layers.schema);
+    assert.match(String(options["allocation"]), /^damage .*--bits-per-weight 3\.9/);
+    assert.ok(Number(options["bits"]) > 3 && Number(options["bits"]) < 4);
+    const made = await collect(readLayers(layers));
+    assert.is(made.length, bits.size);
+    for (const { tensor, summary, values } of made) {
+      assert.equal([summary.bits, summary.symmetric], [bits.get(tensor), bits.get(tensor) === 4]);
+      const plain = { factors: [factorStream(model.address, await factorsOf(model))] };
+      const alone = await compress.run(plain, { model: model.path, groupSize: 32, bits: summary.bits }, recordingContext());
+      assert.ok(alone.layers);
+      const same = (await collect(readLayers(alone.layers))).find((layer) => layer.tensor === tensor);
+      assert.equal(same?.values.data, values.data);
+    }
+  });
+});
+
+test("bits that fit neither solver nor grid are refused with the remedy", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const run = (options: Options) => async () =>
+      collect(readLayers(await compressed(model, await allocated(model, { options: { bitsPerWeight: 3.9 } }), options)));
+    await rejects(run({ solver: "wanda" }), UsageError, /sets the bits of each tensor, and solver wanda has no bits/);
+    await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /--bits 3 is for all tensors/);
+    await rejects(run({ solver: "gptq", groupSize: 64 }), UsageError, /--group-size is 64, and bits were allocated with 32/);
+    await rejects(
+      run({ solver: "gptq", symmetric: true }),
+      UsageError,
+      /--symmetric is true, and bits were allocated with left open/,
+    );
+  });
+});
+
+test.run();
