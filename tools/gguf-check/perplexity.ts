@@ -12,7 +12,7 @@ import { openLlama } from "./llama.ts";
 /** Relative difference of perplexities that counts as the same: activations are rounded to 8 bits in llama.cpp's products. */
 const allowed = 0.005;
 
-const [folder, path, segmentsPath, count = "4"] = process.argv.slice(2);
+const [folder, path, segmentsPath, most = "4"] = process.argv.slice(2);
 if (folder === undefined || path === undefined || segmentsPath === undefined) {
   throw new Error("perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT]");
 }
@@ -25,17 +25,19 @@ const passages = await model.passages();
 const forward = await model.forward({ threads: 1 });
 
 for (const language of languages) {
-  const own = segments.filter((segment) => segment.language === language).slice(0, Number(count));
-  let [theirs, ours, tokens, differing] = [0, 0, 0, 0];
+  const own = segments.filter((segment) => segment.language === language).slice(0, Number(most));
+  let [theirs, ours, count, differing] = [0, 0, 0, 0];
   for (const segment of own) {
-    theirs += llama.score(segment.tokens);
-    const { inputs, scored } = passages.ofSegment(segment.tokens, [segment.segment]);
+    // models that were trained with a first token give it most of the attention: without it nothing is as it should be
+    const tokens = tokenizer.bos === undefined ? segment.tokens : Int32Array.of(tokenizer.bos, ...segment.tokens);
+    theirs += llama.score(tokens);
+    const { inputs, scored } = passages.ofSegment(tokens, [segment.segment]);
     ours += (await forward.score(await runSteps(model, forward, inputs), scored)).reduce((sum, nats) => sum + nats, 0);
-    tokens += segment.tokens.length - 1;
+    count += tokens.length - 1;
     const text = tokenizer.decode(segment.tokens);
     if (llama.tokenize(text).join() !== [...tokenizer.encode(text)].join()) differing += 1;
   }
-  const [one, other] = [Math.exp(theirs / tokens), Math.exp(ours / tokens)];
+  const [one, other] = [Math.exp(theirs / count), Math.exp(ours / count)];
   const apart = one / other - 1;
   const isWrong = !(Math.abs(apart) < allowed) || differing > 0;
   if (isWrong) process.exitCode = 1;

@@ -6,6 +6,7 @@ import { encodeLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -100,6 +101,34 @@ test("a layer's values are rounded to the type of its tensor, rows in llama.cpp'
   assert.equal(found, values);
   assert.is((await tensorsOf(join(folder, "model.gguf"))).get("blk.0.attn_q.weight")?.type, "Q4_0");
   assert.match(warnings.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
+});
+
+test("a layer's own blocks are written as they are, whatever the mixture says", async () => {
+  const path = join(fixtures, "llama-q8.gguf");
+  const model = await openModel(path);
+  const { name, width, weights } = at(at(model.steps, 0).sites, 0);
+  const { tensor, rows } = at(weights, 0);
+  const type = blockTypeNamed("Q4_0");
+  const blocks = encodeValues(type, await model.readWeight(tensor));
+  const values = new Float32Array(rows * width);
+  type.decode?.(blocks, values);
+  const layer: LayerRecord = {
+    step: at(model.steps, 0).name,
+    site: name,
+    tensor,
+    summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0, grid: "Q4_0" },
+    blocks: { dtype: "u8", rows, columns: blocks.length / rows, data: blocks },
+    values: { dtype: "f32", rows, columns: width, data: new Uint8Array(values.buffer) },
+  };
+  const layers = encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
+  await model.close();
+  const rounded = await tensorsOf(join((await write(path, "Q4_0")).folder, "model.gguf"));
+  const { folder, warnings } = await write(path, "Q8_0", [layers]);
+  const found = await tensorsOf(join(folder, "model.gguf"));
+  assert.is(found.get("blk.0.attn_q.weight")?.type, "Q4_0");
+  assert.ok(found.get("blk.0.attn_q.weight")?.bytes.equals(rounded.get("blk.0.attn_q.weight")?.bytes ?? Buffer.alloc(0)));
+  assert.is(found.get("blk.0.attn_k.weight")?.type, "Q8_0");
+  assert.match(warnings.join("\n"), /Q4_0 for attn_q of blocks 0/);
 });
 
 test("says which matrices take other types because of their rows", async () => {

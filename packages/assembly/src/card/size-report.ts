@@ -50,7 +50,7 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   const { format, sizes, tensors } = await readRecord(folder);
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const summaries = Object.values(tensors);
-  const prunedOnly = summaries.length > 0 && summaries.every(({ bits }) => bits === undefined);
+  const prunedOnly = summaries.length > 0 && summaries.every(({ bits, grid }) => bits === undefined && grid === undefined);
   if (format === "dense" && sizes.bytes === sizes.denseBytes) {
     return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };
   }

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { writeGguf } from "@mbs/gguf";
+import { blockTypeNamed, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField } from "@mbs/gguf";
 import { ggufFile, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
@@ -69,6 +69,18 @@ function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockTyp
   }, 0);
 }
 
+/** The types of tensors whose layers hold blocks, by name: a solver has rounded them to these with what it knows. */
+function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<string, BlockType> {
+  return new Map(
+    tensors.flatMap(({ name, sources }) => {
+      const grids = new Set(sources.map((source) => layers.summaries.get(source)?.grid));
+      const [grid] = grids;
+      const isWhole = grids.size === 1 && sources.every((source) => layers.has(source, "blocks"));
+      return grid === undefined || !isWhole ? [] : [[name, blockTypeNamed(grid)] as const];
+    }),
+  );
+}
+
 /** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
 export const ggufFormat: Format = {
   name: "gguf",
@@ -82,7 +94,7 @@ export const ggufFormat: Format = {
   withoutLayers: true,
   isOneFile: true,
   options,
-  parts: [],
+  parts: ["blocks"],
   checkPlan(model, _planned, raw) {
     chosenMixture(raw);
     if (model.kind === "architecture") requireGgufModel(model);
@@ -91,7 +103,7 @@ export const ggufFormat: Format = {
     const mixture = chosenMixture(raw);
     const plan = await planGguf(model, await generalFields(model, mixture));
     for (const note of plan.notes) warn(note);
-    const types = chooseTypes(mixture, plan.tensors, factsOf(plan));
+    const types = new Map([...chooseTypes(mixture, plan.tensors, factsOf(plan)), ...typesOfLayers(plan, layers)]);
     const typeOf = (name: string): BlockType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });

@@ -28,9 +28,9 @@ async function wholeTensor(model: ArchitectureModel, layers: LayerSpool, tensor:
 }
 
 /** Rows of a matrix, or values of a vector, in another order. */
-function inOrder(values: Float32Array, rows: Uint32Array): Float32Array {
+function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows: Uint32Array): Values {
   const columns = values.length / rows.length;
-  const ordered = new Float32Array(values.length);
+  const ordered = values.slice() as Values;
   for (const [row, source] of rows.entries()) {
     ordered.set(values.subarray(source * columns, (source + 1) * columns), row * columns);
   }
@@ -71,6 +71,11 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
   if (filled > 0) yield kept.subarray(0, filled);
 }
 
+/** The blocks of a layer that holds its own ones of this type; undefined where there are none, and values are rounded. */
+function ownBlocks(layers: LayerSpool, source: string, { name }: BlockType): Uint8Array | undefined {
+  return layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks")?.data : undefined;
+}
+
 /** The bytes of a tensor of a GGUF file, a few rows at a time. */
 export async function* tensorBytes(
   model: ArchitectureModel,
@@ -85,6 +90,11 @@ export async function* tensorBytes(
   }
   const columns = at(shape, shape.length - 1);
   for (const source of sources) {
+    const blocks = ownBlocks(layers, source, type);
+    if (blocks !== undefined) {
+      yield tensor.rows === undefined ? blocks : inOrder(blocks, tensor.rows);
+      continue;
+    }
     for await (const rows of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
       if (add !== 0) for (let index = 0; index < rows.length; index += 1) rows[index] = at(rows, index) + add;
       yield encodeValues(type, rows.slice());
