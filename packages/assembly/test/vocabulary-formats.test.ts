@@ -1,13 +1,14 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeLayers, headSite, unpackFiles, vocabularyStep } from "@mbs/artifacts";
+import { embeddingSite, encodeLayers, headSite, unpackFiles, vocabularyStep } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, writeSafetensors } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
+import { encodeWeights } from "@mbs/numbers";
 import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -131,34 +132,104 @@ test("codes of embedding and head are not rounded again", async () => {
   await model.close();
 });
 
+/** Layers of 4 bits for every weight of the blocks. */
+const blockLayers = (model: Model): LayerRecord[] =>
+  model.steps.flatMap(({ name, sites }) =>
+    sites.flatMap(({ name: site, width, weights }) =>
+      weights.map(({ tensor, rows }) => {
+        const options = { tensor, rows, columns: width, bits: 4, groupSize: 32, symmetric: true, scattered: false };
+        return layerRecord(randomLayer(options), name, site, model.dtype);
+      }),
+    ),
+  );
+
+const codes = { bits: 4, groupSize: 32, scattered: false };
+
+/** What a plan of GPTQ with embedding and head fails with. */
+async function planFailure(model: Model, format: string): Promise<unknown> {
+  assert.ok(assemble.checkPlan);
+  return assemble.checkPlan({ model: model.path, format }, { solver: "gptq", codes, vocabulary: codes }).then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+}
+
+const vocabulary = 288;
+const headTensor = "lm_head.weight";
+
+/** A tiny model with a tensor beside its embedding: a head of its own, or one that repeats it. */
+async function openWithHead(isTied: boolean, values: (embedding: Float32Array) => Float32Array): Promise<Model> {
+  const [source, folder] = [newFolder(), newFolder()];
+  await writeTinyModel(source, { dtype: "f16", hiddenSize: hidden, heads: 4, seed: 5, vocabularySize: vocabulary });
+  await cp(source, folder, { recursive: true });
+  const model = await openModel(source);
+  const tensors = model.checkpoint.list();
+  const own = { ...model.checkpoint.info(embedding), name: headTensor };
+  const bytes = new Map<string, Uint8Array>();
+  for (const { name } of tensors) bytes.set(name, await model.checkpoint.readRaw(name));
+  bytes.set(headTensor, encodeWeights("f16", values(await model.checkpoint.readF32(embedding))));
+  await model.close();
+  const file = writeSafetensors([...tensors, own], { format: "pt" }, ({ name }) => [bytes.get(name) ?? new Uint8Array(0)]);
+  await writeFile(join(folder, "model.safetensors"), file);
+  const config = JSON.parse(await readFile(join(source, "config.json"), "utf8")) as object;
+  await writeFile(join(folder, "config.json"), JSON.stringify({ ...config, tie_word_embeddings: isTied }));
+  return openModel(folder);
+}
+
 for (const format of ["gptq-v2", "compressed-tensors"]) {
   test(`${format} leaves a tied embedding as it is and says what else it would cost; a plan refuses it`, async () => {
     const model = await openTiny();
-    const blocks = model.steps.flatMap(({ name, sites }) =>
-      sites.flatMap(({ name: site, width, weights }) =>
-        weights.map(({ tensor, rows }) => {
-          const options = { tensor, rows, columns: width, bits: 4, groupSize: 32, symmetric: true, scattered: false };
-          return layerRecord(randomLayer(options), name, site, model.dtype);
-        }),
-      ),
-    );
     warnings.length = 0;
-    const written = await write(model, [...blocks, tableLayer(model, 4).record], format);
+    const written = await write(model, [...blockLayers(model), tableLayer(model, 4).record], format);
     assert.equal(await written.checkpoint.readF32(embedding), await model.checkpoint.readF32(embedding));
-    assert.ok(warnings.some((line) => line.startsWith(`${embedding} stay`) || line.startsWith(`${embedding} stays`)));
-    assert.match(warnings.join("\n"), /apart they would take 66\.\d kB more/);
-    const codes = { bits: 4, groupSize: 32, scattered: false };
-    assert.ok(assemble.checkPlan);
-    const plan = { solver: "gptq", codes, vocabulary: codes };
-    const error = await assemble.checkPlan({ model: model.path, format }, plan).then(
-      () => undefined,
-      (caught: unknown) => caught,
-    );
+    assert.match(warnings.join("\n"), `${embedding} stays as in the source`);
+    assert.match(warnings.join("\n"), /would take 66\.\d kB more as a tensor of its own/);
+    const error = await planFailure(model, format);
     assert.instance(error, FailedPreconditionError);
     assert.match(String(error), "compress without --vocabulary");
-    await assemble.checkPlan({ model: model.path, format: "onnx" }, plan);
+    assert.is(await planFailure(model, "onnx"), undefined);
+    await Promise.all([model.close(), written.close()]);
+  });
+
+  test(`${format} packs a head of its own, and leaves the embedding`, async () => {
+    const model = await openWithHead(false, (values) => values.map((value) => value / 2));
+    assert.is(model.vocabulary?.isTied, false);
+    const grid = { rows: vocabulary, columns: hidden, bits: 4, groupSize: 32, symmetric: true, scattered: false };
+    const head = randomLayer({ ...grid, tensor: headTensor });
+    const table = randomLayer({ ...grid, tensor: embedding });
+    const records = [
+      ...blockLayers(model),
+      layerRecord(head, vocabularyStep, headSite, model.dtype),
+      layerRecord(table, vocabularyStep, embeddingSite, model.dtype),
+    ];
+    assert.is(await planFailure(model, format), undefined);
+    warnings.length = 0;
+    const written = await write(model, records, format);
+    assert.match(warnings.join("\n"), `${embedding} stays as in the source`);
+    assert.is(written.checkpoint.has(headTensor), true);
+    const packed = await written.checkpoint.readF32(headTensor);
+    // scales and values are rounded to f16, half a unit in the last place each
+    assert.ok(packed.every((value, index) => Math.abs(value - at(head.exact, index)) <= 2 ** -10 * Math.abs(value)));
+    assert.equal(await written.checkpoint.readF32(embedding), await model.checkpoint.readF32(embedding));
+    const { quantization_config: config } = JSON.parse(await written.files.text("config.json")) as {
+      quantization_config: { lm_head?: boolean; ignore?: string[] };
+    };
+    assert.equal(
+      [config.lm_head, config.ignore?.includes("lm_head")],
+      format === "gptq-v2" ? [true, undefined] : [undefined, false],
+    );
     await Promise.all([model.close(), written.close()]);
   });
 }
+
+test("a head that is stored beside the embedding it repeats gets its values", async () => {
+  const model = await openWithHead(true, (values) => values);
+  assert.is(model.vocabulary?.isTied, true);
+  const table = randomLayer({ tensor: embedding, rows: vocabulary, columns: hidden, bits: 4, groupSize: 32, symmetric: true });
+  const written = await write(model, [layerRecord(table, vocabularyStep, headSite, model.dtype)], "dense");
+  assert.is(written.vocabulary?.isTied, true);
+  assert.equal(await written.checkpoint.readF32(headTensor), await written.checkpoint.readF32(embedding));
+  await Promise.all([model.close(), written.close()]);
+});
 
 test.run();

@@ -11,8 +11,10 @@ const head = "lm_head";
 
 /** The linear layers that are stored dense, as `ignore` names them. */
 export function ignoredLayers(model: ArchitectureModel, packed: ReadonlySet<string>): string[] {
+  const { layout } = model;
   const others = denseLinears(model, packed).filter((module) => module !== head);
-  return [head, ...others.map((module) => `re:${modulePattern(module)}`)];
+  const isPacked = layout.head !== layout.embedding && packed.has(layout.head);
+  return [...(isPacked ? [] : [head]), ...others.map((module) => `re:${modulePattern(module)}`)];
 }
 
 /** Layers of one grid, by the names that programs match with theirs. */

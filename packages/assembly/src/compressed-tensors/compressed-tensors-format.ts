@@ -7,7 +7,7 @@ import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
-import { leaveVocabulary, refuseVocabulary } from "../layers/left-vocabulary.ts";
+import { leaveEmbedding, packedHead } from "../layers/left-vocabulary.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { moduleOf } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
@@ -89,18 +89,18 @@ export const compressedTensorsFormat: Format = {
   options,
   parts: quantisedParts,
   checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }, raw) {
-    refuseVocabulary(model, vocabulary, name);
+    const packed = [...grids, ...packedHead(model, vocabulary, name)];
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
-    for (const grid of grids) {
+    for (const grid of packed) {
       checkPackedGrid(grid, transposed.has(grid.tensor));
       moduleOf(grid.tensor, name);
     }
-    if (grids.length > 0) sharedGroupSize(grids);
+    if (packed.length > 0) sharedGroupSize(packed);
     if (isSeveral(raw)) checkNoExperts(grids);
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
   async plan(model, given, raw, context) {
-    const layers = leaveVocabulary(model, given, name, context.warn);
+    const layers = leaveEmbedding(model, given, name, context.warn);
     const { configGroups, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
     const dtype = chosenDtype(model, others, `assemble --format ${name}`);
     const summaries = [...layers.summaries.values()];

@@ -9,21 +9,27 @@ const overrides = (grid: GridClass): [string, object][] =>
     { bits: grid.bits, group_size: grid.groupSize, sym: grid.symmetric },
   ]);
 
+/** What a configuration says beside the grids of layers. */
+interface GptqFacts {
+  /** Tensors that are stored dense, of those of blocks that solvers change. */
+  readonly unchanged: readonly string[];
+  /** Whether blocks have linear layers that are stored dense, routers and gates included. */
+  readonly hasDense: boolean;
+  /** Of the format: whether files hold zero points less one (1) or as they are (2). */
+  readonly version: 1 | 2;
+  /** Who wrote it, for `meta.quantizer`. */
+  readonly producer: string;
+  /** The head's tensor, where it is packed. */
+  readonly head?: string;
+}
+
 /**
  * What quantize_config.json and `quantization_config` say. Layers that differ from the most are named in `dynamic`, as
  * gptqmodel and vLLM read it.
- *
- * @param unchanged tensors that are stored dense, of those that solvers change
- * @param hasDense whether blocks have linear layers that are stored dense, routers and gates included
- * @param version of the format: whether files hold zero points less one (1) or as they are (2)
- * @param producer who wrote it, for `meta.quantizer`
  */
 export function gptqConfig(
   [base, ...others]: readonly GridClass[],
-  unchanged: readonly string[],
-  hasDense: boolean,
-  version: 1 | 2,
-  producer: string,
+  { unchanged, hasDense, version, producer, head }: GptqFacts,
 ): object {
   if (base === undefined) throw new InternalError("GPTQ's files hold at least one quantised layer");
   const dynamic = Object.fromEntries([
@@ -36,13 +42,17 @@ export function gptqConfig(
     group_size: base.groupSize,
     desc_act: layers.some(({ reordered }) => reordered),
     sym: base.symmetric,
-    lm_head: false,
+    lm_head: head !== undefined,
     quant_method: "gptq",
     checkpoint_format: version === 1 ? "gptq" : "gptq_v2",
     pack_dtype: "int32",
     ...(Object.keys(dynamic).length > 0 && { dynamic }),
     // transformers reads this in place of `dynamic`, and takes all layers for packed without it
-    ...(hasDense && { modules_in_block_to_quantize: [layers.map(({ tensor }) => moduleOf(tensor, "GPTQ"))] }),
+    ...(hasDense && {
+      modules_in_block_to_quantize: [
+        layers.filter(({ tensor }) => tensor !== head).map(({ tensor }) => moduleOf(tensor, "GPTQ")),
+      ],
+    }),
     meta: { quantizer: [producer] },
   };
 }

@@ -3,7 +3,7 @@ import type { Format } from "../format.ts";
 import { gridClasses } from "../layers/grid-classes.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
-import { leaveVocabulary, refuseVocabulary } from "../layers/left-vocabulary.ts";
+import { leaveEmbedding, packedHead } from "../layers/left-vocabulary.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
@@ -39,17 +39,16 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   options: dtypeOptions,
   parts: quantisedParts,
   checkPlan(model, { solver, grids, vocabulary, zeroPoints }) {
-    refuseVocabulary(model, vocabulary, name);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
-    for (const grid of grids) {
+    for (const grid of [...grids, ...packedHead(model, vocabulary, name)]) {
       checkGptqGrid(grid);
       if (version === 1 && zeroPoints === "any") refuseZero(grid);
       moduleOf(grid.tensor, "GPTQ");
     }
   },
   async plan(model, given, options, { warn }) {
-    const layers = leaveVocabulary(model, given, name, warn);
+    const layers = leaveEmbedding(model, given, name, warn);
     const dtype = chosenDtype(model, options, `assemble --format ${name}`);
     checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
@@ -64,8 +63,18 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       quantised.map((layer) => [layer.tensor, gptqTensors(moduleOf(nameOf(layer.tensor), "GPTQ"), layer, version)]),
     );
     const packed = new Set(replacements.keys());
-    const hasDense = denseLinears(model, packed).some((module) => `${module}.weight` !== model.layout.head);
-    const config = gptqConfig(gridClasses(quantised), unchangedWeights(model, packed), hasDense, version, producer);
+    const { head, embedding } = model.layout;
+    const hasDense = denseLinears(model, packed).some((module) => `${module}.weight` !== head);
+    const hasHead = head !== embedding && packed.has(head);
+    if (hasHead) warn("gptqmodel and vLLM read a packed head; transformers takes random values for it");
+    const unchanged = unchangedWeights(model, packed);
+    const config = gptqConfig(gridClasses(quantised), {
+      unchanged,
+      hasDense,
+      version,
+      producer,
+      ...(hasHead && { head }),
+    });
     const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
     const configs = [await configOf(model, { dtype, quantisation: config }), jsonFile("quantize_config.json", config)];
     return { ...weights, files: [...weights.files, ...configs] };

@@ -50,6 +50,14 @@ const normVectors = (model: Model): ReadonlyMap<string, SiteTensor> =>
     ),
   );
 
+/** Tensors that repeat another one, as a head that is stored beside the embedding that it equals: what that becomes, they become. */
+const copiedTensors = (model: Model): ReadonlyMap<string, string> =>
+  new Map(
+    (model.kind === "architecture" ? model.layout.tensors : []).flatMap(({ name, copyOf }) =>
+      copyOf === undefined ? [] : [[name, copyOf] as const],
+    ),
+  );
+
 /** @returns the weight that a layer changes */
 function checkLayer(
   model: Model,
@@ -116,6 +124,7 @@ export async function spoolLayers(
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();
   const norms = normVectors(model);
+  const copies = copiedTensors(model);
   const changeable = [...siteWeights(model), ...vocabularyWeights(model)];
   const weights = new Map([...norms, ...changeable.map((weight) => [weight.tensor, weight] as const)]);
   const origins: LayersOrigin[] = [];
@@ -152,7 +161,7 @@ export async function spoolLayers(
     summaries,
     shapes,
     read(tensor) {
-      const slot = slots.get(tensor);
+      const slot = slots.get(copies.get(tensor) ?? tensor);
       return slot === undefined ? undefined : spool.read(slot);
     },
     has: (tensor, part) => parts.get(tensor)?.has(part) === true,
