@@ -66,7 +66,8 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const { head, embedding } = model.layout;
     const hasDense = denseLinears(model, packed).some((module) => `${module}.weight` !== head);
     const hasHead = head !== embedding && packed.has(head);
-    if (hasHead) warn("gptqmodel and vLLM read a packed head; transformers takes random values for it");
+    if (hasHead)
+      warn("the head is packed, as gptqmodel reads it with lm_head: true; other programs may not look for a packed head");
     const unchanged = unchangedWeights(model, packed);
     const config = gptqConfig(gridClasses(quantised), {
       unchanged,
